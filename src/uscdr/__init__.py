@@ -1,0 +1,3 @@
+"""uscdr: disaster recovery for USC-PIS."""
+
+__version__ = "0.1.0"

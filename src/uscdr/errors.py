@@ -1,0 +1,167 @@
+"""Every error a person may meet: what happened, why, what to do next, and the exit code.
+
+The codes are a contract with scripts and are never renumbered.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Process exit codes, as documented in `uscdr --help`."""
+
+    DONE = 0
+    CHECK_FAILED = 1
+    BAD_INPUT = 2
+    FAILED = 3
+    DECLINED = 4
+    UNKNOWN = 5
+    LOCKED = 6
+    INTERRUPTED = 130
+
+
+class UscdrError(Exception):
+    """Base of all expected errors. `cli.boundary` alone turns it into a message and an exit code.
+
+    `message` says what happened, `why` the cause if known, `next_action` what to do now.
+    None of the three may hold a secret or patient data.
+    """
+
+    exit_code: ExitCode = ExitCode.FAILED
+
+    def __init__(self, message: str, *, why: str = "", next_action: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.why = why
+        self.next_action = next_action
+
+
+class BadInput(UscdrError):
+    """Usage, configuration or other input is wrong; nothing was called."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class ConfigError(BadInput):
+    """scenarios.yaml is wrong; the message carries file, line and column."""
+
+
+class CheckFailed(UscdrError):
+    """A check failed or an objective is missed."""
+
+    exit_code = ExitCode.CHECK_FAILED
+
+
+class Declined(UscdrError):
+    """The operator said no, or no confirmation could be had."""
+
+    exit_code = ExitCode.DECLINED
+
+
+class OutcomeUnknown(UscdrError):
+    """A write was sent and its effect could not be established."""
+
+    exit_code = ExitCode.UNKNOWN
+
+
+class LockHeld(UscdrError):
+    """Another operator's recovery holds the lock of this target."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class Interrupted(UscdrError):
+    """The operator interrupted; the journal says where."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+class MachineError(UscdrError):
+    """This machine failed: disk full, tool missing, no permission."""
+
+
+class JournalError(MachineError):
+    """The journal could not be written or is damaged."""
+
+
+class ProviderError(UscdrError):
+    """A provider refused or failed, and nothing is in doubt.
+
+    `sent` tells whether the request may have reached the provider; a write may be resent only
+    when it is False. `retryable` tells whether the same call may succeed later unchanged.
+    """
+
+    def __init__(  # noqa: PLR0913 - an error is its facts
+        self,
+        message: str,
+        *,
+        provider: str,
+        why: str = "",
+        next_action: str = "",
+        status: int | None = None,
+        error_id: str = "",
+        request_id: str = "",
+        retryable: bool = False,
+        sent: bool = True,
+    ) -> None:
+        super().__init__(message, why=why, next_action=next_action)
+        self.provider = provider
+        self.status = status
+        self.error_id = error_id
+        self.request_id = request_id
+        self.retryable = retryable
+        self.sent = sent
+
+
+class CredentialsRefused(ProviderError):
+    """The provider does not accept the credentials, or they lack a right or a second factor."""
+
+    exit_code = ExitCode.FAILED
+
+
+class NotFound(ProviderError):
+    """The named thing does not exist at the provider."""
+
+
+class Conflict(ProviderError):
+    """The provider's state forbids the call now."""
+
+
+class RateLimited(ProviderError):
+    """The provider's quota is used up for now. `retry_after` is in seconds when it is known."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str,
+        retry_after: float | None = None,
+        why: str = "",
+        next_action: str = "",
+        status: int | None = None,
+        error_id: str = "",
+        request_id: str = "",
+    ) -> None:
+        super().__init__(
+            message,
+            provider=provider,
+            why=why,
+            next_action=next_action,
+            status=status,
+            error_id=error_id,
+            request_id=request_id,
+            retryable=True,
+        )
+        self.retry_after = retry_after
+
+
+class AnswerLost(ProviderError):
+    """The request may have arrived, its answer did not: look before doing anything else."""
+
+
+class WriteRefused(ProviderError):
+    """A read-only wiring refused a write: nothing was sent."""
+
+    def __init__(self, message: str, *, provider: str) -> None:
+        super().__init__(message, provider=provider, sent=False)
