@@ -92,7 +92,7 @@ class ProviderError(UscdrError):
     when it is False. `retryable` tells whether the same call may succeed later unchanged.
     """
 
-    def __init__(  # noqa: PLR0913 - an error is its facts
+    def __init__(
         self,
         message: str,
         *,
