@@ -1,0 +1,109 @@
+"""The one stream of events: stamped once, redacted once, first to the ledgers, then to the viewers.
+
+A ledger (the journal) that fails aborts the run; a viewer (screen, JSON lines) that fails is detached.
+Progress events are not given to ledgers and take no sequence number, so a gap in the numbers means loss.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from uscdr.models.events import PAYLOAD, Event, Stamped, StepProgress
+
+MIN_SECRET_LENGTH = 6
+"""Shorter values would blot out ordinary words."""
+
+
+class Redactor:
+    """Replaces registered secrets by their names, in plain, URL-encoded and base64 spelling."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._longest_first: tuple[tuple[str, str], ...] = ()
+
+    def register(self, name: str, value: str) -> None:
+        """Remember a secret; values shorter than six characters are not searched for."""
+        if len(value) < MIN_SECRET_LENGTH:
+            return
+        encoded = base64.b64encode(value.encode()).decode()
+        for spelling in (value, quote(value, safe=""), encoded):
+            self._names[spelling] = f"[{name}]"
+        self._longest_first = tuple(sorted(self._names.items(), key=lambda item: -len(item[0])))
+
+    def text(self, text: str) -> str:
+        """`text` without secrets."""
+        for spelling, name in self._longest_first:
+            text = text.replace(spelling, name)
+        return text
+
+    def data(self, value: Any) -> Any:  # noqa: ANN401 - JSON has no closed type
+        """JSON-like data without secrets, at any depth."""
+        match value:
+            case str():
+                return self.text(value)
+            case dict():
+                return {key: self.data(item) for key, item in value.items()}
+            case list() | tuple():
+                return [self.data(item) for item in value]
+            case _:
+                return value
+
+
+class Ledger(Protocol):
+    """A receiver whose failure aborts the run."""
+
+    def record(self, stamped: Stamped) -> None:
+        """Make the event durable before returning."""
+        ...
+
+
+Viewer = Callable[[Stamped], None]
+
+
+class Bus:
+    """Stamps, redacts and hands out events, one at a time, on the caller's thread."""
+
+    def __init__(self, run: str, redactor: Redactor, *, first_seq: int = 0) -> None:
+        self._run = run
+        self._redactor = redactor
+        self._seq = first_seq
+        self._ledgers: list[Ledger] = []
+        self._viewers: list[Viewer] = []
+        self._turn = threading.RLock()
+
+    def add_ledger(self, ledger: Ledger) -> None:
+        """Give every numbered event to `ledger`, before any viewer."""
+        self._ledgers.append(ledger)
+
+    def add_viewer(self, viewer: Viewer) -> None:
+        """Show every event to `viewer` until it fails."""
+        self._viewers.append(viewer)
+
+    def emit(self, event: Event) -> Stamped:
+        """Send one event; returns it as stamped. Raises what a ledger raises."""
+        with self._turn:
+            stamped = self._stamp(event)
+            if stamped.seq is not None:
+                for ledger in self._ledgers:
+                    ledger.record(stamped)
+                self._seq = stamped.seq + 1
+            self._show(stamped)
+            return stamped
+
+    def _stamp(self, event: Event) -> Stamped:
+        payload = PAYLOAD.validate_python(self._redactor.data(event.model_dump(mode="json")))
+        seq = None if isinstance(event, StepProgress) else self._seq
+        return Stamped(run=self._run, seq=seq, at=datetime.now(UTC), mono=time.monotonic(), event=payload)
+
+    def _show(self, stamped: Stamped) -> None:
+        for viewer in tuple(self._viewers):
+            try:
+                viewer(stamped)
+            except (OSError, ValueError):  # a closed or full output must not stop a recovery
+                self._viewers.remove(viewer)

@@ -1,0 +1,230 @@
+"""The closed set of events and their envelope: values fit for a journal, no secret, no patient."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+class Event(BaseModel):
+    """Base of all payloads. `kind` tells which."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: str
+
+
+class Call(Event):
+    """One request that a step will send: method and path, or the tool's name and arguments."""
+
+    kind: Literal["call"] = "call"
+    provider: str
+    request: str
+    writes: bool
+
+
+class PlannedStep(Event):
+    """One line of the plan. `manual` is what a person types if uscdr is broken, secrets as `$NAMES`."""
+
+    kind: Literal["planned_step"] = "planned_step"
+    id: str
+    title: str
+    phase: str
+    effect: str
+    action: Literal["read", "change", "noop", "later", "blocked"]
+    summary: str
+    destructive: bool = False
+    params: dict[str, Any] = Field(default_factory=dict)
+    seen: dict[str, Any] = Field(default_factory=dict)
+    calls: tuple[Call, ...] = ()
+    manual: tuple[str, ...] = ()
+
+
+class RunStarted(Event):
+    """The first line of a journal: what was asked, by whom, where, with which version."""
+
+    kind: Literal["run.started"] = "run.started"
+    scenario: str
+    target: str
+    app: str
+    request: dict[str, Any]
+    version: str
+    user: str
+    host: str
+    scenario_digest: str
+    rto_seconds: float
+    rpo_seconds: float
+
+
+class RunResumed(Event):
+    """A second process took the run up again."""
+
+    kind: Literal["run.resumed"] = "run.resumed"
+    user: str
+    host: str
+    version: str
+
+
+class PlanReady(Event):
+    """The plan, its digest, and each phase's budget in seconds."""
+
+    kind: Literal["plan.ready"] = "plan.ready"
+    digest: str
+    dry_run: bool
+    steps: tuple[PlannedStep, ...]
+    budgets: dict[str, float]
+    phrase: str | None = None
+
+
+class StepStarted(Event):
+    """Intent, on disk before the step acts."""
+
+    kind: Literal["step.started"] = "step.started"
+    step: str
+    title: str
+    phase: str
+    effect: str
+    attempt: int = 1
+
+
+class StepAccepted(Event):
+    """The provider took the write and named it."""
+
+    kind: Literal["step.accepted"] = "step.accepted"
+    step: str
+    provider_id: str
+
+
+class StepProgress(Event):
+    """How far the step under way is; never journalled. Bytes or items, `unit` says which."""
+
+    kind: Literal["step.progress"] = "step.progress"
+    step: str
+    note: str = ""
+    done: float | None = None
+    total: float | None = None
+    unit: str = ""
+
+
+class StepSucceeded(Event):
+    """Done and looked at again. `result` is the step's typed result."""
+
+    kind: Literal["step.succeeded"] = "step.succeeded"
+    step: str
+    seconds: float
+    summary: str
+    result: dict[str, Any] = Field(default_factory=dict)
+    adopted: bool = False
+    """The write of an earlier process was found to have taken effect."""
+
+
+class StepSkipped(Event):
+    """Not needed, or not possible; the reason."""
+
+    kind: Literal["step.skipped"] = "step.skipped"
+    step: str
+    reason: str
+    result: dict[str, Any] = Field(default_factory=dict)
+
+
+class StepFailed(Event):
+    """The step's end without success. `known` is False when its effect could not be established."""
+
+    kind: Literal["step.failed"] = "step.failed"
+    step: str
+    message: str
+    why: str = ""
+    next_action: str = ""
+    known: bool = True
+
+
+class StepSettled(Event):
+    """How a `started, not finished` was answered: what was looked at, what was found, what was decided."""
+
+    kind: Literal["step.settled"] = "step.settled"
+    step: str
+    looked_at: str
+    found: str
+    decision: Literal["adopt", "redo", "abort"]
+
+
+class GateAsked(Event):
+    """The confirmation put to the operator, with the facts."""
+
+    kind: Literal["gate.asked"] = "gate.asked"
+    step: str
+    facts: dict[str, str]
+    phrase: str
+
+
+class GateAnswered(Event):
+    """The operator's answer."""
+
+    kind: Literal["gate.answered"] = "gate.answered"
+    step: str
+    confirmed: bool
+    by: str
+
+
+class CheckFinished(Event):
+    """One check's verdict with its evidence (never a patient's value)."""
+
+    kind: Literal["check.finished"] = "check.finished"
+    step: str
+    check: str
+    verdict: Literal["pass", "fail", "inconclusive", "not checked"]
+    evidence: str
+    seconds: float = 0.0
+
+
+class Note(Event):
+    """Something the operator should know now."""
+
+    kind: Literal["note"] = "note"
+    level: Literal["info", "warning"]
+    text: str
+
+
+class RunFinished(Event):
+    """The end of one process's work on the run, with the exit code it will leave with."""
+
+    kind: Literal["run.finished"] = "run.finished"
+    outcome: Literal["done", "failed", "declined", "unknown", "interrupted"]
+    exit_code: int
+    summary: str
+    left: dict[str, str] = Field(default_factory=dict)
+    """The state that was left behind, e.g. maintenance: on."""
+    follow_up: tuple[str, ...] = ()
+
+
+Payload = Annotated[
+    RunStarted
+    | RunResumed
+    | PlanReady
+    | StepStarted
+    | StepAccepted
+    | StepProgress
+    | StepSucceeded
+    | StepSkipped
+    | StepFailed
+    | StepSettled
+    | GateAsked
+    | GateAnswered
+    | CheckFinished
+    | Note
+    | RunFinished,
+    Field(discriminator="kind"),
+]
+PAYLOAD: TypeAdapter[Payload] = TypeAdapter(Payload)
+
+
+class Stamped(BaseModel):
+    """An event with its envelope. `seq` is None for events that ledgers do not see."""
+
+    model_config = ConfigDict(frozen=True)
+    run: str
+    seq: int | None
+    at: datetime
+    mono: float
+    event: Payload

@@ -1,0 +1,97 @@
+"""What a PostgreSQL database says of itself. Counts, keys and digests only: never a patient's values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from uscdr.models.base import Fact
+
+
+class ServerFacts(Fact):
+    """One connection's view: server version as (major, minor), database size in bytes."""
+
+    version: tuple[int, int]
+    database: str
+    size: int
+
+
+class TableSize(Fact):
+    """One user table (`schema.name` unless the schema is `public`), its bytes with indexes and TOAST."""
+
+    name: str
+    bytes: int
+
+
+class TableDigest(Fact):
+    """Exact row count and an order-independent digest of the whole content of one table."""
+
+    name: str
+    rows: int
+    digest: str
+
+
+class TableKeys(Fact):
+    """Primary-key values of one table, as text, sorted numerically when they are integers.
+
+    `keys` is None when the table has no single-column primary key.
+    """
+
+    name: str
+    column: str | None
+    keys: tuple[str, ...] | None
+
+
+class MissingRows(Fact):
+    """Rows that one side has and the other has not: how many, and which key ranges, e.g. `812-840`."""
+
+    table: str
+    rows: int
+    ranges: tuple[str, ...] = ()
+    """Empty when the table has no single-column key: then only the number is known."""
+
+
+class Invariant(Fact):
+    """One expectation: `sql` returns one value. At least one bound is set.
+
+    `equals` compares as text; `minimum` and `maximum` as numbers.
+    """
+
+    name: str
+    sql: str
+    equals: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    why: str = ""
+
+
+class InvariantResult(Fact):
+    """What an invariant gave. `holds` is None when the query failed; `seen` is a number or a word."""
+
+    name: str
+    holds: bool | None
+    seen: str
+    expected: str
+
+
+class Extension(Fact):
+    """An installed extension."""
+
+    name: str
+    version: str
+
+
+class Migration(Fact):
+    """One applied Django migration."""
+
+    app: str
+    name: str
+
+
+class Session(Fact):
+    """Another client's session on the database; no query text, which may hold personal data."""
+
+    pid: int
+    user: str
+    application: str
+    state: str
+    started_at: datetime | None = None
