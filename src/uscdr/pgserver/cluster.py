@@ -1,0 +1,206 @@
+"""A database cluster on disk: made by initdb, run by pg_ctl, always by an unprivileged user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import stat
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from uscdr.errors import MachineError
+
+_TIMEOUT = 60
+_LOG_LINES = 8
+_BIND_ATTEMPTS = 5
+
+# Crash safety costs time and is of no use to a server that is thrown away; error details and
+# statements carry row values, which must not reach a log.
+DEFAULTS: Mapping[str, str] = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "30min",
+    "shared_buffers": "128MB",
+    "maintenance_work_mem": "128MB",
+    "max_connections": "100",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+}
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """PEM files of the server's certificate (chain) and private key."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """`home` is a directory of the server's own user; `binaries` the programs that it can reach."""
+
+    home: Path
+    binaries: Path
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.home / "data"
+
+    @property
+    def log(self) -> Path:
+        """The server's log."""
+        return self.home / "server.log"
+
+    def log_tail(self) -> str:
+        """The last lines of the log, for an error message."""
+        try:
+            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return ""
+        return " | ".join(lines[-_LOG_LINES:])
+
+
+def unprivileged() -> pwd.struct_passwd | None:
+    """The user that the server runs as when we are root, which PostgreSQL refuses; else None."""
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
+def prepare(home: Path, binaries: Path) -> Cluster:
+    """Makes the empty directory `home` for the server's user; copies programs it could not reach."""
+    home.mkdir(mode=0o700)
+    user = unprivileged()
+    if user is not None:
+        if not _reachable(binaries / "postgres"):
+            binaries = _copy_programs(binaries, home / "install")
+        os.chown(home, user.pw_uid, user.pw_gid)
+    return Cluster(home.resolve(), binaries)
+
+
+def initialise(
+    cluster: Cluster, password: str, *, tls: TlsFiles | None, parameters: Mapping[str, str]
+) -> None:
+    """Runs initdb: UTF-8, C locale, superuser `postgres` with `password` (SCRAM), TCP only.
+
+    Raises:
+        MachineError: initdb failed; carries its last lines.
+    """
+    secret = cluster.home / "password"
+    _write_owned(secret, password.encode())
+    command = ["initdb", "-D", str(cluster.data), "-U", "postgres", "--pwfile", str(secret)]
+    command += ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+    answer = run(cluster, command)
+    secret.unlink()
+    if answer.returncode != 0:
+        raise _failed("initdb", answer.stderr.strip().replace("\n", " | ")[-500:])
+    settings = {**DEFAULTS, **parameters, "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
+    if tls is not None:
+        _write_owned(cluster.home / "server.crt", tls.certificate.read_bytes())
+        _write_owned(cluster.home / "server.key", tls.key.read_bytes())
+        settings |= {"ssl": "on", "ssl_cert_file": str(cluster.home / "server.crt")}
+        settings["ssl_key_file"] = str(cluster.home / "server.key")
+    with (cluster.data / "postgresql.conf").open("a", encoding="utf-8") as file:
+        file.writelines(f"{name} = '{_quoted(value)}'\n" for name, value in settings.items())
+
+
+def launch(cluster: Cluster) -> int:
+    """Starts the server in a session of its own and waits until it answers. Returns the TCP port.
+
+    Raises:
+        MachineError: it did not come up; carries the last lines of its log.
+    """
+    for _ in range(_BIND_ATTEMPTS):
+        port = _free_port()
+        command = ["pg_ctl", "start", "-D", str(cluster.data), "-l", str(cluster.log), "-w"]
+        answer = run(cluster, [*command, "-t", str(_TIMEOUT), "-o", f"-p {port}"])
+        if answer.returncode == 0:
+            return port
+        # Another process may take the port between our look and the server's start.
+        if "Address already in use" not in cluster.log_tail():
+            break
+    raise _failed("pg_ctl start", cluster.log_tail() or answer.stderr.strip())
+
+
+def halt(cluster: Cluster, *, mode: str) -> bool:
+    """Stops the server (`mode` "fast" or "immediate") and waits; True when it is down."""
+    command = ["pg_ctl", "stop", "-D", str(cluster.data), "-m", mode, "-w", "-t", str(_TIMEOUT)]
+    return run(cluster, command).returncode == 0 or not (cluster.data / "postmaster.pid").exists()
+
+
+def run(cluster: Cluster, command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Runs a server program as the server's user, with an environment of its own."""
+    user = unprivileged()
+    try:
+        return subprocess.run(
+            [cluster.binaries / command[0], *command[1:]],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            cwd=cluster.home,
+            env={"PATH": f"{cluster.binaries}:/usr/bin:/bin", "LC_ALL": "C", "HOME": str(cluster.home)},
+            timeout=2 * _TIMEOUT,
+            check=False,
+            user=user.pw_uid if user else None,
+            group=user.pw_gid if user else None,
+            extra_groups=[] if user else None,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _failed(command[0], f"{type(error).__name__}: {error}") from error
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _write_owned(path: Path, content: bytes) -> None:
+    """Writes a file that only the server's user (and root) can read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        user = unprivileged()
+        if user is not None:
+            os.fchown(file.fileno(), user.pw_uid, user.pw_gid)
+
+
+def _reachable(program: Path) -> bool:
+    """Whether any user may run `program`."""
+    needed = stat.S_IROTH | stat.S_IXOTH
+    parents = all(parent.stat().st_mode & stat.S_IXOTH for parent in program.parents)
+    return parents and program.stat().st_mode & needed == needed
+
+
+def _copy_programs(binaries: Path, target: Path) -> Path:
+    shutil.copytree(binaries.parent, target, symlinks=True)
+    for path in (target, *target.rglob("*")):
+        if not path.is_symlink():
+            execute = 0o111 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0
+            path.chmod(0o644 | execute)
+    return target / binaries.name
+
+
+def _quoted(value: str) -> str:
+    return value.replace("'", "''")
+
+
+def _failed(what: str, detail: str) -> MachineError:
+    return MachineError(
+        f"a private PostgreSQL server could not be started: {what} failed",
+        why=detail,
+        next_action="look for a full disk or too little shared memory, then try again",
+    )

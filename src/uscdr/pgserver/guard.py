@@ -1,0 +1,87 @@
+"""The guard of a tied server: ends it and removes its files when the process that started it dies.
+
+It holds the reading end of a pipe whose writing end is in our process alone. However we die, kill -9
+included, the kernel closes the pipe, the guard reads its end, and acts.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from uscdr.errors import MachineError
+
+_TIMEOUT = 30.0
+
+# $1 is the data directory; the rest is what to remove. A process id may have been given to another
+# process since: the server's command line names its data directory.
+_SCRIPT = """
+trap '' HUP INT TERM
+data=$1; shift
+while read -r _; do :; done
+pid=$(head -n 1 "$data/postmaster.pid" 2>/dev/null)
+line() {
+  if [ -e /proc/self/cmdline ]; then tr '\\0' ' ' <"/proc/$pid/cmdline"; else ps -o args= -p "$pid"; fi
+}
+ours() { [ -n "$pid" ] && line 2>/dev/null | grep -qF -e "$data"; }
+if ours; then
+  kill -QUIT "$pid"
+  n=0
+  while ours && [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done
+  if ours; then kill -KILL "$pid"; fi
+fi
+# A program still starting in the directory may write while we remove: look again.
+n=0
+for path in "$@"; do
+  rm -rf "$path" 2>/dev/null
+  while [ -e "$path" ] && [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); rm -rf "$path" 2>/dev/null; done
+done
+"""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A running guard. It acts when `lifeline` is closed, by us or by our death."""
+
+    process: subprocess.Popen[bytes]
+    lifeline: IO[bytes]
+
+    def release(self) -> None:
+        """Lets the guard end the server and remove its files, and waits until it has.
+
+        Raises:
+            MachineError: it did not finish within half a minute.
+        """
+        self.lifeline.close()
+        try:
+            self.process.wait(_TIMEOUT)
+        except subprocess.TimeoutExpired as error:
+            raise MachineError(
+                "a private PostgreSQL server is still shutting down",
+                why=f"its guard, process {self.process.pid}, has not finished after {_TIMEOUT:.0f} s",
+                next_action="look whether the process hangs on the disk, then remove its directory",
+            ) from error
+
+
+def post(data: Path, removed: list[Path]) -> Guard:
+    """Starts a guard for the server whose data directory is `data`; it will remove `removed` with it.
+
+    A child made by a bare `os.fork` shares the lifeline and so delays the guard until it ends too.
+    """
+    reading, writing = os.pipe()
+    try:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", _SCRIPT, "guard", str(data), *map(str, removed)],
+            stdin=reading,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
+            start_new_session=True,
+        )
+    finally:
+        os.close(reading)
+    return Guard(process, os.fdopen(writing, "wb"))

@@ -1,0 +1,254 @@
+"""A private, local PostgreSQL server: started on a free loopback port, found again, removed.
+
+Its directory holds `server.json` (0600), which says where the server's files are, its port and its
+password. For an ordinary user the files lie in the directory itself; for root they lie in a directory
+of the unprivileged user under /var/tmp, since that user may not be able to reach the directory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from uscdr.errors import MachineError
+from uscdr.pgserver import cluster as clusters
+from uscdr.pgserver import guard as guards
+from uscdr.pgserver.cluster import Cluster, TlsFiles
+from uscdr.pgserver.process import birth, command_line
+from uscdr.pgserver.tools import find_server
+
+_RECORD = "server.json"
+_FOREIGN_HOMES = Path("/var/tmp")  # noqa: S108 - sticky and world-traversable; the name is random and made exclusively
+
+
+@dataclass(frozen=True)
+class LocalPostgres:
+    """A running server. As a context manager it is destroyed at the end.
+
+    `directory` is the server's alone. `password` is that of the superuser `postgres`.
+    """
+
+    directory: Path
+    home: Path
+    binaries: Path
+    host: str
+    port: int
+    pid: int
+    password: str = field(repr=False)
+    guard: guards.Guard | None = field(default=None, repr=False, compare=False)
+
+    def dsn(self, database: str = "postgres", user: str = "postgres", password: str | None = None) -> str:
+        """A connection URL. It holds the password: never in argv or a log."""
+        secret = quote(self.password if password is None else password, safe="")
+        return (
+            f"postgres://{quote(user, safe='')}:{secret}@{self.host}:{self.port}/{quote(database, safe='')}"
+        )
+
+    def environment(
+        self, database: str = "postgres", user: str = "postgres", password: str | None = None
+    ) -> dict[str, str]:
+        """The variables of libpq for a child such as pg_dump, so that nothing secret is in its argv."""
+        return {
+            "PGHOST": self.host,
+            "PGPORT": str(self.port),
+            "PGUSER": user,
+            "PGPASSWORD": self.password if password is None else password,
+            "PGDATABASE": database,
+            "PGCONNECT_TIMEOUT": "10",
+        }
+
+    def stop(self) -> None:
+        """Stops the server (open sessions are ended) and keeps its files. Harmless when it is down.
+
+        Raises:
+            MachineError: it would not stop.
+        """
+        cluster = Cluster(self.home, self.binaries)
+        if not clusters.halt(cluster, mode="fast") and not clusters.halt(cluster, mode="immediate"):
+            raise MachineError(
+                f"the private PostgreSQL server, process {self.pid}, would not stop",
+                why=cluster.log_tail(),
+                next_action=f"kill -QUIT {self.pid}",
+            )
+
+    def destroy(self) -> None:
+        """Stops the server and removes its directory. Harmless when it is gone already."""
+        if self.guard is not None:
+            self.guard.release()
+        reap(self.directory)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.destroy()
+
+
+def start(
+    directory: Path,
+    *,
+    tls: TlsFiles | None = None,
+    parameters: Mapping[str, str] = MappingProxyType({}),
+    tied: bool = False,
+) -> LocalPostgres:
+    """Makes a cluster in `directory` (absent or empty) and starts it; takes about half a second.
+
+    `parameters` are settings of postgresql.conf over those of `cluster.DEFAULTS`, which favour speed
+    over crash safety. A `tied` server ends, and its directory goes, when this process dies in any way
+    or drops the result; any other outlives it until `destroy` or `reap`.
+
+    Raises:
+        MachineError: no server programs, the directory is in use, or the server did not come up
+            (carries the last lines of its log). Nothing is left behind then.
+    """
+    directory = directory.resolve()
+    binaries = find_server()
+    _claim(directory)
+    home = directory / "postgres"
+    if clusters.unprivileged() is not None:
+        home = _FOREIGN_HOMES.resolve() / f"uscdr-postgres-{secrets.token_hex(8)}"
+    # Where the files will be is written before they are: `reap` finds them whenever we are killed.
+    _write_record(directory, {"home": str(home)})
+    guard = guards.post(home / "data", [home, directory]) if tied else None
+    try:
+        return _bring_up(directory, home, binaries, tls=tls, parameters=parameters, guard=guard)
+    except BaseException:
+        if guard is not None:
+            guard.release()
+        reap(directory)
+        raise
+
+
+def _bring_up(
+    directory: Path,
+    home: Path,
+    binaries: Path,
+    *,
+    tls: TlsFiles | None,
+    parameters: Mapping[str, str],
+    guard: guards.Guard | None,
+) -> LocalPostgres:
+    cluster = clusters.prepare(home, binaries)
+    password = secrets.token_urlsafe(24)
+    clusters.initialise(cluster, password, tls=tls, parameters=parameters)
+    port = clusters.launch(cluster)
+    pid = _postmaster(cluster.home)
+    if pid is None:
+        raise MachineError("a private PostgreSQL server ended as soon as it was up", why=cluster.log_tail())
+    record = {
+        "home": str(cluster.home),
+        "binaries": str(cluster.binaries),
+        "port": str(port),
+        "pid": str(pid),
+    }
+    _write_record(directory, record | {"born": birth(pid) or "", "password": password})
+    return LocalPostgres(
+        directory, cluster.home, cluster.binaries, "127.0.0.1", port, pid, password, guard=guard
+    )
+
+
+def attach(directory: Path) -> LocalPostgres | None:
+    """Finds the server of `directory` that runs already, started by any process; None if none does."""
+    record = _read_record(directory)
+    if not record or "pid" not in record or birth(int(record["pid"])) != record["born"]:
+        return None
+    return LocalPostgres(
+        directory=directory.resolve(),
+        home=Path(record["home"]),
+        binaries=Path(record["binaries"]),
+        host="127.0.0.1",
+        port=int(record["port"]),
+        pid=int(record["pid"]),
+        password=record["password"],
+    )
+
+
+def reap(directory: Path) -> None:
+    """Ends and removes what a killed process left of the server of `directory`. Harmless if nothing is.
+
+    A directory without a server's record is left alone.
+    """
+    record = _read_record(directory)
+    if record is None:
+        return
+    home = Path(record["home"])
+    pid = _postmaster(home)
+    if pid is not None:
+        _end(pid)
+    _remove(home)
+    _remove(directory)
+
+
+def _postmaster(home: Path) -> int | None:
+    """The process id of the running server whose files are in `home`; None if there is none."""
+    try:
+        lines = (home / "data" / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return None
+    pid = int(lines[0]) if lines else 0
+    # The file may be that of a dead server whose number another process has been given since.
+    return pid if pid and str(home / "data") in command_line(pid) else None
+
+
+def _end(pid: int) -> None:
+    """Ends the server at once, as its data is to be thrown away, and waits until it is gone."""
+    born = birth(pid)
+    for number in (signal.SIGQUIT, signal.SIGKILL):
+        deadline = time.monotonic() + 10
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return
+        while birth(pid) == born:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        else:
+            return
+    raise MachineError(f"the private PostgreSQL server, process {pid}, would not end")
+
+
+def _remove(path: Path) -> None:
+    """Removes a tree; an orphaned initdb may write into it for another moment."""
+    deadline = time.monotonic() + 5
+    while path.exists():
+        shutil.rmtree(path, ignore_errors=time.monotonic() < deadline)
+
+
+def _claim(directory: Path) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if any(directory.iterdir()):
+        raise MachineError(
+            f"{directory} is not empty: a private PostgreSQL server needs a directory of its own",
+            next_action="choose another directory, or remove what a former server left there",
+        )
+
+
+def _write_record(directory: Path, record: Mapping[str, str]) -> None:
+    path = directory / _RECORD
+    fresh = path.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(record, file)
+    fresh.replace(path)
+
+
+def _read_record(directory: Path) -> dict[str, str] | None:
+    try:
+        content = (directory / _RECORD).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    record: dict[str, str] = json.loads(content)
+    return record
