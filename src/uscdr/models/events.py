@@ -32,7 +32,7 @@ class PlannedStep(Event):
     title: str
     phase: str
     effect: str
-    action: Literal["read", "change", "noop", "later", "blocked"]
+    action: Literal["read", "change", "noop", "skip", "later", "blocked"]
     summary: str
     destructive: bool = False
     params: dict[str, Any] = Field(default_factory=dict)
@@ -86,6 +86,8 @@ class StepStarted(Event):
     phase: str
     effect: str
     attempt: int = 1
+    baseline: dict[str, Any] = Field(default_factory=dict)
+    """What was seen just before, as far as a later settling or undoing needs it."""
 
 
 class StepAccepted(Event):

@@ -1,0 +1,109 @@
+"""One recovery per target. The kernel's file lock decides; the file says who holds it, since when, where.
+
+A lock heals itself only when its holder is provably dead: the kernel freed the file lock, and the holder ran on
+this machine (a restarted machine frees it too). A holder on another machine (shared state directory) is never presumed dead.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from uscdr.errors import LockHeld, MachineError
+from uscdr.settings import PRIVATE_FILE, Operator, private_directory
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock."""
+
+    user: str
+    host: str
+    pid: int
+    since: str
+    message: str
+
+
+@contextmanager
+def hold(state: Path, target: str, who: Operator, message: str) -> Iterator[Holder]:
+    """Hold the lock of `target` for the duration. Raises LockHeld saying who has it, MachineError for a bad disk."""
+    path = private_directory(state / "locks") / (_file_name(target) + ".lock")
+    descriptor = _open(path)
+    try:
+        _acquire(descriptor, path, target)
+        holder = Holder(who.user, who.host, who.pid, datetime.now(UTC).isoformat(timespec="seconds"), message)
+        _write(descriptor, path, json.dumps(asdict(holder)).encode())
+        try:
+            yield holder
+        finally:
+            _write(descriptor, path, b"")
+    finally:
+        os.close(descriptor)
+
+
+def _file_name(target: str) -> str:
+    return hashlib.sha256(target.encode()).hexdigest()[:16]
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def _acquire(descriptor: int, path: Path, target: str) -> None:
+    holder = _read(descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _held(holder, target) from None
+    except OSError as error:
+        raise _unusable(path, error) from error
+    holder = _read(descriptor)
+    if holder and holder.host != os.uname().nodename:
+        raise _held(holder, target, hint=f"If that machine is surely out of the game: delete {path}")
+
+
+def _read(descriptor: int) -> Holder | None:
+    data = os.pread(descriptor, 65536, 0)
+    try:
+        return Holder(**json.loads(data)) if data else None
+    except (ValueError, TypeError):
+        return None
+
+
+def _write(descriptor: int, path: Path, data: bytes) -> None:
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, data, 0)
+        os.fsync(descriptor)
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def _held(holder: Holder | None, target: str, hint: str = "") -> LockHeld:
+    who = (
+        f"{holder.user} on {holder.host} (process {holder.pid}), since {holder.since}" if holder else "another process"
+    )
+    doing = f"It says: {holder.message}" if holder else ""
+    return LockHeld(
+        f"A recovery of {target} is already under way: {who}.",
+        why=doing,
+        next_action=hint or "Talk to that person; watch with: uscdr runs show. Nothing was changed by this command.",
+    )
+
+
+def _unusable(path: Path, error: OSError) -> MachineError:
+    return MachineError(
+        f"The lock file {path} cannot be used.",
+        why=error.strerror or type(error).__name__,
+        next_action="Mend the disk or its permissions, or set USCDR_STATE_DIR to a place that can be written.",
+    )

@@ -1,0 +1,101 @@
+"""Append events durably: one line, one fsync. A failure is final for this writer and aborts the run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from uscdr.errors import JournalError
+from uscdr.journal.chain import FIRST, encode, line_hash
+from uscdr.journal.reader import NAME, Journal, read
+from uscdr.models.events import Stamped
+from uscdr.settings import PRIVATE_FILE, private_directory
+
+
+class JournalWriter:
+    """The ledger of one run. Not safe for two processes: hold the target's lock."""
+
+    def __init__(self, descriptor: int, path: Path, previous: str, good_bytes: int) -> None:
+        self._descriptor = descriptor
+        self.path = path
+        self._previous = previous
+        self._good_bytes = good_bytes
+        self._broken = False
+
+    @property
+    def last_hash(self) -> str:
+        """The hash of the last line written."""
+        return self._previous
+
+    def record(self, stamped: Stamped) -> None:
+        """Append one event and make it durable. Raises JournalError; nothing is written after that."""
+        if self._broken:
+            raise _failed(self.path, "an earlier write failed")
+        line = encode(stamped.model_dump(mode="json"), self._previous)
+        try:
+            self._append(line)
+        except OSError as error:
+            self._broken = True
+            self._drop_tail()
+            raise _failed(self.path, error.strerror or type(error).__name__) from error
+        self._previous = line_hash(line)
+        self._good_bytes += len(line)
+
+    def close(self) -> None:
+        """Release the file."""
+        os.close(self._descriptor)
+
+    def _append(self, line: bytes) -> None:
+        view = memoryview(line)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+        os.fsync(self._descriptor)
+
+    def _drop_tail(self) -> None:
+        """Best effort: the reader drops a torn tail anyway."""
+        try:
+            os.ftruncate(self._descriptor, self._good_bytes)
+        except OSError:
+            return
+
+
+def create(directory: Path) -> JournalWriter:
+    """Start the journal of a new run in a new directory (0700, file 0600), durably."""
+    private_directory(directory)
+    path = directory / NAME
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
+        _sync_directories(directory)
+    except OSError as error:
+        raise _failed(path, error.strerror or type(error).__name__) from error
+    return JournalWriter(descriptor, path, FIRST, 0)
+
+
+def reopen(path: Path) -> tuple[JournalWriter, Journal]:
+    """Go on with an existing journal; a torn last line is cut off."""
+    journal = read(path)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        os.ftruncate(descriptor, journal.good_bytes)
+        os.fsync(descriptor)
+    except OSError as error:
+        raise _failed(path, error.strerror or type(error).__name__) from error
+    return JournalWriter(descriptor, path, journal.last_hash, journal.good_bytes), journal
+
+
+def _sync_directories(directory: Path) -> None:
+    """The file's name and its directory's name must survive a power cut too."""
+    for place in (directory, directory.parent):
+        descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _failed(path: Path, reason: str) -> JournalError:
+    return JournalError(
+        f"The journal {path} could not be written.",
+        why=reason,
+        next_action="Make room or mend the disk, then: uscdr runs resume. No step was begun without its record.",
+    )
