@@ -160,6 +160,10 @@ class AnswerLost(ProviderError):
     """The request may have arrived, its answer did not: look before doing anything else."""
 
 
+class EffectFailed(ProviderError):
+    """An accepted write surely ended in failure at the provider: nothing of it is under way any more."""
+
+
 class WriteRefused(ProviderError):
     """A read-only wiring refused a write: nothing was sent."""
 

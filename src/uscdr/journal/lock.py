@@ -1,7 +1,7 @@
 """One recovery per target. The kernel's file lock decides; the file says who holds it, since when, where.
 
 A lock heals itself only when its holder is provably dead: the kernel freed the file lock, and the holder ran on
-this machine (a restarted machine frees it too). A holder on another machine (shared state directory) is never presumed dead.
+this machine (a restart frees it too). A holder on another machine (shared state) is never presumed dead.
 """
 
 from __future__ import annotations

@@ -139,6 +139,8 @@ class StepFailed(Event):
     why: str = ""
     next_action: str = ""
     known: bool = True
+    over: bool = False
+    """The write surely ended in failure and nothing of it is under way: it may be tried anew, with a new answer."""
 
 
 class StepSettled(Event):

@@ -1,0 +1,176 @@
+"""The life of a run: plan, gate, run, and an honest end. A dry run ends after the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from uscdr.engine.gate import Gate, declined
+from uscdr.engine.history import History
+from uscdr.engine.plan import Foreseen, destruction, foresee, ready_event
+from uscdr.engine.runner import Runner
+from uscdr.engine.step import BoundStep, View
+from uscdr.engine.teller import Teller
+from uscdr.engine.wait import Stop
+from uscdr.errors import CheckFailed, Declined, ExitCode, JournalError, UscdrError
+from uscdr.events import Bus
+from uscdr.models.events import Note, PlanReady, RunFinished, RunResumed, RunStarted
+from uscdr.settings import Operator
+
+PLANNING = "plan"
+
+
+@dataclass(frozen=True)
+class Charter:
+    """What a run is about; becomes the first line of its journal."""
+
+    scenario: str
+    title: str
+    target: str
+    app: str
+    request: Mapping[str, Any]
+    scenario_digest: str
+    budgets: Mapping[str, float]
+    rto_seconds: float
+    rpo_seconds: float
+    version: str
+    who: Operator
+    follow_up: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a process's work on a run ended; `error` is what a person must be told."""
+
+    code: ExitCode
+    error: UscdrError | None
+
+
+class Conductor:
+    """Carries one run from request to end on a bus that has its ledger and viewers already."""
+
+    def __init__(self, charter: Charter, bus: Bus, gate: Gate, stop: Stop, left: Callable[[], dict[str, str]]) -> None:
+        self._charter = charter
+        self._bus = bus
+        self._gate = gate
+        self._stop = stop
+        self._left = left
+
+    def announce(self, *, resumed: bool) -> None:
+        """The journal's first line, or the line that says who took the run up again."""
+        charter = self._charter
+        if resumed:
+            who = charter.who
+            self._bus.emit(RunResumed(user=who.user, host=who.host, version=charter.version))
+            return
+        self._bus.emit(
+            RunStarted(
+                scenario=charter.scenario,
+                target=charter.target,
+                app=charter.app,
+                request=dict(charter.request),
+                version=charter.version,
+                user=charter.who.user,
+                host=charter.who.host,
+                scenario_digest=charter.scenario_digest,
+                rto_seconds=charter.rto_seconds,
+                rpo_seconds=charter.rpo_seconds,
+            )
+        )
+
+    def rehearse(self, steps: Sequence[BoundStep]) -> Ending:
+        """Dry run: look thoroughly, show the plan, change nothing."""
+
+        def work() -> str:
+            view = View(thorough=True)
+            plan = self._plan(steps, view)
+            blocked = [line.action.summary for line in plan if line.action.kind == "blocked"]
+            if blocked:
+                raise CheckFailed("The plan cannot be carried out: " + " ".join(blocked))
+            return "Dry run: nothing was changed."
+
+        return self._end(work)
+
+    def run(self, steps: Sequence[BoundStep], history: History, *, objectives: Callable[[View], str | None]) -> Ending:
+        """Plan, confirm, run. `objectives` says after the end which objective was missed, if any."""
+
+        def work() -> str:
+            view = View(thorough=False)
+            plan = self._plan(steps, view)
+            self._refuse_what_cannot_be_confirmed(plan, view, history)
+            fresh = View(thorough=True)
+            Runner(self._bus, self._gate, self._stop, history).run(plan, fresh)
+            missed = objectives(fresh)
+            if missed:
+                raise CheckFailed(f"Recovered and verified, but an objective was missed: {missed}")
+            return f"{self._charter.title}: done and verified."
+
+        return self._end(work)
+
+    def _plan(self, steps: Sequence[BoundStep], view: View) -> list[Foreseen]:
+        plan = foresee(steps, view, Teller(self._bus, PLANNING))
+        self._bus.emit(self._as_event(plan, view))
+        return plan
+
+    def _as_event(self, plan: Sequence[Foreseen], view: View) -> PlanReady:
+        return ready_event(plan, self._charter.scenario_digest, dict(self._charter.budgets), view)
+
+    def _refuse_what_cannot_be_confirmed(self, plan: Sequence[Foreseen], view: View, history: History) -> None:
+        blocked = [line.action.summary for line in plan if line.action.kind == "blocked"]
+        if blocked and not history.wrote:
+            raise CheckFailed(
+                "The plan cannot be carried out: " + " ".join(blocked), next_action="Nothing was changed."
+            )
+        destroys = [line for line in plan if line.bound.destructive]
+        if not destroys or any(line.bound.step.id in history.confirmed for line in destroys):
+            return
+        blast = destruction(plan, view)
+        if blast is not None:
+            self._gate.check_early(blast)
+        if not self._gate.can_be_passed:
+            if blast is not None:
+                raise declined(blast, "There is no terminal to ask at, and no --confirm.")
+            raise Declined(
+                "Not confirmed: there is no terminal to ask at, and no --confirm.",
+                next_action="Nothing was changed. A dry run prints the phrase: uscdr recover … --dry-run",
+            )
+
+    def _end(self, work: Callable[[], str]) -> Ending:
+        try:
+            try:
+                summary = work()
+            except KeyboardInterrupt:
+                self._stop.event.set()
+                self._stop.check()
+                raise
+        except JournalError as error:
+            return Ending(error.exit_code, error)
+        except UscdrError as error:
+            return self._finish(error.exit_code, error.message, error)
+        return self._finish(ExitCode.DONE, summary, None)
+
+    def _finish(self, code: ExitCode, summary: str, error: UscdrError | None) -> Ending:
+        left = self._left()
+        if error is not None and left:
+            self._bus.emit(
+                Note(level="warning", text="Left behind: " + "; ".join(f"{k}: {v}" for k, v in left.items()))
+            )
+        outcome = OUTCOMES[code]
+        follow_up = self._charter.follow_up if code in (ExitCode.DONE, ExitCode.CHECK_FAILED) else ()
+        self._bus.emit(
+            RunFinished(outcome=outcome, exit_code=int(code), summary=summary, left=left, follow_up=follow_up)
+        )
+        return Ending(code, error)
+
+
+OUTCOMES: Mapping[ExitCode, Any] = {
+    ExitCode.DONE: "done",
+    ExitCode.CHECK_FAILED: "failed",
+    ExitCode.BAD_INPUT: "failed",
+    ExitCode.FAILED: "failed",
+    ExitCode.DECLINED: "declined",
+    ExitCode.UNKNOWN: "unknown",
+    ExitCode.LOCKED: "failed",
+    ExitCode.INTERRUPTED: "interrupted",
+}

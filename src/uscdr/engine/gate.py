@@ -1,0 +1,84 @@
+"""Confirmation: the phrase carries what will be destroyed, so it cannot be pasted from history."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Protocol
+
+from uscdr.engine.step import Blast
+from uscdr.errors import Declined
+
+
+class Asker(Protocol):
+    """A person, or a stand-in for one. Without a terminal every method raises Declined."""
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody can answer."""
+        ...
+
+    def confirm_phrase(self, facts: Mapping[str, str], phrase: str) -> bool:
+        """Whether the phrase was typed."""
+        ...
+
+    def choose(self, question: str, options: tuple[str, ...]) -> str:
+        """One of `options`."""
+        ...
+
+
+class Gate:
+    """Asks, or compares the phrase given with `--confirm`."""
+
+    def __init__(self, asker: Asker, given: str | None) -> None:
+        self._asker = asker
+        self._given = given
+
+    @property
+    def can_be_passed(self) -> bool:
+        """Whether a confirmation can be had at all."""
+        return self._given is not None or self._asker.interactive
+
+    def confirm(self, blast: Blast) -> str:
+        """How it was confirmed. Raises Declined with the phrase that was needed."""
+        if self._given is not None:
+            if normal(self._given) in {normal(phrase) for phrase in blast.phrases}:
+                return "--confirm"
+            raise declined(blast, "The phrase given with --confirm does not fit what would be destroyed now.")
+        if self._asker.confirm_phrase(blast.facts, blast.phrases[0]):
+            return "typed at the terminal"
+        raise declined(blast, "The phrase was not typed.")
+
+    def check_early(self, blast: Blast) -> None:
+        """Before anything is changed: raises Declined if the phrase given cannot fit what is known already."""
+        if self._given is not None and not any(_could_be(self._given, phrase) for phrase in blast.phrases):
+            raise declined(blast, "The phrase given with --confirm does not fit what would be destroyed.")
+
+    def begin(self, changes: str) -> None:
+        """Before the first change: a person at a terminal says begin. Raises Declined."""
+        if self._given is None and self._asker.choose(f"{changes} Begin?", ("begin", "stop")) != "begin":
+            raise Declined("Stopped before the first change.", next_action="Nothing was changed.")
+
+    def settle(self, question: str) -> str:
+        """What to do about a write that cannot be found: adopt, redo or abort."""
+        return self._asker.choose(question, ("adopt", "redo", "abort"))
+
+
+UNKNOWN = "…"
+"""Stands in a phrase for what is not known yet."""
+
+
+def _could_be(given: str, phrase: str) -> bool:
+    """Whether `given` agrees with `phrase` in all that is known of it."""
+    pattern = re.escape(normal(phrase)).replace(re.escape(UNKNOWN), "[^ ]+")
+    return re.fullmatch(pattern, normal(given)) is not None
+
+
+def normal(phrase: str) -> str:
+    """A phrase without accidents of spacing."""
+    return " ".join(phrase.split())
+
+
+def declined(blast: Blast, why: str) -> Declined:
+    """The refusal, with the phrase in full."""
+    return Declined("Not confirmed.", why=why, next_action=f"To confirm, pass exactly: --confirm “{blast.phrases[0]}”")

@@ -1,0 +1,72 @@
+"""What earlier processes of a run did, folded from its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from uscdr.engine.step import Intent
+
+
+@dataclass
+class History:
+    """The state of a run. Empty for a new one."""
+
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Finished or skipped steps: id -> result (empty when skipped without one)."""
+    intents: dict[str, Intent] = field(default_factory=dict)
+    """Started, not finished."""
+    failed: dict[str, bool] = field(default_factory=dict)
+    """Steps that ended without success: id -> whether the outcome is known."""
+    confirmed: set[str] = field(default_factory=set)
+    attempts: dict[str, int] = field(default_factory=dict)
+    wrote: bool = False
+    digest: str | None = None
+    order: list[str] = field(default_factory=list)
+    """The step ids of the plan, in order."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether a plan was approved and steps may have run."""
+        return self.digest is not None
+
+
+def fold(records: Iterable[dict[str, Any]]) -> History:
+    """Read the journal's records in order."""
+    history = History()
+    for record in records:
+        _apply(history, record["event"], str(record["at"]))
+    return history
+
+
+def _apply(history: History, event: dict[str, Any], at: str) -> None:
+    kind, step = event["kind"], str(event.get("step", ""))
+    if kind == "plan.ready":
+        history.digest = event["digest"]
+        history.order = [line["id"] for line in event["steps"]]
+    elif kind == "step.started":
+        _started(history, event, at)
+    elif kind == "step.accepted":
+        intent = history.intents[step]
+        history.intents[step] = Intent(intent.at, intent.baseline, event["provider_id"])
+    elif kind in ("step.succeeded", "step.skipped"):
+        history.intents.pop(step, None)
+        history.failed.pop(step, None)
+        history.results[step] = event["result"]
+    elif kind == "step.failed":
+        history.failed[step] = event["known"]
+        if event["over"]:
+            history.intents.pop(step, None)
+            history.confirmed.discard(step)
+    elif kind == "gate.answered" and event["confirmed"]:
+        history.confirmed.add(step)
+
+
+def _started(history: History, event: dict[str, Any], at: str) -> None:
+    step = event["step"]
+    earlier = history.intents.get(step)
+    baseline = earlier.baseline if earlier and earlier.baseline else event["baseline"]
+    history.intents[step] = Intent(earlier.at if earlier else at, baseline, None)
+    history.attempts[step] = event["attempt"]
+    history.wrote = history.wrote or event["effect"] != "read"

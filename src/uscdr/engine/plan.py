@@ -1,0 +1,88 @@
+"""Probe every step (reads only), plan it (pure), and give the whole a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from uscdr.engine.step import Action, Blast, BoundStep, Effect, Step, Tell, View
+from uscdr.models.base import Fact
+from uscdr.models.events import PlannedStep, PlanReady
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """One step with what was seen and planned for it; `seen` is None when it has to wait."""
+
+    bound: BoundStep
+    seen: Fact | None
+    action: Action
+
+
+def foresee(steps: Sequence[BoundStep], view: View, tell: Tell) -> list[Foreseen]:
+    """Look ahead over all steps; what read steps see is known to the steps after them."""
+    return [_foresee_one(bound, view, tell) for bound in steps]
+
+
+def _foresee_one(bound: BoundStep, view: View, tell: Tell) -> Foreseen:
+    step = bound.step
+    waiting_for = _waits(step, view)
+    if waiting_for is not None:
+        return Foreseen(bound, None, step.foresee(waiting_for))
+    tell.progress(f"looking: {bound.title}")
+    seen = step.probe(view, tell)
+    action = step.plan(seen, view)
+    if bound.effect is Effect.READ and isinstance(seen, step.result):
+        view.remember(seen)
+    return Foreseen(bound, seen, action)
+
+
+def _waits(step: Step, view: View) -> str | None:
+    if step.slow and not view.thorough:
+        return "looked at when its turn comes"
+    return step.ready(view)
+
+
+def ready_event(foreseen: Sequence[Foreseen], scenario_digest: str, budgets: dict[str, float], view: View) -> PlanReady:
+    """The plan as an event: what is shown, journalled and approved."""
+    blast = destruction(foreseen, view)
+    return PlanReady(
+        digest=digest(foreseen, scenario_digest),
+        dry_run=view.thorough,
+        steps=tuple(_planned(line) for line in foreseen),
+        budgets=budgets,
+        phrase=blast.phrases[0] if blast else None,
+    )
+
+
+def destruction(foreseen: Iterable[Foreseen], view: View) -> Blast | None:
+    """The blast radius of the first destructive step, as far as it is known now."""
+    for line in foreseen:
+        if line.bound.destructive and line.seen is not None and line.action.kind == "change":
+            return line.bound.step.blast(line.seen, view)
+    return None
+
+
+def digest(foreseen: Iterable[Foreseen], scenario_digest: str) -> str:
+    """SHA-256 over the scenario, the steps in order, their parameters and what a person approves of them."""
+    lines = [[f.bound.step.id, f.bound.name, dict(f.bound.params), dict(f.action.approved)] for f in foreseen]
+    return hashlib.sha256(json.dumps([scenario_digest, lines], sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _planned(line: Foreseen) -> PlannedStep:
+    bound, action = line.bound, line.action
+    return PlannedStep(
+        id=bound.step.id,
+        title=bound.title,
+        phase=bound.phase,
+        effect=bound.effect.value,
+        action=action.kind,
+        summary=action.summary,
+        destructive=bound.destructive,
+        params=dict(bound.params),
+        seen=bound.step.baseline(line.seen) if line.seen is not None else {},
+        calls=action.calls,
+        manual=action.manual,
+    )

@@ -1,0 +1,179 @@
+"""Carry a plan out: intent to the journal, act, wait, look again, outcome to the journal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from uscdr.engine.gate import Gate
+from uscdr.engine.history import History
+from uscdr.engine.plan import Foreseen
+from uscdr.engine.settle import Settler
+from uscdr.engine.step import Action, BoundStep, Effect, View
+from uscdr.engine.teller import Teller
+from uscdr.engine.wait import Stop
+from uscdr.errors import CheckFailed, EffectFailed, JournalError, OutcomeUnknown, UscdrError
+from uscdr.events import Bus
+from uscdr.models.base import Fact
+from uscdr.models.events import (
+    GateAnswered,
+    GateAsked,
+    StepFailed,
+    StepSkipped,
+    StepStarted,
+    StepSucceeded,
+)
+
+
+class Runner:
+    """Runs the steps of one plan, in order, at most once each."""
+
+    def __init__(self, bus: Bus, gate: Gate, stop: Stop, history: History) -> None:
+        self._bus = bus
+        self._gate = gate
+        self._stop = stop
+        self._history = history
+        self._settler = Settler(bus, gate)
+        self._guarding = True
+        self._began = history.wrote
+
+    def run(self, plan: Sequence[Foreseen], view: View) -> None:
+        """Run to the end, or raise the first error after recording it."""
+        view.intents = dict(self._history.intents)
+        self._guarding = not any(f.bound.destructive and f.bound.step.id in self._history.results for f in plan)
+        for line in plan:
+            self._stop.check()
+            try:
+                self._take_turn(line, view)
+            except JournalError:
+                raise
+            except UscdrError as error:
+                self._record_failure(line.bound, error)
+                raise
+
+    def _record_failure(self, bound: BoundStep, error: UscdrError) -> None:
+        self._bus.emit(
+            StepFailed(
+                step=bound.step.id,
+                message=error.message,
+                why=error.why,
+                next_action=error.next_action,
+                known=not isinstance(error, OutcomeUnknown),
+                over=isinstance(error, EffectFailed),
+            )
+        )
+
+    def _take_turn(self, line: Foreseen, view: View) -> None:
+        step_id = line.bound.step.id
+        recorded = self._history.results.get(step_id)
+        if recorded is not None:
+            self._recall(line.bound, recorded, view)
+            if not (self._guarding and line.bound.effect is Effect.IDEMPOTENT):
+                return
+        if line.bound.effect is Effect.READ:
+            self._look(line.bound, view)
+        else:
+            self._change(line, view, again=recorded is not None)
+
+    def _recall(self, bound: BoundStep, recorded: dict[str, object], view: View) -> None:
+        if recorded:
+            view.remember(bound.step.result.model_validate(recorded))
+
+    def _look(self, bound: BoundStep, view: View) -> None:
+        started = time.monotonic()
+        tell = Teller(self._bus, bound.step.id)
+        self._start(bound, {})
+        seen = bound.step.probe(view, tell)
+        action = bound.step.plan(seen, view)
+        self._stop_if_blocked(action)
+        view.remember(seen)
+        self._succeed(bound, seen, action.summary, started)
+
+    def _change(self, line: Foreseen, view: View, *, again: bool) -> None:
+        bound = line.bound
+        started = time.monotonic()
+        tell = Teller(self._bus, bound.step.id)
+        seen = bound.step.probe(view, tell)
+        intent = self._history.intents.get(bound.step.id)
+        if intent is not None and bound.effect is not Effect.IDEMPOTENT:
+            found = self._settler.settle(bound, intent, seen, view)
+            if found is not None:
+                self._finish(bound, found, view, started, adopted=True)
+                return
+        action = bound.step.plan(seen, view)
+        if self._nothing_to_do(bound, action, seen, view, again=again):
+            return
+        self._check_drift(line, action)
+        self._ask(bound, seen, action, view)
+        self._start(bound, bound.step.baseline(seen))
+        result, adopted = self._settler.act(bound, seen, view, tell)
+        self._finish(bound, result, view, started, adopted=adopted)
+
+    def _nothing_to_do(self, bound: BoundStep, action: Action, seen: Fact, view: View, *, again: bool) -> bool:
+        self._stop_if_blocked(action)
+        if action.kind == "skip":
+            self._bus.emit(StepSkipped(step=bound.step.id, reason=action.summary))
+        elif action.kind == "noop":
+            if not again:
+                result = bound.step.unchanged(seen, view)
+                view.remember(result)
+                self._bus.emit(
+                    StepSkipped(step=bound.step.id, reason=action.summary, result=result.model_dump(mode="json"))
+                )
+        else:
+            return False
+        return True
+
+    def _stop_if_blocked(self, action: Action) -> None:
+        if action.kind == "blocked":
+            raise CheckFailed(action.summary, next_action="Mend that, then: uscdr runs resume.")
+
+    def _check_drift(self, line: Foreseen, action: Action) -> None:
+        approved = line.action.approved
+        changed = [key for key, value in approved.items() if action.approved.get(key) != value]
+        if changed:
+            words = "; ".join(f"{key} was {approved[key]}, is {action.approved.get(key, 'gone')}" for key in changed)
+            raise CheckFailed(
+                f"What the plan was approved for has changed before “{line.bound.title}”: {words}.",
+                next_action="Nothing was done by this step. Plan anew: uscdr recover … --dry-run",
+            )
+
+    def _ask(self, bound: BoundStep, seen: Fact, action: Action, view: View) -> None:
+        if bound.destructive and bound.step.id not in self._history.confirmed:
+            blast = bound.step.blast(seen, view)
+            self._bus.emit(GateAsked(step=bound.step.id, facts=dict(blast.facts), phrase=blast.phrases[0]))
+            how = self._gate.confirm(blast)
+            self._bus.emit(GateAnswered(step=bound.step.id, confirmed=True, by=how))
+        elif not self._began:
+            self._gate.begin(action.summary)
+        self._began = True
+
+    def _start(self, bound: BoundStep, baseline: dict[str, object]) -> None:
+        attempt = self._history.attempts.get(bound.step.id, 0) + 1
+        self._history.attempts[bound.step.id] = attempt
+        self._bus.emit(
+            StepStarted(
+                step=bound.step.id,
+                title=bound.title,
+                phase=bound.phase,
+                effect=bound.effect.value,
+                attempt=attempt,
+                baseline=baseline,
+            )
+        )
+
+    def _finish(self, bound: BoundStep, result: Fact, view: View, started: float, *, adopted: bool) -> None:
+        view.remember(result)
+        summary = bound.step.confirm_effect(result, view, Teller(self._bus, bound.step.id))
+        self._succeed(bound, result, summary, started, adopted=adopted)
+
+    def _succeed(self, bound: BoundStep, result: Fact, summary: str, started: float, *, adopted: bool = False) -> None:
+        self._bus.emit(
+            StepSucceeded(
+                step=bound.step.id,
+                seconds=round(time.monotonic() - started, 3),
+                summary=summary,
+                result=result.model_dump(mode="json"),
+                adopted=adopted,
+            )
+        )

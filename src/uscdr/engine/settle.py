@@ -1,0 +1,91 @@
+"""A write whose answer was lost, or whose process died, is settled by looking: never by repeating."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from uscdr.engine.gate import Gate
+from uscdr.engine.step import BoundStep, Effect, Finding, Intent, Tell, View
+from uscdr.engine.teller import Teller
+from uscdr.errors import AnswerLost, Declined, OutcomeUnknown
+from uscdr.events import Bus
+from uscdr.models.base import Fact
+from uscdr.models.events import StepSettled
+
+MOST_REPEATS = 3
+
+
+class Settler:
+    """Performs writes and answers `started, not finished`."""
+
+    def __init__(self, bus: Bus, gate: Gate) -> None:
+        self._bus = bus
+        self._gate = gate
+
+    def act(self, bound: BoundStep, seen: Fact, view: View, tell: Tell) -> tuple[Fact, bool]:
+        """Apply; on a lost answer look. Returns the result and whether it was adopted."""
+        intent = Intent(datetime.now(UTC).isoformat(), bound.step.baseline(seen), None)
+        for _ in range(MOST_REPEATS):
+            try:
+                return bound.step.apply(seen, view, tell), False
+            except AnswerLost as error:
+                settled = self._after_loss(bound, intent, seen, view, error)
+                if settled is not None:
+                    return settled, True
+        raise OutcomeUnknown(
+            f"The answer to “{bound.title}” was lost {MOST_REPEATS} times.",
+            why="Each time the provider was asked, and the change was not there.",
+            next_action="Look at the provider's status, then: uscdr runs resume.",
+        )
+
+    def _after_loss(self, bound: BoundStep, intent: Intent, seen: Fact, view: View, error: AnswerLost) -> Fact | None:
+        """The result if the lost write took effect, None if it surely did not."""
+        if bound.effect is not Effect.IDEMPOTENT:
+            return self.settle(bound, intent, seen, view, cause=error)
+        tell = Teller(self._bus, bound.step.id)
+        now = bound.step.probe(view, tell)
+        done = bound.step.plan(now, view).kind == "noop"
+        self._report(bound, Finding(bound.title, "in effect" if done else "not in effect", None), done=done)
+        return bound.step.unchanged(now, view) if done else None
+
+    def settle(
+        self, bound: BoundStep, intent: Intent, seen: Fact, view: View, *, cause: AnswerLost | None = None
+    ) -> Fact | None:
+        """Answer a started write: its result when adopted, None when it must be sent (again)."""
+        tell = Teller(self._bus, bound.step.id)
+        if bound.effect is Effect.ONCE:
+            return self._ask(bound, intent, seen, view, cause)
+        finding = bound.step.find(intent, view, tell)
+        self._report(bound, finding, done=finding.provider_id is not None)
+        if finding.provider_id is None:
+            return None
+        tell.accepted(finding.provider_id)
+        return bound.step.adopt(finding.provider_id, seen, view, tell)
+
+    def _ask(self, bound: BoundStep, intent: Intent, seen: Fact, view: View, cause: AnswerLost | None) -> Fact | None:
+        try:
+            answer = self._gate.settle(f"“{bound.title}” was started at {intent.at} and did not report its end.")
+        except Declined as error:
+            raise _unsettled(bound, intent, cause) from error
+        if answer == "abort":
+            raise _unsettled(bound, intent, cause)
+        self._report(bound, Finding("the operator's own look", answer, None), done=answer == "adopt")
+        return bound.step.unchanged(seen, view) if answer == "adopt" else None
+
+    def _report(self, bound: BoundStep, finding: Finding, *, done: bool) -> None:
+        self._bus.emit(
+            StepSettled(
+                step=bound.step.id,
+                looked_at=finding.looked_at,
+                found=finding.found,
+                decision="adopt" if done else "redo",
+            )
+        )
+
+
+def _unsettled(bound: BoundStep, intent: Intent, cause: AnswerLost | None) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"It is not known whether “{bound.title}” (started {intent.at}) took effect.",
+        why=cause.message if cause else "The process that started it ended before it was recorded.",
+        next_action="Look at the provider yourself, then: uscdr runs resume (at a terminal: adopt, redo or abort).",
+    )

@@ -1,0 +1,188 @@
+"""What a step is: look, plan, act, look again. Only `apply` may write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
+
+from uscdr.errors import UscdrError
+from uscdr.models.base import Fact
+from uscdr.models.events import Call
+
+F = TypeVar("F", bound=Fact)
+
+
+class Effect(StrEnum):
+    """What repeating a step would mean."""
+
+    READ = "read"
+    IDEMPOTENT = "idempotent"
+    FINDABLE = "findable"
+    """Not idempotent, but its effect can be found by asking the provider."""
+    ONCE = "once"
+    """Not idempotent and not findable: a lost one is a question for the person."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """What a step would do now. Pure data, made without I/O."""
+
+    kind: Literal["read", "change", "noop", "skip", "later", "blocked"]
+    summary: str
+    calls: tuple[Call, ...] = ()
+    manual: tuple[str, ...] = ()
+    approved: Mapping[str, str] = field(default_factory=dict)
+    """What the person approves: if any of it differs when the step's turn comes, the run stops."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """An earlier process's start of this step, without an end in the journal."""
+
+    at: str
+    baseline: Mapping[str, Any]
+    accepted: str | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What looking for a lost write gave. `provider_id` is None when it surely had no effect."""
+
+    looked_at: str
+    found: str
+    provider_id: str | None
+
+
+@dataclass(frozen=True)
+class Blast:
+    """What a destructive step destroys, in facts and as phrases any of which confirms it; the first is shown."""
+
+    facts: Mapping[str, str]
+    phrases: tuple[str, ...]
+
+
+class Tell(Protocol):
+    """How a step speaks while it works."""
+
+    def accepted(self, provider_id: str) -> None:
+        """The provider took the write: goes to the journal at once."""
+        ...
+
+    def progress(self, note: str, done: float | None = None, total: float | None = None, unit: str = "") -> None:
+        """How far it got; not journalled."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Something the operator should know."""
+        ...
+
+    def check(self, name: str, verdict: Literal["pass", "fail", "inconclusive", "not checked"], evidence: str) -> None:
+        """One check's verdict."""
+        ...
+
+
+class View:
+    """What a step may know of the run: earlier results by type, and its own unfinished start."""
+
+    def __init__(self, *, thorough: bool) -> None:
+        self.thorough = thorough
+        """Whether planning may take its time (a dry run), instead of leaving slow looks for later."""
+        self._results: dict[type[Fact], Fact] = {}
+        self.intents: dict[str, Intent] = {}
+
+    def remember(self, result: Fact) -> None:
+        """Make a result known to later steps."""
+        self._results[type(result)] = result
+
+    def get(self, kind: type[F]) -> F | None:
+        """The newest result of this type, if any step gave one."""
+        found = self._results.get(kind)
+        return found if isinstance(found, kind) else None
+
+    def need(self, kind: type[F]) -> F:
+        """The result of this type; a pipeline without it is put together wrongly."""
+        found = self.get(kind)
+        if found is None:
+            raise UscdrError(
+                f"A step needs {kind.__name__}, and no step before it gives one.",
+                next_action="Restore the order of the packaged scenarios.yaml.",
+            )
+        return found
+
+
+class Step:
+    """Base of all steps. `probe` reads; `plan` is pure; `apply` writes; `confirm_effect` looks again.
+
+    A READ step's result is what it saw: `apply` is never called.
+    """
+
+    result: ClassVar[type[Fact]]
+    slow: ClassVar[bool] = False
+    """Whether planning a real run leaves this look for later (a dry run does it)."""
+
+    def __init__(self, step_id: str) -> None:
+        self.id = step_id
+
+    def ready(self, view: View) -> str | None:
+        """None when the step can be probed, else what it waits for, e.g. `known after the backup is proven`."""
+        del view
+        return None
+
+    def probe(self, view: View, tell: Tell) -> Fact:
+        """Look; reads only."""
+        raise NotImplementedError
+
+    def plan(self, seen: Fact, view: View) -> Action:
+        """Say what would be done; no I/O."""
+        raise NotImplementedError
+
+    def foresee(self, waiting_for: str) -> Action:
+        """The plan's line when `ready` says what is waited for."""
+        return Action("later", waiting_for)
+
+    def baseline(self, seen: Fact) -> dict[str, Any]:
+        """What the journal keeps of `seen` with the intent, for settling or undoing later."""
+        del seen
+        return {}
+
+    def apply(self, seen: Fact, view: View, tell: Tell) -> Fact:
+        """Act and wait for the end; the only place that writes."""
+        raise NotImplementedError
+
+    def unchanged(self, seen: Fact, view: View) -> Fact:
+        """The result when nothing had to be done."""
+        raise NotImplementedError
+
+    def confirm_effect(self, result: Fact, view: View, tell: Tell) -> str:
+        """A fresh look after the act; returns the summary, raises CheckFailed or OutcomeUnknown."""
+        raise NotImplementedError
+
+    def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
+        """FINDABLE only: did the lost write take effect?"""
+        raise NotImplementedError
+
+    def adopt(self, provider_id: str, seen: Fact, view: View, tell: Tell) -> Fact:
+        """FINDABLE only: go on waiting for the write that was found."""
+        raise NotImplementedError
+
+    def blast(self, seen: Fact, view: View) -> Blast:
+        """Destructive steps only: what will be destroyed."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class BoundStep:
+    """A step with its place in a scenario."""
+
+    step: Step
+    name: str
+    title: str
+    phase: str
+    effect: Effect
+    params: Mapping[str, Any]
+    destructive: bool = False
+
+
+BuildStep = Callable[..., Step]

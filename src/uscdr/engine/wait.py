@@ -1,0 +1,86 @@
+"""Wait by observing: bounded, interruptible, and honest when looking itself fails."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from uscdr.errors import AnswerLost, CredentialsRefused, Interrupted, NotFound, OutcomeUnknown, ProviderError
+
+T = TypeVar("T")
+MAX_BLIND_LOOKS = 20
+FIRST_INTERVAL = 0.2
+LONGEST_INTERVAL = 3.0
+GROWTH = 1.3
+
+
+@dataclass
+class Stop:
+    """The operator's wish to stop, seen by every wait."""
+
+    event: threading.Event = field(default_factory=threading.Event)
+
+    def check(self) -> None:
+        """Raise Interrupted when the operator asked to stop."""
+        if self.event.is_set():
+            raise Interrupted(
+                "Interrupted by the operator.", next_action="Go on where it stopped with: uscdr runs resume"
+            )
+
+    def pause(self, seconds: float) -> None:
+        """Wait that long, or raise Interrupted."""
+        self.event.wait(seconds)
+        self.check()
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for what, in seconds."""
+
+    what: str
+    limit: float
+    look_at: str
+    """What a person would look at when the wait ends without an answer."""
+
+
+def until(look: Callable[[], T], done: Callable[[T], bool], patience: Patience, stop: Stop) -> T:
+    """Look until `done`. Twenty failed looks in a row, or the limit, mean the outcome is unknown.
+
+    Raises OutcomeUnknown, Interrupted, or at once what cannot mend itself (refused credentials, a vanished thing).
+    """
+    deadline = time.monotonic() + patience.limit
+    interval, blind = FIRST_INTERVAL, 0
+    last: ProviderError | None = None
+    while True:
+        stop.check()
+        try:
+            seen = look()
+            blind, last = 0, None
+            if done(seen):
+                return seen
+        except (CredentialsRefused, NotFound) as error:
+            raise _unknown(patience, error.message) from error
+        except ProviderError as error:
+            blind, last = blind + 1, error
+        if blind >= MAX_BLIND_LOOKS:
+            raise _unknown(patience, f"{blind} looks in a row failed; the last: {last.message if last else ''}")
+        if time.monotonic() >= deadline:
+            raise _unknown(patience, f"it was not finished after {patience.limit:.0f} s")
+        stop.pause(interval)
+        interval = min(interval * GROWTH, LONGEST_INTERVAL)
+
+
+def _unknown(patience: Patience, why: str) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"It is not known how {patience.what} ended.",
+        why=why,
+        next_action=f"Look at: {patience.look_at}. Then: uscdr runs resume (it looks first and repeats nothing).",
+    )
+
+
+def lost(error: BaseException) -> bool:
+    """Whether a write's answer was lost, so that its effect must be looked for."""
+    return isinstance(error, AnswerLost)
