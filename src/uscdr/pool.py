@@ -1,0 +1,61 @@
+"""A bounded pool of threads for jobs that wait on a network: results keep the order of the jobs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from uscdr.errors import Interrupted
+
+T = TypeVar("T")
+
+_LOOK = 0.1
+"""Seconds between two looks at the stop token."""
+
+
+def run_all(
+    tasks: Sequence[Callable[[], T]],
+    *,
+    workers: int,
+    stop: threading.Event | None = None,
+    abandon: Callable[[], None] | None = None,
+) -> list[T]:
+    """Runs `tasks` on at most `workers` threads and returns their results in the order of the tasks.
+
+    After an error, a set `stop` or Ctrl-C no further task begins; those under way are drained first,
+    so that none outlives the call. `abandon` is then called once to cut those short; it runs on the
+    caller's thread while tasks still run. The pool belongs to this call alone: a task that calls
+    `run_all` gets another, and cannot wait for a thread that it occupies itself.
+
+    Raises:
+        Interrupted: `stop` was set before all tasks were done.
+        BaseException: the error of the first task that failed.
+    """
+    if not tasks:
+        return []
+    with ThreadPoolExecutor(max_workers=max(1, min(workers, len(tasks)))) as pool:
+        futures = [pool.submit(task) for task in tasks]
+        try:
+            _watch(futures, stop)
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            if abandon is not None:
+                abandon()
+            raise
+    return [future.result() for future in futures]
+
+
+def _watch(futures: Sequence[Future[T]], stop: threading.Event | None) -> None:
+    """Waits for the end of all; raises as soon as one has failed or `stop` is set."""
+    while True:
+        done, pending = wait(futures, timeout=_LOOK if stop else None, return_when=FIRST_EXCEPTION)
+        for future in futures:
+            if future in done and (error := future.exception()) is not None:
+                raise error
+        if not pending:
+            return
+        if stop is not None and stop.is_set():
+            raise Interrupted("stopped before all the work was done", next_action="start it again")
