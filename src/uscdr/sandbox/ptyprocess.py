@@ -147,14 +147,16 @@ class DetachedProcess(_Command):
             *whole, rest = (rest + chunk).split(b"\n")
             for line in whole:
                 self._say(line)
-            while len(rest) > _LONGEST_LINE:
+            if len(rest) > _LONGEST_LINE:
                 self._say(rest[:_LONGEST_LINE])
                 rest = rest[_LONGEST_LINE:]
         if rest:
             self._say(rest)
 
     def _say(self, line: bytes) -> None:
-        self._on_line(line.decode("utf-8", "replace").rstrip("\r"))
+        text = line.rstrip(b"\r")
+        for start in range(0, len(text) or 1, _LONGEST_LINE):
+            self._on_line(text[start : start + _LONGEST_LINE].decode("utf-8", "replace"))
 
 
 async def spawn(
