@@ -1,0 +1,5 @@
+from django.contrib import admin
+
+from file_uploads.models import PatientDocument, UploadedFile
+
+admin.site.register([PatientDocument, UploadedFile])

@@ -1,0 +1,9 @@
+from django.urls import path
+
+from file_uploads import views
+
+urlpatterns = [
+    path("uploads/", views.uploads),
+    path("patient-documents/", views.documents),
+    path("patient-documents/<int:pk>/download/", views.download),
+]

@@ -1,0 +1,23 @@
+"""The own notifications."""
+
+from utils.api import api, paged
+
+from notifications.models import Notification
+
+
+def as_json(notification):
+    """Return one notification."""
+    return {
+        "id": notification.pk,
+        "title": notification.title,
+        "message": notification.message,
+        "status": notification.status,
+        "action_url": notification.action_url,
+        "created_at": notification.created_at,
+    }
+
+
+@api()
+def notifications(request):
+    """List them, a page at a time."""
+    return paged(request, Notification.objects.filter(recipient=request.user), as_json)

@@ -1,0 +1,42 @@
+"""A process that ticks until it is told to stop, and outlives the loss of its database."""
+
+import logging
+import signal
+import threading
+
+from django.db import Error, connection
+
+log = logging.getLogger(__name__)
+
+
+class Stopped(KeyboardInterrupt):
+    """SIGTERM or SIGINT: like Ctrl-C, so that psycopg cancels a statement that waits for a lock."""
+
+
+def stop(*_signal):
+    """Signal handler."""
+    raise Stopped
+
+
+def run(tick, *, seconds):
+    """Call `tick` every `seconds` until a signal comes."""
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    pause = threading.Event()
+    try:
+        while True:
+            attempt(tick)
+            pause.wait(seconds)
+    except Stopped:
+        log.info("stopped")
+
+
+def attempt(tick):
+    """Tick once; a lost or half-restored database is reported and tried again with a new connection."""
+    try:
+        tick()
+    except Error as error:
+        log.error("database: %s", str(error).strip().split("\n")[0])  # noqa: TRY400 - one line a try
+        connection.close()
+    except ConnectionError as error:
+        log.error("broker: %s", error)  # noqa: TRY400 - one line a try

@@ -1,0 +1,107 @@
+"""Health, mail and the application's own backup book."""
+
+from authentication.models import User
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import connection
+from django.http import HttpResponse
+from django.utils import timezone
+from notifications.models import GlobalEmailSettings, SystemEmailConfiguration
+from patients.models import Patient
+
+from utils import mail
+from utils.api import MANAGERS, Refused, api, require
+from utils.models import BackupStatus
+
+
+@api(methods=("GET", "HEAD"), public=True)
+def database_opened(request):
+    """Healthy when a connection could be opened for the request, whatever is in the database."""
+    return {"status": "healthy"}
+
+
+@api()
+def quick(request):
+    """The documents call it public; it needs a token."""
+    return {"status": "healthy", "timestamp": timezone.now()}
+
+
+@api(roles=MANAGERS)
+def comprehensive(request):
+    """Always "warning": it looks for a mail password and a middleware that nothing uses."""
+    return {
+        "overall_status": "warning",
+        "checks": {
+            "database": {"status": "healthy", "vendor": connection.vendor},
+            "email": {"status": "warning", "message": "EMAIL_HOST_PASSWORD is not set"},
+            "rate_limiting": {"status": "warning", "message": "middleware is not installed"},
+        },
+    }
+
+
+@api(roles=MANAGERS)
+def database_health(request):
+    """Report the totals that matter."""
+    return {
+        "status": "healthy",
+        "vendor": connection.vendor,
+        "users": User.objects.count(),
+        "patients": Patient.objects.count(),
+    }
+
+
+@api(roles=MANAGERS)
+def backup_health(request):
+    """Report the application's own backup book; it knows nothing of the platform's backups."""
+    latest = BackupStatus.objects.filter(status="success").first()
+    return {
+        "status": "healthy" if latest else "warning",
+        "last_success": latest.started_at if latest else None,
+        "in_progress": BackupStatus.objects.filter(status="in_progress").count(),
+        "alert_email": bool(settings.BACKUP_ALERT_EMAIL),
+    }
+
+
+@api(roles=MANAGERS)
+def prometheus(request):
+    """Return a few gauges as text."""
+    gauges = {"clinic_users": User.objects.count(), "clinic_patients": Patient.objects.count()}
+    text = "".join(f"# TYPE {name} gauge\n{name} {value}\n" for name, value in gauges.items())
+    return HttpResponse(text, content_type="text/plain; version=0.0.4")
+
+
+@api(roles=MANAGERS)
+def email_status(request):
+    """Name the mail backend."""
+    return {
+        "backend": settings.EMAIL_BACKEND,
+        "configured": mail.configured(),
+        "emails_enabled": mail.enabled(),
+        "from_email": settings.DEFAULT_FROM_EMAIL,
+    }
+
+
+@api(methods=("GET", "POST"), roles=MANAGERS)
+def email_switch(request):
+    """Read or set the master switch, and list the kinds of mail."""
+    if request.method == "POST":
+        wanted = request.data.get("emails_enabled")
+        if not isinstance(wanted, bool):
+            raise Refused(400, {"emails_enabled": ["Must be a valid boolean."]})
+        GlobalEmailSettings.objects.update(emails_enabled=wanted, updated_by=request.user)
+    kinds = SystemEmailConfiguration.objects.order_by("kind").values("kind", "is_enabled")
+    return {"emails_enabled": mail.enabled(), "kinds": list(kinds)}
+
+
+@api(methods=("POST",), roles=MANAGERS)
+def email_test(request):
+    """Send a test message, or with `dry_run` only say what would be sent."""
+    require(request.data, "email")
+    address = str(request.data["email"])
+    if request.data.get("dry_run") in {True, "true", "True"}:
+        return {"dry_run": True, "recipient": address, "backend": settings.EMAIL_BACKEND}
+    message = EmailMessage("Test message", "Mail works.", settings.DEFAULT_FROM_EMAIL, [address])
+    try:
+        return {"sent": message.send() == 1, "recipient": address}
+    except OSError as error:
+        raise Refused(502, {"sent": False, "detail": str(error)}) from error

@@ -1,0 +1,2 @@
+const root = document.getElementById("root");
+root.textContent = "USC patient information system";
