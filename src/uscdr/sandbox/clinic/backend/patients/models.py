@@ -33,6 +33,8 @@ class Patient(Recorded):
     phone_number = models.CharField(max_length=30, blank=True)
     address = models.TextField(blank=True)
 
+    ENCRYPTED = ("first_name", "last_name")
+
     class Meta:
         ordering = ["id"]
         indexes = [models.Index(fields=["last_name", "first_name"], name="patient_name")]
@@ -54,6 +56,7 @@ class MedicalRecord(Recorded):
     laboratory_results = models.JSONField(default=dict, blank=True)
 
     REQUIRED = ("visit_date", "diagnosis")
+    ENCRYPTED = ("diagnosis",)
 
     class Meta:
         ordering = ["-visit_date", "-id"]

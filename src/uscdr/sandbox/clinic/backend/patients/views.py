@@ -92,7 +92,7 @@ def create(request):
     )
     if patient.user_id:
         jobs.enqueue("patient_saved", patient=patient.pk)
-    encryption.fill("patients_patient", ["first_name", "last_name"], first_id=patient.pk)
+    encryption.fill("patients_patient", Patient.ENCRYPTED, first_id=patient.pk)
     return {"id": patient.pk, "first_name": patient.first_name, "last_name": patient.last_name}
 
 

@@ -19,16 +19,22 @@ def fill(table, names, *, first_id=0):
     """
     if not available():
         return 0
+    values, parameters = expressions(names)
     quote = connection.ops.quote_name
-    changes = ", ".join(
-        f"{quote(name + '_enc')} = pgp_sym_encrypt(NULLIF({quote(name)}, ''), %s, %s)" for name in names
-    )
+    changes = [f"{quote(name + '_enc')} = {value}" for name, value in zip(names, values, strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE {quote(table)} SET {changes} WHERE id >= %s",  # noqa: S608 - names come from the models
-            [*[settings.PGP_ENCRYPTION_KEY, OPTIONS] * len(names), first_id],
+            f"UPDATE {quote(table)} SET {', '.join(changes)} WHERE id >= %s",  # noqa: S608 - names come from the models
+            [*parameters, first_id],
         )
         return cursor.rowcount
+
+
+def expressions(names):
+    """Return one SQL expression a column and the parameters of them all; empty text stays NULL."""
+    quote = connection.ops.quote_name
+    values = [f"pgp_sym_encrypt(NULLIF({quote(name)}, ''), %s, %s)" for name in names]
+    return values, [settings.PGP_ENCRYPTION_KEY, OPTIONS] * len(names)
 
 
 def decrypt(table, name, row_id):

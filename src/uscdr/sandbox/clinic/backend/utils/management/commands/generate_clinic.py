@@ -1,5 +1,6 @@
 """Fills the clinic with invented people and records."""
 
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 
 from authentication.models import User
@@ -14,9 +15,11 @@ from medical_certificates.models import CertificateTemplate, MedicalCertificate
 from notifications.models import Notification, NotificationTemplate
 from patients.models import Consultation, DentalRecord, MedicalRecord, Patient
 
-from utils import encryption
 from utils.synthetic import accounts, extras, load, people, records
 from utils.synthetic.plan import Plan, next_key
+
+LARGE = (User, Patient, MedicalRecord, DentalRecord, Consultation, MedicalCertificate, Feedback, Notification)
+MANY = 5000  # from here on the locks of the faster way are worth taking
 
 
 class Command(BaseCommand):
@@ -47,8 +50,8 @@ class Command(BaseCommand):
                 first_record=next_key(MedicalRecord),
                 walk_ins=walk_ins,
             )
-            self.load(plan)
-            self.encrypt(plan)
+            with load.foreign_keys_checked_once(LARGE) if patients >= MANY else nullcontext():
+                self.load(plan)
             load.set_sequences()
             extras.fill(plan)
             checkable = accounts.check_account()
@@ -61,9 +64,11 @@ class Command(BaseCommand):
         message, _new = NotificationTemplate.objects.get_or_create(
             name="feedback", defaults={"template_type": "REMINDER", "subject": "Your visit", "body": "How was it?"}
         )
-        load.copy(User, people.USER_COLUMNS, people.accounts(plan))
-        load.copy(Patient, people.PATIENT_COLUMNS, people.patients(plan))
-        load.copy(MedicalRecord, records.MEDICAL_COLUMNS, records.medical(plan))
+        load.copy_encrypted(User, people.USER_COLUMNS, people.accounts(plan), secret=User.ENCRYPTED)
+        load.copy_encrypted(Patient, people.PATIENT_COLUMNS, people.patients(plan), secret=Patient.ENCRYPTED)
+        load.copy_encrypted(
+            MedicalRecord, records.MEDICAL_COLUMNS, records.medical(plan), secret=MedicalRecord.ENCRYPTED
+        )
         load.copy(DentalRecord, records.DENTAL_COLUMNS, records.dental(plan, xray=default_storage.url))
         load.copy(Consultation, records.CONSULTATION_COLUMNS, records.consultations(plan))
         load.copy(MedicalCertificate, records.CERTIFICATE_COLUMNS, records.certificates(plan, template=certificate))
@@ -74,9 +79,3 @@ class Command(BaseCommand):
             records.NOTIFICATION_COLUMNS,
             records.notifications(plan, template=message.pk, site=settings.SITE_URL),
         )
-
-    def encrypt(self, plan):
-        """Fill the encrypted copies of everybody's columns."""
-        encryption.fill("authentication_user", User.ENCRYPTED, first_id=plan.first_user)
-        encryption.fill("patients_patient", ["first_name", "last_name"], first_id=plan.first_patient)
-        encryption.fill("patients_medicalrecord", ["diagnosis"], first_id=plan.first_record)
