@@ -1,0 +1,127 @@
+"""Expectations in SQL: each asked alone, in a transaction that cannot write and is rolled back."""
+
+from __future__ import annotations
+
+import contextlib
+from decimal import Decimal
+from numbers import Real
+from typing import TYPE_CHECKING
+
+from uscdr.models.postgres import Invariant, InvariantResult
+from uscdr.providers.postgres.errors import words
+
+if TYPE_CHECKING:
+    from uscdr.providers.postgres.connection import Connection
+
+_WORDS = {True: frozenset({"true", "t", "1"}), False: frozenset({"false", "f", "0"})}
+
+
+class _NotOneValue(Exception):
+    """The query did not return exactly one value; the text says what it returned."""
+
+
+def ask(connection: Connection, invariant: Invariant) -> InvariantResult:
+    """Runs the query and compares. A query that fails gives `holds=None` and words for its SQLSTATE.
+
+    A lost connection is raised: then the database has failed, not the expectation.
+    """
+    import psycopg
+
+    expected = expectation(invariant)
+    try:
+        value = _value(connection, invariant.sql)
+    except _NotOneValue as problem:
+        return InvariantResult(name=invariant.name, holds=None, seen=str(problem), expected=expected)
+    except psycopg.Error as error:
+        if connection.closed:
+            raise
+        seen = f"query failed: {words(error)}" + (f" ({error.sqlstate})" if error.sqlstate else "")
+        return InvariantResult(name=invariant.name, holds=None, seen=seen, expected=expected)
+    seen = shown(value, invariant.equals)
+    return InvariantResult(name=invariant.name, holds=holds(value, invariant), seen=seen, expected=expected)
+
+
+def _value(connection: Connection, query: str) -> object:
+    """The one value of `query`. Raises `_NotOneValue` and psycopg's errors."""
+    connection.execute("BEGIN READ ONLY")
+    try:
+        # Once a snapshot is taken the transaction cannot be made to write any more.
+        connection.execute("SELECT 1")
+        # The binary result makes it the extended protocol, which refuses a second statement.
+        with connection.cursor(binary=True) as cursor:
+            cursor.execute(query.encode())
+            width = len(cursor.description or ())
+            rows = cursor.fetchmany(2) if width else []
+        if width != 1 or len(rows) != 1:
+            many = "more than one row" if len(rows) > 1 else "no row"
+            raise _NotOneValue(f"the query returned {many}" if width == 1 else f"it returned {width} columns")
+        return rows[0][0]
+    finally:
+        import psycopg
+
+        # A connection that broke rolls back by itself, and its own error is the one to raise.
+        with contextlib.suppress(psycopg.OperationalError):
+            connection.execute("ROLLBACK")
+
+
+def holds(value: object, invariant: Invariant) -> bool:
+    """Whether `value` keeps within every bound. NULL and text satisfy no numeric bound."""
+    if invariant.equals is not None and not _equals(value, invariant.equals):
+        return False
+    if invariant.minimum is None and invariant.maximum is None:
+        return True
+    number = _number(value)
+    if number is None:
+        return False
+    low, high = invariant.minimum, invariant.maximum
+    return (low is None or number >= low) and (high is None or number <= high)
+
+
+def shown(value: object, equals: str | None) -> str:
+    """`value` for a report: a number, a boolean, the expected word, or only its type and length.
+
+    Any other text may be a patient's: it is not shown, however short.
+    """
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case int() | float() | Decimal():
+            return format(value, "f") if isinstance(value, Decimal) else str(value)
+        case str():
+            return value if value == equals else f"another text ({len(value)} characters)"
+        case bytes():
+            return f"bytes ({len(value)})"
+        case _:
+            return f"a {type(value).__name__}"
+
+
+def expectation(invariant: Invariant) -> str:
+    """The bounds in words, such as "= 0" or ">= 1 and <= 20"."""
+    bounds = (("=", invariant.equals), (">=", invariant.minimum), ("<=", invariant.maximum))
+    return " and ".join(
+        f"{sign} {bound:g}" if isinstance(bound, float) else f"{sign} {bound}"
+        for sign, bound in bounds
+        if bound is not None
+    )
+
+
+def _equals(value: object, wanted: str) -> bool:
+    if value is None:
+        return wanted.lower() == "null"
+    if isinstance(value, bool):
+        return wanted.lower() in _WORDS[value]
+    number = _number(value)
+    if number is None:
+        return str(value) == wanted
+    try:
+        return number == float(wanted)
+    except ValueError:
+        return False
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        return None
+    return float(value)

@@ -1,0 +1,122 @@
+"""What a database consists of: tables, columns, keys, extensions, migrations, from the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from uscdr.errors import NotFound
+from uscdr.models.postgres import Extension, Migration, ServerFacts
+from uscdr.providers.postgres.errors import PROVIDER
+
+if TYPE_CHECKING:
+    from psycopg import sql
+
+    from uscdr.providers.postgres.connection import Connection
+
+# Ordinary tables and the leaves of partitioned ones: those that hold rows. `heroku_ext` is where the
+# platform keeps extensions; an extension's own tables are not the application's.
+_TABLES = """
+SELECT c.oid::int8, n.nspname::text, c.relname::text,
+       CASE WHEN %(sizes)s THEN coalesce(pg_catalog.pg_total_relation_size(c.oid), 0) ELSE 0 END
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+  AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'heroku_ext')
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                  WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                    AND d.objid = c.oid AND d.deptype = 'e')
+"""
+_COLUMNS = """
+SELECT a.attname::text, a.atttypid::int8 FROM pg_catalog.pg_attribute a
+WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+_PRIMARY_KEY = """
+SELECT a.attname::text, a.atttypid::int8 FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+WHERE i.indrelid = %s AND i.indisprimary
+"""
+_FACTS = """
+SELECT current_setting('server_version_num')::int, current_database()::text,
+       pg_catalog.pg_database_size(current_database())
+"""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table as the catalogue has it. `bytes` is 0 when the size was not asked for."""
+
+    oid: int
+    schema: str
+    relation: str
+    bytes: int
+
+    @property
+    def name(self) -> str:
+        """`schema.name`, without the schema when it is `public`."""
+        return self.relation if self.schema == "public" else f"{self.schema}.{self.relation}"
+
+    def quoted(self) -> sql.Identifier:
+        """Its full name for a statement."""
+        from psycopg import sql
+
+        return sql.Identifier(self.schema, self.relation)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One live column; `type` is the type's OID, fixed for PostgreSQL's own types."""
+
+    name: str
+    type: int
+
+
+def facts(connection: Connection) -> ServerFacts:
+    """Version, name and size in bytes."""
+    number, database, size = connection.execute(_FACTS).fetchall()[0]
+    return ServerFacts(version=(number // 10_000, number % 10_000), database=database, size=size)
+
+
+def tables(connection: Connection, *, sizes: bool) -> list[Table]:
+    """Every table that holds the application's rows, by name."""
+    rows = connection.execute(_TABLES, {"sizes": sizes}).fetchall()
+    return sorted((Table(*row) for row in rows), key=lambda table: table.name)
+
+
+def named(connection: Connection, names: Sequence[str]) -> list[Table]:
+    """The tables called `names`, biggest first, each once. Raises `NotFound` with those missing."""
+    known = {table.name: table for table in tables(connection, sizes=True)}
+    missing = sorted(set(names) - known.keys())
+    if missing:
+        raise NotFound(
+            f"not in the database: {', '.join(missing)}",
+            provider=PROVIDER,
+            why="the table was dropped, never made, or the name is misspelt",
+            error_id="42P01",
+        )
+    return sorted((known[name] for name in set(names)), key=lambda table: -table.bytes)
+
+
+def columns(connection: Connection, table: Table) -> list[Column]:
+    """The live columns in the order of the table; dropped ones are not there."""
+    return [Column(*row) for row in connection.execute(_COLUMNS, (table.oid,)).fetchall()]
+
+
+def primary_key(connection: Connection, table: Table) -> Column | None:
+    """The column of a single-column primary key; None when there is no such key."""
+    rows = connection.execute(_PRIMARY_KEY, (table.oid,)).fetchall()
+    return Column(*rows[0]) if len(rows) == 1 else None
+
+
+def extensions(connection: Connection) -> tuple[Extension, ...]:
+    """Installed extensions by name."""
+    query = "SELECT extname::text, extversion FROM pg_catalog.pg_extension ORDER BY 1"
+    return tuple(Extension(name=name, version=version) for name, version in connection.execute(query))
+
+
+def migrations(connection: Connection) -> tuple[Migration, ...]:
+    """Applied Django migrations in the order of their application; empty without the table."""
+    if not any(table.name == "django_migrations" for table in tables(connection, sizes=False)):
+        return ()
+    query = "SELECT app, name FROM public.django_migrations ORDER BY id"
+    return tuple(Migration(app=app, name=name) for app, name in connection.execute(query))
