@@ -1,0 +1,164 @@
+"""One HTTP request and its whole answer, with every way of losing it told apart.
+
+The question that matters after a failure is whether the request may have arrived; `ProviderError.sent` answers it.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import httpx
+from pydantic import SecretStr
+
+from uscdr.errors import AnswerLost, ProviderError
+
+ANSWER_SECONDS = 120.0
+"""How long one answer may take in all; the read time-out alone would let a dripping server hold us forever."""
+ANSWER_BYTES = 64 * 1024 * 1024
+
+
+_NEVER_ARRIVED = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+LOOK_FIRST = "It may have taken effect. Look at the provider before doing it again."
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: `what` names it in words for people (`start a backup`), `path` carries no secret."""
+
+    what: str
+    method: str
+    path: str
+    writes: bool
+    body: object = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    hide: tuple[SecretStr, ...] = ()
+    """Secrets that went with the request; a provider may echo them."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A complete answer. `content` is in bytes and hidden in repr: it may hold secrets."""
+
+    status: int
+    headers: httpx.Headers = field(repr=False)
+    content: bytes = field(repr=False)
+
+    @property
+    def request_id(self) -> str:
+        """The provider's id of this request, for a support ticket."""
+        return str(self.headers.get("Request-Id", ""))
+
+    def json(self) -> object:
+        """The decoded body; ValueError when it is not JSON."""
+        return json.loads(self.content)
+
+
+def exchange(client: httpx.Client, call: Call, *, provider: str) -> Reply:
+    """Send one request once and read the whole answer.
+
+    Raises `AnswerLost` for a write that may have arrived, else `ProviderError` (retryable when the network
+    failed). The provider's status code is not judged here.
+    """
+    try:
+        with client.stream(call.method, call.path, headers=call.headers, content=_content(call)) as response:
+            return Reply(response.status_code, response.headers, b"".join(_bounded(response)))
+    except httpx.HTTPError as error:
+        # `from None`: the cause can hold what the peer sent.
+        raise _lost(error, call, provider) from None
+
+
+def _content(call: Call) -> bytes | None:
+    return None if call.body is None else json.dumps(call.body).encode()
+
+
+def _bounded(response: httpx.Response) -> Iterator[bytes]:
+    started, size = time.monotonic(), 0
+    for chunk in response.iter_bytes():
+        size += len(chunk)
+        if size > ANSWER_BYTES or time.monotonic() - started > ANSWER_SECONDS:
+            raise httpx.ReadTimeout("the answer has no end")
+        yield chunk
+
+
+def _lost(error: httpx.HTTPError, call: Call, provider: str) -> ProviderError:
+    why = f"{call.method} {call.path}: {describe(error)}."
+    if isinstance(error, _NEVER_ARRIVED):
+        untrusted = is_untrusted(error)
+        return ProviderError(
+            f"{provider} could not be reached to {call.what}.",
+            provider=provider,
+            why=why,
+            next_action=_TRUST_ACTION if untrusted else _REACH_ACTION,
+            retryable=not untrusted,
+            sent=False,
+        )
+    if call.writes:
+        return answer_lost(call, provider=provider, why=why)
+    message = f"{provider} did not answer when asked to {call.what}."
+    return ProviderError(message, provider=provider, why=why, next_action=_REACH_ACTION, retryable=True)
+
+
+_REACH_ACTION = "Check the network and the provider's status page, then run the command again."
+_TRUST_ACTION = "Check the clock and the certificate authority; set `ca_file` if the network inspects TLS."
+
+
+def answer_lost(call: Call, *, provider: str, why: str, status: int | None = None, request_id: str = "") -> AnswerLost:
+    """The error for a write whose effect is not known."""
+    return AnswerLost(
+        f"{provider} was asked to {call.what}; whether it did is not known.",
+        provider=provider,
+        why=why,
+        next_action=LOOK_FIRST,
+        status=status,
+        request_id=request_id,
+    )
+
+
+def is_untrusted(error: BaseException) -> bool:
+    """Whether the peer's certificate was refused: waiting does not mend that."""
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it, nearest first."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def describe(error: httpx.HTTPError) -> str:
+    """A network failure in words of our own; the library's words can quote the peer's bytes."""
+    for cause in causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"the certificate was not accepted ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError):
+            return "the TLS connection failed"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+    return next((words for kind, words in _WORDS if isinstance(error, kind)), "the connection failed")
+
+
+_WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
+    (httpx.ConnectTimeout, "no connection within the time limit"),
+    (httpx.TimeoutException, "no answer within the time limit"),
+    (httpx.ProxyError, "the proxy refused the connection"),
+    (httpx.ConnectError, "no connection"),
+    (httpx.RemoteProtocolError, "the answer broke off or was not HTTP"),
+    (httpx.ReadError, "the connection was cut while waiting for the answer"),
+    (httpx.WriteError, "the connection was cut while sending"),
+    (httpx.DecodingError, "the answer could not be decompressed"),
+)

@@ -1,0 +1,198 @@
+"""Heroku's two HTTP APIs: authentication, versions, pages, one retry loop and one error mapper.
+
+Source: Platform API reference (v3), and the data API `/client/v11` as the official client uses it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Self, TypeVar
+
+import httpx
+from pydantic import SecretStr
+
+from uscdr.errors import CredentialsRefused, ProviderError
+from uscdr.providers.exchange import Call, Reply, exchange
+from uscdr.providers.heroku.errors import HOW_TO_GET_ACCESS, PROVIDER, refusal, unreadable
+from uscdr.providers.heroku.fields import ShapeError, items
+from uscdr.providers.http import Record, open_client, require_private, trust
+from uscdr.providers.retry import OnWait, Patience, RetryPolicy
+
+T = TypeVar("T")
+
+ACCEPT = "application/vnd.heroku+json; version=3"
+ACCEPT_SDK = "application/vnd.heroku+json; version=3.sdk"
+MAX_PAGES = 1000
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One call to Heroku: `what` in words, where, and what goes with it.
+
+    `data` chooses the data API. `sdk` asks for the shapes of version 3.sdk. `range_` is a `Range` header.
+    """
+
+    what: str
+    method: str
+    path: str
+    data: bool = False
+    writes: bool = False
+    body: object = field(default=None, repr=False)
+    sdk: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    range_: str | None = None
+    hide: tuple[SecretStr, ...] = ()
+
+    def call(self, token: SecretStr) -> Call:
+        """The request as it goes out; the token is added by the connection."""
+        headers = {"Accept": ACCEPT_SDK if self.sdk else ACCEPT, **self.headers}
+        if self.body is not None:
+            headers["Content-Type"] = "application/json"
+        if self.range_ is not None:
+            headers["Range"] = self.range_
+        return Call(self.what, self.method, self.path, self.writes, self.body, headers, (token, *self.hide))
+
+
+class HerokuClient:
+    """Sends requests to both APIs. Thread-safe; `close()` it, or use it as a context.
+
+    Raises `ConfigError` for an address that would carry the token in clear text, and `CredentialsRefused`
+    for a token that cannot be one.
+    """
+
+    def __init__(
+        self,
+        api_url: str,
+        data_url: str,
+        token: SecretStr,
+        *,
+        ca_file: Path | None = None,
+        read_only: bool,
+        stop: threading.Event | None = None,
+        on_wait: OnWait | None = None,
+        record: Record | None = None,
+        policy: RetryPolicy | None = None,
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        self._urls = {
+            False: require_private(api_url, "The Heroku API"),
+            True: require_private(data_url, "The data API"),
+        }
+        self._token = _usable(token)
+        self.verify = trust(ca_file)
+        self.read_only = read_only
+        self.patience = Patience(policy=policy, stop=stop, on_wait=on_wait, sleep=sleep)
+        self._record = record
+        self._clients: dict[tuple[bool, bool], httpx.Client] = {}
+        self._opening = threading.Lock()
+        self.rate_remaining: int | None = None
+        """Requests left in the account's pool as the last answer told; None when none told."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
+    def ask(self, ask: Ask, decode: Callable[[object], T]) -> T:
+        """Send, retry as the call allows, decode the JSON body.
+
+        `decode` raises `ShapeError` for a body that is not as documented: retried for a read, `AnswerLost`
+        for a write.
+        """
+        return self.patience.call(lambda: self.once(ask, decode)[0], writes=ask.writes)
+
+    def once(self, ask: Ask, decode: Callable[[object], T]) -> tuple[T, Reply]:
+        """Send one request once, whatever happens."""
+        call = ask.call(self._token)
+        reply = exchange(self._client(ask), call, provider=PROVIDER)
+        self._note_rate(reply)
+        if not httpx.codes.is_success(reply.status):
+            raise refusal(reply, call)
+        try:
+            return decode(_json(reply)), reply
+        except ShapeError as problem:
+            raise unreadable(reply, call, str(problem)) from None
+
+    def pages(self, ask: Ask, decode: Callable[[object], T]) -> tuple[T, ...]:
+        """Every item of a list, all its pages followed by `Next-Range`; a read."""
+        return tuple(item for page in self._each_page(ask, decode) for item in page)
+
+    def page(self, ask: Ask, decode: Callable[[object], T]) -> tuple[T, ...]:
+        """The items of one page only."""
+        return self.ask(ask, lambda body: items(body, decode))
+
+    def _each_page(self, ask: Ask, decode: Callable[[object], T]) -> Iterator[tuple[T, ...]]:
+        seen: set[str] = set()
+        while True:
+            attempt = partial(self.once, ask, partial(items, decode=decode))
+            page, reply = self.patience.call(attempt, writes=False)
+            yield page
+            following = reply.headers.get("Next-Range")
+            if following is None:
+                return
+            if following in seen or len(seen) >= MAX_PAGES:
+                raise _endless(ask)
+            seen.add(following)
+            ask = replace(ask, range_=following)
+
+    def _client(self, ask: Ask) -> httpx.Client:
+        key = (ask.data, ask.writes)
+        with self._opening:
+            if key not in self._clients:
+                self._clients[key] = open_client(
+                    self._urls[ask.data],
+                    provider=PROVIDER,
+                    verify=self.verify,
+                    read_only=self.read_only,
+                    record=self._record,
+                    headers={"Authorization": f"Bearer {self._token.get_secret_value()}"},
+                    keep_alive=not ask.writes,
+                )
+            return self._clients[key]
+
+    def _note_rate(self, reply: Reply) -> None:
+        remaining = reply.headers.get("RateLimit-Remaining", "")
+        if remaining.isdigit():
+            self.rate_remaining = int(remaining)
+
+
+def _json(reply: Reply) -> object:
+    """The body; an empty one only where the status says that there is none."""
+    if reply.status == httpx.codes.NO_CONTENT:
+        return {}
+    try:
+        return reply.json()
+    except ValueError:
+        raise ShapeError("the body is not JSON") from None
+
+
+def _usable(token: SecretStr) -> SecretStr:
+    value = token.get_secret_value()
+    if value and value.isascii() and value.isprintable() and " " not in value:
+        return token
+    raise CredentialsRefused(
+        "The Heroku token is empty or holds characters that no token has.",
+        provider=PROVIDER,
+        next_action=HOW_TO_GET_ACCESS,
+        sent=False,
+    )
+
+
+def _endless(ask: Ask) -> ProviderError:
+    return ProviderError(
+        f"{PROVIDER} never ends the list when asked to {ask.what}.",
+        provider=PROVIDER,
+        why=f"{ask.method} {ask.path} repeats its pages.",
+        next_action="See status.heroku.com; run the command again later.",
+    )

@@ -1,0 +1,144 @@
+"""Platform API bodies to models. Source: the published schema of v3; unknown fields are ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import SecretStr
+
+from uscdr.models.heroku import Account, AddOn, App, Attachment, Dyno, ProcessType, Release
+from uscdr.providers.heroku.fields import (
+    ShapeError,
+    flag,
+    items,
+    nested,
+    number,
+    optional_moment,
+    optional_number,
+    optional_text,
+    record,
+    text,
+)
+
+
+def account(body: object) -> Account:
+    """`GET /account`."""
+    return Account(email=text(record(body), "email"))
+
+
+def app(body: object) -> App:
+    """`GET` and `PATCH /apps/{app}`."""
+    source = record(body)
+    return App(
+        id=text(source, "id"),
+        name=text(source, "name"),
+        maintenance=flag(source, "maintenance"),
+        stack=optional_text(nested(source, "stack"), "name"),
+        region=optional_text(nested(source, "region"), "name"),
+        owner_email=optional_text(nested(source, "owner"), "email"),
+        web_url=optional_text(source, "web_url") or None,
+        released_at=optional_moment(source, "released_at"),
+    )
+
+
+def config_vars(body: object) -> Mapping[str, SecretStr]:
+    """`GET /apps/{app}/config-vars`: a flat map of text; an unset variable (null) is left out."""
+    source = record(body)
+    return {name: SecretStr(_value(source, name)) for name in source if source[name] is not None}
+
+
+def _value(source: Mapping[str, object], name: str) -> str:
+    value = source[name]
+    if not isinstance(value, str):
+        raise ShapeError("a config variable is no text")
+    return value
+
+
+def process_type(body: object) -> ProcessType:
+    """One item of `/apps/{app}/formation`; newer shapes name the size in `dyno_size`."""
+    source = record(body)
+    return ProcessType(
+        type=text(source, "type"),
+        quantity=number(source, "quantity"),
+        size=optional_text(source, "size") or optional_text(nested(source, "dyno_size"), "name"),
+        command=optional_text(source, "command"),
+    )
+
+
+def dyno(body: object) -> Dyno:
+    """One item of `GET /apps/{app}/dynos`."""
+    source = record(body)
+    return Dyno(
+        id=optional_text(source, "id"),
+        name=text(source, "name"),
+        type=text(source, "type"),
+        state=text(source, "state"),
+        size=optional_text(source, "size"),
+        command=optional_text(source, "command"),
+        release_version=optional_number(nested(source, "release"), "version"),
+        created_at=optional_moment(source, "created_at"),
+    )
+
+
+def release(body: object) -> Release:
+    """One item of `GET /apps/{app}/releases`."""
+    source = record(body)
+    return Release(
+        id=text(source, "id"),
+        version=number(source, "version"),
+        status=text(source, "status"),
+        description=optional_text(source, "description"),
+        current=source.get("current") is True,
+        created_at=optional_moment(source, "created_at"),
+        user_email=optional_text(nested(source, "user"), "email"),
+        slug_id=optional_text(nested(source, "slug"), "id") or None,
+        eligible_for_rollback=source.get("eligible_for_rollback") is True,
+    )
+
+
+def build_status(body: object) -> str:
+    """The status of one item of `GET /apps/{app}/builds`: `pending`, `succeeded` or `failed`."""
+    return text(record(body), "status")
+
+
+def addon(body: object) -> AddOn:
+    """One item of `GET /apps/{app}/addons`."""
+    source = record(body)
+    owner = nested(source, "app")
+    return AddOn(
+        id=text(source, "id"),
+        name=text(source, "name"),
+        state=text(source, "state"),
+        plan=text(nested(source, "plan"), "name"),
+        app_id=optional_text(owner, "id"),
+        app_name=optional_text(owner, "name"),
+        config_vars=_names(source, "config_vars"),
+    )
+
+
+def attachment(body: object) -> Attachment:
+    """One add-on attachment, with the plan and config variables asked for by `Accept-Inclusion`."""
+    source = record(body)
+    inner = nested(source, "addon")
+    owner = nested(inner, "app")
+    return Attachment(
+        name=text(source, "name"),
+        app_name=text(nested(source, "app"), "name"),
+        addon_id=text(inner, "id"),
+        addon_name=text(inner, "name"),
+        owner_app_id=optional_text(owner, "id"),
+        owner_app_name=optional_text(owner, "name"),
+        plan=optional_text(nested(inner, "plan"), "name"),
+        config_vars=_names(source, "config_vars"),
+    )
+
+
+def _names(source: Mapping[str, object], name: str) -> tuple[str, ...]:
+    value = source.get(name)
+    return () if value is None else items(value, _name)
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str):
+        raise ShapeError("a config variable's name is no text")
+    return value

@@ -1,0 +1,99 @@
+"""Taking fields out of decoded JSON. What is missing or of another type raises `ShapeError`, naming the field only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class ShapeError(ValueError):
+    """The body is not as documented. The text names fields and types, never values."""
+
+
+def record(value: object) -> Mapping[str, object]:
+    """A JSON object."""
+    if not isinstance(value, dict):
+        raise ShapeError(f"an object was expected, not {_kind(value)}")
+    return value
+
+
+def items(value: object, decode: Callable[[object], T]) -> tuple[T, ...]:
+    """A JSON array, each item decoded."""
+    if not isinstance(value, list):
+        raise ShapeError(f"a list was expected, not {_kind(value)}")
+    return tuple(decode(item) for item in value)
+
+
+def text(source: Mapping[str, object], name: str) -> str:
+    """A non-empty string that must be there."""
+    value = source.get(name)
+    if not isinstance(value, str) or not value:
+        raise ShapeError(f"`{name}` is missing or is {_kind(value)}")
+    return value
+
+
+def optional_text(source: Mapping[str, object], name: str) -> str:
+    """A string, or an empty one when it is absent or null."""
+    return "" if source.get(name) in (None, "") else text(source, name)
+
+
+def flag(source: Mapping[str, object], name: str) -> bool:
+    """A boolean that must be there."""
+    value = source.get(name)
+    if not isinstance(value, bool):
+        raise ShapeError(f"`{name}` is missing or is {_kind(value)}")
+    return value
+
+
+def number(source: Mapping[str, object], name: str) -> int:
+    """A whole number that must be there, as a number or as digits in a string."""
+    value = source.get(name)
+    if isinstance(value, str) and re.fullmatch(r"\d{1,18}", value):
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ShapeError(f"`{name}` is missing or is {_kind(value)}")
+    return value
+
+
+def optional_number(source: Mapping[str, object], name: str) -> int | None:
+    """A whole number, or None when it is absent or null."""
+    return None if source.get(name) is None else number(source, name)
+
+
+def nested(source: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """An object inside, or an empty one when it is absent or null."""
+    value = source.get(name)
+    return {} if value is None else record(value)
+
+
+def moment(source: Mapping[str, object], name: str) -> datetime:
+    """A time that must be there, as an aware UTC datetime."""
+    found = optional_moment(source, name)
+    if found is None:
+        raise ShapeError(f"`{name}` is missing or is no time")
+    return found
+
+
+def optional_moment(source: Mapping[str, object], name: str) -> datetime | None:
+    """A time, or None when it is absent, null or unreadable."""
+    value = source.get(name)
+    return parse_moment(value) if isinstance(value, str) else None
+
+
+def parse_moment(value: str) -> datetime | None:
+    """ISO 8601 or `2026-11-23 09:33:54 +0000`, as aware UTC; None when it is neither."""
+    compact = re.sub(r"\s*(UTC|GMT)$", "+00:00", value.strip())
+    try:
+        found = datetime.fromisoformat(re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", compact))
+        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}
+    return "nothing" if value is None else names.get(type(value), "something else")

@@ -1,0 +1,164 @@
+"""The `Platform` port on Heroku's Platform API (v3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pydantic import SecretStr
+
+from uscdr.errors import BadInput, Conflict, NotFound
+from uscdr.models.heroku import Account, AddOn, App, Attachment, Dyno, OneOffResult, ProcessType, Release
+from uscdr.providers.heroku import decode, dynos, logs, one_off
+from uscdr.providers.heroku.client import Ask, HerokuClient
+from uscdr.providers.heroku.errors import PROVIDER
+from uscdr.providers.heroku.fields import items
+from uscdr.providers.http import segment
+
+ALL = "id ..; max=1000"
+INCLUSION = {"Accept-Inclusion": "addon:plan,config_vars"}
+EXPANSION = {"Accept-Expansion": "addon_service,plan"}
+NEWEST_BUILDS = "started_at ..; max=100, order=desc"
+POSTGRES = "heroku-postgresql"
+
+
+class HerokuPlatform:
+    """Applications, dynos and releases on Heroku; every method as `ports.Platform` has it."""
+
+    def __init__(self, client: HerokuClient) -> None:
+        self._client = client
+
+    def account(self) -> Account:
+        """`GET /account`."""
+        return self._client.ask(Ask("say whose token this is", "GET", "/account"), decode.account)
+
+    def app(self, app: str) -> App:
+        """`GET /apps/{app}`."""
+        return self._client.ask(Ask("describe the app", "GET", f"/apps/{segment(app)}"), decode.app)
+
+    def config_vars(self, app: str) -> Mapping[str, SecretStr]:
+        """`GET /apps/{app}/config-vars`."""
+        ask = Ask("list the config variables", "GET", f"/apps/{segment(app)}/config-vars")
+        return self._client.ask(ask, decode.config_vars)
+
+    def set_maintenance(self, app: str, *, enabled: bool) -> App:
+        """`PATCH /apps/{app}` (write)."""
+        what = "turn maintenance mode on" if enabled else "turn maintenance mode off"
+        ask = Ask(what, "PATCH", f"/apps/{segment(app)}", writes=True, body={"maintenance": enabled})
+        return self._client.ask(ask, decode.app)
+
+    def formation(self, app: str) -> tuple[ProcessType, ...]:
+        """`GET /apps/{app}/formation`."""
+        ask = Ask("list the process types", "GET", f"/apps/{segment(app)}/formation", range_=ALL)
+        return self._client.pages(ask, decode.process_type)
+
+    def scale(self, app: str, quantities: Mapping[str, int]) -> tuple[ProcessType, ...]:
+        """`PATCH /apps/{app}/formation` (write), absolute quantities; `BadInput` for none or a negative one."""
+        updates = [{"type": kind, "quantity": _quantity(kind, number)} for kind, number in quantities.items()]
+        if not updates:
+            raise BadInput("No process type was named to scale.")
+        path = f"/apps/{segment(app)}/formation"
+        ask = Ask("scale the dynos", "PATCH", path, writes=True, body={"updates": updates})
+        return self._client.ask(ask, lambda body: items(body, decode.process_type))
+
+    def dynos(self, app: str) -> tuple[Dyno, ...]:
+        """`GET /apps/{app}/dynos`."""
+        return dynos.running(self._client, app)
+
+    def stop_dyno(self, app: str, name: str) -> None:
+        """`POST /apps/{app}/dynos/{name}/actions/stop` (write)."""
+        dynos.stop(self._client, app, name)
+
+    def run_one_off(
+        self,
+        app: str,
+        command: str,
+        *,
+        time_limit: float,
+        on_started: Callable[[str], None],
+        on_output: Callable[[str], None] | None = None,
+    ) -> OneOffResult:
+        """`POST /apps/{app}/dynos` with `attach`, then its rendezvous (write, once).
+
+        After `time_limit` seconds the dyno is stopped and `ProviderError` raised; `AnswerLost` when it could
+        not be attached to, or not be stopped.
+        """
+        job = one_off.Job(app, command, time_limit, on_started, on_output or (lambda _: None))
+        return one_off.run(self._client, job)
+
+    def releases(self, app: str, *, limit: int = 15) -> tuple[Release, ...]:
+        """`GET /apps/{app}/releases`, one page, newest first."""
+        newest = f"version ..; max={limit}, order=desc"
+        ask = Ask("list the releases", "GET", f"/apps/{segment(app)}/releases", sdk=True, range_=newest)
+        found = self._client.page(ask, decode.release)
+        return tuple(sorted(found, key=lambda release: -release.version)[:limit])
+
+    def builds_pending(self, app: str) -> int:
+        """`GET /apps/{app}/builds`: how many of the newest hundred are `pending`."""
+        ask = Ask("list the builds", "GET", f"/apps/{segment(app)}/builds", range_=NEWEST_BUILDS)
+        return self._client.page(ask, decode.build_status).count("pending")
+
+    def addons(self, app: str) -> tuple[AddOn, ...]:
+        """`GET /apps/{app}/addons`, which lists foreign add-ons attached to the app too."""
+        path = f"/apps/{segment(app)}/addons"
+        ask = Ask("list the add-ons", "GET", path, sdk=True, headers=EXPANSION, range_=ALL)
+        return self._client.pages(ask, decode.addon)
+
+    def attachments(self, app: str) -> tuple[Attachment, ...]:
+        """`GET /apps/{app}/addon-attachments`."""
+        path = f"/apps/{segment(app)}/addon-attachments"
+        ask = Ask("list the attached add-ons", "GET", path, sdk=True, headers=INCLUSION, range_=ALL)
+        return self._client.pages(ask, decode.attachment)
+
+    def database(self, app: str, name: str = "DATABASE_URL") -> Attachment:
+        """`POST /actions/addon-attachments/resolve`; when that finds nothing, the app's own list.
+
+        `NotFound` when no Postgres attachment has that name, `Conflict` when several add-ons do.
+        """
+        try:
+            found = self._resolve(app, name)
+        except NotFound:
+            found = tuple(a for a in self.attachments(app) if answers_to(a, name))
+        return _only(tuple(a for a in found if _is_postgres(a)), app, name)
+
+    def log_lines(self, app: str, *, lines: int = 100) -> tuple[str, ...]:
+        """`POST /apps/{app}/log-sessions`, then the stream it names."""
+        return logs.last_lines(self._client, app, lines)
+
+    def _resolve(self, app: str, name: str) -> tuple[Attachment, ...]:
+        body = {"addon_attachment": name, "app": app}
+        path = "/actions/addon-attachments/resolve"
+        ask = Ask("find the database", "POST", path, body=body, sdk=True, headers=INCLUSION)
+        return self._client.page(ask, decode.attachment)
+
+
+def answers_to(attachment: Attachment, name: str) -> bool:
+    """Whether `name` is the attachment's own name or one of its config variables."""
+    return name in (attachment.name, f"{attachment.name}_URL", *attachment.config_vars)
+
+
+def _is_postgres(attachment: Attachment) -> bool:
+    """A plan that is not told counts: the name was asked for, and a restore names the add-on again."""
+    return attachment.plan.partition(":")[0] in ("", POSTGRES)
+
+
+def _only(found: tuple[Attachment, ...], app: str, name: str) -> Attachment:
+    if not found:
+        raise NotFound(
+            f"{app} has no Postgres database called {name}.",
+            provider=PROVIDER,
+            next_action="See what is attached with `heroku addons`, and correct the name.",
+        )
+    if len({attachment.addon_id for attachment in found}) > 1:
+        names = ", ".join(sorted(attachment.addon_name for attachment in found))
+        raise Conflict(
+            f"{name} of {app} may mean several databases: {names}.",
+            provider=PROVIDER,
+            next_action="Name the attachment of the one you mean.",
+        )
+    return found[0]
+
+
+def _quantity(kind: str, number: int) -> int:
+    if isinstance(number, bool) or number < 0:
+        raise BadInput(f"{number!r} is no number of {kind} dynos.", next_action="Give 0 or more.")
+    return number

@@ -1,0 +1,140 @@
+"""Finding the operator's Heroku token: environment, then the official client, then netrc."""
+
+from __future__ import annotations
+
+import netrc
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from uscdr.errors import CredentialsRefused
+from uscdr.providers.heroku.errors import HOW_TO_GET_ACCESS, PROVIDER
+
+HOST = "api.heroku.com"
+CLIENT_SECONDS = 20.0
+_TOKEN = re.compile(r"[!-~]+")
+_PASSED_ON = re.compile(
+    r"PATH|HOME|USER|LANG|LC_\w+|TERM|XDG_\w+|TMPDIR|https?_proxy|no_proxy|HEROKU_\w+|NODE_EXTRA_CA_CERTS",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token, where it came from, and what is wrong with that place if anything is."""
+
+    value: SecretStr
+    source: str
+    note: str = ""
+
+
+def find_token(env: Mapping[str, str], *, client_seconds: float = CLIENT_SECONDS) -> Token:
+    """The first token found. `CredentialsRefused` when there is none, with the reason of each place."""
+    reasons: list[str] = []
+    found = _from_environment(env, reasons) or _from_client(env, reasons, client_seconds) or _from_netrc(env, reasons)
+    if found:
+        return found
+    raise CredentialsRefused(
+        "No Heroku token was found.",
+        provider=PROVIDER,
+        why=" ".join(reasons),
+        next_action=HOW_TO_GET_ACCESS,
+        sent=False,
+    )
+
+
+def _from_environment(env: Mapping[str, str], reasons: list[str]) -> Token | None:
+    value = env.get("HEROKU_API_KEY", "").strip()
+    if _TOKEN.fullmatch(value):
+        return Token(SecretStr(value), "HEROKU_API_KEY")
+    reasons.append("HEROKU_API_KEY holds no usable token." if value else "HEROKU_API_KEY is not set.")
+    return None
+
+
+def _from_client(env: Mapping[str, str], reasons: list[str], seconds: float) -> Token | None:
+    program = shutil.which("heroku", path=env.get("PATH", os.defpath))
+    if program is None:
+        reasons.append("The Heroku CLI is not installed.")
+        return None
+    output = _ask_client(program, env, seconds)
+    if output is None:
+        reasons.append(f"`heroku auth:token` did not answer within {seconds:g} s.")
+        return None
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    if lines and _TOKEN.fullmatch(lines[-1]):
+        return Token(SecretStr(lines[-1]), "heroku auth:token")
+    reasons.append("`heroku auth:token` gave no token: not logged in.")
+    return None
+
+
+def _ask_client(program: str, env: Mapping[str, str], seconds: float) -> str | None:
+    """Its standard output, empty when it fails; None when it takes too long."""
+    try:
+        process = subprocess.Popen(
+            [program, "auth:token"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_passed_on(env),
+            start_new_session=True,
+        )
+    except OSError:
+        return ""
+    with process:
+        try:
+            output, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            _kill_group(process)
+            return None
+        except BaseException:
+            _kill_group(process)
+            raise
+    return output.decode("utf-8", "replace") if process.returncode == 0 else ""
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """The client starts processes of its own, which would hold its output open."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _passed_on(env: Mapping[str, str]) -> dict[str, str]:
+    """What the client needs; an empty HEROKU_API_KEY would make it say that nobody is logged in."""
+    return {name: env[name] for name in env if _PASSED_ON.fullmatch(name) and name != "HEROKU_API_KEY"}
+
+
+def _from_netrc(env: Mapping[str, str], reasons: list[str]) -> Token | None:
+    path = _netrc_path(env)
+    try:
+        found = netrc.netrc(path).authenticators(HOST)
+    except FileNotFoundError:
+        reasons.append(f"{path} does not exist.")
+    except netrc.NetrcParseError as error:
+        # Its text quotes the file, which is full of passwords.
+        reasons.append(f"{path} cannot be read: line {error.lineno} is wrong.")
+    except (OSError, UnicodeDecodeError):
+        reasons.append(f"{path} cannot be read.")
+    else:
+        if found and _TOKEN.fullmatch(found[2] or ""):
+            return Token(SecretStr(found[2] or ""), str(path), _exposure(path))
+        reasons.append(f"{path} has no token for {HOST}.")
+    return None
+
+
+def _netrc_path(env: Mapping[str, str]) -> Path:
+    return Path(env["NETRC"]) if env.get("NETRC") else Path(env.get("HOME") or Path.home()) / ".netrc"
+
+
+def _exposure(path: Path) -> str:
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        return f"{path} can be read by others: `chmod 600 {path}`."
+    return ""

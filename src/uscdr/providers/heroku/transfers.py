@@ -1,0 +1,140 @@
+"""Data API bodies to models: transfers, schedules, database facts, download links.
+
+The data API publishes no schema; kinds, names and states follow what the official client derives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from pydantic import SecretStr
+
+from uscdr.models.heroku import DatabaseInfo, Schedule, SignedUrl, Transfer, TransferKind, TransferState
+from uscdr.providers.heroku.fields import (
+    ShapeError,
+    items,
+    moment,
+    nested,
+    number,
+    optional_moment,
+    optional_number,
+    optional_text,
+    record,
+    text,
+)
+
+LETTERS: Mapping[TransferKind, str] = {
+    TransferKind.MANUAL_BACKUP: "b",
+    TransferKind.SCHEDULED_BACKUP: "a",
+    TransferKind.RESTORE: "r",
+    TransferKind.COPY: "c",
+}
+"""The first letter of a transfer's name."""
+
+
+def transfer(body: object) -> Transfer:
+    """One transfer as listed or fetched. Needs its id, number and time of creation."""
+    source = record(body)
+    return _transfer(source, _kind(source), num=number(source, "num"), created_at=moment(source, "created_at"))
+
+
+def accepted(body: object, kind: TransferKind) -> Transfer:
+    """A transfer that was accepted just now; the id alone is enough to find it again.
+
+    The official client reads no more than the id from a restore, so all else may be missing: the number
+    is then 0, the name empty and the time of creation that of the answer.
+    """
+    source = record(body)
+    known = _kind(source) if source.get("to_type") else kind
+    created_at = optional_moment(source, "created_at") or datetime.now(UTC)
+    return _transfer(source, known, num=optional_number(source, "num") or 0, created_at=created_at)
+
+
+def _transfer(source: Mapping[str, object], kind: TransferKind, *, num: int, created_at: datetime) -> Transfer:
+    is_backup = kind in (TransferKind.MANUAL_BACKUP, TransferKind.SCHEDULED_BACKUP)
+    stored_at = optional_text(source, "to_url") if is_backup else ""
+    return Transfer(
+        id=text(source, "uuid"),
+        num=num,
+        name=_name(source, kind, num),
+        kind=kind,
+        state=_state(source),
+        created_at=created_at,
+        from_name=optional_text(source, "from_name"),
+        to_name=optional_text(source, "to_name"),
+        started_at=optional_moment(source, "started_at"),
+        finished_at=optional_moment(source, "finished_at"),
+        warnings=optional_number(source, "warnings") or 0,
+        processed_bytes=optional_number(source, "processed_bytes") or 0,
+        source_bytes=optional_number(source, "source_bytes") or 0,
+        num_keep=optional_number(source, "num_keep"),
+        expired=bool(source.get("deleted_at") or source.get("purged_at")),
+        logs=items(source.get("logs") or [], _log_line),
+        stored_at=SecretStr(stored_at) if stored_at else None,
+    )
+
+
+def _kind(source: Mapping[str, object]) -> TransferKind:
+    dumps = source.get("from_type") == "pg_dump"
+    if dumps and source.get("to_type") == "gof3r":
+        return TransferKind.SCHEDULED_BACKUP if source.get("schedule") else TransferKind.MANUAL_BACKUP
+    if not dumps and source.get("to_type") == "pg_restore":
+        return TransferKind.RESTORE
+    # Also for end points nobody has told us of: a copy is never offered as a backup nor taken for a restore.
+    return TransferKind.COPY
+
+
+def _name(source: Mapping[str, object], kind: TransferKind, num: int) -> str:
+    legacy = nested(source, "options").get("pgbackups_name")
+    if legacy:
+        return f"o{legacy}"
+    return f"{LETTERS[kind]}{num:03d}" if num else ""
+
+
+def _state(source: Mapping[str, object]) -> TransferState:
+    """The end is told by presence alone: a time we cannot read is still a time."""
+    if source.get("finished_at"):
+        if source.get("succeeded") is True:
+            return TransferState.COMPLETED
+        return TransferState.CANCELED if source.get("canceled_at") else TransferState.FAILED
+    return TransferState.RUNNING if source.get("started_at") else TransferState.PENDING
+
+
+def _log_line(body: object) -> str:
+    return optional_text(record(body), "message")
+
+
+def schedule(body: object) -> Schedule:
+    """One item of `GET /client/v11/databases/{id}/transfer-schedules`."""
+    source = record(body)
+    return Schedule(
+        id=text(source, "uuid"),
+        name=text(source, "name"),
+        hour=number(source, "hour"),
+        timezone=text(source, "timezone"),
+        retain_weeks=optional_number(source, "retain_weeks"),
+        retain_months=optional_number(source, "retain_months"),
+    )
+
+
+def database_info(body: object, addon_id: str) -> DatabaseInfo:
+    """`GET /client/v11/databases/{id}`: labels and values in the provider's own words and order."""
+    return DatabaseInfo(addon_id=addon_id, facts=items(record(body).get("info"), _fact))
+
+
+def _fact(body: object) -> tuple[str, tuple[str, ...]]:
+    source = record(body)
+    return text(source, "name"), items(source.get("values") or [], _word)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise ShapeError("a value of the database's description is no text")
+
+
+def signed_url(body: object) -> SignedUrl:
+    """`POST …/transfers/{num}/actions/public-url`."""
+    source = record(body)
+    return SignedUrl(url=SecretStr(text(source, "url")), expires_at=optional_moment(source, "expires_at"))

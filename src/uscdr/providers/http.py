@@ -1,0 +1,172 @@
+"""The one way to open an HTTP client: time limits, verified certificates, and a transport that refuses writes.
+
+Dry run is safe by construction: a client opened `read_only` cannot send a write, whatever the code above asks.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from uscdr import __version__
+from uscdr.errors import BadInput, ConfigError, WriteRefused
+
+USER_AGENT = f"uscdr/{__version__}"
+TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=10.0)
+"""Seconds. The official client gives up after 60 s of silence too."""
+
+Record = Callable[[str, str, bool], None]
+"""Told of every request just before it is sent: method, path without query, whether it writes."""
+
+READING_POSTS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("POST", re.compile(r"/actions/addon-attachments/resolve")),
+    ("POST", re.compile(r"/client/v11/apps/[^/]+/transfers/[^/]+/actions/public-url")),
+    ("POST", re.compile(r"/apps/[^/]+/log-sessions")),
+)
+"""The POSTs that change nothing, each named by method and whole path."""
+
+
+def only_reads(method: str, path: str) -> bool:
+    """Whether a request changes nothing at the provider. `path` is as sent, still percent-encoded."""
+    if method in ("GET", "HEAD"):
+        return True
+    return any(method == known and pattern.fullmatch(path) for known, pattern in READING_POSTS)
+
+
+def sent_path(request: httpx.Request) -> str:
+    """The path as it goes over the wire, without the query: a query may hold a signature."""
+    return request.url.raw_path.partition(b"?")[0].decode("ascii")
+
+
+class ReadOnlyTransport(httpx.BaseTransport):
+    """Refuses every request that could write, before a connection is opened."""
+
+    def __init__(self, inner: httpx.BaseTransport, *, provider: str) -> None:
+        self._inner = inner
+        self._provider = provider
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass a read on; raise `WriteRefused` for anything else."""
+        path = sent_path(request)
+        if not only_reads(request.method, path):
+            message = f"This run only reads: {request.method} {path} was refused and not sent."
+            raise WriteRefused(message, provider=self._provider)
+        return self._inner.handle_request(request)
+
+    def close(self) -> None:
+        """Close the real transport."""
+        self._inner.close()
+
+
+class RecordingTransport(httpx.BaseTransport):
+    """Tells `record` of each request that is about to be sent."""
+
+    def __init__(self, inner: httpx.BaseTransport, record: Record) -> None:
+        self._inner = inner
+        self._record = record
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Record, then send."""
+        path = sent_path(request)
+        self._record(request.method, path, not only_reads(request.method, path))
+        return self._inner.handle_request(request)
+
+    def close(self) -> None:
+        """Close the real transport."""
+        self._inner.close()
+
+
+def trust(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Verify against the system's roots, the bundled ones and `ca_file` (PEM), all together.
+
+    Raises `ConfigError` when `ca_file` cannot be read as certificates.
+    """
+    # The bundled roots first: a slim container has none of its own.
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"{ca_file} cannot be read as PEM certificates.",
+                why=error.strerror or "not a certificate file",
+                next_action="Correct `ca_file` of the target, or remove it.",
+            ) from error
+    return context
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for `url` (HTTPS_PROXY and its kin), minus NO_PROXY."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether `url` stays on this machine."""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can read along: https, or http that stays on this machine."""
+    return url.startswith("https://") or (url.startswith("http://") and is_loopback(url))
+
+
+def require_private(url: str, what: str) -> str:
+    """Return `url` when it is https, or http on this machine; `ConfigError` otherwise."""
+    if is_private(url):
+        return url
+    raise ConfigError(
+        f"{what} must be an https address (http only on this machine).",
+        why="Credentials and patient data would travel in clear text.",
+        next_action="Correct the address in the target.",
+    )
+
+
+def open_client(
+    base_url: str,
+    *,
+    provider: str,
+    verify: ssl.SSLContext,
+    read_only: bool,
+    record: Record | None = None,
+    headers: Mapping[str, str] | None = None,
+    keep_alive: bool = True,
+) -> httpx.Client:
+    """A client for one base URL; redirects are not followed, so that a token stays with its host.
+
+    Writes are best sent with `keep_alive=False`: a connection that the server closed while it was idle
+    looks like a lost answer.
+    """
+    limits = httpx.Limits(max_keepalive_connections=None if keep_alive else 0)
+    transport: httpx.BaseTransport = httpx.HTTPTransport(
+        verify=verify, limits=limits, proxy=proxy_for(base_url), trust_env=False
+    )
+    if record is not None:
+        transport = RecordingTransport(transport, record)
+    if read_only:
+        transport = ReadOnlyTransport(transport, provider=provider)
+    return httpx.Client(
+        base_url=base_url,
+        transport=transport,
+        timeout=TIMEOUT,
+        follow_redirects=False,
+        trust_env=False,
+        headers={"User-Agent": USER_AGENT, **(headers or {})},
+    )
+
+
+def segment(value: str) -> str:
+    """One path segment, percent-encoded. An empty or dotted one would address something else: `BadInput`."""
+    if value.strip(".") == "" or value != value.strip():
+        raise BadInput(f"{value!r} cannot be the name or id of anything.", next_action="Check the name.")
+    return quote(value, safe="")
