@@ -108,6 +108,7 @@ CLOUDINARY_CLOUD_NAME = os.environ.get("CLOUDINARY_CLOUD_NAME", "")
 CLOUDINARY_API_KEY = os.environ.get("CLOUDINARY_API_KEY", "")
 CLOUDINARY_API_SECRET = os.environ.get("CLOUDINARY_API_SECRET", "")
 CLOUDINARY_DELIVERY_URL = os.environ.get("CLOUDINARY_DELIVERY_URL", "https://res.cloudinary.com")
+CLOUDINARY_API_URL = os.environ.get("CLOUDINARY_API_URL", "https://api.cloudinary.com")
 # Only exactly "True" turns it on, and only with all three credentials.
 USE_CLOUDINARY = os.environ.get("USE_CLOUDINARY") == "True"
 if USE_CLOUDINARY and not (CLOUDINARY_CLOUD_NAME and CLOUDINARY_API_KEY and CLOUDINARY_API_SECRET):
