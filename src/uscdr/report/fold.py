@@ -1,0 +1,149 @@
+"""Takes in a journal's events one by one and keeps what a report needs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from uscdr.models import events as ev
+from uscdr.report.model import Attempt, CheckReport, GateReport, NoteReport, StepReport
+
+
+class Fold:
+    """The mutable side of `build`: each event replaces frozen records by newer ones."""
+
+    def __init__(self) -> None:
+        self.run = ""
+        self.begun: ev.RunStarted | None = None
+        self.plan: ev.PlanReady | None = None
+        self.finished: ev.RunFinished | None = None
+        self.started_at: datetime | None = None
+        self.finished_at: datetime | None = None
+        self.last_at: datetime | None = None
+        self.steps: dict[str, StepReport] = {}
+        self.gates: list[GateReport] = []
+        self.checks: list[CheckReport] = []
+        self.notes: list[NoteReport] = []
+        self.attempts: list[Attempt] = []
+        self.numbers: list[int] = []
+
+    def take(self, stamped: ev.Stamped) -> None:
+        """Take in one event; progress is passed over."""
+        if stamped.seq is None:
+            return
+        self.run, self.last_at = stamped.run, stamped.at
+        self.numbers.append(stamped.seq)
+        match stamped.event:
+            case ev.RunStarted() | ev.RunResumed() | ev.PlanReady() | ev.RunFinished() as event:
+                self._run(event, stamped.at)
+            case ev.GateAsked() | ev.GateAnswered() as event:
+                self._gate(event, stamped.at)
+            case ev.CheckFinished() as event:
+                facts = event.model_dump(exclude={"kind"})
+                self.checks.append(CheckReport(at=stamped.at, **facts))
+            case ev.Note() as event:
+                self.notes.append(NoteReport(at=stamped.at, level=event.level, text=event.text))
+            case event:
+                self._step(event, stamped.at)
+
+    def result(self, step_id: str) -> dict[str, Any]:
+        """The result of a step that ended, empty when there is none."""
+        step = self.steps.get(step_id)
+        return step.result if step else {}
+
+    def _run(self, event: ev.Event, at: datetime) -> None:
+        match event:
+            case ev.RunStarted():
+                self.begun, self.started_at = event, at
+                self._attempt(event.user, event.host, event.version, at)
+            case ev.RunResumed():
+                self.finished = self.finished_at = None
+                self._attempt(event.user, event.host, event.version, at)
+            case ev.PlanReady():
+                self._plan(event)
+            case ev.RunFinished():
+                self._finish(event, at)
+
+    def _attempt(self, user: str, host: str, version: str, at: datetime) -> None:
+        self.attempts.append(Attempt(started_at=at, user=user, host=host, version=version))
+
+    def _plan(self, plan: ev.PlanReady) -> None:
+        self.plan = plan
+        known, self.steps = self.steps, {}
+        for number, step in enumerate(plan.steps, start=1):
+            facts = {"number": number, "destructive": step.destructive}
+            fresh = StepReport(id=step.id, title=step.title, phase=step.phase, effect=step.effect, number=number)
+            self.steps[step.id] = known.pop(step.id, fresh).model_copy(update=facts)
+        self.steps.update(known)
+
+    def _finish(self, event: ev.RunFinished, at: datetime) -> None:
+        self.finished, self.finished_at = event, at
+        ended = {
+            "ended_at": at,
+            "outcome": event.outcome,
+            "exit_code": event.exit_code,
+            "summary": event.summary,
+        }
+        if self.attempts:
+            self.attempts[-1] = self.attempts[-1].model_copy(update=ended)
+
+    def _gate(self, event: ev.GateAsked | ev.GateAnswered, at: datetime) -> None:
+        if isinstance(event, ev.GateAsked):
+            self.gates.append(GateReport(step=event.step, asked_at=at, facts=event.facts, phrase=event.phrase))
+            return
+        for index in range(len(self.gates) - 1, -1, -1):
+            if self.gates[index].step == event.step and self.gates[index].confirmed is None:
+                answer = {"confirmed": event.confirmed, "by": event.by}
+                self.gates[index] = self.gates[index].model_copy(update=answer)
+                return
+
+    def _step(self, event: ev.Event, at: datetime) -> None:
+        match event:
+            case ev.StepStarted():
+                self._start(event, at)
+            case ev.StepAccepted():
+                self._change(event.step, provider_ids=(*self._get(event.step).provider_ids, event.provider_id))
+            case ev.StepSettled():
+                words = f"looked at {event.looked_at}; found {event.found}; decision: {event.decision}"
+                self._change(event.step, settled=(*self._get(event.step).settled, words))
+            case ev.StepSucceeded() | ev.StepSkipped() | ev.StepFailed():
+                self._end(event, at)
+
+    def _start(self, event: ev.StepStarted, at: datetime) -> None:
+        step = self._get(event.step)
+        self._change(
+            event.step,
+            title=event.title,
+            phase=event.phase,
+            effect=event.effect,
+            status="started",
+            attempts=step.attempts + 1,
+            started_at=step.started_at or at,
+            ended_at=None,
+        )
+
+    def _end(self, event: ev.StepSucceeded | ev.StepSkipped | ev.StepFailed, at: datetime) -> None:
+        match event:
+            case ev.StepSucceeded():
+                facts = event.model_dump(include={"seconds", "summary", "result", "adopted"})
+                self._change(event.step, status="done", ended_at=at, why="", next_action="", **facts)
+            case ev.StepSkipped():
+                self._change(event.step, status="skipped", ended_at=at, summary=event.reason, result=event.result)
+            case ev.StepFailed():
+                started = self._get(event.step).started_at
+                self._change(
+                    event.step,
+                    status="failed" if event.known else "unknown",
+                    ended_at=at,
+                    seconds=(at - started).total_seconds() if started else None,
+                    summary=event.message,
+                    why=event.why,
+                    next_action=event.next_action,
+                )
+
+    def _get(self, step_id: str) -> StepReport:
+        blank = StepReport(id=step_id, title=step_id, phase="", effect="", number=None)
+        return self.steps.get(step_id, blank)
+
+    def _change(self, step_id: str, **facts: object) -> None:
+        self.steps[step_id] = self._get(step_id).model_copy(update=facts)

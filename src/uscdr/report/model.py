@@ -1,0 +1,182 @@
+"""The report of a run as data: frozen, complete in itself, the only source of every rendering."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Verdict = Literal["met", "missed", "not known", "does not apply"]
+Outcome = Literal["done", "failed", "declined", "unknown", "interrupted", "unfinished"]
+
+
+class Record(BaseModel):
+    """Base: immutable and closed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Objective(Record):
+    """A target in seconds, what was achieved (None when not known) and how that was found."""
+
+    target_seconds: float
+    achieved_seconds: float | None
+    verdict: Verdict
+    basis: str
+
+
+class PhaseReport(Record):
+    """A phase: its budget and the seconds from its first start to its last end."""
+
+    name: str
+    budget_seconds: float | None
+    seconds: float | None
+    steps: int
+    finished: int
+
+    @property
+    def over(self) -> bool:
+        """Whether the budget was exceeded."""
+        return bool(self.budget_seconds and self.seconds and self.seconds > self.budget_seconds)
+
+
+class StepReport(Record):
+    """A step: how it ended and what the provider called its work. `number` is None when unplanned."""
+
+    id: str
+    title: str
+    phase: str
+    effect: str
+    number: int | None
+    destructive: bool = False
+    status: Literal["planned", "started", "done", "skipped", "failed", "unknown"] = "planned"
+    attempts: int = 0
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    seconds: float | None = None
+    summary: str = ""
+    why: str = ""
+    next_action: str = ""
+    adopted: bool = False
+    provider_ids: tuple[str, ...] = ()
+    settled: tuple[str, ...] = ()
+    result: dict[str, Any] = {}
+
+
+class GateReport(Record):
+    """What the operator was shown, what had to be typed, and the answer (None when none came)."""
+
+    step: str
+    asked_at: datetime
+    facts: dict[str, str]
+    phrase: str
+    confirmed: bool | None = None
+    by: str = ""
+
+
+class CheckReport(Record):
+    """A verdict with its evidence."""
+
+    step: str
+    check: str
+    verdict: str
+    evidence: str
+    at: datetime
+    seconds: float
+
+
+class NoteReport(Record):
+    """Something the operator was told."""
+
+    at: datetime
+    level: str
+    text: str
+
+
+class Attempt(Record):
+    """One process's work on the run; without an outcome it ended without a word."""
+
+    started_at: datetime
+    user: str
+    host: str
+    version: str
+    ended_at: datetime | None = None
+    outcome: str = ""
+    exit_code: int | None = None
+    summary: str = ""
+
+
+class TableLoss(Record):
+    """A table's rows before and in the backup; None where they could not be counted.
+
+    `changed`: the same keys with other content. `volatile`: sessions and the like, not in the totals.
+    """
+
+    table: str
+    now: int | None = None
+    backup: int | None = None
+    lost: int | None = None
+    damaged: int | None = None
+    ranges: tuple[str, ...] = ()
+    changed: bool = False
+    volatile: bool = False
+
+
+class DataReport(Record):
+    """Rows before, in the backup, after, and lost. None means not known, never zero."""
+
+    readable_before: bool | None = None
+    rows_before: int | None = None
+    rows_backup: int | None = None
+    rows_after: int | None = None
+    rows_lost: int | None = None
+    tables: tuple[TableLoss, ...] = ()
+    tables_matching: int | None = None
+    tables_checked: int | None = None
+    invariants_held: int | None = None
+    invariants: int | None = None
+    backup: str = ""
+    backup_finished_at: str = ""
+    backup_sha256: str = ""
+
+
+class Integrity(Record):
+    """How whole the evidence is: events read, numbers missing, hash of the last line ("" when not given)."""
+
+    events: int
+    first_seq: int | None
+    last_seq: int | None
+    missing: tuple[int, ...]
+    last_hash: str
+
+
+class RunReport(Record):
+    """Everything a report says about one run."""
+
+    run: str
+    scenario: str
+    target: str
+    app: str
+    operator: str
+    version: str
+    request: dict[str, Any]
+    started_at: datetime | None
+    ended_at: datetime | None
+    outcome: Outcome
+    exit_code: int | None
+    summary: str
+    dry_run: bool
+    plan_digest: str
+    rto: Objective
+    rpo: Objective
+    data: DataReport
+    phases: tuple[PhaseReport, ...]
+    steps: tuple[StepReport, ...]
+    gates: tuple[GateReport, ...]
+    checks: tuple[CheckReport, ...]
+    notes: tuple[NoteReport, ...]
+    attempts: tuple[Attempt, ...]
+    left: dict[str, str]
+    follow_up: tuple[str, ...]
+    integrity: Integrity

@@ -1,0 +1,118 @@
+"""What was achieved against the objectives, and what became of the data; unknown stays unknown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from uscdr.report.fold import Fold
+from uscdr.report.model import DataReport, Objective, StepReport, TableLoss, Verdict
+
+DOORS, CHECKED = "maintenance_off", "verify_app"
+SERVICE_BACK = (DOORS, CHECKED)
+"""The steps after whose success people can work again: the doors open, the application checked."""
+
+
+def recovery_time(fold: Fold) -> Objective:
+    """Seconds from the start of the run to service restored, against the RTO.
+
+    Service is restored when every planned step of `SERVICE_BACK` has succeeded; in a scenario that
+    has none, when the run finished as done. Otherwise the time is not known, and the RTO is missed
+    once the last event lies beyond it.
+    """
+    target = fold.begun.rto_seconds if fold.begun else 0.0
+    if fold.begun is None or fold.started_at is None:
+        return Objective(
+            target_seconds=target, achieved_seconds=None, verdict="not known", basis="no start was recorded"
+        )
+    if fold.plan and fold.plan.dry_run:
+        return Objective(target_seconds=target, achieved_seconds=None, verdict="does not apply", basis="dry run")
+    back, basis = _service_back(fold)
+    if back is None:
+        late = fold.last_at is not None and (fold.last_at - fold.started_at).total_seconds() > target
+        verdict: Verdict = "missed" if late else "not known"
+        return Objective(target_seconds=target, achieved_seconds=None, verdict=verdict, basis=basis)
+    spent = (back - fold.started_at).total_seconds()
+    met: Verdict = "met" if spent <= target else "missed"
+    return Objective(target_seconds=target, achieved_seconds=spent, verdict=met, basis=basis)
+
+
+def _service_back(fold: Fold) -> tuple[datetime | None, str]:
+    marks = [fold.steps[name] for name in SERVICE_BACK if name in fold.steps]
+    if not marks:
+        done = fold.finished is not None and fold.finished.outcome == "done"
+        return (fold.finished_at, "the run finished as done") if done else (None, "the run has not finished as done")
+    missing = [step.title for step in marks if not _reached(step)]
+    if missing:
+        return None, f"not done: {', '.join(missing)}"
+    ended_at, title = max((step.ended_at, step.title) for step in marks if step.ended_at)
+    return ended_at, f"until: {title}"
+
+
+def _reached(step: StepReport) -> bool:
+    # Doors that were never shut may be skipped; a check that was not made proves nothing.
+    skipped = step.status == "skipped" and step.id == DOORS
+    return step.ended_at is not None and (skipped or step.status == "done")
+
+
+def recovery_point(fold: Fold) -> Objective:
+    """Age in seconds of the chosen backup against the RPO: all that was written later is lost.
+
+    When the ledger counted no lost row, the point reached is the present, whatever the backup's age.
+    """
+    target = fold.begun.rpo_seconds if fold.begun else 0.0
+    chosen, lost = fold.result("choose"), fold.result("ledger").get("rows_lost")
+    age = _number(chosen.get("age_seconds"))
+    if age is None:
+        basis = "no backup was chosen in this run"
+        return Objective(target_seconds=target, achieved_seconds=None, verdict="does not apply", basis=basis)
+    basis = f"age of backup {chosen.get('backup', '?')} when it was chosen"
+    if lost == 0:
+        basis += "; the ledger found no row lost"
+    told = chosen.get("rpo_met")
+    met = told if isinstance(told, bool) else age <= target
+    return Objective(target_seconds=target, achieved_seconds=age, verdict="met" if met else "missed", basis=basis)
+
+
+def data_facts(fold: Fold) -> DataReport:
+    """Rows before, in the backup, after and lost, from the results of the steps that counted them."""
+    ledger, after, chosen = fold.result("ledger"), fold.result("verify_data"), fold.result("choose")
+    proof = fold.result("prove")
+    readable = ledger.get("readable")
+    return DataReport(
+        readable_before=readable if isinstance(readable, bool) else None,
+        rows_before=_count(ledger.get("rows_now")),
+        rows_backup=_count(ledger.get("rows_backup", proof.get("rows"))),
+        rows_after=_count(after.get("rows")),
+        rows_lost=_count(ledger.get("rows_lost")),
+        tables=tuple(loss for loss in map(_table, _rows(ledger.get("tables"))) if loss),
+        tables_matching=_count(after.get("tables_matching")),
+        tables_checked=_count(after.get("tables")),
+        invariants_held=_count(after.get("invariants_held")),
+        invariants=_count(after.get("invariants")),
+        backup=str(chosen.get("backup") or ""),
+        backup_finished_at=str(chosen.get("finished_at") or ""),
+        backup_sha256=str(proof.get("sha256") or ""),
+    )
+
+
+def _table(row: dict[str, Any]) -> TableLoss | None:
+    known = {name: row[name] for name in TableLoss.model_fields if name in row}
+    try:
+        return TableLoss.model_validate(known)
+    except ValidationError:  # a journal of another version: the totals still stand
+        return None
+
+
+def _rows(value: object) -> list[dict[str, Any]]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

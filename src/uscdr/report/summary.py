@@ -1,0 +1,56 @@
+"""The end of a run in at most fifteen lines."""
+
+from __future__ import annotations
+
+from uscdr.report.model import Objective, RunReport
+from uscdr.report.words import count, span, visible
+
+MOST_LINES = 15
+MOST_ITEMS = 3
+"""Entries of a list that are named; the rest is counted."""
+
+
+def summarise(report: RunReport, *, journal: str = "", report_path: str = "") -> str:
+    """The summary as text without a trailing newline; the paths are named when given."""
+    what = f"{report.scenario or 'run'} of {report.app} ({report.target})"
+    lines = [f"{report.outcome.upper()}: {what}: {report.summary}"]
+    lines += [f"RTO: {objective_words(report.rto)}", f"RPO: {objective_words(report.rpo)}"]
+    lines += _rows(report) + _checks(report)
+    left = [f"{name}: {state}" for name, state in report.left.items()]
+    lines += _listed("State left", left) + _listed("To do later", list(report.follow_up))
+    lines += [f"{name}: {path}" for name, path in (("Journal", journal), ("Report", report_path)) if path]
+    return "\n".join(visible(text) for text in lines[:MOST_LINES])
+
+
+def objective_words(objective: Objective) -> str:
+    """`met: 41 min of 2 h 00 min (until: …)`, or why it is not known."""
+    achieved = f"{span(objective.achieved_seconds)} of " if objective.achieved_seconds is not None else "objective "
+    return f"{objective.verdict}: {achieved}{span(objective.target_seconds)} ({objective.basis})"
+
+
+def _rows(report: RunReport) -> list[str]:
+    data = report.data
+    known = (data.rows_before, data.rows_backup, data.rows_after, data.rows_lost)
+    if all(number is None for number in known):
+        return []
+    before = "unreadable" if data.readable_before is False else count(data.rows_before)
+    words = f"Rows: {before} before, {count(data.rows_backup)} in the backup, {count(data.rows_after)} after"
+    lines = [f"{words}, {count(data.rows_lost)} lost"]
+    losses = [f"{table.table} {count(table.lost)}" for table in data.tables if table.lost and not table.volatile]
+    return lines + ([f"Lost by table: {_few(losses, ', ')}"] if losses else [])
+
+
+def _checks(report: RunReport) -> list[str]:
+    if not report.checks:
+        return []
+    verdicts = [check.verdict for check in report.checks]
+    return ["Checks: " + ", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(verdicts))]
+
+
+def _listed(title: str, items: list[str]) -> list[str]:
+    return [f"{title}: {_few(items, '; ')}"] if items else []
+
+
+def _few(items: list[str], comma: str) -> str:
+    more = len(items) - MOST_ITEMS
+    return comma.join(items[:MOST_ITEMS]) + (f"{comma}and {more} more" if more > 0 else "")

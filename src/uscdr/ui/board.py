@@ -1,0 +1,229 @@
+"""What a reader needs to know of a run at one moment, folded from its events; no words, no screen."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from uscdr.models import events as ev
+
+Status = Literal["planned", "running", "done", "skipped", "failed", "unknown"]
+
+RATE_AFTER = 1.0
+"""Seconds of progress needed before a rate means anything."""
+
+
+@dataclass
+class StepState:
+    """One step as the run knows it. `number` is its place in the plan, None when it was not planned."""
+
+    id: str
+    title: str
+    phase: str
+    effect: str
+    number: int | None = None
+    destructive: bool = False
+    blocked: bool = False
+    status: Status = "planned"
+    started: datetime | None = None
+    ended: datetime | None = None
+    summary: str = ""
+
+    @property
+    def writes(self) -> bool:
+        """Whether the step changes anything outside this machine."""
+        return self.effect != "read"
+
+
+@dataclass
+class Progress:
+    """The latest progress of the step under way, and where its measurement began (monotonic seconds)."""
+
+    event: ev.StepProgress
+    mono: float
+    first_mono: float
+    first_done: float
+
+    @property
+    def share(self) -> float | None:
+        """Part done, 0 to 1, when a total is known."""
+        if self.event.done is None or not self.event.total:
+            return None
+        return min(1.0, self.event.done / self.event.total)
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds left at the rate seen so far, when there is a rate and a total."""
+        spent, done = self.mono - self.first_mono, self.event.done
+        if done is None or not self.event.total or spent < RATE_AFTER or done <= self.first_done:
+            return None
+        left = self.event.total - done
+        return left * spent / (done - self.first_done) if left > 0 else None
+
+
+@dataclass
+class PhaseState:
+    """A phase: its budget in seconds (None when it has none) and its steps in order."""
+
+    name: str
+    budget: float | None
+    steps: list[StepState] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        """Every step of the phase has ended well."""
+        return all(step.status in {"done", "skipped"} for step in self.steps)
+
+    def elapsed(self, now: datetime) -> float:
+        """Seconds from the first start to the last end, or to `now` while the phase is not finished."""
+        starts = [step.started for step in self.steps if step.started]
+        ends = [step.ended for step in self.steps if step.ended]
+        if not starts:
+            return 0.0
+        end = max(ends) if ends and not self._under_way else now
+        return max(0.0, (end - min(starts)).total_seconds())
+
+    @property
+    def _under_way(self) -> bool:
+        started = any(step.started for step in self.steps)
+        stopped = any(step.status in {"failed", "unknown"} and step.ended for step in self.steps)
+        return started and not self.finished and not stopped
+
+
+class Board:
+    """Folds events, in order, into what is true now. Feeding history first makes a resumed run whole."""
+
+    def __init__(self) -> None:
+        self.run = ""
+        self.begun: ev.RunStarted | None = None
+        self.started: datetime | None = None
+        self.digest = ""
+        self.phases: dict[str, PhaseState] = {}
+        self.steps: dict[str, StepState] = {}
+        self.planned = 0
+        self.current: StepState | None = None
+        self.progress: Progress | None = None
+        self.waiting: ev.GateAsked | None = None
+        self.recent: deque[tuple[datetime, ev.Note | ev.CheckFinished]] = deque(maxlen=8)
+        self.verdicts: dict[str, int] = {}
+        self.finished: ev.RunFinished | None = None
+        self.finished_at: datetime | None = None
+
+    def apply(self, stamped: ev.Stamped) -> None:
+        """Take in one event."""
+        self.run = stamped.run
+        match stamped.event:
+            case ev.RunStarted() as begun:
+                self.begun, self.started = begun, stamped.at
+            case ev.RunResumed():
+                self._resume()
+            case ev.PlanReady() as plan:
+                self._plan(plan)
+            case ev.StepProgress() as progress:
+                self._progress(progress, stamped.mono)
+            case ev.GateAsked() as gate:
+                self.waiting = gate
+            case ev.GateAnswered():
+                self.waiting = None
+            case ev.Note() | ev.CheckFinished() as news:
+                self._recent(news, stamped.at)
+            case ev.RunFinished() as end:
+                self._finish(end, stamped.at)
+            case event:
+                self._step(event, stamped.at)
+
+    def step(self, step_id: str) -> StepState | None:
+        """The step of that id, if it was planned or has started."""
+        return self.steps.get(step_id)
+
+    def elapsed(self, now: datetime) -> float:
+        """Seconds on the recovery clock: since the run began, until it finished."""
+        if self.started is None:
+            return 0.0
+        return max(0.0, ((self.finished_at or now) - self.started).total_seconds())
+
+    @property
+    def next_step(self) -> StepState | None:
+        """The first planned step that has not begun."""
+        return next((step for step in self.steps.values() if step.status == "planned"), None)
+
+    @property
+    def doubted(self) -> StepState | None:
+        """The step that an earlier process began and never ended, until its fate is settled."""
+        return next((step for step in self.steps.values() if step.status == "unknown" and not step.ended), None)
+
+    @property
+    def changed(self) -> list[StepState]:
+        """The steps that changed something, or may have, in the order of the plan."""
+        touched = {"done", "running", "unknown", "failed"}
+        return [step for step in self.steps.values() if step.writes and step.status in touched]
+
+    def _resume(self) -> None:
+        self.finished = self.finished_at = self.waiting = self.current = self.progress = None
+        for step in self.steps.values():
+            if step.status in {"running", "unknown"}:
+                step.status, step.ended = "unknown", None
+            elif step.status == "failed":
+                step.status, step.ended = "planned", None
+
+    def _plan(self, plan: ev.PlanReady) -> None:
+        self.digest, self.planned = plan.digest, len(plan.steps)
+        self.phases = {name: PhaseState(name, budget) for name, budget in plan.budgets.items()}
+        known, self.steps = self.steps, {}
+        for number, planned in enumerate(plan.steps, start=1):
+            step = known.get(planned.id) or StepState(planned.id, planned.title, planned.phase, planned.effect)
+            step.number, step.destructive = number, planned.destructive
+            step.blocked = planned.action == "blocked"
+            self._place(step)
+
+    def _place(self, step: StepState) -> None:
+        self.steps[step.id] = step
+        self.phases.setdefault(step.phase, PhaseState(step.phase, None)).steps.append(step)
+
+    def _progress(self, progress: ev.StepProgress, mono: float) -> None:
+        done = progress.done or 0.0
+        last = self.progress
+        if last is None or last.event.step != progress.step or done < last.first_done:
+            self.progress = Progress(progress, mono, mono, done)
+        else:
+            last.event, last.mono = progress, mono
+
+    def _recent(self, news: ev.Note | ev.CheckFinished, at: datetime) -> None:
+        self.recent.append((at, news))
+        if isinstance(news, ev.CheckFinished):
+            self.verdicts[news.verdict] = self.verdicts.get(news.verdict, 0) + 1
+
+    def _finish(self, end: ev.RunFinished, at: datetime) -> None:
+        self.finished, self.finished_at = end, at
+        self.current = self.progress = self.waiting = None
+
+    def _step(self, event: ev.Event, at: datetime) -> None:
+        match event:
+            case ev.StepStarted():
+                self._start(event, at)
+            case ev.StepSucceeded():
+                self._end(event.step, "done", event.summary, at)
+            case ev.StepSkipped():
+                self._end(event.step, "skipped", event.reason, at)
+            case ev.StepFailed():
+                self._end(event.step, "failed" if event.known else "unknown", event.message, at)
+            case _:
+                return
+
+    def _start(self, event: ev.StepStarted, at: datetime) -> None:
+        step = self.steps.get(event.step)
+        if step is None:
+            step = StepState(event.step, event.title, event.phase, event.effect)
+            self._place(step)
+        step.status, step.started, step.ended = "running", step.started or at, None
+        self.current, self.progress = step, None
+
+    def _end(self, step_id: str, status: Status, summary: str, at: datetime) -> None:
+        step = self.steps.get(step_id)
+        if step is None:
+            return
+        step.status, step.summary, step.ended = status, summary, at
+        if self.current is step:
+            self.current = self.progress = None

@@ -1,0 +1,133 @@
+"""Where words go: results to stdout, narration to stderr, and a closed pipe never stops a recovery."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import TextIO
+
+from uscdr.ui.style import Line, painted
+from uscdr.ui.text import escape
+
+DEFAULT_WIDTH, NARROWEST = 80, 20
+
+
+class Stream:
+    """One output stream that may be missing, closed or unable to spell a character."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self.raw = stream
+        self.broken = stream is None
+
+    @property
+    def is_tty(self) -> bool:
+        """Whether a person's terminal is at the other end."""
+        try:
+            return self.raw is not None and self.raw.isatty()
+        except ValueError:
+            return False
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal, 80 when there is none."""
+        try:
+            columns = os.get_terminal_size(self.raw.fileno()).columns if self.raw else 0
+        except (OSError, ValueError):
+            columns = 0
+        return max(columns or DEFAULT_WIDTH, NARROWEST)
+
+    def write(self, text: str) -> None:
+        """Write `text` and flush. Raises OSError when nobody can receive it, now and ever after."""
+        if self.broken or self.raw is None:
+            raise OSError(errno.EBADF, "the output is closed")
+        try:
+            self.raw.write(self._spellable(text))
+            self.raw.flush()
+        except (OSError, ValueError) as error:
+            self._give_up()
+            raise OSError(errno.EPIPE, "the output was closed") from error
+
+    def offer(self, text: str) -> bool:
+        """Write `text` if anybody can receive it; tells whether it was written."""
+        try:
+            self.write(text)
+        except OSError:
+            return False
+        return True
+
+    def _spellable(self, text: str) -> str:
+        encoding = getattr(self.raw, "encoding", None) or "utf-8"
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+
+    def _give_up(self) -> None:
+        self.broken = True
+        # The interpreter flushes at exit; without this it would complain about the same pipe again.
+        try:
+            descriptor = self.raw.fileno() if self.raw else -1
+            sink = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(sink, descriptor)
+            os.close(sink)
+        except (OSError, ValueError):
+            return
+
+
+class Output:
+    """Both streams and the reader's wishes. Every text is escaped here; colour is added, never trusted."""
+
+    def __init__(
+        self,
+        *,
+        json_lines: bool = False,
+        quiet: bool = False,
+        verbose: bool = False,
+        color: bool | None = None,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+    ) -> None:
+        self.json_lines = json_lines
+        self.quiet = quiet
+        self.verbose = verbose
+        self.out = Stream(stdout if stdout is not None else sys.stdout)
+        self.err = Stream(stderr if stderr is not None else sys.stderr)
+        self._color = color
+
+    def color_on(self, stream: Stream) -> bool:
+        """Whether `stream` gets colour: as asked, else a terminal without NO_COLOR or TERM=dumb."""
+        if self._color is not None:
+            return self._color
+        return stream.is_tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+    def result(self, text: str | Line) -> None:
+        """A result, on stdout."""
+        self.out.offer(self._text(text, self.out))
+
+    def record(self, value: Mapping[str, object]) -> None:
+        """A result as one JSON line on stdout."""
+        self.out.offer(json_line(value))
+
+    def say(self, text: str | Line) -> None:
+        """Narration on stderr, unless quiet."""
+        if not self.quiet:
+            self.warn(text)
+
+    def detail(self, text: str | Line) -> None:
+        """Narration for the curious: only when verbose."""
+        if self.verbose:
+            self.warn(text)
+
+    def warn(self, text: str | Line) -> None:
+        """What must be seen even when quiet, on stderr."""
+        self.err.offer(self._text(text, self.err))
+
+    def _text(self, text: str | Line, stream: Stream) -> str:
+        if isinstance(text, str):
+            return escape(text, keep_newlines=True) + "\n"
+        return painted(text, color=self.color_on(stream)) + "\n"
+
+
+def json_line(value: Mapping[str, object]) -> str:
+    """`value` as one line of JSON; times as ISO 8601, anything unknown as its text."""
+    return json.dumps(value, ensure_ascii=True, default=str) + "\n"

@@ -1,0 +1,165 @@
+"""The view for a terminal: a calm screen that moves by its own timer, with finished work above it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TextIO
+
+from uscdr.models.events import Stamped, StepProgress
+from uscdr.ui.board import Board
+from uscdr.ui.console import Output
+from uscdr.ui.screen import frame
+from uscdr.ui.sentences import sentences
+from uscdr.ui.style import Line, Span, Tone
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+REFRESH_SECONDS = 0.5
+_STYLES: dict[Tone, str] = {
+    "plain": "",
+    "strong": "bold",
+    "dim": "dim",
+    "good": "green",
+    "warn": "yellow",
+    "bad": "bold red",
+    "title": "bold cyan",
+}
+
+
+def utc_now() -> datetime:
+    """The machine's time, in UTC."""
+    return datetime.now(UTC)
+
+
+class LiveViewer:
+    """A rich screen on stderr. Raises OSError from the next event on when the terminal is gone.
+
+    `now` is the clock that moves the screen; tests give their own.
+    """
+
+    def __init__(self, output: Output, *, now: Callable[[], datetime] = utc_now) -> None:
+        self._output = output
+        self._now = now
+        self._board = Board()
+        self._console = _console(output)
+        self._live: Live | None = None
+        self._broken: OSError | None = None
+        self._turn = threading.RLock()
+        self._stop = threading.Event()
+        self._timer = threading.Thread(target=self._tick, name="uscdr-screen", daemon=True)
+
+    def prime(self, history: Iterable[Stamped]) -> None:
+        """Take in a resumed run's earlier events without showing them."""
+        for stamped in history:
+            self._board.apply(stamped)
+
+    def __call__(self, stamped: Stamped) -> None:
+        """Show one event: finished work scrolls above, the rest moves in place."""
+        with self._turn:
+            if self._broken:
+                raise self._broken
+            self._open()
+            self._board.apply(stamped)
+            if not isinstance(stamped.event, StepProgress):
+                self._scroll(stamped)
+
+    def pause(self) -> None:
+        """Take the screen away, so that a prompt stands still."""
+        with self._turn:
+            live, self._live = self._live, None
+            if live:
+                live.stop()
+
+    def resume(self) -> None:
+        """Put the screen back."""
+        with self._turn:
+            self._open()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """The screen is away inside this context."""
+        self.pause()
+        try:
+            yield
+        finally:
+            self.resume()
+
+    def close(self) -> None:
+        """End the timer and give the terminal back."""
+        self._stop.set()
+        if self._timer.is_alive():
+            self._timer.join()
+        try:
+            self.pause()
+        except OSError as error:
+            self._broken = error
+
+    def _open(self) -> None:
+        from rich.live import Live
+
+        if self._live or self._stop.is_set():
+            return
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._render,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start(refresh=True)
+        if self._timer.ident is None:
+            self._timer.start()
+
+    def _tick(self) -> None:
+        while not self._stop.wait(REFRESH_SECONDS):
+            with self._turn:
+                try:
+                    if self._live:
+                        self._live.refresh()
+                except OSError as error:  # told to the bus by the next event
+                    self._broken = error
+                    return
+
+    def _render(self) -> Text:
+        width, height = self._console.size
+        lines = frame(self._board, self._now(), width, max(4, height - 1))
+        return _joined([_text(spans) for spans in lines])
+
+    def _scroll(self, stamped: Stamped) -> None:
+        least = {"loud"} if self._output.quiet else {"normal", "loud"}
+        shown = [item.spans for item in sentences(stamped.event, self._board) if item.weight in least]
+        for spans in shown:
+            self._console.print(_text((Span(f"{stamped.at.astimezone(UTC):%H:%M}Z ", "dim"), *spans)))
+
+
+def _console(output: Output) -> Console:
+    from rich.console import Console
+
+    class TerminalConsole(Console):
+        """A console that reports a closed pipe instead of ending the process."""
+
+        def on_broken_pipe(self) -> None:
+            raise OSError("the terminal is gone")
+
+    stream: TextIO | None = output.err.raw
+    color = output.color_on(output.err)
+    return TerminalConsole(file=stream, no_color=not color, highlight=False, markup=False, emoji=False)
+
+
+def _text(spans: Line) -> Text:
+    from rich.text import Text
+
+    return Text.assemble(*((span.text, _STYLES[span.tone]) for span in spans))
+
+
+def _joined(lines: list[Text]) -> Text:
+    from rich.text import Text
+
+    return Text("\n", no_wrap=True, overflow="ellipsis", end="").join(lines)

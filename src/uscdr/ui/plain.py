@@ -1,0 +1,76 @@
+"""The view for logs, pipes and simple terminals: one line an event on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC
+
+from uscdr.models.events import Stamped, StepProgress
+from uscdr.ui.board import Board
+from uscdr.ui.console import Output
+from uscdr.ui.sentences import Sentence, label, progress_words, sentences
+from uscdr.ui.style import Line, Span, line, painted
+from uscdr.ui.text import clock, duration
+
+PROGRESS_EVERY = 5.0
+"""Seconds of silence after which progress is told again."""
+PROGRESS_STEP = 0.1
+"""Part of the whole after which progress is told again."""
+
+
+class PlainViewer:
+    """Each line has the UTC time and the recovery clock; progress is told every 5 s or 10 %."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._board = Board()
+        self._told: tuple[str, float, float] = ("", 0.0, 0.0)
+
+    def prime(self, history: Iterable[Stamped]) -> None:
+        """Take in a resumed run's earlier events without showing them."""
+        for stamped in history:
+            self._board.apply(stamped)
+
+    def __call__(self, stamped: Stamped) -> None:
+        """Show one event. Raises OSError when stderr is closed."""
+        self._board.apply(stamped)
+        if isinstance(stamped.event, StepProgress):
+            self._progress(stamped.event, stamped)
+            return
+        for sentence in sentences(stamped.event, self._board):
+            self._write(sentence, stamped)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing to pause: lines do not move."""
+        yield
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _progress(self, event: StepProgress, stamped: Stamped) -> None:
+        progress = self._board.progress
+        share = (progress.share if progress else None) or 0.0
+        step, mono, told = self._told
+        fresh = step != event.step or stamped.mono - mono >= PROGRESS_EVERY or share - told >= PROGRESS_STEP
+        if not fresh:
+            return
+        self._told = (event.step, stamped.mono, share)
+        words = progress_words(event, progress.eta if progress else None)
+        name = label(self._board.step(event.step), self._board, event.step)
+        self._write(Sentence(line(Span("...", "dim"), f" {name}: {words}"), "quiet"), stamped)
+
+    def _write(self, sentence: Sentence, stamped: Stamped) -> None:
+        if self._output.quiet and sentence.weight != "loud":
+            return
+        spans = (*self._stamp(stamped), *sentence.spans)
+        self._output.err.write(painted(spans, color=self._output.color_on(self._output.err)) + "\n")
+
+    def _stamp(self, stamped: Stamped) -> Line:
+        utc = f"{stamped.at.astimezone(UTC):%H:%M:%S}Z"
+        if self._board.begun is None:
+            return line(Span(f"{utc} ", "dim"))
+        spent, objective = self._board.elapsed(stamped.at), self._board.begun.rto_seconds
+        over = Span(f"[{clock(spent)} of {duration(objective)}]", "bad" if spent > objective else "dim")
+        return line(Span(f"{utc} ", "dim"), over, " ")

@@ -1,0 +1,121 @@
+"""The plan as a person reads it before anything is done: what was seen, what will happen, by which calls."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from uscdr.models.events import PlannedStep, PlanReady
+from uscdr.ui.console import Output
+from uscdr.ui.sentences import effect_words
+from uscdr.ui.style import Line, Span, Tone, line, painted
+from uscdr.ui.text import duration, wrap
+
+INDENT = 5
+NAMES = 9
+"""Columns of the names on the left of a step's facts."""
+
+
+def show_plan(plan: PlanReady, output: Output) -> None:
+    """Show `plan` on stdout: words, or with --json the plan as one object.
+
+    On a terminal sentences are broken at its width; in a pipe they are not. Calls and commands are
+    never broken, so that they can be copied.
+    """
+    if output.json_lines:
+        output.record(plan.model_dump(mode="json"))
+        return
+    width = output.out.width if output.out.is_tty else None
+    color = output.color_on(output.out)
+    output.out.offer("\n".join(painted(spans, color=color) for spans in plan_lines(plan, width)) + "\n")
+
+
+def plan_lines(plan: PlanReady, width: int | None) -> list[Line]:
+    """The plan as lines; sentences broken at `width` columns when given."""
+    numbered = list(enumerate(plan.steps, start=1))
+    lines = _head(plan)
+    for phase, steps in groupby(numbered, key=lambda item: item[1].phase):
+        budget = plan.budgets.get(phase)
+        lines += [(), line(Span(phase, "title"), Span(f"  budget {duration(budget)}" if budget else "", "dim"))]
+        for number, step in steps:
+            lines += _step(number, step, width)
+    return [*lines, (), *_foot(plan, width)]
+
+
+def _head(plan: PlanReady) -> list[Line]:
+    destroys = [step.title for step in plan.steps if step.destructive]
+    writes = sum(step.effect != "read" for step in plan.steps)
+    dry = "Dry run: nothing will be changed. " if plan.dry_run else ""
+    lines = [line(Span(f"{dry}{len(plan.steps)} steps, {writes} of them write.", "strong"))]
+    lines += [line(Span("DESTROYS", "bad"), f" {title}") for title in destroys]
+    return lines
+
+
+def _step(number: int, step: PlannedStep, width: int | None) -> list[Line]:
+    tone: Tone = "bad" if step.destructive else "dim" if step.effect == "read" else "warn"
+    words = effect_words(step.effect, destructive=step.destructive)
+    lines = [line(f"{number:>3}  ", Span(step.title, "strong"), "  ", Span(f"[{words}]", tone))]
+    for name, value in step.seen.items():
+        lines += _fact("seen", f"{name.replace('_', ' ')}: {_value(value)}", "plain", width)
+    lines += _fact(*_action(step), width)
+    lines += [_kept("sends" if call.writes else "asks", f"{call.provider} {call.request}") for call in step.calls]
+    lines += [_kept("by hand", command) for command in step.manual]
+    return lines
+
+
+def _action(step: PlannedStep) -> tuple[str, str, Tone]:
+    match step.action:
+        case "blocked":
+            return "BLOCKED", step.summary, "bad"
+        case "later":
+            return "later", _known_after(step.summary), "warn"
+        case "noop":
+            return "nothing", step.summary, "dim"
+        case "read":
+            return "looks", step.summary, "plain"
+        case _:
+            return "will", step.summary, "bad" if step.destructive else "plain"
+
+
+def _known_after(summary: str) -> str:
+    return summary if summary.startswith("known after") else f"known after an earlier step: {summary}"
+
+
+def _value(value: object) -> str:
+    match value:
+        case None:
+            return "not known"
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return ", ".join(_value(item) for item in value) or "none"
+        case dict():
+            return ", ".join(f"{name} {_value(item)}" for name, item in value.items()) or "none"
+        case _:
+            return str(value)
+
+
+def _fact(name: str, text: str, tone: Tone, width: int | None) -> list[Line]:
+    pieces = wrap(text, width - INDENT - NAMES) if width else [text]
+    return [_named(name if not index else "", Span(piece, tone)) for index, piece in enumerate(pieces)]
+
+
+def _named(name: str, *parts: Span) -> Line:
+    return line(" " * INDENT, Span(f"{name:<{NAMES}}", "dim"), *parts)
+
+
+def _kept(name: str, text: str) -> Line:
+    return _named(name, Span(text, "dim"))
+
+
+def _foot(plan: PlanReady, width: int | None) -> list[Line]:
+    lines = [line(Span("digest   ", "dim"), plan.digest)]
+    if plan.phrase:
+        pieces = wrap(plan.phrase, width - NAMES) if width else [plan.phrase]
+        lines += [
+            line(Span(f"{'' if index else 'phrase':<{NAMES}}", "dim"), Span(piece, "strong"))
+            for index, piece in enumerate(pieces)
+        ]
+    blocked = [str(number) for number, step in enumerate(plan.steps, start=1) if step.action == "blocked"]
+    if blocked:
+        lines.append(line(Span(f"BLOCKED  step {', '.join(blocked)}: this plan cannot run as it is.", "bad")))
+    return lines

@@ -1,0 +1,163 @@
+"""Questions to the operator: facts first, the answer typed in full, nothing ever answered by default."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TextIO
+
+from uscdr.errors import Declined, Interrupted
+from uscdr.ui.console import Output
+from uscdr.ui.style import Span, line
+from uscdr.ui.text import cells
+
+TRIES = 3
+
+
+class Prompter:
+    """Asks on stderr, reads from stdin. `still` keeps a live screen away while a question stands.
+
+    Without a terminal every question raises Declined; Ctrl-C raises Interrupted, whatever handler
+    the process has installed.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        *,
+        stdin: TextIO | None = None,
+        still: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._output = output
+        self._stdin = stdin if stdin is not None else sys.stdin
+        self._still = still
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can be asked: stdin and stderr are terminals."""
+        try:
+            return self._stdin is not None and self._stdin.isatty() and self._output.err.is_tty
+        except ValueError:
+            return False
+
+    def confirm_phrase(self, facts: Mapping[str, str], phrase: str) -> bool:
+        """Show `facts`; True only if the operator types `phrase` exactly, within three tries.
+
+        Only the number of blanks is forgiven. An empty line or the end of input is a no.
+        """
+        if not self.interactive:
+            raise Declined(
+                "Not confirmed: there is no terminal to ask the operator on.",
+                why=f"The phrase that was wanted is: {phrase}",
+                next_action=f"Read the plan, then give the command again with --confirm {shlex.quote(phrase)}",
+            )
+        with self._asking():
+            self._facts(facts)
+            self._output.warn(line("To go on, type exactly (an empty line stops):"))
+            self._output.warn(line("  ", Span(phrase, "strong")))
+            return self._phrase_typed(phrase)
+
+    def choose(self, question: str, options: Sequence[str]) -> str:
+        """The one of `options` that the operator typed in full.
+
+        Raises Declined at the end of input or after three answers that are no option.
+        """
+        self._need_terminal(question)
+        with self._asking():
+            self._output.warn(line(Span(question, "strong")))
+            for _ in range(TRIES):
+                answer = self._read(f"{' / '.join(options)}> ")
+                if answer is None:
+                    break
+                if answer in options:
+                    return answer
+                self._output.warn(f"Type one of: {', '.join(options)}.")
+        raise Declined(f"No answer to: {question}", next_action="Decide, then give the command again.")
+
+    def ask(self, question: str) -> str:
+        """A line of text, never empty. Raises Declined at the end of input or after three empty lines."""
+        self._need_terminal(question)
+        with self._asking():
+            self._output.warn(line(Span(question, "strong")))
+            for _ in range(TRIES):
+                answer = self._read("> ")
+                if answer:
+                    return answer
+                if answer is None:
+                    break
+        raise Declined(f"No answer to: {question}", next_action="Give the command again with the answer at hand.")
+
+    def _need_terminal(self, question: str) -> None:
+        if not self.interactive:
+            raise Declined(
+                f"Not answered: {question}",
+                why="There is no terminal to ask the operator on.",
+                next_action="Give the command again in a terminal.",
+            )
+
+    def _phrase_typed(self, phrase: str) -> bool:
+        for left in range(TRIES - 1, -1, -1):
+            typed = self._read("> ")
+            if typed and typed.split() == phrase.split():
+                return True
+            if not typed:
+                return False
+            if left:
+                self._output.warn(f"That is not the phrase. {left} more {'try' if left == 1 else 'tries'}.")
+        self._output.warn("That is not the phrase. Nothing was confirmed.")
+        return False
+
+    def _facts(self, facts: Mapping[str, str]) -> None:
+        widest = max((cells(name) for name in facts), default=0)
+        for name, value in facts.items():
+            self._output.warn(line(Span(f"  {name}{' ' * (widest - cells(name))}  ", "dim"), value))
+
+    def _read(self, mark: str) -> str | None:
+        """One line without the blanks around it; None at the end of input."""
+        self._output.err.offer(mark)
+        try:
+            typed = self._stdin.readline()
+        except UnicodeDecodeError:
+            return "\ufffd"  # typed, but not text: never equal to what is wanted
+        except KeyboardInterrupt as error:
+            self._output.err.offer("\n")
+            raise Interrupted(
+                "Interrupted at a question; nothing was confirmed.",
+                next_action="`uscdr runs resume` asks it again.",
+            ) from error
+        if not typed:
+            self._output.err.offer("\n")
+            return None
+        return typed.strip()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        with self._still(), _own_interrupt():
+            self._forget_typed_ahead()
+            yield
+
+    def _forget_typed_ahead(self) -> None:
+        # Keys struck while the screen moved were not meant for this question.
+        import termios
+
+        try:
+            termios.tcflush(self._stdin.fileno(), termios.TCIFLUSH)
+        except (OSError, ValueError, termios.error):
+            return
+
+
+@contextmanager
+def _own_interrupt() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt inside, even when the process drains on SIGINT otherwise."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,164 @@
+"""One frame of the live screen: where you are, the one thing under way, what is next, what was changed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from uscdr.models.events import CheckFinished, Note
+from uscdr.ui.board import Board, PhaseState, StepState
+from uscdr.ui.sentences import check_sentence, label, note_sentence, progress_words
+from uscdr.ui.style import Line, Span, Tone, bar, fitted, line
+from uscdr.ui.text import cells, clip, clock, duration, wrap
+
+WARN_SHARE = 0.75
+"""Part of an objective or a budget after which its clock turns yellow."""
+WIDE = 64
+"""Columns from which phases have bars."""
+NARROW = 50
+"""Columns below which the clock takes two lines."""
+INDENT = 9
+"""Columns of the left-hand names."""
+MOST_PHASES, MOST_CHANGES, MOST_NEWS = 6, 5, 4
+
+
+def frame(board: Board, now: datetime, width: int, height: int) -> list[Line]:
+    """The screen as at most `height` lines of at most `width` columns; the least needed goes first."""
+    core = [*_head(board, now, width), (), *_phases(board, now, width), (), *_now(board, now, width)]
+    changed, news = _changed(board), _news(board)
+    room = height - len(core)
+    lines = core + _section(changed, room)
+    lines += _section(news, height - len(lines))
+    return [fitted(spans, width) for spans in lines[:height]]
+
+
+def _section(lines: list[Line], room: int) -> list[Line]:
+    if not lines or room < 2:  # noqa: PLR2004 - a blank and one line
+        return []
+    return [(), *lines[: room - 1]]
+
+
+def tone_of(spent: float, allowed: float | None) -> Tone:
+    """Green, yellow from three quarters on, red when over."""
+    if not allowed:
+        return "plain"
+    if spent > allowed:
+        return "bad"
+    return "warn" if spent >= allowed * WARN_SHARE else "good"
+
+
+def _named(name: str, *parts: str | Span) -> Line:
+    return line(Span(f"{name:<{INDENT}}", "dim"), *parts)
+
+
+def _head(board: Board, now: datetime, width: int) -> list[Line]:
+    begun = board.begun
+    if begun is None:
+        return [line(Span(f"Run {board.run}", "title"))]
+    title = f"{begun.scenario} recovery of {begun.app} ({begun.target})"
+    lines = [line(Span(piece, "title")) for piece in wrap(title, width)]
+    spent, objective = board.elapsed(now), begun.rto_seconds
+    tone, left = tone_of(spent, objective), objective - spent
+    rest = f"{duration(left)} left" if left >= 0 else f"{duration(-left)} OVER"
+    words = _named("Clock", Span(f"{clock(spent)} of {duration(objective)}", tone))
+    if width < NARROW:
+        return [*lines, words, _named("", Span(rest, tone))]
+    return [*lines, (*words, Span(", "), Span(rest, tone))]
+
+
+def _phases(board: Board, now: datetime, width: int) -> list[Line]:
+    phases = list(board.phases.values())
+    if not phases:
+        return [_named("Phase", "no plan was made" if board.finished else "the plan is being made")]
+    longest = max(cells(phase.name) for phase in phases)
+    return [_phase(phase, now, longest, width) for phase in phases[:MOST_PHASES]]
+
+
+def _phase(phase: PhaseState, now: datetime, longest: int, width: int) -> Line:
+    spent = phase.elapsed(now)
+    tone = tone_of(spent, phase.budget)
+    done = sum(step.status in {"done", "skipped"} for step in phase.steps)
+    name = Span(f"{phase.name:<{longest}}  ", "strong" if _under_way(phase) else "plain")
+    budget = f" of {duration(phase.budget)}" if phase.budget else ""
+    times = Span(f"{duration(spent) if spent else '-'}{budget}", tone if spent else "dim")
+    count = Span(f"{done}/{len(phase.steps)} ", "good" if phase.finished else "plain")
+    if width < WIDE:
+        return (name, count, Span(" "), times)
+    share = spent / phase.budget if phase.budget else done / max(1, len(phase.steps))
+    gauge = bar(share, min(24, width - longest - 42), tone)
+    return (name, *gauge, Span("  "), count, Span(" "), times)
+
+
+def _under_way(phase: PhaseState) -> bool:
+    return any(step.started for step in phase.steps) and not phase.finished
+
+
+def _now(board: Board, now: datetime, width: int) -> list[Line]:
+    if board.finished:
+        end = board.finished
+        tone: Tone = "good" if end.outcome == "done" else "bad"
+        left = [_named("Left", f"{name}: {state}") for name, state in end.left.items()]
+        return [*_wrapped("Ended", f"{end.outcome}: {end.summary}", tone, width), *left]
+    lines = _under_way_lines(board, now, width)
+    following = board.next_step
+    last = "the end of the run" if board.planned else "the plan, for you to read"
+    words = label(following, board) if following else last
+    if following and following.destructive:
+        return [*lines, *_wrapped("Next", f"{words} (DESTROYS)", "warn", width)]
+    return [*lines, *_wrapped("Next", words, "plain", width)]
+
+
+def _under_way_lines(board: Board, now: datetime, width: int) -> list[Line]:
+    if board.waiting:
+        return _wrapped("Now", f"waiting for your confirmation: {board.waiting.phrase}", "warn", width)
+    step, doubted = board.current, board.doubted
+    if step is None and doubted:
+        return _wrapped("Now", f"finding out what became of {label(doubted, board)}", "warn", width)
+    if step is None:
+        words = progress_words(board.progress.event, None) if board.progress else "between two steps"
+        return _wrapped("Now", words, "dim", width)
+    lines = _wrapped("Now", label(step, board), "strong", width)
+    since = f"for {duration((now - step.started).total_seconds())}" if step.started else ""
+    lines.append(_named("", Span(since, "dim")))
+    if board.progress:
+        lines += _wrapped("", progress_words(board.progress.event, board.progress.eta), "plain", width)
+        share = board.progress.share
+        if share is not None:
+            lines.append(_named("", *bar(share, min(40, width - INDENT - 1), "good")))
+    return lines
+
+
+def _wrapped(name: str, text: str, tone: Tone, width: int) -> list[Line]:
+    first, *rest = wrap(text, width - INDENT)
+    pieces = [first, clip(" ".join(rest), width - INDENT)] if rest else [first]
+    return [_named(name if index == 0 else "", Span(piece, tone)) for index, piece in enumerate(pieces)]
+
+
+def _changed(board: Board) -> list[Line]:
+    changed = board.changed
+    if not changed:
+        return [_named("Changed", Span("nothing so far", "dim"))]
+    first = max(0, len(changed) - MOST_CHANGES)
+    lines = [_change(step, "Changed" if index == 0 else "") for index, step in enumerate(changed[first:])]
+    return [*lines, _named("", Span(f"and {first} before", "dim"))] if first else lines
+
+
+def _change(step: StepState, name: str) -> Line:
+    match step.status:
+        case "done":
+            fate, text = "DESTROYED", step.summary
+        case "running":
+            fate, text = "DESTROYING", f"{step.title} (under way)"
+        case _:
+            fate, text = "MAY HAVE DESTROYED", f"{step.title} ({step.status})"
+    if step.destructive:
+        return _named(name, Span(f"{fate} ", "bad"), text)
+    return _named(name, Span(text, "plain" if step.status in {"done", "running"} else "bad"))
+
+
+def _news(board: Board) -> list[Line]:
+    news = list(board.recent)[-MOST_NEWS:]
+    return [(*_named(f"{at:%H:%M}Z"), *_spans(item)) for at, item in news]
+
+
+def _spans(item: Note | CheckFinished) -> Line:
+    return (check_sentence(item) if isinstance(item, CheckFinished) else note_sentence(item)).spans

@@ -1,0 +1,173 @@
+"""Each event as the words a person reads, the same on a terminal and in a log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from uscdr.models import events as ev
+from uscdr.ui.board import Board, StepState
+from uscdr.ui.style import Line, Span, Tone, line
+from uscdr.ui.text import amount, duration
+
+Weight = Literal["quiet", "normal", "loud"]
+"""Loud is seen even with --quiet; quiet is not worth a line above the live screen."""
+
+VERDICTS: dict[str, Tone] = {"pass": "good", "fail": "bad", "inconclusive": "warn", "not checked": "warn"}
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A line and how much it matters."""
+
+    spans: Line
+    weight: Weight = "normal"
+
+
+def label(step: StepState | None, board: Board, step_id: str = "") -> str:
+    """A step by number and title, as `5/12 Restore the backup`."""
+    if step is None:
+        return step_id
+    return f"{step.number}/{board.planned} {step.title}" if step.number else step.title
+
+
+def effect_words(effect: str, *, destructive: bool) -> str:
+    """What a step does to the world, in words."""
+    if destructive:
+        return "DESTROYS"
+    return {
+        "read": "reads",
+        "idempotent": "writes, repeatable",
+        "findable": "writes",
+        "once": "writes, ONCE only",
+    }.get(effect, effect)
+
+
+def progress_words(progress: ev.StepProgress, eta: float | None) -> str:
+    """Progress as `12.3 MB of 34.8 MB, 35 %, about 2 min left, note`."""
+    words = []
+    if progress.done is not None and progress.total:
+        of = amount(progress.total, progress.unit)
+        words += [f"{amount(progress.done, progress.unit)} of {of}", f"{progress.done / progress.total:.0%}"]
+    elif progress.done is not None:
+        words.append(amount(progress.done, progress.unit))
+    if eta is not None:
+        words.append(f"about {duration(eta)} left")
+    if progress.note:
+        words.append(progress.note)
+    return ", ".join(words) or "under way"
+
+
+def sentences(event: ev.Event, board: Board) -> list[Sentence]:
+    """The sentences for one event, after `board` has taken it in. Progress has none here."""
+    match event:
+        case ev.RunStarted() | ev.RunResumed() | ev.PlanReady() | ev.RunFinished():
+            return _run(event, board)
+        case ev.GateAsked() | ev.GateAnswered() | ev.Note() | ev.CheckFinished():
+            return _news(event)
+        case ev.StepStarted() | ev.StepAccepted() | ev.StepSucceeded() | ev.StepSkipped():
+            return [_step(event, label(board.step(event.step), board, event.step))]
+        case ev.StepFailed() | ev.StepSettled():
+            return _trouble(event, label(board.step(event.step), board, event.step))
+        case _:
+            return []
+
+
+def _run(event: ev.RunStarted | ev.RunResumed | ev.PlanReady | ev.RunFinished, board: Board) -> list[Sentence]:
+    match event:
+        case ev.RunStarted():
+            goal = f"service back within {duration(event.rto_seconds)}, at most {duration(event.rpo_seconds)} lost"
+            who = f"{event.user} on {event.host}, uscdr {event.version}"
+            head = Span(f"{event.scenario} recovery of {event.app} ({event.target})", "title")
+            return [Sentence(line(head, f": run {board.run} by {who}")), Sentence(line(f"objective: {goal}"))]
+        case ev.RunResumed():
+            return [
+                Sentence(line(Span("resumed", "strong"), f" by {event.user} on {event.host}, uscdr {event.version}"))
+            ]
+        case ev.PlanReady():
+            return [Sentence(line(plan_words(event)))]
+        case _:
+            return finish_sentences(event)
+
+
+def plan_words(plan: ev.PlanReady) -> str:
+    """The plan in one line: how many steps, how many write, how many destroy, its digest."""
+    writes = sum(step.effect != "read" for step in plan.steps)
+    destroys = sum(step.destructive for step in plan.steps)
+    blocked = sum(step.action == "blocked" for step in plan.steps)
+    words = [f"plan: {len(plan.steps)} steps, {_do(writes, 'write')}, {_do(destroys, 'destroy')}"]
+    if blocked:
+        words.append(f"{blocked} BLOCKED")
+    return f"{', '.join(words)} (digest {plan.digest[:12]})"
+
+
+def _do(count: int, verb: str) -> str:
+    return f"{count} {verb}{'s' if count == 1 else ''}"
+
+
+def finish_sentences(event: ev.RunFinished) -> list[Sentence]:
+    """How the run ended, what state was left behind, what is to be done later."""
+    tone: Tone = "good" if event.outcome == "done" else "bad"
+    head = Span({"done": "finished", "unknown": "OUTCOME UNKNOWN"}.get(event.outcome, event.outcome.upper()), tone)
+    found = [Sentence(line(head, f": {event.summary} (exit code {event.exit_code})"), "loud")]
+    found += [Sentence(line(Span("  left ", "dim"), f"{name}: {state}"), "loud") for name, state in event.left.items()]
+    found += [Sentence(line(Span("  later ", "dim"), text)) for text in event.follow_up]
+    return found
+
+
+def _news(event: ev.GateAsked | ev.GateAnswered | ev.Note | ev.CheckFinished) -> list[Sentence]:
+    match event:
+        case ev.GateAsked():
+            facts = "; ".join(f"{name}: {value}" for name, value in event.facts.items())
+            return [Sentence(line(Span("confirmation asked", "strong"), f": {facts}"))]
+        case ev.GateAnswered(confirmed=True):
+            return [Sentence(line(Span("confirmed", "good"), f" ({event.by})"))]
+        case ev.GateAnswered():
+            return [Sentence(line(Span("declined", "bad"), f" ({event.by})"), "loud")]
+        case ev.CheckFinished():
+            return [check_sentence(event)]
+        case _:
+            return [note_sentence(event)]
+
+
+def check_sentence(event: ev.CheckFinished) -> Sentence:
+    """A verdict with its evidence."""
+    head = Span(event.verdict, VERDICTS[event.verdict])
+    weight: Weight = "quiet" if event.verdict == "pass" else "loud"
+    return Sentence(line(head, f" {event.check}: {event.evidence}"), weight)
+
+
+def note_sentence(event: ev.Note) -> Sentence:
+    """A note; a warning says so."""
+    if event.level == "warning":
+        return Sentence(line(Span("warning", "warn"), f" {event.text}"), "loud")
+    return Sentence(line(Span("note", "dim"), f" {event.text}"))
+
+
+def _step(event: ev.StepStarted | ev.StepAccepted | ev.StepSucceeded | ev.StepSkipped, name: str) -> Sentence:
+    match event:
+        case ev.StepStarted():
+            again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
+            return Sentence(line(Span("start", "dim"), f" {name}{again}"), "quiet")
+        case ev.StepAccepted():
+            return Sentence(
+                line(Span("accepted", "dim"), f" {name}: the provider calls it {event.provider_id}"), "quiet"
+            )
+        case ev.StepSucceeded():
+            how = "found done already" if event.adopted else duration(event.seconds)
+            return Sentence(line(Span("done", "good"), f" {name}: {event.summary} ", Span(f"({how})", "dim")))
+        case _:
+            return Sentence(line(Span("skip", "dim"), f" {name}: {event.reason}"))
+
+
+def _trouble(event: ev.StepFailed | ev.StepSettled, name: str) -> list[Sentence]:
+    if isinstance(event, ev.StepSettled):
+        words = f" {name}: looked at {event.looked_at}; found {event.found}; decision: {event.decision}"
+        return [Sentence(line(Span("settled", "strong"), words))]
+    head = Span("FAILED" if event.known else "UNKNOWN", "bad")
+    found = [Sentence(line(head, f" {name}: {event.message}"), "loud")]
+    if event.why:
+        found.append(Sentence(line(Span("  why ", "dim"), event.why), "loud"))
+    if event.next_action:
+        found.append(Sentence(line(Span("  next ", "dim"), Span(event.next_action, "strong")), "loud"))
+    return found
