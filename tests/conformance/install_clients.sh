@@ -1,32 +1,43 @@
 #!/bin/sh
 # Installs the official clients that the conformance suite drives into a directory (default: .clients).
 # Usage: tests/conformance/install_clients.sh [DIRECTORY]
-# Node.js and npm are taken from the system, or installed from its packages when run by root.
+# npm is taken from the system, or installed from its packages when run by root. A Node.js that is too
+# old for the client is not replaced: a newer one is put beside the client.
 set -eu
 
 HEROKU_VERSION=11.10.0
-NODE_MAJOR=20
+NODE_MAJOR=20 # the oldest that this version of the client takes
+NODE_WANTED=22
 
 directory=${1:-.clients}
 mkdir -p "$directory"
 directory=$(cd "$directory" && pwd)
+programs=$directory/node_modules/.bin
 
-if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+if ! command -v npm >/dev/null; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-        echo "node $NODE_MAJOR or newer and npm are needed: install them first" >&2
+        echo "npm is needed: install Node.js $NODE_MAJOR or newer first" >&2
         exit 1
     fi
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends nodejs npm >/dev/null
 fi
-if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt "$NODE_MAJOR" ]; then
-    echo "node $NODE_MAJOR or newer is needed, this is $(node --version)" >&2
-    exit 1
-fi
 
-heroku=$directory/node_modules/.bin/heroku
-package=$directory/node_modules/heroku/package.json
-if [ ! -x "$heroku" ] || [ "$(node -p 'require(process.argv[1]).version' "$package")" != "$HEROKU_VERSION" ]; then
-    npm install --prefix "$directory" --no-save --no-audit --no-fund --loglevel=error "heroku@$HEROKU_VERSION"
+install() {
+    npm install --prefix "$directory" --no-audit --no-fund --loglevel=error "$@" >&2
+}
+
+version_of() {
+    sed -n 's/^ *"version": "\([^"]*\)".*/\1/p' "$directory/node_modules/$1/package.json" 2>/dev/null | head -n 1
+}
+
+if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt "$NODE_MAJOR" ] && [ ! -x "$programs/node" ]; then
+    install "node@$NODE_WANTED"
 fi
-echo "$heroku"
+if [ "$(version_of heroku)" != "$HEROKU_VERSION" ]; then
+    install "heroku@$HEROKU_VERSION"
+fi
+# The client writes to its HOME whatever it is asked.
+HOME=$directory DISABLE_TELEMETRY=true HEROKU_SKIP_NEW_VERSION_CHECK=true \
+    PATH=$programs:$PATH "$programs/heroku" --version >&2
+echo "$programs/heroku"
