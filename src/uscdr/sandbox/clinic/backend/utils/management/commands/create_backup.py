@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from utils.models import BackupStatus
 
+APPS = (
     "authentication",
     "patients",
     "health_info",
