@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from uscdr.engine.step import Action, Blast, BoundStep, Effect, Step, Tell, View
 from uscdr.models.base import Fact
@@ -39,7 +40,7 @@ def _foresee_one(bound: BoundStep, view: View, tell: Tell) -> Foreseen:
     return Foreseen(bound, seen, action)
 
 
-def _waits(step: Step, view: View) -> str | None:
+def _waits(step: Step[Any, Any], view: View) -> str | None:
     if step.slow and not view.thorough:
         return "looked at when its turn comes"
     return step.ready(view)

@@ -60,7 +60,8 @@ class Settler:
         if finding.provider_id is None:
             return None
         tell.accepted(finding.provider_id)
-        return bound.step.adopt(finding.provider_id, seen, view, tell)
+        adopted: Fact = bound.step.adopt(finding.provider_id, seen, view, tell)
+        return adopted
 
     def _ask(self, bound: BoundStep, intent: Intent, seen: Fact, view: View, cause: AnswerLost | None) -> Fact | None:
         try:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from uscdr.errors import UscdrError
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
 
 F = TypeVar("F", bound=Fact)
+S = TypeVar("S", bound=Fact)
+R = TypeVar("R", bound=Fact)
 
 
 class Effect(StrEnum):
@@ -112,10 +114,9 @@ class View:
         return found
 
 
-class Step:
-    """Base of all steps. `probe` reads; `plan` is pure; `apply` writes; `confirm_effect` looks again.
-
-    A READ step's result is what it saw: `apply` is never called.
+class Step(Generic[S, R]):
+    """Base of all steps: S is what it sees, R its result. `probe` reads, `plan` is pure, `apply` writes,
+    `confirm_effect` looks again. A READ step's result is what it saw: `apply` is never called.
     """
 
     result: ClassVar[type[Fact]]
@@ -130,11 +131,11 @@ class Step:
         del view
         return None
 
-    def probe(self, view: View, tell: Tell) -> Fact:
+    def probe(self, view: View, tell: Tell) -> S:
         """Look; reads only."""
         raise NotImplementedError
 
-    def plan(self, seen: Fact, view: View) -> Action:
+    def plan(self, seen: S, view: View) -> Action:
         """Say what would be done; no I/O."""
         raise NotImplementedError
 
@@ -142,20 +143,20 @@ class Step:
         """The plan's line when `ready` says what is waited for."""
         return Action("later", waiting_for)
 
-    def baseline(self, seen: Fact) -> dict[str, Any]:
+    def baseline(self, seen: S) -> dict[str, Any]:
         """What the journal keeps of `seen` with the intent, for settling or undoing later."""
         del seen
         return {}
 
-    def apply(self, seen: Fact, view: View, tell: Tell) -> Fact:
+    def apply(self, seen: S, view: View, tell: Tell) -> R:
         """Act and wait for the end; the only place that writes."""
         raise NotImplementedError
 
-    def unchanged(self, seen: Fact, view: View) -> Fact:
+    def unchanged(self, seen: S, view: View) -> R:
         """The result when nothing had to be done."""
         raise NotImplementedError
 
-    def confirm_effect(self, result: Fact, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: R, view: View, tell: Tell) -> str:
         """A fresh look after the act; returns the summary, raises CheckFailed or OutcomeUnknown."""
         raise NotImplementedError
 
@@ -163,11 +164,11 @@ class Step:
         """FINDABLE only: did the lost write take effect?"""
         raise NotImplementedError
 
-    def adopt(self, provider_id: str, seen: Fact, view: View, tell: Tell) -> Fact:
+    def adopt(self, provider_id: str, seen: S, view: View, tell: Tell) -> R:
         """FINDABLE only: go on waiting for the write that was found."""
         raise NotImplementedError
 
-    def blast(self, seen: Fact, view: View) -> Blast:
+    def blast(self, seen: S, view: View) -> Blast:
         """Destructive steps only: what will be destroyed."""
         raise NotImplementedError
 
@@ -176,7 +177,7 @@ class Step:
 class BoundStep:
     """A step with its place in a scenario."""
 
-    step: Step
+    step: Step[Any, Any]
     name: str
     title: str
     phase: str
@@ -185,4 +186,4 @@ class BoundStep:
     destructive: bool = False
 
 
-BuildStep = Callable[..., Step]
+BuildStep = Callable[..., Step[Any, Any]]

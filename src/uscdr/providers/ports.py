@@ -31,6 +31,7 @@ from uscdr.models.heroku import (
     StatusReport,
     Transfer,
 )
+from uscdr.models.web import WebAnswer
 from uscdr.models.postgres import (
     Extension,
     Invariant,
@@ -167,6 +168,23 @@ class ServiceStatus(Protocol):
 
     def current(self) -> StatusReport:
         """Its colours and open incidents now."""
+        ...
+
+
+class Website(Protocol):
+    """The application as its users reach it."""
+
+    def ask(
+        self, method: str, path: str, *, token: SecretStr | None = None, json_body: Mapping[str, object] | None = None
+    ) -> WebAnswer:
+        """One request, redirects followed on the same host only; the adapter has its time-outs.
+
+        An unreachable application raises ProviderError; any HTTP status is an answer.
+        """
+        ...
+
+    def sign_in(self, email: str, password: SecretStr) -> SecretStr:
+        """The check account's token. Creates it once and notes the login (write)."""
         ...
 
 

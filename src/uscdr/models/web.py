@@ -1,0 +1,16 @@
+"""What the application answers over HTTP."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from uscdr.models.base import Fact
+
+
+class WebAnswer(Fact):
+    """One answer. `body` may hold personal data: hidden in repr, never journalled or shown."""
+
+    status: int
+    content_type: str = ""
+    seconds: float = 0.0
+    body: bytes = Field(default=b"", repr=False)

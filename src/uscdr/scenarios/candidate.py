@@ -1,0 +1,125 @@
+"""The backup under proof: fetched and restored on this machine, early and in the background.
+
+Downloading and restoring only read at the provider, so this may run while the application is being frozen.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from uscdr.engine.step import Tell
+from uscdr.engine.wait import Stop
+from uscdr.errors import MachineError, UscdrError
+from uscdr.models.heroku import Transfer
+from uscdr.models.postgres import Invariant
+from uscdr.providers.ports import Backups, Database, Progress, Scratch
+from uscdr.scenarios.results import Proof
+
+LOOK_EVERY = 0.1
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What is asked of a proven backup."""
+
+    invariants: Sequence[Invariant]
+    freshness: Sequence[str]
+
+
+class Candidate:
+    """At most one backup, opened in a scratch database until `close`."""
+
+    def __init__(self, backups: Backups, scratch: Scratch, place: Path, demands: Demands, stop: Stop) -> None:
+        self._backups = backups
+        self._scratch = scratch
+        self._place = place
+        self._demands = demands
+        self._stop = stop
+        self._stack = ExitStack()
+        self._thread: threading.Thread | None = None
+        self._wanted: str | None = None
+        self._state: tuple[str, float, float | None] = ("waiting", 0.0, None)
+        self._database: Database | None = None
+        self._proof: Proof | None = None
+        self._error: UscdrError | None = None
+
+    def prefetch(self, app: str, transfer: Transfer) -> None:
+        """Begin with `transfer` of owning app `app`, unless that is under way or done already."""
+        if self._wanted == transfer.id:
+            return
+        self.close()
+        self._wanted = transfer.id
+        self._thread = threading.Thread(target=self._work, args=(app, transfer), name="proof", daemon=True)
+        self._thread.start()
+
+    def proof(self, app: str, transfer: Transfer, tell: Tell) -> Proof:
+        """Wait for the proof. Raises CheckFailed when the backup does not restore."""
+        self.prefetch(app, transfer)
+        while self._thread is not None and self._thread.is_alive():
+            self._stop.check()
+            tell.progress(*self._state, unit="B")
+            self._thread.join(LOOK_EVERY)
+        if self._error is not None:
+            raise self._error
+        if self._proof is None:
+            raise MachineError("The proof of the backup ended without a result.", next_action="uscdr runs resume")
+        return self._proof
+
+    def open_database(self) -> Database:
+        """The scratch database; the proof must stand."""
+        if self._database is None:
+            raise MachineError("The scratch database is not open.", next_action="uscdr runs resume")
+        return self._database
+
+    def close(self) -> None:
+        """Remove the scratch database and the dump."""
+        if self._thread is not None:
+            self._thread.join()
+        self._stack.close()
+        self._stack = ExitStack()
+        self._thread, self._wanted, self._database, self._proof, self._error = None, None, None, None, None
+
+    def _work(self, app: str, transfer: Transfer) -> None:
+        try:
+            self._proof = self._prove(app, transfer)
+        except UscdrError as error:
+            self._error = error
+
+    def _prove(self, app: str, transfer: Transfer) -> Proof:
+        started = time.monotonic()
+        dump = self._place / f"{transfer.name}.dump"
+        self._stack.callback(dump.unlink, missing_ok=True)
+        dump.unlink(missing_ok=True)
+        link = self._backups.public_url(app, transfer.num)
+        got = self._backups.download(link, dump, self._report("downloading"))
+        database = self._stack.enter_context(self._scratch.restore(dump, self._report("restoring on this machine")))
+        dump.unlink(missing_ok=True)
+        self._state = ("counting and digesting", 0.0, None)
+        tables = database.digests([table.name for table in database.tables()])
+        proof = Proof(
+            backup=transfer.name,
+            transfer_id=transfer.id,
+            sha256=got.sha256,
+            bytes=got.size,
+            rows=sum(table.rows for table in tables),
+            tables=tables,
+            invariants=database.invariants(self._demands.invariants),
+            migrations=len(database.migrations()),
+            extensions=tuple(extension.name for extension in database.extensions()),
+            newest=dict(database.newest(self._demands.freshness)),
+            seconds=round(time.monotonic() - started, 3),
+        )
+        self._database = database
+        return proof
+
+    def _report(self, what: str) -> Progress:
+        def report(done: int, total: int | None) -> None:
+            self._stop.check()
+            self._state = (what, float(done), float(total) if total else None)
+
+        return report

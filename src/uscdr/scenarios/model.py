@@ -1,0 +1,170 @@
+"""scenarios.yaml as typed models. Durations are written `4h`, `10m`, `90s` and held as seconds."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from uscdr.models.base import Fact
+from uscdr.models.postgres import Invariant
+
+DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[smhd])")
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(value: object) -> float:
+    """`4h` -> 14400.0. Raises ValueError with the allowed forms."""
+    match = DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("write a duration such as 90s, 10m, 4h or 7d")
+    return float(match["number"]) * SECONDS[match["unit"]]
+
+
+Duration = Annotated[float, BeforeValidator(seconds)]
+
+
+class Objectives(Fact):
+    """What was promised: at most so much data lost, at most so long down."""
+
+    rpo: Duration
+    rto: Duration
+
+
+class Source(Fact):
+    """Where the application's code is."""
+
+    git: str
+    ref: str = "main"
+
+
+class DangerousMigration(Fact):
+    """A migration that must not run by itself on a restored database."""
+
+    name: str
+    """`app.migration`, e.g. `patients.0008_drop_unlinked`; a trailing `*` matches any ending."""
+    why: str
+
+
+class Application(Fact):
+    """The application under recovery."""
+
+    name: str
+    manage: str = "python backend/manage.py"
+    source: Source | None = None
+    formation: dict[str, Annotated[int, Field(ge=0, le=100)]] = Field(default_factory=lambda: {"web": 1})
+    """What normally runs; used only when the platform shows nothing running and no journal remembers."""
+    expected_tables: tuple[str, ...] = ()
+    volatile_tables: tuple[str, ...] = ()
+    """Written without a person's doing (sessions, queues): restored and compared, but not in the blast radius."""
+    freshness: tuple[str, ...] = ()
+    """`table.column` whose newest value tells when data was last written."""
+    dangerous_migrations: tuple[DangerousMigration, ...] = ()
+
+
+class HerokuTarget(Fact):
+    """Where the platform is. The base URLs are for tests and sandboxes."""
+
+    app: str
+    api_url: str = "https://api.heroku.com"
+    data_url: str = "https://api.data.heroku.com"
+    status_url: str = "https://status.heroku.com"
+    database: str = "DATABASE_URL"
+
+
+class CloudinaryTarget(Fact):
+    """Where the media are."""
+
+    cloud: str
+
+
+class DnsTarget(Fact):
+    """Where the domain is."""
+
+    adapter: Literal["manual", "rfc2136", "cloudflare"]
+    zone: str
+
+
+class Target(Fact):
+    """One place that can be recovered."""
+
+    heroku: HerokuTarget
+    cloudinary: CloudinaryTarget | None = None
+    dns: DnsTarget | None = None
+    web: str | None = None
+    """The address to check the application at; default: what the platform says."""
+    ca_file: str | None = None
+
+
+class Contact(Fact):
+    """Whom to call."""
+
+    role: str
+    name: str = ""
+    how: str = ""
+
+
+class ConfigManifest(Fact):
+    """Which configuration variables there must be, be escrowed, and be derived from a new place."""
+
+    required: tuple[str, ...] = ()
+    escrow: tuple[str, ...] = ()
+    derived: tuple[str, ...] = ()
+
+
+class HttpCheck(Fact):
+    """One read-only request and what its answer must be."""
+
+    kind: Literal["http"]
+    name: str
+    path: str
+    method: Literal["GET", "POST"] = "GET"
+    json_body: dict[str, Any] | None = None
+    auth: bool = False
+    """Send the check account's token."""
+    status: int = 200
+    contains: str | None = None
+    starts_with: str | None = None
+    json_field: str | None = None
+    follow: str | None = None
+    """The `id` field of the first item of a JSON list (or of its `results`) is put into this path, and asked too."""
+
+    @model_validator(mode="after")
+    def _post_reads(self) -> HttpCheck:
+        if self.method == "POST" and self.status < 400:  # noqa: PLR2004 - only a refused POST reads
+            raise ValueError("a POST check must expect a refusal (status 400 or more): checks only read")
+        return self
+
+
+class StepEntry(Fact):
+    """One step of a scenario: which, with which parameters, in which phase."""
+
+    use: str
+    id: str | None = None
+    title: str | None = None
+    phase: str | None = None
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
+
+
+class Scenario(Fact):
+    """One scenario: phases with budgets, steps in order, what to do afterwards."""
+
+    title: str
+    budget: dict[str, Duration]
+    steps: tuple[StepEntry, ...]
+    follow_up: tuple[str, ...] = ()
+
+
+class Config(Fact):
+    """The whole file."""
+
+    version: Literal[1]
+    objectives: Objectives
+    app: Application
+    targets: dict[str, Target]
+    contacts: tuple[Contact, ...] = ()
+    config: ConfigManifest = ConfigManifest()
+    invariants: tuple[Invariant, ...] = ()
+    checks: dict[str, tuple[HttpCheck, ...]] = Field(default_factory=dict)
+    scenarios: dict[str, Scenario]

@@ -1,0 +1,217 @@
+"""What steps find out and do: journalled, reported, and handed to later steps. No secret, no patient's value."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from uscdr.models.base import Fact
+from uscdr.models.heroku import ServiceColor
+from uscdr.models.postgres import InvariantResult, TableDigest
+
+
+class StatusSeen(Fact):
+    """The platform's status page; `known` is False when it could not be read."""
+
+    known: bool
+    systems: tuple[ServiceColor, ...] = ()
+    incidents: tuple[str, ...] = ()
+
+
+class DatabaseSeen(Fact):
+    """The damaged database as it stands."""
+
+    addon_id: str
+    addon: str
+    owner_app: str
+    plan: str
+    status: str
+    reachable: bool
+    why: str = ""
+    size: int = 0
+    rows: dict[str, int] = Field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    invariants: tuple[InvariantResult, ...] = ()
+    newest: dict[str, str | None] = Field(default_factory=dict)
+
+
+class BackupLine(Fact):
+    """One backup the platform holds."""
+
+    name: str
+    kind: str
+    state: str
+    created_at: datetime
+    finished_at: datetime | None
+    age_seconds: float
+    bytes: int
+    warnings: int
+    expired: bool
+
+
+class BackupsSeen(Fact):
+    """All backups, oldest first, and the schedules in words."""
+
+    backups: tuple[BackupLine, ...]
+    schedules: tuple[str, ...]
+
+
+class Quiet(Fact):
+    """No release and no build is under way; the newest release's version."""
+
+    release: int | None
+
+
+class MaintenanceSet(Fact):
+    """Maintenance mode now, and before."""
+
+    enabled: bool
+    was: bool
+
+
+class Drained(Fact):
+    """The formation before it was stopped, and the dynos that were stopped."""
+
+    formation: dict[str, int]
+    stopped: tuple[str, ...] = ()
+
+
+class SessionsEnded(Fact):
+    """How many other sessions were ended, and how many of other roles remain."""
+
+    ended: int
+    left: int = 0
+
+
+class Captured(Fact):
+    """A finished backup of the database."""
+
+    id: str
+    num: int
+    name: str
+    bytes: int
+    warnings: int = 0
+
+
+class SafetyCapture(Captured):
+    """The damaged state, kept."""
+
+
+class FreshCapture(Captured):
+    """The recovered state."""
+
+
+class ChosenBackup(Fact):
+    """The backup that will be restored, and what its age means."""
+
+    backup: str
+    transfer_id: str
+    num: int
+    created_at: datetime
+    finished_at: datetime
+    age_seconds: float
+    rpo_met: bool
+    bytes: int
+    passed_over: tuple[str, ...] = ()
+
+
+class Proof(Fact):
+    """The backup was restored here and satisfied the invariants; stamped with the dump's SHA-256."""
+
+    backup: str
+    transfer_id: str
+    sha256: str
+    bytes: int
+    rows: int
+    tables: tuple[TableDigest, ...]
+    invariants: tuple[InvariantResult, ...]
+    migrations: int
+    extensions: tuple[str, ...]
+    newest: dict[str, str | None]
+    seconds: float
+
+
+class LedgerLine(Fact):
+    """One table, live against backup.
+
+    `lost`: rows that only the live side has, and the restore loses (`ranges`: their keys);
+    `damaged`: rows that only the backup has, and the restore brings back.
+    """
+
+    table: str
+    now: int | None
+    backup: int | None
+    lost: int | None
+    damaged: int | None
+    ranges: tuple[str, ...] = ()
+    changed: bool = False
+    """Same keys, other content."""
+    volatile: bool = False
+
+
+class Ledger(Fact):
+    """What the restore will lose and bring back. Totals leave volatile tables out."""
+
+    tables: tuple[LedgerLine, ...]
+    rows_now: int | None
+    rows_backup: int
+    rows_lost: int | None
+    readable: bool
+    last_write: datetime | None = None
+
+
+class Restored(Fact):
+    """The finished restore."""
+
+    id: str
+    name: str
+    backup: str
+    sha256: str
+
+
+class Compared(Fact):
+    """Tables of the live database against the proven backup, by count and content digest."""
+
+    matching: int
+    tables: int
+    rows: int
+    differing: tuple[str, ...]
+
+
+class Migrated(Fact):
+    """Migrations that were pending after the restore, and were applied."""
+
+    applied: tuple[str, ...]
+
+
+class VerifiedData(Fact):
+    """The live data after the restore."""
+
+    tables_matching: int
+    tables: int
+    rows: int
+    invariants_held: int
+    invariants: int
+    results: tuple[InvariantResult, ...]
+
+
+class Refilled(Fact):
+    """Process types that run again."""
+
+    running: dict[str, int]
+
+
+class ApplicationChecked(Fact):
+    """The application's answers to its checks."""
+
+    passed: int
+    failed: int
+    not_known: int
+
+
+class ManualAnswer(Fact):
+    """What a person answered to an instruction."""
+
+    instruction: str
+    answer: str

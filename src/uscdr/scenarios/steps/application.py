@@ -1,0 +1,81 @@
+"""The application's own checks, as its users would meet it; each only reads."""
+
+from __future__ import annotations
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.errors import ProviderError
+from uscdr.models.base import Fact
+from uscdr.models.events import Call
+from uscdr.providers.ports import Website
+from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.model import HttpCheck
+from uscdr.scenarios.results import ApplicationChecked, MaintenanceSet, VerifiedData
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.verify.http import ask
+from uscdr.verify.verdict import Finding
+
+
+class CheckParams(Fact):
+    """Which list of `checks:` in scenarios.yaml."""
+
+    list: str = "application"
+
+
+class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
+    """Runs one list of checks. Anything but a pass is no success."""
+
+    result = ApplicationChecked
+
+    def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
+        super().__init__(step_id, deps, params)
+        self._checks = deps.config.checks.get(CheckParams.model_validate(params.model_dump()).list, ())
+
+    def ready(self, view: View) -> str | None:
+        """After maintenance mode went off."""
+        mode = view.get(MaintenanceSet)
+        if view.get(VerifiedData) is None or (mode is not None and mode.enabled):
+            return f"{len(self._checks)} checks of the application when it is open again"
+        return None
+
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", waiting_for, self._calls())
+
+    def _calls(self) -> tuple[Call, ...]:
+        return tuple(Call(provider="app", request=f"{c.method} {c.path}", writes=False) for c in self._checks)
+
+    def probe(self, view: View, tell: Tell) -> ApplicationChecked:
+        """Run every check, whatever the others gave."""
+        address = self._deps.target.web or self._deps.describe_app().web_url or ""
+        website = self._deps.open_website(address)
+        findings = []
+        for check in self._checks:
+            tell.progress(f"checking {check.name}")
+            finding = self._one(website, check)
+            tell.check(check.name, finding.verdict, finding.evidence)
+            findings.append(finding)
+        verdicts = [finding.verdict for finding in findings]
+        return ApplicationChecked(
+            passed=verdicts.count("pass"),
+            failed=verdicts.count("fail"),
+            not_known=len(verdicts) - verdicts.count("pass") - verdicts.count("fail"),
+        )
+
+    def _one(self, website: Website, check: HttpCheck) -> Finding:
+        account = self._deps.account
+        if check.auth and (account is None or account.token is None):
+            return Finding("not checked", "no check account: set USCDR_CHECK_TOKEN")
+        token = account.token if check.auth and account is not None else None
+        try:
+            return ask(website, check, token)
+        except ProviderError as error:
+            return Finding("inconclusive", error.message)
+
+    def plan(self, seen: ApplicationChecked, view: View) -> Action:
+        """Blocked unless all passed."""
+        total = seen.passed + seen.failed + seen.not_known
+        words = f"{seen.passed} of {total} application checks passed"
+        if seen.passed != total:
+            words += f", {seen.failed} failed, {seen.not_known} not known. The application is open: look at it now"
+            return Action("blocked", words, self._calls())
+        return Action("read", words, self._calls(), (f"heroku open --app {self._deps.app}",))

@@ -1,0 +1,165 @@
+"""Assessment: the provider's status, the database as it stands, the backups there are. Reads only."""
+
+from __future__ import annotations
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.errors import ProviderError
+from uscdr.models.heroku import Attachment, DatabaseInfo, Schedule, Transfer
+from uscdr.models.postgres import InvariantResult
+from uscdr.providers.ports import Database
+from uscdr.scenarios.deps import now
+from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, StatusSeen
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import age, plural, reads, size, sql
+
+
+class StatusLook(DepsStep[StatusSeen, StatusSeen]):
+    """Is it the platform? A status page that cannot be read is no reason to stop."""
+
+    result = StatusSeen
+
+    def probe(self, view: View, tell: Tell) -> StatusSeen:
+        """Ask the status page."""
+        try:
+            report = self._deps.status.current()
+        except ProviderError as error:
+            tell.warn(f"The platform's status page could not be read: {error.message}")
+            return StatusSeen(known=False)
+        return StatusSeen(known=True, systems=report.systems, incidents=report.incidents)
+
+    def plan(self, seen: StatusSeen, view: View) -> Action:
+        """Say what colour it shows."""
+        return Action("read", _status_words(seen), (reads("GET", "/api/v4/current-status"),), ("heroku status",))
+
+
+def _status_words(seen: StatusSeen) -> str:
+    if not seen.known:
+        return "platform status is not known (its page did not answer)"
+    bad = [f"{system.system} {system.status}" for system in seen.systems if system.status != "green"]
+    return "platform status: " + (
+        ", ".join(bad) + f"; {plural(len(seen.incidents), 'incident')}" if bad else "all green"
+    )
+
+
+class DatabaseLook(DepsStep[DatabaseSeen, DatabaseSeen]):
+    """The damaged database: does it answer, what is missing, which invariants fail."""
+
+    result = DatabaseSeen
+
+    def probe(self, view: View, tell: Tell) -> DatabaseSeen:
+        """Ask the platform, then the database itself."""
+        app = self._deps.describe_app()
+        attachment = self._deps.attachment()
+        info = self._deps.backups.database_info(attachment.addon_id)
+        try:
+            database = self._deps.database()
+            database.facts()
+        except ProviderError as error:
+            return _unreachable(attachment, info, error)
+        if app.maintenance:
+            tell.warn("Maintenance mode is on already.")
+        return self._inventory(database, attachment, info)
+
+    def _inventory(self, database: Database, attachment: Attachment, info: DatabaseInfo) -> DatabaseSeen:
+        config = self._deps.config
+        rows = dict(database.counts([table.name for table in database.tables()]))
+        invariants = database.invariants(config.invariants)
+        return DatabaseSeen(
+            addon_id=attachment.addon_id,
+            addon=attachment.addon_name,
+            owner_app=attachment.owner_app_name,
+            plan=attachment.plan,
+            status=info.value("Status"),
+            reachable=True,
+            size=database.facts().size,
+            rows=rows,
+            missing=tuple(name for name in config.app.expected_tables if name not in rows),
+            invariants=invariants,
+            newest=dict(database.newest(config.app.freshness)),
+        )
+
+    def plan(self, seen: DatabaseSeen, view: View) -> Action:
+        """Say what is damaged."""
+        calls = (
+            reads("GET", f"/apps/{self._deps.app}"),
+            reads("POST", "/actions/addon-attachments/resolve"),
+            reads("GET", f"/client/v11/databases/{seen.addon_id}"),
+            sql("SELECT count(*) of every table; invariants"),
+        )
+        return Action("read", _database_words(seen), calls, (f"heroku pg:info --app {self._deps.app}",))
+
+
+def _unreachable(attachment: Attachment, info: DatabaseInfo, error: ProviderError) -> DatabaseSeen:
+    return DatabaseSeen(
+        addon_id=attachment.addon_id,
+        addon=attachment.addon_name,
+        owner_app=attachment.owner_app_name,
+        plan=attachment.plan,
+        status=info.value("Status"),
+        reachable=False,
+        why=error.message,
+    )
+
+
+def failing(results: tuple[InvariantResult, ...]) -> list[str]:
+    """Invariants that do not surely hold, in words."""
+    return [f"{r.name} ({r.seen}, expected {r.expected})" for r in results if r.holds is not True]
+
+
+def _database_words(seen: DatabaseSeen) -> str:
+    if not seen.reachable:
+        return f"{seen.addon} ({seen.plan}) does not answer: {seen.why}"
+    words = [f"{seen.addon} ({seen.plan}) answers: {plural(len(seen.rows), 'table')}, {size(seen.size)}"]
+    if seen.missing:
+        words.append("missing tables: " + ", ".join(seen.missing))
+    if failing(seen.invariants):
+        words.append("broken: " + "; ".join(failing(seen.invariants)))
+    return "; ".join(words)
+
+
+class BackupsLook(DepsStep[BackupsSeen, BackupsSeen]):
+    """Which backups there are, how old, how large; and whether more are scheduled."""
+
+    result = BackupsSeen
+
+    def probe(self, view: View, tell: Tell) -> BackupsSeen:
+        """List transfers and schedules."""
+        attachment = self._deps.attachment()
+        transfers = self._deps.backups.transfers(attachment.owner_app_name)
+        schedules = self._deps.backups.schedules(attachment.addon_id)
+        return BackupsSeen(
+            backups=tuple(backup_line(t) for t in transfers if t.is_backup),
+            schedules=tuple(_schedule_words(s) for s in schedules),
+        )
+
+    def plan(self, seen: BackupsSeen, view: View) -> Action:
+        """Say what can be restored."""
+        good = [b for b in seen.backups if b.state == "completed" and not b.expired]
+        newest = f", the newest {good[-1].name}, {age(good[-1].age_seconds)} old" if good else ""
+        schedule = "; ".join(seen.schedules) or "NO schedule"
+        summary = f"{plural(len(good), 'backup')} to restore from{newest}; schedule: {schedule}"
+        calls = (
+            reads("GET", f"/client/v11/apps/{self._deps.app}/transfers"),
+            reads("GET", "/client/v11/databases/…/transfer-schedules"),
+        )
+        return Action("read", summary, calls, (f"heroku pg:backups --app {self._deps.app}",))
+
+
+def backup_line(transfer: Transfer) -> BackupLine:
+    """One transfer as a line of the list."""
+    since = transfer.finished_at or transfer.created_at
+    return BackupLine(
+        name=transfer.name,
+        kind=transfer.kind.value,
+        state=transfer.state.value,
+        created_at=transfer.created_at,
+        finished_at=transfer.finished_at,
+        age_seconds=max(0.0, (now() - since).total_seconds()),
+        bytes=transfer.processed_bytes,
+        warnings=transfer.warnings,
+        expired=transfer.expired,
+    )
+
+
+def _schedule_words(schedule: Schedule) -> str:
+    return f"daily at {schedule.hour:02d}:00 {schedule.timezone}"

@@ -1,0 +1,145 @@
+"""Captures: of the damaged state before it is overwritten, and of the recovered state afterwards."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from uscdr.engine.step import Action, Finding, Intent, Tell, View
+from uscdr.errors import OutcomeUnknown
+from uscdr.models.base import Fact
+from uscdr.models.heroku import Transfer, TransferKind, TransferState
+from uscdr.scenarios.results import Captured, DatabaseSeen, FreshCapture, SafetyCapture, VerifiedData
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.choose import pick
+from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number
+from uscdr.scenarios.steps.words import size, writes
+
+C = TypeVar("C", bound=Captured)
+KINDS = (TransferKind.MANUAL_BACKUP,)
+
+
+class CaptureSeen(Fact):
+    """Before a capture: whether it is possible, and which stored backup it would push out."""
+
+    addon_id: str
+    owner_app: str
+    newest_transfer: int
+    reachable: bool
+    why: str = ""
+    pushes_out: str = ""
+    wanted: str = ""
+    running: str = ""
+
+
+class Capture(DepsStep[CaptureSeen, C]):
+    """A manual backup of the database as it is."""
+
+    kind: type[C]
+
+    def probe(self, view: View, tell: Tell) -> CaptureSeen:
+        """Is there something to capture, and what would it push out?"""
+        attachment = self._deps.attachment()
+        transfers = self._deps.backups.transfers(attachment.owner_app_name)
+        database = view.get(DatabaseSeen)
+        restored = view.get(VerifiedData) is not None
+        wanted, _ = pick(self._deps, transfers, view)
+        return CaptureSeen(
+            addon_id=attachment.addon_id,
+            owner_app=attachment.owner_app_name,
+            newest_transfer=newest_number(transfers),
+            reachable=restored or database is None or database.reachable,
+            why=database.why if database else "",
+            pushes_out=_pushed_out(transfers),
+            wanted=wanted.name,
+            running=next((t.name for t in transfers if not t.ended), ""),
+        )
+
+    def baseline(self, seen: CaptureSeen) -> dict[str, Any]:
+        """The number above which our capture will be."""
+        return {"newest_transfer": seen.newest_transfer, "owner_app": seen.owner_app}
+
+    def apply(self, seen: CaptureSeen, view: View, tell: Tell) -> C:
+        """Start it and wait."""
+        accepted = self._deps.backups.capture(seen.addon_id)
+        tell.accepted(accepted.id)
+        return self._captured(follow(self._deps, seen.owner_app, accepted, tell))
+
+    def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
+        """Look for it in the list of transfers."""
+        return find(self._deps, self._deps.attachment().owner_app_name, KINDS, intent, tell)
+
+    def adopt(self, provider_id: str, seen: CaptureSeen, view: View, tell: Tell) -> C:
+        """Wait for the one that was found."""
+        return self._captured(adopt(self._deps, seen.owner_app, provider_id, tell))
+
+    def confirm_effect(self, result: C, view: View, tell: Tell) -> str:
+        """Look it up once more."""
+        again = self._deps.backups.transfer(self._deps.attachment().owner_app_name, result.id)
+        if again.state is not TransferState.COMPLETED:
+            raise OutcomeUnknown(
+                f"{result.name} was finished and is {again.state.value} now.",
+                next_action=f"heroku pg:backups:info {result.name} --app {self._deps.app}",
+            )
+        if result.warnings:
+            tell.warn(f"{result.name} finished with {result.warnings} warnings.")
+        return f"{result.name}, {size(result.bytes)}"
+
+    def _captured(self, transfer: Transfer) -> C:
+        return self.kind(
+            id=transfer.id,
+            num=transfer.num,
+            name=transfer.name,
+            bytes=transfer.processed_bytes,
+            warnings=transfer.warnings,
+        )
+
+    def _change(self, seen: CaptureSeen, what: str) -> Action:
+        also = f"; the platform then drops {seen.pushes_out}, its oldest manual backup" if seen.pushes_out else ""
+        calls = (writes("POST", f"/client/v11/databases/{seen.addon_id}/backups"),)
+        return Action("change", what + also, calls, (f"heroku pg:backups:capture --app {self._deps.app}",))
+
+
+class CaptureSafety(Capture[SafetyCapture]):
+    """Keep the damaged state: it may hold what the backup has not."""
+
+    result = SafetyCapture
+    kind = SafetyCapture
+
+    def plan(self, seen: CaptureSeen, view: View) -> Action:
+        """Skipped with a reason when the database does not answer; blocked when it would push out the wanted backup."""
+        if not self._deps.request.safety_capture:
+            return Action("skip", "no capture of the damaged state: the operator said so (--without-safety-capture)")
+        if not seen.reachable:
+            return Action("skip", f"no capture of the damaged state is possible: {seen.why}")
+        if seen.pushes_out and seen.pushes_out == seen.wanted:
+            return Action(
+                "blocked",
+                f"A capture of the damaged state would push out {seen.wanted}, the very backup to be restored "
+                "(the platform keeps a fixed number). Delete another manual backup first "
+                f"(heroku pg:backups:delete bNNN --app {self._deps.app}), or pass --without-safety-capture.",
+            )
+        if seen.running:
+            return Action("blocked", f"Transfer {seen.running} is still running; wait for its end.")
+        return self._change(seen, "the damaged state is captured before it is overwritten")
+
+
+class CaptureFresh(Capture[FreshCapture]):
+    """The first backup of the recovered state."""
+
+    result = FreshCapture
+    kind = FreshCapture
+
+    def ready(self, view: View) -> str | None:
+        """After the data checks."""
+        return None if view.get(VerifiedData) else "a new backup is captured when the recovered data are verified"
+
+    def plan(self, seen: CaptureSeen, view: View) -> Action:
+        """Always."""
+        return self._change(seen, "the recovered state is captured")
+
+
+def _pushed_out(transfers: tuple[Transfer, ...]) -> str:
+    """The name of the manual backup that the platform drops when one more is made; empty when none."""
+    kept = [t for t in transfers if t.kind is TransferKind.MANUAL_BACKUP and t.ended and not t.expired]
+    limit = next((t.num_keep for t in reversed(kept) if t.num_keep), None)
+    return kept[0].name if limit is not None and len(kept) >= limit else ""

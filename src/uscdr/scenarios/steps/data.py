@@ -1,0 +1,79 @@
+"""Looks at the restored data: first against the proven backup, table by table; then the invariants."""
+
+from __future__ import annotations
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.scenarios.results import Compared, Migrated, Proof, Restored, VerifiedData
+from uscdr.scenarios.steps.assess import failing
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import plural, sql
+
+
+class Compare(DepsStep[Compared, Compared]):
+    """Every table's count and content digest against those of the proof, before anything may write again."""
+
+    result = Compared
+
+    def ready(self, view: View) -> str | None:
+        """After the restore."""
+        return None if view.get(Restored) else "every table is compared with the proven backup after the restore"
+
+    def probe(self, view: View, tell: Tell) -> Compared:
+        """Count and digest the live tables."""
+        proof, database = view.need(Proof), self._deps.database()
+        tell.progress("counting and digesting the restored tables")
+        live = {digest.name: digest for digest in database.digests([t.name for t in database.tables()])}
+        then = {digest.name: digest for digest in proof.tables}
+        differing = [name for name in sorted(live.keys() | then.keys()) if live.get(name) != then.get(name)]
+        return Compared(
+            matching=len(then) - len([name for name in differing if name in then]),
+            tables=len(then),
+            rows=sum(digest.rows for digest in live.values()),
+            differing=tuple(differing),
+        )
+
+    def plan(self, seen: Compared, view: View) -> Action:
+        """Blocked unless all are equal."""
+        if seen.differing:
+            return Action(
+                "blocked",
+                f"After the restore {plural(len(seen.differing), 'table')} differ from the proven backup: "
+                + ", ".join(seen.differing) + ". Maintenance mode stays on; something else may be writing.",
+            )  # fmt: skip
+        words = f"{seen.matching} of {seen.tables} tables equal the proven backup, {plural(seen.rows, 'row')}"
+        return Action("read", words, (sql("count and digest of every table"),))
+
+
+class VerifyData(DepsStep[VerifiedData, VerifiedData]):
+    """The invariants on the live data; only when all surely hold does maintenance mode go off."""
+
+    result = VerifiedData
+
+    def ready(self, view: View) -> str | None:
+        """After migrations."""
+        return None if view.get(Migrated) else "the invariants are asked after the restore"
+
+    def probe(self, view: View, tell: Tell) -> VerifiedData:
+        """Ask them, and count."""
+        compared, database = view.need(Compared), self._deps.database()
+        results = database.invariants(self._deps.config.invariants)
+        for result in results:
+            verdict = {True: "pass", False: "fail", None: "inconclusive"}[result.holds]
+            tell.check(result.name, verdict, f"{result.seen}; expected {result.expected}")  # type: ignore[arg-type]
+        return VerifiedData(
+            tables_matching=compared.matching,
+            tables=compared.tables,
+            rows=compared.rows,
+            invariants_held=len(results) - len(failing(results)),
+            invariants=len(results),
+            results=results,
+        )
+
+    def plan(self, seen: VerifiedData, view: View) -> Action:
+        """Blocked unless all surely hold."""
+        broken = failing(seen.results)
+        if broken:
+            return Action("blocked", f"The restored data break: {'; '.join(broken)}. Maintenance mode stays on.")
+        words = f"{seen.invariants_held} of {seen.invariants} invariants hold, {plural(seen.rows, 'row')}"
+        manual = (f"heroku pg:psql --app {self._deps.app}",)
+        return Action("read", words, (sql("every invariant"),), manual)

@@ -1,0 +1,198 @@
+"""Freeze: nothing may write while the database is replaced. Maintenance mode alone stops only web traffic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.engine.wait import Patience, until
+from uscdr.errors import CheckFailed, OutcomeUnknown
+from uscdr.models.base import Fact
+from uscdr.models.heroku import Dyno
+from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.results import Drained, MaintenanceSet, Quiet, VerifiedData
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import plural, reads, writes
+
+RELEASE_LIMIT = 900.0
+STOP_LIMIT = 180.0
+
+
+class ReleaseGuard(DepsStep[Quiet, Quiet]):
+    """A pending release would run its migrations in the middle of the restore: wait for its end."""
+
+    result = Quiet
+
+    def probe(self, view: View, tell: Tell) -> Quiet:
+        """Look until no release and no build is under way."""
+        patience = Patience("the pending release or build", RELEASE_LIMIT, f"heroku releases --app {self._deps.app}")
+        until(lambda: self._pending(tell), lambda what: not what, patience, self._deps.stop)
+        newest = self._deps.platform.releases(self._deps.app, limit=1)
+        return Quiet(release=newest[0].version if newest else None)
+
+    def _pending(self, tell: Tell) -> str:
+        releases = [r for r in self._deps.platform.releases(self._deps.app, limit=5) if r.status == "pending"]
+        builds = self._deps.platform.builds_pending(self._deps.app)
+        words = ", ".join([f"release v{r.version}" for r in releases] + ([plural(builds, "build")] if builds else []))
+        if words:
+            tell.progress(f"waiting for {words} to end")
+        return words
+
+    def plan(self, seen: Quiet, view: View) -> Action:
+        """Say that nothing is being deployed."""
+        calls = (reads("GET", f"/apps/{self._deps.app}/releases"), reads("GET", f"/apps/{self._deps.app}/builds"))
+        return Action(
+            "read", f"no release or build is under way; the newest is v{seen.release}", calls,
+            (f"heroku releases --app {self._deps.app}",),
+        )  # fmt: skip
+
+
+class MaintenanceParams(Fact):
+    """`enabled: true` shuts users out, `false` lets them in again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    enabled: bool
+
+
+class Maintenance(DepsStep[MaintenanceSet, MaintenanceSet]):
+    """Maintenance mode on, or off. It goes off only when the data checks have passed."""
+
+    result = MaintenanceSet
+
+    def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
+        super().__init__(step_id, deps, params)
+        self._enabled = MaintenanceParams.model_validate(params.model_dump()).enabled
+
+    def ready(self, view: View) -> str | None:
+        """Turning it off waits for the data checks."""
+        if not self._enabled and view.get(VerifiedData) is None:
+            return "maintenance mode goes off when the data checks have passed"
+        return None
+
+    def probe(self, view: View, tell: Tell) -> MaintenanceSet:
+        """The mode now."""
+        on = self._deps.describe_app().maintenance
+        return MaintenanceSet(enabled=on, was=on)
+
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", waiting_for, self._calls(), self._manual())
+
+    def plan(self, seen: MaintenanceSet, view: View) -> Action:
+        """Nothing to do when it is as wanted."""
+        word = "on" if self._enabled else "off"
+        if seen.enabled == self._enabled:
+            return Action("noop", f"maintenance mode is {word} already", (), self._manual())
+        return Action("change", f"maintenance mode goes {word}", self._calls(), self._manual())
+
+    def _calls(self) -> tuple[Any, ...]:
+        return (writes("PATCH", f'/apps/{self._deps.app} {{"maintenance": {str(self._enabled).lower()}}}'),)
+
+    def _manual(self) -> tuple[str, ...]:
+        return (f"heroku maintenance:{'on' if self._enabled else 'off'} --app {self._deps.app}",)
+
+    def apply(self, seen: MaintenanceSet, view: View, tell: Tell) -> MaintenanceSet:
+        """Set it."""
+        app = self._deps.platform.set_maintenance(self._deps.app, enabled=self._enabled)
+        return MaintenanceSet(enabled=app.maintenance, was=seen.enabled)
+
+    def unchanged(self, seen: MaintenanceSet, view: View) -> MaintenanceSet:
+        """It was so already."""
+        return seen
+
+    def confirm_effect(self, result: Fact, view: View, tell: Tell) -> str:
+        """Ask the platform again."""
+        on = self._deps.platform.app(self._deps.app).maintenance
+        if on != self._enabled:
+            raise OutcomeUnknown(
+                f"Maintenance mode should be {'on' if self._enabled else 'off'} and is not.",
+                next_action=f"Set it by hand: {self._manual()[0]}; then: uscdr runs resume",
+            )
+        return f"maintenance mode is {'on' if on else 'off'}"
+
+
+class Drain(DepsStep[Drained, Drained]):
+    """Record the formation, then stop everything that could write: web, workers, beat, one-off dynos."""
+
+    result = Drained
+
+    def probe(self, view: View, tell: Tell) -> Drained:
+        """What runs now. What an earlier start of this step recorded comes first: by now it may be at zero."""
+        platform, app = self._deps.platform, self._deps.app
+        current = {entry.type: entry.quantity for entry in platform.formation(app)}
+        dynos = tuple(dyno.name for dyno in platform.dynos(app))
+        return Drained(formation=self._wanted(current, view), stopped=(*dynos, *_still_scaled(current)))
+
+    def _wanted(self, current: dict[str, int], view: View) -> dict[str, int]:
+        earlier = view.intents.get(self.id)
+        recalled = dict(earlier.baseline.get("formation", {})) if earlier else {}
+        known = view.get(Drained)
+        for source in (recalled, dict(known.formation) if known else {}, current, dict(self._deps.memory.formation)):
+            if any(source.values()):
+                return source
+        return {kind: n for kind, n in self._deps.config.app.formation.items() if kind in current} or current
+
+    def plan(self, seen: Drained, view: View) -> Action:
+        """Nothing to do when nothing runs."""
+        app = self._deps.app
+        manual = (f"heroku ps --app {app}", *(f"heroku ps:scale {kind}=0 --app {app}" for kind in seen.formation))
+        words = ", ".join(f"{kind}={quantity}" for kind, quantity in sorted(seen.formation.items()))
+        if not seen.stopped:
+            return Action("noop", f"nothing runs; to be started again later: {words}", (), manual)
+        calls = (
+            writes("PATCH", f"/apps/{app}/formation (all to 0)"),
+            writes("POST", f"/apps/{app}/dynos/run.*/actions/stop"),
+        )
+        return Action("change", f"the formation {words} is recorded, then every dyno stops", calls, manual)
+
+    def baseline(self, seen: Drained) -> dict[str, Any]:
+        """The formation, so that it survives the loss of this machine's process."""
+        return {"formation": seen.formation}
+
+    def apply(self, seen: Drained, view: View, tell: Tell) -> Drained:
+        """Scale to zero, stop one-offs, and watch until all are gone."""
+        platform, app = self._deps.platform, self._deps.app
+        running = {entry.type: 0 for entry in platform.formation(app) if entry.quantity}
+        if running:
+            platform.scale(app, running)
+        for dyno in platform.dynos(app):
+            if _is_one_off(dyno):
+                platform.stop_dyno(app, dyno.name)
+        self._watch(tell)
+        return seen
+
+    def _watch(self, tell: Tell) -> None:
+        patience = Patience("the stopping of the dynos", STOP_LIMIT, f"heroku ps --app {self._deps.app}")
+
+        def look() -> tuple[Dyno, ...]:
+            dynos = self._deps.platform.dynos(self._deps.app)
+            tell.progress("stopping: " + ", ".join(dyno.name for dyno in dynos))
+            return dynos
+
+        until(look, lambda dynos: not dynos, patience, self._deps.stop)
+
+    def unchanged(self, seen: Drained, view: View) -> Drained:
+        """Nothing ran."""
+        return seen
+
+    def confirm_effect(self, result: Drained, view: View, tell: Tell) -> str:
+        """Ask once more that nothing runs."""
+        left = [dyno.name for dyno in self._deps.platform.dynos(self._deps.app)]
+        if left:
+            raise CheckFailed(
+                "These dynos run although everything was stopped: " + ", ".join(left) + ".",
+                next_action=f"Find out who starts them (Scheduler? a colleague?): heroku ps --app {self._deps.app}",
+            )
+        words = ", ".join(f"{kind}={quantity}" for kind, quantity in sorted(result.formation.items()))
+        return f"nothing runs; recorded: {words}"
+
+
+def _is_one_off(dyno: Dyno) -> bool:
+    return dyno.type in ("run", "scheduler") or dyno.name.split(".")[0] in ("run", "scheduler")
+
+
+def _still_scaled(current: dict[str, int]) -> tuple[str, ...]:
+    """Process types that would start a dyno although none is there at this moment."""
+    return tuple(f"{kind} (scaled to {quantity})" for kind, quantity in current.items() if quantity)

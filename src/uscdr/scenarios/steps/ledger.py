@@ -1,0 +1,183 @@
+"""The data-loss ledger: by table and key range, what the restore will lose and what it brings back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import ClassVar
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.errors import ProviderError
+from uscdr.models.postgres import TableDigest, TableKeys
+from uscdr.providers.ports import Database
+from uscdr.scenarios.results import ChosenBackup, Ledger, LedgerLine, Proof
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import plural, sql
+
+MOST_RANGES = 12
+
+
+class LedgerStep(DepsStep[Ledger, Ledger]):
+    """Compares the live database with the proven backup in the scratch database."""
+
+    result = Ledger
+    slow: ClassVar[bool] = True
+
+    def ready(self, view: View) -> str | None:
+        """After the proof."""
+        return None if view.get(Proof) else "known after the backup is proven"
+
+    def probe(self, view: View, tell: Tell) -> Ledger:
+        """Digests first; keys only of tables that differ."""
+        proof = view.need(Proof)
+        try:
+            live = self._deps.database()
+            live.facts()
+        except ProviderError as error:
+            tell.warn(f"What the restore will lose cannot be listed: {error.message}")
+            return self._unreadable(proof)
+        return self._compare(live, self._scratch(view, tell), proof, tell)
+
+    def _scratch(self, view: View, tell: Tell) -> Database:
+        chosen = view.need(ChosenBackup)
+        owner = self._deps.attachment().owner_app_name
+        self._deps.candidate.proof(owner, self._deps.backups.transfer(owner, chosen.transfer_id), tell)
+        return self._deps.candidate.open_database()
+
+    def _unreadable(self, proof: Proof) -> Ledger:
+        volatile = self._deps.config.app.volatile_tables
+        lines = [
+            LedgerLine(table=t.name, now=None, backup=t.rows, lost=None, damaged=None, volatile=t.name in volatile)
+            for t in proof.tables
+        ]
+        return Ledger(
+            tables=tuple(lines),
+            rows_now=None,
+            rows_backup=sum(t.rows for t in proof.tables if t.name not in volatile),
+            rows_lost=None,
+            readable=False,
+        )
+
+    def _compare(self, live: Database, scratch: Database, proof: Proof, tell: Tell) -> Ledger:
+        names = [table.name for table in live.tables()]
+        now = {digest.name: digest for digest in live.digests(names)}
+        then = {digest.name: digest for digest in proof.tables}
+        volatile = set(self._deps.config.app.volatile_tables)
+        lines = []
+        for name in sorted(now.keys() | then.keys()):
+            tell.progress(f"comparing {name}")
+            lines.append(_line(name, (now.get(name), then.get(name)), (live, scratch), volatile=name in volatile))
+        counted = [line for line in lines if not line.volatile]
+        known = [line.lost for line in counted]
+        return Ledger(
+            tables=tuple(lines),
+            rows_now=sum(line.now or 0 for line in counted),
+            rows_backup=sum(line.backup or 0 for line in counted),
+            rows_lost=None if None in known else sum(lost for lost in known if lost is not None),
+            readable=True,
+            last_write=_latest(live.newest(self._deps.config.app.freshness).values()),
+        )
+
+    def plan(self, seen: Ledger, view: View) -> Action:
+        """Say what is lost."""
+        calls = (sql("count, digest and keys of every differing table, on both sides"),)
+        return Action("read", ledger_words(seen), calls)
+
+
+def ledger_words(ledger: Ledger) -> str:
+    """The ledger in a sentence a clinic understands."""
+    if not ledger.readable:
+        stored = plural(ledger.rows_backup, "row")
+        return f"the damaged database cannot be read, so what is lost cannot be listed; the backup has {stored}"
+    lost = [f"{line.table} {line.lost:,} ({', '.join(line.ranges)})" for line in _counted(ledger) if line.lost]
+    back = [f"{line.table} {line.damaged:,}" for line in _counted(ledger) if line.damaged]
+    changed = [line.table for line in _counted(ledger) if line.changed]
+    words = ["the restore loses " + ("; ".join(lost) if lost else "no row that could be told apart by its key")]
+    words += ["it brings back " + "; ".join(back)] if back else []
+    words += ["content differs under the same keys in " + ", ".join(changed)] if changed else []
+    unknown = [line.table for line in _counted(ledger) if line.lost is None]
+    words += ["not comparable: " + ", ".join(unknown)] if unknown else []
+    return ". ".join([*words, f"{plural(ledger.rows_now or 0, 'row')} now, {ledger.rows_backup:,} in the backup"])
+
+
+def _counted(ledger: Ledger) -> list[LedgerLine]:
+    return [line for line in ledger.tables if not line.volatile]
+
+
+def _line(
+    name: str,
+    digests: tuple[TableDigest | None, TableDigest | None],
+    sides: tuple[Database, Database],
+    *,
+    volatile: bool,
+) -> LedgerLine:
+    now, then = digests
+    if now is None or then is None:
+        return _one_sided(name, digests, sides, volatile=volatile)
+    if now.digest == then.digest and now.rows == then.rows:
+        return LedgerLine(table=name, now=now.rows, backup=then.rows, lost=0, damaged=0, volatile=volatile)
+    live, stored = sides[0].keys(name), sides[1].keys(name)
+    if live.keys is None or stored.keys is None:
+        return LedgerLine(
+            table=name, now=now.rows, backup=then.rows, lost=max(0, now.rows - then.rows),
+            damaged=max(0, then.rows - now.rows), changed=True, volatile=volatile,
+        )  # fmt: skip
+    only_live, only_stored = _difference(live, stored)
+    return LedgerLine(
+        table=name,
+        now=now.rows,
+        backup=then.rows,
+        lost=len(only_live),
+        damaged=len(only_stored),
+        ranges=ranges(only_live),
+        changed=now.rows - len(only_live) > 0,
+        volatile=volatile,
+    )
+
+
+def _one_sided(
+    name: str,
+    digests: tuple[TableDigest | None, TableDigest | None],
+    sides: tuple[Database, Database],
+    *,
+    volatile: bool,
+) -> LedgerLine:
+    now, then = digests
+    keys = sides[0].keys(name).keys if now is not None and now.rows else ()
+    return LedgerLine(
+        table=name,
+        now=now.rows if now else None,
+        backup=then.rows if then else None,
+        lost=now.rows if now else 0,
+        damaged=then.rows if then else 0,
+        ranges=ranges(keys or ()),
+        volatile=volatile,
+    )
+
+
+def _difference(live: TableKeys, stored: TableKeys) -> tuple[list[str], list[str]]:
+    mine, theirs = set(live.keys or ()), set(stored.keys or ())
+    return [key for key in live.keys or () if key not in theirs], [key for key in stored.keys or () if key not in mine]
+
+
+def ranges(keys: Sequence[str]) -> tuple[str, ...]:
+    """Sorted integer keys as ranges such as `812-840`, at most twelve.
+
+    Keys that are not integers may be personal data: only how many there are is said.
+    """
+    if not keys:
+        return ()
+    if not all(key.lstrip("-").isdigit() for key in keys):
+        return (f"{len(keys)} keys that are not numbers",)
+    numbers = sorted(int(key) for key in keys)
+    runs = [[value for _, value in group] for _, group in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]
+    words = [f"{run[0]}" if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
+    more = len(words) - MOST_RANGES
+    return (*words[:MOST_RANGES], f"and {more} more ranges") if more > 0 else tuple(words)
+
+
+def _latest(times: Iterable[str | None]) -> datetime | None:
+    known = [datetime.fromisoformat(time) for time in times if time]
+    aware = [time for time in known if time.tzinfo is not None]
+    return max(aware, default=None)

@@ -1,0 +1,58 @@
+"""Prove: download the backup, restore it on this machine, ask the invariants; stamped with its SHA-256."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.models.events import Call
+from uscdr.scenarios.results import ChosenBackup, Proof
+from uscdr.scenarios.steps.assess import failing
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import plural, reads, size
+
+
+class Prove(DepsStep[Proof, Proof]):
+    """A backup that does not restore, or breaks an invariant, ends the run before anything is destroyed."""
+
+    result = Proof
+    slow: ClassVar[bool] = True
+
+    def ready(self, view: View) -> str | None:
+        """After the choice."""
+        return None if view.get(ChosenBackup) else "known after the backup is chosen"
+
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", "the backup is downloaded and restored on this machine (under way)", self._calls())
+
+    def probe(self, view: View, tell: Tell) -> Proof:
+        """Wait for the proof that was begun when the backup was chosen."""
+        chosen = view.need(ChosenBackup)
+        owner = self._deps.attachment().owner_app_name
+        return self._deps.candidate.proof(owner, self._deps.backups.transfer(owner, chosen.transfer_id), tell)
+
+    def plan(self, seen: Proof, view: View) -> Action:
+        """Blocked unless every invariant surely holds."""
+        broken = failing(seen.invariants)
+        if broken:
+            return Action(
+                "blocked", f"{seen.backup} restores, but breaks: {'; '.join(broken)}. Choose an older backup."
+            )
+        words = f"{seen.backup} restores here: {plural(len(seen.tables), 'table')}, {plural(seen.rows, 'row')}, "
+        words += f"{size(seen.bytes)}, {len(seen.invariants)} of {len(seen.invariants)} invariants hold, "
+        words += f"SHA-256 {seen.sha256[:16]}…"
+        return Action("read", words, self._calls(), self._manual(seen.backup))
+
+    def _calls(self) -> tuple[Call, ...]:
+        app = self._deps.app
+        return (
+            reads("POST", f"/client/v11/apps/{app}/transfers/…/actions/public-url"),
+            reads("GET", "the signed link"),
+        )
+
+    def _manual(self, backup: str) -> tuple[str, ...]:
+        return (
+            f"heroku pg:backups:download {backup} --app {self._deps.app} --output {backup}.dump",
+            f"createdb proof && pg_restore --no-owner --no-acl -d proof {backup}.dump",
+        )

@@ -1,0 +1,123 @@
+"""Start again what was stopped, in order: web, then workers, beat last; each must be seen running."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.engine.wait import Patience, until
+from uscdr.errors import CheckFailed
+from uscdr.models.base import Fact
+from uscdr.models.heroku import Dyno
+from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.results import Drained, Refilled, VerifiedData
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import reads, writes
+
+START_LIMIT = 300.0
+NEVER_STARTED = frozenset({"release", "console", "rake"})
+
+
+class RefillParams(Fact):
+    """Which part: `web`, `workers` (all that is neither web nor beat) or `beat`."""
+
+    part: Literal["web", "workers", "beat"]
+
+
+class RefillSeen(Fact):
+    """What should run of this part, and what is scaled now."""
+
+    wanted: dict[str, int]
+    scaled: dict[str, int]
+    up: dict[str, int]
+
+
+class Refill(DepsStep[RefillSeen, Refilled]):
+    """Restores one part of the recorded formation."""
+
+    result = Refilled
+
+    def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
+        super().__init__(step_id, deps, params)
+        self._part = RefillParams.model_validate(params.model_dump()).part
+
+    def ready(self, view: View) -> str | None:
+        """After the data checks."""
+        if view.get(VerifiedData) is None or view.get(Drained) is None:
+            return f"{self._part} starts again, as recorded, when the data checks have passed"
+        return None
+
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        manual = (f"heroku ps:scale {self._part}=1 --app {self._deps.app}",)
+        return Action("later", waiting_for, (writes("PATCH", f"/apps/{self._deps.app}/formation"),), manual)
+
+    def probe(self, view: View, tell: Tell) -> RefillSeen:
+        """The recorded quantities of this part against those of now."""
+        recorded = view.need(Drained).formation
+        wanted = {kind: number for kind, number in recorded.items() if self._mine(kind) and number}
+        now = {entry.type: entry.quantity for entry in self._deps.platform.formation(self._deps.app)}
+        return RefillSeen(wanted=wanted, scaled={kind: now.get(kind, 0) for kind in wanted}, up=self._up(wanted))
+
+    def _mine(self, kind: str) -> bool:
+        if kind in NEVER_STARTED:
+            return False
+        part = kind if kind in ("web", "beat") else "workers"
+        return part == self._part
+
+    def _up(self, wanted: dict[str, int]) -> dict[str, int]:
+        dynos = self._deps.platform.dynos(self._deps.app)
+        return {kind: len([d for d in dynos if d.type == kind and d.state == "up"]) for kind in wanted}
+
+    def plan(self, seen: RefillSeen, view: View) -> Action:
+        """Nothing to do when it runs as recorded."""
+        words = " ".join(f"{kind}={number}" for kind, number in sorted(seen.wanted.items()))
+        manual = (f"heroku ps:scale {words} --app {self._deps.app}",) if words else ()
+        if seen.scaled == seen.wanted and seen.up == seen.wanted:
+            return Action(
+                "noop", f"{self._part}: {words + ' runs already' if words else 'nothing was recorded'}", (), manual
+            )
+        calls = (writes("PATCH", f"/apps/{self._deps.app}/formation"), reads("GET", f"/apps/{self._deps.app}/dynos"))
+        return Action("change", f"{words} starts again", calls, manual)
+
+    def apply(self, seen: RefillSeen, view: View, tell: Tell) -> Refilled:
+        """Scale, and watch until every dyno is up."""
+        if seen.scaled != seen.wanted:
+            self._deps.platform.scale(self._deps.app, seen.wanted)
+        patience = Patience(f"the start of {self._part}", START_LIMIT, f"heroku ps --app {self._deps.app}")
+
+        def look() -> dict[str, int]:
+            self._refuse_crashed(seen.wanted)
+            up = self._up(seen.wanted)
+            tell.progress(f"starting {self._part}", sum(up.values()), sum(seen.wanted.values()), "dynos")
+            return up
+
+        return Refilled(running=until(look, lambda up: up == seen.wanted, patience, self._deps.stop))
+
+    def _refuse_crashed(self, wanted: dict[str, int]) -> None:
+        crashed: list[Dyno] = [
+            dyno
+            for dyno in self._deps.platform.dynos(self._deps.app)
+            if dyno.type in wanted and dyno.state == "crashed"
+        ]
+        if crashed:
+            names = ", ".join(dyno.name for dyno in crashed)
+            logs = f"heroku logs --app {self._deps.app} --dyno {crashed[0].name}"
+            raise CheckFailed(
+                f"{names} crashed at its start.",
+                why="The data are restored and verified; the application does not run on them.",
+                next_action=f"See: {logs}; then: uscdr runs resume",
+            )
+
+    def unchanged(self, seen: RefillSeen, view: View) -> Refilled:
+        """It ran already."""
+        return Refilled(running=seen.up)
+
+    def confirm_effect(self, result: Refilled, view: View, tell: Tell) -> str:
+        """Look once more."""
+        up = self._up(result.running)
+        if up != result.running:
+            raise CheckFailed(
+                f"{self._part} ran and does not any more.", next_action=f"heroku ps --app {self._deps.app}"
+            )
+        return ", ".join(f"{kind}={number} up" for kind, number in sorted(up.items())) or "nothing to start"

@@ -1,0 +1,149 @@
+"""The restore: the one step that destroys. Confirmed by a phrase, sent once, found when its answer is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import SecretStr
+
+from uscdr.engine.gate import UNKNOWN
+from uscdr.engine.step import Action, Blast, Finding, Intent, Tell, View
+from uscdr.errors import CheckFailed
+from uscdr.models.base import Fact
+from uscdr.models.heroku import Transfer, TransferKind, TransferState
+from uscdr.scenarios.deps import now
+from uscdr.scenarios.results import ChosenBackup, DatabaseSeen, Ledger, Proof, Restored
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.choose import unfit
+from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number
+from uscdr.scenarios.steps.words import HOUR, age, clock, writes
+
+KINDS = (TransferKind.RESTORE,)
+
+
+class RestoreSeen(Fact):
+    """Right before the restore."""
+
+    addon_id: str
+    addon: str
+    owner_app: str
+    backup: str
+    transfer_id: str
+    unfit: str = ""
+    newest_transfer: int = 0
+    running: str = ""
+
+
+class Restore(DepsStep[RestoreSeen, Restored]):
+    """Overwrites the database with the proven backup."""
+
+    result = Restored
+
+    def ready(self, view: View) -> str | None:
+        """After the choice."""
+        return None if view.get(ChosenBackup) else "known after the backup is chosen"
+
+    def probe(self, view: View, tell: Tell) -> RestoreSeen:
+        """Is the backup still there, and is nothing else under way?"""
+        chosen = view.need(ChosenBackup)
+        attachment = self._deps.attachment()
+        transfers = self._deps.backups.transfers(attachment.owner_app_name)
+        backup = next((t for t in transfers if t.id == chosen.transfer_id), None)
+        return RestoreSeen(
+            addon_id=attachment.addon_id,
+            addon=attachment.addon_name,
+            owner_app=attachment.owner_app_name,
+            backup=chosen.backup,
+            transfer_id=chosen.transfer_id,
+            unfit="gone" if backup is None else unfit(backup) or "",
+            newest_transfer=newest_number(transfers),
+            running=next((t.name for t in transfers if not t.ended), ""),
+        )
+
+    def plan(self, seen: RestoreSeen, view: View) -> Action:
+        """Blocked when the backup is not there any more or another transfer runs."""
+        if seen.unfit:
+            return Action("blocked", f"{seen.backup} cannot be restored any more: it is {seen.unfit}.")
+        if seen.running:
+            return Action("blocked", f"Transfer {seen.running} is under way on this database.")
+        owner = seen.owner_app
+        return Action(
+            "change",
+            f"{seen.addon} of {seen.owner_app} is OVERWRITTEN with {seen.backup}",
+            (writes("POST", f"/client/v11/databases/{seen.addon_id}/restores"),),
+            (f"heroku pg:backups:restore {seen.backup} DATABASE_URL --app {owner} --confirm {owner}",),
+            {"database": seen.addon, "owner": seen.owner_app, "backup": seen.backup},
+        )
+
+    def baseline(self, seen: RestoreSeen) -> dict[str, Any]:
+        """The number above which our restore will be."""
+        return {"newest_transfer": seen.newest_transfer, "owner_app": seen.owner_app, "backup": seen.backup}
+
+    def blast(self, seen: RestoreSeen, view: View) -> Blast:
+        """Add-on, owner, rows now and in the backup, age, hours of writes lost; `…` where not known yet."""
+        chosen, ledger = view.need(ChosenBackup), view.get(Ledger)
+        old = (now() - chosen.created_at).total_seconds()
+        hours = int(old // HOUR)
+        here, there, lost = _amounts(ledger, view, chosen)
+        subject = f"{seen.addon} of {seen.owner_app}: {here} rows -> {there} rows of {seen.backup}"
+        # the age ticks on while a person reads and types: the hour before is accepted too
+        phrases = tuple(f"{subject}, {h} h old, {lost} h of writes lost" for h in (hours, hours - 1) if h >= 0)
+        facts = {
+            "database": f"{seen.addon}, owned by {seen.owner_app}",
+            "rows now": here,
+            f"rows in {seen.backup}": there,
+            "backup taken": f"{clock(chosen.created_at)}, {age(old)} ago",
+            "rows lost": "not known" if ledger is None or ledger.rows_lost is None else f"{ledger.rows_lost:,}",
+            "hours of writes lost": lost,
+        }
+        return Blast(facts, phrases)
+
+    def apply(self, seen: RestoreSeen, view: View, tell: Tell) -> Restored:
+        """Send it once and wait for its end."""
+        proof = view.need(Proof)
+        if proof.transfer_id != seen.transfer_id:
+            raise CheckFailed(
+                f"The proof is of {proof.backup}, the restore of {seen.backup}.", next_action="Plan anew: --dry-run"
+            )
+        backup = self._deps.backups.transfer(seen.owner_app, seen.transfer_id)
+        accepted = self._deps.backups.restore(seen.addon_id, self._source(seen, backup))
+        tell.accepted(accepted.id)
+        return _restored(follow(self._deps, seen.owner_app, accepted, tell), proof)
+
+    def _source(self, seen: RestoreSeen, backup: Transfer) -> SecretStr:
+        if backup.stored_at is not None:
+            return backup.stored_at
+        return self._deps.backups.public_url(seen.owner_app, backup.num).url
+
+    def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
+        """Look for it in the list of transfers."""
+        return find(self._deps, self._deps.attachment().owner_app_name, KINDS, intent, tell)
+
+    def adopt(self, provider_id: str, seen: RestoreSeen, view: View, tell: Tell) -> Restored:
+        """Wait for the one that was found."""
+        return _restored(adopt(self._deps, seen.owner_app, provider_id, tell), view.need(Proof))
+
+    def confirm_effect(self, result: Restored, view: View, tell: Tell) -> str:
+        """The transfer, read anew, must say that it succeeded."""
+        again = self._deps.backups.transfer(self._deps.attachment().owner_app_name, result.id)
+        if again.state is not TransferState.COMPLETED:
+            raise CheckFailed(f"{result.name} is {again.state.value} now.", next_action="uscdr runs resume")
+        if again.warnings:
+            tell.warn(f"{result.name} finished with {again.warnings} warnings; the data are compared next.")
+        return f"{result.name}: {result.backup} restored"
+
+
+def _restored(transfer: Transfer, proof: Proof) -> Restored:
+    return Restored(id=transfer.id, name=transfer.name, backup=proof.backup, sha256=proof.sha256)
+
+
+def _amounts(ledger: Ledger | None, view: View, chosen: ChosenBackup) -> tuple[str, str, str]:
+    """Rows now, rows in the backup, hours of writes lost, as they stand in the phrase."""
+    if ledger is None:
+        seen = view.get(DatabaseSeen)
+        return (UNKNOWN if seen is None or seen.reachable else "unreadable"), UNKNOWN, UNKNOWN
+    here = "unreadable" if ledger.rows_now is None else str(ledger.rows_now)
+    if ledger.last_write is None:
+        return here, str(ledger.rows_backup), "unknown"
+    seconds = (ledger.last_write - chosen.created_at).total_seconds()
+    return here, str(ledger.rows_backup), str(max(0, -int(-seconds // HOUR)))

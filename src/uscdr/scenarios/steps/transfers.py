@@ -1,0 +1,80 @@
+"""Waiting for a transfer, and finding one whose acceptance was lost."""
+
+from __future__ import annotations
+
+import time
+
+from uscdr.engine.step import Finding, Intent, Tell
+from uscdr.engine.wait import Patience, until
+from uscdr.errors import EffectFailed, NotFound
+from uscdr.models.heroku import Transfer, TransferKind, TransferState
+from uscdr.scenarios.deps import Deps
+
+LIMIT = 6 * 3600.0
+SETTLE_SECONDS = 8.0
+SETTLE_INTERVAL = 0.5
+LAST_LINES = 5
+
+
+def newest_number(transfers: tuple[Transfer, ...]) -> int:
+    """The highest transfer number so far; whatever this run starts has a higher one."""
+    return max((transfer.num for transfer in transfers), default=0)
+
+
+def follow(deps: Deps, app: str, accepted: Transfer, tell: Tell) -> Transfer:
+    """Wait until the transfer ended, and require success.
+
+    Raises EffectFailed with the platform's last log lines, or OutcomeUnknown.
+    """
+    what = f"{accepted.kind.value} {accepted.name}"
+    patience = Patience(what, LIMIT, f"heroku pg:backups:info {accepted.name} --app {app}")
+
+    def look() -> Transfer:
+        transfer = deps.backups.transfer(app, accepted.id)
+        total = transfer.source_bytes or None
+        tell.progress(f"{what}: {transfer.state.value}", transfer.processed_bytes, total, "B")
+        return transfer
+
+    ended = until(look, lambda transfer: transfer.ended, patience, deps.stop)
+    if ended.state is not TransferState.COMPLETED:
+        raise EffectFailed(
+            f"The {what} {'was canceled' if ended.state is TransferState.CANCELED else 'failed'} at the platform.",
+            provider="heroku",
+            why=_reason(ended),
+            next_action=f"See: heroku pg:backups:info {ended.name} --app {app}; then: uscdr runs resume",
+        )
+    return ended
+
+
+def _reason(transfer: Transfer) -> str:
+    """Its last log lines without what a server quotes, which may be a patient's value."""
+    return " | ".join(line.split('"')[0].split("DETAIL")[0].strip() for line in transfer.logs[-LAST_LINES:])
+
+
+def find(deps: Deps, app: str, kinds: tuple[TransferKind, ...], intent: Intent, tell: Tell) -> Finding:
+    """Look for the transfer that the intent started: the accepted id, else a newer one of the right kind."""
+    looked_at = f"GET /client/v11/apps/{app}/transfers"
+    if intent.accepted is not None:
+        return Finding(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
+    after = int(intent.baseline.get("newest_transfer", 0))
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        newer = [t for t in deps.backups.transfers(app) if t.num > after and t.kind in kinds]
+        if newer:
+            return Finding(looked_at, f"{newer[0].kind.value} {newer[0].name} began after the intent", newer[0].id)
+        if time.monotonic() >= deadline:
+            return Finding(looked_at, f"no {kinds[0].value} with a number above {after}", None)
+        tell.progress("looking whether the lost request arrived")
+        deps.stop.pause(SETTLE_INTERVAL)
+
+
+def adopt(deps: Deps, app: str, transfer_id: str, tell: Tell) -> Transfer:
+    """Go on waiting for a transfer that was found. Raises EffectFailed when the platform lost it."""
+    try:
+        transfer = deps.backups.transfer(app, transfer_id)
+    except NotFound as error:
+        raise EffectFailed(
+            "The transfer that was accepted is not listed any more.", provider="heroku", why=error.message,
+            next_action="uscdr runs resume starts a new one.",
+        ) from error  # fmt: skip
+    return follow(deps, app, transfer, tell)
