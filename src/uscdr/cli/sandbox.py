@@ -1,0 +1,177 @@
+"""`uscdr sandbox`: an emulator of the providers on this machine, for drills and tests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from uscdr.sandbox.state import StateDir
+
+app = typer.Typer(no_args_is_help=True, help="A private copy of the providers, for drills and tests.")
+fault = typer.Typer(no_args_is_help=True, help="Make provider calls fail.")
+app.add_typer(fault, name="fault")
+
+StateOption = Annotated[Path | None, typer.Option("--state", help="The sandbox's directory.")]
+_DAMAGES = "drop-table, delete-rows, truncate, scramble-text, wrong-data-load, unreachable"
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+def _state(directory: Path | None) -> StateDir:
+    from uscdr.sandbox.state import StateDir, default_root
+
+    return StateDir(directory.absolute() if directory else default_root())
+
+
+def _tell(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _show(document: Any, *, as_json: bool, lines: list[str]) -> None:  # noqa: ANN401 - any JSON document
+    if as_json:
+        typer.echo(json.dumps(document))
+        return
+    for line in lines:
+        typer.echo(line)
+
+
+@app.command()
+def up(
+    *,
+    patients: Annotated[int, typer.Option(help="Synthetic patients of the clinic.")] = 200,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same data.")] = 1,
+    app_source: Annotated[Path | None, typer.Option(help="Another Django app instead of the clinic.")] = None,
+    python: Annotated[Path | None, typer.Option(help="Its Python interpreter.")] = None,
+    env_file: Annotated[Path | None, typer.Option(help="NAME=value lines for its config vars.")] = None,
+    procfile: Annotated[Path | None, typer.Option(help="A Procfile instead of its own.")] = None,
+    backup_age: Annotated[str, typer.Option(help="Make b001 look so old: 90s, 30m, 3h, 2d.")] = "0s",
+    keep: Annotated[int, typer.Option(help="Manual backups kept.")] = 5,
+    url_lifetime: Annotated[float, typer.Option(help="Seconds a backup's URL is valid.")] = 3600.0,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Start the sandbox; returns when it is ready and leaves it running."""
+    from uscdr.sandbox import launch
+    from uscdr.sandbox.boot.request import UpRequest, seconds
+
+    source, interpreter, variables, types = (str(path or "") for path in (app_source, python, env_file, procfile))
+    age = seconds(backup_age)
+    wanted = UpRequest(patients, seed, source, interpreter, variables, types, age, keep, url_lifetime)
+    document = launch.up(_state(state), wanted, _tell)
+    shown = {key: document[key] for key in ("web_url", "ca_file", "manage", "patients")}
+    _show(shown, as_json=as_json, lines=[f"{document['heroku']['app']} is up at {document['web_url']}"])
+
+
+@app.command()
+def down(*, state: StateOption = None) -> None:
+    """Stop the sandbox and remove every trace of it."""
+    from uscdr.sandbox import launch
+
+    done = launch.down(_state(state), _tell)
+    typer.echo("The sandbox is gone." if done else "There is no sandbox.")
+
+
+@app.command()
+def status(*, state: StateOption = None, as_json: JsonOption = False) -> None:
+    """Show the apps, dynos, add-ons and backups of the sandbox."""
+    from uscdr.sandbox import client, describe
+
+    directory = _state(state)
+    document = {"running": client.is_running(directory), "apps": []}
+    if document["running"]:
+        document |= client.ask(directory, "GET", "status")
+    _show(document, as_json=as_json, lines=describe.status(document))
+
+
+@app.command()
+def env(*, state: StateOption = None, as_json: JsonOption = False) -> None:
+    """Print what points the official Heroku CLI at the sandbox; use it with eval."""
+    from uscdr.sandbox import client, describe
+
+    directory = _state(state)
+    variables = describe.environment(client.running(directory), directory)
+    _show(variables, as_json=as_json, lines=describe.exports(variables))
+
+
+@app.command("break")
+def break_(
+    what: Annotated[str, typer.Argument(help="What to damage: db.")],
+    *,
+    how: Annotated[str, typer.Option(help=f"One of: {_DAMAGES}.")],
+    app_name: Annotated[str, typer.Option("--app", help="The app whose database it is.")] = "usc-pis",
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Do real damage to the database."""
+    from uscdr.errors import BadInput
+    from uscdr.sandbox import client, describe
+
+    if what != "db":
+        raise BadInput(f"{what} cannot be damaged.", next_action="uscdr sandbox break db --how …")
+    document = client.ask(_state(state), "POST", "break", {"how": how, "app": app_name})
+    _show(document, as_json=as_json, lines=describe.damage(document))
+
+
+@fault.command("add")
+def fault_add(
+    kind: Annotated[str, typer.Argument(help="The fault; `uscdr sandbox fault kinds` lists them.")],
+    *,
+    method: Annotated[str, typer.Option(help="HTTP method, or *.")] = "*",
+    path: Annotated[str, typer.Option(help="Path with * and ? as wildcards.")] = "*",
+    call: Annotated[int, typer.Option(help="From which matching call on.")] = 1,
+    count: Annotated[int, typer.Option(help="How many calls; 0: for ever.")] = 1,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make calls fail that match."""
+    from uscdr.sandbox import client, describe
+
+    body = {"kind": kind, "method": method, "path": path, "call": call, "count": count}
+    document = client.ask(_state(state), "POST", "faults", body)
+    _show(document, as_json=as_json, lines=describe.faults([document]))
+
+
+@fault.command("list")
+def fault_list(*, state: StateOption = None, as_json: JsonOption = False) -> None:
+    """Show the faults in force and how often each was applied."""
+    from uscdr.sandbox import client, describe
+
+    document = client.ask(_state(state), "GET", "faults")
+    _show(document, as_json=as_json, lines=describe.faults(document))
+
+
+@fault.command("clear")
+def fault_clear(*, state: StateOption = None) -> None:
+    """Remove all faults."""
+    from uscdr.sandbox import client
+
+    document = client.ask(_state(state), "DELETE", "faults")
+    typer.echo(f"{document['removed']} faults removed")
+
+
+@fault.command("kinds")
+def fault_kinds() -> None:
+    """List the kinds of fault."""
+    from uscdr.sandbox.faults.rules import PLAIN_KINDS
+
+    for kind in (*PLAIN_KINDS, "slow:SECONDS"):
+        typer.echo(kind)
+
+
+@app.command()
+def audit(
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Reads too.")] = False,
+    writes: Annotated[bool, typer.Option("--writes", help="Only writes (the default).")] = False,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the writes received, or every request."""
+    from uscdr.sandbox import audit as log
+    from uscdr.sandbox import describe
+
+    records = [one for one in log.read(_state(state).audit) if one["write"] or (everything and not writes)]
+    _show(records, as_json=as_json, lines=describe.audit(records))

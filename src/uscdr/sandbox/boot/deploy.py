@@ -1,0 +1,176 @@
+"""Fills a fresh sandbox: an app with data, a backup, and a few rows written since."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from uscdr.errors import MachineError
+from uscdr.sandbox.boot.request import APP, UpRequest
+from uscdr.sandbox.boot.source import Source, pack
+from uscdr.sandbox.builds.builds import SOURCE_PATH
+from uscdr.sandbox.core import Core
+from uscdr.sandbox.dynos.group import ProcessGroup
+from uscdr.sandbox.platform import addons, apps
+from uscdr.sandbox.platform.dynos import scale
+from uscdr.sandbox.platform.plans import choose
+from uscdr.sandbox.world.apps import App
+from uscdr.sandbox.world.entities import Addon, Domain, new_id
+
+DOMAIN = "clinic.usc-pis.example"
+_SINCE_BACKUP = 50  # one patient in so many is written after the backup
+_READY_LIMIT = 60.0
+_POLL = 0.03
+_TAIL = 6
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class CheckAccount:
+    """A verified member of staff, for checks that log in."""
+
+    email: str
+    password: str = field(repr=False)
+
+
+def clinic_config(app: App) -> dict[str, str]:
+    """The variables the clinic reads, with fresh secrets."""
+    return {
+        "SECRET_KEY": secrets.token_urlsafe(40),
+        "PGP_ENCRYPTION_KEY": secrets.token_urlsafe(32),
+        "DEBUG": "False",
+        "ALLOWED_HOSTS": f"127.0.0.1,localhost,.herokuapp.example,{DOMAIN}",
+        "SITE_URL": app.web_url.rstrip("/"),
+        "FRONTEND_URL": app.web_url.rstrip("/"),
+        "USE_CLOUDINARY": "False",
+        "CLOUDINARY_CLOUD_NAME": "usc-pis-sandbox",
+        "CLOUDINARY_API_KEY": secrets.token_hex(8),
+        "CLOUDINARY_API_SECRET": secrets.token_urlsafe(20),
+        "GMAIL_CLIENT_ID": "sandbox.apps.example",
+        "GMAIL_CLIENT_SECRET": secrets.token_urlsafe(16),
+        "GMAIL_REFRESH_TOKEN": secrets.token_urlsafe(24),
+        "DEFAULT_FROM_EMAIL": "clinic@usc-pis.example",
+        "SUPPORT_EMAIL": "support@usc-pis.example",
+    }
+
+
+async def deploy(core: Core, source: Source, request: UpRequest, tell: Tell) -> App:
+    """Create the app with its add-ons and config, and build the source. Raises MachineError."""
+    tell("Creating the app and its database")
+    archive = core.builds.source_file(new_id())
+    packing = asyncio.create_task(asyncio.to_thread(pack, source, archive))
+    app = await apps.open_app(core, APP)
+    await addons.provision(core, app, choose("heroku-postgresql:essential-0"))
+    if not request.app_source:
+        await addons.provision(core, app, choose("heroku-redis:mini"))
+        app.domains.append(Domain(DOMAIN, "custom", f"{secrets.token_hex(10)}.herokudns.example"))
+    config = {} if request.app_source else clinic_config(app)
+    apps.set_config(core, app, {**config, **source.environment})
+    if source.needs_node:
+        app.buildpacks = ["heroku/nodejs", "heroku/python"]
+    await packing
+    tell("Building and releasing it (migrations run in the release phase)")
+    await _build(core, app, archive)
+    return app
+
+
+async def _build(core: Core, app: App, archive: Path) -> None:
+    build = core.builds.start(app, f"{core.api_url}{SOURCE_PATH}{archive.stem}", version=secrets.token_hex(20))
+    async for _ in build.output.follow():
+        continue
+    if build.release:
+        await build.release.done.wait()
+    if build.release is None or build.release.status != "succeeded":
+        log = build.release.output if build.release and build.release.output else build.output
+        raise MachineError(
+            "The app could not be deployed in the sandbox.",
+            why=" | ".join(log.text().splitlines()[-_TAIL:]),
+            next_action="Run its Procfile's release line by hand in the source tree.",
+        )
+
+
+def start_dynos(core: Core, app: App) -> None:
+    """One dyno of each process type."""
+    scale(core, app, [{"type": name, "quantity": 1} for name in app.formation])
+
+
+async def run_inside(core: Core, app: App, command: str, environment: dict[str, str]) -> None:
+    """Run a command as the app would, without any trace in its log. Raises MachineError if it fails."""
+    release = app.current
+    if release is None or release.slug is None:
+        raise MachineError("The app has no release to run a command in.")
+    lines: list[str] = []
+    runtime, ledger = core.supervisor.runtime, core.supervisor.ledger
+    variables = runtime.environment(release, dyno="run.1") | environment
+    directory = release.slug.directory
+    group = await ProcessGroup.start(command, cwd=directory, env=variables, ledger=ledger, line=lines.append)
+    try:
+        code = await group.wait()
+        await group.output_ended()
+    finally:
+        await group.end()
+    if code != 0:
+        why = " | ".join(lines[-_TAIL:])
+        raise MachineError(f"`{command}` ended with exit status {code}.", why=why)
+
+
+async def fill_clinic(core: Core, app: App, request: UpRequest, manage: str) -> CheckAccount:
+    """Generate the clinic's data and the account for checks."""
+    account = CheckAccount("check@usc-pis.example", secrets.token_urlsafe(18))
+    command = f"{manage} generate_clinic --patients {request.patients} --seed {request.seed}"
+    known = {"CHECK_EMAIL": account.email, "CHECK_PASSWORD": account.password}
+    await run_inside(core, app, command, known)
+    return account
+
+
+async def write_since_backup(core: Core, app: App, request: UpRequest, manage: str) -> None:
+    """A few more patients, which a recovery from the backup will lose."""
+    patients = max(1, request.patients // _SINCE_BACKUP)
+    command = f"{manage} generate_clinic --patients {patients} --seed {request.seed + 1}"
+    await run_inside(core, app, command, {})
+
+
+async def first_backup(core: Core, app: App, request: UpRequest) -> None:
+    """Capture b001 and schedule daily ones. Raises MachineError if the capture fails."""
+    addon = _database(core, app)
+    transfer = core.transfers.capture(addon)
+    if transfer.task:
+        await transfer.task
+    if not transfer.succeeded:
+        raise MachineError("The first backup failed.", why=" | ".join(one["message"] for one in transfer.logs))
+    age = timedelta(seconds=request.backup_age)
+    transfer.created_at -= age
+    if transfer.started_at and transfer.finished_at:
+        transfer.started_at -= age
+        transfer.finished_at -= age
+    addon.schedules.append(
+        {
+            "uuid": new_id(),
+            "name": "DATABASE_URL",
+            "hour": 2,
+            "timezone": "Asia/Manila",
+            "days": ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"],
+            "retain_weeks": 1,
+            "retain_months": 0,
+            "callback_url": "",
+        }
+    )
+
+
+def _database(core: Core, app: App) -> Addon:
+    owned = {one.addon_id for one in core.world.attachments_of(app) if one.name == "DATABASE"}
+    return next(one for one in core.world.addons if one.id in owned)
+
+
+async def until_up(app: App) -> None:
+    """Wait until every dyno is up. Raises MachineError if one is not within a minute."""
+    until = asyncio.get_running_loop().time() + _READY_LIMIT
+    while any(dyno.state != "up" for dyno in app.dynos) or len(app.dynos) < len(app.formation):
+        if asyncio.get_running_loop().time() > until:
+            states = ", ".join(f"{dyno.name} {dyno.state}" for dyno in app.dynos)
+            raise MachineError("The app did not come up.", why=f"{states} | " + " | ".join(app.logs.lines(_TAIL)))
+        await asyncio.sleep(_POLL)

@@ -1,0 +1,124 @@
+"""Puts the parts of a sandbox together; the exit stack given takes them apart again."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import ssl
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from uscdr.pgserver.cluster import TlsFiles
+from uscdr.pgserver.server import LocalPostgres, start
+from uscdr.sandbox import pki
+from uscdr.sandbox.audit import AuditLog
+from uscdr.sandbox.boot.request import UpRequest
+from uscdr.sandbox.builds.builds import Builds
+from uscdr.sandbox.builds.pushes import Pushes
+from uscdr.sandbox.builds.releases import Releases
+from uscdr.sandbox.core import Core
+from uscdr.sandbox.data.archive import LinkSigner
+from uscdr.sandbox.data.cluster import DatabaseCluster
+from uscdr.sandbox.data.transfers import Transfers
+from uscdr.sandbox.dynos.environment import Runtime
+from uscdr.sandbox.dynos.oneoff import OneOffs
+from uscdr.sandbox.dynos.supervisor import Supervisor
+from uscdr.sandbox.faults.rules import FaultRules
+from uscdr.sandbox.fronts import Fronts
+from uscdr.sandbox.git import GitServer
+from uscdr.sandbox.logplex import LogSessions
+from uscdr.sandbox.processes import Ledger
+from uscdr.sandbox.rendezvous import RendezvousServer
+from uscdr.sandbox.state import StateDir
+from uscdr.sandbox.web.application import build
+from uscdr.sandbox.web.server import HttpServer, TlsPair
+from uscdr.sandbox.world.apps import World
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A sandbox that answers calls. `secure_url` is the same API over TLS."""
+
+    core: Core
+    ca_file: Path
+    secure_url: str
+    rendezvous_port: int
+
+
+def _trust(authority: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.load_verify_locations(authority)
+    return context
+
+
+async def _postgres(state: StateDir, files: pki.Pki, stack: AsyncExitStack) -> LocalPostgres:
+    tls = TlsFiles(files.certificate, files.key)
+    server = await asyncio.to_thread(start, state.postgres, tls=tls, parameters={"max_connections": "400"})
+    stack.push_async_callback(asyncio.to_thread, server.destroy)
+    return server
+
+
+async def assemble(state: StateDir, request: UpRequest, runtime: Runtime, stack: AsyncExitStack) -> Parts:
+    """Start every server. Raises MachineError if one cannot be started."""
+    files = await asyncio.to_thread(pki.create, state.pki)
+    cluster = DatabaseCluster(await _postgres(state, files, stack))
+    plain, secure = HttpServer(), HttpServer(tls=TlsPair(files.certificate, files.key))
+    secure_url = f"https://localhost:{secure.port}"
+    rendezvous = RendezvousServer(files.server_context())
+    rendezvous_port = await rendezvous.start()
+    stack.push_async_callback(rendezvous.stop)
+    world = World(token=f"HRKU-{secrets.token_urlsafe(32)}")
+    trust, ledger = _trust(files.ca_file), Ledger(state.processes)
+    supervisor, fronts = Supervisor(runtime, ledger), Fronts()
+    releases = Releases(world, supervisor)
+    core = Core(
+        world=world,
+        cluster=cluster,
+        transfers=Transfers(world, cluster, state.backups, trust=trust, keep=request.keep),
+        releases=releases,
+        builds=Builds(releases, sources=state.sources, slugs_=state.slugs, trust=trust),
+        supervisor=supervisor,
+        oneoffs=OneOffs(runtime, ledger, rendezvous, rendezvous_port),
+        fronts=fronts,
+        sessions=LogSessions(),
+        signer=LinkSigner(secure_url, lifetime=request.url_lifetime),
+        faults=FaultRules(),
+        api_url=f"http://127.0.0.1:{plain.port}",
+        git_host="",
+        secret=secrets.token_urlsafe(32),
+    )
+    core = await _serve(core, state, files, (plain, secure), stack)
+    stack.push_async_callback(_close, core)
+    return Parts(core, files.ca_file, secure_url, rendezvous_port)
+
+
+async def _serve(
+    core: Core, state: StateDir, files: pki.Pki, servers: tuple[HttpServer, ...], stack: AsyncExitStack
+) -> Core:
+    audit = AuditLog(state.audit)
+    stack.callback(audit.close)
+    pushes = Pushes(core, audit)
+    git = GitServer(
+        files.server_context(), state.repositories, core.world.accepts, pushes.receive, exists=pushes.exists
+    )
+    whole = replace(core, git_host=f"localhost:{await git.start()}")
+    stack.push_async_callback(git.stop)
+    application = build(whole, audit)
+    for server in servers:
+        await server.start(application)
+        stack.push_async_callback(server.stop)
+    return whole
+
+
+async def _close(core: Core) -> None:
+    """End all work before the servers go."""
+    await core.builds.close()
+    await core.releases.close()
+    await core.oneoffs.close()
+    await core.supervisor.close(core.world.apps)
+    transfers = [one for app in core.world.apps for one in app.transfers]
+    for one in transfers:
+        core.transfers.cancel(one)
+    await asyncio.gather(*(one.task for one in transfers if one.task), return_exceptions=True)
+    await core.fronts.close_all()

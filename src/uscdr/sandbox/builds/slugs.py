@@ -1,0 +1,88 @@
+"""From a source archive to a slug: unpack, recognise, read the Procfile."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tarfile
+from pathlib import Path
+
+from uscdr.sandbox.world.entities import Slug, new_id
+
+_PROCESS = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$")
+_PYTHON_MARKS = ("requirements.txt", "Pipfile", "pyproject.toml", "setup.py", "uv.lock", "poetry.lock")
+
+
+class BuildFailed(Exception):
+    """The source cannot be built; the message is a line for the build output."""
+
+
+def unpack(archive: Path, target: Path) -> None:
+    """Extract a gzipped tarball; a single top-level directory is taken as the root. Raises BuildFailed."""
+    target.mkdir(mode=0o700)
+    try:
+        with tarfile.open(archive, "r:*") as tar:
+            tar.extractall(target, filter="data")
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise BuildFailed(f"The source archive could not be unpacked: {type(error).__name__}") from error
+    entries = [path for path in target.iterdir() if path.name != "pax_global_header"]
+    if len(entries) == 1 and entries[0].is_dir():
+        _lift(entries[0], target)
+
+
+def _lift(inner: Path, target: Path) -> None:
+    aside = inner.rename(target.with_name(f"{target.name}.inner"))
+    for path in aside.iterdir():
+        shutil.move(path, target / path.name)
+    aside.rmdir()
+
+
+def language(root: Path, buildpacks: list[str]) -> str:
+    """What the app's last buildpack gives, else what detection finds: Node.js is tried first, and alone.
+
+    Raises BuildFailed.
+    """
+    if buildpacks:
+        return "Python" if "python" in buildpacks[-1] else "Node.js"
+    if (root / "package.json").exists():
+        return "Node.js"
+    if any((root / mark).exists() for mark in _PYTHON_MARKS) or list(root.rglob("manage.py")):
+        return "Python"
+    raise BuildFailed("No default language could be detected for this app.")
+
+
+def process_types(root: Path) -> dict[str, str]:
+    """The Procfile's lines; empty without one."""
+    procfile = root / "Procfile"
+    if not procfile.is_file():
+        return {}
+    lines = procfile.read_text(encoding="utf-8", errors="replace").splitlines()
+    return {found[1]: found[2].strip() for line in lines if (found := _PROCESS.match(line.strip()))}
+
+
+def digest(archive: Path) -> str:
+    """`SHA256:<hex>` of a file."""
+    with archive.open("rb") as file:
+        return f"SHA256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def make(archive: Path, slugs: Path, *, commit: str, buildpacks: list[str]) -> Slug:
+    """Unpack and examine; on failure nothing is left. Raises BuildFailed."""
+    identity = new_id()
+    directory = slugs / identity
+    try:
+        unpack(archive, directory)
+        found = language(directory, buildpacks)
+    except BuildFailed:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
+    return Slug(
+        id=identity,
+        directory=directory,
+        process_types=process_types(directory),
+        commit=commit,
+        size=archive.stat().st_size,
+        checksum=digest(archive),
+        language=found,
+    )

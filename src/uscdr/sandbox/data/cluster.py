@@ -1,0 +1,102 @@
+"""Databases and roles of the add-ons on the sandbox's one PostgreSQL server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+if TYPE_CHECKING:
+    from uscdr.pgserver.server import LocalPostgres
+    from uscdr.sandbox.world.entities import Database
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What `pg:info` shows. `reachable` is false when nobody but the provider may connect."""
+
+    reachable: bool
+    size: int
+    connections: int
+    tables: int
+    version: str
+
+
+class DatabaseCluster:
+    """Creates, empties and describes databases, as the provider's superuser."""
+
+    def __init__(self, server: LocalPostgres) -> None:
+        self.server = server
+
+    def url(self, database: Database) -> str:
+        """The URL an app gets: the add-on's own role, which is no superuser."""
+        return self.server.dsn(database.name, database.user, database.password)
+
+    def admin_dsn(self, database: str = "postgres") -> str:
+        """A superuser's URL; it never leaves the daemon."""
+        return self.server.dsn(database)
+
+    async def _admin(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
+        return await psycopg.AsyncConnection.connect(self.admin_dsn(), autocommit=True)
+
+    async def create(self, database: Database) -> None:
+        """Make the role and its database."""
+        role, password = sql.Identifier(database.user), sql.Literal(database.password)
+        limit = sql.Literal(database.limit)
+        async with await self._admin() as connection:
+            template = "CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {} CONNECTION LIMIT {}"
+            await connection.execute(sql.SQL(template).format(role, password, limit))
+            await self._create_empty(connection, database)
+
+    @staticmethod
+    async def _create_empty(connection: psycopg.AsyncConnection[tuple[object, ...]], database: Database) -> None:
+        name, role = sql.Identifier(database.name), sql.Identifier(database.user)
+        await connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, role))
+        await connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+
+    async def wipe(self, database: Database) -> None:
+        """End all sessions and leave an empty, reachable database: what a restore begins with."""
+        async with await self._admin() as connection:
+            await self._drop(connection, database)
+            await self._create_empty(connection, database)
+
+    @staticmethod
+    async def _drop(connection: psycopg.AsyncConnection[tuple[object, ...]], database: Database) -> None:
+        statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+        await connection.execute(statement.format(sql.Identifier(database.name)))
+
+    async def remove(self, database: Database) -> None:
+        """Drop the database and its role, with the add-on."""
+        async with await self._admin() as connection:
+            await self._drop(connection, database)
+            role = sql.Identifier(database.user)
+            await connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
+
+    async def size(self, database: Database) -> int:
+        """Bytes on disk."""
+        async with await self._admin() as connection:
+            row = await (await connection.execute("SELECT pg_database_size(%s::text)", [database.name])).fetchone()
+        return int(str(row[0])) if row else 0
+
+    async def facts(self, database: Database) -> Facts:
+        """Figures for `pg:info`; `tables` is 0 while the database cannot be entered."""
+        query = """
+            SELECT datallowconn, pg_database_size(oid), current_setting('server_version'),
+                   (SELECT count(*) FROM pg_stat_activity a WHERE a.datname = d.datname)
+            FROM pg_database d WHERE datname = %s"""
+        async with await self._admin() as connection:
+            row = await (await connection.execute(query, [database.name])).fetchone()
+        if row is None:
+            return Facts(reachable=False, size=0, connections=0, tables=0, version="")
+        reachable = bool(row[0])
+        tables = await self._tables(database) if reachable else 0
+        return Facts(reachable, int(str(row[1])), int(str(row[3])), tables, str(row[2]))
+
+    async def _tables(self, database: Database) -> int:
+        query = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        dsn = self.admin_dsn(database.name)
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+            row = await (await connection.execute(query)).fetchone()
+        return int(row[0]) if row else 0

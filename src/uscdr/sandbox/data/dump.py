@@ -1,0 +1,116 @@
+"""The real client programs behind transfers: pg_dump out of a database, pg_restore into one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from uscdr.pgserver.tools import find_tool
+
+_CHUNK = 256 * 1024
+_WATCH = 0.05  # seconds between two looks at a growing file
+_MAJOR = 17
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Exit code and the lines of stderr."""
+
+    code: int
+    messages: tuple[str, ...]
+
+
+def _environment(connection: dict[str, str]) -> dict[str, str]:
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", **connection}
+
+
+async def dump(connection: dict[str, str], target: Path, progress: Progress) -> Outcome:
+    """Write a custom-format dump of the database that libpq variables name to `target` (0600).
+
+    `progress` gets the bytes written so far.
+    """
+    program = find_tool("pg_dump", minimum_major=_MAJOR).path
+    target.touch(mode=0o600)  # noqa: ASYNC240 - one inode
+    process = await asyncio.create_subprocess_exec(
+        str(program),
+        "--format=custom",
+        f"--file={target}",
+        env=_environment(connection),
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    watcher = asyncio.create_task(_watch(target, progress))
+    try:
+        return await _outcome(process)
+    finally:
+        watcher.cancel()
+        await _end(process)
+        progress(_size(target))
+
+
+async def restore(
+    connection: dict[str, str], source: Path, role: str, progress: Progress, *, part: float = 1.0
+) -> Outcome:
+    """Load a dump into an empty database; every object belongs to `role`.
+
+    `progress` gets the bytes read so far. With `part` below 1 the dump breaks off there.
+    """
+    program = find_tool("pg_restore", minimum_major=_MAJOR).path
+    process = await asyncio.create_subprocess_exec(
+        str(program),
+        "--no-owner",
+        "--no-acl",
+        f"--role={role}",
+        f"--dbname={connection['PGDATABASE']}",
+        env=_environment(connection),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        outcome, _ = await asyncio.gather(_outcome(process), _feed(process, source, progress, part))
+    finally:
+        await _end(process)
+    return outcome
+
+
+async def _outcome(process: asyncio.subprocess.Process) -> Outcome:
+    if process.stderr is None:
+        raise RuntimeError("started without a pipe for stderr")
+    messages = [line.decode(errors="replace").rstrip() async for line in process.stderr]
+    return Outcome(await process.wait(), tuple(messages))
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
+async def _watch(target: Path, progress: Progress) -> None:
+    while True:
+        progress(_size(target))
+        await asyncio.sleep(_WATCH)
+
+
+async def _feed(process: asyncio.subprocess.Process, source: Path, progress: Progress, part: float) -> None:
+    if process.stdin is None:
+        raise RuntimeError("started without a pipe for stdin")
+    done, end = 0, int(_size(source) * part)
+    with source.open("rb") as file:
+        while chunk := await asyncio.to_thread(file.read, min(_CHUNK, end - done)):
+            try:
+                process.stdin.write(chunk)
+                await process.stdin.drain()
+            except (BrokenPipeError, ConnectionResetError):
+                return  # its exit code and stderr say why
+            done += len(chunk)
+            progress(done)
+    process.stdin.close()

@@ -1,0 +1,89 @@
+"""The sandbox's state as lines for people and variables for programs. Nothing here prints."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from uscdr.sandbox.state import StateDir
+
+Document = dict[str, Any]
+
+
+def environment(contract: Document, state: StateDir) -> dict[str, str]:
+    """Variables that point the official Heroku CLI and git at the sandbox, and keep both off the person's files."""
+    heroku, home = contract["heroku"], str(state.root / "home")
+    url = heroku["api_url"]
+    return {
+        "HEROKU_HOST": url,
+        "HEROKU_DATA_HOST": str(urlsplit(url).hostname),
+        "HEROKU_PARTICLEBOARD_URL": url,
+        "HEROKU_STATUS_HOST": heroku["status_url"],
+        "HEROKU_API_KEY": heroku["token"],
+        "HEROKU_GIT_HOST": heroku["git_host"],
+        "HEROKU_SKIP_NEW_VERSION_CHECK": "true",
+        "GIT_SSL_CAINFO": contract["ca_file"],
+        "NODE_EXTRA_CA_CERTS": contract["ca_file"],
+        "DISABLE_TELEMETRY": "true",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "XDG_CACHE_HOME": f"{home}/cache",
+        "GIT_CONFIG_GLOBAL": f"{home}/gitconfig",
+    }
+
+
+def exports(variables: dict[str, str]) -> list[str]:
+    """Lines for a shell."""
+    return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+
+
+def _app(app: Document) -> list[str]:
+    maintenance = " (maintenance)" if app["maintenance"] else ""
+    lines = [f"{app['name']}  {app['web_url']}  v{app['release']}{maintenance}"]
+    lines += [f"  {one['name']}: {one['state']}" for one in app["dynos"]]
+    lines += [f"  {one['name']}: {one['plan']}, {one['state']}" for one in app["addons"]]
+    for one in app["transfers"]:
+        state = {True: "succeeded", False: "failed", None: "running"}[one["succeeded"]]
+        lines.append(f"  {one['name']}: {state}, {one['bytes']} bytes, {one['finished_at'] or 'not finished'}")
+    return lines
+
+
+def status(document: Document) -> list[str]:
+    """What `status` shows."""
+    if not document["running"]:
+        return ["No sandbox is running."]
+    return [line for app in document["apps"] for line in _app(app)]
+
+
+def damage(document: Document) -> list[str]:
+    """What `break` shows."""
+    heading = f"{document['app']}: {document['how']}"
+    rows = [
+        f"  {one['table']}: {one['what']}; rows {one['rows_before']} -> {one['rows_after']}, "
+        f"{one['rows_changed']} affected"
+        for one in document["damage"]
+    ]
+    return [heading, *rows]
+
+
+def faults(rules: list[Document]) -> list[str]:
+    """What `fault list` shows."""
+    if not rules:
+        return ["no faults"]
+    return [
+        f"{one['id']}  {one['kind']}  {one['method']} {one['path']}  "
+        f"call {one['call']}, count {one['count'] or 'for ever'}, applied {one['applied']} of {one['seen']} seen"
+        for one in rules
+    ]
+
+
+def audit(records: list[Document]) -> list[str]:
+    """What `audit` shows."""
+    if not records:
+        return ["no write"]
+    return [
+        f"{one['time']}  {one['method']:6} {one['path']}  {one['status'] or 'no answer'}"
+        + (f"  fault {one['fault']}" if one["fault"] else "")
+        for one in records
+    ]

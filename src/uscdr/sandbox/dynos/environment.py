@@ -1,0 +1,44 @@
+"""What a dyno's processes see: config vars and very little else."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uscdr.sandbox.world.entities import Release
+
+_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The interpreter whose directory comes first in PATH."""
+
+    interpreter: Path
+
+    def environment(self, release: Release, *, dyno: str, port: int | None = None) -> dict[str, str]:
+        """Variables of one process. Config vars win over all but PORT, DYNO and PATH.
+
+        The interpreter is in PATH only if the slug was built for Python.
+        Binding to loopback is a default of the sandbox: nothing it runs shall be reachable from outside.
+        """
+        if release.slug is None:
+            raise RuntimeError("a release without code runs nothing")
+        python = release.slug.language == "Python"
+        path = f"{self.interpreter.parent}{os.pathsep}{_SYSTEM_PATH}" if python else _SYSTEM_PATH
+        variables = {
+            "HOME": str(release.slug.directory),
+            "LANG": "C.UTF-8",
+            "PYTHONUNBUFFERED": "1",
+            "BIND_ADDRESS": "127.0.0.1",
+            **release.config,
+            "DYNO": dyno,
+            "PATH": path,
+        }
+        if port is not None:
+            variables["PORT"] = str(port)
+            variables.setdefault("GUNICORN_CMD_ARGS", f"--bind=127.0.0.1:{port}")
+        return variables

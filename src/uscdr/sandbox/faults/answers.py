@@ -1,0 +1,65 @@
+"""The broken answers that need no application behind them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.types import Send
+
+_JSON = "application/json"
+_HTML = b"<!DOCTYPE html><html><head><title>Application Error</title></head><body>503</body></html>"
+_WORDS = {
+    "401": ("unauthorized", "Invalid credentials provided."),
+    "403": ("forbidden", "You do not have access to this resource."),
+    "404": ("not_found", "Couldn't find that app."),
+    "409": ("conflict", "The resource is busy."),
+    "422": ("invalid_params", "The request could not be processed."),
+    "429": ("rate_limit", "Your account reached the API rate limit."),
+    "500": ("server_error", "Internal server error."),
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole HTTP answer."""
+
+    status: int
+    body: bytes
+    content_type: str = _JSON
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def canned(kind: str) -> Answer:
+    """The answer of a fault kind."""
+    if kind in ("html-200", "503-html"):
+        return Answer(200 if kind == "html-200" else 503, _HTML, "text/html")
+    if kind == "empty-200":
+        return Answer(200, b"")
+    if kind == "redirect":
+        return Answer(302, b"", headers={"location": "https://elsewhere.invalid/"})
+    status = kind.removesuffix("-bare")
+    error_id, message = _WORDS[status]
+    limited = {"retry-after": "1", "ratelimit-remaining": "0"} if kind == "429" else {}
+    return Answer(int(status), json.dumps({"id": error_id, "message": message}).encode(), headers=limited)
+
+
+def _head(answer: Answer, length: int) -> list[tuple[bytes, bytes]]:
+    named = {"content-type": answer.content_type, "content-length": str(length), **answer.headers}
+    return [(key.encode(), value.encode()) for key, value in named.items()]
+
+
+async def send(answer: Answer, to: Send) -> None:
+    """Send it whole."""
+    head = _head(answer, len(answer.body))
+    await to({"type": "http.response.start", "status": answer.status, "headers": head})
+    await to({"type": "http.response.body", "body": answer.body})
+
+
+async def send_truncated(status: int, body: bytes, to: Send) -> None:
+    """Promise the whole body, send half of it."""
+    head = _head(Answer(status, body), len(body))
+    await to({"type": "http.response.start", "status": status, "headers": head})
+    await to({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})

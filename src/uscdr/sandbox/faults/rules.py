@@ -1,0 +1,75 @@
+"""Which provider call fails, and how."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass, field
+from typing import Any
+
+from uscdr.sandbox.world.entities import new_id
+
+CONNECTION_KINDS = ("refuse", "timeout-before", "timeout-after", "reset-before", "reset-after")
+STATUS_KINDS = ("401", "403", "404", "409", "422", "429", "429-bare", "500", "503-html")
+BODY_KINDS = ("html-200", "empty-200", "truncated", "wrong-types", "redirect")
+EFFECT_KINDS = (
+    "transfer-fails",
+    "transfer-hangs",
+    "transfer-vanishes",
+    "transfer-warnings",
+    "slow-provisioning",
+)
+PLAIN_KINDS = (*CONNECTION_KINDS, *STATUS_KINDS, *BODY_KINDS, *EFFECT_KINDS)
+
+
+def valid_kind(kind: str) -> bool:
+    """Whether `kind` is known; `slow:SECONDS` carries a number."""
+    name, _, seconds = kind.partition(":")
+    if name == "slow":
+        return seconds.replace(".", "", 1).isdigit()
+    return kind in PLAIN_KINDS
+
+
+@dataclass(slots=True)
+class Rule:
+    """Applies to the calls numbered `call` to `call + count - 1` of those that match; `count` 0 is without end."""
+
+    kind: str
+    method: str = "*"
+    path: str = "*"
+    call: int = 1
+    count: int = 1
+    seen: int = 0
+    applied: int = 0
+    id: str = field(default_factory=lambda: new_id()[:8])
+
+    def meets(self, method: str, path: str) -> bool:
+        """Count the call if it matches; true when the fault is due."""
+        if self.method not in ("*", method) or not fnmatch.fnmatchcase(path, self.path):
+            return False
+        self.seen += 1
+        due = self.seen >= self.call and (self.count == 0 or self.seen < self.call + self.count)
+        self.applied += due
+        return due
+
+    def document(self) -> dict[str, Any]:
+        """The rule as `fault list` shows it."""
+        keys = ("id", "kind", "method", "path", "call", "count", "seen", "applied")
+        return {key: getattr(self, key) for key in keys}
+
+
+class FaultRules:
+    """The rules in force, first match wins."""
+
+    def __init__(self) -> None:
+        self.rules: list[Rule] = []
+
+    def due(self, method: str, path: str) -> str:
+        """The fault kind for this call, or an empty string. Every matching rule counts the call."""
+        kinds = [rule.kind for rule in self.rules if rule.meets(method, path)]
+        return kinds[0] if kinds else ""
+
+    def clear(self) -> int:
+        """Remove all rules; returns how many there were."""
+        removed = len(self.rules)
+        self.rules.clear()
+        return removed

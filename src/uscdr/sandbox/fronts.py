@@ -1,0 +1,40 @@
+"""One router port for each app, opened with the app and closed with it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from uscdr.sandbox.router import Router
+from uscdr.sandbox.web.server import HttpServer
+
+if TYPE_CHECKING:
+    from uscdr.sandbox.world.apps import App
+
+
+class Fronts:
+    """The routers in service."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[Router, HttpServer]] = {}
+
+    async def open(self, app: App) -> None:
+        """Begin routing; sets the app's port."""
+        router = Router(app)
+        server = HttpServer()
+        await server.start(router)
+        app.port = server.port
+        self._open[app.id] = (router, server)
+
+    async def close(self, app: App) -> None:
+        """Stop routing for an app."""
+        router, server = self._open.pop(app.id)
+        await server.stop()
+        await router.close()
+
+    async def close_all(self) -> None:
+        """Stop routing altogether."""
+        closing = list(self._open.values())
+        self._open.clear()
+        await asyncio.gather(*(server.stop() for _, server in closing))
+        await asyncio.gather(*(router.close() for router, _ in closing))

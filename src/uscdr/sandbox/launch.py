@@ -1,0 +1,187 @@
+"""Starting and stopping the sandbox from another process. Nothing here needs the daemon to be well."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from uscdr.errors import BadInput, MachineError
+from uscdr.sandbox import processes
+from uscdr.sandbox.boot.request import UpRequest
+from uscdr.sandbox.state import StateDir, read_json, write_private
+
+_STOP_LIMIT = 20.0  # seconds the daemon has to stop everything
+_POLL = 0.02
+Tell = Callable[[str], None]
+
+
+def contract(state: StateDir) -> dict[str, Any] | None:
+    """The running sandbox's contract, or None if none runs."""
+    document = read_json(state.contract)
+    if document and processes.alive(int(document["pid"]), str(document["pid_started"])):
+        return document
+    return None
+
+
+def checked(request: UpRequest) -> UpRequest:
+    """The request with absolute paths. Raises BadInput for what cannot be meant."""
+    if request.patients < 1:
+        raise BadInput("--patients must be 1 or more.")
+    if not request.app_source and (request.procfile or request.python or request.env_file):
+        raise BadInput("--python, --env-file and --procfile need --app-source.")
+    for option, text in (("--env-file", request.env_file), ("--procfile", request.procfile)):
+        if text and not Path(text).is_file():
+            raise BadInput(f"{option}: there is no file {text}.")
+    if request.app_source:
+        _check_source(request)
+    if request.python and not os.access(request.python, os.X_OK):
+        raise BadInput(f"--python: {request.python} is no program that can be run.")
+    names = ("app_source", "python", "env_file", "procfile")
+    # Not resolved: a virtual environment's interpreter is a symlink whose place matters.
+    paths = {name: str(Path(getattr(request, name)).absolute()) for name in names if getattr(request, name)}
+    return replace(request, **paths)  # type: ignore[arg-type]  # the four are all paths in text
+
+
+def _check_source(request: UpRequest) -> None:
+    root = Path(request.app_source)
+    if not root.is_dir():
+        raise BadInput(f"--app-source: there is no directory {root}.")
+    if not request.procfile and not (root / "Procfile").is_file():
+        raise BadInput(f"{root} has no Procfile.", next_action="Name one with --procfile.")
+
+
+@contextlib.contextmanager
+def _claimed(state: StateDir) -> Iterator[IO[str] | None]:
+    """The state directory's lock, which the daemon keeps; None when somebody has it."""
+    with (state.root / "lock").open("a", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+        else:
+            yield file
+
+
+def up(state: StateDir, request: UpRequest, tell: Tell) -> dict[str, Any]:
+    """Start the sandbox and wait until it is ready; returns its contract.
+
+    A sandbox that runs already with the same parameters is left alone. Raises BadInput if it runs with
+    others, MachineError if it does not start.
+    """
+    wanted = checked(request)
+    state.prepare()
+    with _claimed(state) as lock:
+        if lock is None:
+            return _existing(state, wanted, tell)
+        if state.daemon.exists():
+            tell("Clearing away what a former sandbox left")
+            _clear(state, keep={"lock"})
+            state.prepare()
+        write_private(state.request, wanted.document())
+        return _start(state, lock, tell)
+
+
+def _existing(state: StateDir, wanted: UpRequest, tell: Tell) -> dict[str, Any]:
+    document = contract(state)
+    if document is None:
+        raise MachineError(
+            f"Another command is starting or stopping the sandbox in {state.root}.",
+            next_action="Wait a moment, then look with `uscdr sandbox status`.",
+        )
+    if read_json(state.request) != wanted.document():
+        raise BadInput(
+            "A sandbox with other parameters runs already.",
+            next_action="Stop it with `uscdr sandbox down`, or use another directory with --state.",
+        )
+    tell("The sandbox runs already.")
+    return document
+
+
+def _start(state: StateDir, lock: IO[str], tell: Tell) -> dict[str, Any]:
+    descriptor = os.open(state.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "ab") as log:
+        daemon = subprocess.Popen(
+            [sys.executable, "-m", "uscdr.sandbox.daemon", str(state.root)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=(lock.fileno(),),
+            cwd="/",
+        )
+    failure = _follow(daemon, tell)
+    document = contract(state)
+    if failure is None and document is not None:
+        return document
+    daemon.wait()
+    _clear(state, keep={"lock"})
+    raise failure or MachineError("The sandbox ended before it was ready.")
+
+
+def _follow(daemon: subprocess.Popen[bytes], tell: Tell) -> MachineError | None:
+    if daemon.stdout is None:
+        raise RuntimeError("started without a pipe for stdout")
+    for line in daemon.stdout:
+        message = json.loads(line)
+        if "stage" in message:
+            tell(message["stage"])
+        elif "failed" in message:
+            return MachineError(message["failed"], why=message["why"], next_action=message["next"])
+        else:
+            return None
+    return MachineError("The sandbox ended before it was ready.")
+
+
+def down(state: StateDir, tell: Tell) -> bool:
+    """Stop everything and remove the directory; false if there was nothing."""
+    if not state.root.exists():
+        return False
+    document = read_json(state.daemon)
+    if document is None and any(state.root.iterdir()) and not (state.root / "lock").exists():
+        raise BadInput(f"{state.root} is not a sandbox directory; it is left alone.")
+    if document is not None:
+        tell("Stopping the sandbox")
+        _stop(int(document["pid"]), str(document["started"]))
+    _clear(state, keep=set())
+    return True
+
+
+def _stop(pid: int, started: str) -> None:
+    for number, limit in ((signal.SIGTERM, _STOP_LIMIT), (signal.SIGKILL, _STOP_LIMIT)):
+        if not processes.alive(pid, started):
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        until = time.monotonic() + limit
+        while processes.alive(pid, started) and time.monotonic() < until:
+            time.sleep(_POLL)
+    if processes.alive(pid, started):
+        raise MachineError(f"The sandbox's process {pid} could not be stopped.")
+
+
+def _clear(state: StateDir, *, keep: set[str]) -> None:
+    """End what the daemon did not end itself, and remove the files."""
+    from uscdr.pgserver.server import reap
+
+    processes.Ledger(state.processes).reap()
+    reap(state.postgres)
+    for path in state.root.iterdir():
+        if path.name in keep:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    if not keep:
+        state.root.rmdir()

@@ -1,0 +1,127 @@
+"""Where a sandbox keeps its files. Everything is under one directory, readable by its owner only."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uscdr.errors import MachineError
+
+CONTRACT_VERSION = 1
+
+
+def default_root() -> Path:
+    """The sandbox directory when none is named: `$USCDR_STATE_DIR/sandbox`, else the user's state directory."""
+    configured = os.environ.get("USCDR_STATE_DIR")
+    if configured:
+        return Path(configured).expanduser().absolute() / "sandbox"
+    from platformdirs import user_state_path
+
+    return user_state_path("uscdr") / "sandbox"
+
+
+@dataclass(frozen=True)
+class StateDir:
+    """Names of the files below `root`."""
+
+    root: Path
+
+    @property
+    def contract(self) -> Path:
+        """What clients need to reach the sandbox (0600, holds the token)."""
+        return self.root / "sandbox.json"
+
+    @property
+    def request(self) -> Path:
+        """What `up` asked for, read by the daemon and by a second `up`."""
+        return self.root / "request.json"
+
+    @property
+    def daemon(self) -> Path:
+        """Process id and start mark of the daemon, written before anything else is started."""
+        return self.root / "daemon.json"
+
+    @property
+    def control(self) -> Path:
+        """URL and secret of the internal control endpoint (0600)."""
+        return self.root / "control.json"
+
+    @property
+    def audit(self) -> Path:
+        """One JSON object a line for every request received."""
+        return self.root / "audit.jsonl"
+
+    @property
+    def processes(self) -> Path:
+        """One JSON object a line for every process group the daemon started."""
+        return self.root / "processes.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """The daemon's own output."""
+        return self.root / "daemon.log"
+
+    @property
+    def postgres(self) -> Path:
+        """Directory of the PostgreSQL server."""
+        return self.root / "postgres"
+
+    @property
+    def pki(self) -> Path:
+        """Directory of the private certificate authority."""
+        return self.root / "pki"
+
+    @property
+    def slugs(self) -> Path:
+        """Unpacked builds, one directory each."""
+        return self.root / "slugs"
+
+    @property
+    def sources(self) -> Path:
+        """Uploaded source archives."""
+        return self.root / "sources"
+
+    @property
+    def backups(self) -> Path:
+        """Stored dumps."""
+        return self.root / "backups"
+
+    @property
+    def repositories(self) -> Path:
+        """Bare git repositories, one an app."""
+        return self.root / "repositories"
+
+    def prepare(self) -> None:
+        """Create the directories, private to the owner. Raises MachineError if that is impossible."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.root.chmod(0o700)
+            for directory in (self.pki, self.slugs, self.sources, self.backups, self.repositories):
+                directory.mkdir(exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise MachineError(
+                f"The sandbox directory {self.root} cannot be created.",
+                why=error.strerror or type(error).__name__,
+                next_action="Name a directory you may write to with --state.",
+            ) from error
+
+
+def write_private(path: Path, document: dict[str, Any]) -> None:
+    """Write JSON that only the owner can read; the file appears whole or not at all."""
+    temporary = path.with_suffix(path.suffix + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=1)
+    temporary.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The JSON object in `path`, or None when there is no readable one."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return document if isinstance(document, dict) else None
