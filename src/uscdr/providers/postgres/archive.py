@@ -1,0 +1,142 @@
+"""What a custom-format dump says of itself, before anything is restored."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from uscdr.errors import CheckFailed, MachineError
+from uscdr.pgserver.tools import Tool, find_tool
+from uscdr.providers.postgres.complaints import reasons
+
+_MAGIC = b"PGDMP"
+_LIST_LIMIT = 120.0
+
+# From the archiver's history (pg_backup_archiver.h): the first client that reads each format.
+_FIRST_READER = {(1, 14): 12, (1, 15): 16, (1, 16): 17}
+_NEWEST_KNOWN = max(_FIRST_READER)
+
+_ENTRY = re.compile(r"^\d+; \d+ \d+ (SCHEMA|EXTENSION) - (\S+)")
+_DUMPED_FROM = re.compile(r"^;\s+Dumped from database version: (\d+)")
+_ANOTHER = "choose another backup, or fetch this one again"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A dump whose table of contents decodes. `dumped_from` is the server's major version, 0 if unknown."""
+
+    dump: Path
+    tool: Tool
+    dumped_from: int
+    tables: int
+    schemas: frozenset[str]
+    extensions: tuple[str, ...]
+
+
+def read(dump: Path, tools: Path | None) -> Archive:
+    """Decodes the table of contents with a `pg_restore` that is new enough.
+
+    `tools` is a directory of PostgreSQL programs to use instead of those on PATH.
+
+    Raises:
+        CheckFailed: not a dump, damaged, made by a version too new for this machine, or without tables.
+        MachineError: the file cannot be read, or there is no pg_restore at all.
+    """
+    tool = _reader(_format(dump), tools)
+    answer = _listing(tool, dump)
+    if answer.returncode != 0:
+        why = "; ".join(reasons(answer.stderr.splitlines())) or f"pg_restore ended with {answer.returncode}"
+        raise CheckFailed("the dump does not decode", why=why, next_action=_ANOTHER)
+    return _parsed(dump, tool, answer.stdout)
+
+
+def _format(dump: Path) -> tuple[int, int]:
+    """The archive format's version, from the file's head."""
+    try:
+        with dump.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise MachineError(f"{dump} cannot be read", why=error.strerror or "") from error
+    if not head.startswith(_MAGIC) or len(head) < len(_MAGIC) + 2:
+        raise CheckFailed("not a database dump", why=_looks_like(head), next_action=_ANOTHER)
+    return head[len(_MAGIC)], head[len(_MAGIC) + 1]
+
+
+def _looks_like(head: bytes) -> str:
+    text = head.lstrip().lower()
+    if not head:
+        return "the file is empty"
+    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<")):
+        return "it is a web page or an XML answer, perhaps of an expired link"
+    if text.startswith((b"--", b"set ", b"create ", b"begin")):
+        return "it is plain SQL; a custom-format dump (pg_dump -Fc) is needed"
+    if head.startswith(b"\x1f\x8b"):
+        return "it is compressed by gzip; unpack it first"
+    return "it does not begin as a custom-format dump does"
+
+
+def _reader(version: tuple[int, int], tools: Path | None) -> Tool:
+    """A pg_restore that reads this format."""
+    written = ".".join(map(str, version))
+    needed = _FIRST_READER.get(version, 0)
+    if version <= _NEWEST_KNOWN:
+        try:
+            return find_tool("pg_restore", minimum_major=needed, configured=tools)
+        except MachineError as error:
+            ours = find_tool("pg_restore", configured=tools)
+            raise _too_new(written, str(needed), ours) from error
+    ours = find_tool("pg_restore", minimum_major=_FIRST_READER[_NEWEST_KNOWN], configured=tools)
+    if _knows(ours, version):
+        return ours
+    raise _too_new(written, f"{ours.version[0] + 1}", ours)
+
+
+def _knows(tool: Tool, version: tuple[int, int]) -> bool:
+    """Whether a client newer than this table reads a format newer than this table: it may, and is tried."""
+    return version[0] == _NEWEST_KNOWN[0] and tool.version[0] > _FIRST_READER[_NEWEST_KNOWN] + 1
+
+
+def _too_new(written: str, needed: str, ours: Tool) -> CheckFailed:
+    return CheckFailed(
+        f"the dump is too new for this machine: archive format {written} needs pg_restore {needed} or newer",
+        why=f"{ours.path} is version {ours.version[0]}.{ours.version[1]}; the dump itself may be sound",
+        next_action=f"install the PostgreSQL {needed} client programs, then try again",
+    )
+
+
+def _listing(tool: Tool, dump: Path) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            [tool.path, "-l", dump],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+            timeout=_LIST_LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise CheckFailed("the dump does not decode", why=f"no table of contents after {_LIST_LIMIT:.0f} s") from None
+
+
+def _parsed(dump: Path, tool: Tool, listing: str) -> Archive:
+    lines = listing.splitlines()
+    entries = [match.groups() for match in map(_ENTRY.match, lines) if match]
+    tables = sum(" TABLE DATA " in line for line in lines)
+    if tables == 0:
+        raise CheckFailed(
+            "the dump holds no table data",
+            why="it was made of an empty database, or of the schema alone",
+            next_action=_ANOTHER,
+        )
+    return Archive(
+        dump=dump,
+        tool=tool,
+        dumped_from=next((int(match[1]) for match in map(_DUMPED_FROM.match, lines) if match), 0),
+        tables=tables,
+        schemas=frozenset(name for kind, name in entries if kind == "SCHEMA"),
+        extensions=tuple(name for kind, name in entries if kind == "EXTENSION"),
+    )

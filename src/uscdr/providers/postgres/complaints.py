@@ -1,0 +1,112 @@
+"""What may be repeated of pg_restore's complaints: its own words, and the server's when they are known.
+
+The server's message may hold a row's values, between quotation marks or, when a function of the
+application raises it, anywhere. So it is repeated only up to the first quotation mark, and only when it
+begins as one of PostgreSQL's own messages; DETAIL, CONTEXT, HINT and commands are dropped whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_OWN = re.compile(r"^pg_restore: (?:error|fatal): (?P<text>.*)")
+_SERVER = re.compile(
+    r'^(?P<place>could not execute query|COPY failed for table "[^"]*"|error returned by PQ\w+)'
+    r":? *(?:ERROR|FATAL|PANIC): *(?P<message>.*)"
+)
+_WITHHELD = "the server's message is withheld: it may quote rows"
+
+# How messages of PostgreSQL begin, as far as a restore meets them; the part before any value.
+_KNOWN = (
+    "cannot ",
+    "character with byte sequence",
+    "collation ",
+    "column ",
+    "conflicting ",
+    "could not ",
+    "current transaction is aborted",
+    "database ",
+    "date/time field value out of range",
+    "deadlock detected",
+    "division by zero",
+    "duplicate key value violates",
+    "extension ",
+    "extra data after last expected column",
+    "function ",
+    "insert or update on table",
+    "integer out of range",
+    "invalid byte sequence",
+    "invalid command",
+    "invalid input syntax",
+    "invalid input value",
+    "invalid memory alloc request size",
+    "invalid value for parameter",
+    "language ",
+    "literal ",
+    "missing data for column",
+    "must be owner of",
+    "must be superuser",
+    "new row for relation",
+    "no schema has been selected",
+    "null value in column",
+    "numeric field overflow",
+    "operator ",
+    "out of memory",
+    "permission denied",
+    "publication ",
+    "relation ",
+    "role ",
+    "schema ",
+    "server closed the connection",
+    "syntax error",
+    "terminating connection",
+    "trigger ",
+    "type ",
+    "unexpected message type",
+    "unrecognized configuration parameter",
+    "unsupported ",
+    "value ",
+)
+_MACHINE = (
+    "could not extend file",
+    "could not write",
+    "could not open file",
+    "out of memory",
+    "no space left",
+    "server closed the connection",
+    "terminating connection",
+    "could not connect",
+    "could not create communication",
+    "could not open input file",
+    "could not fork",
+)
+
+
+def reasons(lines: Iterable[str]) -> list[str]:
+    """What may be shown of pg_restore's standard error: one entry for each error, in order."""
+    return [reason for reason in map(_reason, lines) if reason]
+
+
+def blames_machine(reason: str) -> bool:
+    """Whether an entry of `reasons` tells of this machine's disk, memory or server, not of the dump."""
+    return any(phrase in reason.lower() for phrase in _MACHINE)
+
+
+def _reason(line: str) -> str | None:
+    own = _OWN.match(line)
+    if own is None:
+        return None
+    text = own["text"]
+    server = _SERVER.match(text)
+    if server is not None:
+        return f"{server['place']}: {_known_part(server['message'])}"
+    if "ERROR:" in text or "FATAL:" in text:
+        return _WITHHELD
+    return text.partition('"')[0].strip()
+
+
+def _known_part(message: str) -> str:
+    if not message.lower().startswith(_KNOWN):
+        return _WITHHELD
+    return message.partition('"')[0].rstrip(": ")

@@ -1,0 +1,206 @@
+"""The proof of a backup: a private PostgreSQL on this machine that holds it for the length of a context."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from uscdr.errors import CheckFailed, ProviderError
+from uscdr.pgserver.process import birth
+from uscdr.pgserver.server import LocalPostgres, reap, start
+from uscdr.providers.ports import Database, Progress
+from uscdr.providers.postgres import archive as archives
+from uscdr.providers.postgres import restoring
+from uscdr.providers.postgres.archive import Archive
+from uscdr.providers.postgres.database import PostgresDatabase
+from uscdr.providers.postgres.errors import translated
+
+if TYPE_CHECKING:
+    from uscdr.providers.postgres.connection import Connection
+
+_DATABASE = "scratch"
+_PLATFORM_SCHEMA = "heroku_ext"
+
+# Over the private server's own settings, which do without crash safety already. The log gets no
+# errors: they may quote rows.
+_PARAMETERS = {
+    "autovacuum": "off",
+    "max_wal_size": "4GB",
+    "maintenance_work_mem": "256MB",
+    "log_min_messages": "fatal",
+}
+
+
+class LocalScratch:
+    """Adapter of the port `Scratch`: `pg_restore` into a server tied to this process.
+
+    `directory` (made with mode 0700) gets one subdirectory for each server, which is removed with the
+    server at the end of the context, and by a guard if this process is killed. `jobs` is the number of
+    parallel restore workers; `tools` a directory of PostgreSQL programs; a set `stop` cuts a restore
+    short; `statement_timeout` (seconds) bounds each query on the restored database.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        jobs: int = 2,
+        tools: Path | None = None,
+        stop: threading.Event | None = None,
+        statement_timeout: float = 600.0,
+    ) -> None:
+        self._directory = directory
+        self._jobs = jobs
+        self._tools = tools
+        self._stop = stop
+        self._statement_timeout = statement_timeout
+        self._prepared: Future[LocalPostgres] | None = None
+
+    def prepare(self) -> None:
+        """Begin to start the server of the next `restore` in the background. Never needed, never harmful."""
+        self._begin()
+
+    def _begin(self) -> Future[LocalPostgres]:
+        if self._prepared is None:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._prepared = Future()
+            threading.Thread(target=_start, args=(self._directory, self._prepared), daemon=True).start()
+        return self._prepared
+
+    def close(self) -> None:
+        """Remove a prepared server that was not used."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None and prepared.exception() is None:
+            prepared.result().destroy()
+
+    def restore(self, dump: Path, progress: Progress) -> AbstractContextManager[Database]:
+        """Restore `dump` (custom format) into an empty database and open it read-only.
+
+        `progress` gets the restored database's size in bytes and no total, which no dump tells.
+        Server and files are gone when the context has ended, in any way.
+
+        Raises:
+            CheckFailed: the dump does not decode or restore; pg_restore's reasons without row values.
+            MachineError: this machine failed; the dump is not in question.
+            Interrupted: the stop token was set.
+        """
+        return self._restored(dump, progress)
+
+    @contextmanager
+    def _restored(self, dump: Path, progress: Progress) -> Iterator[Database]:
+        try:
+            archive = archives.read(dump, self._tools)
+            server = self._begin().result()
+        except BaseException:
+            self.close()
+            raise
+        self._prepared = None  # the server is this context's from now on
+        with server:
+            self._fill(server, archive, progress)
+            yield PostgresDatabase(
+                SecretStr(server.dsn(_DATABASE)),
+                read_only=True,
+                statement_timeout=self._statement_timeout,
+                lock_timeout=10.0,
+                connect_timeout=10.0,
+                require_tls=False,
+            )
+
+    def _fill(self, server: LocalPostgres, archive: Archive, progress: Progress) -> None:
+        _create(server, archive)
+        with _session(server, "postgres") as watching:
+            restoring.run(
+                archive,
+                server.environment(_DATABASE),
+                jobs=self._jobs,
+                look=_size_reporter(watching, progress),
+                stop=self._stop,
+            )
+            _size_reporter(watching, progress)()
+        _analyse(server)
+
+
+def _start(directory: Path, result: Future[LocalPostgres]) -> None:
+    """Starts a server; its outcome, a failure too, is the future's."""
+    try:
+        _sweep(directory)
+        result.set_result(start(directory / _own_name(), parameters=_PARAMETERS, tied=True))
+    except BaseException as error:  # noqa: BLE001 - handed over whole to the thread that waits for it
+        result.set_exception(error)
+
+
+def _own_name() -> str:
+    return f"scratch-{os.getpid()}-{_mark(os.getpid())}-{secrets.token_hex(4)}"
+
+
+def _mark(pid: int) -> str:
+    """Tells this process from another that is given its number later."""
+    return hashlib.sha256((birth(pid) or "").encode()).hexdigest()[:8]
+
+
+def _sweep(directory: Path) -> None:
+    """Removes what a loss of power left: servers whose owner is no more and whose guard died with it."""
+    for path in directory.glob("scratch-*-*-*"):
+        _, pid, mark, _ = path.name.split("-", 3)
+        if pid.isdecimal() and (birth(int(pid)) is None or _mark(int(pid)) != mark):
+            reap(path)
+
+
+def _create(server: LocalPostgres, archive: Archive) -> None:
+    """Makes the empty database, fit for a dump of the platform."""
+    with _session(server, "postgres") as connection:
+        connection.execute(f"CREATE DATABASE {_DATABASE} TEMPLATE template0".encode())
+        path = f'ALTER DATABASE {_DATABASE} SET search_path = "$user", public, {_PLATFORM_SCHEMA}'
+        connection.execute(path.encode())
+        known = {name for (name,) in connection.execute("SELECT name::text FROM pg_available_extensions")}
+    missing = sorted(set(archive.extensions) - known)
+    if missing:
+        raise CheckFailed(
+            f"the dump cannot be proved on this machine: it needs the extension {', '.join(missing)}",
+            why="the local PostgreSQL does not have it; the dump itself may be sound",
+            next_action="install the extension for the local PostgreSQL",
+        )
+    # The platform keeps extensions in a schema that its dumps may name without making it.
+    if archive.extensions and _PLATFORM_SCHEMA not in archive.schemas:
+        with _session(server, _DATABASE) as connection:
+            connection.execute(f"CREATE SCHEMA {_PLATFORM_SCHEMA}".encode())
+
+
+def _analyse(server: LocalPostgres) -> None:
+    """Tells the planner about the fresh tables; an index on a failing function may forbid that."""
+    with contextlib.suppress(ProviderError), _session(server, _DATABASE) as connection:
+        connection.execute("ANALYZE")
+
+
+@contextmanager
+def _session(server: LocalPostgres, database: str) -> Iterator[Connection]:
+    """A writing session of the superuser."""
+    import psycopg
+
+    with (
+        translated(f"{server.host}:{server.port}"),
+        psycopg.connect(server.dsn(database), autocommit=True, connect_timeout=10) as connection,
+    ):
+        yield connection
+
+
+def _size_reporter(connection: Connection, progress: Progress) -> Callable[[], None]:
+    import psycopg
+
+    def look() -> None:
+        # A server that is gone is pg_restore's to report.
+        with contextlib.suppress(psycopg.OperationalError):
+            rows = connection.execute("SELECT pg_catalog.pg_database_size(%s)", (_DATABASE,)).fetchall()
+            progress(rows[0][0], None)
+
+    return look
