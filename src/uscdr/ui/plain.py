@@ -15,8 +15,8 @@ from uscdr.ui.text import clock, duration
 
 PROGRESS_EVERY = 5.0
 """Seconds of silence after which progress is told again."""
-PROGRESS_STEP = 0.1
-"""Part of the whole after which progress is told again."""
+PROGRESS_STEP = 10
+"""Percent after which progress is told again."""
 
 
 class PlainViewer:
@@ -25,7 +25,7 @@ class PlainViewer:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._board = Board()
-        self._told: tuple[str, float, float] = ("", 0.0, 0.0)
+        self._told: tuple[str, float, int] = ("", 0.0, 0)
 
     def prime(self, history: Iterable[Stamped]) -> None:
         """Take in a resumed run's earlier events without showing them."""
@@ -51,12 +51,12 @@ class PlainViewer:
 
     def _progress(self, event: StepProgress, stamped: Stamped) -> None:
         progress = self._board.progress
-        share = (progress.share if progress else None) or 0.0
+        mark = round(((progress.share if progress else None) or 0.0) * 100) // PROGRESS_STEP
         step, mono, told = self._told
-        fresh = step != event.step or stamped.mono - mono >= PROGRESS_EVERY or share - told >= PROGRESS_STEP
+        fresh = step != event.step or stamped.mono - mono >= PROGRESS_EVERY or mark > told
         if not fresh:
             return
-        self._told = (event.step, stamped.mono, share)
+        self._told = (event.step, stamped.mono, mark)
         words = progress_words(event, progress.eta if progress else None)
         name = label(self._board.step(event.step), self._board, event.step)
         self._write(Sentence(line(Span("...", "dim"), f" {name}: {words}"), "quiet"), stamped)

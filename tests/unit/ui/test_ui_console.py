@@ -1,0 +1,225 @@
+"""Streams, closed pipes, the import budget, errors and tables as a reader meets them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from uscdr import errors
+from uscdr.ui.console import Output
+from uscdr.ui.errors import NEXT, render_error
+from uscdr.ui.tables import Column, show_table
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Ascii(io.TextIOWrapper):
+    pass
+
+
+def outputs(**wishes: bool) -> tuple[Output, io.StringIO, io.StringIO]:
+    out, err = io.StringIO(), io.StringIO()
+    return Output(stdout=out, stderr=err, **wishes), out, err
+
+
+def python(program: str, redirect: str = "") -> tuple[int, bytes, bytes]:
+    """Exit code, stdout and stderr of a fresh interpreter, its streams redirected as a shell would."""
+    command = ["sh", "-c", f'exec "$0" -c "$1" {redirect}', sys.executable, program]
+    ended = subprocess.run(command, capture_output=True, timeout=30, check=False)
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def test_results_and_narration_do_not_mix() -> None:
+    output, out, err = outputs()
+    output.result("a result")
+    output.say("a story")
+    output.detail("a detail")
+    output.warn("a warning")
+    assert out.getvalue() == "a result\n"
+    assert err.getvalue() == "a story\na warning\n"
+
+
+def test_quiet_and_verbose() -> None:
+    quiet, _, err = outputs(quiet=True)
+    quiet.say("a story")
+    quiet.warn("a warning")
+    assert err.getvalue() == "a warning\n"
+    verbose, _, err = outputs(verbose=True)
+    verbose.detail("a detail")
+    assert err.getvalue() == "a detail\n"
+
+
+def test_foreign_text_is_escaped_on_its_way_out() -> None:
+    output, out, _ = outputs()
+    output.result("two\nlines \x1b[31m\u202e")
+    assert out.getvalue() == "two\nlines \\x1b[31m\\u202e\n"
+
+
+def test_color_follows_the_terminal_and_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    terminal = Output(stdout=Terminal(), stderr=io.StringIO())
+    assert terminal.color_on(terminal.out)
+    assert not terminal.color_on(terminal.err)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not terminal.color_on(terminal.out)
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert not terminal.color_on(terminal.out)
+    assert not Output(color=False, stdout=Terminal()).color_on(terminal.out)
+
+
+def test_a_stream_that_cannot_spell_a_character_says_so_in_ascii() -> None:
+    raw = io.BytesIO()
+    output = Output(stdout=Ascii(raw, encoding="ascii"), stderr=io.StringIO())
+    output.result("81,234 → 81,213 …")
+    assert raw.getvalue() == b"81,234 \\u2192 81,213 \\u2026\n"
+
+
+WRITER = """
+import sys
+from uscdr.ui.console import Output
+output = Output()
+sys.stdin.readline()
+for number in range(10000):
+    output.result("x" * 100)
+output.warn("the work went on" if output.out.broken else "nobody noticed")
+"""
+
+
+def test_a_reader_who_leaves_stops_nothing_and_causes_no_traceback() -> None:
+    ours, theirs = os.pipe()
+    child = subprocess.Popen(
+        [sys.executable, "-c", WRITER], stdin=subprocess.PIPE, stdout=theirs, stderr=subprocess.PIPE
+    )
+    os.close(theirs)
+    os.close(ours)
+    _, err = child.communicate(b"go\n", timeout=30)
+    assert child.returncode == 0
+    assert err == b"the work went on\n"
+
+
+def test_stdout_closed_from_the_beginning() -> None:
+    program = "from uscdr.ui.console import Output\no = Output(); o.result('x'); o.warn('still here')"
+    assert python(program, ">&-") == (0, b"", b"still here\n")
+
+
+def test_both_streams_closed() -> None:
+    program = "from uscdr.ui.console import Output\no = Output(); o.result('x'); o.say('y')"
+    assert python(program, ">&- 2>&-") == (0, b"", b"")
+
+
+def test_a_full_device_is_not_a_traceback() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        output = Output(stdout=full, stderr=io.StringIO())
+        output.result("x")
+        assert output.out.broken
+
+
+@pytest.mark.parametrize("module", ["console", "text", "errors", "tables", "style"])
+def test_the_start_up_path_stays_light(module: str) -> None:
+    program = f"import sys, uscdr.ui.{module}\nprint(sorted({{'rich', 'pydantic', 'httpx'}} & set(sys.modules)))"
+    assert python(program)[1] == b"[]\n"
+
+
+def test_a_plain_table_on_a_terminal_leaves_rich_unloaded() -> None:
+    program = (
+        "import sys, io\nfrom uscdr.ui.console import Output\nfrom uscdr.ui.tables import show_table\n"
+        "class T(io.StringIO):\n    def isatty(self): return True\n"
+        "show_table([{'a': 1}], Output(stdout=T()), plain=True)\nprint('rich' in sys.modules)"
+    )
+    assert python(program)[1] == b"False\n"
+
+
+ROWS = [
+    {"name": "b118", "age": "2 h", "bytes": 34_800_000, "fresh": True, "note": None},
+    {"name": "患者\x1b[31m", "age": "26 h", "bytes": 7, "fresh": False, "note": "old [bold]x[/bold]"},
+]
+COLUMNS = (
+    Column("name", "backup"),
+    Column("bytes", "bytes", right=True),
+    Column("fresh", "fresh"),
+    Column("note", "note"),
+)
+
+
+def test_table_in_a_pipe() -> None:
+    output, out, _ = outputs()
+    show_table(ROWS, output, columns=COLUMNS)
+    assert out.getvalue().splitlines() == [
+        "backup           bytes  fresh  note",
+        "b118          34800000  yes    -",
+        "患者\\x1b[31m         7  no     old [bold]x[/bold]",
+    ]
+
+
+def test_table_on_a_terminal_has_the_same_words() -> None:
+    out = Terminal()
+    show_table(ROWS, Output(stdout=out, stderr=io.StringIO(), color=False), columns=COLUMNS)
+    text = out.getvalue()
+    assert "\x1b" not in text
+    for word in ("backup", "34800000", "患者\\x1b[31m", "old [bold]x[/bold]"):
+        assert word in text
+
+
+def test_table_for_machines_keeps_types_and_prints_nothing_for_nothing() -> None:
+    output, out, _ = outputs(json_lines=True)
+    show_table(ROWS, output, columns=COLUMNS)
+    assert [json.loads(line) for line in out.getvalue().splitlines()] == ROWS
+    output, out, _ = outputs(json_lines=True)
+    show_table([], output)
+    assert out.getvalue() == ""
+
+
+def test_an_empty_table_says_so() -> None:
+    output, out, _ = outputs()
+    show_table([], output, empty="no run yet")
+    assert out.getvalue() == "no run yet\n"
+
+
+def test_an_error_is_four_lines() -> None:
+    output, out, err = outputs()
+    error = errors.LockHeld("ada holds the lock\x1b[31m", why="since 02:10 on oncall-laptop", next_action="Call ada.")
+    render_error(error, output)
+    assert out.getvalue() == ""
+    assert err.getvalue().splitlines() == [
+        "Error: ada holds the lock\\x1b[31m",
+        "Why:   since 02:10 on oncall-laptop",
+        "Next:  Call ada.",
+        "Exit:  6 (locked)",
+    ]
+
+
+def test_an_error_of_several_lines_is_indented() -> None:
+    output, _, err = outputs(quiet=True)
+    render_error(errors.ConfigError("scenarios.yaml:3:7\nunknown key"), output)
+    assert err.getvalue().splitlines()[:3] == ["Error: scenarios.yaml:3:7", "       unknown key", "Why:   not known"]
+
+
+@pytest.mark.parametrize("code", list(errors.ExitCode))
+def test_every_exit_code_has_a_next_action(code: errors.ExitCode) -> None:
+    assert NEXT[code]
+
+
+def test_an_error_for_machines() -> None:
+    output, out, err = outputs(json_lines=True)
+    render_error(errors.OutcomeUnknown("The restore's answer was lost."), output)
+    assert err.getvalue() == ""
+    assert json.loads(out.getvalue())["error"] == {
+        "kind": "OutcomeUnknown",
+        "message": "The restore's answer was lost.",
+        "why": "",
+        "next_action": NEXT[errors.ExitCode.UNKNOWN],
+        "exit_code": 5,
+    }

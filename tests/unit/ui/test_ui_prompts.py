@@ -1,0 +1,143 @@
+"""Questions on a real terminal: nothing is ever answered by default."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+
+import pexpect
+import pytest
+
+from uscdr.errors import Declined, ExitCode
+from uscdr.ui.console import Output
+from uscdr.ui.prompts import Prompter
+
+PHRASE = "destroy 81234 rows of curved for b118"
+ASKER = f"""
+import signal, sys
+from uscdr.errors import UscdrError
+from uscdr.ui.console import Output
+from uscdr.ui.prompts import Prompter
+signal.signal(signal.SIGINT, lambda *_: None)  # as a run that drains
+prompter = Prompter(Output())
+try:
+    match sys.argv[1]:
+        case "confirm":
+            print("ANSWER", prompter.confirm_phrase({{"rows": "81,234", "age": "2 h"}}, {PHRASE!r}))
+        case "choose":
+            print("ANSWER", prompter.choose("What became of it?", ("adopt", "redo", "abort")))
+        case "ask":
+            print("ANSWER", prompter.ask("What did you see?"))
+except UscdrError as error:
+    print("ERROR", type(error).__name__, int(error.exit_code))
+"""
+
+
+@pytest.fixture
+def asked(request: pytest.FixtureRequest) -> Iterator[pexpect.spawn]:
+    env = {"TERM": "xterm", "PYTHONUTF8": "1", "PATH": "/usr/bin:/bin"}
+    child = pexpect.spawn(sys.executable, ["-c", ASKER, request.param], timeout=20, env=env)
+    child.expect("> ")
+    yield child
+    child.close(force=True)
+
+
+@pytest.mark.parametrize("asked", ["confirm"], indirect=True)
+def test_the_phrase_confirms(asked: pexpect.spawn) -> None:
+    assert b"81,234" in asked.before
+    asked.sendline(PHRASE)
+    asked.expect("ANSWER True")
+
+
+@pytest.mark.parametrize("asked", ["confirm"], indirect=True)
+def test_a_second_try_is_allowed(asked: pexpect.spawn) -> None:
+    asked.sendline("yes")
+    asked.expect("2 more tries")
+    asked.expect("> ")
+    asked.sendline(PHRASE)
+    asked.expect("ANSWER True")
+
+
+@pytest.mark.parametrize("asked", ["confirm"], indirect=True)
+@pytest.mark.parametrize("wrong", ["y", PHRASE.upper(), PHRASE + ".", "\xff"])
+def test_three_wrong_phrases_are_a_no(asked: pexpect.spawn, wrong: str) -> None:
+    for _ in range(2):
+        asked.sendline(wrong.encode("latin-1"))
+        asked.expect("not the phrase")
+        asked.expect("> ")
+    asked.sendline(wrong.encode("latin-1"))
+    asked.expect("Nothing was confirmed")
+    asked.expect("ANSWER False")
+
+
+@pytest.mark.parametrize("asked", ["confirm"], indirect=True)
+@pytest.mark.parametrize("line", ["", "   "])
+def test_an_empty_line_is_a_no(asked: pexpect.spawn, line: str) -> None:
+    asked.sendline(line)
+    asked.expect("ANSWER False")
+
+
+@pytest.mark.parametrize("asked", ["confirm"], indirect=True)
+def test_the_end_of_input_is_a_no(asked: pexpect.spawn) -> None:
+    asked.sendeof()
+    asked.expect("ANSWER False")
+
+
+@pytest.mark.parametrize("asked", ["confirm", "choose", "ask"], indirect=True)
+def test_ctrl_c_interrupts_even_a_process_that_drains(asked: pexpect.spawn) -> None:
+    asked.sendintr()
+    asked.expect("ERROR Interrupted 130")
+
+
+@pytest.mark.parametrize("asked", ["choose"], indirect=True)
+def test_a_choice_is_typed_in_full(asked: pexpect.spawn) -> None:
+    for answer in ("", "a"):
+        asked.sendline(answer)
+        asked.expect("Type one of: adopt, redo, abort")
+        asked.expect("> ")
+    asked.sendline("redo")
+    asked.expect("ANSWER redo")
+
+
+@pytest.mark.parametrize("asked", ["choose", "ask"], indirect=True)
+def test_no_answer_declines(asked: pexpect.spawn) -> None:
+    asked.sendeof()
+    asked.expect("ERROR Declined 4")
+
+
+@pytest.mark.parametrize("asked", ["ask"], indirect=True)
+def test_a_line_of_text(asked: pexpect.spawn) -> None:
+    asked.sendline("")
+    asked.expect("> ")
+    asked.sendline("  the login page  ")
+    asked.expect("ANSWER the login page\r")
+
+
+def test_keys_struck_before_the_question_do_not_answer_it() -> None:
+    program = ASKER.replace("try:\n", "print('READY', flush=True); import time; time.sleep(1)\ntry:\n", 1)
+    child = pexpect.spawn(
+        sys.executable, ["-c", program, "confirm"], timeout=20, env={"TERM": "xterm", "PYTHONUTF8": "1"}
+    )
+    try:
+        child.expect("READY")
+        child.sendline("")
+        child.expect("type exactly")
+        child.expect("> ")
+        child.sendline(PHRASE)
+        child.expect("ANSWER True")
+    finally:
+        child.close(force=True)
+
+
+def test_without_a_terminal_the_phrase_and_the_way_to_pass_it_are_told() -> None:
+    prompter = Prompter(Output(stdout=io.StringIO(), stderr=io.StringIO()), stdin=io.StringIO(f"{PHRASE}\n"))
+    assert not prompter.interactive
+    with pytest.raises(Declined) as caught:
+        prompter.confirm_phrase({"rows": "1"}, PHRASE)
+    assert caught.value.exit_code is ExitCode.DECLINED
+    assert f"--confirm '{PHRASE}'" in caught.value.next_action
+    with pytest.raises(Declined):
+        prompter.choose("What became of it?", ("adopt", "redo", "abort"))
+    with pytest.raises(Declined):
+        prompter.ask("What did you see?")
