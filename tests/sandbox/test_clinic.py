@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from clinic_site import EMAIL, KEY, Site, deploy, until
+from mail_sink import sink
 
 from uscdr.pgserver.server import LocalPostgres, start
 
@@ -182,6 +183,23 @@ def test_worker_outlives_its_connection_and_stops_even_behind_a_lock(filled: Sit
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(10) == 0
         assert time.monotonic() - told < 1.5
+
+
+def test_the_worker_mails_real_people_unless_the_switch_is_off(postgres: LocalPostgres, site: Site) -> None:
+    copy = site.with_env(DATABASE_URL=new_database(postgres, "copy"))
+    copy.done("generate_clinic", "--patients", "200")
+    status = "SELECT count(*) FROM notifications_notification WHERE status = %s"
+    gmail = dict.fromkeys(("GMAIL_CLIENT_ID", "GMAIL_CLIENT_SECRET", "GMAIL_REFRESH_TOKEN"), "x")
+    with sink() as server, copy.process("beat"):
+        with copy.process("worker", GMAIL_RELAY=server.address, **gmail):
+            until(lambda: server.recipients)
+        assert all(name.endswith("usc-pis.example") for name in server.recipients)
+        with psycopg.connect(copy.env["DATABASE_URL"]) as session:
+            session.execute("UPDATE notifications_globalemailsettings SET emails_enabled = false")
+        sent = len(server.recipients)
+        with copy.process("worker", GMAIL_RELAY=server.address, **gmail):
+            until(lambda: copy.one(status, "FAILED"))
+        assert len(server.recipients) == sent
 
 
 def test_without_a_database_url_it_boots_on_an_empty_sqlite(site: Site) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import httpx
 import psycopg
 import pytest
-from clinic_site import EMAIL, PASSWORD, Site, deploy
+from clinic_site import EMAIL, PASSWORD, Site, deploy, until
 
 from uscdr.pgserver.server import start
 
@@ -210,6 +210,16 @@ def test_a_report_is_made_and_fetched(site: Site, staff: httpx.Client, kind: str
     if kind == "EXCEL":
         assert zipfile.ZipFile(io.BytesIO(data)).testzip() is None
     assert site.one("SELECT download_count FROM reports_generatedreport WHERE id = %s", report) == 1
+
+
+def test_a_report_without_sync_is_made_by_the_worker(site: Site, staff: httpx.Client) -> None:
+    key = staff.get("/api/reports/templates/").json()["results"][-1]["id"]
+    asked = {"template_id": key, "title": "Later", "export_format": "CSV"}
+    report = staff.post(f"/api/reports/templates/{key}/generate/", json=asked).json()["id"]
+    assert staff.get(f"/api/reports/generated/{report}/download/").status_code == 404
+    with site.process("worker"):
+        until(lambda: staff.get(f"/api/reports/generated/{report}/").json()["status"] == "COMPLETED")
+    assert staff.get(f"/api/reports/generated/{report}/download/").status_code == 200
 
 
 def summary(client: httpx.Client, token: str) -> httpx.Response:

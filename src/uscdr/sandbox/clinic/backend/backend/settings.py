@@ -83,6 +83,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PGP_ENCRYPTION_KEY = os.environ.get("PGP_ENCRYPTION_KEY", "")
 
 AUTH_USER_MODEL = "authentication.User"
+PASSWORD_HASHERS = ["authentication.hashers.QuickHasher"]
 PASSWORD_RESET_TIMEOUT = int(os.environ.get("PASSWORD_RESET_TIMEOUT", "3600"))
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
