@@ -1,0 +1,240 @@
+"""Journal to report: nothing is claimed that the events do not say."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from uscdr.models import events as ev
+from uscdr.report.build import build
+from uscdr.report.json import to_json
+from uscdr.report.markdown import to_markdown
+from uscdr.report.model import RunReport
+from uscdr.report.summary import MOST_LINES, summarise
+from uscdr.report.words import in_markdown, span, visible
+
+EVENTS = Path(__file__).parents[2] / "golden" / "events"
+T0 = datetime(2026, 11, 23, 2, 10, tzinfo=UTC)
+Timed = tuple[float, ev.Payload]
+
+
+def journal(name: str) -> list[ev.Stamped]:
+    return [ev.Stamped.model_validate_json(line) for line in (EVENTS / f"{name}.jsonl").read_text().splitlines()]
+
+
+def run(*timed: Timed, rto: float = 7200, rpo: float = 14400) -> RunReport:
+    """The report of a run begun at 0 s with these events at their seconds."""
+    begun = ev.RunStarted(
+        scenario="db",
+        target="sandbox",
+        app="usc-pis",
+        request={},
+        version="0.1.0",
+        user="ada",
+        host="here",
+        scenario_digest="d",
+        rto_seconds=rto,
+        rpo_seconds=rpo,
+    )
+    events = [(0.0, begun), *timed]
+    return build(
+        ev.Stamped(run="r", seq=number, at=T0 + timedelta(seconds=at), mono=at, event=event)
+        for number, (at, event) in enumerate(events)
+    )
+
+
+def planned(*ids: str, dry_run: bool = False) -> ev.PlanReady:
+    steps = tuple(
+        ev.PlannedStep(id=step, title=step, phase="p", effect="read", action="read", summary="") for step in ids
+    )
+    return ev.PlanReady(digest="d", dry_run=dry_run, steps=steps, budgets={"p": 60.0})
+
+
+def started(step: str) -> ev.StepStarted:
+    return ev.StepStarted(step=step, title=step, phase="p", effect="read")
+
+
+def done(step: str, **result: object) -> ev.StepSucceeded:
+    return ev.StepSucceeded(step=step, seconds=1, summary="ok", result=result)
+
+
+def skipped(step: str) -> ev.StepSkipped:
+    return ev.StepSkipped(step=step, reason="not needed")
+
+
+def finished(outcome: str = "done") -> ev.RunFinished:
+    return ev.RunFinished.model_validate({"outcome": outcome, "exit_code": 0, "summary": "ended"})
+
+
+def test_journal_lines_and_stamped_events_give_the_same_report() -> None:
+    events = journal("resumed")
+    lines = [{"prev": "0" * 64, **json.loads(event.model_dump_json())} for event in events]
+    assert build(lines, last_hash="ab") == build(events, last_hash="ab")
+
+
+def test_progress_changes_nothing() -> None:
+    events = journal("good")
+    assert build(events) == build(event for event in events if event.seq is not None)
+
+
+def test_a_journal_of_nothing_is_reported_as_unfinished() -> None:
+    report = build([])
+    assert report.outcome == "unfinished"
+    assert report.rto.verdict == "not known"
+    assert to_markdown(report)
+    assert summarise(report)
+
+
+def test_what_is_no_event_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        build([{"run": "r", "seq": 0, "at": T0.isoformat(), "mono": 0, "event": {"kind": "nonsense"}}])
+
+
+@pytest.mark.parametrize("length", range(1, 38))
+def test_a_journal_cut_anywhere_is_never_reported_as_done(length: int) -> None:
+    events = [event for event in journal("good") if event.seq is not None][:length]
+    report = build(events)
+    whole = isinstance(events[-1].event, ev.RunFinished)
+    assert (report.outcome == "done") == whole
+    assert to_markdown(report)
+    assert len(summarise(report).splitlines()) <= MOST_LINES
+
+
+def test_missing_numbers_are_named() -> None:
+    events = [event for event in journal("good") if event.seq not in {0, 5, 6}]
+    report = build(events)
+    assert report.integrity.missing == (0, 5, 6)
+    assert "MISSING: 0, 5, 6" in to_markdown(report)
+
+
+def test_a_run_that_is_resumed_and_dies_is_unfinished_again() -> None:
+    resumed = ev.RunResumed(user="grace", host="there", version="0.1.0")
+    report = run((1, planned("a")), (2, started("a")), (3, finished("interrupted")), (9, resumed))
+    assert report.outcome == "unfinished"
+    assert [attempt.outcome for attempt in report.attempts] == ["interrupted", ""]
+    assert report.steps[0].status == "started"
+
+
+BACK = planned("maintenance_off", "verify_app")
+
+
+@pytest.mark.parametrize(
+    ("timed", "seconds", "verdict"),
+    [
+        (((1, BACK), (50, done("maintenance_off")), (90, done("verify_app")), (99, finished())), 90, "met"),
+        (((1, BACK), (50, skipped("maintenance_off")), (90, done("verify_app"))), 90, "met"),
+        (((1, BACK), (50, done("maintenance_off")), (120, done("verify_app"))), 120, "missed"),
+        (((1, BACK), (50, done("maintenance_off")), (90, skipped("verify_app")), (99, finished())), None, "not known"),
+        (((1, BACK), (50, done("maintenance_off"))), None, "not known"),
+        (((1, BACK), (101, started("maintenance_off"))), None, "missed"),
+        (((1, planned("a")), (60, done("a")), (70, finished())), 70, "met"),
+        (((1, planned("a")), (60, done("a")), (70, finished("failed"))), None, "not known"),
+        (((1, planned("a", dry_run=True)), (2, finished())), None, "does not apply"),
+    ],
+)
+def test_recovery_time(timed: tuple[Timed, ...], seconds: float | None, verdict: str) -> None:
+    report = run(*timed, rto=100)
+    assert (report.rto.achieved_seconds, report.rto.verdict) == (seconds, verdict)
+
+
+@pytest.mark.parametrize(
+    ("result", "seconds", "verdict"),
+    [
+        ({"backup": "b1", "age_seconds": 90.0, "rpo_met": True}, 90, "met"),
+        ({"backup": "b1", "age_seconds": 110.0, "rpo_met": False}, 110, "missed"),
+        ({"backup": "b1", "age_seconds": 110}, 110, "missed"),
+        ({"backup": "b1"}, None, "does not apply"),
+        ({}, None, "does not apply"),
+    ],
+)
+def test_recovery_point(result: dict[str, object], seconds: float | None, verdict: str) -> None:
+    report = run((1, planned("choose")), (2, done("choose", **result)), rpo=100)
+    assert (report.rpo.achieved_seconds, report.rpo.verdict) == (seconds, verdict)
+
+
+def test_what_was_not_counted_is_not_zero() -> None:
+    ledger = {
+        "tables": [{"table": "t", "backup": 5, "lost": None}],
+        "rows_now": None,
+        "rows_backup": 5,
+        "readable": False,
+    }
+    report = run((1, planned("ledger")), (2, done("ledger", **ledger)))
+    assert report.data.rows_lost is None
+    assert report.data.tables[0].now is None
+    text = to_markdown(report)
+    assert "unreadable before, 5 in the backup, not known after, **not known lost**" in text
+
+
+@pytest.mark.parametrize("odd", [None, 3, "x", [1, "a"], [{"table": 7}], [{"no": "name"}]])
+def test_a_result_of_another_shape_does_not_stop_the_report(odd: object) -> None:
+    report = run((1, planned("ledger")), (2, done("ledger", tables=odd, rows_lost="many", rows_backup=True)))
+    assert report.data.tables == ()
+    assert report.data.rows_lost is None
+    assert report.data.rows_backup is None
+
+
+def test_a_write_of_unknown_fate_stays_unknown() -> None:
+    failed = ev.StepFailed(step="a", message="lost", why="reset", next_action="look", known=False)
+    report = run((1, planned("a")), (2, started("a")), (7, failed), (8, finished("unknown")))
+    step = report.steps[0]
+    assert (step.status, step.seconds, step.next_action) == ("unknown", 5, "look")
+    assert report.summary == "ended"
+
+
+def test_gates_keep_their_answers_apart() -> None:
+    asked = ev.GateAsked(step="a", facts={"rows": "3"}, phrase="destroy 3")
+    yes = ev.GateAnswered(step="a", confirmed=True, by="typed at the terminal")
+    report = run((1, asked), (2, finished("declined")), (3, asked), (4, yes))
+    assert [gate.confirmed for gate in report.gates] == [None, True]
+
+
+def test_a_phase_over_its_budget_is_named() -> None:
+    report = run((1, planned("a")), (2, started("a")), (90, done("a")))
+    assert report.phases[0].over
+    assert "| p | 1 min | 1 min 28 s | **over** | 1 of 1 |" in to_markdown(report)
+
+
+def test_foreign_text_cannot_become_markup() -> None:
+    evil = "| <script>x</script> [a](http://b) **c** `d`\n# e \x1b[31m \u202e"
+    report = run((1, ev.Note(level="warning", text=evil)), (2, finished()))
+    line = next(line for line in to_markdown(report).splitlines() if "script" in line)
+    assert line.count("|") - line.count("\\|") == 3
+    assert "<script>" not in line
+    assert "[a](" not in line
+    assert r"\x1b" in line
+    assert not {"\x1b", "\u202e"} & set(line + summarise(report))
+    assert in_markdown("a_b") == r"a\_b"
+    assert visible("a\tb") == r"a\tb"
+
+
+def test_json_has_all_of_the_report() -> None:
+    report = build(journal("good"), last_hash="ab")
+    assert RunReport.model_validate_json(to_json(report)) == report
+
+
+def test_the_summary_stays_short_with_much_to_say() -> None:
+    end = ev.RunFinished(
+        outcome="done",
+        exit_code=0,
+        summary="ended",
+        left={str(number): "on" for number in range(40)},
+        follow_up=tuple(f"task {number}" for number in range(40)),
+    )
+    report = run((1, end))
+    text = summarise(report, journal="/j", report_path="/r")
+    assert len(text.splitlines()) <= MOST_LINES
+    assert "and 37 more" in text
+    assert text.endswith("Journal: /j\nReport: /r")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, "not known"), (0.4, "0.4 s"), (42, "42 s"), (303, "5 min 03 s"), (3900, "1 h 05 min"), (90000, "1 d 01 h")],
+)
+def test_spans(seconds: float | None, words: str) -> None:
+    assert span(seconds) == words
