@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('file_uploads', '0001_initial'),
-        ('patients', '0002_contact_and_consultation'),
+        ('patients', '0007_encrypted_columns'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('patients', '0001_initial'),
+        ('patients', '0007_encrypted_columns'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
