@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
-from uscdr.models.events import Stamped, StepProgress
+from uscdr.models.events import RunFinished, Stamped, StepProgress
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
 from uscdr.ui.screen import frame
@@ -66,7 +66,7 @@ class LiveViewer:
                 raise self._broken
             self._open()
             self._board.apply(stamped)
-            if not isinstance(stamped.event, StepProgress):
+            if not isinstance(stamped.event, StepProgress | RunFinished):  # the last frame tells the end
                 self._scroll(stamped)
 
     def pause(self) -> None:
@@ -91,10 +91,12 @@ class LiveViewer:
             self.resume()
 
     def close(self) -> None:
-        """End the timer and give the terminal back."""
+        """End the timer and give the terminal back; the last frame of a finished run stays on it."""
         self._stop.set()
         if self._timer.is_alive():
             self._timer.join()
+        if self._live and self._board.finished:
+            self._live.transient = False
         try:
             self.pause()
         except OSError as error:

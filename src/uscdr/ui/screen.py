@@ -24,7 +24,7 @@ MOST_PHASES, MOST_CHANGES, MOST_NEWS = 6, 5, 4
 def frame(board: Board, now: datetime, width: int, height: int) -> list[Line]:
     """The screen as at most `height` lines of at most `width` columns; the least needed goes first."""
     core = [*_head(board, now, width), (), *_phases(board, now, width), (), *_now(board, now, width)]
-    changed, news = _changed(board), _news(board)
+    changed, news = _changed(board), _later(board, width) if board.finished else _news(board)
     room = height - len(core)
     lines = core + _section(changed, room)
     lines += _section(news, height - len(lines))
@@ -158,6 +158,11 @@ def _change(step: StepState, name: str) -> Line:
 def _news(board: Board) -> list[Line]:
     news = list(board.recent)[-MOST_NEWS:]
     return [(*_named(f"{at:%H:%M}Z"), *_spans(item)) for at, item in news]
+
+
+def _later(board: Board, width: int) -> list[Line]:
+    tasks = board.finished.follow_up if board.finished else ()
+    return [spans for task in tasks for spans in _wrapped("Later", task, "plain", width)]
 
 
 def _spans(item: Note | CheckFinished) -> Line:

@@ -119,7 +119,8 @@ def _news(event: ev.GateAsked | ev.GateAnswered | ev.Note | ev.CheckFinished) ->
     match event:
         case ev.GateAsked():
             facts = "; ".join(f"{name}: {value}" for name, value in event.facts.items())
-            return [Sentence(line(Span("confirmation asked", "strong"), f": {facts}"))]
+            # The prompt shows the facts itself; a log needs them here.
+            return [Sentence(line(Span("confirmation asked", "strong"), f": {facts}"), "quiet")]
         case ev.GateAnswered(confirmed=True):
             return [Sentence(line(Span("confirmed", "good"), f" ({event.by})"))]
         case ev.GateAnswered():

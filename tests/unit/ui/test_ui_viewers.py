@@ -288,7 +288,7 @@ def test_a_whole_run_on_a_real_terminal() -> None:
         child.expect("> ")
         child.sendline("destroy 81234 rows of postgresql-curved-1234 for b118")
         child.expect("ANSWER True")
-        child.expect("finished")
+        child.expect("Ended")
         child.expect("THE END")
         assert "\x1b[?25h" in child.before, "the cursor is given back"
         child.expect(pexpect.EOF)
