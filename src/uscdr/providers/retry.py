@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.stop import stop_base
-from tenacity.wait import wait_base, wait_exponential_jitter
+from tenacity.wait import wait_base, wait_exponential, wait_random
 
 from uscdr.errors import Interrupted, ProviderError, RateLimited
 
@@ -98,7 +98,7 @@ class _ProviderWait(wait_base):
 
     def __init__(self, policy: RetryPolicy) -> None:
         self._floor = policy.rate_floor
-        self._jitter = wait_exponential_jitter(initial=policy.first, max=policy.longest, jitter=policy.first)
+        self._jitter = wait_exponential(multiplier=policy.first, max=policy.longest) + wait_random(0, policy.first)
 
     def __call__(self, retry_state: RetryCallState) -> float:
         error, wait = _failure(retry_state), self._jitter(retry_state)

@@ -1,0 +1,51 @@
+"""Opening clients: roots, proxies, private addresses."""
+
+from pathlib import Path
+
+import pytest
+import trustme
+
+from uscdr.errors import ConfigError
+from uscdr.providers.http import is_private, proxy_for, trust
+
+
+def test_a_private_authority_is_trusted_beside_the_public_ones(tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(path))
+    public, both = trust().cert_store_stats()["x509_ca"], trust(path).cert_store_stats()["x509_ca"]
+    assert public > 10
+    assert both == public + 1
+
+
+def test_a_ca_file_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"missing\.pem"):
+        trust(tmp_path / "missing.pem")
+
+
+@pytest.mark.parametrize(
+    ("url", "private"),
+    [
+        ("https://api.heroku.com", True),
+        ("http://127.0.0.1:5000", True),
+        ("http://localhost:5000", True),
+        ("http://[::1]:5000", True),
+        ("http://api.heroku.com", False),
+        ("http://127.0.0.1.evil.example", False),
+        ("http://localhost.evil.example", False),
+        ("http://user@127.0.0.1:x@evil.example", False),
+        ("ftp://127.0.0.1", False),
+        ("", False),
+    ],
+)
+def test_what_nobody_can_read_along(url: str, private: bool) -> None:
+    assert is_private(url) is private
+
+
+def test_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert proxy_for("https://api.heroku.com") is None
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+    assert proxy_for("https://api.heroku.com") == "http://proxy.example:3128"
+    assert proxy_for("https://127.0.0.1:5443") is None
