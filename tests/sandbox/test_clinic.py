@@ -114,7 +114,7 @@ def test_ciphertext_opens_with_the_right_key_only(filled: Site) -> None:
     ):
         opened = f"SELECT count(*) FROM {table} WHERE pgp_sym_decrypt({column}_enc, %s) = {column}"
         sealed = filled.one(f"SELECT count(*) FROM {table} WHERE {column}_enc IS NOT NULL")
-        assert sealed >= 200  # type: ignore[operator]
+        assert sealed >= 50  # type: ignore[operator]
         assert filled.one(opened, KEY) == sealed
         with pytest.raises(psycopg.errors.ExternalRoutineInvocationException, match="Wrong key or corrupt data"):
             filled.one(opened, "another key")

@@ -6,6 +6,9 @@ from utils.synthetic import words
 
 OLDEST = date(1960, 1, 1)
 DAYS_OF_BIRTH = 16_000
+PROFILED = 4  # one account in so many has filled in the health profile
+BLANK = ("",) * 7
+NO_PASSWORD = "!generated"  # noqa: S105 - Django's mark for an account that no password opens
 USER_COLUMNS = (
     "id", "email", "username", "password", "role", "first_name", "last_name", "middle_name", "is_active",
     "is_staff", "is_superuser", "is_verified", "profile_completed", "id_number", "course", "year_level",
@@ -40,13 +43,24 @@ def accounts(plan):
         name = address(who, plan.first_patient + index)
         teacher = index % 10 == 9  # noqa: PLR2004 - every tenth
         yield (
-            key, name, name, f"!{seedless(rng)}", "TEACHER" if teacher else "STUDENT", who["first"], who["last"],
+            key, name, name, NO_PASSWORD, "TEACHER" if teacher else "STUDENT", who["first"], who["last"],
             "", True, False, False, True, True, f"{20_000_000 + key}", pick(rng, words.COURSES),
             str(1 + index % 4), "Sciences", who["phone"], who["address"], who["birthday"], who["sex"],
-            pick(rng, words.ILLNESSES), pick(rng, words.CONDITIONS), pick(rng, words.MEDICATIONS),
-            pick(rng, words.ALLERGIES), f"{pick(rng, words.FIRST)} {who['last']}",
-            f"+63911{int(rng.random() * 10**7):07}", pick(rng, words.BLOOD), made, made, made,
+            *(profile(rng, who["last"]) if index % PROFILED == 0 else BLANK), made, made, made,
         )  # fmt: skip
+
+
+def profile(rng, family):
+    """Return a filled health profile: the six encrypted columns, and whom to call."""
+    return (
+        pick(rng, words.ILLNESSES),
+        pick(rng, words.CONDITIONS),
+        pick(rng, words.MEDICATIONS),
+        pick(rng, words.ALLERGIES),
+        f"{pick(rng, words.FIRST)} {family}",
+        f"+63911{int(rng.random() * 10**7):07}",
+        pick(rng, words.BLOOD),
+    )
 
 
 def patients(plan):
@@ -70,8 +84,3 @@ def address(who, key):
 def pick(rng, values):
     """Choose quickly; `random.choice` costs three times as much."""
     return values[int(rng.random() * len(values))]
-
-
-def seedless(rng):
-    """Return the tail of a password hash that no password matches."""
-    return f"{rng.getrandbits(160):040x}"
