@@ -10,7 +10,7 @@ from uscdr.engine.gate import Gate, declined
 from uscdr.engine.history import History
 from uscdr.engine.plan import Foreseen, destruction, foresee, ready_event
 from uscdr.engine.runner import Runner
-from uscdr.engine.step import BoundStep, View
+from uscdr.engine.step import Action, BoundStep, View
 from uscdr.engine.teller import Teller
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, Declined, ExitCode, JournalError, UscdrError
@@ -56,6 +56,7 @@ class Conductor:
         self._gate = gate
         self._stop = stop
         self._left = left
+        self._wrote = False
 
     def announce(self, *, resumed: bool) -> None:
         """The journal's first line, or the line that says who took the run up again."""
@@ -94,19 +95,34 @@ class Conductor:
 
     def run(self, steps: Sequence[BoundStep], history: History, *, objectives: Callable[[View], str | None]) -> Ending:
         """Plan, confirm, run. `objectives` says after the end which objective was missed, if any."""
+        self._wrote = history.wrote
 
         def work() -> str:
             view = View(thorough=False)
-            plan = self._plan(steps, view)
+            plan = self._taken_up(steps, history) if history.begun else self._plan(steps, view)
             self._refuse_what_cannot_be_confirmed(plan, view, history)
             fresh = View(thorough=True)
-            Runner(self._bus, self._gate, self._stop, history).run(plan, fresh)
+            runner = Runner(self._bus, self._gate, self._stop, history)
+            try:
+                runner.run(plan, fresh)
+            finally:
+                self._wrote = self._wrote or runner.began
             missed = objectives(fresh)
             if missed:
                 raise CheckFailed(f"Recovered and verified, but an objective was missed: {missed}")
             return f"{self._charter.title}: done and verified."
 
         return self._end(work)
+
+    def _taken_up(self, steps: Sequence[BoundStep], history: History) -> list[Foreseen]:
+        """A resumed run is not planned anew: each step looks when its turn comes."""
+        if [bound.step.id for bound in steps] != history.order:
+            raise Declined(
+                "The scenario's steps are not those that the run was begun with.",
+                why="scenarios.yaml or uscdr itself was changed since.",
+                next_action="Go on with the version it was begun with, or begin a new run: uscdr recover … --new",
+            )
+        return [Foreseen(bound, None, Action("later", "looked at when its turn comes")) for bound in steps]
 
     def _plan(self, steps: Sequence[BoundStep], view: View) -> list[Foreseen]:
         plan = foresee(steps, view, Teller(self._bus, PLANNING))

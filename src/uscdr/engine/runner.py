@@ -35,7 +35,7 @@ class Runner:
         self._history = history
         self._settler = Settler(bus, gate)
         self._guarding = True
-        self._began = history.wrote
+        self.began = history.wrote
 
     def run(self, plan: Sequence[Foreseen], view: View) -> None:
         """Run to the end, or raise the first error after recording it."""
@@ -144,9 +144,9 @@ class Runner:
             self._bus.emit(GateAsked(step=bound.step.id, facts=dict(blast.facts), phrase=blast.phrases[0]))
             how = self._gate.confirm(blast)
             self._bus.emit(GateAnswered(step=bound.step.id, confirmed=True, by=how))
-        elif not self._began:
+        elif not self.began:
             self._gate.begin(action.summary)
-        self._began = True
+        self.began = True
 
     def _start(self, bound: BoundStep, baseline: dict[str, object]) -> None:
         attempt = self._history.attempts.get(bound.step.id, 0) + 1

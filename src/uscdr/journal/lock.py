@@ -20,6 +20,9 @@ from uscdr.errors import LockHeld, MachineError
 from uscdr.settings import PRIVATE_FILE, Operator, private_directory
 
 
+OCCUPIED = ".in-use"
+
+
 @dataclass(frozen=True)
 class Holder:
     """Who holds a lock."""
@@ -46,6 +49,31 @@ def hold(state: Path, target: str, who: Operator, message: str) -> Iterator[Hold
             _write(descriptor, path, b"")
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def occupy(directory: Path) -> Iterator[None]:
+    """Mark a directory as in use by this process; the mark dies with the process."""
+    descriptor = _open(directory / OCCUPIED)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def occupied(directory: Path) -> bool:
+    """Whether a living process uses the directory."""
+    if not (directory / OCCUPIED).exists():
+        return False
+    descriptor = _open(directory / OCCUPIED)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _file_name(target: str) -> str:

@@ -25,6 +25,8 @@ class Request:
     scenario: str
     backup: str | None = None
     safety_capture: bool = True
+    anew: bool = False
+    """Begin although an earlier run on this target is not finished."""
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,8 @@ class HttpCheck(Fact):
     auth: bool = False
     """Send the check account's token."""
     status: int = 200
+    below: int | None = None
+    """Any status below this will do, instead of `status`."""
     contains: str | None = None
     starts_with: str | None = None
     json_field: str | None = None

@@ -38,6 +38,11 @@ class HttpDemand(Protocol):
         ...
 
     @property
+    def below(self) -> int | None:
+        """Any status below this will do."""
+        ...
+
+    @property
     def contains(self) -> str | None:
         """A text that must be in the body."""
         ...
@@ -70,7 +75,9 @@ def ask(website: Website, demand: HttpDemand, token: SecretStr | None) -> Findin
 
 
 def _wrong(answer: WebAnswer, demand: HttpDemand) -> str:
-    if answer.status != demand.status:
+    if demand.below is not None and answer.status >= demand.below:
+        return f"status {answer.status}, expected less than {demand.below}"
+    if demand.below is None and answer.status != demand.status:
         return f"status {answer.status}, expected {demand.status}"
     if demand.contains is not None and demand.contains.encode() not in answer.body:
         return f"the page lacks “{demand.contains}”"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import SecretStr
+
 from uscdr.engine.step import Action, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
@@ -48,10 +50,11 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
         """Run every check, whatever the others gave."""
         address = self._deps.target.web or self._deps.describe_app().web_url or ""
         website = self._deps.open_website(address)
+        token = self._token(website, tell)
         findings = []
         for check in self._checks:
             tell.progress(f"checking {check.name}")
-            finding = self._one(website, check)
+            finding = self._one(website, check, token)
             tell.check(check.name, finding.verdict, finding.evidence)
             findings.append(finding)
         verdicts = [finding.verdict for finding in findings]
@@ -61,13 +64,22 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
             not_known=len(verdicts) - verdicts.count("pass") - verdicts.count("fail"),
         )
 
-    def _one(self, website: Website, check: HttpCheck) -> Finding:
+    def _token(self, website: Website, tell: Tell) -> SecretStr | None:
+        """The check account's token; signing in for one is noted by the application as a login."""
         account = self._deps.account
-        if check.auth and (account is None or account.token is None):
-            return Finding("not checked", "no check account: set USCDR_CHECK_TOKEN")
-        token = account.token if check.auth and account is not None else None
+        if account is None or account.token is not None:
+            return account.token if account else None
         try:
-            return ask(website, check, token)
+            return website.sign_in(account.email, account.password)
+        except ProviderError as error:
+            tell.warn(error.message)
+            return None
+
+    def _one(self, website: Website, check: HttpCheck, token: SecretStr | None) -> Finding:
+        if check.auth and token is None:
+            return Finding("not checked", "no token of a check account: set USCDR_CHECK_TOKEN")
+        try:
+            return ask(website, check, token if check.auth else None)
         except ProviderError as error:
             return Finding("inconclusive", error.message)
 

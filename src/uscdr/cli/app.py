@@ -1,0 +1,59 @@
+"""The top-level command. Sub-commands import what they need when they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uscdr.cli import backup, drill, recover, runbook, runs, sandbox
+from uscdr.cli.context import Globals
+
+EXITS = """\b
+EXIT STATUS
+  0 done and verified            1 a check failed or an objective is missed
+  2 bad input: nothing called    3 a provider or this machine failed; resume goes on
+  4 not confirmed                5 outcome unknown: says what to look at
+  6 another operator's lock      130 interrupted; the journal says where"""
+
+app = typer.Typer(
+    name="uscdr",
+    help="Bring USC-PIS back: database, application, media, infrastructure.",
+    epilog=EXITS,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(recover.app, name="recover")
+app.add_typer(backup.app, name="backup")
+app.add_typer(runs.app, name="runs")
+app.add_typer(drill.app, name="drill")
+app.add_typer(sandbox.app, name="sandbox")
+app.command("runbook")(runbook.runbook)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
+    if wanted:
+        from uscdr import __version__
+
+        typer.echo(f"uscdr {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    *,
+    config: Annotated[Path | None, typer.Option(help="scenarios.yaml to use.")] = None,
+    target: Annotated[str | None, typer.Option(help="A target of scenarios.yaml, or `sandbox`.")] = None,
+    json_lines: Annotated[bool, typer.Option("--json", help="Results or events as JSON lines on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option(help="Only results and what must be seen.")] = False,
+    verbose: Annotated[bool, typer.Option(help="More words.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="Without colour.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+) -> None:
+    """Options that stand before every command."""
+    del version
+    context.obj = Globals(config, target, json_lines, quiet, verbose, False if no_color else None)

@@ -1,0 +1,109 @@
+"""The edge of the program: every error becomes a message and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from uscdr.errors import ExitCode, MachineError, UscdrError
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """One call; its exit code."""
+    if list(arguments) == ["--version"]:
+        from uscdr import __version__
+
+        return _print_version(__version__)
+    try:
+        return _dispatch(arguments)
+    except BrokenPipeError:
+        return _silence()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the boundary: a person gets words, whatever happened
+        return _tell(_in_words(error), arguments)
+
+
+def _in_words(error: BaseException) -> UscdrError:
+    match error:
+        case UscdrError():
+            return error
+        case KeyboardInterrupt():
+            return _interrupted()
+        case OSError():
+            return _machine(error)
+        case _:
+            return _defect(error)
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    from uscdr.cli.app import app
+
+    try:
+        code = app(args=list(arguments), prog_name="uscdr", standalone_mode=True)
+    except SystemExit as leaving:
+        code = leaving.code
+    _flush()
+    return code if isinstance(code, int) else 0
+
+
+def _print_version(version: str) -> int:
+    try:
+        sys.stdout.write(f"uscdr {version}\n")
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):
+        return _silence()
+    return int(ExitCode.DONE)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()
+
+
+def _tell(error: UscdrError, arguments: Sequence[str]) -> int:
+    from uscdr.ui.console import Output
+    from uscdr.ui.errors import render_error
+
+    render_error(error, Output(json_lines="--json" in arguments, color=False if "--no-color" in arguments else None))
+    return int(error.exit_code)
+
+
+def _silence() -> int:
+    """Nobody reads our output any more: keep the interpreter from complaining about it at exit."""
+    sink = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(sink, descriptor)
+    return int(ExitCode.FAILED)
+
+
+def _interrupted() -> UscdrError:
+    from uscdr.errors import Interrupted
+
+    return Interrupted("Interrupted.", next_action="If a recovery was under way: uscdr runs resume")
+
+
+def _machine(error: OSError) -> UscdrError:
+    where = f" ({error.filename})" if error.filename else ""
+    return MachineError(
+        f"This machine failed: {error.strerror or type(error).__name__}{where}.",
+        next_action="Mend that (room, permissions), then give the command again; a run goes on with: uscdr runs resume",
+    )
+
+
+def _defect(error: BaseException) -> UscdrError:
+    """Type and place only: the text of an unforeseen error may hold anything."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace else "?"
+    return UscdrError(
+        f"A defect in uscdr: {type(error).__name__} at {place}.",
+        why="This should not happen; nothing is claimed about what was done.",
+        next_action="See where the run stands: uscdr runs show. The runbook by hand: uscdr runbook db",
+    )

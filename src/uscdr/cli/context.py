@@ -1,0 +1,57 @@
+"""The global options of one call, and what commands make of them. Import-light."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from uscdr.settings import state_directory
+
+if TYPE_CHECKING:
+    from uscdr.targets import Place
+    from uscdr.ui.console import Output
+
+
+@dataclass(frozen=True)
+class Globals:
+    """What stands before the command."""
+
+    config: Path | None = None
+    target: str | None = None
+    json_lines: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    color: bool | None = None
+
+    def output(self, *, json_lines: bool = False) -> Output:
+        """Where this call's words go; `json_lines` is the option of the command itself."""
+        from uscdr.ui.console import Output
+
+        return Output(
+            json_lines=self.json_lines or json_lines, quiet=self.quiet, verbose=self.verbose, color=self.color
+        )
+
+    def place(self, target: str | None = None) -> Place:
+        """The configured target, with credentials."""
+        from uscdr.targets import find_place, load_config
+
+        return find_place(load_config(self.config, os.environ), target or self.target, os.environ)
+
+
+def state() -> Path:
+    """Where runs, locks and the sandbox live."""
+    return state_directory(os.environ)
+
+
+def options(context: typer.Context) -> Globals:
+    """The global options of this call."""
+    found = context.find_root().obj
+    return found if isinstance(found, Globals) else Globals()
+
+
+Command = Callable[..., None]

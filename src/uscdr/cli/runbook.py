@@ -1,0 +1,31 @@
+"""`uscdr runbook`: the runbook as scenarios.yaml has it, with the manual command for every step."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from uscdr.cli.context import options
+
+
+def runbook(
+    context: typer.Context,
+    scenario: Annotated[str | None, typer.Argument(help="db; default: all there are.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")] = False,
+) -> None:
+    """Print the runbook. Works without network, credentials or a healthy platform."""
+    import os
+
+    from uscdr.report.runbook import render, rows
+    from uscdr.targets import load_config
+
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    config = load_config(given.config, os.environ).config
+    if output.json_lines:
+        for row in rows(config, scenario):
+            output.record(row)
+    else:
+        output.result(render(config, scenario))

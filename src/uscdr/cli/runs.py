@@ -1,0 +1,64 @@
+"""`uscdr runs`: every run ever made on this machine, from its journal. `list` loads nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from uscdr.cli.context import options, state
+
+app = typer.Typer(no_args_is_help=True, help="Every run, from its journal.")
+RunArgument = Annotated[str | None, typer.Argument(help="A run's id or its beginning; default: the newest that fits.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
+
+
+@app.command("list")
+def list_runs(context: typer.Context, *, as_json: JsonOption = False) -> None:
+    """Every run, oldest first."""
+    from dataclasses import asdict
+
+    from uscdr.journal.runs import summaries
+    from uscdr.ui.tables import show_table
+
+    rows = [asdict(summary) for summary in summaries(state())]
+    show_table(rows, options(context).output(json_lines=as_json), plain=True, empty="No run yet.")
+
+
+@app.command()
+def show(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
+    """Where a run stands, step by step."""
+    from uscdr.cli.reports import load_report, newest
+    from uscdr.report.json import to_json
+    from uscdr.report.summary import summarise
+
+    output = options(context).output(json_lines=as_json)
+    path = newest(run)
+    report = load_report(path)
+    output.result(to_json(report) if output.json_lines else summarise(report, journal=str(path)))
+
+
+@app.command()
+def report(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
+    """A run's report: Markdown, or JSON with --json."""
+    from uscdr.cli.reports import load_report, newest
+    from uscdr.report.json import to_json
+    from uscdr.report.markdown import to_markdown
+
+    output = options(context).output(json_lines=as_json)
+    made = load_report(newest(run))
+    output.result(to_json(made) if output.json_lines else to_markdown(made))
+
+
+@app.command()
+def resume(
+    context: typer.Context,
+    run: RunArgument = None,
+    *,
+    confirm: Annotated[str | None, typer.Option(help="The phrase, if the run waits for it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with a run that was cut off: looks first, repeats nothing."""
+    from uscdr.cli import conduct
+
+    raise typer.Exit(conduct.resume(options(context), run, confirm=confirm, as_json=as_json))

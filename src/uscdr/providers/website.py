@@ -1,0 +1,76 @@
+"""The application over HTTP, as its users reach it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from uscdr.errors import ProviderError
+from uscdr.models.web import WebAnswer
+from uscdr.providers.exchange import Call, Reply, exchange
+from uscdr.providers.http import open_client, trust
+from uscdr.providers.retry import Patience, RetryPolicy
+
+PROVIDER = "the application"
+GATEWAY_ERRORS = (502, 503, 504)
+
+
+class ApplicationWebsite:
+    """Adapter of the port `Website` for one base address.
+
+    A gateway's error (502, 503, 504) is asked again for a short while: the platform's router may lag behind.
+    """
+
+    def __init__(self, address: str, *, ca_file: Path | None = None, read_only: bool) -> None:
+        self._client = open_client(address, provider=PROVIDER, verify=trust(ca_file), read_only=read_only)
+        self._patience = Patience(policy=RetryPolicy(attempts=5, seconds=15.0, first=0.3, longest=4.0))
+
+    def ask(
+        self, method: str, path: str, *, token: SecretStr | None = None, json_body: Mapping[str, object] | None = None
+    ) -> WebAnswer:
+        """One request; the answer's status is the caller's to judge."""
+        headers = {} if token is None else {"Authorization": f"Token {token.get_secret_value()}"}
+        if json_body is not None:
+            headers["Content-Type"] = "application/json"
+        hide = () if token is None else (token,)
+        # Only refused POSTs are ever sent by checks: asking again changes nothing.
+        call = Call(f"answer {method} {path.partition('?')[0]}", method, path, writes=False, body=json_body,
+                    headers=headers, hide=hide)  # fmt: skip
+        started = time.monotonic()
+        try:
+            reply = self._patience.call(lambda: self._once(call), writes=False)
+        except _StillAway as error:
+            reply = error.reply
+        kind = reply.headers.get("Content-Type", "")
+        return WebAnswer(status=reply.status, content_type=kind, seconds=time.monotonic() - started, body=reply.content)
+
+    def _once(self, call: Call) -> Reply:
+        reply = exchange(self._client, call, provider=PROVIDER)
+        if reply.status in GATEWAY_ERRORS:
+            raise _StillAway(reply)
+        return reply
+
+    def sign_in(self, email: str, password: SecretStr) -> SecretStr:
+        """`POST /api/auth/login/` with the check account; its token."""
+        answer = self.ask(
+            "POST", "/api/auth/login/", json_body={"email": email, "password": password.get_secret_value()}
+        )
+        try:
+            token = json.loads(answer.body)["token"]
+        except (ValueError, KeyError, TypeError):
+            raise ProviderError(
+                f"The check account could not sign in (status {answer.status}).",
+                provider=PROVIDER,
+                next_action="Check USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD; five failures lock an account out.",
+            ) from None
+        return SecretStr(str(token))
+
+
+class _StillAway(ProviderError):
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(f"The application answered {reply.status}.", provider=PROVIDER, retryable=True)
+        self.reply = reply

@@ -1,0 +1,292 @@
+"""Settings become adapters, adapters become ports, ports become a run. The only place that builds adapters."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from uscdr import __version__
+from uscdr.engine.conduct import Charter, Conductor, Ending
+from uscdr.engine.gate import Asker, Gate
+from uscdr.engine.history import History, fold
+from uscdr.engine.wait import Stop
+from uscdr.errors import Declined, JournalError, ProviderError
+from uscdr.events import Bus, Redactor, Viewer
+from uscdr.journal import lock, runs
+from uscdr.journal import writer as journals
+from uscdr.journal.reader import Journal, read
+from uscdr.models.events import Stamped
+from uscdr.providers.heroku.backups import HerokuBackups
+from uscdr.providers.heroku.client import HerokuClient
+from uscdr.providers.heroku.platform import HerokuPlatform
+from uscdr.providers.http import open_client, trust
+from uscdr.providers.ports import Backups, Platform, Scratch
+from uscdr.providers.postgres.database import PostgresDatabase
+from uscdr.providers.scratch import LocalScratch
+from uscdr.providers.status import HerokuStatus
+from uscdr.providers.website import ApplicationWebsite
+from uscdr.scenarios.build import bind
+from uscdr.scenarios.candidate import Candidate, Demands
+from uscdr.scenarios.deps import Deps, Memory, Request
+from uscdr.scenarios.objectives import missed
+from uscdr.settings import operator, private_directory
+from uscdr.targets import Place
+
+STATEMENT_TIMEOUT, LOCK_TIMEOUT, CONNECT_TIMEOUT = 600.0, 5.0, 10.0
+"""Seconds."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """This process: where it keeps state, its environment, how it asks and shows."""
+
+    state: Path
+    env: Mapping[str, str]
+    asker: Asker
+    ask: Callable[[str], str]
+    viewers: Sequence[Viewer]
+    prime: Callable[[Sequence[Stamped]], None]
+    stop: Stop
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The adapters of one place."""
+
+    platform: Platform
+    backups: Backups
+    status: HerokuStatus
+    scratch: Scratch
+    redactor: Redactor
+
+
+@dataclass(frozen=True)
+class Job:
+    """One process's work on one run."""
+
+    place: Place
+    request: Request
+    run: str
+    confirm: str | None
+    dry_run: bool
+
+
+@contextmanager
+def open_ports(place: Place, around: Surroundings, scratch: Path, *, read_only: bool) -> Iterator[Ports]:
+    """Build the adapters; `read_only` wiring cannot write, whatever is asked of it."""
+    redactor = Redactor()
+    redactor.register("HEROKU_API_KEY", place.token.get_secret_value())
+    if place.account is not None:
+        redactor.register("USCDR_CHECK_PASSWORD", place.account.password.get_secret_value())
+        if place.account.token is not None:
+            redactor.register("USCDR_CHECK_TOKEN", place.account.token.get_secret_value())
+    heroku = place.target.heroku
+    with ExitStack() as stack:
+        client = stack.enter_context(
+            HerokuClient(
+                heroku.api_url, heroku.data_url, place.token, ca_file=place.ca_file, read_only=read_only,
+                stop=around.stop.event,
+            )
+        )  # fmt: skip
+        status = stack.enter_context(
+            open_client(heroku.status_url, provider="heroku", verify=trust(place.ca_file), read_only=True)
+        )
+        yield Ports(
+            platform=HerokuPlatform(client),
+            backups=HerokuBackups(client),
+            status=HerokuStatus(status),
+            scratch=LocalScratch(scratch, stop=around.stop.event),
+            redactor=redactor,
+        )
+
+
+def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> Deps:
+    """Everything steps are given."""
+    place, read_only = job.place, job.dry_run
+
+    def open_database(url: SecretStr) -> PostgresDatabase:
+        ports.redactor.register("DATABASE_URL", url.get_secret_value())
+        return PostgresDatabase(
+            url, read_only=read_only, statement_timeout=STATEMENT_TIMEOUT, lock_timeout=LOCK_TIMEOUT,
+            connect_timeout=CONNECT_TIMEOUT, require_tls=True,
+        )  # fmt: skip
+
+    config = place.config
+    demands = Demands(config.invariants, config.app.freshness)
+    return Deps(
+        request=job.request,
+        config=config,
+        target=place.target,
+        platform=ports.platform,
+        backups=ports.backups,
+        status=ports.status,
+        open_database=open_database,
+        open_website=lambda address: ApplicationWebsite(address, ca_file=place.ca_file, read_only=read_only),
+        candidate=Candidate(ports.backups, ports.scratch, work, demands, around.stop),
+        stop=around.stop,
+        memory=remember(around.state, place.key),
+        account=place.account,
+        ask=around.ask,
+    )
+
+
+def remember(state: Path, key: str) -> Memory:
+    """What earlier runs on this target recorded: the formation, and captures of damaged states."""
+    formation: dict[str, int] = {}
+    damaged: set[str] = set()
+    for path in runs.journals(state):
+        journal = read_quietly(path)
+        if journal is None or next(journal.events(), {}).get("request", {}).get("key") != key:
+            continue
+        for event in journal.events():
+            result = event.get("result") or {}
+            if event["kind"] == "step.succeeded" and event["step"] == "safety":
+                damaged.add(result["id"])
+            if event.get("step") == "drain" and any(result.get("formation", {}).values()):
+                formation = result["formation"]
+    return Memory(formation=formation, damaged=frozenset(damaged))
+
+
+def read_quietly(path: Path) -> Journal | None:
+    """A journal, or None when it is damaged: `runs list` names those."""
+    try:
+        return read(path)
+    except JournalError:
+        return None
+
+
+@contextmanager
+def workplace(state: Path, run: str) -> Iterator[Path]:
+    """A private directory for dumps, gone at the end; what killed processes left goes too."""
+    root = private_directory(state / "scratch")
+    for left in root.iterdir():
+        if not lock.occupied(left):
+            shutil.rmtree(left, ignore_errors=True)
+    place = private_directory(root / run)
+    with lock.occupy(place):
+        try:
+            yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def charter(job: Job, around: Surroundings) -> Charter:
+    """What the journal's first line says."""
+    scenario = job.place.config.scenarios[job.request.scenario]
+    objectives = job.place.config.objectives
+    return Charter(
+        scenario=job.request.scenario,
+        title=scenario.title,
+        target=job.place.name,
+        app=job.place.target.heroku.app,
+        request={**asdict(job.request), "confirm": job.confirm, "key": job.place.key},
+        scenario_digest=job.place.digest,
+        budgets=dict(scenario.budget),
+        rto_seconds=objectives.rto,
+        rpo_seconds=objectives.rpo,
+        version=__version__,
+        who=operator(around.env),
+        follow_up=scenario.follow_up,
+    )
+
+
+def begin(job: Job, around: Surroundings) -> Ending:
+    """A new run: lock (not for a dry run), journal, conduct."""
+    with ExitStack() as stack:
+        if not job.dry_run:
+            stack.enter_context(_lock(job, around))
+            refuse_beside_unfinished(job, around)
+        ledger = stack.enter_context(_closing(journals.create(around.state / "runs" / job.run)))
+        return _conduct(job, around, ledger, History())
+
+
+def resume(job: Job, around: Surroundings, path: Path) -> Ending:
+    """Take a run up again where its journal ends."""
+    with ExitStack() as stack:
+        stack.enter_context(_lock(job, around))
+        ledger, journal = journals.reopen(path)
+        stack.enter_context(_closing(ledger))
+        around.prime([Stamped.model_validate({k: v for k, v in r.items() if k != "prev"}) for r in journal.records])
+        return _conduct(job, around, ledger, fold(journal.records), journal)
+
+
+def _lock(job: Job, around: Surroundings) -> Any:  # noqa: ANN401 - a context manager
+    words = f"uscdr recover {job.request.scenario} (run {job.run})"
+    return lock.hold(around.state, job.place.key, operator(around.env), words)
+
+
+@contextmanager
+def _closing(ledger: journals.JournalWriter) -> Iterator[journals.JournalWriter]:
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+@contextmanager
+def opened(job: Job, around: Surroundings) -> Iterator[tuple[Deps, Redactor]]:
+    """Everything a job works with, and its scratch place; all gone at the end."""
+    with ExitStack() as stack:
+        work = stack.enter_context(workplace(around.state, job.run))
+        ports = stack.enter_context(open_ports(job.place, around, work, read_only=job.dry_run))
+        deps = dependencies(job, ports, around, work)
+        stack.callback(deps.candidate.close)
+        yield deps, ports.redactor
+
+
+def _conduct(
+    job: Job, around: Surroundings, ledger: journals.JournalWriter, history: History, journal: Journal | None = None
+) -> Ending:
+    records = journal.records if journal else ()
+    with opened(job, around) as (deps, redactor):
+        bus = Bus(job.run, redactor, first_seq=len(records))
+        bus.add_ledger(ledger)
+        for viewer in around.viewers:
+            bus.add_viewer(viewer)
+        conductor = Conductor(
+            charter(job, around), bus, Gate(around.asker, job.confirm), around.stop, lambda: left_behind(deps)
+        )
+        conductor.announce(resumed=bool(records))
+        steps = bind(job.place.config.scenarios[job.request.scenario], deps)
+        if job.dry_run:
+            return conductor.rehearse(steps)
+        started = datetime.fromisoformat(records[0]["at"]) if records else datetime.now(UTC)
+        return conductor.run(steps, history, objectives=lambda view: missed(view, job.place.config.objectives, started))
+
+
+def left_behind(deps: Deps) -> dict[str, str]:
+    """What state the application was left in, as far as the platform says."""
+    try:
+        app = deps.platform.app(deps.app)
+        formation = {entry.type: entry.quantity for entry in deps.platform.formation(deps.app)}
+    except ProviderError as error:
+        return {"state of the application": f"not known ({error.message})"}
+    left = {"maintenance mode": "ON: users are shut out"} if app.maintenance else {}
+    stopped = [kind for kind, quantity in formation.items() if not quantity and deps.memory.formation.get(kind, 1)]
+    if app.maintenance and stopped:
+        left["stopped"] = ", ".join(sorted(stopped))
+    return left
+
+
+def refuse_beside_unfinished(job: Job, around: Surroundings) -> None:
+    """A run that changed something and did not end must be resumed, or set aside in words."""
+    for path in reversed(list(runs.journals(around.state))):
+        journal = read_quietly(path)
+        if journal is None or next(journal.events(), {}).get("request", {}).get("key") != job.place.key:
+            continue
+        summary = runs.summarize(journal)
+        if summary.state == "done":
+            return
+        if summary.wrote and runs.resumable(summary) and not job.request.anew:
+            raise Declined(
+                f"Run {summary.run} on this target changed something and is not finished ({summary.state}).",
+                why=f"It was at step “{summary.step}”; it remembers what runs normally and what was restored.",
+                next_action="Go on with it: uscdr runs resume. To leave it and begin anew: --new",
+            )
