@@ -57,11 +57,14 @@ class Reply:
     @property
     def request_id(self) -> str:
         """The provider's id of this request, for a support ticket."""
-        return str(self.headers.get("Request-Id", ""))
+        return str(self.headers.get("Request-Id", "")).rpartition(",")[2].strip()[:64]
 
     def json(self) -> object:
         """The decoded body; ValueError when it is not JSON."""
-        return json.loads(self.content)
+        try:
+            return json.loads(self.content)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 def exchange(client: httpx.Client, call: Call, *, provider: str) -> Reply:

@@ -19,8 +19,10 @@ from uscdr import __version__
 from uscdr.errors import BadInput, ConfigError, WriteRefused
 
 USER_AGENT = f"uscdr/{__version__}"
-TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=10.0)
-"""Seconds. The official client gives up after 60 s of silence too."""
+TIMEOUT = httpx.Timeout(connect=10.0, read=30.0, write=30.0, pool=10.0)
+"""Seconds of silence; a read that is given up is asked again."""
+WRITE_TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=10.0)
+"""As long as the official client waits: a write that is given up has to be looked for."""
 
 Record = Callable[[str, str, bool], None]
 """Told of every request just before it is sent: method, path without query, whether it writes."""
@@ -104,9 +106,9 @@ def trust(ca_file: Path | None = None) -> ssl.SSLContext:
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for `url` (HTTPS_PROXY and its kin), minus NO_PROXY."""
+    """The proxy that the environment names for `url` (HTTPS_PROXY and its kin), minus NO_PROXY and this machine."""
     parts = urlsplit(url)
-    if proxy_bypass(parts.hostname or ""):
+    if is_loopback(url) or proxy_bypass(parts.hostname or ""):
         return None
     return getproxies().get(parts.scheme)
 
@@ -144,14 +146,14 @@ def open_client(
     read_only: bool,
     record: Record | None = None,
     headers: Mapping[str, str] | None = None,
-    keep_alive: bool = True,
+    for_writes: bool = False,
 ) -> httpx.Client:
     """A client for one base URL; redirects are not followed, so that a token stays with its host.
 
-    Writes are best sent with `keep_alive=False`: a connection that the server closed while it was idle
-    looks like a lost answer.
+    With `for_writes` each request has a connection of its own and more time: a kept connection that the
+    server closed meanwhile would look like a lost answer.
     """
-    limits = httpx.Limits(max_keepalive_connections=None if keep_alive else 0)
+    limits = httpx.Limits(max_keepalive_connections=0 if for_writes else None)
     transport: httpx.BaseTransport = httpx.HTTPTransport(
         verify=verify, limits=limits, proxy=proxy_for(base_url), trust_env=False
     )
@@ -162,7 +164,7 @@ def open_client(
     return httpx.Client(
         base_url=base_url,
         transport=transport,
-        timeout=TIMEOUT,
+        timeout=WRITE_TIMEOUT if for_writes else TIMEOUT,
         follow_redirects=False,
         trust_env=False,
         headers={"User-Agent": USER_AGENT, **(headers or {})},

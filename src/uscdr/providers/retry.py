@@ -18,13 +18,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Limits of one call: `attempts` in all, `seconds` of waiting in all, first and longest wait in seconds.
+    """Limits of one call: `attempts` in all, `seconds` in all, first and longest wait in seconds.
 
     `rate_floor` is the least wait after a refused rate when the provider names none: its pool refills slowly.
     """
 
     attempts: int = 6
-    seconds: float = 60.0
+    seconds: float = 120.0
     first: float = 0.5
     longest: float = 15.0
     rate_floor: float = 4.0

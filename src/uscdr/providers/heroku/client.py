@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 import httpx
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from uscdr.errors import CredentialsRefused, ProviderError
 from uscdr.providers.exchange import Call, Reply, exchange
@@ -123,10 +123,19 @@ class HerokuClient:
             return decode(_json(reply)), reply
         except ShapeError as problem:
             raise unreadable(reply, call, str(problem)) from None
+        except ValidationError:
+            # A model is stricter than its decoder; the error quotes the value.
+            raise unreadable(reply, call, "a value is not acceptable") from None
 
     def pages(self, ask: Ask, decode: Callable[[object], T]) -> tuple[T, ...]:
         """Every item of a list, all its pages followed by `Next-Range`; a read."""
-        return tuple(item for page in self._each_page(ask, decode) for item in page)
+        try:
+            return tuple(item for page in self._each_page(ask, decode) for item in page)
+        except ProviderError as error:
+            if ask.range_ is None or error.status != httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise
+            # Not every list says by what it can be ordered; all have an order of their own.
+            return self.pages(replace(ask, range_=None), decode)
 
     def page(self, ask: Ask, decode: Callable[[object], T]) -> tuple[T, ...]:
         """The items of one page only."""
@@ -157,7 +166,7 @@ class HerokuClient:
                     read_only=self.read_only,
                     record=self._record,
                     headers={"Authorization": f"Bearer {self._token.get_secret_value()}"},
-                    keep_alive=not ask.writes,
+                    for_writes=ask.writes,
                 )
             return self._clients[key]
 

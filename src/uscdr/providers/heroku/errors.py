@@ -136,11 +136,11 @@ def unreadable(reply: Reply, call: Call, problem: str) -> ProviderError:
 def _surely_refused(reply: Reply, body: Mapping[str, object]) -> bool:
     if not httpx.codes.is_client_error(reply.status) or reply.status == httpx.codes.REQUEST_TIMEOUT:
         return False
-    return bool(body.get("id")) or reply.status in _REFUSED_WHATEVER_THE_BODY
+    return bool(_error_id(body)) or reply.status in _REFUSED_WHATEVER_THE_BODY
 
 
 def _refused(reply: Reply, call: Call, body: Mapping[str, object]) -> ProviderError:
-    error_id = str(body.get("id", "")) or _ID_BY_STATUS.get(reply.status, "")
+    error_id = _error_id(body) or _ID_BY_STATUS.get(reply.status, "")
     row = _BY_ID.get(error_id) or _BY_ID.get(_ID_BY_STATUS.get(reply.status, "bad_request"))
     row = row or _BY_ID["bad_request"]
     says = row.says or f"it knows no such {_resource(body)}"
@@ -215,6 +215,11 @@ def _body(reply: Reply) -> Mapping[str, object]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def _error_id(body: Mapping[str, object]) -> str:
+    value = body.get("id")
+    return value if isinstance(value, str) and re.fullmatch(r"[a-z_0-9]{1,60}", value) else ""
 
 
 def _where(reply: Reply, call: Call) -> str:

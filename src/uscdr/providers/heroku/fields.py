@@ -33,6 +33,9 @@ def text(source: Mapping[str, object], name: str) -> str:
     value = source.get(name)
     if not isinstance(value, str) or not value:
         raise ShapeError(f"`{name}` is missing or is {_kind(value)}")
+    # JSON can hold half of a surrogate pair, which no file or screen takes.
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ShapeError(f"`{name}` is no valid text")
     return value
 
 

@@ -54,6 +54,7 @@ def connect(url: SecretStr, verify: ssl.SSLContext, deadline: Deadline) -> ssl.S
         plain = socket.create_connection((host, port), timeout=limit)
     except OSError as error:
         raise _unreachable(error.strerror or "no connection within the time limit", retryable=True) from None
+    _keep_alive(plain)
     try:
         return verify.wrap_socket(plain, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
@@ -63,6 +64,14 @@ def connect(url: SecretStr, verify: ssl.SSLContext, deadline: Deadline) -> ssl.S
     except OSError:
         plain.close()
         raise _unreachable("the TLS connection failed", retryable=True) from None
+
+
+def _keep_alive(plain: socket.socket) -> None:
+    """A long silent command must neither lose its connection to a router nor wait for one that is dead."""
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10)):
+        if hasattr(socket, option):
+            plain.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
 
 
 def stream(

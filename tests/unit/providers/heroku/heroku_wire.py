@@ -158,7 +158,8 @@ def roots(ca_file: Path | None = None) -> ssl.SSLContext:
 @pytest.fixture
 def connect(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
     monkeypatch.setattr(client, "trust", roots)
-    monkeypatch.setattr(http, "TIMEOUT", httpx.Timeout(0.1, connect=2.0))
+    for name in ("TIMEOUT", "WRITE_TIMEOUT"):
+        monkeypatch.setattr(http, name, httpx.Timeout(0.1, connect=2.0))
     with contextlib.ExitStack() as stack:
 
         def start(url: str = "https://api.heroku.com", data_url: str | None = None, **options: Any) -> HerokuClient:

@@ -16,7 +16,6 @@ from pydantic import SecretStr
 
 from uscdr.errors import Interrupted, MachineError, ProviderError
 from uscdr.models.heroku import Download, SignedUrl
-from uscdr.providers.heroku import download
 from uscdr.providers.heroku.backups import HerokuBackups
 from uscdr.providers.heroku.client import HerokuClient
 
@@ -108,7 +107,7 @@ def test_a_full_disk_is_this_machines_fault(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(download.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(MachineError, match="could not be written") as caught:
         fetch(connect(), peer(answer(200, DUMP)), target)
     assert "No space left" in caught.value.why
@@ -126,7 +125,7 @@ def test_a_disk_that_fills_up_while_writing_leaves_no_file(
         os.close(real(path, flags, mode))
         return real("/dev/full", os.O_WRONLY)
 
-    monkeypatch.setattr(download.os, "open", open_and_divert)
+    monkeypatch.setattr(os, "open", open_and_divert)
     with pytest.raises(MachineError) as caught:
         fetch(connect(), peer(answer(200, DUMP)), target)
     assert "No space left" in caught.value.why

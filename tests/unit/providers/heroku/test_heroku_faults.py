@@ -76,6 +76,7 @@ FAULTS: dict[str, Answer] = {
     "200 empty": answer(200, b""),
     "200 truncated JSON": answer(200, b'{"uuid": "t1", "na'),
     "200 wrong types": answer(200, [1]),
+    "200 nested without end": answer(200, b"[" * 100_000),
 }
 
 
@@ -306,3 +307,29 @@ def test_an_unreadable_ca_file_is_a_configuration_error(connect: Connect, tmp_pa
 def test_a_name_that_would_address_something_else_is_refused(name: str, connect: Connect) -> None:
     with pytest.raises(BadInput):
         HerokuPlatform(connect()).app(name)
+
+
+def test_text_that_is_no_text_is_an_unreadable_answer(peer: StartPeer, connect: Connect) -> None:
+    server = peer(answer(200, b'{"email": "canary\\ud800"}'))
+    with pytest.raises(ProviderError, match="could not be understood") as caught:
+        HerokuPlatform(connect(server.url)).account()
+    assert "canary" not in told(caught.value)
+
+
+def test_an_error_id_that_is_none_is_not_repeated(peer: StartPeer, connect: Connect) -> None:
+    server = peer(answer(422, {"id": "canary secret!", "message": "x"}))
+    with pytest.raises(ProviderError) as caught:
+        HerokuPlatform(connect(server.url)).account()
+    assert caught.value.error_id == "invalid_params"
+
+
+def test_a_write_never_rides_on_a_kept_connection(peer: StartPeer, connect: Connect) -> None:
+    """The server here closes each connection after its answer without saying so, as idle ones are closed."""
+
+    def unannounced(connection: socket.socket) -> None:
+        body = b'{"uuid": "t1"}'
+        connection.sendall(b"HTTP/1.1 201 X\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    backups = HerokuBackups(connect(peer(unannounced).url))
+    for _ in range(3):
+        assert backups.capture("db1").id == "t1"

@@ -228,6 +228,14 @@ def test_every_page_of_a_list_is_followed_and_each_fault_retried(
     assert len(waits) == 1
 
 
+def test_a_list_that_refuses_the_order_is_read_in_its_own(platform: HerokuPlatform, heroku: respx.MockRouter) -> None:
+    refused = httpx.Response(416, json={"id": "requested_range_not_satisfiable", "message": "x"})
+    answers = [refused, httpx.Response(200, json=[{"type": "web", "quantity": 1}])]
+    route = heroku.get(f"{API}/apps/clinic/formation").mock(side_effect=answers)
+    assert len(platform.formation("clinic")) == 1
+    assert ["Range" in call.request.headers for call in route.calls] == [True, False]
+
+
 def test_a_list_without_end_is_given_up(platform: HerokuPlatform, heroku: respx.MockRouter) -> None:
     route = heroku.get(f"{API}/apps/clinic/formation")
     route.respond(206, json=[{"type": "web", "quantity": 1}], headers={"Next-Range": "id same.."})

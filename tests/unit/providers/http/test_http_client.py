@@ -46,6 +46,8 @@ def test_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     assert proxy_for("https://api.heroku.com") is None
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
-    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+    monkeypatch.setenv("no_proxy", "status.example")
+    assert proxy_for("https://status.example") is None
     assert proxy_for("https://api.heroku.com") == "http://proxy.example:3128"
+    monkeypatch.delenv("no_proxy")
     assert proxy_for("https://127.0.0.1:5443") is None
