@@ -58,7 +58,7 @@ def test_plain_lines(run: str, golden: Golden, replay: Replay) -> None:
 @pytest.mark.parametrize("width", [40, 80, 120, None])
 def test_plan(width: int | None, golden: Golden, replay: Replay) -> None:
     plan = next(item.event for item in events(replay("good")) if isinstance(item.event, PlanReady))
-    plan = plan.model_copy(update={"phrase": "destroy 81234 rows of postgresql-curved-1234 for b118"})
+    plan = plan.model_copy(update={"phrase": "postgresql-curved-1234 of usc-pis: 81234 rows -> … rows of b118"})
     golden(f"plan-{width or 'pipe'}.txt", "\n".join(bare(line) for line in plan_lines(plan, width)) + "\n")
 
 
@@ -66,6 +66,7 @@ def test_blocked_dry_run_plan(golden: Golden, replay: Replay) -> None:
     plan = next(item.event for item in events(replay("good")) if isinstance(item.event, PlanReady))
     steps = list(plan.steps)
     steps[6] = steps[6].model_copy(update={"action": "blocked", "summary": "A capture is under way already: b120"})
+    steps[4] = steps[4].model_copy(update={"action": "skip", "summary": "nothing can be read from the database"})
     steps[5] = steps[5].model_copy(update={"action": "noop", "summary": "maintenance is on already"})
     plan = plan.model_copy(update={"steps": tuple(steps), "dry_run": True})
     golden("plan-blocked-80.txt", "\n".join(bare(line) for line in plan_lines(plan, 80)) + "\n")

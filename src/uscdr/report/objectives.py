@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from uscdr.report.fold import Fold
 from uscdr.report.model import DataReport, Objective, StepReport, TableLoss, Verdict
 
-DOORS, CHECKED = "maintenance_off", "verify_app"
+DOORS, CHECKED = "maintenance_off", "check_app"
 SERVICE_BACK = (DOORS, CHECKED)
 """The steps after whose success people can work again: the doors open, the application checked."""
 
@@ -58,22 +58,29 @@ def _reached(step: StepReport) -> bool:
 
 
 def recovery_point(fold: Fold) -> Objective:
-    """Age in seconds of the chosen backup against the RPO: all that was written later is lost.
+    """Seconds of writes lost against the RPO: from the chosen backup to the last write that is lost.
 
-    When the ledger counted no lost row, the point reached is the present, whatever the backup's age.
+    When the ledger does not know the last write, all that was written since the backup counts as
+    lost: its age when it was chosen.
     """
     target = fold.begun.rpo_seconds if fold.begun else 0.0
-    chosen, lost = fold.result("choose"), fold.result("ledger").get("rows_lost")
+    lost, basis = _lost_seconds(fold.result("choose"), fold.result("ledger"))
+    if lost is None:
+        return Objective(target_seconds=target, achieved_seconds=None, verdict="does not apply", basis=basis)
+    met: Verdict = "met" if lost <= target else "missed"
+    return Objective(target_seconds=target, achieved_seconds=lost, verdict=met, basis=basis)
+
+
+def _lost_seconds(chosen: dict[str, Any], ledger: dict[str, Any]) -> tuple[float | None, str]:
+    begun, last = _moment(chosen.get("created_at")), _moment(ledger.get("last_write"))
+    if begun and last:
+        return max(
+            0.0, (last - begun).total_seconds()
+        ), f"from backup {chosen.get('backup', '?')} to the last lost write"
     age = _number(chosen.get("age_seconds"))
     if age is None:
-        basis = "no backup was chosen in this run"
-        return Objective(target_seconds=target, achieved_seconds=None, verdict="does not apply", basis=basis)
-    basis = f"age of backup {chosen.get('backup', '?')} when it was chosen"
-    if lost == 0:
-        basis += "; the ledger found no row lost"
-    told = chosen.get("rpo_met")
-    met = told if isinstance(told, bool) else age <= target
-    return Objective(target_seconds=target, achieved_seconds=age, verdict="met" if met else "missed", basis=basis)
+        return None, "no backup was chosen in this run"
+    return age, f"age of backup {chosen.get('backup', '?')} when it was chosen"
 
 
 def data_facts(fold: Fold) -> DataReport:
@@ -108,6 +115,14 @@ def _table(row: dict[str, Any]) -> TableLoss | None:
 
 def _rows(value: object) -> list[dict[str, Any]]:
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return moment if moment and moment.tzinfo else None
 
 
 def _number(value: object) -> float | None:

@@ -144,6 +144,11 @@ class Board:
             return 0.0
         return max(0.0, ((self.finished_at or now) - self.started).total_seconds())
 
+    def still_needed(self, now: datetime) -> float:
+        """Seconds that the budgets of the unfinished phases still allow for."""
+        open_phases = [phase for phase in self.phases.values() if not phase.finished and phase.budget]
+        return sum(max(0.0, (phase.budget or 0.0) - phase.elapsed(now)) for phase in open_phases)
+
     @property
     def next_step(self) -> StepState | None:
         """The first planned step that has not begun."""

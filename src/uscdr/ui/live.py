@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from uscdr.models.events import RunFinished, Stamped, StepProgress
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
-from uscdr.ui.screen import frame
+from uscdr.ui.screen import frame, headline
 from uscdr.ui.sentences import sentences
 from uscdr.ui.style import Line, Span, Tone
 
@@ -83,8 +83,9 @@ class LiveViewer:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """The screen is away inside this context."""
+        """The screen is away inside this context; the clock stays above, as it stood."""
         self.pause()
+        self._leave_clock()
         try:
             yield
         finally:
@@ -133,6 +134,14 @@ class LiveViewer:
         width, height = self._console.size
         lines = frame(self._board, self._now(), width, max(4, height - 1))
         return _joined([_text(spans) for spans in lines])
+
+    def _leave_clock(self) -> None:
+        with self._turn:
+            try:
+                for spans in headline(self._board, self._now(), self._console.width):
+                    self._console.print(_text(spans))
+            except OSError as error:  # told to the bus by the next event
+                self._broken = error
 
     def _scroll(self, stamped: Stamped) -> None:
         least = {"loud"} if self._output.quiet else {"normal", "loud"}

@@ -6,11 +6,13 @@ from itertools import groupby
 
 from uscdr.models.events import PlannedStep, PlanReady
 from uscdr.ui.console import Output
-from uscdr.ui.sentences import effect_words
+from uscdr.ui.sentences import effect_words, will_write
 from uscdr.ui.style import Line, Span, Tone, line, painted
 from uscdr.ui.text import duration, wrap
 
 INDENT = 5
+UNKNOWN = "…"
+"""Stands in a phrase for what is not known yet."""
 NAMES = 9
 """Columns of the names on the left of a step's facts."""
 
@@ -42,10 +44,10 @@ def plan_lines(plan: PlanReady, width: int | None) -> list[Line]:
 
 
 def _head(plan: PlanReady) -> list[Line]:
-    destroys = [step.title for step in plan.steps if step.destructive]
-    writes = sum(step.effect != "read" for step in plan.steps)
+    writing = [step for step in plan.steps if will_write(step)]
+    destroys = [step.title for step in writing if step.destructive]
     dry = "Dry run: nothing will be changed. " if plan.dry_run else ""
-    lines = [line(Span(f"{dry}{len(plan.steps)} steps, {writes} of them write.", "strong"))]
+    lines = [line(Span(f"{dry}{len(plan.steps)} steps, {len(writing)} of them write.", "strong"))]
     lines += [line(Span("DESTROYS", "bad"), f" {title}") for title in destroys]
     return lines
 
@@ -67,17 +69,15 @@ def _action(step: PlannedStep) -> tuple[str, str, Tone]:
         case "blocked":
             return "BLOCKED", step.summary, "bad"
         case "later":
-            return "later", _known_after(step.summary), "warn"
+            return "later", step.summary, "warn"
         case "noop":
             return "nothing", step.summary, "dim"
+        case "skip":
+            return "skips", step.summary, "dim"
         case "read":
             return "looks", step.summary, "plain"
         case _:
             return "will", step.summary, "bad" if step.destructive else "plain"
-
-
-def _known_after(summary: str) -> str:
-    return summary if summary.startswith("known after") else f"known after an earlier step: {summary}"
 
 
 def _value(value: object) -> str:
@@ -115,6 +115,8 @@ def _foot(plan: PlanReady, width: int | None) -> list[Line]:
             line(Span(f"{'' if index else 'phrase':<{NAMES}}", "dim"), Span(piece, "strong"))
             for index, piece in enumerate(pieces)
         ]
+        if UNKNOWN in plan.phrase:
+            lines.append(line(" " * NAMES, Span(f"{UNKNOWN} is known when its turn comes; you are asked then", "dim")))
     blocked = [str(number) for number, step in enumerate(plan.steps, start=1) if step.action == "blocked"]
     if blocked:
         lines.append(line(Span(f"BLOCKED  step {', '.join(blocked)}: this plan cannot run as it is.", "bad")))

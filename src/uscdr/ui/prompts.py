@@ -123,12 +123,8 @@ class Prompter:
             typed = self._stdin.readline()
         except UnicodeDecodeError:
             return "\ufffd"  # typed, but not text: never equal to what is wanted
-        except KeyboardInterrupt as error:
-            self._output.err.offer("\n")
-            raise Interrupted(
-                "Interrupted at a question; nothing was confirmed.",
-                next_action="`uscdr runs resume` asks it again.",
-            ) from error
+        except OSError:  # the terminal hung up
+            return None
         if not typed:
             self._output.err.offer("\n")
             return None
@@ -136,9 +132,16 @@ class Prompter:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        with self._still(), _own_interrupt():
-            self._forget_typed_ahead()
-            yield
+        try:
+            with self._still(), _own_interrupt():
+                self._forget_typed_ahead()
+                yield
+        except KeyboardInterrupt as error:
+            self._output.err.offer("\n")
+            raise Interrupted(
+                "Interrupted at a question; nothing was confirmed.",
+                next_action="`uscdr runs resume` asks it again.",
+            ) from error
 
     def _forget_typed_ahead(self) -> None:
         # Keys struck while the screen moved were not meant for this question.

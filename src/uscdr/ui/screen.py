@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from uscdr.models.events import CheckFinished, Note
+from uscdr.models.events import CheckFinished, Note, RunStarted
 from uscdr.ui.board import Board, PhaseState, StepState
 from uscdr.ui.sentences import check_sentence, label, note_sentence, progress_words
 from uscdr.ui.style import Line, Span, Tone, bar, fitted, line
@@ -23,7 +23,7 @@ MOST_PHASES, MOST_CHANGES, MOST_NEWS = 6, 5, 4
 
 def frame(board: Board, now: datetime, width: int, height: int) -> list[Line]:
     """The screen as at most `height` lines of at most `width` columns; the least needed goes first."""
-    core = [*_head(board, now, width), (), *_phases(board, now, width), (), *_now(board, now, width)]
+    core = [*headline(board, now, width), (), *_phases(board, now, width), (), *_now(board, now, width)]
     changed, news = _changed(board), _later(board, width) if board.finished else _news(board)
     room = height - len(core)
     lines = core + _section(changed, room)
@@ -50,19 +50,25 @@ def _named(name: str, *parts: str | Span) -> Line:
     return line(Span(f"{name:<{INDENT}}", "dim"), *parts)
 
 
-def _head(board: Board, now: datetime, width: int) -> list[Line]:
+def headline(board: Board, now: datetime, width: int) -> list[Line]:
+    """What is being recovered, and the recovery clock; a warning when the budgets do not fit any more."""
     begun = board.begun
     if begun is None:
         return [line(Span(f"Run {board.run}", "title"))]
     title = f"{begun.scenario} recovery of {begun.app} ({begun.target})"
-    lines = [line(Span(piece, "title")) for piece in wrap(title, width)]
+    return [*(line(Span(piece, "title")) for piece in wrap(title, width)), *_clock(board, begun, now, width)]
+
+
+def _clock(board: Board, begun: RunStarted, now: datetime, width: int) -> list[Line]:
     spent, objective = board.elapsed(now), begun.rto_seconds
     tone, left = tone_of(spent, objective), objective - spent
     rest = f"{duration(left)} left" if left >= 0 else f"{duration(-left)} OVER"
     words = _named("Clock", Span(f"{clock(spent)} of {duration(objective)}", tone))
-    if width < NARROW:
-        return [*lines, words, _named("", Span(rest, tone))]
-    return [*lines, (*words, Span(", "), Span(rest, tone))]
+    lines = [words, _named("", Span(rest, tone))] if width < NARROW else [(*words, Span(", "), Span(rest, tone))]
+    needed = board.still_needed(now)
+    if not board.finished and needed > left >= 0:
+        lines += _wrapped("", f"AT RISK: the budgets still allow {duration(needed)}", "warn", width)
+    return lines
 
 
 def _phases(board: Board, now: datetime, width: int) -> list[Line]:

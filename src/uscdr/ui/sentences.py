@@ -92,13 +92,18 @@ def _run(event: ev.RunStarted | ev.RunResumed | ev.PlanReady | ev.RunFinished, b
 
 def plan_words(plan: ev.PlanReady) -> str:
     """The plan in one line: how many steps, how many write, how many destroy, its digest."""
-    writes = sum(step.effect != "read" for step in plan.steps)
-    destroys = sum(step.destructive for step in plan.steps)
+    writing = [step for step in plan.steps if will_write(step)]
+    writes, destroys = len(writing), sum(step.destructive for step in writing)
     blocked = sum(step.action == "blocked" for step in plan.steps)
     words = [f"plan: {len(plan.steps)} steps, {_do(writes, 'write')}, {_do(destroys, 'destroy')}"]
     if blocked:
         words.append(f"{blocked} BLOCKED")
     return f"{', '.join(words)} (digest {plan.digest[:12]})"
+
+
+def will_write(step: ev.PlannedStep) -> bool:
+    """Whether the step, as planned, will change something."""
+    return step.effect != "read" and step.action not in {"noop", "skip"}
 
 
 def _do(count: int, verb: str) -> str:

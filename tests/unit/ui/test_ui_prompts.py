@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 from collections.abc import Iterator
@@ -128,6 +129,24 @@ def test_keys_struck_before_the_question_do_not_answer_it() -> None:
         child.expect("ANSWER True")
     finally:
         child.close(force=True)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_that_hangs_up_is_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hung_up() -> str:
+        raise OSError(errno.EIO, "hung up")
+
+    stdin = Terminal()
+    monkeypatch.setattr(stdin, "readline", hung_up)
+    prompter = Prompter(Output(stdout=io.StringIO(), stderr=Terminal()), stdin=stdin)
+    assert prompter.interactive
+    assert prompter.confirm_phrase({"rows": "1"}, PHRASE) is False
+    with pytest.raises(Declined):
+        prompter.choose("What became of it?", ("adopt", "redo", "abort"))
 
 
 def test_without_a_terminal_the_phrase_and_the_way_to_pass_it_are_told() -> None:

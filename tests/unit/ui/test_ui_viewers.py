@@ -15,10 +15,13 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from uscdr.events import Bus, Redactor
 from uscdr.models import events as ev
 from uscdr.models.events import PlanReady, Stamped
+from uscdr.report.build import build
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
 from uscdr.ui.jsonl import JsonLinesViewer
@@ -27,6 +30,7 @@ from uscdr.ui.plain import PlainViewer
 from uscdr.ui.planview import show_plan
 from uscdr.ui.screen import frame
 from uscdr.ui.style import bare
+from uscdr.ui.text import cells
 from uscdr.ui.viewers import open_viewers
 
 EVENTS = Path(__file__).parents[2] / "golden" / "events"
@@ -144,6 +148,33 @@ def test_an_overrun_is_red_and_said_in_words() -> None:
     board.apply(stream("good")[0])
     lines = frame(board, T0 + timedelta(hours=2, minutes=5), 80, 23)
     assert any(span.tone == "bad" and span.text == "5 min OVER" for spans in lines for span in spans)
+
+
+def test_budgets_that_do_not_fit_any_more_are_told_in_time() -> None:
+    board = Board()
+    for item in stream("good")[:3]:
+        board.apply(item)
+    fits = "\n".join(bare(spans) for spans in frame(board, T0 + timedelta(minutes=30), 80, 23))
+    late = "\n".join(bare(spans) for spans in frame(board, T0 + timedelta(minutes=40), 80, 23))
+    assert "AT RISK" not in fits
+    assert "1 h 20 min left" in late
+    assert "AT RISK: the budgets still allow 1 h 25 min" in late
+
+
+ALL = [item for name in ("good", "failing", "resumed") for item in stream(name)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(ALL), max_size=40), st.integers(20, 130), st.integers(4, 40))
+def test_no_order_of_events_breaks_a_view(events: list[Stamped], width: int, height: int) -> None:
+    board, plain = Board(), PlainViewer(Output(stdout=io.StringIO(), stderr=io.StringIO()))
+    for item in events:
+        board.apply(item)
+        plain(item)
+        lines = [bare(spans) for spans in frame(board, item.at, width, height)]
+        assert len(lines) <= height
+        assert all(cells(text) <= width for text in lines)
+    build(events)
 
 
 def test_foreign_text_cannot_reach_the_screen_raw() -> None:
