@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, Interrupted, ProviderError, RateLimited, WriteRefused
 from uscdr.providers.heroku.errors import clean, retry_after
@@ -111,3 +112,7 @@ def test_a_providers_sentence_stays_readable() -> None:
     said = 'The mini plan has reached end-of-life;\x1b[31m see "heroku-postgresql:essential-0".\n'
     assert clean(said) == 'The mini plan has reached end-of-life; [31m see "heroku-postgresql:essential-0".'
     assert len(clean("word " * 200)) <= 300
+
+
+def test_what_went_with_the_request_is_taken_out_whatever_it_looks_like() -> None:
+    assert clean("we got canary and canary", (SecretStr("canary"),)) == "we got [hidden] and [hidden]"
