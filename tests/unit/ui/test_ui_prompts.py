@@ -15,6 +15,8 @@ from uscdr.ui.console import Output
 from uscdr.ui.prompts import Prompter
 
 PHRASE = "destroy 81234 rows of curved for b118"
+PYTHON = ("-c", 'exec "$0" "$@"', sys.executable)
+"""This interpreter through the shell: pexpect misjudges what an unprivileged user may execute."""
 ASKER = f"""
 import signal, sys
 from uscdr.errors import UscdrError
@@ -38,7 +40,7 @@ except UscdrError as error:
 @pytest.fixture
 def asked(request: pytest.FixtureRequest) -> Iterator[pexpect.spawn]:
     env = {"TERM": "xterm", "PYTHONUTF8": "1", "PATH": "/usr/bin:/bin"}
-    child = pexpect.spawn(sys.executable, ["-c", ASKER, request.param], timeout=20, env=env)
+    child = pexpect.spawn("/bin/sh", [*PYTHON, "-c", ASKER, request.param], timeout=20, env=env)
     child.expect("> ")
     yield child
     child.close(force=True)
@@ -116,10 +118,10 @@ def test_a_line_of_text(asked: pexpect.spawn) -> None:
 
 
 def test_keys_struck_before_the_question_do_not_answer_it() -> None:
-    program = ASKER.replace("try:\n", "print('READY', flush=True); import time; time.sleep(1)\ntry:\n", 1)
-    child = pexpect.spawn(
-        sys.executable, ["-c", program, "confirm"], timeout=20, env={"TERM": "xterm", "PYTHONUTF8": "1"}
-    )
+    waits = "import select; print('READY', flush=True); select.select([0], [], [])\ntry:\n"
+    program = ASKER.replace("try:\n", waits, 1)
+    env = {"TERM": "xterm", "PYTHONUTF8": "1"}
+    child = pexpect.spawn("/bin/sh", [*PYTHON, "-c", program, "confirm"], timeout=20, env=env)
     try:
         child.expect("READY")
         child.sendline("")

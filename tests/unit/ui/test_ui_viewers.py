@@ -306,8 +306,8 @@ print("THE END")
 
 def test_a_whole_run_on_a_real_terminal() -> None:
     child = pexpect.spawn(
-        sys.executable,
-        ["-c", ON_A_TERMINAL],
+        "/bin/sh",
+        ["-c", 'exec "$0" -c "$1"', sys.executable, ON_A_TERMINAL],
         dimensions=(24, 80),
         timeout=30,
         encoding="utf-8",
