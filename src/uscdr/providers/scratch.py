@@ -7,7 +7,7 @@ import hashlib
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
 
 _DATABASE = "scratch"
+_READER = "uscdr_reader"
 _PLATFORM_SCHEMA = "heroku_ext"
 
 # Over the private server's own settings, which do without crash safety already. The log gets no
@@ -46,7 +47,8 @@ class LocalScratch:
 
     `directory` (made with mode 0700) gets one subdirectory for each server, which is removed with the
     server at the end of the context, and by a guard if this process is killed. `jobs` is the number of
-    parallel restore workers; `tools` a directory of PostgreSQL programs; a set `stop` cuts a restore
+    parallel restore workers; `tools` a directory of PostgreSQL programs; `extensions` are made in the
+    schema `public` before a restore unless the dump makes them itself; a set `stop` cuts a restore
     short; `statement_timeout` (seconds) bounds each query on the restored database.
     """
 
@@ -56,12 +58,14 @@ class LocalScratch:
         *,
         jobs: int = 2,
         tools: Path | None = None,
+        extensions: Sequence[str] = (),
         stop: threading.Event | None = None,
         statement_timeout: float = 600.0,
     ) -> None:
         self._directory = directory
         self._jobs = jobs
         self._tools = tools
+        self._extensions = tuple(extensions)
         self._stop = stop
         self._statement_timeout = statement_timeout
         self._prepared: Future[LocalPostgres] | None = None
@@ -108,7 +112,7 @@ class LocalScratch:
         with server:
             self._fill(server, archive, progress)
             yield PostgresDatabase(
-                SecretStr(server.dsn(_DATABASE)),
+                SecretStr(server.dsn(_DATABASE, _READER, _add_reader(server))),
                 read_only=True,
                 statement_timeout=self._statement_timeout,
                 lock_timeout=10.0,
@@ -117,7 +121,7 @@ class LocalScratch:
             )
 
     def _fill(self, server: LocalPostgres, archive: Archive, progress: Progress) -> None:
-        _create(server, archive)
+        _create(server, archive, [name for name in self._extensions if name not in archive.extensions])
         with _session(server, "postgres") as watching:
             restoring.run(
                 archive,
@@ -156,24 +160,42 @@ def _sweep(directory: Path) -> None:
             reap(path)
 
 
-def _create(server: LocalPostgres, archive: Archive) -> None:
+def _create(server: LocalPostgres, archive: Archive, extensions: Sequence[str]) -> None:
     """Makes the empty database, fit for a dump of the platform."""
+    from psycopg import sql
+
     with _session(server, "postgres") as connection:
         connection.execute(f"CREATE DATABASE {_DATABASE} TEMPLATE template0".encode())
         path = f'ALTER DATABASE {_DATABASE} SET search_path = "$user", public, {_PLATFORM_SCHEMA}'
         connection.execute(path.encode())
         known = {name for (name,) in connection.execute("SELECT name::text FROM pg_available_extensions")}
-    missing = sorted(set(archive.extensions) - known)
+    _demand({*archive.extensions, *extensions} - known)
+    with _session(server, _DATABASE) as connection:
+        # The platform keeps extensions in a schema that its dumps may name without making it.
+        if archive.extensions and _PLATFORM_SCHEMA not in archive.schemas:
+            connection.execute(f"CREATE SCHEMA {_PLATFORM_SCHEMA}".encode())
+        for name in extensions:
+            connection.execute(sql.SQL("CREATE EXTENSION {} SCHEMA public").format(sql.Identifier(name)))
+
+
+def _demand(missing: set[str]) -> None:
     if missing:
         raise CheckFailed(
-            f"the dump cannot be proved on this machine: it needs the extension {', '.join(missing)}",
+            f"the dump cannot be proved on this machine: it needs the extension {', '.join(sorted(missing))}",
             why="the local PostgreSQL does not have it; the dump itself may be sound",
             next_action="install the extension for the local PostgreSQL",
         )
-    # The platform keeps extensions in a schema that its dumps may name without making it.
-    if archive.extensions and _PLATFORM_SCHEMA not in archive.schemas:
-        with _session(server, _DATABASE) as connection:
-            connection.execute(f"CREATE SCHEMA {_PLATFORM_SCHEMA}".encode())
+
+
+def _add_reader(server: LocalPostgres) -> str:
+    """Makes a role that may read everything and do nothing else; returns its password."""
+    from psycopg import sql
+
+    password = secrets.token_urlsafe(24)
+    make = sql.SQL("CREATE ROLE {} LOGIN BYPASSRLS IN ROLE pg_read_all_data PASSWORD {}")
+    with _session(server, "postgres") as connection:
+        connection.execute(make.format(sql.Identifier(_READER), sql.Literal(password)))
+    return password
 
 
 def _analyse(server: LocalPostgres) -> None:

@@ -74,14 +74,24 @@ def server() -> Iterator[LocalPostgres]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def model(server: LocalPostgres) -> str:
+    """The database that every test's own is copied from."""
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE model")
+    Clinic(server, "model").run(CLINIC)
+    return "model"
+
+
 @pytest.fixture
-def new_database(server: LocalPostgres) -> Iterator[Callable[[], Clinic]]:
+def new_database(server: LocalPostgres) -> Iterator[Callable[..., Clinic]]:
     made: list[str] = []
 
-    def make() -> Clinic:
+    def make(template: str = "template1") -> Clinic:
         name = f"test_{secrets.token_hex(4)}"
+        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            connection.execute(copy)
         made.append(name)
         return Clinic(server, name)
 
@@ -92,7 +102,5 @@ def new_database(server: LocalPostgres) -> Iterator[Callable[[], Clinic]]:
 
 
 @pytest.fixture
-def clinic(new_database: Callable[[], Clinic]) -> Clinic:
-    made = new_database()
-    made.run(CLINIC)
-    return made
+def clinic(new_database: Callable[..., Clinic], model: str) -> Clinic:
+    return new_database(model)

@@ -1,0 +1,63 @@
+"""Of what pg_restore writes, only words that cannot be a patient's are kept."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from uscdr.providers.postgres.complaints import blames_machine, reasons
+
+WITHHELD = "the server's message is withheld: it may quote rows"
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        (
+            'pg_restore: error: could not execute query: ERROR:  invalid input syntax for type date: "Ana"',
+            ["could not execute query: invalid input syntax for type date"],
+        ),
+        (
+            'pg_restore: error: COPY failed for table "p": ERROR:  duplicate key value violates unique constraint "k"',
+            ['COPY failed for table "p": duplicate key value violates unique constraint'],
+        ),
+        (
+            "pg_restore: error: could not execute query: ERROR:  Ana is too young",
+            [f"could not execute query: {WITHHELD}"],
+        ),
+        ("pg_restore: error: something new: ERROR: Ana", [WITHHELD]),
+        (
+            "pg_restore: error: could not uncompress data: incorrect data check",
+            ["could not uncompress data: incorrect data check"],
+        ),
+        ('pg_restore: error: could not open input file "/home/ana/d"', ["could not open input file"]),
+        ("DETAIL:  Key (name)=(Ana) already exists.", []),
+        ('CONTEXT:  COPY p, line 1: "Ana"', []),
+        ("Command was: INSERT INTO p VALUES ('Ana')", []),
+        ("pg_restore: detail: Ana", []),
+        ("pg_restore: warning: errors ignored on restore: 1", []),
+    ],
+)
+def test_what_is_kept(line: str, kept: list[str]) -> None:
+    assert reasons([line]) == kept
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="\r\n")))
+def test_free_text_of_the_server_is_never_kept(value: str) -> None:
+    told = [
+        f"pg_restore: error: could not execute query: ERROR:  zz{value}",
+        f'pg_restore: error: COPY failed for table "p": ERROR:  invalid input syntax for type date: "{value}"',
+        f"DETAIL:  {value}",
+    ]
+    assert reasons(told) == [
+        f"could not execute query: {WITHHELD}",
+        'COPY failed for table "p": invalid input syntax for type date',
+    ]
+
+
+def test_the_machines_troubles_are_told_from_the_dumps() -> None:
+    full = 'pg_restore: error: COPY failed for table "p": ERROR:  could not extend file "base/1": No space'
+    (reason,) = reasons([full])
+    assert blames_machine(reason)
+    assert not blames_machine("could not uncompress data: incorrect data check")

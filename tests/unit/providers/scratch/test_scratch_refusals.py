@@ -1,0 +1,138 @@
+"""Dumps that are damaged, of the wrong kind, too new, or that do not restore: each says why, and no more."""
+
+from __future__ import annotations
+
+import secrets
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from uscdr.errors import CheckFailed, MachineError, UscdrError
+from uscdr.providers.scratch import LocalScratch
+
+CANARY = "Canario"
+
+
+def ignore(done: int, total: int | None) -> None:
+    """Takes no notice of progress."""
+
+
+def refusal(base: Path, dump: Path, **options: Any) -> CheckFailed:
+    with pytest.raises(CheckFailed) as caught, LocalScratch(base, **options).restore(dump, ignore):
+        pytest.fail("a bad dump was restored")
+    assert CANARY not in whole(caught.value)
+    return caught.value
+
+
+def whole(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error)) + repr(vars(error))
+
+
+def test_extension_that_the_dump_takes_for_granted(source: Any, base: Path, tmp_path: Path) -> None:
+    source.run("CREATE EXTENSION citext SCHEMA public; CREATE TABLE folded (a citext)")
+    dump = source.dump(tmp_path / "d", "--extension=plpgsql", "--table=folded")
+    source.run("DROP EXTENSION citext CASCADE; DROP TABLE folded")
+    refusal(base, dump)
+    with LocalScratch(base, extensions=["citext"]).restore(dump, ignore) as database:
+        assert database.counts(["folded"]) == {"folded": 0}
+    assert "no_such_extension" in refusal(base, dump, extensions=["no_such_extension"]).message
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "the file is empty"),
+        (b"PGDMP", "does not begin"),
+        (b"<!DOCTYPE html><html>Request has expired: Canario</html>", "web page"),
+        (b"<?xml version='1.0'?><Error>Canario</Error>", "XML"),
+        (b"--\n-- PostgreSQL database dump\n--\nINSERT INTO p VALUES ('Canario');", "plain SQL"),
+        (b"\x1f\x8b\x08Canario", "gzip"),
+        (b"Canario" * 100, "does not begin"),
+    ],
+)
+def test_what_is_no_dump(base: Path, tmp_path: Path, content: bytes, why: str) -> None:
+    dump = tmp_path / "dump"
+    dump.write_bytes(content)
+    error = refusal(base, dump)
+    assert error.message == "not a database dump"
+    assert why in error.why
+
+
+def test_truncated_dump(base: Path, good: Path, tmp_path: Path) -> None:
+    whole_dump = good.read_bytes()
+    for length in (200, len(whole_dump) // 2, len(whole_dump) - 20_000):
+        (tmp_path / "dump").write_bytes(whole_dump[:length])
+        assert "pg_restore ended" not in refusal(base, tmp_path / "dump").why
+
+
+def test_flipped_bit_in_the_data(base: Path, good: Path, tmp_path: Path) -> None:
+    damaged = bytearray(good.read_bytes())
+    damaged[len(damaged) // 2] ^= 0x10
+    (tmp_path / "dump").write_bytes(damaged)
+    error = refusal(base, tmp_path / "dump")
+    assert "does not restore" in error.message
+    assert "uncompress" in error.why
+
+
+def test_dump_of_nothing(source: Any, base: Path, tmp_path: Path) -> None:
+    error = refusal(base, source.dump(tmp_path / "dump", "--schema-only"))
+    assert "no table data" in error.message
+
+
+def test_newer_archive_format_names_the_client_needed(base: Path, good: Path, tmp_path: Path) -> None:
+    newer = bytearray(good.read_bytes())
+    newer[6] = 99
+    (tmp_path / "dump").write_bytes(newer)
+    error = refusal(base, tmp_path / "dump")
+    assert "archive format 1.99 needs pg_restore" in error.message
+    assert "too new" in error.message
+
+
+def test_old_client_is_told_the_version_needed(base: Path, good: Path, tmp_path: Path) -> None:
+    old = tmp_path / "tools" / "pg_restore"
+    old.parent.mkdir()
+    old.write_text("#!/bin/sh\necho 'pg_restore (PostgreSQL) 15.18'\n")
+    old.chmod(0o755)
+    error = refusal(base, good, tools=old.parent)
+    assert "needs pg_restore 17 or newer" in error.message
+    assert "15.18" in error.why
+
+
+def test_missing_dump_is_this_machines_trouble(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(MachineError), LocalScratch(base).restore(tmp_path / "none", ignore):
+        pytest.fail("restored nothing")
+
+
+def test_errors_of_the_server_come_without_values(source: Any, base: Path, tmp_path: Path) -> None:
+    """Rows that break a constraint, and a function that raises a name, quote nothing."""
+    source.run(
+        "CREATE FUNCTION strict(t text) RETURNS boolean LANGUAGE plpgsql AS"
+        " $$ BEGIN IF t LIKE 'Canario%' THEN RAISE 'Canario is %', t; END IF; RETURN true; END $$;"
+        "CREATE TABLE raising (name text); INSERT INTO raising VALUES ('fine');"
+        "ALTER TABLE raising ADD CHECK (strict(name));"
+        "ALTER TABLE raising DISABLE TRIGGER ALL;"
+        "CREATE TABLE parent (name text PRIMARY KEY); CREATE TABLE child (name text REFERENCES parent);"
+        "SET session_replication_role = replica; INSERT INTO child VALUES ('Canario orphan')"
+    )
+    source.run(
+        "CREATE OR REPLACE FUNCTION strict(t text) RETURNS boolean LANGUAGE sql AS 'SELECT true';"
+        "INSERT INTO raising VALUES ('Canario 7')"
+    )
+    source.run(
+        "CREATE OR REPLACE FUNCTION strict(t text) RETURNS boolean LANGUAGE plpgsql AS"
+        " $$ BEGIN IF t LIKE 'Canario%' THEN RAISE 'Canario is %', t; END IF; RETURN true; END $$"
+    )
+    dump = source.dump(tmp_path / "dump")
+    source.run("DROP TABLE raising, child, parent; DROP FUNCTION strict")
+    error = refusal(base, dump)
+    assert error.message == "the dump does not restore: 2 errors"
+    assert 'COPY failed for table "raising": the server\'s message is withheld' in error.why
+    assert "could not execute query: insert or update on table" in error.why
+
+
+def test_errors_have_something_to_do_next(base: Path, tmp_path: Path) -> None:
+    (tmp_path / "dump").write_bytes(secrets.token_bytes(64))
+    error: UscdrError = refusal(base, tmp_path / "dump")
+    assert error.next_action
