@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import trustme
-from heroku_wire import Answer, Connect, Peer, StartPeer, answer, reset, reset_in_body, silence
+from heroku_wire import Answer, Connect, Peer, StartPeer, answer, patience, reset, reset_in_body, silence
 from pydantic import SecretStr
 
 from uscdr.errors import Interrupted, MachineError, ProviderError
@@ -85,7 +85,7 @@ def test_a_fault_is_an_error_and_not_a_file(fault: str, peer: StartPeer, connect
     script, words = FAULTS[fault]
     server = peer(script)
     with pytest.raises(ProviderError, match=words) as caught:
-        fetch(connect(), server, target)
+        fetch(connect(silent_after=patience(script)), server, target)
     assert not target.exists()
     assert "fresh link" in caught.value.next_action
     assert "canary" not in f"{caught.value!r} {vars(caught.value)}"

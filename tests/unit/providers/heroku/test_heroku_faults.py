@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from heroku_wire import CANARY, Answer, Connect, StartPeer, answer, reset, reset_in_body, silence
+from heroku_wire import CANARY, Answer, Connect, StartPeer, answer, patience, reset, reset_in_body, silence
 from pydantic import SecretStr
 
 from uscdr.errors import (
@@ -92,7 +92,7 @@ def test_a_read_is_asked_again_then_fails_with_nothing_in_doubt(
 ) -> None:
     server = peer(FAULTS[fault])
     with pytest.raises(ProviderError) as caught:
-        READS[read](connect(server.url))
+        READS[read](connect(server.url, silent_after=patience(FAULTS[fault])))
     assert not isinstance(caught.value, AnswerLost | NotFound | CredentialsRefused)
     assert len(server.requests) == ATTEMPTS
     assert len(waits) == ATTEMPTS - 1
@@ -107,7 +107,7 @@ def test_a_write_that_may_have_arrived_is_sent_once_and_its_answer_is_lost(
 ) -> None:
     server = peer(FAULTS[fault])
     with pytest.raises(AnswerLost) as caught:
-        WRITES[write](connect(server.url))
+        WRITES[write](connect(server.url, silent_after=patience(FAULTS[fault])))
     assert len(server.requests) == 1
     assert waits == []
     assert "canary" not in told(caught.value)
