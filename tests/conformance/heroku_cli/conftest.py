@@ -42,14 +42,15 @@ def _point_clients(scratch: Path, state: Path, clients: Path) -> SandboxUnderTes
     home = scratch / "home"
     home.mkdir()
     variables = json.loads(uscdr("env", "--json", state=state))
-    environment = client_environment(clients, home, variables)
     facts = json.loads((state / "sandbox.json").read_text())
     # The runbook names Heroku's git host; the address alone is redirected, the command stays as written.
-    git_host = f"https://{facts['heroku']['git_host']}/"
-    rewrite = ["config", "--global", f"url.{git_host}.insteadOf", "https://git.heroku.com/"]
-    checkout = _checkout(scratch, environment)
-    subprocess.run(["git", *rewrite], env=environment, cwd=checkout, check=True)
-    return SandboxUnderTest(state, clients, home, checkout, environment, facts)
+    rewrite = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.https://{facts['heroku']['git_host']}/.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://git.heroku.com/",
+    }
+    environment = client_environment(clients, home, {**variables, **rewrite})
+    return SandboxUnderTest(state, clients, home, _checkout(scratch, environment), environment, facts)
 
 
 def _checkout(scratch: Path, environment: dict[str, str]) -> Path:

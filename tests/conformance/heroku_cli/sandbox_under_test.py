@@ -35,7 +35,8 @@ class Answer:
 
 def uscdr(*arguments: str, state: Path) -> str:
     """Runs our own program on the sandbox of `state` and returns its standard output."""
-    command = [sys.executable, "-m", "uscdr", "sandbox", *arguments, "--state", str(state)]
+    program = "from uscdr.cli.boundary import main; main()"
+    command = [sys.executable, "-c", program, "sandbox", *arguments, "--state", str(state)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert answer.returncode == 0, f"{shlex.join(command)}: {answer.returncode}\n{answer.stderr}"
     return answer.stdout
@@ -93,8 +94,7 @@ class SandboxUnderTest:
 
     def writes(self) -> int:
         """How many writes the providers received so far."""
-        entries = [json.loads(line) for line in uscdr("audit", "--json", state=self.state).splitlines()]
-        return len(entries)
+        return len(json.loads(uscdr("audit", "--json", state=self.state)))
 
     def sql(self, query: str, app: str = "usc-pis") -> Any:
         """The first value of the answer of the app's own database to `query`."""

@@ -41,15 +41,18 @@ def _lift(inner: Path, target: Path) -> None:
 def language(root: Path, buildpacks: list[str]) -> str:
     """What the app's last buildpack gives, else what detection finds: Node.js is tried first, and alone.
 
-    Raises BuildFailed.
+    Raises BuildFailed: nothing fits, or a buildpack of the app does not find its files.
     """
+    node = (root / "package.json").exists()
+    python = any((root / mark).exists() for mark in _PYTHON_MARKS) or any(root.rglob("manage.py"))
+    for buildpack in buildpacks:
+        if not (python if "python" in buildpack else node):
+            raise BuildFailed(f"App not compatible with buildpack: {buildpack}")
     if buildpacks:
         return "Python" if "python" in buildpacks[-1] else "Node.js"
-    if (root / "package.json").exists():
-        return "Node.js"
-    if any((root / mark).exists() for mark in _PYTHON_MARKS) or list(root.rglob("manage.py")):
-        return "Python"
-    raise BuildFailed("No default language could be detected for this app.")
+    if not node and not python:
+        raise BuildFailed("No default language could be detected for this app.")
+    return "Node.js" if node else "Python"
 
 
 def process_types(root: Path) -> dict[str, str]:
