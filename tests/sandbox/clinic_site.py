@@ -109,6 +109,7 @@ def deploy(root: Path, database_url: str) -> Site:
         "CHECK_EMAIL": EMAIL,
         "CHECK_PASSWORD": PASSWORD,
         "BEAT_SECONDS": "0.5",
+        "IDLE_HEARTBEAT": "1",
     }
     return Site(root, env)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from uscdr.errors import AnswerLost, CredentialsRefused, Interrupted, NotFound, OutcomeUnknown, ProviderError
+from uscdr.errors import Interrupted, OutcomeUnknown, ProviderError
 
 T = TypeVar("T")
 MAX_BLIND_LOOKS = 20
@@ -61,9 +61,9 @@ def until(look: Callable[[], T], done: Callable[[T], bool], patience: Patience, 
             blind, last = 0, None
             if done(seen):
                 return seen
-        except (CredentialsRefused, NotFound) as error:
-            raise _unknown(patience, error.message) from error
         except ProviderError as error:
+            if not error.retryable:
+                raise _unknown(patience, error.message) from error
             blind, last = blind + 1, error
         if blind >= MAX_BLIND_LOOKS:
             raise _unknown(patience, f"{blind} looks in a row failed; the last: {last.message if last else ''}")
@@ -79,8 +79,3 @@ def _unknown(patience: Patience, why: str) -> OutcomeUnknown:
         why=why,
         next_action=f"Look at: {patience.look_at}. Then: uscdr runs resume (it looks first and repeats nothing).",
     )
-
-
-def lost(error: BaseException) -> bool:
-    """Whether a write's answer was lost, so that its effect must be looked for."""
-    return isinstance(error, AnswerLost)

@@ -81,14 +81,21 @@ def _contract(parts: Parts, app: App, request: UpRequest, manage: str) -> dict[s
 
 async def _fill(parts: Parts, source: Source, request: UpRequest, tell: Progress) -> dict[str, Any]:
     core, manage = parts.core, source.manage
-    app = await deploy.deploy(core, source, request, tell.stage)
+    app, archive = await deploy.deploy(core, source, request, tell.stage)
     contract = _contract(parts, app, request, manage)
     if request.app_source:
         deploy.start_dynos(core, app)
     else:
         tell.stage(f"Generating {request.patients} synthetic patients")
-        account = await deploy.fill_clinic(core, app, request, manage)
-        contract["check_account"] = {"email": account.email, "password": account.password}
+        # A second deploy of the same code, so that there is a release to roll back to.
+        account, _ = await asyncio.gather(
+            deploy.fill_clinic(core, app, request, manage), deploy.build(core, app, archive)
+        )
+        contract["check_account"] = {
+            "email": account.email,
+            "password": account.password,
+            "token": account.token,
+        }
     tell.stage("Capturing the first backup, b001")
     await deploy.first_backup(core, app, request)
     if not request.app_source:

@@ -19,10 +19,11 @@ from uscdr.sandbox.platform import addons, apps
 from uscdr.sandbox.platform.dynos import scale
 from uscdr.sandbox.platform.plans import choose
 from uscdr.sandbox.world.apps import App
-from uscdr.sandbox.world.entities import Addon, Domain, new_id
+from uscdr.sandbox.world.entities import Addon, Domain, FormationEntry, new_id
 
 DOMAIN = "clinic.usc-pis.example"
 _SINCE_BACKUP = 50  # one patient in so many is written after the backup
+_FRESH_SECONDS, _DAY_SECONDS = 2.0, 86400.0
 _READY_LIMIT = 60.0
 _POLL = 0.03
 _TAIL = 6
@@ -35,6 +36,7 @@ class CheckAccount:
 
     email: str
     password: str = field(repr=False)
+    token: str = field(repr=False)
 
 
 def clinic_config(app: App) -> dict[str, str]:
@@ -58,8 +60,11 @@ def clinic_config(app: App) -> dict[str, str]:
     }
 
 
-async def deploy(core: Core, source: Source, request: UpRequest, tell: Tell) -> App:
-    """Create the app with its add-ons and config, and build the source. Raises MachineError."""
+async def deploy(core: Core, source: Source, request: UpRequest, tell: Tell) -> tuple[App, Path]:
+    """Create the app with its add-ons and config, and build the source, whose archive is returned too.
+
+    Raises MachineError.
+    """
     tell("Creating the app and its database")
     archive = core.builds.source_file(new_id())
     packing = asyncio.create_task(asyncio.to_thread(pack, source, archive))
@@ -73,19 +78,22 @@ async def deploy(core: Core, source: Source, request: UpRequest, tell: Tell) -> 
     if source.needs_node:
         app.buildpacks = ["heroku/nodejs", "heroku/python"]
     await packing
+    # No dyno before the data is there: it would only compete for the machine.
+    app.formation["web"] = FormationEntry("web", "", 0)
     tell("Building and releasing it (migrations run in the release phase)")
-    await _build(core, app, archive)
-    return app
+    await build(core, app, archive)
+    return app, archive
 
 
-async def _build(core: Core, app: App, archive: Path) -> None:
-    build = core.builds.start(app, f"{core.api_url}{SOURCE_PATH}{archive.stem}", version=secrets.token_hex(20))
-    async for _ in build.output.follow():
+async def build(core: Core, app: App, archive: Path) -> None:
+    """Build and release a packed source. Raises MachineError with the last lines of the output."""
+    made = core.builds.start(app, f"{core.api_url}{SOURCE_PATH}{archive.stem}", version=secrets.token_hex(20))
+    async for _ in made.output.follow():
         continue
-    if build.release:
-        await build.release.done.wait()
-    if build.release is None or build.release.status != "succeeded":
-        log = build.release.output if build.release and build.release.output else build.output
+    if made.release:
+        await made.release.done.wait()
+    if made.release is None or made.release.status != "succeeded":
+        log = made.release.output if made.release and made.release.output else made.output
         raise MachineError(
             "The app could not be deployed in the sandbox.",
             why=" | ".join(log.text().splitlines()[-_TAIL:]),
@@ -120,9 +128,9 @@ async def run_inside(core: Core, app: App, command: str, environment: dict[str, 
 
 async def fill_clinic(core: Core, app: App, request: UpRequest, manage: str) -> CheckAccount:
     """Generate the clinic's data and the account for checks."""
-    account = CheckAccount("check@usc-pis.example", secrets.token_urlsafe(18))
+    account = CheckAccount("check@usc-pis.example", secrets.token_urlsafe(18), secrets.token_hex(20))
     command = f"{manage} generate_clinic --patients {request.patients} --seed {request.seed}"
-    known = {"CHECK_EMAIL": account.email, "CHECK_PASSWORD": account.password}
+    known = {"CHECK_EMAIL": account.email, "CHECK_PASSWORD": account.password, "CHECK_TOKEN": account.token}
     await run_inside(core, app, command, known)
     return account
 
@@ -130,7 +138,8 @@ async def fill_clinic(core: Core, app: App, request: UpRequest, manage: str) -> 
 async def write_since_backup(core: Core, app: App, request: UpRequest, manage: str) -> None:
     """A few more patients, which a recovery from the backup will lose."""
     patients = max(1, request.patients // _SINCE_BACKUP)
-    command = f"{manage} generate_clinic --patients {patients} --seed {request.seed + 1}"
+    days = max(request.backup_age, _FRESH_SECONDS) / _DAY_SECONDS
+    command = f"{manage} generate_clinic --patients {patients} --seed {request.seed + 1} --days {days:.6f}"
     await run_inside(core, app, command, {})
 
 

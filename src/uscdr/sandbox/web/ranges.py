@@ -10,6 +10,8 @@ from typing import Any
 from uscdr.sandbox.web.errors import ApiError
 
 DEFAULT_PAGE, LARGEST_PAGE = 200, 1000
+SAME_AS = {"started_at": "created_at"}
+"""Builds are listed by their start, which is not among their fields."""
 _RANGE = re.compile(r"^(?P<attribute>[a-z_]+)\s*(?P<after>\]?)(?P<start>[^;,]*?)\s*\.\.\s*(?P<end>[^;,\s]*)")
 
 
@@ -46,7 +48,7 @@ def parse(header: str | None) -> Window:
     order = re.search(r"order\s*=\s*(asc|desc)", options)
     size = int(limit.group(1)) if limit else DEFAULT_PAGE
     return Window(
-        attribute=found["attribute"],
+        attribute=SAME_AS.get(found["attribute"], found["attribute"]),
         start=found["start"],
         after=bool(found["after"]),
         end=found["end"],

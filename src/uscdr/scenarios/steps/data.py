@@ -24,11 +24,12 @@ class Compare(DepsStep[Compared, Compared]):
         tell.progress("counting and digesting the restored tables")
         live = {digest.name: digest for digest in database.digests([t.name for t in database.tables()])}
         then = {digest.name: digest for digest in proof.tables}
+        volatile = self._deps.config.app.volatile_tables
         differing = [name for name in sorted(live.keys() | then.keys()) if live.get(name) != then.get(name)]
         return Compared(
             matching=len(then) - len([name for name in differing if name in then]),
             tables=len(then),
-            rows=sum(digest.rows for digest in live.values()),
+            rows=sum(digest.rows for digest in live.values() if digest.name not in volatile),
             differing=tuple(differing),
         )
 

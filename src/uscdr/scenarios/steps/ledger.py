@@ -131,7 +131,7 @@ def _line(
         lost=len(only_live),
         damaged=len(only_stored),
         ranges=ranges(only_live),
-        changed=now.rows - len(only_live) > 0,
+        changed=not only_live and not only_stored,
         volatile=volatile,
     )
 

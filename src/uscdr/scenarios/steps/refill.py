@@ -44,12 +44,12 @@ class Refill(DepsStep[RefillSeen, Refilled]):
     def ready(self, view: View) -> str | None:
         """After the data checks."""
         if view.get(VerifiedData) is None or view.get(Drained) is None:
-            return f"{self._part} starts again, as recorded, when the data checks have passed"
+            return f"{self._part}: started again as recorded when the data checks have passed"
         return None
 
     def foresee(self, waiting_for: str) -> Action:
         """The line of the plan while it waits."""
-        manual = (f"heroku ps:scale {self._part}=1 --app {self._deps.app}",)
+        manual = (f"heroku ps:scale $RECORDED --app {self._deps.app}",)
         return Action("later", waiting_for, (writes("PATCH", f"/apps/{self._deps.app}/formation"),), manual)
 
     def probe(self, view: View, tell: Tell) -> RefillSeen:

@@ -18,12 +18,14 @@ def stop(*_signal):
     raise Stopped
 
 
-def run(tick, *, seconds):
-    """Call `tick` every `seconds` until a signal comes."""
+def run(tick, *, seconds, at_once=True):
+    """Call `tick` every `seconds` until a signal comes; the first time at once or after `seconds`."""
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     pause = threading.Event()
     try:
+        if not at_once:
+            pause.wait(seconds)
         while True:
             attempt(tick)
             pause.wait(seconds)

@@ -1,5 +1,7 @@
 """The queue between web and worker: rows of a table, refused like a broker that is not there."""
 
+import os
+
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
@@ -30,12 +32,16 @@ def enqueue(kind, **payload):
 
 @transaction.atomic
 def work(name):
-    """Do at most one batch of jobs, note a sign of life, and return how many were done."""
+    """Do at most one batch of jobs, note a sign of life, and return how many were done.
+
+    An idle worker writes nothing unless IDLE_HEARTBEAT is set.
+    """
     jobs = list(Job.objects.order_by("id").select_for_update(skip_locked=True)[:BATCH])
     for job in jobs:
         do(job)
         job.delete()
-    beat(name, done=len(jobs))
+    if jobs or os.environ.get("IDLE_HEARTBEAT"):
+        beat(name, done=len(jobs))
     return len(jobs)
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from authentication.models import User
+from authentication.models import Token, User
 from django.contrib.auth.hashers import make_password
 
 STAFF = (("DOCTOR", "Dr. Reyes"), ("DOCTOR", "Dr. Santos"), ("DENTIST", "Dr. Torres"), ("NURSE", "Nurse Villa"))
@@ -26,11 +26,14 @@ def ensure(email, **fields):
 
 
 def check_account():
-    """Make the account of CHECK_EMAIL and CHECK_PASSWORD, without a token; return whether both were set."""
+    """Make the account of CHECK_EMAIL and CHECK_PASSWORD, with the token CHECK_TOKEN if that is set.
+
+    Return whether both were set.
+    """
     email, password = os.environ.get("CHECK_EMAIL", ""), os.environ.get("CHECK_PASSWORD", "")
     if not email or not password:
         return False
-    User.objects.update_or_create(
+    account, _ = User.objects.update_or_create(
         email=email,
         defaults={
             "username": email,
@@ -42,4 +45,6 @@ def check_account():
             "profile_completed": True,
         },
     )
+    if os.environ.get("CHECK_TOKEN"):
+        Token.objects.update_or_create(user=account, defaults={"key": os.environ["CHECK_TOKEN"]})
     return True

@@ -8,13 +8,13 @@ from utils import background, jobs
 
 
 class Command(BaseCommand):
-    help = "Queue the feedback reminders every BEAT_SECONDS (5)."
+    help = "Queue the feedback reminders every BEAT_SECONDS (3600)."
     requires_system_checks = []
 
     def handle(self, **options):
         self.stdout.write("beat: ready")
         self.stdout.flush()
-        background.run(self.tick, seconds=float(os.environ.get("BEAT_SECONDS", "5")))
+        background.run(self.tick, seconds=float(os.environ.get("BEAT_SECONDS", "3600")), at_once=False)
 
     def tick(self):
         jobs.enqueue("send_reminders")
