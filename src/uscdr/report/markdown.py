@@ -169,7 +169,8 @@ def _evidence(report: RunReport) -> list[str]:
 
 
 def _follow_up(report: RunReport) -> list[str]:
-    tasks = [f"- [ ] {_say(task)}" for task in report.follow_up] or ["Nothing was asked for."]
+    due = () if report.dry_run else report.follow_up
+    tasks = [f"- [ ] {_say(task)}" for task in due] or ["The run named no follow-up."]
     return ["## Follow-up", "", *tasks, ""]
 
 

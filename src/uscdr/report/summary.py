@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from uscdr.report.model import Objective, RunReport
 from uscdr.report.words import count, span, visible
 
@@ -13,11 +15,13 @@ MOST_ITEMS = 3
 def summarise(report: RunReport, *, journal: str = "", report_path: str = "") -> str:
     """The summary as text without a trailing newline; the paths are named when given."""
     what = f"{report.scenario or 'run'} of {report.app} ({report.target})"
-    lines = [f"{report.outcome.upper()}: {what}: {report.summary}"]
-    lines += [f"RTO: {objective_words(report.rto)}", f"RPO: {objective_words(report.rpo)}"]
-    lines += _rows(report) + _checks(report)
+    lines = [f"{'DRY RUN' if report.dry_run else report.outcome.upper()}: {what}: {report.summary}"]
+    if not report.dry_run:
+        lines += [f"RTO: {objective_words(report.rto)}", f"RPO: {objective_words(report.rpo)}"]
+        lines += _rows(report) + _checks(report)
     left = [f"{name}: {state}" for name, state in report.left.items()]
-    lines += _listed("State left", left) + _listed("To do later", list(report.follow_up))
+    lines += [f"State left: {_few(left, '; ')}"] if left else []
+    lines += [] if report.dry_run else _tasks(report.follow_up)
     lines += [f"{name}: {path}" for name, path in (("Journal", journal), ("Report", report_path)) if path]
     return "\n".join(visible(text) for text in lines[:MOST_LINES])
 
@@ -47,8 +51,10 @@ def _checks(report: RunReport) -> list[str]:
     return ["Checks: " + ", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(verdicts))]
 
 
-def _listed(title: str, items: list[str]) -> list[str]:
-    return [f"{title}: {_few(items, '; ')}"] if items else []
+def _tasks(tasks: Sequence[str]) -> list[str]:
+    more = len(tasks) - MOST_ITEMS
+    lines = [f"To do: {task}" for task in tasks[:MOST_ITEMS]]
+    return lines + ([f"To do: {more} more, all in the report"] if more > 0 else [])
 
 
 def _few(items: list[str], comma: str) -> str:

@@ -72,9 +72,14 @@ class PhaseState:
     steps: list[StepState] = field(default_factory=list)
 
     @property
+    def ended(self) -> int:
+        """How many steps of the phase have ended well."""
+        return sum(step.status in {"done", "skipped"} for step in self.steps)
+
+    @property
     def finished(self) -> bool:
         """Every step of the phase has ended well."""
-        return all(step.status in {"done", "skipped"} for step in self.steps)
+        return self.ended == len(self.steps)
 
     def elapsed(self, now: datetime) -> float:
         """Seconds from the first start to the last end, or to `now` while the phase is not finished."""
@@ -103,6 +108,7 @@ class Board:
         self.phases: dict[str, PhaseState] = {}
         self.steps: dict[str, StepState] = {}
         self.planned = 0
+        self.dry_run = False
         self.current: StepState | None = None
         self.progress: Progress | None = None
         self.waiting: ev.GateAsked | None = None
@@ -174,7 +180,7 @@ class Board:
                 step.status, step.ended = "planned", None
 
     def _plan(self, plan: ev.PlanReady) -> None:
-        self.digest, self.planned = plan.digest, len(plan.steps)
+        self.digest, self.planned, self.dry_run = plan.digest, len(plan.steps), plan.dry_run
         self.phases = {name: PhaseState(name, budget) for name, budget in plan.budgets.items()}
         known, self.steps = self.steps, {}
         for number, planned in enumerate(plan.steps, start=1):

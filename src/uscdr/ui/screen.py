@@ -75,22 +75,27 @@ def _phases(board: Board, now: datetime, width: int) -> list[Line]:
     phases = list(board.phases.values())
     if not phases:
         return [_named("Phase", "no plan was made" if board.finished else "the plan is being made")]
-    longest = max(cells(phase.name) for phase in phases)
-    return [_phase(phase, now, longest, width) for phase in phases[:MOST_PHASES]]
+    names = max(cells(phase.name) for phase in phases)
+    counts = max(len(_count(phase)) for phase in phases)
+    return [_phase(phase, now, (names, counts, width)) for phase in phases[:MOST_PHASES]]
 
 
-def _phase(phase: PhaseState, now: datetime, longest: int, width: int) -> Line:
+def _count(phase: PhaseState) -> str:
+    return f"{phase.ended}/{len(phase.steps)}"
+
+
+def _phase(phase: PhaseState, now: datetime, columns: tuple[int, int, int]) -> Line:
+    names, counts, width = columns
     spent = phase.elapsed(now)
     tone = tone_of(spent, phase.budget)
-    done = sum(step.status in {"done", "skipped"} for step in phase.steps)
-    name = Span(f"{phase.name:<{longest}}  ", "strong" if _under_way(phase) else "plain")
+    name = Span(f"{phase.name:<{names}}  ", "strong" if _under_way(phase) else "plain")
     budget = f" of {duration(phase.budget)}" if phase.budget else ""
     times = Span(f"{duration(spent) if spent else '-'}{budget}", tone if spent else "dim")
-    count = Span(f"{done}/{len(phase.steps)} ", "good" if phase.finished else "plain")
+    count = Span(f"{_count(phase):>{counts}} ", "good" if phase.finished else "plain")
     if width < WIDE:
         return (name, count, Span(" "), times)
-    share = spent / phase.budget if phase.budget else done / max(1, len(phase.steps))
-    gauge = bar(share, min(24, width - longest - 42), tone)
+    share = spent / phase.budget if phase.budget else phase.ended / max(1, len(phase.steps))
+    gauge = bar(share, min(24, width - names - 42), tone)
     return (name, *gauge, Span("  "), count, Span(" "), times)
 
 
@@ -151,7 +156,7 @@ def _changed(board: Board) -> list[Line]:
 def _change(step: StepState, name: str) -> Line:
     match step.status:
         case "done":
-            fate, text = "DESTROYED", step.summary
+            fate, text = "DESTROYED", f"{step.title}: {step.summary}"
         case "running":
             fate, text = "DESTROYING", f"{step.title} (under way)"
         case _:
@@ -167,7 +172,7 @@ def _news(board: Board) -> list[Line]:
 
 
 def _later(board: Board, width: int) -> list[Line]:
-    tasks = board.finished.follow_up if board.finished else ()
+    tasks = board.finished.follow_up if board.finished and not board.dry_run else ()
     return [spans for task in tasks for spans in _wrapped("Later", task, "plain", width)]
 
 

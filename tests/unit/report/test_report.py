@@ -229,6 +229,13 @@ def test_foreign_text_cannot_become_markup() -> None:
     assert visible("a\tb") == r"a\tb"
 
 
+def test_a_dry_run_asks_for_no_follow_up_and_claims_no_objective() -> None:
+    end = ev.RunFinished(outcome="done", exit_code=0, summary="Nothing was changed.", follow_up=("watch the log",))
+    report = run((1, planned("a", dry_run=True)), (2, end))
+    assert summarise(report) == "DRY RUN: db of usc-pis (sandbox): Nothing was changed."
+    assert "watch the log" not in to_markdown(report)
+
+
 def test_json_has_all_of_the_report() -> None:
     report = build(journal("good"), last_hash="ab")
     assert RunReport.model_validate_json(to_json(report)) == report
@@ -245,6 +252,7 @@ def test_the_summary_stays_short_with_much_to_say() -> None:
     report = run((1, end))
     text = summarise(report, journal="/j", report_path="/r")
     assert len(text.splitlines()) <= MOST_LINES
+    assert "To do: 37 more, all in the report" in text
     assert "and 37 more" in text
     assert text.endswith("Journal: /j\nReport: /r")
 
