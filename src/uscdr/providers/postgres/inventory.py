@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 # platform keeps extensions; an extension's own tables are not the application's.
 _TABLES = """
 SELECT c.oid::int8, n.nspname::text, c.relname::text,
-       CASE WHEN %(sizes)s THEN coalesce(pg_catalog.pg_total_relation_size(c.oid), 0) ELSE 0 END
+       CASE WHEN %(sizes)s THEN coalesce(pg_catalog.pg_total_relation_size(c.oid), 0)
+            ELSE greatest(c.relpages, 0)::int8 * current_setting('block_size')::int8 END
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND c.relpersistence <> 't'
   AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'heroku_ext')
@@ -44,7 +45,7 @@ SELECT current_setting('server_version_num')::int, current_database()::text,
 
 @dataclass(frozen=True)
 class Table:
-    """One table as the catalogue has it. `bytes` is 0 when the size was not asked for."""
+    """One table as the catalogue has it. `bytes` is a mere estimate unless the size was asked for."""
 
     oid: int
     schema: str
@@ -78,14 +79,17 @@ def facts(connection: Connection) -> ServerFacts:
 
 
 def tables(connection: Connection, *, sizes: bool) -> list[Table]:
-    """Every table that holds the application's rows, by name."""
+    """Every table that holds the application's rows, by name.
+
+    Exact `sizes` have to wait for a table that another session has locked; estimates do not.
+    """
     rows = connection.execute(_TABLES, {"sizes": sizes}).fetchall()
     return sorted((Table(*row) for row in rows), key=lambda table: table.name)
 
 
 def named(connection: Connection, names: Sequence[str]) -> list[Table]:
     """The tables called `names`, biggest first, each once. Raises `NotFound` with those missing."""
-    known = {table.name: table for table in tables(connection, sizes=True)}
+    known = {table.name: table for table in tables(connection, sizes=False)}
     missing = sorted(set(names) - known.keys())
     if missing:
         raise NotFound(

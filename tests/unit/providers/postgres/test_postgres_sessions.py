@@ -215,6 +215,7 @@ def test_lock_timeout(clinic: Any) -> None:
         other.execute("LOCK TABLE patients_patient IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(Conflict, match="locked by another session"):
             clinic.adapter(lock_timeout=0.1).keys("patients_patient")
+        assert clinic.adapter(lock_timeout=0.1).counts(["visits_2026"]) == {"visits_2026": 2}
 
 
 def test_a_session_cut_in_the_middle_is_asked_again(clinic: Any) -> None:
