@@ -22,6 +22,7 @@ from uscdr.sandbox.boot.request import UpRequest
 from uscdr.sandbox.state import StateDir, read_json, write_private
 
 _STOP_LIMIT = 20.0  # seconds the daemon has to stop everything
+_DYING = 3.0  # seconds
 _POLL = 0.02
 Tell = Callable[[str], None]
 
@@ -65,12 +66,24 @@ def _check_source(request: UpRequest) -> None:
 def _claimed(state: StateDir) -> Iterator[IO[str] | None]:
     """The state directory's lock, which the daemon keeps; None when somebody has it."""
     with (state.root / "lock").open("a", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-        else:
-            yield file
+        # A daemon that was killed a moment ago holds the lock until its last thread is gone.
+        until = time.monotonic() + _DYING
+        while not (ours := _locked(file)) and not _daemon_lives(state) and time.monotonic() < until:
+            time.sleep(_POLL)
+        yield file if ours else None
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _daemon_lives(state: StateDir) -> bool:
+    document = read_json(state.daemon)
+    return document is not None and processes.alive(int(document["pid"]), str(document["started"]))
 
 
 def up(state: StateDir, request: UpRequest, tell: Tell) -> dict[str, Any]:

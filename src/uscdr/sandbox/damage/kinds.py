@@ -65,7 +65,7 @@ def _truncate(connection: Connection, found: list[Table]) -> list[Damage]:
 def _delete(connection: Connection, found: list[Table]) -> list[Damage]:
     connection.execute(_WITHOUT_FOREIGN_KEYS)
     done: list[Damage] = []
-    statement = "DELETE FROM {t} WHERE ctid IN (SELECT ctid FROM {t} LIMIT {n})"
+    statement = "DELETE FROM {t} WHERE ctid IN (SELECT ctid FROM {t} ORDER BY random() LIMIT {n})"
     for table in found[:_SEVERAL]:
         wanted = sql.Literal(max(1, table.rows // _SHARE))
         query = sql.SQL(statement).format(t=table.identifier, n=wanted)

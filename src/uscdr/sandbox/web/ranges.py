@@ -38,7 +38,7 @@ class Page:
 
 def parse(header: str | None) -> Window:
     """Read a header. Raises 416 when it cannot be understood."""
-    if not header:
+    if not header or not header.strip():
         return Window()
     found = _RANGE.match(header.strip())
     if not found:
@@ -83,8 +83,8 @@ def _comparable(value: Any) -> tuple[int, str]:  # noqa: ANN401 - any JSON scala
 def paginate(items: Sequence[dict[str, Any]], header: str | None) -> Page:
     """Cut one page; 206 with `Next-Range` while more remains. `id` keeps the order of creation."""
     window = parse(header)
-    attributes = [key for key, value in items[0].items() if not isinstance(value, dict | list)] if items else ["id"]
-    if window.attribute not in {*attributes, "id"}:
+    attributes = [key for key, value in items[0].items() if not isinstance(value, dict | list)] if items else []
+    if items and window.attribute not in {*attributes, "id"}:
         raise ApiError(416, "requested_range_not_satisfiable", f"Cannot range over {window.attribute}.")
     ordered = list(items)
     if window.attribute != "id":

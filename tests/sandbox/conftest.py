@@ -1,0 +1,34 @@
+"""Sandboxes shared by the tests of this directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from live_sandbox import Live, start, stop, tiny_app
+
+from uscdr.sandbox.boot.request import UpRequest
+
+
+@pytest.fixture(scope="session")
+def tiny_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_app(tmp_path_factory.mktemp("tiny") / "app")
+
+
+@pytest.fixture(scope="session")
+def sandboxed(tiny_source: Path) -> Iterator[Live]:
+    """A sandbox with a tiny app, for as many tests as there are."""
+    live = start(UpRequest(app_source=str(tiny_source), url_lifetime=2.0))
+    yield live
+    stop(live)
+
+
+@pytest.fixture
+def live(sandboxed: Live) -> Iterator[Live]:
+    """The shared sandbox, without faults, maintenance or scaling left by another test."""
+    yield sandboxed
+    sandboxed.control("DELETE", "faults")
+    sandboxed.send("PATCH", f"/apps/{sandboxed.app}", {"maintenance": False})
+    updates = [{"type": "web", "quantity": 1}, {"type": "worker", "quantity": 1}]
+    sandboxed.send("PATCH", f"/apps/{sandboxed.app}/formation", {"updates": updates})

@@ -1,0 +1,114 @@
+"""Faults: each kind is what it says to the client, and hits the call it was meant for."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import httpx
+import pytest
+from live_sandbox import Live
+
+from uscdr.errors import BadInput
+from uscdr.sandbox.faults.rules import CONNECTION_KINDS
+
+
+def _maintenance(live: Live) -> bool:
+    return bool(live.get(f"/apps/{live.app}")["maintenance"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "done"),
+    [
+        ("refuse", httpx.RemoteProtocolError, False),
+        ("timeout-before", httpx.ReadTimeout, False),
+        ("timeout-after", httpx.ReadTimeout, True),
+        ("reset-before", httpx.ReadError, False),
+        ("reset-after", httpx.ReadError, True),
+    ],
+)
+def test_broken_connections_come_before_or_after_the_effect(
+    live: Live, kind: str, error: type[Exception], done: bool
+) -> None:
+    live.fault(kind, method="PATCH", path="/apps/*")
+    with pytest.raises(error):
+        live.api.patch(f"/apps/{live.app}", json={"maintenance": True}, timeout=0.5)
+    assert _maintenance(live) is done
+    last = [one for one in live.audit() if one["method"] == "PATCH"][-1]
+    assert (last["fault"], last["status"], last["write"]) == (kind, 0, True)
+    assert kind in CONNECTION_KINDS
+
+
+@pytest.mark.parametrize("status", ["401", "403", "404", "409", "422", "429", "500"])
+def test_statuses_come_with_a_json_error_and_no_effect(live: Live, status: str) -> None:
+    live.fault(status, method="PATCH")
+    answer = live.api.patch(f"/apps/{live.app}", json={"maintenance": True})
+    assert answer.status_code == int(status)
+    assert {"id", "message"} <= answer.json().keys()
+    assert ("retry-after" in answer.headers) is (status == "429")
+    assert _maintenance(live) is False
+
+
+def test_a_bare_429_gives_no_advice(live: Live) -> None:
+    live.fault("429-bare")
+    answer = live.api.get("/apps")
+    assert (answer.status_code, "retry-after" in answer.headers) == (429, False)
+
+
+@pytest.mark.parametrize(("kind", "status"), [("503-html", 503), ("html-200", 200), ("empty-200", 200)])
+def test_answers_that_are_no_json(live: Live, kind: str, status: int) -> None:
+    live.fault(kind)
+    answer = live.api.get("/apps")
+    assert answer.status_code == status
+    with pytest.raises(json.JSONDecodeError):
+        answer.json()
+
+
+def test_a_truncated_answer_breaks_off(live: Live) -> None:
+    live.fault("truncated")
+    with pytest.raises(httpx.RemoteProtocolError):
+        live.api.get("/apps")
+
+
+def test_wrong_types_keep_the_shape(live: Live) -> None:
+    live.fault("wrong-types")
+    assert list(live.api.get("/apps").json()) == ["items"]
+
+
+def test_a_redirect_leads_elsewhere(live: Live) -> None:
+    live.fault("redirect")
+    assert live.api.get("/apps").headers["location"].endswith(".invalid/")
+
+
+def test_slow_is_slow_and_works(live: Live) -> None:
+    live.fault("slow:0.3")
+    began = time.monotonic()
+    assert live.api.get("/apps").status_code == 200
+    assert time.monotonic() - began > 0.3
+
+
+def test_a_rule_hits_the_calls_it_names(live: Live) -> None:
+    live.fault("500", method="GET", path="/apps/*", call=2, count=2)
+    statuses = [live.api.get(f"/apps/{live.app}").status_code for _ in range(5)]
+    assert statuses == [200, 500, 500, 200, 200]
+    assert live.api.get("/account").status_code == 200
+    rule = live.control("GET", "faults")[0]
+    assert (rule["seen"], rule["applied"]) == (5, 2)
+    live.control("DELETE", "faults")
+    live.fault("500", count=0)
+    assert {live.api.get("/account").status_code for _ in range(5)} == {500}
+
+
+def test_an_add_on_may_take_its_time(live: Live) -> None:
+    live.send("POST", "/apps", {"name": "patience"}, status=201)
+    live.fault("slow-provisioning", method="POST", path="*/addons")
+    body = {"plan": "heroku-postgresql:essential-0"}
+    made = live.send("POST", "/apps/patience/addons", body, status=201)
+    assert made["state"] == "provisioning"
+    assert live.get(f"/client/v11/databases/{made['id']}/wait_status")["waiting?"] is True
+    live.send("DELETE", "/apps/patience")
+
+
+def test_an_unknown_kind_is_refused(live: Live) -> None:
+    with pytest.raises(BadInput, match="no fault kind"):
+        live.fault("earthquake")

@@ -1,0 +1,180 @@
+"""Backups and restores: their life, their links, and that they really carry the data."""
+
+from __future__ import annotations
+
+import ssl
+
+import httpx
+import psycopg
+import pytest
+from live_sandbox import Live, until
+
+COUNT = "SELECT (SELECT count(*) FROM clients), (SELECT count(*) FROM visits)"
+
+
+def _trust(live: Live) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=live.contract["ca_file"])
+
+
+def _public_url(live: Live, transfer: dict[str, object]) -> str:
+    path = f"/client/v11/apps/{live.app}/transfers/{transfer['num']}/actions/public-url"
+    answer = live.send("POST", path)
+    assert answer["expires_at"].endswith("+0000")
+    return str(answer["url"])
+
+
+def test_the_first_backup_is_there_from_the_start(live: Live) -> None:
+    first = live.get(f"/client/v11/apps/{live.app}/transfers/1?verbose=true")
+    assert (first["from_type"], first["to_type"], first["succeeded"]) == ("pg_dump", "gof3r", True)
+    assert first["logs"]
+    assert live.get(f"/client/v11/apps/{live.app}/transfers/{first['uuid']}?verbose=true") == first
+    schedules = live.get(f"/client/v11/databases/{live.database()}/transfer-schedules")
+    assert [one["name"] for one in schedules] == ["DATABASE_URL"]
+
+
+def test_a_capture_is_pending_first_and_measured_last(live: Live) -> None:
+    database = live.database()
+    made = live.send("POST", f"/client/v11/databases/{database}/backups", status=201)
+    assert (made["succeeded"], made["finished_at"]) == (None, None)
+    done = live.transfer(made["uuid"])
+    assert done["succeeded"] is True
+    assert done["started_at"]
+    assert 0 < done["processed_bytes"] < done["source_bytes"]
+    assert "logs" not in live.get(f"/client/v11/apps/{live.app}/transfers/{made['uuid']}")
+
+
+def test_a_restore_brings_back_what_was_captured(live: Live) -> None:
+    before = live.sql(COUNT)
+    backup = live.capture()
+    live.control("POST", "break", {"how": "drop-table", "app": live.app})
+    live.sql("CREATE TABLE written_since (id int)")
+    restored = live.restore(backup["to_url"])
+    assert (restored["succeeded"], restored["from_type"], restored["to_type"]) == (True, "gof3r", "pg_restore")
+    assert restored["num"] > backup["num"]
+    assert live.sql(COUNT) == before
+    assert live.sql("SELECT to_regclass('written_since')") == [(None,)]
+    owner = "SELECT tableowner = current_user FROM pg_tables WHERE tablename = 'clients'"
+    assert live.sql(owner) == [(True,)]
+
+
+def test_a_restore_takes_any_url(live: Live) -> None:
+    before, backup = live.sql(COUNT), live.capture()
+    live.control("POST", "break", {"how": "truncate", "app": live.app})
+    assert live.sql(COUNT) != before
+    restored = live.restore(_public_url(live, backup))
+    assert (restored["succeeded"], restored["from_type"]) == (True, "htcat")
+    assert live.sql(COUNT) == before
+
+
+def test_a_database_that_nobody_can_reach_is_reachable_after_a_restore(live: Live) -> None:
+    before, backup = live.sql(COUNT), live.capture()
+    live.control("POST", "break", {"how": "unreachable", "app": live.app})
+    with pytest.raises(psycopg.OperationalError):
+        live.sql(COUNT)
+    info = {one["name"]: one["values"] for one in live.get(f"/client/v11/databases/{live.database()}")["info"]}
+    assert info["Status"] == ["Unavailable"]
+    assert live.capture()["succeeded"] is False
+    assert live.restore(backup["to_url"])["succeeded"] is True
+    assert live.sql(COUNT) == before
+
+
+def test_a_restore_of_what_is_no_dump_fails_and_says_why(live: Live) -> None:
+    backup = live.capture()
+    failed = live.restore(live.contract["web_url"] + "index.html")
+    assert failed["succeeded"] is False
+    assert any("pg_restore" in entry["message"] for entry in failed["logs"])
+    gone = live.restore(live.contract["web_url"] + "missing.dump")
+    assert gone["succeeded"] is False
+    assert any("404" in entry["message"] for entry in gone["logs"])
+    live.restore(backup["to_url"])
+
+
+def test_a_public_link_gives_the_dump_whole_and_in_parts_and_ends(live: Live) -> None:
+    backup = live.capture()
+    url, trust = _public_url(live, backup), _trust(live)
+    whole = httpx.get(url, verify=trust)
+    assert whole.status_code == 200
+    assert int(whole.headers["content-length"]) == backup["processed_bytes"] == len(whole.content)
+    assert whole.content.startswith(b"PGDMP")
+    part = httpx.get(url, verify=trust, headers={"Range": "bytes=5-14"})
+    assert (part.status_code, part.content) == (206, whole.content[5:15])
+    forged = httpx.get(url[:-4] + "0000", verify=trust)
+    assert (forged.status_code, b"SignatureDoesNotMatch" in forged.content) == (403, True)
+    expired = until(lambda: (one := httpx.get(url, verify=trust)).status_code != 200 and one)
+    assert expired.status_code == 403
+    assert b"<Code>AccessDenied</Code>" in expired.content
+    assert live.restore(url)["succeeded"] is False
+    live.restore(backup["to_url"])
+
+
+def test_only_so_many_manual_backups_are_kept(live: Live) -> None:
+    made = [live.capture()["num"] for _ in range(6)]
+    transfers = live.get(f"/client/v11/apps/{live.app}/transfers")
+    kept = [one["num"] for one in transfers if one["to_type"] == "gof3r"]
+    assert kept == made[1:]
+    assert {one["num_keep"] for one in transfers} == {5}
+    assert live.api.get(f"/client/v11/apps/{live.app}/transfers/{made[0]}").status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["transfer-fails", "transfer-warnings", "transfer-vanishes"])
+def test_transfers_go_wrong_on_request(live: Live, kind: str) -> None:
+    live.fault(kind, method="POST", path="*/backups")
+    made = live.send("POST", f"/client/v11/databases/{live.database()}/backups", status=201)
+    path = f"/client/v11/apps/{live.app}/transfers/{made['uuid']}"
+    if kind == "transfer-vanishes":
+        until(lambda: live.api.get(path).status_code == 404)
+        return
+    done = live.transfer(made["uuid"])
+    assert (done["succeeded"], done["warnings"]) == ((False, 0) if kind == "transfer-fails" else (True, 1))
+
+
+def test_a_failing_restore_leaves_a_wreck(live: Live) -> None:
+    backup = live.capture()
+    live.fault("transfer-fails", path="*/restores")
+    assert live.restore(backup["to_url"])["succeeded"] is False
+    assert live.restore(backup["to_url"])["succeeded"] is True
+
+
+def test_a_hanging_transfer_blocks_the_next_until_it_is_cancelled(live: Live) -> None:
+    live.fault("transfer-hangs", method="POST", path="*/backups")
+    path = f"/client/v11/databases/{live.database()}/backups"
+    hanging, waiting = (live.send("POST", path, status=201)["uuid"] for _ in range(2))
+    base = f"/client/v11/apps/{live.app}/transfers"
+    until(lambda: live.get(f"{base}/{hanging}")["started_at"])
+    assert live.get(f"{base}/{waiting}")["started_at"] is None
+    live.send("POST", f"{base}/{hanging}/actions/cancel")
+    over = live.transfer(hanging)
+    assert (over["succeeded"], bool(over["canceled_at"])) == (False, True)
+    assert live.transfer(waiting)["succeeded"] is True
+
+
+def test_schedules_come_and_go(live: Live) -> None:
+    path = f"/client/v11/databases/{live.database()}/transfer-schedules"
+    made = live.send("POST", path, {"hour": "02", "timezone": "UTC", "schedule_name": "DATABASE_URL"}, status=201)
+    assert made["hour"] == 2
+    assert [one["uuid"] for one in live.get(path)] == [made["uuid"]]
+    live.send("DELETE", f"{path}/{made['uuid']}")
+    assert live.get(path) == []
+    assert live.api.post(path, json={"hour": "24"}).status_code == 422
+
+
+def test_the_database_describes_itself(live: Live) -> None:
+    document = live.get(f"/client/v11/databases/{live.database()}")
+    info = {one["name"]: one["values"] for one in document["info"]}
+    assert info["Status"] == ["Available"]
+    assert info["PG Version"][0].startswith("17.")
+    assert int(info["Tables"][0]) >= 2
+    assert info["Connections"][0].endswith("/20")
+    status = live.get(f"/client/v11/databases/{live.database()}/wait_status")
+    assert status["waiting?"] is False
+
+
+def test_a_database_add_on_takes_no_more_connections_than_its_plan(live: Live) -> None:
+    url = live.get(f"/apps/{live.app}/config-vars")["DATABASE_URL"]
+    held: list[psycopg.Connection] = []
+    try:
+        with pytest.raises(psycopg.OperationalError, match="too many connections"):
+            held.extend(psycopg.connect(url) for _ in range(30))
+    finally:
+        for connection in held:
+            connection.close()
