@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from uscdr.report.model import Integrity, Objective, PhaseReport, RunReport, StepReport, TableLoss
-from uscdr.report.words import at, count, in_markdown, span
+from uscdr.report.words import MINUTE, at, count, in_markdown, span
 
 
 def to_markdown(report: RunReport) -> str:
@@ -87,8 +87,11 @@ def _data(report: RunReport) -> list[str]:
 def _losses(report: RunReport) -> list[str]:
     if not report.data.tables:
         return []
-    head = ("Table", "Before", "In the backup", "Lost", "Damaged", "Keys lost", "Remark")
-    return [*_table(head, map(_loss, report.data.tables)), ""]
+    touched = [loss for loss in report.data.tables if loss.lost or loss.damaged or loss.changed or loss.lost is None]
+    head = ("Table", "Before", "In the backup", "Lost", "Brought back", "Keys lost", "Remark")
+    whole = len(report.data.tables) - len(touched)
+    lines = [*_table(head, map(_loss, touched)), ""] if touched else []
+    return [*lines, f"Tables that neither lost nor got back a row: {whole}", ""] if whole else lines
 
 
 def _loss(loss: TableLoss) -> list[str]:
@@ -119,12 +122,17 @@ def _moments(report: RunReport) -> Iterable[tuple[datetime, str]]:
         answer = {True: f"confirmed ({_say(gate.by)})", False: f"declined ({_say(gate.by)})", None: "not answered"}
         yield gate.asked_at, f"Confirmation asked: {answer[gate.confirmed]}"
     for step in report.steps:
-        if step.started_at:
+        if step.started_at and not _quick(step):
             yield step.started_at, f"{_say(step.title)}: begun"
         if step.ended_at:
             yield step.ended_at, f"{_say(step.title)}: {step.status}"
     for note in report.notes:
         yield note.at, f"{note.level.capitalize()}: {_say(note.text)}"
+
+
+def _quick(step: StepReport) -> bool:
+    # Of a step that was over within a minute, its end tells enough.
+    return bool(step.started_at and step.ended_at) and (step.seconds or 0.0) < MINUTE
 
 
 def _steps(report: RunReport) -> list[str]:

@@ -25,6 +25,8 @@ class Prompter:
     the process has installed.
     """
 
+    manner = "typed at the terminal"
+
     def __init__(
         self,
         output: Output,

@@ -148,9 +148,13 @@ def _changed(board: Board) -> list[Line]:
     changed = board.changed
     if not changed:
         return [_named("Changed", Span("nothing so far", "dim"))]
-    first = max(0, len(changed) - MOST_CHANGES)
-    lines = [_change(step, "Changed" if index == 0 else "") for index, step in enumerate(changed[first:])]
-    return [*lines, _named("", Span(f"and {first} before", "dim"))] if first else lines
+    # What was destroyed, or is in doubt, never gives way to what came later.
+    grave = [step for step in changed if step.destructive or step.status != "done"]
+    kept = [*grave, *(step for step in reversed(changed) if step not in grave)][:MOST_CHANGES]
+    shown = [step for step in changed if step in kept]
+    lines = [_change(step, "" if index else "Changed") for index, step in enumerate(shown)]
+    more = len(changed) - len(shown)
+    return [*lines, _named("", Span(f"and {more} more", "dim"))] if more else lines
 
 
 def _change(step: StepState, name: str) -> Line:

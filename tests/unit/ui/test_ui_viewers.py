@@ -177,6 +177,20 @@ def test_no_order_of_events_breaks_a_view(events: list[Stamped], width: int, hei
     build(events)
 
 
+def test_what_was_destroyed_never_leaves_the_screen() -> None:
+    board = Board()
+    for item in stream("good"):
+        board.apply(item)
+    for number in range(9):
+        step = f"later {number}"
+        board.apply(stamped(ev.StepStarted(step=step, title=step, phase="confirm", effect="idempotent"), 2000))
+        board.apply(stamped(ev.StepSucceeded(step=step, seconds=1, summary="changed"), 2000))
+    text = "\n".join(bare(spans) for spans in frame(board, T0, 80, 23))
+    assert "DESTROYED Restore the backup into DATABASE" in text
+    assert "later 8: changed" in text
+    assert "and 8 more" in text
+
+
 def test_foreign_text_cannot_reach_the_screen_raw() -> None:
     board = Board()
     for item in stream("good")[:3]:
