@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from uscdr import wiring
-from uscdr.cli.conduct import surroundings
 from uscdr.cli.context import Globals, state
 from uscdr.engine.step import Intent
 from uscdr.errors import AnswerLost, BadInput, OutcomeUnknown
@@ -17,6 +16,7 @@ from uscdr.scenarios.deps import Deps, Request
 from uscdr.scenarios.steps import transfers
 from uscdr.scenarios.steps.assess import backup_line
 from uscdr.scenarios.steps.words import age, clock, size
+from uscdr.session import surroundings
 from uscdr.settings import operator
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
@@ -26,7 +26,7 @@ from uscdr.ui.tables import show_table
 def _ports(given: Globals, output: Output, *, read_only: bool) -> Iterator[tuple[Deps, wiring.Job]]:
     place = given.place()
     job = wiring.Job(place, Request("backup"), "backup", None, dry_run=read_only)
-    with surroundings(output, asker=None) as around, wiring.opened(job, around) as (deps, _):
+    with surroundings(output, state(), os.environ) as around, wiring.opened(job, around) as (deps, _):
         yield deps, job
 
 

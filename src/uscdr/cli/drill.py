@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.context import options
+from uscdr.cli.context import options, state
 
 app = typer.Typer(no_args_is_help=True, help="Rehearse on a sandbox that is made for it and gone afterwards.")
 
@@ -24,5 +24,6 @@ def db(
     """Baseline, break, recover, verify, report; the sandbox is gone afterwards."""
     from uscdr.drills.database import DrillRequest, drill
 
-    output = options(context).output(json_lines=as_json)
-    raise typer.Exit(drill(DrillRequest(how, patients, report), options(context), output))
+    given = options(context)
+    request = DrillRequest(how, patients, report, state(), given.config)
+    raise typer.Exit(drill(request, given.output(json_lines=as_json)))

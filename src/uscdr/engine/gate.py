@@ -18,6 +18,11 @@ class Asker(Protocol):
         """Whether somebody can answer."""
         ...
 
+    @property
+    def manner(self) -> str:
+        """How this one confirms, for the journal."""
+        ...
+
     def confirm_phrase(self, facts: Mapping[str, str], phrase: str) -> bool:
         """Whether the phrase was typed."""
         ...
@@ -46,7 +51,7 @@ class Gate:
                 return "--confirm"
             raise declined(blast, "The phrase given with --confirm does not fit what would be destroyed now.")
         if self._asker.confirm_phrase(blast.facts, blast.phrases[0]):
-            return "typed at the terminal"
+            return self._asker.manner
         raise declined(blast, "The phrase was not typed.")
 
     def check_early(self, blast: Blast) -> None:

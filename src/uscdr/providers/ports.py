@@ -208,7 +208,7 @@ class Database(Protocol):
         ...
 
     def keys(self, table: str) -> TableKeys:
-        """The primary keys of one table."""
+        """The primary keys of one table: integers and UUIDs as text, any other as a digest that still compares."""
         ...
 
     def newest(self, columns: Sequence[str]) -> Mapping[str, str | None]:

@@ -7,14 +7,15 @@ from datetime import datetime
 from uscdr.engine.step import View
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.model import Objectives
-from uscdr.scenarios.results import ChosenBackup, Ledger
+from uscdr.scenarios.results import ApplicationChecked, ChosenBackup, Ledger
 from uscdr.scenarios.steps.words import age
 
 
 def missed(view: View, objectives: Objectives, started: datetime) -> str | None:
     """Which objective was missed, in words; None when both were met."""
     words = []
-    took = (now() - started).total_seconds()
+    checked = view.get(ApplicationChecked)
+    took = ((checked.at if checked else now()) - started).total_seconds()
     if took > objectives.rto:
         words.append(f"RTO {age(objectives.rto)}, achieved {age(took)}")
     lost = data_loss_seconds(view)

@@ -205,6 +205,8 @@ class Refilled(Fact):
 class ApplicationChecked(Fact):
     """The application's answers to its checks."""
 
+    at: datetime
+    """When it was seen to work: the end of the downtime."""
     passed: int
     failed: int
     not_known: int

@@ -9,7 +9,7 @@ from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
 from uscdr.providers.ports import Website
-from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.model import HttpCheck
 from uscdr.scenarios.results import ApplicationChecked, MaintenanceSet, VerifiedData
 from uscdr.scenarios.steps.base import DepsStep
@@ -59,6 +59,7 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
             findings.append(finding)
         verdicts = [finding.verdict for finding in findings]
         return ApplicationChecked(
+            at=now(),
             passed=verdicts.count("pass"),
             failed=verdicts.count("fail"),
             not_known=len(verdicts) - verdicts.count("pass") - verdicts.count("fail"),

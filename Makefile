@@ -1,0 +1,37 @@
+# Everything a fresh machine needs is installed by these targets themselves; Python 3.11 or newer is enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: drill test check conformance campaigns bench clean
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sandbox,vault,dev]'
+	touch $@
+
+drill: $(STAMP)          ## the main job: a database disaster on the sandbox, recovered and reported
+	$(BIN)/uscdr drill db
+
+test: $(STAMP)           ## unit, golden and sandbox tests
+	$(BIN)/python -m pytest -q
+
+check: $(STAMP)          ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+conformance: $(STAMP)    ## the official clients against the sandbox
+	bash tests/conformance/install_clients.sh .clients
+	$(BIN)/python -m pytest -q tests/conformance
+
+campaigns: $(STAMP)      ## kill -9, faults, bad input, leaks: real processes on the sandbox
+	$(BIN)/python -m tests.campaigns
+
+bench: $(STAMP)          ## ratios in one run
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) .clients reports build dist

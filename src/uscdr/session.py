@@ -1,0 +1,90 @@
+"""This process as a run sees it: its output, its questions, its signals."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+from uscdr.engine.gate import Asker
+from uscdr.engine.wait import Stop
+from uscdr.models.events import PlanReady, Stamped
+from uscdr.ui.console import Output
+from uscdr.ui.planview import show_plan
+from uscdr.ui.prompts import Prompter
+from uscdr.ui.viewers import RunViewer, open_viewers
+from uscdr.wiring import Surroundings
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def surroundings(
+    output: Output, state: Path, env: Mapping[str, str], *, asker: Asker | None = None
+) -> Iterator[Surroundings]:
+    """The surroundings of one run. The first Ctrl-C asks the run to stop, the second one leaves.
+
+    With an `asker` nobody is asked, and the plan is not shown.
+    """
+    stop = Stop()
+    with ExitStack() as stack:
+        viewers = open_viewers(output)
+        for viewer in viewers:
+            stack.callback(viewer.close)
+        prompter = Prompter(output, still=lambda: _still(viewers))
+        stack.enter_context(_stopping(stop))
+        shown = () if asker else (_PlanShown(output, viewers),)
+        yield Surroundings(
+            state=state,
+            env=env,
+            asker=asker or prompter,
+            ask=prompter.ask,
+            viewers=(*viewers, *shown),
+            prime=lambda history: _prime(viewers, history),
+            stop=stop,
+        )
+
+
+@contextmanager
+def _still(viewers: Sequence[RunViewer]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for viewer in viewers:
+            stack.enter_context(viewer.paused())
+        yield
+
+
+def _prime(viewers: Sequence[RunViewer], history: Sequence[Stamped]) -> None:
+    for viewer in viewers:
+        viewer.prime(history)
+
+
+class _PlanShown:
+    """Shows the plan where it belongs: on stdout, unless the events go there."""
+
+    def __init__(self, output: Output, viewers: Sequence[RunViewer]) -> None:
+        self._output = output
+        self._viewers = viewers
+
+    def __call__(self, stamped: Stamped) -> None:
+        event = stamped.event
+        if isinstance(event, PlanReady) and not self._output.json_lines:
+            with _still(self._viewers):
+                show_plan(event, self._output)
+
+
+@contextmanager
+def _stopping(stop: Stop) -> Iterator[None]:
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        if stop.event.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.event.set()
+
+    before: Mapping[int, object] = {number: signal.signal(number, ask_to_stop) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
