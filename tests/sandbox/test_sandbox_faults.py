@@ -39,13 +39,15 @@ def test_broken_connections_come_before_or_after_the_effect(
     assert kind in CONNECTION_KINDS
 
 
-@pytest.mark.parametrize("status", ["401", "403", "404", "409", "422", "429", "500"])
-def test_statuses_come_with_a_json_error_and_no_effect(live: Live, status: str) -> None:
-    live.fault(status, method="PATCH")
+@pytest.mark.parametrize(
+    "kind", ["401", "403", "403-two-factor", "404", "409", "422", "423-confirmation", "429", "500"]
+)
+def test_statuses_come_with_a_json_error_and_no_effect(live: Live, kind: str) -> None:
+    live.fault(kind, method="PATCH")
     answer = live.api.patch(f"/apps/{live.app}", json={"maintenance": True})
-    assert answer.status_code == int(status)
+    assert answer.status_code == int(kind[:3])
     assert {"id", "message"} <= answer.json().keys()
-    assert ("retry-after" in answer.headers) is (status == "429")
+    assert ("retry-after" in answer.headers) is (kind == "429")
     assert _maintenance(live) is False
 
 

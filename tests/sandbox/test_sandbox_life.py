@@ -128,7 +128,7 @@ def test_an_app_that_cannot_be_released_is_said_and_leaves_nothing(tmp_path: Pat
     with pytest.raises(MachineError, match="could not be deployed") as caught:
         launch.up(state, UpRequest(app_source=str(source)), _quiet)
     assert "no such table" in caught.value.why
-    assert {path.name for path in state.root.iterdir()} <= {"lock"}
+    assert {path.name for path in state.root.iterdir()} <= {"lock", "daemon.log"}
     assert launch.down(state, _quiet) is True
     assert not state.root.exists()
 
@@ -136,6 +136,10 @@ def test_an_app_that_cannot_be_released_is_said_and_leaves_nothing(tmp_path: Pat
 def test_down_without_a_sandbox_and_in_a_foreign_directory(tmp_path: Path) -> None:
     assert launch.down(StateDir(tmp_path / "nothing"), _quiet) is False
     (tmp_path / "precious").write_text("x")
+    mode = tmp_path.stat().st_mode
+    with pytest.raises(BadInput, match="not a sandbox's directory"):
+        launch.up(StateDir(tmp_path), UpRequest(), _quiet)
+    assert tmp_path.stat().st_mode == mode
     with pytest.raises(BadInput, match="not a sandbox directory"):
         launch.down(StateDir(tmp_path), _quiet)
     assert (tmp_path / "precious").exists()

@@ -14,7 +14,7 @@ Document = dict[str, Any]
 
 def environment(contract: Document, state: StateDir) -> dict[str, str]:
     """Variables that point the official Heroku CLI and git at the sandbox, and keep both off the person's files."""
-    heroku, home = contract["heroku"], str(state.root / "home")
+    heroku = contract["heroku"]
     url = heroku["api_url"]
     return {
         "HEROKU_HOST": url,
@@ -28,8 +28,8 @@ def environment(contract: Document, state: StateDir) -> dict[str, str]:
         "NODE_EXTRA_CA_CERTS": contract["ca_file"],
         "DISABLE_TELEMETRY": "true",
         "NO_PROXY": "127.0.0.1,localhost",
-        "XDG_CACHE_HOME": f"{home}/cache",
-        "GIT_CONFIG_GLOBAL": f"{home}/gitconfig",
+        "XDG_CACHE_HOME": str(state.home / "cache"),
+        "GIT_CONFIG_GLOBAL": str(state.home / "gitconfig"),
     }
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -22,6 +23,7 @@ from uscdr.sandbox.boot.request import UpRequest
 from uscdr.sandbox.state import StateDir, read_json, write_private
 
 _STOP_LIMIT = 20.0  # seconds the daemon has to stop everything
+_KEPT = frozenset({"lock", "daemon.log"})  # after a failed start
 _DYING = 3.0  # seconds
 _POLL = 0.02
 Tell = Callable[[str], None]
@@ -65,7 +67,7 @@ def _check_source(request: UpRequest) -> None:
 @contextlib.contextmanager
 def _claimed(state: StateDir) -> Iterator[IO[str] | None]:
     """The state directory's lock, which the daemon keeps; None when somebody has it."""
-    with (state.root / "lock").open("a", encoding="utf-8") as file:
+    with state.lock.open("a", encoding="utf-8") as file:
         # A daemon that was killed a moment ago holds the lock until its last thread is gone.
         until = time.monotonic() + _DYING
         while not (ours := _locked(file)) and not _daemon_lives(state) and time.monotonic() < until:
@@ -133,13 +135,20 @@ def _start(state: StateDir, lock: IO[str], tell: Tell) -> dict[str, Any]:
             pass_fds=(lock.fileno(),),
             cwd="/",
         )
-    failure = _follow(daemon, tell)
+    try:
+        failure = _follow(daemon, tell)
+    except BaseException:
+        # An impatient person leaves no half-started sandbox behind.
+        daemon.terminate()
+        daemon.wait()
+        _clear(state, keep=_KEPT)
+        raise
     document = contract(state)
     if failure is None and document is not None:
         return document
     daemon.wait()
-    _clear(state, keep={"lock"})
-    raise failure or MachineError("The sandbox ended before it was ready.")
+    _clear(state, keep=_KEPT)
+    raise failure or MachineError("The sandbox ended before it was ready.", why=f"See {state.log}.")
 
 
 def _follow(daemon: subprocess.Popen[bytes], tell: Tell) -> MachineError | None:
@@ -161,13 +170,25 @@ def down(state: StateDir, tell: Tell) -> bool:
     if not state.root.exists():
         return False
     document = read_json(state.daemon)
-    if document is None and any(state.root.iterdir()) and not (state.root / "lock").exists():
+    if state.is_foreign():
         raise BadInput(f"{state.root} is not a sandbox directory; it is left alone.")
     if document is not None:
         tell("Stopping the sandbox")
         _stop(int(document["pid"]), str(document["started"]))
-    _clear(state, keep=set())
+    _remove(state)
     return True
+
+
+def _remove(state: StateDir) -> None:
+    """Clear everything, after any other command that is clearing too; raises MachineError if it never ends."""
+    with contextlib.suppress(FileNotFoundError), state.lock.open("a", encoding="utf-8") as file:
+        until = time.monotonic() + _STOP_LIMIT
+        while not _locked(file):
+            if time.monotonic() > until:
+                raise MachineError(f"Another command holds {state.lock}.")
+            time.sleep(_POLL)
+        if state.lock.exists():
+            _clear(state, keep=frozenset())
 
 
 def _stop(pid: int, started: str) -> None:
@@ -183,7 +204,7 @@ def _stop(pid: int, started: str) -> None:
         raise MachineError(f"The sandbox's process {pid} could not be stopped.")
 
 
-def _clear(state: StateDir, *, keep: set[str]) -> None:
+def _clear(state: StateDir, *, keep: AbstractSet[str]) -> None:
     """End what the daemon did not end itself, and remove the files."""
     from uscdr.pgserver.server import reap
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uscdr.errors import MachineError
+from uscdr.errors import BadInput, MachineError
 
 CONTRACT_VERSION = 1
 
@@ -94,12 +94,34 @@ class StateDir:
         """Bare git repositories, one an app."""
         return self.root / "repositories"
 
+    @property
+    def lock(self) -> Path:
+        """Locked while a sandbox runs or is being started."""
+        return self.root / "lock"
+
+    @property
+    def home(self) -> Path:
+        """Where official clients keep what they write."""
+        return self.root / "home"
+
+    def is_foreign(self) -> bool:
+        """Whether the directory holds something, and it is not a sandbox."""
+        return self.root.exists() and any(self.root.iterdir()) and not self.lock.exists()
+
     def prepare(self) -> None:
-        """Create the directories, private to the owner. Raises MachineError if that is impossible."""
+        """Create the directories, private to the owner.
+
+        Raises BadInput for a directory that holds something else, MachineError if it cannot be made.
+        """
+        if self.is_foreign():
+            raise BadInput(
+                f"{self.root} is not empty and not a sandbox's directory.",
+                next_action="Name another directory with --state.",
+            )
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.root.chmod(0o700)
-            for directory in (self.pki, self.slugs, self.sources, self.backups, self.repositories):
+            for directory in (self.pki, self.slugs, self.sources, self.backups, self.repositories, self.home):
                 directory.mkdir(exist_ok=True, mode=0o700)
         except OSError as error:
             raise MachineError(

@@ -107,8 +107,11 @@ async def restore(request: Request) -> Response:
     source = body.get("backup_url")
     if not isinstance(source, str) or not source.startswith(("http://", "https://")):
         raise invalid("backup_url is required.")
-    transfer = core_of(request).transfers.restore(addon, source, fault=_fault(request))
-    return answer(transfer.document(), 201)
+    extensions = body.get("extensions") or []
+    if not isinstance(extensions, list) or not all(isinstance(one, str) for one in extensions):
+        raise invalid("extensions must be a list of names.")
+    made = core_of(request).transfers.restore(addon, source, extensions=extensions, fault=_fault(request))
+    return answer(made.document(), 201)
 
 
 async def transfers(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,15 @@ class DatabaseCluster:
     async def _drop(connection: psycopg.AsyncConnection[tuple[object, ...]], database: Database) -> None:
         statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
         await connection.execute(statement.format(sql.Identifier(database.name)))
+
+    async def add_extensions(self, database: Database, names: Sequence[str]) -> None:
+        """Create extensions as the add-on's role, which may create the trusted ones only."""
+        if not names:
+            return
+        async with await psycopg.AsyncConnection.connect(self.url(database), autocommit=True) as connection:
+            for name in names:
+                statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {}")
+                await connection.execute(statement.format(sql.Identifier(name)))
 
     async def remove(self, database: Database) -> None:
         """Drop the database and its role, with the add-on."""

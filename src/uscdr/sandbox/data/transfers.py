@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,8 +67,11 @@ class Transfers:
         transfer.task = asyncio.create_task(self._carry_out(transfer, addon))
         return transfer
 
-    def restore(self, addon: Addon, source: str, *, fault: str = "") -> Transfer:
-        """Start a restore from a stored backup's `to_url` or from any http(s) URL."""
+    def restore(self, addon: Addon, source: str, *, extensions: Sequence[str] = (), fault: str = "") -> Transfer:
+        """Start a restore from a stored backup's `to_url` or from any http(s) URL.
+
+        `extensions` are created in the empty database before the dump is loaded.
+        """
         app, database = self._owner(addon), _database(addon)
         app.transfer_count += 1
         stored = self._stored(source)
@@ -83,6 +87,7 @@ class Transfers:
             to_url=self._cluster.url(database),
             num_keep=self._keep,
             fault=fault,
+            extensions=list(extensions),
         )
         app.transfers.append(transfer)
         transfer.task = asyncio.create_task(self._carry_out(transfer, addon))
@@ -162,6 +167,7 @@ class Transfers:
                 await download(transfer.from_url, source, trust=self._trust)
             transfer.source_bytes = source.stat().st_size
             await self._cluster.wipe(database)
+            await self._cluster.add_extensions(database, transfer.extensions)
             transfer.log("pg_restore starting")
             connection = self._cluster.server.environment(database.name)
             part = 0.5 if transfer.fault == "transfer-fails" else 1.0

@@ -14,6 +14,9 @@ _HTML = b"<!DOCTYPE html><html><head><title>Application Error</title></head><bod
 _WORDS = {
     "401": ("unauthorized", "Invalid credentials provided."),
     "403": ("forbidden", "You do not have access to this resource."),
+    "403-two-factor": ("two_factor", "A second authentication factor is required."),
+    "423-confirmation": ("confirmation_required", "Confirmation required: resend with the app's name."),
+    "429-bare": ("rate_limit", "Your account reached the API rate limit."),
     "404": ("not_found", "Couldn't find that app."),
     "409": ("conflict", "The resource is busy."),
     "422": ("invalid_params", "The request could not be processed."),
@@ -40,8 +43,8 @@ def canned(kind: str) -> Answer:
         return Answer(200, b"")
     if kind == "redirect":
         return Answer(302, b"", headers={"location": "https://elsewhere.invalid/"})
-    status = kind.removesuffix("-bare")
-    error_id, message = _WORDS[status]
+    status = kind.partition("-")[0]
+    error_id, message = _WORDS[kind]
     limited = {"retry-after": "1", "ratelimit-remaining": "0"} if kind == "429" else {}
     return Answer(int(status), json.dumps({"id": error_id, "message": message}).encode(), headers=limited)
 

@@ -9,7 +9,19 @@ from typing import Any
 from uscdr.sandbox.world.entities import new_id
 
 CONNECTION_KINDS = ("refuse", "timeout-before", "timeout-after", "reset-before", "reset-after")
-STATUS_KINDS = ("401", "403", "404", "409", "422", "429", "429-bare", "500", "503-html")
+STATUS_KINDS = (
+    "401",
+    "403",
+    "403-two-factor",
+    "404",
+    "409",
+    "422",
+    "423-confirmation",
+    "429",
+    "429-bare",
+    "500",
+    "503-html",
+)
 BODY_KINDS = ("html-200", "empty-200", "truncated", "wrong-types", "redirect")
 EFFECT_KINDS = (
     "transfer-fails",

@@ -164,6 +164,13 @@ async def attachments(request: Request) -> Response:
     return page(request, [present.attachment(core, one, inclusion=inclusion) for one in found])
 
 
+async def all_attachments(request: Request) -> Response:
+    """GET /addon-attachments."""
+    core = core_of(request)
+    inclusion = request.headers.get("accept-inclusion", "")
+    return page(request, [present.attachment(core, one, inclusion=inclusion) for one in core.world.attachments])
+
+
 async def create_attachment(request: Request) -> Response:
     """POST /addon-attachments; taking a name that is in use needs `confirm`."""
     core, body = core_of(request), await body_of(request)
@@ -212,9 +219,18 @@ async def resolve(request: Request) -> Response:
 
 
 async def resolve_addon(request: Request) -> Response:
-    """POST /actions/addons/resolve: by add-on name or id."""
+    """POST /actions/addons/resolve: by add-on name or id, or within an app by attachment or service."""
     core, body = core_of(request), await body_of(request)
-    return answer([document(core, core.world.addon(str(body.get("addon", ""))))])
+    wanted, owner = str(body.get("addon", "")), body.get("app")
+    found = [one for one in core.world.addons if wanted in (one.name, one.id)]
+    if not found and owner:
+        app = core.world.app(_name(owner))
+        attached = {one.addon_id for one in core.world.attachments_of(app) if one.name == wanted}
+        found = [one for one in core.world.addons if one.id in attached]
+        found = found or [one for one in core.world.addons_of(app) if one.service == wanted]
+    if not found:
+        raise not_found("add_on")
+    return answer([document(core, one) for one in found])
 
 
 ROUTES = [
@@ -225,6 +241,7 @@ ROUTES = [
     route("GET", "/apps/{app}/addons/{addon}", show),
     route("DELETE", "/apps/{app}/addons/{addon}", remove),
     route("GET", "/apps/{app}/addon-attachments", attachments),
+    route("GET", "/addon-attachments", all_attachments),
     route("POST", "/addon-attachments", create_attachment),
     route("DELETE", "/addon-attachments/{attachment}", remove_attachment),
     route("POST", "/actions/addon-attachments/resolve", resolve),

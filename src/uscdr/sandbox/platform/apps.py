@@ -49,7 +49,7 @@ async def create(request: Request) -> Response:
 
 
 async def listing(request: Request) -> Response:
-    """GET /apps."""
+    """GET /apps and /users/~/apps: there is one account."""
     core = core_of(request)
     return page(request, [present.app(core, one) for one in core.world.apps])
 
@@ -158,6 +158,7 @@ async def buildpacks(request: Request) -> Response:
 ROUTES = [
     route("POST", "/apps", create),
     route("GET", "/apps", listing),
+    route("GET", "/users/{user}/apps", listing),
     route("GET", "/apps/{app}", show),
     route("PATCH", "/apps/{app}", update),
     route("DELETE", "/apps/{app}", destroy),

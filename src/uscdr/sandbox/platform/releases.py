@@ -30,6 +30,11 @@ async def show(request: Request) -> Response:
     return answer(present.release(core_of(request), app, app.release(request.path_params["release"])))
 
 
+async def config_vars(request: Request) -> Response:
+    """GET /apps/{app}/releases/{release}/config-vars: what that release ran under."""
+    return answer(app_of(request).release(request.path_params["release"]).config)
+
+
 async def create(request: Request) -> Response:
     """POST /apps/{app}/releases: a rollback (`release`) or a known slug (`slug`)."""
     core, app, body = core_of(request), app_of(request), await body_of(request)
@@ -132,6 +137,7 @@ ROUTES = [
     route("GET", "/apps/{app}/releases", listing),
     route("POST", "/apps/{app}/releases", create),
     route("GET", "/apps/{app}/releases/{release}", show),
+    route("GET", "/apps/{app}/releases/{release}/config-vars", config_vars),
     route("GET", "/apps/{app}/slugs/{slug}", show_slug),
     route("POST", "/sources", create_source),
     route("POST", "/apps/{app}/sources", create_source),
