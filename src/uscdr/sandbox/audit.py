@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 READ_METHODS = ("GET", "HEAD")
-READ_POSTS = ("/actions/addon-attachments/resolve", "/actions/public-url", "/log-sessions")
+READ_POSTS = ("/actions/addon-attachments/resolve", "/actions/addons/resolve", "/actions/public-url", "/log-sessions")
 
 
 def is_write(method: str, path: str) -> bool:
-    """Whether a call changes anything. Three POSTs only read."""
+    """Whether a call changes anything. A few POSTs only read."""
     return method not in READ_METHODS and not (method == "POST" and path.endswith(READ_POSTS))
 
 

@@ -21,6 +21,7 @@ def environment(contract: Document, state: StateDir) -> dict[str, str]:
         "HEROKU_DATA_HOST": str(urlsplit(url).hostname),
         "HEROKU_PARTICLEBOARD_URL": url,
         "HEROKU_STATUS_HOST": heroku["status_url"],
+        "HEROKU_BUILDPACK_REGISTRY_URL": url,
         "HEROKU_API_KEY": heroku["token"],
         "HEROKU_GIT_HOST": heroku["git_host"],
         "HEROKU_SKIP_NEW_VERSION_CHECK": "true",

@@ -33,14 +33,14 @@ def spare_app(sandbox: SandboxUnderTest) -> Iterator[str]:
         (f"heroku config {APP}", ["DATABASE_URL:"]),
         (f"heroku config:get DATABASE_URL {APP}", ["postgres://"]),
         (f"heroku config:get NOTHING_OF_THIS_NAME {APP}", []),
-        (f"heroku addons {APP}", ["heroku-postgresql:essential-0", "DATABASE"]),
+        (f"heroku addons {APP}", ["heroku-postgresql", "essential-0", "as DATABASE"]),
         (f"heroku addons:info heroku-postgresql {APP}", ["essential-0"]),
         (f"heroku pg:backups:info b001 {APP}", ["Status:", "Completed", "Backup Size:"]),
         (f"heroku pg:backups:info {APP}", ["Completed"]),
         (f"heroku pg:wait {APP}", []),
         (f"heroku ps {APP}", ["web", "worker", "beat", "up "]),
         (f"heroku ps:scale {APP}", ["web=1"]),
-        (f"heroku releases:info {APP}", ["Current"]),
+        (f"heroku releases:info {APP}", ["Release v", "heroku-postgresql:essential-0"]),
         (f"heroku domains {APP}", ["Heroku Domain"]),
         (f"heroku logs --num 5 {APP}", ["]: "]),
         ("heroku authorizations", []),
@@ -108,7 +108,7 @@ def test_scaling_and_restarting_are_real(sandbox: SandboxUnderTest) -> None:
 
     assert sandbox.run(f"heroku ps:scale worker=0 {APP}").code == 0
     assert eventually(lambda: workers() == 0)
-    assert sandbox.run(f"heroku ps:scale worker=+1 {APP}").code == 0
+    assert sandbox.run(f"heroku ps:scale worker+1 {APP}").code == 0
     assert eventually(lambda: workers() == 1)
     asked = datetime.now(UTC)
     assert sandbox.run(f"heroku ps:restart {APP}").code == 0

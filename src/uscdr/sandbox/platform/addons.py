@@ -171,6 +171,13 @@ async def all_attachments(request: Request) -> Response:
     return page(request, [present.attachment(core, one, inclusion=inclusion) for one in core.world.attachments])
 
 
+async def attachments_of_addon(request: Request) -> Response:
+    """GET /addons/{addon}/addon-attachments."""
+    core, addon = core_of(request), _find(request)
+    found = [one for one in core.world.attachments if one.addon_id == addon.id]
+    return page(request, [present.attachment(core, one) for one in found])
+
+
 async def create_attachment(request: Request) -> Response:
     """POST /addon-attachments; taking a name that is in use needs `confirm`."""
     core, body = core_of(request), await body_of(request)
@@ -236,6 +243,7 @@ async def resolve_addon(request: Request) -> Response:
 ROUTES = [
     route("GET", "/addons", list_all),
     route("GET", "/addons/{addon}", show),
+    route("GET", "/addons/{addon}/addon-attachments", attachments_of_addon),
     route("GET", "/apps/{app}/addons", list_of_app),
     route("POST", "/apps/{app}/addons", create),
     route("GET", "/apps/{app}/addons/{addon}", show),

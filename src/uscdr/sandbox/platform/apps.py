@@ -12,12 +12,13 @@ from starlette.responses import Response
 from uscdr.sandbox.core import Core, core_of
 from uscdr.sandbox.logplex import LogBuffer
 from uscdr.sandbox.platform import addons, present
-from uscdr.sandbox.web.errors import invalid
+from uscdr.sandbox.web.errors import invalid, not_found
 from uscdr.sandbox.web.requests import answer, body_of, page, route
 from uscdr.sandbox.world.apps import App
 from uscdr.sandbox.world.entities import Domain, now, stamp
 
 _NAME = re.compile(r"^[a-z][a-z0-9-]{1,28}[a-z0-9]$")
+_BUILDPACKS = frozenset({"heroku/nodejs", "heroku/python"})
 _WORDS = ("quiet", "shrouded", "mighty", "young", "lit", "frozen", "stark", "serene")
 
 
@@ -155,6 +156,14 @@ async def buildpacks(request: Request) -> Response:
     return answer([{"ordinal": n, "buildpack": {"name": one, "url": one}} for n, one in enumerate(app.buildpacks)])
 
 
+async def registered_buildpack(request: Request) -> Response:
+    """GET /buildpacks/{owner}/{name} of the buildpack registry, as much of it as setting one takes."""
+    name = f"{request.path_params['owner']}/{request.path_params['name']}"
+    if name not in _BUILDPACKS:
+        raise not_found("buildpack")
+    return answer({"name": name, "blob_url": f"https://buildpack-registry.s3.amazonaws.com/buildpacks/{name}.tgz"})
+
+
 ROUTES = [
     route("POST", "/apps", create),
     route("GET", "/apps", listing),
@@ -171,4 +180,5 @@ ROUTES = [
     route("GET", "/apps/{app}/pipeline-couplings", pipeline),
     route("GET", "/apps/{app}/buildpack-installations", buildpacks),
     route("PUT", "/apps/{app}/buildpack-installations", buildpacks),
+    route("GET", "/buildpacks/{owner}/{name}", registered_buildpack),
 ]

@@ -23,7 +23,7 @@ from uscdr.sandbox.web.errors import ApiError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_OPEN = ("/api/v4/", "/log-streams/", "/streams/", "/archives/", "/source-blobs/")
+_OPEN = ("/api/v4/", "/log-streams/", "/streams/", "/archives/", "/source-blobs/", "/buildpacks/")
 _JSON_TYPE = "application/vnd.heroku+json"
 
 
