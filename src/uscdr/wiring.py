@@ -17,24 +17,27 @@ from uscdr.engine.conduct import Charter, Conductor, Ending
 from uscdr.engine.gate import Asker, Gate
 from uscdr.engine.history import History, fold
 from uscdr.engine.wait import Stop
-from uscdr.errors import Declined, JournalError, ProviderError
+from uscdr.errors import ProviderError
 from uscdr.events import Bus, Redactor, Viewer
-from uscdr.journal import lock, runs
+from uscdr.journal import lock
 from uscdr.journal import writer as journals
-from uscdr.journal.reader import Journal, read
-from uscdr.models.events import Stamped
+from uscdr.journal.reader import Journal
+from uscdr.models.events import Note, Stamped
 from uscdr.providers.heroku.backups import HerokuBackups
 from uscdr.providers.heroku.client import HerokuClient
 from uscdr.providers.heroku.platform import HerokuPlatform
 from uscdr.providers.http import open_client, trust
 from uscdr.providers.ports import Backups, Platform, Scratch
 from uscdr.providers.postgres.database import PostgresDatabase
+from uscdr.providers.retry import Wait
 from uscdr.providers.scratch import LocalScratch
 from uscdr.providers.status import HerokuStatus
 from uscdr.providers.website import ApplicationWebsite
+from uscdr.recall import refuse_beside_unfinished, remember
 from uscdr.scenarios.build import bind
 from uscdr.scenarios.candidate import Candidate, Demands
-from uscdr.scenarios.deps import Deps, Memory, Request
+from uscdr.scenarios.deps import Deps, Request
+from uscdr.scenarios.frozen import FrozenLook
 from uscdr.scenarios.objectives import missed
 from uscdr.settings import operator, private_directory
 from uscdr.targets import Place
@@ -56,6 +59,19 @@ class Surroundings:
     stop: Stop
 
 
+class Waits:
+    """Says that an adapter waits before it asks again, once there is a stream of events to say it on."""
+
+    def __init__(self) -> None:
+        self.bus: Bus | None = None
+
+    def __call__(self, wait: Wait) -> None:
+        """Tell of one wait."""
+        if self.bus is not None:
+            words = f"attempt {wait.attempt} of {wait.attempts} failed ({wait.reason}); again in {wait.seconds:.0f} s"
+            self.bus.emit(Note(level="warning", text=words))
+
+
 @dataclass(frozen=True)
 class Ports:
     """The adapters of one place."""
@@ -65,6 +81,7 @@ class Ports:
     status: HerokuStatus
     scratch: Scratch
     redactor: Redactor
+    waits: Waits
 
 
 @dataclass(frozen=True)
@@ -87,12 +104,12 @@ def open_ports(place: Place, around: Surroundings, scratch: Path, *, read_only: 
         redactor.register("USCDR_CHECK_PASSWORD", place.account.password.get_secret_value())
         if place.account.token is not None:
             redactor.register("USCDR_CHECK_TOKEN", place.account.token.get_secret_value())
-    heroku = place.target.heroku
+    heroku, waits = place.target.heroku, Waits()
     with ExitStack() as stack:
         client = stack.enter_context(
             HerokuClient(
                 heroku.api_url, heroku.data_url, place.token, ca_file=place.ca_file, read_only=read_only,
-                stop=around.stop.event,
+                stop=around.stop.event, on_wait=waits,
             )
         )  # fmt: skip
         status = stack.enter_context(
@@ -101,9 +118,10 @@ def open_ports(place: Place, around: Surroundings, scratch: Path, *, read_only: 
         yield Ports(
             platform=HerokuPlatform(client),
             backups=HerokuBackups(client),
-            status=HerokuStatus(status),
+            status=HerokuStatus(status, patience=client.patience),
             scratch=LocalScratch(scratch, stop=around.stop.event),
             redactor=redactor,
+            waits=waits,
         )
 
 
@@ -118,6 +136,10 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
             connect_timeout=CONNECT_TIMEOUT, require_tls=True,
         )  # fmt: skip
 
+    def open_live() -> PostgresDatabase:
+        heroku = place.target.heroku
+        return open_database(ports.platform.config_vars(heroku.app)[heroku.database])
+
     config = place.config
     demands = Demands(config.invariants, config.app.freshness)
     return Deps(
@@ -130,36 +152,12 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         open_database=open_database,
         open_website=lambda address: ApplicationWebsite(address, ca_file=place.ca_file, read_only=read_only),
         candidate=Candidate(ports.backups, ports.scratch, work, demands, around.stop),
+        frozen=FrozenLook(open_live),
         stop=around.stop,
         memory=remember(around.state, place.key),
         account=place.account,
         ask=around.ask,
     )
-
-
-def remember(state: Path, key: str) -> Memory:
-    """What earlier runs on this target recorded: the formation, and captures of damaged states."""
-    formation: dict[str, int] = {}
-    damaged: set[str] = set()
-    for path in runs.journals(state):
-        journal = read_quietly(path)
-        if journal is None or next(journal.events(), {}).get("request", {}).get("key") != key:
-            continue
-        for event in journal.events():
-            result = event.get("result") or {}
-            if event["kind"] == "step.succeeded" and event["step"] == "safety":
-                damaged.add(result["id"])
-            if event.get("step") == "drain" and any(result.get("formation", {}).values()):
-                formation = result["formation"]
-    return Memory(formation=formation, damaged=frozenset(damaged))
-
-
-def read_quietly(path: Path) -> Journal | None:
-    """A journal, or None when it is damaged: `runs list` names those."""
-    try:
-        return read(path)
-    except JournalError:
-        return None
 
 
 @contextmanager
@@ -202,7 +200,8 @@ def begin(job: Job, around: Surroundings) -> Ending:
     with ExitStack() as stack:
         if not job.dry_run:
             stack.enter_context(_lock(job, around))
-            refuse_beside_unfinished(job, around)
+            if not job.request.anew:
+                refuse_beside_unfinished(around.state, job.place.key)
         ledger = stack.enter_context(_closing(journals.create(around.state / "runs" / job.run)))
         return _conduct(job, around, ledger, History())
 
@@ -231,22 +230,23 @@ def _closing(ledger: journals.JournalWriter) -> Iterator[journals.JournalWriter]
 
 
 @contextmanager
-def opened(job: Job, around: Surroundings) -> Iterator[tuple[Deps, Redactor]]:
+def opened(job: Job, around: Surroundings) -> Iterator[tuple[Deps, Ports]]:
     """Everything a job works with, and its scratch place; all gone at the end."""
     with ExitStack() as stack:
         work = stack.enter_context(workplace(around.state, job.run))
         ports = stack.enter_context(open_ports(job.place, around, work, read_only=job.dry_run))
         deps = dependencies(job, ports, around, work)
         stack.callback(deps.candidate.close)
-        yield deps, ports.redactor
+        yield deps, ports
 
 
 def _conduct(
     job: Job, around: Surroundings, ledger: journals.JournalWriter, history: History, journal: Journal | None = None
 ) -> Ending:
     records = journal.records if journal else ()
-    with opened(job, around) as (deps, redactor):
-        bus = Bus(job.run, redactor, first_seq=len(records))
+    with opened(job, around) as (deps, ports):
+        bus = Bus(job.run, ports.redactor, first_seq=len(records))
+        ports.waits.bus = bus
         bus.add_ledger(ledger)
         for viewer in around.viewers:
             bus.add_viewer(viewer)
@@ -254,6 +254,8 @@ def _conduct(
             charter(job, around), bus, Gate(around.asker, job.confirm), around.stop, lambda: left_behind(deps)
         )
         conductor.announce(resumed=bool(records))
+        if records and records[0]["event"]["scenario_digest"] != job.place.digest:
+            bus.emit(Note(level="warning", text="scenarios.yaml was changed since this run was begun."))
         steps = bind(job.place.config.scenarios[job.request.scenario], deps)
         if job.dry_run:
             return conductor.rehearse(steps)
@@ -273,20 +275,3 @@ def left_behind(deps: Deps) -> dict[str, str]:
     if app.maintenance and stopped:
         left["stopped"] = ", ".join(sorted(stopped))
     return left
-
-
-def refuse_beside_unfinished(job: Job, around: Surroundings) -> None:
-    """A run that changed something and did not end must be resumed, or set aside in words."""
-    for path in reversed(list(runs.journals(around.state))):
-        journal = read_quietly(path)
-        if journal is None or next(journal.events(), {}).get("request", {}).get("key") != job.place.key:
-            continue
-        summary = runs.summarize(journal)
-        if summary.state == "done":
-            return
-        if summary.wrote and runs.resumable(summary) and not job.request.anew:
-            raise Declined(
-                f"Run {summary.run} on this target changed something and is not finished ({summary.state}).",
-                why=f"It was at step “{summary.step}”; it remembers what runs normally and what was restored.",
-                next_action="Go on with it: uscdr runs resume. To leave it and begin anew: --new",
-            )

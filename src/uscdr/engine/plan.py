@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ class Foreseen:
     bound: BoundStep
     seen: Fact | None
     action: Action
+    at: float = 0.0
+    """When it was seen, monotonic seconds."""
 
 
 def foresee(steps: Sequence[BoundStep], view: View, tell: Tell) -> list[Foreseen]:
@@ -37,7 +40,7 @@ def _foresee_one(bound: BoundStep, view: View, tell: Tell) -> Foreseen:
     action = step.plan(seen, view)
     if bound.effect is Effect.READ and isinstance(seen, step.result):
         view.remember(seen)
-    return Foreseen(bound, seen, action)
+    return Foreseen(bound, seen, action, time.monotonic())
 
 
 def _waits(step: Step[Any, Any], view: View) -> str | None:

@@ -71,7 +71,7 @@ class Runner:
             if not (self._guarding and line.bound.effect is Effect.IDEMPOTENT):
                 return
         if line.bound.effect is Effect.READ:
-            self._look(line.bound, view)
+            self._look(line, view)
         else:
             self._change(line, view, again=recorded is not None)
 
@@ -79,11 +79,12 @@ class Runner:
         if recorded:
             view.remember(bound.step.result.model_validate(recorded))
 
-    def _look(self, bound: BoundStep, view: View) -> None:
-        started = time.monotonic()
+    def _look(self, line: Foreseen, view: View) -> None:
+        bound, started = line.bound, time.monotonic()
         tell = Teller(self._bus, bound.step.id)
         self._start(bound, {})
-        seen = bound.step.probe(view, tell)
+        fresh = line.seen is not None and started - line.at <= bound.step.fresh_for
+        seen = line.seen if line.seen is not None and fresh else bound.step.probe(view, tell)
         action = bound.step.plan(seen, view)
         self._stop_if_blocked(action)
         view.remember(seen)

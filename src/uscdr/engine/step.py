@@ -122,6 +122,8 @@ class Step(Generic[S, R]):
     result: ClassVar[type[Fact]]
     slow: ClassVar[bool] = False
     """Whether planning a real run leaves this look for later (a dry run does it)."""
+    fresh_for: ClassVar[float] = 0.0
+    """READ only: for how many seconds what the plan saw still counts, instead of looking again."""
 
     def __init__(self, step_id: str) -> None:
         self.id = step_id

@@ -19,7 +19,6 @@ from pathlib import Path
 from uscdr.errors import LockHeld, MachineError
 from uscdr.settings import PRIVATE_FILE, Operator, private_directory
 
-
 OCCUPIED = ".in-use"
 
 

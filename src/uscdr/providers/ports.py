@@ -31,7 +31,6 @@ from uscdr.models.heroku import (
     StatusReport,
     Transfer,
 )
-from uscdr.models.web import WebAnswer
 from uscdr.models.postgres import (
     Extension,
     Invariant,
@@ -43,6 +42,7 @@ from uscdr.models.postgres import (
     TableKeys,
     TableSize,
 )
+from uscdr.models.web import WebAnswer
 
 Progress = Callable[[int, int | None], None]
 """Called with bytes done and bytes in all (None when unknown)."""
@@ -238,6 +238,10 @@ class Database(Protocol):
 
 class Scratch(Protocol):
     """A private PostgreSQL on this machine, gone when the context ends, however it ends."""
+
+    def prepare(self) -> None:
+        """Begin to start the server in the background; never needed, never harmful."""
+        ...
 
     def restore(self, dump: Path, progress: Progress) -> AbstractContextManager[Database]:
         """Restore a custom-format dump into an empty database and open it.

@@ -54,6 +54,7 @@ class Candidate:
             return
         self.close()
         self._wanted = transfer.id
+        self._scratch.prepare()
         self._thread = threading.Thread(target=self._work, args=(app, transfer), name="proof", daemon=True)
         self._thread.start()
 

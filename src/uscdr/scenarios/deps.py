@@ -13,6 +13,7 @@ from uscdr.errors import BadInput, NotFound
 from uscdr.models.heroku import App, Attachment
 from uscdr.providers.ports import Backups, Database, Platform, ServiceStatus, Website
 from uscdr.scenarios.candidate import Candidate
+from uscdr.scenarios.frozen import FrozenLook
 from uscdr.scenarios.model import Config, Target
 
 AskPerson = Callable[[str], str]
@@ -61,6 +62,7 @@ class Deps:
     open_database: Callable[[SecretStr], Database]
     open_website: Callable[[str], Website]
     candidate: Candidate
+    frozen: FrozenLook
     stop: Stop
     memory: Memory
     account: CheckAccount | None

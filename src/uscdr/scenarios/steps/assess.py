@@ -12,11 +12,15 @@ from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, Statu
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import age, plural, reads, size, sql
 
+FRESH = 10.0
+"""Seconds: an assessment made for the plan need not be made again when the run begins at once."""
+
 
 class StatusLook(DepsStep[StatusSeen, StatusSeen]):
     """Is it the platform? A status page that cannot be read is no reason to stop."""
 
     result = StatusSeen
+    fresh_for = FRESH
 
     def probe(self, view: View, tell: Tell) -> StatusSeen:
         """Ask the status page."""
@@ -45,6 +49,7 @@ class DatabaseLook(DepsStep[DatabaseSeen, DatabaseSeen]):
     """The damaged database: does it answer, what is missing, which invariants fail."""
 
     result = DatabaseSeen
+    fresh_for = FRESH
 
     def probe(self, view: View, tell: Tell) -> DatabaseSeen:
         """Ask the platform, then the database itself."""
@@ -121,6 +126,7 @@ class BackupsLook(DepsStep[BackupsSeen, BackupsSeen]):
     """Which backups there are, how old, how large; and whether more are scheduled."""
 
     result = BackupsSeen
+    fresh_for = FRESH
 
     def probe(self, view: View, tell: Tell) -> BackupsSeen:
         """List transfers and schedules."""

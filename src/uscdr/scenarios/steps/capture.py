@@ -8,7 +8,7 @@ from uscdr.engine.step import Action, Finding, Intent, Tell, View
 from uscdr.errors import OutcomeUnknown
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Transfer, TransferKind, TransferState
-from uscdr.scenarios.results import Captured, DatabaseSeen, FreshCapture, SafetyCapture, VerifiedData
+from uscdr.scenarios.results import Captured, DatabaseSeen, Drained, FreshCapture, SafetyCapture, VerifiedData
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.choose import pick
 from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number
@@ -42,6 +42,8 @@ class Capture(DepsStep[CaptureSeen, C]):
         transfers = self._deps.backups.transfers(attachment.owner_app_name)
         database = view.get(DatabaseSeen)
         restored = view.get(VerifiedData) is not None
+        if view.get(Drained) is not None and not restored:
+            self._deps.frozen.begin()
         wanted, _ = pick(self._deps, transfers, view)
         return CaptureSeen(
             addon_id=attachment.addon_id,

@@ -60,8 +60,8 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
         )
 
     def _compare(self, live: Database, scratch: Database, proof: Proof, tell: Tell) -> Ledger:
-        names = [table.name for table in live.tables()]
-        now = {digest.name: digest for digest in live.digests(names)}
+        tell.progress("digesting the live tables")
+        now = {digest.name: digest for digest in self._deps.frozen.digests(live)}
         then = {digest.name: digest for digest in proof.tables}
         volatile = set(self._deps.config.app.volatile_tables)
         lines = []

@@ -1,0 +1,52 @@
+"""What earlier runs on this machine recorded of a target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from uscdr.errors import Declined, JournalError
+from uscdr.journal import runs
+from uscdr.journal.reader import Journal, read
+from uscdr.scenarios.deps import Memory
+
+
+def remember(state: Path, key: str) -> Memory:
+    """What earlier runs on this target recorded: the formation, and captures of damaged states."""
+    formation: dict[str, int] = {}
+    damaged: set[str] = set()
+    for path in runs.journals(state):
+        journal = read_quietly(path)
+        if journal is None or next(journal.events(), {}).get("request", {}).get("key") != key:
+            continue
+        for event in journal.events():
+            result = event.get("result") or {}
+            if event["kind"] == "step.succeeded" and event["step"] == "safety":
+                damaged.add(result["id"])
+            if event.get("step") == "drain" and any(result.get("formation", {}).values()):
+                formation = result["formation"]
+    return Memory(formation=formation, damaged=frozenset(damaged))
+
+
+def read_quietly(path: Path) -> Journal | None:
+    """A journal, or None when it is damaged: `runs list` names those."""
+    try:
+        return read(path)
+    except JournalError:
+        return None
+
+
+def refuse_beside_unfinished(state: Path, key: str) -> None:
+    """A run that changed something and did not end must be resumed, or set aside in words."""
+    for path in reversed(list(runs.journals(state))):
+        journal = read_quietly(path)
+        if journal is None or next(journal.events(), {}).get("request", {}).get("key") != key:
+            continue
+        summary = runs.summarize(journal)
+        if summary.state == "done":
+            return
+        if summary.wrote and runs.resumable(summary):
+            raise Declined(
+                f"Run {summary.run} on this target changed something and is not finished ({summary.state}).",
+                why=f"It was at step “{summary.step}”; it remembers what runs normally and what was restored.",
+                next_action="Go on with it: uscdr runs resume. To leave it and begin anew: --new",
+            )
