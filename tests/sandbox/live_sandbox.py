@@ -146,14 +146,16 @@ class Live:
         lines = self.state.audit.read_text().splitlines()
         return [json.loads(line) for line in lines]
 
-    def deploy(self, source: Path, app: str = "", **more: Any) -> dict[str, Any]:
+    def deploy(self, source: Path, app: str = "", *, buildpacks: Any = None, **blob_fields: Any) -> dict[str, Any]:
         """Upload a tree and build it; the build when it is over."""
         archive = shutil.make_archive(str(source.with_suffix(".packed")), "gztar", source)
         blob = self.send("POST", "/sources", status=201)["source_blob"]
         trust = ssl.create_default_context(cafile=self.contract["ca_file"])
         answer = httpx.put(blob["put_url"], content=Path(archive).read_bytes(), verify=trust)
         assert answer.status_code == 200, answer.text
-        body = {"source_blob": {"url": blob["get_url"], "version": "abcdef0123", **more}}
+        body: dict[str, Any] = {"source_blob": {"url": blob["get_url"], "version": "abcdef0123", **blob_fields}}
+        if buildpacks:
+            body["buildpacks"] = buildpacks
         build = self.send("POST", f"/apps/{app or self.app}/builds", body, status=201)
         path = f"/apps/{app or self.app}/builds/{build['id']}"
         return dict(until(lambda: (one := self.get(path))["status"] != "pending" and one))

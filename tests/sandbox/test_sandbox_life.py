@@ -167,6 +167,9 @@ def test_another_apps_procfile_and_variables_are_taken(tmp_path: Path) -> None:
             str(Path(sys.executable).parent / "python").encode(),
         ]
         first = live.get(f"/client/v11/apps/{live.app}/transfers/1")
+        assert (first["from_type"], first["succeeded"]) == ("pg_dump", True)
+        schedules = live.get(f"/client/v11/databases/{live.database()}/transfer-schedules")
+        assert [one["name"] for one in schedules] == ["DATABASE_URL"]
         made = time.mktime(time.strptime(first["finished_at"][:19], "%Y-%m-%d %H:%M:%S")) - time.timezone
         assert 3 * 3600 - 60 < time.time() - made < 3 * 3600 + 60
     finally:

@@ -23,13 +23,11 @@ def _public_url(live: Live, transfer: dict[str, object]) -> str:
     return str(answer["url"])
 
 
-def test_the_first_backup_is_there_from_the_start(live: Live) -> None:
-    first = live.get(f"/client/v11/apps/{live.app}/transfers/1?verbose=true")
-    assert (first["from_type"], first["to_type"], first["succeeded"]) == ("pg_dump", "gof3r", True)
-    assert first["logs"]
-    assert live.get(f"/client/v11/apps/{live.app}/transfers/{first['uuid']}?verbose=true") == first
-    schedules = live.get(f"/client/v11/databases/{live.database()}/transfer-schedules")
-    assert [one["name"] for one in schedules] == ["DATABASE_URL"]
+def test_a_transfer_is_found_by_number_and_by_uuid(live: Live) -> None:
+    made = live.capture()
+    assert (made["from_type"], made["to_type"], made["from_name"]) == ("pg_dump", "gof3r", "DATABASE")
+    assert made["logs"]
+    assert live.get(f"/client/v11/apps/{live.app}/transfers/{made['num']}?verbose=true") == made
 
 
 def test_a_capture_is_pending_first_and_measured_last(live: Live) -> None:
