@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pydantic import Field
+
 from uscdr.models.base import Fact
 
 
@@ -39,6 +41,8 @@ class TableKeys(Fact):
     name: str
     column: str | None
     keys: tuple[str, ...] | None
+    prints: tuple[int, ...] = Field(default=(), repr=False)
+    """For each key a 32-bit fingerprint of its whole row: equal rows have equal ones on any server."""
 
 
 class MissingRows(Fact):

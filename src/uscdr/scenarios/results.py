@@ -145,8 +145,8 @@ class LedgerLine(Fact):
     lost: int | None
     damaged: int | None
     ranges: tuple[str, ...] = ()
-    changed: bool = False
-    """Same keys, other content."""
+    changed: int = 0
+    """Rows under the same key with other content: overwritten by the restore."""
     volatile: bool = False
 
 

@@ -52,7 +52,7 @@ def digest(connection: Connection, table: Table) -> TableDigest:
 
 
 def keys(connection: Connection, table: Table) -> TableKeys:
-    """The values of a single-column primary key.
+    """The values of a single-column primary key, each with a fingerprint of its row.
 
     Integers and UUIDs are given as they are. Any other key may be a secret or a person's (a session,
     a token, an e-mail address): it is given as the first 16 hexadecimal digits of its SHA-256.
@@ -64,12 +64,21 @@ def keys(connection: Connection, table: Table) -> TableKeys:
         return TableKeys(name=table.name, column=None, keys=None)
     plain = column.type in {*_INTEGERS, _UUID}
     shown = "{}" if plain else "left(encode(sha256(convert_to({}::text, 'UTF8')), 'hex'), 16)"
-    expression = sql.SQL(shown).format(sql.Identifier(column.name))
-    query = sql.SQL("COPY (SELECT {} FROM ONLY {}) TO STDOUT").format(expression, table.quoted())
+    expression = sql.SQL(shown).format(sql.Identifier("t", column.name))
+    row = sql.SQL(", ").join(sql.Identifier("t", live.name) for live in columns(connection, table))
+    query = sql.SQL(
+        "COPY (SELECT {}, ('x' || left(md5(ROW({})::text), 8))::bit(32)::int FROM ONLY {} AS t) TO STDOUT"
+    ).format(expression, row, table.quoted())
     with connection.cursor() as cursor, cursor.copy(query) as copy:
-        values = [row[0] for row in copy.rows()]
+        pairs = [(value[0], int(value[1])) for value in copy.rows()]
     order: Callable[[str], int | str] = int if column.type in _INTEGERS else str
-    return TableKeys(name=table.name, column=column.name, keys=tuple(sorted(values, key=order)))
+    pairs.sort(key=lambda pair: order(pair[0]))
+    return TableKeys(
+        name=table.name,
+        column=column.name,
+        keys=tuple(key for key, _ in pairs),
+        prints=tuple(fingerprint for _, fingerprint in pairs),
+    )
 
 
 def newest(connection: Connection, table: Table, column: str) -> str | None:

@@ -92,10 +92,10 @@ def ledger_words(ledger: Ledger) -> str:
         return f"the damaged database cannot be read, so what is lost cannot be listed; the backup has {stored}"
     lost = [f"{line.table} {line.lost:,} ({', '.join(line.ranges)})" for line in _counted(ledger) if line.lost]
     back = [f"{line.table} {line.damaged:,}" for line in _counted(ledger) if line.damaged]
-    changed = [line.table for line in _counted(ledger) if line.changed]
+    changed = [f"{line.table} {line.changed:,}" for line in _counted(ledger) if line.changed]
     words = ["the restore loses " + ("; ".join(lost) if lost else "no row that could be told apart by its key")]
     words += ["it brings back " + "; ".join(back)] if back else []
-    words += ["content differs under the same keys in " + ", ".join(changed)] if changed else []
+    words += ["it overwrites rows that differ from the backup: " + "; ".join(changed)] if changed else []
     unknown = [line.table for line in _counted(ledger) if line.lost is None]
     words += ["not comparable: " + ", ".join(unknown)] if unknown else []
     return ". ".join([*words, f"{plural(ledger.rows_now or 0, 'row')} now, {ledger.rows_backup:,} in the backup"])
@@ -121,7 +121,7 @@ def _line(
     if live.keys is None or stored.keys is None:
         return LedgerLine(
             table=name, now=now.rows, backup=then.rows, lost=max(0, now.rows - then.rows),
-            damaged=max(0, then.rows - now.rows), changed=True, volatile=volatile,
+            damaged=max(0, then.rows - now.rows), volatile=volatile,
         )  # fmt: skip
     only_live, only_stored = _difference(live, stored)
     return LedgerLine(
@@ -131,7 +131,7 @@ def _line(
         lost=len(only_live),
         damaged=len(only_stored),
         ranges=ranges(only_live),
-        changed=not only_live and not only_stored,
+        changed=_changed(live, stored),
         volatile=volatile,
     )
 
@@ -159,6 +159,12 @@ def _one_sided(
 def _difference(live: TableKeys, stored: TableKeys) -> tuple[list[str], list[str]]:
     mine, theirs = set(live.keys or ()), set(stored.keys or ())
     return [key for key in live.keys or () if key not in theirs], [key for key in stored.keys or () if key not in mine]
+
+
+def _changed(live: TableKeys, stored: TableKeys) -> int:
+    """Rows that both sides have under the same key, with other content."""
+    theirs = dict(zip(stored.keys or (), stored.prints, strict=True))
+    return sum(1 for key, mine in zip(live.keys or (), live.prints, strict=True) if theirs.get(key, mine) != mine)
 
 
 def ranges(keys: Sequence[str]) -> tuple[str, ...]:
