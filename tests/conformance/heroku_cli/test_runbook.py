@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sandbox_under_test import Answer, SandboxUnderTest, eventually
+from sandbox_under_test import Answer, SandboxUnderTest, eventually, uscdr
 
 pytestmark = pytest.mark.official
 
@@ -251,6 +251,7 @@ def test_logs_stream_until_killed(sandbox: SandboxUnderTest) -> None:
 def test_confirmed_restore_brings_the_backup_back(sandbox: SandboxUnderTest) -> None:
     """The example of scenario 1 with the confirmation that it lacks."""
     sandbox.sql("CREATE TABLE written_since_the_backup (id int)")
+    uscdr("break", "db", "--how", "truncate", state=sandbox.state)
     restore = "heroku pg:backups:restore b001 DATABASE_URL --app usc-pis --confirm usc-pis"
     answer = sandbox.run(restore)
     assert answer.code == 0, answer
