@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,3 +140,38 @@ def test_a_slug_runs_in_another_app_with_that_apps_database(live: Live) -> None:
     assert live.settled("twin") == {"web.1": "up"}
     assert live.sql("SELECT count(*) FROM clients", "twin") == [(300,)]
     live.send("DELETE", "/apps/twin")
+
+
+def test_a_push_to_main_is_a_build_and_a_failing_one_is_refused(restored: Live, changed: Path) -> None:
+    live = restored
+    token = base64.b64encode(f"heroku:{live.contract['heroku']['token']}".encode()).decode()
+    environment = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(changed),
+        "GIT_SSL_CAINFO": live.contract["ca_file"],
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "http.extraHeader",
+        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {token}",
+    }
+    url = f"https://{live.contract['heroku']['git_host']}/{live.app}.git"
+
+    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = ["git", "-c", "user.name=t", "-c", "user.email=t@t.example", *arguments]
+        return subprocess.run(command, cwd=changed, env=environment, capture_output=True, text=True, check=False)
+
+    for arguments in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-qm", "one")):
+        assert git(*arguments).returncode == 0
+    pushed = git("push", url, "main")
+    assert pushed.returncode == 0, pushed.stderr
+    assert "remote: released" in pushed.stderr
+    release = live.release_over()
+    head = git("rev-parse", "HEAD").stdout.strip()
+    assert live.get(f"/apps/{live.app}/slugs/{release['slug']['id']}")["commit"] == head
+    git("rm", "-q", "requirements.txt")
+    git("commit", "-qm", "two")
+    refused = git("push", url, "main")
+    assert refused.returncode != 0
+    assert "No default language could be detected" in refused.stderr
+    assert live.release_over()["version"] == release["version"]
+    writes = [one for one in live.audit() if one["path"].endswith("git-receive-pack")]
+    assert [one["status"] for one in writes] == [200, 422]

@@ -69,6 +69,11 @@ def test_following_next_range_gives_every_item_once_in_order(
     assert seen == sorted(items, key=key, reverse=descending)
 
 
+def test_an_end_is_kept_over_pages() -> None:
+    items = [{"id": str(n), "version": n} for n in range(20)]
+    assert [one["version"] for one in _follow(items, "version 3..11; max=4")] == list(range(3, 12))
+
+
 def test_the_default_page_holds_two_hundred() -> None:
     items = [{"id": str(n)} for n in range(450)]
     page = paginate(items, None)

@@ -34,7 +34,7 @@ def _size(size: int) -> str:
     return f"{size / 1024**2:.1f} MB" if size < 1024**3 else f"{size / 1024**3:.2f} GB"
 
 
-def _info(addon: Addon, facts: Facts, names: list[str]) -> list[dict[str, Any]]:
+def _info(addon: Addon, facts: Facts) -> list[dict[str, Any]]:
     limit = addon.database.limit if addon.database else 0
     essential = ":essential" in addon.plan
     status = "Available" if facts.reachable else "Unavailable"
@@ -49,10 +49,8 @@ def _info(addon: Addon, facts: Facts, names: list[str]) -> list[dict[str, Any]]:
         "Fork/Follow": "Unsupported" if essential else "Available",
         "Rollback": "Unsupported" if essential else "earliest from 4 days ago",
         "Continuous Protection": "Off" if essential else "On",
-        "Add-on": addon.name,
     }
-    info: list[dict[str, Any]] = [{"name": key, "values": [value]} for key, value in rows.items()]
-    return [*info, {"name": "Attachments", "values": names}]
+    return [{"name": key, "values": [value]} for key, value in rows.items()]
 
 
 async def database(request: Request) -> Response:
@@ -61,7 +59,6 @@ async def database(request: Request) -> Response:
     if addon.database is None:
         raise not_found("database")
     facts = await core.cluster.facts(addon.database)
-    names = [f"{one.name}_URL" for one in core.world.attachments if one.addon_id == addon.id]
     document = {
         "addon_id": addon.id,
         "name": addon.name,
@@ -74,7 +71,7 @@ async def database(request: Request) -> Response:
         "resource_url": core.cluster.url(addon.database),
         "waiting?": addon.state == "provisioning",
         "created_at": data_stamp(addon.created_at),
-        "info": _info(addon, facts, names),
+        "info": _info(addon, facts),
     }
     return answer(document)
 

@@ -41,7 +41,7 @@ def document(core: Core, one: Addon) -> dict[str, Any]:
         "app": present.app_ref(core.world.app(one.app_id)),
         "config_vars": [f"{name}_URL" for name in attached],
         "provider_id": one.id,
-        "provision_message": None,
+        "provision_message": "",
         "web_url": f"https://addons-sso.example/{one.id}",
         "created_at": stamp(one.created_at),
         "updated_at": stamp(one.created_at),

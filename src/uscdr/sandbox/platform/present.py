@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from uscdr.sandbox.world.apps import App
 
 Document = dict[str, Any]
+GENERATION = {"id": "5f9b4a0e-9c9c-4c0b-8a8e-2f4e0f6e3a11", "name": "cedar"}
 
 
 def app_ref(app: App) -> Document:
@@ -69,7 +70,7 @@ def app(core: Core, one: App) -> Document:
         "buildpack_provided_description": slug.language if slug else None,
         "build_stack": STACK,
         "created_at": stamp(one.created_at),
-        "generation": {"id": "5f9b4a0e-9c9c-4c0b-8a8e-2f4e0f6e3a11", "name": "cedar"},
+        "generation": GENERATION,
         "git_url": f"https://{core.git_host}/{one.name}.git",
         "internal_routing": None,
         "maintenance": one.maintenance,
@@ -122,6 +123,7 @@ def slug(one: Slug) -> Document:
         "stack": STACK,
         "created_at": stamp(one.created_at),
         "updated_at": stamp(one.created_at),
+        "deleted_at": None,
     }
 
 
@@ -131,6 +133,7 @@ def build(core: Core, owner: App, one: Build) -> Document:
         "id": one.id,
         "app": app_ref(owner),
         "buildpacks": one.buildpacks,
+        "generation": GENERATION["name"],
         "output_stream_url": f"{core.api_url}/streams/{one.output.id}",
         "source_blob": {"url": one.source_url, "version": one.version, "checksum": one.checksum},
         "status": one.status,
@@ -150,6 +153,7 @@ def formation(owner: App, one: FormationEntry) -> Document:
         "app": app_ref(owner),
         "command": one.command,
         "quantity": one.quantity,
+        "dyno_size": {"id": one.size.lower(), "name": one.size},
         "size": one.size,
         "type": one.type,
         "created_at": stamp(one.created_at),

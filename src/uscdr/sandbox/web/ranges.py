@@ -75,6 +75,11 @@ def _insertion(items: Sequence[dict[str, Any]], window: Window) -> int:
     return len(items)
 
 
+def _within(item: dict[str, Any], window: Window) -> bool:
+    value, end = _comparable(item[window.attribute]), _comparable(window.end)
+    return value >= end if window.descending else value <= end
+
+
 def _comparable(value: Any) -> tuple[int, str]:  # noqa: ANN401 - any JSON scalar
     text = str(value)
     return (int(text), "") if text.isdigit() else (0, text)
@@ -92,6 +97,8 @@ def paginate(items: Sequence[dict[str, Any]], header: str | None) -> Page:
     if window.descending:
         ordered.reverse()
     start = _position(ordered, window)
+    if window.end:
+        ordered = [*ordered[:start], *(one for one in ordered[start:] if _within(one, window))]
     page = ordered[start : start + window.limit]
     headers = {"Accept-Ranges": ", ".join(a for a in attributes if a in {"id", "name", "version", "created_at"})}
     if page:
@@ -100,5 +107,5 @@ def paginate(items: Sequence[dict[str, Any]], header: str | None) -> Page:
     if start + window.limit >= len(ordered):
         return Page(page, 200, headers)
     order = ", order=desc" if window.descending else ""
-    headers["Next-Range"] = f"{window.attribute} ]{page[-1][window.attribute]}..; max={window.limit}{order}"
+    headers["Next-Range"] = f"{window.attribute} ]{page[-1][window.attribute]}..{window.end}; max={window.limit}{order}"
     return Page(page, 206, headers)
