@@ -1,0 +1,65 @@
+"""Killed before and after every single record: the next process ends where an uninterrupted run would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fakes import Killed
+from rehearsal import Rehearsal
+
+from uscdr.errors import ExitCode
+
+FINAL = {"web": 2, "worker": 3, "beat": 1, "cron": 0}
+
+
+def killer(record: int, moment: str) -> Callable[[int, str], None]:
+    def crash(seq: int, when: str) -> None:
+        if (seq, when) == (record, moment):
+            raise Killed
+
+    return crash
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Rehearsal:
+    run = Rehearsal(tmp_path_factory.mktemp("whole"))
+    run.begin()
+    return run
+
+
+def test_every_record_boundary_leads_to_the_same_end(whole: Rehearsal, quick: Path) -> None:
+    count = len(whole.events())
+    wrong = []
+    for record in range(1, count):
+        for moment in ("before", "after"):
+            run = Rehearsal(quick / f"{record}-{moment}")
+            run.crash = killer(record, moment)
+            assert run.begin() is None
+            run.crash = lambda seq, when: None
+            if run.events() and run.events()[-1]["kind"] == "run.finished":
+                continue
+            ending = run.resume()
+            problems = judged(run, ending, whole)
+            if problems:
+                wrong.append((record, moment, whole.events()[record], problems))
+    assert wrong == []
+
+
+def judged(run: Rehearsal, ending: object, whole: Rehearsal) -> list[str]:
+    problems = []
+    if ending is None or ending.code is not ExitCode.DONE:  # type: ignore[attr-defined]
+        problems.append(f"ended with {ending}: {getattr(getattr(ending, 'error', None), 'message', '')}")
+    end, expected = run.world.end_state(), whole.world.end_state()
+    problems += [f"{key}: {end[key]}" for key in expected if end[key] != expected[key]]
+    restores = [write for write in run.world.writes if write.startswith("restore")]
+    if len(restores) != 1:
+        problems.append(f"restores sent: {restores}")
+    captures = [write for write in run.world.writes if write.startswith("capture")]
+    if len(captures) != 2:
+        problems.append(f"captures sent: {captures}")
+    confirmed = sum(1 for event in run.events("gate.answered") if event["confirmed"])
+    if confirmed != 1 or len(run.person.phrases) > 2:
+        problems.append(f"asked {len(run.person.phrases)} times, confirmed {confirmed} times")
+    return problems

@@ -1,0 +1,503 @@
+"""A platform in memory that keeps its state: every port of `providers.ports`, with knobs for what goes wrong.
+
+A `World` outlives the processes that work on it, as the real provider does. `World.faults` makes the n-th call
+of a method fail: `refused` and `down` before any effect, `lost_before` and `lost_after` the effect, `kill_before`
+and `kill_after` it (the calling process dies).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import SecretStr
+
+from uscdr.errors import AnswerLost, BadInput, CheckFailed, NotFound, ProviderError
+from uscdr.models.heroku import (
+    Account,
+    AddOn,
+    App,
+    Attachment,
+    DatabaseInfo,
+    Download,
+    Dyno,
+    OneOffResult,
+    ProcessType,
+    Release,
+    Schedule,
+    ServiceColor,
+    SignedUrl,
+    StatusReport,
+    Transfer,
+    TransferKind,
+    TransferState,
+)
+from uscdr.models.postgres import (
+    Extension,
+    Invariant,
+    InvariantResult,
+    Migration,
+    ServerFacts,
+    Session,
+    TableDigest,
+    TableKeys,
+    TableSize,
+)
+from uscdr.models.web import WebAnswer
+from uscdr.providers.ports import Progress
+
+T = TypeVar("T")
+APP, ADDON = "usc-pis", "postgresql-curved-1"
+LETTERS = {
+    TransferKind.MANUAL_BACKUP: "b",
+    TransferKind.SCHEDULED_BACKUP: "a",
+    TransferKind.RESTORE: "r",
+    TransferKind.COPY: "c",
+}
+
+
+class Killed(BaseException):
+    """The process is gone, in the middle of whatever it did."""
+
+
+@dataclass
+class Data:
+    """What a database holds: table -> key -> version of the row; and the migrations that were applied."""
+
+    tables: dict[str, dict[int, int]] = field(default_factory=dict)
+    applied: list[str] = field(default_factory=list)
+
+
+def clinic(patients: int = 50) -> Data:
+    """A sound database."""
+    return Data(
+        {
+            "patients_patient": dict.fromkeys(range(1, patients + 1), 1),
+            "django_migrations": dict.fromkeys(range(1, 3), 1),
+            "django_session": dict.fromkeys(range(1, 6), 1),
+        },
+        ["patients.0001_initial", "patients.0002_names"],
+    )
+
+
+class World:
+    """The provider's state."""
+
+    def __init__(self, *, keep: int = 5, age: timedelta = timedelta(hours=2, minutes=30)) -> None:
+        self.maintenance = False
+        self.formation = {"web": 2, "worker": 3, "beat": 1, "cron": 0}
+        self.one_offs: list[str] = ["run.7"]
+        self.live = clinic()
+        self.deployed = [*self.live.applied, "patients.0003_phone"]
+        self.dumps: dict[int, Data] = {}
+        self.transfers: list[Transfer] = []
+        self.sessions = 2
+        self.keep = keep
+        self.reachable = True
+        self.releases = [Release(id="r", version=41, status="succeeded", current=True)]
+        self.builds = 0
+        self.intact_web = True
+        self.one_off_results: list[OneOffResult] = []
+        self.doom: list[TransferState] = []
+        """How the next transfers end, instead of completed."""
+        self.slowness = 2
+        """Looks until a transfer has ended."""
+        self.lingering = 1
+        """Looks until stopped dynos are gone, or started ones are up."""
+        self.never_up: set[str] = set()
+        self.faults: dict[tuple[str, int], str] = {}
+        self.calls: Counter[str] = Counter()
+        self.writes: list[str] = []
+        self._turn = threading.RLock()
+        self._settling = 0
+        self._previous = dict(self.formation)
+        self.store(TransferKind.MANUAL_BACKUP, age=age)
+        self.live.tables["patients_patient"] |= dict.fromkeys(range(51, 61), 1)
+        for key in range(1, 11):
+            del self.live.tables["patients_patient"][key]
+
+    def call(self, name: str, effect: Callable[[], T]) -> T:
+        """One call with its fault, if any."""
+        with self._turn:
+            self.calls[name] += 1
+            kind = self.faults.pop((name, self.calls[name]), "")
+            if kind == "kill_before":
+                raise Killed
+            if kind == "refused":
+                raise ProviderError(f"{name}: forbidden.", provider="fake", status=403)
+            if kind == "down":
+                raise ProviderError(f"{name}: down.", provider="fake", retryable=True, sent=False)
+            if kind == "lost_before":
+                raise AnswerLost(f"{name}: no answer.", provider="fake")
+            result = effect()
+            if kind == "lost_after":
+                raise AnswerLost(f"{name}: no answer.", provider="fake")
+            if kind == "kill_after":
+                raise Killed
+            return result
+
+    def write(self, name: str, effect: Callable[[], T], detail: str = "") -> T:
+        """A call that changes something: listed once it took effect."""
+
+        def noted() -> T:
+            self.writes.append(f"{name} {detail}".strip())
+            return effect()
+
+        return self.call(name, noted)
+
+    # transfers
+
+    def store(self, kind: TransferKind, *, age: timedelta = timedelta(), size: int = 1000) -> Transfer:
+        """A finished backup of the data as they are."""
+        transfer = self._new(kind, age)
+        self._replace(transfer.num, state=TransferState.COMPLETED, finished_at=transfer.created_at, processed_bytes=size)
+        self.dumps[transfer.num] = deepcopy(self.live)
+        return self.transfers[-1]
+
+    def _new(self, kind: TransferKind, age: timedelta = timedelta()) -> Transfer:
+        number = max((t.num for t in self.transfers), default=0) + 1
+        transfer = Transfer(
+            id=f"transfer-{number}", num=number, name=f"{LETTERS[kind]}{number:03}", kind=kind,
+            state=TransferState.PENDING, created_at=datetime.now(UTC) - age, source_bytes=1000, num_keep=self.keep,
+        )  # fmt: skip
+        self.transfers.append(transfer)
+        return transfer
+
+    def _replace(self, number: int, **facts: object) -> None:
+        index = next(i for i, t in enumerate(self.transfers) if t.num == number)
+        self.transfers[index] = self.transfers[index].model_copy(update=facts)
+
+    def start(self, kind: TransferKind, source: int | None = None) -> Transfer:
+        """A transfer that others will see progress."""
+        transfer = self._new(kind)
+        self._replace(transfer.num, logs=(f"source={source}",))
+        return transfer
+
+    def tick(self) -> None:
+        """Time passes at the platform whenever somebody looks."""
+        for transfer in tuple(self.transfers):
+            if transfer.ended:
+                continue
+            done = transfer.processed_bytes + 1000 // self.slowness
+            if done < 1000:
+                self._replace(transfer.num, state=TransferState.RUNNING, processed_bytes=done)
+                continue
+            state = self.doom.pop(0) if self.doom else TransferState.COMPLETED
+            self._replace(transfer.num, state=state, finished_at=datetime.now(UTC), processed_bytes=1000)
+            self._end(transfer, state)
+
+    def _end(self, transfer: Transfer, state: TransferState) -> None:
+        if transfer.kind is TransferKind.RESTORE:
+            source = int(transfer.logs[0].partition("=")[2])
+            self.live = deepcopy(self.dumps[source]) if state is TransferState.COMPLETED else Data()
+        elif state is TransferState.COMPLETED:
+            self.dumps[transfer.num] = deepcopy(self.live)
+            stored = [t for t in self.transfers if t.kind is TransferKind.MANUAL_BACKUP and t.ended and not t.expired]
+            for old in stored[: max(0, len(stored) - self.keep)]:
+                self.transfers.remove(old)
+
+    # dynos
+
+    def scale(self, quantities: Mapping[str, int]) -> None:
+        """Set quantities; dynos follow after a while."""
+        self._previous = dict(self.formation)
+        self.formation |= quantities
+        self._settling = self.lingering
+
+    def dynos(self) -> tuple[Dyno, ...]:
+        """Who runs now."""
+        if self._settling:
+            self._settling -= 1
+        kinds = self._previous if self._settling and not any(self.formation.values()) else self.formation
+        state = "starting" if self._settling else "up"
+        names = [(f"{kind}.{n + 1}", kind) for kind, number in kinds.items() for n in range(number)]
+        running = [Dyno(id=name, name=name, type=kind, state="crashed" if kind in self.never_up else state)
+                   for name, kind in names]  # fmt: skip
+        return (*running, *(Dyno(id=name, name=name, type="run", state="up") for name in self.one_offs))
+
+    @property
+    def restores(self) -> list[Transfer]:
+        """Every restore that was ever started."""
+        return [t for t in self.transfers if t.kind is TransferKind.RESTORE]
+
+    def end_state(self) -> dict[str, object]:
+        """What a recovery is judged by."""
+        return {
+            "maintenance": self.maintenance,
+            "formation": dict(self.formation),
+            "live": deepcopy(self.live.tables),
+            "applied": list(self.live.applied),
+            "restores": len(self.restores),
+            "one_offs": list(self.one_offs),
+        }
+
+
+class FakePlatform:
+    """`ports.Platform`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def account(self) -> Account:
+        return self._world.call("account", lambda: Account(email="ada@example.com"))
+
+    def app(self, app: str) -> App:
+        def look() -> App:
+            if app != APP:
+                raise NotFound(f"There is no app {app}.", provider="fake")
+            return App(id="1", name=APP, maintenance=self._world.maintenance, web_url="https://usc-pis.example/")
+
+        return self._world.call("app", look)
+
+    def config_vars(self, app: str) -> Mapping[str, SecretStr]:
+        return self._world.call("config_vars", lambda: {"DATABASE_URL": SecretStr("postgres://u:p@h/d")})
+
+    def set_maintenance(self, app: str, *, enabled: bool) -> App:
+        def effect() -> App:
+            self._world.maintenance = enabled
+            return App(id="1", name=APP, maintenance=enabled)
+
+        return self._world.write("set_maintenance", effect, str(enabled))
+
+    def formation(self, app: str) -> tuple[ProcessType, ...]:
+        def look() -> tuple[ProcessType, ...]:
+            return tuple(ProcessType(type=kind, quantity=n) for kind, n in self._world.formation.items())
+
+        return self._world.call("formation", look)
+
+    def scale(self, app: str, quantities: Mapping[str, int]) -> tuple[ProcessType, ...]:
+        if not quantities:
+            raise BadInput("No process type was named to scale.")
+        self._world.write("scale", lambda: self._world.scale(quantities), str(dict(quantities)))
+        return ()
+
+    def dynos(self, app: str) -> tuple[Dyno, ...]:
+        return self._world.call("dynos", self._world.dynos)
+
+    def stop_dyno(self, app: str, name: str) -> None:
+        def effect() -> None:
+            self._world.one_offs = [one for one in self._world.one_offs if one != name]
+
+        self._world.write("stop_dyno", effect, name)
+
+    def run_one_off(
+        self,
+        app: str,
+        command: str,
+        *,
+        time_limit: float,
+        on_started: Callable[[str], None],
+        on_output: Callable[[str], None] | None = None,
+    ) -> OneOffResult:
+        def effect() -> OneOffResult:
+            on_started("run.9")
+            world = self._world
+            if world.one_off_results:
+                return world.one_off_results.pop(0)
+            if "showmigrations" in command:
+                lines = (f"[{'X' if name in world.live.applied else ' '}]  {name}" for name in world.deployed)
+                return OneOffResult(name="run.9", exit_status=0, output="\r\n".join(lines))
+            pending = [name for name in world.deployed if name not in world.live.applied]
+            world.live.applied += pending
+            for _ in pending:
+                rows = world.live.tables["django_migrations"]
+                rows[len(rows) + 1] = 1
+            return OneOffResult(name="run.9", exit_status=0, output="OK")
+
+        return self._world.write("run_one_off", effect, command.rpartition("manage.py ")[2])
+
+    def releases(self, app: str, *, limit: int = 15) -> tuple[Release, ...]:
+        return self._world.call("releases", lambda: tuple(self._world.releases[:limit]))
+
+    def builds_pending(self, app: str) -> int:
+        return self._world.call("builds_pending", lambda: self._world.builds)
+
+    def addons(self, app: str) -> tuple[AddOn, ...]:
+        return (AddOn(id="addon-1", name=ADDON, state="provisioned", plan="heroku-postgresql:essential-0"),)
+
+    def attachments(self, app: str) -> tuple[Attachment, ...]:
+        return (self.database(app),)
+
+    def database(self, app: str, name: str = "DATABASE_URL") -> Attachment:
+        def look() -> Attachment:
+            return Attachment(
+                name="DATABASE", app_name=APP, addon_id="addon-1", addon_name=ADDON, owner_app_name=APP,
+                plan="heroku-postgresql:essential-0",
+            )  # fmt: skip
+
+        return self._world.call("database", look)
+
+    def log_lines(self, app: str, *, lines: int = 100) -> tuple[str, ...]:
+        return ()
+
+
+class FakeBackups:
+    """`ports.Backups`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def database_info(self, addon_id: str) -> DatabaseInfo:
+        return DatabaseInfo(addon_id=addon_id, facts=(("Status", ("Available",)),))
+
+    def transfers(self, app: str) -> tuple[Transfer, ...]:
+        def look() -> tuple[Transfer, ...]:
+            self._world.tick()
+            return tuple(self._world.transfers)
+
+        return self._world.call("transfers", look)
+
+    def transfer(self, app: str, ref: str) -> Transfer:
+        def look() -> Transfer:
+            self._world.tick()
+            for transfer in self._world.transfers:
+                if ref in (transfer.id, transfer.name, str(transfer.num)):
+                    return transfer
+            raise NotFound(f"There is no transfer {ref}.", provider="fake", status=404)
+
+        return self._world.call("transfer", look)
+
+    def capture(self, addon_id: str) -> Transfer:
+        return self._world.write("capture", lambda: self._world.start(TransferKind.MANUAL_BACKUP))
+
+    def restore(self, addon_id: str, source: SecretStr, *, extensions: Sequence[str] = ()) -> Transfer:
+        number = int(source.get_secret_value().rpartition("/")[2])
+        return self._world.write("restore", lambda: self._world.start(TransferKind.RESTORE, number), str(number))
+
+    def cancel(self, app: str, transfer_id: str) -> None:
+        raise AssertionError("no step cancels a transfer")
+
+    def public_url(self, app: str, num: int) -> SignedUrl:
+        return self._world.call("public_url", lambda: SignedUrl(url=SecretStr(f"https://signed.example/{num}")))
+
+    def schedules(self, addon_id: str) -> tuple[Schedule, ...]:
+        return (Schedule(id="s", name="DATABASE_URL", hour=2, timezone="UTC"),)
+
+    def download(self, link: SignedUrl, destination: Path, progress: Progress) -> Download:
+        content = link.url.get_secret_value().encode()
+        destination.write_bytes(content)
+        progress(len(content), len(content))
+        return Download(size=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+
+class FakeScratch:
+    """`ports.Scratch`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def prepare(self) -> None:
+        """Nothing to start."""
+
+    @contextmanager
+    def restore(self, dump: Path, progress: Progress) -> Iterator[FakeDatabase]:
+        data = self._world.dumps[int(dump.read_text().rpartition("/")[2])]
+        if not data.tables:
+            raise CheckFailed("The dump does not decode.")
+        yield FakeDatabase(self._world, data)
+
+
+class FakeDatabase:
+    """`ports.Database` over given data, or over the live ones. An invariant's SQL is `count TABLE`."""
+
+    def __init__(self, world: World, data: Data | None = None) -> None:
+        self._world = world
+        self._fixed = data
+
+    def _data(self) -> Data:
+        if self._fixed is not None:
+            return self._fixed
+        return self._world.call("query", self._live)
+
+    def _live(self) -> Data:
+        if not self._world.reachable:
+            raise ProviderError("The database does not answer.", provider="postgres", retryable=True)
+        return self._world.live
+
+    def facts(self) -> ServerFacts:
+        self._data()
+        return ServerFacts(version=(17, 2), database="d", size=4096)
+
+    def tables(self) -> tuple[TableSize, ...]:
+        return tuple(TableSize(name=name, bytes=8192) for name in sorted(self._data().tables))
+
+    def counts(self, tables: Sequence[str]) -> Mapping[str, int]:
+        return {name: len(self._data().tables[name]) for name in tables}
+
+    def digests(self, tables: Sequence[str]) -> tuple[TableDigest, ...]:
+        rows = self._data().tables
+        return tuple(TableDigest(name=n, rows=len(rows[n]), digest=str(sorted(rows[n].items()))) for n in tables)
+
+    def keys(self, table: str) -> TableKeys:
+        rows = self._data().tables[table]
+        keys = sorted(rows)
+        prints = tuple(rows[key] for key in keys)
+        return TableKeys(name=table, column="id", keys=tuple(str(key) for key in keys), prints=prints)
+
+    def newest(self, columns: Sequence[str]) -> Mapping[str, str | None]:
+        self._data()
+        return {column: (datetime.now(UTC) - timedelta(minutes=20)).isoformat() for column in columns}
+
+    def invariants(self, wanted: Sequence[Invariant]) -> tuple[InvariantResult, ...]:
+        rows = self._data().tables
+        results = []
+        for one in wanted:
+            found = len(rows.get(one.sql.removeprefix("count "), {}))
+            holds = found >= (one.minimum or 0)
+            results.append(InvariantResult(name=one.name, holds=holds, seen=str(found), expected=f">= {one.minimum}"))
+        return tuple(results)
+
+    def extensions(self) -> tuple[Extension, ...]:
+        return (Extension(name="pgcrypto", version="1.3"),)
+
+    def migrations(self) -> tuple[Migration, ...]:
+        return tuple(Migration(app=n.partition(".")[0], name=n.partition(".")[2]) for n in self._data().applied)
+
+    def sessions(self) -> tuple[Session, ...]:
+        self._data()
+        number = self._world.sessions
+        return tuple(Session(pid=n, user="u", application="psql", state="idle") for n in range(number))
+
+    def end_sessions(self) -> int:
+        def effect() -> int:
+            ended, self._world.sessions = self._world.sessions, 0
+            return ended
+
+        return self._world.write("end_sessions", effect)
+
+
+class FakeStatus:
+    """`ports.ServiceStatus`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def current(self) -> StatusReport:
+        report = StatusReport(systems=(ServiceColor(system="Apps", status="green"),))
+        return self._world.call("status", lambda: report)
+
+
+class FakeWebsite:
+    """`ports.Website`: answers while web dynos run and users are let in."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def ask(
+        self, method: str, path: str, *, token: SecretStr | None = None, json_body: Mapping[str, object] | None = None
+    ) -> WebAnswer:
+        if self._world.maintenance or not self._world.formation.get("web"):
+            return WebAnswer(status=503)
+        body = b'<div id="root"></div>' if self._world.intact_web else b"Application error"
+        return WebAnswer(status=200, body=body)
+
+    def sign_in(self, email: str, password: SecretStr) -> SecretStr:
+        return SecretStr("token-of-the-check-account")

@@ -1,0 +1,192 @@
+"""One process after another works on one run: the real wiring, engine, journal and lock over `fakes.World`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from fakes import FakeBackups, FakeDatabase, FakePlatform, FakeScratch, FakeStatus, FakeWebsite, Killed, World
+from pydantic import SecretStr
+
+from uscdr import wiring
+from uscdr.engine import wait
+from uscdr.engine.conduct import Ending
+from uscdr.engine.wait import Stop
+from uscdr.errors import Declined
+from uscdr.events import Redactor
+from uscdr.journal import runs
+from uscdr.journal.reader import read
+from uscdr.journal.writer import JournalWriter
+from uscdr.models.events import Stamped
+from uscdr.models.postgres import Invariant
+from uscdr.recall import remember
+from uscdr.scenarios.candidate import Candidate, Demands
+from uscdr.scenarios.deps import Deps, Request
+from uscdr.scenarios.frozen import FrozenLook
+from uscdr.scenarios.loader import load
+from uscdr.scenarios.model import Config, HerokuTarget, HttpCheck, Target
+from uscdr.scenarios.steps import transfers
+from uscdr.targets import Place, packaged
+
+
+class Person:
+    """Somebody at a terminal, or nobody. Answers what the test says, and remembers what was asked."""
+
+    manner = "typed at the terminal"
+
+    def __init__(self, *, interactive: bool = True, types: bool = True, answers: Mapping[str, str] | None = None) -> None:
+        self.interactive = interactive
+        self.types = types
+        self.answers = {"begin": "begin", "adopt": "abort", **(answers or {})}
+        self.phrases: list[str] = []
+        self.questions: list[str] = []
+
+    def confirm_phrase(self, facts: Mapping[str, str], phrase: str) -> bool:
+        if not self.interactive:
+            raise Declined("There is no terminal.")
+        self.phrases.append(phrase)
+        return self.types
+
+    def choose(self, question: str, options: tuple[str, ...]) -> str:
+        if not self.interactive:
+            raise Declined("There is no terminal.")
+        self.questions.append(question)
+        return self.answers[options[0]]
+
+
+@cache
+def configuration() -> Config:
+    """The packaged scenarios, with invariants and checks that the fakes understand."""
+    config = load(packaged()).config
+    there = Invariant(name="patients are there", sql="count patients_patient", minimum=50)
+    answers = HttpCheck(kind="http", name="homepage", path="/", contains='id="root"')
+    return config.model_copy(update={"invariants": (there,), "checks": {"application": (answers,)}})
+
+
+@dataclass
+class Rehearsal:
+    """The run's surroundings across processes."""
+
+    state: Path
+    world: World = field(default_factory=World)
+    person: Person = field(default_factory=Person)
+    config: Config = field(default_factory=configuration)
+    request: Request = field(default_factory=lambda: Request("db"))
+    stop: Stop = field(default_factory=Stop)
+    seen: list[Stamped] = field(default_factory=list)
+    crash: Callable[[int, str], None] = lambda seq, moment: None  # noqa: E731 - a default for a field
+    """Called before and after each record is written, with its number; may raise Killed."""
+
+    def begin(self, *, confirm: str | None = None, dry_run: bool = False) -> Ending | None:
+        """A new run; None when its process was killed."""
+        job = self._job(runs.new_run_id("db"), confirm, dry_run=dry_run)
+        return self._process(lambda around: wiring.begin(job, around))
+
+    def resume(self, *, confirm: str | None = None) -> Ending | None:
+        """The newest run, taken up again."""
+        path = self.journal_path
+        job = self._job(path.parent.name, confirm, dry_run=False)
+        return self._process(lambda around: wiring.resume(job, around, path))
+
+    @property
+    def journal_path(self) -> Path:
+        return list(runs.journals(self.state))[-1]
+
+    def events(self, kind: str = "") -> list[dict[str, Any]]:
+        """What the newest journal holds, by kind."""
+        return [event for event in read(self.journal_path).events() if event["kind"].startswith(kind)]
+
+    def phrase(self) -> str:
+        """What a dry run prints."""
+        self.begin(dry_run=True)
+        return str(self.events("plan.ready")[-1]["phrase"])
+
+    def _job(self, run: str, confirm: str | None, *, dry_run: bool) -> wiring.Job:
+        target = Target(heroku=HerokuTarget(app="usc-pis"))
+        place = Place("production", target, self.config, "digest", SecretStr("token-token"), "test", None, None)
+        return wiring.Job(place, self.request, run, confirm, dry_run)
+
+    def _process(self, work: Callable[[wiring.Surroundings], Ending]) -> Ending | None:
+        around = wiring.Surroundings(
+            state=self.state,
+            env={"USER": "ada"},
+            asker=self.person,
+            ask=lambda question: "done",
+            viewers=(self.seen.append,),
+            prime=lambda history: None,
+            stop=self.stop,
+        )
+        with self._in_haste():
+            try:
+                return work(around)
+            except Killed:
+                return None
+
+    @contextmanager
+    def _in_haste(self) -> Iterator[None]:
+        """Fakes need no patience."""
+        real = JournalWriter.record
+
+        def record(writer: JournalWriter, stamped: Stamped) -> None:
+            self.crash(stamped.seq or 0, "before")
+            real(writer, stamped)
+            self.crash(stamped.seq or 0, "after")
+
+        with ExitStack() as stack:
+            for where, name, value in (
+                (wait, "FIRST_INTERVAL", 0.0),
+                (wait, "LONGEST_INTERVAL", 0.0),
+                (transfers, "SETTLE_SECONDS", 0.0),
+                (JournalWriter, "record", record),
+                (wiring, "opened", self._opened),
+            ):
+                stack.enter_context(mock.patch.object(where, name, value))
+            yield
+
+    @contextmanager
+    def _opened(self, job: wiring.Job, around: wiring.Surroundings) -> Iterator[tuple[Deps, Any]]:
+        with wiring.workplace(around.state, job.run) as place:
+            deps = self._deps(job, place)
+            try:
+                yield deps, SimpleNamespace(redactor=Redactor(), waits=SimpleNamespace(bus=None))
+            finally:
+                deps.candidate.close()
+
+    def _deps(self, job: wiring.Job, place: Path) -> Deps:
+        world, config = self.world, self.config
+        backups = FakeBackups(world)
+        demands = Demands(config.invariants, config.app.freshness)
+        return Deps(
+            request=job.request,
+            config=config,
+            target=job.place.target,
+            platform=FakePlatform(world),
+            backups=backups,
+            status=FakeStatus(world),
+            open_database=lambda url: FakeDatabase(world),
+            open_website=lambda address: FakeWebsite(world),
+            candidate=Candidate(backups, FakeScratch(world), place, demands, self.stop),
+            frozen=FrozenLook(lambda: FakeDatabase(world)),
+            stop=self.stop,
+            memory=remember(self.state, job.place.key),
+            account=None,
+            ask=lambda question: "done",
+        )
+
+
+def truncate(path: Path, records: int) -> None:
+    """The journal as it was after so many records."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:records]))
+
+
+def kinds(path: Path) -> list[str]:
+    """The kinds of a journal's events, in order."""
+    return [json.loads(line)["event"]["kind"] for line in path.read_bytes().splitlines()]
