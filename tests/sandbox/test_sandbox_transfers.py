@@ -87,6 +87,20 @@ def test_a_restore_of_what_is_no_dump_fails_and_says_why(live: Live) -> None:
     live.restore(backup["to_url"])
 
 
+def test_a_backup_of_another_app_can_be_restored_until_it_is_deleted(live: Live) -> None:
+    backup = live.capture()
+    live.send("POST", "/apps", {"name": "copy"}, status=201)
+    live.send("POST", "/apps/copy/addons", {"plan": "heroku-postgresql:essential-0"}, status=201)
+    restored = live.restore(backup["to_url"], "copy")
+    assert (restored["succeeded"], restored["num"]) == (True, 1)
+    assert live.sql(COUNT, "copy") == live.sql(COUNT)
+    live.send("DELETE", f"/client/v11/apps/{live.app}/transfers/{backup['num']}")
+    gone = live.restore(backup["to_url"], "copy")
+    assert gone["succeeded"] is False
+    assert live.sql(COUNT, "copy") == live.sql(COUNT)
+    live.send("DELETE", "/apps/copy")
+
+
 def test_a_public_link_gives_the_dump_whole_and_in_parts_and_ends(live: Live) -> None:
     backup = live.capture()
     url, trust = _public_url(live, backup), _trust(live)

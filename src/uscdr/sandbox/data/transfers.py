@@ -162,6 +162,8 @@ class Transfers:
         stored = self._stored(transfer.from_url)
         source = stored.file if stored and stored.file else self._directory / f"{transfer.uuid}.fetched"
         try:
+            if stored is None and transfer.from_url.startswith(_STORE):
+                raise DownloadFailed("the backup does not exist any more")
             if stored is None:
                 transfer.log("downloading")
                 await download(transfer.from_url, source, trust=self._trust)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from uscdr.sandbox.world.entities import Slug
 
 _UNCLAIMED = 60.0  # seconds an attached dyno waits for its client
+_CUT = 0.3  # seconds that a dyno which is to be cut off runs
 _FIRST_NUMBER, _NUMBERS = 1000, 9000
 
 
@@ -34,6 +35,7 @@ class OneOffRequest:
     size: str = "Basic"
     tty: bool = True
     time_to_live: float = 86400.0
+    fault: str = ""
 
 
 class OneOffs:
@@ -76,7 +78,8 @@ class OneOffs:
         async def run() -> PtyProcess:
             return await self._attached(app, dyno, request)
 
-        self._rendezvous.offer(secret, run)
+        if request.fault != "dyno-unreachable":
+            self._rendezvous.offer(secret, run)
         self._keep(self._withdraw(app, dyno, secret))
 
     async def _withdraw(self, app: App, dyno: Dyno, secret: str) -> None:
@@ -98,7 +101,8 @@ class OneOffs:
             columns=_number(request.env.get("COLUMNS"), 80),
         )
         app.logs.append("heroku", dyno.name, f"Starting process with command `{request.command}`")
-        self._keep(self._follow(app, dyno, process, request.time_to_live))
+        lifetime = _CUT if request.fault == "dyno-cut" else request.time_to_live
+        self._keep(self._follow(app, dyno, process, lifetime))
         return process
 
     async def _detached(self, app: App, dyno: Dyno, request: OneOffRequest, slug: Slug) -> None:

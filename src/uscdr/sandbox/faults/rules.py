@@ -29,6 +29,8 @@ EFFECT_KINDS = (
     "transfer-vanishes",
     "transfer-warnings",
     "slow-provisioning",
+    "dyno-unreachable",
+    "dyno-cut",
 )
 PLAIN_KINDS = (*CONNECTION_KINDS, *STATUS_KINDS, *BODY_KINDS, *EFFECT_KINDS)
 

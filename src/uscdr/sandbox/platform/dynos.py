@@ -49,6 +49,7 @@ async def create(request: Request) -> Response:
         size=str(body.get("size") or "Basic"),
         tty=not body.get("force_no_tty"),
         time_to_live=float(lifetime),
+        fault=str(request.scope["state"].get("fault", "")),
     )
     return answer(present.dyno(await core_of(request).oneoffs.start(app, wanted)), 201)
 
