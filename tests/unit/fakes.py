@@ -2,7 +2,7 @@
 
 A `World` outlives the processes that work on it, as the real provider does. `World.faults` makes the n-th call
 of a method fail: `refused` and `down` before any effect, `lost_before` and `lost_after` the effect, `kill_before`
-and `kill_after` it (the calling process dies).
+and `kill_after` it (the calling process dies). `lost_after_dark` goes on with a platform that answers nothing.
 """
 
 from __future__ import annotations
@@ -113,6 +113,8 @@ class World:
         self.lingering = 1
         """Looks until stopped dynos are gone, or started ones are up."""
         self.never_up: set[str] = set()
+        self.dark = False
+        """Nothing answers any more."""
         self.faults: dict[tuple[str, int], str] = {}
         self.calls: Counter[str] = Counter()
         self.writes: list[str] = []
@@ -133,12 +135,13 @@ class World:
                 raise Killed
             if kind == "refused":
                 raise ProviderError(f"{name}: forbidden.", provider="fake", status=403)
-            if kind == "down":
+            if kind == "down" or self.dark:
                 raise ProviderError(f"{name}: down.", provider="fake", retryable=True, sent=False)
             if kind == "lost_before":
                 raise AnswerLost(f"{name}: no answer.", provider="fake")
             result = effect()
-            if kind == "lost_after":
+            if kind.startswith("lost_after"):
+                self.dark = kind == "lost_after_dark"
                 raise AnswerLost(f"{name}: no answer.", provider="fake")
             if kind == "kill_after":
                 raise Killed

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from uscdr.engine.gate import Gate
 from uscdr.engine.history import History
 from uscdr.engine.plan import Foreseen
-from uscdr.engine.settle import Settler
+from uscdr.engine.settle import Settler, in_doubt
 from uscdr.engine.step import Action, BoundStep, Effect, View
 from uscdr.engine.teller import Teller
 from uscdr.engine.wait import Stop
@@ -94,9 +94,12 @@ class Runner:
         bound = line.bound
         started = time.monotonic()
         tell = Teller(self._bus, bound.step.id)
-        seen = bound.step.probe(view, tell)
         intent = self._history.intents.get(bound.step.id)
-        if intent is not None and bound.effect is not Effect.IDEMPOTENT:
+        if intent is None or bound.effect is Effect.IDEMPOTENT:
+            seen = bound.step.probe(view, tell)
+        else:
+            with in_doubt(bound, intent):
+                seen = bound.step.probe(view, tell)
             found = self._settler.settle(bound, intent, seen, view)
             if found is not None:
                 self._finish(bound, found, view, started, adopted=True)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from uscdr.engine.gate import Gate
 from uscdr.engine.step import BoundStep, Effect, Finding, Intent, Tell, View
 from uscdr.engine.teller import Teller
-from uscdr.errors import AnswerLost, Declined, OutcomeUnknown
+from uscdr.errors import AnswerLost, Declined, EffectFailed, OutcomeUnknown, ProviderError
 from uscdr.events import Bus
 from uscdr.models.base import Fact
 from uscdr.models.events import StepSettled
 
 MOST_REPEATS = 3
+RESUMED = {True: "at a terminal: adopt, redo or abort", False: "it looks first and repeats nothing"}
 
 
 class Settler:
@@ -25,6 +28,7 @@ class Settler:
     def act(self, bound: BoundStep, seen: Fact, view: View, tell: Tell) -> tuple[Fact, bool]:
         """Apply; on a lost answer look. Returns the result and whether it was adopted."""
         intent = Intent(datetime.now(UTC).isoformat(), bound.step.baseline(seen), None)
+        view.intents[bound.step.id] = intent  # a second look must know what the first one saw
         for _ in range(MOST_REPEATS):
             try:
                 return bound.step.apply(seen, view, tell), False
@@ -43,7 +47,8 @@ class Settler:
         if bound.effect is not Effect.IDEMPOTENT:
             return self.settle(bound, intent, seen, view, cause=error)
         tell = Teller(self._bus, bound.step.id)
-        now = bound.step.probe(view, tell)
+        with in_doubt(bound, intent):
+            now = bound.step.probe(view, tell)
         done = bound.step.plan(now, view).kind == "noop"
         self._report(bound, Finding(bound.title, "in effect" if done else "not in effect", None), done=done)
         return bound.step.unchanged(now, view) if done else None
@@ -55,12 +60,14 @@ class Settler:
         tell = Teller(self._bus, bound.step.id)
         if bound.effect is Effect.ONCE:
             return self._ask(bound, intent, seen, view, cause)
-        finding = bound.step.find(intent, view, tell)
+        with in_doubt(bound, intent):
+            finding = bound.step.find(intent, view, tell)
         self._report(bound, finding, done=finding.provider_id is not None)
         if finding.provider_id is None:
             return None
         tell.accepted(finding.provider_id)
-        adopted: Fact = bound.step.adopt(finding.provider_id, seen, view, tell)
+        with in_doubt(bound, intent):
+            adopted: Fact = bound.step.adopt(finding.provider_id, seen, view, tell)
         return adopted
 
     def _ask(self, bound: BoundStep, intent: Intent, seen: Fact, view: View, cause: AnswerLost | None) -> Fact | None:
@@ -84,9 +91,20 @@ class Settler:
         )
 
 
-def _unsettled(bound: BoundStep, intent: Intent, cause: AnswerLost | None) -> OutcomeUnknown:
+@contextmanager
+def in_doubt(bound: BoundStep, intent: Intent) -> Iterator[None]:
+    """While a write may or may not have taken effect, a look that fails leaves its outcome unknown."""
+    try:
+        yield
+    except EffectFailed:
+        raise
+    except ProviderError as error:
+        raise _unsettled(bound, intent, error) from error
+
+
+def _unsettled(bound: BoundStep, intent: Intent, cause: ProviderError | None) -> OutcomeUnknown:
     return OutcomeUnknown(
         f"It is not known whether “{bound.title}” (started {intent.at}) took effect.",
         why=cause.message if cause else "The process that started it ended before it was recorded.",
-        next_action="Look at the provider yourself, then: uscdr runs resume (at a terminal: adopt, redo or abort).",
+        next_action=f"Look at the provider yourself, then: uscdr runs resume ({RESUMED[bound.effect is Effect.ONCE]}).",
     )
