@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from uscdr.engine.step import Action, Finding, Intent, Tell, View
-from uscdr.errors import OutcomeUnknown
+from uscdr.errors import OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Transfer, TransferKind, TransferState
 from uscdr.scenarios.results import Captured, DatabaseSeen, Drained, FreshCapture, SafetyCapture, VerifiedData
@@ -49,12 +49,20 @@ class Capture(DepsStep[CaptureSeen, C]):
             addon_id=attachment.addon_id,
             owner_app=attachment.owner_app_name,
             newest_transfer=newest_number(transfers),
-            reachable=restored or database is None or database.reachable,
+            reachable=restored or database is None or database.reachable or self._answers_now(),
             why=database.why if database else "",
             pushes_out=_pushed_out(transfers),
             wanted=wanted.name,
             running=next((t.name for t in transfers if not t.ended), ""),
         )
+
+    def _answers_now(self) -> bool:
+        """What did not answer at first may do so now that nobody else uses up its connections."""
+        try:
+            self._deps.database().facts()
+        except ProviderError:
+            return False
+        return True
 
     def baseline(self, seen: CaptureSeen) -> dict[str, Any]:
         """The number above which our capture will be."""
