@@ -30,6 +30,12 @@ class TableDigest(Fact):
     name: str
     rows: int
     digest: str
+    buckets: dict[int, str] = Field(default_factory=dict, repr=False, exclude=True)
+    """Where the primary key is an integer: key // 4096 -> digest of those rows. Never journalled."""
+
+    def same(self, other: TableDigest | None) -> bool:
+        """Whether both have the same rows."""
+        return other is not None and (self.rows, self.digest) == (other.rows, other.digest)
 
 
 class TableKeys(Fact):

@@ -207,8 +207,11 @@ class Database(Protocol):
         """Exact counts and content digests, comparable between servers and versions."""
         ...
 
-    def keys(self, table: str) -> TableKeys:
-        """The primary keys of one table: integers and UUIDs as text, any other as a digest that still compares."""
+    def keys(self, table: str, *, buckets: Sequence[int] | None = None) -> TableKeys:
+        """The primary keys of one table: integers and UUIDs as text, any other as a digest that still compares.
+
+        With `buckets` only the keys in those buckets of the table's digest.
+        """
         ...
 
     def newest(self, columns: Sequence[str]) -> Mapping[str, str | None]:

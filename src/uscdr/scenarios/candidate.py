@@ -16,7 +16,7 @@ from uscdr.engine.step import Tell
 from uscdr.engine.wait import Stop
 from uscdr.errors import MachineError, UscdrError
 from uscdr.models.heroku import Transfer
-from uscdr.models.postgres import Invariant
+from uscdr.models.postgres import Invariant, TableDigest
 from uscdr.providers.ports import Backups, Database, Progress, Scratch
 from uscdr.scenarios.results import Proof
 
@@ -47,6 +47,7 @@ class Candidate:
         self._database: Database | None = None
         self._proof: Proof | None = None
         self._error: UscdrError | None = None
+        self._digests: tuple[TableDigest, ...] = ()
 
     def prefetch(self, app: str, transfer: Transfer) -> None:
         """Begin with `transfer` of owning app `app`, unless that is under way or done already."""
@@ -76,6 +77,10 @@ class Candidate:
         if self._database is None:
             raise MachineError("The scratch database is not open.", next_action="uscdr runs resume")
         return self._database
+
+    def digests(self) -> tuple[TableDigest, ...]:
+        """The scratch tables' digests with their buckets, which no journal keeps."""
+        return self._digests
 
     def close(self) -> None:
         """Remove the scratch database and the dump."""
@@ -115,7 +120,7 @@ class Candidate:
             newest=dict(database.newest(self._demands.freshness)),
             seconds=round(time.monotonic() - started, 3),
         )
-        self._database = database
+        self._database, self._digests = database, tables
         return proof
 
     def _report(self, what: str) -> Progress:

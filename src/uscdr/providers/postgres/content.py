@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from uscdr.models.postgres import TableDigest, TableKeys
 from uscdr.providers.postgres.inventory import Table, columns, primary_key
 
 if TYPE_CHECKING:
+    from psycopg import sql
+
     from uscdr.providers.postgres.connection import Connection
 
 _INTEGERS = frozenset({20, 21, 23})
 _UUID = 2950
+BUCKET_BITS = 12
 _DATE, _TIMESTAMP, _TIMESTAMPTZ = 1082, 1114, 1184
 
 
@@ -31,31 +34,50 @@ def digest(connection: Connection, table: Table) -> TableDigest:
 
     Per row the SHA-256 of the text of its live columns, which tells NULL from an empty text; the
     first 128 bits are added up in two sums, and these, the count and the column names are hashed
-    once more. Sums, unlike exclusive or, notice a row that is there twice.
+    once more. Sums, unlike exclusive or, notice a row that is there twice. With an integer key the
+    sums are kept for every 4096 keys too, so that two servers can find where they differ.
     """
     from psycopg import sql
 
     live = columns(connection, table)
     # OFFSET 0 keeps the planner from computing the hash once for each sum.
     query = sql.SQL(
-        "SELECT count(*), coalesce(sum(('x' || substr(h, 1, 16))::bit(64)::int8), 0)::text,"
-        " coalesce(sum(('x' || substr(h, 17, 16))::bit(64)::int8), 0)::text FROM"
-        " (SELECT encode(sha256(convert_to(ROW({columns})::text, 'UTF8')), 'hex') AS h"
-        " FROM ONLY {table} AS t OFFSET 0) AS hashed"
+        "SELECT bucket, count(*), sum(('x' || substr(h, 1, 16))::bit(64)::int8)::text,"
+        " sum(('x' || substr(h, 17, 16))::bit(64)::int8)::text FROM"
+        " (SELECT {bucket} AS bucket, encode(sha256(convert_to(ROW({columns})::text, 'UTF8')), 'hex') AS h"
+        " FROM ONLY {table} AS t OFFSET 0) AS hashed GROUP BY bucket"
     ).format(
+        bucket=_bucket(connection, table),
         columns=sql.SQL(", ").join(sql.Identifier("t", column.name) for column in live),
         table=table.quoted(),
     )
-    rows, first, second = connection.execute(query).fetchall()[0]
-    whole = "\0".join([str(rows), first, second, *(column.name for column in live)])
-    return TableDigest(name=table.name, rows=rows, digest=hashlib.sha256(whole.encode()).hexdigest()[:32])
+    parts = [(part, count, int(first), int(second)) for part, count, first, second in connection.execute(query)]
+    rows = sum(count for _, count, _, _ in parts)
+    sums = [str(sum(part[index] for part in parts)) for index in (2, 3)]
+    whole = "\0".join([str(rows), *sums, *(column.name for column in live)])
+    return TableDigest(
+        name=table.name,
+        rows=rows,
+        digest=hashlib.sha256(whole.encode()).hexdigest()[:32],
+        buckets={part: f"{count} {first} {second}" for part, count, first, second in parts if part is not None},
+    )
 
 
-def keys(connection: Connection, table: Table) -> TableKeys:
+def _bucket(connection: Connection, table: Table) -> sql.Composable:
+    from psycopg import sql
+
+    key = primary_key(connection, table)
+    if key is None or key.type not in _INTEGERS:
+        return sql.SQL("NULL::int8")
+    return sql.SQL("({} >> {})::int8").format(sql.Identifier("t", key.name), sql.Literal(BUCKET_BITS))
+
+
+def keys(connection: Connection, table: Table, buckets: Sequence[int] | None = None) -> TableKeys:
     """The values of a single-column primary key, each with a fingerprint of its row.
 
     Integers and UUIDs are given as they are. Any other key may be a secret or a person's (a session,
     a token, an e-mail address): it is given as the first 16 hexadecimal digits of its SHA-256.
+    With `buckets` (see `digest`) only the keys in those are given.
     """
     from psycopg import sql
 
@@ -67,8 +89,8 @@ def keys(connection: Connection, table: Table) -> TableKeys:
     expression = sql.SQL(shown).format(sql.Identifier("t", column.name))
     row = sql.SQL(", ").join(sql.Identifier("t", live.name) for live in columns(connection, table))
     query = sql.SQL(
-        "COPY (SELECT {}, ('x' || left(md5(ROW({})::text), 8))::bit(32)::int FROM ONLY {} AS t) TO STDOUT"
-    ).format(expression, row, table.quoted())
+        "COPY (SELECT {}, ('x' || left(md5(ROW({})::text), 8))::bit(32)::int FROM ONLY {} AS t WHERE {}) TO STDOUT"
+    ).format(expression, row, table.quoted(), _in_buckets(connection, table, buckets))
     with connection.cursor() as cursor, cursor.copy(query) as copy:
         pairs = [(value[0], int(value[1])) for value in copy.rows()]
     order: Callable[[str], int | str] = int if column.type in _INTEGERS else str
@@ -79,6 +101,15 @@ def keys(connection: Connection, table: Table) -> TableKeys:
         keys=tuple(key for key, _ in pairs),
         prints=tuple(fingerprint for _, fingerprint in pairs),
     )
+
+
+def _in_buckets(connection: Connection, table: Table, buckets: Sequence[int] | None) -> sql.Composable:
+    from psycopg import sql
+
+    if buckets is None:
+        return sql.SQL("true")
+    wanted = sql.SQL(", ").join(sql.Literal(int(bucket)) for bucket in buckets)
+    return sql.SQL("{} IN ({})").format(_bucket(connection, table), wanted)
 
 
 def newest(connection: Connection, table: Table, column: str) -> str | None:

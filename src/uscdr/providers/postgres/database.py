@@ -89,10 +89,10 @@ class PostgresDatabase:
         by_name = {digest.name: digest for digest in digests}
         return tuple(by_name[name] for name in dict.fromkeys(tables))
 
-    def keys(self, table: str) -> TableKeys:
+    def keys(self, table: str, *, buckets: Sequence[int] | None = None) -> TableKeys:
         """The primary keys of one table; other than integers and UUIDs they are hashed (see `content.keys`)."""
         found = self._named([table])[0]
-        return self._link.read(lambda connection: content.keys(connection, found))
+        return self._link.read(lambda connection: content.keys(connection, found, buckets))
 
     def newest(self, columns: Sequence[str]) -> Mapping[str, str | None]:
         """For each `table.column` the newest time, ISO 8601 UTC; None when empty, missing or not a time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from uscdr.engine.step import Action, Tell, View
+from uscdr.models.postgres import TableDigest
 from uscdr.scenarios.results import Compared, Migrated, Proof, Restored, VerifiedData
 from uscdr.scenarios.steps.assess import failing
 from uscdr.scenarios.steps.base import DepsStep
@@ -25,7 +26,7 @@ class Compare(DepsStep[Compared, Compared]):
         live = {digest.name: digest for digest in database.digests([t.name for t in database.tables()])}
         then = {digest.name: digest for digest in proof.tables}
         volatile = self._deps.config.app.volatile_tables
-        differing = [name for name in sorted(live.keys() | then.keys()) if live.get(name) != then.get(name)]
+        differing = [name for name in sorted(live.keys() | then.keys()) if not _equal(live.get(name), then.get(name))]
         return Compared(
             matching=len(then) - len([name for name in differing if name in then]),
             tables=len(then),
@@ -43,6 +44,10 @@ class Compare(DepsStep[Compared, Compared]):
             )  # fmt: skip
         words = f"{seen.matching} of {seen.tables} tables equal the proven backup, {plural(seen.rows, 'row')}"
         return Action("read", words, (sql("count and digest of every table"),))
+
+
+def _equal(live: TableDigest | None, then: TableDigest | None) -> bool:
+    return live is not None and live.same(then)
 
 
 class VerifyData(DepsStep[VerifiedData, VerifiedData]):

@@ -37,7 +37,7 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
         except ProviderError as error:
             tell.warn(f"What the restore will lose cannot be listed: {error.message}")
             return self._unreadable(proof)
-        return self._compare(live, self._scratch(view, tell), proof, tell)
+        return self._compare(live, self._scratch(view, tell), tell)
 
     def _scratch(self, view: View, tell: Tell) -> Database:
         chosen = view.need(ChosenBackup)
@@ -59,10 +59,10 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
             readable=False,
         )
 
-    def _compare(self, live: Database, scratch: Database, proof: Proof, tell: Tell) -> Ledger:
+    def _compare(self, live: Database, scratch: Database, tell: Tell) -> Ledger:
         tell.progress("digesting the live tables")
         now = {digest.name: digest for digest in self._deps.frozen.digests(live)}
-        then = {digest.name: digest for digest in proof.tables}
+        then = {digest.name: digest for digest in self._deps.candidate.digests()}
         volatile = set(self._deps.config.app.volatile_tables)
         lines = []
         for name in sorted(now.keys() | then.keys()):
@@ -115,9 +115,10 @@ def _line(
     now, then = digests
     if now is None or then is None:
         return _one_sided(name, digests, sides, volatile=volatile)
-    if now.digest == then.digest and now.rows == then.rows:
+    if now.same(then):
         return LedgerLine(table=name, now=now.rows, backup=then.rows, lost=0, damaged=0, volatile=volatile)
-    live, stored = sides[0].keys(name), sides[1].keys(name)
+    where = _differing(now, then)
+    live, stored = sides[0].keys(name, buckets=where), sides[1].keys(name, buckets=where)
     if live.keys is None or stored.keys is None:
         return LedgerLine(
             table=name, now=now.rows, backup=then.rows, lost=max(0, now.rows - then.rows),
@@ -159,6 +160,15 @@ def _one_sided(
 def _difference(live: TableKeys, stored: TableKeys) -> tuple[list[str], list[str]]:
     mine, theirs = set(live.keys or ()), set(stored.keys or ())
     return [key for key in live.keys or () if key not in theirs], [key for key in stored.keys or () if key not in mine]
+
+
+def _differing(now: TableDigest, then: TableDigest) -> list[int] | None:
+    """The buckets in which the two sides differ; None when the table has none."""
+    if not now.buckets and not then.buckets:
+        return None
+    return [
+        part for part in now.buckets.keys() | then.buckets.keys() if now.buckets.get(part) != then.buckets.get(part)
+    ]
 
 
 def _changed(live: TableKeys, stored: TableKeys) -> int:
