@@ -55,7 +55,7 @@ def tiny_app(directory: Path) -> Path:
     return directory
 
 
-def until(look: Callable[[], Any], *, limit: float = 20.0) -> Any:
+def until(look: Callable[[], Any], *, limit: float = 90.0) -> Any:
     """What `look` gives as soon as it is true."""
     end = time.monotonic() + limit
     while not (seen := look()):
