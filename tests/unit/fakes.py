@@ -55,6 +55,7 @@ from uscdr.models.web import WebAnswer
 from uscdr.providers.ports import Progress
 
 T = TypeVar("T")
+BUCKET = 4096
 APP, ADDON = "usc-pis", "postgresql-curved-1"
 LETTERS = {
     TransferKind.MANUAL_BACKUP: "b",
@@ -92,6 +93,7 @@ class World:
     """The provider's state."""
 
     def __init__(self, *, keep: int = 5, age: timedelta = timedelta(hours=2, minutes=30)) -> None:
+        self.addon, self.owner = ADDON, APP
         self.maintenance = False
         self.formation = {"web": 2, "worker": 3, "beat": 1, "cron": 0}
         self.one_offs: list[str] = ["run.7"]
@@ -332,7 +334,7 @@ class FakePlatform:
     def database(self, app: str, name: str = "DATABASE_URL") -> Attachment:
         def look() -> Attachment:
             return Attachment(
-                name="DATABASE", app_name=APP, addon_id="addon-1", addon_name=ADDON, owner_app_name=APP,
+                name="DATABASE", app_name=APP, addon_id="addon-1", addon_name=self._world.addon, owner_app_name=self._world.owner,
                 plan="heroku-postgresql:essential-0",
             )  # fmt: skip
 
@@ -437,11 +439,14 @@ class FakeDatabase:
 
     def digests(self, tables: Sequence[str]) -> tuple[TableDigest, ...]:
         rows = self._data().tables
-        return tuple(TableDigest(name=n, rows=len(rows[n]), digest=str(sorted(rows[n].items()))) for n in tables)
+        return tuple(
+            TableDigest(name=n, rows=len(rows[n]), digest=str(sorted(rows[n].items())), buckets=_buckets(rows[n]))
+            for n in tables
+        )
 
-    def keys(self, table: str) -> TableKeys:
+    def keys(self, table: str, *, buckets: Sequence[int] | None = None) -> TableKeys:
         rows = self._data().tables[table]
-        keys = sorted(rows)
+        keys = sorted(key for key in rows if buckets is None or key // BUCKET in buckets)
         prints = tuple(rows[key] for key in keys)
         return TableKeys(name=table, column="id", keys=tuple(str(key) for key in keys), prints=prints)
 
@@ -475,6 +480,13 @@ class FakeDatabase:
             return ended
 
         return self._world.write("end_sessions", effect)
+
+
+def _buckets(rows: Mapping[int, int]) -> dict[int, str]:
+    parts: dict[int, list[tuple[int, int]]] = {}
+    for key, version in sorted(rows.items()):
+        parts.setdefault(key // BUCKET, []).append((key, version))
+    return {part: str(pairs) for part, pairs in parts.items()}
 
 
 class FakeStatus:

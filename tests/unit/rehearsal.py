@@ -22,7 +22,7 @@ from uscdr.engine.wait import Stop
 from uscdr.errors import Declined
 from uscdr.events import Redactor
 from uscdr.journal import runs
-from uscdr.journal.reader import read
+from uscdr.journal.reader import NAME, read
 from uscdr.journal.writer import JournalWriter
 from uscdr.models.events import Stamped
 from uscdr.models.postgres import Invariant
@@ -81,12 +81,14 @@ class Rehearsal:
     request: Request = field(default_factory=lambda: Request("db"))
     stop: Stop = field(default_factory=Stop)
     seen: list[Stamped] = field(default_factory=list)
+    run: str = ""
     crash: Callable[[int, str], None] = lambda seq, moment: None  # noqa: E731 - a default for a field
     """Called before and after each record is written, with its number; may raise Killed."""
 
     def begin(self, *, confirm: str | None = None, dry_run: bool = False) -> Ending | None:
         """A new run; None when its process was killed."""
-        job = self._job(runs.new_run_id("db"), confirm, dry_run=dry_run)
+        self.run = runs.new_run_id("db")
+        job = self._job(self.run, confirm, dry_run=dry_run)
         return self._process(lambda around: wiring.begin(job, around))
 
     def resume(self, *, confirm: str | None = None) -> Ending | None:
@@ -97,7 +99,7 @@ class Rehearsal:
 
     @property
     def journal_path(self) -> Path:
-        return list(runs.journals(self.state))[-1]
+        return self.state / "runs" / self.run / NAME
 
     def events(self, kind: str = "") -> list[dict[str, Any]]:
         """What the newest journal holds, by kind."""

@@ -100,9 +100,10 @@ class Conductor:
         def work() -> str:
             view = View(thorough=False)
             plan = self._taken_up(steps, history) if history.begun else self._plan(steps, view)
-            self._refuse_what_cannot_be_confirmed(plan, view, history)
+            known = history if history.begun else History(attempts=history.attempts)
+            self._refuse_what_cannot_be_confirmed(plan, view, known)
             fresh = View(thorough=True)
-            runner = Runner(self._bus, self._gate, self._stop, history)
+            runner = Runner(self._bus, self._gate, self._stop, known)
             try:
                 runner.run(plan, fresh)
             finally:
@@ -122,7 +123,7 @@ class Conductor:
                 why="scenarios.yaml or uscdr itself was changed since.",
                 next_action="Go on with the version it was begun with, or begin a new run: uscdr recover … --new",
             )
-        return [Foreseen(bound, None, Action("later", "looked at when its turn comes")) for bound in steps]
+        return [Foreseen(bound, None, _as_approved(bound, history)) for bound in steps]
 
     def _plan(self, steps: Sequence[BoundStep], view: View) -> list[Foreseen]:
         plan = foresee(steps, view, Teller(self._bus, PLANNING))
@@ -178,6 +179,10 @@ class Conductor:
             RunFinished(outcome=outcome, exit_code=int(code), summary=summary, left=left, follow_up=follow_up)
         )
         return Ending(code, error)
+
+
+def _as_approved(bound: BoundStep, history: History) -> Action:
+    return Action("later", "looked at when its turn comes", approved=history.approved.get(bound.step.id, {}))
 
 
 OUTCOMES: Mapping[ExitCode, Any] = {

@@ -56,7 +56,9 @@ class Gate:
 
     def check_early(self, blast: Blast) -> None:
         """Before anything is changed: raises Declined if the phrase given cannot fit what is known already."""
-        if self._given is not None and not any(_could_be(self._given, phrase) for phrase in blast.phrases):
+        if self._given is None:
+            return
+        if UNKNOWN in self._given or not any(_could_be(self._given, phrase) for phrase in blast.phrases):
             raise declined(blast, "The phrase given with --confirm does not fit what would be destroyed.")
 
     def begin(self, changes: str) -> None:
@@ -86,4 +88,8 @@ def normal(phrase: str) -> str:
 
 def declined(blast: Blast, why: str) -> Declined:
     """The refusal, with the phrase in full."""
-    return Declined("Not confirmed.", why=why, next_action=f"To confirm, pass exactly: --confirm “{blast.phrases[0]}”")
+    phrase = blast.phrases[0]
+    how = f"To confirm, pass exactly: --confirm “{phrase}”"
+    if UNKNOWN in phrase:
+        how = f"The phrase is “{phrase}” with numbers that a dry run finds out: uscdr recover … --dry-run"
+    return Declined("Not confirmed.", why=why, next_action=how)

@@ -17,19 +17,18 @@ class History:
     """Finished or skipped steps: id -> result (empty when skipped without one)."""
     intents: dict[str, Intent] = field(default_factory=dict)
     """Started, not finished."""
-    failed: dict[str, bool] = field(default_factory=dict)
-    """Steps that ended without success: id -> whether the outcome is known."""
     confirmed: set[str] = field(default_factory=set)
     attempts: dict[str, int] = field(default_factory=dict)
     wrote: bool = False
-    digest: str | None = None
     order: list[str] = field(default_factory=list)
     """The step ids of the plan, in order."""
+    approved: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What was approved of each step of the plan."""
 
     @property
     def begun(self) -> bool:
-        """Whether a plan was approved and steps may have run."""
-        return self.digest is not None
+        """Whether something was changed or confirmed; if not, all that was seen is better looked at anew."""
+        return self.wrote or bool(self.confirmed)
 
 
 def fold(records: Iterable[dict[str, Any]]) -> History:
@@ -43,8 +42,8 @@ def fold(records: Iterable[dict[str, Any]]) -> History:
 def _apply(history: History, event: dict[str, Any], at: str) -> None:
     kind, step = event["kind"], str(event.get("step", ""))
     if kind == "plan.ready":
-        history.digest = event["digest"]
         history.order = [line["id"] for line in event["steps"]]
+        history.approved = {line["id"]: line.get("approved", {}) for line in event["steps"]}
     elif kind == "step.started":
         _started(history, event, at)
     elif kind == "step.accepted":
@@ -52,13 +51,10 @@ def _apply(history: History, event: dict[str, Any], at: str) -> None:
         history.intents[step] = Intent(intent.at, intent.baseline, event["provider_id"])
     elif kind in ("step.succeeded", "step.skipped"):
         history.intents.pop(step, None)
-        history.failed.pop(step, None)
         history.results[step] = event["result"]
-    elif kind == "step.failed":
-        history.failed[step] = event["known"]
-        if event["over"]:
-            history.intents.pop(step, None)
-            history.confirmed.discard(step)
+    elif kind == "step.failed" and event["over"]:
+        history.intents.pop(step, None)
+        history.confirmed.discard(step)
     elif kind == "gate.answered" and event["confirmed"]:
         history.confirmed.add(step)
 

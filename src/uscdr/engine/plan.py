@@ -89,4 +89,5 @@ def _planned(line: Foreseen) -> PlannedStep:
         seen=bound.step.baseline(line.seen) if line.seen is not None else {},
         calls=action.calls,
         manual=action.manual,
+        approved=dict(action.approved),
     )

@@ -39,6 +39,8 @@ class PlannedStep(Event):
     seen: dict[str, Any] = Field(default_factory=dict)
     calls: tuple[Call, ...] = ()
     manual: tuple[str, ...] = ()
+    approved: dict[str, str] = Field(default_factory=dict)
+    """What the person approves of it; if any of that is different later, even in a resumed run, the run stops."""
 
 
 class RunStarted(Event):
