@@ -174,7 +174,8 @@ class Conductor:
                 Note(level="warning", text="Left behind: " + "; ".join(f"{k}: {v}" for k, v in left.items()))
             )
         outcome = OUTCOMES[code]
-        follow_up = self._charter.follow_up if self._wrote else ()
+        over = code in (ExitCode.DONE, ExitCode.CHECK_FAILED)
+        follow_up = self._charter.follow_up if self._wrote and over else ()
         self._bus.emit(
             RunFinished(outcome=outcome, exit_code=int(code), summary=summary, left=left, follow_up=follow_up)
         )

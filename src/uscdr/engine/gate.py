@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -63,7 +64,10 @@ class Gate:
 
     def begin(self, changes: str) -> None:
         """Before the first change: a person at a terminal says begin. Raises Declined."""
-        if self._given is None and self._asker.choose(f"{changes} Begin?", ("begin", "stop")) != "begin":
+        if (
+            self._given is None
+            and self._asker.choose(f"The first change: {changes}. Begin?", ("begin", "stop")) != "begin"
+        ):
             raise Declined("Stopped before the first change.", next_action="Nothing was changed.")
 
     def settle(self, question: str) -> str:
@@ -89,7 +93,7 @@ def normal(phrase: str) -> str:
 def declined(blast: Blast, why: str) -> Declined:
     """The refusal, with the phrase in full."""
     phrase = blast.phrases[0]
-    how = f"To confirm, pass exactly: --confirm “{phrase}”"
+    how = f"To confirm, pass exactly: --confirm {shlex.quote(phrase)}"
     if UNKNOWN in phrase:
         how = f"The phrase is “{phrase}” with numbers that a dry run finds out: uscdr recover … --dry-run"
     return Declined("Not confirmed.", why=why, next_action=how)
