@@ -1,0 +1,104 @@
+"""Runs the campaigns against real sandboxes: `python -m tests.campaigns`. Exit 1 when any number is not 0."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from . import badinput, breaks, dryrun, faults, kill, leaks, second_app, torn
+from .stand import Stand, standing
+from .tally import Tally, say
+
+_PATIENTS = "40"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How many cases."""
+
+    kills: int
+    faults: int | None
+    mutations: int
+    tears: int
+
+
+SCALES = {"small": Scale(20, 60, 120, 24), "full": Scale(300, None, 2000, 400)}
+Campaign = Callable[[Stand, Tally], None]
+
+
+def campaigns(scale: Scale, seed: int) -> dict[str, Campaign]:
+    """All that run on a clinic's sandbox, by name."""
+    return {
+        "kill": partial(kill.run, count=scale.kills, seed=seed),
+        "faults": partial(faults.run, count=scale.faults, seed=seed),
+        "input": partial(badinput.run, mutations=scale.mutations, seed=seed),
+        "dry-run": dryrun.run,
+        "breaks": breaks.run,
+        "leaks": leaks.run,
+        "journal": partial(torn.run, count=scale.tears, seed=seed),
+    }
+
+
+LANES = (("faults",), ("kill", "breaks", "leaks", "journal", "dry-run", "input", "other-app"))
+"""Each lane has a sandbox of its own; most of a recovery is waiting."""
+
+
+def _lane(names: Sequence[str], known: dict[str, Campaign], tallies: dict[str, Tally]) -> None:
+    on_clinic = [name for name in names if name in known]
+    if on_clinic:
+        with standing("--patients", _PATIENTS) as stand:
+            for name in on_clinic:
+                _guarded(tallies[name], partial(known[name], stand, tallies[name]))
+    if "other-app" in names:
+        _guarded(tallies["other-app"], partial(second_app.run, tallies["other-app"]))
+
+
+def _guarded(tally: Tally, work: Callable[[], None]) -> None:
+    """A harness that breaks is a wrong verdict too: the campaign did not finish."""
+    tally.started = time.monotonic()
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - whatever broke, the other campaigns still have to report
+        traceback.print_exc()
+        tally.wrong.append(f"the campaign broke off: {type(error).__name__}: {error}"[:600])
+    say(tally.line())
+
+
+def main() -> int:
+    """Run what is asked for; print one line a campaign."""
+    names = [name for lane in LANES for name in lane]
+    parser = argparse.ArgumentParser(prog="python -m tests.campaigns", description=__doc__)
+    parser.add_argument("--scale", choices=sorted(SCALES), default="small")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("campaign", nargs="*", help="; ".join(names))
+    given = parser.parse_args()
+    if unknown := set(given.campaign) - set(names):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    return _run(set(given.campaign) or set(names), SCALES[given.scale], given.seed)
+
+
+def _run(wanted: set[str], scale: Scale, seed: int) -> int:
+    tallies = {name: Tally(name) for lane in LANES for name in lane if name in wanted}
+    known = campaigns(scale, seed)
+    threads = []
+    for lane in LANES:
+        names = [name for name in lane if name in wanted]
+        threads.append(threading.Thread(target=_lane, args=(names, known, tallies)))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    say(f"campaigns, seed {seed}:")
+    for tally in tallies.values():
+        say(tally.line())
+    return 0 if all(tally.clean for tally in tallies.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

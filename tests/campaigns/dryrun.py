@@ -1,0 +1,108 @@
+"""A dry run, and every command that reads, changes nothing: not at the providers, not in the database, not on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import psycopg
+
+from .canaries import files
+from .kill import RECOVER
+from .product import Ended, Product
+from .stand import DAMAGES, Stand
+from .tally import Tally
+
+_COUNTERS = "SELECT tup_inserted, tup_updated, tup_deleted FROM pg_stat_database WHERE datname = current_database()"
+_QUIET = 30.0  # seconds the counters have to stand still before a case may begin
+_FLUSH = 1.2  # seconds: PostgreSQL's sessions report their counts once a second
+READS: tuple[tuple[str, ...], ...] = (
+    (*RECOVER, "--dry-run"),
+    ("--target", "sandbox", "recover", "db", "--dry-run"),
+    ("--target", "sandbox", "recover", "db", "--backup", "b001", "--without-safety-capture", "--dry-run"),
+    ("--target", "sandbox", "backup", "list"),
+    ("runs", "list"),
+    ("runs", "show"),
+    ("runs", "report"),
+    ("runbook",),
+    ("runbook", "db"),
+    ("sandbox", "status"),
+    ("sandbox", "audit"),
+    ("--help",),
+    ("recover", "db", "--help"),
+    ("--version",),
+)
+
+
+def run(stand: Stand, tally: Tally) -> None:
+    """Each read as words and as JSON, on a whole database and on a damaged one; dynos are stopped to be quiet."""
+    stand.api(
+        "PATCH", f"/apps/{stand.app}/formation", {"updates": [{"type": k, "quantity": 0} for k in stand.formation]}
+    )
+    for how in ("", DAMAGES[0], "unreachable"):
+        if how:
+            stand.damage(how)
+        product = stand.case("dry")
+        for command in READS:
+            variants = [command] if "--help" in command or "--version" in command else [command, ("--json", *command)]
+            for variant in variants:
+                if "sandbox" in variant[:2] and variant[0] == "--json":
+                    continue  # the sandbox's own commands answer with one document
+                _one(stand, tally, product, variant, how)
+        tally.leak(f"dry run after {how or 'nothing'}", stand.done_with(product))
+        stand.heal()
+
+
+def _one(stand: Stand, tally: Tally, product: Product, command: tuple[str, ...], how: str) -> None:
+    elsewhere = stand.root / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    (elsewhere / "kept.txt").write_text("untouched")
+    before = (_counters(stand, how), stand.mark(), _tree(elsewhere))
+    ended = product.run(*command, cwd=elsewhere)
+    wrong = ended.complaints(0, 1) if how else ended.complaints(0)
+    if stand.writes(before[1]):
+        wrong.append(f"{len(stand.writes(before[1]))} writes in the audit")
+    after = _counters(stand, how)
+    if after != before[0]:
+        wrong.append(f"the database's counters went from {before[0]} to {after}")
+    if _tree(elsewhere) != before[2]:
+        wrong.append("files outside the state directory changed")
+    tally.case(f"{' '.join(command)} ({how or 'whole'})", wrong=[*wrong, *_json(command, ended)])
+
+
+def _json(command: tuple[str, ...], ended: Ended) -> list[str]:
+    """With --json every line of stdout is one JSON object."""
+    if command[0] != "--json":
+        return []
+    found = [] if ended.out.strip() or "list" in command else ["--json printed nothing"]
+    for line in ended.out.splitlines():
+        try:
+            whole = isinstance(json.loads(line), dict)
+        except ValueError:
+            whole = False
+        if not whole:
+            return [*found, "a line of --json is not an object"]
+    return found
+
+
+def _counters(stand: Stand, how: str) -> tuple[int, ...]:
+    """Rows inserted, updated, deleted so far; read until two looks agree."""
+    if how == "unreachable":
+        return ()
+    until = time.monotonic() + _QUIET
+    last: tuple[int, ...] = ()
+    while time.monotonic() < until:
+        with psycopg.connect(stand.database()) as connection:
+            found = connection.execute(_COUNTERS).fetchone()
+        now = tuple(int(one) for one in found or ())
+        if now == last:
+            return now
+        last = now
+        time.sleep(_FLUSH)
+    return last
+
+
+def _tree(root: Path) -> dict[str, str]:
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files(root)}
