@@ -23,12 +23,26 @@ def unpack(archive: Path, target: Path) -> None:
     target.mkdir(mode=0o700)
     try:
         with tarfile.open(archive, "r:*") as tar:
-            tar.extractall(target, filter="data")
+            _extract(tar, target)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise BuildFailed(f"The source archive could not be unpacked: {type(error).__name__}") from error
     entries = [path for path in target.iterdir() if path.name != "pax_global_header"]
     if len(entries) == 1 and entries[0].is_dir():
         _lift(entries[0], target)
+
+
+def _extract(tar: tarfile.TarFile, target: Path) -> None:
+    """Nothing may land outside `target`; Python before 3.11.4 has no filter that sees to it."""
+    if hasattr(tarfile, "data_filter"):
+        tar.extractall(target, filter="data")
+        return
+    for member in tar.getmembers():
+        places = [member.name, *([str(Path(member.name).parent / member.linkname)] if member.linkname else [])]
+        if any(not (target / place).resolve().is_relative_to(target.resolve()) for place in places):
+            raise tarfile.TarError("outside of the archive's root")
+        if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
+            raise tarfile.TarError("a special file")
+    tar.extractall(target)  # noqa: S202 - every member was looked at above
 
 
 def _lift(inner: Path, target: Path) -> None:
