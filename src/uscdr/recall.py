@@ -19,11 +19,11 @@ def remember(state: Path, key: str) -> Memory:
         if journal is None or next(journal.events(), {}).get("request", {}).get("key") != key:
             continue
         for event in journal.events():
-            result = event.get("result") or {}
-            if event["kind"] == "step.succeeded" and event["step"] == "safety":
-                damaged.add(result["id"])
-            if event.get("step") == "drain" and any(result.get("formation", {}).values()):
-                formation = result["formation"]
+            recorded = event.get("result") or event.get("baseline") or {}
+            if event.get("step") == "safety":
+                damaged |= {str(found) for found in (recorded.get("id"), event.get("provider_id")) if found}
+            if event.get("step") == "drain" and any(recorded.get("formation", {}).values()):
+                formation = recorded["formation"]
     return Memory(formation=formation, damaged=frozenset(damaged))
 
 
@@ -42,7 +42,7 @@ def refuse_beside_unfinished(state: Path, key: str) -> None:
         if journal is None or next(journal.events(), {}).get("request", {}).get("key") != key:
             continue
         summary = runs.summarize(journal)
-        if summary.state == "done":
+        if summary.state in runs.OVER:
             return
         if summary.wrote and runs.resumable(summary):
             raise Declined(

@@ -57,4 +57,5 @@ class Operator:
 def operator(env: Mapping[str, str]) -> Operator:
     """The person at this machine; `$USCDR_OPERATOR` names somebody else than the login."""
     user = env.get("USCDR_OPERATOR") or env.get("USER") or env.get("LOGNAME") or f"uid {os.getuid()}"
+    user = user.encode(errors="backslashreplace").decode()  # the environment may hold bytes that are no UTF-8
     return Operator(user=user, host=socket.gethostname(), pid=os.getpid())

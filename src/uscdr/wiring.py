@@ -17,7 +17,7 @@ from uscdr.engine.conduct import Charter, Conductor, Ending
 from uscdr.engine.gate import Asker, Gate
 from uscdr.engine.history import History, fold
 from uscdr.engine.wait import Stop
-from uscdr.errors import ProviderError
+from uscdr.errors import BadInput, Interrupted, ProviderError
 from uscdr.events import Bus, Redactor, Viewer
 from uscdr.journal import lock
 from uscdr.journal import writer as journals
@@ -38,6 +38,7 @@ from uscdr.scenarios.build import bind
 from uscdr.scenarios.candidate import Candidate, Demands
 from uscdr.scenarios.deps import Deps, Request
 from uscdr.scenarios.frozen import FrozenLook
+from uscdr.scenarios.model import Scenario
 from uscdr.scenarios.objectives import missed
 from uscdr.settings import operator, private_directory
 from uscdr.targets import Place
@@ -175,16 +176,26 @@ def workplace(state: Path, run: str) -> Iterator[Path]:
             shutil.rmtree(place, ignore_errors=True)
 
 
+def scenario_of(job: Job) -> Scenario:
+    """What the job carries out. Raises BadInput when scenarios.yaml has no such scenario."""
+    scenarios = job.place.config.scenarios
+    if job.request.scenario not in scenarios:
+        raise BadInput(
+            f"scenarios.yaml has no scenario “{job.request.scenario}”.", next_action=f"It has: {', '.join(scenarios)}."
+        )
+    return scenarios[job.request.scenario]
+
+
 def charter(job: Job, around: Surroundings) -> Charter:
     """What the journal's first line says."""
-    scenario = job.place.config.scenarios[job.request.scenario]
+    scenario = scenario_of(job)
     objectives = job.place.config.objectives
     return Charter(
         scenario=job.request.scenario,
         title=scenario.title,
         target=job.place.name,
         app=job.place.target.heroku.app,
-        request={**asdict(job.request), "confirm": job.confirm, "key": job.place.key},
+        request={**asdict(job.request), "confirm": job.confirm, "key": job.place.key, "dry_run": job.dry_run},
         scenario_digest=job.place.digest,
         budgets=dict(scenario.budget),
         rto_seconds=objectives.rto,
@@ -197,6 +208,7 @@ def charter(job: Job, around: Surroundings) -> Charter:
 
 def begin(job: Job, around: Surroundings) -> Ending:
     """A new run: lock (not for a dry run), journal, conduct."""
+    scenario_of(job)  # before anything is made
     with ExitStack() as stack:
         if not job.dry_run:
             stack.enter_context(_lock(job, around))
@@ -256,7 +268,7 @@ def _conduct(
         conductor.announce(resumed=bool(records))
         if records and records[0]["event"]["scenario_digest"] != job.place.digest:
             bus.emit(Note(level="warning", text="scenarios.yaml was changed since this run was begun."))
-        steps = bind(job.place.config.scenarios[job.request.scenario], deps)
+        steps = bind(scenario_of(job), deps)
         if job.dry_run:
             return conductor.rehearse(steps)
         started = datetime.fromisoformat(records[0]["at"]) if records else datetime.now(UTC)
@@ -268,7 +280,7 @@ def left_behind(deps: Deps) -> dict[str, str]:
     try:
         app = deps.platform.app(deps.app)
         formation = {entry.type: entry.quantity for entry in deps.platform.formation(deps.app)}
-    except ProviderError as error:
+    except (ProviderError, Interrupted) as error:
         return {"state of the application": f"not known ({error.message})"}
     left = {"maintenance mode": "ON: users are shut out"} if app.maintenance else {}
     stopped = [kind for kind, quantity in formation.items() if not quantity and deps.memory.formation.get(kind, 1)]

@@ -7,6 +7,7 @@ import os
 from uscdr import wiring
 from uscdr.cli.context import Globals, state
 from uscdr.engine.conduct import Ending
+from uscdr.engine.history import fold
 from uscdr.errors import BadInput
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, read
@@ -14,6 +15,7 @@ from uscdr.report.build import build
 from uscdr.report.summary import summarise
 from uscdr.scenarios.deps import Request
 from uscdr.session import surroundings
+from uscdr.targets import Place
 from uscdr.ui.console import Output
 from uscdr.ui.errors import render_error
 
@@ -39,15 +41,25 @@ def resume(given: Globals, wanted: str | None, *, confirm: str | None, as_json: 
         )
     if not runs.resumable(runs.summarize(journal)):
         raise BadInput(f"Run {journal.run} is finished.", next_action=f"See: uscdr runs show {journal.run}")
-    asked = dict(first["request"])
-    asked.pop("key")
-    confirmed = asked.pop("confirm")
-    place = given.place(first["target"])
+    asked = {name: value for name, value in first["request"].items() if name in Request.__dataclass_fields__}
+    place = _same_place(given.place(first["target"]), first["request"]["key"])
+    confirmed = None if fold(journal.records).spent else first["request"]["confirm"]
     job = wiring.Job(place, Request(**asked), journal.run, confirm or confirmed, dry_run=False)
     output = given.output(json_lines=as_json)
     with surroundings(output, state(), os.environ) as around:
         ending = wiring.resume(job, around, path)
     return _farewell(ending, job.run, output)
+
+
+def _same_place(place: Place, key: str) -> Place:
+    """The place, if it is still the one that the run was begun on."""
+    if place.key != key:
+        raise BadInput(
+            f"The target {place.name} is another application now than when this run was begun.",
+            why=f"It was {key}; it is {place.key}.",
+            next_action="Use the scenarios.yaml that the run was begun with: --config PATH",
+        )
+    return place
 
 
 def _farewell(ending: Ending, run: str, output: Output) -> int:

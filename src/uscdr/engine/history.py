@@ -18,6 +18,8 @@ class History:
     intents: dict[str, Intent] = field(default_factory=dict)
     """Started, not finished."""
     confirmed: set[str] = field(default_factory=set)
+    spent: bool = False
+    """A confirmed write surely failed: what confirmed it then confirms nothing any more."""
     attempts: dict[str, int] = field(default_factory=dict)
     wrote: bool = False
     order: list[str] = field(default_factory=list)
@@ -54,6 +56,7 @@ def _apply(history: History, event: dict[str, Any], at: str) -> None:
         history.results[step] = event["result"]
     elif kind == "step.failed" and event["over"]:
         history.intents.pop(step, None)
+        history.spent = history.spent or step in history.confirmed
         history.confirmed.discard(step)
     elif kind == "gate.answered" and event["confirmed"]:
         history.confirmed.add(step)

@@ -12,7 +12,8 @@ FIRST = "0" * 64
 
 def encode(record: dict[str, Any], previous: str) -> bytes:
     """The line for `record`, newline included."""
-    return json.dumps({"prev": previous, **record}, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    text = json.dumps({"prev": previous, **record}, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="backslashreplace") + b"\n"  # an argument may hold bytes that are no UTF-8
 
 
 def line_hash(line: bytes) -> str:

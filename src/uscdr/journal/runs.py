@@ -12,6 +12,8 @@ from typing import Any
 from uscdr.errors import BadInput, JournalError
 from uscdr.journal.reader import NAME, Journal, read
 
+OVER = ("done", "objective missed")
+"""States of a run that carried out every step."""
 WRITE_EFFECTS = frozenset({"idempotent", "findable", "once"})
 
 
@@ -24,7 +26,8 @@ class RunSummary:
     target: str
     started: str
     state: str
-    """`done`, `failed`, `declined`, `unknown`, `interrupted`, `unfinished`, `dry run` or `damaged`."""
+    """`done`, `objective missed` (every step done, but too late or with too old a backup), `failed`, `declined`,
+    `unknown`, `interrupted`, `unfinished`, `dry run` or `damaged`."""
     step: str
     user: str
     wrote: bool
@@ -55,29 +58,31 @@ def _summary_of(path: Path) -> RunSummary:
 
 def summarize(journal: Journal) -> RunSummary:
     """Fold a journal into one line."""
-    first: dict[str, Any] = next(journal.events(), {})
-    state, step, wrote = "unfinished", "", False
-    for event in journal.events():
-        kind = event["kind"]
-        if kind == "run.finished":
-            state = event["outcome"]
-        elif kind == "run.resumed":
-            state = "unfinished"
-        elif kind == "step.started":
-            step, wrote = event["step"], wrote or event["effect"] in WRITE_EFFECTS
-        elif kind == "plan.ready" and event["dry_run"]:
-            state = "dry run"
-    started = journal.records[0]["at"] if journal.records else ""
+    events = list(journal.events())
+    first: dict[str, Any] = events[0] if events else {}
+    begun = [event for event in events if event["kind"] == "step.started"]
     return RunSummary(
         journal.run,
         first.get("scenario", "?"),
         first.get("target", "?"),
-        started,
-        state,
-        step,
+        journal.records[0]["at"] if events else "",
+        _state(events),
+        begun[-1]["step"] if begun else "",
         first.get("user", ""),
-        wrote,
+        any(event["effect"] in WRITE_EFFECTS for event in begun),
     )
+
+
+def _state(events: list[dict[str, Any]]) -> str:
+    plans = [event for event in events if event["kind"] == "plan.ready"]
+    if any(plan["dry_run"] for plan in plans) or (events and events[0].get("request", {}).get("dry_run")):
+        return "dry run"
+    ends = [event for event in events if event["kind"] in ("run.finished", "run.resumed")]
+    if not ends or ends[-1]["kind"] == "run.resumed":
+        return "unfinished"
+    ended = {event["step"] for event in events if event["kind"] in ("step.succeeded", "step.skipped")}
+    whole = bool(plans) and ended >= {step["id"] for step in plans[-1]["steps"]}
+    return "objective missed" if ends[-1]["outcome"] == "failed" and whole else str(ends[-1]["outcome"])
 
 
 def find(state: Path, wanted: str | None) -> Path:
@@ -93,7 +98,7 @@ def find(state: Path, wanted: str | None) -> Path:
 
 def resumable(summary: RunSummary) -> bool:
     """Whether `uscdr runs resume` has something to do."""
-    return summary.state not in ("done", "dry run", "damaged", "?")
+    return summary.state not in (*OVER, "dry run", "damaged")
 
 
 def _newest_resumable(state: Path) -> Path:

@@ -1,0 +1,137 @@
+"""`uscdr recover db` and `uscdr runs resume` as commands, on the platform in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fakes import Killed
+from rehearsal import Rehearsal
+
+from uscdr.cli import boundary
+from uscdr.journal import runs
+from uscdr.models.heroku import TransferState
+
+
+class Shell:
+    """Types commands; no terminal is there to be asked."""
+
+    def __init__(self, run: Rehearsal, output: pytest.CaptureFixture[str]) -> None:
+        self.run = run
+        self._output = output
+
+    def type(self, *arguments: str) -> tuple[int | None, str, str]:
+        """Exit code (None when the process was killed), stdout, stderr."""
+        with self.run._in_haste():
+            try:
+                code: int | None = boundary.run(arguments)
+            except Killed:
+                code = None
+        found = list(runs.journals(self.run.state))
+        self.run.run = max(found, key=lambda path: path.stat().st_mtime_ns).parent.name if found else ""
+        return code, *self._output.readouterr()
+
+    def phrase(self) -> str:
+        """Read off the dry run's events."""
+        _, out, _ = self.type("recover", "db", "--dry-run", "--json")
+        events = [json.loads(line)["event"] for line in out.splitlines()]
+        return str(next(event["phrase"] for event in events if event["kind"] == "plan.ready"))
+
+
+@pytest.fixture
+def shell(quick: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
+    monkeypatch.setenv("USCDR_STATE_DIR", str(quick))
+    monkeypatch.setenv("HEROKU_API_KEY", "token-of-the-operator")
+    monkeypatch.setenv("USER", "ada")
+    monkeypatch.chdir(quick)
+    yield Shell(Rehearsal(quick), capsys)
+
+
+def test_dry_run_confirm_done(shell: Shell) -> None:
+    phrase = shell.phrase()
+    assert shell.run.world.writes == []
+    code, _, err = shell.type("recover", "db", "--confirm", phrase)
+    assert code == 0, err
+    assert shell.type("runs", "list")[0] == 0
+
+
+def test_without_a_phrase_exit_4_and_nothing_written(shell: Shell) -> None:
+    code, _, err = shell.type("recover", "db")
+    assert code == 4
+    assert "--dry-run" in err
+    assert shell.run.world.writes == []
+
+
+def test_a_killed_run_is_resumed_with_the_phrase_it_was_given(shell: Shell) -> None:
+    phrase = shell.phrase()
+    shell.run.world.faults["scale", 1] = "kill_after"
+    assert shell.type("recover", "db", "--confirm", phrase)[0] is None
+    code, _, err = shell.type("runs", "resume")
+    assert code == 0, err
+    assert len(shell.run.world.restores) == 1
+    assert shell.run.world.formation["worker"] == 3
+
+
+def test_a_failed_restore_is_not_repeated_on_the_strength_of_the_old_phrase(shell: Shell) -> None:
+    phrase = shell.phrase()
+    shell.run.world.doom = [TransferState.COMPLETED, TransferState.FAILED]
+    assert shell.type("recover", "db", "--confirm", phrase)[0] == 3
+    assert shell.type("runs", "resume")[0] == 4
+    assert len(shell.run.world.restores) == 1
+
+
+def test_a_target_that_is_another_application_now_is_refused(shell: Shell, quick: Path) -> None:
+    phrase = shell.phrase()
+    shell.run.world.faults["scale", 1] = "kill_after"
+    shell.type("recover", "db", "--confirm", phrase)
+    writes = list(shell.run.world.writes)
+    from uscdr.targets import packaged
+
+    text = packaged().read_text().replace("{app: usc-pis}", "{app: usc-pis-staging}")
+    (quick / "other.yaml").write_text(text)
+    code, _, err = shell.type("--config", "other.yaml", "runs", "resume")
+    assert code == 2
+    assert "another application" in err
+    assert shell.run.world.writes == writes
+
+
+def test_a_finished_run_and_a_dry_run_are_not_resumed(shell: Shell) -> None:
+    shell.type("recover", "db", "--confirm", shell.phrase())
+    code, _, err = shell.type("runs", "resume", shell.run.run)
+    assert (code, "is finished" in err) == (2, True)
+    assert shell.type("runs", "resume")[0] == 2
+    shell.phrase()
+    assert shell.type("runs", "resume", shell.run.run)[0] == 2
+
+
+def test_a_run_without_a_first_line_is_not_resumed(shell: Shell, quick: Path) -> None:
+    place = quick / "runs" / "20261123T000000Z-db-000000"
+    place.mkdir(parents=True)
+    (place / "journal.jsonl").write_bytes(b'{"prev":"torn')
+    code, _, err = shell.type("runs", "resume")
+    assert (code, "before it wrote anything" in err) == (2, True)
+
+
+def test_a_scenario_that_the_file_lacks_is_bad_input(shell: Shell, quick: Path) -> None:
+    from uscdr.targets import packaged
+
+    text = packaged().read_text().replace("\n  db:\n", "\n  disaster:\n")
+    (quick / "scenarios.yaml").write_text(text)
+    code, _, err = shell.type("recover", "db", "--dry-run")
+    assert (code, "disaster" in err) == (2, True), err
+    assert list(runs.journals(quick)) == []
+
+
+def test_an_operator_whose_name_is_no_utf8_can_recover(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USER", "ad\udce4")
+    assert shell.type("recover", "db", "--confirm", shell.phrase())[0] == 0
+
+
+@pytest.mark.parametrize("argument", ["\udcff\udcfe phrase", "a\x00b", "\u202egnimrifnoc", "x" * 100_000])
+def test_odd_phrases_are_declined_not_crashed_on(shell: Shell, argument: str) -> None:
+    code, _, err = shell.type("recover", "db", "--confirm", argument)
+    assert code in (2, 4), err
+    assert "defect" not in err
+    assert shell.run.world.writes == []
