@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import subprocess
@@ -15,6 +14,9 @@ from typing import Any
 
 import httpx
 import psycopg
+
+from uscdr.sandbox import audit
+from uscdr.sandbox.state import StateDir
 
 _ACCEPT = {"Accept": "application/vnd.heroku+json; version=3"}
 
@@ -94,7 +96,7 @@ class SandboxUnderTest:
 
     def writes(self) -> int:
         """How many writes the providers received so far."""
-        return len(json.loads(uscdr("audit", "--json", state=self.state)))
+        return sum(bool(record["write"]) for record in audit.read(StateDir(self.state).audit))
 
     def sql(self, query: str, app: str = "usc-pis") -> Any:
         """The first value of the answer of the app's own database to `query`."""

@@ -36,7 +36,7 @@ def spare_app(sandbox: SandboxUnderTest) -> Iterator[str]:
         (f"heroku addons {APP}", ["heroku-postgresql", "essential-0", "as DATABASE"]),
         (f"heroku addons:info heroku-postgresql {APP}", ["essential-0"]),
         (f"heroku pg:backups:info b001 {APP}", ["Status:", "Completed", "Backup Size:"]),
-        (f"heroku pg:backups:info {APP}", ["Completed"]),
+        (f"heroku pg:backups:info {APP}", ["=== Backup b", "Status:"]),
         (f"heroku pg:wait {APP}", []),
         (f"heroku ps {APP}", ["web", "worker", "beat", "up "]),
         (f"heroku ps:scale {APP}", ["web=1"]),
