@@ -6,7 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from uscdr.errors import ExitCode, MachineError, UscdrError
+from uscdr.errors import BadInput, ExitCode, MachineError, UscdrError
+
+LONGEST_ARGUMENT = 4096
+"""Characters; no phrase, path or name that means anything here is longer."""
 
 
 def main() -> None:
@@ -21,6 +24,7 @@ def run(arguments: Sequence[str]) -> int:
 
         return _print_version(__version__)
     try:
+        _refuse_unreadable(arguments)
         return _dispatch(arguments)
     except BrokenPipeError:
         return _silence()
@@ -38,6 +42,15 @@ def _in_words(error: BaseException) -> UscdrError:
             return _machine(error)
         case _:
             return _defect(error)
+
+
+def _refuse_unreadable(arguments: Sequence[str]) -> None:
+    """What no person can have meant is not repeated in journals and messages either. Raises BadInput."""
+    for number, text in enumerate(arguments, start=1):
+        if len(text) > LONGEST_ARGUMENT:
+            raise BadInput(f"Argument {number} is {len(text):,} characters long; {LONGEST_ARGUMENT:,} is the most.")
+        if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
+            raise BadInput(f"Argument {number} is not text in UTF-8.")
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
