@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+_QUIET = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}  # the operator's environment may hold secrets
+
 
 def birth(pid: int) -> str | None:
     """A mark that, with `pid`, names one process for ever; None when it is gone or only a zombie."""
@@ -18,13 +20,11 @@ def command_line(pid: int) -> str:
     # Unlike a process's working directory, this may be read of another user's process too.
     if Path("/proc/self/cmdline").exists():
         try:
-            return (
-                Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")
-            )
+            return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")
         except OSError:
             return ""
     answer = subprocess.run(
-        ["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, env=_QUIET, check=False
     )
     return answer.stdout.strip()
 
@@ -42,6 +42,6 @@ def _birth_from_proc(pid: int) -> str | None:
 
 def _birth_from_ps(pid: int) -> str | None:
     command = ["ps", "-o", "state=,lstart=", "-p", str(pid)]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    answer = subprocess.run(command, capture_output=True, text=True, env=_QUIET, check=False)
     state, _, started = answer.stdout.strip().partition(" ")
     return None if not started or state.startswith("Z") else started.strip()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from uscdr.errors import MachineError
 
+_QUIET = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}  # the operator's environment may hold secrets
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
@@ -90,7 +91,9 @@ def _probe(path: Path) -> Tool | None:
 @cache
 def _ask_version(path: Path, _changed: int) -> tuple[int, int] | None:
     try:
-        answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False)
+        answer = subprocess.run(
+            [path, "--version"], env=_QUIET, capture_output=True, text=True, timeout=10, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = _VERSION.search(answer.stdout)

@@ -72,3 +72,15 @@ def test_nothing_at_all_names_the_remedy(tmp_path: Path, monkeypatch: pytest.Mon
 def test_server_directory_is_whole() -> None:
     directory = find_server()
     assert all((directory / name).exists() for name in ("postgres", "initdb", "pg_ctl", "pg_dump"))
+
+
+def test_a_program_that_is_asked_for_its_version_is_not_told_the_operators_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "told"
+    program = fake_tool(tmp_path / "own", "pg_dump", "17.2")
+    program.write_text(program.read_text() + f"env > {told}\n")
+    monkeypatch.setenv("HEROKU_API_KEY", "HRKU-secret")
+    find_tool("pg_dump", configured=tmp_path / "own")
+    assert "PATH=" in told.read_text()
+    assert "HRKU-secret" not in told.read_text()
