@@ -18,6 +18,6 @@ def test_they_are_refused_in_a_short_message_and_leave_no_trace(
     code = boundary.run(["--target", "sandbox", "recover", "db", "--backup", text])
     said = capsys.readouterr()
     assert code == ExitCode.BAD_INPUT
-    assert "Argument 5 is" in said.err
+    assert "Argument 6 is" in said.err
     assert len(said.err) < 400
     assert not (tmp_path / "state").exists()
