@@ -34,7 +34,9 @@ def config_directory() -> Path:
 def private_directory(path: Path) -> Path:
     """Create `path` readable by its owner only. Raises MachineError with the operating system's reason."""
     try:
-        path.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+        for place in (*reversed(path.parents), path):
+            if not place.exists():  # `parents=True` would open the ones above to everybody
+                place.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
         path.chmod(PRIVATE_DIRECTORY)
     except OSError as error:
         raise MachineError(

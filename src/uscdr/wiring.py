@@ -266,6 +266,9 @@ def _conduct(
             charter(job, around), bus, Gate(around.asker, job.confirm), around.stop, lambda: left_behind(deps)
         )
         conductor.announce(resumed=bool(records))
+        if journal is not None and journal.torn_bytes:
+            words = f"The journal's last line was cut off ({journal.torn_bytes} bytes) and is dropped: the step looks."
+            bus.emit(Note(level="warning", text=words))
         if records and records[0]["event"]["scenario_digest"] != job.place.digest:
             bus.emit(Note(level="warning", text="scenarios.yaml was changed since this run was begun."))
         steps = bind(scenario_of(job), deps)

@@ -163,7 +163,9 @@ class World:
     def store(self, kind: TransferKind, *, age: timedelta = timedelta(), size: int = 1000) -> Transfer:
         """A finished backup of the data as they are."""
         transfer = self._new(kind, age)
-        self._replace(transfer.num, state=TransferState.COMPLETED, finished_at=transfer.created_at, processed_bytes=size)
+        self._replace(
+            transfer.num, state=TransferState.COMPLETED, finished_at=transfer.created_at, processed_bytes=size
+        )
         self.dumps[transfer.num] = deepcopy(self.live)
         return self.transfers[-1]
 
@@ -334,8 +336,8 @@ class FakePlatform:
     def database(self, app: str, name: str = "DATABASE_URL") -> Attachment:
         def look() -> Attachment:
             return Attachment(
-                name="DATABASE", app_name=APP, addon_id="addon-1", addon_name=self._world.addon, owner_app_name=self._world.owner,
-                plan="heroku-postgresql:essential-0",
+                name="DATABASE", app_name=APP, addon_id="addon-1", addon_name=self._world.addon,
+                owner_app_name=self._world.owner, plan="heroku-postgresql:essential-0",
             )  # fmt: skip
 
         return self._world.call("database", look)

@@ -41,7 +41,9 @@ class Person:
 
     manner = "typed at the terminal"
 
-    def __init__(self, *, interactive: bool = True, types: bool = True, answers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *, interactive: bool = True, types: bool = True, answers: Mapping[str, str] | None = None
+    ) -> None:
         self.interactive = interactive
         self.types = types
         self.answers = {"begin": "begin", "adopt": "abort", **(answers or {})}
@@ -82,7 +84,7 @@ class Rehearsal:
     stop: Stop = field(default_factory=Stop)
     seen: list[Stamped] = field(default_factory=list)
     run: str = ""
-    crash: Callable[[int, str], None] = lambda seq, moment: None  # noqa: E731 - a default for a field
+    crash: Callable[[int, str], None] = lambda seq, moment: None
     """Called before and after each record is written, with its number; may raise Killed."""
 
     def begin(self, *, confirm: str | None = None, dry_run: bool = False) -> Ending | None:

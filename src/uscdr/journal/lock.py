@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,6 +21,8 @@ from uscdr.errors import LockHeld, MachineError
 from uscdr.settings import PRIVATE_FILE, Operator, private_directory
 
 OCCUPIED = ".in-use"
+NAMING_LIMIT, NAMING_INTERVAL = 2.0, 0.02
+"""Seconds: how long the winner may take to write its name, and between two looks."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +90,37 @@ def _open(path: Path) -> int:
 
 
 def _acquire(descriptor: int, path: Path, target: str) -> None:
-    holder = _read(descriptor)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise _held(holder, target) from None
+        raise _held(_winner(descriptor), target) from None
     except OSError as error:
         raise _unusable(path, error) from error
     holder = _read(descriptor)
     if holder and holder.host != os.uname().nodename:
         raise _held(holder, target, hint=f"If that machine is surely out of the game: delete {path}")
+
+
+def _winner(descriptor: int) -> Holder | None:
+    """Who holds it. The winner writes that a moment after it won; until then the name of a dead one may stand there."""
+    deadline = time.monotonic() + NAMING_LIMIT
+    while True:
+        holder = _read(descriptor)
+        if (holder is not None and _may_live(holder)) or time.monotonic() >= deadline:
+            return holder
+        time.sleep(NAMING_INTERVAL)
+
+
+def _may_live(holder: Holder) -> bool:
+    if holder.host != os.uname().nodename:
+        return True
+    try:
+        os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _read(descriptor: int) -> Holder | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from uscdr.errors import JournalError
-from uscdr.journal.chain import FIRST, line_hash
+from uscdr.journal.chain import FIRST, is_whole, line_hash
 
 NAME = "journal.jsonl"
 
@@ -45,14 +45,18 @@ def read(path: Path) -> Journal:
     end = data.rfind(b"\n") + 1
     records: list[dict[str, Any]] = []
     previous, offset = FIRST, 0
-    for number, line in enumerate(data[:end].splitlines(keepends=True), start=1):
+    for number, line in enumerate(data[:end].split(b"\n")[:-1], start=1):
         records.append(_record(path, line, previous, (number, offset)))
-        previous, offset = line_hash(line), offset + len(line)
+        previous, offset = line_hash(line), offset + len(line) + 1
+    if is_whole(data[end:-1]):
+        raise _damage(path, (len(records) + 1, end), "the end of the line was overwritten")
     return Journal(path, tuple(records), end, len(data) - end, previous)
 
 
 def _record(path: Path, line: bytes, previous: str, place: tuple[int, int]) -> dict[str, Any]:
     number, offset = place
+    if not is_whole(line):
+        raise _damage(path, place, "the line is not as it was written")
     try:
         record = json.loads(line)
     except ValueError:

@@ -46,7 +46,7 @@ def shell(quick: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     monkeypatch.setenv("HEROKU_API_KEY", "token-of-the-operator")
     monkeypatch.setenv("USER", "ada")
     monkeypatch.chdir(quick)
-    yield Shell(Rehearsal(quick), capsys)
+    return Shell(Rehearsal(quick), capsys)
 
 
 def test_dry_run_confirm_done(shell: Shell) -> None:

@@ -47,6 +47,17 @@ def test_every_record_boundary_leads_to_the_same_end(whole: Rehearsal, quick: Pa
     assert wrong == []
 
 
+def test_a_torn_last_line_is_dropped_said_and_made_good(whole: Rehearsal, quick: Path) -> None:
+    run = Rehearsal(quick)
+    run.crash = killer(len(whole.events()) - 30, "after")
+    assert run.begin() is None
+    run.crash = lambda seq, when: None
+    data = run.journal_path.read_bytes()
+    run.journal_path.write_bytes(data[:-20])
+    assert judged(run, run.resume(), whole) == []
+    assert "cut off" in run.events("note")[0]["text"]
+
+
 def judged(run: Rehearsal, ending: object, whole: Rehearsal) -> list[str]:
     problems = []
     if ending is None or ending.code is not ExitCode.DONE:  # type: ignore[attr-defined]

@@ -172,7 +172,9 @@ def gate(given: str | None, person: Person | None = None) -> Gate:
     return Gate(person or Person(interactive=False), given)
 
 
-BLAST = Blast({"rows": "5"}, (f"db of app: 5 rows -> {UNKNOWN} rows, 3 h old", f"db of app: 5 rows -> {UNKNOWN} rows, 2 h old"))
+BLAST = Blast(
+    {"rows": "5"}, (f"db of app: 5 rows -> {UNKNOWN} rows, 3 h old", f"db of app: 5 rows -> {UNKNOWN} rows, 2 h old")
+)
 KNOWN = Blast({"rows": "5"}, ("db of app: 5 rows -> 9 rows, 3 h old", "db of app: 5 rows -> 9 rows, 2 h old"))
 
 

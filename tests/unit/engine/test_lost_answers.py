@@ -10,7 +10,15 @@ from test_crash_everywhere import FINAL, judged
 
 from uscdr.errors import ExitCode
 
-WRITES = {"set_maintenance": 2, "scale": 4, "stop_dyno": 1, "end_sessions": 1, "capture": 2, "restore": 1, "run_one_off": 3}
+WRITES = {
+    "set_maintenance": 2,
+    "scale": 4,
+    "stop_dyno": 1,
+    "end_sessions": 1,
+    "capture": 2,
+    "restore": 1,
+    "run_one_off": 3,
+}
 WRITE_CALLS = [(name, number) for name, count in WRITES.items() for number in range(1, count + 1)]
 KINDS = ["refused", "down", "lost_before", "lost_after", "kill_before", "kill_after"]
 
@@ -47,7 +55,9 @@ def test_one_write_goes_wrong(
     assert judged(run, ending, whole) == []
 
 
-@pytest.mark.parametrize("name", ["app", "formation", "dynos", "transfers", "transfer", "database", "config_vars", "query"])
+@pytest.mark.parametrize(
+    "name", ["app", "formation", "dynos", "transfers", "transfer", "database", "config_vars", "query"]
+)
 @pytest.mark.parametrize("kind", ["refused", "down"])
 def test_any_look_goes_wrong(whole: Rehearsal, quick: Path, name: str, kind: str) -> None:
     for number in range(1, whole.world.calls[name] + 1):

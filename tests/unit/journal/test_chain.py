@@ -1,0 +1,292 @@
+"""The journal on a real disk: what was written is read; what was damaged is refused with its place."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import stat
+import zlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from uscdr.errors import ExitCode, JournalError, MachineError
+from uscdr.journal import chain, writer
+from uscdr.journal.chain import FIRST
+from uscdr.journal.reader import read
+from uscdr.models.events import Note, Stamped
+
+
+def stamped(seq: int, text: str) -> Stamped:
+    return Stamped(
+        run="r", seq=seq, at=datetime(2026, 11, 23, tzinfo=UTC), mono=0.5, event=Note(level="info", text=text)
+    )
+
+
+def written(place: Path, *texts: str) -> Path:
+    ledger = writer.create(place)
+    for number, text in enumerate(texts):
+        ledger.record(stamped(number, text))
+    ledger.close()
+    return ledger.path
+
+
+def texts(path: Path) -> list[str]:
+    return [event["text"] for event in read(path).events()]
+
+
+@settings(max_examples=40, deadline=None)
+@given(words=st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=40), max_size=5))
+def test_round_trip(words: list[str]) -> None:
+    with TemporaryDirectory() as place:
+        _round_trip(words, Path(place))
+
+
+def _round_trip(words: list[str], place: Path) -> None:
+    path = written(place / "run", *words)
+    journal = read(path)
+    assert list(texts(path)) == words
+    assert (journal.torn_bytes, journal.good_bytes) == (0, path.stat().st_size)
+    again, _ = writer.reopen(path)
+    again.record(stamped(len(words), "more"))
+    again.close()
+    assert texts(path) == [*words, "more"]
+
+
+def test_reopening_goes_on_with_the_chain(tmp_path: Path) -> None:
+    path = written(tmp_path / "run", "a", "b")
+    ledger, journal = writer.reopen(path)
+    assert ledger.last_hash == journal.last_hash
+    ledger.record(stamped(2, "c"))
+    assert read(path).last_hash == ledger.last_hash
+    ledger.close()
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    assert next(line["prev"] for line in lines) == FIRST
+    assert len({line["prev"] for line in lines}) == 3
+    assert read(path).run == "run"
+
+
+def test_only_the_owner_can_read(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        path = written(tmp_path / "state" / "runs" / "run", "a")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    for directory in (path.parent, path.parent.parent, tmp_path / "state"):
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700, directory
+
+
+def test_a_journal_is_never_begun_twice(tmp_path: Path) -> None:
+    path = written(tmp_path / "run", "a")
+    with pytest.raises(JournalError, match="could not be written"):
+        writer.create(tmp_path / "run")
+    assert texts(path) == ["a"]
+
+
+def test_a_tail_torn_at_any_byte_is_dropped_and_reported(quick: Path) -> None:
+    path = written(quick / "run", "first", "second: ünï", "third")
+    whole = path.read_bytes()
+    last = whole.rstrip(b"\n").rfind(b"\n") + 1
+    for cut in range(last, len(whole)):
+        path.write_bytes(whole[:cut])
+        journal = read(path)
+        assert (len(journal.records), journal.torn_bytes) == (2, cut - last)
+        ledger, _ = writer.reopen(path)
+        ledger.record(stamped(2, "again"))
+        ledger.close()
+        assert texts(path) == ["first", "second: ünï", "again"]
+
+
+def test_one_flipped_bit_anywhere_is_refused_with_its_place(quick: Path) -> None:
+    path = written(quick / "run", "first", "second", "third")
+    whole = path.read_bytes()
+    starts = [0, *(i + 1 for i, byte in enumerate(whole) if byte == 0x0A)]
+    for place in range(len(whole)):
+        for bit in range(8) if place >= starts[2] else (place % 8,):
+            data = bytearray(whole)
+            data[place] ^= 1 << bit
+            path.write_bytes(bytes(data))
+            with pytest.raises(JournalError) as refused:
+                read(path)
+            line = max(number for number, start in enumerate(starts, start=1) if start <= place)
+            assert f"line {line} (byte {starts[line - 1]})" in refused.value.message, (place, bit)
+            assert refused.value.exit_code is ExitCode.FAILED
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda lines: [lines[1], lines[0], lines[2]], "line 1"),
+        (lambda lines: [lines[0], lines[2]], "line 2"),
+        (lambda lines: lines[1:], "line 1"),
+        (lambda lines: [*lines, lines[2]], "line 4"),
+        (lambda lines: [b"[]\n", *lines], "line 1"),
+        (lambda lines: [b'{"prev":1}\n', *lines], "line 1"),
+        (lambda lines: [b"\xff\xfe\n", *lines], "line 1"),
+        (lambda lines: [b"\0" * 4096 + b"\n", *lines], "line 1"),
+        (lambda lines: [b"\n", *lines], "line 1"),
+    ],
+)
+def test_lines_out_of_place_are_refused(tmp_path: Path, spoil: Callable[[list[bytes]], list[bytes]], says: str) -> None:
+    path = written(tmp_path / "run", "a", "b", "c")
+    path.write_bytes(b"".join(spoil(path.read_bytes().splitlines(keepends=True))))
+    with pytest.raises(JournalError, match=says):
+        read(path)
+    with pytest.raises(JournalError, match=says):
+        writer.reopen(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (chain.encode({"seq": 0, "event": {"kind": "note"}}, "x" * 64), "hash of the line before"),
+        (chain.encode({"seq": 0, "event": 1}, FIRST), "not a journal record"),
+        (chain.encode({"seq": 0}, FIRST), "not a journal record"),
+        (b'nonsense,"sum":"%08x"}\n' % zlib.crc32(b"nonsense"), "not JSON"),
+    ],
+)
+def test_whole_lines_that_are_no_record_of_ours_are_refused(tmp_path: Path, line: bytes, says: str) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(line)
+    with pytest.raises(JournalError, match=says):
+        read(path)
+
+
+def test_a_line_edited_with_a_right_hash_but_another_number_is_refused(tmp_path: Path) -> None:
+    ledger = writer.create(tmp_path / "run")
+    ledger.record(stamped(5, "a"))
+    ledger.close()
+    with pytest.raises(JournalError, match="sequence number 5 stands where 0 belongs"):
+        read(ledger.path)
+
+
+def test_an_empty_or_torn_first_line_is_an_empty_journal(tmp_path: Path) -> None:
+    path = written(tmp_path / "run")
+    assert read(path).records == ()
+    path.write_bytes(b'{"prev"')
+    assert (read(path).records, read(path).torn_bytes) == ((), 7)
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match=r"journal\.jsonl"):
+        read(tmp_path / "journal.jsonl")
+    with pytest.raises(JournalError):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+@pytest.mark.parametrize("name", ["write", "fsync"])
+def test_a_failed_write_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> None:
+    ledger = writer.create(tmp_path / "run")
+    ledger.record(stamped(0, "a"))
+    real = getattr(os, name)
+
+    def fail(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, name, fail)
+    with pytest.raises(JournalError) as failed:
+        ledger.record(stamped(1, "b"))
+    assert failed.value.why == os.strerror(number)
+    monkeypatch.setattr(os, name, real)
+    with pytest.raises(JournalError, match="could not be written"):
+        ledger.record(stamped(1, "b"))
+    ledger.close()
+    assert texts(ledger.path) == ["a"]
+    assert read(ledger.path).torn_bytes == 0
+
+
+def test_short_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = writer.create(tmp_path / "run")
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, bytes(data)[:3]))
+    ledger.record(stamped(0, "a rather long text"))
+    monkeypatch.undo()
+    ledger.close()
+    assert texts(ledger.path) == ["a rather long text"]
+
+
+def test_a_short_write_then_an_error_whose_tail_cannot_be_cut_off_is_a_torn_tail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = writer.create(tmp_path / "run")
+    ledger.record(stamped(0, "a"))
+    real = os.write
+    sent: list[int] = []
+
+    def once(descriptor: int, data: bytes) -> int:
+        if sent:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sent.append(1)
+        return real(descriptor, bytes(data)[:7])
+
+    def refuse(descriptor: int, length: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "write", once)
+    monkeypatch.setattr(os, "ftruncate", refuse)
+    with pytest.raises(JournalError):
+        ledger.record(stamped(1, "b"))
+    monkeypatch.undo()
+    ledger.close()
+    journal = read(ledger.path)
+    assert (len(journal.records), journal.torn_bytes) == (1, 7)
+
+
+def _fill(place: str, answer: object) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, resource.RLIM_INFINITY))
+    import signal
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    ledger = writer.create(Path(place))
+    written_lines = 0
+    try:
+        for number in range(100):
+            ledger.record(stamped(number, "x" * 50))
+            written_lines += 1
+    except JournalError as error:
+        answer.put((written_lines, error.why))  # type: ignore[attr-defined]
+
+
+def test_a_real_limit_on_the_file_leaves_whole_lines_only(tmp_path: Path) -> None:
+    context = get_context("spawn")
+    answer = context.Queue()
+    process = context.Process(target=_fill, args=(str(tmp_path / "run"), answer))
+    process.start()
+    lines, why = answer.get(timeout=30)
+    process.join()
+    assert "too large" in why
+    journal = read(tmp_path / "run" / "journal.jsonl")
+    assert (len(journal.records), journal.torn_bytes) == (lines, 0)
+    assert lines > 0
+
+
+@pytest.mark.parametrize("name", ["open", "fsync"])
+def test_a_journal_that_cannot_be_begun_or_reopened_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = written(tmp_path / "old", "a")
+
+    def fail(*_: object, **__: object) -> int:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(writer.os, name, fail)
+    with pytest.raises(JournalError, match="could not be written"):
+        writer.create(tmp_path / "new")
+    with pytest.raises(JournalError, match="could not be"):
+        writer.reopen(path)
+
+
+def test_a_state_directory_that_is_a_file_is_this_machines_fault(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("not a directory")
+    with pytest.raises(MachineError, match="cannot be used"):
+        writer.create(tmp_path / "state" / "runs" / "run")

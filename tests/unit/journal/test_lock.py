@@ -1,0 +1,248 @@
+"""One recovery per target: real processes, real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from uscdr.errors import ExitCode, LockHeld, MachineError
+from uscdr.journal import lock
+from uscdr.settings import Operator, operator
+
+HOLDER = """
+import sys
+from pathlib import Path
+from uscdr.errors import UscdrError
+from uscdr.journal import lock
+from uscdr.settings import operator
+try:
+    with lock.hold(Path(sys.argv[1]), sys.argv[2], operator({"USER": "ada"}), "recovering the clinic"):
+        print("held", flush=True)
+        sys.stdin.readline()
+except UscdrError as error:
+    print(error.message, error.why, flush=True)
+    sys.exit(int(error.exit_code))
+"""
+ME = operator({"USER": "grace"})
+
+
+class Holders:
+    """Processes that hold, or try to."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.all: list[subprocess.Popen[str]] = []
+
+    def start(self, target: str = "api usc-pis") -> subprocess.Popen[str]:
+        arguments = [sys.executable, "-c", HOLDER, str(self.state), target]
+        process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.all.append(process)
+        return process
+
+    def holding(self, target: str = "api usc-pis") -> subprocess.Popen[str]:
+        process = self.start(target)
+        assert said(process) == "held"
+        return process
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def released(process: subprocess.Popen[str]) -> None:
+    process.communicate("\n", timeout=30)
+
+
+@pytest.fixture
+def holders(tmp_path: Path) -> Iterator[Holders]:
+    started = Holders(tmp_path)
+    yield started
+    for process in started.all:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+        process.communicate()
+
+
+def hold(state: Path, target: str = "api usc-pis", who: Operator = ME) -> lock.Holder:
+    with lock.hold(state, target, who, "looking") as holder:
+        return holder
+
+
+def test_the_loser_is_told_who_where_since_when_and_what_for(holders: Holders) -> None:
+    process = holders.holding()
+    with pytest.raises(LockHeld) as refused:
+        hold(holders.state)
+    error = refused.value
+    assert error.exit_code is ExitCode.LOCKED
+    for fact in ("ada", os.uname().nodename, str(process.pid), "since 20", "api usc-pis"):
+        assert fact in error.message
+    assert "recovering the clinic" in error.why
+    assert hold(holders.state, "api another-app").user == "grace"
+    released(process)
+    assert hold(holders.state).user == "grace"
+    assert hold(holders.state).pid == os.getpid()
+
+
+def test_a_killed_holder_holds_nothing(holders: Holders) -> None:
+    process = holders.holding()
+    process.kill()
+    process.wait()
+    with lock.hold(holders.state, "api usc-pis", ME, "mine now"):
+        loser = holders.start()
+        words = said(loser)
+        assert "grace" in words
+        assert "ada" not in words
+        assert loser.wait(30) == 6
+
+
+def test_a_stopped_holder_still_holds(holders: Holders) -> None:
+    process = holders.holding()
+    process.send_signal(signal.SIGSTOP)
+    with pytest.raises(LockHeld, match="ada"):
+        hold(holders.state)
+    process.send_signal(signal.SIGCONT)
+    released(process)
+    hold(holders.state)
+
+
+def lock_file(state: Path) -> Path:
+    (path,) = (state / "locks").iterdir()
+    return path
+
+
+def test_a_holder_on_another_machine_is_never_presumed_dead(tmp_path: Path) -> None:
+    hold(tmp_path)
+    other = {"user": "linus", "host": "elsewhere", "pid": 4, "since": "2026-11-23T02:00:00+00:00", "message": "m"}
+    lock_file(tmp_path).write_text(json.dumps(other))
+    with pytest.raises(LockHeld) as refused:
+        hold(tmp_path)
+    assert "linus on elsewhere" in refused.value.message
+    assert str(lock_file(tmp_path)) in refused.value.next_action
+    assert json.loads(lock_file(tmp_path).read_text()) == other
+    lock_file(tmp_path).unlink()
+    hold(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"user": "x"}', "\x00" * 50, "null"])
+def test_what_a_crash_left_in_the_file_does_not_matter(tmp_path: Path, content: str) -> None:
+    hold(tmp_path)
+    lock_file(tmp_path).write_text(content)
+    assert hold(tmp_path).user == "grace"
+    assert lock_file(tmp_path).read_text() == ""
+
+
+def test_the_lock_goes_with_an_error(tmp_path: Path) -> None:
+    def fail() -> None:
+        with lock.hold(tmp_path, "t", ME, "m"):
+            raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        fail()
+    hold(tmp_path, "t")
+
+
+def test_of_many_racers_one_wins(holders: Holders) -> None:
+    racers = [holders.start() for _ in range(24)]
+    words = [said(racer) for racer in racers]
+    assert words.count("held") == 1
+    winner = racers[words.index("held")]
+    losers = [line for line in words if line != "held"]
+    assert all(f"process {winner.pid}" in line for line in losers), losers
+    assert {racer.wait(30) for racer in racers if racer is not winner} == {6}
+    released(winner)
+
+
+def as_nobody(act: Callable[[], object]) -> str:
+    """What `act` raises in a child that is an ordinary user."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        if os.geteuid() == 0:
+            os.setgid(65534)
+            os.setuid(65534)
+        try:
+            act()
+            answer = "nothing"
+        except MachineError as error:
+            answer = f"{type(error).__name__}: {error.message} {error.why}"
+        os.write(writer, answer.encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answers:
+        answer = answers.read()
+    os.waitpid(child, 0)
+    return answer
+
+
+def test_a_directory_that_cannot_be_written_is_this_machines_fault(tmp_path: Path) -> None:
+    for place in (tmp_path, *tmp_path.parents):
+        if place.stat().st_uid == os.geteuid() and place != Path("/"):
+            place.chmod(place.stat().st_mode | 0o055)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o555)
+    answer = as_nobody(lambda: hold(tmp_path / "state"))
+    assert answer.startswith("MachineError: The state directory"), answer
+    assert "Permission denied" in answer
+
+
+def test_a_file_in_the_directorys_place_is_this_machines_fault(tmp_path: Path) -> None:
+    (tmp_path / "locks").write_text("")
+    with pytest.raises(MachineError, match="cannot be used"):
+        hold(tmp_path)
+    (tmp_path / "2" / "locks").mkdir(parents=True)
+    (tmp_path / "2" / "locks" / (lock._file_name("t") + ".lock")).mkdir()
+    with pytest.raises(MachineError, match="lock file"):
+        hold(tmp_path / "2", "t")
+
+
+def test_a_full_disk_is_this_machines_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(MachineError, match="lock file"):
+        hold(tmp_path)
+    monkeypatch.undo()
+    hold(tmp_path)
+
+
+def test_a_file_system_without_locks_is_this_machines_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(lock.fcntl, "flock", none)
+    with pytest.raises(MachineError, match="lock file"):
+        hold(tmp_path)
+
+
+def test_a_directory_is_in_use_while_its_process_lives(tmp_path: Path) -> None:
+    assert not lock.occupied(tmp_path)
+    with lock.occupy(tmp_path):
+        assert lock.occupied(tmp_path)
+    assert not lock.occupied(tmp_path)
+    script = f"from pathlib import Path\nfrom uscdr.journal import lock\nc = lock.occupy(Path({str(tmp_path)!r}))\n"
+    script += "c.__enter__(); print('held', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert said(process) == "held"
+        assert lock.occupied(tmp_path)
+        process.kill()
+    assert not lock.occupied(tmp_path)
+
+
+def test_starting_to_hold_is_quick(tmp_path: Path) -> None:
+    started = time.monotonic()
+    for _ in range(20):
+        hold(tmp_path)
+    assert time.monotonic() - started < 10
