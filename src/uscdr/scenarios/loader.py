@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,6 +21,8 @@ from uscdr.scenarios.model import Config
 from uscdr.scenarios.registry import STEPS
 
 MOST_BYTES = 2_000_000
+MOST_VALUES = 50_000
+"""Keys and values with every alias written out: a few lines of aliases can stand for more than any memory holds."""
 Path_ = tuple[str | int, ...]
 
 
@@ -37,7 +40,7 @@ def load(path: Path) -> Loaded:
     data = _bytes(path)
     tree = _parse(path, data)
     try:
-        config = Config.model_validate(_plain(tree))
+        config = Config.model_validate(_written_out(path, tree))
     except ValidationError as error:
         _refuse(path, tree, error)
     _check_steps(path, tree, config)
@@ -76,12 +79,24 @@ def _syntax(path: Path, error: MarkedYAMLError, what: str) -> NoReturn:
     raise ConfigError(f"{place}: {what}.", next_action="Mend that line; indentation is in spaces.") from error
 
 
-def _plain(node: Any) -> Any:  # noqa: ANN401 - a YAML tree
+def _written_out(path: Path, tree: CommentedMap) -> Any:  # noqa: ANN401 - a YAML tree
     """The tree as plain dicts and lists, so that pydantic sees no ruamel type."""
+    try:
+        return _plain(tree, itertools.count())
+    except (OverflowError, RecursionError) as error:
+        raise ConfigError(
+            f"{path}: its aliases stand for more than {MOST_VALUES:,} values, or for themselves.",
+            next_action="Write the values out instead of `&name` and `*name`.",
+        ) from error
+
+
+def _plain(node: Any, count: Iterator[int]) -> Any:  # noqa: ANN401 - a YAML tree
+    if next(count) > MOST_VALUES:
+        raise OverflowError(MOST_VALUES)
     if isinstance(node, dict):
-        return {str(key): _plain(value) for key, value in node.items()}
+        return {str(key): _plain(value, count) for key, value in node.items()}
     if isinstance(node, list):
-        return [_plain(item) for item in node]
+        return [_plain(item, count) for item in node]
     for kind in (bool, int, float, str):
         if isinstance(node, kind):
             return kind(node)
