@@ -23,12 +23,12 @@ class Scale:
     """How many cases."""
 
     kills: int
-    faults: int | None
+    faults: int
     mutations: int
     tears: int
 
 
-SCALES = {"small": Scale(20, 60, 120, 24), "full": Scale(300, None, 2000, 400)}
+SCALES = {"small": Scale(20, 60, 120, 24), "full": Scale(300, 1500, 2000, 400)}
 Campaign = Callable[[Stand, Tally], None]
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from . import mutations as mutate
 from .kill import RECOVER
-from .product import PROGRAM, Ended, Product, environment
+from .product import HUNG, PROGRAM, Ended, Product, environment
 from .stand import Stand
 from .tally import Tally
 
 BAD, FAILED, DECLINED = 2, 3, 4
-_LIMIT = 120.0  # seconds
+_LIMIT = 60.0  # seconds
 _BIG = "A" * 100_000
 _TARGETED = ("--target", "sandbox")
 LONGEST_MESSAGE = 4000
@@ -209,11 +209,13 @@ def _run(product: Product, case: Case) -> Ended:
     command: list[str] = [PROGRAM, *case.arguments]
     if case.shell:
         command = ["/bin/sh", "-c", f'"$0" "$@" {case.shell}', *command]
-    encoded = [one.encode(errors="surrogateescape") for one in command]
-    done = subprocess.run(
-        encoded, env={k.encode(): v.encode(errors="surrogateescape") for k, v in env.items()}, cwd=product.state.parent,
-        stdin=subprocess.DEVNULL, capture_output=True, timeout=_LIMIT, check=False,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            command, env=env, cwd=product.state.parent, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            timeout=_LIMIT,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return Ended(HUNG, "", "")
     return Ended(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 

@@ -81,7 +81,7 @@ def sample(cases: list[Fault], count: int, chance: random.Random) -> list[Fault]
     return [
         *quick,
         *chance.sample(writes, min(len(writes), left * 2 // 5)),
-        *chance.sample(reads, left - left * 2 // 5),
+        *chance.sample(reads, min(len(reads), left - left * 2 // 5)),
     ]
 
 
@@ -90,12 +90,12 @@ def _changes(call: Fault) -> bool:
                                                   and not call.path.endswith("/public-url"))  # fmt: skip
 
 
-def run(stand: Stand, tally: Tally, *, count: int | None, seed: int) -> None:
-    """Record an undisturbed recovery, then disturb others: `count` of all cases, or each."""
+def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
+    """Record an undisturbed recovery, then disturb `count` others."""
     known = _undisturbed(stand, tally)
     chance = random.Random(seed)
     cases = every_case(known)
-    for fault in cases if count is None else sample(cases, count, chance):
+    for fault in sample(cases, count, chance):
         one_case(stand, tally, fault)
 
 
