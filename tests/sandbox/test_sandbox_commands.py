@@ -73,8 +73,8 @@ def test_break_tells_what_it_did(live: Live) -> None:
 def test_audit_shows_writes_unless_asked_for_all(live: Live) -> None:
     live.send("PATCH", f"/apps/{live.app}", {"maintenance": False})
     assert all(f" {word} " not in _run(live, "audit").stdout for word in ("GET", "HEAD"))
-    everything = json.loads(_run(live, "audit", "--all", "--json").stdout)
-    writes = json.loads(_run(live, "audit", "--json").stdout)
+    everything = [json.loads(line) for line in _run(live, "audit", "--all", "--json").stdout.splitlines()]
+    writes = [json.loads(line) for line in _run(live, "audit", "--json").stdout.splitlines()]
     assert writes == [one for one in everything if one["write"]]
     assert len(everything) > len(writes) > 0
     keys = {"time", "method", "path", "status", "write", "request_id", "fault"}

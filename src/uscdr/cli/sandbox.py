@@ -17,7 +17,7 @@ app.add_typer(fault, name="fault")
 
 StateOption = Annotated[Path | None, typer.Option("--state", help="The sandbox's directory.")]
 _DAMAGES = "drop-table, delete-rows, truncate, scramble-text, wrong-data-load, unreachable"
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
 
 
 def _state(directory: Path | None) -> StateDir:
@@ -32,7 +32,8 @@ def _tell(text: str) -> None:
 
 def _show(document: Any, *, as_json: bool, lines: list[str]) -> None:  # noqa: ANN401 - any JSON document
     if as_json:
-        typer.echo(json.dumps(document))
+        for one in document if isinstance(document, list) else [document]:
+            typer.echo(json.dumps(one))
         return
     for line in lines:
         typer.echo(line)

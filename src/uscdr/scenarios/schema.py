@@ -1,0 +1,46 @@
+"""The JSON Schema of scenarios.yaml for editors, made from the models and the step registry."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from uscdr.scenarios.model import Config
+from uscdr.scenarios.registry import STEPS
+
+DURATION = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[smhd]$", "examples": ["90s", "10m", "4h", "7d"]}
+
+
+def schema() -> dict[str, Any]:
+    """Each step's parameters are checked by its own model; durations are text."""
+    made = Config.model_json_schema(mode="validation")
+    definitions = made["$defs"]
+    definitions["Objectives"]["properties"] |= {"rpo": DURATION, "rto": DURATION}
+    definitions["Scenario"]["properties"]["budget"]["additionalProperties"] = DURATION
+    definitions["StepEntry"] = {"oneOf": [_step(name) for name in sorted(STEPS)]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
+def _step(name: str) -> dict[str, Any]:
+    spec = STEPS[name]
+    texts = {key: {"type": "string"} for key in ("id", "title", "phase")}
+    parameters = spec.params.model_json_schema()
+    required = ["use", "with"] if parameters.get("required") else ["use"]
+    return {
+        "type": "object",
+        "title": spec.title,
+        "properties": {"use": {"const": name}, **texts, "with": parameters},
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def as_text() -> str:
+    """The file `docs/scenarios.schema.json`."""
+    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(as_text())

@@ -1,0 +1,186 @@
+"""The main job as a person does it, looked at with code that the product does not share."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from uscdr.pgserver.tools import find_tool
+
+USCDR = str(Path(sys.executable).parent / "uscdr")
+RECOVER = ("--target", "sandbox", "recover", "db", "--backup", "b001")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A state directory with a running sandbox."""
+
+    state: Path
+
+    def call(self, *arguments: str, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
+        inherited = {name: value for name, value in os.environ.items() if name != "HEROKU_API_KEY"}
+        done = subprocess.run(
+            [USCDR, *arguments],
+            env={**inherited, "USCDR_STATE_DIR": str(self.state), **env},
+            stdin=subprocess.DEVNULL,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert done.returncode == code, done.stderr[-3000:]
+        assert "Traceback" not in done.stderr + done.stdout
+        return done
+
+    @property
+    def contract(self) -> dict[str, Any]:
+        return dict(json.loads((self.state / "sandbox" / "sandbox.json").read_text()))
+
+    def api(self, path: str, method: str = "GET") -> Any:
+        heroku = self.contract["heroku"]
+        headers = {
+            "Authorization": f"Bearer {heroku['token']}",
+            "Accept": "application/vnd.heroku+json; version=3",
+        }
+        return httpx.request(method, heroku["api_url"] + path, headers=headers, trust_env=False).json()
+
+    def writes(self) -> list[str]:
+        lines = self.call("sandbox", "audit", "--json").stdout.splitlines()
+        return [f"{one['method']} {one['path']}" for one in map(json.loads, lines) if one["write"]]
+
+    def phrase(self) -> str:
+        plan = self.call(*RECOVER, "--dry-run").stdout
+        return next(line.removeprefix("phrase").strip() for line in plan.splitlines() if line.startswith("phrase"))
+
+    def content(self) -> str:
+        """All rows of the live database, in an order of their own."""
+        url = self.api("/apps/usc-pis/config-vars")["DATABASE_URL"]
+        done = subprocess.run(
+            [find_tool("pg_dump", minimum_major=17).path, "--data-only", "--no-owner", url], capture_output=True, check=True, text=True
+        )
+        return _sorted(done.stdout)
+
+    def backup(self) -> str:
+        """All rows of b001, in the same order."""
+        link = self.api("/client/v11/apps/usc-pis/transfers/1/actions/public-url", "POST")["url"]
+        dump = self.state / "b001.dump"
+        dump.write_bytes(httpx.get(link, verify=self.contract["ca_file"], trust_env=False).content)
+        done = subprocess.run(
+            [find_tool("pg_restore", minimum_major=17).path, "--data-only", "--no-owner", "-f", "-", str(dump)],
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        dump.unlink()
+        return _sorted(done.stdout)
+
+
+def _sorted(script: str) -> str:
+    """A data script without comments, its rows sorted inside each table, its tables sorted by name."""
+    tables: dict[str, list[str]] = {}
+    name = ""
+    for line in script.splitlines():
+        if line.startswith("COPY "):
+            name = line
+            tables[name] = []
+        elif line == "\\.":
+            name = ""
+        elif name:
+            tables[name].append(line)
+    return "\n".join(f"{name}\n" + "\n".join(sorted(rows)) for name, rows in sorted(tables.items()))
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Desk]:
+    with tempfile.TemporaryDirectory(prefix="uscdr-recover-") as state:
+        desk = Desk(Path(state))
+        desk.call("sandbox", "up", "--patients", "60")
+        try:
+            desk.call("sandbox", "break", "db", "--how", "delete-rows")
+            yield desk
+        finally:
+            desk.call("sandbox", "down")
+
+
+def test_a_dry_run_shows_plan_calls_and_manual_commands_and_writes_nothing(desk: Desk) -> None:
+    before = desk.writes()
+    plan = desk.call(*RECOVER, "--dry-run").stdout
+    for words in (
+        "heroku pg:backups:restore b001 DATABASE_URL",
+        "/restores",
+        "DESTROYS",
+        "phrase",
+        "9 of 9 invariants",
+    ):
+        assert words in plan
+    assert desk.writes() == before
+
+
+def test_a_dry_run_in_json_is_one_object_a_line(desk: Desk) -> None:
+    lines = desk.call(*RECOVER, "--dry-run", "--json").stdout.splitlines()
+    kinds = [json.loads(line)["event"]["kind"] for line in lines]
+    assert {"run.started", "plan.ready", "run.finished"} <= set(kinds)
+
+
+def test_without_a_terminal_and_without_the_phrase_nothing_is_changed(desk: Desk) -> None:
+    before = desk.writes()
+    refused = desk.call(*RECOVER, code=4)
+    assert "--dry-run" in refused.stderr
+    wrong = desk.call(*RECOVER, "--confirm", "postgresql-x of usc-pis: 1 rows", code=4)
+    assert "does not fit" in wrong.stderr
+    assert desk.writes() == before
+
+
+def test_bad_names_and_credentials_are_refused_and_nothing_is_changed(desk: Desk) -> None:
+    before = desk.writes()
+    unknown = desk.call("--target", "sandbox", "recover", "db", "--backup", "b099", "--dry-run", code=2)
+    assert "There is no backup “b099”" in unknown.stderr
+    refused = desk.call(*RECOVER, "--dry-run", code=3, HEROKU_API_KEY="HRKU-wrong-token")
+    assert "token" in refused.stderr
+    assert "HRKU-wrong-token" not in refused.stderr + refused.stdout
+    assert desk.writes() == before
+
+
+def test_the_recovery_brings_every_table_back_with_one_restore(desk: Desk) -> None:
+    done = desk.call(*RECOVER, "--confirm", desk.phrase())
+    assert "done and verified" in done.stderr
+    assert desk.content() == desk.backup()
+    assert len([write for write in desk.writes() if write.endswith("/restores")]) == 1
+    app = desk.api("/apps/usc-pis")
+    assert app["maintenance"] is False
+    formation = {one["type"]: one["quantity"] for one in desk.api("/apps/usc-pis/formation")}
+    assert formation == {"web": 1, "worker": 1, "beat": 1}
+    assert {one["state"] for one in desk.api("/apps/usc-pis/dynos")} == {"up"}
+    assert not list((desk.state / "scratch").iterdir())
+
+
+def test_the_journal_tells_it_all(desk: Desk) -> None:
+    assert "done" in desk.call("runs", "list").stdout
+    report = desk.call("runs", "report").stdout
+    for words in ("RTO", "RPO", "b001", "SHA-256"):
+        assert words in report
+    again = desk.call("runs", "resume", code=2)
+    assert "no unfinished run" in again.stderr or "finished" in again.stderr
+
+
+def test_a_drill_leaves_a_report_and_no_sandbox(tmp_path: Path) -> None:
+    reports, state = tmp_path / "reports", tmp_path / "state"
+    desk = Desk(state)
+    done = desk.call("drill", "db", "--how", "unreachable", "--patients", "40", "--report", str(reports))
+    assert "passed" in done.stdout
+    facts = json.loads((reports / "drill-db.json").read_text())
+    assert facts["sound"]
+    assert facts["restores"] == 1
+    assert facts["rows_before"] - facts["rows_lost"] == facts["rows_after"]
+    assert (reports / "drill-db.md").read_text().startswith("# Drill")
+    assert not list((state / "drills").iterdir())
