@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from types import UnionType
+from typing import Annotated, Any, NoReturn, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.comments import CommentedMap
 
 from uscdr.errors import ConfigError
 from uscdr.scenarios.model import Config
 from uscdr.scenarios.registry import STEPS
+from uscdr.scenarios.tree import content, parse, place, plain
 
-MOST_BYTES = 2_000_000
-MOST_VALUES = 50_000
-"""Keys and values with every alias written out: a few lines of aliases can stand for more than any memory holds."""
 Path_ = tuple[str | int, ...]
 
 
@@ -37,90 +31,20 @@ class Loaded:
 
 def load(path: Path) -> Loaded:
     """Read and check the file. Raises ConfigError."""
-    data = _bytes(path)
-    tree = _parse(path, data)
+    data = content(path)
+    tree = parse(path, data)
     try:
-        config = Config.model_validate(_written_out(path, tree))
+        config = Config.model_validate(plain(path, tree))
     except ValidationError as error:
         _refuse(path, tree, error)
     _check_steps(path, tree, config)
     return Loaded(config, path, hashlib.sha256(data).hexdigest())
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read: {error.strerror}.", next_action="Name a readable file with --config."
-        ) from error
-    if len(data) > MOST_BYTES:
-        raise ConfigError(f"{path}: is larger than {MOST_BYTES} bytes; that is no scenarios.yaml.")
-    return data
-
-
-def _parse(path: Path, data: bytes) -> CommentedMap:
-    try:
-        tree = YAML(typ="rt", pure=True).load(data.decode("utf-8"))
-    except DuplicateKeyError as error:
-        _syntax(path, error, "this key stands twice in the same mapping")
-    except MarkedYAMLError as error:
-        _syntax(path, error, str(error.problem or error.context or "not YAML"))
-    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: is not YAML in UTF-8: {type(error).__name__}.") from error
-    if not isinstance(tree, CommentedMap):
-        raise ConfigError(f"{path}:1:1: the file must be a mapping that begins with `version: 1`.")
-    return tree
-
-
-def _syntax(path: Path, error: MarkedYAMLError, what: str) -> NoReturn:
-    mark = error.problem_mark or error.context_mark
-    place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-    raise ConfigError(f"{place}: {what}.", next_action="Mend that line; indentation is in spaces.") from error
-
-
-def _written_out(path: Path, tree: CommentedMap) -> Any:  # noqa: ANN401 - a YAML tree
-    """The tree as plain dicts and lists, so that pydantic sees no ruamel type."""
-    try:
-        return _plain(tree, itertools.count())
-    except (OverflowError, RecursionError) as error:
-        raise ConfigError(
-            f"{path}: its aliases stand for more than {MOST_VALUES:,} values, or for themselves.",
-            next_action="Write the values out instead of `&name` and `*name`.",
-        ) from error
-
-
-def _plain(node: Any, count: Iterator[int]) -> Any:  # noqa: ANN401 - a YAML tree
-    if next(count) > MOST_VALUES:
-        raise OverflowError(MOST_VALUES)
-    if isinstance(node, dict):
-        return {str(key): _plain(value, count) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_plain(item, count) for item in node]
-    for kind in (bool, int, float, str):
-        if isinstance(node, kind):
-            return kind(node)
-    return node if node is None else str(node)
-
-
-def place(path: Path, tree: CommentedMap, location: Sequence[str | int]) -> str:
-    """`file:line:column` of the deepest part of `location` that exists in the tree."""
-    line, column = 0, 0
-    node: Any = tree
-    for key in location:
-        if isinstance(node, CommentedMap) and key in node:
-            line, column = node.lc.key(key)
-        elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
-            line, column = node.lc.item(key)
-        else:
-            break
-        node = node[key]
-    return f"{path}:{line + 1}:{column + 1}"
-
-
 def _refuse(path: Path, tree: CommentedMap, error: ValidationError) -> NoReturn:
     details = error.errors(include_url=False)
-    first = details[0]
+    # an unknown key is usually the reason why another is missing
+    first = next((detail for detail in details if detail["type"] == "extra_forbidden"), details[0])
     more = f" ({len(details) - 1} more errors)" if len(details) > 1 else ""
     raise ConfigError(
         f"{place(path, tree, first['loc'])}: {explain(first, Config)}{more}.",
@@ -136,27 +60,32 @@ def explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
         return f"`{detail['loc'][-1]}` is not known here; allowed: {allowed}"
     if detail["type"] == "missing":
         return f"`{location}` is missing"
-    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return f"`{location}` should be {message}" if message != detail["msg"] else f"`{location}`: {message}"
+    message = detail["msg"].removeprefix("Input should be ")
+    if message != detail["msg"]:
+        return f"`{location}` should be {message}"
+    return f"`{location}`: {message.removeprefix('Value error, ')}"
 
 
 def _fields_at(model: type[BaseModel], location: Path_) -> list[str]:
     current: Any = model
     for part in location:
-        if isinstance(part, str) and isinstance(current, type) and issubclass(current, BaseModel):
-            field = current.model_fields.get(part)
-            current = _model_in(field.annotation) if field else None
+        current = _below(current, part)
     if isinstance(current, type) and issubclass(current, BaseModel):
         return sorted(field.alias or name for name, field in current.model_fields.items())
     return []
 
 
-def _model_in(annotation: Any) -> Any:  # noqa: ANN401 - a type expression
-    """The model inside `X | None`, `tuple[X, ...]` or `dict[str, X]`."""
+def _below(annotation: Any, part: str | int) -> Any:  # noqa: ANN401 - type expressions
+    """What stands under `part`: a model's field, or the values of a `dict` or `tuple`; `X | None` counts as X."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    inner = (_model_in(argument) for argument in getattr(annotation, "__args__", ()))
-    return next((model for model in inner if model is not None), None)
+        fields = annotation.model_fields.items()
+        found: Any = next((field.annotation for name, field in fields if part in (name, field.alias)), None)
+    else:
+        inner = get_args(annotation)
+        found = inner[-1] if get_origin(annotation) is dict else next(iter(inner), None)
+    while get_origin(found) in (Annotated, Union, UnionType):
+        found = get_args(found)[0]
+    return found
 
 
 def _check_steps(path: Path, tree: CommentedMap, config: Config) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from uscdr.models.base import Fact
 from uscdr.models.postgres import Invariant
@@ -23,6 +24,16 @@ def seconds(value: object) -> float:
 
 
 Duration = Annotated[float, BeforeValidator(seconds)]
+
+
+def bounded(invariant: Invariant) -> Invariant:
+    """The invariant, if it can fail at all. Raises ValueError."""
+    numbers = [bound for bound in (invariant.minimum, invariant.maximum) if bound is not None]
+    if not all(math.isfinite(bound) for bound in numbers):
+        raise ValueError("minimum and maximum must be finite numbers")
+    if invariant.equals is None and not numbers:
+        raise ValueError("an invariant needs equals, minimum or maximum; without them it could not fail")
+    return invariant
 
 
 class Objectives(Fact):
@@ -154,7 +165,7 @@ class Scenario(Fact):
 
     title: str
     budget: dict[str, Duration]
-    steps: tuple[StepEntry, ...]
+    steps: Annotated[tuple[StepEntry, ...], Field(min_length=1)]
     follow_up: tuple[str, ...] = ()
 
 
@@ -164,9 +175,9 @@ class Config(Fact):
     version: Literal[1]
     objectives: Objectives
     app: Application
-    targets: dict[str, Target]
+    targets: Annotated[dict[str, Target], Field(min_length=1)]
     contacts: tuple[Contact, ...] = ()
     config: ConfigManifest = ConfigManifest()
-    invariants: tuple[Invariant, ...] = ()
+    invariants: tuple[Annotated[Invariant, AfterValidator(bounded)], ...] = ()
     checks: dict[str, tuple[HttpCheck, ...]] = Field(default_factory=dict)
-    scenarios: dict[str, Scenario]
+    scenarios: Annotated[dict[str, Scenario], Field(min_length=1)]

@@ -1,0 +1,174 @@
+"""scenarios.yaml: whatever is wrong with it is said with file, line and column, and never crashes the program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from uscdr.errors import ConfigError, ExitCode
+from uscdr.scenarios.loader import load
+from uscdr.scenarios.registry import STEPS
+from uscdr.targets import packaged
+
+GOOD = packaged().read_text()
+SMALL = """\
+version: 1
+objectives: {rpo: 4h, rto: 2h}
+app: {name: usc-pis}
+targets:
+  production:
+    heroku: {app: usc-pis}
+scenarios:
+  db:
+    title: Database
+    budget: {assess: 10m, recover: 60m}
+    steps:
+      - use: heroku.maintenance
+        with: {enabled: true}
+"""
+
+
+def refusal(tmp_path: Path, text: str | bytes) -> ConfigError:
+    path = tmp_path / "scenarios.yaml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    with pytest.raises(ConfigError) as refused:
+        load(path)
+    assert refused.value.exit_code is ExitCode.BAD_INPUT
+    return refused.value
+
+
+def test_the_packaged_file_and_the_small_one_load(tmp_path: Path) -> None:
+    config = load(packaged()).config
+    assert {entry.use for scenario in config.scenarios.values() for entry in scenario.steps} <= STEPS.keys()
+    (tmp_path / "s.yaml").write_text(SMALL)
+    loaded = load(tmp_path / "s.yaml")
+    assert loaded.config.objectives.rpo == 4 * 3600
+    assert loaded.digest != load(packaged()).digest
+
+
+CASES: list[tuple[str, Callable[[str], str], str, list[str]]] = [
+    ("unknown key", lambda s: s.replace("app: {name: usc-pis}", "app: {nam: usc-pis}"), "3:7", ["`nam`", "formation", "name"]),
+    ("unknown key on top", lambda s: s + "extra: 1\n", "14:1", ["`extra`", "scenarios", "targets", "version"]),
+    ("unknown key deep", lambda s: s.replace("title: Database", "titel: x"), "9:5", ["`titel`", "budget", "follow_up", "steps"]),
+    ("wrong type", lambda s: s.replace("{app: usc-pis}", "[1]"), "6:5", ["dictionary"]),
+    ("wrong version", lambda s: s.replace("version: 1", "version: 2"), "1:1", ["version", "1"]),
+    ("version as text", lambda s: s.replace("version: 1", "version: one"), "1:1", ["version"]),
+    ("missing field", lambda s: s.replace("objectives: {rpo: 4h, rto: 2h}", "objectives: {rpo: 4h}"), "2:1", ["objectives.rto", "missing"]),
+    ("bad duration", lambda s: s.replace("rto: 2h", "rto: 2"), "2:23", ["90s", "4h"]),
+    ("negative duration", lambda s: s.replace("rto: 2h", "rto: -2h"), "2:23", ["90s"]),
+    ("NaN duration", lambda s: s.replace("rto: 2h", "rto: .nan"), "2:23", ["90s"]),
+    ("duplicate key", lambda s: s + "version: 1\n", "14:1", ["twice"]),
+    ("bad indentation", lambda s: s.replace("    title: Database", "   title: Database"), "10:", []),
+    ("tab", lambda s: s.replace("  production:", "\tproduction:"), "5:1", []),
+    ("unclosed bracket", lambda s: s.replace("{app: usc-pis}", "{app: usc-pis"), "", []),
+    ("not a mapping", lambda s: "- 1\n", "1:1", ["mapping"]),
+    ("only text", lambda s: "hello\n", "1:1", ["mapping"]),
+    ("empty", lambda s: "", "1:1", ["mapping"]),
+    ("two documents", lambda s: s + "---\n" + s, "", []),
+    ("unknown step", lambda s: s.replace("heroku.maintenance", "heroku.maintenence"), "12:9", ["heroku.maintenance", "backup.restore"]),
+    ("bad step parameter", lambda s: s.replace("enabled: true", "enabled: 1"), "13:16", ["enabled"]),
+    ("text as a switch", lambda s: s.replace("enabled: true", "enabled: 'yes'"), "13:16", ["enabled"]),
+    ("unknown step parameter", lambda s: s.replace("enabled: true", "enable: true"), "13:", ["enabled"]),
+    ("missing step parameter", lambda s: s.replace("        with: {enabled: true}\n", ""), "12:", ["enabled", "missing"]),
+    ("parameters as a list", lambda s: s.replace("{enabled: true}", "[enabled]"), "13:9", ["with"]),
+    ("phase without a budget", lambda s: s.replace(", recover: 60m", ""), "12:", ["recover", "assess"]),
+    ("same id twice", lambda s: s + "      - {use: heroku.maintenance, with: {enabled: false}}\n", "14:", ["maintenance", "id"]),
+    ("no step at all", lambda s: s[: s.index("    steps:")] + "    steps: []\n", "11:5", ["steps"]),
+    ("no scenario", lambda s: s[: s.index("scenarios:")] + "scenarios: {}\n", "7:1", ["scenarios"]),
+    ("no target", lambda s: s.replace("targets:\n  production:\n    heroku: {app: usc-pis}\n", "targets: {}\n"), "4:1", ["targets"]),
+    ("unknown alias", lambda s: s.replace("{name: usc-pis}", "*nowhere"), "3:6", ["nowhere"]),
+    ("a list within itself", lambda s: s + "contacts: &a [*a]\n", "14:", []),
+    ("a mapping within itself", lambda s: s + "config: &a {required: *a}\n", "14:", []),
+    ("an impossible date", lambda s: s.replace("name: usc-pis", "name: 2026-13-45"), "", []),
+    ("a number without end", lambda s: s.replace("version: 1", "version: " + "1" * 5000), "", []),
+    ("an infinite bound", lambda s: s + "invariants:\n  - {name: a, sql: SELECT 1, minimum: .inf}\n", "15:", ["finite"]),
+    ("a bound that is no number", lambda s: s + "invariants:\n  - {name: a, sql: SELECT 1, maximum: .nan}\n", "15:", ["finite"]),
+    ("an invariant that cannot fail", lambda s: s + "invariants:\n  - {name: a, sql: SELECT 1}\n", "15:5", ["equals"]),
+    ("a check that writes", lambda s: s + "checks: {application: [{kind: http, name: a, path: /, method: POST}]}\n", "14:", ["POST"]),
+    ("NUL", lambda s: s.replace("usc-pis}", "usc\x00pis}", 1), "3:16", []),
+    ("a control character", lambda s: s.replace("usc-pis}", "usc\x1bpis}", 1), "3:16", []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spoil", "place", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_each_mistake_is_named_with_its_place(
+    tmp_path: Path, spoil: Callable[[str], str], place: str, words: list[str]
+) -> None:
+    assert spoil(SMALL) != SMALL
+    message = refusal(tmp_path, spoil(SMALL)).message
+    assert re.search(r"scenarios\.yaml:\d+:\d+: ", message), message
+    assert f"scenarios.yaml:{place}" in message, message
+    assert [word for word in words if word not in message] == [], message
+
+
+def test_bytes_that_are_no_text_have_a_place_too(tmp_path: Path) -> None:
+    message = refusal(tmp_path, SMALL.encode().replace(b"Database", b"Data\xffbase")).message
+    assert "scenarios.yaml:9:16: " in message
+
+
+def test_a_bomb_of_aliases_is_refused_quickly(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    assert "aliases" in refusal(tmp_path, SMALL + "\n".join(lines) + "\n").message
+
+
+def test_nesting_without_end_is_refused(tmp_path: Path) -> None:
+    refusal(tmp_path, SMALL + "contacts: " + "[" * 3_000)
+    refusal(tmp_path, SMALL + "contacts: " + "[" * 400 + "]" * 400 + "\n")
+
+
+def test_huge_and_endless_files_are_refused(tmp_path: Path) -> None:
+    assert "larger" in refusal(tmp_path, SMALL + "#" * 2_100_000).message
+    with pytest.raises(ConfigError, match="larger"):
+        load(Path("/dev/zero"))
+
+
+def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nothing.yaml", tmp_path / "nothing.yaml" / "below"):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            load(path)
+
+
+def test_anchors_and_merges_may_be_used(tmp_path: Path) -> None:
+    text = SMALL.replace("rpo: 4h, rto: 2h", "rpo: &long 4h, rto: *long")
+    text = text.replace("with: {enabled: true}", "with: {enabled: &on true}")
+    (tmp_path / "s.yaml").write_text(text)
+    config = load(tmp_path / "s.yaml").config
+    assert config.objectives.rto == 4 * 3600
+    assert config.scenarios["db"].steps[0].with_ == {"enabled": True}
+
+
+@st.composite
+def spoiled(draw: st.DrawFn) -> bytes:
+    """The packaged file, or the small one, with a few bytes cut out and others put in."""
+    data = draw(st.sampled_from([SMALL.encode(), SMALL.encode(), GOOD.encode()[:1500]]))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        end = start + draw(st.integers(0, 6))
+        junk = draw(st.one_of(st.binary(max_size=4), st.sampled_from([
+            b"&a ", b"*a", b"<<: ", b"? ", b"- ", b": ", b"!!", b"!!set ", b"!!omap ", b"!!binary ", b"!!timestamp ",
+            b"!!float ", b"!!int ", b"!!python/object:os.system ", b"%YAML 1.1\n", b"---\n", b"...\n", b"'", b'"', b"|\n",
+            b">\n", b"{", b"}", b"[", b"]", b"#", b"\t", b"0x", b"0o9", b"1e999", b"2026-99-99", b".inf", b"~", b"@", b"`",
+            b"\xe2\x80\xae", b"\xef\xbb\xbf", b"\xc2\x85", b"!<tag:yaml.org,2002:int> ", b"60:60:60", b"=",
+        ])))  # fmt: skip
+        data = data[:start] + junk + data[end:]
+    return data
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=spoiled())
+def test_whatever_stands_there_is_a_configuration_or_a_refusal(
+    data: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzz.yaml"
+    path.write_bytes(data)
+    try:
+        load(path)
+    except ConfigError as error:
+        assert str(path) in error.message
+        assert "\n" not in error.message.replace(str(path), "")
