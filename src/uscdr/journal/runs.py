@@ -102,7 +102,17 @@ def resumable(summary: RunSummary) -> bool:
 
 
 def _newest_resumable(state: Path) -> Path:
+    """Not one that was followed by a finished run on its target, nor one that ended before it changed anything."""
+    recovered: set[str] = set()
     for path in reversed(list(journals(state))):
-        if resumable(_summary_of(path)):
+        summary = _summary_of(path)
+        if summary.state == "done":
+            recovered.add(summary.target)
+        elif resumable(summary) and summary.target not in recovered and (summary.wrote or not _ended(summary)):
             return path
     raise BadInput("There is no unfinished run on this machine.", next_action="See: uscdr runs list")
+
+
+def _ended(summary: RunSummary) -> bool:
+    """Whether the process said how it ended, instead of being cut off."""
+    return summary.state not in ("unfinished", "interrupted")

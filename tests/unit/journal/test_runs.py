@@ -165,3 +165,15 @@ def test_run_ids_sort_by_time_and_do_not_repeat() -> None:
     ids = [runs.new_run_id("db") for _ in range(50)]
     assert len(set(ids)) == 50
     assert all(one.endswith("Z", 0, 16) and "-db-" in one for one in ids)
+
+
+def test_resume_passes_over_a_refused_run_and_what_a_finished_run_followed(quick: Path) -> None:
+    run = Rehearsal(quick)
+    killed_at(run, "step.succeeded", "drain")
+    assert runs.find(quick, None) == run.journal_path
+    assert run.resume() is not None
+    refused = run.begin(confirm="not the phrase")
+    assert refused is not None
+    assert refused.code is ExitCode.DECLINED
+    with pytest.raises(BadInput, match="no unfinished run"):
+        runs.find(quick, None)
