@@ -29,25 +29,29 @@ def list_runs(context: typer.Context, *, as_json: JsonOption = False) -> None:
 def show(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
     """Where a run stands, step by step."""
     from uscdr.cli.reports import load_report, newest
-    from uscdr.report.json import to_json
     from uscdr.report.summary import summarise
 
     output = options(context).output(json_lines=as_json)
     path = newest(run)
     report = load_report(path)
-    output.result(to_json(report) if output.json_lines else summarise(report, journal=str(path)))
+    if output.json_lines:
+        output.record(report.model_dump(mode="json"))
+    else:
+        output.result(summarise(report, journal=str(path)))
 
 
 @app.command()
 def report(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
     """A run's report: Markdown, or JSON with --json."""
     from uscdr.cli.reports import load_report, newest
-    from uscdr.report.json import to_json
     from uscdr.report.markdown import to_markdown
 
     output = options(context).output(json_lines=as_json)
     made = load_report(newest(run))
-    output.result(to_json(made) if output.json_lines else to_markdown(made))
+    if output.json_lines:
+        output.record(made.model_dump(mode="json"))
+    else:
+        output.result(to_markdown(made))
 
 
 @app.command()
