@@ -9,13 +9,15 @@ from pathlib import Path
 
 import psycopg
 
+from . import oracle
 from .canaries import files
 from .kill import RECOVER
 from .product import Ended, Product
 from .stand import DAMAGES, Stand
 from .tally import Tally
 
-_COUNTERS = "SELECT tup_inserted, tup_updated, tup_deleted FROM pg_stat_database WHERE datname = current_database()"
+# Of users' tables only: PostgreSQL's own analysis writes its catalogs at any time.
+_COUNTERS = "SELECT coalesce(sum(n_tup_ins), 0), sum(n_tup_upd), sum(n_tup_del) FROM pg_stat_user_tables"
 _QUIET = 30.0  # seconds the counters have to stand still before a case may begin
 _FLUSH = 1.2  # seconds: PostgreSQL's sessions report their counts once a second
 READS: tuple[tuple[str, ...], ...] = (
@@ -59,7 +61,7 @@ def _one(stand: Stand, tally: Tally, product: Product, command: tuple[str, ...],
     elsewhere = stand.root / "elsewhere"
     elsewhere.mkdir(exist_ok=True)
     (elsewhere / "kept.txt").write_text("untouched")
-    before = (_counters(stand, how), stand.mark(), _tree(elsewhere))
+    before = (_counters(stand, how), stand.mark(), _tree(elsewhere), _content(stand, how))
     ended = product.run(*command, cwd=elsewhere)
     wrong = ended.complaints(0, 1) if how else ended.complaints(0)
     if stand.writes(before[1]):
@@ -67,6 +69,8 @@ def _one(stand: Stand, tally: Tally, product: Product, command: tuple[str, ...],
     after = _counters(stand, how)
     if after != before[0]:
         wrong.append(f"the database's counters went from {before[0]} to {after}")
+    if before[3] and before[3].differences(oracle.live(stand.database())):
+        wrong.append("the data or the schema changed")
     if _tree(elsewhere) != before[2]:
         wrong.append("files outside the state directory changed")
     tally.case(f"{' '.join(command)} ({how or 'whole'})", wrong=[*wrong, *_json(command, ended)])
@@ -96,12 +100,16 @@ def _counters(stand: Stand, how: str) -> tuple[int, ...]:
     while time.monotonic() < until:
         with psycopg.connect(stand.database()) as connection:
             found = connection.execute(_COUNTERS).fetchone()
-        now = tuple(int(one) for one in found or ())
+        now = tuple(int(one or 0) for one in found or ())
         if now == last:
             return now
         last = now
         time.sleep(_FLUSH)
     return last
+
+
+def _content(stand: Stand, how: str) -> oracle.Content | None:
+    return None if how == "unreachable" else oracle.live(stand.database())
 
 
 def _tree(root: Path) -> dict[str, str]:
