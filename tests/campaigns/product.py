@@ -62,7 +62,8 @@ class Product:
     def start(self, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Running:
         """Start it without waiting. Nobody is at its standard input."""
         self.state.mkdir(parents=True, exist_ok=True)
-        out, err = (self.state.with_name(f"{self.state.name}.{name}") for name in ("out", "err"))
+        number = len(self.streams()) // 2
+        out, err = (self.state.with_name(f"{self.state.name}.{number:03d}.{name}") for name in ("out", "err"))
         with out.open("wb") as out_file, err.open("wb") as err_file:
             process = subprocess.Popen(
                 [PROGRAM, *arguments],
@@ -80,6 +81,10 @@ class Product:
     ) -> Ended:
         """Run it to its end."""
         return self.start(*arguments, env=env, cwd=cwd).wait(limit)
+
+    def streams(self) -> list[Path]:
+        """What every process of this product wrote to its two streams."""
+        return sorted(self.state.parent.glob(f"{self.state.name}.[0-9][0-9][0-9].*"))
 
     def journals(self) -> list[Path]:
         """Every run's journal."""

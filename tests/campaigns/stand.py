@@ -68,18 +68,19 @@ class Stand:
     def done_with(self, product: Product) -> list[str]:
         """What a finished case left that it should not; its directory goes when there is nothing."""
         left = self.canaries.in_files(product.state)
-        for name in ("out", "err"):
-            stream = product.state.with_name(f"{product.state.name}.{name}")
-            if stream.exists():
-                left += [f"std{name}: {found}" for found in self.canaries.found(stream.read_bytes())]
-                stream.unlink()
+        for stream in product.streams():
+            left += [f"std{stream.suffix[1:]}: {found}" for found in self.canaries.found(stream.read_bytes())]
+            stream.unlink()
         if not left:
             shutil.rmtree(product.state)
         return left
 
     def errand(self, *arguments: str) -> str:
         """A command of the harness that must work."""
-        done = self.tool().run(*arguments)
+        tool = self.tool()
+        done = tool.run(*arguments)
+        for stream in tool.streams():
+            stream.unlink()
         if done.code != 0:
             raise RuntimeError(f"{' '.join(arguments)} ended with {done.code}: {done.text[-800:]}")
         return done.out
@@ -229,7 +230,7 @@ class Stand:
         product = self.case("heal")
         asked = product.run("--target", "sandbox", "recover", "db", "--backup", "b001", "--dry-run")
         product.run("--target", "sandbox", "recover", "db", "--backup", "b001", "--confirm", phrase_of(asked))
-        shutil.rmtree(product.state)
+        self.done_with(product)
 
 
 def phrase_of(dry_run: Ended) -> str:
