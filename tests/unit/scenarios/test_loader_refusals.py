@@ -52,13 +52,28 @@ def test_the_packaged_file_and_the_small_one_load(tmp_path: Path) -> None:
 
 
 CASES: list[tuple[str, Callable[[str], str], str, list[str]]] = [
-    ("unknown key", lambda s: s.replace("app: {name: usc-pis}", "app: {nam: usc-pis}"), "3:7", ["`nam`", "formation", "name"]),
+    (
+        "unknown key",
+        lambda s: s.replace("app: {name: usc-pis}", "app: {nam: usc-pis}"),
+        "3:7",
+        ["`nam`", "formation", "name"],
+    ),
     ("unknown key on top", lambda s: s + "extra: 1\n", "14:1", ["`extra`", "scenarios", "targets", "version"]),
-    ("unknown key deep", lambda s: s.replace("title: Database", "titel: x"), "9:5", ["`titel`", "budget", "follow_up", "steps"]),
+    (
+        "unknown key deep",
+        lambda s: s.replace("title: Database", "titel: x"),
+        "9:5",
+        ["`titel`", "budget", "follow_up", "steps"],
+    ),
     ("wrong type", lambda s: s.replace("{app: usc-pis}", "[1]"), "6:5", ["dictionary"]),
     ("wrong version", lambda s: s.replace("version: 1", "version: 2"), "1:1", ["version", "1"]),
     ("version as text", lambda s: s.replace("version: 1", "version: one"), "1:1", ["version"]),
-    ("missing field", lambda s: s.replace("objectives: {rpo: 4h, rto: 2h}", "objectives: {rpo: 4h}"), "2:1", ["objectives.rto", "missing"]),
+    (
+        "missing field",
+        lambda s: s.replace("objectives: {rpo: 4h, rto: 2h}", "objectives: {rpo: 4h}"),
+        "2:1",
+        ["objectives.rto", "missing"],
+    ),
     ("bad duration", lambda s: s.replace("rto: 2h", "rto: 2"), "2:23", ["90s", "4h"]),
     ("negative duration", lambda s: s.replace("rto: 2h", "rto: -2h"), "2:23", ["90s"]),
     ("NaN duration", lambda s: s.replace("rto: 2h", "rto: .nan"), "2:23", ["90s"]),
@@ -70,29 +85,64 @@ CASES: list[tuple[str, Callable[[str], str], str, list[str]]] = [
     ("only text", lambda s: "hello\n", "1:1", ["mapping"]),
     ("empty", lambda s: "", "1:1", ["mapping"]),
     ("two documents", lambda s: s + "---\n" + s, "", []),
-    ("unknown step", lambda s: s.replace("heroku.maintenance", "heroku.maintenence"), "12:9", ["heroku.maintenance", "backup.restore"]),
+    (
+        "unknown step",
+        lambda s: s.replace("heroku.maintenance", "heroku.maintenence"),
+        "12:9",
+        ["heroku.maintenance", "backup.restore"],
+    ),
     ("bad step parameter", lambda s: s.replace("enabled: true", "enabled: 1"), "13:16", ["enabled"]),
     ("text as a switch", lambda s: s.replace("enabled: true", "enabled: 'yes'"), "13:16", ["enabled"]),
     ("unknown step parameter", lambda s: s.replace("enabled: true", "enable: true"), "13:", ["enabled"]),
-    ("missing step parameter", lambda s: s.replace("        with: {enabled: true}\n", ""), "12:", ["enabled", "missing"]),
+    (
+        "missing step parameter",
+        lambda s: s.replace("        with: {enabled: true}\n", ""),
+        "12:",
+        ["enabled", "missing"],
+    ),
     ("parameters as a list", lambda s: s.replace("{enabled: true}", "[enabled]"), "13:9", ["with"]),
     ("phase without a budget", lambda s: s.replace(", recover: 60m", ""), "12:", ["recover", "assess"]),
-    ("same id twice", lambda s: s + "      - {use: heroku.maintenance, with: {enabled: false}}\n", "14:", ["maintenance", "id"]),
+    (
+        "same id twice",
+        lambda s: s + "      - {use: heroku.maintenance, with: {enabled: false}}\n",
+        "14:",
+        ["maintenance", "id"],
+    ),
     ("no step at all", lambda s: s[: s.index("    steps:")] + "    steps: []\n", "11:5", ["steps"]),
     ("no scenario", lambda s: s[: s.index("scenarios:")] + "scenarios: {}\n", "7:1", ["scenarios"]),
-    ("no target", lambda s: s.replace("targets:\n  production:\n    heroku: {app: usc-pis}\n", "targets: {}\n"), "4:1", ["targets"]),
+    (
+        "no target",
+        lambda s: s.replace("targets:\n  production:\n    heroku: {app: usc-pis}\n", "targets: {}\n"),
+        "4:1",
+        ["targets"],
+    ),
     ("unknown alias", lambda s: s.replace("{name: usc-pis}", "*nowhere"), "3:6", ["nowhere"]),
     ("a list within itself", lambda s: s + "contacts: &a [*a]\n", "14:", []),
     ("a mapping within itself", lambda s: s + "config: &a {required: *a}\n", "14:", []),
     ("an impossible date", lambda s: s.replace("name: usc-pis", "name: 2026-13-45"), "", []),
     ("a number without end", lambda s: s.replace("version: 1", "version: " + "1" * 5000), "", []),
-    ("an infinite bound", lambda s: s + "invariants:\n  - {name: a, sql: SELECT 1, minimum: .inf}\n", "15:", ["finite"]),
-    ("a bound that is no number", lambda s: s + "invariants:\n  - {name: a, sql: SELECT 1, maximum: .nan}\n", "15:", ["finite"]),
+    (
+        "an infinite bound",
+        lambda s: s + "invariants:\n  - {name: a, sql: SELECT 1, minimum: .inf}\n",
+        "15:",
+        ["finite"],
+    ),
+    (
+        "a bound that is no number",
+        lambda s: s + "invariants:\n  - {name: a, sql: SELECT 1, maximum: .nan}\n",
+        "15:",
+        ["finite"],
+    ),
     ("an invariant that cannot fail", lambda s: s + "invariants:\n  - {name: a, sql: SELECT 1}\n", "15:5", ["equals"]),
-    ("a check that writes", lambda s: s + "checks: {application: [{kind: http, name: a, path: /, method: POST}]}\n", "14:", ["POST"]),
+    (
+        "a check that writes",
+        lambda s: s + "checks: {application: [{kind: http, name: a, path: /, method: POST}]}\n",
+        "14:",
+        ["POST"],
+    ),
     ("NUL", lambda s: s.replace("usc-pis}", "usc\x00pis}", 1), "3:16", []),
     ("a control character", lambda s: s.replace("usc-pis}", "usc\x1bpis}", 1), "3:16", []),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("spoil", "place", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
@@ -118,8 +168,8 @@ def test_a_bomb_of_aliases_is_refused_quickly(tmp_path: Path) -> None:
 
 
 def test_nesting_without_end_is_refused(tmp_path: Path) -> None:
-    refusal(tmp_path, SMALL + "contacts: " + "[" * 3_000)
-    refusal(tmp_path, SMALL + "contacts: " + "[" * 400 + "]" * 400 + "\n")
+    refusal(tmp_path, SMALL + "contacts: " + "[" * 1_000)
+    refusal(tmp_path, SMALL + "contacts: " + "[" * 60 + "]" * 60 + "\n")
 
 
 def test_huge_and_endless_files_are_refused(tmp_path: Path) -> None:
@@ -150,12 +200,56 @@ def spoiled(draw: st.DrawFn) -> bytes:
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(data)))
         end = start + draw(st.integers(0, 6))
-        junk = draw(st.one_of(st.binary(max_size=4), st.sampled_from([
-            b"&a ", b"*a", b"<<: ", b"? ", b"- ", b": ", b"!!", b"!!set ", b"!!omap ", b"!!binary ", b"!!timestamp ",
-            b"!!float ", b"!!int ", b"!!python/object:os.system ", b"%YAML 1.1\n", b"---\n", b"...\n", b"'", b'"', b"|\n",
-            b">\n", b"{", b"}", b"[", b"]", b"#", b"\t", b"0x", b"0o9", b"1e999", b"2026-99-99", b".inf", b"~", b"@", b"`",
-            b"\xe2\x80\xae", b"\xef\xbb\xbf", b"\xc2\x85", b"!<tag:yaml.org,2002:int> ", b"60:60:60", b"=",
-        ])))  # fmt: skip
+        junk = draw(
+            st.one_of(
+                st.binary(max_size=4),
+                st.sampled_from(
+                    [
+                        b"&a ",
+                        b"*a",
+                        b"<<: ",
+                        b"? ",
+                        b"- ",
+                        b": ",
+                        b"!!",
+                        b"!!set ",
+                        b"!!omap ",
+                        b"!!binary ",
+                        b"!!timestamp ",
+                        b"!!float ",
+                        b"!!int ",
+                        b"!!python/object:os.system ",
+                        b"%YAML 1.1\n",
+                        b"---\n",
+                        b"...\n",
+                        b"'",
+                        b'"',
+                        b"|\n",
+                        b">\n",
+                        b"{",
+                        b"}",
+                        b"[",
+                        b"]",
+                        b"#",
+                        b"\t",
+                        b"0x",
+                        b"0o9",
+                        b"1e999",
+                        b"2026-99-99",
+                        b".inf",
+                        b"~",
+                        b"@",
+                        b"`",
+                        b"\xe2\x80\xae",
+                        b"\xef\xbb\xbf",
+                        b"\xc2\x85",
+                        b"!<tag:yaml.org,2002:int> ",
+                        b"60:60:60",
+                        b"=",
+                    ]
+                ),
+            )
+        )
         data = data[:start] + junk + data[end:]
     return data
 
@@ -167,8 +261,10 @@ def test_whatever_stands_there_is_a_configuration_or_a_refusal(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz.yaml"
     path.write_bytes(data)
+    message = f"{path}"
     try:
         load(path)
     except ConfigError as error:
-        assert str(path) in error.message
-        assert "\n" not in error.message.replace(str(path), "")
+        message = error.message
+    assert str(path) in message
+    assert "\n" not in message.replace(str(path), "")

@@ -44,7 +44,7 @@ class Capture(DepsStep[CaptureSeen, C]):
         restored = view.get(VerifiedData) is not None
         if view.get(Drained) is not None and not restored:
             self._deps.frozen.begin()
-        wanted, _ = pick(self._deps, transfers, view)
+        wanted = "" if restored else pick(self._deps, transfers, view)[0].name  # afterwards it may be gone
         return CaptureSeen(
             addon_id=attachment.addon_id,
             owner_app=attachment.owner_app_name,
@@ -52,7 +52,7 @@ class Capture(DepsStep[CaptureSeen, C]):
             reachable=restored or database is None or database.reachable or self._answers_now(),
             why=database.why if database else "",
             pushes_out=_pushed_out(transfers),
-            wanted=wanted.name,
+            wanted=wanted,
             running=next((t.name for t in transfers if not t.ended), ""),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -16,6 +17,7 @@ from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import plural, sql
 
 MOST_RANGES = 12
+INTEGER = re.compile("-?[0-9]+")
 
 
 class LedgerStep(DepsStep[Ledger, Ledger]):
@@ -184,7 +186,7 @@ def ranges(keys: Sequence[str]) -> tuple[str, ...]:
     """
     if not keys:
         return ()
-    if not all(key.lstrip("-").isdigit() for key in keys):
+    if not all(INTEGER.fullmatch(key) for key in keys):
         return (f"{len(keys)} keys that are not numbers",)
     numbers = sorted(int(key) for key in keys)
     runs = [[value for _, value in group] for _, group in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]

@@ -42,6 +42,10 @@ class Manual(DepsStep[ManualSeen, ManualAnswer]):
         """Ask. Without a terminal this raises Declined."""
         return ManualAnswer(instruction=seen.instruction, answer=self._deps.ask(seen.instruction))
 
+    def unchanged(self, seen: ManualSeen, view: View) -> ManualAnswer:
+        """Done in an earlier process, as the operator says who looked."""
+        return ManualAnswer(instruction=seen.instruction, answer="done before, the operator says")
+
     def confirm_effect(self, result: ManualAnswer, view: View, tell: Tell) -> str:
         """The answer is the evidence."""
         return f"answered: {result.answer}"
