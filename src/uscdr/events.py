@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -21,7 +21,7 @@ MIN_SECRET_LENGTH = 6
 
 
 class Redactor:
-    """Replaces registered secrets by their names, in plain, URL-encoded and base64 spelling."""
+    """Replaces registered secrets by their names, in plain, URL-encoded and base64 spelling, alone or within more."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
@@ -31,8 +31,7 @@ class Redactor:
         """Remember a secret; values shorter than six characters are not searched for."""
         if len(value) < MIN_SECRET_LENGTH:
             return
-        encoded = base64.b64encode(value.encode()).decode()
-        for spelling in (value, quote(value, safe=""), encoded):
+        for spelling in (value, quote(value, safe=""), *_in_base64(value)):
             self._names[spelling] = f"[{name}]"
         self._longest_first = tuple(sorted(self._names.items(), key=lambda item: -len(item[0])))
 
@@ -53,6 +52,16 @@ class Redactor:
                 return [self.data(item) for item in value]
             case _:
                 return value
+
+
+def _in_base64(value: str) -> Iterator[str]:
+    """How `value` looks inside base64 text: three ways, by what stands before it, without the ends that mix."""
+    data = value.encode(errors="surrogateescape")
+    for before in range(3):
+        first = -(-before * 8 // 6)
+        last = (before + len(data)) * 8 // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(b"\0" * before + data).decode()[first:last]
 
 
 class Ledger(Protocol):
@@ -105,5 +114,5 @@ class Bus:
         for viewer in tuple(self._viewers):
             try:
                 viewer(stamped)
-            except (OSError, ValueError):  # a closed or full output must not stop a recovery
+            except Exception:  # noqa: BLE001 - neither a closed output nor a defect of a screen may stop a recovery
                 self._viewers.remove(viewer)
