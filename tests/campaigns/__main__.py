@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from . import badinput, breaks, dryrun, faults, kill, leaks, second_app, torn
-from .stand import Stand, standing
+from .stand import Stand, standing, take_all_down
 from .tally import Tally, say
 
 _PATIENTS = "40"
@@ -80,7 +81,13 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := set(given.campaign) - set(names):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
-    return _run(set(given.campaign) or set(names), SCALES[given.scale], given.seed)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _run(set(given.campaign) or set(names), SCALES[given.scale], given.seed)
+    except KeyboardInterrupt:
+        take_all_down()
+        say("The campaigns were interrupted.")
+        return 130
 
 
 def _run(wanted: set[str], scale: Scale, seed: int) -> int:
@@ -89,7 +96,7 @@ def _run(wanted: set[str], scale: Scale, seed: int) -> int:
     threads = []
     for lane in LANES:
         names = [name for name in lane if name in wanted]
-        threads.append(threading.Thread(target=_lane, args=(names, known, tallies)))
+        threads.append(threading.Thread(target=_lane, args=(names, known, tallies), daemon=True))
     for thread in threads:
         thread.start()
     for thread in threads:

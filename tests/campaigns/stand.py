@@ -241,16 +241,32 @@ def phrase_of(dry_run: Ended) -> str:
     raise RuntimeError("the dry run shows no phrase: " + dry_run.text[-600:])
 
 
+_OPEN: list[Stand] = []
+
+
+def take_down(stand: Stand) -> None:
+    """Stop the sandbox and remove all that was kept beside it."""
+    stand.tool().run("sandbox", "down")
+    shutil.rmtree(stand.root, ignore_errors=True)
+
+
+def take_all_down() -> None:
+    """For a campaign that is cut off itself: nothing is left behind."""
+    for stand in tuple(_OPEN):
+        take_down(stand)
+
+
 @contextmanager
 def standing(*options: str, app: str = APP, formation: dict[str, int] | None = None) -> Iterator[Stand]:
     """A sandbox that is gone afterwards, with all that was kept beside it."""
     root = Path(tempfile.mkdtemp(prefix="uscdr-campaign-"))
     stand = Stand(root, app=app, formation=formation or dict(WANTED_FORMATION))
     stand.home.mkdir()
+    _OPEN.append(stand)
     try:
         stand.errand("sandbox", "up", "--keep", "1000", *options)
         stand.learn()
         yield stand
     finally:
-        stand.tool().run("sandbox", "down")
-        shutil.rmtree(root, ignore_errors=True)
+        take_down(stand)
+        _OPEN.remove(stand)
