@@ -59,9 +59,19 @@ def _dispatch(arguments: Sequence[str]) -> int:
     try:
         code = app(args=list(arguments), prog_name="uscdr", standalone_mode=True)
     except SystemExit as leaving:
+        _uncover(leaving)
         code = leaving.code
     _flush()
     return code if isinstance(code, int) else 0
+
+
+def _uncover(leaving: SystemExit) -> None:
+    """Raise what Typer made an exit of its own, without a word or with a code that means something else here."""
+    error = leaving.__context__
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt | BrokenPipeError):
+            raise error
+        error = error.__cause__ or error.__context__
 
 
 def _print_version(version: str) -> int:

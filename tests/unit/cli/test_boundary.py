@@ -1,0 +1,224 @@
+"""The edge of the program: every end has one message and the documented code, and no traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from uscdr.cli import boundary
+from uscdr.errors import (
+    BadInput,
+    CheckFailed,
+    Declined,
+    Interrupted,
+    LockHeld,
+    MachineError,
+    OutcomeUnknown,
+    ProviderError,
+    UscdrError,
+)
+from uscdr.journal import runs
+
+HEAVY = {
+    "httpx",
+    "psycopg",
+    "cloudinary",
+    "dns",
+    "pydantic",
+    "pydantic_core",
+    "ruamel",
+    "starlette",
+    "django",
+    "uvicorn",
+    "rich",
+}
+
+
+def uscdr(
+    *arguments: str, stdout: object = subprocess.PIPE, before: str = "", env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The program in a process of its own; `before` is run first in it."""
+    script = f"import sys\n{before}\nfrom uscdr.cli.boundary import main\nsys.argv[0] = 'uscdr'\nmain()"
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        stdout=stdout,  # type: ignore[call-overload]
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **(env or {})},
+    )
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("USCDR_STATE_DIR", str(tmp_path))
+    return tmp_path
+
+
+def ended(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *more: str
+) -> tuple[int, str, str]:
+    def fail(place: Path) -> list[runs.RunSummary]:
+        raise error
+
+    monkeypatch.setattr(runs, "summaries", fail)
+    code = boundary.run([*more, "runs", "list"])
+    return code, *capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (CheckFailed("A check failed."), 1),
+        (BadInput("Bad input."), 2),
+        (MachineError("Broken."), 3),
+        (ProviderError("Refused.", provider="heroku"), 3),
+        (UscdrError("Something."), 3),
+        (Declined("No."), 4),
+        (OutcomeUnknown("Who knows."), 5),
+        (LockHeld("Held."), 6),
+        (Interrupted("Stopped."), 130),
+    ],
+)
+def test_each_error_has_its_code_and_one_message(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: UscdrError, code: int
+) -> None:
+    found, out, err = ended(error, monkeypatch, capsys)
+    assert (found, out) == (code, "")
+    assert err.count(error.message) == 1
+    assert "Traceback" not in err
+    assert "Next:" in err
+
+
+def test_ctrl_c_is_130(state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = ended(KeyboardInterrupt(), monkeypatch, capsys)
+    assert code == 130
+    assert "Interrupted" in err
+    assert "Aborted" not in err
+
+
+def test_the_end_of_input_is_no_success(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = ended(EOFError(), monkeypatch, capsys)
+    assert code != 0
+    assert "Traceback" not in err
+
+
+def test_a_full_disk_is_this_machines_fault(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = ended(OSError(errno.ENOSPC, "No space left on device", "/state/x"), monkeypatch, capsys)
+    assert code == 3
+    assert "No space left on device (/state/x)" in err
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(), BrokenPipeError(errno.EPIPE, "Broken pipe")])
+def test_a_broken_pipe_is_silent(state: Path, monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
+    silenced: list[int] = []
+    monkeypatch.setattr(boundary.os, "dup2", lambda source, target: silenced.append(target))
+    monkeypatch.setattr(runs, "summaries", lambda place: (_ for _ in ()).throw(error))
+    assert boundary.run(["runs", "list"]) == 3
+    assert silenced == [1, 2]
+
+
+def test_a_defect_names_type_and_place_and_nothing_else(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = ended(ZeroDivisionError("patient Ada Lovelace"), monkeypatch, capsys)
+    assert code == 3
+    assert "ZeroDivisionError at test_boundary.py:" in err
+    assert "Lovelace" not in err
+    assert "Traceback" not in err
+
+
+def test_errors_are_json_when_asked_for(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = ended(BadInput("Bad."), monkeypatch, capsys, "--json")
+    assert (code, err) == (2, "")
+    assert '"exit_code": 2' in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["runs"],
+        ["runs", "nonsense"],
+        ["--nonsense"],
+        ["recover", "db", "--backup"],
+        ["runs", "show", "a", "b"],
+        [],
+    ],
+)
+def test_wrong_usage_is_2(state: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    assert boundary.run(arguments) == 2
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["runs", "--help"], ["runs", "list"], ["runs", "list", "--json"]]
+)
+def test_these_succeed(state: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    assert boundary.run(arguments) == 0
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["runs", "list"], ["--help"]])
+def test_a_full_output_is_no_traceback(state: Path, arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = uscdr(*arguments, stdout=full)
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert done.returncode in (0, 3), done.stderr
+
+
+@pytest.mark.parametrize("arguments", ["--version", "runs list", "--help", "nonsense"])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_outputs_are_no_traceback(state: Path, arguments: str, closed: str) -> None:
+    command = f'"{sys.executable}" -c "from uscdr.cli.boundary import main; main()" {arguments} {closed}'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert done.returncode in (0, 2, 3)
+
+
+def test_a_reader_that_leaves_is_no_traceback(state: Path) -> None:
+    command = f'"{sys.executable}" -c "from uscdr.cli.boundary import main; main()" --help | true'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+
+
+def test_a_real_ctrl_c_is_130(state: Path) -> None:
+    before = "import time\nfrom uscdr.journal import runs\nruns.summaries = lambda place: (print('there', flush=True), time.sleep(60))"
+    script = f"import sys\n{before}\nfrom uscdr.cli.boundary import main\nmain()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, "runs", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "there\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+
+
+def loaded(*arguments: str) -> set[str]:
+    before = "import atexit\natexit.register(lambda: sys.stderr.write('\\n'.join(['', *sys.modules])))"
+    done = uscdr(*arguments, before=before)
+    assert done.returncode == 0
+    return {line.partition(".")[0] for line in done.stderr.splitlines()}
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["runs", "list"], ["--help"], ["recover", "--help"]])
+def test_starting_loads_nothing_heavy(state: Path, arguments: list[str]) -> None:
+    assert loaded(*arguments) & HEAVY == set()
