@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from . import badinput, breaks, dryrun, faults, kill, leaks, second_app, torn
+from . import badinput, breaks, dryrun, faults, kill, leaks, second_app, torn, wrong_backups
 from .stand import Stand, standing, take_all_down
 from .tally import Tally, say
 
@@ -42,11 +42,12 @@ def campaigns(scale: Scale, seed: int) -> dict[str, Campaign]:
         "dry-run": dryrun.run,
         "breaks": breaks.run,
         "leaks": leaks.run,
+        "backups": wrong_backups.run,
         "journal": partial(torn.run, count=scale.tears, seed=seed),
     }
 
 
-LANES = (("faults",), ("kill", "breaks", "leaks", "journal", "dry-run", "input", "other-app"))
+LANES = (("faults",), ("kill", "breaks", "leaks", "backups", "journal", "dry-run", "input", "other-app"))
 """Each lane has a sandbox of its own; most of a recovery is waiting."""
 
 
