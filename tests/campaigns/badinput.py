@@ -219,9 +219,16 @@ def _run(product: Product, case: Case) -> Ended:
     return Ended(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
+def _aside(stand: Stand) -> Path:
+    """Not where commands are given: a scenarios.yaml there would be everybody's."""
+    directory = stand.root / "configurations"
+    directory.mkdir(exist_ok=True)
+    return directory / "scenarios.yaml"
+
+
 def _configurations(stand: Stand, tally: Tally, product: Product, count: int, seed: int) -> None:
     """Wrong configurations are refused with file and line before anything is called."""
-    config = stand.root / "scenarios.yaml"
+    config = _aside(stand)
     for name, text in [*mutate.by_hand(), *mutate.at_random(count, random.Random(seed))]:
         config.write_bytes(text)
         calls = len(stand.audit())
@@ -236,7 +243,7 @@ def _configurations(stand: Stand, tally: Tally, product: Product, count: int, se
 
 def _big_files(stand: Stand, tally: Tally, product: Product) -> None:
     """A configuration of 10 MB, and one that never ends."""
-    config = stand.root / "scenarios.yaml"
+    config = _aside(stand)
     config.write_text("version: 1\n# " + "x" * 10_000_000 + "\n")
     for name, path in (("of 10 MB", str(config)), ("that is a directory", str(stand.root))):
         _one(stand, tally, product, Case(f"scenarios.yaml {name}", ("--config", path, "runbook"), (BAD, FAILED)))
