@@ -199,7 +199,8 @@ def test_a_reader_that_leaves_is_no_traceback(state: Path) -> None:
 
 
 def test_a_real_ctrl_c_is_130(state: Path) -> None:
-    before = "import time\nfrom uscdr.journal import runs\nruns.summaries = lambda place: (print('there', flush=True), time.sleep(60))"
+    before = "import time\nfrom uscdr.journal import runs\n"
+    before += "runs.summaries = lambda place: (print('there', flush=True), time.sleep(60))"
     script = f"import sys\n{before}\nfrom uscdr.cli.boundary import main\nmain()"
     with subprocess.Popen(
         [sys.executable, "-c", script, "runs", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
