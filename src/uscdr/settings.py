@@ -34,9 +34,10 @@ def config_directory() -> Path:
 def private_directory(path: Path) -> Path:
     """Create `path` readable by its owner only. Raises MachineError with the operating system's reason."""
     try:
-        for place in (*reversed(path.parents), path):
-            if not place.exists():  # `parents=True` would open the ones above to everybody
-                place.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
+        for above in reversed(path.parents):
+            if not above.exists():  # `parents=True` would open those to everybody
+                above.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
+        path.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
         path.chmod(PRIVATE_DIRECTORY)
     except OSError as error:
         raise MachineError(

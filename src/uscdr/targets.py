@@ -96,11 +96,13 @@ def sandbox_file(env: Mapping[str, str]) -> Path:
 
 
 def _sandbox(loaded: Loaded, env: Mapping[str, str]) -> Place:
-    path = sandbox_file(env)
     try:
-        facts: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return _sandbox_place(loaded, env, json.loads(sandbox_file(env).read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError):
         raise BadInput("No sandbox is running.", next_action="Start one: uscdr sandbox up") from None
+
+
+def _sandbox_place(loaded: Loaded, env: Mapping[str, str], facts: Mapping[str, Any]) -> Place:
     heroku = facts["heroku"]
     target = Target(
         heroku=HerokuTarget(

@@ -1,0 +1,111 @@
+"""Where state lives, and who is at the keyboard."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from uscdr.errors import BadInput, MachineError
+from uscdr.settings import config_directory, operator, private_directory, state_directory
+from uscdr.targets import SANDBOX, any_django_application, find_place, load_config, packaged
+
+
+def test_the_state_directory_is_as_given_or_the_systems() -> None:
+    assert state_directory({"USCDR_STATE_DIR": "/x/y"}) == Path("/x/y")
+    assert state_directory({}).name == "uscdr"
+    assert state_directory({"USCDR_STATE_DIR": ""}).name == "uscdr"
+    assert config_directory().name == "uscdr"
+
+
+def test_a_private_directory_is_made_private_with_all_above_it_that_are_new(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        made = private_directory(tmp_path / "a" / "b")
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(place.stat().st_mode) for place in (made, made.parent)] == [0o700, 0o700]
+    made.chmod(0o755)
+    private_directory(made)
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+
+
+def test_a_place_that_cannot_be_made_says_why(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nothing")):
+        with pytest.raises(MachineError) as refused:
+            private_directory(place)
+        assert refused.value.why
+        assert "USCDR_STATE_DIR" in refused.value.next_action
+
+
+@pytest.mark.parametrize(
+    ("env", "user"),
+    [
+        ({"USCDR_OPERATOR": "Ada", "USER": "root"}, "Ada"),
+        ({"USER": "root"}, "root"),
+        ({"LOGNAME": "grace"}, "grace"),
+        ({}, f"uid {os.getuid()}"),
+        ({"USER": "ad\udce4"}, "ad\\udce4"),
+    ],
+)
+def test_who_it_is(env: dict[str, str], user: str) -> None:
+    assert operator(env).user == user
+    assert operator(env).pid == os.getpid()
+
+
+def test_the_configuration_is_looked_for_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    assert load_config(None, {}).path == packaged()
+    users = tmp_path / "config" / "uscdr" / "scenarios.yaml"
+    users.parent.mkdir(parents=True)
+    for path in (users, tmp_path / "scenarios.yaml", tmp_path / "env.yaml", tmp_path / "given.yaml"):
+        path.write_bytes(packaged().read_bytes())
+        env = {"USCDR_CONFIG": str(tmp_path / "env.yaml")} if (tmp_path / "env.yaml").exists() else {}
+        given = tmp_path / "given.yaml" if (tmp_path / "given.yaml").exists() else None
+        assert load_config(given, env).path.absolute() == path
+
+
+def test_a_target_that_is_not_there_is_named_with_those_that_are() -> None:
+    loaded = load_config(packaged(), {})
+    with pytest.raises(BadInput) as refused:
+        find_place(loaded, "nowhere", {})
+    assert "production, sandbox" in refused.value.next_action
+    two = loaded.config.model_copy(
+        update={"targets": {**loaded.config.targets, "staging": loaded.config.targets["production"]}}
+    )
+    with pytest.raises(BadInput, match="Several targets"):
+        find_place(type(loaded)(two, loaded.path, loaded.digest), None, {})
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[]", "{}", '{"heroku": {}}'])
+def test_without_a_sandbox_that_is_said(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "sandbox").mkdir()
+        (tmp_path / "sandbox" / "sandbox.json").write_text(content)
+    with pytest.raises(BadInput, match="sandbox"):
+        find_place(load_config(packaged(), {}), SANDBOX, {"USCDR_STATE_DIR": str(tmp_path)})
+
+
+def test_the_check_account_comes_from_the_environment() -> None:
+    loaded = load_config(packaged(), {})
+    env = {"HEROKU_API_KEY": "k" * 20}
+    assert find_place(loaded, None, env).account is None
+    assert find_place(loaded, None, env | {"USCDR_CHECK_EMAIL": "a@b"}).account is None
+    account = find_place(loaded, None, env | {"USCDR_CHECK_TOKEN": "t"}).account
+    assert account is not None
+    assert account.token is not None
+    whole = find_place(loaded, None, env | {"USCDR_CHECK_EMAIL": "a@b", "USCDR_CHECK_PASSWORD": "p"})
+    assert whole.account is not None
+    assert (whole.account.email, whole.account.token) == ("a@b", None)
+    assert whole.key == "https://api.heroku.com usc-pis"
+
+
+def test_any_application_is_asked_only_what_holds_for_all() -> None:
+    config = any_django_application(load_config(packaged(), {}).config)
+    assert [one.name for one in config.invariants] == ["migrations are recorded"]
+    assert [check.path for check in config.checks["application"]] == ["/"]
+    assert config.app.dangerous_migrations == ()

@@ -1,0 +1,93 @@
+"""A status alone proves nothing, and a body is never quoted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from uscdr.models.web import WebAnswer
+from uscdr.scenarios.model import HttpCheck
+from uscdr.verify.http import ask
+
+PATIENT = b"Ada Lovelace"
+
+
+class Site:
+    """Answers in turn."""
+
+    def __init__(self, *answers: WebAnswer) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, str, bool]] = []
+
+    def ask(
+        self, method: str, path: str, *, token: SecretStr | None = None, json_body: Mapping[str, object] | None = None
+    ) -> WebAnswer:
+        self.asked.append((method, path, token is not None))
+        return self.answers.pop(0)
+
+    def sign_in(self, email: str, password: SecretStr) -> SecretStr:
+        raise AssertionError("not asked for")
+
+
+def verdict(check: dict[str, Any], *answers: tuple[int, bytes]) -> tuple[str, str, Site]:
+    site = Site(*(WebAnswer(status=status, body=body) for status, body in answers))
+    finding = ask(site, HttpCheck(kind="http", name="n", path="/x/", **check), SecretStr("token"))
+    assert PATIENT.decode() not in finding.evidence
+    return finding.verdict, finding.evidence, site
+
+
+@pytest.mark.parametrize(
+    ("check", "answer", "wanted"),
+    [
+        ({}, (200, b""), "pass"),
+        ({}, (201, b""), "fail"),
+        ({}, (503, PATIENT), "fail"),
+        ({"below": 500}, (404, b""), "pass"),
+        ({"below": 500}, (500, b""), "fail"),
+        ({"contains": 'id="root"'}, (200, b'<div id="root">'), "pass"),
+        ({"contains": 'id="root"'}, (200, PATIENT), "fail"),
+        ({"starts_with": "%PDF-"}, (200, b"%PDF-1.7 " + PATIENT), "pass"),
+        ({"starts_with": "%PDF-"}, (200, b" %PDF-1.7"), "fail"),
+        ({"json_field": "role"}, (200, b'{"role": null}'), "pass"),
+        ({"json_field": "role"}, (200, b'["role"]'), "fail"),
+        ({"json_field": "role"}, (200, b"<html>role</html>"), "fail"),
+        ({"method": "POST", "status": 401}, (401, b""), "pass"),
+        ({"method": "POST", "status": 401}, (200, b'{"token": 1}'), "fail"),
+    ],
+)
+def test_one_request(check: dict[str, Any], answer: tuple[int, bytes], wanted: str) -> None:
+    found, evidence, _ = verdict(check, answer)
+    assert (found, "/x/" in evidence) == (wanted, True)
+
+
+FOLLOW = {"follow": "/x/{id}/pdf/", "starts_with": "%PDF-"}
+
+
+@pytest.mark.parametrize(
+    ("answers", "wanted"),
+    [
+        ([(200, b'{"results": [{"id": 7}]}'), (200, b"%PDF-1.4")], "pass"),
+        ([(200, b'[{"id": "a7"}]'), (200, b"%PDF-1.4")], "pass"),
+        ([(200, b'[{"id": 7}]'), (200, b"<html>")], "fail"),
+        ([(200, b'[{"id": 7}]'), (500, b"")], "fail"),
+        ([(200, b"[]")], "inconclusive"),
+        ([(200, b'{"results": []}')], "inconclusive"),
+        ([(200, b'{"results": null}')], "inconclusive"),
+        ([(200, b'[{"name": 1}]')], "inconclusive"),
+        ([(200, b'["x"]')], "inconclusive"),
+        ([(200, b"no json")], "inconclusive"),
+        ([(404, b"[]")], "fail"),
+    ],
+)
+def test_the_first_item_is_followed(answers: list[tuple[int, bytes]], wanted: str) -> None:
+    found, _, site = verdict(FOLLOW, *answers)
+    assert found == wanted
+    assert all(token for _, _, token in site.asked)
+
+
+def test_the_path_of_the_item_is_asked_for() -> None:
+    _, _, site = verdict({"follow": "/x/{id}/pdf/"}, (200, b'[{"id": 7}]'), (200, b"anything"))
+    assert site.asked == [("GET", "/x/", True), ("GET", "/x/7/pdf/", True)]
