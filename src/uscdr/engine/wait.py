@@ -14,7 +14,8 @@ T = TypeVar("T")
 MAX_BLIND_LOOKS = 20
 FIRST_INTERVAL = 0.2
 LONGEST_INTERVAL = 3.0
-GROWTH = 1.3
+SHARE = 0.04
+"""An end is noticed after at most this share of the time it took."""
 
 
 @dataclass
@@ -51,8 +52,7 @@ def until(look: Callable[[], T], done: Callable[[T], bool], patience: Patience, 
 
     Raises OutcomeUnknown, Interrupted, or at once what cannot mend itself (refused credentials, a vanished thing).
     """
-    deadline = time.monotonic() + patience.limit
-    interval, blind = FIRST_INTERVAL, 0
+    begun, blind = time.monotonic(), 0
     last: ProviderError | None = None
     while True:
         stop.check()
@@ -67,10 +67,10 @@ def until(look: Callable[[], T], done: Callable[[T], bool], patience: Patience, 
             blind, last = blind + 1, error
         if blind >= MAX_BLIND_LOOKS:
             raise _unknown(patience, f"{blind} looks in a row failed; the last: {last.message if last else ''}")
-        if time.monotonic() >= deadline:
+        elapsed = time.monotonic() - begun
+        if elapsed >= patience.limit:
             raise _unknown(patience, f"it was not finished after {patience.limit:.0f} s")
-        stop.pause(interval)
-        interval = min(interval * GROWTH, LONGEST_INTERVAL)
+        stop.pause(min(max(FIRST_INTERVAL, elapsed * SHARE), LONGEST_INTERVAL))
 
 
 def _unknown(patience: Patience, why: str) -> OutcomeUnknown:
