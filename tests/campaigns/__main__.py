@@ -27,9 +27,11 @@ class Scale:
     faults: int
     mutations: int
     tears: int
+    minutes: dict[str, float]
+    """Of the campaigns whose cases are drawn: after that no more are, and the line says so."""
 
 
-SCALES = {"small": Scale(20, 60, 120, 24), "full": Scale(300, 1500, 2000, 400)}
+SCALES = {"small": Scale(20, 60, 120, 24, {"kill": 7, "faults": 16}), "full": Scale(300, 1500, 2000, 400, {})}
 Campaign = Callable[[Stand, Tally], None]
 
 
@@ -92,7 +94,13 @@ def main() -> int:
 
 
 def _run(wanted: set[str], scale: Scale, seed: int) -> int:
-    tallies = {name: Tally(name) for lane in LANES for name in lane if name in wanted}
+    minutes = scale.minutes
+    tallies = {
+        name: Tally(name, limit=60 * minutes.get(name, float("inf")))
+        for lane in LANES
+        for name in lane
+        if name in wanted
+    }
     known = campaigns(scale, seed)
     threads = []
     for lane in LANES:

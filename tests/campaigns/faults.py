@@ -96,6 +96,8 @@ def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
     chance = random.Random(seed)
     cases = every_case(known)
     for fault in sample(cases, count, chance):
+        if not tally.goes_on():
+            break
         one_case(stand, tally, fault)
 
 

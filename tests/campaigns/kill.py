@@ -55,6 +55,8 @@ def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
     chance = random.Random(seed)
     duration = _uninterrupted(stand, tally)
     for cut in cuts(count, duration, chance):
+        if not tally.goes_on():
+            break
         one_case(stand, tally, cut)
     two_operators(stand, tally)
 

@@ -21,11 +21,19 @@ class Tally:
     doubles: list[str] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
+    limit: float = float("inf")
+    """Seconds after which a campaign of drawn cases draws no more."""
+    cut_short: bool = False
 
     @property
     def clean(self) -> bool:
         """Whether cases ran and nothing was found."""
         return self.cases > 0 and not (self.wrong or self.doubles or self.leaks)
+
+    def goes_on(self) -> bool:
+        """Whether there is time for another drawn case; the campaign's line says so when there is not."""
+        self.cut_short = self.cut_short or time.monotonic() - self.started > self.limit
+        return not self.cut_short
 
     def case(self, name: str, *, wrong: list[str], doubles: list[str] | None = None) -> None:
         """Count one case; complaints are said at once, because a campaign is long."""
@@ -50,7 +58,8 @@ class Tally:
         took = time.monotonic() - self.started
         return (
             f"{self.name}: {self.cases} cases run, {len(self.wrong)} wrong verdicts, "
-            f"{len(self.doubles)} double effects, {len(self.leaks)} leaks ({took:.0f} s)"
+            f"{len(self.doubles)} double effects, {len(self.leaks)} leaks ({took:.0f} s"
+            + (", cut short by the clock)" if self.cut_short else ")")
         )
 
 
