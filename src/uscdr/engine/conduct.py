@@ -13,7 +13,7 @@ from uscdr.engine.runner import Runner
 from uscdr.engine.step import Action, BoundStep, View
 from uscdr.engine.teller import Teller
 from uscdr.engine.wait import Stop
-from uscdr.errors import CheckFailed, Declined, ExitCode, JournalError, UscdrError
+from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, UscdrError
 from uscdr.events import Bus
 from uscdr.models.events import Note, PlanReady, RunFinished, RunResumed, RunStarted
 from uscdr.settings import Operator
@@ -155,12 +155,12 @@ class Conductor:
 
     def _end(self, work: Callable[[], str]) -> Ending:
         try:
-            try:
-                summary = work()
-            except KeyboardInterrupt:
-                self._stop.event.set()
-                self._stop.check()
-                raise
+            summary = work()
+        except KeyboardInterrupt:
+            # it may have come in the middle of a journal line: nothing more is written, the reader drops a torn one
+            self._stop.event.set()
+            error = Interrupted("Left at once.", next_action="See where it stands: uscdr runs show; then: runs resume")
+            return Ending(error.exit_code, error)
         except JournalError as error:
             return Ending(error.exit_code, error)
         except UscdrError as error:
