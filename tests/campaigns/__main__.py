@@ -71,6 +71,7 @@ def _guarded(tally: Tally, work: Callable[[], None]) -> None:
     except Exception as error:  # noqa: BLE001 - whatever broke, the other campaigns still have to report
         traceback.print_exc()
         tally.wrong.append(f"the campaign broke off: {type(error).__name__}: {error}"[:600])
+    tally.seconds = time.monotonic() - tally.started
     say(tally.line())
 
 
@@ -88,6 +89,8 @@ def main() -> int:
     try:
         return _run(set(given.campaign) or set(names), SCALES[given.scale], given.seed)
     except KeyboardInterrupt:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
         take_all_down()
         say("The campaigns were interrupted.")
         return 130

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -21,6 +22,7 @@ _TRACEBACK = re.compile(r"Traceback \(most recent call last\)|^\s+File \".*\", l
 _DEFECT = "A defect in uscdr"
 DOCUMENTED = frozenset({0, 1, 2, 3, 4, 5, 6, 130})
 _LOOK = 0.002
+_LIVE: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Product:
                 cwd=cwd or self.state.parent,
                 start_new_session=True,
             )
+        _LIVE.add(process)
         return Running(process, out, err)
 
     def run(
@@ -107,6 +110,7 @@ class Running:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             code = HUNG
+        _LIVE.discard(self.process)
         return Ended(code, self.out.read_text(errors="replace"), self.err.read_text(errors="replace"))
 
     def wait_for(self, seen: Callable[[], bool], limit: float) -> bool:
@@ -121,6 +125,13 @@ class Running:
     def send(self, number: int) -> None:
         """Send a signal to uscdr alone, as `kill` would."""
         self.process.send_signal(number)
+
+
+def end_all() -> None:
+    """End what is still under way, of every product."""
+    for process in tuple(_LIVE):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def journal_lines(state: Path) -> int:

@@ -18,7 +18,7 @@ import psycopg
 
 from . import oracle
 from .canaries import Canaries, named
-from .product import Ended, Product, environment
+from .product import Ended, Product, end_all, environment
 
 APP = "usc-pis"
 WANTED_FORMATION = {"web": 1, "worker": 1, "beat": 1}
@@ -252,6 +252,7 @@ def take_down(stand: Stand) -> None:
 
 def take_all_down() -> None:
     """For a campaign that is cut off itself: nothing is left behind."""
+    end_all()
     for stand in tuple(_OPEN):
         take_down(stand)
 

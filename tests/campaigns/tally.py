@@ -24,6 +24,8 @@ class Tally:
     limit: float = float("inf")
     """Seconds after which a campaign of drawn cases draws no more."""
     cut_short: bool = False
+    seconds: float | None = None
+    """How long it took; None while it runs."""
 
     @property
     def clean(self) -> bool:
@@ -55,7 +57,7 @@ class Tally:
 
     def line(self) -> str:
         """The claim."""
-        took = time.monotonic() - self.started
+        took = time.monotonic() - self.started if self.seconds is None else self.seconds
         return (
             f"{self.name}: {self.cases} cases run, {len(self.wrong)} wrong verdicts, "
             f"{len(self.doubles)} double effects, {len(self.leaks)} leaks ({took:.0f} s"
