@@ -45,9 +45,9 @@ def uscdr(
 ) -> subprocess.CompletedProcess[str]:
     """The program in a process of its own; `before` is run first in it."""
     script = f"import sys\n{before}\nfrom uscdr.cli.boundary import main\nsys.argv[0] = 'uscdr'\nmain()"
-    return subprocess.run(
+    done: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]
         [sys.executable, "-c", script, *arguments],
-        stdout=stdout,  # type: ignore[call-overload]
+        stdout=stdout,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         text=True,
@@ -55,6 +55,7 @@ def uscdr(
         check=False,
         env={**os.environ, **(env or {})},
     )
+    return done
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_a_full_disk_is_this_machines_fault(
 @pytest.mark.parametrize("error", [BrokenPipeError(), BrokenPipeError(errno.EPIPE, "Broken pipe")])
 def test_a_broken_pipe_is_silent(state: Path, monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
     silenced: list[int] = []
-    monkeypatch.setattr(boundary.os, "dup2", lambda source, target: silenced.append(target))
+    monkeypatch.setattr(os, "dup2", lambda source, target: silenced.append(target))
     monkeypatch.setattr(runs, "summaries", lambda place: (_ for _ in ()).throw(error))
     assert boundary.run(["runs", "list"]) == 3
     assert silenced == [1, 2]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ class Shell:
 
 
 @pytest.fixture
-def shell(quick: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
+def shell(quick: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     monkeypatch.setenv("USCDR_STATE_DIR", str(quick))
     monkeypatch.setenv("HEROKU_API_KEY", "token-of-the-operator")
     monkeypatch.setenv("USER", "ada")

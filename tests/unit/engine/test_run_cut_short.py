@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_after_a_journal_that_fails_nothing_is_written_at_the_provider(whole: Re
         assert judged(run, run.resume(), whole) == []
 
 
-def _full_disk(run: Rehearsal, record: int, at: list[int]):  # noqa: ANN202 - a hook for the rehearsal
+def _full_disk(run: Rehearsal, record: int, at: list[int]) -> Callable[[int, str], None]:
     def crash(seq: int, moment: str) -> None:
         if moment == "before" and seq >= record:
             at.append(len(run.world.writes))
@@ -59,7 +60,7 @@ def test_an_interrupted_run_says_so_and_goes_on(whole: Rehearsal, quick: Path, h
         assert judged(run, ending, whole) == [], record
 
 
-def _operator(run: Rehearsal, record: int, how: str):  # noqa: ANN202 - a hook for the rehearsal
+def _operator(run: Rehearsal, record: int, how: str) -> Callable[[int, str], None]:
     done: list[int] = []
 
     def crash(seq: int, moment: str) -> None:

@@ -33,7 +33,8 @@ def note(text: str) -> Note:
 
 
 def bus(*secrets: tuple[str, str], first: int = 0) -> tuple[Bus, Shelf, list[Stamped]]:
-    redactor, shelf, shown = Redactor(), Shelf(), []
+    redactor, shelf = Redactor(), Shelf()
+    shown: list[Stamped] = []
     for name, value in secrets:
         redactor.register(name, value)
     made = Bus("r", redactor, first_seq=first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -219,7 +220,7 @@ def test_a_file_system_without_locks_is_this_machines_fault(tmp_path: Path, monk
     def none(*_: object) -> None:
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(lock.fcntl, "flock", none)
+    monkeypatch.setattr(fcntl, "flock", none)
     with pytest.raises(MachineError, match="lock file"):
         hold(tmp_path)
 
