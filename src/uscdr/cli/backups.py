@@ -10,7 +10,7 @@ from uscdr import wiring
 from uscdr.cli.context import Globals, state
 from uscdr.engine.step import Intent
 from uscdr.errors import AnswerLost, BadInput, OutcomeUnknown
-from uscdr.journal import lock
+from uscdr.journal import lock, runs
 from uscdr.models.heroku import Transfer, TransferKind
 from uscdr.scenarios.deps import Deps, Request
 from uscdr.scenarios.steps import transfers
@@ -25,7 +25,7 @@ from uscdr.ui.tables import show_table
 @contextmanager
 def _ports(given: Globals, output: Output, *, read_only: bool) -> Iterator[tuple[Deps, wiring.Job]]:
     place = given.place()
-    job = wiring.Job(place, Request("backup"), "backup", None, dry_run=read_only)
+    job = wiring.Job(place, Request("backup"), runs.new_run_id("backup"), None, dry_run=read_only)
     with surroundings(output, state(), os.environ) as around, wiring.opened(job, around) as (deps, _):
         yield deps, job
 
