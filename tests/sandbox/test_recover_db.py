@@ -66,7 +66,10 @@ class Desk:
         """All rows of the live database, in an order of their own."""
         url = self.api("/apps/usc-pis/config-vars")["DATABASE_URL"]
         done = subprocess.run(
-            [find_tool("pg_dump", minimum_major=17).path, "--data-only", "--no-owner", url], capture_output=True, check=True, text=True
+            [find_tool("pg_dump", minimum_major=17).path, "--data-only", "--no-owner", url],
+            capture_output=True,
+            check=True,
+            text=True,
         )
         return _sorted(done.stdout)
 
