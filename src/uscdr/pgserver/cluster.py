@@ -89,9 +89,7 @@ def prepare(home: Path, binaries: Path) -> Cluster:
     return Cluster(home.resolve(), binaries)
 
 
-def initialise(
-    cluster: Cluster, password: str, *, tls: TlsFiles | None, parameters: Mapping[str, str]
-) -> None:
+def initialise(cluster: Cluster, password: str, *, tls: TlsFiles | None, parameters: Mapping[str, str]) -> None:
     """Runs initdb: UTF-8, C locale, superuser `postgres` with `password` (SCRAM), TCP only.
 
     Raises:

@@ -50,9 +50,7 @@ class LocalPostgres:
     def dsn(self, database: str = "postgres", user: str = "postgres", password: str | None = None) -> str:
         """A connection URL. It holds the password: never in argv or a log."""
         secret = quote(self.password if password is None else password, safe="")
-        return (
-            f"postgres://{quote(user, safe='')}:{secret}@{self.host}:{self.port}/{quote(database, safe='')}"
-        )
+        return f"postgres://{quote(user, safe='')}:{secret}@{self.host}:{self.port}/{quote(database, safe='')}"
 
     def environment(
         self, database: str = "postgres", user: str = "postgres", password: str | None = None
@@ -154,9 +152,7 @@ def _bring_up(
         "pid": str(pid),
     }
     _write_record(directory, record | {"born": birth(pid) or "", "password": password})
-    return LocalPostgres(
-        directory, cluster.home, cluster.binaries, "127.0.0.1", port, pid, password, guard=guard
-    )
+    return LocalPostgres(directory, cluster.home, cluster.binaries, "127.0.0.1", port, pid, password, guard=guard)
 
 
 def attach(directory: Path) -> LocalPostgres | None:

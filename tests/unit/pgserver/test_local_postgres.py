@@ -193,9 +193,7 @@ def test_terminal_interrupt_does_not_reach_it(directory: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root must hand the server to another user")
-def test_root_with_programs_and_directory_out_of_reach(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_root_with_programs_and_directory_out_of_reach(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "_reachable", lambda program: False)
     parent_mode = directory.parent.stat().st_mode
     with start(directory) as server:
