@@ -28,7 +28,7 @@ conformance: $(STAMP)    ## the official clients against the sandbox
 	$(BIN)/python -m pytest -q tests/conformance
 
 campaigns: $(STAMP)      ## kill -9, faults, bad input, leaks: real processes on the sandbox
-	$(BIN)/python -m tests.campaigns
+	$(BIN)/python -m tests.campaigns --scale small
 
 bench: $(STAMP)          ## ratios in one run
 	$(BIN)/python -m bench
