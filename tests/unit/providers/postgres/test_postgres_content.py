@@ -155,6 +155,29 @@ def test_keys_that_are_text_are_hashed(clinic: Any) -> None:
     assert "Canario" not in repr(found)
 
 
+def test_buckets_of_a_digest_tell_where_two_tables_differ(clinic: Any) -> None:
+    clinic.run("CREATE TABLE wide AS SELECT g AS id, 'x' || g AS word FROM generate_series(1, 9000) g")
+    clinic.run("ALTER TABLE wide ADD PRIMARY KEY (id)")
+    before = digest_of(clinic, "wide")
+    assert set(before.buckets) == {0, 1, 2}
+    clinic.run("UPDATE wide SET word = 'y' WHERE id = 5000; DELETE FROM wide WHERE id = 5001")
+    after = digest_of(clinic, "wide")
+    assert [part for part in after.buckets if after.buckets[part] != before.buckets[part]] == [1]
+    assert not after.same(before)
+    assert "buckets" not in after.model_dump()
+    found = clinic.adapter().keys("wide", buckets=[1])
+    assert found.keys == tuple(str(key) for key in range(4096, 8192) if key != 5001)
+
+
+def test_the_fingerprint_of_a_changed_row_alone_changes(clinic: Any) -> None:
+    before = clinic.adapter().keys("patients_patient")
+    clinic.run("UPDATE patients_patient SET note = 'Canario' WHERE id = 7")
+    after = clinic.adapter().keys("patients_patient")
+    changed = [key for key, old, new in zip(before.keys, before.prints, after.prints, strict=True) if old != new]
+    assert changed == ["7"]
+    assert "Canario" not in repr(after)
+
+
 @pytest.mark.parametrize("table", ["visits_2026", "django_migrations"])
 def test_no_single_column_key(clinic: Any, table: str) -> None:
     assert clinic.adapter().keys(table).keys is None
