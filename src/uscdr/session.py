@@ -82,7 +82,10 @@ def _stopping(stop: Stop) -> Iterator[None]:
             raise KeyboardInterrupt
         stop.event.set()
 
-    before: Mapping[int, object] = {number: signal.signal(number, ask_to_stop) for number in SIGNALS}
+    # `nohup uscdr …` shall outlive its terminal
+    kept = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+    wanted = [number for number in SIGNALS if number not in kept]
+    before: Mapping[int, object] = {number: signal.signal(number, ask_to_stop) for number in wanted}
     try:
         yield
     finally:

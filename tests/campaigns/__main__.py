@@ -86,6 +86,7 @@ def main() -> int:
     if unknown := set(given.campaign) - set(names):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored when started in the background
     try:
         return _run(set(given.campaign) or set(names), SCALES[given.scale], given.seed)
     except KeyboardInterrupt:

@@ -1,0 +1,8 @@
+"""A suite started in the background inherits an ignored Ctrl-C, and so would every process it starts."""
+
+import signal
+
+
+def pytest_configure() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
