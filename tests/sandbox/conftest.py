@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live_sandbox import Live, start, stop, tiny_app
 
+from live_sandbox import Live, start, stop, tiny_app
 from uscdr.sandbox.boot.request import UpRequest
 
 

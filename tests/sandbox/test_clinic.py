@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from clinic_site import EMAIL, KEY, Site, deploy, until
 from mail_sink import sink
-
 from uscdr.pgserver.server import LocalPostgres, start
 
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import httpx
 import psycopg
 import pytest
-from clinic_site import EMAIL, PASSWORD, Site, deploy, until
 
+from clinic_site import EMAIL, PASSWORD, Site, deploy, until
 from uscdr.pgserver.server import start
 
 REPORTED = {"CSV": b"month,count", "JSON": b'{"title"', "HTML": b"<!doctype html>", "PDF": b"%PDF-", "EXCEL": b"PK"}

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psycopg
 import pytest
-from clinic_site import Site, deploy
 
+from clinic_site import Site, deploy
 from uscdr.pgserver.server import start
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+
 from live_sandbox import ACCEPT, Live
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from live_sandbox import Live, tiny_app
 
 

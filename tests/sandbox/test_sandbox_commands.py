@@ -8,9 +8,9 @@ import subprocess
 
 import httpx
 import pytest
-from live_sandbox import ACCEPT, Live
 from typer.testing import CliRunner, Result
 
+from live_sandbox import ACCEPT, Live
 from uscdr.cli.sandbox import app
 from uscdr.errors import BadInput
 

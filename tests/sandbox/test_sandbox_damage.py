@@ -7,8 +7,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from live_sandbox import Live
 
+from live_sandbox import Live
 from uscdr.errors import BadInput
 
 

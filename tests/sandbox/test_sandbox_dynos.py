@@ -7,8 +7,8 @@ import signal
 from pathlib import Path
 
 import httpx
-from live_sandbox import Live, until
 
+from live_sandbox import Live, until
 from uscdr.sandbox.processes import Ledger, alive
 
 MARK = "\uffff".encode()

@@ -8,8 +8,8 @@ import time
 
 import httpx
 import pytest
-from live_sandbox import Live
 
+from live_sandbox import Live
 from uscdr.errors import BadInput
 from uscdr.sandbox.faults.rules import CONNECTION_KINDS
 

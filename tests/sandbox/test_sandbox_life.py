@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from live_sandbox import Live, start, stop, tiny_app, until
 
+from live_sandbox import Live, start, stop, tiny_app, until
 from uscdr.errors import BadInput, MachineError
 from uscdr.sandbox import launch
 from uscdr.sandbox.boot.request import UpRequest

@@ -7,6 +7,7 @@ import ssl
 import httpx
 import psycopg
 import pytest
+
 from live_sandbox import Live, until
 
 COUNT = "SELECT (SELECT count(*) FROM clients), (SELECT count(*) FROM visits)"

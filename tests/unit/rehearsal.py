@@ -12,9 +12,9 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from fakes import FakeBackups, FakeDatabase, FakePlatform, FakeScratch, FakeStatus, FakeWebsite, Killed, World
 from pydantic import SecretStr
 
+from fakes import FakeBackups, FakeDatabase, FakePlatform, FakeScratch, FakeStatus, FakeWebsite, Killed, World
 from uscdr import wiring
 from uscdr.engine import wait
 from uscdr.engine.conduct import Ending

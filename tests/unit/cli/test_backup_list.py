@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from rehearsal import Rehearsal
 
+from rehearsal import Rehearsal
 from uscdr import wiring
 from uscdr.cli import boundary
 

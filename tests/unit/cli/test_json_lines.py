@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from rehearsal import Rehearsal
 
+from rehearsal import Rehearsal
 from uscdr.cli import boundary
 
 

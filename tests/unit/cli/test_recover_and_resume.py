@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+
 from fakes import Killed
 from rehearsal import Rehearsal
-
 from uscdr.cli import boundary
 from uscdr.journal import runs
 from uscdr.models.heroku import TransferState

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from fakes import Killed
 from rehearsal import Rehearsal
-
 from uscdr.errors import ExitCode
 
 FINAL = {"web": 2, "worker": 3, "beat": 1, "cron": 0}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from fakes import Killed
 from rehearsal import Person, Rehearsal
-
 from uscdr.engine.gate import UNKNOWN, Gate
 from uscdr.engine.step import Blast
 from uscdr.errors import Declined, ExitCode

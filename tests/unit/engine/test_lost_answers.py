@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rehearsal import Rehearsal
 from test_crash_everywhere import FINAL, judged
 
+from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 
 WRITES = {

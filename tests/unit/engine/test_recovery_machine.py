@@ -5,13 +5,13 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from fakes import APP, Killed, clinic
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from rehearsal import Rehearsal
 from test_crash_everywhere import FINAL
 
+from fakes import APP, Killed, clinic
+from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 from uscdr.models.heroku import TransferState
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fakes import Killed
-from rehearsal import Rehearsal
 from test_crash_everywhere import judged
 
+from fakes import Killed
+from rehearsal import Rehearsal
 from uscdr.errors import ExitCode, JournalError
 from uscdr.scenarios.deps import Request
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from fakes import clinic
 from rehearsal import Rehearsal
-
 from uscdr.errors import ExitCode
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from fakes import Killed
 from rehearsal import Person, Rehearsal
-
 from uscdr.errors import BadInput, Declined, ExitCode
 from uscdr.journal import runs
 from uscdr.journal.reader import read

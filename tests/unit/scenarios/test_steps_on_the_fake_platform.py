@@ -6,11 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fakes import Killed, World
 from hypothesis import given
 from hypothesis import strategies as st
-from rehearsal import Person, Rehearsal
 
+from fakes import Killed, World
+from rehearsal import Person, Rehearsal
 from uscdr.engine.conduct import Ending
 from uscdr.errors import ExitCode
 from uscdr.models.heroku import OneOffResult, TransferKind, TransferState

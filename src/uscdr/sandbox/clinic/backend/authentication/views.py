@@ -7,12 +7,12 @@ from datetime import timedelta
 from django.contrib.auth.hashers import check_password, make_password
 from django.db import Error, connection, transaction
 from django.utils import timezone
-from patients.models import Patient
-from utils import jobs, mail
-from utils.api import MANAGERS, Refused, api, require
 
 from authentication import lockout
 from authentication.models import Token, User, VerificationCode
+from patients.models import Patient
+from utils import jobs, mail
+from utils.api import MANAGERS, Refused, api, require
 
 log = logging.getLogger(__name__)
 

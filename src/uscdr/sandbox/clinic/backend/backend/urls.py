@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
-from utils.views import database_opened
 
 from backend import views
+from utils.views import database_opened
 
 urlpatterns = [
     path("health", views.process_health),

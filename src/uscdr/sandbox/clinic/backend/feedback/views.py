@@ -1,10 +1,10 @@
 """What patients said, and who has not answered yet."""
 
 from django.db.models import Avg, Count
-from patients.models import MedicalRecord, Patient
-from utils.api import MANAGERS, Refused, api, require
 
 from feedback.models import Feedback
+from patients.models import MedicalRecord, Patient
+from utils.api import MANAGERS, Refused, api, require
 
 RATINGS = range(1, 6)
 PENDING_SHOWN = 50

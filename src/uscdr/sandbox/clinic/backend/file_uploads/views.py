@@ -3,10 +3,10 @@
 from urllib.request import urlopen
 
 from django.http import HttpResponse
-from utils.api import CLINIC, api, found
-from utils.storage import address
 
 from file_uploads.models import PatientDocument, UploadedFile
+from utils.api import CLINIC, api, found
+from utils.storage import address
 
 
 def as_json(request, row):

@@ -1,10 +1,10 @@
 """Campaigns and articles, with the addresses of their images."""
 
 from django.db.models import F
-from utils.api import api, found, paged
-from utils.storage import address
 
 from health_info.models import HealthCampaign, HealthInformation
+from utils.api import api, found, paged
+from utils.storage import address
 
 
 def campaign_json(request, campaign):

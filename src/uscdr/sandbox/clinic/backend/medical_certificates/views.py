@@ -2,10 +2,10 @@
 
 from django.http import HttpResponse
 from django.template import Context, Template
-from utils import pdf
-from utils.api import CLINIC, api, found
 
 from medical_certificates.models import MedicalCertificate
+from utils import pdf
+from utils.api import CLINIC, api, found
 
 
 def own(user):

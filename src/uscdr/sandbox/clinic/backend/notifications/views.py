@@ -1,8 +1,7 @@
 """The own notifications."""
 
-from utils.api import api, paged
-
 from notifications.models import Notification
+from utils.api import api, paged
 
 
 def as_json(notification):

@@ -1,11 +1,11 @@
 """Patients and their records: bare lists without pages, as the original answers them."""
 
-from authentication.models import User
 from django.db.models import Count, Q
+
+from authentication.models import User
+from patients.models import Consultation, DentalRecord, MedicalRecord, Patient
 from utils import encryption, jobs
 from utils.api import CLINIC, Refused, api, found, require
-
-from patients.models import Consultation, DentalRecord, MedicalRecord, Patient
 
 SEARCHED = ("first_name", "last_name", "email", "user__id_number")
 

@@ -1,9 +1,10 @@
 """The figures of each kind of report, as a header and rows."""
 
-from authentication.models import User
 from django.core.exceptions import FieldError
 from django.db.models import Avg, Count
 from django.db.models.functions import TruncMonth
+
+from authentication.models import User
 from feedback.models import Feedback
 from health_info.models import HealthCampaign
 from medical_certificates.models import MedicalCertificate

@@ -7,11 +7,11 @@ from django.db.models import F
 from django.http import HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
-from utils import jobs
-from utils.api import CLINIC, Refused, api, found, paged, require
 
 from reports import formats, generation
 from reports.models import GeneratedReport, ReportTemplate
+from utils import jobs
+from utils.api import CLINIC, Refused, api, found, paged, require
 
 
 def template_json(template):

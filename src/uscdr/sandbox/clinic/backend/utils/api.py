@@ -3,9 +3,10 @@
 import functools
 import json
 
-from authentication.models import Token, User
 from django.http import JsonResponse
 from django.views.decorators.csrf import csrf_exempt
+
+from authentication.models import Token, User
 
 CLINIC = frozenset({User.Role.ADMIN, User.Role.STAFF, User.Role.DOCTOR, User.Role.DENTIST, User.Role.NURSE})
 MANAGERS = frozenset({User.Role.ADMIN, User.Role.STAFF})

@@ -6,8 +6,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
-from notifications.models import Notification, NotificationLog
 
+from notifications.models import Notification, NotificationLog
 from utils import mail
 from utils.models import Job, WorkerHeartbeat
 

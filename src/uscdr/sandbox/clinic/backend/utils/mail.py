@@ -5,6 +5,7 @@ import logging
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend
+
 from notifications.models import GlobalEmailSettings
 
 log = logging.getLogger(__name__)

@@ -1,14 +1,14 @@
 """Health, mail and the application's own backup book."""
 
-from authentication.models import User
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import connection
 from django.http import HttpResponse
 from django.utils import timezone
+
+from authentication.models import User
 from notifications.models import GlobalEmailSettings, SystemEmailConfiguration
 from patients.models import Patient
-
 from utils import mail
 from utils.api import MANAGERS, Refused, api, require
 from utils.models import BackupStatus

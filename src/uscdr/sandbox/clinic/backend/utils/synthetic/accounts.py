@@ -2,8 +2,9 @@
 
 import os
 
-from authentication.models import Token, User
 from django.contrib.auth.hashers import make_password
+
+from authentication.models import Token, User
 
 STAFF = (("DOCTOR", "Dr. Reyes"), ("DOCTOR", "Dr. Santos"), ("DENTIST", "Dr. Torres"), ("NURSE", "Nurse Villa"))
 CHIEF = "chief@clinic.usc-pis.example"

@@ -15,7 +15,6 @@ from health_info.models import (
 from notifications.models import NotificationCampaign, NotificationPreference, NotificationTemplate
 from reports import formats, generation
 from reports.models import GeneratedReport, ReportBookmark, ReportChart, ReportMetric, ReportSchedule, ReportTemplate
-
 from utils.models import BackupSchedule, BackupStatus, SystemHealthMetric
 from utils.synthetic import words
 

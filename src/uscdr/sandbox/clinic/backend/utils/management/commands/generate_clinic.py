@@ -3,18 +3,18 @@
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 
-from authentication.models import User
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 from django.utils import timezone
+
+from authentication.models import User
 from feedback.models import Feedback
 from file_uploads.models import PatientDocument
 from medical_certificates.models import CertificateTemplate, MedicalCertificate
 from notifications.models import Notification, NotificationTemplate
 from patients.models import Consultation, DentalRecord, MedicalRecord, Patient
-
 from utils.synthetic import accounts, extras, load, people, records
 from utils.synthetic.plan import Plan, next_key
 

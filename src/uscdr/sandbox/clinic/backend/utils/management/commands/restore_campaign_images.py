@@ -2,6 +2,7 @@
 
 from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand
+
 from health_info.models import HealthCampaign
 
 
