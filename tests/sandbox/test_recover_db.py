@@ -78,7 +78,8 @@ class Desk:
         """All rows of b001, in the same order."""
         link = self.api("/client/v11/apps/usc-pis/transfers/1/actions/public-url", "POST")["url"]
         dump = self.state / "b001.dump"
-        dump.write_bytes(httpx.get(link, verify=ssl.create_default_context(cafile=self.contract["ca_file"]), trust_env=False).content)
+        trust = ssl.create_default_context(cafile=self.contract["ca_file"])
+        dump.write_bytes(httpx.get(link, verify=trust, trust_env=False).content)
         done = subprocess.run(
             [find_tool("pg_restore", minimum_major=17).path, "--data-only", "--no-owner", "-f", "-", str(dump)],
             capture_output=True,
