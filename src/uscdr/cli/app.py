@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from uscdr.cli import backup, drill, recover, runbook, runs, sandbox
 from uscdr.cli.context import Globals
 
 EXITS = """\b
@@ -26,12 +27,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.add_typer(recover.app, name="recover")
-app.add_typer(backup.app, name="backup")
-app.add_typer(runs.app, name="runs")
-app.add_typer(drill.app, name="drill")
-app.add_typer(sandbox.app, name="sandbox")
-app.command("runbook")(runbook.runbook)
+GROUPS = ("recover", "backup", "runs", "drill", "sandbox")
+"""Each is a module beside this one with a Typer application `app`."""
+COMMANDS = ("runbook",)
+"""Each is a module beside this one with a function of its own name."""
+
+
+def load(arguments: Sequence[str]) -> typer.Typer:
+    """The application with those commands that the arguments name, or with all: each costs start-up time."""
+    named = set(arguments) & {*GROUPS, *COMMANDS} or {*GROUPS, *COMMANDS}
+    for group in GROUPS:
+        if group in named:
+            app.add_typer(import_module(f"uscdr.cli.{group}").app, name=group)
+    for command in COMMANDS:
+        if command in named:
+            app.command(command)(getattr(import_module(f"uscdr.cli.{command}"), command))
+    return app
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so

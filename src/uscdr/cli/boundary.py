@@ -25,11 +25,20 @@ def run(arguments: Sequence[str]) -> int:
         return _print_version(__version__)
     try:
         _refuse_unreadable(arguments)
-        return _dispatch(arguments)
+        return _list_runs() if list(arguments) == ["runs", "list"] else _dispatch(arguments)
     except BrokenPipeError:
         return _silence()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the boundary: a person gets words, whatever happened
         return _tell(_in_words(error), arguments)
+
+
+def _list_runs() -> int:
+    """The list of runs without options: the parser alone would take most of the time."""
+    from uscdr.cli.listing import show_runs
+    from uscdr.ui.console import Output
+
+    show_runs(Output())
+    return int(ExitCode.DONE)
 
 
 def _in_words(error: BaseException) -> UscdrError:
@@ -54,10 +63,10 @@ def _refuse_unreadable(arguments: Sequence[str]) -> None:
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
-    from uscdr.cli.app import app
+    from uscdr.cli.app import load
 
     try:
-        code = app(args=list(arguments), prog_name="uscdr", standalone_mode=True)
+        code = load(arguments)(args=list(arguments), prog_name="uscdr", standalone_mode=True)
     except SystemExit as leaving:
         _uncover(leaving)
         code = leaving.code

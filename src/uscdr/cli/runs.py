@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.context import options, state
+from uscdr.cli.context import options
 
 app = typer.Typer(no_args_is_help=True, help="Every run, from its journal.")
 RunArgument = Annotated[str | None, typer.Argument(help="A run's id or its beginning; default: the newest that fits.")]
@@ -16,13 +16,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout."
 @app.command("list")
 def list_runs(context: typer.Context, *, as_json: JsonOption = False) -> None:
     """Every run, oldest first."""
-    from dataclasses import asdict
+    from uscdr.cli.listing import show_runs
 
-    from uscdr.journal.runs import summaries
-    from uscdr.ui.tables import show_table
-
-    rows = [asdict(summary) for summary in summaries(state())]
-    show_table(rows, options(context).output(json_lines=as_json), plain=True, empty="No run yet.")
+    show_runs(options(context).output(json_lines=as_json))
 
 
 @app.command()

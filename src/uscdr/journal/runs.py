@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ class RunSummary:
 
 def new_run_id(scenario: str) -> str:
     """A run id that sorts by time, e.g. `20261123T031500Z-db-4f2a9c`."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{scenario}-{secrets.token_hex(3)}"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{scenario}-{os.urandom(3).hex()}"
 
 
 def journals(state: Path) -> Iterator[Path]:
