@@ -18,15 +18,6 @@ EXIT STATUS
   4 not confirmed                5 outcome unknown: says what to look at
   6 another operator's lock      130 interrupted; the journal says where"""
 
-app = typer.Typer(
-    name="uscdr",
-    help="Bring USC-PIS back: database, application, media, infrastructure.",
-    epilog=EXITS,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
 GROUPS = ("recover", "backup", "runs", "drill", "sandbox")
 """Each is a module beside this one with a Typer application `app`."""
 COMMANDS = ("runbook",)
@@ -35,6 +26,16 @@ COMMANDS = ("runbook",)
 
 def load(arguments: Sequence[str]) -> typer.Typer:
     """The application with those commands that the arguments name, or with all: each costs start-up time."""
+    app = typer.Typer(
+        name="uscdr",
+        help="Bring USC-PIS back: database, application, media, infrastructure.",
+        epilog=EXITS,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    app.callback()(root)
     named = set(arguments) & {*GROUPS, *COMMANDS} or {*GROUPS, *COMMANDS}
     for group in GROUPS:
         if group in named:
@@ -53,7 +54,6 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
         raise typer.Exit
 
 
-@app.callback()
 def root(
     context: typer.Context,
     *,

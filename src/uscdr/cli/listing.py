@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 
-from uscdr.journal.runs import summaries
+from uscdr.journal import runs
 from uscdr.settings import state_directory
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
@@ -13,5 +13,5 @@ from uscdr.ui.tables import show_table
 
 def show_runs(output: Output) -> None:
     """Every run, oldest first, on stdout."""
-    rows = [asdict(summary) for summary in summaries(state_directory(os.environ))]
+    rows = [asdict(summary) for summary in runs.summaries(state_directory(os.environ))]
     show_table(rows, output, plain=True, empty="No run yet.")
