@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from typing import ClassVar
 
 from uscdr.engine.step import Action, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.postgres import TableDigest, TableKeys
+from uscdr.pool import run_all
 from uscdr.providers.ports import Database
 from uscdr.scenarios.results import ChosenBackup, Ledger, LedgerLine, Proof
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import plural, sql
 
 MOST_RANGES = 12
+COMPARED_AT_ONCE = 2
 INTEGER = re.compile("-?[0-9]+")
 
 
@@ -66,10 +69,16 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
         now = {digest.name: digest for digest in self._deps.frozen.digests(live)}
         then = {digest.name: digest for digest in self._deps.candidate.digests()}
         volatile = set(self._deps.config.app.volatile_tables)
-        lines = []
-        for name in sorted(now.keys() | then.keys()):
-            tell.progress(f"comparing {name}")
-            lines.append(_line(name, (now.get(name), then.get(name)), (live, scratch), volatile=name in volatile))
+        tell.progress("comparing the tables that differ")
+        names = sorted(now.keys() | then.keys())
+        lines = run_all(
+            [
+                partial(_line, name, (now.get(name), then.get(name)), (live, scratch), volatile=name in volatile)
+                for name in names
+            ],
+            workers=COMPARED_AT_ONCE,
+            stop=self._deps.stop.event,
+        )
         counted = [line for line in lines if not line.volatile]
         known = [line.lost for line in counted]
         return Ledger(
