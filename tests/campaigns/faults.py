@@ -122,8 +122,8 @@ def one_case(stand: Stand, tally: Tally, fault: Fault) -> None:
         "--call", str(fault.call), "--count", str(fault.count),
     )  # fmt: skip
     ended = _disturbed(product, phrase, fault)
+    stand.errand("sandbox", "fault", "clear")  # what was not met must not meet our own looks
     wrong += _verdict(stand, ended, fault)
-    stand.errand("sandbox", "fault", "clear")
     _cancel_hanging(stand, fault)
     if ended.code != 0:
         wrong += resumed(stand, product, phrase)
