@@ -14,7 +14,9 @@ LONGEST_ARGUMENT = 4096
 
 def main() -> None:
     """The console script."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    _let_go()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -104,6 +106,17 @@ def _tell(error: UscdrError, arguments: Sequence[str]) -> int:
 
     render_error(error, Output(json_lines="--json" in arguments, color=False if "--no-color" in arguments else None))
     return int(error.exit_code)
+
+
+def _let_go() -> None:
+    """What an output could not take is dropped here; the interpreter would try again at exit, and complain."""
+    for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            sink = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(sink, descriptor)
 
 
 def _silence() -> int:
