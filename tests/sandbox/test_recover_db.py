@@ -109,7 +109,7 @@ def _sorted(script: str) -> str:
 def desk() -> Iterator[Desk]:
     with tempfile.TemporaryDirectory(prefix="uscdr-recover-") as state:
         desk = Desk(Path(state))
-        desk.call("sandbox", "up", "--patients", "60")
+        desk.call("sandbox", "up", "--patients", "60", "--keep", "60")
         try:
             desk.call("sandbox", "break", "db", "--how", "delete-rows")
             yield desk
@@ -176,6 +176,15 @@ def test_the_journal_tells_it_all(desk: Desk) -> None:
         assert words in report
     again = desk.call("runs", "resume", code=2)
     assert "no unfinished run" in again.stderr or "finished" in again.stderr
+
+
+@pytest.mark.parametrize("how", ["drop-table", "truncate", "scramble-text", "wrong-data-load", "unreachable"])
+def test_every_other_damage_is_undone_in_every_table_with_one_restore(desk: Desk, how: str) -> None:
+    backup, before = desk.backup(), desk.writes()
+    desk.call("sandbox", "break", "db", "--how", how)
+    desk.call(*RECOVER, "--confirm", desk.phrase())
+    assert desk.content() == backup
+    assert len([write for write in desk.writes()[len(before) :] if write.endswith("/restores")]) == 1
 
 
 def test_a_drill_leaves_a_report_and_no_sandbox(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def _winner(descriptor: int) -> Holder | None:
         holder = _read(descriptor)
         if (holder is not None and _may_live(holder)) or time.monotonic() >= deadline:
             return holder
-        time.sleep(NAMING_INTERVAL)
+        time.sleep(NAMING_INTERVAL)  # an interval between two looks
 
 
 def _may_live(holder: Holder) -> bool:

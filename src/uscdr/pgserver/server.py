@@ -210,7 +210,7 @@ def _end(pid: int) -> None:
         while birth(pid) == born:
             if time.monotonic() > deadline:
                 break
-            time.sleep(0.02)
+            time.sleep(0.02)  # an interval between two looks
         else:
             return
     raise MachineError(f"the private PostgreSQL server, process {pid}, would not end")
