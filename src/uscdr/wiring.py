@@ -27,7 +27,8 @@ from uscdr.providers.heroku.backups import HerokuBackups
 from uscdr.providers.heroku.client import HerokuClient
 from uscdr.providers.heroku.platform import HerokuPlatform
 from uscdr.providers.http import open_client, trust
-from uscdr.providers.ports import Backups, Platform, Scratch
+from uscdr.providers.ports.database import Scratch
+from uscdr.providers.ports.platform import Backups, Platform
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.retry import Wait
 from uscdr.providers.scratch import LocalScratch

@@ -52,7 +52,7 @@ from uscdr.models.postgres import (
     TableSize,
 )
 from uscdr.models.web import WebAnswer
-from uscdr.providers.ports import Progress
+from uscdr.providers.ports.progress import Progress
 
 T = TypeVar("T")
 BUCKET = 4096

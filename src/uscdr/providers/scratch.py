@@ -18,7 +18,8 @@ from pydantic import SecretStr
 from uscdr.errors import CheckFailed, ProviderError
 from uscdr.pgserver.process import birth
 from uscdr.pgserver.server import LocalPostgres, reap, start
-from uscdr.providers.ports import Database, Progress
+from uscdr.providers.ports.database import Database
+from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import archive as archives
 from uscdr.providers.postgres import restoring
 from uscdr.providers.postgres.archive import Archive

@@ -17,7 +17,9 @@ from uscdr.engine.wait import Stop
 from uscdr.errors import MachineError, UscdrError
 from uscdr.models.heroku import Transfer
 from uscdr.models.postgres import Invariant, TableDigest
-from uscdr.providers.ports import Backups, Database, Progress, Scratch
+from uscdr.providers.ports.database import Database, Scratch
+from uscdr.providers.ports.platform import Backups
+from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.results import Proof
 
 LOOK_EVERY = 0.1

@@ -11,7 +11,9 @@ from pydantic import SecretStr
 from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput, NotFound
 from uscdr.models.heroku import App, Attachment
-from uscdr.providers.ports import Backups, Database, Platform, ServiceStatus, Website
+from uscdr.providers.ports.database import Database
+from uscdr.providers.ports.platform import Backups, Platform
+from uscdr.providers.ports.web import ServiceStatus, Website
 from uscdr.scenarios.candidate import Candidate
 from uscdr.scenarios.frozen import FrozenLook
 from uscdr.scenarios.model import Config, Target

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from uscdr.errors import UscdrError
 from uscdr.models.postgres import TableDigest
-from uscdr.providers.ports import Database
+from uscdr.providers.ports.database import Database
 
 
 class FrozenLook:

@@ -8,7 +8,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from uscdr.models.web import WebAnswer
-from uscdr.providers.ports import Website
+from uscdr.providers.ports.web import Website
 from uscdr.verify.verdict import Finding
 
 OK = 200

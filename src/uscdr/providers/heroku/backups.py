@@ -15,7 +15,7 @@ from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.heroku.errors import PROVIDER
 from uscdr.providers.heroku.fields import items, record
 from uscdr.providers.http import segment
-from uscdr.providers.ports import Progress
+from uscdr.providers.ports.progress import Progress
 
 _NAME = re.compile(r"([abcr])0*(\d+)")
 

@@ -20,7 +20,7 @@ from uscdr.providers.exchange import describe, is_untrusted
 from uscdr.providers.heroku.client import HerokuClient
 from uscdr.providers.heroku.errors import PROVIDER
 from uscdr.providers.http import is_private, open_client
-from uscdr.providers.ports import Progress
+from uscdr.providers.ports.progress import Progress
 
 MAGIC = b"PGDMP"
 """How a dump in PostgreSQL's custom format begins."""

@@ -8,7 +8,7 @@ from uscdr.engine.step import Action, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.providers.ports import Website
+from uscdr.providers.ports.web import Website
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.model import HttpCheck
 from uscdr.scenarios.results import ApplicationChecked, MaintenanceSet, VerifiedData

@@ -6,7 +6,7 @@ from uscdr.engine.step import Action, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.heroku import Attachment, DatabaseInfo, Schedule, Transfer
 from uscdr.models.postgres import InvariantResult
-from uscdr.providers.ports import Database
+from uscdr.providers.ports.database import Database
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, StatusSeen
 from uscdr.scenarios.steps.base import DepsStep

@@ -13,7 +13,7 @@ from uscdr.engine.step import Action, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.postgres import TableDigest, TableKeys
 from uscdr.pool import run_all
-from uscdr.providers.ports import Database
+from uscdr.providers.ports.database import Database
 from uscdr.scenarios.results import ChosenBackup, Ledger, LedgerLine, Proof
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import plural, sql

@@ -9,8 +9,8 @@ from heroku_wire import Connect, StartPeer, answer
 from test_heroku_faults import READS, WRITES
 
 from uscdr.errors import ProviderError, WriteRefused
-from uscdr.providers import ports
 from uscdr.providers.http import READING_POSTS, ReadOnlyTransport, only_reads
+from uscdr.providers.ports.platform import Backups, Platform
 
 pytest_plugins = ("heroku_wire",)
 
@@ -54,7 +54,7 @@ def test_the_record_names_method_path_and_effect(peer: StartPeer, connect: Conne
 
 def test_the_tables_of_these_tests_cover_both_ports() -> None:
     """A method that joins a port must join READS or WRITES; whether it writes is said in its docstring."""
-    for port in (ports.Platform, ports.Backups):
+    for port in (Platform, Backups):
         for name, method in inspect.getmembers(port, inspect.isfunction):
             if name.startswith("_") or name == "download":
                 continue

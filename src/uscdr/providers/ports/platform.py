@@ -1,4 +1,4 @@
-"""What the rooms above may ask of a provider. Each docstring is a contract.
+"""The hosting platform: what the rooms above may ask of it. Each docstring is a contract.
 
 Every call may raise `CredentialsRefused`, `NotFound`, `Conflict`, `RateLimited` or a plain `ProviderError`
 (errors.py). Reads are retried inside the adapter. A write is never resent once it may have arrived: it raises
@@ -9,7 +9,6 @@ anything is sent. Writes are marked (write).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -28,24 +27,9 @@ from uscdr.models.heroku import (
     Release,
     Schedule,
     SignedUrl,
-    StatusReport,
     Transfer,
 )
-from uscdr.models.postgres import (
-    Extension,
-    Invariant,
-    InvariantResult,
-    Migration,
-    ServerFacts,
-    Session,
-    TableDigest,
-    TableKeys,
-    TableSize,
-)
-from uscdr.models.web import WebAnswer
-
-Progress = Callable[[int, int | None], None]
-"""Called with bytes done and bytes in all (None when unknown)."""
+from uscdr.providers.ports.progress import Progress
 
 
 class Platform(Protocol):
@@ -160,95 +144,4 @@ class Backups(Protocol):
 
     def download(self, link: SignedUrl, destination: Path, progress: Progress) -> Download:
         """Stream to a new 0600 file, hashing on the way; a short or non-dump body is an error, not a file."""
-        ...
-
-
-class ServiceStatus(Protocol):
-    """A provider's public status page."""
-
-    def current(self) -> StatusReport:
-        """Its colours and open incidents now."""
-        ...
-
-
-class Website(Protocol):
-    """The application as its users reach it."""
-
-    def ask(
-        self, method: str, path: str, *, token: SecretStr | None = None, json_body: Mapping[str, object] | None = None
-    ) -> WebAnswer:
-        """One request, redirects followed on the same host only; the adapter has its time-outs.
-
-        An unreachable application raises ProviderError; any HTTP status is an answer.
-        """
-        ...
-
-    def sign_in(self, email: str, password: SecretStr) -> SecretStr:
-        """The check account's token. Creates it once and notes the login (write)."""
-        ...
-
-
-class Database(Protocol):
-    """One database through read-only sessions with statement and lock time-outs (seconds in the adapter)."""
-
-    def facts(self) -> ServerFacts:
-        """Version, name, size; also the test whether the database answers."""
-        ...
-
-    def tables(self) -> tuple[TableSize, ...]:
-        """Every ordinary user table, by name."""
-        ...
-
-    def counts(self, tables: Sequence[str]) -> Mapping[str, int]:
-        """Exact counts, never estimates; several at once on separate connections."""
-        ...
-
-    def digests(self, tables: Sequence[str]) -> tuple[TableDigest, ...]:
-        """Exact counts and content digests, comparable between servers and versions."""
-        ...
-
-    def keys(self, table: str, *, buckets: Sequence[int] | None = None) -> TableKeys:
-        """The primary keys of one table: integers and UUIDs as text, any other as a digest that still compares.
-
-        With `buckets` only the keys in those buckets of the table's digest.
-        """
-        ...
-
-    def newest(self, columns: Sequence[str]) -> Mapping[str, str | None]:
-        """For each `table.column` the newest timestamp as ISO 8601 UTC, None when empty or missing."""
-        ...
-
-    def invariants(self, wanted: Sequence[Invariant]) -> tuple[InvariantResult, ...]:
-        """Ask each invariant; a failing query is a result with `holds=None`, never an exception."""
-        ...
-
-    def extensions(self) -> tuple[Extension, ...]:
-        """Installed extensions."""
-        ...
-
-    def migrations(self) -> tuple[Migration, ...]:
-        """Applied Django migrations; empty when there is no such table."""
-        ...
-
-    def sessions(self) -> tuple[Session, ...]:
-        """Other clients' sessions on this database."""
-        ...
-
-    def end_sessions(self) -> int:
-        """End other clients' sessions; how many were ended (write, idempotent)."""
-        ...
-
-
-class Scratch(Protocol):
-    """A private PostgreSQL on this machine, gone when the context ends, however it ends."""
-
-    def prepare(self) -> None:
-        """Begin to start the server in the background; never needed, never harmful."""
-        ...
-
-    def restore(self, dump: Path, progress: Progress) -> AbstractContextManager[Database]:
-        """Restore a custom-format dump into an empty database and open it.
-
-        Raises `CheckFailed` when the dump does not decode or restore, with the tool's own reason.
-        """
         ...

@@ -1,0 +1,67 @@
+"""Records and what name servers say of them. TTLs are seconds; names are absolute, lower case, without a final dot."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from uscdr.models.base import Fact
+
+RecordType = Literal["A", "AAAA", "ALIAS", "CAA", "CNAME", "NS", "SOA", "TXT"]
+
+
+class RecordSet(Fact):
+    """All values of one name and type. Values are in presentation form; host names without a final dot."""
+
+    name: str
+    type: RecordType
+    ttl: int
+    values: tuple[str, ...]
+    extras: dict[str, str] = Field(default_factory=dict)
+    """What only this provider knows of it, e.g. `proxied: true`; part of a rollback, never of a comparison."""
+
+    def same_values(self, other: RecordSet | None) -> bool:
+        """Whether both name the same targets, whatever their order, TTL and letter case."""
+        if other is None or (self.name, self.type) != (other.name, other.type):
+            return False
+        return {v.lower().rstrip(".") for v in self.values} == {v.lower().rstrip(".") for v in other.values}
+
+
+class NameServer(Fact):
+    """One address of one authoritative server."""
+
+    host: str
+    address: str
+    port: int = 53
+
+
+class ServerAnswer(Fact):
+    """What one authoritative server said when asked directly, without recursion."""
+
+    server: NameServer
+    state: Literal["answered", "no such record", "lame", "refused", "timeout"]
+    records: RecordSet | None = None
+    serial: int | None = None
+
+
+class Sighting(Fact):
+    """What every authoritative server says now."""
+
+    answers: tuple[ServerAnswer, ...]
+
+    def all_say(self, wanted: RecordSet) -> bool:
+        """Whether every server answered, authoritatively, with the wanted values. No server at all is no yes."""
+        return bool(self.answers) and all(
+            one.records is not None and one.state == "answered" and wanted.same_values(one.records)
+            for one in self.answers
+        )
+
+
+class Caution(Fact):
+    """What about a name will make a change fail or mislead: `what` was found, `so` what follows."""
+
+    name: str
+    what: str
+    so: str
+    blocks: bool = False

@@ -1,0 +1,107 @@
+"""What a media service holds. Times are aware UTC datetimes, sizes are bytes, digests lower-case hex."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from uscdr.models.base import Fact
+
+ResourceType = Literal["image", "raw", "video"]
+RESOURCE_TYPES: tuple[ResourceType, ...] = ("image", "raw", "video")
+
+
+class AssetKey(Fact):
+    """What names an asset in a cloud: raw ids include the extension, image and video ids do not."""
+
+    resource_type: ResourceType
+    public_id: str
+    delivery: Literal["upload", "private", "authenticated"] = "upload"
+
+    def __str__(self) -> str:
+        return f"{self.resource_type}/{self.delivery}/{self.public_id}"
+
+
+class Asset(Fact):
+    """One asset as the service lists it. `etag` is the MD5 of the original, where the call tells it."""
+
+    key: AssetKey
+    asset_id: str = ""
+    format: str = ""
+    version: int = 0
+    bytes: int = 0
+    etag: str = ""
+    placeholder: bool = False
+    """Deleted, but its backup is kept: a row without a file, never to be counted as present."""
+    created_at: datetime | None = None
+    url: str = ""
+    """Where the original is delivered (https unless the target says otherwise)."""
+    tags: tuple[str, ...] = ()
+    context: dict[str, str] = Field(default_factory=dict)
+    asset_folder: str | None = None
+    display_name: str | None = None
+
+    @property
+    def present(self) -> bool:
+        """Whether there is a file behind the row."""
+        return not self.placeholder
+
+
+class AssetVersion(Fact):
+    """One version in the service's own backup, newest last."""
+
+    version_id: str
+    version: int = 0
+    bytes: int = 0
+    created_at: datetime | None = None
+    restorable: bool = True
+
+
+class AssetDetails(Fact):
+    """One asset with the versions in the service's own backup."""
+
+    asset: Asset
+    versions: tuple[AssetVersion, ...] = ()
+
+
+class Restored(Fact):
+    """One item of a batch restore: the asset as it is now, or why it did not come back."""
+
+    key: AssetKey
+    asset: Asset | None = None
+    error: str = ""
+
+
+class Quota(Fact):
+    """How many Admin API calls are left in the current hour, as the last answer told."""
+
+    limit: int
+    remaining: int
+    resets_at: datetime
+
+
+class MediaUsage(Fact):
+    """The account's plan and what it holds."""
+
+    plan: str
+    objects: int
+    storage_bytes: int
+    quota: Quota | None = None
+
+
+class MediaDownload(Fact):
+    """A finished download: size, MD5 (the service's own digest) and SHA-256."""
+
+    size: int
+    md5: str
+    sha256: str
+
+
+class MediaAccount(Fact):
+    """A cloud and the credentials for it."""
+
+    cloud: str
+    api_key: str
+    api_secret: SecretStr

@@ -1,0 +1,66 @@
+"""What a new place at the platform is made of. Times are aware UTC datetimes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from uscdr.models.base import Fact
+
+
+class Plan(Fact):
+    """One add-on plan that is sold now: `heroku-postgresql:essential-0`; cents a month, None when not told."""
+
+    name: str
+    state: str = ""
+    cents: int | None = None
+    default: bool = False
+
+
+class Domain(Fact):
+    """One hostname of an app. `cname` is the DNS target, None while the platform has not made it yet."""
+
+    id: str
+    hostname: str
+    kind: str
+    status: str = ""
+    cname: str | None = None
+    acm_status: str | None = None
+    """None, `pending`, `verified`, `dns-verified`, `cert issued`, `failing` or `failed`."""
+    acm_reason: str = ""
+    sni_endpoint: str | None = None
+
+
+class Build(Fact):
+    """One build. `status` is `pending`, `succeeded` or `failed`; slug and release are known once it succeeded."""
+
+    id: str
+    status: str
+    commit: str = ""
+    checksum: str = ""
+    created_at: datetime | None = None
+    slug_id: str | None = None
+    release_id: str | None = None
+    output_url: str | None = Field(default=None, repr=False)
+
+
+class LogDrain(Fact):
+    """One log drain; its address may carry credentials, so only its host is kept."""
+
+    id: str
+    host: str
+
+
+class SourceArchive(Fact):
+    """A gzipped tarball of one commit, on this machine."""
+
+    path: str
+    commit: str
+    sha256: str
+    size: int
+    files: tuple[str, ...]
+    """Every path in the tree, for looks such as `Procfile` or `backend/manage.py`."""
+    procfile: dict[str, str] = Field(default_factory=dict)
+    migrations: tuple[str, ...] = ()
+    """`app.0001_name` for every `*/migrations/NNNN_*.py` in the tree."""

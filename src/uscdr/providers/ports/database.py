@@ -1,0 +1,87 @@
+"""One database, live or in a private PostgreSQL. Errors as in `platform`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from uscdr.models.postgres import (
+    Extension,
+    Invariant,
+    InvariantResult,
+    Migration,
+    ServerFacts,
+    Session,
+    TableDigest,
+    TableKeys,
+    TableSize,
+)
+from uscdr.providers.ports.progress import Progress
+
+
+class Database(Protocol):
+    """One database through read-only sessions with statement and lock time-outs (seconds in the adapter)."""
+
+    def facts(self) -> ServerFacts:
+        """Version, name, size; also the test whether the database answers."""
+        ...
+
+    def tables(self) -> tuple[TableSize, ...]:
+        """Every ordinary user table, by name."""
+        ...
+
+    def counts(self, tables: Sequence[str]) -> Mapping[str, int]:
+        """Exact counts, never estimates; several at once on separate connections."""
+        ...
+
+    def digests(self, tables: Sequence[str]) -> tuple[TableDigest, ...]:
+        """Exact counts and content digests, comparable between servers and versions."""
+        ...
+
+    def keys(self, table: str, *, buckets: Sequence[int] | None = None) -> TableKeys:
+        """The primary keys of one table: integers and UUIDs as text, any other as a digest that still compares.
+
+        With `buckets` only the keys in those buckets of the table's digest.
+        """
+        ...
+
+    def newest(self, columns: Sequence[str]) -> Mapping[str, str | None]:
+        """For each `table.column` the newest timestamp as ISO 8601 UTC, None when empty or missing."""
+        ...
+
+    def invariants(self, wanted: Sequence[Invariant]) -> tuple[InvariantResult, ...]:
+        """Ask each invariant; a failing query is a result with `holds=None`, never an exception."""
+        ...
+
+    def extensions(self) -> tuple[Extension, ...]:
+        """Installed extensions."""
+        ...
+
+    def migrations(self) -> tuple[Migration, ...]:
+        """Applied Django migrations; empty when there is no such table."""
+        ...
+
+    def sessions(self) -> tuple[Session, ...]:
+        """Other clients' sessions on this database."""
+        ...
+
+    def end_sessions(self) -> int:
+        """End other clients' sessions; how many were ended (write, idempotent)."""
+        ...
+
+
+class Scratch(Protocol):
+    """A private PostgreSQL on this machine, gone when the context ends, however it ends."""
+
+    def prepare(self) -> None:
+        """Begin to start the server in the background; never needed, never harmful."""
+        ...
+
+    def restore(self, dump: Path, progress: Progress) -> AbstractContextManager[Database]:
+        """Restore a custom-format dump into an empty database and open it.
+
+        Raises `CheckFailed` when the dump does not decode or restore, with the tool's own reason.
+        """
+        ...

@@ -1,0 +1,53 @@
+"""A zone at its provider, and the name servers that alone decide. Errors as in `platform`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from uscdr.models.dns import Caution, NameServer, RecordSet, RecordType, Sighting
+
+
+class Zone(Protocol):
+    """One zone at the place where it is edited. Only the named records are ever touched."""
+
+    @property
+    def writable(self) -> bool:
+        """False for a zone that only a person can edit."""
+        ...
+
+    def read(self, name: str, record_type: RecordType) -> RecordSet | None:
+        """What the zone holds now, with TTL and the provider's own extras."""
+        ...
+
+    def swap(self, name: str, record_type: RecordType, expected: RecordSet | None, wanted: RecordSet | None) -> None:
+        """Replace `expected` by `wanted` in one transaction (write, idempotent).
+
+        None means no record. Raises `Conflict`, with both values, when the zone no longer holds `expected`; it then
+        is unchanged. A zone that already holds `wanted` is left alone. Reads back, because a server may say yes
+        and ignore the change.
+        """
+        ...
+
+    def instructions(self, expected: RecordSet | None, wanted: RecordSet | None) -> tuple[str, ...]:
+        """What a person would type or click instead."""
+        ...
+
+
+class Verifier(Protocol):
+    """Asks the authoritative servers themselves; what the provider's API says does not count."""
+
+    def authoritative_servers(self, name: str) -> tuple[NameServer, ...]:
+        """Every address of every name server of the zone that `name` is in."""
+        ...
+
+    def look(self, name: str, record_type: RecordType) -> Sighting:
+        """What each of them says now."""
+        ...
+
+    def cautions(self, name: str, target: str) -> tuple[Caution, ...]:
+        """What will make pointing `name` at `target` fail or mislead.
+
+        Apex, CAA without the certificate's issuer, an AAAA left beside, a signed zone, a wildcard, a long TTL, a
+        target that does not resolve.
+        """
+        ...

@@ -1,0 +1,36 @@
+"""Public pages: the providers' status and the application itself. Errors as in `platform`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from uscdr.models.heroku import StatusReport
+from uscdr.models.web import WebAnswer
+
+
+class ServiceStatus(Protocol):
+    """A provider's public status page."""
+
+    def current(self) -> StatusReport:
+        """Its colours and open incidents now."""
+        ...
+
+
+class Website(Protocol):
+    """The application as its users reach it."""
+
+    def ask(
+        self, method: str, path: str, *, token: SecretStr | None = None, json_body: Mapping[str, object] | None = None
+    ) -> WebAnswer:
+        """One request, redirects followed on the same host only; the adapter has its time-outs.
+
+        An unreachable application raises ProviderError; any HTTP status is an answer.
+        """
+        ...
+
+    def sign_in(self, email: str, password: SecretStr) -> SecretStr:
+        """The check account's token. Creates it once and notes the login (write)."""
+        ...
