@@ -105,3 +105,21 @@ class MediaAccount(Fact):
     cloud: str
     api_key: str
     api_secret: SecretStr
+
+
+class KnownAsset(Fact):
+    """What a copy kept elsewhere says of an asset: enough to compare the original with, and to put it back.
+
+    `md5` is what the service calls `etag`; `bytes`, `md5` and `sha256` are of the original file.
+    """
+
+    bytes: int
+    md5: str
+    sha256: str = ""
+    """Empty when the copy holds only the description, not the file."""
+    version: int = 0
+    format: str = ""
+    tags: tuple[str, ...] = ()
+    context: dict[str, str] = Field(default_factory=dict)
+    asset_folder: str | None = None
+    display_name: str | None = None
