@@ -162,14 +162,18 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
     )
 
 
+def sweep(state: Path) -> None:
+    """Remove the dumps that killed processes left: they hold patients' data."""
+    for left in private_directory(state / "scratch").iterdir():
+        if not lock.occupied(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 @contextmanager
 def workplace(state: Path, run: str) -> Iterator[Path]:
     """A private directory for dumps, gone at the end; what killed processes left goes too."""
-    root = private_directory(state / "scratch")
-    for left in root.iterdir():
-        if not lock.occupied(left):
-            shutil.rmtree(left, ignore_errors=True)
-    place = private_directory(root / run)
+    sweep(state)
+    place = private_directory(state / "scratch" / run)
     with lock.occupy(place):
         try:
             yield place

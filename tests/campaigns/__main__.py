@@ -117,6 +117,8 @@ def _run(wanted: set[str], scale: Scale, seed: int) -> int:
     say(f"campaigns, seed {seed}:")
     for tally in tallies.values():
         say(tally.line())
+        for complaint in (*tally.wrong, *tally.doubles, *tally.leaks):
+            say(f"    {complaint}")
     return 0 if all(tally.clean for tally in tallies.values()) else 1
 
 

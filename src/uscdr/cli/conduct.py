@@ -32,6 +32,7 @@ def recover(given: Globals, request: Request, *, confirm: str | None, dry_run: b
 
 def resume(given: Globals, wanted: str | None, *, confirm: str | None, as_json: bool) -> int:
     """Take a run up again; its exit code."""
+    wiring.sweep(state())  # also when there is nothing to resume
     path = runs.find(state(), wanted)
     journal = read(path)
     first = next(journal.events(), None)

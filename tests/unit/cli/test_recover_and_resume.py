@@ -105,6 +105,17 @@ def test_a_finished_run_and_a_dry_run_are_not_resumed(shell: Shell) -> None:
     assert shell.type("runs", "resume", shell.run.run)[0] == 2
 
 
+def test_dumps_left_by_a_run_killed_after_its_end_go_although_there_is_nothing_to_resume(
+    shell: Shell, quick: Path
+) -> None:
+    shell.type("recover", "db", "--confirm", shell.phrase())
+    left = quick / "scratch" / "killed" / "b001.dump"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"patients")
+    assert shell.type("runs", "resume")[0] == 2
+    assert not left.exists()
+
+
 def test_a_run_without_a_first_line_is_not_resumed(shell: Shell, quick: Path) -> None:
     place = quick / "runs" / "20261123T000000Z-db-000000"
     place.mkdir(parents=True)
