@@ -40,8 +40,12 @@ class Verifier(Protocol):
         """Every address of every name server of the zone that `name` is in."""
         ...
 
-    def look(self, name: str, record_type: RecordType) -> Sighting:
-        """What each of them says now."""
+    def look(self, name: str, record_type: RecordType, *, target: str = "") -> Sighting:
+        """What each of them says now.
+
+        Servers never answer with an ALIAS, only with its addresses: `target` is what they are compared with. A
+        server whose addresses overlap with the target's of the same moment is reported as saying `target`.
+        """
         ...
 
     def cautions(self, name: str, target: str) -> tuple[Caution, ...]:
