@@ -15,7 +15,8 @@ from uscdr.models.postgres import Invariant
 from uscdr.providers.heroku.token import find_token
 from uscdr.scenarios.deps import CheckAccount
 from uscdr.scenarios.loader import Loaded, load
-from uscdr.scenarios.model import Config, HerokuTarget, HttpCheck, Target
+from uscdr.scenarios.model import Config, HttpCheck
+from uscdr.scenarios.model_targets import HerokuTarget, Target
 from uscdr.settings import config_directory, state_directory
 
 SANDBOX = "sandbox"

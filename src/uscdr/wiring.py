@@ -159,6 +159,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         memory=remember(around.state, place.key),
         account=place.account,
         ask=around.ask,
+        work=work,
     )
 
 

@@ -31,7 +31,8 @@ from uscdr.scenarios.candidate import Candidate, Demands
 from uscdr.scenarios.deps import Deps, Request
 from uscdr.scenarios.frozen import FrozenLook
 from uscdr.scenarios.loader import load
-from uscdr.scenarios.model import Config, HerokuTarget, HttpCheck, Target
+from uscdr.scenarios.model import Config, HttpCheck
+from uscdr.scenarios.model_targets import HerokuTarget, Target
 from uscdr.scenarios.steps import transfers
 from uscdr.targets import Place, packaged
 
@@ -182,6 +183,7 @@ class Rehearsal:
             memory=remember(self.state, job.place.key),
             account=None,
             ask=lambda question: "done",
+            work=place,
         )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -12,11 +14,21 @@ from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput, NotFound
 from uscdr.models.heroku import App, Attachment
 from uscdr.providers.ports.database import Database
+from uscdr.providers.ports.dns import Verifier, Zone
+from uscdr.providers.ports.media import Media
 from uscdr.providers.ports.platform import Backups, Platform
+from uscdr.providers.ports.provision import Deploys, Provisioning, SourceCode
 from uscdr.providers.ports.web import ServiceStatus, Website
 from uscdr.scenarios.candidate import Candidate
 from uscdr.scenarios.frozen import FrozenLook
-from uscdr.scenarios.model import Config, Target
+from uscdr.scenarios.media.files import MediaFiles
+from uscdr.scenarios.model import Config
+from uscdr.scenarios.model_targets import Target
+
+
+def _missing(what: str) -> Any:
+    return None
+
 
 AskPerson = Callable[[str], str]
 
@@ -30,6 +42,18 @@ class Request:
     safety_capture: bool = True
     anew: bool = False
     """Begin although an earlier run on this target is not finished."""
+    release: str | None = None
+    """app: the release to roll back to, `v12`; default: chosen by what is seen."""
+    ref: str | None = None
+    """app, infra: what to deploy from source; default: the configured one."""
+    app: str | None = None
+    """infra: the name of the new application; None when the old one is brought back in place."""
+    cloud: str | None = None
+    """media: another cloud to put the files into."""
+    files: str | None = None
+    """media: a folder with copies of the files."""
+    kit: str | None = None
+    """media, infra: the escape kit to work from."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +76,26 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class MediaPlace:
+    """Where the media are, where they shall be, and which copies there are."""
+
+    open_old: Callable[[], Media]
+    """The configured cloud. Raises BadInput when no credentials for it are to be had."""
+    open_new: Callable[[], Media] | None
+    """Another cloud, when one was asked for."""
+    status: ServiceStatus
+    files: MediaFiles | None
+
+
+@dataclass(frozen=True)
+class DnsPlace:
+    """The zone at its provider, and the name servers that alone decide."""
+
+    zone: Zone
+    verifier: Verifier
+
+
+@dataclass(frozen=True)
 class Deps:
     """The world as steps see it."""
 
@@ -69,10 +113,23 @@ class Deps:
     memory: Memory
     account: CheckAccount | None
     ask: AskPerson
+    work: Path
+    """A private directory, gone when the process ends."""
+    provisioning: Provisioning = field(default_factory=lambda: _missing("provisioning"))
+    deploys: Deploys = field(default_factory=lambda: _missing("deploys"))
+    media: MediaPlace = field(default_factory=lambda: _missing("media"))
+    source: SourceCode | None = None
+    """None when scenarios.yaml names no repository."""
+    dns: DnsPlace | None = None
 
     @property
     def app(self) -> str:
-        """The application's name at the platform."""
+        """The application that is worked on: the configured one, or the new one that shall take its place."""
+        return self.request.app or self.old_app
+
+    @property
+    def old_app(self) -> str:
+        """The configured application."""
         return self.target.heroku.app
 
     def describe_app(self) -> App:

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from uscdr.models.base import Fact
 from uscdr.models.postgres import Invariant
+from uscdr.scenarios.model_recovery import Recovery
+from uscdr.scenarios.model_targets import Target
 
 DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[smhd])")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -72,40 +74,6 @@ class Application(Fact):
     freshness: tuple[str, ...] = ()
     """`table.column` whose newest value tells when data was last written."""
     dangerous_migrations: tuple[DangerousMigration, ...] = ()
-
-
-class HerokuTarget(Fact):
-    """Where the platform is. The base URLs are for tests and sandboxes."""
-
-    app: str
-    api_url: str = "https://api.heroku.com"
-    data_url: str = "https://api.data.heroku.com"
-    status_url: str = "https://status.heroku.com"
-    database: str = "DATABASE_URL"
-
-
-class CloudinaryTarget(Fact):
-    """Where the media are."""
-
-    cloud: str
-
-
-class DnsTarget(Fact):
-    """Where the domain is."""
-
-    adapter: Literal["manual", "rfc2136", "cloudflare"]
-    zone: str
-
-
-class Target(Fact):
-    """One place that can be recovered."""
-
-    heroku: HerokuTarget
-    cloudinary: CloudinaryTarget | None = None
-    dns: DnsTarget | None = None
-    web: str | None = None
-    """The address to check the application at; default: what the platform says."""
-    ca_file: str | None = None
 
 
 class Contact(Fact):
@@ -178,6 +146,7 @@ class Config(Fact):
     targets: Annotated[dict[str, Target], Field(min_length=1)]
     contacts: tuple[Contact, ...] = ()
     config: ConfigManifest = ConfigManifest()
+    recovery: Recovery = Recovery()
     invariants: tuple[Annotated[Invariant, AfterValidator(bounded)], ...] = ()
     checks: dict[str, tuple[HttpCheck, ...]] = Field(default_factory=dict)
     scenarios: Annotated[dict[str, Scenario], Field(min_length=1)]

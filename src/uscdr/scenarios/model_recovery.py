@@ -1,0 +1,40 @@
+"""What a new place is made of when the old one is lost: `recovery:` in scenarios.yaml."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from uscdr.models.base import Fact
+
+
+class Canary(Fact):
+    """One encrypted column and the plain one beside it: a key that fits makes them equal."""
+
+    table: str
+    encrypted: str
+    plain: str
+
+
+class Recovery(Fact):
+    """How `recover infra` builds the new place. What the old app or the kit knows comes before these defaults."""
+
+    app: str = "usc-pis-recovery"
+    buildpacks: tuple[str, ...] = ("heroku/nodejs", "heroku/python")
+    """Used when neither the old app nor the kit says."""
+    addons: tuple[str, ...] = ("heroku-postgresql:essential-0", "heroku-redis:mini")
+    """Plans to order when the old plan is not sold any more, by service."""
+    silenced: tuple[str, ...] = ("GMAIL_CLIENT_ID", "GMAIL_CLIENT_SECRET", "GMAIL_REFRESH_TOKEN")
+    """Withheld from the copy until the switch: a copy with live mail values writes to real patients."""
+    own_address: tuple[str, ...] = ("SITE_URL", "FRONTEND_URL")
+    """Variables that hold the application's own address."""
+    hosts: str = "ALLOWED_HOSTS"
+    """The variable that lists the names it answers to."""
+    key: str = "PGP_ENCRYPTION_KEY"
+    """The variable without which encrypted columns cannot be read."""
+    canaries: tuple[Canary, ...] = ()
+    single: tuple[str, ...] = ("beat",)
+    """Process types of which there must be exactly one."""
+    backup_hour: Annotated[int, Field(ge=0, le=23)] = 2
+    backup_timezone: str = "Asia/Manila"
