@@ -98,6 +98,13 @@ class Live:
             cursor = connection.execute(query)
             return cursor.fetchall() if cursor.description else []
 
+    def order(self, app: str, plan: str) -> dict[str, Any]:
+        """An add-on that was ordered and came."""
+        made = self.send("POST", f"/apps/{app}/addons", {"plan": plan}, status=201)
+        assert made["state"] == "provisioning"
+        path = f"/apps/{app}/addons/{made['name']}"
+        return dict(until(lambda: (one := self.get(path))["state"] == "provisioned" and one))
+
     def database(self, app: str = "") -> str:
         body = {"app": app or self.app, "addon_attachment": "DATABASE_URL"}
         return str(self.send("POST", "/actions/addon-attachments/resolve", body)[0]["addon"]["id"])

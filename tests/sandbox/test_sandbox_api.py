@@ -98,8 +98,7 @@ def test_ended_plans_are_refused_and_make_nothing(live: Live) -> None:
 
 def test_a_new_app_gets_its_own_database(live: Live) -> None:
     made = live.send("POST", "/apps", {"name": "recovery"}, status=201)
-    addon = live.send("POST", "/apps/recovery/addons", {"plan": "heroku-postgresql:essential-0"}, status=201)
-    assert addon["state"] == "provisioned"
+    addon = live.order("recovery", "heroku-postgresql:essential-0")
     assert live.sql("SELECT current_user <> 'postgres', usesuper FROM pg_user WHERE usename = current_user", "recovery")
     assert (
         live.get("/apps/recovery/config-vars")["DATABASE_URL"]

@@ -135,7 +135,7 @@ def test_a_tree_with_package_json_is_taken_for_node_unless_told(live: Live, tmp_
 def test_a_slug_runs_in_another_app_with_that_apps_database(live: Live) -> None:
     slug = next(one for one in live.get(f"/apps/{live.app}/releases") if one["current"])["slug"]["id"]
     live.send("POST", "/apps", {"name": "twin"}, status=201)
-    live.send("POST", "/apps/twin/addons", {"plan": "heroku-postgresql:essential-0"}, status=201)
+    live.order("twin", "heroku-postgresql:essential-0")
     live.send("POST", "/apps/twin/releases", {"slug": slug}, status=201)
     assert live.release_over("twin")["status"] == "succeeded"
     assert live.settled("twin") == {"web.1": "up"}

@@ -91,7 +91,7 @@ def test_a_restore_of_what_is_no_dump_fails_and_says_why(live: Live) -> None:
 def test_a_backup_of_another_app_can_be_restored_until_it_is_deleted(live: Live) -> None:
     backup = live.capture()
     live.send("POST", "/apps", {"name": "copy"}, status=201)
-    live.send("POST", "/apps/copy/addons", {"plan": "heroku-postgresql:essential-0"}, status=201)
+    live.order("copy", "heroku-postgresql:essential-0")
     restored = live.restore(backup["to_url"], "copy")
     assert (restored["succeeded"], restored["num"]) == (True, 1)
     assert live.sql(COUNT, "copy") == live.sql(COUNT)

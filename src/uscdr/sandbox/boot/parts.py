@@ -68,7 +68,7 @@ async def assemble(state: StateDir, request: UpRequest, runtime: Runtime, stack:
     rendezvous = RendezvousServer(files.server_context())
     rendezvous_port = await rendezvous.start()
     stack.push_async_callback(rendezvous.stop)
-    world = World(token=f"HRKU-{secrets.token_urlsafe(32)}")
+    world = World()
     trust, ledger = _trust(files.ca_file), Ledger(state.processes)
     supervisor, fronts = Supervisor(runtime, ledger), Fronts()
     releases = Releases(world, supervisor)

@@ -13,7 +13,7 @@ from uscdr.sandbox.builds.slugs import BuildFailed
 from uscdr.sandbox.builds.stream import OutputStream
 from uscdr.sandbox.data.download import DownloadFailed, download
 from uscdr.sandbox.web.errors import ApiError
-from uscdr.sandbox.world.entities import STACK, Build, Slug, new_id
+from uscdr.sandbox.world.entities import Build, Slug, new_id
 
 if TYPE_CHECKING:
     from uscdr.sandbox.builds.releases import Releases
@@ -45,11 +45,12 @@ class Builds:
         version: str | None = None,
         checksum: str | None = None,
         buildpacks: list[dict[str, str]] | None = None,
+        fault: str = "",
     ) -> Build:
         """Begin a build of an archive at `source_url`. Raises 409 while another one runs."""
         if any(one.status == "pending" for one in app.builds):
             raise ApiError(409, "conflict", "A build is already in progress for this app.")
-        build = Build(source_url, version, checksum, OutputStream(), buildpacks=buildpacks or [])
+        build = Build(source_url, version, checksum, OutputStream(), buildpacks=buildpacks or [], fault=fault)
         app.builds.append(build)
         task = asyncio.create_task(self._carry_out(app, build))
         self._tasks.add(task)
@@ -81,14 +82,17 @@ class Builds:
 
     async def _compile(self, app: App, build: Build, archive: Path) -> None:
         say = build.output.line
-        say(f"-----> Building on the {STACK['name'].title()} stack")
+        say(f"-----> Building on the {app.stack.title()} stack")
         if build.checksum and build.checksum != await asyncio.to_thread(slugs.digest, archive):
             raise BuildFailed("The source archive does not have the checksum given.")
         say("-----> Determining which buildpack to use for this app")
         commit = build.version or build.id.replace("-", "")
         named = [str(one.get("url") or one.get("name")) for one in build.buildpacks] or app.buildpacks
         slug = await asyncio.to_thread(slugs.make, archive, self._slugs, commit=commit, buildpacks=named)
+        slug.stack = app.stack
         say(f"-----> {slug.language} app detected")
+        if build.fault == "build-fails":
+            raise BuildFailed("Could not find a version that satisfies the requirement gunicorn (from versions: none)")
         say("-----> Discovering process types")
         say(f"       Procfile declares types -> {', '.join(slug.process_types) or '(none)'}")
         say("-----> Compressing...")
@@ -99,7 +103,8 @@ class Builds:
         say = build.output.line
         say("-----> Launching...")
         build.slug = slug
-        build.release = self._releases.create(app, f"Deploy {slug.commit[:_SHORT_COMMIT]}", slug=slug)
+        description = f"Deploy {slug.commit[:_SHORT_COMMIT]}"
+        build.release = self._releases.create(app, description, slug=slug, fault=build.fault)
         say(f"       Released v{build.release.version}")
         say(f"       {app.web_url} deployed to Heroku")
         build.status = "succeeded"

@@ -24,7 +24,7 @@ class Releases:
         self._supervisor = supervisor
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def create(self, app: App, description: str, *, slug: Slug | None = None) -> Release:
+    def create(self, app: App, description: str, *, slug: Slug | None = None, fault: str = "") -> Release:
         """Append a release of the app's present config and, unless given, its present code.
 
         It is carried out in the background; await `release.done` for the end.
@@ -36,6 +36,7 @@ class Releases:
             slug=code,
             config=dict(app.config),
             plans=tuple(addon.plan for addon in self._world.addons_of(app)),
+            fault=fault,
         )
         if code is None:
             self._succeed(app, release)
@@ -80,6 +81,10 @@ class Releases:
             app.logs.append("app", name, text)
 
         app.logs.append("heroku", name, f"Starting process with command `{command}`")
+        if release.fault == "release-fails":
+            line("django.db.utils.OperationalError: the connection was closed unexpectedly")
+            app.logs.append("heroku", name, "Process exited with status 1")
+            return False
         runtime, directory = self._supervisor.runtime, release.slug.directory
         variables = runtime.environment(release, dyno=name)
         ledger = self._supervisor.ledger

@@ -94,7 +94,7 @@ class Transfers:
         return transfer
 
     def _stored(self, url: str) -> Transfer | None:
-        known = [one for app in self._world.apps for one in app.transfers if one.is_backup]
+        known = [one for app in self._world.seen() for one in app.transfers if one.is_backup]
         return next((one for one in known if one.to_url == url), None)
 
     def cancel(self, transfer: Transfer) -> None:
@@ -110,6 +110,14 @@ class Transfers:
         app.transfers.remove(transfer)
         if transfer.file:
             transfer.file.unlink(missing_ok=True)
+
+    async def delete_all(self, app: App, transfers: Sequence[Transfer]) -> None:
+        """Cancel what is under way of them and remove them with their dumps."""
+        for one in transfers:
+            self.cancel(one)
+        await asyncio.gather(*(one.task for one in transfers if one.task), return_exceptions=True)
+        for one in [kept for kept in app.transfers if kept in transfers]:
+            self.delete(app, one)
 
     async def _carry_out(self, transfer: Transfer, addon: Addon) -> None:
         try:

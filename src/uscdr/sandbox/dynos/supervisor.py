@@ -37,7 +37,7 @@ class Supervisor:
             running = [dyno for dyno in app.dynos if dyno.type != ONE_OFF]
             leaving = [dyno for dyno in running if dyno in restart or not _wanted(app, dyno)]
             await asyncio.gather(*(self._remove(app, dyno) for dyno in leaving))
-            for entry in app.formation.values():
+            for entry in () if app.gone else app.formation.values():
                 self._fill(app, entry)
 
     async def _remove(self, app: App, dyno: Dyno) -> None:
@@ -68,4 +68,4 @@ def _wanted(app: App, dyno: Dyno) -> bool:
     entry = app.formation.get(dyno.type)
     number = int(dyno.name.rpartition(".")[2])
     current = app.current is not None and dyno.release.id == app.current.id
-    return bool(entry and number <= entry.quantity and entry.size == dyno.size and current)
+    return bool(not app.gone and entry and number <= entry.quantity and entry.size == dyno.size and current)

@@ -29,6 +29,9 @@ EFFECT_KINDS = (
     "transfer-vanishes",
     "transfer-warnings",
     "slow-provisioning",
+    "addon-fails",
+    "build-fails",
+    "release-fails",
     "dyno-unreachable",
     "dyno-cut",
 )

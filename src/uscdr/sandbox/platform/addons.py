@@ -13,7 +13,7 @@ from uscdr.sandbox.core import Core, core_of
 from uscdr.sandbox.platform import present
 from uscdr.sandbox.platform.plans import PLANS, REDIS, Plan, choose
 from uscdr.sandbox.web.errors import ApiError, invalid, not_found
-from uscdr.sandbox.web.requests import answer, body_of, page, route
+from uscdr.sandbox.web.requests import answer, body_of, fault_of, page, route
 from uscdr.sandbox.world.entities import Addon, Attachment, Database, stamp
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _COLOURS = ("AMBER", "BLUE", "COBALT", "GREEN", "IVORY", "JADE", "MAROON", "NAVY", "OLIVE", "PINK", "ROSE", "TEAL")
 _SHAPES = ("cubed", "shallow", "tapered", "animated", "curly", "flat", "rigid", "sinuous")
-_PROVISIONING = 3.0  # seconds a slowly provisioned add-on takes
+_PROVISIONING, _SLOWLY = 0.5, 3.0  # seconds until an ordered add-on can be used
 
 
 def document(core: Core, one: Addon) -> dict[str, Any]:
@@ -48,20 +48,42 @@ def document(core: Core, one: Addon) -> dict[str, Any]:
     }
 
 
-async def provision(core: Core, app: App, plan: Plan, *, name: str = "", alias: str = "") -> Addon:
-    """Create an add-on, attach it and release its config var."""
+async def provision(core: Core, app: App, plan: Plan) -> Addon:
+    """Create an add-on that can be used at once, attach it and release its config var."""
+    addon = await order(core, app, plan)
+    deliver(core, addon)
+    return addon
+
+
+def deliver(core: Core, addon: Addon) -> None:
+    """End the wait for an ordered add-on: now its config vars are there, and released."""
+    if addon not in core.world.addons:
+        return
+    addon.state = "provisioned"
+    for one in [a for a in core.world.attachments if a.addon_id == addon.id]:
+        _publish(core, one, addon)
+
+
+def withhold(core: Core, addon: Addon) -> None:
+    """The provider gives up: the add-on never comes."""
+    addon.state = "deprovisioned"
+    core.world.attachments[:] = [one for one in core.world.attachments if one.addon_id != addon.id]
+
+
+async def order(core: Core, app: App, plan: Plan, *, name: str = "", alias: str = "") -> Addon:
+    """Create an add-on in state `provisioning`, attached, but without a value for its config var."""
     label = (
         name or f"{plan.service.removeprefix('heroku-')}-{secrets.choice(_SHAPES)}-{secrets.randbelow(90000) + 10000}"
     )
     if any(one.name == label for one in core.world.addons):
         raise invalid(f"Name {label} is already taken")
-    addon = Addon(label, plan.service, plan.name, app.id)
+    addon = Addon(label, plan.service, plan.name, app.id, state="provisioning")
     if plan.connections:
         token = secrets.token_hex(6)
         addon.database = Database(f"d{token}", f"u{token}", limit=plan.connections)
         await core.cluster.create(addon.database)
     core.world.addons.append(addon)
-    attach(core, app, addon, alias=alias or _free_alias(core, app, addon))
+    _bind(core, app, addon, alias=alias or _free_alias(core, app, addon))
     return addon
 
 
@@ -79,19 +101,31 @@ def _value(core: Core, addon: Addon) -> str:
 
 def attach(core: Core, app: App, addon: Addon, *, alias: str) -> Attachment:
     """Attach under a name, replacing what had it, and release."""
+    attachment = _bind(core, app, addon, alias=alias)
+    _publish(core, attachment, addon)
+    return attachment
+
+
+def _bind(core: Core, app: App, addon: Addon, *, alias: str) -> Attachment:
     for old in [one for one in core.world.attachments_of(app) if one.name == alias]:
         core.world.attachments.remove(old)
     attachment = Attachment(alias, app.id, addon.id)
     core.world.attachments.append(attachment)
-    app.config[f"{alias}_URL"] = _value(core, addon)
-    core.releases.create(app, f"Attach {alias} ({addon.name})")
     return attachment
+
+
+def _publish(core: Core, attachment: Attachment, addon: Addon) -> None:
+    app = core.world.app(attachment.app_id)
+    app.config[f"{attachment.name}_URL"] = _value(core, addon)
+    core.releases.create(app, f"Attach {attachment.name} ({addon.name})")
 
 
 def detach(core: Core, attachment: Attachment) -> None:
     """Take an attachment and its config var away, and release."""
     app = core.world.app(attachment.app_id)
     core.world.attachments.remove(attachment)
+    if app.gone:
+        return
     app.config.pop(f"{attachment.name}_URL", None)
     core.releases.create(app, f"Detach {attachment.name}")
 
@@ -115,7 +149,7 @@ async def list_of_app(request: Request) -> Response:
 async def list_all(request: Request) -> Response:
     """GET /addons."""
     core = core_of(request)
-    return page(request, [document(core, one) for one in core.world.addons])
+    return page(request, [document(core, one) for one in core.world.addons_seen()])
 
 
 async def create(request: Request) -> Response:
@@ -127,10 +161,10 @@ async def create(request: Request) -> Response:
     if not isinstance(name, str):
         raise invalid("Plan is required.")
     alias = str((body.get("attachment") or {}).get("name") or "")
-    addon = await provision(core, app, choose(name), name=str(body.get("name") or ""), alias=alias)
-    if request.scope["state"].get("fault") == "slow-provisioning":
-        addon.state = "provisioning"
-        asyncio.get_running_loop().call_later(_PROVISIONING, setattr, addon, "state", "provisioned")
+    addon = await order(core, app, choose(name), name=str(body.get("name") or ""), alias=alias)
+    wait = _SLOWLY if fault_of(request) == "slow-provisioning" else _PROVISIONING
+    end = withhold if fault_of(request) == "addon-fails" else deliver
+    asyncio.get_running_loop().call_later(wait, end, core, addon)
     return answer(document(core, addon), 201)
 
 
@@ -168,7 +202,7 @@ async def all_attachments(request: Request) -> Response:
     """GET /addon-attachments."""
     core = core_of(request)
     inclusion = request.headers.get("accept-inclusion", "")
-    return page(request, [present.attachment(core, one, inclusion=inclusion) for one in core.world.attachments])
+    return page(request, [present.attachment(core, one, inclusion=inclusion) for one in core.world.attachments_seen()])
 
 
 async def attachments_of_addon(request: Request) -> Response:
@@ -197,7 +231,7 @@ def _name(value: object) -> str:
 async def remove_attachment(request: Request) -> Response:
     """DELETE /addon-attachments/{id}."""
     core = core_of(request)
-    for one in core.world.attachments:
+    for one in core.world.attachments_seen():
         if one.id == request.path_params["attachment"]:
             shown = present.attachment(core, one)
             detach(core, one)
@@ -213,11 +247,11 @@ async def resolve(request: Request) -> Response:
     if "::" in wanted:
         other, _, wanted = wanted.partition("::")
         app = core.world.app(other)
-    pool = core.world.attachments_of(app) if app else core.world.attachments
+    pool = core.world.attachments_of(app) if app else core.world.attachments_seen()
     names = {wanted.upper(), wanted.upper().removesuffix("_URL")}
     found = [one for one in pool if one.name in names or one.id == wanted]
     if not found:
-        known = {one.id for one in core.world.addons if wanted in (one.name, one.id)}
+        known = {one.id for one in core.world.addons_seen() if wanted in (one.name, one.id)}
         found = [one for one in pool if one.addon_id in known]
     if not found:
         raise not_found("add_on attachment")
@@ -229,7 +263,7 @@ async def resolve_addon(request: Request) -> Response:
     """POST /actions/addons/resolve: by add-on name or id, or within an app by attachment or service."""
     core, body = core_of(request), await body_of(request)
     wanted, owner = str(body.get("addon", "")), body.get("app")
-    found = [one for one in core.world.addons if wanted in (one.name, one.id)]
+    found = [one for one in core.world.addons_seen() if wanted in (one.name, one.id)]
     if not found and owner:
         app = core.world.app(_name(owner))
         attached = {one.addon_id for one in core.world.attachments_of(app) if one.name == wanted}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -13,9 +15,9 @@ from uscdr.sandbox.core import Core, core_of
 from uscdr.sandbox.logplex import LogBuffer
 from uscdr.sandbox.platform import addons, present
 from uscdr.sandbox.web.errors import invalid, not_found
-from uscdr.sandbox.web.requests import answer, body_of, page, route
+from uscdr.sandbox.web.requests import answer, body_of, fault_of, page, route
 from uscdr.sandbox.world.apps import App
-from uscdr.sandbox.world.entities import Domain, now, stamp
+from uscdr.sandbox.world.entities import REGION, REGIONS, STACK, STACKS, Domain, now, stamp
 
 _NAME = re.compile(r"^[a-z][a-z0-9-]{1,28}[a-z0-9]$")
 _BUILDPACKS = frozenset({"heroku/nodejs", "heroku/python"})
@@ -27,12 +29,12 @@ def app_of(request: Request) -> App:
     return core_of(request).world.app(request.path_params["app"])
 
 
-async def open_app(core: Core, name: str) -> App:
-    """Create an app with its router and its first two releases. Raises 422 for a bad or taken name."""
+async def open_app(core: Core, name: str, *, region: str = "us", stack: str = STACK["name"]) -> App:
+    """Create an app of the caller with its router and its first two releases. Raises 422 for a bad or taken name."""
     if not _NAME.match(name):
         raise invalid("Name must start with a letter, end with a letter or digit and contain only a-z, 0-9, -.")
     core.world.name_free(name)
-    app = App(name, LogBuffer())
+    app = App(name, LogBuffer(), core.world.account, region, stack)
     await core.fronts.open(app)
     app.domains.append(Domain(f"{name}-{secrets.token_hex(6)}.herokuapp.example", "heroku", None, "none"))
     core.world.apps.append(app)
@@ -45,14 +47,25 @@ async def create(request: Request) -> Response:
     """POST /apps."""
     core, body = core_of(request), await body_of(request)
     name = body.get("name") or f"{secrets.choice(_WORDS)}-river-{secrets.randbelow(90000) + 10000}"
-    app = await open_app(core, str(name))
+    region = _known(body.get("region"), REGIONS, REGION["name"], "region")
+    stack = _known(body.get("stack"), STACKS, STACK["name"], "stack")
+    app = await open_app(core, str(name), region=region, stack=stack)
     return answer(present.app(core, app), 201)
 
 
+def _known(value: object, known: Mapping[str, object], default: str, what: str) -> str:
+    named = value.get("name") or value.get("id") if isinstance(value, dict) else value
+    if named is None:
+        return default
+    if named not in known:
+        raise invalid(f"That {what} is not available.")
+    return str(named)
+
+
 async def listing(request: Request) -> Response:
-    """GET /apps and /users/~/apps: there is one account."""
+    """GET /apps and /users/~/apps: the caller's."""
     core = core_of(request)
-    return page(request, [present.app(core, one) for one in core.world.apps])
+    return page(request, [present.app(core, one) for one in core.world.seen()])
 
 
 async def show(request: Request) -> Response:
@@ -80,17 +93,21 @@ async def destroy(request: Request) -> Response:
     """DELETE /apps/{app}: dynos, add-ons, data and backups go with it."""
     core, app = core_of(request), app_of(request)
     shown = present.app(core, app)
-    app.formation.clear()
+    await remove_app(core, app)
+    return answer(shown)
+
+
+async def remove_app(core: Core, app: App) -> None:
+    """Take an app away with all that is its own; its domains are free afterwards."""
+    app.gone = True
+    await asyncio.gather(*(core.oneoffs.stop(dyno) for dyno in app.dynos))
     await core.supervisor.reconcile(app)
     for addon in [one for one in core.world.addons if one.app_id == app.id]:
         await addons.destroy(core, addon)
-    for transfer in list(app.transfers):
-        core.transfers.cancel(transfer)
-        core.transfers.delete(app, transfer)
+    await core.transfers.delete_all(app, app.transfers)
     await core.fronts.close(app)
     core.world.attachments[:] = [one for one in core.world.attachments if one.app_id != app.id]
     core.world.apps.remove(app)
-    return answer(shown)
 
 
 async def config_vars(request: Request) -> Response:
@@ -98,7 +115,7 @@ async def config_vars(request: Request) -> Response:
     return answer(app_of(request).config)
 
 
-def set_config(core: Core, app: App, changes: dict[str, Any]) -> None:
+def set_config(core: Core, app: App, changes: dict[str, Any], *, fault: str = "") -> None:
     """Set (text) or unset (null) config vars in one release; no release if nothing changes."""
     changed = {key: value for key, value in changes.items() if app.config.get(key) != value}
     for key, value in changed.items():
@@ -109,9 +126,9 @@ def set_config(core: Core, app: App, changes: dict[str, Any]) -> None:
     kept = sorted(key for key, value in changed.items() if value is not None)
     removed = sorted(key for key, value in changed.items() if value is None)
     if kept:
-        core.releases.create(app, f"Set {', '.join(kept)} config vars")
+        core.releases.create(app, f"Set {', '.join(kept)} config vars", fault=fault)
     elif removed:
-        core.releases.create(app, f"Remove {', '.join(removed)} config vars")
+        core.releases.create(app, f"Remove {', '.join(removed)} config vars", fault=fault)
 
 
 async def patch_config(request: Request) -> Response:
@@ -122,7 +139,7 @@ async def patch_config(request: Request) -> Response:
     owned = {f"{one.name}_URL" for one in core.world.attachments_of(app)} & body.keys()
     if owned:
         raise invalid(f"Cannot overwrite attachment values {', '.join(sorted(owned))}.")
-    set_config(core, app, body)
+    set_config(core, app, body, fault=fault_of(request))
     return answer(app.config)
 
 

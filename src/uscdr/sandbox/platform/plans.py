@@ -12,6 +12,9 @@ _ENDED = ("mini", "basic", "dev", "hobby-dev", "hobby-basic")
 _DEFAULTS = {POSTGRES: "essential-0", REDIS: "mini"}
 
 
+_SOLD, _OVER = "public", "disabled"
+
+
 @dataclass(frozen=True)
 class Plan:
     """`cents` a month; `connections` a role may have (0: no database)."""
@@ -19,6 +22,7 @@ class Plan:
     name: str
     cents: int
     connections: int = 0
+    state: str = _SOLD
 
     @property
     def service(self) -> str:
@@ -36,8 +40,20 @@ PLANS = {
         Plan(f"{POSTGRES}:standard-2", 20000, 400),
         Plan(f"{POSTGRES}:premium-0", 20000, 120),
         Plan(f"{REDIS}:mini", 300),
+        Plan(f"{REDIS}:premium-0", 1500),
     )
 }
+_HISTORY = [Plan(f"{POSTGRES}:{level}", 0, 20, _OVER) for level in _ENDED]
+
+
+def listed(service: str) -> list[Plan]:
+    """The plans of a service as the catalogue lists them, those that are not sold any more last."""
+    return [one for one in (*PLANS.values(), *_HISTORY) if one.service == service]
+
+
+def is_default(plan: Plan) -> bool:
+    """Whether it is what the service gives when no plan is named."""
+    return plan.name == f"{plan.service}:{_DEFAULTS[plan.service]}"
 
 
 def choose(name: str) -> Plan:

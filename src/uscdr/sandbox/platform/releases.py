@@ -13,7 +13,7 @@ from uscdr.sandbox.core import Core, core_of
 from uscdr.sandbox.platform import present
 from uscdr.sandbox.platform.apps import app_of
 from uscdr.sandbox.web.errors import invalid, not_found
-from uscdr.sandbox.web.requests import answer, body_of, page, route
+from uscdr.sandbox.web.requests import answer, body_of, fault_of, page, route
 from uscdr.sandbox.world.apps import App
 from uscdr.sandbox.world.entities import Release, Slug, new_id
 
@@ -39,29 +39,29 @@ async def create(request: Request) -> Response:
     """POST /apps/{app}/releases: a rollback (`release`) or a known slug (`slug`)."""
     core, app, body = core_of(request), app_of(request), await body_of(request)
     if "release" in body:
-        made = _roll_back(core, app, str(body["release"]))
+        made = _roll_back(core, app, str(body["release"]), fault=fault_of(request))
     elif "slug" in body:
         slug = find_slug(core, str(body["slug"]))
         description = str(body.get("description") or f"Deploy {slug.commit[:8]}")
-        made = core.releases.create(app, description, slug=slug)
+        made = core.releases.create(app, description, slug=slug, fault=fault_of(request))
     else:
         raise invalid("Either release or slug is required.")
     return answer(present.release(core, app, made), 201)
 
 
-def _roll_back(core: Core, app: App, key: str) -> Release:
+def _roll_back(core: Core, app: App, key: str, *, fault: str) -> Release:
     target = app.release(key)
     if target.slug is None or target.status != "succeeded":
         raise invalid(f"Cannot roll back to v{target.version}.")
     attached = {f"{one.name}_URL" for one in core.world.attachments_of(app)}
     kept = {key: value for key, value in app.config.items() if key in attached}
     app.config = {key: value for key, value in target.config.items() if key not in attached} | kept
-    return core.releases.create(app, f"Rollback to v{target.version}", slug=target.slug)
+    return core.releases.create(app, f"Rollback to v{target.version}", slug=target.slug, fault=fault)
 
 
 def find_slug(core: Core, key: str) -> Slug:
-    """A slug of any app by uuid. Raises 404."""
-    for app in core.world.apps:
+    """A slug of any app of the caller by uuid. Raises 404."""
+    for app in core.world.seen():
         for release in app.releases:
             if release.slug and release.slug.id == key:
                 return release.slug
@@ -99,6 +99,7 @@ async def create_build(request: Request) -> Response:
         version=blob.get("version"),
         checksum=blob.get("checksum"),
         buildpacks=body.get("buildpacks"),
+        fault=fault_of(request),
     )
     return answer(present.build(core, app, made), 201)
 

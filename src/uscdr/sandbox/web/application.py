@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,15 @@ from uscdr.sandbox.control_paths import PREFIX
 from uscdr.sandbox.core import Core
 from uscdr.sandbox.data import api, storage
 from uscdr.sandbox.faults.middleware import FaultMiddleware
-from uscdr.sandbox.platform import account, addons, apps, dynos, releases
+from uscdr.sandbox.platform import account as accounts
+from uscdr.sandbox.platform import addons, apps, dynos, releases, services
 from uscdr.sandbox.web.errors import ApiError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _OPEN = ("/api/v4/", "/log-streams/", "/streams/", "/archives/", "/source-blobs/", "/buildpacks/")
+_SUSPENDED = "There is an issue with your account. Please contact support at https://help.heroku.com."
 _JSON_TYPE = "application/vnd.heroku+json"
 
 
@@ -36,32 +39,44 @@ class GateMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through or answer 401 or 406."""
-        refused = self._refusal(Request(scope))
+        request = Request(scope)
+        refused = self._refusal(request)
         if refused:
             await _error(refused)(scope, receive, send)
             return
+        caller = self._core.world.bearer(_bearer(request))
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                remaining = str(account.RATE_POOL).encode()
+                remaining = str(accounts.RATE_POOL).encode()
                 message["headers"] = [*message["headers"], (b"ratelimit-remaining", remaining)]
             await send(message)
 
-        await self._application(scope, receive, answer)
+        # Open addresses and the control endpoint have no caller: they act for the sandbox itself.
+        with self._core.world.acting(caller) if caller else contextlib.nullcontext():
+            await self._application(scope, receive, answer)
 
     def _refusal(self, request: Request) -> ApiError | None:
         path = request.url.path
         if path.startswith(_OPEN):
             return None
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        token = _bearer(request)
         if path.startswith(PREFIX):
             known = secrets.compare_digest(token.encode(), self._core.secret.encode())
             return None if known else ApiError(401, "unauthorized", "Invalid credentials provided.")
-        if scheme.lower() != "bearer" or not self._core.world.accepts(token):
+        account = self._core.world.bearer(token)
+        if account is None:
             return ApiError(401, "unauthorized", "Invalid credentials provided.")
+        if account.suspended_at:
+            return ApiError(403, "suspended", _SUSPENDED)
         if not _speaks_version(request.headers.get("accept", "")):
             return ApiError(406, "not_acceptable", "Unsupported API version; ask for version=3.")
         return None
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" else ""
 
 
 def _speaks_version(accept: str) -> bool:
@@ -93,9 +108,10 @@ def build(core: Core, log: AuditLog) -> Starlette:
         *control.ROUTES,
         *apps.ROUTES,
         *addons.ROUTES,
+        *services.ROUTES,
         *releases.ROUTES,
         *dynos.ROUTES,
-        *account.ROUTES,
+        *accounts.ROUTES,
         *api.ROUTES,
         *storage.ROUTES,
     ]

@@ -30,6 +30,11 @@ async def body_of(request: Request) -> dict[str, Any]:
     return document
 
 
+def fault_of(request: Request) -> str:
+    """The fault with an effect of its own that is due for this call; empty for none."""
+    return str(request.scope["state"].get("fault", ""))
+
+
 def answer(document: Any, status: int = 200) -> JSONResponse:  # noqa: ANN401 - any JSON document
     """A JSON answer."""
     return JSONResponse(document, status_code=status)

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 STACK = {"id": "3a3e5b2c-5d0f-4a52-9d6e-0c2a6f1d24aa", "name": "heroku-24"}
 REGION = {"id": "59accabd-516d-4f0e-83e6-6e3757701145", "name": "us"}
+STACKS = {
+    one["name"]: one
+    for one in (
+        {"id": "a9fbd4d5-2f5f-4a7a-8f1c-6b8e2d0f3c55", "name": "heroku-22"},
+        STACK,
+        {"id": "0f7c9b1e-44aa-4e3f-9c7d-1d2e3f405162", "name": "heroku-26"},
+    )
+}
+REGIONS = {one["name"]: one for one in (REGION, {"id": "ed30241c-ed8c-4bb6-9714-61953675d0b4", "name": "eu"})}
 
 
 def new_id() -> str:
@@ -34,9 +43,11 @@ def stamp(moment: datetime | None) -> str | None:
 
 @dataclass(slots=True)
 class Account:
-    """The one account that owns everything."""
+    """Somebody with a token. While it is suspended every call with that token is refused."""
 
-    email: str = "oncall@usc-pis.example"
+    email: str
+    token: str = field(repr=False, default_factory=lambda: f"HRKU-{secrets.token_urlsafe(32)}")
+    suspended_at: datetime | None = None
     id: str = field(default_factory=new_id)
     created_at: datetime = field(default_factory=now)
 
@@ -52,6 +63,7 @@ class Slug:
     size: int
     checksum: str
     language: str = "Python"
+    stack: str = STACK["name"]
     created_at: datetime = field(default_factory=now)
 
 
@@ -69,6 +81,7 @@ class Release:
     updated_at: datetime = field(default_factory=now)
     output: OutputStream | None = None
     plans: tuple[str, ...] = ()
+    fault: str = ""
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -151,3 +164,4 @@ class Build:
     id: str = field(default_factory=new_id)
     created_at: datetime = field(default_factory=now)
     buildpacks: list[dict[str, str]] = field(default_factory=list)
+    fault: str = ""
