@@ -1,0 +1,209 @@
+"""Cloudinary's two HTTP APIs through the official SDK: credentials per call, one retry loop, one error mapper.
+
+Source: Admin API and Upload API references (v1_1). Nothing is read from the SDK's global configuration.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
+
+from uscdr.errors import CredentialsRefused
+from uscdr.models.media import MediaAccount, Quota
+from uscdr.providers.cloudinary.errors import CREDENTIALS, PROVIDER, refusal, unreadable
+from uscdr.providers.exchange import Call
+from uscdr.providers.heroku.fields import ShapeError
+from uscdr.providers.http import require_private, segment
+from uscdr.providers.retry import Patience
+
+if TYPE_CHECKING:
+    from uscdr.providers.cloudinary.connection import Answer, Connection
+
+T = TypeVar("T")
+VERSION = "v1_1"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One Admin API call: `what` in words, `path` as it may be shown, `segments` as they are sent."""
+
+    what: str
+    method: str
+    path: str
+    segments: tuple[str, ...]
+    params: Mapping[str, object] = field(default_factory=dict, repr=False)
+    writes: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """One multipart request of an upload. `last` is False for a chunk after which others follow."""
+
+    segments: tuple[str, ...]
+    options: Mapping[str, object] = field(repr=False)
+    file_name: str = field(repr=False)
+    content: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    last: bool = True
+
+
+class CloudinaryClient:
+    """Sends requests for one account. Thread-safe.
+
+    Raises `ConfigError` for an address that would carry the credentials in clear text, and `CredentialsRefused`
+    for credentials that cannot be any.
+    """
+
+    def __init__(self, account: MediaAccount, api_url: str, connection: Connection, patience: Patience) -> None:
+        self.account = _usable(account)
+        self._base = require_private(api_url, "The Cloudinary API").rstrip("/")
+        self._connection = connection
+        self.patience = patience
+        self._reading = threading.Lock()
+        self._quota: Quota | None = None
+
+    @property
+    def quota(self) -> Quota | None:
+        """The last reading of the hourly allowance."""
+        with self._reading:
+            return self._quota
+
+    def ask(self, ask: Ask, decode: Callable[[object], T]) -> T:
+        """One Admin API call, retried as the call allows; `decode` raises `ShapeError` for an undocumented body."""
+        return self.patience.call(lambda: self._once(ask, decode), writes=ask.writes)
+
+    def send(self, part: Part, decode: Callable[[object], T]) -> T:
+        """One request of an upload. A chunk that is not the last changes nothing and may be sent again."""
+        return self.patience.call(lambda: self._once_part(part, decode), writes=part.last)
+
+    def signed_url(self, segments: Sequence[str], params: Mapping[str, object]) -> str:
+        """An address of the Upload API that carries its own permission: a secret, good for an hour."""
+        from urllib.parse import urlencode
+
+        return f"{self._url(segments)}?{urlencode(self._signed(params))}"
+
+    def _once(self, ask: Ask, decode: Callable[[object], T]) -> T:
+        from cloudinary.api_client.execute_request import execute_request
+        from cloudinary.utils import json_body, normalize_params
+
+        from uscdr.providers.cloudinary.connection import Wire
+
+        call = Call(ask.what, ask.method, ask.path, ask.writes, hide=(self.account.api_secret,))
+        judge = _Judge(self)
+        options: dict[str, object] = {"timeout": None}
+        params, headers = normalize_params(dict(ask.params)), None
+        if ask.method != "GET":
+            body, headers = json_body(params)
+            options["body"] = body.encode() if isinstance(body, str) else body
+            params = None
+        answered = execute_request(
+            http_connector=Wire(self._connection, call, judge),
+            method=ask.method,
+            params=params,
+            headers=headers,
+            auth={"key": self.account.api_key, "secret": self.account.api_secret.get_secret_value()},
+            api_url=self._url(ask.segments),
+            **options,
+        )
+        return judge.decoded(dict(answered), call, decode)
+
+    def _once_part(self, part: Part, decode: Callable[[object], T]) -> T:
+        from cloudinary import get_user_agent
+        from cloudinary.utils import build_upload_params
+
+        call = Call("store a file", "POST", f"/{part.segments[0]}/upload", part.last, hide=(self.account.api_secret,))
+        signed = self._signed(build_upload_params(**{**part.options, "upload_preset": None}))
+        fields: list[tuple[str, str | tuple[str, bytes]]] = [*signed.items(), ("file", (part.file_name, part.content))]
+        headers = {"User-Agent": get_user_agent(), **part.headers}
+        judge = _Judge(self)
+        answer = self._connection.send(call, self._url(part.segments), fields=fields, headers=headers)
+        judge(answer, call)
+        return judge.decoded(json.loads(answer.data), call, decode)
+
+    def _signed(self, params: Mapping[str, object]) -> dict[str, str]:
+        from cloudinary.utils import SIGNATURE_SHA1, sign_request
+
+        keys = {
+            "api_key": self.account.api_key,
+            "api_secret": self.account.api_secret.get_secret_value(),
+            "signature_algorithm": SIGNATURE_SHA1,
+            "signature_version": 2,
+        }
+        return {name: str(value) for name, value in sign_request(dict(params), keys).items() if value}
+
+    def _url(self, segments: Sequence[str]) -> str:
+        # Quoted here: the SDK decodes the address once before it encodes it.
+        path = "/".join(quote(part, safe="/") for part in segments)
+        return f"{self._base}/{VERSION}/{quote(self.account.cloud, safe='')}/{path}"
+
+    def note(self, answer: Answer) -> None:
+        """Keep the reading of the allowance that came with an answer, good or bad."""
+        found = _quota(answer)
+        if found is not None:
+            with self._reading:
+                self._quota = found
+
+    def wait_seconds(self) -> float | None:
+        """Seconds until the allowance is renewed, by the last reading; None when that is not known or past."""
+        quota = self.quota
+        left = None if quota is None else (quota.resets_at - datetime.now(UTC)).total_seconds()
+        return left if left is not None and left > 0 else None
+
+
+class _Judge:
+    """Notes the allowance, and turns every unusable answer into our error before the SDK sees it."""
+
+    def __init__(self, client: CloudinaryClient) -> None:
+        self._client = client
+        self._answer: Answer | None = None
+
+    def __call__(self, answer: Answer, call: Call) -> None:
+        self._client.note(answer)
+        self._answer = answer
+        if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own numbers
+            raise refusal(answer, call, wait=self._client.wait_seconds())
+        try:
+            body = json.loads(answer.data)
+        except (ValueError, RecursionError):
+            raise unreadable(answer, call, "the body is not JSON") from None
+        if not isinstance(body, dict) or "error" in body:
+            raise unreadable(answer, call, "the body is no answer")
+
+    def decoded(self, body: object, call: Call, decode: Callable[[object], T]) -> T:
+        """The body as our model."""
+        try:
+            return decode(body)
+        except ShapeError as problem:
+            if self._answer is None:
+                raise
+            raise unreadable(self._answer, call, str(problem)) from None
+
+
+def _quota(answer: Answer) -> Quota | None:
+    headers = answer.headers
+    limit, remaining = headers.get("X-FeatureRateLimit-Limit", ""), headers.get("X-FeatureRateLimit-Remaining", "")
+    try:
+        resets = email.utils.parsedate_to_datetime(headers.get("X-FeatureRateLimit-Reset", ""))
+        # The date says GMT; without a zone it still is.
+        return Quota(limit=int(limit), remaining=int(remaining), resets_at=resets.replace(tzinfo=resets.tzinfo or UTC))
+    except ValueError:
+        return None
+
+
+def _usable(account: MediaAccount) -> MediaAccount:
+    values = (account.cloud, account.api_key, account.api_secret.get_secret_value())
+    if all(value and value.isascii() and value.isprintable() and " " not in value for value in values):
+        segment(account.cloud)
+        return account
+    raise CredentialsRefused(
+        "The Cloudinary cloud name, key or secret is empty or holds characters that none has.",
+        provider=PROVIDER,
+        next_action=CREDENTIALS,
+        sent=False,
+    )

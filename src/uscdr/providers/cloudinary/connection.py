@@ -1,0 +1,182 @@
+"""The connection that the SDK's calls go over.
+
+The SDK's own is made once a process from global settings, trusts no private authority, follows redirects with a
+signed body and forgets the headers of an error. It takes another (`http_connector`), and this is ours.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import urllib3
+
+from uscdr.errors import ProviderError, WriteRefused
+from uscdr.providers.cloudinary.errors import PROVIDER
+from uscdr.providers.exchange import ANSWER_BYTES, ANSWER_SECONDS, Call, answer_lost
+from uscdr.providers.http import Record, proxy_for
+
+CONNECT_SECONDS, READ_SECONDS, WRITE_SECONDS = 10.0, 30.0, 60.0
+_PIECE = 64 * 1024
+_NEVER_ARRIVED = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.ProxyError,
+    urllib3.exceptions.LocationParseError,
+)
+_REACH = "Check the network and status.cloudinary.com, then run the command again."
+_TRUST = "Check the clock and the certificate authority; set `ca_file` if the network inspects TLS."
+
+Fields = Sequence[tuple[str, str | tuple[str, bytes]]]
+"""Form fields; a file is its name and content."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer, in the shape the SDK reads: `data` is the body."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    data: bytes = field(repr=False)
+
+    @property
+    def request_id(self) -> str:
+        """The provider's id of this request, for a support ticket."""
+        return self.headers.get("X-Request-Id", "")[:64]
+
+
+class Connection:
+    """Pooled connections to one API address; thread-safe. `read_only` refuses all but GET before anything is sent."""
+
+    def __init__(
+        self, api_url: str, *, verify: ssl.SSLContext, read_only: bool, record: Record | None = None, threads: int = 4
+    ) -> None:
+        proxy = proxy_for(api_url)
+        self._pool: urllib3.PoolManager = (
+            urllib3.PoolManager(ssl_context=verify, maxsize=threads)
+            if proxy is None
+            else urllib3.ProxyManager(proxy, ssl_context=verify, maxsize=threads)
+        )
+        self.read_only = read_only
+        self._record = record
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.clear()
+
+    def send(
+        self,
+        call: Call,
+        url: str,
+        *,
+        fields: Fields | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str],
+    ) -> Answer:
+        """Send one request once and read the whole answer; its status is not judged here.
+
+        Raises `WriteRefused`, `AnswerLost` for a write that may have arrived, else `ProviderError`.
+        """
+        self._permit(call, url)
+        timeout = urllib3.Timeout(CONNECT_SECONDS, WRITE_SECONDS if call.writes else READ_SECONDS)
+        try:
+            response = self._pool.request(
+                call.method,
+                url,
+                fields=fields,
+                body=body,
+                headers=headers,
+                timeout=timeout,
+                retries=False,
+                preload_content=False,
+            )
+            try:
+                return Answer(response.status, response.headers, _whole(response))
+            finally:
+                response.release_conn()
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            # `from None`: the cause can hold the address with its signature, or what the peer sent.
+            raise _lost(error, call) from None
+
+    def _permit(self, call: Call, url: str) -> None:
+        reads = call.method == "GET"
+        if self.read_only and not reads:
+            message = f"This run only reads: {call.method} {call.path} was refused and not sent."
+            raise WriteRefused(message, provider=PROVIDER)
+        if self._record is not None:
+            self._record(call.method, urlsplit(url).path, not reads)
+
+
+Judge = Callable[[Answer, Call], None]
+"""Looks at an answer before the SDK does; raises for anything but a usable one."""
+
+
+class Wire:
+    """One call's place on the connection, as the SDK wants a connector; `judge` sees every answer."""
+
+    def __init__(self, connection: Connection, call: Call, judge: Judge) -> None:
+        self._connection = connection
+        self._call = call
+        self._judge = judge
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        fields: None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        """Send and judge; the method is the call's own, and the Admin API takes no form fields."""
+        del method, fields
+        answer = self._connection.send(self._call, url, body=body, headers=headers or {})
+        self._judge(answer, self._call)
+        return answer
+
+
+def _whole(response: urllib3.BaseHTTPResponse) -> bytes:
+    begun, pieces, size = time.monotonic(), [], 0
+    for piece in response.stream(_PIECE):
+        size += len(piece)
+        if size > ANSWER_BYTES or time.monotonic() - begun > ANSWER_SECONDS:
+            raise urllib3.exceptions.ProtocolError("the answer has no end")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _lost(error: Exception, call: Call) -> ProviderError:
+    untrusted = isinstance(error, urllib3.exceptions.SSLError) and "CERTIFICATE" in str(error).upper()
+    why = f"{call.method} {call.path}: {_describe(error, untrusted=untrusted)}."
+    if isinstance(error, _NEVER_ARRIVED) or untrusted:
+        return ProviderError(
+            f"{PROVIDER} could not be reached to {call.what}.",
+            provider=PROVIDER,
+            why=why,
+            next_action=_TRUST if untrusted else _REACH,
+            retryable=not untrusted,
+            sent=False,
+        )
+    if call.writes:
+        return answer_lost(call, provider=PROVIDER, why=why)
+    message = f"{PROVIDER} did not answer when asked to {call.what}."
+    return ProviderError(message, provider=PROVIDER, why=why, next_action=_REACH, retryable=True)
+
+
+def _describe(error: Exception, *, untrusted: bool) -> str:
+    if untrusted:
+        return "the certificate was not accepted"
+    return next((words for kind, words in _WORDS if isinstance(error, kind)), "the connection failed")
+
+
+_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (urllib3.exceptions.ConnectTimeoutError, "no connection within the time limit"),
+    (urllib3.exceptions.TimeoutError, "no answer within the time limit"),
+    (urllib3.exceptions.ProxyError, "the proxy refused the connection"),
+    (urllib3.exceptions.NewConnectionError, "no connection"),
+    (urllib3.exceptions.IncompleteRead, "the answer broke off"),
+    (urllib3.exceptions.ProtocolError, "the connection was cut while waiting for the answer"),
+    (urllib3.exceptions.SSLError, "the TLS connection failed"),
+)

@@ -1,0 +1,129 @@
+"""Cloudinary's JSON as our models. What is missing or of another type raises `ShapeError`, naming fields only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
+from uscdr.models.media import Asset, AssetDetails, AssetKey, AssetVersion, MediaUsage, ResourceType, Restored
+from uscdr.providers.heroku.fields import (
+    ShapeError,
+    items,
+    nested,
+    optional_moment,
+    optional_number,
+    optional_text,
+    record,
+    text,
+)
+
+DELIVERIES = ("upload", "private", "authenticated")
+
+
+def asset(body: object, *, secure: bool = True) -> Asset:
+    """One row of a listing, the answer to an upload, or the head of the details. `secure` chooses the address."""
+    source = record(body)
+    custom = nested(nested(source, "context"), "custom")
+    return Asset(
+        key=key(source),
+        asset_id=optional_text(source, "asset_id"),
+        format=optional_text(source, "format"),
+        version=optional_number(source, "version") or 0,
+        bytes=optional_number(source, "bytes") or 0,
+        etag=optional_text(source, "etag").lower(),
+        placeholder=source.get("placeholder") is True,
+        created_at=optional_moment(source, "created_at"),
+        url=optional_text(source, "secure_url" if secure else "url"),
+        tags=tuple(str(tag) for tag in _list(source, "tags")),
+        context={name: str(value) for name, value in custom.items()},
+        asset_folder=_optional(source, "asset_folder"),
+        display_name=_optional(source, "display_name"),
+    )
+
+
+def key(source: Mapping[str, object]) -> AssetKey:
+    """What names the asset."""
+    kind, delivery = text(source, "resource_type"), optional_text(source, "type") or "upload"
+    if kind not in get_args(ResourceType) or delivery not in DELIVERIES:
+        raise ShapeError("`resource_type` or `type` is none that is known")
+    return AssetKey.model_validate(
+        {"resource_type": kind, "public_id": text(source, "public_id"), "delivery": delivery}
+    )
+
+
+def page(body: object, *, secure: bool = True) -> tuple[tuple[Asset, ...], str]:
+    """One page of a listing, and the cursor of the next; empty on the last."""
+    source = record(body)
+    rows = items(source.get("resources"), lambda row: asset(row, secure=secure))
+    return rows, optional_text(source, "next_cursor")
+
+
+def details(body: object, *, secure: bool = True) -> AssetDetails:
+    """One asset and the versions in its backup, newest last."""
+    source = record(body)
+    versions = items(_list(source, "versions"), _version)
+    return AssetDetails(
+        asset=asset(source, secure=secure),
+        versions=tuple(sorted(versions, key=lambda version: (version.version, version.version_id))),
+    )
+
+
+def _version(body: object) -> AssetVersion:
+    source = record(body)
+    return AssetVersion(
+        version_id=text(source, "version_id"),
+        version=optional_number(source, "version") or 0,
+        bytes=optional_number(source, "size") or optional_number(source, "bytes") or 0,
+        created_at=optional_moment(source, "time") or optional_moment(source, "created_at"),
+        restorable=source.get("restorable") is not False,
+    )
+
+
+def restored(body: object, keys: Sequence[AssetKey], *, secure: bool = True) -> tuple[Restored, ...]:
+    """The answer to a batch: a map by public id, each holding the asset or an error of its own."""
+    source = record(body)
+    return tuple(_restored(wanted, source.get(wanted.public_id), secure=secure) for wanted in keys)
+
+
+def _restored(wanted: AssetKey, body: object, *, secure: bool) -> Restored:
+    if body is None:
+        return Restored(key=wanted, error="no answer for this one")
+    source = record(body)
+    if "error" in source:
+        return Restored(key=wanted, error=_reason(source["error"]))
+    whole = {"public_id": wanted.public_id, "resource_type": wanted.resource_type, "type": wanted.delivery, **source}
+    return Restored(key=wanted, asset=asset(whole, secure=secure))
+
+
+def _reason(error: object) -> str:
+    """Their sentence may name the file; ours does not."""
+    words = str(error.get("message", "") if isinstance(error, dict) else error).lower()
+    if "no_backup" in words or "backup" in words:
+        return "there is no backup of it"
+    return "it was not found" if "not" in words and "found" in words else "the service refused it"
+
+
+def usage(body: object) -> MediaUsage:
+    """The account's plan and what it holds."""
+    source = record(body)
+    return MediaUsage(plan=optional_text(source, "plan"), objects=_used(source, "objects"),
+                      storage_bytes=_used(source, "storage"))  # fmt: skip
+
+
+def _used(source: Mapping[str, object], name: str) -> int:
+    value = source.get(name)
+    return optional_number(record(value), "usage") or 0 if isinstance(value, dict) else 0
+
+
+def _list(source: Mapping[str, object], name: str) -> list[object]:
+    value = source.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise ShapeError(f"`{name}` is no list")
+    return value
+
+
+def _optional(source: Mapping[str, object], name: str) -> str | None:
+    value = source.get(name)
+    return value if isinstance(value, str) else None

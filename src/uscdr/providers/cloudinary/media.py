@@ -1,0 +1,235 @@
+"""Adapter of the port `Media` on one Cloudinary cloud."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from urllib.parse import quote
+
+from uscdr.errors import BadInput, ProviderError
+from uscdr.models.media import (
+    Asset,
+    AssetDetails,
+    AssetKey,
+    MediaAccount,
+    MediaDownload,
+    MediaUsage,
+    Quota,
+    ResourceType,
+    Restored,
+)
+from uscdr.providers.cloudinary import decode
+from uscdr.providers.cloudinary.client import Ask, CloudinaryClient
+from uscdr.providers.cloudinary.errors import PROVIDER
+from uscdr.providers.http import Record, open_client, require_private, trust
+from uscdr.providers.ports.media import LOOKUP_BATCH, PAGE, RESTORE_BATCH
+from uscdr.providers.ports.progress import Progress
+from uscdr.providers.retry import OnWait, Patience, RetryPolicy
+
+if TYPE_CHECKING:
+    import httpx
+
+THREADS = 4
+MAX_PAGES = 4000
+
+
+class CloudinaryMedia:
+    """One cloud; `close()` it, or use it as a context. Thread-safe.
+
+    `api_url` and `delivery_url` are base addresses (https, or http on this machine); `ca_file` is trusted beside
+    the usual authorities. With `read_only` every write is refused before anything is sent.
+    """
+
+    def __init__(
+        self,
+        account: MediaAccount,
+        *,
+        api_url: str,
+        delivery_url: str,
+        ca_file: Path | None = None,
+        read_only: bool,
+        stop: threading.Event | None = None,
+        on_wait: OnWait | None = None,
+        record: Record | None = None,
+        policy: RetryPolicy | None = None,
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        from uscdr.providers.cloudinary.connection import Connection
+
+        verify = trust(ca_file)
+        self._stop = stop or threading.Event()
+        self._patience = Patience(policy=policy, stop=self._stop, on_wait=on_wait, sleep=sleep)
+        self._connection = Connection(api_url, verify=verify, read_only=read_only, record=record, threads=THREADS)
+        self._client = CloudinaryClient(account, api_url, self._connection, self._patience)
+        self._delivery = require_private(delivery_url, "The media delivery address").rstrip("/")
+        self._secure = self._delivery.startswith("https")
+        self._http: httpx.Client = open_client(self._delivery, provider=PROVIDER, verify=verify, read_only=True)
+        self._api_http: httpx.Client = open_client(api_url, provider=PROVIDER, verify=verify, read_only=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._connection.close()
+        self._http.close()
+        self._api_http.close()
+
+    @property
+    def cloud(self) -> str:
+        """Its name."""
+        return self._client.account.cloud
+
+    @property
+    def quota(self) -> Quota | None:
+        """The last reading of the hourly allowance (`X-FeatureRateLimit-*`)."""
+        return self._client.quota
+
+    def ping(self) -> None:
+        """`GET /ping`."""
+        self._client.ask(Ask("answer a ping", "GET", "/ping", ("ping",)), lambda _: None)
+
+    def usage(self) -> MediaUsage:
+        """`GET /usage`."""
+        found = self._client.ask(Ask("tell its usage", "GET", "/usage", ("usage",)), decode.usage)
+        return found.model_copy(update={"quota": self.quota})
+
+    def list_assets(self, resource_type: ResourceType) -> Iterator[tuple[Asset, ...]]:
+        """`GET /resources/{type}/upload`, pages followed by `next_cursor`."""
+        path = ("resources", resource_type, "upload")
+        params: dict[str, object] = {"max_results": PAGE, "tags": True, "context": True}
+        seen: set[str] = set()
+        while True:
+            ask = Ask("list the files", "GET", "/" + "/".join(path), path, params)
+            rows, cursor = self._client.ask(ask, lambda body: decode.page(body, secure=self._secure))
+            yield rows
+            if not cursor:
+                return
+            if cursor in seen or len(seen) >= MAX_PAGES:
+                raise _endless()
+            seen.add(cursor)
+            params = {**params, "next_cursor": cursor}
+
+    def look_up(self, keys: Sequence[AssetKey]) -> Mapping[AssetKey, Asset]:
+        """`GET /resources/{type}/{delivery}?public_ids[]=…`."""
+        found: dict[AssetKey, Asset] = {}
+        for kind, batch in _alike(keys, LOOKUP_BATCH):
+            path = ("resources", kind.resource_type, kind.delivery)
+            params = {
+                "public_ids": [key.public_id for key in batch],
+                "max_results": LOOKUP_BATCH,
+                "tags": True,
+                "context": True,
+            }
+            ask = Ask("look up named files", "GET", "/" + "/".join(path), path, params)
+            rows, _ = self._client.ask(ask, lambda body: decode.page(body, secure=self._secure))
+            found |= {row.key: row for row in rows}
+        return found
+
+    def details(self, key: AssetKey) -> AssetDetails:
+        """`GET /resources/{type}/{delivery}/{public_id}?versions=true`."""
+        path = ("resources", key.resource_type, key.delivery)
+        ask = Ask("describe a file", "GET", "/" + "/".join((*path, "…")), (*path, key.public_id), {"versions": True})
+        return self._client.ask(ask, lambda body: decode.details(body, secure=self._secure))
+
+    def restore(self, keys: Sequence[AssetKey], versions: Sequence[str] | None = None) -> tuple[Restored, ...]:
+        """`POST /resources/{type}/{delivery}/restore`."""
+        if not keys:
+            return ()
+        kinds = {(key.resource_type, key.delivery) for key in keys}
+        if len(kinds) != 1 or len(keys) > RESTORE_BATCH or (versions is not None and len(versions) != len(keys)):
+            raise BadInput(f"A restore takes up to {RESTORE_BATCH} files of one kind, each with its version.")
+        path = ("resources", *next(iter(kinds)), "restore")
+        body: dict[str, object] = {"public_ids": [key.public_id for key in keys]}
+        if versions is not None:
+            body["versions"] = list(versions)
+        ask = Ask("restore files from its backup", "POST", "/" + "/".join(path), path, body, writes=True)
+        return self._client.ask(ask, lambda answer: decode.restored(answer, keys, secure=self._secure))
+
+    def upload(self, key: AssetKey, file: Path, *, like: Asset | None = None) -> Asset:
+        """`POST /{type}/upload`, in chunks when it is large."""
+        from uscdr.providers.cloudinary.upload import put_back
+
+        return put_back(self._client, key, file, like)
+
+    def delivery_url(self, key: AssetKey, *, format: str = "") -> str:  # noqa: A002 - the service's own word
+        """`{delivery}/{cloud}/{type}/{delivery type}/{public id}[.format]`."""
+        return self._address(key, format, version=0)
+
+    def download(self, asset: Asset, destination: Path, progress: Progress | None = None) -> MediaDownload:
+        """The delivery address of this version; for a private asset a signed `GET /{type}/download`."""
+        if asset.key.delivery == "upload":
+            # With the version: without it the CDN may still hold what was there before.
+            return self._fetch(
+                self._http, lambda: self._address(asset.key, asset.format, asset.version), destination, progress
+            )
+        return self._fetch(self._api_http, lambda: self._private(asset), destination, progress)
+
+    def download_version(self, asset: Asset, version_id: str, destination: Path) -> MediaDownload:
+        """A signed `GET /download_backup`."""
+        return self._fetch(self._api_http, lambda: self._backup(asset, version_id), destination, None)
+
+    def delivered(self, url: str) -> bool:
+        """`HEAD` on a delivery address."""
+        from uscdr.providers.cloudinary.download import delivered
+
+        return self._patience.call(lambda: delivered(self._http, url), writes=False)
+
+    def _fetch(
+        self, client: httpx.Client, address: Callable[[], str], destination: Path, progress: Progress | None
+    ) -> MediaDownload:
+        from uscdr.providers.cloudinary.download import fetch
+
+        return self._patience.call(lambda: fetch(client, address(), destination, progress, self._stop), writes=False)
+
+    def _address(self, key: AssetKey, format_: str, version: int) -> str:
+        # A raw id has its extension already; the format of any other is what the original is, else it is derived.
+        ending = f".{format_}" if format_ and key.resource_type != "raw" else ""
+        parts = [self._delivery, self.cloud, key.resource_type, key.delivery]
+        parts += [f"v{version}"] if version else []
+        return "/".join([*parts, quote(key.public_id, safe="/") + quote(ending)])
+
+    def _private(self, asset: Asset) -> str:
+        params = {
+            "timestamp": _now(),
+            "public_id": asset.key.public_id,
+            "format": asset.format if asset.key.resource_type != "raw" else "",
+            "type": asset.key.delivery,
+        }
+        return self._client.signed_url((asset.key.resource_type, "download"), params)
+
+    def _backup(self, asset: Asset, version_id: str) -> str:
+        params = {"timestamp": _now(), "asset_id": asset.asset_id, "version_id": version_id}
+        return self._client.signed_url(("download_backup",), params)
+
+
+def _alike(keys: Sequence[AssetKey], limit: int) -> Iterator[tuple[AssetKey, tuple[AssetKey, ...]]]:
+    """Batches of one resource and delivery type, each with one of its keys to tell which."""
+    kinds: dict[tuple[str, str], list[AssetKey]] = defaultdict(list)
+    for key in keys:
+        kinds[key.resource_type, key.delivery].append(key)
+    for alike in kinds.values():
+        for first in range(0, len(alike), limit):
+            batch = tuple(alike[first : first + limit])
+            yield batch[0], batch
+
+
+def _now() -> int:
+    from cloudinary.utils import now
+
+    return int(now())
+
+
+def _endless() -> ProviderError:
+    return ProviderError(
+        f"{PROVIDER} never ends the list of files.",
+        provider=PROVIDER,
+        why="It repeats its cursors.",
+        next_action="See status.cloudinary.com; run the command again later.",
+    )

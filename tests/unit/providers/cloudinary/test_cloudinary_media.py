@@ -1,0 +1,311 @@
+"""The Cloudinary adapter against a small stateful service on loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from cloudinary_stub import CLOUD, KEY, SECRET, Fault, Stub, running
+from uscdr.errors import (
+    AnswerLost,
+    BadInput,
+    ConfigError,
+    CredentialsRefused,
+    MachineError,
+    NotFound,
+    ProviderError,
+    RateLimited,
+    UscdrError,
+    WriteRefused,
+)
+from uscdr.models.media import Asset, AssetKey, MediaAccount
+from uscdr.providers.cloudinary.media import CloudinaryMedia
+from uscdr.providers.retry import RetryPolicy
+
+QUICK = RetryPolicy(attempts=3, seconds=60.0, first=0.001, longest=0.001, rate_floor=0.001)
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    with running() as service:
+        yield service
+
+
+def opened(stub: Stub, *, read_only: bool = False, secret: str = SECRET, cloud: str = CLOUD) -> CloudinaryMedia:
+    account = MediaAccount(cloud=cloud, api_key=KEY, api_secret=SecretStr(secret))
+    return CloudinaryMedia(
+        account,
+        api_url=stub.url,
+        delivery_url=stub.url,
+        read_only=read_only,
+        stop=threading.Event(),
+        policy=QUICK,
+        sleep=lambda _: None,
+    )
+
+
+@pytest.fixture
+def media(stub: Stub) -> Iterator[CloudinaryMedia]:
+    with opened(stub) as adapter:
+        yield adapter
+
+
+def image(name: str) -> AssetKey:
+    return AssetKey(resource_type="image", public_id=name)
+
+
+def raw(name: str) -> AssetKey:
+    return AssetKey(resource_type="raw", public_id=name)
+
+
+def test_ping_and_usage_tell_the_allowance(stub: Stub, media: CloudinaryMedia) -> None:
+    before = media.quota
+    media.ping()
+    after = media.quota
+    assert before is None
+    assert after is not None
+    assert after.resets_at == stub.resets
+    usage = media.usage()
+    assert (usage.plan, usage.objects, usage.storage_bytes) == ("Free", 2, 99)
+    assert usage.quota is not None
+    assert usage.quota.remaining == 498
+
+
+def test_a_list_is_followed_page_by_page(stub: Stub, media: CloudinaryMedia) -> None:
+    stub.page = 2
+    for number in range(5):
+        stub.put(f"media/{number}", b"x" * number)
+    stub.assets["image", "media/3"].deleted = True
+    pages = list(media.list_assets("image"))
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assets = {asset.key.public_id: asset for page in pages for asset in page}
+    assert not assets["media/3"].present
+    assert assets["media/4"].bytes == 4
+    assert assets["media/4"].tags == ("media",)
+    assert len(stub.requests) == 3
+
+
+def test_named_files_are_looked_up_in_batches_of_one_type(stub: Stub, media: CloudinaryMedia) -> None:
+    for number in range(101):
+        stub.put(f"media/{number}", b"x")
+    stub.put("media/a b%20ü.pdf", b"pdf", kind="raw")
+    keys = [image(f"media/{number}") for number in range(101)] + [raw("media/a b%20ü.pdf"), raw("media/none")]
+    found = media.look_up(keys)
+    assert len(found) == 102
+    assert len(stub.requests) == 3
+
+
+def test_details_of_an_id_with_reserved_characters(stub: Stub, media: CloudinaryMedia) -> None:
+    stub.put("media/a b?c#d%20&ü", b"abc").backups.append(("v2", b"abcd"))
+    details = media.details(image("media/a b?c#d%20&ü"))
+    assert details.asset.etag == hashlib.md5(b"abc").hexdigest()
+    assert [version.version_id for version in details.versions] == ["v1", "v2"]
+    assert [version.bytes for version in details.versions] == [3, 4]
+
+
+def test_a_restore_answers_for_each_item(stub: Stub, media: CloudinaryMedia) -> None:
+    stub.put("media/a", b"old").backups.append(("v2", b"newer"))
+    stub.put("media/b", b"b", backed_up=False)
+    stub.assets["image", "media/a"].deleted = True
+    first, second = media.restore([image("media/a"), image("media/b")])
+    assert first.asset is not None
+    assert first.asset.present
+    assert first.asset.bytes == 5
+    assert (second.asset, second.error) == (None, "there is no backup of it")
+    (chosen,) = media.restore([image("media/a")], ["v1"])
+    assert chosen.asset is not None
+    assert chosen.asset.etag == hashlib.md5(b"old").hexdigest()
+
+
+def test_a_restore_of_too_many_or_mixed_files_is_not_sent(stub: Stub, media: CloudinaryMedia) -> None:
+    for keys in ([image(str(n)) for n in range(101)], [image("a"), raw("b")]):
+        with pytest.raises(BadInput):
+            media.restore(keys)
+    assert media.restore([]) == ()
+    assert stub.requests == []
+
+
+def test_an_upload_keeps_id_tags_and_context(stub: Stub, media: CloudinaryMedia, tmp_path: Path) -> None:
+    file = tmp_path / "copy"
+    file.write_bytes(b"bytes of a picture")
+    like = Asset(key=image("media/a_b & c"), tags=("media", "x"), context={"alt": "words"})
+    asset = media.upload(like.key, file, like=like)
+    stored = stub.assets["image", "media/a_b & c"]
+    assert (stored.content, stored.tags, stored.context) == (b"bytes of a picture", ["media", "x"], {"alt": "words"})
+    assert asset.etag == hashlib.md5(stored.content).hexdigest()
+    form = stub.forms[-1]
+    assert (form["overwrite"], form["invalidate"], form["unique_filename"], form["use_filename"]) == (
+        "1",
+        "1",
+        "0",
+        "0",
+    )
+    assert "folder" not in form
+
+
+def test_a_large_file_goes_in_chunks_and_a_lost_chunk_is_sent_again(
+    stub: Stub, media: CloudinaryMedia, tmp_path: Path
+) -> None:
+    content = os.urandom(13_000_000)
+    file = tmp_path / "film"
+    file.write_bytes(content)
+    stub.faults.append(Fault("/upload", "cut"))
+    asset = media.upload(raw("media/scan.bin"), file)
+    assert stub.assets["raw", "media/scan.bin"].content == content
+    assert asset.bytes == len(content)
+    assert stub.requests.count("POST /v1_1/clinic/raw/upload") == 4
+
+
+def test_an_upload_whose_answer_is_lost_is_not_repeated(stub: Stub, media: CloudinaryMedia, tmp_path: Path) -> None:
+    file = tmp_path / "copy"
+    file.write_bytes(b"once")
+    stub.faults.append(Fault("/upload", "cut", after=True))
+    with pytest.raises(AnswerLost):
+        media.upload(image("media/a"), file)
+    assert len(stub.requests) == 1
+    assert stub.assets["image", "media/a"].content == b"once"
+
+
+@pytest.mark.parametrize("fault", [Fault("/restore", "html", status=502), Fault("/restore", "json", status=503)])
+def test_a_restore_answered_by_a_gateway_is_in_doubt(stub: Stub, media: CloudinaryMedia, fault: Fault) -> None:
+    stub.put("media/a", b"a")
+    stub.faults.append(fault)
+    with pytest.raises(AnswerLost):
+        media.restore([image("media/a")])
+    assert len(stub.requests) == 1
+
+
+@pytest.mark.parametrize("fault", [Fault("/ping", "html", status=502), Fault("/ping", "cut"), Fault("/ping", "short")])
+def test_a_read_is_asked_again(stub: Stub, media: CloudinaryMedia, fault: Fault) -> None:
+    stub.faults.append(fault)
+    media.ping()
+    assert len(stub.requests) == 2
+
+
+def test_a_broken_gateway_ends_as_an_error(stub: Stub, media: CloudinaryMedia) -> None:
+    stub.faults.extend(Fault("/ping", "html", status=504) for _ in range(3))
+    with pytest.raises(ProviderError) as caught:
+        media.ping()
+    assert caught.value.status == 504
+    assert "web page" in caught.value.why
+
+
+def test_the_wrong_secret_is_refused_and_never_shown(stub: Stub, tmp_path: Path) -> None:
+    file = tmp_path / "copy"
+    file.write_bytes(b"x")
+    wrong = "wrong-secret-value"
+    with opened(stub, secret=wrong) as media:
+        for call in (media.ping, lambda: media.upload(image("media/patient-name"), file)):
+            with pytest.raises(CredentialsRefused) as caught:
+                call()
+            shown = f"{caught.value.message} {caught.value.why} {caught.value.next_action} {caught.value!r}"
+            assert wrong not in shown
+            assert "patient-name" not in shown
+    assert wrong not in repr(media.__dict__)
+
+
+def test_another_cloud_and_no_credentials_are_refused(stub: Stub) -> None:
+    with opened(stub, cloud="other") as media, pytest.raises(CredentialsRefused):
+        media.ping()
+    with pytest.raises(CredentialsRefused):
+        opened(stub, secret="")
+
+
+def test_what_is_not_there(stub: Stub, media: CloudinaryMedia) -> None:
+    with pytest.raises(NotFound) as caught:
+        media.details(image("media/patient-name"))
+    assert "patient-name" not in caught.value.why
+
+
+def test_a_used_up_allowance_says_when_it_is_renewed(stub: Stub, media: CloudinaryMedia) -> None:
+    media.ping()
+    stub.remaining = 0
+    with pytest.raises(RateLimited) as caught:
+        media.usage()
+    assert caught.value.retry_after is not None
+    assert 500 < caught.value.retry_after <= 600
+    assert len(stub.requests) == 2
+
+
+def test_a_read_only_wiring_sends_no_write(stub: Stub, tmp_path: Path) -> None:
+    file = tmp_path / "copy"
+    file.write_bytes(b"x" * 7_000_000)
+    with opened(stub, read_only=True) as media:
+        for call in (lambda: media.restore([image("a")]), lambda: media.upload(image("a"), file)):
+            with pytest.raises(WriteRefused):
+                call()
+        assert stub.requests == []
+        media.ping()
+
+
+def test_a_download_is_private_and_hashed(stub: Stub, media: CloudinaryMedia, tmp_path: Path) -> None:
+    content = os.urandom(300_000)
+    stub.put("media/a b", content)
+    asset = media.look_up([image("media/a b")])[image("media/a b")]
+    seen: list[tuple[int, int | None]] = []
+    done = media.download(asset, tmp_path / "out", lambda at, of: seen.append((at, of)))
+    assert (tmp_path / "out").read_bytes() == content
+    assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o600
+    assert done.size == len(content)
+    assert (done.md5, done.sha256) == (hashlib.md5(content).hexdigest(), hashlib.sha256(content).hexdigest())
+    assert seen[-1] == (len(content), len(content))
+
+
+def test_a_short_download_is_asked_again_and_leaves_nothing(stub: Stub, media: CloudinaryMedia, tmp_path: Path) -> None:
+    stub.put("media/a", b"a" * 1000)
+    asset = media.look_up([image("media/a")])[image("media/a")]
+    stub.faults.append(Fault("/clinic/image", "short", status=200, after=True))
+    assert media.download(asset, tmp_path / "out").size == 1000
+    stub.faults.extend(Fault("/clinic/image", "short", status=200, after=True) for _ in range(3))
+    with pytest.raises(ProviderError):
+        media.download(asset, tmp_path / "again")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    with pytest.raises(MachineError):
+        media.download(asset, tmp_path / "out")
+
+
+def test_a_backup_version_is_fetched_by_a_signed_address(stub: Stub, media: CloudinaryMedia, tmp_path: Path) -> None:
+    stub.put("media/a", b"new").backups.insert(0, ("v0", b"older"))
+    asset = media.details(image("media/a")).asset
+    media.download_version(asset, "v0", tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == b"older"
+
+
+def test_delivery_is_asked_without_credentials_or_allowance(stub: Stub, media: CloudinaryMedia) -> None:
+    stub.put("media/é x", b"a")
+    url = media.delivery_url(image("media/é x"))
+    assert url == f"{stub.url}/clinic/image/upload/media/%C3%A9%20x"
+    assert media.delivered(url)
+    assert not media.delivered(media.delivery_url(image("media/none")))
+    assert stub.remaining == 500
+    assert media.delivery_url(image("m/a"), format="jpg").endswith("/m/a.jpg")
+    assert media.delivery_url(raw("m/a.pdf"), format="pdf").endswith("/m/a.pdf")
+
+
+def test_addresses_in_clear_text_are_refused() -> None:
+    account = MediaAccount(cloud=CLOUD, api_key=KEY, api_secret=SecretStr(SECRET))
+    for api, delivery in (("http://api.example.org", "https://d.example.org"), ("https://a.org", "http://d.org")):
+        with pytest.raises(ConfigError):
+            CloudinaryMedia(account, api_url=api, delivery_url=delivery, read_only=True)
+
+
+def test_a_closed_port_is_never_in_doubt(stub: Stub, tmp_path: Path) -> None:
+    file = tmp_path / "copy"
+    file.write_bytes(b"x")
+    account = MediaAccount(cloud=CLOUD, api_key=KEY, api_secret=SecretStr(SECRET))
+    closed = "http://127.0.0.1:1"
+    with CloudinaryMedia(
+        account, api_url=closed, delivery_url=closed, read_only=False, policy=QUICK, sleep=lambda _: None
+    ) as media:
+        for call in (media.ping, lambda: media.upload(image("a"), file), lambda: media.restore([image("a")])):
+            with pytest.raises(UscdrError) as caught:
+                call()
+            assert isinstance(caught.value, ProviderError)
+            assert not caught.value.sent
