@@ -10,7 +10,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from uscdr.sandbox.faults import answers
-from uscdr.sandbox.faults.rules import CONNECTION_KINDS, EFFECT_KINDS, STATUS_KINDS, FaultRules
+from uscdr.sandbox.faults.rules import CONNECTION_KINDS, DNS_KINDS, EFFECT_KINDS, STATUS_KINDS, FaultRules
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,7 +33,7 @@ class FaultMiddleware:
         scope["state"]["fault"] = kind
         if kind:
             scope["state"]["note"](kind, unanswered=kind in CONNECTION_KINDS)
-        if not kind or kind in EFFECT_KINDS:
+        if not kind or kind in (*EFFECT_KINDS, *DNS_KINDS):
             await self._application(scope, receive, send)
         else:
             await self._break(kind, scope, receive, send)

@@ -35,7 +35,8 @@ EFFECT_KINDS = (
     "dyno-unreachable",
     "dyno-cut",
 )
-PLAIN_KINDS = (*CONNECTION_KINDS, *STATUS_KINDS, *BODY_KINDS, *EFFECT_KINDS)
+DNS_KINDS = ("servfail",)
+PLAIN_KINDS = (*CONNECTION_KINDS, *STATUS_KINDS, *BODY_KINDS, *EFFECT_KINDS, *DNS_KINDS)
 
 
 def valid_kind(kind: str) -> bool:
