@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 if TYPE_CHECKING:
     from uscdr.sandbox.builds.builds import Builds
+    from uscdr.sandbox.builds.origin import Origin
     from uscdr.sandbox.builds.releases import Releases
     from uscdr.sandbox.data.archive import LinkSigner
     from uscdr.sandbox.data.cluster import DatabaseCluster
@@ -30,6 +31,7 @@ class Core:
     transfers: Transfers
     releases: Releases
     builds: Builds
+    origin: Origin
     supervisor: Supervisor
     oneoffs: OneOffs
     fronts: Fronts

@@ -22,6 +22,7 @@ from uscdr.sandbox.boot import deploy
 from uscdr.sandbox.boot.parts import Parts, assemble
 from uscdr.sandbox.boot.request import UpRequest
 from uscdr.sandbox.boot.source import CLINIC, Source, read_env_file
+from uscdr.sandbox.builds.origin import MAIN
 from uscdr.sandbox.dynos.environment import Runtime
 from uscdr.sandbox.processes import start_mark
 from uscdr.sandbox.state import CONTRACT_VERSION, StateDir, read_json, write_private
@@ -82,15 +83,15 @@ def _contract(parts: Parts, app: App, request: UpRequest, manage: str) -> dict[s
 
 async def _fill(parts: Parts, source: Source, request: UpRequest, tell: Progress) -> dict[str, Any]:
     core, manage = parts.core, source.manage
-    app, archive = await deploy.deploy(core, source, request, tell.stage)
+    app, history = await deploy.deploy(core, source, request, tell.stage)
     contract = _contract(parts, app, request, manage)
+    contract["source"] = {"git": str(core.origin.path), "ref": MAIN, "commit": history.commits[-1]}
     if request.app_source:
         deploy.start_dynos(core, app)
     else:
         tell.stage(f"Generating {request.patients} synthetic patients")
-        # A second deploy of the same code, so that there is a release to roll back to.
         account, _ = await asyncio.gather(
-            deploy.fill_clinic(core, app, request, manage), deploy.build(core, app, archive)
+            deploy.fill_clinic(core, app, request, manage), deploy.redeploy(core, app, history.commits[-1])
         )
         contract["check_account"] = {
             "email": account.email,

@@ -192,17 +192,18 @@ async def _spawn(
         stdin=body,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env={**_environment(), **environment},
+        env={**git_environment(), **environment},
         pass_fds=tuple(inherited),
         start_new_session=True,
     )
 
 
 def _git_now(*arguments: str) -> None:
-    subprocess.run(["git", *arguments], env=_environment(), check=True, capture_output=True)
+    subprocess.run(["git", *arguments], env=git_environment(), check=True, capture_output=True)
 
 
-def _environment() -> dict[str, str]:
+def git_environment() -> dict[str, str]:
+    """What git runs under here."""
     # Nothing of the person's own git configuration applies here.
     return {
         "PATH": os.environ.get("PATH", os.defpath),

@@ -95,6 +95,11 @@ class StateDir:
         return self.root / "repositories"
 
     @property
+    def origin(self) -> Path:
+        """Bare git repository that the app's code comes from."""
+        return self.root / "origin.git"
+
+    @property
     def lock(self) -> Path:
         """Locked while a sandbox runs or is being started."""
         return self.root / "lock"

@@ -10,8 +10,9 @@ import pytest
 
 from uscdr.errors import BadInput
 from uscdr.sandbox.boot.request import seconds
-from uscdr.sandbox.boot.source import Source, pack, read_env_file
+from uscdr.sandbox.boot.source import Source, files, read_env_file
 from uscdr.sandbox.builds import slugs
+from uscdr.sandbox.builds.origin import MAIN, File, Origin
 from uscdr.sandbox.builds.slugs import BuildFailed
 
 
@@ -24,10 +25,16 @@ def _tree(root: Path) -> Path:
     return root
 
 
+def _packed(source: Source, directory: Path) -> Path:
+    origin, archive = Origin(directory / "origin.git"), directory / "source.tgz"
+    origin.create()
+    origin.archive(origin.commit(MAIN, "all of it", files(source)), archive)
+    return archive
+
+
 def test_a_tree_goes_through_the_archive_without_its_caches(tmp_path: Path) -> None:
-    archive = tmp_path / "source.tgz"
     source = Source(_tree(tmp_path / "tree"), None, {})
-    pack(source, archive)
+    archive = _packed(source, tmp_path)
     slug = slugs.make(archive, tmp_path, commit="c0ffee", buildpacks=[])
     files = {str(path.relative_to(slug.directory)) for path in slug.directory.rglob("*") if path.is_file()}
     assert files == {"Procfile", "backend/manage.py"}
@@ -40,10 +47,34 @@ def test_a_tree_goes_through_the_archive_without_its_caches(tmp_path: Path) -> N
 def test_another_procfile_takes_the_place_of_the_trees_own(tmp_path: Path) -> None:
     other = tmp_path / "Other"
     other.write_text("web: elsewhere\n")
-    pack(Source(_tree(tmp_path / "tree"), other, {}), tmp_path / "source.tgz")
-    assert slugs.make(tmp_path / "source.tgz", tmp_path, commit="1", buildpacks=[]).process_types == {
-        "web": "elsewhere"
-    }
+    archive = _packed(Source(_tree(tmp_path / "tree"), other, {}), tmp_path)
+    assert slugs.make(archive, tmp_path, commit="1", buildpacks=[]).process_types == {"web": "elsewhere"}
+
+
+def test_modes_links_and_odd_names_survive_the_repository(tmp_path: Path) -> None:
+    root = _tree(tmp_path / "tree")
+    (root / 'a "quoted" name').write_bytes(b"\x00binary\n")
+    (root / "run.sh").write_text("#!/bin/sh\n")
+    (root / "run.sh").chmod(0o755)
+    (root / "link").symlink_to("run.sh")
+    slug = slugs.make(_packed(Source(root, None, {}), tmp_path), tmp_path, commit="1", buildpacks=[])
+    assert (slug.directory / 'a "quoted" name').read_bytes() == b"\x00binary\n"
+    assert (slug.directory / "run.sh").stat().st_mode & 0o100
+    assert (slug.directory / "link").readlink() == Path("run.sh")
+
+
+def test_the_same_content_gives_the_same_commits_and_an_edit_keeps_the_rest(tmp_path: Path) -> None:
+    def written(name: str) -> tuple[Origin, str, str]:
+        origin = Origin(tmp_path / name)
+        origin.create()
+        first = origin.commit(MAIN, "one", [File("a", b"1"), File("b/c", b"2")])
+        return origin, first, origin.edit("hotfix", "two", {"a": b"3"}, parent=first)
+
+    origin, first, second = written("one.git")
+    assert (first, second) == written("two.git")[1:]
+    assert (origin.tip(), origin.tip("hotfix")) == (first, second)
+    assert (origin.read(second, "a"), origin.read(second, "b/c"), origin.paths(second)) == ("3", "2", ["a", "b/c"])
+    assert origin.read(first, "a") == "1"
 
 
 def test_one_directory_at_the_top_is_the_root(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 
 from uscdr.errors import MachineError
+from uscdr.sandbox.boot import history
+from uscdr.sandbox.boot.history import History
 from uscdr.sandbox.boot.request import APP, UpRequest
-from uscdr.sandbox.boot.source import Source, pack
-from uscdr.sandbox.builds.builds import SOURCE_PATH
+from uscdr.sandbox.boot.source import Source
 from uscdr.sandbox.core import Core
 from uscdr.sandbox.dynos.group import ProcessGroup
 from uscdr.sandbox.platform import addons, apps
@@ -60,14 +60,13 @@ def clinic_config(app: App) -> dict[str, str]:
     }
 
 
-async def deploy(core: Core, source: Source, request: UpRequest, tell: Tell) -> tuple[App, Path]:
-    """Create the app with its add-ons and config, and build the source, whose archive is returned too.
+async def deploy(core: Core, source: Source, request: UpRequest, tell: Tell) -> tuple[App, History]:
+    """Create the app with its add-ons and config, and build the first commit of its history.
 
     Raises MachineError.
     """
     tell("Creating the app and its database")
-    archive = core.builds.source_file(new_id())
-    packing = asyncio.create_task(asyncio.to_thread(pack, source, archive))
+    writing = asyncio.create_task(asyncio.to_thread(history.write, core.origin, source))
     app = await apps.open_app(core, APP)
     await addons.provision(core, app, choose("heroku-postgresql:essential-0"))
     if not request.app_source:
@@ -77,21 +76,24 @@ async def deploy(core: Core, source: Source, request: UpRequest, tell: Tell) -> 
     apps.set_config(core, app, {**config, **source.environment})
     if source.needs_node:
         app.buildpacks = ["heroku/nodejs", "heroku/python"]
-    await packing
+    written = await writing
     # No dyno before the data is there: it would only compete for the machine.
     app.formation["web"] = FormationEntry("web", "", 0)
     tell("Building and releasing it (migrations run in the release phase)")
-    await build(core, app, archive)
-    return app, archive
+    await build(core, app, written.commits[0])
+    return app, written
 
 
-async def build(core: Core, app: App, archive: Path) -> None:
-    """Build and release a packed source. Raises MachineError with the last lines of the output."""
-    made = core.builds.start(app, f"{core.api_url}{SOURCE_PATH}{archive.stem}", version=secrets.token_hex(20))
-    async for _ in made.output.follow():
-        continue
-    if made.release:
-        await made.release.done.wait()
+async def redeploy(core: Core, app: App, commit: str) -> None:
+    """A config change and a second deploy, so that there are releases to roll back to. Raises MachineError."""
+    app.config["CAMPAIGN_MAX_IMAGE_MB"] = "5"
+    core.releases.record(app, "Set CAMPAIGN_MAX_IMAGE_MB config vars")
+    await build(core, app, commit)
+
+
+async def build(core: Core, app: App, commit: str) -> None:
+    """Build and release a commit of the origin. Raises MachineError with the last lines of the output."""
+    made = await core.builds.deploy(app, core.origin, commit)
     if made.release is None or made.release.status != "succeeded":
         log = made.release.output if made.release and made.release.output else made.output
         raise MachineError(

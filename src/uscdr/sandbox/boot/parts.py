@@ -15,6 +15,7 @@ from uscdr.sandbox import pki
 from uscdr.sandbox.audit import AuditLog
 from uscdr.sandbox.boot.request import UpRequest
 from uscdr.sandbox.builds.builds import Builds
+from uscdr.sandbox.builds.origin import Origin
 from uscdr.sandbox.builds.pushes import Pushes
 from uscdr.sandbox.builds.releases import Releases
 from uscdr.sandbox.core import Core
@@ -78,6 +79,7 @@ async def assemble(state: StateDir, request: UpRequest, runtime: Runtime, stack:
         transfers=Transfers(world, cluster, state.backups, trust=trust, keep=request.keep),
         releases=releases,
         builds=Builds(releases, sources=state.sources, slugs_=state.slugs, trust=trust),
+        origin=Origin(state.origin),
         supervisor=supervisor,
         oneoffs=OneOffs(runtime, ledger, rendezvous, rendezvous_port),
         fronts=fronts,

@@ -1,13 +1,15 @@
-"""The source tree that is deployed: packed as a client would pack it."""
+"""The source tree that is deployed, as its developers would commit it."""
 
 from __future__ import annotations
 
-import io
-import tarfile
+import os
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from uscdr.errors import BadInput
+from uscdr.sandbox.builds.origin import File
 
 CLINIC = Path(__file__).parent.parent / "clinic"
 _LEFT_OUT = {".git", "__pycache__", "node_modules", ".venv", "venv", ".tox", ".mypy_cache", ".pytest_cache"}
@@ -49,20 +51,28 @@ def read_env_file(path: Path) -> dict[str, str]:
     return variables
 
 
-def pack(source: Source, target: Path) -> None:
-    """Write the tree as a gzipped tarball, without version control, caches and environments."""
-    with tarfile.open(target, "w:gz", compresslevel=1) as tar:
-        for path in sorted(source.root.iterdir()):
-            if path.name == "Procfile" and source.procfile:
-                continue
-            tar.add(path, arcname=path.name, filter=_wanted)
-        if source.procfile:
-            content = source.procfile.read_bytes()
-            entry = tarfile.TarInfo("Procfile")
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
+def files(source: Source) -> Iterator[File]:
+    """Every file of the tree, without version control, caches and environments."""
+    if source.procfile:
+        yield File("Procfile", source.procfile.read_bytes())
+    for directory, names, plain in os.walk(source.root):
+        links = [name for name in names if Path(directory, name).is_symlink()]
+        names[:] = sorted(name for name in names if name not in {*_LEFT_OUT, *links})
+        for name in sorted([*plain, *links]):
+            path = Path(directory, name)
+            relative = path.relative_to(source.root).as_posix()
+            if _wanted(relative) and not (relative == "Procfile" and source.procfile):
+                yield from _file(path, relative)
 
 
-def _wanted(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    name = Path(entry.name).name
-    return None if name in _LEFT_OUT or name.endswith(".pyc") else entry
+def _wanted(relative: str) -> bool:
+    name = relative.rpartition("/")[2]
+    return name not in _LEFT_OUT and not name.endswith(".pyc")
+
+
+def _file(path: Path, relative: str) -> Iterator[File]:
+    if path.is_symlink():
+        yield File(relative, os.fsencode(path.readlink()), "120000")
+    elif path.is_file():
+        executable = path.stat().st_mode & stat.S_IXUSR
+        yield File(relative, path.read_bytes(), "100755" if executable else "100644")

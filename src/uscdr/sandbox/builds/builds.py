@@ -16,6 +16,7 @@ from uscdr.sandbox.web.errors import ApiError
 from uscdr.sandbox.world.entities import Build, Slug, new_id
 
 if TYPE_CHECKING:
+    from uscdr.sandbox.builds.origin import Origin
     from uscdr.sandbox.builds.releases import Releases
     from uscdr.sandbox.world.apps import App
 
@@ -56,6 +57,17 @@ class Builds:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return build
+
+    async def deploy(self, app: App, origin: Origin, commit: str) -> Build:
+        """Build a commit of the origin and wait until its release is over, whatever came of it. Raises 409."""
+        identity = new_id()
+        await asyncio.to_thread(origin.archive, commit, self.source_file(identity))
+        made = self.start(app, f"https://origin{SOURCE_PATH}{identity}", version=commit)
+        async for _ in made.output.follow():
+            continue
+        if made.release:
+            await made.release.done.wait()
+        return made
 
     async def _carry_out(self, app: App, build: Build) -> None:
         say = build.output.line

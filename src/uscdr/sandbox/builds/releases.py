@@ -51,6 +51,15 @@ class Releases:
             task.add_done_callback(self._tasks.discard)
         return release
 
+    def record(self, app: App, description: str) -> Release:
+        """A release of the past: the present code and config, without its release phase being run again."""
+        plans = tuple(addon.plan for addon in self._world.addons_of(app))
+        code = app.current.slug if app.current else None
+        release = Release(len(app.releases) + 1, description, code, dict(app.config), plans=plans)
+        app.releases.append(release)
+        self._succeed(app, release)
+        return release
+
     @staticmethod
     def _succeed(app: App, release: Release) -> None:
         release.status, release.updated_at = "succeeded", now()
