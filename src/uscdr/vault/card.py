@@ -1,0 +1,62 @@
+"""The card of a kit, for a wall or a wallet, and the list of sums that `sha256sum -c` understands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from uscdr.errors import CheckFailed
+from uscdr.vault.manifest import KITS, MANIFEST, Card, CardPart
+
+_LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
+
+
+def sums_text(listed: Mapping[str, str]) -> bytes:
+    """`SHA256  name` a line, names relative to the store: checked by hand with `sha256sum -c`."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(listed.items())).encode()
+
+
+def parse_sums(data: bytes, name: str) -> dict[str, str]:
+    """Names and digests of a list of sums. Raises CheckFailed naming the file."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), start=1):
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise CheckFailed(f"{name} is damaged (line {number}).")
+        found[match[2]] = match[1]
+    return found
+
+
+def card_text(card: Card) -> str:
+    """The card in words, 78 columns, to be printed and kept away from the computers."""
+    rule = "=" * 78
+    lines = [
+        rule,
+        f"ESCAPE KIT  {card.kit}",
+        f"application {card.app} ({card.target}), made {_moment(card.created_at)} by uscdr {card.uscdr}",
+        "COMPLETE" if card.complete else "INCOMPLETE: see below, and `uscdr kit check`",
+        "",
+        *(_part_line(part) for part in card.parts),
+        "",
+        f"{card.objects} encrypted objects, {card.bytes:,} bytes",
+        f"recipients  {'  '.join(card.recipients)}",
+        "manifest    SHA-256",
+        f"  {card.manifest_sha256}",
+        "",
+        "Is it whole?      uscdr kit check PATH            (no key, no network needed)",
+        "What is in it?    uscdr kit check PATH --identity FILE",
+        f"By hand           sha256sum -c {KITS}/{card.kit}/SHA256SUMS",
+        f"                  age -d -i FILE {KITS}/{card.kit}/{MANIFEST}",
+        rule,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _part_line(part: CardPart) -> str:
+    as_of = f"as of {_moment(part.taken_at)}" if part.taken_at else ""
+    return f"  {part.name:<8} {part.state:<10} {as_of}".rstrip()
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

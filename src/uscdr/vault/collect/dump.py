@@ -1,0 +1,139 @@
+"""The database dump: downloaded from the platform's backups, restored here to know what is in it, and kept."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uscdr.errors import CheckFailed, Interrupted, MachineError, ProviderError
+from uscdr.models.heroku import Attachment, Download, Transfer, TransferState
+from uscdr.models.postgres import InvariantResult
+from uscdr.providers.ports.database import Database
+from uscdr.vault.collect.sources import Gaps, Gathering, Unavailable, in_words, missing, part_of, present
+from uscdr.vault.content import DumpFacts
+from uscdr.vault.manifest import Part
+
+SERVER_VERSION = "PG Version"
+"""The data API's label."""
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    attachment: Attachment
+    transfer: Transfer
+
+
+def collect(gathering: Gathering) -> Part:
+    """Raises ProviderError when there is no database, no whole backup, or none that can be downloaded."""
+    chosen = _choose(gathering)
+    if chosen is None:
+        return missing("dump", "The platform has no complete, unexpired backup. Make one: uscdr kit build --capture")
+    plain = gathering.work / f"{secrets.token_hex(8)}.dump"
+    try:
+        return _keep(gathering, chosen, plain)
+    finally:
+        plain.unlink(missing_ok=True)
+
+
+def _choose(gathering: Gathering) -> _Chosen | None:
+    wishes, sources = gathering.wishes, gathering.sources
+    attachment = sources.platform.database(wishes.app, wishes.database)
+    owner = attachment.owner_app_name or wishes.app
+    if wishes.backup is not None:
+        return _Chosen(attachment, sources.backups.transfer(owner, wishes.backup))
+    whole = [one for one in sources.backups.transfers(owner) if _is_whole(one)]
+    return _Chosen(attachment, max(whole, key=_taken)) if whole else None
+
+
+def _is_whole(transfer: Transfer) -> bool:
+    return transfer.is_backup and transfer.state is TransferState.COMPLETED and not transfer.expired
+
+
+def _taken(transfer: Transfer) -> Any:  # noqa: ANN401 - a datetime; mypy knows from the models
+    return transfer.started_at or transfer.created_at
+
+
+def _keep(gathering: Gathering, chosen: _Chosen, plain: Path) -> Part:
+    gaps, transfer = Gaps(), chosen.transfer
+    if not _is_whole(transfer):
+        return missing("dump", f"{transfer.name} is {transfer.state}{' and expired' if transfer.expired else ''}.")
+    got = _fetch(gathering, chosen, plain)
+    found = _look_inside(gathering, gaps, plain)
+    facts = _facts(gathering, gaps, chosen, got).model_copy(update=found)
+    watch = gathering.watch("dump", got.size)
+    stored = gathering.writer.add_file("dump", "database.dump", plain, lambda done: watch(done, None))
+    if stored.plain_sha256 != got.sha256:
+        raise MachineError("The dump changed on this machine's disk between download and encryption.")
+    gathering.writer.add_bytes("dump", "database.json", facts.model_dump_json().encode())
+    if transfer.warnings:
+        gaps.note("dump", f"{transfer.name} finished with {transfer.warnings} warnings.")
+    summary = (
+        f"{transfer.name}, {got.size:,} bytes, {len(facts.tables)} tables, {sum(t.rows for t in facts.tables):,} rows"
+    )
+    return part_of("dump", gaps, summary).model_copy(update={"taken_at": facts.taken_at})
+
+
+def _fetch(gathering: Gathering, chosen: _Chosen, plain: Path) -> Download:
+    gathering.tell.say(f"downloading {chosen.transfer.name}")
+    owner = chosen.attachment.owner_app_name or gathering.wishes.app
+    link = gathering.sources.backups.public_url(owner, chosen.transfer.num)
+    return gathering.sources.backups.download(link, plain, gathering.watch("dump"))
+
+
+def _facts(gathering: Gathering, gaps: Gaps, chosen: _Chosen, got: Download) -> DumpFacts:
+    transfer, attachment = chosen.transfer, chosen.attachment
+    info = gaps.attempt(
+        "description of the database", lambda: gathering.sources.backups.database_info(attachment.addon_id), None
+    )
+    return DumpFacts(
+        backup=transfer.name,
+        transfer_id=transfer.id,
+        kind=transfer.kind.value,
+        taken_at=_taken(transfer),
+        warnings=transfer.warnings,
+        bytes=got.size,
+        sha256=got.sha256,
+        database=attachment.addon_name,
+        plan=attachment.plan,
+        server_version=info.value(SERVER_VERSION) if info else "",
+        canary=tuple(gathering.wishes.canary),
+    )
+
+
+def _look_inside(gathering: Gathering, gaps: Gaps, plain: Path) -> dict[str, object]:
+    """Restore on this machine; a dump that does not restore is kept all the same, and said to be so."""
+    gathering.tell.say("restoring the dump on this machine, to know what is in it")
+    try:
+        scratch = present(gathering.sources.scratch)
+        with scratch.restore(plain, gathering.watch("dump")) as database:
+            found = _found(gathering, database)
+    except Interrupted:
+        raise
+    except CheckFailed as error:
+        gaps.note("a dump that restores", in_words(error))
+        return {}
+    except (ProviderError, MachineError, Unavailable) as error:
+        gaps.note("proof that the dump restores", in_words(error))
+        return {}
+    for result in found["invariants"]:
+        _note_invariant(gaps, result)
+    return found
+
+
+def _found(gathering: Gathering, database: Database) -> dict[str, Any]:
+    wishes = gathering.wishes
+    return {
+        "restored": True,
+        "tables": database.digests([table.name for table in database.tables()]),
+        "invariants": database.invariants(wishes.invariants),
+        "newest": dict(database.newest(wishes.freshness)),
+        "migrations": database.migrations(),
+        "extensions": database.extensions(),
+    }
+
+
+def _note_invariant(gaps: Gaps, result: InvariantResult) -> None:
+    if result.holds is not True:
+        gaps.note(f"invariant: {result.name}", f"seen {result.seen}, expected {result.expected}")

@@ -1,0 +1,125 @@
+"""Every media original: listed, fetched unless the shelf has that very version, encrypted, shelved."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from uscdr.errors import ProviderError
+from uscdr.models.media import RESOURCE_TYPES, Asset
+from uscdr.pool import run_all
+from uscdr.providers.ports.media import Media
+from uscdr.vault.collect.sources import Gaps, Gathering, in_words, part_of, present
+from uscdr.vault.content import MediaEntry, MediaInventory, MediaNote, Shelved
+from uscdr.vault.manifest import Part
+from uscdr.vault.shelf import Shelf
+
+WORKERS = 4
+MOST_FAILURES = 20
+"""Failed downloads in a row after which the service is taken to be down."""
+GAPS_SHOWN = 5
+
+
+@dataclass
+class _Count:
+    """How it goes, over all workers."""
+
+    total: int
+    done: int = 0
+    in_a_row: int = 0
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, *, failed: bool) -> int:
+        """Count one file; how many are done."""
+        with self.turn:
+            self.done += 1
+            self.in_a_row = self.in_a_row + 1 if failed else 0
+            return self.done
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    entry: MediaEntry
+    fetched: bool = False
+    failure: str = ""
+
+
+def collect(gathering: Gathering) -> tuple[Part, tuple[MediaEntry, ...]]:
+    """Raises ProviderError when the cloud cannot be listed, Unavailable when none is configured."""
+    media = present(gathering.sources.media)
+    listed = [asset for kind in RESOURCE_TYPES for page in media.list_assets(kind) for asset in page]
+    gathering.check()
+    shelf, count = Shelf(gathering.writer, media.cloud), _Count(sum(asset.present for asset in listed))
+    gathering.tell.say(f"{count.total} media files")
+    tasks = [_task(gathering, shelf, count, asset) for asset in listed]
+    outcomes = run_all(tasks, workers=WORKERS, stop=gathering.stop)
+    entries = tuple(outcome.entry for outcome in outcomes)
+    inventory = MediaInventory(cloud=media.cloud, entries=entries)
+    gathering.writer.add_bytes("media", "media.json", inventory.model_dump_json().encode())
+    return _part(outcomes), entries
+
+
+def _part(outcomes: list[_Outcome]) -> Part:
+    gaps, stored = Gaps(), [outcome.entry for outcome in outcomes if outcome.entry.stored is not None]
+    failures = [outcome for outcome in outcomes if outcome.failure]
+    for outcome in failures[:GAPS_SHOWN]:
+        gaps.note(_nameless(outcome.entry.asset), outcome.failure)
+    if len(failures) > GAPS_SHOWN:
+        gaps.note(f"{len(failures) - GAPS_SHOWN} more media files", "They could not be fetched either.")
+    deleted = sum(not outcome.entry.asset.present for outcome in outcomes)
+    lost = f", {deleted} deleted ones without a file" if deleted else ""  # only the service's own backup has them
+    fetched, size = sum(outcome.fetched for outcome in outcomes), sum(entry.asset.bytes for entry in stored)
+    summary = f"{len(stored)} files, {size:,} bytes ({fetched} fetched now){lost}"
+    return part_of("media", gaps, summary).model_copy(update={"taken_at": datetime.now(UTC)})
+
+
+def _nameless(asset: Asset) -> str:
+    """A file's name may be a person's: gaps are shown on screens, so they get a digest of it."""
+    digest = hashlib.sha256(asset.key.public_id.encode()).hexdigest()[:12]
+    return f"{asset.key.resource_type} file {digest}"
+
+
+def _task(gathering: Gathering, shelf: Shelf, count: _Count, asset: Asset) -> Callable[[], _Outcome]:
+    def work() -> _Outcome:
+        if not asset.present:
+            return _Outcome(MediaEntry(asset=asset))
+        gathering.check()
+        outcome = _one(gathering, shelf, count, asset)
+        done = count.add(failed=bool(outcome.failure))
+        gathering.tell.progress("media", done, count.total, "files")
+        return outcome
+
+    return work
+
+
+def _one(gathering: Gathering, shelf: Shelf, count: _Count, asset: Asset) -> _Outcome:
+    kept = shelf.find(asset)
+    if kept is not None:
+        return _Outcome(MediaEntry(asset=asset, stored=kept))
+    if count.in_a_row >= MOST_FAILURES:
+        return _Outcome(MediaEntry(asset=asset), failure="Not tried: the downloads before it failed, all in a row.")
+    try:
+        stored, note = _fetch(gathering, shelf, present(gathering.sources.media), asset)
+    except ProviderError as error:
+        return _Outcome(MediaEntry(asset=asset), failure=in_words(error))
+    return _Outcome(MediaEntry(asset=asset, stored=stored, note=note), fetched=True)
+
+
+def _fetch(gathering: Gathering, shelf: Shelf, media: Media, asset: Asset) -> tuple[Shelved, MediaNote]:
+    plain = gathering.work / secrets.token_hex(16)
+    try:
+        got = media.download(asset, plain)
+        if asset.bytes and got.size != asset.bytes:
+            raise ProviderError(
+                f"{got.size} bytes came instead of {asset.bytes}.", provider="media", why="It changed meanwhile?"
+            )
+        if asset.etag and got.md5 != asset.etag:
+            raise ProviderError("What came has another MD5 than the service lists.", provider="media")
+        note = MediaNote(bytes=got.size, md5=got.md5, sha256=got.sha256)
+        return shelf.add(asset, plain, note), note
+    finally:
+        plain.unlink(missing_ok=True)

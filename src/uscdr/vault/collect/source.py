@@ -1,0 +1,41 @@
+"""The code that runs: a tarball of the deployed commit, or at least which commit it is and why not more."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from uscdr.models.provision import SourceArchive
+from uscdr.vault.collect.sources import Gaps, Gathering, missing, part_of, present
+from uscdr.vault.content import SourceFacts
+from uscdr.vault.manifest import Part
+
+
+def collect(gathering: Gathering, commit: str) -> Part:
+    """Archive `commit`. Raises MachineError when this machine's disk fails."""
+    if not commit:
+        return missing("source", "Which commit runs is not known (see the part app).")
+    gaps = Gaps()
+    archive = gaps.attempt(
+        f"tarball of {commit}", lambda: present(gathering.sources.source).archive(commit, gathering.work), None
+    )
+    facts = SourceFacts(commit=commit) if archive is None else _keep(gathering, archive)
+    gathering.writer.add_bytes("source", "source.json", facts.model_dump_json().encode())
+    summary = f"commit {facts.commit[:12]}" + (f", {facts.files} files" if facts.sha256 else ", not its files")
+    return part_of("source", gaps, summary).model_copy(update={"taken_at": datetime.now(UTC)})
+
+
+def _keep(gathering: Gathering, archive: SourceArchive) -> SourceFacts:
+    file = Path(archive.path)
+    try:
+        gathering.writer.add_file("source", "source.tar.gz", file)
+    finally:
+        file.unlink(missing_ok=True)
+    return SourceFacts(
+        commit=archive.commit,
+        sha256=archive.sha256,
+        bytes=archive.size,
+        files=len(archive.files),
+        procfile=archive.procfile,
+        migrations=archive.migrations,
+    )

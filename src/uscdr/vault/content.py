@@ -1,0 +1,136 @@
+"""What the parts of a kit hold, decrypted. Times are aware UTC datetimes, sizes bytes, TTLs seconds, digests hex."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field, SecretStr, SerializationInfo, field_serializer
+
+from uscdr.models.base import Fact
+from uscdr.models.dns import RecordSet
+from uscdr.models.heroku import AddOn, App, Attachment, ProcessType, Release, Schedule
+from uscdr.models.media import Asset
+from uscdr.models.postgres import Extension, InvariantResult, Migration, TableDigest
+from uscdr.models.provision import Domain, LogDrain
+
+REVEAL = {"reveal": True}
+"""Serialisation context with which secrets are written out: only into what is encrypted next."""
+
+
+class AppFacts(Fact):
+    """The application as the platform runs it: what a new place must be made like."""
+
+    app: App
+    account: str
+    formation: tuple[ProcessType, ...]
+    addons: tuple[AddOn, ...]
+    attachments: tuple[Attachment, ...]
+    release: Release | None
+    """The current release: version and slug."""
+    commit: str
+    """The commit of the slug that runs; empty when no build tells it."""
+    buildpacks: tuple[str, ...] = ()
+    domains: tuple[Domain, ...] = ()
+    collaborators: tuple[str, ...] = ()
+    log_drains: tuple[LogDrain, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+
+    @property
+    def hostnames(self) -> tuple[str, ...]:
+        """The app's own hostnames, without the platform's."""
+        return tuple(domain.hostname for domain in self.domains if domain.kind != "heroku")
+
+
+class ConfigVars(Fact):
+    """Every configuration variable. Values show their stars unless the serialisation context is REVEAL."""
+
+    values: dict[str, SecretStr]
+
+    @field_serializer("values")
+    def _reveal(self, values: dict[str, SecretStr], info: SerializationInfo) -> dict[str, str]:
+        reveal = bool(info.context and info.context.get("reveal"))
+        return {name: value.get_secret_value() if reveal else str(value) for name, value in values.items()}
+
+
+class HostRecords(Fact):
+    """The records of one hostname, as every authoritative server says, and as the provider's zone holds them."""
+
+    hostname: str
+    authoritative: tuple[RecordSet, ...]
+    at_provider: tuple[RecordSet, ...] = ()
+
+
+class DnsFacts(Fact):
+    """All hostnames' records."""
+
+    hosts: tuple[HostRecords, ...]
+
+
+class DumpFacts(Fact):
+    """The database dump and what was found when it was restored on the building machine."""
+
+    backup: str
+    transfer_id: str
+    kind: str
+    taken_at: datetime
+    warnings: int
+    bytes: int
+    sha256: str
+    database: str
+    plan: str
+    server_version: str
+    """As the platform tells it; empty when it does not."""
+    restored: bool = False
+    tables: tuple[TableDigest, ...] = ()
+    invariants: tuple[InvariantResult, ...] = ()
+    newest: dict[str, str | None] = Field(default_factory=dict)
+    migrations: tuple[Migration, ...] = ()
+    extensions: tuple[Extension, ...] = ()
+    canary: tuple[str, ...] = ()
+    """`table.column` of encrypted columns with which a rebuilt application's key can be tried."""
+
+
+class SourceFacts(Fact):
+    """The deployed commit, and the tarball of it when it could be had."""
+
+    commit: str
+    sha256: str = ""
+    bytes: int = 0
+    files: int = 0
+    procfile: dict[str, str] = Field(default_factory=dict)
+    migrations: tuple[str, ...] = ()
+
+
+class Shelved(Fact):
+    """Where an asset's encrypted original lies, and the note that holds its digests."""
+
+    path: str
+    sha256: str
+    size: int
+    note_path: str
+    note_sha256: str
+    note_size: int
+
+
+class MediaNote(Fact):
+    """Digests of an original, encrypted beside it: a later kit need not download it to know them."""
+
+    bytes: int
+    md5: str
+    sha256: str
+
+
+class MediaEntry(Fact):
+    """One asset as the service listed it, with its original when that could be had."""
+
+    asset: Asset
+    stored: Shelved | None = None
+    note: MediaNote | None = None
+    """Known when this kit downloaded it; otherwise it is in the note on the shelf."""
+
+
+class MediaInventory(Fact):
+    """Every asset of the cloud."""
+
+    cloud: str
+    entries: tuple[MediaEntry, ...]

@@ -1,0 +1,114 @@
+"""What a kit consists of: the manifest (encrypted) and the card (readable by anybody). Sizes are bytes, times UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from uscdr.models.base import Fact
+
+FORMAT = 1
+KITS, MEDIA = "kits", "media"
+MANIFEST, CARD, CARD_TEXT, SUMS = "manifest.json.age", "card.json", "card.txt", "SHA256SUMS"
+
+PartName = Literal["app", "config", "dns", "dump", "source", "media"]
+PARTS: tuple[PartName, ...] = ("app", "config", "dns", "dump", "source", "media")
+PartState = Literal["complete", "partial", "missing", "left out"]
+
+
+class Gap(Fact):
+    """Something that could not be had, and why."""
+
+    what: str
+    why: str
+
+
+class StoredObject(Fact):
+    """One encrypted object. `path` is its name in the store; `sha256` and `size` are of the ciphertext."""
+
+    kind: PartName
+    name: str
+    """What it is when decrypted: `config.json`, `database.dump`, `source.tar.gz`."""
+    path: str
+    sha256: str
+    size: int
+    plain_sha256: str
+    plain_size: int
+
+
+class Part(Fact):
+    """One part of a kit: how complete it is, as of when, and what is missing of it."""
+
+    name: PartName
+    state: PartState
+    summary: str = ""
+    taken_at: datetime | None = None
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def wanting(self) -> bool:
+        """Whether something of it is missing against the operator's wish."""
+        return self.state in ("partial", "missing")
+
+
+class Fingerprints(Fact):
+    """HMAC-SHA256 of every configuration value under a salt of this kit: comparable without the values."""
+
+    salt: str = Field(default="", repr=False)
+    values: dict[str, str] = Field(default_factory=dict, repr=False)
+
+
+class Manifest(Fact):
+    """The kit's own list of itself."""
+
+    format: int
+    kit: str
+    created_at: datetime
+    uscdr: str
+    app: str
+    target: str
+    account: str
+    """E-mail address of the platform account that made it."""
+    scenarios_digest: str
+    recipients: tuple[str, ...]
+    parts: tuple[Part, ...]
+    objects: tuple[StoredObject, ...]
+    fingerprints: Fingerprints = Fingerprints()
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing but what was left out on purpose."""
+        return not any(part.wanting for part in self.parts)
+
+    def part(self, name: PartName) -> Part:
+        """One part; one that the manifest does not name is missing."""
+        unknown = Part(name=name, state="missing", gaps=(Gap(what=name, why="The manifest does not name it."),))
+        return next((part for part in self.parts if part.name == name), unknown)
+
+
+class CardPart(Fact):
+    """One part as the card tells it: no reasons, which might say too much."""
+
+    name: PartName
+    state: PartState
+    taken_at: datetime | None = None
+
+
+class Card(Fact):
+    """What is known of a kit without a key. Holds no secret and nothing of a person."""
+
+    format: int
+    kit: str
+    created_at: datetime
+    uscdr: str
+    app: str
+    target: str
+    recipients: tuple[str, ...]
+    complete: bool
+    parts: tuple[CardPart, ...]
+    objects: int
+    bytes: int
+    manifest_sha256: str
+    sums_sha256: str

@@ -1,0 +1,229 @@
+"""Reading a kit: nothing is handed out before its digests were found right."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from uscdr.errors import BadInput, CheckFailed, MachineError
+from uscdr.models.media import AssetKey, KnownAsset
+from uscdr.vault.card import parse_sums
+from uscdr.vault.content import (
+    AppFacts,
+    ConfigVars,
+    DnsFacts,
+    DumpFacts,
+    MediaEntry,
+    MediaInventory,
+    MediaNote,
+    SourceFacts,
+)
+from uscdr.vault.manifest import CARD, FORMAT, KITS, MANIFEST, SUMS, Card, Manifest, StoredObject
+from uscdr.vault.seal import Identity, Sealed, unseal
+from uscdr.vault.store import Store, digest_of, new_private_file
+
+M = TypeVar("M", bound=BaseModel)
+_LARGEST_CARD, _LARGEST_SUMS = 1 << 20, 1 << 28
+
+
+@dataclass(frozen=True)
+class SealedName:
+    """What is to be decrypted, and what it must be: None where that is not told."""
+
+    path: str
+    sha256: str
+    plain_sha256: str | None = None
+
+
+def read_card(store: Store, kit: str) -> Card:
+    """The card of a kit, without a key. Raises CheckFailed (missing, damaged), BadInput (another format)."""
+    name = f"{KITS}/{kit}/{CARD}"
+    with store.open(name) as file:
+        data = file.read(_LARGEST_CARD)
+    return _model(Card, data, name)
+
+
+def read_sums(store: Store, kit: str) -> tuple[dict[str, str], bytes]:
+    """Name → SHA-256 of every object the kit needs, and the list as it is."""
+    name = f"{KITS}/{kit}/{SUMS}"
+    with store.open(name) as file:
+        data = file.read(_LARGEST_SUMS)
+    return parse_sums(data, name), data
+
+
+class KitReader:
+    """One kit, opened with an identity. `work` is a private directory for what is decrypted, and only then.
+
+    Raises, from every method: CheckFailed (missing or damaged, naming the object), WrongIdentity, BadInput (a kit of
+    another format), MachineError (this machine's disk).
+    """
+
+    def __init__(self, store: Store, kit: str, keys: Sequence[Identity], work: Path) -> None:
+        self._store = store
+        self._keys = keys
+        self._work = work
+        self.kit = kit
+        self.card = read_card(store, kit)
+        name = f"{KITS}/{kit}/{MANIFEST}"
+        self.manifest = _model(Manifest, self._bytes(SealedName(name, self.card.manifest_sha256)), name)
+        self._media: dict[AssetKey, MediaEntry] | None = None
+
+    def app(self) -> AppFacts | None:
+        """The application; None when the kit has not got it (as below)."""
+        return self._part(AppFacts, "app.json")
+
+    def config(self) -> ConfigVars | None:
+        """Every configuration variable."""
+        return self._part(ConfigVars, "config.json")
+
+    def dns(self) -> DnsFacts | None:
+        """The hostnames' records."""
+        return self._part(DnsFacts, "dns.json")
+
+    def dump(self) -> DumpFacts | None:
+        """What is known of the dump."""
+        return self._part(DumpFacts, "database.json")
+
+    def source(self) -> SourceFacts | None:
+        """The deployed commit."""
+        return self._part(SourceFacts, "source.json")
+
+    def media(self) -> MediaInventory | None:
+        """Every asset, those without an original too."""
+        return self._part(MediaInventory, "media.json")
+
+    def find(self, name: str) -> StoredObject | None:
+        """An object by what it is when decrypted: `database.dump`."""
+        return next((one for one in self.manifest.objects if one.name == name), None)
+
+    @contextmanager
+    def open_object(self, name: str) -> Iterator[Path]:
+        """A decrypted 0600 file, removed afterwards. Raises BadInput when the kit has no such object."""
+        found = self.find(name)
+        if found is None:
+            raise BadInput(f"The kit {self.kit} has no {name}.", next_action="See: uscdr kit check --identity FILE")
+        with self._plain_file(SealedName(found.path, found.sha256, found.plain_sha256)) as path:
+            yield path
+
+    def inventory(self) -> Mapping[AssetKey, KnownAsset]:
+        """Every asset whose original is in the kit."""
+        return {key: self._known(entry) for key, entry in self._entries().items() if entry.stored is not None}
+
+    @contextmanager
+    def open(self, key: AssetKey) -> Iterator[Path]:
+        """The original of one asset as a decrypted 0600 file, removed afterwards."""
+        entry = self._entries().get(key)
+        if entry is None or entry.stored is None:
+            raise BadInput(f"The kit {self.kit} has no such media file.", next_action="See: uscdr kit check")
+        expected = SealedName(entry.stored.path, entry.stored.sha256, self.note(entry).sha256)
+        with self._plain_file(expected) as path:
+            yield path
+
+    def note(self, entry: MediaEntry) -> MediaNote:
+        """The digests of an original; from the note on the shelf when this kit did not fetch it itself."""
+        if entry.note is not None:
+            return entry.note
+        if entry.stored is None:
+            raise BadInput("There is no original to know of.")
+        data = self._bytes(SealedName(entry.stored.note_path, entry.stored.note_sha256))
+        return _model(MediaNote, data, entry.stored.note_path)
+
+    def verify(self, wanted: SealedName) -> Sealed:
+        """Check one object whole: ciphertext, decryption, plain digest. Nothing is kept."""
+        with Path(os.devnull).open("wb") as nowhere:
+            return self._decrypt(wanted, nowhere)
+
+    def _entries(self) -> dict[AssetKey, MediaEntry]:
+        if self._media is None:
+            inventory = self.media()
+            self._media = {entry.asset.key: entry for entry in inventory.entries} if inventory else {}
+        return self._media
+
+    def _known(self, entry: MediaEntry) -> KnownAsset:
+        note, asset = self.note(entry), entry.asset
+        return KnownAsset(
+            bytes=note.bytes, md5=note.md5, sha256=note.sha256, version=asset.version, format=asset.format,
+            tags=asset.tags, context=asset.context, asset_folder=asset.asset_folder, display_name=asset.display_name,
+        )  # fmt: skip
+
+    def _part(self, model: type[M], name: str) -> M | None:
+        found = self.find(name)
+        if found is None:
+            return None
+        data = self._bytes(SealedName(found.path, found.sha256, found.plain_sha256))
+        return _model(model, data, found.path)
+
+    def _bytes(self, wanted: SealedName) -> bytes:
+        target = io.BytesIO()
+        self._decrypt(wanted, target)
+        return target.getvalue()
+
+    @contextmanager
+    def _plain_file(self, wanted: SealedName) -> Iterator[Path]:
+        path = self._work / secrets.token_hex(16)
+        try:
+            with new_private_file(path) as target:
+                self._decrypt(wanted, target)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _decrypt(self, wanted: SealedName, target: IO[bytes]) -> Sealed:
+        if digest_of(self._store, wanted.path)[0] != wanted.sha256:
+            raise damaged(wanted.path, "its SHA-256 is not the one that the kit names")
+        with self._store.open(wanted.path) as source:
+            done = _naming(wanted.path, lambda: unseal(source, target, self._keys))
+        if wanted.plain_sha256 not in (None, done.plain_sha256):
+            raise damaged(wanted.path, "what it decrypts to is not what was encrypted")
+        return done
+
+
+def damaged(path: str, why: str) -> CheckFailed:
+    """An object that must not be used."""
+    return CheckFailed(
+        f"{path} is damaged: {why}.",
+        next_action="Use another kit (uscdr kit list), or fetch this one again from where it was copied.",
+    )
+
+
+def _naming(path: str, work: Callable[[], Sealed]) -> Sealed:
+    """Do `work`; a damage found in it names the object."""
+    try:
+        return work()
+    except CheckFailed as error:
+        raise damaged(path, error.why or error.message) from None
+    except OSError as error:
+        raise MachineError(
+            f"{path} could not be decrypted on this machine.", why=error.strerror or type(error).__name__
+        ) from error
+
+
+def _model(model: type[M], data: bytes, name: str) -> M:
+    """Parse a document of the kit; the text of a validation error may hold secrets and is not repeated."""
+    found = _format_of(data)
+    if found not in (None, FORMAT):
+        raise BadInput(
+            f"{name} has format {found}; this uscdr reads {FORMAT}.", next_action="Use the uscdr version on the card."
+        )
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
+        raise damaged(name, f"not what this uscdr understands ({place or 'no JSON'})") from None
+
+
+def _format_of(data: bytes) -> object:
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return None
+    return document.get("format") if isinstance(document, dict) else None
