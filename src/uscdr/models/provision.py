@@ -61,6 +61,8 @@ class SourceArchive(Fact):
     size: int
     files: tuple[str, ...]
     """Every path in the tree, for looks such as `Procfile` or `backend/manage.py`."""
+    submodules: tuple[str, ...] = ()
+    """Paths whose content is in another repository, and so is not in the archive."""
     procfile: dict[str, str] = Field(default_factory=dict)
     migrations: tuple[str, ...] = ()
     """`app.0001_name` for every `*/migrations/NNNN_*.py` in the tree."""
