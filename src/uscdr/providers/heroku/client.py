@@ -86,7 +86,8 @@ class HerokuClient:
         self.verify = trust(ca_file)
         self.read_only = read_only
         self.patience = Patience(policy=policy, stop=stop, on_wait=on_wait, sleep=sleep)
-        self._record = record
+        self.record = record
+        """Told of every request; connections of other hosts that serve a call share it."""
         self._clients: dict[tuple[bool, bool], httpx.Client] = {}
         self._opening = threading.Lock()
         self.rate_remaining: int | None = None
@@ -164,7 +165,7 @@ class HerokuClient:
                     provider=PROVIDER,
                     verify=self.verify,
                     read_only=self.read_only,
-                    record=self._record,
+                    record=self.record,
                     headers={"Authorization": f"Bearer {self._token.get_secret_value()}"},
                     for_writes=ask.writes,
                 )

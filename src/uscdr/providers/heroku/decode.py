@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from uscdr.models.heroku import Account, AddOn, App, Attachment, Dyno, ProcessType, Release
+from uscdr.models.provision import Build, Domain, LogDrain, Plan
 from uscdr.providers.heroku.fields import (
     ShapeError,
     flag,
@@ -99,6 +101,84 @@ def release(body: object) -> Release:
 def build_status(body: object) -> str:
     """The status of one item of `GET /apps/{app}/builds`: `pending`, `succeeded` or `failed`."""
     return text(record(body), "status")
+
+
+def build(body: object) -> Build:
+    """One item of `GET /apps/{app}/builds`."""
+    source = record(body)
+    blob = nested(source, "source_blob")
+    return Build(
+        id=text(source, "id"),
+        status=text(source, "status"),
+        commit=optional_text(blob, "version"),
+        checksum=optional_text(blob, "checksum"),
+        created_at=optional_moment(source, "created_at"),
+        slug_id=optional_text(nested(source, "slug"), "id") or None,
+        release_id=optional_text(nested(source, "release"), "id") or None,
+        output_url=optional_text(source, "output_stream_url") or None,
+    )
+
+
+def output_stream(body: object) -> str | None:
+    """Where a release's output is streamed; null when it has no release phase."""
+    return optional_text(record(body), "output_stream_url") or None
+
+
+def source_blob(body: object) -> tuple[SecretStr, SecretStr]:
+    """`POST /sources`: where to put an archive and where the build gets it; both addresses are permissions."""
+    source = nested(record(body), "source_blob")
+    return SecretStr(text(source, "put_url")), SecretStr(text(source, "get_url"))
+
+
+def plan(body: object) -> Plan:
+    """One item of `GET /addon-services/{service}/plans`; a price that is not monthly is not told."""
+    source = record(body)
+    price = nested(source, "price")
+    monthly = optional_text(price, "unit") in ("", "month")
+    return Plan(
+        name=text(source, "name"),
+        state=optional_text(source, "state"),
+        cents=optional_number(price, "cents") if monthly else None,
+        default=source.get("default") is True,
+    )
+
+
+def buildpack(body: object) -> tuple[int, str]:
+    """One item of `/apps/{app}/buildpack-installations`: its place and its name, or its address if it has none."""
+    source = record(body)
+    inner = nested(source, "buildpack")
+    return optional_number(source, "ordinal") or 0, optional_text(inner, "name") or text(inner, "url")
+
+
+def domain(body: object) -> Domain:
+    """One item of `GET /apps/{app}/domains`."""
+    source = record(body)
+    endpoint = nested(source, "sni_endpoint")
+    return Domain(
+        id=text(source, "id"),
+        hostname=text(source, "hostname"),
+        kind=text(source, "kind"),
+        status=optional_text(source, "status"),
+        cname=optional_text(source, "cname") or None,
+        acm_status=optional_text(source, "acm_status") or None,
+        acm_reason=optional_text(source, "acm_status_reason"),
+        sni_endpoint=optional_text(endpoint, "name") or optional_text(endpoint, "id") or None,
+    )
+
+
+def collaborator(body: object) -> str:
+    """The e-mail address of one item of `GET /apps/{app}/collaborators`."""
+    return text(nested(record(body), "user"), "email")
+
+
+def log_drain(body: object) -> LogDrain:
+    """One item of `GET /apps/{app}/log-drains`; of its address only the host is kept."""
+    source = record(body)
+    try:
+        host = urlsplit(optional_text(source, "url")).hostname
+    except ValueError:
+        host = None
+    return LogDrain(id=text(source, "id"), host=host or "")
 
 
 def addon(body: object) -> AddOn:

@@ -66,6 +66,7 @@ _BY_ID: Mapping[str, Refusal] = {
     ),
     "invalid_params": Refusal(ProviderError, "it does not accept the values sent", "Check the values in the plan."),
     "verification_needed": Refusal(ProviderError, "the account has no verified card", _DASHBOARD),
+    "verification_required": Refusal(ProviderError, "the account has no verified card", _DASHBOARD),
     "confirmation_required": Refusal(
         Conflict, "it wants the name of the app as confirmation", "Do this step by hand and confirm it there."
     ),
@@ -115,6 +116,19 @@ def refusal(reply: Reply, call: Call) -> ProviderError:
     if not httpx.codes.is_client_error(reply.status):
         return _redirected(reply, call)
     return _refused(reply, call, body)
+
+
+def retold(error: ProviderError, kind: type[ProviderError], message: str, next_action: str) -> ProviderError:
+    """The same refusal in better words, for a caller that knows what the provider's sentence means."""
+    return kind(
+        message,
+        provider=PROVIDER,
+        why=error.why,
+        next_action=next_action,
+        status=error.status,
+        error_id=error.error_id,
+        request_id=error.request_id,
+    )
 
 
 def unreadable(reply: Reply, call: Call, problem: str) -> ProviderError:
@@ -254,8 +268,10 @@ _SECRETS = (
 
 def clean(text: str, hide: tuple[SecretStr, ...] = ()) -> str:
     """A provider's sentence, fit to be shown: no address, token or long opaque word, at most 300 characters."""
-    for secret in hide:
-        text = text.replace(secret.get_secret_value(), "[hidden]")
+    # All at once and the longest first: one value may be part of another, or of the word that replaces it.
+    values = sorted({value for secret in hide if (value := secret.get_secret_value())}, key=len, reverse=True)
+    if values:
+        text = re.sub("|".join(map(re.escape, values)), "[hidden]", text)
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text.strip()[:300]
