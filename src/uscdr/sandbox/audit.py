@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 READ_METHODS = ("GET", "HEAD")
-READ_POSTS = ("/actions/addon-attachments/resolve", "/actions/addons/resolve", "/actions/public-url", "/log-sessions")
+READ_POSTS = (
+    "/actions/addon-attachments/resolve",
+    "/actions/addons/resolve",
+    "/actions/public-url",
+    "/log-sessions",
+    "/resources/search",
+    "/folders/search",
+)
+HEROKU = "heroku"
 
 
 def is_write(method: str, path: str) -> bool:
@@ -34,6 +42,7 @@ class AuditRecord:
     write: bool
     request_id: str
     fault: str
+    provider: str = HEROKU
 
 
 class AuditLog:
@@ -72,23 +81,25 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
 class AuditMiddleware:
     """Outermost ASGI wrapper: numbers requests and writes each one down, whatever became of it."""
 
-    def __init__(self, application: ASGIApp, *, log: AuditLog, control_prefix: str) -> None:
+    def __init__(self, application: ASGIApp, *, log: AuditLog, control_prefix: str, provider: str = HEROKU) -> None:
         self._application = application
         self._log = log
         self._control = control_prefix
+        self._provider = provider
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and record it."""
         if scope["type"] != "http" or scope["path"].startswith(self._control):
             await self._application(scope, receive, send)
             return
-        entry = _Entry(self._log, scope["method"], scope["path"])
+        entry = _Entry(self._log, scope["method"], scope["path"], self._provider)
         scope["state"]["note"] = entry.note
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry.write(message["status"])
-                message["headers"] = [*message["headers"], (b"request-id", entry.request_id.encode())]
+                name = b"request-id" if self._provider == HEROKU else b"x-request-id"
+                message["headers"] = [*message["headers"], (name, entry.request_id.encode())]
             await send(message)
 
         try:
@@ -100,8 +111,8 @@ class AuditMiddleware:
 class _Entry:
     """The line of one request: written when its answer starts, or when it is known that none will."""
 
-    def __init__(self, log: AuditLog, method: str, path: str) -> None:
-        self._log, self._method, self._path = log, method, path
+    def __init__(self, log: AuditLog, method: str, path: str, provider: str) -> None:
+        self._log, self._method, self._path, self._provider = log, method, path, provider
         self._fault, self._written = "", False
         self.request_id = str(uuid4())
 
@@ -116,5 +127,5 @@ class _Entry:
         if not self._written:
             self._written = True
             write = is_write(self._method, self._path)
-            line = (_time(), self._method, self._path, status, write, self.request_id, self._fault)
+            line = (_time(), self._method, self._path, status, write, self.request_id, self._fault, self._provider)
             self._log.append(AuditRecord(*line))

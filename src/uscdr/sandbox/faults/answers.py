@@ -19,6 +19,7 @@ _WORDS = {
     "429-bare": ("rate_limit", "Your account reached the API rate limit."),
     "404": ("not_found", "Couldn't find that app."),
     "409": ("conflict", "The resource is busy."),
+    "420": ("rate_limit", "Rate Limit Exceeded. Limit of 500 api operations reached."),
     "422": ("invalid_params", "The request could not be processed."),
     "429": ("rate_limit", "Your account reached the API rate limit."),
     "500": ("server_error", "Internal server error."),
@@ -35,8 +36,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def canned(kind: str) -> Answer:
-    """The answer of a fault kind."""
+def canned(kind: str, *, provider: str = "heroku") -> Answer:
+    """The answer of a fault kind, in the provider's own shape."""
     if kind in ("html-200", "503-html"):
         return Answer(200 if kind == "html-200" else 503, _HTML, "text/html")
     if kind == "empty-200":
@@ -46,7 +47,8 @@ def canned(kind: str) -> Answer:
     status = kind.partition("-")[0]
     error_id, message = _WORDS[kind]
     limited = {"retry-after": "1", "ratelimit-remaining": "0"} if kind == "429" else {}
-    return Answer(int(status), json.dumps({"id": error_id, "message": message}).encode(), headers=limited)
+    body = {"error": {"message": message}} if provider == "cloudinary" else {"id": error_id, "message": message}
+    return Answer(int(status), json.dumps(body).encode(), headers=limited)
 
 
 def _head(answer: Answer, length: int) -> list[tuple[bytes, bytes]]:

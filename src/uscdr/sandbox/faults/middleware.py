@@ -10,7 +10,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from uscdr.sandbox.faults import answers
-from uscdr.sandbox.faults.rules import CONNECTION_KINDS, DNS_KINDS, EFFECT_KINDS, STATUS_KINDS, FaultRules
+from uscdr.sandbox.faults.rules import CONNECTION_KINDS, DNS_KINDS, EFFECT_KINDS, HEROKU, STATUS_KINDS, FaultRules
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,15 +21,16 @@ LONGEST_HANG = 600.0  # seconds an unanswered call is held open
 class FaultMiddleware:
     """An ASGI wrapper; `control_prefix` is never touched."""
 
-    def __init__(self, application: ASGIApp, *, rules: FaultRules, control_prefix: str) -> None:
+    def __init__(self, application: ASGIApp, *, rules: FaultRules, control_prefix: str, provider: str = HEROKU) -> None:
         self._application = application
         self._rules = rules
         self._control = control_prefix
+        self._provider = provider
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or break the answer."""
         path: str = scope["path"]
-        kind = "" if path.startswith(self._control) else self._rules.due(scope["method"], path)
+        kind = "" if path.startswith(self._control) else self._due(scope["method"], path)
         scope["state"]["fault"] = kind
         if kind:
             scope["state"]["note"](kind, unanswered=kind in CONNECTION_KINDS)
@@ -37,6 +38,9 @@ class FaultMiddleware:
             await self._application(scope, receive, send)
         else:
             await self._break(kind, scope, receive, send)
+
+    def _due(self, method: str, path: str) -> str:
+        return self._rules.due(method, path, provider=self._provider)
 
     async def _break(self, kind: str, scope: Scope, receive: Receive, send: Send) -> None:
         if kind.startswith("slow:"):
@@ -50,7 +54,7 @@ class FaultMiddleware:
             await self._application(scope, receive, _Recorder())
             await (_hang(receive) if kind == "timeout-after" else _drop(scope, reset=True))
         elif kind in STATUS_KINDS or kind in ("html-200", "empty-200", "redirect"):
-            await answers.send(answers.canned(kind), send)
+            await answers.send(answers.canned(kind, provider=self._provider), send)
         else:
             await self._spoil(kind, scope, receive, send)
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from uscdr.sandbox.world.entities import new_id
 
+HEROKU, CLOUDINARY = "heroku", "cloudinary"
+PROVIDERS = (HEROKU, CLOUDINARY)
 CONNECTION_KINDS = ("refuse", "timeout-before", "timeout-after", "reset-before", "reset-after")
 STATUS_KINDS = (
     "401",
@@ -15,6 +17,7 @@ STATUS_KINDS = (
     "403-two-factor",
     "404",
     "409",
+    "420",
     "422",
     "423-confirmation",
     "429",
@@ -49,20 +52,24 @@ def valid_kind(kind: str) -> bool:
 
 @dataclass(slots=True)
 class Rule:
-    """Applies to the calls numbered `call` to `call + count - 1` of those that match; `count` 0 is without end."""
+    """Applies to the calls numbered `call` to `call + count - 1` of those that match; `count` 0 is without end.
+
+    `provider` is `cloudinary` for the media service, else `heroku`: its API, and the name servers.
+    """
 
     kind: str
     method: str = "*"
     path: str = "*"
     call: int = 1
     count: int = 1
+    provider: str = HEROKU
     seen: int = 0
     applied: int = 0
     id: str = field(default_factory=lambda: new_id()[:8])
 
-    def meets(self, method: str, path: str) -> bool:
+    def meets(self, method: str, path: str, provider: str) -> bool:
         """Count the call if it matches; true when the fault is due."""
-        if self.method not in ("*", method) or not fnmatch.fnmatchcase(path, self.path):
+        if self.provider != provider or self.method not in ("*", method) or not fnmatch.fnmatchcase(path, self.path):
             return False
         self.seen += 1
         due = self.seen >= self.call and (self.count == 0 or self.seen < self.call + self.count)
@@ -71,7 +78,7 @@ class Rule:
 
     def document(self) -> dict[str, Any]:
         """The rule as `fault list` shows it."""
-        keys = ("id", "kind", "method", "path", "call", "count", "seen", "applied")
+        keys = ("id", "kind", "provider", "method", "path", "call", "count", "seen", "applied")
         return {key: getattr(self, key) for key in keys}
 
 
@@ -81,9 +88,9 @@ class FaultRules:
     def __init__(self) -> None:
         self.rules: list[Rule] = []
 
-    def due(self, method: str, path: str) -> str:
+    def due(self, method: str, path: str, *, provider: str = HEROKU) -> str:
         """The fault kind for this call, or an empty string. Every matching rule counts the call."""
-        kinds = [rule.kind for rule in self.rules if rule.meets(method, path)]
+        kinds = [rule.kind for rule in self.rules if rule.meets(method, path, provider)]
         return kinds[0] if kinds else ""
 
     def clear(self) -> int:
