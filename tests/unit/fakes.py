@@ -40,6 +40,7 @@ from uscdr.models.heroku import (
     TransferKind,
     TransferState,
 )
+from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
 from uscdr.models.postgres import (
     Extension,
     Invariant,
@@ -115,6 +116,7 @@ class World:
         self.lingering = 1
         """Looks until stopped dynos are gone, or started ones are up."""
         self.never_up: set[str] = set()
+        self.references: list[StoredReference] = []
         self.dark = False
         """Nothing answers any more."""
         self.faults: dict[tuple[str, int], str] = {}
@@ -464,6 +466,10 @@ class FakeDatabase:
             holds = found >= (one.minimum or 0)
             results.append(InvariantResult(name=one.name, holds=holds, seen=str(found), expected=f">= {one.minimum}"))
         return tuple(results)
+
+    def file_references(self, wanted: Sequence[ReferenceColumn]) -> FileReferences:
+        self._data()
+        return FileReferences(found=tuple(self._world.references))
 
     def extensions(self) -> tuple[Extension, ...]:
         return (Extension(name="pgcrypto", version="1.3"),)

@@ -123,3 +123,38 @@ class KnownAsset(Fact):
     context: dict[str, str] = Field(default_factory=dict)
     asset_folder: str | None = None
     display_name: str | None = None
+
+
+class ReferenceColumn(Fact):
+    """A column that names stored files: `table.column`.
+
+    A text column holds names. A JSON column is searched for addresses and paths of files; nothing else is read.
+    """
+
+    column: str = Field(pattern=r"^[A-Za-z0-9_.]+\.[A-Za-z0-9_]+$")
+    resource_type: ResourceType | Literal["by_extension"] = "by_extension"
+    """What the column's storage makes of a name; `by_extension` looks at the name, as one storage for all does."""
+    written: str = "created_at"
+    """The column of the same table that tells when the row was written."""
+
+
+class StoredReference(Fact):
+    """One name or address of a file as a row holds it. `value` may hold a person's name: it is never shown."""
+
+    table: str
+    column: str
+    key: str
+    value: str = Field(repr=False)
+    created_at: datetime | None = None
+
+    @property
+    def place(self) -> str:
+        """`table.column #key`, for people."""
+        return f"{self.table}.{self.column} #{self.key}"
+
+
+class FileReferences(Fact):
+    """Every reference there is, and the columns that were asked for and do not exist."""
+
+    found: tuple[StoredReference, ...] = Field(default=(), repr=False)
+    absent: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from uscdr.models.media import FileReferences, ReferenceColumn
 from uscdr.models.postgres import (
     Extension,
     Invariant,
@@ -53,6 +54,13 @@ class Database(Protocol):
 
     def invariants(self, wanted: Sequence[Invariant]) -> tuple[InvariantResult, ...]:
         """Ask each invariant; a failing query is a result with `holds=None`, never an exception."""
+        ...
+
+    def file_references(self, wanted: Sequence[ReferenceColumn]) -> FileReferences:
+        """Every name or address of a file in the named columns, and which columns are not there.
+
+        Of a JSON column only what is the address or path of a file is read, wherever in it that stands.
+        """
         ...
 
     def extensions(self) -> tuple[Extension, ...]:

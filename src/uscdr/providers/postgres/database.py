@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from uscdr.errors import WriteRefused
+from uscdr.models.media import FileReferences, ReferenceColumn
 from uscdr.models.postgres import (
     Extension,
     Invariant,
@@ -19,7 +20,7 @@ from uscdr.models.postgres import (
     TableKeys,
     TableSize,
 )
-from uscdr.providers.postgres import content, inventory, sessions
+from uscdr.providers.postgres import content, inventory, references, sessions
 from uscdr.providers.postgres import invariants as expectations
 from uscdr.providers.postgres.connection import Link
 from uscdr.providers.postgres.errors import PROVIDER
@@ -113,6 +114,10 @@ class PostgresDatabase:
         return self._link.read(
             lambda connection: tuple(expectations.ask(connection, invariant) for invariant in wanted)
         )
+
+    def file_references(self, wanted: Sequence[ReferenceColumn]) -> FileReferences:
+        """Names and addresses of files in the named columns; see `references`."""
+        return self._link.read(lambda connection: references.read(connection, wanted))
 
     def extensions(self) -> tuple[Extension, ...]:
         """Installed extensions, by name."""

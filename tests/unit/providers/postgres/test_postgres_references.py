@@ -1,0 +1,60 @@
+"""What rows say of stored files is read, and nothing else of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from uscdr.models.media import ReferenceColumn
+
+FILES = """
+CREATE TABLE uploads (id serial PRIMARY KEY, file varchar(100) NOT NULL, created_at timestamptz);
+INSERT INTO uploads (file, created_at) VALUES
+    ('media/a_1', '2026-11-01 08:00+08'), ('', now()), ('docs/b ñ.pdf', 'infinity');
+CREATE TABLE dental (id uuid PRIMARY KEY, xray_images jsonb, photos json, notes jsonb, made timestamp);
+INSERT INTO dental VALUES ('00000000-0000-0000-0000-000000000001',
+    '["https://res.example.org/c/image/upload/v1/media/x.jpg", {"url": "media/y.png", "note": "Canario, Juan"}]',
+    '{"deep": [{"path": "dental/photos/z.jpg"}], "who": "a/b c.jpg said Canario"}', '"Canario"', '2026-01-02');
+CREATE TABLE sessions (token text PRIMARY KEY, file text);
+INSERT INTO sessions VALUES ('secret-token', 'media/t');
+CREATE TABLE numbers (id int PRIMARY KEY, file int);
+INSERT INTO numbers VALUES (1, 2);
+"""
+
+
+def columns(*names: str) -> list[ReferenceColumn]:
+    return [ReferenceColumn(column=name) for name in names]
+
+
+def test_text_columns(new_database: Any) -> None:
+    clinic = new_database()
+    clinic.run(FILES)
+    read = clinic.adapter().file_references(columns("uploads.file"))
+    assert [(one.place, one.value) for one in read.found] == [
+        ("uploads.file #1", "media/a_1"),
+        ("uploads.file #3", "docs/b ñ.pdf"),
+    ]
+    assert [one.created_at for one in read.found] == [datetime(2026, 11, 1, 0, 0, tzinfo=UTC), None]
+    assert "media/a_1" not in repr(read)
+
+
+def test_json_columns_give_addresses_and_paths_only(new_database: Any) -> None:
+    clinic = new_database()
+    clinic.run(FILES)
+    wanted = [ReferenceColumn(column=f"dental.{name}", written="made") for name in ("xray_images", "photos", "notes")]
+    read = clinic.adapter().file_references(wanted)
+    assert sorted(one.value for one in read.found) == [
+        "dental/photos/z.jpg",
+        "https://res.example.org/c/image/upload/v1/media/x.jpg",
+        "media/y.png",
+    ]
+    assert {one.created_at for one in read.found} == {datetime(2026, 1, 2, tzinfo=UTC)}
+    assert not any("Canario" in one.value for one in read.found)
+
+
+def test_what_is_not_there_is_named_and_a_key_of_a_person_is_not_read(new_database: Any) -> None:
+    clinic = new_database()
+    clinic.run(FILES)
+    read = clinic.adapter().file_references(columns("uploads.gone", "no_table.file", "sessions.file", "numbers.file"))
+    assert read.absent == ("uploads.gone", "no_table.file")
+    assert [one.place for one in read.found] == ["sessions.file #?"]
