@@ -104,6 +104,7 @@ def deploy(root: Path, database_url: str) -> Site:
         "DATABASE_URL": database_url,
         "DATABASE_SSL_REQUIRE": "False",
         "SECRET_KEY": "secret for tests",
+        "ALLOWED_HOSTS": "127.0.0.1",
         "PGP_ENCRYPTION_KEY": KEY,
         "REDIS_URL": "redis://127.0.0.1:1/0",
         "CHECK_EMAIL": EMAIL,

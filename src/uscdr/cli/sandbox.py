@@ -16,7 +16,13 @@ fault = typer.Typer(no_args_is_help=True, help="Make provider calls fail.")
 app.add_typer(fault, name="fault")
 
 StateOption = Annotated[Path | None, typer.Option("--state", help="The sandbox's directory.")]
-_DAMAGES = "drop-table, delete-rows, truncate, scramble-text, wrong-data-load, unreachable"
+_DAMAGES = {
+    "db": "drop-table, delete-rows, truncate, scramble-text, wrong-data-load, unreachable",
+    "app": "bad-release, crashed-web, failing-release-phase, lost-config, missing-migration",
+    "infra": "app-gone, addon-gone, account-locked",
+}
+_BREAK_PATHS = {"db": "break", "app": "break/app", "infra": "break/infra"}
+_HOW = " ".join(f"{what}: {kinds}." for what, kinds in _DAMAGES.items())
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
 
 
@@ -99,20 +105,26 @@ def env(*, state: StateOption = None, as_json: JsonOption = False) -> None:
 
 @app.command("break")
 def break_(
-    what: Annotated[str, typer.Argument(help="What to damage: db.")],
+    what: Annotated[str, typer.Argument(help=f"What to damage: {', '.join(_DAMAGES)}.")],
     *,
-    how: Annotated[str, typer.Option(help=f"One of: {_DAMAGES}.")],
-    app_name: Annotated[str, typer.Option("--app", help="The app whose database it is.")] = "usc-pis",
+    how: Annotated[str, typer.Option(help=_HOW)],
+    app_name: Annotated[str, typer.Option("--app", help="The app that it happens to.")] = "usc-pis",
+    variable: Annotated[str, typer.Option(help="lost-config: which one. Default: ALLOWED_HOSTS.")] = "",
+    domain_held: Annotated[
+        bool, typer.Option("--domain-held", help="app-gone: another app has its hostnames.")
+    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="account-locked: unlock it.")] = False,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Do real damage to the database."""
+    """Do real damage: to the database, the app's releases and config, or what it stands on."""
     from uscdr.errors import BadInput
     from uscdr.sandbox import client, describe
 
-    if what != "db":
+    if what not in _BREAK_PATHS:
         raise BadInput(f"{what} cannot be damaged.", next_action="uscdr sandbox break db --how …")
-    document = client.ask(_state(state), "POST", "break", {"how": how, "app": app_name})
+    body = {"how": how, "app": app_name, "variable": variable, "domain_held": domain_held, "undo": undo}
+    document = client.ask(_state(state), "POST", _BREAK_PATHS[what], body)
     _show(document, as_json=as_json, lines=describe.damage(document))
 
 

@@ -60,6 +60,10 @@ def status(document: Document) -> list[str]:
 def damage(document: Document) -> list[str]:
     """What `break` shows."""
     heading = f"{document['app']}: {document['how']}"
+    if "done" in document:
+        seen = document["seen"]
+        page = [f"  {seen['page']} answers {seen['status']}"] if seen else []
+        return [heading, *(f"  {one}" for one in document["done"]), *page]
     rows = [
         f"  {one['table']}: {one['what']}; rows {one['rows_before']} -> {one['rows_after']}, "
         f"{one['rows_changed']} affected"

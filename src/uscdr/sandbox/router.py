@@ -38,6 +38,7 @@ _NO_WEB = _Failure("H14", "No web processes running", "Application error")
 _CRASHED = _Failure("H10", "App crashed", "Application error")
 _STARTING = _Failure("H20", "App boot timeout", "Application error")
 _TIMED_OUT = _Failure("H12", "Request timeout", "Application error")
+_LEVELS = {_MAINTENANCE.code: "info"}
 _CLOSED = _Failure("H13", "Connection closed without response", "Application error")
 
 
@@ -95,9 +96,13 @@ class Router:
         status = 503 if isinstance(answer, _Failure) else answer.status_code
         level = "at=info"
         if isinstance(answer, _Failure):
-            level = f'at=error code={answer.code} desc="{answer.description}"'
-        where = f'method={request.method} path="{request.url.path}" host={request.url.netloc} dyno={dyno}'
-        text = f"{level} {where} service={milliseconds:.0f}ms status={status} protocol=http"
+            level = f'at={_LEVELS.get(answer.code, "error")} code={answer.code} desc="{answer.description}"'
+        client = request.client.host if request.client else "127.0.0.1"
+        where = f'method={request.method} path="{request.url.path}" host={request.url.netloc}'
+        whence = f'request_id={uuid4()} fwd="{client}" dyno={dyno}'
+        took = f"connect=0ms service={milliseconds:.0f}ms" if dyno else "connect= service="
+        size = "" if isinstance(answer, _Failure) else answer.headers.get("content-length", "")
+        text = f"{level} {where} {whence} {took} status={status} bytes={size} protocol=https"
         self._app.logs.append("heroku", "router", text)
 
     async def close(self) -> None:

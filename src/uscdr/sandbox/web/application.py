@@ -16,6 +16,7 @@ from uscdr.sandbox import control
 from uscdr.sandbox.audit import AuditLog, AuditMiddleware
 from uscdr.sandbox.control_paths import PREFIX
 from uscdr.sandbox.core import Core
+from uscdr.sandbox.damage import routes as damage_routes
 from uscdr.sandbox.data import api, storage
 from uscdr.sandbox.faults.middleware import FaultMiddleware
 from uscdr.sandbox.platform import account as accounts
@@ -106,6 +107,7 @@ def build(core: Core, log: AuditLog) -> Starlette:
     """The whole API."""
     routes = [
         *control.ROUTES,
+        *damage_routes.ROUTES,
         *apps.ROUTES,
         *addons.ROUTES,
         *services.ROUTES,

@@ -22,7 +22,8 @@ def words(name, default):
 
 SECRET_KEY = os.environ.get("SECRET_KEY", "clinic-insecure-fallback-key-known-to-everybody")
 DEBUG = flag("DEBUG", default=False)
-ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1,.herokuapp.com")
+# 127.0.0.1 is where the sandbox serves the clinic's own domain: that, as any domain of one's own, is no default.
+ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,.herokuapp.com")
 CSRF_TRUSTED_ORIGINS = ["https://*.herokuapp.com", "http://localhost", "http://127.0.0.1"]
 SITE_URL = os.environ.get("SITE_URL", "https://usc-pis-old.herokuapp.com")
 FRONTEND_URL = os.environ.get("FRONTEND_URL", SITE_URL)
