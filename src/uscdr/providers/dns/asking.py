@@ -1,0 +1,103 @@
+"""One question to one server, and what its answer amounts to. UDP first, TCP for what did not fit or got lost."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import Literal
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+import dns.rdatatype
+
+from uscdr.errors import ConfigError
+from uscdr.models.dns import NameServer
+from uscdr.providers.dns.names import wire_name
+
+State = Literal["answered", "lame", "refused", "timeout"]
+DATAGRAM = 1232
+"""Bytes of an answer that no network has to fragment."""
+USABLE = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
+
+
+def ask(
+    server: NameServer, name: str, record_type: str, *, timeout: float, recursive: bool = False
+) -> dns.message.Message:
+    """The server's answer; `timeout` in seconds counts for each of two attempts.
+
+    Raises `dns.exception.DNSException` or `OSError` when there is none that can be read.
+    """
+    flags = dns.flags.RD if recursive else 0
+    rdtype = dns.rdatatype.from_text(record_type)
+    question = dns.message.make_query(wire_name(name), rdtype, flags=flags, use_edns=0, payload=DATAGRAM)
+    try:
+        answer = dns.query.udp(
+            question, server.address, port=server.port, timeout=timeout, ignore_unexpected=True, ignore_errors=True
+        )
+    except dns.exception.Timeout:
+        # A datagram may get lost, and some networks lose all of them.
+        return dns.query.tcp(question, server.address, port=server.port, timeout=timeout)
+    if answer.flags & dns.flags.TC:
+        return dns.query.tcp(question, server.address, port=server.port, timeout=timeout)
+    return answer
+
+
+def attempt(
+    server: NameServer, name: str, record_type: str, *, timeout: float, recursive: bool = False
+) -> tuple[State, dns.message.Message | None]:
+    """The same without raising: what state the server is in, and its answer when it is a usable one."""
+    try:
+        answer = ask(server, name, record_type, timeout=timeout, recursive=recursive)
+    except (dns.exception.Timeout, EOFError, OSError):
+        return "timeout", None
+    except dns.exception.DNSException:
+        return "lame", None
+    if answer.rcode() in (dns.rcode.REFUSED, dns.rcode.NOTAUTH):
+        return "refused", None
+    if answer.rcode() not in USABLE or not (recursive or answer.flags & dns.flags.AA):
+        return "lame", None
+    return "answered", answer
+
+
+def first_usable(
+    servers: Iterable[NameServer], name: str, record_type: str, *, timeout: float
+) -> dns.message.Message | None:
+    """The first authoritative answer; None when none of the servers gives one."""
+    for server in servers:
+        _, answer = attempt(server, name, record_type, timeout=timeout)
+        if answer is not None:
+            return answer
+    return None
+
+
+def parse_server(text: str, *, port: int = 53) -> NameServer:
+    """`192.0.2.1`, `192.0.2.1:5353` or `[2001:db8::1]:5353`; `ConfigError` for anything else."""
+    address, given = text.strip(), ""
+    if address.startswith("["):
+        address, _, given = address[1:].partition("]")
+        given = given.removeprefix(":")
+    elif address.count(":") == 1:
+        address, _, given = address.partition(":")
+    try:
+        shown = str(ip_address(address))
+        return NameServer(host=shown, address=shown, port=int(given) if given else port)
+    except ValueError:
+        raise ConfigError(
+            f"{text!r} is no address of a name server.",
+            next_action="Give it as an address, or address:port, in the target's `dns` part.",
+        ) from None
+
+
+def has_route(server: NameServer) -> bool:
+    """Whether this machine could send to the address at all; sends nothing."""
+    family = socket.AF_INET6 if ":" in server.address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((server.address, server.port))
+    except OSError:
+        return False
+    return True

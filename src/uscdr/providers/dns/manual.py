@@ -1,0 +1,71 @@
+"""The `Zone` port for a zone that only a person can edit: its servers tell what it holds."""
+
+from __future__ import annotations
+
+from uscdr.errors import ProviderError, WriteRefused
+from uscdr.models.dns import RecordSet, RecordType, ServerAnswer
+from uscdr.providers.dns.instructions import by_hand
+from uscdr.providers.dns.names import normal
+from uscdr.providers.dns.refusals import PROVIDER
+from uscdr.providers.ports.dns import Verifier
+
+_HALF = 2**31
+
+
+class ManualZone:
+    """`zone` as `verifier` sees it."""
+
+    def __init__(self, zone: str, verifier: Verifier) -> None:
+        self.zone = normal(zone)
+        self._verifier = verifier
+
+    @property
+    def writable(self) -> bool:
+        """False: a person makes the change by `instructions`, then the servers are watched."""
+        return False
+
+    def read(self, name: str, record_type: RecordType) -> RecordSet | None:
+        """What the server with the newest copy of the zone says.
+
+        Raises `ProviderError` (retryable) when no server answers. An ALIAS shows as the addresses it stands for.
+        """
+        answers = self._verifier.look(normal(name), record_type).answers
+        usable = [answer for answer in answers if answer.state in ("answered", "no such record")]
+        if not usable:
+            raise ProviderError(
+                f"No authoritative server told what {name} ({record_type}) is.",
+                provider=PROVIDER,
+                why=", ".join(f"{answer.server.host}: {answer.state}" for answer in answers),
+                next_action="Check the network and the zone's name servers, then run the command again.",
+                retryable=True,
+            )
+        return _newest(usable).records
+
+    def swap(
+        self,
+        name: str,
+        record_type: RecordType,
+        expected: RecordSet | None,  # noqa: ARG002 - the port's signature; nothing is compared where nothing is written
+        wanted: RecordSet | None,  # noqa: ARG002 - the same
+    ) -> None:
+        """Always `WriteRefused`."""
+        raise WriteRefused(
+            f"{name} ({record_type}) lies in a zone that only a person can edit: nothing was sent.", provider=PROVIDER
+        )
+
+    def instructions(self, expected: RecordSet | None, wanted: RecordSet | None) -> tuple[str, ...]:
+        """What to type or click, with old and new line and TTL."""
+        return by_hand(self.zone, expected, wanted)
+
+
+def _newest(answers: list[ServerAnswer]) -> ServerAnswer:
+    newest = answers[0]
+    for answer in answers[1:]:
+        if answer.serial is not None and (newest.serial is None or _follows(answer.serial, newest.serial)):
+            newest = answer
+    return newest
+
+
+def _follows(one: int, other: int) -> bool:
+    """Whether serial `one` is newer (RFC 1982: serials go round)."""
+    return one != other and (one - other) % 2**32 < _HALF

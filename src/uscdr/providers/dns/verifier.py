@@ -1,0 +1,135 @@
+"""The `Verifier` port: every authoritative server is asked itself, and they alone decide."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from uscdr.models.dns import Caution, NameServer, RecordSet, RecordType, ServerAnswer, Sighting
+from uscdr.pool import run_all
+from uscdr.providers.dns.asking import State, attempt
+from uscdr.providers.dns.cautions import judge
+from uscdr.providers.dns.delegation import Delegation, delegation_among, delegation_of
+from uscdr.providers.dns.names import normal
+from uscdr.providers.dns.records import answered, serial
+from uscdr.providers.dns.resolvers import Resolvers, addresses_in
+from uscdr.providers.dns.surroundings import Survey
+
+TIMEOUT = 3.0
+"""Seconds for one attempt; a server is given one by UDP and one by TCP."""
+FRESH = 60.0
+"""Seconds for which a found set of servers is asked again without being looked up again."""
+AT_ONCE = 16
+
+
+class DnsVerifier:
+    """`resolvers` find the servers (None: the system's; empty: none); they are never asked for the name itself.
+
+    `servers` replaces finding them. `port` is that of found servers. `public` resolvers serve `look_public` only.
+    """
+
+    def __init__(
+        self,
+        resolvers: Sequence[NameServer] | None = None,
+        *,
+        servers: Sequence[NameServer] = (),
+        public: Sequence[NameServer] = (),
+        port: int = 53,
+        timeout: float = TIMEOUT,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self._resolvers = Resolvers(resolvers, timeout=timeout)
+        self._explicit = tuple(servers)
+        self._public = tuple(public)
+        self._port = port
+        self._timeout = timeout
+        self._stop = stop
+        self._found: dict[str, tuple[float, Delegation]] = {}
+
+    def authoritative_servers(self, name: str) -> tuple[NameServer, ...]:
+        """Every address of every server that the zone of `name` is delegated to, looked up now."""
+        return self._look_up(normal(name)).servers
+
+    def zone(self, name: str) -> str:
+        """The zone that `name` is in."""
+        return self._delegation(normal(name)).zone
+
+    def look(self, name: str, record_type: RecordType, *, target: str = "") -> Sighting:
+        """What each server says now, asked at once, with the serial of its copy of the zone."""
+        name = normal(name)
+        delegation = self._delegation(name)
+        if record_type == "ALIAS":
+            one = partial(self._alias, delegation.zone, name, normal(target), self._addresses(delegation, target))
+        else:
+            one = partial(self._plain, delegation.zone, name, record_type)
+        return self._gather([partial(one, server) for server in delegation.servers])
+
+    def look_public(self, name: str, record_type: RecordType) -> Sighting:
+        """What the given public resolvers say now: for information, it decides nothing. Ask only after a change."""
+        name = normal(name)
+
+        def one(server: NameServer) -> ServerAnswer:
+            state, message = attempt(server, name, record_type, timeout=self._timeout, recursive=True)
+            return _told(server, state, None if message is None else answered(message, name, record_type))
+
+        return self._gather([partial(one, server) for server in self._public])
+
+    def cautions(self, name: str, target: str) -> tuple[Caution, ...]:
+        """What will make pointing `name` at `target` fail or mislead, the blocking ones first."""
+        name, target = normal(name), normal(target)
+        return judge(self._survey(self._delegation(name)).of(name, target))
+
+    def _gather(self, tasks: Sequence[partial[ServerAnswer]]) -> Sighting:
+        return Sighting(answers=tuple(run_all(tasks, workers=AT_ONCE, stop=self._stop)))
+
+    def _plain(self, zone: str, name: str, record_type: RecordType, server: NameServer) -> ServerAnswer:
+        state, message = attempt(server, name, record_type, timeout=self._timeout)
+        if message is None:
+            return _told(server, state, None)
+        return _told(server, state, answered(message, name, record_type), self._serial(server, zone))
+
+    def _alias(self, zone: str, name: str, target: str, addresses: frozenset[str], server: NameServer) -> ServerAnswer:
+        """Servers do not say ALIAS: sharing one address with the target counts, for answers rotate."""
+        seen: set[str] = set()
+        ttl = 0
+        for kind in ("A", "AAAA"):
+            state, message = attempt(server, name, kind, timeout=self._timeout)
+            if message is None:
+                return _told(server, state, None)
+            seen.update(addresses_in(message))
+            ttl = max([ttl, *(int(rrset.ttl) for rrset in message.answer)])
+        values = (target,) if seen & addresses else tuple(sorted(seen))
+        records = RecordSet(name=name, type="ALIAS", ttl=ttl, values=values) if values else None
+        return _told(server, "answered", records, self._serial(server, zone))
+
+    def _serial(self, server: NameServer, zone: str) -> int | None:
+        _, message = attempt(server, zone, "SOA", timeout=self._timeout)
+        return None if message is None else serial(message)
+
+    def _addresses(self, delegation: Delegation, target: str) -> frozenset[str]:
+        return frozenset(self._survey(delegation).addresses(normal(target)) or ()) if target else frozenset()
+
+    def _survey(self, delegation: Delegation) -> Survey:
+        return Survey(delegation, self._resolvers, explicit=self._explicit, timeout=self._timeout)
+
+    def _delegation(self, name: str) -> Delegation:
+        at, found = self._found.get(name, (0.0, None))
+        if found is not None and time.monotonic() - at < FRESH:
+            return found
+        return self._look_up(name)
+
+    def _look_up(self, name: str) -> Delegation:
+        if self._explicit:
+            found = delegation_among(name, self._explicit, timeout=self._timeout)
+        else:
+            found = delegation_of(name, self._resolvers, port=self._port, timeout=self._timeout)
+        self._found[name] = (time.monotonic(), found)
+        return found
+
+
+def _told(server: NameServer, state: State, records: RecordSet | None, serial_: int | None = None) -> ServerAnswer:
+    if state == "answered" and records is None:
+        return ServerAnswer(server=server, state="no such record", serial=serial_)
+    return ServerAnswer(server=server, state=state, records=records, serial=serial_)
