@@ -22,15 +22,19 @@ from uscdr.errors import (
     ProviderError,
     RateLimited,
 )
+from uscdr.models.provision import SourceArchive
 from uscdr.providers.heroku.backups import HerokuBackups
 from uscdr.providers.heroku.client import HerokuClient
+from uscdr.providers.heroku.deploys import HerokuDeploys
 from uscdr.providers.heroku.platform import HerokuPlatform
+from uscdr.providers.heroku.provisioning import HerokuProvisioning
 from uscdr.providers.retry import Wait
 
 pytest_plugins = ("heroku_wire",)
 
 ATTEMPTS = 6
 SOURCE = SecretStr("https://storage.example/canary-signed-link?sig=1")
+ARCHIVE = SourceArchive(path="/nowhere/source.tgz", commit="c" * 40, sha256="5" * 64, size=1, files=())
 
 READS: dict[str, Callable[[HerokuClient], Any]] = {
     "account": lambda c: HerokuPlatform(c).account(),
@@ -49,6 +53,16 @@ READS: dict[str, Callable[[HerokuClient], Any]] = {
     "transfer": lambda c: HerokuBackups(c).transfer("clinic", "b001"),
     "public_url": lambda c: HerokuBackups(c).public_url("clinic", 1),
     "schedules": lambda c: HerokuBackups(c).schedules("db1"),
+    "plans": lambda c: HerokuProvisioning(c).plans("heroku-postgresql"),
+    "addon": lambda c: HerokuProvisioning(c).addon("clinic", "pg-1"),
+    "buildpacks": lambda c: HerokuProvisioning(c).buildpacks("clinic"),
+    "domains": lambda c: HerokuProvisioning(c).domains("clinic"),
+    "collaborators": lambda c: HerokuProvisioning(c).collaborators("clinic"),
+    "log_drains": lambda c: HerokuProvisioning(c).log_drains("clinic"),
+    "release": lambda c: HerokuDeploys(c).release("clinic", "v7"),
+    "release_output": lambda c: HerokuDeploys(c).release_output("clinic", "v7"),
+    "builds": lambda c: HerokuDeploys(c).builds("clinic"),
+    "build": lambda c: HerokuDeploys(c).build("clinic", "b1"),
 }
 WRITES: dict[str, Callable[[HerokuClient], Any]] = {
     "set_maintenance": lambda c: HerokuPlatform(c).set_maintenance("clinic", enabled=True),
@@ -58,6 +72,18 @@ WRITES: dict[str, Callable[[HerokuClient], Any]] = {
     "capture": lambda c: HerokuBackups(c).capture("db1"),
     "restore": lambda c: HerokuBackups(c).restore("db1", SOURCE),
     "cancel": lambda c: HerokuBackups(c).cancel("clinic", "t1"),
+    "create_app": lambda c: HerokuProvisioning(c).create_app("clinic"),
+    "create_addon": lambda c: HerokuProvisioning(c).create_addon("clinic", "heroku-redis:mini"),
+    "set_buildpacks": lambda c: HerokuProvisioning(c).set_buildpacks("clinic", ["heroku/python"]),
+    "set_config": lambda c: HerokuProvisioning(c).set_config("clinic", {"KEY": SOURCE}),
+    "add_domain": lambda c: HerokuProvisioning(c).add_domain("clinic", "www.clinic.example"),
+    "remove_domain": lambda c: HerokuProvisioning(c).remove_domain("clinic", "www.clinic.example"),
+    "enable_certificates": lambda c: HerokuProvisioning(c).enable_certificates("clinic"),
+    "add_collaborator": lambda c: HerokuProvisioning(c).add_collaborator("clinic", "x@clinic.example"),
+    "add_log_drain": lambda c: HerokuProvisioning(c).add_log_drain("clinic", SOURCE),
+    "schedule_backups": lambda c: HerokuProvisioning(c).schedule_backups("db1", "DB_URL", hour=2, timezone="UTC"),
+    "rollback": lambda c: HerokuDeploys(c).rollback("clinic", "r1"),
+    "start_build": lambda c: HerokuDeploys(c).start_build("clinic", ARCHIVE),
 }
 HTML = b"<html>canary-page postgres://u:canary-password@h/db</html>"
 

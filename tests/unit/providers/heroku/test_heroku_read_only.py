@@ -11,6 +11,7 @@ from test_heroku_faults import READS, WRITES
 from uscdr.errors import ProviderError, WriteRefused
 from uscdr.providers.http import READING_POSTS, ReadOnlyTransport, only_reads
 from uscdr.providers.ports.platform import Backups, Platform
+from uscdr.providers.ports.provision import Deploys, Provisioning
 
 pytest_plugins = ("heroku_wire",)
 
@@ -52,11 +53,11 @@ def test_the_record_names_method_path_and_effect(peer: StartPeer, connect: Conne
     ]
 
 
-def test_the_tables_of_these_tests_cover_both_ports() -> None:
+def test_the_tables_of_these_tests_cover_the_ports() -> None:
     """A method that joins a port must join READS or WRITES; whether it writes is said in its docstring."""
-    for port in (Platform, Backups):
+    for port in (Platform, Backups, Provisioning, Deploys):
         for name, method in inspect.getmembers(port, inspect.isfunction):
-            if name.startswith("_") or name == "download":
+            if name.startswith("_") or name in ("download", "follow"):
                 continue
             writes = re.search(r"\(write\b", method.__doc__ or "")
             assert name in (WRITES if writes else READS)
@@ -71,6 +72,9 @@ def test_the_tables_of_these_tests_cover_both_ports() -> None:
         ("POST", "/client/v11/apps/x/y/transfers/1/actions/public-url"),
         ("POST", "/apps/x/log-sessions/extra"),
         ("POST", "/apps/x/dynos"),
+        ("POST", "/sources"),
+        ("POST", "/apps/x/sources"),
+        ("PUT", "/source-blobs/1"),
         ("POST", "//actions/addon-attachments/resolve"),
         ("PUT", "/actions/addon-attachments/resolve"),
         ("PATCH", "/apps/x/log-sessions"),
