@@ -6,8 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from uscdr.sandbox.builds.stream import OutputStream
+from uscdr.sandbox.dynos import filesystem
 from uscdr.sandbox.dynos.group import ProcessGroup
-from uscdr.sandbox.world.entities import FormationEntry, Release, Slug, now
+from uscdr.sandbox.world.entities import FormationEntry, Release, Slug, new_id, now
 
 if TYPE_CHECKING:
     from uscdr.sandbox.dynos.supervisor import Supervisor
@@ -94,15 +95,18 @@ class Releases:
             line("django.db.utils.OperationalError: the connection was closed unexpectedly")
             app.logs.append("heroku", name, "Process exited with status 1")
             return False
-        runtime, directory = self._supervisor.runtime, release.slug.directory
-        variables = runtime.environment(release, dyno=name)
-        ledger = self._supervisor.ledger
-        group = await ProcessGroup.start(command, cwd=directory, env=variables, ledger=ledger, line=line)
+        slug, ledger = release.slug.directory, self._supervisor.ledger
+        home = await asyncio.to_thread(filesystem.copy, slug, new_id())
+        variables = self._supervisor.runtime.environment(release, app=app.name, dyno=name, home=home)
         try:
-            code = await group.wait()
-            await group.output_ended()
+            group = await ProcessGroup.start(command, cwd=home, env=variables, ledger=ledger, line=line)
+            try:
+                code = await group.wait()
+                await group.output_ended()
+            finally:
+                await group.end()
         finally:
-            await group.end()
+            await asyncio.to_thread(filesystem.remove, home, slug=slug)
         app.logs.append("heroku", name, f"Process exited with status {code}")
         return code == 0
 

@@ -76,7 +76,7 @@ class Dyno:
             raise RuntimeError("a release without a slug has no dynos")
         self.port = free_port() if self.type == "web" else None
         self._say(f"Starting process with command `{self.command}`")
-        variables = runtime.environment(self.release, dyno=self.name, port=self.port)
+        variables = runtime.environment(self.release, app=self.app.name, dyno=self.name, port=self.port)
         self._group = await ProcessGroup.start(
             self.command, cwd=slug.directory, env=variables, ledger=ledger, line=self._line
         )

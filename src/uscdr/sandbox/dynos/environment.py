@@ -19,8 +19,12 @@ class Runtime:
 
     interpreter: Path
 
-    def environment(self, release: Release, *, dyno: str, port: int | None = None) -> dict[str, str]:
-        """Variables of one process. Config vars win over all but PORT, DYNO and PATH.
+    def environment(
+        self, release: Release, *, app: str, dyno: str, port: int | None = None, home: Path | None = None
+    ) -> dict[str, str]:
+        """Variables of one process. Config vars win over all but PORT, DYNO, PATH and HEROKU_APP_NAME.
+
+        `home` is the directory it runs in, if that is not the slug itself.
 
         The interpreter is in PATH only if the slug was built for Python.
         Binding to loopback is a default of the sandbox: nothing it runs shall be reachable from outside.
@@ -30,12 +34,13 @@ class Runtime:
         python = release.slug.language == "Python"
         path = f"{self.interpreter.parent}{os.pathsep}{_SYSTEM_PATH}" if python else _SYSTEM_PATH
         variables = {
-            "HOME": str(release.slug.directory),
+            "HOME": str(home or release.slug.directory),
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
             "BIND_ADDRESS": "127.0.0.1",
             **release.config,
             "DYNO": dyno,
+            "HEROKU_APP_NAME": app,
             "PATH": path,
         }
         if port is not None:

@@ -8,12 +8,15 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from uscdr.sandbox.dynos import filesystem
 from uscdr.sandbox.dynos.dyno import Dyno
 from uscdr.sandbox.dynos.supervisor import ONE_OFF
 from uscdr.sandbox.ptyprocess import DetachedProcess, PtyProcess, spawn, spawn_detached
 from uscdr.sandbox.web.errors import ApiError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from uscdr.sandbox.dynos.environment import Runtime
     from uscdr.sandbox.processes import Ledger
     from uscdr.sandbox.rendezvous import RendezvousServer
@@ -60,7 +63,7 @@ class OneOffs:
         if request.attach:
             self._offer(app, dyno, request)
         else:
-            self._keep(self._detached(app, dyno, request, release.slug))
+            self._keep(self._detached(app, dyno, request))
         return dyno
 
     def _keep(self, work: Coroutine[None, None, None]) -> None:
@@ -68,8 +71,8 @@ class OneOffs:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _variables(self, dyno: Dyno, request: OneOffRequest) -> dict[str, str]:
-        return {**request.env, **self._runtime.environment(dyno.release, dyno=dyno.name)}
+    def _variables(self, app: App, dyno: Dyno, request: OneOffRequest, home: Path) -> dict[str, str]:
+        return {**request.env, **self._runtime.environment(dyno.release, app=app.name, dyno=dyno.name, home=home)}
 
     def _offer(self, app: App, dyno: Dyno, request: OneOffRequest) -> None:
         secret = secrets.token_urlsafe(32)
@@ -89,33 +92,34 @@ class OneOffs:
             self._forget(app, dyno, "Error R13 (Attach error) -> Failed to attach to process")
 
     async def _attached(self, app: App, dyno: Dyno, request: OneOffRequest) -> PtyProcess:
-        slug = dyno.release.slug
-        if slug is None:
-            raise RuntimeError("a one-off starts from a release with code")
+        home = await _disk(dyno)
         process = await spawn(
             ["bash", "-c", request.command],
-            env=self._variables(dyno, request),
-            cwd=slug.directory,
+            env=self._variables(app, dyno, request, home),
+            cwd=home,
             tty=request.tty,
             lines=_number(request.env.get("LINES"), 24),
             columns=_number(request.env.get("COLUMNS"), 80),
         )
         app.logs.append("heroku", dyno.name, f"Starting process with command `{request.command}`")
         lifetime = _CUT if request.fault == "dyno-cut" else request.time_to_live
-        self._keep(self._follow(app, dyno, process, lifetime))
+        self._keep(self._follow(app, dyno, process, lifetime, home))
         return process
 
-    async def _detached(self, app: App, dyno: Dyno, request: OneOffRequest, slug: Slug) -> None:
+    async def _detached(self, app: App, dyno: Dyno, request: OneOffRequest) -> None:
+        home = await _disk(dyno)
         app.logs.append("heroku", dyno.name, f"Starting process with command `{request.command}`")
         process = await spawn_detached(
             ["bash", "-c", request.command],
-            env=self._variables(dyno, request),
-            cwd=slug.directory,
+            env=self._variables(app, dyno, request, home),
+            cwd=home,
             on_line=lambda text: app.logs.append("app", dyno.name, text),
         )
-        await self._follow(app, dyno, process, request.time_to_live)
+        await self._follow(app, dyno, process, request.time_to_live, home)
 
-    async def _follow(self, app: App, dyno: Dyno, process: PtyProcess | DetachedProcess, time_to_live: float) -> None:
+    async def _follow(
+        self, app: App, dyno: Dyno, process: PtyProcess | DetachedProcess, time_to_live: float, home: Path
+    ) -> None:
         self._ledger.record(process.pid)
         self._running[dyno.id] = process
         dyno.become("up")
@@ -126,6 +130,7 @@ class OneOffs:
             code = await process.hang_up()
         self._running.pop(dyno.id, None)
         self._forget(app, dyno, f"Process exited with status {code}")
+        await asyncio.to_thread(filesystem.remove, home, slug=_slug(dyno).directory)
 
     @staticmethod
     def _forget(app: App, dyno: Dyno, reason: str) -> None:
@@ -146,6 +151,16 @@ class OneOffs:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _slug(dyno: Dyno) -> Slug:
+    if dyno.release.slug is None:
+        raise RuntimeError("a one-off starts from a release with code")
+    return dyno.release.slug
+
+
+async def _disk(dyno: Dyno) -> Path:
+    return await asyncio.to_thread(filesystem.copy, _slug(dyno).directory, dyno.id)
 
 
 def _number(text: str | None, default: int) -> int:
