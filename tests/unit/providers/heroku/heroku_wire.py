@@ -102,7 +102,10 @@ def read_request(connection: socket.socket) -> Request | None:
     method, path, _ = first.split(" ")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
     while len(body) < int(headers.get("content-length", "0")):
-        body += connection.recv(65536)
+        chunk = connection.recv(65536)
+        if not chunk:
+            return None
+        body += chunk
     return Request(method, path, headers, body)
 
 

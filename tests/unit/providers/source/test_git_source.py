@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,8 @@ from uscdr.errors import (
     UscdrError,
 )
 from uscdr.providers.source.git_source import GitSource
+
+Serve = Callable[..., str]
 
 ENV = {
     "PATH": os.environ["PATH"],
@@ -173,7 +175,9 @@ def test_hooks_and_templates_of_the_users_configuration_do_not_run(repository: P
         (hooks / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/hooked\n")
         (hooks / name).chmod(0o755)
     config = tmp_path / "gitconfig"
-    config.write_text(f"[core]\nhooksPath = {hooks}\nfsmonitor = touch {tmp_path}/hooked\n[init]\ntemplateDir = {hooks}\n")
+    config.write_text(
+        f"[core]\nhooksPath = {hooks}\nfsmonitor = touch {tmp_path}/hooked\n[init]\ntemplateDir = {hooks}\n"
+    )
     env = {**ENV, "HOME": str(tmp_path), "GIT_CONFIG_GLOBAL": str(config)}
     GitSource(str(repository), cache=tmp_path / "cache", timeout=30, env=env).archive("main", tmp_path / "out")
     assert not (tmp_path / "hooked").exists()
@@ -211,7 +215,7 @@ def test_an_unknown_ref_is_not_found(ref: str, source: GitSource, tmp_path: Path
         source.archive(ref, tmp_path / "out")
     assert caught.value.next_action
     assert not (tmp_path / "out").exists()
-    assert [one for one in (tmp_path / "cache").glob("*")] == []
+    assert list((tmp_path / "cache").glob("*")) == []
 
 
 def test_names_like_the_one_asked_for_are_told(source: GitSource, repository: Path) -> None:
@@ -277,7 +281,7 @@ def command_lines() -> Iterator[str]:
 
 
 @pytest.fixture
-def answering() -> Iterator[object]:
+def answering() -> Iterator[Serve]:
     servers: list[http.server.ThreadingHTTPServer] = []
 
     def start(status: int, wait: threading.Event | None = None) -> str:
@@ -309,10 +313,14 @@ def answering() -> Iterator[object]:
     ("status", "kind", "attempts"),
     [(401, CredentialsRefused, 1), (403, CredentialsRefused, 1), (404, NotFound, 1), (503, ProviderError, 3)],
 )
-def test_what_a_server_refuses(status: int, kind: type[UscdrError], attempts: int, answering, tmp_path: Path) -> None:
+def test_what_a_server_refuses(
+    status: int, kind: type[UscdrError], attempts: int, answering: Serve, tmp_path: Path
+) -> None:
     waits: list[object] = []
     place = answering(status)
-    source = GitSource(place, cache=tmp_path / "c", timeout=30, on_wait=waits.append, env={**ENV, "HOME": str(tmp_path)})
+    source = GitSource(
+        place, cache=tmp_path / "c", timeout=30, on_wait=waits.append, env={**ENV, "HOME": str(tmp_path)}
+    )
     with pytest.raises(kind) as caught:
         source.resolve("main")
     assert type(caught.value) is kind
@@ -349,7 +357,7 @@ def test_credentials_come_from_the_users_helper_and_are_in_no_argument(tmp_path:
     assert "canary" not in str(vars(caught.value))
 
 
-def test_silence_ends_with_the_time_limit_and_leaves_no_process(answering, tmp_path: Path) -> None:
+def test_silence_ends_with_the_time_limit_and_leaves_no_process(answering: Serve, tmp_path: Path) -> None:
     going = threading.Event()
     place = answering(200, going)
     started = time.monotonic()
@@ -360,7 +368,7 @@ def test_silence_ends_with_the_time_limit_and_leaves_no_process(answering, tmp_p
     assert not any(place in line for line in command_lines())
 
 
-def test_a_stop_is_heeded(answering, tmp_path: Path) -> None:
+def test_a_stop_is_heeded(answering: Serve, tmp_path: Path) -> None:
     stop, going = threading.Event(), threading.Event()
     timer = threading.Timer(0.3, stop.set)
     timer.start()
