@@ -1,0 +1,42 @@
+"""Calls within the hourly allowance: when it is used up, wait for the next hour in sight of the operator."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from uscdr.engine.step import Tell
+from uscdr.engine.wait import Stop
+from uscdr.errors import RateLimited
+
+T = TypeVar("T")
+LONGEST = 3 * 3600.0
+"""Seconds one call may wait in all."""
+UNKNOWN_WAIT = 60.0
+"""When the service does not say for how long, it is asked again after this."""
+LOOK = 3.0
+MINUTE = 60.0
+
+
+def within(call: Callable[[], T], stop: Stop, tell: Tell) -> T:
+    """Make the call, as often as the allowance refuses it. Raises the last refusal after LONGEST, or Interrupted."""
+    begun = time.monotonic()
+    while True:
+        stop.check()
+        try:
+            return call()
+        except RateLimited as error:
+            wait = UNKNOWN_WAIT if error.retry_after is None else error.retry_after + 1.0
+            if time.monotonic() - begun + wait > LONGEST:
+                raise
+            _sit_out(wait, stop, tell)
+
+
+def _sit_out(seconds: float, stop: Stop, tell: Tell) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        tell.progress(
+            f"the hourly allowance is used up; it is renewed in {left / MINUTE:.0f} min", seconds - left, seconds
+        )
+        stop.pause(min(LOOK, left))

@@ -1,0 +1,45 @@
+"""What one process has seen of the media, shared by the steps of a run and never written down: names are personal."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from uscdr.models.media import AssetDetails, AssetKey, KnownAsset
+from uscdr.providers.ports.media import Media
+from uscdr.scenarios.media.compare import State, states
+from uscdr.scenarios.media.repair import Repairs, plan
+from uscdr.scenarios.media.survey import Survey
+
+
+@dataclass
+class Book:
+    """Empty in a new process: a resumed run looks anew."""
+
+    target: Media | None = None
+    """The cloud that is worked on, once it was opened."""
+    copies: Mapping[AssetKey, KnownAsset] | None = None
+    """The inventory of the kit or folder, once it was read; empty when there is none."""
+    survey: Survey | None = None
+    details: dict[AssetKey, AssetDetails] = field(default_factory=dict)
+    digests: dict[tuple[AssetKey, int], str] = field(default_factory=dict)
+    """MD5 of bytes that were fetched, by key and version."""
+    refused: set[AssetKey] = field(default_factory=set)
+    """What the service's backup did not bring back when asked."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def states(self) -> dict[AssetKey, State]:
+        """The state of every file that rows refer to, by what is known now."""
+        return {} if self.survey is None else states(self.survey, self.copies or {}, self.digests)
+
+    def repairs(self, *, own_backup: bool) -> Repairs:
+        """What has to be done, by what is known now."""
+        return plan(
+            self.states(), self.copies or {}, self.details, own_backup=own_backup, refused=frozenset(self.refused)
+        )
+
+    def forget(self) -> None:
+        """After an answer was lost: what was seen of the cloud counts no more."""
+        self.survey = None
+        self.details.clear()

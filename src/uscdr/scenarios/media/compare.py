@@ -1,0 +1,63 @@
+"""Is a file there, and is it the one that is known?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from uscdr.models.media import AssetKey, KnownAsset
+from uscdr.scenarios.media.survey import Held, Survey
+
+
+class State(StrEnum):
+    """What became of one file that rows refer to."""
+
+    PRESENT = "present"
+    DELETED = "deleted"
+    """Gone, and the service says that its backup is kept."""
+    MISSING = "missing"
+    CHANGED = "changed"
+    """Not what the copy's inventory knows."""
+    UNPROVEN = "unproven"
+    """Of the known size in another version: only its bytes can tell."""
+
+
+def judge(held: Held | None, known: KnownAsset | None, digest: str = "") -> State:
+    """The state by listing and inventory; `digest` is the MD5 of its bytes where somebody looked."""
+    if held is None or held.placeholder:
+        return State.MISSING if held is None else State.DELETED
+    if known is None:
+        return State.PRESENT
+    if held.bytes != known.bytes:
+        return State.CHANGED
+    seen = held.etag or digest
+    if seen and known.md5:
+        return State.PRESENT if seen == known.md5 else State.CHANGED
+    if known.version and held.version == known.version:
+        return State.PRESENT
+    return State.UNPROVEN
+
+
+def states(
+    survey: Survey, known: Mapping[AssetKey, KnownAsset], digests: Mapping[tuple[AssetKey, int], str]
+) -> dict[AssetKey, State]:
+    """The state of every file that rows refer to. `digests` is by key and version."""
+    return {
+        key: judge(held, known.get(key), digests.get((key, held.version if held else 0), ""))
+        for key in survey.wanted
+        for held in (survey.held.get(key),)
+    }
+
+
+def replaced_since_stored(survey: Survey, known: Mapping[AssetKey, KnownAsset]) -> int:
+    """How many files without a known original have a version newer than their creation: somebody replaced them."""
+    return sum(
+        1
+        for key in survey.wanted
+        if key not in known and (held := survey.held.get(key)) is not None and _replaced(held)
+    )
+
+
+def _replaced(held: Held) -> bool:
+    # A version is the second of the upload; the two clocks are the service's own.
+    return not held.placeholder and held.created > 0 and held.version > held.created + 60
