@@ -1,0 +1,146 @@
+"""Admin API: search over all types at once, and folders."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Any
+
+from uscdr.sandbox.media import present
+from uscdr.sandbox.media.admin import decode_cursor, encode_cursor, page_size
+from uscdr.sandbox.media.assets import Asset
+from uscdr.sandbox.media.calls import AdminCall, Document, admin, route
+from uscdr.sandbox.media.errors import MediaError, bad
+from uscdr.sandbox.media.expression import Predicate, parse
+
+_SEARCH_PAGE = 50
+_FIELDS = frozenset(
+    {
+        "asset_id", "public_id", "resource_type", "type", "format", "bytes", "width", "height", "version", "created_at",
+        "uploaded_at", "folder", "asset_folder", "display_name", "filename", "tags", "status", "etag", "context",
+        "metadata",
+    }
+)  # fmt: skip
+_FOLDER_FIELDS = frozenset({"path", "name", "created_at"})
+_NOT_EMPTY = 409
+
+
+def search(call: AdminCall) -> Document:
+    """POST resources/search: assets that are there, unless the expression speaks of their status."""
+    expression = str(call.body.get("expression") or "")
+    meets = parse(expression, _FIELDS)
+    if "status" not in expression:
+        meets = _active(meets)
+    rows = [row for one in call.library.assets.every(call.account.cloud) if meets(row := _row(call, one))]
+    return {**_page(call, _sorted(rows, call.body, "created_at")), "time": 1}
+
+
+def _active(meets: Predicate) -> Predicate:
+    return lambda row: row["status"] == "active" and meets(row)
+
+
+def _row(call: AdminCall, asset: Asset) -> Document:
+    wanted = call.body.get("with_field") or []
+    document = present.found(call.service.url, call.account, asset)
+    extra = {f"context.{key}": value for key, value in asset.context.items()}
+    extra |= {f"metadata.{key}": value for key, value in asset.metadata.items()}
+    return _Row({**document, **extra, "tags": list(asset.tags)}, asset, set(wanted))
+
+
+class _Row(dict[str, Any]):
+    """What the expression sees, with what the answer shows."""
+
+    def __init__(self, seen: Document, asset: Asset, wanted: set[str]) -> None:
+        super().__init__({"asset_folder": asset.asset_folder, "display_name": asset.display_name, **seen})
+        self._asset, self._wanted, self._shown = asset, wanted, seen
+
+    def shown(self) -> Document:
+        plain = {key: value for key, value in self._shown.items() if "." not in key and key != "tags"}
+        return present.flagged(plain, self._asset, self._wanted)
+
+
+def _sorted(rows: list[Document], body: Document, default: str) -> list[Document]:
+    wanted = body.get("sort_by") or [{default: "desc"}]
+    for one in reversed(wanted):
+        ((name, direction),) = one.items()
+        if rows and name not in rows[0]:
+            raise bad(f"Cannot sort by {name}")
+        rows.sort(key=lambda row: row[name], reverse=direction == "desc")
+    return rows
+
+
+def _page(call: AdminCall, rows: list[Document]) -> Document:
+    limit = page_size(str(call.body.get("max_results") or ""), _SEARCH_PAGE)
+    cursor = call.body.get("next_cursor")
+    start = int(decode_cursor(str(cursor))[0]) if cursor else 0
+    cut = rows[start : start + limit]
+    shown = [row.shown() if isinstance(row, _Row) else row for row in cut]
+    document: Document = {"total_count": len(rows), "resources": shown}
+    if start + limit < len(rows):
+        document["next_cursor"] = encode_cursor([start + limit])
+    return document
+
+
+def _folders(call: AdminCall) -> list[str]:
+    query = "SELECT path FROM folders WHERE cloud = ?"
+    made = {row["path"] for row in call.library.connection.execute(query, [call.account.cloud])}
+    fixed = call.account.folder_mode == "fixed"
+    for one in call.library.assets.every(call.account.cloud):
+        if not one.placeholder:
+            made.add(posixpath.dirname(one.public_id) if fixed else one.asset_folder)
+    return sorted({path for leaf in made for path in _ancestors(leaf)})
+
+
+def _ancestors(path: str) -> list[str]:
+    parts = [part for part in path.split("/") if part]
+    return ["/".join(parts[: count + 1]) for count in range(len(parts))]
+
+
+def _folder(path: str) -> Document:
+    return {"name": posixpath.basename(path), "path": path, "external_id": path}
+
+
+def folders(call: AdminCall) -> Document:
+    """GET folders[/{path}]: those directly below."""
+    parent = call.path("path")
+    everything = _folders(call)
+    if parent and parent not in everything:
+        raise MediaError(404, f"Can't find folder with path {parent}")
+    found = [_folder(one) for one in everything if posixpath.dirname(one) == parent]
+    return {"folders": found, "total_count": len(found), "next_cursor": None}
+
+
+def create_folder(call: AdminCall) -> Document:
+    """POST folders/{path}."""
+    statement = "INSERT OR IGNORE INTO folders (cloud, path) VALUES (?, ?)"
+    call.library.connection.execute(statement, [call.account.cloud, call.path("path")])
+    return {"success": True, **_folder(call.path("path"))}
+
+
+def delete_folder(call: AdminCall) -> Document:
+    """DELETE folders/{path}: only an empty one."""
+    path = call.path("path")
+    statement = "DELETE FROM folders WHERE cloud = ? AND (path = ? OR path LIKE ? || '/%')"
+    if path not in _folders(call):
+        raise MediaError(404, f"Can't find folder with path {path}")
+    call.library.connection.execute(statement, [call.account.cloud, path, path])
+    if path in _folders(call):
+        raise MediaError(_NOT_EMPTY, "Folder is not empty")
+    return {"deleted": [path]}
+
+
+def search_folders(call: AdminCall) -> Document:
+    """POST folders/search."""
+    meets = parse(str(call.body.get("expression") or ""), _FOLDER_FIELDS)
+    rows = [row for path in _folders(call) if meets((row := _folder(path)) | {"public_id": path, "tags": []})]
+    document = _page(call, _sorted(rows, call.body, "path"))
+    return {**document, "folders": document.pop("resources"), "time": 1}
+
+
+ROUTES = [
+    route("POST", "/resources/search", admin(search)),
+    route("GET", "/folders", admin(folders)),
+    route("POST", "/folders/search", admin(search_folders)),
+    route("GET", "/folders/{path:path}", admin(folders)),
+    route("POST", "/folders/{path:path}", admin(create_folder)),
+    route("DELETE", "/folders/{path:path}", admin(delete_folder)),
+]
