@@ -22,6 +22,8 @@ def _app_status(core: Core, app: App) -> dict[str, Any]:
     return {
         "name": app.name,
         "web_url": app.web_url,
+        "owner": app.owner.email,
+        "mails": core.mail.counts[app.name],
         "maintenance": app.maintenance,
         "release": app.current.version if app.current else None,
         "dynos": [{"name": one.name, "state": one.state} for one in app.dynos],
@@ -42,6 +44,11 @@ async def status(request: Request) -> Response:
     """GET status: every app with its dynos, add-ons and transfers."""
     core = core_of(request)
     return answer({"apps": [_app_status(core, app) for app in core.world.apps]})
+
+
+async def mail(request: Request) -> Response:
+    """GET mail: how many messages each app handed to the relay."""
+    return answer({"relay": core_of(request).mail.address, "sent": dict(core_of(request).mail.counts)})
 
 
 async def faults(request: Request) -> Response:
@@ -96,6 +103,7 @@ async def break_database(request: Request) -> Response:
 
 ROUTES = [
     route("GET", PREFIX + "status", status),
+    route("GET", PREFIX + "mail", mail),
     route("GET", PREFIX + "faults", faults),
     route("POST", PREFIX + "faults", add_fault),
     route("DELETE", PREFIX + "faults", clear_faults),

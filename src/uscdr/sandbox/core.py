@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from uscdr.sandbox.builds.releases import Releases
     from uscdr.sandbox.data.archive import LinkSigner
     from uscdr.sandbox.data.cluster import DatabaseCluster
+    from uscdr.sandbox.data.mail import MailSink
     from uscdr.sandbox.data.transfers import Transfers
     from uscdr.sandbox.dynos.oneoff import OneOffs
     from uscdr.sandbox.dynos.supervisor import Supervisor
@@ -35,6 +36,7 @@ class Core:
     supervisor: Supervisor
     oneoffs: OneOffs
     fronts: Fronts
+    mail: MailSink
     sessions: LogSessions
     signer: LinkSigner
     faults: FaultRules

@@ -73,6 +73,7 @@ def _contract(parts: Parts, app: App, request: UpRequest, manage: str) -> dict[s
             "rendezvous_host": "localhost",
             "rendezvous_port": parts.rendezvous_port,
         },
+        "mail": {"relay": core.mail.address},
         "ca_file": str(parts.ca_file),
         "web_url": app.web_url,
         "check_account": None,

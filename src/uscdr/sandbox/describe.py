@@ -42,6 +42,7 @@ def exports(variables: dict[str, str]) -> list[str]:
 def _app(app: Document) -> list[str]:
     maintenance = " (maintenance)" if app["maintenance"] else ""
     lines = [f"{app['name']}  {app['web_url']}  v{app['release']}{maintenance}"]
+    lines += [f"  of {app['owner']}, {app['mails']} mails sent"]
     lines += [f"  {one['name']}: {one['state']}" for one in app["dynos"]]
     lines += [f"  {one['name']}: {one['plan']}, {one['state']}" for one in app["addons"]]
     for one in app["transfers"]:

@@ -72,7 +72,7 @@ async def deploy(core: Core, source: Source, request: UpRequest, tell: Tell) -> 
     if not request.app_source:
         await addons.provision(core, app, choose("heroku-redis:mini"))
         app.domains.append(Domain(DOMAIN, "custom", f"{secrets.token_hex(10)}.herokudns.example"))
-    config = {} if request.app_source else clinic_config(app)
+    config = {} if request.app_source else {**clinic_config(app), "GMAIL_RELAY": core.mail.address}
     apps.set_config(core, app, {**config, **source.environment})
     if source.needs_node:
         app.buildpacks = ["heroku/nodejs", "heroku/python"]

@@ -21,6 +21,7 @@ from uscdr.sandbox.builds.releases import Releases
 from uscdr.sandbox.core import Core
 from uscdr.sandbox.data.archive import LinkSigner
 from uscdr.sandbox.data.cluster import DatabaseCluster
+from uscdr.sandbox.data.mail import MailSink
 from uscdr.sandbox.data.transfers import Transfers
 from uscdr.sandbox.dynos.environment import Runtime
 from uscdr.sandbox.dynos.oneoff import OneOffs
@@ -69,7 +70,9 @@ async def assemble(state: StateDir, request: UpRequest, runtime: Runtime, stack:
     rendezvous = RendezvousServer(files.server_context())
     rendezvous_port = await rendezvous.start()
     stack.push_async_callback(rendezvous.stop)
-    world = World()
+    world, mail = World(), MailSink()
+    await mail.start()
+    stack.push_async_callback(mail.stop)
     trust, ledger = _trust(files.ca_file), Ledger(state.processes)
     supervisor, fronts = Supervisor(runtime, ledger), Fronts()
     releases = Releases(world, supervisor)
@@ -83,6 +86,7 @@ async def assemble(state: StateDir, request: UpRequest, runtime: Runtime, stack:
         supervisor=supervisor,
         oneoffs=OneOffs(runtime, ledger, rendezvous, rendezvous_port),
         fronts=fronts,
+        mail=mail,
         sessions=LogSessions(),
         signer=LinkSigner(secure_url, lifetime=request.url_lifetime),
         faults=FaultRules(),

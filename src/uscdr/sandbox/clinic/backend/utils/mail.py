@@ -1,6 +1,7 @@
 """Mail leaves by one Gmail account only; without its three values every send fails."""
 
 import logging
+import os
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -17,6 +18,11 @@ class GmailBackend(EmailBackend):
     def __init__(self, **options):
         host, _, port = settings.GMAIL_RELAY.rpartition(":")
         super().__init__(**{**options, "host": host or None, "port": int(port or 0) or None, "use_tls": False})
+
+    def send_messages(self, messages):
+        for message in messages:
+            message.extra_headers.setdefault("X-Heroku-App", os.environ.get("HEROKU_APP_NAME", ""))
+        return super().send_messages(messages)
 
     def open(self):
         if not configured():
