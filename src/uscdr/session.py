@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
+from uscdr.assembly.job import Surroundings
 from uscdr.engine.gate import Asker
 from uscdr.engine.wait import Stop
 from uscdr.models.events import PlanReady, Stamped
@@ -15,7 +16,6 @@ from uscdr.ui.console import Output
 from uscdr.ui.planview import show_plan
 from uscdr.ui.prompts import Prompter
 from uscdr.ui.viewers import RunViewer, open_viewers
-from uscdr.wiring import Surroundings
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
 from uscdr.errors import BadInput
+from uscdr.models.media import MediaAccount
 from uscdr.models.postgres import Invariant
 from uscdr.providers.heroku.token import find_token
 from uscdr.scenarios.deps import CheckAccount
@@ -35,6 +36,9 @@ class Place:
     token_source: str
     account: CheckAccount | None
     ca_file: Path | None
+    media_accounts: Mapping[str, MediaAccount] = field(default_factory=dict)
+    """Cloud -> credentials that were given; others are in the application's config or in a kit."""
+    dns_key: SecretStr | None = None
 
     @property
     def key(self) -> str:
@@ -71,7 +75,25 @@ def find_place(loaded: Loaded, name: str | None, env: Mapping[str, str]) -> Plac
         raise BadInput(f"There is no target “{chosen}” in {loaded.path}.", next_action=f"Targets: {known}.")
     token = find_token(env)
     ca_file = Path(target.ca_file) if target.ca_file else None
-    return Place(chosen, target, loaded.config, loaded.digest, token.value, token.source, _account(env), ca_file)
+    return Place(
+        chosen, target, loaded.config, loaded.digest, token.value, token.source, _account(env), ca_file,
+        _media_accounts(env), _dns_key(target, env),
+    )  # fmt: skip
+
+
+def _media_accounts(env: Mapping[str, str]) -> dict[str, MediaAccount]:
+    """One cloud's credentials from the environment."""
+    cloud, key, secret = (env.get(f"USCDR_CLOUDINARY_{part}") for part in ("CLOUD", "KEY", "SECRET"))
+    if not (cloud and key and secret):
+        return {}
+    return {cloud: MediaAccount(cloud=cloud, api_key=key, api_secret=SecretStr(secret))}
+
+
+def _dns_key(target: Target, env: Mapping[str, str]) -> SecretStr | None:
+    if target.dns is None:
+        return None
+    found = env.get("USCDR_CLOUDFLARE_TOKEN" if target.dns.adapter == "cloudflare" else "USCDR_DNS_KEY")
+    return SecretStr(found) if found else None
 
 
 def _only(config: Config) -> str:

@@ -1,166 +1,34 @@
-"""Settings become adapters, adapters become ports, ports become a run. The only place that builds adapters."""
+"""From a request to a run: lock, journal, plan, conduct, and an honest end."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-
 from uscdr import __version__
+from uscdr.assembly.deps import dependencies
+from uscdr.assembly.job import Job, Surroundings
+from uscdr.assembly.ports import Ports, open_ports
 from uscdr.engine.conduct import Charter, Conductor, Ending
-from uscdr.engine.gate import Asker, Gate
+from uscdr.engine.gate import Gate
 from uscdr.engine.history import History, fold
-from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput, Interrupted, ProviderError
-from uscdr.events import Bus, Redactor, Viewer
+from uscdr.events import Bus
 from uscdr.journal import lock
 from uscdr.journal import writer as journals
 from uscdr.journal.reader import Journal
 from uscdr.models.events import Note, Stamped
-from uscdr.providers.heroku.backups import HerokuBackups
-from uscdr.providers.heroku.client import HerokuClient
-from uscdr.providers.heroku.platform import HerokuPlatform
-from uscdr.providers.http import open_client, trust
-from uscdr.providers.ports.database import Scratch
-from uscdr.providers.ports.platform import Backups, Platform
-from uscdr.providers.postgres.database import PostgresDatabase
-from uscdr.providers.retry import Wait
-from uscdr.providers.scratch import LocalScratch
-from uscdr.providers.status import HerokuStatus
-from uscdr.providers.website import ApplicationWebsite
-from uscdr.recall import refuse_beside_unfinished, remember
+from uscdr.recall import refuse_beside_unfinished
 from uscdr.scenarios.build import bind
-from uscdr.scenarios.candidate import Candidate, Demands
-from uscdr.scenarios.deps import Deps, Request
-from uscdr.scenarios.frozen import FrozenLook
+from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.model import Scenario
 from uscdr.scenarios.objectives import missed
 from uscdr.settings import operator, private_directory
-from uscdr.targets import Place
-
-STATEMENT_TIMEOUT, LOCK_TIMEOUT, CONNECT_TIMEOUT = 600.0, 5.0, 10.0
-"""Seconds."""
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """This process: where it keeps state, its environment, how it asks and shows."""
-
-    state: Path
-    env: Mapping[str, str]
-    asker: Asker
-    ask: Callable[[str], str]
-    viewers: Sequence[Viewer]
-    prime: Callable[[Sequence[Stamped]], None]
-    stop: Stop
-
-
-class Waits:
-    """Says that an adapter waits before it asks again, once there is a stream of events to say it on."""
-
-    def __init__(self) -> None:
-        self.bus: Bus | None = None
-
-    def __call__(self, wait: Wait) -> None:
-        """Tell of one wait."""
-        if self.bus is not None:
-            words = f"attempt {wait.attempt} of {wait.attempts} failed ({wait.reason}); again in {wait.seconds:.0f} s"
-            self.bus.emit(Note(level="warning", text=words))
-
-
-@dataclass(frozen=True)
-class Ports:
-    """The adapters of one place."""
-
-    platform: Platform
-    backups: Backups
-    status: HerokuStatus
-    scratch: Scratch
-    redactor: Redactor
-    waits: Waits
-
-
-@dataclass(frozen=True)
-class Job:
-    """One process's work on one run."""
-
-    place: Place
-    request: Request
-    run: str
-    confirm: str | None
-    dry_run: bool
-
-
-@contextmanager
-def open_ports(place: Place, around: Surroundings, scratch: Path, *, read_only: bool) -> Iterator[Ports]:
-    """Build the adapters; `read_only` wiring cannot write, whatever is asked of it."""
-    redactor = Redactor()
-    redactor.register("HEROKU_API_KEY", place.token.get_secret_value())
-    if place.account is not None:
-        redactor.register("USCDR_CHECK_PASSWORD", place.account.password.get_secret_value())
-        if place.account.token is not None:
-            redactor.register("USCDR_CHECK_TOKEN", place.account.token.get_secret_value())
-    heroku, waits = place.target.heroku, Waits()
-    with ExitStack() as stack:
-        client = stack.enter_context(
-            HerokuClient(
-                heroku.api_url, heroku.data_url, place.token, ca_file=place.ca_file, read_only=read_only,
-                stop=around.stop.event, on_wait=waits,
-            )
-        )  # fmt: skip
-        status = stack.enter_context(
-            open_client(heroku.status_url, provider="heroku", verify=trust(place.ca_file), read_only=True)
-        )
-        yield Ports(
-            platform=HerokuPlatform(client),
-            backups=HerokuBackups(client),
-            status=HerokuStatus(status, patience=client.patience),
-            scratch=LocalScratch(scratch, stop=around.stop.event),
-            redactor=redactor,
-            waits=waits,
-        )
-
-
-def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> Deps:
-    """Everything steps are given."""
-    place, read_only = job.place, job.dry_run
-
-    def open_database(url: SecretStr) -> PostgresDatabase:
-        ports.redactor.register("DATABASE_URL", url.get_secret_value())
-        return PostgresDatabase(
-            url, read_only=read_only, statement_timeout=STATEMENT_TIMEOUT, lock_timeout=LOCK_TIMEOUT,
-            connect_timeout=CONNECT_TIMEOUT, require_tls=True,
-        )  # fmt: skip
-
-    def open_live() -> PostgresDatabase:
-        heroku = place.target.heroku
-        return open_database(ports.platform.config_vars(heroku.app)[heroku.database])
-
-    config = place.config
-    demands = Demands(config.invariants, config.app.freshness)
-    return Deps(
-        request=job.request,
-        config=config,
-        target=place.target,
-        platform=ports.platform,
-        backups=ports.backups,
-        status=ports.status,
-        open_database=open_database,
-        open_website=lambda address: ApplicationWebsite(address, ca_file=place.ca_file, read_only=read_only),
-        candidate=Candidate(ports.backups, ports.scratch, work, demands, around.stop),
-        frozen=FrozenLook(open_live),
-        stop=around.stop,
-        memory=remember(around.state, place.key),
-        account=place.account,
-        ask=around.ask,
-        work=work,
-    )
 
 
 def sweep(state: Path) -> None:

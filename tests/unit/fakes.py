@@ -52,6 +52,7 @@ from uscdr.models.postgres import (
     TableKeys,
     TableSize,
 )
+from uscdr.models.provision import Build, Domain
 from uscdr.models.web import WebAnswer
 from uscdr.providers.ports.progress import Progress
 
@@ -107,6 +108,14 @@ class World:
         self.reachable = True
         self.releases = [Release(id="r", version=41, status="succeeded", current=True)]
         self.builds = 0
+        self.build_list: list[Build] = []
+        self.new_apps: list[str] = []
+        self.new_addons: list[AddOn] = []
+        self.buildpacks: list[str] = []
+        self.config: dict[str, SecretStr | None] = {}
+        self.domains: dict[str, list[Domain]] = {}
+        self.bad_slugs: set[str | None] = set()
+        """Slugs whose web process does not work."""
         self.intact_web = True
         self.one_off_results: list[OneOffResult] = []
         self.doom: list[TransferState] = []

@@ -14,8 +14,11 @@ from unittest import mock
 
 from pydantic import SecretStr
 
+from fake_deploys import FakeDeploys, FakeSource
+from fake_provisioning import FakeProvisioning
 from fakes import FakeBackups, FakeDatabase, FakePlatform, FakeScratch, FakeStatus, FakeWebsite, Killed, World
 from uscdr import wiring
+from uscdr.assembly.job import Job, Surroundings
 from uscdr.engine import wait
 from uscdr.engine.conduct import Ending
 from uscdr.engine.wait import Stop
@@ -90,7 +93,7 @@ class Rehearsal:
 
     def begin(self, *, confirm: str | None = None, dry_run: bool = False) -> Ending | None:
         """A new run; None when its process was killed."""
-        self.run = runs.new_run_id("db")
+        self.run = runs.new_run_id(self.request.scenario)
         job = self._job(self.run, confirm, dry_run=dry_run)
         return self._process(lambda around: wiring.begin(job, around))
 
@@ -113,13 +116,13 @@ class Rehearsal:
         self.begin(dry_run=True)
         return str(self.events("plan.ready")[-1]["phrase"])
 
-    def _job(self, run: str, confirm: str | None, *, dry_run: bool) -> wiring.Job:
+    def _job(self, run: str, confirm: str | None, *, dry_run: bool) -> Job:
         target = Target(heroku=HerokuTarget(app="usc-pis"))
         place = Place("production", target, self.config, "digest", SecretStr("token-token"), "test", None, None)
-        return wiring.Job(place, self.request, run, confirm, dry_run)
+        return Job(place, self.request, run, confirm, dry_run)
 
-    def _process(self, work: Callable[[wiring.Surroundings], Ending]) -> Ending | None:
-        around = wiring.Surroundings(
+    def _process(self, work: Callable[[Surroundings], Ending]) -> Ending | None:
+        around = Surroundings(
             state=self.state,
             env={"USER": "ada"},
             asker=self.person,
@@ -156,7 +159,7 @@ class Rehearsal:
             yield
 
     @contextmanager
-    def _opened(self, job: wiring.Job, around: wiring.Surroundings) -> Iterator[tuple[Deps, Any]]:
+    def _opened(self, job: Job, around: Surroundings) -> Iterator[tuple[Deps, Any]]:
         with wiring.workplace(around.state, job.run) as place:
             deps = self._deps(job, place)
             try:
@@ -164,7 +167,7 @@ class Rehearsal:
             finally:
                 deps.candidate.close()
 
-    def _deps(self, job: wiring.Job, place: Path) -> Deps:
+    def _deps(self, job: Job, place: Path) -> Deps:
         world, config = self.world, self.config
         backups = FakeBackups(world)
         demands = Demands(config.invariants, config.app.freshness)
@@ -183,6 +186,12 @@ class Rehearsal:
             memory=remember(self.state, job.place.key),
             account=None,
             ask=lambda question: "done",
+            provisioning=FakeProvisioning(world),
+            deploys=FakeDeploys(world),
+            source=FakeSource(world),
+            media=None,
+            dns=None,
+            kit=None,
             work=place,
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from uscdr import wiring
+from uscdr.assembly.job import Job
 from uscdr.cli.context import Globals, state
 from uscdr.engine.step import Intent
 from uscdr.errors import AnswerLost, BadInput, OutcomeUnknown
@@ -23,9 +24,9 @@ from uscdr.ui.tables import show_table
 
 
 @contextmanager
-def _ports(given: Globals, output: Output, *, read_only: bool) -> Iterator[tuple[Deps, wiring.Job]]:
+def _ports(given: Globals, output: Output, *, read_only: bool) -> Iterator[tuple[Deps, Job]]:
     place = given.place()
-    job = wiring.Job(place, Request("backup"), runs.new_run_id("backup"), None, dry_run=read_only)
+    job = Job(place, Request("backup"), runs.new_run_id("backup"), None, dry_run=read_only)
     with surroundings(output, state(), os.environ) as around, wiring.opened(job, around) as (deps, _):
         yield deps, job
 
@@ -84,15 +85,20 @@ class _Narrator:
 def capture(given: Globals, *, as_json: bool) -> None:
     """Start a backup, wait, say its name. A lost answer is looked for, never repeated."""
     output = given.output(json_lines=as_json)
-    narrator = _Narrator(output)
-    with _ports(given, output, read_only=False) as (deps, job):
-        deps.describe_app()
-        with lock.hold(state(), job.place.key, operator(os.environ), "uscdr backup capture"):
-            done = _capture(deps, narrator)
+    done = take(given, output)
     if output.json_lines:
         output.record(backup_line(done).model_dump(mode="json"))
     else:
         output.result(f"{done.name}  {size(done.processed_bytes)}")
+
+
+def take(given: Globals, output: Output) -> Transfer:
+    """A fresh backup once it is complete; says on stderr how it goes."""
+    narrator = _Narrator(output)
+    with _ports(given, output, read_only=False) as (deps, job):
+        deps.describe_app()
+        with lock.hold(state(), job.place.key, operator(os.environ), "uscdr backup capture"):
+            return _capture(deps, narrator)
 
 
 def _capture(deps: Deps, narrator: _Narrator) -> Transfer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from uscdr import wiring
+from uscdr.assembly.job import Job
 from uscdr.cli.context import Globals, state
 from uscdr.engine.conduct import Ending
 from uscdr.engine.history import fold
@@ -23,7 +24,7 @@ from uscdr.ui.errors import render_error
 def recover(given: Globals, request: Request, *, confirm: str | None, dry_run: bool, as_json: bool) -> int:
     """A new run of `request`; its exit code."""
     place = given.place()
-    job = wiring.Job(place, request, runs.new_run_id(request.scenario), confirm, dry_run)
+    job = Job(place, request, runs.new_run_id(request.scenario), confirm, dry_run)
     output = given.output(json_lines=as_json)
     with surroundings(output, state(), os.environ) as around:
         ending = wiring.begin(job, around)
@@ -45,7 +46,7 @@ def resume(given: Globals, wanted: str | None, *, confirm: str | None, as_json: 
     asked = {name: value for name, value in first["request"].items() if name in Request.__dataclass_fields__}
     place = _same_place(given.place(first["target"]), first["request"]["key"])
     confirmed = None if fold(journal.records).spent else first["request"]["confirm"]
-    job = wiring.Job(place, Request(**asked), journal.run, confirm or confirmed, dry_run=False)
+    job = Job(place, Request(**asked), journal.run, confirm or confirmed, dry_run=False)
     output = given.output(json_lines=as_json)
     with surroundings(output, state(), os.environ) as around:
         ending = wiring.resume(job, around, path)

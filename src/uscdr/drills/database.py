@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from uscdr import wiring
+from uscdr.assembly.job import Job
 from uscdr.drills.account import Drill, Losses, drill_json, drill_markdown, drill_summary
 from uscdr.engine.conduct import Ending
 from uscdr.errors import ExitCode, MachineError
@@ -92,7 +93,7 @@ def _sandbox(request: DrillRequest, output: Output) -> Iterator[tuple[StateDir, 
 
 def _rows(request: DrillRequest, place: Place, output: Output) -> dict[str, int]:
     """Exact counts of every table, asked of the live database."""
-    job = wiring.Job(place, Request("db"), "baseline", None, dry_run=True)
+    job = Job(place, Request("db"), "baseline", None, dry_run=True)
     with (
         surroundings(output, request.state, os.environ, asker=Unattended()) as around,
         wiring.opened(job, around) as (deps, _),
@@ -103,7 +104,7 @@ def _rows(request: DrillRequest, place: Place, output: Output) -> dict[str, int]
 
 
 def _recover(request: DrillRequest, place: Place, run: str, output: Output) -> Ending:
-    job = wiring.Job(place, Request("db", BACKUP), run, None, dry_run=False)
+    job = Job(place, Request("db", BACKUP), run, None, dry_run=False)
     with surroundings(output, request.state, os.environ, asker=Unattended()) as around:
         return wiring.begin(job, around)
 

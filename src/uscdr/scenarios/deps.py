@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
 
 from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput, NotFound
 from uscdr.models.heroku import App, Attachment
+from uscdr.models.media import MediaAccount
 from uscdr.providers.ports.database import Database
 from uscdr.providers.ports.dns import Verifier, Zone
 from uscdr.providers.ports.media import Media
@@ -21,14 +21,11 @@ from uscdr.providers.ports.provision import Deploys, Provisioning, SourceCode
 from uscdr.providers.ports.web import ServiceStatus, Website
 from uscdr.scenarios.candidate import Candidate
 from uscdr.scenarios.frozen import FrozenLook
+from uscdr.scenarios.media.book import Book
 from uscdr.scenarios.media.files import MediaFiles
 from uscdr.scenarios.model import Config
 from uscdr.scenarios.model_targets import Target
-
-
-def _missing(what: str) -> Any:
-    return None
-
+from uscdr.vault.reader import KitReader
 
 AskPerson = Callable[[str], str]
 
@@ -85,6 +82,10 @@ class MediaPlace:
     """Another cloud, when one was asked for."""
     status: ServiceStatus
     files: MediaFiles | None
+    account: Callable[[], MediaAccount] | None = None
+    """The account of the cloud that the application shall use; None leaves its config vars as they are."""
+    book: Book = field(default_factory=Book)
+    """What this process has seen so far."""
 
 
 @dataclass(frozen=True)
@@ -113,14 +114,18 @@ class Deps:
     memory: Memory
     account: CheckAccount | None
     ask: AskPerson
+    provisioning: Provisioning
+    deploys: Deploys
+    source: SourceCode | None
+    """None when scenarios.yaml names no repository."""
+    media: MediaPlace | None
+    """None when the target has no media service."""
+    dns: DnsPlace | None
+    """None when the target has no domain."""
+    kit: KitReader | None
+    """The escape kit, when one was named."""
     work: Path
     """A private directory, gone when the process ends."""
-    provisioning: Provisioning = field(default_factory=lambda: _missing("provisioning"))
-    deploys: Deploys = field(default_factory=lambda: _missing("deploys"))
-    media: MediaPlace = field(default_factory=lambda: _missing("media"))
-    source: SourceCode | None = None
-    """None when scenarios.yaml names no repository."""
-    dns: DnsPlace | None = None
 
     @property
     def app(self) -> str:

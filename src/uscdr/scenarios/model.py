@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from uscdr.models.base import Fact
 from uscdr.models.postgres import Invariant
 from uscdr.scenarios.model_kit import KitSettings
+from uscdr.scenarios.model_media import MediaSettings
 from uscdr.scenarios.model_recovery import Recovery
 from uscdr.scenarios.model_targets import Target
 
@@ -149,6 +150,7 @@ class Config(Fact):
     config: ConfigManifest = ConfigManifest()
     recovery: Recovery = Recovery()
     kit: KitSettings = KitSettings()
+    media: MediaSettings = MediaSettings()
     invariants: tuple[Annotated[Invariant, AfterValidator(bounded)], ...] = ()
     checks: dict[str, tuple[HttpCheck, ...]] = Field(default_factory=dict)
     scenarios: Annotated[dict[str, Scenario], Field(min_length=1)]

@@ -98,6 +98,10 @@ class SafetyCapture(Captured):
     """The damaged state, kept."""
 
 
+class BeforeCapture(Captured):
+    """The state before migrations."""
+
+
 class FreshCapture(Captured):
     """The recovered state."""
 

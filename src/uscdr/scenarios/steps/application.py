@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
-
 from uscdr.engine.step import Action, Tell, View
-from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.providers.ports.web import Website
+from uscdr.scenarios.checks import ask_all
 from uscdr.scenarios.deps import Deps, now
-from uscdr.scenarios.model import HttpCheck
 from uscdr.scenarios.results import ApplicationChecked, MaintenanceSet, VerifiedData
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.verify.http import ask
-from uscdr.verify.verdict import Finding
 
 
 class CheckParams(Fact):
@@ -48,13 +42,8 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
 
     def probe(self, view: View, tell: Tell) -> ApplicationChecked:
         """Run every check, whatever the others gave."""
-        address = self._deps.target.web or self._deps.describe_app().web_url or ""
-        website = self._deps.open_website(address)
-        token = self._token(website, tell)
         findings = []
-        for check in self._checks:
-            tell.progress(f"checking {check.name}")
-            finding = self._one(website, check, token)
+        for check, finding in ask_all(self._deps, self._checks, tell):
             tell.check(check.name, finding.verdict, finding.evidence)
             findings.append(finding)
         verdicts = [finding.verdict for finding in findings]
@@ -64,25 +53,6 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
             failed=verdicts.count("fail"),
             not_known=len(verdicts) - verdicts.count("pass") - verdicts.count("fail"),
         )
-
-    def _token(self, website: Website, tell: Tell) -> SecretStr | None:
-        """The check account's token; signing in for one is noted by the application as a login."""
-        account = self._deps.account
-        if account is None or account.token is not None:
-            return account.token if account else None
-        try:
-            return website.sign_in(account.email, account.password)
-        except ProviderError as error:
-            tell.warn(error.message)
-            return None
-
-    def _one(self, website: Website, check: HttpCheck, token: SecretStr | None) -> Finding:
-        if check.auth and token is None:
-            return Finding("not checked", "no token of a check account: set USCDR_CHECK_TOKEN")
-        try:
-            return ask(website, check, token if check.auth else None)
-        except ProviderError as error:
-            return Finding("inconclusive", error.message)
 
     def plan(self, seen: ApplicationChecked, view: View) -> Action:
         """Blocked unless all passed."""

@@ -8,7 +8,16 @@ from uscdr.engine.step import Action, Finding, Intent, Tell, View
 from uscdr.errors import OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Transfer, TransferKind, TransferState
-from uscdr.scenarios.results import Captured, DatabaseSeen, Drained, FreshCapture, SafetyCapture, VerifiedData
+from uscdr.scenarios.results import (
+    BeforeCapture,
+    Captured,
+    DatabaseSeen,
+    Drained,
+    FreshCapture,
+    SafetyCapture,
+    VerifiedData,
+)
+from uscdr.scenarios.results_app import AppSeen, DataProbed, Remedy
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.choose import pick
 from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number
@@ -41,7 +50,7 @@ class Capture(DepsStep[CaptureSeen, C]):
         attachment = self._deps.attachment()
         transfers = self._deps.backups.transfers(attachment.owner_app_name)
         database = view.get(DatabaseSeen)
-        restored = view.get(VerifiedData) is not None
+        restored = view.get(VerifiedData) is not None or view.get(DataProbed) is not None
         if view.get(Drained) is not None and not restored:
             self._deps.frozen.begin()
         wanted = "" if restored else pick(self._deps, transfers, view)[0].name  # afterwards it may be gone
@@ -146,6 +155,26 @@ class CaptureFresh(Capture[FreshCapture]):
     def plan(self, seen: CaptureSeen, view: View) -> Action:
         """Always."""
         return self._change(seen, "the recovered state is captured")
+
+
+class CaptureBefore(Capture[BeforeCapture]):
+    """The data as they are before a migration changes them."""
+
+    result = BeforeCapture
+    kind = BeforeCapture
+
+    def ready(self, view: View) -> str | None:
+        """After the database was asked."""
+        return None if view.get(DataProbed) else "captured before migrations, unless surely none is pending"
+
+    def plan(self, seen: CaptureSeen, view: View) -> Action:
+        """Skipped when it is known that no migration is pending."""
+        app = view.get(AppSeen)
+        if app is not None and app.pending == () and view.need(Remedy).what == "rollback":
+            return Action("skip", "no capture: no migration is pending")
+        if seen.running:
+            return Action("blocked", f"Transfer {seen.running} is still running; wait for its end.")
+        return self._change(seen, "the data are captured before migrations")
 
 
 def _pushed_out(transfers: tuple[Transfer, ...]) -> str:

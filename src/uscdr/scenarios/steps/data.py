@@ -5,6 +5,7 @@ from __future__ import annotations
 from uscdr.engine.step import Action, Tell, View
 from uscdr.models.postgres import TableDigest
 from uscdr.scenarios.results import Compared, Migrated, Proof, Restored, VerifiedData
+from uscdr.scenarios.results_app import DataProbed
 from uscdr.scenarios.steps.assess import failing
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import plural, sql
@@ -50,6 +51,15 @@ def _equal(live: TableDigest | None, then: TableDigest | None) -> bool:
     return live is not None and live.same(then)
 
 
+def _extent(view: View) -> tuple[int, int, int]:
+    """Tables that are as they should be, all tables, rows: against the backup, or as they were counted."""
+    probed = view.get(DataProbed)
+    if probed is not None:
+        return probed.tables, probed.tables, probed.rows
+    compared = view.need(Compared)
+    return compared.matching, compared.tables, compared.rows
+
+
 class VerifyData(DepsStep[VerifiedData, VerifiedData]):
     """The invariants on the live data; only when all surely hold does maintenance mode go off."""
 
@@ -61,15 +71,16 @@ class VerifyData(DepsStep[VerifiedData, VerifiedData]):
 
     def probe(self, view: View, tell: Tell) -> VerifiedData:
         """Ask them, and count."""
-        compared, database = view.need(Compared), self._deps.database()
+        matching, tables, rows = _extent(view)
+        database = self._deps.database()
         results = database.invariants(self._deps.config.invariants)
         for result in results:
             verdict = {True: "pass", False: "fail", None: "inconclusive"}[result.holds]
             tell.check(result.name, verdict, f"{result.seen}; expected {result.expected}")  # type: ignore[arg-type]
         return VerifiedData(
-            tables_matching=compared.matching,
-            tables=compared.tables,
-            rows=compared.rows,
+            tables_matching=matching,
+            tables=tables,
+            rows=rows,
             invariants_held=len(results) - len(failing(results)),
             invariants=len(results),
             results=results,
@@ -79,7 +90,7 @@ class VerifyData(DepsStep[VerifiedData, VerifiedData]):
         """Blocked unless all surely hold."""
         broken = failing(seen.results)
         if broken:
-            return Action("blocked", f"The restored data break: {'; '.join(broken)}. Maintenance mode stays on.")
+            return Action("blocked", f"The data break: {'; '.join(broken)}. Maintenance mode stays on.")
         words = f"{seen.invariants_held} of {seen.invariants} invariants hold, {plural(seen.rows, 'row')}"
         manual = (f"heroku pg:psql --app {self._deps.app}",)
         return Action("read", words, (sql("every invariant"),), manual)

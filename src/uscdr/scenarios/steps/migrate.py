@@ -12,6 +12,7 @@ from uscdr.models.base import Fact
 from uscdr.models.events import Call
 from uscdr.models.heroku import OneOffResult
 from uscdr.scenarios.results import Compared, Migrated
+from uscdr.scenarios.results_app import DataProbed
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import plural, writes
 
@@ -33,7 +34,7 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
 
     def ready(self, view: View) -> str | None:
         """After the comparison, so that a migration cannot hide a bad restore."""
-        if view.get(Compared) is None:
+        if view.get(Compared) is None and view.get(DataProbed) is None:
             return "pending migrations are known after the restore; dangerous ones are refused"
         return None
 

@@ -1,0 +1,79 @@
+"""Everything steps are given."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from uscdr.assembly.dns import dns_place
+from uscdr.assembly.escrow import open_kit
+from uscdr.assembly.job import Job, Surroundings
+from uscdr.assembly.media import Clouds
+from uscdr.assembly.ports import Ports
+from uscdr.providers.postgres.database import PostgresDatabase
+from uscdr.providers.source.git_source import GitSource
+from uscdr.providers.website import ApplicationWebsite
+from uscdr.recall import remember
+from uscdr.scenarios.candidate import Candidate, Demands
+from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.frozen import FrozenLook
+from uscdr.settings import private_directory
+
+STATEMENT_TIMEOUT, LOCK_TIMEOUT, CONNECT_TIMEOUT = 600.0, 5.0, 10.0
+GIT_TIMEOUT = 600.0
+"""Seconds."""
+
+
+def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> Deps:
+    """Ports and settings for one job; `work` is its private directory."""
+    place, read_only = job.place, job.dry_run
+
+    def open_database(url: SecretStr) -> PostgresDatabase:
+        ports.redactor.register("DATABASE_URL", url.get_secret_value())
+        return PostgresDatabase(
+            url, read_only=read_only, statement_timeout=STATEMENT_TIMEOUT, lock_timeout=LOCK_TIMEOUT,
+            connect_timeout=CONNECT_TIMEOUT, require_tls=True,
+        )  # fmt: skip
+
+    def open_live() -> PostgresDatabase:
+        heroku = place.target.heroku
+        return open_database(ports.platform.config_vars(heroku.app)[heroku.database])
+
+    config = place.config
+    demands = Demands(config.invariants, config.app.freshness)
+    kit = open_kit(job, around, work)
+    return Deps(
+        request=job.request,
+        config=config,
+        target=place.target,
+        platform=ports.platform,
+        backups=ports.backups,
+        status=ports.status,
+        open_database=open_database,
+        open_website=lambda address: ApplicationWebsite(address, ca_file=place.ca_file, read_only=read_only),
+        candidate=Candidate(ports.backups, ports.scratch, work, demands, around.stop),
+        frozen=FrozenLook(open_live),
+        stop=around.stop,
+        memory=remember(around.state, place.key),
+        account=place.account,
+        ask=around.ask,
+        provisioning=ports.provisioning,
+        deploys=ports.deploys,
+        source=_source(job, ports, around, work),
+        media=Clouds(job, ports, around, kit).place(),
+        dns=dns_place(job, ports, around),
+        kit=kit,
+        work=work,
+    )
+
+
+def _source(job: Job, ports: Ports, around: Surroundings, work: Path) -> GitSource | None:
+    configured = job.place.config.app.source
+    if configured is None:
+        return None
+    return GitSource(
+        configured.git, cache=private_directory(work / "source"), timeout=GIT_TIMEOUT, stop=around.stop.event,
+        on_wait=ports.waits, env=os.environ,
+    )  # fmt: skip

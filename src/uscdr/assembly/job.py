@@ -1,0 +1,52 @@
+"""One process's work on one run, and what surrounds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from uscdr.engine.gate import Asker
+from uscdr.engine.wait import Stop
+from uscdr.events import Bus, Viewer
+from uscdr.models.events import Note, Stamped
+from uscdr.providers.retry import Wait
+from uscdr.scenarios.deps import Request
+from uscdr.targets import Place
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """This process: where it keeps state, its environment, how it asks and shows."""
+
+    state: Path
+    env: Mapping[str, str]
+    asker: Asker
+    ask: Callable[[str], str]
+    viewers: Sequence[Viewer]
+    prime: Callable[[Sequence[Stamped]], None]
+    stop: Stop
+
+
+@dataclass(frozen=True)
+class Job:
+    """One process's work on one run."""
+
+    place: Place
+    request: Request
+    run: str
+    confirm: str | None
+    dry_run: bool
+
+
+class Waits:
+    """Says that an adapter waits before it asks again, once there is a stream of events to say it on."""
+
+    def __init__(self) -> None:
+        self.bus: Bus | None = None
+
+    def __call__(self, wait: Wait) -> None:
+        """Tell of one wait."""
+        if self.bus is not None:
+            words = f"attempt {wait.attempt} of {wait.attempts} failed ({wait.reason}); again in {wait.seconds:.0f} s"
+            self.bus.emit(Note(level="warning", text=words))

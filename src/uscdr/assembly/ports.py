@@ -1,0 +1,80 @@
+"""Adapters of the hosting platform for one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from uscdr.assembly.job import Surroundings, Waits
+from uscdr.events import Redactor
+from uscdr.providers.heroku.backups import HerokuBackups
+from uscdr.providers.heroku.client import HerokuClient
+from uscdr.providers.heroku.deploys import HerokuDeploys
+from uscdr.providers.heroku.platform import HerokuPlatform
+from uscdr.providers.heroku.provisioning import HerokuProvisioning
+from uscdr.providers.http import open_client, trust
+from uscdr.providers.ports.database import Scratch
+from uscdr.providers.ports.platform import Backups, Platform
+from uscdr.providers.ports.provision import Deploys, Provisioning
+from uscdr.providers.scratch import LocalScratch
+from uscdr.providers.status import HerokuStatus
+from uscdr.targets import Place
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The adapters of one place; `stack` closes what is opened later."""
+
+    platform: Platform
+    backups: Backups
+    provisioning: Provisioning
+    deploys: Deploys
+    status: HerokuStatus
+    scratch: Scratch
+    redactor: Redactor
+    waits: Waits
+    stack: ExitStack
+
+
+@contextmanager
+def open_ports(place: Place, around: Surroundings, scratch: Path, *, read_only: bool) -> Iterator[Ports]:
+    """Build the adapters; `read_only` wiring cannot write, whatever is asked of it."""
+    heroku, waits = place.target.heroku, Waits()
+    with ExitStack() as stack:
+        client = stack.enter_context(
+            HerokuClient(
+                heroku.api_url, heroku.data_url, place.token, ca_file=place.ca_file, read_only=read_only,
+                stop=around.stop.event, on_wait=waits,
+            )
+        )  # fmt: skip
+        status = stack.enter_context(
+            open_client(heroku.status_url, provider="heroku", verify=trust(place.ca_file), read_only=True)
+        )
+        yield Ports(
+            platform=HerokuPlatform(client),
+            backups=HerokuBackups(client),
+            provisioning=HerokuProvisioning(client),
+            deploys=HerokuDeploys(client),
+            status=HerokuStatus(status, patience=client.patience),
+            scratch=LocalScratch(scratch, stop=around.stop.event),
+            redactor=known_secrets(place),
+            waits=waits,
+            stack=stack,
+        )
+
+
+def known_secrets(place: Place) -> Redactor:
+    """A redactor that knows every secret of the place."""
+    redactor = Redactor()
+    redactor.register("HEROKU_API_KEY", place.token.get_secret_value())
+    if place.account is not None:
+        redactor.register("USCDR_CHECK_PASSWORD", place.account.password.get_secret_value())
+        if place.account.token is not None:
+            redactor.register("USCDR_CHECK_TOKEN", place.account.token.get_secret_value())
+    for account in place.media_accounts.values():
+        redactor.register("CLOUDINARY_API_SECRET", account.api_secret.get_secret_value())
+    if place.dns_key is not None:
+        redactor.register("USCDR_DNS_KEY", place.dns_key.get_secret_value())
+    return redactor

@@ -1,0 +1,57 @@
+"""The application's code: what is deployed, what would be, and which migrations each has. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uscdr.engine.step import Tell
+from uscdr.errors import MachineError, ProviderError
+from uscdr.models.heroku import Release
+from uscdr.scenarios.deps import Deps
+
+
+@dataclass(frozen=True)
+class CodeSeen:
+    """`migrations` are those of the deployed commit, None when its code could not be had."""
+
+    commit: str = ""
+    migrations: tuple[str, ...] | None = None
+    ref: str = ""
+    ref_commit: str = ""
+    words: str = ""
+
+
+def see_code(deps: Deps, running: Release | None, tell: Tell) -> CodeSeen:
+    """What runs and what a redeploy would deploy; a source that cannot be reached is said, not raised."""
+    commit = commit_of(deps, running.slug_id if running else None)
+    ref = wanted_ref(deps)
+    if deps.source is None:
+        return CodeSeen(commit=commit, words="no source repository is configured (app.source)")
+    try:
+        tell.progress("asking the source repository")
+        ref_commit = deps.source.resolve(ref)
+        migrations = deps.source.archive(commit, deps.work).migrations if commit else None
+    except (ProviderError, MachineError) as error:
+        return CodeSeen(commit=commit, ref=ref, words=f"the source is not to be had: {error.message}")
+    runs = f"{commit[:12]} is deployed, " if commit else "what is deployed is not known, "
+    return CodeSeen(commit, migrations, ref, ref_commit, f"{runs}{ref} is {ref_commit[:12]}")
+
+
+def commit_of(deps: Deps, slug_id: str | None) -> str:
+    """The commit that a slug was built from, as the platform's builds tell; empty when none does."""
+    if slug_id is None:
+        return ""
+    return next((build.commit for build in deps.deploys.builds(deps.app) if build.slug_id == slug_id), "")
+
+
+def wanted_ref(deps: Deps) -> str:
+    """What to deploy: asked for, else configured."""
+    source = deps.config.app.source
+    return deps.request.ref or (source.ref if source else "main")
+
+
+def missing_migrations(code: tuple[str, ...] | None, applied: frozenset[str] | None) -> tuple[str, ...] | None:
+    """Migrations of the code that the database lacks; None when either is not known."""
+    if code is None or applied is None:
+        return None
+    return tuple(name for name in code if name not in applied)

@@ -1,0 +1,84 @@
+"""What an application failure calls for: a pure judgement on what was seen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from uscdr.errors import BadInput
+from uscdr.scenarios.results_app import AppSeen, ReleaseLine, Remedy
+
+ROLLBACK = re.compile(r"^Rollback to v(\d+)")
+CONFIG = re.compile(r"^(Set|Remove|Update|Add) .*config var", re.IGNORECASE)
+
+
+def remedy(seen: AppSeen, *, wanted: str | None = None, ref: str | None = None) -> Remedy:
+    """What to do. `wanted` is a release to return to, `ref` a ref to deploy, when the operator said so.
+
+    Raises BadInput for a release that cannot be returned to.
+    """
+    if wanted is not None:
+        return _return_to(seen, _named(seen, wanted), "the operator named the release")
+    if ref is not None:
+        return Remedy(what="redeploy", why="the operator named the ref to deploy")
+    if seen.healthy:
+        return Remedy(what="none", why=f"all {seen.asked} checks passed, no dyno is crashed, no variable is missing")
+    if seen.pending and not seen.crashed:
+        return Remedy(what="migrate", why="the deployed code needs migrations that the database lacks")
+    return _go_back(seen)
+
+
+def _go_back(seen: AppSeen) -> Remedy:
+    target = last_good(seen)
+    if target is not None:
+        return _return_to(seen, target, _symptom(seen))
+    if seen.ref_commit:
+        return Remedy(what="redeploy", why=f"{_symptom(seen)}; there is no earlier release to return to")
+    return Remedy(what="impossible", why=f"{_symptom(seen)}; no earlier release, and no source to deploy from")
+
+
+def last_good(seen: AppSeen) -> ReleaseLine | None:
+    """The newest release before the one that runs which succeeded and has code; past a rollback, before its target."""
+    running = next((r for r in seen.releases if r.version == seen.current), None)
+    if running is None:
+        return None
+    before = running.version
+    if match := ROLLBACK.match(running.description):
+        before = int(match[1])
+    return next((r for r in seen.releases if r.version < before and _fit(r)), None)
+
+
+def _fit(release: ReleaseLine) -> bool:
+    return release.can_return and release.status == "succeeded" and not ROLLBACK.match(release.description)
+
+
+def _named(seen: AppSeen, wanted: str) -> ReleaseLine:
+    known = ", ".join(f"v{r.version}" for r in seen.releases if r.can_return and r.version != seen.current) or "none"
+    found = next((r for r in seen.releases if f"v{r.version}" == wanted or str(r.version) == wanted), None)
+    if found is None or not found.can_return or found.status != "succeeded":
+        what = "is not listed" if found is None else f"{found.status} and cannot be returned to"
+        raise BadInput(f"Release {wanted} {what}.", why=f"Releases that can: {known}.", next_action="heroku releases")
+    if found.version == seen.current:
+        raise BadInput(f"Release {wanted} is the one that runs.", why=f"Others: {known}.")
+    return found
+
+
+def _return_to(seen: AppSeen, target: ReleaseLine, why: str) -> Remedy:
+    undone = tuple(f"v{r.version} {r.description}" for r in seen.releases if r.version > target.version)
+    return Remedy(what="rollback", why=why, to=target, undone=undone)
+
+
+def _symptom(seen: AppSeen) -> str:
+    words: list[str] = []
+    if seen.crashed:
+        words.append(f"{', '.join(seen.crashed)} crashed")
+    if seen.missing_config:
+        words.append(f"missing config: {', '.join(seen.missing_config)}")
+    if seen.failing:
+        words.append(f"{len(seen.failing)} of {seen.asked} checks fail")
+    return "; ".join(words) or "the application could not be asked (maintenance mode is on)"
+
+
+def config_changes(undone: Sequence[str]) -> tuple[str, ...]:
+    """Those of the undone releases that changed config variables, which a rollback changes back."""
+    return tuple(line for line in undone if CONFIG.match(line.partition(" ")[2]))

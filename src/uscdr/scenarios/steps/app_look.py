@@ -1,0 +1,163 @@
+"""The application as it stands: releases, dynos, log, answers, configuration, database, code. Reads only."""
+
+from __future__ import annotations
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.errors import BadInput, MachineError, ProviderError
+from uscdr.models.heroku import Release
+from uscdr.scenarios.checks import ask_until_dead
+from uscdr.scenarios.code import missing_migrations, see_code
+from uscdr.scenarios.results_app import AppSeen, ReleaseLine
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import plural, reads
+
+RELEASES = 30
+LOG_LINES = 1500
+FRESH = 10.0
+
+
+class AppLook(DepsStep[AppSeen, AppSeen]):
+    """What is wrong, and which change came just before."""
+
+    result = AppSeen
+    fresh_for = FRESH
+
+    def probe(self, view: View, tell: Tell) -> AppSeen:
+        """Look at all of it; what cannot be looked at is said, and is no reason to stop."""
+        app = self._deps.describe_app()
+        releases = self._deps.platform.releases(self._deps.app, limit=RELEASES)
+        running = next((r for r in releases if r.current), None)
+        tell.progress("asking the application")
+        failing, asked = ({}, 0) if app.maintenance else self._answers(tell)
+        answers, words, applied = self._database()
+        code = see_code(self._deps, running, tell)
+        return AppSeen(
+            maintenance=app.maintenance,
+            releases=tuple(map(release_line, releases)),
+            current=running.version if running else None,
+            dynos={dyno.name: dyno.state for dyno in self._deps.platform.dynos(self._deps.app)},
+            failing=failing,
+            asked=asked,
+            log=self._log(tell),
+            missing_config=self._missing_config(),
+            database=words,
+            database_answers=answers,
+            commit=code.commit,
+            pending=missing_migrations(code.migrations, applied),
+            ref=code.ref,
+            ref_commit=code.ref_commit,
+            source=code.words,
+            media=self._media(),
+            domain=self._domain(),
+        )
+
+    def _answers(self, tell: Tell) -> tuple[dict[str, str], int]:
+        checks = self._deps.config.checks.get("application", ())
+        found = list(ask_until_dead(self._deps, checks, tell))
+        asked = [(check, finding) for check, finding in found if finding.verdict != "not checked"]
+        return {c.name: f.evidence for c, f in asked if f.verdict != "pass"}, len(asked)
+
+    def _missing_config(self) -> tuple[str, ...]:
+        there = self._deps.platform.config_vars(self._deps.app)
+        return tuple(name for name in self._deps.config.config.required if name not in there)
+
+    def _database(self) -> tuple[bool, str, frozenset[str] | None]:
+        try:
+            database = self._deps.database()
+            version = database.facts().version
+            applied = frozenset(f"{m.app}.{m.name}" for m in database.migrations())
+        except (ProviderError, BadInput) as error:
+            return False, f"the database does not answer: {error.message}", None
+        return True, f"the database answers (PostgreSQL {version})", applied
+
+    def _log(self, tell: Tell) -> tuple[str, ...]:
+        from uscdr.scenarios.log_codes import explain
+
+        try:
+            lines = self._deps.platform.log_lines(self._deps.app, lines=LOG_LINES)
+        except ProviderError as error:
+            tell.warn(f"The log could not be read: {error.message}")
+            return ()
+        return tuple(f"{c.count} x {c.code}: {c.meaning}. {c.hint}".strip() for c in explain(lines))
+
+    def _media(self) -> str:
+        if self._deps.media is None:
+            return "none configured"
+        try:
+            self._deps.media.open_old().ping()
+        except (ProviderError, BadInput) as error:
+            return f"not usable: {error.message}"
+        return "reachable, credentials accepted"
+
+    def _domain(self) -> str:
+        place, dns = self._deps.dns, self._deps.target.dns
+        if place is None or dns is None or not dns.hostnames:
+            return "none configured"
+        return "; ".join(self._host(name) for name in dns.hostnames)
+
+    def _host(self, name: str) -> str:
+        place = self._deps.dns
+        try:
+            answers = place.verifier.look(name, "CNAME").answers if place else ()
+        except (ProviderError, MachineError) as error:
+            return f"{name}: {error.message}"
+        good = [one for one in answers if one.state == "answered"]
+        return f"{name}: {len(good)} of {plural(len(answers), 'name server')} answer"
+
+    def plan(self, seen: AppSeen, view: View) -> Action:
+        """Say what is wrong."""
+        app = self._deps.app
+        calls = tuple(
+            reads(method, f"/apps/{app}{path}")
+            for method, path in (
+                ("GET", ""), ("GET", "/releases"), ("GET", "/dynos"), ("GET", "/config-vars"),
+                ("GET", "/builds"), ("POST", "/log-sessions"),
+            )
+        )  # fmt: skip
+        manual = (
+            f"heroku apps:info --app {app}",
+            f"heroku releases --app {app}",
+            f"heroku logs --num 1500 --app {app}",
+        )
+        return Action("read", in_words(seen), calls, manual)
+
+
+def release_line(release: Release) -> ReleaseLine:
+    """What a later step needs of a release; who made it stays out."""
+    return ReleaseLine(
+        id=release.id,
+        version=release.version,
+        status=release.status,
+        description=release.description,
+        created_at=release.created_at,
+        slug_id=release.slug_id,
+        can_return=release.eligible_for_rollback and release.slug_id is not None,
+    )
+
+
+def in_words(seen: AppSeen) -> str:
+    """All that was seen, the worst first."""
+    words = []
+    if seen.crashed:
+        words.append(f"CRASHED: {', '.join(seen.crashed)}")
+    if seen.maintenance:
+        words.append("maintenance mode is on, so its pages cannot be judged")
+    elif seen.failing:
+        words.append("failing: " + "; ".join(f"{name} ({why})" for name, why in seen.failing.items()))
+    else:
+        words.append(f"all {plural(seen.asked, 'check')} that could be asked passed")
+    if seen.missing_config:
+        words.append(f"MISSING config: {', '.join(seen.missing_config)}")
+    if seen.pending:
+        words.append(f"PENDING migrations: {', '.join(seen.pending)}")
+    words += [_newest_change(seen), *seen.log, seen.database, seen.source]
+    words += [f"media: {seen.media}", f"domain: {seen.domain}"]
+    return "; ".join(word for word in words if word)
+
+
+def _newest_change(seen: AppSeen) -> str:
+    if not seen.releases:
+        return "there is no release"
+    newest = seen.releases[0]
+    failed = "" if newest.status == "succeeded" else f", {newest.status.upper()}; v{seen.current} runs"
+    return f"the newest change is v{newest.version} “{newest.description}”{failed}"

@@ -1,0 +1,136 @@
+"""A named ref from source, when going back did not help: one build, found by its commit when its answer is lost."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from uscdr.engine.step import Action, Finding, Intent, Tell, View
+from uscdr.errors import CheckFailed
+from uscdr.models.base import Fact
+from uscdr.scenarios.builds import await_build
+from uscdr.scenarios.checks import ask_until_dead
+from uscdr.scenarios.releases import await_release, web_states
+from uscdr.scenarios.results import MaintenanceSet, VerifiedData
+from uscdr.scenarios.results_app import AppSeen, Redeployed, Remedy
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.transfers import SETTLE_INTERVAL
+from uscdr.scenarios.steps.words import writes
+
+SETTLE_SECONDS = 8.0
+
+
+class RedeploySeen(Fact):
+    """Whether the application answers now, and what would be deployed."""
+
+    failing: dict[str, str]
+    asked: int
+    forced: bool
+    ref: str
+    commit: str
+    source: str
+    builds: tuple[str, ...]
+    """Ids of the builds there are."""
+    pending: int
+
+
+class Redeploy(DepsStep[RedeploySeen, Redeployed]):
+    """Builds from source only if the application still does not answer, or if the operator said so."""
+
+    result = Redeployed
+
+    def ready(self, view: View) -> str | None:
+        """When the application is open again, so that it can be asked."""
+        mode = view.get(MaintenanceSet)
+        if view.get(VerifiedData) is None or (mode is not None and mode.enabled):
+            return "deployed from source only if the application still does not answer its checks then"
+        return None
+
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", waiting_for, self._calls(), self._manual("$REF"))
+
+    def probe(self, view: View, tell: Tell) -> RedeploySeen:
+        """Ask the application; the commit is the one that was shown before the confirmation."""
+        seen, forced = view.need(AppSeen), view.need(Remedy).what == "redeploy"
+        checks = () if forced else self._deps.config.checks.get("application", ())
+        found = [(c.name, f) for c, f in ask_until_dead(self._deps, checks, tell) if f.verdict != "not checked"]
+        return RedeploySeen(
+            failing={name: finding.evidence for name, finding in found if finding.verdict != "pass"},
+            asked=len(found),
+            forced=forced,
+            ref=seen.ref,
+            commit=seen.ref_commit,
+            source=seen.source,
+            builds=tuple(build.id for build in self._deps.deploys.builds(self._deps.app)),
+            pending=self._deps.platform.builds_pending(self._deps.app),
+        )
+
+    def plan(self, seen: RedeploySeen, view: View) -> Action:
+        """Skipped when the application answers; blocked when there is nothing to deploy."""
+        if not seen.forced and not seen.failing and seen.asked:
+            return Action("skip", f"no redeploy: all {seen.asked} checks passed")
+        if not seen.commit:
+            return Action("blocked", f"The application still fails, and nothing can be deployed: {seen.source}")
+        if seen.pending:
+            return Action("blocked", "Another build is under way.")
+        why = "" if seen.forced else f" ({len(seen.failing)} of {seen.asked} checks still fail)"
+        words = f"{seen.ref} ({seen.commit[:12]}) is built and released{why}"
+        return Action("change", words, self._calls(), self._manual(seen.ref))
+
+    def _calls(self) -> tuple[Any, ...]:
+        return (writes("POST", "/sources"), writes("POST", f"/apps/{self._deps.app}/builds"))
+
+    def _manual(self, ref: str) -> tuple[str, ...]:
+        return (f"git push https://git.heroku.com/{self._deps.app}.git {ref}:main",)
+
+    def baseline(self, seen: RedeploySeen) -> dict[str, Any]:
+        """The builds that are not ours."""
+        return {"builds": list(seen.builds), "commit": seen.commit}
+
+    def apply(self, seen: RedeploySeen, view: View, tell: Tell) -> Redeployed:
+        """Pack, upload, build, release; wait for the dynos."""
+        tell.progress(f"packing {seen.commit[:12]}")
+        source = self._deps.source
+        if source is None:
+            raise CheckFailed("There is no source to deploy from.", next_action="Set app.source in scenarios.yaml.")
+        accepted = self._deps.deploys.start_build(self._deps.app, source.archive(seen.commit, self._deps.work))
+        tell.accepted(accepted.id)
+        return self._awaited(accepted.id, seen.commit, tell)
+
+    def _awaited(self, build_id: str, commit: str, tell: Tell) -> Redeployed:
+        built = await_build(self._deps, build_id, tell)
+        if built.release_id is None:
+            return Redeployed(build=build_id, commit=commit, version=None)
+        release = await_release(self._deps, built.release_id, tell)
+        web_states(self._deps, release.version, tell)
+        return Redeployed(build=build_id, commit=commit, version=release.version)
+
+    def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
+        """A build of that commit which was not there before."""
+        looked_at = f"GET /apps/{self._deps.app}/builds"
+        if intent.accepted is not None:
+            return Finding(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
+        before, commit = set(intent.baseline.get("builds", ())), intent.baseline.get("commit")
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            new = [b for b in self._deps.deploys.builds(self._deps.app) if b.id not in before and b.commit == commit]
+            if new:
+                return Finding(looked_at, f"build {new[-1].id} of {str(commit)[:12]} is ours", new[-1].id)
+            if time.monotonic() >= deadline:
+                return Finding(looked_at, f"no new build of {str(commit)[:12]}", None)
+            self._deps.stop.pause(SETTLE_INTERVAL)
+
+    def adopt(self, provider_id: str, seen: RedeploySeen, view: View, tell: Tell) -> Redeployed:
+        """Wait for the one that was found."""
+        return self._awaited(provider_id, seen.commit, tell)
+
+    def confirm_effect(self, result: Redeployed, view: View, tell: Tell) -> str:
+        """That release is the one that runs."""
+        running = next((r for r in self._deps.platform.releases(self._deps.app) if r.current), None)
+        if running is None or running.version != result.version:
+            raise CheckFailed(
+                f"{result.commit[:12]} was built, but another release runs.",
+                next_action=f"See: heroku releases --app {self._deps.app}; then: uscdr runs resume",
+            )
+        return f"v{result.version} runs {result.commit[:12]}"

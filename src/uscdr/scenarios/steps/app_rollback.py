@@ -1,0 +1,107 @@
+"""Back to an earlier release: sent once, found by its description when its answer is lost."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from uscdr.engine.step import Action, Finding, Intent, Tell, View
+from uscdr.errors import CheckFailed
+from uscdr.models.base import Fact
+from uscdr.models.heroku import Release
+from uscdr.scenarios.releases import await_release, web_states
+from uscdr.scenarios.results_app import AppSeen, Remedy, RolledBack
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.transfers import SETTLE_INTERVAL
+from uscdr.scenarios.steps.words import writes
+
+SETTLE_SECONDS = 8.0
+
+
+class RollbackSeen(Fact):
+    """Right before: the newest version so far, and where to go."""
+
+    newest: int
+    to: int | None
+    to_id: str
+    why_not: str
+
+
+class Rollback(DepsStep[RollbackSeen, RolledBack]):
+    """Code and config variables of an earlier release; neither add-ons nor data."""
+
+    result = RolledBack
+
+    def ready(self, view: View) -> str | None:
+        """After the decision, which the plan foresees."""
+        return None if view.get(AppSeen) else "known after the application was looked at"
+
+    def probe(self, view: View, tell: Tell) -> RollbackSeen:
+        """The newest release, and the decision."""
+        newest = self._deps.platform.releases(self._deps.app, limit=1)
+        decided = view.get(Remedy)
+        target = decided.to if decided else None
+        return RollbackSeen(
+            newest=newest[0].version if newest else 0,
+            to=target.version if target else None,
+            to_id=target.id if target else "",
+            why_not=f"decided: {decided.what}" if decided else "as decided above",
+        )
+
+    def plan(self, seen: RollbackSeen, view: View) -> Action:
+        """Skipped unless that was decided."""
+        app = self._deps.app
+        calls = (writes("POST", f'/apps/{app}/releases {{"release": …}}'),)
+        if view.get(Remedy) is None:
+            return Action("later", seen.why_not, calls, (f"heroku rollback $RELEASE --app {app}",))
+        if seen.to is None:
+            return Action("skip", f"no rollback ({seen.why_not})")
+        manual = (f"heroku rollback v{seen.to} --app {app}",)
+        return Action("change", f"a new release with the code and config of v{seen.to}", calls, manual)
+
+    def baseline(self, seen: RollbackSeen) -> dict[str, Any]:
+        """The version above which our release will be."""
+        return {"newest": seen.newest, "to": seen.to}
+
+    def apply(self, seen: RollbackSeen, view: View, tell: Tell) -> RolledBack:
+        """Send it, wait for its release phase and its dynos."""
+        accepted = self._deps.deploys.rollback(self._deps.app, seen.to_id)
+        tell.accepted(accepted.id)
+        return self._awaited(accepted, seen.to or 0, tell)
+
+    def _awaited(self, release: Release, to: int, tell: Tell) -> RolledBack:
+        ended = await_release(self._deps, release.id, tell)
+        return RolledBack(version=ended.version, to=to, web=web_states(self._deps, ended.version, tell))
+
+    def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
+        """A newer release that is a rollback to the same version."""
+        looked_at = f"GET /apps/{self._deps.app}/releases"
+        if intent.accepted is not None:
+            return Finding(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
+        after, words = int(intent.baseline.get("newest", 0)), f"Rollback to v{intent.baseline.get('to')}"
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            listed = self._deps.platform.releases(self._deps.app)
+            newer = [r for r in listed if r.version > after and r.description.startswith(words)]
+            if newer:
+                return Finding(looked_at, f"v{newer[-1].version} “{words}” began after the intent", newer[-1].id)
+            if time.monotonic() >= deadline:
+                return Finding(looked_at, f"no “{words}” above v{after}", None)
+            self._deps.stop.pause(SETTLE_INTERVAL)
+
+    def adopt(self, provider_id: str, seen: RollbackSeen, view: View, tell: Tell) -> RolledBack:
+        """Wait for the one that was found."""
+        return self._awaited(self._deps.deploys.release(self._deps.app, provider_id), seen.to or 0, tell)
+
+    def confirm_effect(self, result: RolledBack, view: View, tell: Tell) -> str:
+        """The release runs, and no variable is missing that must be there."""
+        there = self._deps.platform.config_vars(self._deps.app)
+        missing = [name for name in self._deps.config.config.required if name not in there]
+        if missing:
+            raise CheckFailed(
+                f"After the rollback config variables are still missing: {', '.join(missing)}.",
+                why="The release that was returned to had not got them either.",
+                next_action=f"Take them from the kit (uscdr kit check) and set them: heroku config:set NAME=… --app "
+                f"{self._deps.app}; then: uscdr runs resume",
+            )
+        return f"v{result.version} runs with the code and config of v{result.to}; web: {result.web}"

@@ -1,0 +1,62 @@
+"""Static files come from the slug: a `collectstatic` in a one-off dyno changes nothing for the web dynos."""
+
+from __future__ import annotations
+
+import re
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.errors import ProviderError
+from uscdr.models.events import Call
+from uscdr.scenarios.checks import website
+from uscdr.scenarios.results import MaintenanceSet, VerifiedData
+from uscdr.scenarios.results_app import StaticSeen
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import plural
+
+ASSET = re.compile(r"""(?:src|href)=["'](?P<path>/[^"'?#]+\.(?:js|css|svg|png|ico))["'?#]""")
+MOST = 20
+OK = 200
+
+
+class Static(DepsStep[StaticSeen, StaticSeen]):
+    """Every file that the first page names must be served."""
+
+    result = StaticSeen
+
+    def ready(self, view: View) -> str | None:
+        """When the application is open again."""
+        mode = view.get(MaintenanceSet)
+        if view.get(VerifiedData) is None or (mode is not None and mode.enabled):
+            return "the files that the first page names are asked for when the application is open again"
+        return None
+
+    def probe(self, view: View, tell: Tell) -> StaticSeen:
+        """Read the page, ask for each file."""
+        site = website(self._deps)
+        page = site.ask("GET", "/").body.decode(errors="replace")
+        named = list(dict.fromkeys(match["path"] for match in ASSET.finditer(page)))[:MOST]
+        missing = []
+        for path in named:
+            tell.progress(f"asking for {path}")
+            try:
+                status = site.ask("GET", path).status
+            except ProviderError as error:
+                missing.append(f"{path} ({error.message})")
+                continue
+            if status != OK:
+                missing.append(f"{path} ({status})")
+        return StaticSeen(named=len(named), missing=tuple(missing))
+
+    def plan(self, seen: StaticSeen, view: View) -> Action:
+        """Blocked when one is missing, with what would help and what would not."""
+        calls = (Call(provider="app", request="GET / and the files it names", writes=False),)
+        if seen.missing:
+            return Action(
+                "blocked",
+                f"Static files are not in the slug: {', '.join(seen.missing)}. Only a new build puts them there "
+                "(uscdr recover app --ref REF); collectstatic in a one-off dyno changes nothing for web.",
+                calls,
+            )
+        words = f"{plural(seen.named, 'static file')} named by the first page, all served"
+        note = "" if seen.named else " (it names none)"
+        return Action("read", words + note + "; a one-off collectstatic is of no use and is not run", calls)

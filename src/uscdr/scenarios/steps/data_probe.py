@@ -1,0 +1,38 @@
+"""A real question to the database: `check --database default` would pass without one."""
+
+from __future__ import annotations
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.scenarios.results_app import DataProbed, Remedy
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import plural, sql
+
+
+class DataProbe(DepsStep[DataProbed, DataProbed]):
+    """Counts every table, so that an empty or missing one cannot hide."""
+
+    result = DataProbed
+
+    def ready(self, view: View) -> str | None:
+        """After what was decided."""
+        return None if view.get(Remedy) else "every table of the live database is counted"
+
+    def probe(self, view: View, tell: Tell) -> DataProbed:
+        """Count, and look for tables that must be there."""
+        database = self._deps.database()
+        counts = database.counts([table.name for table in database.tables()])
+        missing = tuple(name for name in self._deps.config.app.expected_tables if name not in counts)
+        return DataProbed(
+            tables=len(counts), rows=sum(counts.values()), migrations=len(database.migrations()), missing=missing
+        )
+
+    def plan(self, seen: DataProbed, view: View) -> Action:
+        """Blocked when tables are missing: that is another scenario."""
+        if seen.missing:
+            return Action(
+                "blocked",
+                f"The database lacks {', '.join(seen.missing)}: this is damage to the data (uscdr recover db).",
+            )
+        words = f"{plural(seen.tables, 'table')}, {plural(seen.rows, 'row')}, {plural(seen.migrations, 'migration')}"
+        manual = (f"heroku pg:psql --app {self._deps.app}   # count(*) of patients_patient",)
+        return Action("read", f"the database answers: {words}", (sql("count of every table"),), manual)
