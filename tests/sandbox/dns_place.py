@@ -41,7 +41,7 @@ class Place:
         return done.result(LIMIT)
 
     def fault(self, kind: str, **rule: Any) -> None:
-        self.faults.rules.append(Rule(kind, **rule))
+        self.faults.rules.append(Rule(kind, provider="dns", **rule))
 
     def ask(self, name: str, kind: str, *, secondary: bool = False, tcp: bool = False, **more: Any) -> Message:
         query = dns.message.make_query(name, kind, flags=0, **more)

@@ -57,6 +57,8 @@ def up(
     backup_age: Annotated[str, typer.Option(help="Make b001 look so old: 90s, 30m, 3h, 2d.")] = "0s",
     keep: Annotated[int, typer.Option(help="Manual backups kept.")] = 5,
     url_lifetime: Annotated[float, typer.Option(help="Seconds a backup's URL is valid.")] = 3600.0,
+    dns_ttl: Annotated[int, typer.Option(min=1, help="TTL of the hostname's alias, in seconds.")] = 5,
+    dns_lag: Annotated[float, typer.Option(min=0, help="Seconds the second name server is behind.")] = 0.3,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -66,7 +68,11 @@ def up(
 
     source, interpreter, variables, types = (str(path or "") for path in (app_source, python, env_file, procfile))
     age = seconds(backup_age)
-    wanted = UpRequest(patients, seed, source, interpreter, variables, types, age, keep, url_lifetime)
+    wanted = UpRequest(
+        *(patients, seed, source, interpreter, variables, types, age, keep, url_lifetime),
+        dns_ttl=dns_ttl,
+        dns_lag=dns_lag,
+    )
     document = launch.up(_state(state), wanted, _tell)
     shown = {key: document[key] for key in ("web_url", "ca_file", "manage", "patients")}
     _show(shown, as_json=as_json, lines=[f"{document['heroku']['app']} is up at {document['web_url']}"])
@@ -136,13 +142,21 @@ def fault_add(
     path: Annotated[str, typer.Option(help="Path with * and ? as wildcards.")] = "*",
     call: Annotated[int, typer.Option(help="From which matching call on.")] = 1,
     count: Annotated[int, typer.Option(help="How many calls; 0: for ever.")] = 1,
+    provider: Annotated[str, typer.Option(help="heroku, cloudinary or dns; dns has UPDATE and QUERY too.")] = "heroku",
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make calls fail that match."""
     from uscdr.sandbox import client, describe
 
-    body = {"kind": kind, "method": method, "path": path, "call": call, "count": count}
+    body = {
+        "kind": kind,
+        "method": method,
+        "path": path,
+        "call": call,
+        "count": count,
+        "provider": provider,
+    }
     document = client.ask(_state(state), "POST", "faults", body)
     _show(document, as_json=as_json, lines=describe.faults([document]))
 

@@ -55,10 +55,10 @@ class AuditLog:
         """Add one line."""
         os.write(self._descriptor, json.dumps(asdict(record)).encode() + b"\n")
 
-    def note(self, method: str, path: str, status: int) -> None:
-        """Add a line for what did not come through HTTP to the API port, such as a git push."""
+    def note(self, method: str, path: str, status: int, fault: str = "", *, provider: str = HEROKU) -> None:
+        """Add a line for what did not come through HTTP, such as a git push or a DNS update."""
         write = is_write(method, path)
-        self.append(AuditRecord(_time(), method, path, status, write, str(uuid4()), ""))
+        self.append(AuditRecord(_time(), method, path, status, write, str(uuid4()), fault, provider))
 
     def close(self) -> None:
         """Close the file."""

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from uscdr.sandbox.control_paths import PREFIX
 from uscdr.sandbox.core import Core, core_of
 from uscdr.sandbox.damage.kinds import KINDS, damage
-from uscdr.sandbox.faults.rules import Rule, valid_kind
+from uscdr.sandbox.faults.rules import HEROKU, PROVIDERS, Rule, valid_kind
 from uscdr.sandbox.web.errors import ApiError, invalid, not_found
 from uscdr.sandbox.web.requests import answer, body_of, route
 from uscdr.sandbox.world.apps import App
@@ -61,8 +61,12 @@ async def add_fault(request: Request) -> Response:
     body = await body_of(request)
     if not valid_kind(str(body.get("kind"))):
         raise invalid(f"There is no fault kind {body.get('kind')}.")
+    provider = str(body.get("provider") or HEROKU)
+    if provider not in PROVIDERS:
+        raise invalid(f"provider must be one of {', '.join(PROVIDERS)}.")
     rule = Rule(
         kind=str(body["kind"]),
+        provider=provider,
         method=str(body.get("method") or "*").upper(),
         path=str(body.get("path") or "*"),
         call=int(body.get("call") or 1),

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from uscdr.sandbox.data.cluster import DatabaseCluster
     from uscdr.sandbox.data.mail import MailSink
     from uscdr.sandbox.data.transfers import Transfers
+    from uscdr.sandbox.dns.server import Hosting
     from uscdr.sandbox.dynos.oneoff import OneOffs
     from uscdr.sandbox.dynos.supervisor import Supervisor
     from uscdr.sandbox.faults.rules import FaultRules
     from uscdr.sandbox.fronts import Fronts
     from uscdr.sandbox.logplex import LogSessions
+    from uscdr.sandbox.platform.issuer import Issuer
     from uscdr.sandbox.world.apps import World
 
 
@@ -40,6 +42,8 @@ class Core:
     sessions: LogSessions
     signer: LinkSigner
     faults: FaultRules
+    hosting: Hosting
+    certificates: Issuer
     api_url: str
     git_host: str
     secret: str = field(repr=False)

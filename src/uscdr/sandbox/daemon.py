@@ -76,6 +76,8 @@ def _contract(parts: Parts, app: App, request: UpRequest, manage: str) -> dict[s
         "mail": {"relay": core.mail.address},
         "ca_file": str(parts.ca_file),
         "web_url": app.web_url,
+        "edge_url": parts.edge_url,
+        "dns": core.hosting.contract(parts.records_url, parts.secure_records_url),
         "check_account": None,
         "manage": manage,
         "patients": request.patients,

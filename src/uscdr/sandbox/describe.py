@@ -13,7 +13,10 @@ Document = dict[str, Any]
 
 
 def environment(contract: Document, state: StateDir) -> dict[str, str]:
-    """Variables that point the official Heroku CLI and git at the sandbox, and keep both off the person's files."""
+    """Variables that point the official Heroku CLI and git at the sandbox, and keep both off the person's files.
+
+    `$DIG` is a command: it asks the sandbox's first name server.
+    """
     heroku = contract["heroku"]
     url = heroku["api_url"]
     return {
@@ -29,6 +32,7 @@ def environment(contract: Document, state: StateDir) -> dict[str, str]:
         "NODE_EXTRA_CA_CERTS": contract["ca_file"],
         "DISABLE_TELEMETRY": "true",
         "NO_PROXY": "127.0.0.1,localhost",
+        "DIG": f"dig @{contract['dns']['server']} -p {contract['dns']['port']}",
         "XDG_CACHE_HOME": str(state.home / "cache"),
         "GIT_CONFIG_GLOBAL": str(state.home / "gitconfig"),
     }

@@ -26,6 +26,10 @@ class Fronts:
         app.port = server.port
         self._open[app.id] = (router, server)
 
+    def router(self, app: App) -> Router | None:
+        """The router of an app that is in service."""
+        return self._open[app.id][0] if app.id in self._open else None
+
     async def close(self, app: App) -> None:
         """Stop routing for an app."""
         router, server = self._open.pop(app.id)

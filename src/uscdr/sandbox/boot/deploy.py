@@ -14,14 +14,14 @@ from uscdr.sandbox.boot.history import History
 from uscdr.sandbox.boot.request import APP, UpRequest
 from uscdr.sandbox.boot.source import Source
 from uscdr.sandbox.core import Core
+from uscdr.sandbox.dns.server import HOSTNAME
 from uscdr.sandbox.dynos.group import ProcessGroup
-from uscdr.sandbox.platform import addons, apps
+from uscdr.sandbox.platform import addons, apps, domains
 from uscdr.sandbox.platform.dynos import scale
 from uscdr.sandbox.platform.plans import choose
 from uscdr.sandbox.world.apps import App
-from uscdr.sandbox.world.entities import Addon, Domain, FormationEntry, new_id
+from uscdr.sandbox.world.entities import Addon, FormationEntry, new_id
 
-DOMAIN = "clinic.usc-pis.example"
 _SINCE_BACKUP = 50  # one patient in so many is written after the backup
 _FRESH_SECONDS, _DAY_SECONDS = 2.0, 86400.0
 _READY_LIMIT = 60.0
@@ -45,7 +45,7 @@ def clinic_config(app: App) -> dict[str, str]:
         "SECRET_KEY": secrets.token_urlsafe(40),
         "PGP_ENCRYPTION_KEY": secrets.token_urlsafe(32),
         "DEBUG": "False",
-        "ALLOWED_HOSTS": f"127.0.0.1,localhost,.herokuapp.example,{DOMAIN}",
+        "ALLOWED_HOSTS": f"127.0.0.1,localhost,.herokuapp.example,{HOSTNAME}",
         "SITE_URL": app.web_url.rstrip("/"),
         "FRONTEND_URL": app.web_url.rstrip("/"),
         "USE_CLOUDINARY": "False",
@@ -71,7 +71,7 @@ async def deploy(core: Core, source: Source, request: UpRequest, tell: Tell) -> 
     await addons.provision(core, app, choose("heroku-postgresql:essential-0"))
     if not request.app_source:
         await addons.provision(core, app, choose("heroku-redis:mini"))
-        app.domains.append(Domain(DOMAIN, "custom", f"{secrets.token_hex(10)}.herokudns.example"))
+    domains.own(core, app, HOSTNAME)
     config = {} if request.app_source else {**clinic_config(app), "GMAIL_RELAY": core.mail.address}
     apps.set_config(core, app, {**config, **source.environment})
     if source.needs_node:

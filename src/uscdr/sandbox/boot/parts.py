@@ -7,12 +7,14 @@ import secrets
 import ssl
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from uscdr.pgserver.cluster import TlsFiles
 from uscdr.pgserver.server import LocalPostgres, start
 from uscdr.sandbox import pki
 from uscdr.sandbox.audit import AuditLog
+from uscdr.sandbox.boot import doors
 from uscdr.sandbox.boot.request import UpRequest
 from uscdr.sandbox.builds.builds import Builds
 from uscdr.sandbox.builds.origin import Origin
@@ -23,13 +25,16 @@ from uscdr.sandbox.data.archive import LinkSigner
 from uscdr.sandbox.data.cluster import DatabaseCluster
 from uscdr.sandbox.data.mail import MailSink
 from uscdr.sandbox.data.transfers import Transfers
+from uscdr.sandbox.dns import server as nameservers
+from uscdr.sandbox.dns.server import DnsSpec, Hosting
 from uscdr.sandbox.dynos.environment import Runtime
 from uscdr.sandbox.dynos.oneoff import OneOffs
 from uscdr.sandbox.dynos.supervisor import Supervisor
-from uscdr.sandbox.faults.rules import FaultRules
+from uscdr.sandbox.faults.rules import DNS, FaultRules
 from uscdr.sandbox.fronts import Fronts
 from uscdr.sandbox.git import GitServer
 from uscdr.sandbox.logplex import LogSessions
+from uscdr.sandbox.platform.issuer import Issuer
 from uscdr.sandbox.processes import Ledger
 from uscdr.sandbox.rendezvous import RendezvousServer
 from uscdr.sandbox.state import StateDir
@@ -40,12 +45,15 @@ from uscdr.sandbox.world.apps import World
 
 @dataclass(frozen=True)
 class Parts:
-    """A sandbox that answers calls. `secure_url` is the same API over TLS."""
+    """A sandbox that answers calls. `secure_url` is the same API over TLS; URLs have no trailing slash."""
 
     core: Core
     ca_file: Path
     secure_url: str
     rendezvous_port: int
+    edge_url: str
+    records_url: str
+    secure_records_url: str
 
 
 def _trust(authority: Path) -> ssl.SSLContext:
@@ -76,6 +84,9 @@ async def assemble(state: StateDir, request: UpRequest, runtime: Runtime, stack:
     trust, ledger = _trust(files.ca_file), Ledger(state.processes)
     supervisor, fronts = Supervisor(runtime, ledger), Fronts()
     releases = Releases(world, supervisor)
+    audit, faults = AuditLog(state.audit), FaultRules()
+    stack.callback(audit.close)
+    hosting = await _hosting(world, request, audit, faults, stack)
     core = Core(
         world=world,
         cluster=cluster,
@@ -89,21 +100,37 @@ async def assemble(state: StateDir, request: UpRequest, runtime: Runtime, stack:
         mail=mail,
         sessions=LogSessions(),
         signer=LinkSigner(secure_url, lifetime=request.url_lifetime),
-        faults=FaultRules(),
+        faults=faults,
+        hosting=hosting,
+        certificates=Issuer(),
         api_url=f"http://127.0.0.1:{plain.port}",
         git_host="",
         secret=secrets.token_urlsafe(32),
     )
-    core = await _serve(core, state, files, (plain, secure), stack)
+    core = await _serve(core, state, files, (plain, secure), audit, stack)
+    names = await doors.open_doors(core, audit, TlsPair(files.certificate, files.key), stack)
     stack.push_async_callback(_close, core)
-    return Parts(core, files.ca_file, secure_url, rendezvous_port)
+    return Parts(core, files.ca_file, secure_url, rendezvous_port, *names)
+
+
+async def _hosting(
+    world: World, request: UpRequest, audit: AuditLog, faults: FaultRules, stack: AsyncExitStack
+) -> Hosting:
+    spec = DnsSpec(ttl=request.dns_ttl, lag=request.dns_lag)
+    note = partial(audit.note, provider=DNS)
+    hosting = await nameservers.start(spec, faults=faults, note=note, targets=world.targets)
+    stack.push_async_callback(hosting.stop)
+    return hosting
 
 
 async def _serve(
-    core: Core, state: StateDir, files: pki.Pki, servers: tuple[HttpServer, ...], stack: AsyncExitStack
+    core: Core,
+    state: StateDir,
+    files: pki.Pki,
+    servers: tuple[HttpServer, ...],
+    audit: AuditLog,
+    stack: AsyncExitStack,
 ) -> Core:
-    audit = AuditLog(state.audit)
-    stack.callback(audit.close)
     pushes = Pushes(core, audit)
     git = GitServer(
         files.server_context(), state.repositories, core.world.accepts, pushes.receive, exists=pushes.exists

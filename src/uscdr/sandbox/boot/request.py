@@ -23,6 +23,7 @@ def seconds(text: str) -> float:
 class UpRequest:
     """Without `app_source` the packaged clinic is deployed. Ages and lifetimes are in seconds.
 
+    `dns_ttl` is that of the hostname's alias, `dns_lag` the delay of the second name server, both in seconds.
     `keep` is the number of manual backups that are kept, `url_lifetime` that of public backup links.
     """
 
@@ -35,6 +36,8 @@ class UpRequest:
     backup_age: float = 0.0
     keep: int = 5
     url_lifetime: float = 3600.0
+    dns_ttl: int = 5
+    dns_lag: float = 0.3
 
     def document(self) -> dict[str, Any]:
         """As JSON."""

@@ -54,7 +54,7 @@ def _follow(response: Message, name: Name, kind: RdataType, zones: Sequence[Snap
         zone = zone_of(name, zones)
         if zone is None:
             return
-        found = _seen(zone, name)
+        found = _seen(zone, name, zones)
         alias = found.get(CNAME)
         if kind == ANY:
             response.answer += [_named(name, one) for one in found.values()]
@@ -62,15 +62,15 @@ def _follow(response: Message, name: Name, kind: RdataType, zones: Sequence[Snap
             response.answer.append(_named(name, found[kind]))
         elif alias is not None:
             response.answer.append(_named(name, alias))
-            name = _target(alias)
+            name = target_of(alias)
             continue
         if not found or (kind != ANY and kind not in found):
-            _deny(response, zone, name)
+            _deny(response, zone, name, exists=bool(found))
         return
 
 
-def _seen(zone: Snapshot, name: Name) -> dict[RdataType, Rdataset]:
-    """The sets of a name, of the wildcard that covers it, or of the proxy in front of it."""
+def _seen(zone: Snapshot, name: Name, zones: Sequence[Snapshot]) -> dict[RdataType, Rdataset]:
+    """The sets of a name, of the wildcard that covers it, of the proxy in front of it, or of a flattened alias."""
     found = zone.at(name)
     if not found and not zone.exists(name):
         closest = name.parent()
@@ -80,10 +80,17 @@ def _seen(zone: Snapshot, name: Name) -> dict[RdataType, Rdataset]:
     if any((name, kind) in zone.proxied for kind in (A, AAAA, CNAME)):
         hidden = {kind: one for kind, one in found.items() if kind not in (A, AAAA, CNAME)}
         return {**hidden, A: dns.rdataset.from_rdata(_PROXY_TTL, rdata("A", PROXY_ADDRESS))}
+    alias = found.pop(CNAME, None) if name == zone.origin else None
+    if alias is not None:
+        target = target_of(alias)
+        home = zone_of(target, zones)
+        addresses = home.get(target, A) if home else None
+        return {**found, A: addresses} if addresses is not None else found
     return found
 
 
-def _target(alias: Rdataset) -> Name:
+def target_of(alias: Rdataset) -> Name:
+    """Where a CNAME points to."""
     (data,) = alias
     if not isinstance(data, dns.rdtypes.ANY.CNAME.CNAME):
         raise TypeError("a CNAME set that holds something else")
@@ -94,9 +101,9 @@ def _named(name: Name, records: Rdataset) -> dns.rrset.RRset:
     return dns.rrset.from_rdata_list(name, records.ttl, list(records))
 
 
-def _deny(response: Message, zone: Snapshot, name: Name) -> None:
+def _deny(response: Message, zone: Snapshot, name: Name, *, exists: bool) -> None:
     """No such name, or no such type: the SOA tells how long that holds (RFC 2308, 3)."""
-    if not zone.exists(name) and not _seen(zone, name):
+    if not exists and not zone.exists(name):
         response.set_rcode(Rcode.NXDOMAIN)
     ttl = min(zone.sets[(zone.origin, SOA)].ttl, zone.soa.minimum)
     response.authority.append(dns.rrset.from_rdata(zone.origin, ttl, zone.soa))

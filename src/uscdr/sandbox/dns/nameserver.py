@@ -18,7 +18,7 @@ from uscdr.sandbox.dns.lookup import respond
 from uscdr.sandbox.dns.signature import Keyring
 from uscdr.sandbox.dns.sockets import Dropped
 from uscdr.sandbox.dns.zone import Served, Zone
-from uscdr.sandbox.faults.rules import CONNECTION_KINDS, DNS_KINDS, STATUS_KINDS, FaultRules
+from uscdr.sandbox.faults.rules import CONNECTION_KINDS, DNS, DNS_KINDS, STATUS_KINDS, FaultRules
 
 LONGEST_HANG = 600.0  # seconds
 _SHORTEST, _PLAIN_UDP, _LARGEST_UDP = 12, 512, 1232
@@ -49,7 +49,7 @@ class NameServer:
             if dns.opcode.from_flags(int.from_bytes(wire[2:4], "big")) == dns.opcode.UPDATE:
                 self._note("UPDATE", "unverified", _STATUS[Rcode.NOTAUTH], "")
             return problem.answer
-        kind = self._faults.due(*_called(message))
+        kind = self._faults.due(*_called(message), provider=DNS)
         if kind.startswith("slow:"):
             await asyncio.sleep(float(kind.partition(":")[2]))
         await self._before(message, kind)

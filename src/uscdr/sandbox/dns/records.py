@@ -75,7 +75,7 @@ class Draft:
         """Add a record, or give the one that is there another TTL; the TTL becomes that of the whole set."""
         kind = data.rdtype
         others = {other for owner, other in self._sets if owner == name} - {kind}
-        if (kind == CNAME and others) or CNAME in others:
+        if (kind == CNAME and others) or (CNAME in others and name != self._base.origin):
             return
         if kind == SOA and not self._accepts_soa(name, data):
             return
@@ -114,6 +114,10 @@ class Draft:
             self._put(name, kind, present.ttl, left)
         else:
             self.delete_set(name, kind)
+
+    def alias_apex(self, ttl: int, data: Rdata) -> None:
+        """A CNAME beside the other records of the apex, which is answered by its target's addresses."""
+        self._put(self._base.origin, CNAME, ttl, [data])
 
     def proxy(self, name: Name, kind: RdataType, *, on: bool) -> None:
         """Put a set behind the proxy, or take it out."""

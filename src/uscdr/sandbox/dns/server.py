@@ -13,7 +13,7 @@ import dns.rdatatype
 import dns.tsig
 
 from uscdr.sandbox.dns.nameserver import NameServer, Note
-from uscdr.sandbox.dns.records import Snapshot
+from uscdr.sandbox.dns.records import Snapshot, rdata
 from uscdr.sandbox.dns.sockets import DnsPort
 from uscdr.sandbox.dns.zone import Copy, Served, Targets, Zone, new_zone
 from uscdr.sandbox.faults.rules import FaultRules
@@ -62,16 +62,15 @@ class Hosting:
 
     zone: Zone
     foreign: Zone
+    platform: Served
     copies: tuple[Copy, ...]
     primary: DnsPort
     secondary: DnsPort
     key: str = field(repr=False)
     token: str = field(repr=False)
-    held: set[str] = field(default_factory=set)
-    """Hostnames that an app of another account has taken at the platform."""
 
-    def contract(self, api_url: str) -> dict[str, Any]:
-        """What a client needs to know; `api_url` is where the records API is served too."""
+    def contract(self, records_url: str, secure_records_url: str) -> dict[str, Any]:
+        """What a client needs to know; the URLs are those of the records API, plain and over TLS."""
         return {
             "zone": ZONE,
             "hostname": HOSTNAME,
@@ -82,8 +81,24 @@ class Hosting:
             "key": self.key,
             "algorithm": ALGORITHM,
             "name_servers": [f"127.0.0.1:{one.port}" for one in (self.primary, self.secondary)],
-            "cloudflare": {"base_url": f"{api_url}/client/v4", "token": self.token},
+            "cloudflare": {
+                "base_url": f"{records_url}/client/v4",
+                "secure_base_url": f"{secure_records_url}/client/v4",
+                "token": self.token,
+            },
         }
+
+    def point(self, hostname: str, target: str) -> None:
+        """Let a hostname of the application's zone be an alias of a DNS target."""
+        name, draft = dns.name.from_text(hostname), self.zone.edit()
+        former = self.zone.current.get(name, dns.rdatatype.CNAME)
+        draft.delete_name(name)
+        draft.add(name, former.ttl if former else _OTHER_TTL, rdata("CNAME", f"{target}."))
+        self.zone.commit(draft.finish())
+
+    def zones(self) -> list[Snapshot]:
+        """Every zone as it is at the primary."""
+        return [one.current for one in (self.zone, self.foreign, self.platform) if one.current is not None]
 
     async def stop(self) -> None:
         """Close both servers."""
@@ -113,9 +128,10 @@ async def start(
     secret = base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
     zone, foreign = Zone(clinic_zone(spec), key_name=key_name), Zone(_foreign_zone(), key_name=None)
     copies = (Copy(zone, spec.lag), Copy(foreign, spec.lag))
-    hosting = Hosting(zone, foreign, copies, DnsPort(), DnsPort(), secret, f"cf-{secrets.token_urlsafe(30)}")
     keys = {key_name: dns.tsig.Key(key_name, secret, algorithm=dns.tsig.HMAC_SHA256)}
-    platform: Served = Targets(PLATFORM_ZONE, targets)
+    platform = Targets(PLATFORM_ZONE, targets)
+    token = secrets.token_urlsafe(30)
+    hosting = Hosting(zone, foreign, platform, copies, DnsPort(), DnsPort(), secret, token)
     rules = faults or FaultRules()
     first = NameServer((zone, foreign, platform), (zone, foreign), keys=keys, faults=rules, note=note)
     second = NameServer((*copies, platform), (), keys=keys, faults=rules, note=note)

@@ -24,6 +24,8 @@ _WORDS = {
     "429": ("rate_limit", "Your account reached the API rate limit."),
     "500": ("server_error", "Internal server error."),
 }
+_CODES = {"401": 10000, "403": 9109, "404": 7003, "429": 971}
+"""Cloudflare's error codes."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,11 @@ def canned(kind: str, *, provider: str = "heroku") -> Answer:
     status = kind.partition("-")[0]
     error_id, message = _WORDS[kind]
     limited = {"retry-after": "1", "ratelimit-remaining": "0"} if kind == "429" else {}
-    body = {"error": {"message": message}} if provider == "cloudinary" else {"id": error_id, "message": message}
+    shapes: dict[str, object] = {
+        "cloudinary": {"error": {"message": message}},
+        "dns": {"success": False, "errors": [{"code": _CODES.get(status, 1000), "message": message}], "result": None},
+    }
+    body = shapes.get(provider, {"id": error_id, "message": message})
     return Answer(int(status), json.dumps(body).encode(), headers=limited)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from uscdr.sandbox.world.entities import new_id
 
-HEROKU, CLOUDINARY = "heroku", "cloudinary"
-PROVIDERS = (HEROKU, CLOUDINARY)
+HEROKU, CLOUDINARY, DNS = "heroku", "cloudinary", "dns"
+PROVIDERS = (HEROKU, CLOUDINARY, DNS)
 CONNECTION_KINDS = ("refuse", "timeout-before", "timeout-after", "reset-before", "reset-after")
 STATUS_KINDS = (
     "401",
@@ -54,7 +54,8 @@ def valid_kind(kind: str) -> bool:
 class Rule:
     """Applies to the calls numbered `call` to `call + count - 1` of those that match; `count` 0 is without end.
 
-    `provider` is `cloudinary` for the media service, else `heroku`: its API, and the name servers.
+    `provider` is `heroku`, `cloudinary` for the media service, or `dns` for name servers and the records API. To
+    name servers a call is `UPDATE` or `QUERY`, and its path `name/TYPE`, for several records joined by commas.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""Account, authorizations, domains and certificates, service status."""
+"""Account, authorizations, teams, service status."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from starlette.responses import Response
 
 from uscdr.sandbox.core import core_of
 from uscdr.sandbox.platform import present
-from uscdr.sandbox.platform.apps import app_of
-from uscdr.sandbox.web.errors import invalid, not_found
+from uscdr.sandbox.web.errors import not_found
 from uscdr.sandbox.web.requests import answer, body_of, page, route
-from uscdr.sandbox.world.apps import App
-from uscdr.sandbox.world.entities import Domain, new_id, now, stamp
+from uscdr.sandbox.world.entities import new_id, now, stamp
 
 RATE_POOL = 4500
 
@@ -64,74 +62,6 @@ async def revoke(request: Request) -> Response:
     raise not_found("authorization")
 
 
-async def domains(request: Request) -> Response:
-    """GET /apps/{app}/domains."""
-    app = app_of(request)
-    return page(request, [present.domain(app, one) for one in app.domains])
-
-
-def _domain(app: App, key: str) -> Domain:
-    for one in app.domains:
-        if key in (one.id, one.hostname):
-            return one
-    raise not_found("domain")
-
-
-async def show_domain(request: Request) -> Response:
-    """GET /apps/{app}/domains/{domain}."""
-    app = app_of(request)
-    return answer(present.domain(app, _domain(app, request.path_params["domain"])))
-
-
-async def add_domain(request: Request) -> Response:
-    """POST /apps/{app}/domains; a hostname belongs to one app at a time."""
-    core, app, body = core_of(request), app_of(request), await body_of(request)
-    hostname = str(body.get("hostname") or "").lower()
-    if "." not in hostname:
-        raise invalid("Hostname is invalid.")
-    if any(one.hostname == hostname for other in core.world.apps for one in other.domains):
-        raise invalid(f"{hostname} is currently in use by another app.")
-    cname = f"{secrets.token_hex(10)}.herokudns.example"
-    acm = "pending" if app.acm else None
-    app.domains.append(Domain(hostname, "custom", cname, acm_status=acm, sni_endpoint=body.get("sni_endpoint")))
-    return answer(present.domain(app, app.domains[-1]), 201)
-
-
-async def remove_domain(request: Request) -> Response:
-    """DELETE /apps/{app}/domains/{domain}."""
-    app = app_of(request)
-    one = _domain(app, request.path_params["domain"])
-    if one.kind == "heroku":
-        raise invalid("The app's own hostname cannot be removed.")
-    app.domains.remove(one)
-    return answer(present.domain(app, one))
-
-
-async def sni_endpoints(request: Request) -> Response:
-    """GET /apps/{app}/sni-endpoints: none."""
-    app_of(request)
-    return page(request, [])
-
-
-async def enable_acm(request: Request) -> Response:
-    """POST /apps/{app}/acm: certificates are issued at once here."""
-    core, app = core_of(request), app_of(request)
-    app.acm = True
-    for one in app.domains:
-        if one.kind == "custom":
-            one.acm_status = "cert issued"
-    return answer(present.app(core, app), 201)
-
-
-async def disable_acm(request: Request) -> Response:
-    """DELETE /apps/{app}/acm."""
-    core, app = core_of(request), app_of(request)
-    app.acm = False
-    for one in app.domains:
-        one.acm_status = None
-    return answer(present.app(core, app))
-
-
 async def current_status(_request: Request) -> Response:
     """GET /api/v4/current-status of the status site."""
     systems = [{"system": name, "status": "green"} for name in ("Apps", "Data", "Tools")]
@@ -154,13 +84,6 @@ ROUTES = [
     route("GET", "/oauth/authorizations", authorizations),
     route("POST", "/oauth/authorizations", authorize),
     route("DELETE", "/oauth/authorizations/{authorization}", revoke),
-    route("GET", "/apps/{app}/domains", domains),
-    route("POST", "/apps/{app}/domains", add_domain),
-    route("GET", "/apps/{app}/domains/{domain}", show_domain),
-    route("DELETE", "/apps/{app}/domains/{domain}", remove_domain),
-    route("GET", "/apps/{app}/sni-endpoints", sni_endpoints),
-    route("POST", "/apps/{app}/acm", enable_acm),
-    route("DELETE", "/apps/{app}/acm", disable_acm),
     route("GET", "/teams", teams),
     route("GET", "/teams/{team}", team),
     route("GET", "/api/v4/current-status", current_status),

@@ -17,7 +17,7 @@ from uscdr.sandbox.platform import addons, present
 from uscdr.sandbox.web.errors import invalid, not_found
 from uscdr.sandbox.web.requests import answer, body_of, fault_of, page, route
 from uscdr.sandbox.world.apps import App
-from uscdr.sandbox.world.entities import REGION, REGIONS, STACK, STACKS, Domain, now, stamp
+from uscdr.sandbox.world.entities import REGION, REGIONS, STACK, STACKS, Domain, now
 
 _NAME = re.compile(r"^[a-z][a-z0-9-]{1,28}[a-z0-9]$")
 _BUILDPACKS = frozenset({"heroku/nodejs", "heroku/python"})
@@ -143,15 +143,6 @@ async def patch_config(request: Request) -> Response:
     return answer(app.config)
 
 
-async def collaborators(request: Request) -> Response:
-    """GET /apps/{app}/collaborators: the owner."""
-    core, app = core_of(request), app_of(request)
-    owner = present.user_ref(core.world.account)
-    made = stamp(app.created_at)
-    one = {"id": app.id, "app": present.app_ref(app), "user": owner, "role": "owner", "permissions": []}
-    return page(request, [one | {"created_at": made, "updated_at": made}])
-
-
 async def nothing(request: Request) -> Response:
     """Lists that are always empty here."""
     app_of(request)
@@ -190,10 +181,8 @@ ROUTES = [
     route("DELETE", "/apps/{app}", destroy),
     route("GET", "/apps/{app}/config-vars", config_vars),
     route("PATCH", "/apps/{app}/config-vars", patch_config),
-    route("GET", "/apps/{app}/collaborators", collaborators),
     route("GET", "/apps/{app}/features", nothing),
     route("GET", "/apps/{app}/webhooks", nothing),
-    route("GET", "/apps/{app}/log-drains", nothing),
     route("GET", "/apps/{app}/pipeline-couplings", pipeline),
     route("GET", "/apps/{app}/buildpack-installations", buildpacks),
     route("PUT", "/apps/{app}/buildpack-installations", buildpacks),

@@ -180,6 +180,7 @@ def dyno(one: Dyno) -> Document:
 
 def domain(owner: App, one: Domain) -> Document:
     """A hostname."""
+    endpoint = next((held for held in owner.certificates if one.sni_endpoint in (held.id, held.name)), None)
     return {
         "id": one.id,
         "app": app_ref(owner),
@@ -188,10 +189,10 @@ def domain(owner: App, one: Domain) -> Document:
         "cname": one.cname,
         "status": one.status,
         "acm_status": one.acm_status,
-        "acm_status_reason": None,
-        "sni_endpoint": {"id": one.sni_endpoint, "name": one.sni_endpoint} if one.sni_endpoint else None,
+        "acm_status_reason": one.acm_reason,
+        "sni_endpoint": {"id": endpoint.id, "name": endpoint.name} if endpoint else None,
         "created_at": stamp(one.created_at),
-        "updated_at": stamp(one.created_at),
+        "updated_at": stamp(one.updated_at),
     }
 
 

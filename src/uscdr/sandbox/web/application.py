@@ -18,9 +18,10 @@ from uscdr.sandbox.control_paths import PREFIX
 from uscdr.sandbox.core import Core
 from uscdr.sandbox.damage import routes as damage_routes
 from uscdr.sandbox.data import api, storage
+from uscdr.sandbox.dns import control as dns_control
 from uscdr.sandbox.faults.middleware import FaultMiddleware
 from uscdr.sandbox.platform import account as accounts
-from uscdr.sandbox.platform import addons, apps, dynos, releases, services
+from uscdr.sandbox.platform import addons, apps, certificates, domains, dynos, releases, services, sharing
 from uscdr.sandbox.web.errors import ApiError
 
 if TYPE_CHECKING:
@@ -114,6 +115,10 @@ def build(core: Core, log: AuditLog) -> Starlette:
         *releases.ROUTES,
         *dynos.ROUTES,
         *accounts.ROUTES,
+        *domains.ROUTES,
+        *certificates.ROUTES,
+        *sharing.ROUTES,
+        *dns_control.ROUTES,
         *api.ROUTES,
         *storage.ROUTES,
     ]

@@ -18,9 +18,12 @@ from uscdr.sandbox.world.entities import (
     Addon,
     Attachment,
     Build,
+    Collaborator,
     Domain,
     FormationEntry,
+    LogDrain,
     Release,
+    SniEndpoint,
     new_id,
     now,
 )
@@ -55,6 +58,9 @@ class App:
     formation: dict[str, FormationEntry] = field(default_factory=dict)
     dynos: list[Dyno] = field(default_factory=list)
     domains: list[Domain] = field(default_factory=list)
+    certificates: list[SniEndpoint] = field(default_factory=list)
+    collaborators: list[Collaborator] = field(default_factory=list)
+    drains: list[LogDrain] = field(default_factory=list)
     builds: list[Build] = field(default_factory=list)
     buildpacks: list[str] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
@@ -167,6 +173,10 @@ class World:
         """The add-ons an app owns or has attached."""
         attached = {one.addon_id for one in self.attachments_of(app)}
         return [one for one in self.addons if one.app_id == app.id or one.id in attached]
+
+    def targets(self) -> list[str]:
+        """The DNS targets of all hostnames, of every account."""
+        return [one.cname for app in self.apps for one in app.domains if one.cname is not None]
 
     def bearer(self, token: str) -> Account | None:
         """Whose token this is, or None for an invalid one."""

@@ -147,7 +147,45 @@ class Domain:
     acm_status: str | None = None
     id: str = field(default_factory=new_id)
     created_at: datetime = field(default_factory=now)
+    updated_at: datetime = field(default_factory=now)
     sni_endpoint: str | None = None
+    acm_reason: str | None = None
+    ready_at: float = 0.0
+    """When the platform has a DNS target for it; this and the next two in seconds of the monotonic clock."""
+    acm_since: float = 0.0
+    verified_at: float | None = None
+
+
+@dataclass(slots=True)
+class SniEndpoint:
+    """A certificate that an app serves; its private key is not kept."""
+
+    name: str
+    chain: str = field(repr=False)
+    automated: bool = False
+    id: str = field(default_factory=new_id)
+    created_at: datetime = field(default_factory=now)
+    certificate_id: str = field(default_factory=new_id)
+
+
+@dataclass(slots=True)
+class Collaborator:
+    """Somebody who may work on an app and does not own it."""
+
+    email: str
+    id: str = field(default_factory=new_id)
+    user_id: str = field(default_factory=new_id)
+    created_at: datetime = field(default_factory=now)
+
+
+@dataclass(slots=True)
+class LogDrain:
+    """Where an app's log goes. The URL often carries a credential."""
+
+    url: str = field(repr=False)
+    id: str = field(default_factory=new_id)
+    token: str = field(default_factory=lambda: f"d.{new_id()}", repr=False)
+    created_at: datetime = field(default_factory=now)
 
 
 @dataclass(slots=True)
