@@ -7,24 +7,29 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from uscdr.errors import CheckFailed
-from uscdr.vault.manifest import KITS, MANIFEST, Card, CardPart
+from uscdr.vault.manifest import KITS, MANIFEST, SUMS, Card, CardPart
 
+_UP = "../../"
+"""From a kit's directory to the store."""
 _LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
 
 
-def sums_text(listed: Mapping[str, str]) -> bytes:
-    """`SHA256  name` a line, names relative to the store: checked by hand with `sha256sum -c`."""
-    return "".join(f"{digest}  {name}\n" for name, digest in sorted(listed.items())).encode()
+def sums_text(kit: str, listed: Mapping[str, str]) -> bytes:
+    """`SHA256  name` a line, names relative to the kit's directory: checked there with `sha256sum -c`."""
+    own = f"{KITS}/{kit}/"
+    near = {name.removeprefix(own) if name.startswith(own) else _UP + name: digest for name, digest in listed.items()}
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(near.items())).encode()
 
 
-def parse_sums(data: bytes, name: str) -> dict[str, str]:
-    """Names and digests of a list of sums. Raises CheckFailed naming the file."""
+def parse_sums(kit: str, data: bytes) -> dict[str, str]:
+    """Names in the store and their digests. Raises CheckFailed naming the file."""
     found: dict[str, str] = {}
     for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), start=1):
         match = _LINE.fullmatch(line)
         if match is None:
-            raise CheckFailed(f"{name} is damaged (line {number}).")
-        found[match[2]] = match[1]
+            raise CheckFailed(f"{KITS}/{kit}/{SUMS} is damaged (line {number}).")
+        name = match[2]
+        found[name.removeprefix(_UP) if name.startswith(_UP) else f"{KITS}/{kit}/{name}"] = match[1]
     return found
 
 
@@ -46,8 +51,8 @@ def card_text(card: Card) -> str:
         "",
         "Is it whole?      uscdr kit check PATH            (no key, no network needed)",
         "What is in it?    uscdr kit check PATH --identity FILE",
-        f"By hand           sha256sum -c {KITS}/{card.kit}/SHA256SUMS",
-        f"                  age -d -i FILE {KITS}/{card.kit}/{MANIFEST}",
+        f"By hand, there:   sha256sum -c {SUMS}",
+        f"                  age -d -i FILE {MANIFEST}",
         rule,
     ]
     return "\n".join(lines) + "\n"

@@ -66,6 +66,14 @@ class DnsFacts(Fact):
     hosts: tuple[HostRecords, ...]
 
 
+class CanaryColumns(Fact):
+    """An encrypted column and the plain one beside it: a key that fits makes them equal."""
+
+    table: str
+    encrypted: str
+    plain: str
+
+
 class DumpFacts(Fact):
     """The database dump and what was found when it was restored on the building machine."""
 
@@ -86,8 +94,8 @@ class DumpFacts(Fact):
     newest: dict[str, str | None] = Field(default_factory=dict)
     migrations: tuple[Migration, ...] = ()
     extensions: tuple[Extension, ...] = ()
-    canary: tuple[str, ...] = ()
-    """`table.column` of encrypted columns with which a rebuilt application's key can be tried."""
+    canaries: tuple[CanaryColumns, ...] = ()
+    """With which a rebuilt application's key can be tried on this dump."""
 
 
 class SourceFacts(Fact):

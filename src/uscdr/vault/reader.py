@@ -57,7 +57,7 @@ def read_sums(store: Store, kit: str) -> tuple[dict[str, str], bytes]:
     name = f"{KITS}/{kit}/{SUMS}"
     with store.open(name) as file:
         data = file.read(_LARGEST_SUMS)
-    return parse_sums(data, name), data
+    return parse_sums(kit, data), data
 
 
 class KitReader:
@@ -76,6 +76,11 @@ class KitReader:
         name = f"{KITS}/{kit}/{MANIFEST}"
         self.manifest = _model(Manifest, self._bytes(SealedName(name, self.card.manifest_sha256)), name)
         self._media: dict[AssetKey, MediaEntry] | None = None
+
+    @property
+    def name(self) -> str:
+        """For a person: which kit."""
+        return f"kit {self.kit}"
 
     def app(self) -> AppFacts | None:
         """The application; None when the kit has not got it (as below)."""

@@ -93,7 +93,7 @@ class KitWriter:
     def finish(self, manifest: Manifest, media: Sequence[MediaEntry]) -> Card:
         """Write the sums and the card, and last of all the manifest; from then on it is a kit."""
         staged, sealed = self.stage(io.BytesIO(manifest.model_dump_json().encode()), "the manifest")
-        sums = sums_text(self._listed(media) | {f"{KITS}/{self.kit}/{MANIFEST}": sealed.sha256})
+        sums = sums_text(self.kit, self._listed(media) | {f"{KITS}/{self.kit}/{MANIFEST}": sealed.sha256})
         card = self._card(manifest, media, sealed.sha256, hashlib.sha256(sums).hexdigest())
         self._plain(SUMS, sums)
         self._plain(CARD, card.model_dump_json(indent=1).encode() + b"\n")

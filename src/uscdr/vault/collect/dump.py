@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def _is_whole(transfer: Transfer) -> bool:
     return transfer.is_backup and transfer.state is TransferState.COMPLETED and not transfer.expired
 
 
-def _taken(transfer: Transfer) -> Any:  # noqa: ANN401 - a datetime; mypy knows from the models
+def _taken(transfer: Transfer) -> datetime:
     return transfer.started_at or transfer.created_at
 
 
@@ -98,7 +99,7 @@ def _facts(gathering: Gathering, gaps: Gaps, chosen: _Chosen, got: Download) -> 
         database=attachment.addon_name,
         plan=attachment.plan,
         server_version=info.value(SERVER_VERSION) if info else "",
-        canary=tuple(gathering.wishes.canary),
+        canaries=tuple(gathering.wishes.canaries),
     )
 
 

@@ -5,24 +5,31 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from uscdr.errors import MachineError
 from uscdr.models.provision import SourceArchive
-from uscdr.vault.collect.sources import Gaps, Gathering, missing, part_of, present
+from uscdr.vault.collect.sources import Gaps, Gathering, Unavailable, in_words, missing, part_of, present
 from uscdr.vault.content import SourceFacts
 from uscdr.vault.manifest import Part
 
 
 def collect(gathering: Gathering, commit: str) -> Part:
-    """Archive `commit`. Raises MachineError when this machine's disk fails."""
+    """Archive `commit`. Raises MachineError when the store's disk fails."""
     if not commit:
         return missing("source", "Which commit runs is not known (see the part app).")
     gaps = Gaps()
-    archive = gaps.attempt(
-        f"tarball of {commit}", lambda: present(gathering.sources.source).archive(commit, gathering.work), None
-    )
+    archive = gaps.attempt(f"tarball of {commit}", lambda: _archive(gathering, commit), None)
     facts = SourceFacts(commit=commit) if archive is None else _keep(gathering, archive)
     gathering.writer.add_bytes("source", "source.json", facts.model_dump_json().encode())
     summary = f"commit {facts.commit[:12]}" + (f", {facts.files} files" if facts.sha256 else ", not its files")
     return part_of("source", gaps, summary).model_copy(update={"taken_at": datetime.now(UTC)})
+
+
+def _archive(gathering: Gathering, commit: str) -> SourceArchive:
+    """What this machine's git cannot do is a gap like what the repository refuses; a full disk shows soon enough."""
+    try:
+        return present(gathering.sources.source).archive(commit, gathering.work)
+    except MachineError as error:
+        raise Unavailable(in_words(error)) from error
 
 
 def _keep(gathering: Gathering, archive: SourceArchive) -> SourceFacts:

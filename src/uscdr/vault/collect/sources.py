@@ -15,6 +15,7 @@ from uscdr.providers.ports.dns import Verifier, Zone
 from uscdr.providers.ports.media import Media
 from uscdr.providers.ports.platform import Backups, Platform
 from uscdr.providers.ports.provision import Deploys, Provisioning, SourceCode
+from uscdr.vault.content import CanaryColumns
 from uscdr.vault.manifest import Gap, Part, PartName
 from uscdr.vault.writer import KitWriter
 
@@ -59,8 +60,7 @@ class Wishes:
     without: frozenset[PartName] = frozenset()
     invariants: Sequence[Invariant] = ()
     freshness: Sequence[str] = ()
-    canary: Sequence[str] = ()
-    """`table.column` of encrypted columns."""
+    canaries: Sequence[CanaryColumns] = ()
     hostnames: Sequence[str] = ()
     """Beside those that the platform knows."""
     scenarios_digest: str = ""

@@ -1,0 +1,133 @@
+"""age: keys as people have them, and streams that fail."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from kit_world import new_key
+from uscdr.errors import BadInput, CheckFailed, Interrupted
+from uscdr.vault.seal import WrongIdentity, identities, recipients, seal, unseal
+
+DATA = bytes(range(256)) * 1200
+
+
+def age_key(path: Path) -> str:
+    public, secret = new_key()
+    path.write_text(f"# a comment\n\n{secret}\n")
+    return public
+
+
+def ssh_key(path: Path) -> str:
+    secret = Ed25519PrivateKey.generate()
+    path.write_bytes(secret.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    public = secret.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    return f"{public} ada@laptop"
+
+
+def sealed(public: str) -> bytes:
+    target = io.BytesIO()
+    done = seal(io.BytesIO(DATA), target, recipients([public]))
+    assert (done.plain_size, done.size) == (len(DATA), len(target.getvalue()))
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("make", [age_key, ssh_key])
+def test_a_key_of_each_kind_opens_what_was_sealed_to_it(tmp_path: Path, make: Any) -> None:
+    public = make(tmp_path / "key")
+    target = io.BytesIO()
+    unseal(io.BytesIO(sealed(public)), target, identities(tmp_path / "key"))
+    assert target.getvalue() == DATA
+
+
+@pytest.mark.parametrize("keep", [0, 30, 200, 5000, -1, -16])
+def test_what_is_cut_off_is_damage(tmp_path: Path, keep: int) -> None:
+    data = sealed(age_key(tmp_path / "key"))
+    with pytest.raises(CheckFailed):
+        unseal(io.BytesIO(data[:keep]), io.BytesIO(), identities(tmp_path / "key"))
+
+
+def test_another_identity(tmp_path: Path) -> None:
+    data = sealed(age_key(tmp_path / "key"))
+    age_key(tmp_path / "other")
+    with pytest.raises(WrongIdentity):
+        unseal(io.BytesIO(data), io.BytesIO(), identities(tmp_path / "other"))
+
+
+@pytest.mark.parametrize("given", [[], [" "], ["age1nonsense"], ["ssh-ed25519 AAAA"], ["nobody@example.com"]])
+def test_no_recipient_and_a_bad_one_are_refused(given: list[str]) -> None:
+    with pytest.raises(BadInput):
+        recipients(given)
+
+
+def test_a_private_key_given_as_recipient_is_refused_and_not_repeated() -> None:
+    secret = new_key()[1]
+    for given in (secret, secret.lower()):
+        with pytest.raises(BadInput) as caught:
+            recipients([given])
+        assert (
+            secret[20:40].lower() not in f"{caught.value.message}{caught.value.why}{caught.value.next_action}".lower()
+        )
+
+
+def test_the_comment_of_an_ssh_key_is_no_part_of_it(tmp_path: Path) -> None:
+    public = ssh_key(tmp_path / "key")
+    assert recipients([public])[0].fingerprint == recipients([public.replace("ada@laptop", "")])[0].fingerprint
+
+
+def test_the_same_recipient_twice_is_one() -> None:
+    public = new_key()[0]
+    assert len(recipients([public, f" {public} "])) == 1
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"# only a comment\n", b"AGE-SECRET-KEY-1NONSENSE\n", b"\xff\xfe\0", b"PRIVATE KEY"]
+)
+def test_an_identity_file_without_a_usable_key(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "key").write_bytes(text)
+    with pytest.raises(BadInput, match="holds no age or SSH private key") as caught:
+        identities(tmp_path / "key")
+    assert "NONSENSE" not in f"{caught.value.message}{caught.value.why}"
+
+
+def test_an_identity_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be read"):
+        identities(tmp_path / "nowhere")
+
+
+def test_identities_show_nothing(tmp_path: Path) -> None:
+    age_key(tmp_path / "key")
+    secret = (tmp_path / "key").read_text().split()[-1]
+    assert secret not in repr(identities(tmp_path / "key"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_said_as_such(tmp_path: Path) -> None:
+    public = age_key(tmp_path / "key")
+    with pytest.raises(OSError, match="No space left"), Path("/dev/full").open("wb", buffering=0) as full:
+        seal(io.BytesIO(DATA), full, recipients([public]))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Interrupted("stopped")])
+def test_what_a_watcher_raises_comes_through_as_it_is(tmp_path: Path, error: BaseException) -> None:
+    public = age_key(tmp_path / "key")
+
+    def watch(done: int) -> None:
+        if done > 100_000:
+            raise error
+
+    with pytest.raises(type(error)):
+        seal(io.BytesIO(DATA), io.BytesIO(), recipients([public]), watch)
+    data = sealed(public)
+    with pytest.raises(type(error)):
+        unseal(io.BytesIO(data), io.BytesIO(), identities(tmp_path / "key"), watch)
