@@ -20,8 +20,9 @@ _DAMAGES = {
     "db": "drop-table, delete-rows, truncate, scramble-text, wrong-data-load, unreachable",
     "app": "bad-release, crashed-web, failing-release-phase, lost-config, missing-migration",
     "infra": "app-gone, addon-gone, account-locked",
+    "media": "deleted, overwritten, half-backed-up, credentials-revoked, service-down",
 }
-_BREAK_PATHS = {"db": "break", "app": "break/app", "infra": "break/infra"}
+_BREAK_PATHS = {"db": "break", "app": "break/app", "infra": "break/infra", "media": "break/media"}
 _HOW = " ".join(f"{what}: {kinds}." for what, kinds in _DAMAGES.items())
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
 
@@ -59,6 +60,7 @@ def up(
     url_lifetime: Annotated[float, typer.Option(help="Seconds a backup's URL is valid.")] = 3600.0,
     dns_ttl: Annotated[int, typer.Option(min=1, help="TTL of the hostname's alias, in seconds.")] = 5,
     dns_lag: Annotated[float, typer.Option(min=0, help="Seconds the second name server is behind.")] = 0.3,
+    assets: Annotated[int, typer.Option(help="Further uploads in the media service, of about 20 kB each.")] = 0,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -72,6 +74,7 @@ def up(
         *(patients, seed, source, interpreter, variables, types, age, keep, url_lifetime),
         dns_ttl=dns_ttl,
         dns_lag=dns_lag,
+        assets=assets,
     )
     document = launch.up(_state(state), wanted, _tell)
     shown = {key: document[key] for key in ("web_url", "ca_file", "manage", "patients")}
@@ -101,7 +104,7 @@ def status(*, state: StateOption = None, as_json: JsonOption = False) -> None:
 
 @app.command()
 def env(*, state: StateOption = None, as_json: JsonOption = False) -> None:
-    """Print what points the official Heroku CLI at the sandbox; use it with eval."""
+    """Print what points the official clients at the sandbox; use it with eval."""
     from uscdr.sandbox import client, describe
 
     directory = _state(state)
@@ -119,11 +122,13 @@ def break_(
     domain_held: Annotated[
         bool, typer.Option("--domain-held", help="app-gone: another app has its hostnames.")
     ] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="account-locked: unlock it.")] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="End it: account-locked, credentials-revoked, service-down.")
+    ] = False,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Do real damage: to the database, the app's releases and config, or what it stands on."""
+    """Do real damage: to the database, the app's releases and config, or what it stands on, or the media service."""
     from uscdr.errors import BadInput
     from uscdr.sandbox import client, describe
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from uscdr.sandbox.faults.rules import FaultRules
     from uscdr.sandbox.fronts import Fronts
     from uscdr.sandbox.logplex import LogSessions
+    from uscdr.sandbox.media.service import MediaService
     from uscdr.sandbox.platform.issuer import Issuer
     from uscdr.sandbox.world.apps import World
 
@@ -42,6 +43,7 @@ class Core:
     sessions: LogSessions
     signer: LinkSigner
     faults: FaultRules
+    media: MediaService
     hosting: Hosting
     certificates: Issuer
     api_url: str

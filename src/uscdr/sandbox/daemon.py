@@ -78,6 +78,7 @@ def _contract(parts: Parts, app: App, request: UpRequest, manage: str) -> dict[s
         "web_url": app.web_url,
         "edge_url": parts.edge_url,
         "dns": core.hosting.contract(parts.records_url, parts.secure_records_url),
+        "cloudinary": core.media.contract(),
         "check_account": None,
         "manage": manage,
         "patients": request.patients,
@@ -96,6 +97,7 @@ async def _fill(parts: Parts, source: Source, request: UpRequest, tell: Progress
         account, _ = await asyncio.gather(
             deploy.fill_clinic(core, app, request, manage), deploy.redeploy(core, app, history.commits[-1])
         )
+        await deploy.add_uploads(core, app, request.assets)
         contract["check_account"] = {
             "email": account.email,
             "password": account.password,
@@ -106,6 +108,7 @@ async def _fill(parts: Parts, source: Source, request: UpRequest, tell: Progress
     if not request.app_source:
         deploy.start_dynos(core, app)
         await deploy.write_since_backup(core, app, request, manage)
+        await deploy.store_files(core, app)
     tell.stage("Waiting for the dynos")
     await deploy.until_up(app)
     return contract

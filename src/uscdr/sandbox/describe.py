@@ -33,9 +33,18 @@ def environment(contract: Document, state: StateDir) -> dict[str, str]:
         "DISABLE_TELEMETRY": "true",
         "NO_PROXY": "127.0.0.1,localhost",
         "DIG": f"dig @{contract['dns']['server']} -p {contract['dns']['port']}",
+        "CLOUDINARY_URL": _cloudinary_url(contract["cloudinary"]),
+        "CLOUDINARY_HOME": str(state.home / "cloudinary"),
         "XDG_CACHE_HOME": str(state.home / "cache"),
         "GIT_CONFIG_GLOBAL": str(state.home / "gitconfig"),
     }
+
+
+def _cloudinary_url(media: Document) -> str:
+    """Credentials and both addresses; an empty `secure` makes delivery addresses plain HTTP."""
+    host = urlsplit(media["delivery_url"]).netloc
+    options = f"upload_prefix={media['api_url']}&secure=&cname={host}"
+    return f"cloudinary://{media['api_key']}:{media['api_secret']}@{media['cloud']}?{options}"
 
 
 def exports(variables: dict[str, str]) -> list[str]:
@@ -64,6 +73,12 @@ def status(document: Document) -> list[str]:
 
 def damage(document: Document) -> list[str]:
     """What `break` shows."""
+    if "cloud" in document:
+        counts = (
+            f"assets {document['assets_before']} -> {document['assets_after']}, {document['assets_affected']} affected"
+        )
+        heading = f"{document['cloud']}: {document['how']}"
+        return [heading, f"  {document['what']}; {counts}, {document['restorable']} of them with a backup"]
     heading = f"{document['app']}: {document['how']}"
     if "done" in document:
         seen = document["seen"]
@@ -82,7 +97,7 @@ def faults(rules: list[Document]) -> list[str]:
     if not rules:
         return ["no faults"]
     return [
-        f"{one['id']}  {one['kind']}  {one['method']} {one['path']}  "
+        f"{one['id']}  {one['kind']}  {one['provider']} {one['method']} {one['path']}  "
         f"call {one['call']}, count {one['count'] or 'for ever'}, applied {one['applied']} of {one['seen']} seen"
         for one in rules
     ]
@@ -93,7 +108,7 @@ def audit(records: list[Document]) -> list[str]:
     if not records:
         return ["no write"]
     return [
-        f"{one['time']}  {one['method']:6} {one['path']}  {one['status'] or 'no answer'}"
+        f"{one['time']}  {one['provider']:10} {one['method']:6} {one['path']}  {one['status'] or 'no answer'}"
         + (f"  fault {one['fault']}" if one["fault"] else "")
         for one in records
     ]

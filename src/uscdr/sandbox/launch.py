@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from uscdr.errors import BadInput, MachineError
 from uscdr.sandbox import processes
-from uscdr.sandbox.boot.request import UpRequest
+from uscdr.sandbox.boot.request import MOST_ASSETS, UpRequest
 from uscdr.sandbox.state import StateDir, read_json, write_private
 
 _STOP_LIMIT = 20.0  # seconds the daemon has to stop everything
@@ -41,6 +41,10 @@ def checked(request: UpRequest) -> UpRequest:
     """The request with absolute paths. Raises BadInput for what cannot be meant."""
     if request.patients < 1:
         raise BadInput("--patients must be 1 or more.")
+    if not 0 <= request.assets <= MOST_ASSETS:
+        raise BadInput(f"--assets must be 0 to {MOST_ASSETS}.")
+    if request.app_source and request.assets:
+        raise BadInput("--assets are files of the clinic: not with --app-source.")
     if not request.app_source and (request.procfile or request.python or request.env_file):
         raise BadInput("--python, --env-file and --procfile need --app-source.")
     for option, text in (("--env-file", request.env_file), ("--procfile", request.procfile)):

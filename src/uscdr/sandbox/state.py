@@ -100,6 +100,11 @@ class StateDir:
         return self.root / "origin.git"
 
     @property
+    def media(self) -> Path:
+        """The media service's books and files."""
+        return self.root / "media"
+
+    @property
     def lock(self) -> Path:
         """Locked while a sandbox runs or is being started."""
         return self.root / "lock"

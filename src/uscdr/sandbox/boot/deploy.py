@@ -16,6 +16,8 @@ from uscdr.sandbox.boot.source import Source
 from uscdr.sandbox.core import Core
 from uscdr.sandbox.dns.server import HOSTNAME
 from uscdr.sandbox.dynos.group import ProcessGroup
+from uscdr.sandbox.media import clinic
+from uscdr.sandbox.media.accounts import CLOUDS
 from uscdr.sandbox.platform import addons, apps, domains
 from uscdr.sandbox.platform.dynos import scale
 from uscdr.sandbox.platform.plans import choose
@@ -48,10 +50,6 @@ def clinic_config(app: App) -> dict[str, str]:
         "ALLOWED_HOSTS": f"127.0.0.1,localhost,.herokuapp.example,{HOSTNAME}",
         "SITE_URL": app.web_url.rstrip("/"),
         "FRONTEND_URL": app.web_url.rstrip("/"),
-        "USE_CLOUDINARY": "False",
-        "CLOUDINARY_CLOUD_NAME": "usc-pis-sandbox",
-        "CLOUDINARY_API_KEY": secrets.token_hex(8),
-        "CLOUDINARY_API_SECRET": secrets.token_urlsafe(20),
         "GMAIL_CLIENT_ID": "sandbox.apps.example",
         "GMAIL_CLIENT_SECRET": secrets.token_urlsafe(16),
         "GMAIL_REFRESH_TOKEN": secrets.token_urlsafe(24),
@@ -72,7 +70,9 @@ async def deploy(core: Core, source: Source, request: UpRequest, tell: Tell) -> 
     if not request.app_source:
         await addons.provision(core, app, choose("heroku-redis:mini"))
     domains.own(core, app, HOSTNAME)
-    config = {} if request.app_source else {**clinic_config(app), "GMAIL_RELAY": core.mail.address}
+    config = {} if request.app_source else clinic_config(app) | core.media.config()
+    if not request.app_source:
+        config["GMAIL_RELAY"] = core.mail.address
     apps.set_config(core, app, {**config, **source.environment})
     if source.needs_node:
         app.buildpacks = ["heroku/nodejs", "heroku/python"]
@@ -135,6 +135,26 @@ async def fill_clinic(core: Core, app: App, request: UpRequest, manage: str) -> 
     known = {"CHECK_EMAIL": account.email, "CHECK_PASSWORD": account.password, "CHECK_TOKEN": account.token}
     await run_inside(core, app, command, known)
     return account
+
+
+async def add_uploads(core: Core, app: App, count: int) -> None:
+    """Rows of further uploads, whose files `store_files` makes."""
+    dsn = _dsn(core, app)
+    if count:
+        await asyncio.to_thread(clinic.add_uploads, dsn, count)
+
+
+async def store_files(core: Core, app: App) -> None:
+    """A file in the media service for every name that the clinic's database holds."""
+    stored = await asyncio.to_thread(clinic.stored_names, _dsn(core, app))
+    await asyncio.to_thread(clinic.seed, core.media.library.root, CLOUDS[0], stored)
+
+
+def _dsn(core: Core, app: App) -> str:
+    database = _database(core, app).database
+    if database is None:
+        raise MachineError("The app has no database.")
+    return core.cluster.admin_dsn(database.name)
 
 
 async def write_since_backup(core: Core, app: App, request: UpRequest, manage: str) -> None:

@@ -34,6 +34,7 @@ from uscdr.sandbox.faults.rules import DNS, FaultRules
 from uscdr.sandbox.fronts import Fronts
 from uscdr.sandbox.git import GitServer
 from uscdr.sandbox.logplex import LogSessions
+from uscdr.sandbox.media.port import open_port
 from uscdr.sandbox.platform.issuer import Issuer
 from uscdr.sandbox.processes import Ledger
 from uscdr.sandbox.rendezvous import RendezvousServer
@@ -101,6 +102,7 @@ async def assemble(state: StateDir, request: UpRequest, runtime: Runtime, stack:
         sessions=LogSessions(),
         signer=LinkSigner(secure_url, lifetime=request.url_lifetime),
         faults=faults,
+        media=await open_port(state.media, faults, audit, stack),
         hosting=hosting,
         certificates=Issuer(),
         api_url=f"http://127.0.0.1:{plain.port}",

@@ -9,6 +9,7 @@ from typing import Any
 from uscdr.errors import BadInput
 
 APP = "usc-pis"
+MOST_ASSETS = 5000
 
 
 def seconds(text: str) -> float:
@@ -24,6 +25,7 @@ class UpRequest:
     """Without `app_source` the packaged clinic is deployed. Ages and lifetimes are in seconds.
 
     `dns_ttl` is that of the hostname's alias, `dns_lag` the delay of the second name server, both in seconds.
+    `assets` is the number of uploads in the media service beyond those of the clinic's own data.
     `keep` is the number of manual backups that are kept, `url_lifetime` that of public backup links.
     """
 
@@ -36,6 +38,7 @@ class UpRequest:
     backup_age: float = 0.0
     keep: int = 5
     url_lifetime: float = 3600.0
+    assets: int = 0
     dns_ttl: int = 5
     dns_lag: float = 0.3
 

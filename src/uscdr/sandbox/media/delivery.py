@@ -58,7 +58,7 @@ def _find(service: MediaService, name: Name) -> Asset:
         if one == stem and suffix and name.resource_type != "raw" and _SAME.get(suffix, suffix) != asset.format:
             raise MediaError(400, f"Conversion from {asset.format} to {suffix} is not emulated")
         return asset
-    raise missing(name.public_id)
+    raise missing(names[0])
 
 
 def _check_signature(service: MediaService, cloud: str, given: str, path: str) -> None:

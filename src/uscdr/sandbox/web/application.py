@@ -20,6 +20,7 @@ from uscdr.sandbox.damage import routes as damage_routes
 from uscdr.sandbox.data import api, storage
 from uscdr.sandbox.dns import control as dns_control
 from uscdr.sandbox.faults.middleware import FaultMiddleware
+from uscdr.sandbox.media import control as media_control
 from uscdr.sandbox.platform import account as accounts
 from uscdr.sandbox.platform import addons, apps, certificates, domains, dynos, releases, services, sharing
 from uscdr.sandbox.web.errors import ApiError
@@ -119,6 +120,7 @@ def build(core: Core, log: AuditLog) -> Starlette:
         *certificates.ROUTES,
         *sharing.ROUTES,
         *dns_control.ROUTES,
+        *media_control.ROUTES,
         *api.ROUTES,
         *storage.ROUTES,
     ]
