@@ -1,0 +1,120 @@
+"""What `uscdr kit` says while it works and at its end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+
+from uscdr.scenarios.deps import now
+from uscdr.scenarios.steps.words import age, plural, size
+from uscdr.ui.console import Output
+from uscdr.ui.tables import show_table
+from uscdr.vault.build import Built
+from uscdr.vault.examine import LOST, Examination
+from uscdr.vault.manifest import Manifest, Part
+
+TELL_EVERY = 5.0
+"""Seconds between two words about the progress of one thing."""
+
+
+class Narrator:
+    """Says on stderr how a build or check goes; called from several threads."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._turn = threading.Lock()
+        self._told = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """One sentence."""
+        with self._turn:
+            self._output.say(text)
+
+    def progress(self, part: str, done: float, total: float | None, unit: str) -> None:
+        """Now and then, so much is done."""
+        with self._turn:
+            if time.monotonic() - self._told < TELL_EVERY:
+                return
+            self._told = time.monotonic()
+            amounts = [size(one) if unit == "B" else f"{one:,.0f}" for one in (done, total) if one is not None]
+            self._output.say(f"  {part}: {' of '.join(amounts)}{'' if unit == 'B' else f' {unit}'}")
+
+    def checked(self, done: int, total: int) -> None:
+        """So many objects were looked at."""
+        self.progress("checking", done, total, "objects")
+
+
+def show_built(built: Built, place: str, output: Output) -> None:
+    """The parts with their gaps, and where the kit is."""
+    card, manifest = built.card, built.manifest
+    if output.json_lines:
+        facts = card.model_dump(mode="json", include={"kit", "complete", "objects", "bytes", "manifest_sha256"})
+        output.record({**facts, "place": place, "parts": _records(manifest)})
+        return
+    show_table([_row(part) for part in manifest.parts], output)
+    for line in _gaps(manifest):
+        output.result(line)
+    verdict = "complete" if card.complete else "INCOMPLETE"
+    output.result(f"{card.kit}: {verdict}, {plural(card.objects, 'object')}, {size(card.bytes)}, in {place}")
+    output.say("Copy that directory to a place that shares nothing with this one, and print: uscdr kit card")
+
+
+def show_examination(found: Examination, output: Output) -> None:
+    """What is whole, what is in it, what could not be rebuilt from it."""
+    if output.json_lines:
+        output.record(_record(found))
+        return
+    if found.manifest is not None:
+        show_table([_row(part) for part in found.manifest.parts], output)
+        for line in (*_gaps(found.manifest), *_losses(found.manifest)):
+            output.result(line)
+    for finding in found.findings:
+        output.result(f"DAMAGE: {finding}")
+    output.result(f"{found.card.kit}: {_verdict(found)}")
+
+
+def _verdict(found: Examination) -> str:
+    old = age((now() - found.card.created_at).total_seconds())
+    count = f"{plural(found.checked, 'object')}, {size(found.bytes)}, {old} old"
+    if not found.sound:
+        return f"DAMAGED ({count}): {plural(len(found.findings), 'finding')}"
+    whole = "complete" if found.card.complete else "INCOMPLETE"
+    if found.manifest is None:
+        return f"{whole} by its card, all digests right ({count}); NOT CHECKED: what is inside (give --identity FILE)"
+    return f"{whole}, every object decrypted ({count})"
+
+
+def _record(found: Examination) -> Mapping[str, object]:
+    manifest = found.manifest
+    return {
+        "kit": found.card.kit,
+        "sound": found.sound,
+        "complete": found.card.complete,
+        "opened": manifest is not None,
+        "created_at": found.card.created_at.isoformat(),
+        "objects": found.checked,
+        "bytes": found.bytes,
+        "findings": found.findings,
+        "parts": _records(manifest) if manifest else None,
+        "lost": _losses(manifest) if manifest else None,
+    }
+
+
+def _records(manifest: Manifest) -> list[Mapping[str, object]]:
+    return [part.model_dump(mode="json") for part in manifest.parts]
+
+
+def _row(part: Part) -> dict[str, object]:
+    old = age(max(0.0, (now() - part.taken_at).total_seconds())) if part.taken_at else None
+    return {"part": part.name, "state": part.state, "age": old, "content": part.summary}
+
+
+def _gaps(manifest: Manifest) -> list[str]:
+    return [f"{part.name}: no {gap.what}: {gap.why}" for part in manifest.parts for gap in part.gaps]
+
+
+def _losses(manifest: Manifest) -> list[str]:
+    """What a rebuild would have to do without."""
+    absent = [part.name for part in manifest.parts if part.state in ("missing", "left out")]
+    return [f"could not be rebuilt from this kit: {name}: {LOST[name]}" for name in absent]
