@@ -6,6 +6,7 @@
 set -eu
 
 HEROKU_VERSION=11.10.0
+CLOUDINARY_VERSION=1.17.0
 NODE_MAJOR=20 # the oldest that this version of the client takes
 NODE_WANTED=22
 
@@ -36,6 +37,12 @@ if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt "$NODE_MAJOR" ] && [
 fi
 if [ "$(version_of heroku)" != "$HEROKU_VERSION" ]; then
     install "heroku@$HEROKU_VERSION"
+fi
+# In an environment of its own: what the client needs is no dependency of ours.
+if ! "$directory/cloudinary/bin/pip" show cloudinary-cli 2>/dev/null | grep -qx "Version: $CLOUDINARY_VERSION"; then
+    "${PYTHON:-python3}" -m venv "$directory/cloudinary"
+    "$directory/cloudinary/bin/pip" install --quiet --disable-pip-version-check \
+        "cloudinary-cli==$CLOUDINARY_VERSION" >&2
 fi
 # The client writes to its HOME whatever it is asked.
 HOME=$directory DISABLE_TELEMETRY=true HEROKU_SKIP_NEW_VERSION_CHECK=true \
