@@ -50,7 +50,7 @@ key "{key_name}" {{ algorithm {algorithm}; secret "{key}"; }};
 key "stranger" {{ algorithm {algorithm}; secret "{key}"; }};
 zone "{zone}" {{
     type primary; file "{zone}.zone"; allow-update {{ key "{key_name}"; }};
-    allow-transfer {{ key "{key_name}"; }}; notify explicit; also-notify {{ 127.0.0.1 port {second}; }};
+    allow-transfer {{ key "{key_name}"; }}; notify explicit; notify-delay 0; also-notify {{ 127.0.0.1 port {second}; }};
 }};
 zone "{foreign}" {{ type primary; file "{foreign}.zone"; }};
 zone "{platform}" {{ type primary; file "{platform}.zone"; }};

@@ -175,14 +175,12 @@ def test_a_wildcard_that_answers_for_the_name_is_told(place: Place, name: str) -
 
 
 def test_a_wrong_secret_is_found_while_reading(place: Place, name: str) -> None:
-    wrong = SecretStr("A" * 43 + "=")
-    for act in (
-        lambda zone: zone.read(name, "CNAME"),
-        lambda zone: zone.swap(name, "CNAME", alias(name, OLD), alias(name, NEW)),
-    ):
-        with pytest.raises(CredentialsRefused) as caught:
-            act(place.open(key=wrong))
-        assert "A" * 20 not in repr(caught.value.__dict__)
+    zone = place.open(key=SecretStr("A" * 43 + "="))
+    with pytest.raises(CredentialsRefused, match="secret of the key is wrong") as caught:
+        zone.read(name, "CNAME")
+    assert "A" * 20 not in repr(caught.value.__dict__)
+    with pytest.raises(CredentialsRefused):
+        zone.swap(name, "CNAME", alias(name, OLD), alias(name, NEW))
 
 
 def test_an_unknown_key_is_refused(place: Place, name: str) -> None:

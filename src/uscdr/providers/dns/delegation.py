@@ -12,14 +12,13 @@ from itertools import islice
 
 import dns.exception
 import dns.message
-import dns.rcode
 import dns.rdatatype
 
 from uscdr.errors import ProviderError
 from uscdr.models.dns import NameServer
 from uscdr.providers.dns.asking import USABLE, ask, first_usable, has_route
 from uscdr.providers.dns.names import ancestors, normal, parent
-from uscdr.providers.dns.records import soa_owner
+from uscdr.providers.dns.records import enclosing_zone
 from uscdr.providers.dns.refusals import PROVIDER
 from uscdr.providers.dns.resolvers import Resolvers
 
@@ -56,7 +55,7 @@ def delegation_among(name: str, servers: Sequence[NameServer], *, timeout: float
     """The zone that `name` is in by the word of the given servers; `ProviderError` when none hosts it."""
     for ancestor in ancestors(name):
         answer = first_usable(servers, ancestor, "SOA", timeout=timeout)
-        owner = None if answer is None else soa_owner(answer)
+        owner = None if answer is None else enclosing_zone(answer, ancestor)
         if owner is not None:
             return Delegation(owner, tuple(servers))
     raise ProviderError(
@@ -77,7 +76,7 @@ class _Search:
     def zone_of(self, name: str) -> str:
         """The zone that holds `name`, by the SOA that any answer about it carries; empty for the root."""
         for ancestor in ancestors(name):
-            owner = soa_owner(self._resolvers.ask(ancestor, "SOA"))
+            owner = enclosing_zone(self._resolvers.ask(ancestor, "SOA"), ancestor)
             if owner is not None:
                 return owner
         return ""

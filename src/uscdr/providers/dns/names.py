@@ -38,5 +38,5 @@ def ancestors(name: str) -> Iterator[str]:
 
 
 def is_within(name: str, zone: str) -> bool:
-    """Whether `name` is the zone's apex or lies below it."""
-    return name == zone or name.endswith(f".{zone}")
+    """Whether `name` is the zone's apex or lies below it. The root is an empty name."""
+    return not zone or name == zone or name.endswith(f".{zone}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import dns.exception
 import dns.message
 import dns.rdata
@@ -11,7 +13,7 @@ import dns.rrset
 
 from uscdr.errors import BadInput
 from uscdr.models.dns import RecordSet, RecordType
-from uscdr.providers.dns.names import normal, wire_name
+from uscdr.providers.dns.names import is_within, normal, wire_name
 
 SWAPPABLE: frozenset[RecordType] = frozenset({"A", "AAAA", "ALIAS", "CNAME", "TXT"})
 """What a recovery may change; a zone's own SOA, NS and CAA are not its business."""
@@ -37,20 +39,23 @@ def answered(message: dns.message.Message, name: str, record_type: RecordType) -
     return None if rrset is None else from_wire(name, record_type, rrset)
 
 
-def serial(message: dns.message.Message) -> int | None:
-    """The zone's serial, where an answer carries its SOA."""
-    for rrset in (*message.answer, *message.authority):
-        if rrset.rdtype == dns.rdatatype.SOA:
-            return int(rrset[0].serial)
-    return None
+def serial(message: dns.message.Message, zone: str) -> int | None:
+    """The serial of `zone`, where an answer carries its SOA."""
+    return next((int(rrset[0].serial) for owner, rrset in _authorities(message) if owner == zone), None)
 
 
-def soa_owner(message: dns.message.Message) -> str | None:
-    """The name of the zone whose SOA an answer carries, as answer or as proof that there is none."""
+def enclosing_zone(message: dns.message.Message, name: str) -> str | None:
+    """The zone that `name` is in, by the SOA in an answer about it: the answer, or the proof that there is none.
+
+    Behind an alias a server may go on with the alias's target, whose zone is another.
+    """
+    return next((owner for owner, _ in _authorities(message) if is_within(name, owner)), None)
+
+
+def _authorities(message: dns.message.Message) -> Iterator[tuple[str, dns.rrset.RRset]]:
     for rrset in (*message.answer, *message.authority):
         if rrset.rdtype == dns.rdatatype.SOA:
-            return normal(rrset.name.to_text())
-    return None
+            yield normal(rrset.name.to_text()), rrset
 
 
 def _rdata(record_type: RecordType, value: str) -> dns.rdata.Rdata:

@@ -106,7 +106,7 @@ class DnsVerifier:
 
     def _serial(self, server: NameServer, zone: str) -> int | None:
         _, message = attempt(server, zone, "SOA", timeout=self._timeout)
-        return None if message is None else serial(message)
+        return None if message is None else serial(message, zone)
 
     def _addresses(self, delegation: Delegation, target: str) -> frozenset[str]:
         return frozenset(self._survey(delegation).addresses(normal(target)) or ()) if target else frozenset()
