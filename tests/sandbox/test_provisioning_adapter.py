@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from live_sandbox import Live, until
-from uscdr.errors import Conflict, NotFound, ProviderError
+from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError
 from uscdr.models.provision import Build, SourceArchive
 from uscdr.providers.heroku.client import HerokuClient
 from uscdr.providers.heroku.deploys import HerokuDeploys
@@ -231,3 +231,34 @@ def test_a_lost_answer_of_a_build_is_found_again(
     found = until(lambda: [one for one in deploys.builds(new_app) if one.checksum == f"SHA256:{tiny.sha256}"])
     assert [one.commit for one in found] == [tiny.commit]
     until(lambda: deploys.build(new_app, found[0].id).status != "pending")
+
+
+def test_a_private_repository_over_https_is_read_with_the_users_credentials(
+    live: Live, tmp_path: Path, new_app: str
+) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "Procfile").write_text("web: python -m http.server $PORT\n")
+    (tmp_path / "tree" / "requirements.txt").write_text("\n")
+    pushed = committed(tmp_path / "tree")
+    config = tmp_path / "gitconfig"
+    token = live.contract["heroku"]["token"]
+    config.write_text(f'[credential]\nhelper = "!f() {{ echo username=x; echo password={token}; }}; f"\n')
+    config.chmod(0o600)
+    trusting = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_SSL_CAINFO": live.contract["ca_file"]}
+    url = f"https://{live.contract['heroku']['git_host']}/{new_app}.git"
+    subprocess.run(
+        ["git", "push", "-q", url, "main"],
+        cwd=tmp_path / "tree",
+        env={**trusting, "GIT_CONFIG_GLOBAL": str(config)},
+        check=True,
+        capture_output=True,
+    )
+    with_helper = {**trusting, "GIT_CONFIG_GLOBAL": str(config)}
+    source = GitSource(url, cache=tmp_path / "https", timeout=60, env=with_helper)
+    assert source.archive("main", tmp_path / "a").sha256 == pushed.archive("main", tmp_path / "b").sha256
+    assert token not in "".join(path.read_text() for path in (tmp_path / "https").rglob("config"))
+    with pytest.raises(CredentialsRefused):
+        GitSource(url, cache=tmp_path / "no", timeout=60, env=trusting).resolve("main")
+    untrusting = {name: value for name, value in with_helper.items() if name != "GIT_SSL_CAINFO"}
+    with pytest.raises(ProviderError, match="certificate was not accepted"):
+        GitSource(url, cache=tmp_path / "no", timeout=60, env=untrusting).resolve("main")

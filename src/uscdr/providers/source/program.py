@@ -80,7 +80,7 @@ def environment(env: Mapping[str, str]) -> dict[str, str]:
         passed |= {f"GIT_CONFIG_KEY_{place}": key, f"GIT_CONFIG_VALUE_{place}": value}
     return {
         "GIT_ASKPASS": "",
-        "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+        "SSH_ASKPASS_REQUIRE": "never",
         **passed,
         "GIT_CONFIG_COUNT": str(count + len(_OURS)),
         "GIT_TERMINAL_PROMPT": "0",

@@ -27,6 +27,7 @@ from uscdr.errors import (
     ProviderError,
     UscdrError,
 )
+from uscdr.providers.source import tarball
 from uscdr.providers.source.git_source import GitSource
 
 Serve = Callable[..., str]
@@ -278,6 +279,27 @@ def command_lines() -> Iterator[str]:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             yield path.read_text(errors="replace")
+
+
+def test_a_pack_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"x" * 100_000
+        raise Interrupted("stopped")
+
+    with pytest.raises(Interrupted):
+        tarball.pack(broken(), tmp_path / "out" / "x.tar.gz")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to another user")
+def test_a_repository_of_another_user_is_left_to_the_person(
+    source: GitSource, repository: Path, tmp_path: Path
+) -> None:
+    for path in (repository, *repository.rglob("*")):
+        os.chown(path, 65534, 65534)
+    with pytest.raises(MachineError, match="belongs to another user") as caught:
+        source.archive("main", tmp_path / "out")
+    assert "safe.directory" in caught.value.next_action
 
 
 @pytest.fixture
