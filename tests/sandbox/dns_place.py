@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +19,9 @@ import dns.update
 from dns.message import Message
 
 from uscdr.sandbox.dns import server
+from uscdr.sandbox.dns.cloudflare import build
 from uscdr.sandbox.faults.rules import FaultRules, Rule
+from uscdr.sandbox.web.server import HttpServer
 
 LIMIT = 5.0
 T = TypeVar("T")
@@ -91,3 +93,18 @@ def opened(spec: server.DnsSpec, targets: tuple[str, ...] = ()) -> Iterator[Plac
         loop.call_soon_threadsafe(loop.stop)
         thread.join(LIMIT)
         loop.close()
+
+
+@contextmanager
+def records_api(place: Place) -> Iterator[str]:
+    """The records API of these servers, by its URL."""
+    server = HttpServer()
+
+    def run(work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, place.loop).result(LIMIT)
+
+    run(server.start(build(place.hosting)))
+    try:
+        yield f"http://127.0.0.1:{server.port}/client/v4"
+    finally:
+        run(server.stop())
