@@ -25,6 +25,8 @@ class Book:
     details: dict[AssetKey, AssetDetails] = field(default_factory=dict)
     digests: dict[tuple[AssetKey, int], str] = field(default_factory=dict)
     """MD5 of bytes that were fetched, by key and version."""
+    sizes: dict[AssetKey, int] = field(default_factory=dict)
+    """Bytes that were fetched."""
     refused: set[AssetKey] = field(default_factory=set)
     """What the service's backup did not bring back when asked."""
     lock: threading.Lock = field(default_factory=threading.Lock)

@@ -1,0 +1,195 @@
+"""What the steps of `recover media` share: the cloud, the copies, and one look at both sides."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from uscdr.engine.step import Tell
+from uscdr.errors import BadInput, NotFound
+from uscdr.models.base import Fact
+from uscdr.models.events import Call
+from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, KnownAsset, ResourceType
+from uscdr.pool import run_all
+from uscdr.providers.ports.media import Media
+from uscdr.scenarios.deps import MediaPlace
+from uscdr.scenarios.media.allowance import within
+from uscdr.scenarios.media.book import Book
+from uscdr.scenarios.media.compare import State
+from uscdr.scenarios.media.estimate import WORKERS
+from uscdr.scenarios.media.names import digest
+from uscdr.scenarios.media.repair import has_file, undecided
+from uscdr.scenarios.media.survey import Held, Survey, held, resolve
+from uscdr.scenarios.steps.base import DepsStep
+
+S = TypeVar("S", bound=Fact)
+R = TypeVar("R", bound=Fact)
+T = TypeVar("T")
+
+SURVEY_AGE = 1800.0
+"""Seconds for which a look at thousands of files counts: writes are found again by their own answers."""
+RESERVE = 100
+"""Calls kept for the restores and the last listing."""
+MOST_BY_CHANCE = 200
+"""Files compared by their bytes when the copy does not know their version; the rest is left to the verification."""
+PROVIDER = "cloudinary"
+UNDELIVERED = "undelivered"
+"""Stands for the digest of a file that is listed and not delivered."""
+
+
+class MediaStep(DepsStep[S, R], Generic[S, R]):
+    """A step that works on a cloud."""
+
+    @property
+    def place(self) -> MediaPlace:
+        """Where the media are. Raises BadInput when none are configured."""
+        if self._deps.media is None:
+            raise BadInput(
+                "This target has no media service.",
+                next_action="Add `cloudinary: {cloud: NAME}` to the target in scenarios.yaml.",
+            )
+        return self._deps.media
+
+    @property
+    def book(self) -> Book:
+        """What this process has seen."""
+        return self.place.book
+
+    @property
+    def another(self) -> bool:
+        """Whether the files go to another cloud than the configured one."""
+        return self.place.open_new is not None
+
+    def cloud(self) -> Media:
+        """The cloud that is worked on, opened once."""
+        book = self.book
+        if book.target is None:
+            book.target = (self.place.open_new or self.place.open_old)()
+        return book.target
+
+    def allowed(self, call: Callable[[], T], tell: Tell) -> T:
+        """A call within the hourly allowance."""
+        return within(call, self._deps.stop, tell)
+
+    def together(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
+        """Several at once, never more than WORKERS; Ctrl-C is seen between them."""
+        return run_all(tasks, workers=WORKERS, stop=self._deps.stop.event)
+
+    def copies(self, tell: Tell) -> Mapping[AssetKey, KnownAsset]:
+        """The inventory of the kit or folder, read once."""
+        book = self.book
+        if book.copies is None:
+            files = self.place.files
+            if files is not None:
+                tell.progress(f"reading the inventory of {files.name}")
+            book.copies = {} if files is None else files.inventory()
+        return book.copies
+
+    def survey(self, tell: Tell, *, fresh: bool = False) -> Survey:
+        """Both sides; looked at anew when asked, or when the last look is too old."""
+        book = self.book
+        if book.survey is None or fresh or book.survey.age > SURVEY_AGE:
+            survey = Survey()
+            for kind in RESOURCE_TYPES:
+                survey.held |= self.allowed(partial(self._list, kind, tell), tell)
+            self._resolve(survey, tell)
+            book.survey = survey
+        return book.survey
+
+    def _list(self, kind: ResourceType, tell: Tell) -> dict[AssetKey, Held]:
+        found: dict[AssetKey, Held] = {}
+        for page in self.cloud().list_assets(kind):
+            self._deps.stop.check()
+            found |= {asset.key: held(asset) for asset in page}
+            tell.progress(f"listing {kind} files", len(found))
+        return found
+
+    def _resolve(self, survey: Survey, tell: Tell) -> None:
+        settings = self._deps.config.media
+        configured = self._deps.target.cloudinary
+        clouds = {self.cloud().cloud} | ({configured.cloud} if configured else set())
+        tell.progress("reading what the database refers to")
+        references = self._deps.database().file_references(settings.references)
+        resolve(survey, references, settings, clouds=frozenset(clouds), known=self.copies(tell))
+
+    def fetch_digests(self, keys: Iterable[AssetKey], survey: Survey, tell: Tell) -> None:
+        """Download files and keep the MD5 of their bytes: delivery draws on no allowance."""
+        wanted = [key for key in keys if (key, survey.held[key].version) not in self.book.digests]
+        done: list[AssetKey] = []
+
+        def one(key: AssetKey) -> None:
+            found, fetched = self._digest(key, survey.held[key])
+            with self.book.lock:
+                self.book.sizes[key] = fetched
+                self.book.digests[key, survey.held[key].version] = found
+                done.append(key)
+            tell.progress("comparing bytes", len(done), len(wanted), "files")
+
+        self.together([partial(one, key) for key in wanted])
+
+    def _digest(self, key: AssetKey, there: Held) -> tuple[str, int]:
+        asset = Asset(key=key, version=there.version, format=there.format, bytes=there.bytes)
+        destination: Path = self._deps.work / f"media-{secrets.token_hex(6)}"
+        try:
+            done = self.cloud().download(asset, destination)
+        except NotFound:
+            return UNDELIVERED, 0
+        else:
+            return done.md5, done.size
+        finally:
+            destination.unlink(missing_ok=True)
+
+    def look_closer(self, survey: Survey, tell: Tell) -> None:
+        """Files of the known size in another version: their bytes decide, unless another cloud was just filled."""
+        if self.another:
+            return
+        copies = self.copies(tell)
+        unproven = [key for key, state in self.book.states().items() if state is State.UNPROVEN]
+        sure = [key for key in unproven if copies[key].version]
+        others = [key for key in unproven if not copies[key].version]
+        # Seeded: a second look compares the same files.
+        some = random.Random(len(others)).sample(others, min(MOST_BY_CHANCE, len(others)))  # noqa: S311 - no secret
+        self.fetch_digests([*sure, *some], survey, tell)
+
+    def look_at_versions(self, tell: Tell) -> None:
+        """Ask for the versions of changed files, one call each; where the allowance is short, a copy needs none."""
+        book, copies, quota = self.book, self.copies(tell), self.cloud().quota
+        keys = [] if self.another else undecided(book.states(), book.details)
+        short = quota is not None and quota.remaining < len(keys) + RESERVE
+        wanted = [key for key in keys if not (short and has_file(copies, key))]
+        done: list[AssetKey] = []
+
+        def one(key: AssetKey) -> None:
+            found = self.allowed(lambda: self._details(key), tell)
+            with book.lock:
+                book.details[key] = found
+                done.append(key)
+                if found.asset.etag:
+                    book.digests[key, found.asset.version] = found.asset.etag
+            tell.progress("asking for versions", len(done), len(wanted), "files")
+
+        self.together([partial(one, key) for key in wanted])
+
+    def _details(self, key: AssetKey) -> AssetDetails:
+        try:
+            return self.cloud().details(key)
+        except NotFound:
+            return AssetDetails(asset=Asset(key=key))
+
+    def places(self, keys: Iterable[AssetKey], survey: Survey) -> tuple[str, ...]:
+        """The rows that refer to these files, for people: no name among them."""
+        return tuple(f"{place} ({digest(key)})" for key in keys for place in survey.wanted[key].places)
+
+
+def asks(request: str) -> Call:
+    """A call to the media service that only reads."""
+    return Call(provider=PROVIDER, request=request, writes=False)
+
+
+def changes(request: str) -> Call:
+    """A call to the media service that changes something."""
+    return Call(provider=PROVIDER, request=request, writes=True)

@@ -1,0 +1,153 @@
+"""Assessment of the media: the service, its allowance, and every file that the database refers to. Reads only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.errors import ProviderError
+from uscdr.models.heroku import StatusReport
+from uscdr.models.media import MediaUsage
+from uscdr.scenarios.media.compare import State, replaced_since_stored
+from uscdr.scenarios.media.forbidden import FORBIDDEN, ORPHANS_STAY
+from uscdr.scenarios.media.survey import Survey
+from uscdr.scenarios.results_media import MediaSeen, Skew
+from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks
+from uscdr.scenarios.steps.words import age, plural, size, sql
+
+
+class MediaLook(MediaStep[MediaSeen, MediaSeen]):
+    """What is there, what is missing, what is not what it was."""
+
+    result = MediaSeen
+    fresh_for = SURVEY_AGE
+
+    def probe(self, view: View, tell: Tell) -> MediaSeen:
+        """Ask the status page, the service, the database; compare."""
+        status = self._status(tell)
+        try:
+            self.allowed(self.cloud().ping, tell)
+            usage = self.allowed(self.cloud().usage, tell)
+            survey = self.survey(tell, fresh=True)
+        except ProviderError:
+            tell.warn(f"The media service's own status page: {_status_words(status)}.")
+            raise
+        self.look_closer(survey, tell)
+        return self._seen(status, usage, survey)
+
+    def _status(self, tell: Tell) -> StatusReport | None:
+        try:
+            return self.place.status.current()
+        except ProviderError as error:
+            tell.warn(f"The media service's status page could not be read: {error.message}")
+            return None
+
+    def _seen(self, status: StatusReport | None, usage: MediaUsage, survey: Survey) -> MediaSeen:
+        states = Counter(self.book.states().values())
+        there = Counter(key.resource_type for key, asset in survey.held.items() if not asset.placeholder)
+        orphans = list(survey.orphans())
+        files = self.place.files
+        return MediaSeen(
+            cloud=self.cloud().cloud,
+            another=self.another,
+            systems=status.systems if status else (),
+            incidents=status.incidents if status else (),
+            plan=usage.plan,
+            storage_bytes=usage.storage_bytes,
+            allowance=self.cloud().quota,
+            assets={str(kind): number for kind, number in sorted(there.items())},
+            placeholders=sum(asset.placeholder for asset in survey.held.values()),
+            copies=files.name if files else "",
+            rows=survey.rows,
+            files=len(survey.wanted),
+            present=states[State.PRESENT],
+            deleted=states[State.DELETED],
+            missing=states[State.MISSING],
+            changed=states[State.CHANGED],
+            unproven=states[State.UNPROVEN],
+            replaced=replaced_since_stored(survey, self.book.copies or {}),
+            orphans=len(orphans),
+            elsewhere=survey.elsewhere,
+            absolute=survey.absolute,
+            absent=survey.absent,
+            skew=skew(survey),
+        )
+
+    def plan(self, seen: MediaSeen, view: View) -> Action:
+        """Say what is damaged."""
+        calls = (
+            asks("GET /ping"),
+            asks("GET /usage"),
+            asks("GET /resources/{image,raw,video}/upload (pages of 500)"),
+            sql("SELECT key, name of file FROM every configured column"),
+        )
+        return Action("read", "; ".join(_words(seen)), calls, ("cld admin ping", "cld admin usage"))
+
+
+def skew(survey: Survey) -> Skew:
+    """Which of the two sides is older, and how many files that concerns."""
+    rows = max((wanted.written for wanted in survey.wanted.values()), default=0.0)
+    files = max((asset.created for asset in survey.held.values() if not asset.placeholder), default=0.0)
+    behind = sum(1 for key, one in survey.wanted.items() if one.written > files and key not in survey.held)
+    ahead = sum(1 for key in survey.orphans() if survey.held[key].created > rows)
+    return Skew(
+        newest_reference=_moment(rows),
+        newest_asset=_moment(files),
+        missing_after_newest_asset=behind if files else 0,
+        orphans_after_newest_reference=ahead if rows else 0,
+    )
+
+
+def _moment(seconds: float) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+
+def _status_words(status: StatusReport | None) -> str:
+    if status is None:
+        return "not known"
+    bad = [f"{one.system} {one.status}" for one in status.systems if one.status != "green"]
+    return ", ".join(bad) + f"; {plural(len(status.incidents), 'incident')}" if bad else "all green"
+
+
+def _words(seen: MediaSeen) -> list[str]:
+    parts = [(seen.deleted, "deleted (backup kept)"), (seen.missing, "missing"), (seen.changed, "changed")]
+    bad = ", ".join(f"{number:,} {word}" for number, word in parts if number)
+    words = [
+        f"{seen.cloud}: {plural(seen.files, 'file')} referred to by {plural(seen.rows, 'row')}, "
+        + (bad or "every one there"),
+        _service_words(seen),
+    ]
+    if seen.orphans:
+        words.append(f"{plural(seen.orphans, 'file')} without a row. {ORPHANS_STAY}")
+    if seen.replaced:
+        words.append(f"{plural(seen.replaced, 'file')} replaced since first stored; no inventory tells if rightly")
+    if seen.elsewhere:
+        words.append(f"{plural(seen.elsewhere, 'row')} naming files that lie elsewhere")
+    if seen.absent:
+        words.append("columns not in the database: " + ", ".join(seen.absent))
+    return words + _skew_words(seen.skew)
+
+
+def _service_words(seen: MediaSeen) -> str:
+    bad = [f"{one.system} {one.status}" for one in seen.systems if one.status != "green"]
+    status = "its status page was not read" if not seen.systems else ", ".join(bad) or "all green"
+    quota = seen.allowance
+    left = "" if quota is None else f", {quota.remaining:,} of {quota.limit:,} calls left this hour"
+    return f"service: {status}; plan {seen.plan or 'unknown'}, {size(seen.storage_bytes)}{left}"
+
+
+def _skew_words(found: Skew) -> list[str]:
+    words = []
+    if found.missing_after_newest_asset:
+        words.append(
+            f"{plural(found.missing_after_newest_asset, 'missing file')} newer than every file there: the media are "
+            f"{age(abs(found.seconds or 0))} behind the database"
+        )
+    if found.orphans_after_newest_reference:
+        words.append(
+            f"{plural(found.orphans_after_newest_reference, 'file')} newer than every row: the database is "
+            f"{age(abs(found.seconds or 0))} behind the media. Never run deleteorphanedmedia now: "
+            + FORBIDDEN["deleteorphanedmedia"]
+        )
+    return words

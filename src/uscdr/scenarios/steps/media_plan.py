@@ -1,0 +1,70 @@
+"""What will be brought back, from where, at which cost; and what nobody has any more."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.scenarios.deps import now
+from uscdr.scenarios.media.compare import State
+from uscdr.scenarios.media.estimate import effort
+from uscdr.scenarios.results_media import MediaPlanned, MediaSeen
+from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks
+from uscdr.scenarios.steps.words import age, plural, size
+
+
+class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
+    """Decides for every file. For a changed one the service is asked for its versions, one call each."""
+
+    result = MediaPlanned
+    fresh_for = SURVEY_AGE
+
+    def ready(self, view: View) -> str | None:
+        """After the look."""
+        return None if view.get(MediaSeen) else "known when the media have been looked at"
+
+    def probe(self, view: View, tell: Tell) -> MediaPlanned:
+        """Look at the versions of changed files; decide; reckon."""
+        survey = self.survey(tell)
+        self.look_at_versions(tell)
+        repairs, cloud = self.book.repairs(own_backup=not self.another), self.cloud()
+        listed = Counter(key.resource_type for key in survey.held)
+        return MediaPlanned(
+            from_backup=repairs.from_backup,
+            asked=sum(self.book.states()[key] is State.MISSING for key in repairs.restore),
+            from_copies=len(repairs.upload),
+            lost=len(repairs.lost),
+            unavailable=self.places(repairs.lost, survey),
+            effort=effort(
+                repairs,
+                self.copies(tell),
+                listed=[listed[kind] for kind in ("image", "raw", "video")],
+                quota=cloud.quota,
+                now=now(),
+            ),
+        )
+
+    def plan(self, seen: MediaPlanned, view: View) -> Action:
+        """Say it before anything starts."""
+        calls = (asks("GET /resources/{type}/upload/… ?versions=true (one for each changed file)"),)
+        return Action("read", "; ".join(_words(seen)), calls)
+
+
+def _words(seen: MediaPlanned) -> list[str]:
+    cost = seen.effort
+    if not (seen.from_backup or seen.from_copies or seen.lost):
+        return ["nothing has to be brought back"]
+    words = [f"{plural(seen.from_backup, 'file')} from the service's own backup"]
+    if seen.asked:
+        words.append(f"{seen.asked:,} of them are only asked for: the service does not list them as deleted")
+    if seen.from_copies:
+        words.append(f"{plural(seen.from_copies, 'file')} uploaded again, {size(cost.upload_bytes)}")
+    if seen.lost:
+        words.append(f"{plural(seen.lost, 'file')} that neither backup nor copy has: " + _first(seen.unavailable))
+    wait = f", of which {age(cost.wait_seconds)} waiting for the hourly allowance" if cost.wait_seconds else ""
+    return [*words, f"about {plural(cost.calls, 'call')} and {age(cost.seconds)}{wait}"]
+
+
+def _first(places: tuple[str, ...], most: int = 5) -> str:
+    more = f" and {len(places) - most:,} more (all in the run's report)" if len(places) > most else ""
+    return ", ".join(places[:most]) + more

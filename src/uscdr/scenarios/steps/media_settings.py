@@ -1,0 +1,136 @@
+"""The application's config vars for its media: the right cloud, and the one value that switches it on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.engine.wait import Patience, until
+from uscdr.errors import CheckFailed
+from uscdr.models.base import Fact
+from uscdr.models.events import Call
+from uscdr.models.heroku import Release
+from uscdr.scenarios.results_media import MediaSettingsSet, MediaUploaded
+from uscdr.scenarios.steps.media_base import MediaStep
+from uscdr.scenarios.steps.words import reads, writes
+
+RELEASE_LIMIT = 900.0
+SWITCH, ON = "USE_CLOUDINARY", "True"
+"""Only this very word switches the media service on."""
+CLOUD, KEY, SECRET = "CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET"
+UNREAD = "DEFAULT_FILE_STORAGE"
+
+
+class SettingsSeen(Fact):
+    """Names of variables that are not what they must be, the newest release, and what nothing reads."""
+
+    wrong: tuple[str, ...]
+    release: int | None = None
+    pending: bool = False
+    unread: bool = False
+
+
+class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
+    """One call for all variables: it makes one release, whose end is awaited."""
+
+    result = MediaSettingsSet
+
+    def ready(self, view: View) -> str | None:
+        """The application is pointed at a cloud that has its files."""
+        return None if view.get(MediaUploaded) else "compared when the files are back"
+
+    def probe(self, view: View, tell: Tell) -> SettingsSeen:
+        """Compare without showing a value."""
+        now = self._deps.platform.config_vars(self._deps.app)
+        newest = self._newest()
+        wanted = self._wanted()
+        return SettingsSeen(
+            wrong=tuple(name for name, value in wanted.items() if name not in now or not _same(now[name], value)),
+            release=newest.version if newest else None,
+            pending=newest is not None and newest.status == "pending",
+            unread=UNREAD in now,
+        )
+
+    def _wanted(self) -> Mapping[str, SecretStr]:
+        switch = {SWITCH: SecretStr(ON)}
+        if self.place.account is None:
+            return switch
+        account = self.place.account()
+        return {CLOUD: SecretStr(account.cloud), KEY: SecretStr(account.api_key), SECRET: account.api_secret, **switch}
+
+    def _newest(self) -> Release | None:
+        return next(iter(self._deps.platform.releases(self._deps.app, limit=1)), None)
+
+    def plan(self, seen: SettingsSeen, view: View) -> Action:
+        """Nothing to do when all are right."""
+        note = f" ({UNREAD} is set and read by nothing: this Django has no such setting)" if seen.unread else ""
+        if not seen.wrong and not seen.pending:
+            return Action(
+                "noop", f"the media config vars are right{note}", (), (f"heroku config --app {self._deps.app}",)
+            )
+        if not seen.wrong:
+            return Action("change", f"release v{seen.release} is awaited{note}", self._calls()[1:])
+        names = ", ".join(seen.wrong)
+        return Action("change", f"set in one call: {names}{note}", self._calls(), (self._manual(seen),))
+
+    def _calls(self) -> tuple[Call, ...]:
+        app = self._deps.app
+        return writes("PATCH", f"/apps/{app}/config-vars"), reads("GET", f"/apps/{app}/releases")
+
+    def _manual(self, seen: SettingsSeen) -> str:
+        pairs = " ".join(f"{name}={ON if name == SWITCH else '$' + name}" for name in seen.wrong)
+        return f"heroku config:set {pairs} --app {self._deps.app}"
+
+    def baseline(self, seen: SettingsSeen) -> dict[str, Any]:
+        """Names only."""
+        return {"wrong": list(seen.wrong), "release": seen.release}
+
+    def apply(self, seen: SettingsSeen, view: View, tell: Tell) -> MediaSettingsSet:
+        """Set what is wrong, then wait for the release that follows."""
+        wanted = self._wanted()
+        if seen.wrong:
+            self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.wrong})
+        release = self._await(tell, after=seen.release if seen.wrong else None)
+        return MediaSettingsSet(changed=seen.wrong, release=release.version)
+
+    def _await(self, tell: Tell, *, after: int | None) -> Release:
+        app = self._deps.app
+        patience = Patience("the release of the new config vars", RELEASE_LIMIT, f"heroku releases --app {app}")
+
+        def look() -> Release | None:
+            newest = self._newest()
+            tell.progress(f"waiting for release v{newest.version}" if newest else "waiting for a release")
+            return newest
+
+        def ended(newest: Release | None) -> bool:
+            return newest is not None and newest.version > (after or 0) and newest.status != "pending"
+
+        release = until(look, ended, patience, self._deps.stop)
+        if release is None or release.status != "succeeded":
+            raise CheckFailed(
+                f"Release v{release.version if release else '?'} of the new config vars did not succeed.",
+                why="Its release phase failed; the dynos still run with the old ones.",
+                next_action=f"heroku releases:output --app {app}; then: uscdr recover app",
+            )
+        return release
+
+    def unchanged(self, seen: SettingsSeen, view: View) -> MediaSettingsSet:
+        """They were right already."""
+        return MediaSettingsSet(release=seen.release)
+
+    def confirm_effect(self, result: MediaSettingsSet, view: View, tell: Tell) -> str:
+        """Compare once more."""
+        left = self.probe(view, tell).wrong
+        if left:
+            raise CheckFailed(
+                "Config vars are not what was set: " + ", ".join(left) + ".",
+                next_action=f"Somebody else changed them: heroku releases --app {self._deps.app}",
+            )
+        return f"{', '.join(result.changed) or 'nothing'} set; release v{result.release} succeeded"
+
+
+def _same(now: SecretStr, wanted: SecretStr) -> bool:
+    return now.get_secret_value() == wanted.get_secret_value()

@@ -1,0 +1,150 @@
+"""Files that no backup gave back are put back from a copy, under the same ids and tags, file by file."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.errors import AnswerLost, CheckFailed
+from uscdr.models.base import Fact
+from uscdr.models.media import Asset, AssetKey, KnownAsset
+from uscdr.scenarios.media.compare import State, judge
+from uscdr.scenarios.media.survey import held
+from uscdr.scenarios.results_media import MediaPlanned, MediaUploaded
+from uscdr.scenarios.steps.media_base import MediaStep, changes
+from uscdr.scenarios.steps.words import plural, size
+
+MOST_TRIES = 3
+
+
+class UploadSeen(Fact):
+    """What has to be uploaded now: files, bytes, and how many of them replace something that is there."""
+
+    files: int
+    bytes: int
+    replaced: int
+
+
+class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
+    """What is there already, whole, is seen by looking: a resumed run uploads no finished file again."""
+
+    result = MediaUploaded
+    _damaged: int = 0
+
+    def ready(self, view: View) -> str | None:
+        """After the plan of repair."""
+        return None if view.get(MediaPlanned) else "known when it is known what has to come back"
+
+    def probe(self, view: View, tell: Tell) -> UploadSeen:
+        """Look at both sides."""
+        survey = self.survey(tell)
+        self.look_closer(survey, tell)
+        self.look_at_versions(tell)
+        wanted, copies = self._wanted(), self.copies(tell)
+        there = [key for key in wanted if key in survey.held and not survey.held[key].placeholder]
+        return UploadSeen(files=len(wanted), bytes=sum(copies[key].bytes for key in wanted), replaced=len(there))
+
+    def _wanted(self) -> tuple[AssetKey, ...]:
+        return self.book.repairs(own_backup=not self.another).upload
+
+    def plan(self, seen: UploadSeen, view: View) -> Action:
+        """Nothing to do when every file is there, or no copy has what is not."""
+        files = self.place.files
+        if not seen.files or files is None:
+            return Action("noop", "nothing to upload" if files else "nothing to upload: no kit and no folder was named")
+        words = f"{plural(seen.files, 'file')}, {size(seen.bytes)}, from {files.name} into {self.cloud().cloud}"
+        if seen.replaced:
+            words += f"; {seen.replaced:,} of them replace a file that is not the one known"
+        calls = (changes("POST /{type}/upload (public_id, overwrite, invalidate, tags)"),)
+        return Action("change", words, calls, ("cld uploader upload FILE public_id=… resource_type=… overwrite=true",))
+
+    def baseline(self, seen: UploadSeen) -> dict[str, Any]:
+        """Counts."""
+        return {"files": seen.files, "cloud": self.cloud().cloud}
+
+    def apply(self, seen: UploadSeen, view: View, tell: Tell) -> MediaUploaded:
+        """One after another on a few connections; what fails for good ends the step, what is done stays done."""
+        wanted, copies, sizes = self._wanted(), self.copies(tell), list[int]()
+
+        def one(key: AssetKey) -> None:
+            if self._put_back(key, copies[key], tell):
+                with self.book.lock:
+                    sizes.append(copies[key].bytes)
+            tell.progress("uploading", len(sizes), len(wanted), "files")
+
+        self.together([partial(one, key) for key in wanted])
+        return MediaUploaded(uploaded=len(sizes), bytes=sum(sizes), damaged=self._damaged)
+
+    def _put_back(self, key: AssetKey, known: KnownAsset, tell: Tell) -> bool:
+        files = self.place.files
+        if files is None:
+            return False
+        try:
+            with files.open(key) as path:
+                asset = self._uploaded(key, path, self._like(key, known), tell)
+        except CheckFailed as error:
+            # One damaged copy must not keep the others from coming back; the verification names its rows.
+            tell.warn(f"A copy is not usable: {error.message}")
+            with self.book.lock:
+                self._damaged += 1
+            return False
+        if judge(held(asset), known) in (State.CHANGED, State.MISSING, State.DELETED):
+            raise CheckFailed(
+                "The service stored something else than what was sent.",
+                why=f"{size(asset.bytes)} instead of {size(known.bytes)}, or another digest.",
+                next_action="Look for an incoming transformation or moderation in the cloud's upload settings.",
+            )
+        with self.book.lock:
+            if self.book.survey is not None:
+                self.book.survey.note(asset)
+            if asset.etag:
+                self.book.digests[key, asset.version] = asset.etag
+        return True
+
+    def _uploaded(self, key: AssetKey, path: Path, like: Asset, tell: Tell) -> Asset:
+        """One file; after a lost answer it is looked for before it is sent again."""
+        survey = self.survey(tell)
+        before = survey.held.get(key)
+        for _ in range(MOST_TRIES):
+            try:
+                return self.allowed(partial(self.cloud().upload, key, path, like=like), tell)
+            except AnswerLost:
+                there = self.allowed(partial(self.cloud().look_up, [key]), tell).get(key)
+            if there is not None and there.present and (before is None or there.version != before.version):
+                return there
+        self.book.forget()
+        raise AnswerLost(
+            "A file was sent to the service; whether it was stored is not known.",
+            provider="Cloudinary",
+            why=f"{MOST_TRIES} answers in a row were lost.",
+            next_action="uscdr runs resume (it looks first and repeats nothing).",
+        )
+
+    def _like(self, key: AssetKey, known: KnownAsset) -> Asset:
+        """What to give back besides the bytes; the storage's tag always, or clean-ups would take it for an orphan."""
+        survey, tag = self.book.survey, self._deps.config.media.tag
+        there = survey.held.get(key) if survey else None
+        tags = dict.fromkeys((*known.tags, *(there.tags if there else ()), *((tag,) if tag else ())))
+        return Asset(
+            key=key,
+            tags=tuple(tags),
+            context=known.context or (dict(there.context) if there else {}),
+            asset_folder=known.asset_folder,
+            display_name=known.display_name,
+        )
+
+    def unchanged(self, seen: UploadSeen, view: View) -> MediaUploaded:
+        """Nothing had to be uploaded, or all was."""
+        return MediaUploaded(uploaded=0)
+
+    def confirm_effect(self, result: MediaUploaded, view: View, tell: Tell) -> str:
+        """Each answer was compared with the copy's size and digest; the verification looks at all of them again."""
+        left = [key for key in self._wanted() if judge(self.survey(tell).held.get(key), None) is not State.PRESENT]
+        if len(left) > result.damaged:
+            raise CheckFailed(
+                f"{plural(len(left), 'file')} that had to be uploaded are not there.", next_action="uscdr runs resume"
+            )
+        bad = f"; {plural(result.damaged, 'copy')} not usable" if result.damaged else ""
+        return f"{plural(result.uploaded, 'file')} uploaded, {size(result.bytes)}{bad}"

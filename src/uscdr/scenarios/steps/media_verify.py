@@ -1,0 +1,140 @@
+"""The end of `recover media`: every reference looked up, a sample fetched and compared, some delivered."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+
+from pydantic import ConfigDict, Field
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.models.base import Fact
+from uscdr.models.media import AssetKey
+from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.media.compare import State
+from uscdr.scenarios.media.survey import Survey
+from uscdr.scenarios.results_media import MediaSettingsSet, MediaVerified
+from uscdr.scenarios.steps.media_base import MediaStep, asks
+from uscdr.scenarios.steps.words import plural
+
+COPY_WANTED = "What is back stays; name a copy that has the rest: uscdr recover media --kit KIT, or --from DIR."
+GOOD = (State.PRESENT, State.UNPROVEN)
+
+
+class VerifyParams(Fact):
+    """`sample` files are fetched and hashed, `delivered` addresses are asked for; `seed` chooses which."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    sample: int = Field(default=50, ge=1, le=100_000)
+    delivered: int = Field(default=10, ge=1, le=1_000)
+    seed: int = 1
+
+
+class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
+    """One listing for all; bytes by a sample that is the same for the same seed."""
+
+    result = MediaVerified
+
+    def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
+        super().__init__(step_id, deps, params)
+        self._params = VerifyParams.model_validate(params.model_dump())
+
+    def ready(self, view: View) -> str | None:
+        """After the config vars."""
+        return None if view.get(MediaSettingsSet) else "every reference is looked up when the files are back"
+
+    def probe(self, view: View, tell: Tell) -> MediaVerified:
+        """Look at everything anew."""
+        survey = self.survey(tell, fresh=True)
+        sample = self._choose([key for key, state in self.book.states().items() if state in GOOD], self._params.sample)
+        wrong = self._wrong(sample, survey, tell)
+        states = self.book.states()
+        bad = [key for key, state in states.items() if state not in GOOD or key in wrong]
+        urls = self._choose([key for key in states if key not in bad], self._params.delivered)
+        delivered = sum(self.together([partial(self._delivered, key, survey) for key in urls]))
+        seen = MediaVerified(
+            files=len(states),
+            present=len(states) - len(bad),
+            absent=sum(state in (State.MISSING, State.DELETED) for state in states.values()),
+            changed=sum(state is State.CHANGED for state in states.values()),
+            sampled=len(sample),
+            hashed=sum(self._expected(key) != "" for key in sample),
+            wrong=len(wrong),
+            delivered=delivered,
+            undelivered=len(urls) - delivered,
+            places=self.places(bad, survey),
+        )
+        _tell(seen, tell)
+        return seen
+
+    def _choose(self, keys: list[AssetKey], most: int) -> list[AssetKey]:
+        ordered = sorted(keys, key=str)
+        return random.Random(self._params.seed).sample(ordered, min(most, len(ordered)))  # noqa: S311 - no secret
+
+    def _wrong(self, sample: list[AssetKey], survey: Survey, tell: Tell) -> set[AssetKey]:
+        """Those whose fetched bytes are not what copy or service say, or that are not delivered whole."""
+        self.fetch_digests(sample, survey, tell)
+        digests = {key: self.book.digests[key, survey.held[key].version] for key in sample}
+        return {key for key, found in digests.items() if found != (self._expected(key) or self._whole(key, found))}
+
+    def _expected(self, key: AssetKey) -> str:
+        copies, survey = self.book.copies or {}, self.book.survey
+        told = survey.held[key].etag if survey and key in survey.held else ""
+        return copies[key].md5 if key in copies else told
+
+    def _whole(self, key: AssetKey, found: str) -> str:
+        """Without a known digest, a download of the listed size is all that can be said."""
+        return found if self.book.sizes.get(key) == self._listed(key) else ""
+
+    def _listed(self, key: AssetKey) -> int:
+        return self.book.survey.held[key].bytes if self.book.survey else -1
+
+    def _delivered(self, key: AssetKey, survey: Survey) -> bool:
+        # As the application asks: without a version, with the extension that its rows may carry.
+        return self.cloud().delivered(self.cloud().delivery_url(key, format=survey.held[key].format))
+
+    def plan(self, seen: MediaVerified, view: View) -> Action:
+        """Blocked unless every file is what it should be."""
+        problems = _problems(seen)
+        if problems:
+            return Action("blocked", f"{'; '.join(problems)}. Rows: {_first(seen.places)}. {COPY_WANTED}")
+        known = f"{seen.hashed} by a known digest" if seen.hashed == seen.sampled else (
+            f"{seen.hashed} by a known digest, the others by size: nothing tells their digest")  # fmt: skip
+        words = (
+            f"every one of {plural(seen.files, 'file')} there; {plural(seen.sampled, 'file')} fetched, {known}; "
+            f"{seen.delivered} addresses deliver"
+        )
+        return Action(
+            "read", words, (asks("GET /resources/{image,raw,video}/upload"), asks("GET of delivery addresses"))
+        )
+
+
+def _problems(seen: MediaVerified) -> list[str]:
+    parts = (
+        (seen.absent, "not there"),
+        (seen.changed, "not what the inventory knows"),
+        (seen.wrong, "with other bytes than they should have"),
+        (seen.undelivered, "listed and not delivered"),
+    )
+    return [f"{plural(number, 'file')} {what}" for number, what in parts if number]
+
+
+def _tell(seen: MediaVerified, tell: Tell) -> None:
+    tell.check(
+        "every stored file reference", "pass" if seen.present == seen.files else "fail",
+        f"{seen.present:,} of {seen.files:,} there and as known",
+    )  # fmt: skip
+    sure = "pass" if seen.hashed == seen.sampled else "inconclusive"
+    tell.check(
+        "bytes of a sample", "fail" if seen.wrong else sure,  # type: ignore[arg-type] # a literal by either way
+        f"{seen.sampled - seen.wrong} of {seen.sampled} right, {seen.hashed} of them by a known digest",
+    )  # fmt: skip
+    tell.check(
+        "delivery addresses", "fail" if seen.undelivered else "pass",
+        f"{seen.delivered} of {seen.delivered + seen.undelivered} answer with a file",
+    )  # fmt: skip
+
+
+def _first(places: tuple[str, ...], most: int = 5) -> str:
+    more = f" and {len(places) - most:,} more (all in the run's report)" if len(places) > most else ""
+    return (", ".join(places[:most]) or "none") + more
