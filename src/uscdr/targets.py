@@ -4,46 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
 
 from uscdr.errors import BadInput
 from uscdr.models.media import MediaAccount
-from uscdr.models.postgres import Invariant
+from uscdr.place import Place
 from uscdr.providers.heroku.token import find_token
+from uscdr.sandboxed import SANDBOX, sandbox_place
 from uscdr.scenarios.deps import CheckAccount
 from uscdr.scenarios.loader import Loaded, load
-from uscdr.scenarios.model import Config, HttpCheck
-from uscdr.scenarios.model_targets import HerokuTarget, Target
+from uscdr.scenarios.model import Config
+from uscdr.scenarios.model_targets import Target
 from uscdr.settings import config_directory, state_directory
 
-SANDBOX = "sandbox"
 FILE_NAME = "scenarios.yaml"
-
-
-@dataclass(frozen=True)
-class Place:
-    """A target with everything needed to reach it."""
-
-    name: str
-    target: Target
-    config: Config
-    digest: str
-    token: SecretStr
-    token_source: str
-    account: CheckAccount | None
-    ca_file: Path | None
-    media_accounts: Mapping[str, MediaAccount] = field(default_factory=dict)
-    """Cloud -> credentials that were given; others are in the application's config or in a kit."""
-    dns_key: SecretStr | None = None
-
-    @property
-    def key(self) -> str:
-        """What the lock is for: two names of the same application are one target."""
-        return f"{self.target.heroku.api_url} {self.target.heroku.app}"
 
 
 def load_config(given: Path | None, env: Mapping[str, str]) -> Loaded:
@@ -120,51 +96,7 @@ def sandbox_file(env: Mapping[str, str]) -> Path:
 
 def _sandbox(loaded: Loaded, env: Mapping[str, str]) -> Place:
     try:
-        return _sandbox_place(loaded, env, json.loads(sandbox_file(env).read_bytes()))
+        facts = json.loads(sandbox_file(env).read_bytes())
+        return sandbox_place(loaded, env, facts)
     except (OSError, ValueError, LookupError, TypeError):
         raise BadInput("No sandbox is running.", next_action="Start one: uscdr sandbox up") from None
-
-
-def _sandbox_place(loaded: Loaded, env: Mapping[str, str], facts: Mapping[str, Any]) -> Place:
-    heroku = facts["heroku"]
-    target = Target(
-        heroku=HerokuTarget(
-            app=heroku["app"], api_url=heroku["api_url"], data_url=heroku["data_url"], status_url=heroku["status_url"]
-        ),
-        web=facts["web_url"],
-        ca_file=facts["ca_file"],
-    )
-    account, config = _sandbox_account(facts), loaded.config
-    application = config.app.model_copy(update={"manage": facts["manage"]})
-    config = config.model_copy(update={"app": application})
-    if account is None:
-        config = any_django_application(config)
-    given = env.get("HEROKU_API_KEY")
-    token = SecretStr(given or heroku["token"])
-    source = "HEROKU_API_KEY" if given else "the sandbox"
-    return Place(SANDBOX, target, config, loaded.digest, token, source, account, Path(facts["ca_file"]))
-
-
-def _sandbox_account(facts: Mapping[str, Any]) -> CheckAccount | None:
-    account = facts.get("check_account")
-    if not account:
-        return None
-    token = account.get("token")
-    return CheckAccount(account["email"], SecretStr(account["password"]), SecretStr(token) if token else None)
-
-
-def any_django_application(config: Config) -> Config:
-    """What still holds for an application that is not the clinic: its migrations are there, its pages answer."""
-    application = config.app.model_copy(
-        update={
-            "expected_tables": ("django_migrations",),
-            "volatile_tables": ("django_session",),
-            "freshness": (),
-            "dangerous_migrations": (),
-        }
-    )
-    migrations = Invariant(name="migrations are recorded", sql="SELECT count(*) FROM django_migrations", minimum=1)
-    answers = HttpCheck(kind="http", name="the application answers", path="/", below=500)
-    return config.model_copy(
-        update={"app": application, "invariants": (migrations,), "checks": {"application": (answers,)}}
-    )

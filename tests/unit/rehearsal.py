@@ -29,6 +29,7 @@ from uscdr.journal.reader import NAME, read
 from uscdr.journal.writer import JournalWriter
 from uscdr.models.events import Stamped
 from uscdr.models.postgres import Invariant
+from uscdr.place import Place
 from uscdr.recall import remember
 from uscdr.scenarios.candidate import Candidate, Demands
 from uscdr.scenarios.deps import Deps, Request
@@ -37,7 +38,7 @@ from uscdr.scenarios.loader import load
 from uscdr.scenarios.model import Config, HttpCheck
 from uscdr.scenarios.model_targets import HerokuTarget, Target
 from uscdr.scenarios.steps import transfers
-from uscdr.targets import Place, packaged
+from uscdr.targets import packaged
 
 
 class Person:

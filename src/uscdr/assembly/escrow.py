@@ -23,7 +23,7 @@ def open_kit(job: Job, around: Surroundings, work: Path) -> KitReader | None:
     wanted = job.request.kit
     if wanted is None:
         return None
-    identity = around.env.get(IDENTITY)
+    identity = job.identity or around.env.get(IDENTITY)
     if not identity:
         raise BadInput(
             "A kit cannot be opened without its identity.",

@@ -10,9 +10,9 @@ from uscdr.engine.gate import Asker
 from uscdr.engine.wait import Stop
 from uscdr.events import Bus, Viewer
 from uscdr.models.events import Note, Stamped
+from uscdr.place import Place
 from uscdr.providers.retry import Wait
 from uscdr.scenarios.deps import Request
-from uscdr.targets import Place
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Job:
     run: str
     confirm: str | None
     dry_run: bool
+    identity: Path | None = None
+    """The private key of an escape kit, when the environment does not name it."""
 
 
 class Waits:

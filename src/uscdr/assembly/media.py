@@ -17,6 +17,7 @@ from uscdr.providers.ports.media import Media
 from uscdr.providers.statuspage import StatuspageStatus
 from uscdr.scenarios.deps import MediaPlace
 from uscdr.scenarios.media.files import MediaFiles
+from uscdr.scenarios.media.folder import FolderFiles
 from uscdr.scenarios.model_targets import CloudinaryTarget
 from uscdr.vault.reader import KitReader
 
@@ -50,10 +51,8 @@ class Clouds:
         )
 
     def _files(self) -> MediaFiles | None:
-        from uscdr.scenarios.media.folder import MediaFolder
-
         folder = self._job.request.files
-        return MediaFolder(Path(folder), self._job.place.config.media.prefix) if folder else self._kit
+        return FolderFiles(Path(folder), self._job.place.config.media) if folder else self._kit
 
     def open(self, target: CloudinaryTarget, cloud: str) -> Media:
         """The cloud of that name. Raises BadInput when no credentials for it are to be had."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from uscdr.assembly.job import Surroundings, Waits
 from uscdr.events import Redactor
+from uscdr.place import Place
 from uscdr.providers.heroku.backups import HerokuBackups
 from uscdr.providers.heroku.client import HerokuClient
 from uscdr.providers.heroku.deploys import HerokuDeploys
@@ -20,7 +21,6 @@ from uscdr.providers.ports.platform import Backups, Platform
 from uscdr.providers.ports.provision import Deploys, Provisioning
 from uscdr.providers.scratch import LocalScratch
 from uscdr.providers.status import HerokuStatus
-from uscdr.targets import Place
 
 
 @dataclass(frozen=True)

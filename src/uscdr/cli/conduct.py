@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from pathlib import Path
 
 from uscdr import wiring
 from uscdr.assembly.job import Job
@@ -12,26 +14,38 @@ from uscdr.engine.history import fold
 from uscdr.errors import BadInput
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, read
+from uscdr.place import Place
 from uscdr.report.build import build
 from uscdr.report.summary import summarise
 from uscdr.scenarios.deps import Request
 from uscdr.session import surroundings
-from uscdr.targets import Place
 from uscdr.ui.console import Output
 from uscdr.ui.errors import render_error
 
 
-def recover(given: Globals, request: Request, *, confirm: str | None, dry_run: bool, as_json: bool) -> int:
-    """A new run of `request`; its exit code."""
-    place = given.place()
-    job = Job(place, request, runs.new_run_id(request.scenario), confirm, dry_run)
+@dataclass(frozen=True)
+class Asked:
+    """What stands on the command line of `recover`."""
+
+    request: Request
+    confirm: str | None
+    dry_run: bool
+    identity: Path | None = None
+
+
+def recover(given: Globals, asked: Asked, *, as_json: bool) -> int:
+    """A new run; its exit code."""
+    run = runs.new_run_id(asked.request.scenario)
+    job = Job(given.place(), asked.request, run, asked.confirm, asked.dry_run, asked.identity)
     output = given.output(json_lines=as_json)
     with surroundings(output, state(), os.environ) as around:
         ending = wiring.begin(job, around)
     return _farewell(ending, job.run, output)
 
 
-def resume(given: Globals, wanted: str | None, *, confirm: str | None, as_json: bool) -> int:
+def resume(
+    given: Globals, wanted: str | None, *, confirm: str | None, identity: Path | None, as_json: bool
+) -> int:
     """Take a run up again; its exit code."""
     wiring.sweep(state())  # also when there is nothing to resume
     path = runs.find(state(), wanted)
@@ -46,7 +60,7 @@ def resume(given: Globals, wanted: str | None, *, confirm: str | None, as_json: 
     asked = {name: value for name, value in first["request"].items() if name in Request.__dataclass_fields__}
     place = _same_place(given.place(first["target"]), first["request"]["key"])
     confirmed = None if fold(journal.records).spent else first["request"]["confirm"]
-    job = Job(place, Request(**asked), journal.run, confirm or confirmed, dry_run=False)
+    job = Job(place, Request(**asked), journal.run, confirm or confirmed, dry_run=False, identity=identity)
     output = given.output(json_lines=as_json)
     with surroundings(output, state(), os.environ) as around:
         ending = wiring.resume(job, around, path)

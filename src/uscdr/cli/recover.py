@@ -2,31 +2,78 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from uscdr.cli.context import options
 
+if TYPE_CHECKING:
+    from uscdr.scenarios.deps import Request
+
 app = typer.Typer(no_args_is_help=True, help="Recover, after a plan and a typed confirmation.")
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Look, prove and plan; change nothing.")]
+Confirm = Annotated[str | None, typer.Option(help="The phrase that the dry run prints.")]
+New = Annotated[bool, typer.Option("--new", help="Begin although an earlier run is not finished.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")]
+Ref = Annotated[str | None, typer.Option(help="Branch, tag or commit to deploy; default: app.source.ref.")]
+Kit = Annotated[str | None, typer.Option(help="Escape kit: its id, `newest`, or DIRECTORY:ID.")]
+IdentityFile = Annotated[
+    Path | None, typer.Option("--identity", envvar="USCDR_AGE_IDENTITY", help="File with the kit's private key.")
+]
+Backup = Annotated[str | None, typer.Option(help="b001, a002, …; default: the newest good one.")]
 
 
 @app.command()
 def db(
     context: typer.Context,
     *,
-    backup: Annotated[str | None, typer.Option(help="b001, a002, …; default: the newest good one.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Look, prove and plan; change nothing.")] = False,
-    confirm: Annotated[str | None, typer.Option(help="The phrase that the dry run prints.")] = None,
+    backup: Backup = None,
+    dry_run: DryRun = False,
+    confirm: Confirm = None,
     without_safety_capture: Annotated[
         bool, typer.Option("--without-safety-capture", help="Do not keep the damaged state.")
     ] = False,
-    new: Annotated[bool, typer.Option("--new", help="Begin although an earlier run is not finished.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")] = False,
+    new: New = False,
+    as_json: AsJson = False,
 ) -> None:
     """Database corruption or loss: restore a proven backup."""
-    from uscdr.cli import conduct
     from uscdr.scenarios.deps import Request
 
     request = Request("db", backup, safety_capture=not without_safety_capture, anew=new)
-    raise typer.Exit(conduct.recover(options(context), request, confirm=confirm, dry_run=dry_run, as_json=as_json))
+    _recover(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json)
+
+
+@app.command("app")
+def application(
+    context: typer.Context,
+    *,
+    release: Annotated[str | None, typer.Option(help="Roll back to this release, v12; default: judged.")] = None,
+    ref: Ref = None,
+    dry_run: DryRun = False,
+    confirm: Confirm = None,
+    new: New = False,
+    as_json: AsJson = False,
+) -> None:
+    """Application failure: roll back, migrate, or deploy from source."""
+    from uscdr.scenarios.deps import Request
+
+    request = Request("app", release=release, ref=ref, anew=new)
+    _recover(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json)
+
+
+def _recover(
+    context: typer.Context,
+    request: Request,
+    *,
+    confirm: str | None,
+    dry_run: bool,
+    as_json: bool,
+    identity: Path | None = None,
+) -> None:
+    from uscdr.cli import conduct
+
+    asked = conduct.Asked(request, confirm=confirm, dry_run=dry_run, identity=identity)
+    raise typer.Exit(conduct.recover(options(context), asked, as_json=as_json))

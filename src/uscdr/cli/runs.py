@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -56,9 +57,12 @@ def resume(
     run: RunArgument = None,
     *,
     confirm: Annotated[str | None, typer.Option(help="The phrase, if the run waits for it.")] = None,
+    identity: Annotated[
+        Path | None, typer.Option(envvar="USCDR_AGE_IDENTITY", help="The kit's private key, if the run uses one.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Go on with a run that was cut off: looks first, repeats nothing."""
     from uscdr.cli import conduct
 
-    raise typer.Exit(conduct.resume(options(context), run, confirm=confirm, as_json=as_json))
+    raise typer.Exit(conduct.resume(options(context), run, confirm=confirm, identity=identity, as_json=as_json))

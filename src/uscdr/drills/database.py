@@ -17,6 +17,7 @@ from uscdr.engine.conduct import Ending
 from uscdr.errors import ExitCode, MachineError
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, read
+from uscdr.place import Place
 from uscdr.report.build import build
 from uscdr.sandbox import audit, client, launch
 from uscdr.sandbox.boot.request import UpRequest
@@ -24,7 +25,7 @@ from uscdr.sandbox.state import StateDir
 from uscdr.scenarios.deps import Request
 from uscdr.session import surroundings
 from uscdr.settings import PRIVATE_FILE, private_directory
-from uscdr.targets import Place, find_place, load_config
+from uscdr.targets import find_place, load_config
 from uscdr.ui.console import Output
 from uscdr.ui.errors import render_error
 

@@ -35,12 +35,18 @@ class PlannedStep(Event):
     action: Literal["read", "change", "noop", "skip", "later", "blocked"]
     summary: str
     destructive: bool = False
+    """Asks for its phrase. Unless it can be repeated, it destroys something itself."""
     params: dict[str, Any] = Field(default_factory=dict)
     seen: dict[str, Any] = Field(default_factory=dict)
     calls: tuple[Call, ...] = ()
     manual: tuple[str, ...] = ()
     approved: dict[str, str] = Field(default_factory=dict)
     """What the person approves of it; if any of that is different later, even in a resumed run, the run stops."""
+
+    @property
+    def destroys(self) -> bool:
+        """Whether it overwrites something itself; a decision that can be taken again only asks."""
+        return self.destructive and self.effect != "idempotent"
 
 
 class RunStarted(Event):

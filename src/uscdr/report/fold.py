@@ -71,7 +71,7 @@ class Fold:
         self.plan = plan
         known, self.steps = self.steps, {}
         for number, step in enumerate(plan.steps, start=1):
-            facts = {"number": number, "destructive": step.destructive}
+            facts = {"number": number, "destructive": step.destroys}
             fresh = StepReport(id=step.id, title=step.title, phase=step.phase, effect=step.effect, number=number)
             self.steps[step.id] = known.pop(step.id, fresh).model_copy(update=facts)
         self.steps.update(known)

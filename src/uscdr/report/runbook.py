@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from uscdr.engine.step import Effect
 from uscdr.errors import BadInput
 from uscdr.scenarios.model import Config, Scenario, StepEntry
 from uscdr.scenarios.registry import STEPS
+from uscdr.scenarios.specs.spec import StepSpec
 from uscdr.scenarios.steps.words import age
 
 EFFECTS = {"read": "reads", "idempotent": "changes", "findable": "changes", "once": "asks or changes"}
@@ -36,9 +38,15 @@ def _row(config: Config, entry: StepEntry) -> dict[str, object]:
         "step": entry.use,
         "title": entry.title or spec.title,
         "phase": entry.phase or spec.phase,
-        "effect": "DESTROYS" if spec.destructive else EFFECTS[spec.effect.value],
+        "effect": _effect(spec),
         "manual": [command.format(**facts) for command in spec.manual],
     }
+
+
+def _effect(spec: StepSpec) -> str:
+    if not spec.destructive:
+        return EFFECTS[spec.effect.value]
+    return "asks you" if spec.effect is Effect.IDEMPOTENT else "DESTROYS"
 
 
 def render(config: Config, wanted: str | None) -> str:

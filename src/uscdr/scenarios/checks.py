@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import SecretStr
 
 from uscdr.engine.step import Tell
-from uscdr.errors import ProviderError
+from uscdr.errors import ProviderError, WriteRefused
 from uscdr.providers.ports.web import Website
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.model import HttpCheck
@@ -67,5 +67,7 @@ def _one(site: Website, check: HttpCheck, token: SecretStr | None) -> Finding:
         return Finding("not checked", "no token of a check account: set USCDR_CHECK_TOKEN")
     try:
         return ask(site, check, token if check.auth else None)
+    except WriteRefused:
+        return Finding("not checked", "a dry run sends no POST")
     except ProviderError as error:
         return Finding("inconclusive", error.message)

@@ -38,18 +38,21 @@ def _go_back(seen: AppSeen) -> Remedy:
 
 
 def last_good(seen: AppSeen) -> ReleaseLine | None:
-    """The newest release before the one that runs which succeeded and has code; past a rollback, before its target."""
-    running = next((r for r in seen.releases if r.version == seen.current), None)
-    if running is None:
+    """The newest release, older than the code that runs, which succeeded and can be returned to.
+
+    A release that only returned to another stands for that one: what lies between the two was found bad before.
+    """
+    if seen.current is None:
         return None
-    before = running.version
-    if match := ROLLBACK.match(running.description):
-        before = int(match[1])
-    return next((r for r in seen.releases if r.version < before and _fit(r)), None)
+    before = _origin(seen, seen.current)
+    return next((r for r in seen.releases if r.version < before and r.can_return and r.status == "succeeded"), None)
 
 
-def _fit(release: ReleaseLine) -> bool:
-    return release.can_return and release.status == "succeeded" and not ROLLBACK.match(release.description)
+def _origin(seen: AppSeen, version: int) -> int:
+    """The version whose code and config `version` runs, through any number of rollbacks."""
+    release = next((r for r in seen.releases if r.version == version), None)
+    match = ROLLBACK.match(release.description) if release else None
+    return _origin(seen, int(match[1])) if match and int(match[1]) < version else version
 
 
 def _named(seen: AppSeen, wanted: str) -> ReleaseLine:

@@ -185,7 +185,7 @@ class Board:
         known, self.steps = self.steps, {}
         for number, planned in enumerate(plan.steps, start=1):
             step = known.get(planned.id) or StepState(planned.id, planned.title, planned.phase, planned.effect)
-            step.number, step.destructive = number, planned.destructive
+            step.number, step.destructive = number, planned.destroys
             step.blocked = planned.action == "blocked"
             self._place(step)
 

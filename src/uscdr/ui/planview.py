@@ -45,7 +45,7 @@ def plan_lines(plan: PlanReady, width: int | None) -> list[Line]:
 
 def _head(plan: PlanReady) -> list[Line]:
     writing = [step for step in plan.steps if will_write(step)]
-    destroys = [step.title for step in writing if step.destructive]
+    destroys = [step.title for step in writing if step.destroys]
     dry = "Dry run: nothing will be changed. " if plan.dry_run else ""
     lines = [line(Span(f"{dry}{len(plan.steps)} steps, {len(writing)} of them write.", "strong"))]
     lines += [line(Span("DESTROYS", "bad"), f" {title}") for title in destroys]

@@ -34,7 +34,7 @@ def label(step: StepState | None, board: Board, step_id: str = "") -> str:
 def effect_words(effect: str, *, destructive: bool) -> str:
     """What a step does to the world, in words."""
     if destructive:
-        return "DESTROYS"
+        return "ASKS YOU" if effect == "idempotent" else "DESTROYS"
     return {
         "read": "reads",
         "idempotent": "writes, repeatable",
@@ -93,7 +93,7 @@ def _run(event: ev.RunStarted | ev.RunResumed | ev.PlanReady | ev.RunFinished, b
 def plan_words(plan: ev.PlanReady) -> str:
     """The plan in one line: how many steps, how many write, how many destroy, its digest."""
     writing = [step for step in plan.steps if will_write(step)]
-    writes, destroys = len(writing), sum(step.destructive for step in writing)
+    writes, destroys = len(writing), sum(step.destroys for step in writing)
     blocked = sum(step.action == "blocked" for step in plan.steps)
     words = [f"plan: {len(plan.steps)} steps, {_do(writes, 'write')}, {_do(destroys, 'destroy')}"]
     if blocked:

@@ -10,7 +10,9 @@ import pytest
 
 from uscdr.errors import BadInput, MachineError
 from uscdr.settings import config_directory, operator, private_directory, state_directory
-from uscdr.targets import SANDBOX, any_django_application, find_place, load_config, packaged
+from uscdr.sandboxed import SANDBOX
+from uscdr.sandboxed import any_django_application
+from uscdr.targets import find_place, load_config, packaged
 
 
 def test_the_state_directory_is_as_given_or_the_systems() -> None:

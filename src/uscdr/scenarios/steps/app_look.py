@@ -7,6 +7,7 @@ from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models.heroku import Release
 from uscdr.scenarios.checks import ask_until_dead
 from uscdr.scenarios.code import missing_migrations, see_code
+from uscdr.scenarios.log_codes import explain
 from uscdr.scenarios.results_app import AppSeen, ReleaseLine
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import plural, reads
@@ -68,17 +69,15 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
             applied = frozenset(f"{m.app}.{m.name}" for m in database.migrations())
         except (ProviderError, BadInput) as error:
             return False, f"the database does not answer: {error.message}", None
-        return True, f"the database answers (PostgreSQL {version})", applied
+        return True, f"the database answers (PostgreSQL {version[0]})", applied
 
     def _log(self, tell: Tell) -> tuple[str, ...]:
-        from uscdr.scenarios.log_codes import explain
-
         try:
             lines = self._deps.platform.log_lines(self._deps.app, lines=LOG_LINES)
         except ProviderError as error:
             tell.warn(f"The log could not be read: {error.message}")
             return ()
-        return tuple(f"{c.count} x {c.code}: {c.meaning}. {c.hint}".strip() for c in explain(lines))
+        return tuple(f"{c.count} x {c.code}: {c.meaning} {c.hint}".strip() for c in explain(lines))
 
     def _media(self) -> str:
         if self._deps.media is None:

@@ -1,0 +1,36 @@
+"""A target of scenarios.yaml with everything needed to reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from uscdr.models.media import MediaAccount
+from uscdr.scenarios.deps import CheckAccount
+from uscdr.scenarios.model import Config
+from uscdr.scenarios.model_targets import Target
+
+
+@dataclass(frozen=True)
+class Place:
+    """A target with everything needed to reach it."""
+
+    name: str
+    target: Target
+    config: Config
+    digest: str
+    token: SecretStr
+    token_source: str
+    account: CheckAccount | None
+    ca_file: Path | None
+    media_accounts: Mapping[str, MediaAccount] = field(default_factory=dict)
+    """Cloud -> credentials that were given; others are in the application's config or in a kit."""
+    dns_key: SecretStr | None = None
+
+    @property
+    def key(self) -> str:
+        """What the lock is for: two names of the same application are one target."""
+        return f"{self.target.heroku.api_url} {self.target.heroku.app}"

@@ -1,0 +1,114 @@
+"""The running sandbox as a target: its contract becomes addresses, credentials and what its application has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from uscdr.models.media import MediaAccount
+from uscdr.models.postgres import Invariant
+from uscdr.place import Place
+from uscdr.scenarios.deps import CheckAccount
+from uscdr.scenarios.loader import Loaded
+from uscdr.scenarios.model import Config, ConfigManifest, HttpCheck, Source
+from uscdr.scenarios.model_targets import CloudinaryTarget, DnsTarget, HerokuTarget, Target
+
+SANDBOX = "sandbox"
+Facts = Mapping[str, Any]
+
+
+def sandbox_place(loaded: Loaded, env: Mapping[str, str], facts: Facts) -> Place:
+    """The place that `facts` describe. Raises LookupError, TypeError or ValueError when they do not."""
+    account, config = _account(facts), loaded.config
+    source = Source(git=facts["source"]["git"], ref=facts["source"]["ref"])
+    application = config.app.model_copy(update={"manage": facts["manage"], "source": source})
+    config = config.model_copy(update={"app": application})
+    if account is None:
+        config = any_django_application(config)
+    given = env.get("HEROKU_API_KEY")
+    return Place(
+        name=SANDBOX,
+        target=_target(facts, env, clinic=account is not None),
+        config=config,
+        digest=loaded.digest,
+        token=SecretStr(given or facts["heroku"]["token"]),
+        token_source="HEROKU_API_KEY" if given else "the sandbox",
+        account=account,
+        ca_file=Path(facts["ca_file"]),
+        media_accounts={one.cloud: one for one in map(_media_account, facts["cloudinary"]["accounts"])},
+        dns_key=_dns_key(facts["dns"], env),
+    )
+
+
+def _target(facts: Facts, env: Mapping[str, str], *, clinic: bool) -> Target:
+    heroku, media = facts["heroku"], facts["cloudinary"]
+    return Target(
+        heroku=HerokuTarget(
+            app=heroku["app"], api_url=heroku["api_url"], data_url=heroku["data_url"], status_url=heroku["status_url"]
+        ),
+        cloudinary=CloudinaryTarget(
+            cloud=media["cloud"], api_url=media["api_url"], delivery_url=media["delivery_url"],
+            status_url=media["status_url"],
+        ) if clinic else None,
+        dns=_dns(facts["dns"], env) if clinic else None,
+        web=facts["web_url"],
+        ca_file=facts["ca_file"],
+    )  # fmt: skip
+
+
+def _dns(facts: Facts, env: Mapping[str, str]) -> DnsTarget:
+    """Edited as the environment says, by dynamic update otherwise."""
+    return DnsTarget(
+        adapter=env.get("USCDR_SANDBOX_DNS", "rfc2136"),  # type: ignore[arg-type]  # the model says what is allowed
+        zone=facts["zone"],
+        hostnames=(facts["hostname"],),
+        server=facts["server"],
+        port=facts["port"],
+        key_name=facts["key_name"],
+        algorithm=facts["algorithm"],
+        api_url=facts["cloudflare"]["base_url"],
+        name_servers=tuple(facts["name_servers"]),
+    )
+
+
+def _dns_key(facts: Facts, env: Mapping[str, str]) -> SecretStr | None:
+    if env.get("USCDR_SANDBOX_DNS") == "cloudflare":
+        return SecretStr(env.get("USCDR_CLOUDFLARE_TOKEN") or facts["cloudflare"]["token"])
+    return SecretStr(env.get("USCDR_DNS_KEY") or facts["key"])
+
+
+def _media_account(facts: Facts) -> MediaAccount:
+    return MediaAccount(cloud=facts["cloud"], api_key=facts["api_key"], api_secret=SecretStr(facts["api_secret"]))
+
+
+def _account(facts: Facts) -> CheckAccount | None:
+    account = facts.get("check_account")
+    if not account:
+        return None
+    token = account.get("token")
+    return CheckAccount(account["email"], SecretStr(account["password"]), SecretStr(token) if token else None)
+
+
+def any_django_application(config: Config) -> Config:
+    """What still holds for an application that is not the clinic: its migrations are there, its pages answer."""
+    application = config.app.model_copy(
+        update={
+            "expected_tables": ("django_migrations",),
+            "volatile_tables": ("django_session",),
+            "freshness": (),
+            "dangerous_migrations": (),
+        }
+    )
+    migrations = Invariant(name="migrations are recorded", sql="SELECT count(*) FROM django_migrations", minimum=1)
+    answers = HttpCheck(kind="http", name="the application answers", path="/", below=500)
+    return config.model_copy(
+        update={
+            "app": application,
+            "invariants": (migrations,),
+            "checks": {"application": (answers,)},
+            "config": ConfigManifest(required=("DATABASE_URL",)),
+        }
+    )
