@@ -21,7 +21,7 @@ class Omission(StrEnum):
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
-PlaceOption = Annotated[Path | None, typer.Option("--to", help="The directory of the kits.")]
+PlaceOption = Annotated[Path | None, typer.Option("--to", help="The directory of the kitbuild.")]
 IdentityOption = Annotated[
     Path | None, typer.Option("--identity", envvar="USCDR_AGE_IDENTITY", help="File with an age or SSH private key.")
 ]
@@ -42,12 +42,12 @@ def build(
     as_json: JsonOption = False,
 ) -> None:
     """Collect everything, encrypt it, store it. Exit 1 when something could not be had."""
-    from uscdr.cli import kits
+    from uscdr.cli import kitbuild
 
-    wanted = kits.BuildOptions(
+    wanted = kitbuild.BuildOptions(
         to, tuple(recipient or ()), frozenset(one.value for one in without or ()), backup, capture
     )
-    raise typer.Exit(kits.build_kit(options(context), wanted, as_json=as_json))
+    raise typer.Exit(kitbuild.build_kit(options(context), wanted, as_json=as_json))
 
 
 @app.command()
@@ -60,17 +60,17 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Is a kit whole, what is in it, how old, and what could not be rebuilt? Needs no network."""
-    from uscdr.cli import kits
+    from uscdr.cli import kitlook
 
-    raise typer.Exit(kits.check_kit(options(context), kits.Wanted(kit, to), identity, as_json=as_json))
+    raise typer.Exit(kitlook.check_kit(options(context), kitlook.Wanted(kit, to), identity, as_json=as_json))
 
 
 @app.command("list")
 def list_kits(context: typer.Context, *, to: PlaceOption = None, as_json: JsonOption = False) -> None:
     """Every kit, oldest first."""
-    from uscdr.cli import kits
+    from uscdr.cli import kitlook
 
-    kits.list_kits(options(context), to, as_json=as_json)
+    kitlook.list_kits(options(context), to, as_json=as_json)
 
 
 @app.command()
@@ -78,6 +78,6 @@ def card(
     context: typer.Context, kit: KitArgument = None, *, to: PlaceOption = None, as_json: JsonOption = False
 ) -> None:
     """Print the card of a kit, to keep away from the computers."""
-    from uscdr.cli import kits
+    from uscdr.cli import kitlook
 
-    kits.show_card(options(context), kits.Wanted(kit, to), as_json=as_json)
+    kitlook.show_card(options(context), kitlook.Wanted(kit, to), as_json=as_json)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
-from uscdr.scenarios.deps import now
-from uscdr.scenarios.steps.words import age, plural, size
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
+from uscdr.ui.text import duration, size
 from uscdr.vault.build import Built
 from uscdr.vault.examine import LOST, Examination
 from uscdr.vault.manifest import Manifest, Part
@@ -56,7 +56,7 @@ def show_built(built: Built, place: str, output: Output) -> None:
     for line in _gaps(manifest):
         output.result(line)
     verdict = "complete" if card.complete else "INCOMPLETE"
-    output.result(f"{card.kit}: {verdict}, {plural(card.objects, 'object')}, {size(card.bytes)}, in {place}")
+    output.result(f"{card.kit}: {verdict}, {_plural(card.objects, 'object')}, {size(card.bytes)}, in {place}")
     output.say("Copy that directory to a place that shares nothing with this one, and print: uscdr kit card")
 
 
@@ -74,11 +74,19 @@ def show_examination(found: Examination, output: Output) -> None:
     output.result(f"{found.card.kit}: {_verdict(found)}")
 
 
+def _age(at: datetime) -> str:
+    return duration(max(0.0, (datetime.now(UTC) - at).total_seconds()))
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def _verdict(found: Examination) -> str:
-    old = age((now() - found.card.created_at).total_seconds())
-    count = f"{plural(found.checked, 'object')}, {size(found.bytes)}, {old} old"
+    old = _age(found.card.created_at)
+    count = f"{_plural(found.checked, 'object')}, {size(found.bytes)}, {old} old"
     if not found.sound:
-        return f"DAMAGED ({count}): {plural(len(found.findings), 'finding')}"
+        return f"DAMAGED ({count}): {_plural(len(found.findings), 'finding')}"
     whole = "complete" if found.card.complete else "INCOMPLETE"
     if found.manifest is None:
         return f"{whole} by its card, all digests right ({count}); NOT CHECKED: what is inside (give --identity FILE)"
@@ -106,7 +114,7 @@ def _records(manifest: Manifest) -> list[Mapping[str, object]]:
 
 
 def _row(part: Part) -> dict[str, object]:
-    old = age(max(0.0, (now() - part.taken_at).total_seconds())) if part.taken_at else None
+    old = _age(part.taken_at) if part.taken_at else None
     return {"part": part.name, "state": part.state, "age": old, "content": part.summary}
 
 

@@ -51,6 +51,11 @@ def test_the_other_parts_are_kept_when_one_is_refused(shop: Workshop) -> None:
     assert kit.app() is not None
 
 
+def test_a_required_variable_that_the_application_has_not(shop: Workshop) -> None:
+    built = shop.build(required=("PGP_ENCRYPTION_KEY", "GMAIL_REFRESH_TOKEN"))
+    assert [gap.what for gap in built.manifest.part("config").gaps] == ["GMAIL_REFRESH_TOKEN"]
+
+
 def test_without_the_app_the_configured_hostnames_are_asked(shop: Workshop) -> None:
     shop.world.faults["app", 1] = "refused"
     built = shop.build(hostnames=(HOST.upper() + ".",))

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from uscdr.models.heroku import Release, Schedule
 from uscdr.providers.ports.provision import Provisioning
-from uscdr.vault.collect.sources import Gaps, Gathering, part_of, present
+from uscdr.vault.collect.sources import Gaps, Gathering, counted, part_of, present
 from uscdr.vault.content import AppFacts
 from uscdr.vault.manifest import Part
 
@@ -78,4 +78,5 @@ def _schedules(gathering: Gathering) -> tuple[Schedule, ...]:
 def _summary(facts: AppFacts) -> str:
     version = f"release v{facts.release.version}" if facts.release else "release not known"
     running = ", ".join(f"{one.type}={one.quantity}" for one in facts.formation)
-    return f"{version}, {running or 'no formation'}, {len(facts.addons)} add-ons, {len(facts.hostnames)} hostnames"
+    amounts = (counted(len(facts.addons), "add-on"), counted(len(facts.hostnames), "hostname"))
+    return ", ".join((version, running or "no formation", *amounts))

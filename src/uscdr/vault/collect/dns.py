@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from uscdr.errors import BadInput
 from uscdr.models.dns import RecordSet, RecordType
 from uscdr.providers.ports.dns import Zone
-from uscdr.vault.collect.sources import Absent, Gaps, Gathering, part_of, present
+from uscdr.vault.collect.sources import Absent, Gaps, Gathering, counted, part_of, present
 from uscdr.vault.content import DnsFacts, HostRecords
 from uscdr.vault.manifest import Part
 
@@ -25,7 +26,9 @@ def collect(gathering: Gathering, hostnames: Sequence[str]) -> Part:
     hosts = tuple(_host(gathering, gaps, name) for name in wanted)
     gathering.writer.add_bytes("dns", "dns.json", DnsFacts(hosts=hosts).model_dump_json().encode())
     records = sum(len(host.authoritative) for host in hosts)
-    summary = f"{len(hosts)} hostnames, {records} record sets" if hosts else "no hostnames of its own"
+    summary = (
+        f"{counted(len(hosts), 'hostname')}, {counted(records, 'record set')}" if hosts else "no hostnames of its own"
+    )
     return part_of("dns", gaps, summary).model_copy(update={"taken_at": datetime.now(UTC)})
 
 
@@ -44,7 +47,15 @@ def _host(gathering: Gathering, gaps: Gaps, name: str) -> HostRecords:
 
 
 def _in_zone(zone: Zone | Absent, name: str, kind: RecordType) -> Callable[[], RecordSet | None]:
-    return lambda: present(zone).read(name, kind)
+    def read() -> RecordSet | None:
+        try:
+            return present(zone).read(name, kind)
+        except BadInput:
+            if kind != "ALIAS":
+                raise
+            return None  # a zone that cannot hold such a record has none
+
+    return read
 
 
 def _authoritative(gathering: Gathering, gaps: Gaps, name: str, kind: RecordType) -> RecordSet | None:

@@ -13,7 +13,7 @@ from uscdr.errors import ProviderError
 from uscdr.models.media import RESOURCE_TYPES, Asset
 from uscdr.pool import run_all
 from uscdr.providers.ports.media import Media
-from uscdr.vault.collect.sources import Gaps, Gathering, in_words, part_of, present
+from uscdr.vault.collect.sources import Gaps, Gathering, counted, in_words, part_of, present
 from uscdr.vault.content import MediaEntry, MediaInventory, MediaNote, Shelved
 from uscdr.vault.manifest import Part
 from uscdr.vault.shelf import Shelf
@@ -54,7 +54,7 @@ def collect(gathering: Gathering) -> tuple[Part, tuple[MediaEntry, ...]]:
     listed = [asset for kind in RESOURCE_TYPES for page in media.list_assets(kind) for asset in page]
     gathering.check()
     shelf, count = Shelf(gathering.writer, media.cloud), _Count(sum(asset.present for asset in listed))
-    gathering.tell.say(f"{count.total} media files")
+    gathering.tell.say(counted(count.total, "media file"))
     tasks = [_task(gathering, shelf, count, asset) for asset in listed]
     outcomes = run_all(tasks, workers=WORKERS, stop=gathering.stop)
     entries = tuple(outcome.entry for outcome in outcomes)
@@ -73,7 +73,7 @@ def _part(outcomes: list[_Outcome]) -> Part:
     deleted = sum(not outcome.entry.asset.present for outcome in outcomes)
     lost = f", {deleted} deleted ones without a file" if deleted else ""  # only the service's own backup has them
     fetched, size = sum(outcome.fetched for outcome in outcomes), sum(entry.asset.bytes for entry in stored)
-    summary = f"{len(stored)} files, {size:,} bytes ({fetched} fetched now){lost}"
+    summary = f"{counted(len(stored), 'file')}, {size:,} bytes ({fetched} fetched now){lost}"
     return part_of("media", gaps, summary).model_copy(update={"taken_at": datetime.now(UTC)})
 
 

@@ -61,6 +61,8 @@ class Wishes:
     invariants: Sequence[Invariant] = ()
     freshness: Sequence[str] = ()
     canaries: Sequence[CanaryColumns] = ()
+    required: Sequence[str] = ()
+    """Names of configuration variables without which the application does not work."""
     hostnames: Sequence[str] = ()
     """Beside those that the platform knows."""
     scenarios_digest: str = ""
@@ -146,3 +148,8 @@ def part_of(name: PartName, gaps: Gaps, summary: str) -> Part:
 def missing(name: PartName, why: str) -> Part:
     """A part of which nothing could be had."""
     return Part(name=name, state="missing", gaps=(Gap(what=name, why=why),))
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 hostname`, `2 hostnames`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

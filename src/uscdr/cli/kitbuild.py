@@ -1,4 +1,4 @@
-"""Building and checking escape kits: options and configuration become ports, wishes and a store."""
+"""Building escape kits: options and configuration become ports, wishes and a store."""
 
 from __future__ import annotations
 
@@ -14,26 +14,20 @@ from uscdr.assembly.job import Job
 from uscdr.assembly.ports import Ports
 from uscdr.cli import backups
 from uscdr.cli.context import Globals, state
-from uscdr.cli.kitwords import Narrator, show_built, show_examination
+from uscdr.cli.kitlook import place_of
+from uscdr.cli.kitwords import Narrator, show_built
 from uscdr.errors import BadInput, ExitCode, UscdrError
 from uscdr.journal import runs
 from uscdr.place import Place
-from uscdr.scenarios.deps import Deps, Request, now
+from uscdr.scenarios.deps import Deps, Request
 from uscdr.scenarios.model_kit import KitSettings
-from uscdr.scenarios.steps.words import age, size
 from uscdr.session import surroundings
-from uscdr.targets import load_config
 from uscdr.ui.console import Output
-from uscdr.ui.tables import show_table
-from uscdr.vault import listing
 from uscdr.vault.build import Built, build
-from uscdr.vault.card import card_text
 from uscdr.vault.collect.sources import Absent, Sources, Wishes
 from uscdr.vault.content import CanaryColumns
-from uscdr.vault.examine import examine
-from uscdr.vault.manifest import KITS, PartName
-from uscdr.vault.reader import read_card
-from uscdr.vault.seal import Recipient, identities, recipients
+from uscdr.vault.manifest import PartName
+from uscdr.vault.seal import Recipient, recipients
 from uscdr.vault.store import LocalStore
 
 T = TypeVar("T")
@@ -51,21 +45,13 @@ class BuildOptions:
     capture: bool = False
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """Which kit is meant: an id or its beginning, a path, or the newest in `to`."""
-
-    kit: str | None = None
-    to: Path | None = None
-
-
 def build_kit(given: Globals, wanted: BuildOptions, *, as_json: bool) -> int:
     """Build, show what there is; 1 when something is missing."""
     if wanted.capture and wanted.backup:
         raise BadInput("--capture and --backup exclude each other.")
     place = given.place()
     to = recipients(wanted.recipients or _standing_recipients(place.config.kit))
-    store = LocalStore(wanted.to or _configured(place.config.kit))
+    store = LocalStore(wanted.to or place_of(place.config.kit))
     output = given.output(json_lines=as_json)
     backup = backups.take(given, output).name if wanted.capture else wanted.backup
     built = _build(_wishes(place, wanted, backup), place, store, to, output)
@@ -90,10 +76,6 @@ def _standing_recipients(settings: KitSettings) -> tuple[str, ...]:
     return given or settings.recipients
 
 
-def _configured(settings: KitSettings) -> Path:
-    return Path(settings.to).expanduser() if settings.to else state() / "vault"
-
-
 def _wishes(place: Place, wanted: BuildOptions, backup: str | None) -> Wishes:
     config, target = place.config, place.target
     return Wishes(
@@ -105,6 +87,7 @@ def _wishes(place: Place, wanted: BuildOptions, backup: str | None) -> Wishes:
         invariants=config.invariants,
         freshness=config.app.freshness,
         canaries=tuple(CanaryColumns(**canary.model_dump()) for canary in config.recovery.canaries),
+        required=config.config.required,
         hostnames=target.dns.hostnames if target.dns else (),
         scenarios_digest=place.digest,
     )
@@ -135,58 +118,3 @@ def _opened(open_port: Callable[[], T]) -> T | Absent:
         return open_port()
     except UscdrError as error:
         return Absent(f"{error.message} {error.why}".strip())
-
-
-def check_kit(given: Globals, wanted: Wanted, identity: Path | None, *, as_json: bool) -> int:
-    """Look at everything; 1 for damage or for a kit that lacks something."""
-    output = given.output(json_lines=as_json)
-    store, kit = _find(given, wanted)
-    keys = identities(identity) if identity is not None else ()
-    narrator = Narrator(output)
-    found = examine(store, kit, keys, state() / "scratch", narrator.checked)
-    show_examination(found, output)
-    return int(ExitCode.DONE if found.sound and found.card.complete else ExitCode.CHECK_FAILED)
-
-
-def list_kits(given: Globals, to: Path | None, *, as_json: bool) -> None:
-    """The list on stdout."""
-    output = given.output(json_lines=as_json)
-    lines = listing.kits(_store(given, to))
-    rows = [line.model_dump(mode="json") if output.json_lines else _row(line) for line in lines]
-    show_table(rows, output, empty="No kit.")
-
-
-def _row(line: listing.KitLine) -> dict[str, object]:
-    return {
-        "kit": line.kit,
-        "state": line.state,
-        "age": age((now() - line.created_at).total_seconds()) if line.created_at else None,
-        "application": line.app,
-        "objects": line.objects,
-        "size": size(line.bytes),
-    }
-
-
-def show_card(given: Globals, wanted: Wanted, *, as_json: bool) -> None:
-    """The card on stdout."""
-    output = given.output(json_lines=as_json)
-    store, kit = _find(given, wanted)
-    card = read_card(store, kit)
-    if output.json_lines:
-        output.record(card.model_dump(mode="json"))
-    else:
-        output.result(card_text(card).rstrip("\n"))
-
-
-def _find(given: Globals, wanted: Wanted) -> tuple[LocalStore, str]:
-    """The store and the kit; a path to a kit needs no configuration at all."""
-    path = Path(wanted.kit) if wanted.kit else None
-    if path is not None and path.is_dir() and path.absolute().parent.name == KITS:
-        path = path.absolute()
-        return LocalStore(path.parent.parent), path.name
-    store = _store(given, wanted.to)
-    return store, listing.find(store, wanted.kit)
-
-
-def _store(given: Globals, to: Path | None) -> LocalStore:
-    return LocalStore(to or _configured(load_config(given.config, os.environ).config.kit))

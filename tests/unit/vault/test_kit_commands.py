@@ -1,0 +1,122 @@
+"""`uscdr kit check | list | card` as a person or a script calls them, without any configuration or credentials."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from kit_world import PATIENT, SECRET, Workshop, key, new_key
+from uscdr.cli import boundary
+from uscdr.targets import packaged
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _nobody(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HEROKU_API_KEY", "USCDR_AGE_IDENTITY", "USCDR_KIT_RECIPIENTS", "USCDR_CONFIG", "USCDR_TARGET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("USCDR_STATE_DIR", str(shop.root / "state"))
+    monkeypatch.chdir(shop.root)
+
+
+def configure(**settings: object) -> None:
+    """The packaged scenarios with a `kit` section, in this directory."""
+    document = YAML(typ="safe").load(packaged().read_text())
+    Path("scenarios.yaml").write_text(json.dumps({**document, "kit": settings}, default=str))
+
+
+def test_a_path_is_enough(shop: Workshop, capsys: Captured) -> None:
+    built = shop.build()
+    path = shop.root / "vault" / "kits" / built.card.kit
+    assert boundary.run(["kit", "check", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "all digests right" in shown
+    assert "NOT CHECKED: what is inside" in shown
+    assert boundary.run(["kit", "card", str(path)]) == 0
+    assert built.card.manifest_sha256 in capsys.readouterr().out
+
+
+def test_with_the_identity_parts_and_ages_are_listed_and_nothing_else(
+    shop: Workshop, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = shop.build()
+    monkeypatch.setenv("USCDR_AGE_IDENTITY", str(shop.identity_file))
+    assert boundary.run(["kit", "check", built.card.kit[:16], "--to", "vault"]) == 0
+    shown = capsys.readouterr()
+    assert "every object decrypted" in shown.out
+    assert all(part in shown.out for part in ("app", "config", "dns", "dump", "source", "media"))
+    assert not any(canary in shown.out + shown.err for canary in (SECRET, PATIENT, "canary-file"))
+    assert list(shop.work.iterdir()) == []
+
+
+def test_what_is_missing_costs_exit_1_and_says_what_cannot_be_rebuilt(shop: Workshop, capsys: Captured) -> None:
+    shop.world.faults["config_vars", 1] = "refused"
+    shop.build()
+    assert boundary.run(["kit", "check", "--to", "vault"]) == 1
+    assert "INCOMPLETE by its card" in capsys.readouterr().out
+    assert boundary.run(["kit", "check", "--to", "vault", "--identity", str(shop.identity_file)]) == 1
+    shown = capsys.readouterr().out
+    assert "could not be rebuilt from this kit: config" in shown
+    assert "forbidden" in shown
+
+
+def test_damage_costs_exit_1(shop: Workshop, capsys: Captured) -> None:
+    built = shop.build()
+    path = shop.root / "vault" / built.manifest.objects[0].path
+    path.write_bytes(path.read_bytes()[1:])
+    assert boundary.run(["kit", "check", "--to", "vault", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["sound"], found["opened"], found["parts"]) == (False, False, None)
+    assert path.name in found["findings"][0]
+
+
+def test_a_wrong_identity_is_bad_input(shop: Workshop, capsys: Captured) -> None:
+    shop.build()
+    Path("other.txt").write_text(new_key()[1])
+    assert boundary.run(["kit", "check", "--to", "vault", "--identity", "other.txt"]) == 2
+    assert "does not open this kit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["check", "card"])
+def test_no_kit_or_no_such_kit_is_bad_input(shop: Workshop, capsys: Captured, command: str) -> None:
+    assert boundary.run(["kit", command, "--to", "vault"]) == 2
+    shop.build()
+    assert boundary.run(["kit", command, "nonsense", "--to", "vault"]) == 2
+    assert boundary.run(["kit", command, "../../etc", "--to", "vault"]) == 2
+    capsys.readouterr()
+
+
+def test_an_unclear_beginning_is_bad_input(shop: Workshop, capsys: Captured) -> None:
+    shop.build()
+    shop.build()
+    assert boundary.run(["kit", "check", "2", "--to", "vault"]) == 2
+    assert "2 kits in" in capsys.readouterr().err
+
+
+def test_the_list_shows_unfinished_kits_too(shop: Workshop, capsys: Captured) -> None:
+    shop.cloud.broken = {key(1)}
+    first, second = shop.build(), shop.build()
+    (shop.root / "vault" / "kits" / second.card.kit / "manifest.json.age").unlink()
+    assert boundary.run(["kit", "list", "--to", "vault", "--json"]) == 0
+    states = {line["kit"]: line["state"] for line in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert states == {first.card.kit: "incomplete", second.card.kit: "unfinished"}
+
+
+def test_the_store_of_the_configuration_is_used(shop: Workshop, capsys: Captured) -> None:
+    built = shop.build()
+    configure(to=str(shop.root / "vault"), recipients=[shop.public])
+    assert boundary.run(["kit", "list"]) == 0
+    assert built.card.kit in capsys.readouterr().out
+
+
+def test_a_private_key_in_the_configuration_is_refused_and_not_repeated(shop: Workshop, capsys: Captured) -> None:
+    secret = new_key()[1]
+    configure(recipients=[secret])
+    assert boundary.run(["kit", "list"]) == 2
+    shown = capsys.readouterr()
+    assert "a recipient is a public key" in shown.err
+    assert secret not in shown.out + shown.err
