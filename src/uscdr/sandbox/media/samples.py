@@ -29,7 +29,7 @@ def _filler(name: str, length: int) -> bytes:
 
 def text(name: str, size: int) -> bytes:
     """Lines of a text file."""
-    return b"Synthetic data\n" + _filler(name, max(0, size - 16)) + b"\n"
+    return b"Synthetic data\n" + _filler(name, max(16, size - 16)) + b"\n"
 
 
 def _segment(marker: int, body: bytes) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from typing import Any
 
 from uscdr.sandbox.media import present
 from uscdr.sandbox.media.admin import decode_cursor, encode_cursor, page_size
@@ -30,37 +29,39 @@ def search(call: AdminCall) -> Document:
     meets = parse(expression, _FIELDS)
     if "status" not in expression:
         meets = _active(meets)
-    rows = [row for one in call.library.assets.every(call.account.cloud) if meets(row := _row(call, one))]
-    return {**_page(call, _sorted(rows, call.body, "created_at")), "time": 1}
+    fixed = call.account.folder_mode == "fixed"
+    found = [one for asset in call.library.assets.every(call.account.cloud) if meets(one := _seen(asset, fixed=fixed))]
+    document = _page(call, _sorted(found, call.body, "created_at"))
+    return {**document, "resources": [_shown(call, one["asset"]) for one in document["resources"]], "time": 1}
 
 
 def _active(meets: Predicate) -> Predicate:
     return lambda row: row["status"] == "active" and meets(row)
 
 
-def _row(call: AdminCall, asset: Asset) -> Document:
-    wanted = call.body.get("with_field") or []
+def _seen(asset: Asset, *, fixed: bool) -> Document:
+    """What an expression may speak of."""
+    above, name = posixpath.split(asset.public_id)
+    return {
+        **vars(asset),
+        **vars(asset.name),
+        **{f"context.{key}": value for key, value in asset.context.items()},
+        **{f"metadata.{key}": value for key, value in asset.metadata.items()},
+        "asset": asset,
+        "folder": above if fixed else asset.asset_folder,
+        "filename": name,
+        "uploaded_at": asset.created_at,
+        "status": "deleted" if asset.placeholder else "active",
+    }
+
+
+def _shown(call: AdminCall, asset: Asset) -> Document:
     document = present.found(call.service.url, call.account, asset)
-    extra = {f"context.{key}": value for key, value in asset.context.items()}
-    extra |= {f"metadata.{key}": value for key, value in asset.metadata.items()}
-    return _Row({**document, **extra, "tags": list(asset.tags)}, asset, set(wanted))
-
-
-class _Row(dict[str, Any]):
-    """What the expression sees, with what the answer shows."""
-
-    def __init__(self, seen: Document, asset: Asset, wanted: set[str]) -> None:
-        super().__init__({"asset_folder": asset.asset_folder, "display_name": asset.display_name, **seen})
-        self._asset, self._wanted, self._shown = asset, wanted, seen
-
-    def shown(self) -> Document:
-        plain = {key: value for key, value in self._shown.items() if "." not in key and key != "tags"}
-        return present.flagged(plain, self._asset, self._wanted)
+    return present.flagged(document, asset, set(call.body.get("with_field") or []))
 
 
 def _sorted(rows: list[Document], body: Document, default: str) -> list[Document]:
-    wanted = body.get("sort_by") or [{default: "desc"}]
-    for one in reversed(wanted):
+    for one in reversed(body.get("sort_by") or [{default: "desc"}]):
         ((name, direction),) = one.items()
         if rows and name not in rows[0]:
             raise bad(f"Cannot sort by {name}")
@@ -72,9 +73,7 @@ def _page(call: AdminCall, rows: list[Document]) -> Document:
     limit = page_size(str(call.body.get("max_results") or ""), _SEARCH_PAGE)
     cursor = call.body.get("next_cursor")
     start = int(decode_cursor(str(cursor))[0]) if cursor else 0
-    cut = rows[start : start + limit]
-    shown = [row.shown() if isinstance(row, _Row) else row for row in cut]
-    document: Document = {"total_count": len(rows), "resources": shown}
+    document: Document = {"total_count": len(rows), "resources": rows[start : start + limit]}
     if start + limit < len(rows):
         document["next_cursor"] = encode_cursor([start + limit])
     return document
