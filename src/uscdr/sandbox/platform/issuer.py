@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dns.name
+import dns.rdtypes.ANY.CAA
 from dns.name import Name
 from dns.rdatatype import CAA, CNAME
-from dns.rdtypes.ANY.CAA import CAA as CaaData  # noqa: N811 - a class, whatever its name looks like
 
 from uscdr.sandbox.dns.lookup import target_of, zone_of
 from uscdr.sandbox.world.entities import Domain, SniEndpoint, now
@@ -99,7 +99,7 @@ def caa_allows(zone: Snapshot, name: Name) -> bool:
     while zone.holds(name):
         found = zone.get(name, CAA)
         if found is not None:
-            issuers = [one for one in found if isinstance(one, CaaData) and one.tag.lower() == b"issue"]
+            issuers = [one for one in found if isinstance(one, dns.rdtypes.ANY.CAA.CAA) and one.tag.lower() == b"issue"]
             named = [one.value.split(b";")[0].strip().lower() for one in issuers]
             return not issuers or ISSUER.encode() in named
         name = name.parent()
