@@ -78,8 +78,9 @@ def parse_server(text: str, *, port: int = 53) -> NameServer:
     """`192.0.2.1`, `192.0.2.1:5353` or `[2001:db8::1]:5353`; `ConfigError` for anything else."""
     address, given = text.strip(), ""
     if address.startswith("["):
-        address, _, given = address[1:].partition("]")
-        given = given.removeprefix(":")
+        address, bracket, given = address[1:].partition("]")
+        # Without its closing bracket it is no address, whatever stands before.
+        address, given = (address if bracket else text), given.removeprefix(":")
     elif address.count(":") == 1:
         address, _, given = address.partition(":")
     try:

@@ -108,7 +108,7 @@ class _Search:
 
     def addresses(self, found: _Referral) -> tuple[NameServer, ...]:
         """Every address of every host; one that this machine has no route to only where its host has no other."""
-        servers = [server for host in found.hosts for server in self._askable(host, found.glue.get(host, ()))]
+        servers = [server for host in sorted(found.hosts) for server in self._askable(host, found.glue.get(host, ()))]
         return tuple({(one.address, one.port): one for one in servers}.values())
 
     def _askable(self, host: str, glue: tuple[str, ...]) -> tuple[NameServer, ...]:

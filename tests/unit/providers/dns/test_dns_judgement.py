@@ -1,0 +1,169 @@
+"""What follows from facts, without a server."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from uscdr.errors import ProviderError, WriteRefused
+from uscdr.models.dns import Caution, NameServer, RecordSet, RecordType, ServerAnswer, Sighting
+from uscdr.providers.dns.cautions import allows_issuer, judge, proxied
+from uscdr.providers.dns.manual import ManualZone
+from uscdr.providers.dns.surroundings import Surroundings
+from uscdr.providers.dns.timing import expected_end
+
+WWW = "www.clinic.example"
+OLD = RecordSet(name=WWW, type="CNAME", ttl=300, values=("old.herokudns.com",))
+NEW = RecordSet(name=WWW, type="CNAME", ttl=60, values=("new.herokudns.com",))
+SOUND = Surroundings(
+    name=WWW,
+    target="new.herokudns.com",
+    zone="clinic.example",
+    pointing=(OLD,),
+    kinds=(),
+    wildcard=None,
+    signed=False,
+    caa=None,
+    target_addresses=("192.0.2.1",),
+    hosts=("ns1.host.test",),
+)
+
+
+def words(around: Surroundings) -> list[str]:
+    return [caution.what for caution in judge(around)]
+
+
+def test_nothing_wrong_is_no_caution() -> None:
+    assert judge(SOUND) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"name": "clinic.example"}, "apex"),
+        ({"kinds": ("MX", "TXT")}, "MX, TXT"),
+        ({"kinds": ("AAAA",)}, "AAAA record stands"),
+        ({"pointing": (OLD.model_copy(update={"ttl": 301}),)}, "301 s"),
+        ({"signed": True}, "DNSSEC"),
+        ({"wildcard": OLD.model_copy(update={"name": "*.clinic.example"})}, "may be what answers"),
+        ({"wildcard": NEW.model_copy(update={"name": "*.clinic.example"})}, "covers this name."),
+        ({"name": "*.clinic.example"}, "is a wildcard"),
+        ({"target": "clinic.herokuapp.com"}, "app's own name"),
+        ({"target_addresses": ()}, "no address"),
+        ({"target_addresses": None}, "Nobody could tell"),
+        ({"pointing": (RecordSet(name=WWW, type="A", ttl=300, values=("192.0.2.1",)),),
+          "hosts": ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com")}, "proxying"),
+        ({"caa": RecordSet(name="clinic.example", type="CAA", ttl=1, values=('0 issue "ca.test"',))}, "CAA at"),
+    ],
+)  # fmt: skip
+def test_each_caution(change: dict[str, object], word: str) -> None:
+    assert any(word in what for what in words(replace(SOUND, **change)))  # type: ignore[arg-type]  # a test's own mapping
+
+
+def test_what_blocks_comes_first() -> None:
+    found = judge(replace(SOUND, target_addresses=(), signed=True, kinds=("A",)))
+    assert [caution.blocks for caution in found] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("values", "wildcard", "allowed"),
+    [
+        (('0 issue "letsencrypt.org"',), False, True),
+        (('0 issue "letsencrypt.org; validationmethods=http-01"',), False, True),
+        (('0 issue "LetsEncrypt.org"', '0 issue "ca.test"'), False, True),
+        (('0 issue "ca.test"',), False, False),
+        (('0 issue ";"',), False, False),
+        (('0 iodef "mailto:security@clinic.example"',), False, True),
+        (('0 issuewild "ca.test"',), False, True),
+        (('0 issue "letsencrypt.org"', '0 issuewild "ca.test"'), True, False),
+        (('0 issue "letsencrypt.org"',), True, True),
+        (('128 issue "letsencrypt.org.evil.test"',), False, False),
+    ],
+)
+def test_caa(values: tuple[str, ...], wildcard: bool, allowed: bool) -> None:
+    records = RecordSet(name="clinic.example", type="CAA", ttl=300, values=values)
+    assert allows_issuer(records, wildcard=wildcard) is allowed
+
+
+def test_the_providers_word_on_a_proxy() -> None:
+    assert proxied(OLD) is None
+    found = proxied(OLD.model_copy(update={"extras": {"proxied": "true"}}))
+    assert isinstance(found, Caution)
+
+
+@given(
+    moment=st.datetimes(timezones=st.just(UTC), max_value=datetime(9000, 1, 1)),  # noqa: DTZ001 - hypothesis wants it bare
+    ttl=st.integers(0, 604800),
+    lag=st.floats(0, 3600),
+)
+def test_the_end_is_the_old_ttl_after_the_slowest_server(moment: datetime, ttl: int, lag: float) -> None:
+    end = expected_end(moment, old_ttl=ttl, lag=lag)
+    assert end == moment + timedelta(seconds=ttl + lag)
+    assert end >= moment
+
+
+class Watched:
+    """A verifier whose servers say what the test wants."""
+
+    def __init__(self, *answers: ServerAnswer) -> None:
+        self.answers = answers
+
+    def authoritative_servers(self, name: str) -> tuple[NameServer, ...]:
+        return tuple(answer.server for answer in self.answers)
+
+    def look(self, name: str, record_type: RecordType, *, target: str = "") -> Sighting:
+        return Sighting(answers=self.answers)
+
+    def cautions(self, name: str, target: str) -> tuple[Caution, ...]:
+        return ()
+
+
+def says(records: RecordSet | None, serial: int | None) -> ServerAnswer:
+    server = NameServer(host="ns", address="192.0.2.53")
+    return ServerAnswer(
+        server=server, state="answered" if records else "no such record", records=records, serial=serial
+    )
+
+
+def silent() -> ServerAnswer:
+    return ServerAnswer(server=NameServer(host="ns2", address="192.0.2.54"), state="timeout")
+
+
+@pytest.mark.parametrize(
+    ("answers", "found"),
+    [
+        ((says(OLD, 7), says(NEW, 8)), NEW),
+        ((says(NEW, 8), says(OLD, 7)), NEW),
+        ((says(NEW, 3), says(OLD, 2**32 - 3)), NEW),  # serials go round
+        ((silent(), says(OLD, None)), OLD),
+        ((says(OLD, 7), says(None, 8)), None),
+    ],
+)
+def test_a_manual_zone_reads_the_newest_copy(answers: tuple[ServerAnswer, ...], found: RecordSet | None) -> None:
+    assert ManualZone("clinic.example", Watched(*answers)).read(WWW, "CNAME") == found
+
+
+def test_a_manual_zone_that_nobody_tells_of_is_an_error() -> None:
+    with pytest.raises(ProviderError, match="No authoritative server") as caught:
+        ManualZone("clinic.example", Watched(silent())).read(WWW, "CNAME")
+    assert "timeout" in caught.value.why
+
+
+def test_a_manual_zone_is_never_written() -> None:
+    zone = ManualZone("clinic.example", Watched())
+    assert not zone.writable
+    with pytest.raises(WriteRefused):
+        zone.swap(WWW, "CNAME", OLD, NEW)
+
+
+def test_instructions_carry_both_lines_and_ttls() -> None:
+    told = ManualZone("clinic.example", Watched()).instructions(OLD, NEW)
+    assert told[1:4] == (
+        "  replace: www.clinic.example. 300 IN CNAME old.herokudns.com.",
+        "  with: www.clinic.example. 60 IN CNAME new.herokudns.com.",
+        "  TTL: 60 seconds (was 300)",
+    )
+    assert ManualZone("clinic.example", Watched()).instructions(None, NEW)[1].startswith("  add: www")
+    assert ManualZone("clinic.example", Watched()).instructions(OLD, None)[1].startswith("  delete: www")
