@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 from media_service import CLOUD, Cloud, running
 
@@ -209,3 +210,44 @@ def test_a_name_of_the_clinic_is_the_id_that_its_pages_ask_for() -> None:
 
 def test_context_is_read_with_its_escapes() -> None:
     assert parse(r"alt=a\=b\|c|caption=x=y") == {"alt": "a=b|c", "caption": "x=y"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "stored"),
+    [
+        ("timeout-before", httpx.ReadTimeout, False),
+        ("timeout-after", httpx.ReadTimeout, True),
+        ("reset-after", (httpx.ReadError, httpx.RemoteProtocolError), True),
+        ("truncated", httpx.RemoteProtocolError, True),
+    ],
+)
+def test_broken_answers_to_uploads(
+    cloud: Cloud, kind: str, error: type[Exception] | tuple[type[Exception], ...], stored: bool
+) -> None:
+    cloud.service.faults.rules.append(Rule(kind, method="POST", provider=CLOUDINARY))
+    files = {"file": ("x.jpg", samples.jpeg("x", 900))}
+    with pytest.raises(error):
+        cloud.http.post(f"/v1_1/{CLOUD}/image/upload", data=cloud.signed(public_id="x"), files=files, timeout=0.6)
+    assert cloud.ids() == ["x"] * stored
+    assert next(one["fault"] for one in cloud.audited()) == kind
+
+
+def test_a_body_that_is_cut_short_is_no_upload(cloud: Cloud) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\nhalf of a'
+    answer = cloud.http.post(f"/v1_1/{CLOUD}/raw/upload", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["message"]) == (400, "Invalid multipart body")
+
+
+def test_chunks_in_any_order_make_one_file(cloud: Cloud) -> None:
+    content = samples.text("chunked", 10_500_000)
+    headers = {"X-Unique-Upload-Id": "u1"}
+    answers = []
+    for start, end in ((5_000_000, 10_000_000), (0, 5_000_000), (10_000_000, 10_500_000)):
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/10500000"
+        files = {"file": ("c.bin", content[start:end])}
+        fields = cloud.signed(public_id="c.bin")
+        answers.append(cloud.http.post(f"/v1_1/{CLOUD}/raw/upload", data=fields, files=files, headers=headers).json())
+    assert [one["done"] for one in answers] == [False, False, True]
+    assert answers[-1]["etag"] == hashlib.md5(content).hexdigest()
+    assert [one.name for one in cloud.service.library.root.glob("*.part")] == []
