@@ -11,6 +11,7 @@ from uscdr.sandbox.damage import outage
 from uscdr.sandbox.damage.application import Report
 from uscdr.sandbox.platform import addons
 from uscdr.sandbox.platform.apps import open_app, remove_app
+from uscdr.sandbox.platform.domains import new_target
 from uscdr.sandbox.web.errors import invalid
 from uscdr.sandbox.world.apps import App
 from uscdr.sandbox.world.entities import Account, Addon, Domain, now
@@ -48,7 +49,7 @@ async def _hold(core: Core, hostnames: list[str]) -> App:
     core.world.accounts.append(stranger)
     with core.world.acting(stranger):
         app = await open_app(core, f"elsewhere-{secrets.token_hex(3)}")
-    app.domains += [Domain(name, "custom", f"{secrets.token_hex(10)}.herokudns.com") for name in hostnames]
+    app.domains += [Domain(name, "custom", new_target()) for name in hostnames]
     return app
 
 
