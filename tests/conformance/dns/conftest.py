@@ -30,13 +30,16 @@ def bind() -> Iterator[Place]:
         yield debian_or_skip(stack)
 
 
-@pytest.fixture(scope="session", params=["bind and nsd", "sandbox"])
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
-    if request.param == "sandbox":
-        with sandbox() as here:
-            yield here
-    else:
-        yield request.getfixturevalue("bind")
+@pytest.fixture(scope="session")
+def emulated() -> Iterator[Place]:
+    with sandbox() as here:
+        yield here
+
+
+@pytest.fixture(scope="session", params=["bind", "emulated"])
+def place(request: pytest.FixtureRequest) -> Place:
+    found: Place = request.getfixturevalue(request.param)
+    return found
 
 
 _numbers = count(1)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +27,9 @@ from uscdr.providers.dns.asking import parse_server
 from uscdr.providers.dns.rfc2136 import Rfc2136Zone
 from uscdr.providers.dns.verifier import DnsVerifier
 from uscdr.providers.retry import Patience, RetryPolicy
+from uscdr.sandbox.dns import cloudflare
 from uscdr.sandbox.dns import server as sandbox_dns
+from uscdr.sandbox.web.server import HttpServer
 
 T = TypeVar("T")
 
@@ -45,6 +47,9 @@ class Place:
     servers: tuple[NameServer, NameServer]
     hold: Callable[[], AbstractContextManager[None]]
     """The secondary stands still meanwhile."""
+    records_url: str = ""
+    records_token: str = ""
+    """Where the same zone can be edited over HTTP, if it can."""
 
     def open(self, **changes: Any) -> Rfc2136Zone:
         facts: dict[str, Any] = {
@@ -110,28 +115,35 @@ def _stopped(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 @contextmanager
 def sandbox() -> Iterator[Place]:
-    with _loop() as run:
+    with _loop() as run, ExitStack() as stack:
         spec = sandbox_dns.DnsSpec(ttl=300, lag=0.5)
         hosting = run(sandbox_dns.start(spec, targets=lambda: (OLD, NEW)))
-        try:
-            facts = hosting.contract("http://127.0.0.1:1", "https://127.0.0.1:1")
-            first, second = (parse_server(text) for text in facts["name_servers"])
+        stack.callback(lambda: run(hosting.stop()))
+        records_api = HttpServer()
+        stack.callback(lambda: run(records_api.stop()))
+        run(records_api.start(cloudflare.build(hosting)))
+        facts = hosting.contract(f"http://127.0.0.1:{records_api.port}", "https://127.0.0.1:1")
+        first, second = (parse_server(text) for text in facts["name_servers"])
 
-            async def switch(mode: Any) -> None:
-                hosting.copies[0].switch(mode)
+        async def switch(mode: Any) -> None:
+            hosting.copies[0].switch(mode)
 
-            @contextmanager
-            def hold() -> Iterator[None]:
-                run(switch("stuck"))
-                try:
-                    yield
-                finally:
-                    run(switch("follow"))
+        @contextmanager
+        def hold() -> Iterator[None]:
+            run(switch("stuck"))
+            try:
+                yield
+            finally:
+                run(switch("follow"))
 
-            names = ("zone", "foreign_zone", "key_name", "key", "algorithm")
-            yield Place(**{name: facts[name] for name in names}, servers=(first, second), hold=hold)
-        finally:
-            run(hosting.stop())
+        names = ("zone", "foreign_zone", "key_name", "key", "algorithm")
+        yield Place(
+            **{name: facts[name] for name in names},
+            servers=(first, second),
+            hold=hold,
+            records_url=facts["cloudflare"]["base_url"],
+            records_token=facts["cloudflare"]["token"],
+        )
 
 
 @contextmanager
