@@ -1,11 +1,11 @@
 #!/bin/sh
-# Installs the name servers that the DNS suite runs for itself on high ports: BIND and NSD, from Debian's packages.
-# Needs root or a sudo that asks nothing. Without either nothing is installed, and those tests skip with the reason.
+# Installs what the DNS suite runs for itself on high ports: BIND, its clients, and NSD, from Debian's packages.
+# from Debian's packages. Needs root or a sudo that asks nothing. Without either nothing is installed, and those tests skip with the reason.
 set -eu
 
 PATH=$PATH:/usr/sbin:/sbin
 
-if command -v named >/dev/null && command -v nsd >/dev/null; then
+if command -v named >/dev/null && command -v nsd >/dev/null && command -v nsupdate >/dev/null; then
     exit 0
 fi
 if ! command -v apt-get >/dev/null; then
@@ -29,5 +29,5 @@ if [ ! -e $policy ]; then
     trap '$as_root rm -f $policy' EXIT
 fi
 $as_root apt-get update -qq
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends bind9 nsd >/dev/null
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends bind9 bind9-dnsutils nsd >/dev/null
 named -v
