@@ -25,8 +25,8 @@ def write(origin: Origin, source: Source) -> History:
     if source.root != CLINIC:
         return History((origin.commit(MAIN, "The app", files(source)),))
     former = origin.commit(MAIN, "The clinic", _former(source))
-    page = next(one for one in files(source) if one.path == _PAGE)
-    return History((former, origin.commit(MAIN, "Give the page its full title", [page], parent=former)))
+    page = {_PAGE: (source.root / _PAGE).read_bytes()}
+    return History((former, origin.edit(MAIN, "Give the page its full title", page, parent=former)))
 
 
 def _former(source: Source) -> Iterator[File]:

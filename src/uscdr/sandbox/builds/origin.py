@@ -19,7 +19,7 @@ MAIN = "main"
 _AUTHOR = "A Developer <developer@usc-pis.example>"
 _FIRST = 1_790_000_000  # seconds since 1970 of the first commit; one an hour follows
 _HOUR = 3600
-_CONFIG = (("gc.auto", "0"), ("uploadpack.allowAnySHA1InWant", "true"))
+_CONFIG = "[gc]\n\tauto = 0\n[uploadpack]\n\tallowAnySHA1InWant = true\n"
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Origin:
         if shutil.which("git") is None:
             raise MachineError("The sandbox needs git.", next_action="Install git and try again.")
         self._run("init", "--quiet", "--bare", f"--initial-branch={MAIN}", "--template=", str(self.path))
-        for name, value in _CONFIG:
-            self._git("config", name, value)
+        with (self.path / "config").open("a", encoding="utf-8") as file:
+            file.write(_CONFIG)
 
     def commit(self, branch: str, message: str, files: Iterable[File], *, parent: str = "") -> str:
         """Put `files` on top of `parent` (a commit; none: an empty tree) and return the new tip of `branch`."""
