@@ -181,7 +181,7 @@ class Rehearsal:
             status=FakeStatus(world),
             open_database=lambda url: FakeDatabase(world),
             open_website=lambda address: FakeWebsite(world),
-            candidate=Candidate(backups, FakeScratch(world), place, demands, self.stop),
+            candidate=Candidate(FakeScratch(world), place, demands, self.stop),
             frozen=FrozenLook(lambda: FakeDatabase(world)),
             stop=self.stop,
             memory=remember(self.state, job.place.key),

@@ -53,7 +53,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         status=ports.status,
         open_database=open_database,
         open_website=lambda address: ApplicationWebsite(address, ca_file=place.ca_file, read_only=read_only),
-        candidate=Candidate(ports.backups, ports.scratch, work, demands, around.stop),
+        candidate=Candidate(ports.scratch, work, demands, around.stop),
         frozen=FrozenLook(open_live),
         stop=around.stop,
         memory=remember(around.state, place.key),
@@ -61,7 +61,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         ask=around.ask,
         provisioning=ports.provisioning,
         deploys=ports.deploys,
-        source=_source(job, ports, around, work),
+        source=_source(job, ports, around),
         media=Clouds(job, ports, around, kit).place(),
         dns=dns_place(job, ports, around),
         kit=kit,
@@ -69,11 +69,11 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
     )
 
 
-def _source(job: Job, ports: Ports, around: Surroundings, work: Path) -> GitSource | None:
+def _source(job: Job, ports: Ports, around: Surroundings) -> GitSource | None:
     configured = job.place.config.app.source
     if configured is None:
         return None
     return GitSource(
-        configured.git, cache=private_directory(work / "source"), timeout=GIT_TIMEOUT, stop=around.stop.event,
+        configured.git, cache=private_directory(around.state / "source"), timeout=GIT_TIMEOUT, stop=around.stop.event,
         on_wait=ports.waits, env=os.environ,
     )  # fmt: skip

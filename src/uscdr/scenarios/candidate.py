@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 from uscdr.engine.step import Tell
 from uscdr.engine.wait import Stop
 from uscdr.errors import MachineError, UscdrError
-from uscdr.models.heroku import Transfer
+from uscdr.models.heroku import Download, Transfer
 from uscdr.models.postgres import Invariant, TableDigest
 from uscdr.providers.ports.database import Database, Scratch
 from uscdr.providers.ports.platform import Backups
@@ -33,11 +33,28 @@ class Demands:
     freshness: Sequence[str]
 
 
-class Candidate:
-    """At most one backup, opened in a scratch database until `close`."""
+@dataclass(frozen=True)
+class DumpSource:
+    """Where a dump comes from: its name and id, and how it gets into a file here."""
 
-    def __init__(self, backups: Backups, scratch: Scratch, place: Path, demands: Demands, stop: Stop) -> None:
-        self._backups = backups
+    name: str
+    id: str
+    fetch: Callable[[Path, Progress], Download]
+
+
+def stored_dump(backups: Backups, app: str, transfer: Transfer) -> DumpSource:
+    """A backup that the platform keeps for the owning app `app`."""
+
+    def fetch(destination: Path, progress: Progress) -> Download:
+        return backups.download(backups.public_url(app, transfer.num), destination, progress)
+
+    return DumpSource(transfer.name, transfer.id, fetch)
+
+
+class Candidate:
+    """At most one backup, opened in a scratch database until `close`. Its dump is kept until then, too."""
+
+    def __init__(self, scratch: Scratch, place: Path, demands: Demands, stop: Stop) -> None:
         self._scratch = scratch
         self._place = place
         self._demands = demands
@@ -50,20 +67,21 @@ class Candidate:
         self._proof: Proof | None = None
         self._error: UscdrError | None = None
         self._digests: tuple[TableDigest, ...] = ()
+        self._dump: Path | None = None
 
-    def prefetch(self, app: str, transfer: Transfer) -> None:
-        """Begin with `transfer` of owning app `app`, unless that is under way or done already."""
-        if self._wanted == transfer.id:
+    def prefetch(self, source: DumpSource) -> None:
+        """Begin with `source`, unless that is under way or done already."""
+        if self._wanted == source.id:
             return
         self.close()
-        self._wanted = transfer.id
+        self._wanted = source.id
         self._scratch.prepare()
-        self._thread = threading.Thread(target=self._work, args=(app, transfer), name="proof", daemon=True)
+        self._thread = threading.Thread(target=self._work, args=(source,), name="proof", daemon=True)
         self._thread.start()
 
-    def proof(self, app: str, transfer: Transfer, tell: Tell) -> Proof:
+    def proof(self, source: DumpSource, tell: Tell) -> Proof:
         """Wait for the proof. Raises CheckFailed when the backup does not restore."""
-        self.prefetch(app, transfer)
+        self.prefetch(source)
         while self._thread is not None and self._thread.is_alive():
             self._stop.check()
             tell.progress(*self._state, unit="B")
@@ -80,6 +98,12 @@ class Candidate:
             raise MachineError("The scratch database is not open.", next_action="uscdr runs resume")
         return self._database
 
+    def dump(self) -> Path:
+        """The file that was proven."""
+        if self._proof is None or self._dump is None:
+            raise MachineError("The dump is not on this machine any more.", next_action="uscdr runs resume")
+        return self._dump
+
     def digests(self) -> tuple[TableDigest, ...]:
         """The scratch tables' digests with their buckets, which no journal keeps."""
         return self._digests
@@ -91,27 +115,27 @@ class Candidate:
         self._stack.close()
         self._stack = ExitStack()
         self._thread, self._wanted, self._database, self._proof, self._error = None, None, None, None, None
+        self._dump = None
 
-    def _work(self, app: str, transfer: Transfer) -> None:
+    def _work(self, source: DumpSource) -> None:
         try:
-            self._proof = self._prove(app, transfer)
+            self._proof = self._prove(source)
         except UscdrError as error:
             self._error = error
 
-    def _prove(self, app: str, transfer: Transfer) -> Proof:
+    def _prove(self, source: DumpSource) -> Proof:
         started = time.monotonic()
-        dump = self._place / f"{transfer.name}.dump"
+        dump = self._place / f"{source.name}.dump"
         self._stack.callback(dump.unlink, missing_ok=True)
         dump.unlink(missing_ok=True)
-        link = self._backups.public_url(app, transfer.num)
-        got = self._backups.download(link, dump, self._report("downloading"))
+        got = source.fetch(dump, self._report("downloading"))
+        self._dump = dump
         database = self._stack.enter_context(self._scratch.restore(dump, self._report("restoring on this machine")))
-        dump.unlink(missing_ok=True)
         self._state = ("counting and digesting", 0.0, None)
         tables = database.digests([table.name for table in database.tables()])
         proof = Proof(
-            backup=transfer.name,
-            transfer_id=transfer.id,
+            backup=source.name,
+            transfer_id=source.id,
             sha256=got.sha256,
             bytes=got.size,
             rows=sum(table.rows for table in tables),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uscdr.engine.step import Action, Tell, View
 from uscdr.errors import BadInput
 from uscdr.models.heroku import Transfer, TransferState
+from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import ChosenBackup, SafetyCapture
 from uscdr.scenarios.steps.base import DepsStep
@@ -22,7 +23,7 @@ class Choose(DepsStep[ChosenBackup, ChosenBackup]):
         chosen, passed_over = pick(self._deps, self._deps.backups.transfers(owner), view)
         if chosen.warnings:
             tell.warn(f"{chosen.name} finished with {chosen.warnings} warnings.")
-        self._deps.candidate.prefetch(owner, chosen)
+        self._deps.candidate.prefetch(stored_dump(self._deps.backups, owner, chosen))
         finished = chosen.finished_at or chosen.created_at
         old = max(0.0, (now() - chosen.created_at).total_seconds())
         return ChosenBackup(

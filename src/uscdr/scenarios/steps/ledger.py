@@ -14,6 +14,7 @@ from uscdr.errors import ProviderError
 from uscdr.models.postgres import TableDigest, TableKeys
 from uscdr.pool import run_all
 from uscdr.providers.ports.database import Database
+from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.results import ChosenBackup, Ledger, LedgerLine, Proof
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import plural, sql
@@ -47,7 +48,8 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
     def _scratch(self, view: View, tell: Tell) -> Database:
         chosen = view.need(ChosenBackup)
         owner = self._deps.attachment().owner_app_name
-        self._deps.candidate.proof(owner, self._deps.backups.transfer(owner, chosen.transfer_id), tell)
+        transfer = self._deps.backups.transfer(owner, chosen.transfer_id)
+        self._deps.candidate.proof(stored_dump(self._deps.backups, owner, transfer), tell)
         return self._deps.candidate.open_database()
 
     def _unreadable(self, proof: Proof) -> Ledger:

@@ -66,7 +66,7 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
 
     def plan(self, seen: SettingsSeen, view: View) -> Action:
         """Nothing to do when all are right."""
-        note = f" ({UNREAD} is set and read by nothing: this Django has no such setting)" if seen.unread else ""
+        note = _note(seen)
         if not seen.wrong and not seen.pending:
             return Action(
                 "noop", f"the media config vars are right{note}", (), (f"heroku config --app {self._deps.app}",)
@@ -123,13 +123,17 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
 
     def confirm_effect(self, result: MediaSettingsSet, view: View, tell: Tell) -> str:
         """Compare once more."""
-        left = self.probe(view, tell).wrong
-        if left:
+        seen = self.probe(view, tell)
+        if seen.wrong:
             raise CheckFailed(
-                "Config vars are not what was set: " + ", ".join(left) + ".",
+                "Config vars are not what was set: " + ", ".join(seen.wrong) + ".",
                 next_action=f"Somebody else changed them: heroku releases --app {self._deps.app}",
             )
-        return f"{', '.join(result.changed) or 'nothing'} set; release v{result.release} succeeded"
+        return f"{', '.join(result.changed) or 'nothing'} set; release v{result.release} succeeded{_note(seen)}"
+
+
+def _note(seen: SettingsSeen) -> str:
+    return f" ({UNREAD} is set and read by nothing: this Django has no such setting)" if seen.unread else ""
 
 
 def _same(now: SecretStr, wanted: SecretStr) -> bool:

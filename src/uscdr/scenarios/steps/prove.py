@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from uscdr.engine.step import Action, Tell, View
 from uscdr.models.events import Call
+from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.results import ChosenBackup, Proof
 from uscdr.scenarios.steps.assess import failing
 from uscdr.scenarios.steps.base import DepsStep
@@ -30,7 +31,8 @@ class Prove(DepsStep[Proof, Proof]):
         """Wait for the proof that was begun when the backup was chosen."""
         chosen = view.need(ChosenBackup)
         owner = self._deps.attachment().owner_app_name
-        return self._deps.candidate.proof(owner, self._deps.backups.transfer(owner, chosen.transfer_id), tell)
+        transfer = self._deps.backups.transfer(owner, chosen.transfer_id)
+        return self._deps.candidate.proof(stored_dump(self._deps.backups, owner, transfer), tell)
 
     def plan(self, seen: Proof, view: View) -> Action:
         """Blocked unless every invariant surely holds."""
