@@ -70,12 +70,17 @@ def test_other_zones_and_transfers_are_refused(place: Place) -> None:
     assert place.ask("usc-pis.example", "AXFR", tcp=True).rcode() == dns.rcode.REFUSED
 
 
-def test_an_alias_is_followed_where_its_target_is_served(place: Place) -> None:
+def test_an_alias_is_followed_for_a_resolver_where_its_target_is_served(place: Place) -> None:
     assert place.send(switched(place, PARKED, f"{TARGET}.")) == "NOERROR"
     resolver = dns.resolver.Resolver(configure=False)
     resolver.nameservers, resolver.port, resolver.lifetime = ["127.0.0.1"], place.hosting.primary.port, LIMIT
     found = resolver.resolve(WWW, "A")
     assert (found.canonical_name.to_text(), found[0].to_text()) == (f"{TARGET}.", "127.0.0.1")
+
+
+def test_an_alias_out_of_the_zone_is_not_followed_without_being_asked(place: Place) -> None:
+    place.send(switched(place, PARKED, f"{TARGET}."))
+    assert [one.rdtype for one in place.ask(WWW, "A").answer] == [dns.rdatatype.CNAME]
 
 
 def test_an_answer_too_long_for_udp_is_truncated(place: Place) -> None:

@@ -49,10 +49,14 @@ def respond(query: Message, zones: Sequence[Snapshot]) -> Message:
 
 
 def _follow(response: Message, name: Name, kind: RdataType, zones: Sequence[Snapshot]) -> None:
-    """Add what a name has, and what its aliases point to as long as that is served here too."""
+    """Add what a name has, and what its aliases point to.
+
+    Beyond the zone asked, as BIND, only for a client that wishes recursion, and as far as it is served here.
+    """
+    begun = zone_of(name, zones)
     for _ in range(_LONGEST_CHAIN):
         zone = zone_of(name, zones)
-        if zone is None:
+        if zone is None or (zone is not begun and not response.flags & dns.flags.RD):
             return
         found = _seen(zone, name, zones)
         alias = found.get(CNAME)
