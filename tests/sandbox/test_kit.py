@@ -1,0 +1,201 @@
+"""An escape kit of the running sandbox: whole, readable by its identity only, made without one write."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from uscdr.vault.reader import KitReader
+from uscdr.vault.seal import identities
+from uscdr.vault.store import LocalStore
+
+USCDR = str(Path(sys.executable).parent / "uscdr")
+LONG = 12
+"""Characters; a configuration value that long is a secret or an address, and found by nothing but a leak."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A running sandbox and a place for kits."""
+
+    state: Path
+    public: str
+
+    @property
+    def vault(self) -> Path:
+        return self.state / "kits"
+
+    def environment(self) -> dict[str, str]:
+        inherited = {
+            name: value for name, value in os.environ.items() if name not in ("HEROKU_API_KEY", "USCDR_CONFIG")
+        }
+        return {**inherited, "USCDR_STATE_DIR": str(self.state), "USCDR_KIT_RECIPIENTS": self.public}
+
+    def call(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [USCDR, *arguments], env=self.environment(), stdin=subprocess.DEVNULL, check=False, capture_output=True,
+            text=True, timeout=240, cwd=self.state,
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr[-3000:]
+        assert "Traceback" not in done.stderr + done.stdout
+        return done
+
+    def build(self, *options: str, code: int = 0) -> dict[str, Any]:
+        done = self.call("--target", "sandbox", "kit", "build", "--to", "kits", "--json", *options, code=code)
+        return dict(json.loads(done.stdout))
+
+    def api(self, path: str, method: str = "GET") -> Any:
+        heroku = json.loads((self.state / "sandbox" / "sandbox.json").read_text())["heroku"]
+        headers = {"Authorization": f"Bearer {heroku['token']}", "Accept": "application/vnd.heroku+json; version=3"}
+        return httpx.request(method, heroku["api_url"] + path, headers=headers, trust_env=False).json()
+
+    def config(self) -> dict[str, str]:
+        return dict(self.api("/apps/usc-pis/config-vars"))
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.config()["DATABASE_URL"], autocommit=True) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def writes(self) -> int:
+        lines = self.call("sandbox", "audit", "--json").stdout.splitlines()
+        return sum(json.loads(line)["write"] for line in lines)
+
+    def open(self, kit: str, place: str = "kits") -> KitReader:
+        work = Path(tempfile.mkdtemp(dir=self.state))
+        return KitReader(LocalStore(self.state / place), kit, identities(self.state / "identity.txt"), work)
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Desk]:
+    with tempfile.TemporaryDirectory(prefix="uscdr-kit-") as place:
+        state = Path(place)
+        secret = importlib.import_module("pyrage").x25519.Identity.generate()
+        (state / "identity.txt").write_text(f"{secret}\n")
+        desk = Desk(state, str(secret.to_public()))
+        desk.call("sandbox", "up", "--patients", "5")
+        yield desk
+        desk.call("sandbox", "down")
+
+
+@pytest.fixture(scope="module")
+def built(desk: Desk) -> dict[str, Any]:
+    before = desk.writes()
+    built = desk.build()
+    assert desk.writes() == before, "making a kit changed something"
+    return built
+
+
+@pytest.fixture(scope="module")
+def again(desk: Desk, built: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """A second kit, with a fresh backup and many words."""
+    return desk.call("--target", "sandbox", "--verbose", "kit", "build", "--to", "kits", "--capture", "--json")
+
+
+def test_every_part_is_complete(built: dict[str, Any]) -> None:
+    assert {part["name"]: part["state"] for part in built["parts"]} == dict.fromkeys(
+        ("app", "config", "dns", "dump", "source", "media"), "complete"
+    )
+
+
+def test_the_kit_holds_what_the_providers_hold(desk: Desk, built: dict[str, Any]) -> None:
+    kit = desk.open(built["kit"])
+    config, app, dump = kit.config(), kit.app(), kit.dump()
+    assert config is not None
+    assert app is not None
+    assert dump is not None
+    assert {name: value.get_secret_value() for name, value in config.values.items()} == desk.config()
+    assert {one.type: one.quantity for one in app.formation} == {
+        one["type"]: one["quantity"] for one in desk.api("/apps/usc-pis/formation")
+    }
+    assert dump.backup == "b001"
+    assert {table.name: table.rows for table in dump.tables}["patients_medicalrecord"] > 0
+    assert all(result.holds for result in dump.invariants)
+    link = desk.api("/client/v11/apps/usc-pis/transfers/1/actions/public-url", "POST")["url"]
+    ca_file = str(desk.state / "sandbox" / "pki" / "ca.pem")
+    with kit.open_object("database.dump") as path:
+        assert path.read_bytes() == httpx.get(link, verify=ca_file, trust_env=False).content
+    with kit.open_object("source.tar.gz") as path:
+        assert path.read_bytes().startswith(b"\x1f\x8b")
+
+
+def test_media_are_what_is_delivered(desk: Desk, built: dict[str, Any]) -> None:
+    kit = desk.open(built["kit"])
+    inventory = kit.media()
+    assert inventory is not None
+    assert len(kit.inventory()) == len([one for one in inventory.entries if one.asset.present]) > 3
+    for entry in inventory.entries[:5]:
+        with kit.open(entry.asset.key) as path:
+            assert path.read_bytes() == httpx.get(entry.asset.url, trust_env=False).content
+
+
+def test_no_secret_and_no_person_is_seen_anywhere(desk: Desk, again: subprocess.CompletedProcess[str]) -> None:
+    secrets = {value for value in desk.config().values() if len(value) >= LONG}
+    people = {str(row[0]) for row in desk.rows("SELECT email FROM authentication_user")}
+    files = {str(row[0]) for row in desk.rows("SELECT file FROM file_uploads_patientdocument")}
+    assert len(secrets) > 5
+    assert people
+    checked = desk.call("kit", "check", "--to", "kits", "--identity", "identity.txt")
+    seen = {"build": again.stdout + again.stderr, "check": checked.stdout + checked.stderr}
+    for path in (*desk.vault.rglob("*"), *(desk.state / "runs").rglob("*")):
+        if path.is_file():
+            seen[str(path)] = path.read_bytes().decode("latin-1")
+    for where, text in seen.items():
+        leaked = [one for one in secrets | people | files if one and one in text]
+        assert not leaked, f"{where} shows {len(leaked)} secrets or names"
+
+
+def test_a_second_kit_fetches_no_media(desk: Desk, again: subprocess.CompletedProcess[str]) -> None:
+    second = json.loads(again.stdout)
+    parts = {part["name"]: part["summary"] for part in second["parts"]}
+    assert "(0 fetched now)" in parts["media"]
+    assert parts["dump"].startswith("b002")
+    place = desk.vault / "kits" / second["kit"]
+    subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=place, check=True)
+
+
+def test_what_the_platform_refuses_is_missing_and_costs_exit_1(desk: Desk, built: dict[str, Any]) -> None:
+    desk.call("sandbox", "fault", "add", "403", "--path", "*/buildpack-installations", "--count", "0")
+    try:
+        partial = desk.build("--without", "media", "--without", "dump", code=1)
+    finally:
+        desk.call("sandbox", "fault", "clear")
+    states = {part["name"]: part["state"] for part in partial["parts"]}
+    assert (states["app"], states["config"], states["media"]) == ("partial", "complete", "left out")
+    assert desk.call("kit", "check", "--to", "kits", partial["kit"], code=1)
+
+
+def test_a_killed_build_leaves_no_kit_and_no_plain_file_and_the_next_one_goes_on(desk: Desk) -> None:
+    desk.call("sandbox", "fault", "add", "slow:0.3", "--path", "*/upload/*", "--count", "0")
+    arguments = [USCDR, "--target", "sandbox", "kit", "build", "--to", "other"]
+    begun = subprocess.Popen(arguments, env=desk.environment(), cwd=desk.state, stderr=subprocess.DEVNULL)
+    shelf, end = desk.state / "other" / "media", time.monotonic() + 60
+    while len(list(shelf.glob("*.note.age"))) < 3:
+        assert begun.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    begun.send_signal(signal.SIGKILL)
+    begun.wait()
+    desk.call("sandbox", "fault", "clear")
+    assert '"unfinished"' in desk.call("kit", "list", "--to", "other", "--json").stdout
+    there = len(list(shelf.glob("*.note.age")))
+    done = json.loads(desk.call("--target", "sandbox", "kit", "build", "--to", "other", "--json").stdout)
+    assert done["complete"]
+    total = len(desk.open(done["kit"], "other").inventory())
+    media = next(part for part in done["parts"] if part["name"] == "media")
+    assert f"({total - there} fetched now)" in media["summary"]
+    assert not [path for path in (desk.state / "scratch").rglob("*") if path.is_file()]
+    assert not list((desk.state / "other" / ".staging").iterdir())
