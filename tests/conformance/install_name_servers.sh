@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the DNS suite runs for itself on high ports: BIND, its clients, and NSD, from Debian's packages.
-# from Debian's packages. Needs root or a sudo that asks nothing. Without either nothing is installed, and those tests skip with the reason.
+# Needs root or a sudo that asks nothing. Without either nothing is installed, and those tests skip with the reason.
 set -eu
 
 PATH=$PATH:/usr/sbin:/sbin
