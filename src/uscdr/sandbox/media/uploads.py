@@ -136,7 +136,9 @@ def _store(call: UploadCall, head: bytes, etag: str, size: int) -> Document:
         return present.uploaded(base, account, old) | {"existing": True}
     backup = call.flag("backup") if call.field("backup") else None
     asset = call.library.put(_described(call, Asset(name)), kind, etag=etag, size=size, backup=backup)
-    return present.uploaded(base, account, asset) | ({"overwritten": True} if old else {})
+    kept = [one.version_id for one in call.library.assets.versions(asset) if one.version == asset.version]
+    more = {**({"version_id": kept[0]} if kept else {}), **({"overwritten": True} if old else {})}
+    return present.uploaded(base, account, asset) | more
 
 
 def _described(call: UploadCall, asset: Asset) -> Asset:
