@@ -16,6 +16,8 @@ LONGEST = 3 * 3600.0
 UNKNOWN_WAIT = 60.0
 """When the service does not say for how long, it is asked again after this."""
 LOOK = 3.0
+SLACK = 1.0
+"""Added to what the service says: clocks differ."""
 MINUTE = 60.0
 
 
@@ -27,7 +29,7 @@ def within(call: Callable[[], T], stop: Stop, tell: Tell) -> T:
         try:
             return call()
         except RateLimited as error:
-            wait = UNKNOWN_WAIT if error.retry_after is None else error.retry_after + 1.0
+            wait = UNKNOWN_WAIT if error.retry_after is None else error.retry_after + SLACK
             if time.monotonic() - begun + wait > LONGEST:
                 raise
             _sit_out(wait, stop, tell)

@@ -27,11 +27,12 @@ class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
         """Look at the versions of changed files; decide; reckon."""
         survey = self.survey(tell)
         self.look_at_versions(tell)
+        states = self.book.states()
         repairs, cloud = self.book.repairs(own_backup=not self.another), self.cloud()
         listed = Counter(key.resource_type for key in survey.held)
         return MediaPlanned(
             from_backup=repairs.from_backup,
-            asked=sum(self.book.states()[key] is State.MISSING for key in repairs.restore),
+            asked=sum(states[key] is State.MISSING for key in repairs.restore),
             from_copies=len(repairs.upload),
             lost=len(repairs.lost),
             unavailable=self.places(repairs.lost, survey),
