@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from pydantic import SecretStr
@@ -10,6 +11,7 @@ from zone_places import NEW, OLD, Place
 
 from uscdr.errors import AnswerLost, BadInput, Conflict, CredentialsRefused, NotFound, ProviderError, WriteRefused
 from uscdr.models.dns import NameServer, RecordSet, RecordType, Sighting
+from uscdr.pool import run_all
 from uscdr.providers.dns.verifier import DnsVerifier
 
 SOON = 20.0
@@ -324,3 +326,19 @@ def test_a_target_without_address_blocks(place: Place, name: str) -> None:
 
 def test_a_target_that_nobody_can_tell_of_does_not_block(place: Place, name: str) -> None:
     assert cautions(place, name, "app.example.net").startswith("False Nobody could tell")
+
+
+def test_of_two_swaps_at_once_one_wins_and_the_other_is_told(place: Place, name: str) -> None:
+    targets = [f"t{number}.herokudns.com" for number in range(8)]
+
+    def swap(target: str) -> str:
+        try:
+            place.open().swap(name, "CNAME", alias(name, OLD), alias(name, target))
+        except Conflict:
+            return "conflict"
+        return target
+
+    results = run_all([partial(swap, target) for target in targets], workers=8)
+    won = [result for result in results if result != "conflict"]
+    assert len(won) == 1
+    assert place.truth(name, "CNAME") == [f"300 {won[0]}."]
