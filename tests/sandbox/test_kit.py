@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -125,9 +126,9 @@ def test_the_kit_holds_what_the_providers_hold(desk: Desk, built: dict[str, Any]
     assert {table.name: table.rows for table in dump.tables}["patients_medicalrecord"] > 0
     assert all(result.holds for result in dump.invariants)
     link = desk.api("/client/v11/apps/usc-pis/transfers/1/actions/public-url", "POST")["url"]
-    ca_file = str(desk.state / "sandbox" / "pki" / "ca.pem")
+    trust = ssl.create_default_context(cafile=str(desk.state / "sandbox" / "pki" / "ca.pem"))
     with kit.open_object("database.dump") as path:
-        assert path.read_bytes() == httpx.get(link, verify=ca_file, trust_env=False).content
+        assert path.read_bytes() == httpx.get(link, verify=trust, trust_env=False).content
     with kit.open_object("source.tar.gz") as path:
         assert path.read_bytes().startswith(b"\x1f\x8b")
 
