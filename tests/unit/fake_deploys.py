@@ -1,7 +1,11 @@
-"""Code and releases in memory: `ports.Deploys` and `ports.SourceCode` over `fakes.World`."""
+"""Code and releases in memory: `ports.Deploys` and `ports.SourceCode` over `fakes.World`.
+
+Releases and builds end when they are looked at for the `slowness`-th time, as `release_doom` and `build_doom` say.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,32 +15,40 @@ from uscdr.errors import NotFound
 from uscdr.models.heroku import Release
 from uscdr.models.provision import Build, SourceArchive
 
-COMMITS = {"main": "c" * 40, "old": "b" * 40}
+COMMITS = {"main": "c" * 40, "old": "b" * 40, "hotfix": "d" * 40}
 
 
 def history(world: World) -> None:
     """Three releases with code, the newest runs; each with its build."""
     world.releases = []
     for version, commit in ((39, "b" * 40), (40, "c" * 40), (41, "d" * 40)):
-        _release(world, f"Deploy {commit[:8]}", f"slug-{version}")
-        world.releases[0] = world.releases[0].model_copy(update={"version": version})
+        add_release(world, f"Deploy {commit[:8]}", f"slug-{version}", version=version)
         world.build_list.insert(0, Build(id=f"build-{version}", status="succeeded", commit=commit,
                                          slug_id=f"slug-{version}", release_id=f"release-{version}"))  # fmt: skip
-    world.releases = [r.model_copy(update={"id": f"release-{r.version}"}) for r in world.releases]
     world.bad_slugs = {"slug-41"}
     world.intact_web = False
 
 
-def _release(world: World, description: str, slug: str | None) -> Release:
-    world.releases = [r.model_copy(update={"current": False}) for r in world.releases]
-    version = world.releases[0].version + 1 if world.releases else 1
+def add_release(
+    world: World, description: str, slug: str | None, *, version: int | None = None, status: str = "succeeded"
+) -> Release:
+    """A release of that code under the variables of now; it runs if it succeeded."""
+    number = version or (world.releases[0].version + 1 if world.releases else 1)
     made = Release(
-        id=f"release-{version}", version=version, status="succeeded", description=description, current=True,
-        created_at=datetime.now(UTC), slug_id=slug, eligible_for_rollback=True,
+        id=f"release-{number}", version=number, status=status, description=description, current=False,
+        created_at=datetime.now(UTC), slug_id=slug, eligible_for_rollback=status == "succeeded",
     )  # fmt: skip
     world.releases.insert(0, made)
-    world.intact_web = slug not in world.bad_slugs
-    return made
+    world.vars_of[made.id] = world.vars
+    return _run(world, made) if status == "succeeded" else made
+
+
+def _run(world: World, release: Release) -> Release:
+    running = release.model_copy(update={"status": "succeeded", "current": True, "eligible_for_rollback": True})
+    others = [r.model_copy(update={"current": False}) for r in world.releases]
+    world.releases = [running if r.id == release.id else r for r in others]
+    world.intact_web = release.slug_id not in world.bad_slugs
+    return running
 
 
 class FakeDeploys:
@@ -44,20 +56,36 @@ class FakeDeploys:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._looks: Counter[str] = Counter()
+
+    def _due(self, identity: str) -> bool:
+        self._looks[identity] += 1
+        return self._looks[identity] >= self._world.slowness
 
     def release(self, app: str, ref: str) -> Release:
         def look() -> Release:
             for release in self._world.releases:
                 if ref in (release.id, str(release.version), f"v{release.version}"):
-                    return release
+                    return self._progress(release)
             raise NotFound(f"There is no release {ref}.", provider="fake", status=404)
 
         return self._world.call("release", look)
 
+    def _progress(self, release: Release) -> Release:
+        if release.status != "pending" or not self._due(release.id):
+            return release
+        status = self._world.release_doom.pop(0) if self._world.release_doom else "succeeded"
+        if status == "succeeded":
+            return _run(self._world, release)
+        ended = release.model_copy(update={"status": status})
+        self._world.releases = [ended if r.id == release.id else r for r in self._world.releases]
+        return ended
+
     def rollback(self, app: str, release_id: str) -> Release:
         def effect() -> Release:
             target = next(r for r in self._world.releases if r.id == release_id)
-            return _release(self._world, f"Rollback to v{target.version}", target.slug_id)
+            self._world.vars = self._world.vars_of.get(target.id, self._world.vars)
+            return add_release(self._world, f"Rollback to v{target.version}", target.slug_id, status="pending")
 
         return self._world.write("rollback", effect, release_id)
 
@@ -65,15 +93,28 @@ class FakeDeploys:
         return self._world.call("builds", lambda: tuple(self._world.build_list))
 
     def build(self, app: str, build_id: str) -> Build:
-        return self._world.call("build", lambda: next(b for b in self._world.build_list if b.id == build_id))
+        def look() -> Build:
+            build = next(b for b in self._world.build_list if b.id == build_id)
+            return self._built(build) if build.status == "pending" and self._due(build_id) else build
+
+        return self._world.call("build", look)
+
+    def _built(self, build: Build) -> Build:
+        status = self._world.build_doom.pop(0) if self._world.build_doom else "succeeded"
+        changes: dict[str, object] = {"status": status}
+        if status == "succeeded":
+            slug = f"slug-of-{build.id}"
+            release = add_release(self._world, f"Deploy {build.commit[:8]}", slug, status="pending")
+            changes |= {"slug_id": slug, "release_id": release.id}
+        ended = build.model_copy(update=changes)
+        self._world.build_list = [ended if b.id == build.id else b for b in self._world.build_list]
+        return ended
 
     def start_build(self, app: str, archive: SourceArchive) -> Build:
         def effect() -> Build:
-            slug = f"slug-of-{archive.commit[:4]}-{len(self._world.build_list)}"
-            release = _release(self._world, f"Deploy {archive.commit[:8]}", slug)
             made = Build(
-                id=f"build-{release.version}", status="succeeded", commit=archive.commit, checksum=archive.sha256,
-                slug_id=slug, release_id=release.id,
+                id=f"build-of-{archive.commit[:4]}-{len(self._world.build_list)}", status="pending",
+                commit=archive.commit, checksum=archive.sha256,
             )  # fmt: skip
             self._world.build_list.insert(0, made)
             return made
@@ -88,7 +129,7 @@ class FakeDeploys:
 
 
 class FakeSource:
-    """`ports.SourceCode`: two refs, whose migrations are what the world has deployed."""
+    """`ports.SourceCode`: refs whose migrations are what the world has deployed; `old` has only the first."""
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -42,6 +42,8 @@ from uscdr.models.heroku import (
 )
 from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
 from uscdr.models.postgres import (
+    CanaryColumn,
+    CanaryResult,
     Extension,
     Invariant,
     InvariantResult,
@@ -94,6 +96,9 @@ def clinic(patients: int = 50) -> Data:
 class World:
     """The provider's state."""
 
+    key = "key"
+    """What the encrypted columns are encrypted with."""
+
     def __init__(self, *, keep: int = 5, age: timedelta = timedelta(hours=2, minutes=30)) -> None:
         self.addon, self.owner = ADDON, APP
         self.maintenance = False
@@ -117,6 +122,14 @@ class World:
         self.bad_slugs: set[str | None] = set()
         """Slugs whose web process does not work."""
         self.intact_web = True
+        self.vars: frozenset[str] = frozenset()
+        """Config variables beside DATABASE_URL."""
+        self.vars_of: dict[str, frozenset[str]] = {}
+        """Release -> the variables it runs under."""
+        self.release_doom: list[str] = []
+        """How the next releases end, instead of succeeded."""
+        self.build_doom: list[str] = []
+        """How the next builds end, instead of succeeded."""
         self.one_off_results: list[OneOffResult] = []
         self.doom: list[TransferState] = []
         """How the next transfers end, instead of completed."""
@@ -276,7 +289,8 @@ class FakePlatform:
         return self._world.call("app", look)
 
     def config_vars(self, app: str) -> Mapping[str, SecretStr]:
-        return self._world.call("config_vars", lambda: {"DATABASE_URL": SecretStr("postgres://u:p@h/d")})
+        there = {name: SecretStr("a value") for name in self._world.vars}
+        return self._world.call("config_vars", lambda: {**there, "DATABASE_URL": SecretStr("postgres://u:p@h/d")})
 
     def set_maintenance(self, app: str, *, enabled: bool) -> App:
         def effect() -> App:
@@ -480,6 +494,19 @@ class FakeDatabase:
         self._data()
         return FileReferences(found=tuple(self._world.references))
 
+    def canary(self, columns: Sequence[CanaryColumn], key: SecretStr, *, sample: int = 200) -> tuple[CanaryResult, ...]:
+        rows = self._data().tables
+        fits = key.get_secret_value() == self._world.key
+        results = []
+        for one in columns:
+            found = min(sample, len(rows.get(one.table, {})))
+            judged = {"matching": found} if fits else {"unreadable": found}
+            missing = "" if one.table in rows else f"table {one.table}"
+            results.append(
+                CanaryResult(table=one.table, column=one.encrypted, sampled=found, missing=missing, **judged)
+            )
+        return tuple(results)
+
     def extensions(self) -> tuple[Extension, ...]:
         return (Extension(name="pgcrypto", version="1.3"),)
 
@@ -497,6 +524,26 @@ class FakeDatabase:
             return ended
 
         return self._world.write("end_sessions", effect)
+
+
+class FakeLoader:
+    """`ports.Loader`: into the live data, whatever the URL."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def load(self, url: SecretStr, dump: Path, progress: Progress) -> None:
+        number = int(dump.read_text().rpartition("/")[2])
+        data = self._world.dumps[number]
+        if not data.tables:
+            raise CheckFailed("The dump does not decode.")
+
+        def effect() -> None:
+            self._world.live.tables |= deepcopy(data.tables)
+            self._world.live.applied = list(data.applied)
+
+        self._world.write("load", effect, str(number))
+        progress(1000, None)
 
 
 def _buckets(rows: Mapping[int, int]) -> dict[int, str]:

@@ -10,6 +10,10 @@ from uscdr.scenarios.results_app import AppSeen, ReleaseLine, Remedy
 
 ROLLBACK = re.compile(r"^Rollback to v(\d+)")
 CONFIG = re.compile(r"^(Set|Remove|Update|Add) .*config var", re.IGNORECASE)
+REMOVED = re.compile(r"^Remove (.+) config var")
+CLOSED = (
+    "nothing is seen to be wrong, and the pages cannot be asked while maintenance mode is on (heroku maintenance:off)"
+)
 
 
 def remedy(seen: AppSeen, *, wanted: str | None = None, ref: str | None = None) -> Remedy:
@@ -23,8 +27,10 @@ def remedy(seen: AppSeen, *, wanted: str | None = None, ref: str | None = None) 
         return Remedy(what="redeploy", why="the operator named the ref to deploy")
     if seen.healthy:
         return Remedy(what="none", why=f"all {seen.asked} checks passed, no dyno is crashed, no variable is missing")
-    if seen.pending and not seen.crashed:
+    if seen.pending and not (seen.crashed or seen.missing_config):
         return Remedy(what="migrate", why="the deployed code needs migrations that the database lacks")
+    if not (seen.asked or seen.crashed or seen.missing_config):
+        return Remedy(what="impossible", why=CLOSED)
     return _go_back(seen)
 
 
@@ -44,8 +50,15 @@ def last_good(seen: AppSeen) -> ReleaseLine | None:
     """
     if seen.current is None:
         return None
-    before = _origin(seen, seen.current)
+    before = min([_origin(seen, seen.current), *_removals(seen)])
     return next((r for r in seen.releases if r.version < before and r.can_return and r.status == "succeeded"), None)
+
+
+def _removals(seen: AppSeen) -> list[int]:
+    """The newest release that removed each missing variable: that release has not got it either."""
+    removed = [(r.version, m[1].replace(",", " ").split()) for r in seen.releases if (m := REMOVED.match(r.description))]
+    newest = (next((version for version, names in removed if one in names), None) for one in seen.missing_config)
+    return [version for version in newest if version is not None]
 
 
 def _origin(seen: AppSeen, version: int) -> int:
@@ -79,7 +92,7 @@ def _symptom(seen: AppSeen) -> str:
         words.append(f"missing config: {', '.join(seen.missing_config)}")
     if seen.failing:
         words.append(f"{len(seen.failing)} of {seen.asked} checks fail")
-    return "; ".join(words) or "the application could not be asked (maintenance mode is on)"
+    return "; ".join(words)
 
 
 def config_changes(undone: Sequence[str]) -> tuple[str, ...]:
