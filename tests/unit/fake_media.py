@@ -23,7 +23,7 @@ from fakes import FakePlatform, FakeStatus, World
 from rehearsal import Rehearsal, configuration
 from uscdr.assembly.job import Job
 from uscdr.engine.conduct import Ending
-from uscdr.errors import NotFound, ProviderError, RateLimited
+from uscdr.errors import CheckFailed, NotFound, ProviderError, RateLimited
 from uscdr.models.heroku import Release
 from uscdr.models.media import (
     Asset,
@@ -230,6 +230,7 @@ class Copies:
 
     def __init__(self, cloud: Cloud, place: Path, *, files: bool = True) -> None:
         self._place = place
+        self.damaged: set[AssetKey] = set()
         self._content = cloud.contents()
         self._known = {
             key: KnownAsset(
@@ -245,6 +246,8 @@ class Copies:
     @contextmanager
     def open(self, key: AssetKey) -> Iterator[Path]:
         path = self._place / f"copy-{hashlib.sha256(str(key).encode()).hexdigest()[:16]}-{time.monotonic_ns()}"
+        if key in self.damaged:
+            raise CheckFailed("A copy is not what its digest says.")
         path.write_bytes(self._content[key])
         try:
             yield path

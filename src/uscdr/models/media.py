@@ -136,6 +136,8 @@ class ReferenceColumn(Fact):
     """What the column's storage makes of a name; `by_extension` looks at the name, as one storage for all does."""
     written: str = "created_at"
     """The column of the same table that tells when the row was written."""
+    size: str = "file_size"
+    """The column of the same table that tells the file's size in bytes, where there is one (names only, not JSON)."""
 
 
 class StoredReference(Fact):
@@ -146,6 +148,7 @@ class StoredReference(Fact):
     key: str
     value: str = Field(repr=False)
     created_at: datetime | None = None
+    bytes: int | None = None
 
     @property
     def place(self) -> str:

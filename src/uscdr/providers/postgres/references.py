@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _JSON, _JSONB = 114, 3802
 _TEXTS = frozenset({25, 1042, 1043})
+_INTEGERS = frozenset({20, 21, 23})
 _TIMES = frozenset({1082, 1114, 1184})
 _PLAIN_KEYS = frozenset({20, 21, 23, 2950})
 FILE_LIKE = r"^(https?://|/?media/)[^[:space:]]+$|^[^[:space:]]+/[^[:space:]/]+\.[A-Za-z0-9]{2,5}$"
@@ -34,31 +35,35 @@ def read(connection: Connection, wanted: Sequence[ReferenceColumn]) -> FileRefer
         if table is None or column not in live:
             absent.append(one.column)
             continue
-        found += _of_column(connection, table, live[column], live.get(one.written))
+        found += _of_column(connection, table, live[column], live.get(one.written), live.get(one.size))
     return FileReferences(found=tuple(found), absent=tuple(absent))
 
 
 def _of_column(
-    connection: Connection, table: Table, column: Column, written: Column | None
+    connection: Connection, table: Table, column: Column, written: Column | None, size: Column | None
 ) -> Iterator[StoredReference]:
     from psycopg import sql
 
     key = primary_key(connection, table)
-    query = sql.SQL("SELECT {key}, {value}, {at} FROM ONLY {table} AS t {more} WHERE {where} ORDER BY 1").format(
+    query = sql.SQL(
+        "SELECT {key}, {value}, {at}, {size} FROM ONLY {table} AS t {more} WHERE {where} ORDER BY 1"
+    ).format(
         key=_key(key),
         value=sql.SQL("found.path #>> '{{}}'") if _is_json(column) else sql.Identifier("t", column.name),
         at=_at(written),
+        size=_size(column, size),
         table=table.quoted(),
         more=_inside(column) if _is_json(column) else sql.SQL(""),
         where=_is_file(column),
     )
-    for where, value, at in connection.execute(query, {"like": FILE_LIKE}):
+    for where, value, at, told in connection.execute(query, {"like": FILE_LIKE}):
         yield StoredReference(
             table=table.name,
             column=column.name,
             key=str(where),
             value=value,
             created_at=datetime.fromtimestamp(at, UTC) if at is not None else None,
+            bytes=told or None,
         )
 
 
@@ -104,3 +109,12 @@ def _at(written: Column | None) -> sql.Composable:
         return sql.SQL("NULL::float8")
     column = sql.Identifier("t", written.name)
     return sql.SQL("CASE WHEN isfinite({0}) THEN extract(epoch FROM {0}::timestamptz)::float8 END").format(column)
+
+
+def _size(column: Column, size: Column | None) -> sql.Composable:
+    """The file's size; a JSON column holds several files, so that one number tells nothing."""
+    from psycopg import sql
+
+    if size is None or size.type not in _INTEGERS or _is_json(column):
+        return sql.SQL("NULL::int8")
+    return sql.SQL("{}::int8").format(sql.Identifier("t", size.name))

@@ -38,7 +38,12 @@ class Book:
     def repairs(self, *, own_backup: bool) -> Repairs:
         """What has to be done, by what is known now."""
         return plan(
-            self.states(), self.copies or {}, self.details, own_backup=own_backup, refused=frozenset(self.refused)
+            self.states(),
+            self.copies or {},
+            self.details,
+            own_backup=own_backup,
+            sizes={key: one.bytes for key, one in self.survey.wanted.items()} if self.survey else {},
+            refused=frozenset(self.refused),
         )
 
     def forget(self) -> None:

@@ -8,6 +8,9 @@ from enum import StrEnum
 from uscdr.models.media import AssetKey, KnownAsset
 from uscdr.scenarios.media.survey import Held, Survey
 
+CLOCK = 5
+"""Seconds between a file's creation and the number of its first version, which the service counts apart."""
+
 
 class State(StrEnum):
     """What became of one file that rows refer to."""
@@ -17,17 +20,20 @@ class State(StrEnum):
     """Gone, and the service says that its backup is kept."""
     MISSING = "missing"
     CHANGED = "changed"
-    """Not what the copy's inventory knows."""
+    """Not what the copy's inventory knows, or not of the size that its row tells."""
     UNPROVEN = "unproven"
     """Of the known size in another version: only its bytes can tell."""
 
 
-def judge(held: Held | None, known: KnownAsset | None, digest: str = "") -> State:
-    """The state by listing and inventory; `digest` is the MD5 of its bytes where somebody looked."""
+def judge(held: Held | None, known: KnownAsset | None, digest: str = "", *, size: int = 0) -> State:
+    """The state by listing and inventory; `digest` is the MD5 of its bytes where somebody looked.
+
+    Where no inventory knows the file, the `size` that its row tells is all there is (0: not even that).
+    """
     if held is None or held.placeholder:
         return State.MISSING if held is None else State.DELETED
     if known is None:
-        return State.PRESENT
+        return State.CHANGED if size and held.bytes != size else State.PRESENT
     if held.bytes != known.bytes:
         return State.CHANGED
     seen = held.etag or digest
@@ -43,8 +49,8 @@ def states(
 ) -> dict[AssetKey, State]:
     """The state of every file that rows refer to. `digests` is by key and version."""
     return {
-        key: judge(held, known.get(key), digests.get((key, held.version if held else 0), ""))
-        for key in survey.wanted
+        key: judge(held, known.get(key), digests.get((key, held.version if held else 0), ""), size=wanted.bytes)
+        for key, wanted in survey.wanted.items()
         for held in (survey.held.get(key),)
     }
 
@@ -60,4 +66,4 @@ def replaced_since_stored(survey: Survey, known: Mapping[AssetKey, KnownAsset]) 
 
 def _replaced(held: Held) -> bool:
     # A version is the second of the upload; the two clocks are the service's own.
-    return not held.placeholder and held.created > 0 and held.version > held.created + 60
+    return not held.placeholder and held.created > 0 and held.version > held.created + CLOCK

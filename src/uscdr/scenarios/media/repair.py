@@ -36,11 +36,13 @@ def plan(
     details: Mapping[AssetKey, AssetDetails],
     *,
     own_backup: bool,
+    sizes: Mapping[AssetKey, int],
     refused: frozenset[AssetKey] = frozenset(),
 ) -> Repairs:
     """Decide for every file. `own_backup` is False for another cloud: its backup knows none of ours.
 
-    `refused` are those that the service's backup did not bring back when it was asked.
+    `sizes` is what rows tell of files that no inventory knows. `refused` are those that the service's backup did
+    not bring back when it was asked.
     """
     bad = {key: state for key, state in states.items() if state not in (State.PRESENT, State.UNPROVEN)}
     # A service that shows no deleted file at all may still have them: it is asked for what nobody else has.
@@ -51,7 +53,11 @@ def plan(
     lost: list[AssetKey] = []
     for key, state in bad.items():
         asked = own_backup and key not in refused
-        version = before_the_change(details.get(key), copies.get(key)) if asked and state is State.CHANGED else None
+        version = (
+            before_the_change(details.get(key), copies.get(key), sizes.get(key, 0))
+            if asked and state is State.CHANGED
+            else None
+        )
         if version is not None:
             versions[key] = version.version_id
         elif asked and (state is State.DELETED or (state is State.MISSING and hidden and not has_file(copies, key))):
@@ -67,14 +73,15 @@ def has_file(copies: Mapping[AssetKey, KnownAsset], key: AssetKey) -> bool:
     return known is not None and bool(known.sha256)
 
 
-def before_the_change(details: AssetDetails | None, known: KnownAsset | None) -> AssetVersion | None:
+def before_the_change(details: AssetDetails | None, known: KnownAsset | None, size: int = 0) -> AssetVersion | None:
     """The version that the inventory knows; else, without a file to upload, the newest that is no newer than it.
 
-    None when there is none, or when what is there now is already as good.
+    Where no inventory knows the file, the newest version of the `size` that its row tells. None when there is
+    none, or when what is there now is already as good.
     """
+    usable = [version for version in details.versions if version.restorable] if details else []
     if details is None or known is None:
-        return None
-    usable = [version for version in details.versions if version.restorable]
+        return next((v for v in reversed(usable) if size and v.bytes == size), None)
     exact = [v for v in usable if v.version == known.version] or [v for v in usable if v.bytes == known.bytes]
     if exact:
         return exact[-1]

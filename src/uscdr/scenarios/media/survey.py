@@ -26,10 +26,14 @@ class Held(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """One file that rows refer to: where from, and when the newest of those rows was written (0 when unknown)."""
+    """One file that rows refer to: from where, and what the newest of them tells; 0 when unknown.
+
+    `written` is in seconds since the epoch, `bytes` the size.
+    """
 
     places: tuple[str, ...]
     written: float
+    bytes: int
 
 
 @dataclass
@@ -100,6 +104,7 @@ def _choose(
 
 
 def _want(survey: Survey, key: AssetKey, row: StoredReference) -> None:
-    before = survey.wanted.get(key, Wanted((), 0.0))
+    before = survey.wanted.get(key, Wanted((), 0.0, 0))
     written = row.created_at.timestamp() if row.created_at else 0.0
-    survey.wanted[key] = Wanted((*before.places, row.place), max(before.written, written))
+    told = row.bytes if row.bytes and written >= before.written else before.bytes
+    survey.wanted[key] = Wanted((*before.places, row.place), max(before.written, written), told)

@@ -8,9 +8,9 @@ from typing import Any
 from uscdr.models.media import ReferenceColumn
 
 FILES = """
-CREATE TABLE uploads (id serial PRIMARY KEY, file varchar(100) NOT NULL, created_at timestamptz);
-INSERT INTO uploads (file, created_at) VALUES
-    ('media/a_1', '2026-11-01 08:00+08'), ('', now()), ('docs/b ñ.pdf', 'infinity');
+CREATE TABLE uploads (id serial PRIMARY KEY, file varchar(100) NOT NULL, created_at timestamptz, file_size bigint);
+INSERT INTO uploads (file, created_at, file_size) VALUES
+    ('media/a_1', '2026-11-01 08:00+08', 4321), ('', now(), 1), ('docs/b ñ.pdf', 'infinity', 0);
 CREATE TABLE dental (id uuid PRIMARY KEY, xray_images jsonb, photos json, notes jsonb, made timestamp);
 INSERT INTO dental VALUES ('00000000-0000-0000-0000-000000000001',
     '["https://res.example.org/c/image/upload/v1/media/x.jpg", {"url": "media/y.png", "note": "Canario, Juan"}]',
@@ -35,6 +35,7 @@ def test_text_columns(new_database: Any) -> None:
         ("uploads.file #3", "docs/b ñ.pdf"),
     ]
     assert [one.created_at for one in read.found] == [datetime(2026, 11, 1, 0, 0, tzinfo=UTC), None]
+    assert [one.bytes for one in read.found] == [4321, None]
     assert "media/a_1" not in repr(read)
 
 

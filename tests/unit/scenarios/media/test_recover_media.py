@@ -267,3 +267,35 @@ def test_a_file_that_is_lost_again_before_the_end_fails_the_verification(run: Me
 
     run.crash = lose
     assert code(run.begin()) is ExitCode.CHECK_FAILED
+
+
+def test_without_an_inventory_the_size_that_rows_tell_shows_a_change(run: MediaRun) -> None:
+    keys = run.fill(8)
+    before = run.cloud.contents()
+    run.world.references = [
+        one.model_copy(update={"bytes": len(before[key])}) for one, key in zip(run.world.references, keys, strict=True)
+    ]
+    for key in keys[:3]:
+        run.cloud.overwrite(key, b"vandal")
+    assert code(run.begin()) is ExitCode.DONE
+    assert run.result("media")["changed"] == 3
+    assert run.cloud.contents() == before
+
+
+def test_a_sample_without_a_known_digest_is_compared_with_the_services_own(run: MediaRun) -> None:
+    run.fill(20)
+    assert code(run.begin()) is ExitCode.DONE
+    seen = run.result("media_verify")
+    assert (seen["sampled"], seen["hashed"], seen["wrong"]) == (20, 5, 0)
+    assert run.world.calls["media_details"] == 5
+
+
+def test_a_damaged_copy_does_not_keep_the_others_away(run: MediaRun, tmp_path: Path) -> None:
+    keys = run.fill(6, backed_up=lambda n: False)
+    run.copies = copies(run, tmp_path)
+    for key in keys:
+        run.cloud.delete(key)
+    run.copies.damaged.add(keys[2])
+    assert code(run.begin()) is ExitCode.CHECK_FAILED
+    assert run.result("media_upload")["damaged"] == 1
+    assert len(run.cloud.contents()) == 5

@@ -1,0 +1,214 @@
+"""Names, comparison, choice of versions, cost, folders of copies and forbidden commands: without a service."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from uscdr.engine.wait import Stop
+from uscdr.errors import BadInput, CheckFailed, RateLimited
+from uscdr.models.media import Asset, AssetDetails, AssetKey, AssetVersion, KnownAsset, Quota, ResourceType
+from uscdr.scenarios.media import allowance
+from uscdr.scenarios.media.allowance import within
+from uscdr.scenarios.media.compare import State, judge
+from uscdr.scenarios.media.estimate import effort, pages, waiting
+from uscdr.scenarios.media.folder import FolderFiles
+from uscdr.scenarios.media.forbidden import refusal
+from uscdr.scenarios.media.names import Kind, candidates, digest
+from uscdr.scenarios.media.repair import Repairs, before_the_change, plan
+from uscdr.scenarios.media.survey import Held
+from uscdr.scenarios.model_media import MediaSettings
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def key(public_id: str, kind: ResourceType = "image") -> AssetKey:
+    return AssetKey(resource_type=kind, public_id=public_id)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "expected"),
+    [
+        ("media/avatars/me_ab12cd", "image", ["image/upload/media/avatars/me_ab12cd"]),
+        ("avatars/me.jpg", "by_extension", ["image/upload/media/avatars/me", "image/upload/media/avatars/me.jpg"]),
+        ("/media/docs/cv.pdf", "raw", ["raw/upload/media/docs/cv.pdf"]),
+        ("docs/cv.pdf", "by_extension", ["raw/upload/media/docs/cv.pdf", "image/upload/media/docs/cv"]),
+        ("media/x", "by_extension", ["image/upload/media/x", "raw/upload/media/x"]),
+        (
+            "https://res.cloudinary.com/clinic/image/upload/c_fill,w_9/v12/media/a%20b.jpg",
+            "by_extension",
+            ["image/upload/media/a b", "image/upload/media/a b.jpg"],
+        ),
+        ("https://res.cloudinary.com/clinic/raw/upload/media/c.pdf", "image", ["raw/upload/media/c.pdf"]),
+        ("https://res.cloudinary.com/other/image/upload/v1/media/a.jpg", "image", []),
+        ("https://example.org/a.jpg", "image", []),
+    ],
+)
+def test_what_a_row_holds_is_what_the_service_calls_it(value: str, kind: Kind, expected: list[str]) -> None:
+    found = candidates(value, kind, prefix="media/", clouds=frozenset({"clinic"}))
+    assert [str(one) for one in found][: len(expected)] == expected
+    assert bool(found) == bool(expected)
+
+
+def test_a_digest_shows_no_name() -> None:
+    assert digest(key("media/patient")) != digest(key("media/patient", "raw"))
+    assert len(digest(key("media/patient"))) == 8
+
+
+def held(*, size: int = 3, version: int = 7, etag: str = "", placeholder: bool = False) -> Held:
+    return Held(size, version, placeholder, 0.0, etag, "", (), {})
+
+
+KNOWN = KnownAsset(bytes=3, md5="abc", sha256="s", version=7)
+
+
+@pytest.mark.parametrize(
+    ("there", "known", "seen", "size", "state"),
+    [
+        (None, KNOWN, "", 0, State.MISSING),
+        (held(placeholder=True), KNOWN, "", 0, State.DELETED),
+        (held(), KNOWN, "", 0, State.PRESENT),
+        (held(size=4), KNOWN, "", 0, State.CHANGED),
+        (held(version=8), KNOWN, "", 0, State.UNPROVEN),
+        (held(version=8), KNOWN, "abc", 0, State.PRESENT),
+        (held(version=8), KNOWN, "other", 0, State.CHANGED),
+        (held(etag="other"), KNOWN, "", 0, State.CHANGED),
+        (held(), None, "", 0, State.PRESENT),
+        (held(), None, "", 3, State.PRESENT),
+        (held(), None, "", 4, State.CHANGED),
+    ],
+)
+def test_the_state_of_a_file(there: Held | None, known: KnownAsset | None, seen: str, size: int, state: State) -> None:
+    assert judge(there, known, seen, size=size) is state
+
+
+def versions(*pairs: tuple[int, int]) -> AssetDetails:
+    made = tuple(AssetVersion(version_id=f"v{number}", version=number, bytes=size) for number, size in pairs)
+    return AssetDetails(asset=Asset(key=key("a"), bytes=99), versions=made)
+
+
+def chosen(details: AssetDetails | None, known: KnownAsset | None, size: int = 0) -> str | None:
+    found = before_the_change(details, known, size)
+    return found.version_id if found else None
+
+
+def test_the_version_before_the_change() -> None:
+    described = KNOWN.model_copy(update={"sha256": ""})
+    assert chosen(versions((5, 3), (7, 3), (9, 99)), KNOWN) == "v7"
+    assert chosen(versions((5, 3), (9, 99)), KNOWN) == "v5"
+    assert chosen(versions((5, 2), (9, 99)), KNOWN) is None  # the copy itself is better
+    assert chosen(versions((5, 2), (9, 99)), described) == "v5"
+    assert chosen(versions((5, 99), (9, 99)), described) is None  # as good as what is there
+    assert chosen(None, KNOWN) is None
+    assert chosen(versions((5, 3), (6, 3), (9, 99)), None, size=3) == "v6"
+    assert chosen(versions((5, 3)), None) is None
+
+
+def test_every_bad_file_has_one_fate() -> None:
+    states = {
+        key("fine"): State.PRESENT,
+        key("deleted"): State.DELETED,
+        key("missing"): State.MISSING,
+        key("copied"): State.MISSING,
+        key("changed"): State.CHANGED,
+    }
+    copies = {key("copied"): KNOWN, key("changed"): KNOWN}
+    details = {key("changed"): versions((7, 3))}
+    whole = plan(states, copies, details, own_backup=True, sizes={})
+    assert whole.restore == (key("deleted"),)
+    assert whole.versions == {key("changed"): "v7"}
+    assert whole.upload == (key("copied"),)
+    assert whole.lost == (key("missing"),)
+    elsewhere = plan(states, copies, details, own_backup=False, sizes={})
+    assert elsewhere.from_backup == 0
+    assert elsewhere.upload == (key("copied"), key("changed"))
+    assert elsewhere.lost == (key("deleted"), key("missing"))
+
+
+def test_the_cost_is_reckoned_before() -> None:
+    repairs = Repairs(restore=tuple(key(str(n)) for n in range(250)), upload=(key("u"),))
+    quota = Quota(limit=500, remaining=10, resets_at=NOW + timedelta(minutes=10))
+    copies = {key("u"): KnownAsset(bytes=4_000_000, md5="m", sha256="s")}
+    cost = effort(repairs, copies, listed=[1200, 0, 0], quota=quota, now=NOW)
+    assert (cost.calls, cost.uploads, cost.upload_bytes) == (3 + 5, 1, 4_000_000)
+    assert cost.wait_seconds == 0
+    assert waiting(11, quota, NOW) == 600
+    assert waiting(1010, quota, NOW) == 600 + 3600
+    assert pages([500, 501, 0]) == 4
+
+
+def test_a_folder_of_copies(tmp_path: Path) -> None:
+    root = tmp_path / "copies"
+    (root / "media" / "docs").mkdir(parents=True)
+    (root / "avatars").mkdir()
+    (root / "media" / "docs" / "cv.pdf").write_bytes(b"pdf")
+    (root / "avatars" / "me.jpg").write_bytes(b"jpg")
+    (root / ".hidden").write_bytes(b"x")
+    (tmp_path / "outside").write_bytes(b"x")
+    (root / "link").symlink_to(tmp_path / "outside")
+    files = FolderFiles(root, MediaSettings())
+    known = files.inventory()
+    assert {str(one) for one in known} == {
+        "raw/upload/media/docs/cv.pdf",
+        "image/upload/media/docs/cv",
+        "image/upload/media/docs/cv.pdf",
+        "image/upload/media/avatars/me",
+        "image/upload/media/avatars/me.jpg",
+        "raw/upload/media/avatars/me.jpg",
+    }
+    assert known[key("media/avatars/me")].md5 == hashlib.md5(b"jpg").hexdigest()
+    assert known[key("media/avatars/me")].tags == ("media",)
+    with files.open(key("media/avatars/me")) as path:
+        assert path.read_bytes() == b"jpg"
+    (root / "avatars" / "me.jpg").write_bytes(b"gpj")
+    with pytest.raises(CheckFailed), files.open(key("media/avatars/me")):
+        pass
+
+
+def test_a_folder_that_is_none_or_empty(tmp_path: Path) -> None:
+    with pytest.raises(BadInput):
+        FolderFiles(tmp_path / "none", MediaSettings())
+    with pytest.raises(BadInput):
+        FolderFiles(tmp_path, MediaSettings()).inventory()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python backend/manage.py restore_campaign_images",
+        "manage.py deleteorphanedmedia --no-input",
+        "migrate_to_cloudinary --backup-first",
+    ],
+)
+def test_commands_that_make_it_worse_are_refused(command: str) -> None:
+    assert "is refused" in (refusal(command) or "")
+
+
+def test_other_commands_are_not() -> None:
+    assert refusal("python backend/manage.py migrate --noinput") is None
+
+
+class Silent:
+    """A `Tell` that says nothing."""
+
+    def accepted(self, provider_id: str) -> None: ...
+    def progress(self, note: str, done: float | None = None, total: float | None = None, unit: str = "") -> None: ...
+    def warn(self, text: str) -> None: ...
+    def check(self, name: str, verdict: object, evidence: str) -> None: ...
+
+
+def test_an_allowance_that_never_comes_back_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allowance, "SLACK", 0.0)
+    monkeypatch.setattr(allowance, "LONGEST", 0.05)
+    calls: list[int] = []
+
+    def refused() -> None:
+        calls.append(1)
+        raise RateLimited("used up", provider="fake", retry_after=0.02)
+
+    with pytest.raises(RateLimited):
+        within(refused, Stop(), Silent())
+    assert len(calls) > 1
