@@ -56,7 +56,9 @@ def last_good(seen: AppSeen) -> ReleaseLine | None:
 
 def _removals(seen: AppSeen) -> list[int]:
     """The newest release that removed each missing variable: that release has not got it either."""
-    removed = [(r.version, m[1].replace(",", " ").split()) for r in seen.releases if (m := REMOVED.match(r.description))]
+    removed = [
+        (r.version, m[1].replace(",", " ").split()) for r in seen.releases if (m := REMOVED.match(r.description))
+    ]
     newest = (next((version for version, names in removed if one in names), None) for one in seen.missing_config)
     return [version for version in newest if version is not None]
 
@@ -64,8 +66,14 @@ def _removals(seen: AppSeen) -> list[int]:
 def _origin(seen: AppSeen, version: int) -> int:
     """The version whose code and config `version` runs, through any number of rollbacks."""
     release = next((r for r in seen.releases if r.version == version), None)
-    match = ROLLBACK.match(release.description) if release else None
-    return _origin(seen, int(match[1])) if match and int(match[1]) < version else version
+    earlier = returned_to(release.description) if release else None
+    return _origin(seen, earlier) if earlier is not None and earlier < version else version
+
+
+def returned_to(description: str) -> int | None:
+    """The version that a release went back to, None when it did not go back."""
+    match = ROLLBACK.match(description)
+    return int(match[1]) if match else None
 
 
 def _named(seen: AppSeen, wanted: str) -> ReleaseLine:

@@ -10,6 +10,7 @@ from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Release
 from uscdr.scenarios.releases import await_release, web_states
+from uscdr.scenarios.remedy import returned_to
 from uscdr.scenarios.results_app import AppSeen, Remedy, RolledBack
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.transfers import SETTLE_INTERVAL
@@ -78,11 +79,12 @@ class Rollback(DepsStep[RollbackSeen, RolledBack]):
         looked_at = f"GET /apps/{self._deps.app}/releases"
         if intent.accepted is not None:
             return Finding(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
-        after, words = int(intent.baseline.get("newest", 0)), f"Rollback to v{intent.baseline.get('to')}"
+        after, to = int(intent.baseline.get("newest", 0)), int(intent.baseline.get("to") or 0)
+        words = f"Rollback to v{to}"
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
             listed = self._deps.platform.releases(self._deps.app)
-            newer = [r for r in listed if r.version > after and r.description.startswith(words)]
+            newer = [r for r in listed if r.version > after and returned_to(r.description) == to]
             if newer:
                 return Finding(looked_at, f"v{newer[-1].version} “{words}” began after the intent", newer[-1].id)
             if time.monotonic() >= deadline:

@@ -12,7 +12,7 @@ from uscdr.models.base import Fact
 from uscdr.models.events import Call
 from uscdr.models.heroku import OneOffResult
 from uscdr.scenarios.results import Compared, Migrated
-from uscdr.scenarios.results_app import DataProbed
+from uscdr.scenarios.results_app import DataProbed, Remedy
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import plural, writes
 
@@ -53,10 +53,17 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
         return tuple(dyno.name for dyno in dynos if dyno.type == "run" or dyno.name.startswith("run."))
 
     def plan(self, seen: MigrateSeen, view: View) -> Action:
-        """Always asked: only the deployed code knows."""
+        """Always asked, because only the deployed code knows; unless it is given up for other code."""
+        remedy = view.get(Remedy)
+        if remedy is not None and remedy.what == "redeploy":
+            return Action("noop", "the code that is replaced is not asked; the release phase of the new one migrates")
         return Action(
             "change", "the deployed code is asked which migrations are pending", self._calls(), self._manual()
         )
+
+    def unchanged(self, seen: MigrateSeen, view: View) -> Migrated:
+        """Nothing was applied."""
+        return Migrated(applied=())
 
     def _calls(self) -> tuple[Call, ...]:
         return (writes("POST", f"/apps/{self._deps.app}/dynos (showmigrations --plan; migrate if pending)"),)

@@ -57,6 +57,13 @@ def ended(ending: Ending | None) -> tuple[ExitCode, str]:
     return ending.code, f"{ending.error.message} {ending.error.why}" if ending.error else ""
 
 
+def advice(ending: Ending | None) -> str:
+    """What the operator is told to do next."""
+    assert ending is not None
+    assert ending.error is not None
+    return ending.error.next_action
+
+
 def sent(run: Rehearsal, name: str) -> list[str]:
     """The writes of that kind that took effect."""
     return [write for write in run.world.writes if write.startswith(name)]

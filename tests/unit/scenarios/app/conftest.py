@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from uscdr.scenarios.steps import app_redeploy, app_rollback
+from uscdr.scenarios import builds
+from uscdr.scenarios.steps import app_rollback
 
 
 @pytest.fixture(autouse=True, scope="package")
 def hasty() -> object:
     with pytest.MonkeyPatch.context() as patch:
-        for module in (app_redeploy, app_rollback):
+        for module in (builds, app_rollback):
             patch.setattr(module, "SETTLE_SECONDS", 0.0)
         yield patch

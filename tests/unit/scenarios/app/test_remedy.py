@@ -112,7 +112,7 @@ def test_maintenance_mode_alone_is_no_symptom() -> None:
     "symptom", [{"dynos": {"web.1": "crashed"}}, {"missing_config": ("SECRET_KEY",)}, {"pending": ("a.0002_b",)}]
 )
 def test_in_maintenance_mode_other_symptoms_count(symptom: dict[str, object]) -> None:
-    judged = remedy(seen(**{"maintenance": True, "failing": {}, "asked": 0, **symptom}))
+    judged = remedy(seen(maintenance=True, asked=0, **{"failing": {}, **symptom}))  # type: ignore[arg-type]
     assert judged.what == ("migrate" if "pending" in symptom else "rollback")
 
 

@@ -1,0 +1,239 @@
+"""`recover app` in memory: which way is taken, what is sent, and what an operator is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from broken_app import advice, broken, ended, lost_variable, running, sent, unmigrated
+
+from fake_deploys import add_release
+from fakes import Data
+from rehearsal import Person, Rehearsal
+from uscdr.errors import Declined, ExitCode
+from uscdr.models.heroku import OneOffResult, Release
+from uscdr.scenarios.deps import Request
+
+
+def test_a_bad_release_is_rolled_back_and_nothing_is_built(quick: Path) -> None:
+    run = broken(quick)
+    assert ended(run.begin())[0] is ExitCode.DONE
+    assert running(run.world) == "Rollback to v40"
+    assert run.world.writes == [
+        "set_maintenance True", "rollback release-40", "run_one_off showmigrations --plan", "set_maintenance False",
+    ]  # fmt: skip
+    assert run.person.phrases == ["usc-pis v41: roll back to v40, else deploy cccccccccccc"]
+
+
+def test_a_dry_run_writes_nothing_and_its_phrase_confirms_the_run(quick: Path) -> None:
+    run = broken(quick)
+    phrase = run.phrase()
+    assert run.world.writes == []
+    run.person = Person(interactive=False)
+    assert ended(run.begin(confirm=phrase))[0] is ExitCode.DONE
+
+
+def test_a_phrase_of_another_goal_is_refused_before_anything_is_sent(quick: Path) -> None:
+    run = broken(quick)
+    run.person = Person(interactive=False)
+    assert ended(run.begin(confirm="usc-pis v41: roll back to v39"))[0] is ExitCode.DECLINED
+    assert run.world.writes == []
+
+
+def test_a_healthy_application_is_refused_with_the_ways_to_insist(quick: Path) -> None:
+    run = broken(quick)
+    run.world.bad_slugs, run.world.never_up, run.world.intact_web = set(), set(), True
+    code, message = ended(run.begin())
+    assert (code, "--release" in message, "--ref" in message) == (ExitCode.CHECK_FAILED, True, True)
+    assert run.world.writes == []
+
+
+def test_a_lost_variable_comes_back_with_the_release_that_had_it(quick: Path) -> None:
+    run = lost_variable(quick)
+    assert ended(run.begin())[0] is ExitCode.DONE
+    assert running(run.world) == "Rollback to v41"
+    assert "SECRET_KEY" in run.world.vars
+
+
+def test_a_variable_that_no_release_had_ends_with_where_to_get_it(quick: Path) -> None:
+    run = broken(quick)
+    run.world.vars = frozenset()
+    run.world.vars_of = dict.fromkeys(run.world.vars_of, frozenset())
+    ending = run.begin()
+    code, message = ended(ending)
+    assert (code, "SECRET_KEY" in message) == (ExitCode.CHECK_FAILED, True)
+    assert "kit" in advice(ending)
+    assert len(sent(run, "rollback")) == 1
+    run.world.vars = frozenset({"SECRET_KEY"})
+    assert ended(run.resume())[0] is ExitCode.DONE
+    assert len(sent(run, "rollback")) == 1
+
+
+def test_code_without_its_migration_is_migrated_after_a_capture(quick: Path) -> None:
+    run = unmigrated(quick)
+    run.world.bad_slugs = {"until migrated"}
+    assert ended(run.begin())[0] is ExitCode.DONE
+    assert run.world.live.applied == run.world.deployed
+    assert [write.partition(" ")[0] for write in run.world.writes] == [
+        "set_maintenance", "capture", "run_one_off", "run_one_off", "run_one_off", "set_maintenance", "start_build",
+    ]  # fmt: skip
+
+
+def test_a_rollback_that_does_not_help_is_followed_by_one_build(quick: Path) -> None:
+    run = broken(quick)
+    run.world.bad_slugs = {"slug-41", "slug-40"}
+    assert ended(run.begin())[0] is ExitCode.DONE
+    assert sent(run, "rollback") == ["rollback release-40"]
+    assert sent(run, "start_build") == ["start_build cccc"]
+    assert running(run.world) == "Deploy cccccccc"
+
+
+def test_a_named_release_is_returned_to(quick: Path) -> None:
+    run = broken(quick, release="v39")
+    run.world.deployed = run.world.live.applied[:1]
+    assert ended(run.begin())[0] is ExitCode.DONE
+    assert running(run.world) == "Rollback to v39"
+    decided = run.events("gate.asked")[0]["facts"]
+    assert "patients.0002_names" in decided["database"]
+    assert decided["undone by that"] == "v41 Deploy dddddddd; v40 Deploy cccccccc"
+
+
+def test_a_named_ref_is_deployed_without_asking_the_broken_code_about_migrations(quick: Path) -> None:
+    run = broken(quick, ref="old")
+    run.world.one_off_results = [OneOffResult(name="run.9", exit_status=1, output="ImproperlyConfigured")]
+    assert ended(run.begin())[0] is ExitCode.DONE
+    assert sent(run, "start_build") == ["start_build bbbb"]
+    assert sent(run, "run_one_off") == []
+    assert run.events("step.succeeded")[-1]["step"] == "check_app"
+
+
+@pytest.mark.parametrize(("release", "ref"), [("v99", None), ("v41", None), ("", None), (None, "no-such-ref")])
+def test_an_unknown_release_or_ref_is_bad_input_and_nothing_is_sent(
+    quick: Path, release: str | None, ref: str | None
+) -> None:
+    run = broken(quick, release=release, ref=ref)
+    assert ended(run.begin())[0] is ExitCode.BAD_INPUT
+    assert run.world.writes == []
+    assert ended(run.begin(dry_run=True))[0] is ExitCode.BAD_INPUT
+
+
+def test_without_an_earlier_release_the_source_is_deployed_once(quick: Path) -> None:
+    run = broken(quick)
+    run.world.releases = [release for release in run.world.releases if release.version == 41]
+    assert ended(run.begin())[0] is ExitCode.DONE
+    assert (sent(run, "rollback"), sent(run, "start_build")) == ([], ["start_build cccc"])
+
+
+def test_maintenance_mode_alone_is_refused(quick: Path) -> None:
+    run = broken(quick)
+    run.world.never_up, run.world.maintenance = set(), True
+    code, message = ended(run.begin())
+    assert (code, "maintenance" in message) == (ExitCode.CHECK_FAILED, True)
+    assert run.world.writes == []
+
+
+def test_a_crash_in_maintenance_mode_is_recovered_and_users_are_let_in(quick: Path) -> None:
+    run = broken(quick)
+    run.world.maintenance = True
+    assert ended(run.begin())[0] is ExitCode.DONE
+    assert not run.world.maintenance
+
+
+def test_missing_tables_are_another_scenario(quick: Path) -> None:
+    run = broken(quick)
+    run.world.live = Data({"django_migrations": {}}, run.world.live.applied)
+    code, message = ended(run.begin())
+    assert (code, "recover db" in message) == (ExitCode.CHECK_FAILED, True)
+
+
+def test_data_that_break_an_invariant_keep_users_out(quick: Path) -> None:
+    run = broken(quick)
+    run.world.live.tables["patients_patient"] = {1: 1}
+    assert ended(run.begin())[0] is ExitCode.CHECK_FAILED
+    assert run.world.maintenance
+
+
+def test_a_release_that_appears_before_the_confirmation_stops_the_run(quick: Path) -> None:
+    run = broken(quick)
+    phrase = run.phrase()
+    add_release(run.world, "Deploy eeeeeeee", "slug-41")
+    run.person = Person(interactive=False)
+    assert ended(run.begin(confirm=phrase))[0] is ExitCode.DECLINED
+    assert run.world.writes == []
+
+
+# release phases and builds that fail
+
+
+def test_a_failed_release_phase_of_the_rollback_is_said_and_tried_again_on_resume(quick: Path) -> None:
+    run = broken(quick)
+    run.world.release_doom = ["failed"]
+    code, message = ended(run.begin())
+    assert (code, "v42 failed" in message) == (ExitCode.FAILED, True)
+    assert run.world.maintenance
+    assert ended(run.resume())[0] is ExitCode.DONE
+    assert len(sent(run, "rollback")) == 2
+
+
+def build_run(quick: Path) -> Rehearsal:
+    return broken(quick, ref="main")
+
+
+def test_a_failed_build_leaves_the_users_choice_and_another_ref_is_a_new_run(quick: Path) -> None:
+    run = build_run(quick)
+    run.world.build_doom = ["failed"]
+    ending = run.begin()
+    assert ended(ending)[0] is ExitCode.FAILED
+    assert "--ref REF --new" in advice(ending)
+    again = broken(quick, ref="hotfix")
+    again.world = run.world
+    with pytest.raises(Declined, match="not finished"):
+        again.begin()
+    again.request = Request("app", ref="hotfix", anew=True)
+    assert ended(again.begin())[0] is ExitCode.DONE
+    assert sent(run, "start_build") == ["start_build cccc", "start_build dddd"]
+
+
+@pytest.mark.parametrize("doom", ["build_doom", "release_doom"])
+def test_a_failed_build_or_its_release_phase_is_built_again_on_resume(quick: Path, doom: str) -> None:
+    run = build_run(quick)
+    setattr(run.world, doom, ["failed"])
+    assert ended(run.begin())[0] is ExitCode.FAILED
+    assert ended(run.resume())[0] is ExitCode.DONE
+    assert len(sent(run, "start_build")) == 2
+
+
+def test_a_build_under_way_is_waited_for_not_doubled(quick: Path) -> None:
+    run = build_run(quick)
+    run.world.builds = 1
+    run.stop.event.set()
+    assert ended(run.begin())[0] is ExitCode.INTERRUPTED
+    assert run.world.writes == []
+
+
+# answers that were lost
+
+
+def test_a_lost_rollback_is_told_from_one_whose_number_begins_alike(quick: Path) -> None:
+    run = broken(quick, release="v4")
+    run.world.releases.append(run.world.releases[-1].model_copy(update={"id": "release-4", "version": 4}))
+    run.world.faults["rollback", 1] = "lost_before"
+    others: list[Release] = []
+
+    def meddle(seq: int, moment: str) -> None:
+        """Somebody else rolls back to v40 right before our own call is lost."""
+        if not others and moment == "after" and [e["step"] for e in run.events("step.started")][-1:] == ["rollback"]:
+            others.append(add_release(run.world, "Rollback to v40", "slug-40"))
+
+    run.crash = meddle
+    assert ended(run.begin())[0] is ExitCode.DONE
+    assert others
+    assert sent(run, "rollback") == ["rollback release-4"]
+    assert running(run.world) == "Rollback to v4"
+
+
+def test_somebody_elses_build_of_another_commit_is_not_adopted(quick: Path) -> None:
+    run = build_run(quick)
+    run.world.faults["start_build", 1] = "lost_before"
+    assert ended(run.begin())[0] is ExitCode.DONE
+    assert len(sent(run, "start_build")) == 1
