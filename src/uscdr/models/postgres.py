@@ -83,6 +83,41 @@ class InvariantResult(Fact):
     expected: str
 
 
+class CanaryColumn(Fact):
+    """An encrypted column of pgcrypto and the plain one beside it: a key that fits makes them equal."""
+
+    table: str
+    encrypted: str
+    plain: str
+
+
+class CanaryResult(Fact):
+    """What a key made of the encrypted `column`: numbers of rows, never a value.
+
+    `sampled` is the sum of `matching`, `differing` (decrypted to something else), `blank` (decrypted, but
+    the plain column is empty, so there is nothing to compare with) and `unreadable` (wrong key or damaged).
+    `unencrypted` counts, in the whole table, rows with a plain value and no encrypted one.
+    """
+
+    table: str
+    column: str
+    sampled: int = 0
+    matching: int = 0
+    differing: int = 0
+    blank: int = 0
+    unreadable: int = 0
+    unencrypted: int = 0
+    missing: str = ""
+    """What is not there, such as `table patients_patient` or `extension pgcrypto`; then all numbers are 0."""
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether the key opened every row of the sample as it should; None when no row could tell."""
+        if self.missing or self.sampled == 0:
+            return None
+        return self.differing == 0 and self.unreadable == 0
+
+
 class Extension(Fact):
     """An installed extension."""
 

@@ -7,8 +7,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from uscdr.models.media import FileReferences, ReferenceColumn
 from uscdr.models.postgres import (
+    CanaryColumn,
+    CanaryResult,
     Extension,
     Invariant,
     InvariantResult,
@@ -63,6 +67,14 @@ class Database(Protocol):
         """
         ...
 
+    def canary(self, columns: Sequence[CanaryColumn], key: SecretStr, *, sample: int = 200) -> tuple[CanaryResult, ...]:
+        """Whether `key` opens the encrypted columns: up to `sample` rows of each, the newest among them.
+
+        One result a column, in order. A table, column or extension that is not there is named in the
+        result's `missing`, never an exception.
+        """
+        ...
+
     def extensions(self) -> tuple[Extension, ...]:
         """Installed extensions."""
         ...
@@ -91,5 +103,21 @@ class Scratch(Protocol):
         """Restore a custom-format dump into an empty database and open it.
 
         Raises `CheckFailed` when the dump does not decode or restore, with the tool's own reason.
+        """
+        ...
+
+
+class Loader(Protocol):
+    """Fills a live database from a dump."""
+
+    def load(self, url: SecretStr, dump: Path, progress: Progress) -> None:
+        """Make the tables of the database at `url` those of the custom-format `dump` (write, idempotent).
+
+        All or nothing: after any error but `AnswerLost`, and after a kill, the database is as it was.
+        Tables that the dump does not know stay; what hangs on a table that it does know (a foreign key,
+        a view) goes with it. `progress` gets bytes of rows sent, no total.
+
+        Raises `CheckFailed` when the dump does not decode or load, `Conflict` when a table stays locked
+        or another load is under way.
         """
         ...

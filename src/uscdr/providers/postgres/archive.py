@@ -33,6 +33,8 @@ class Archive:
     tables: int
     schemas: frozenset[str]
     extensions: tuple[str, ...]
+    entries: tuple[str, ...]
+    """The lines of the table of contents, as `pg_restore --use-list` takes them."""
 
 
 def read(dump: Path, tools: Path | None) -> Archive:
@@ -139,4 +141,5 @@ def _parsed(dump: Path, tool: Tool, listing: str) -> Archive:
         tables=tables,
         schemas=frozenset(name for kind, name in entries if kind == "SCHEMA"),
         extensions=tuple(name for kind, name in entries if kind == "EXTENSION"),
+        entries=tuple(line for line in lines if line and not line.startswith(";")),
     )

@@ -10,6 +10,8 @@ from pydantic import SecretStr
 from uscdr.errors import WriteRefused
 from uscdr.models.media import FileReferences, ReferenceColumn
 from uscdr.models.postgres import (
+    CanaryColumn,
+    CanaryResult,
     Extension,
     Invariant,
     InvariantResult,
@@ -20,7 +22,7 @@ from uscdr.models.postgres import (
     TableKeys,
     TableSize,
 )
-from uscdr.providers.postgres import content, inventory, references, sessions
+from uscdr.providers.postgres import canary, content, inventory, references, sessions
 from uscdr.providers.postgres import invariants as expectations
 from uscdr.providers.postgres.connection import Link
 from uscdr.providers.postgres.errors import PROVIDER
@@ -118,6 +120,10 @@ class PostgresDatabase:
     def file_references(self, wanted: Sequence[ReferenceColumn]) -> FileReferences:
         """Names and addresses of files in the named columns; see `references`."""
         return self._link.read(lambda connection: references.read(connection, wanted))
+
+    def canary(self, columns: Sequence[CanaryColumn], key: SecretStr, *, sample: int = 200) -> tuple[CanaryResult, ...]:
+        """How many encrypted rows the key opens, and whether to the plain value beside; see `canary`."""
+        return self._link.read(lambda connection: canary.ask(connection, columns, key, sample=sample))
 
     def extensions(self) -> tuple[Extension, ...]:
         """Installed extensions, by name."""

@@ -48,7 +48,7 @@ def run(
         start_new_session=True,  # so that the workers can be killed with it, and Ctrl-C is ours to handle
     )
     found: list[str] = []
-    reader = threading.Thread(target=_collect, args=(process.stderr, found), daemon=True)
+    reader = threading.Thread(target=collect, args=(process.stderr, found), daemon=True)
     reader.start()
     try:
         code = _wait(process, look, stop)
@@ -61,8 +61,8 @@ def run(
     _judge(code, found, archive)
 
 
-def _collect(stream: IO[str], found: list[str]) -> None:
-    """Keeps only what may be shown; the rest is never held."""
+def collect(stream: IO[str], found: list[str]) -> None:
+    """Keeps of pg_restore's standard error only what may be shown; the rest is never held."""
     with stream:
         for line in stream:
             found.extend(reasons([line]))
