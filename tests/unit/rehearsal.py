@@ -16,7 +16,17 @@ from pydantic import SecretStr
 
 from fake_deploys import FakeDeploys, FakeSource
 from fake_provisioning import FakeProvisioning
-from fakes import FakeBackups, FakeDatabase, FakePlatform, FakeScratch, FakeStatus, FakeWebsite, Killed, World
+from fakes import (
+    FakeBackups,
+    FakeDatabase,
+    FakeLoader,
+    FakePlatform,
+    FakeScratch,
+    FakeStatus,
+    FakeWebsite,
+    Killed,
+    World,
+)
 from uscdr import wiring
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.engine import wait
@@ -34,6 +44,7 @@ from uscdr.recall import remember
 from uscdr.scenarios.candidate import Candidate, Demands
 from uscdr.scenarios.deps import Deps, Request
 from uscdr.scenarios.frozen import FrozenLook
+from uscdr.scenarios.infra.old import OldLook
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.model import Config, HttpCheck
 from uscdr.scenarios.model_targets import HerokuTarget, Target
@@ -193,6 +204,8 @@ class Rehearsal:
             media=None,
             dns=None,
             kit=None,
+            old=OldLook(FakePlatform(world), FakeProvisioning(world), FakeDeploys(world), backups, None),
+            loader=FakeLoader(world),
             work=place,
         )
 

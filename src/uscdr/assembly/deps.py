@@ -13,12 +13,14 @@ from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.media import Clouds
 from uscdr.assembly.ports import Ports
 from uscdr.providers.postgres.database import PostgresDatabase
+from uscdr.providers.postgres.loading import PostgresLoader
 from uscdr.providers.source.git_source import GitSource
 from uscdr.providers.website import ApplicationWebsite
 from uscdr.recall import remember
 from uscdr.scenarios.candidate import Candidate, Demands
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.frozen import FrozenLook
+from uscdr.scenarios.infra.old import OldLook
 from uscdr.settings import private_directory
 
 STATEMENT_TIMEOUT, LOCK_TIMEOUT, CONNECT_TIMEOUT = 600.0, 5.0, 10.0
@@ -65,6 +67,8 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         media=Clouds(job, ports, around, kit).place(),
         dns=dns_place(job, ports, around),
         kit=kit,
+        old=OldLook(ports.platform, ports.provisioning, ports.deploys, ports.backups, kit),
+        loader=PostgresLoader(stop=around.stop.event, read_only=read_only),
         work=work,
     )
 

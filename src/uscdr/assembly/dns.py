@@ -22,7 +22,8 @@ def dns_place(job: Job, ports: Ports, around: Surroundings) -> DnsPlace | None:
     if target is None:
         return None
     servers = [parse_server(text) for text in target.name_servers]
-    verifier = DnsVerifier(servers=servers, stop=around.stop.event)
+    # named servers are all there is: then nothing is asked of the system's resolvers
+    verifier = DnsVerifier(() if servers else None, servers=servers, stop=around.stop.event)
     return DnsPlace(zone=_zone(target, job, ports, around, verifier), verifier=verifier)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from uscdr.assembly.job import Job
 from uscdr.cli.context import Globals, state
 from uscdr.engine.conduct import Ending
 from uscdr.engine.history import fold
-from uscdr.errors import BadInput
+from uscdr.errors import BadInput, NotFound
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, read
 from uscdr.place import Place
@@ -21,6 +22,8 @@ from uscdr.scenarios.deps import Request
 from uscdr.session import surroundings
 from uscdr.ui.console import Output
 from uscdr.ui.errors import render_error
+
+APP_NAME = re.compile(r"[a-z][a-z0-9-]{1,28}[a-z0-9]")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,33 @@ class Asked:
     identity: Path | None = None
 
 
+def new_application(given: Globals, wanted: str | None, *, in_place: bool) -> str | None:
+    """The name of the application to build; None for the old one, when that was wished and it still exists."""
+    place = given.place()
+    name = wanted or place.config.recovery.app
+    if not APP_NAME.fullmatch(name):
+        raise BadInput(
+            f"“{name}” cannot be the name of an application.",
+            why="Heroku's names have 3 to 30 letters a-z, digits and hyphens, and begin with a letter.",
+            next_action="Name another: --app usc-pis-recovery",
+        )
+    if name == place.target.heroku.app:
+        raise BadInput(
+            f"{name} is the application that was lost.", next_action="Name a new one, or pass --in-place-if-possible."
+        )
+    return None if in_place and _exists(given, place) else name
+
+
+def _exists(given: Globals, place: Place) -> bool:
+    job = Job(place, Request("infra"), runs.new_run_id("look"), None, dry_run=True)
+    with surroundings(given.output(), state(), os.environ) as around, wiring.opened(job, around) as (deps, _):
+        try:
+            deps.platform.app(deps.old_app)
+        except NotFound:
+            return False
+    return True
+
+
 def recover(given: Globals, asked: Asked, *, as_json: bool) -> int:
     """A new run; its exit code."""
     run = runs.new_run_id(asked.request.scenario)
@@ -43,9 +73,7 @@ def recover(given: Globals, asked: Asked, *, as_json: bool) -> int:
     return _farewell(ending, job.run, output)
 
 
-def resume(
-    given: Globals, wanted: str | None, *, confirm: str | None, identity: Path | None, as_json: bool
-) -> int:
+def resume(given: Globals, wanted: str | None, *, confirm: str | None, identity: Path | None, as_json: bool) -> int:
     """Take a run up again; its exit code."""
     wiring.sweep(state())  # also when there is nothing to resume
     path = runs.find(state(), wanted)

@@ -64,6 +64,56 @@ def application(
     _recover(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json)
 
 
+@app.command()
+def media(
+    context: typer.Context,
+    *,
+    files: Annotated[Path | None, typer.Option("--from", help="Folder with copies of the files.")] = None,
+    cloud: Annotated[str | None, typer.Option(help="Put everything into this other cloud.")] = None,
+    kit: Kit = None,
+    identity: IdentityFile = None,
+    dry_run: DryRun = False,
+    confirm: Confirm = None,
+    new: New = False,
+    as_json: AsJson = False,
+) -> None:
+    """Media files lost: from Cloudinary's own backup, else from a kit or a folder."""
+    from uscdr.scenarios.deps import Request
+
+    folder = str(files.expanduser().absolute()) if files else None
+    request = Request("media", cloud=cloud, files=folder, kit=kit, anew=new)
+    _recover(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity)
+
+
+@app.command()
+def infra(
+    context: typer.Context,
+    *,
+    app_name: Annotated[
+        str | None, typer.Option("--app", help="Name of the new application; default: recovery.app.")
+    ] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place-if-possible", help="Rebuild in the old application if it still exists.")
+    ] = False,
+    backup: Backup = None,
+    ref: Ref = None,
+    kit: Kit = None,
+    identity: IdentityFile = None,
+    dry_run: DryRun = False,
+    confirm: Confirm = None,
+    new: New = False,
+    as_json: AsJson = False,
+) -> None:
+    """Everything lost: a new application from the old one's facts or from a kit."""
+    from uscdr.cli import conduct
+    from uscdr.scenarios.deps import Request
+
+    given = options(context)
+    name = conduct.new_application(given, app_name, in_place=in_place)
+    request = Request("infra", backup, ref=ref, app=name, kit=kit, anew=new)
+    _recover(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity)
+
+
 def _recover(
     context: typer.Context,
     request: Request,

@@ -1,18 +1,23 @@
-"""Waiting for a build, with its stages as progress."""
+"""Builds: waiting for one with its stages as progress, finding one whose answer was lost."""
 
 from __future__ import annotations
 
 import threading
+import time
 
-from uscdr.engine.step import Tell
+from uscdr.engine.step import Finding, Intent, Tell
 from uscdr.engine.wait import Patience, until
-from uscdr.errors import EffectFailed, ProviderError
+from uscdr.errors import CheckFailed, EffectFailed, ProviderError
 from uscdr.models.provision import Build
 from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.releases import await_release, web_states
+from uscdr.scenarios.results_app import Redeployed
 
 LIMIT = 3600.0
 STAGE = "----->"
 SHOWN = 60
+SETTLE_SECONDS = 8.0
+SETTLE_INTERVAL = 0.5
 
 
 def await_build(deps: Deps, build_id: str, tell: Tell) -> Build:
@@ -36,10 +41,47 @@ def await_build(deps: Deps, build_id: str, tell: Tell) -> Build:
             "The build failed: what ran before still runs.",
             provider="heroku",
             why=f"Its last stage: {stage.words or 'none was told'}.",
-            next_action=f"Read it whole: heroku builds:output --app {deps.app}; mend the source or name another "
-            "--ref; then: uscdr runs resume",
+            next_action=f"Read it whole: heroku builds:output --app {deps.app}. The same commit again: uscdr runs "
+            "resume; another one: uscdr recover … --ref REF --new",
         )
     return ended
+
+
+def await_deployed(deps: Deps, build_id: str, commit: str, tell: Tell) -> Redeployed:
+    """Wait for the build, its release and its web dynos."""
+    built = await_build(deps, build_id, tell)
+    if built.release_id is None:
+        return Redeployed(build=build_id, commit=commit, version=None)
+    release = await_release(deps, built.release_id, tell)
+    web_states(deps, release.version, tell)
+    return Redeployed(build=build_id, commit=commit, version=release.version)
+
+
+def find_build(deps: Deps, intent: Intent) -> Finding:
+    """A build of the intent's commit which was not there before: the accepted one, else by looking a while."""
+    looked_at = f"GET /apps/{deps.app}/builds"
+    if intent.accepted is not None:
+        return Finding(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
+    before, commit = set(intent.baseline.get("builds", ())), str(intent.baseline.get("commit"))
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        new = [build for build in deps.deploys.builds(deps.app) if build.id not in before and build.commit == commit]
+        if new:
+            return Finding(looked_at, f"build {new[-1].id} of {commit[:12]} is ours", new[-1].id)
+        if time.monotonic() >= deadline:
+            return Finding(looked_at, f"no new build of {commit[:12]}", None)
+        deps.stop.pause(SETTLE_INTERVAL)
+
+
+def require_running(deps: Deps, result: Redeployed) -> str:
+    """That release is the one that runs. Raises CheckFailed."""
+    running = next((r for r in deps.platform.releases(deps.app) if r.current), None)
+    if running is None or running.version != result.version:
+        raise CheckFailed(
+            f"{result.commit[:12]} was built, but another release runs.",
+            next_action=f"See: heroku releases --app {deps.app}; then: uscdr runs resume",
+        )
+    return f"v{result.version} runs {result.commit[:12]}"
 
 
 class _Stage:

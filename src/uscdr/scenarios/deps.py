@@ -13,7 +13,7 @@ from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput, NotFound
 from uscdr.models.heroku import App, Attachment
 from uscdr.models.media import MediaAccount
-from uscdr.providers.ports.database import Database
+from uscdr.providers.ports.database import Database, Loader
 from uscdr.providers.ports.dns import Verifier, Zone
 from uscdr.providers.ports.media import Media
 from uscdr.providers.ports.platform import Backups, Platform
@@ -21,6 +21,7 @@ from uscdr.providers.ports.provision import Deploys, Provisioning, SourceCode
 from uscdr.providers.ports.web import ServiceStatus, Website
 from uscdr.scenarios.candidate import Candidate
 from uscdr.scenarios.frozen import FrozenLook
+from uscdr.scenarios.infra.old import OldLook
 from uscdr.scenarios.media.book import Book
 from uscdr.scenarios.media.files import MediaFiles
 from uscdr.scenarios.model import Config
@@ -124,6 +125,9 @@ class Deps:
     """None when the target has no domain."""
     kit: KitReader | None
     """The escape kit, when one was named."""
+    old: OldLook
+    """The configured application, or what the kit remembers of it."""
+    loader: Loader
     work: Path
     """A private directory, gone when the process ends."""
 

@@ -7,14 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from uscdr.models.base import Fact
-
-
-class Canary(Fact):
-    """One encrypted column and the plain one beside it: a key that fits makes them equal."""
-
-    table: str
-    encrypted: str
-    plain: str
+from uscdr.models.postgres import CanaryColumn
 
 
 class Recovery(Fact):
@@ -33,7 +26,8 @@ class Recovery(Fact):
     """The variable that lists the names it answers to."""
     key: str = "PGP_ENCRYPTION_KEY"
     """The variable without which encrypted columns cannot be read."""
-    canaries: tuple[Canary, ...] = ()
+    canaries: tuple[CanaryColumn, ...] = ()
+    """Encrypted columns of which a sample must be readable with the key."""
     single: tuple[str, ...] = ("beat",)
     """Process types of which there must be exactly one."""
     backup_hour: Annotated[int, Field(ge=0, le=23)] = 2

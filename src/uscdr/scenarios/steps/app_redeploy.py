@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from uscdr.engine.step import Action, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.scenarios.builds import await_build
+from uscdr.scenarios.builds import await_deployed, find_build, require_running
 from uscdr.scenarios.checks import ask_until_dead
-from uscdr.scenarios.releases import await_release, web_states
 from uscdr.scenarios.results import MaintenanceSet, VerifiedData
 from uscdr.scenarios.results_app import AppSeen, Redeployed, Remedy
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.transfers import SETTLE_INTERVAL
 from uscdr.scenarios.steps.words import writes
-
-SETTLE_SECONDS = 8.0
 
 
 class RedeploySeen(Fact):
@@ -96,41 +91,16 @@ class Redeploy(DepsStep[RedeploySeen, Redeployed]):
             raise CheckFailed("There is no source to deploy from.", next_action="Set app.source in scenarios.yaml.")
         accepted = self._deps.deploys.start_build(self._deps.app, source.archive(seen.commit, self._deps.work))
         tell.accepted(accepted.id)
-        return self._awaited(accepted.id, seen.commit, tell)
-
-    def _awaited(self, build_id: str, commit: str, tell: Tell) -> Redeployed:
-        built = await_build(self._deps, build_id, tell)
-        if built.release_id is None:
-            return Redeployed(build=build_id, commit=commit, version=None)
-        release = await_release(self._deps, built.release_id, tell)
-        web_states(self._deps, release.version, tell)
-        return Redeployed(build=build_id, commit=commit, version=release.version)
+        return await_deployed(self._deps, accepted.id, seen.commit, tell)
 
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
         """A build of that commit which was not there before."""
-        looked_at = f"GET /apps/{self._deps.app}/builds"
-        if intent.accepted is not None:
-            return Finding(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
-        before, commit = set(intent.baseline.get("builds", ())), intent.baseline.get("commit")
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while True:
-            new = [b for b in self._deps.deploys.builds(self._deps.app) if b.id not in before and b.commit == commit]
-            if new:
-                return Finding(looked_at, f"build {new[-1].id} of {str(commit)[:12]} is ours", new[-1].id)
-            if time.monotonic() >= deadline:
-                return Finding(looked_at, f"no new build of {str(commit)[:12]}", None)
-            self._deps.stop.pause(SETTLE_INTERVAL)
+        return find_build(self._deps, intent)
 
     def adopt(self, provider_id: str, seen: RedeploySeen, view: View, tell: Tell) -> Redeployed:
         """Wait for the one that was found."""
-        return self._awaited(provider_id, seen.commit, tell)
+        return await_deployed(self._deps, provider_id, seen.commit, tell)
 
     def confirm_effect(self, result: Redeployed, view: View, tell: Tell) -> str:
         """That release is the one that runs."""
-        running = next((r for r in self._deps.platform.releases(self._deps.app) if r.current), None)
-        if running is None or running.version != result.version:
-            raise CheckFailed(
-                f"{result.commit[:12]} was built, but another release runs.",
-                next_action=f"See: heroku releases --app {self._deps.app}; then: uscdr runs resume",
-            )
-        return f"v{result.version} runs {result.commit[:12]}"
+        return require_running(self._deps, result)

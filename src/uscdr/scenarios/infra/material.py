@@ -1,0 +1,133 @@
+"""Where the dump and the code for the new place come from: the old platform while it answers, else the kit."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from uscdr.engine.step import View
+from uscdr.errors import BadInput, MachineError, ProviderError
+from uscdr.models.heroku import Download, Transfer
+from uscdr.models.provision import SourceArchive
+from uscdr.providers.ports.progress import Progress
+from uscdr.scenarios.candidate import DumpSource, stored_dump
+from uscdr.scenarios.deps import Deps, now
+from uscdr.scenarios.results import ChosenBackup
+from uscdr.scenarios.steps.choose import pick
+from uscdr.vault.content import DumpFacts
+from uscdr.vault.reader import KitReader
+
+DUMP, TARBALL = "database.dump", "source.tar.gz"
+KIT = "kit:"
+
+
+def choose_dump(deps: Deps, view: View) -> ChosenBackup:
+    """The newest good backup of the old platform or of the kit; the one that was named when one was.
+
+    Raises BadInput when neither has one.
+    """
+    stored, why = _stored(deps, view)
+    kept = deps.kit.dump() if deps.kit else None
+    if stored is not None and (kept is None or deps.request.backup or stored.created_at >= kept.taken_at):
+        return _as_chosen(deps, stored)
+    if kept is not None and deps.kit is not None:
+        return _as_kept(deps, deps.kit, kept)
+    raise BadInput(
+        "There is no database dump to rebuild from.",
+        why=f"The old platform: {why}. " + ("The kit holds none." if deps.kit else "No kit was named."),
+        next_action="Name an escape kit: --kit newest (uscdr kit list shows those on this machine).",
+    )
+
+
+def _stored(deps: Deps, view: View) -> tuple[Transfer | None, str]:
+    try:
+        owner = deps.platform.database(deps.old_app, deps.target.heroku.database).owner_app_name
+        return pick(deps, deps.backups.transfers(owner), view)[0], ""
+    except ProviderError as error:
+        return None, error.message
+    except BadInput as error:
+        if deps.request.backup and deps.kit is None:
+            raise
+        return None, error.message
+
+
+def _as_chosen(deps: Deps, transfer: Transfer) -> ChosenBackup:
+    finished = transfer.finished_at or transfer.created_at
+    return _chosen(
+        deps, transfer.name, transfer.id, transfer.num, (transfer.created_at, finished), transfer.processed_bytes
+    )
+
+
+def _as_kept(deps: Deps, kit: KitReader, kept: DumpFacts) -> ChosenBackup:
+    return _chosen(deps, f"{KIT}{kit.kit}", kept.sha256, 0, (kept.taken_at, kept.taken_at), kept.bytes)
+
+
+def _chosen(deps: Deps, name: str, dump_id: str, num: int, times: tuple[datetime, datetime], size: int) -> ChosenBackup:
+    old = max(0.0, (now() - times[0]).total_seconds())
+    return ChosenBackup(
+        backup=name, transfer_id=dump_id, num=num, created_at=times[0], finished_at=times[1], age_seconds=old,
+        rpo_met=old <= deps.config.objectives.rpo, bytes=size,
+    )  # fmt: skip
+
+
+def dump_source(deps: Deps, chosen: ChosenBackup) -> DumpSource:
+    """How the chosen dump gets onto this machine."""
+    if not chosen.backup.startswith(KIT):
+        owner = deps.platform.database(deps.old_app, deps.target.heroku.database).owner_app_name
+        return stored_dump(deps.backups, owner, deps.backups.transfer(owner, chosen.transfer_id))
+
+    def fetch(destination: Path, progress: Progress) -> Download:
+        with need_kit(deps).open_object(DUMP) as plain:
+            _copy(plain, destination)
+        size = destination.stat().st_size
+        progress(size, size)
+        return Download(size=size, sha256=chosen.transfer_id)  # the reader compared it with the kit's digest
+
+    return DumpSource("kit", chosen.transfer_id, fetch)
+
+
+def need_kit(deps: Deps) -> KitReader:
+    """The kit. Raises BadInput when none was named."""
+    if deps.kit is None:
+        raise BadInput("This run works from a kit, and none is named.", next_action="Name it: --kit newest")
+    return deps.kit
+
+
+def fetch_code(deps: Deps, commit: str) -> SourceArchive:
+    """The code of `commit`, from the repository or, when that cannot be had, from the kit.
+
+    Raises BadInput when neither has it.
+    """
+    why = "no repository is configured (app.source)"
+    if deps.source is not None:
+        try:
+            return deps.source.archive(commit, deps.work)
+        except (ProviderError, MachineError) as error:
+            why = error.message
+    held = deps.kit.source() if deps.kit else None
+    if deps.kit is None or held is None or not held.sha256 or held.commit != commit:
+        raise BadInput(
+            f"The code of {commit[:12]} cannot be had.",
+            why=f"The repository: {why}. " + ("The kit holds other code, or none." if deps.kit else "No kit is named."),
+            next_action="Name a kit that holds it (--kit), or another --ref.",
+        )
+    path = deps.work / "kit-source.tar.gz"
+    with deps.kit.open_object(TARBALL) as plain:
+        _copy(plain, path)
+    return SourceArchive(
+        path=str(path), commit=held.commit, sha256=held.sha256, size=path.stat().st_size, files=(),
+        procfile=held.procfile, migrations=held.migrations,
+    )  # fmt: skip
+
+
+def _copy(plain: Path, destination: Path) -> None:
+    """Into a private file."""
+    try:
+        with plain.open("rb") as source, destination.open("wb") as target:
+            destination.chmod(0o600)
+            shutil.copyfileobj(source, target)
+    except OSError as error:
+        raise MachineError(
+            f"{destination.name} could not be written on this machine.", why=error.strerror or type(error).__name__
+        ) from error

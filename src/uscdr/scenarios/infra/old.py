@@ -1,0 +1,98 @@
+"""The old place: the application itself if it answers, else what the kit remembers of it. Reads only."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pydantic import SecretStr
+
+from uscdr.errors import CredentialsRefused, NotFound, ProviderError
+from uscdr.providers.ports.platform import Backups, Platform
+from uscdr.providers.ports.provision import Deploys, Provisioning
+from uscdr.vault.content import AppFacts
+from uscdr.vault.reader import KitReader
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class OldPlace:
+    """`facts` and `config` come from `origin`; `why` says why the application itself did not answer."""
+
+    answers: bool
+    why: str
+    origin: str
+    facts: AppFacts | None
+    config: Mapping[str, SecretStr] = field(repr=False)
+
+
+class OldLook:
+    """Looks once in a process; what it found is asked for by many steps."""
+
+    def __init__(
+        self, platform: Platform, provisioning: Provisioning, deploys: Deploys, backups: Backups, kit: KitReader | None
+    ) -> None:
+        self._platform = platform
+        self._provisioning = provisioning
+        self._deploys = deploys
+        self._backups = backups
+        self._kit = kit
+        self._found: OldPlace | None = None
+        self._turn = threading.Lock()
+
+    def place(self, app: str) -> OldPlace:
+        """The old place. Raises CredentialsRefused when the account itself is shut out."""
+        with self._turn:
+            if self._found is None:
+                self._found = self._look(app)
+            return self._found
+
+    def _look(self, app: str) -> OldPlace:
+        try:
+            facts, config = self._live(app), self._platform.config_vars(app)
+        except CredentialsRefused:
+            self._platform.account()  # refused as well: it is the account, and nothing can be done with it
+            return self._from_kit("this account may not see it")
+        except NotFound:
+            return self._from_kit("it does not exist, or this account does not see it")
+        except ProviderError as error:
+            return self._from_kit(error.message)
+        return OldPlace(answers=True, why="", origin="the old application", facts=facts, config=config)
+
+    def _from_kit(self, why: str) -> OldPlace:
+        held = self._kit.config() if self._kit else None
+        return OldPlace(
+            answers=False,
+            why=why,
+            origin=f"the kit {self._kit.kit}" if self._kit else "nothing",
+            facts=self._kit.app() if self._kit else None,
+            config=held.values if held else {},
+        )
+
+    def _live(self, app: str) -> AppFacts:
+        current = next((r for r in self._platform.releases(app) if r.current), None)
+        made = (b for b in self._deploys.builds(app) if current and b.slug_id == current.slug_id)
+        return AppFacts(
+            app=self._platform.app(app),
+            account=self._platform.account().email,
+            formation=self._platform.formation(app),
+            addons=self._platform.addons(app),
+            attachments=self._platform.attachments(app),
+            release=current,
+            commit=next((build.commit for build in made), ""),
+            buildpacks=self._provisioning.buildpacks(app),
+            domains=self._provisioning.domains(app),
+            collaborators=self._provisioning.collaborators(app),
+            log_drains=self._provisioning.log_drains(app),
+        )
+
+
+def tolerated(ask: Callable[[], T], otherwise: T) -> T:
+    """The answer, or `otherwise` when the provider fails."""
+    try:
+        return ask()
+    except ProviderError:
+        return otherwise

@@ -1,0 +1,207 @@
+"""What the steps of `recover infra` find out and do. No secret: config variables by name and fingerprint only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from uscdr.models.base import Fact
+from uscdr.models.dns import Caution, RecordSet
+
+
+class Need(Fact):
+    """One part of the recovery, the provider it needs, and whether that answers."""
+
+    part: str
+    provider: str
+    possible: bool
+    why: str = ""
+
+
+class InfraSeen(Fact):
+    """The scope of the loss: what still answers, and what a new place would be made like."""
+
+    account: str
+    old_app: str
+    old_answers: bool
+    old_why: str = ""
+    new_app: str
+    new_exists: bool
+    in_place: bool
+    knows: str
+    """Where the facts below come from: the old application, or the kit."""
+    kit: str = ""
+    kit_age: float | None = None
+    """Seconds."""
+    region: str = ""
+    stack: str = ""
+    formation: dict[str, int] = Field(default_factory=dict)
+    buildpacks: tuple[str, ...] = ()
+    plans: tuple[str, ...] = ()
+    """Add-on plans to order, checked against what is sold now."""
+    replaced: tuple[str, ...] = ()
+    """Plans of the old place that are not sold any more, in words."""
+    monthly_cents: int | None = None
+    hostnames: tuple[str, ...] = ()
+    records: tuple[RecordSet, ...] = ()
+    """What the zone holds for the hostnames now: what a switch expects, and what a rollback brings back."""
+    collaborators: tuple[str, ...] = ()
+    log_drains: tuple[str, ...] = ()
+    commit: str = ""
+    code: str = ""
+    """Where the code comes from, in words."""
+    needs: tuple[Need, ...] = ()
+
+
+class Materials(Fact):
+    """Config variables for the new place, by name."""
+
+    origin: str
+    copied: tuple[str, ...]
+    changed: tuple[str, ...]
+    """Copied, but changed for the new place."""
+    withheld: tuple[str, ...]
+    """Kept back until the switch."""
+    from_addons: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    has_key: bool = False
+
+
+class KeyTried(Fact):
+    """Encrypted columns of the proven backup, decrypted with the key that the new place gets."""
+
+    columns: int
+    sampled: int
+    matching: int
+    unreadable: int
+    unencrypted: int
+    unknown: tuple[str, ...] = ()
+    """Columns that could not be tried."""
+
+
+class Cautions(Fact):
+    """What will make the switch of a hostname fail or mislead."""
+
+    found: tuple[Caution, ...] = ()
+
+
+class InfraDecision(Fact):
+    """What the operator agreed to."""
+
+    app: str
+    backup: str
+    hostnames: tuple[str, ...]
+
+
+class OldStopped(Fact):
+    """The old application, kept from writing and from mailing; empty when it does not answer."""
+
+    stopped: dict[str, int] = Field(default_factory=dict)
+    answers: bool = False
+
+
+class AppMade(Fact):
+    """The new application."""
+
+    name: str
+    web_url: str
+    made: bool
+
+
+class BuildpacksSet(Fact):
+    """In order."""
+
+    buildpacks: tuple[str, ...]
+
+
+class AddonReady(Fact):
+    """An add-on that can be used."""
+
+    id: str
+    name: str
+    plan: str
+
+
+class DatabaseReady(AddonReady):
+    """The new database."""
+
+
+class QueueReady(AddonReady):
+    """The new Redis."""
+
+
+class ConfigSet(Fact):
+    """Names of variables that were set, and of those that were right already."""
+
+    set: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+class Loaded(Fact):
+    """The proven dump in the new database."""
+
+    sha256: str
+    rows: int
+
+
+class DomainTarget(Fact):
+    """A hostname of the new application and where DNS must point."""
+
+    hostname: str
+    target: str
+
+
+class DomainsBound(Fact):
+    """The hostnames, bound to the new application."""
+
+    targets: tuple[DomainTarget, ...]
+
+
+class CertificatesOn(Fact):
+    """Automated certificate management is on."""
+
+    hostnames: tuple[str, ...]
+
+
+class Switched(Fact):
+    """The names lead to the new place; `old` is what a rollback brings back."""
+
+    old: tuple[RecordSet, ...]
+    new: tuple[RecordSet, ...]
+    at: datetime
+    old_answers_until: datetime
+    """Until then a resolver may still give the old answer."""
+
+
+class CertificatesSeen(Fact):
+    """Hostname -> state of its certificate."""
+
+    states: dict[str, str]
+
+
+class Unsilenced(Fact):
+    """Variables that were withheld until now."""
+
+    set: tuple[str, ...]
+
+
+class Scheduled(Fact):
+    """The daily backup of the new database."""
+
+    name: str
+    hour: int
+    timezone: str
+
+
+class PeopleAdded(Fact):
+    """Collaborators that were added, and drains that a person must add."""
+
+    added: int
+    drains: tuple[str, ...]
+
+
+class OldPlaceSeen(Fact):
+    """What the old place still holds."""
+
+    holds: tuple[str, ...]

@@ -1,0 +1,243 @@
+"""The steps that scenario `infra` adds."""
+
+from __future__ import annotations
+
+from uscdr.engine.step import Effect
+from uscdr.scenarios.specs.spec import ASSESS, RECOVER, StepSpec
+from uscdr.scenarios.steps.dns_switch import Preflight, SwitchDns
+from uscdr.scenarios.steps.infra_addon import AddonParams, OrderAddon
+from uscdr.scenarios.steps.infra_after import AddPeople, OldPlaceLook, ScheduleBackups
+from uscdr.scenarios.steps.infra_app import CreateApp, SetBuildpacks, StopOld
+from uscdr.scenarios.steps.infra_config import SetConfig, Unsilence
+from uscdr.scenarios.steps.infra_decide import InfraDecide
+from uscdr.scenarios.steps.infra_deploy import InfraDeploy, InfraFormation
+from uscdr.scenarios.steps.infra_domains import AwaitCertificates, BindDomains, EnableCertificates
+from uscdr.scenarios.steps.infra_dump import InfraChoose, InfraLoad, InfraProve
+from uscdr.scenarios.steps.infra_materials import InfraMaterials, TryKey
+from uscdr.scenarios.steps.infra_scope import InfraScope
+
+SPECS = (
+    StepSpec(
+        "infra.scope",
+        "Scope of the loss",
+        "scope",
+        ASSESS,
+        Effect.READ,
+        InfraScope,
+        manual=(
+            "heroku status",
+            "heroku apps:info --app {app}",
+            "uscdr kit check",
+        ),
+    ),
+    StepSpec(
+        "infra.materials",
+        "Config for the new place",
+        "materials",
+        ASSESS,
+        Effect.READ,
+        InfraMaterials,
+        manual=("heroku config --app {app} --shell   # or from the kit; keep it off the screen",),
+    ),
+    StepSpec(
+        "infra.choose",
+        "Choose the dump",
+        "choose",
+        ASSESS,
+        Effect.READ,
+        InfraChoose,
+        manual=("heroku pg:backups --app {app}   # or the dump of the kit",),
+    ),
+    StepSpec(
+        "infra.prove",
+        "Prove the dump",
+        "prove",
+        ASSESS,
+        Effect.READ,
+        InfraProve,
+        manual=("createdb proof && pg_restore --no-owner --no-acl -d proof backup.dump",),
+    ),
+    StepSpec(
+        "infra.try_key",
+        "Try the key",
+        "try_key",
+        ASSESS,
+        Effect.READ,
+        TryKey,
+        manual=("psql proof   # pgp_sym_decrypt(first_name_enc, $PGP_ENCRYPTION_KEY) = first_name ?",),
+    ),
+    StepSpec(
+        "dns.preflight",
+        "Domain, before it is moved",
+        "preflight",
+        ASSESS,
+        Effect.READ,
+        Preflight,
+        manual=("dig +noall +answer $HOSTNAME CNAME; dig $ZONE CAA; dig $HOSTNAME AAAA",),
+    ),
+    StepSpec(
+        "infra.decide",
+        "Decide",
+        "decide",
+        ASSESS,
+        Effect.IDEMPOTENT,
+        InfraDecide,
+        destructive=True,
+        manual=("heroku whoami   # the right account?",),
+    ),
+    StepSpec(
+        "infra.stop_old",
+        "Stop the old place",
+        "stop_old",
+        RECOVER,
+        Effect.IDEMPOTENT,
+        StopOld,
+        manual=(
+            "heroku maintenance:on --app {app}",
+            "heroku ps:scale web=0 worker=0 beat=0 --app {app}",
+        ),
+    ),
+    StepSpec(
+        "infra.create_app",
+        "Create the application",
+        "create_app",
+        RECOVER,
+        Effect.FINDABLE,
+        CreateApp,
+        manual=("heroku create $NEW_APP --no-remote",),
+    ),
+    StepSpec(
+        "infra.buildpacks",
+        "Buildpacks",
+        "buildpacks",
+        RECOVER,
+        Effect.IDEMPOTENT,
+        SetBuildpacks,
+        manual=(
+            "heroku buildpacks:set heroku/nodejs --app $NEW_APP",
+            "heroku buildpacks:add heroku/python --app $NEW_APP",
+        ),
+    ),
+    StepSpec(
+        "infra.addon",
+        "Order an add-on",
+        "addon",
+        RECOVER,
+        Effect.FINDABLE,
+        OrderAddon,
+        AddonParams,
+        manual=("heroku addons:create {service} --app $NEW_APP --wait",),
+    ),
+    StepSpec(
+        "infra.config",
+        "Set the config",
+        "config",
+        RECOVER,
+        Effect.IDEMPOTENT,
+        SetConfig,
+        manual=("heroku config:set $NAME=$VALUE ... --app $NEW_APP   # all in ONE call: each makes a release",),
+    ),
+    StepSpec(
+        "infra.load",
+        "Load the data",
+        "load",
+        RECOVER,
+        Effect.IDEMPOTENT,
+        InfraLoad,
+        manual=("heroku pg:backups:restore $BACKUP_URL DATABASE_URL --app $NEW_APP --confirm $NEW_APP",),
+    ),
+    StepSpec(
+        "infra.deploy",
+        "Deploy",
+        "deploy",
+        RECOVER,
+        Effect.FINDABLE,
+        InfraDeploy,
+        manual=("git push https://git.heroku.com/$NEW_APP.git $COMMIT:refs/heads/main",),
+    ),
+    StepSpec(
+        "infra.formation",
+        "What shall run",
+        "formation",
+        RECOVER,
+        Effect.READ,
+        InfraFormation,
+        manual=("heroku ps --app $NEW_APP",),
+    ),
+    StepSpec(
+        "infra.domains",
+        "Move the hostnames",
+        "domains",
+        RECOVER,
+        Effect.IDEMPOTENT,
+        BindDomains,
+        manual=(
+            "heroku domains:remove $HOSTNAME --app {app}",
+            "heroku domains:add $HOSTNAME --app $NEW_APP",
+            "heroku domains --app $NEW_APP   # the new DNS target",
+        ),
+    ),
+    StepSpec(
+        "infra.certificates",
+        "Ask for certificates",
+        "certificates",
+        RECOVER,
+        Effect.IDEMPOTENT,
+        EnableCertificates,
+        manual=("heroku certs:auto:enable --app $NEW_APP",),
+    ),
+    StepSpec(
+        "dns.switch",
+        "Switch the domain",
+        "switch",
+        RECOVER,
+        Effect.IDEMPOTENT,
+        SwitchDns,
+        manual=("# at the DNS provider: CNAME $HOSTNAME -> the new target, TTL as before; note the old value",),
+    ),
+    StepSpec(
+        "infra.await_certificates",
+        "Certificates",
+        "await_certificates",
+        RECOVER,
+        Effect.READ,
+        AwaitCertificates,
+        manual=("heroku certs:auto --app $NEW_APP",),
+    ),
+    StepSpec(
+        "infra.unsilence",
+        "Let mail out",
+        "unsilence",
+        RECOVER,
+        Effect.IDEMPOTENT,
+        Unsilence,
+        manual=("heroku config:set GMAIL_CLIENT_ID=$... --app $NEW_APP   # all in ONE call",),
+    ),
+    StepSpec(
+        "infra.schedule",
+        "Schedule backups",
+        "schedule",
+        RECOVER,
+        Effect.FINDABLE,
+        ScheduleBackups,
+        manual=("heroku pg:backups:schedule DATABASE_URL --at '02:00 Asia/Manila' --app $NEW_APP",),
+    ),
+    StepSpec(
+        "infra.people",
+        "Collaborators",
+        "people",
+        RECOVER,
+        Effect.IDEMPOTENT,
+        AddPeople,
+        manual=("heroku access:add $EMAIL --app $NEW_APP",),
+    ),
+    StepSpec(
+        "infra.old_place",
+        "What the old place holds",
+        "old_place",
+        RECOVER,
+        Effect.READ,
+        OldPlaceLook,
+        manual=("heroku addons --app {app}",),
+    ),
+)

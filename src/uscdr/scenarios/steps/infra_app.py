@@ -1,0 +1,184 @@
+"""The new application and what it is made with: created once, found by name; buildpacks in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uscdr.engine.step import Action, Finding, Intent, Tell, View
+from uscdr.engine.wait import Patience, until
+from uscdr.errors import CheckFailed, EffectFailed, NotFound
+from uscdr.models.base import Fact
+from uscdr.models.heroku import App
+from uscdr.scenarios.results_infra import AppMade, BuildpacksSet, InfraDecision, InfraSeen, OldStopped
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import writes
+
+STOP_LIMIT = 180.0
+
+
+class StopOld(DepsStep[OldStopped, OldStopped]):
+    """What still runs in the old place would write, and mail patients twice."""
+
+    result = OldStopped
+
+    def ready(self, view: View) -> str | None:
+        """After the decision."""
+        return None if view.get(InfraSeen) else "the old place is stopped if it still answers"
+
+    def probe(self, view: View, tell: Tell) -> OldStopped:
+        """What runs there now."""
+        app = self._deps.old_app
+        try:
+            described = self._deps.platform.app(app)
+        except NotFound:
+            return OldStopped()
+        running = {entry.type: entry.quantity for entry in self._deps.platform.formation(app) if entry.quantity}
+        return OldStopped(stopped=running if described.maintenance or running else {"web": 0}, answers=True)
+
+    def plan(self, seen: OldStopped, view: View) -> Action:
+        """Nothing to do when it is gone."""
+        app = self._deps.old_app
+        manual = (f"heroku maintenance:on --app {app}", f"heroku ps:scale web=0 worker=0 beat=0 --app {app}")
+        if not seen.answers:
+            return Action("noop", f"{app} is gone: nothing runs there")
+        if not seen.stopped:
+            return Action("noop", f"nothing runs in {app}, and maintenance mode is on")
+        calls = (writes("PATCH", f"/apps/{app}"), writes("PATCH", f"/apps/{app}/formation (all to 0)"))
+        return Action("change", f"{app}: maintenance mode on, every process type to 0", calls, manual)
+
+    def apply(self, seen: OldStopped, view: View, tell: Tell) -> OldStopped:
+        """Shut users out, then stop, then watch until nothing runs."""
+        platform, app = self._deps.platform, self._deps.old_app
+        platform.set_maintenance(app, enabled=True)
+        running = {kind: 0 for kind, number in seen.stopped.items() if number}
+        if running:
+            platform.scale(app, running)
+        patience = Patience("the stopping of the old place", STOP_LIMIT, f"heroku ps --app {app}")
+        until(lambda: platform.dynos(app), lambda dynos: not dynos, patience, self._deps.stop)
+        return seen
+
+    def unchanged(self, seen: OldStopped, view: View) -> OldStopped:
+        """Nothing ran."""
+        return seen
+
+    def confirm_effect(self, result: OldStopped, view: View, tell: Tell) -> str:
+        """Ask again."""
+        left = [dyno.name for dyno in self._deps.platform.dynos(self._deps.old_app)] if result.answers else []
+        if left:
+            raise CheckFailed(f"These dynos still run in {self._deps.old_app}: {', '.join(left)}.")
+        return f"nothing runs in {self._deps.old_app}"
+
+
+class AppSeenNow(Fact):
+    """Whether the application exists, and what was known of it before this run began to create it."""
+
+    exists: bool
+    web_url: str = ""
+
+
+class CreateApp(DepsStep[AppSeenNow, AppMade]):
+    """One application; its name makes it findable."""
+
+    result = AppMade
+
+    def probe(self, view: View, tell: Tell) -> AppSeenNow:
+        """Is it there?"""
+        found = self._look()
+        return AppSeenNow(exists=found is not None, web_url=(found.web_url or "") if found else "")
+
+    def _look(self) -> App | None:
+        try:
+            return self._deps.platform.app(self._deps.app)
+        except NotFound:
+            return None
+
+    def plan(self, seen: AppSeenNow, view: View) -> Action:
+        """In place there is nothing to create; a foreign application of that name is never taken."""
+        name, scope = self._deps.app, view.get(InfraSeen)
+        calls = (writes("POST", f'/apps {{"name": "{name}"}}'),)
+        manual = (f"heroku create {name} --no-remote",)
+        if scope is not None and scope.in_place:
+            return Action("noop", f"{name} is there", (), manual)
+        if seen.exists and view.get(InfraDecision) is not None:
+            return Action("blocked", f"An application {name} has appeared meanwhile, and not by this run.")
+        where = f" in {scope.region or 'the default region'}" if scope else ""
+        return Action("change", f"{name} is created{where}", calls, manual)
+
+    def baseline(self, seen: AppSeenNow) -> dict[str, Any]:
+        """It was not there."""
+        return {"existed": seen.exists}
+
+    def apply(self, seen: AppSeenNow, view: View, tell: Tell) -> AppMade:
+        """Create it."""
+        scope = view.need(InfraSeen)
+        made = self._deps.provisioning.create_app(
+            self._deps.app, region=scope.region or None, stack=scope.stack or None
+        )
+        tell.accepted(made.id)
+        return AppMade(name=made.name, web_url=made.web_url or "", made=True)
+
+    def unchanged(self, seen: AppSeenNow, view: View) -> AppMade:
+        """In place."""
+        return AppMade(name=self._deps.app, web_url=seen.web_url, made=False)
+
+    def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
+        """By name: it was not there before, and names belong to one account each."""
+        found = self._look()
+        looked_at = f"GET /apps/{self._deps.app}"
+        if found is None:
+            return Finding(looked_at, "there is none", None)
+        account = self._deps.platform.account().email
+        if found.owner_email not in ("", account):
+            raise EffectFailed(
+                f"{found.name} belongs to another account.", provider="heroku",
+                next_action="Name another application: uscdr recover infra --app NAME --new",
+            )  # fmt: skip
+        return Finding(looked_at, "it was not there before, and is ours now", found.id)
+
+    def adopt(self, provider_id: str, seen: AppSeenNow, view: View, tell: Tell) -> AppMade:
+        """It is there."""
+        return AppMade(name=self._deps.app, web_url=seen.web_url, made=True)
+
+    def confirm_effect(self, result: AppMade, view: View, tell: Tell) -> str:
+        """Ask for it."""
+        app = self._deps.platform.app(result.name)
+        return f"{app.name} answers at {app.web_url or 'no address yet'}"
+
+
+class SetBuildpacks(DepsStep[BuildpacksSet, BuildpacksSet]):
+    """Node.js first, Python last: its processes run. Detection alone would take Node.js only."""
+
+    result = BuildpacksSet
+
+    def ready(self, view: View) -> str | None:
+        """After the application is there."""
+        return None if view.get(AppMade) else "set in order when the application is there"
+
+    def probe(self, view: View, tell: Tell) -> BuildpacksSet:
+        """Those set now."""
+        return BuildpacksSet(buildpacks=self._deps.provisioning.buildpacks(self._deps.app))
+
+    def plan(self, seen: BuildpacksSet, view: View) -> Action:
+        """Nothing to do when they are as wanted."""
+        wanted, app = view.need(InfraSeen).buildpacks, self._deps.app
+        manual = tuple(f"heroku buildpacks:add --index {n} {name} --app {app}" for n, name in enumerate(wanted, 1))
+        if seen.buildpacks == wanted:
+            return Action("noop", f"buildpacks are {', '.join(wanted)}", (), manual)
+        calls = (writes("PUT", f"/apps/{app}/buildpack-installations"),)
+        return Action("change", f"buildpacks become {', '.join(wanted)}", calls, manual)
+
+    def apply(self, seen: BuildpacksSet, view: View, tell: Tell) -> BuildpacksSet:
+        """Replace the list."""
+        wanted = view.need(InfraSeen).buildpacks
+        return BuildpacksSet(buildpacks=self._deps.provisioning.set_buildpacks(self._deps.app, wanted))
+
+    def unchanged(self, seen: BuildpacksSet, view: View) -> BuildpacksSet:
+        """They were right."""
+        return seen
+
+    def confirm_effect(self, result: BuildpacksSet, view: View, tell: Tell) -> str:
+        """Ask again."""
+        there = self._deps.provisioning.buildpacks(self._deps.app)
+        if there != view.need(InfraSeen).buildpacks:
+            raise CheckFailed(f"Buildpacks should be set and are {', '.join(there) or 'none'}.")
+        return f"buildpacks: {', '.join(there)}"

@@ -1,0 +1,124 @@
+"""Config of the new place, in one call before the first deploy; what was withheld follows after the switch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import SecretStr
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.errors import CheckFailed
+from uscdr.models.base import Fact
+from uscdr.models.events import Call
+from uscdr.scenarios.results_infra import AppMade, ConfigSet, DatabaseReady, Switched, Unsilenced
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.infra_materials import planned
+from uscdr.scenarios.steps.words import plural, writes
+
+
+class ConfigSeen(Fact):
+    """Names of variables to set, and of those that are right already."""
+
+    to_set: tuple[str, ...]
+    right: tuple[str, ...]
+
+
+def compare(wanted: Mapping[str, SecretStr], there: Mapping[str, SecretStr]) -> ConfigSeen:
+    """By value, told by name."""
+    right = tuple(sorted(name for name, value in wanted.items() if there.get(name) == value))
+    return ConfigSeen(to_set=tuple(sorted(wanted.keys() - set(right))), right=right)
+
+
+class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
+    """Every variable but those that add-ons set; the key for encrypted columns among them."""
+
+    result = ConfigSet
+
+    def ready(self, view: View) -> str | None:
+        """After the add-ons, so that what they set is never overwritten."""
+        if view.get(AppMade) is None or view.get(DatabaseReady) is None:
+            return "all variables are set in one call when the add-ons are there"
+        return None
+
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", waiting_for, self._calls(), self._manual())
+
+    def _wanted(self) -> Mapping[str, SecretStr]:
+        platform, app = self._deps.platform, self._deps.app
+        return planned(self._deps, new=platform.addons(app), new_url=platform.app(app).web_url or "").values
+
+    def probe(self, view: View, tell: Tell) -> ConfigSeen:
+        """Compare with what is set."""
+        return compare(self._wanted(), self._deps.platform.config_vars(self._deps.app))
+
+    def plan(self, seen: ConfigSeen, view: View) -> Action:
+        """Nothing to do when all are right."""
+        if not seen.to_set:
+            return Action("noop", f"all {plural(len(seen.right), 'variable')} are right", (), self._manual())
+        return Action("change", f"set in one call: {', '.join(seen.to_set)}", self._calls(), self._manual())
+
+    def _calls(self) -> tuple[Call, ...]:
+        return (writes("PATCH", f"/apps/{self._deps.app}/config-vars"),)
+
+    def _manual(self) -> tuple[str, ...]:
+        return (f"heroku config:set $NAME=$VALUE … --app {self._deps.app}   # all in ONE call: each makes a release",)
+
+    def apply(self, seen: ConfigSeen, view: View, tell: Tell) -> ConfigSet:
+        """Set those that are not right."""
+        wanted = self._wanted()
+        self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.to_set})
+        return ConfigSet(set=seen.to_set, kept=seen.right)
+
+    def unchanged(self, seen: ConfigSeen, view: View) -> ConfigSet:
+        """All were right."""
+        return ConfigSet(set=(), kept=seen.right)
+
+    def confirm_effect(self, result: ConfigSet, view: View, tell: Tell) -> str:
+        """Compare again."""
+        left = self.probe(view, tell).to_set
+        if left:
+            raise CheckFailed(f"These variables are not as they should be: {', '.join(left)}.")
+        return f"{plural(len(result.set) + len(result.kept), 'variable')} are as they should be"
+
+
+class Unsilence(DepsStep[ConfigSeen, Unsilenced]):
+    """From now on the new place mails; the old one does not any more."""
+
+    result = Unsilenced
+
+    def ready(self, view: View) -> str | None:
+        """After the switch."""
+        return None if view.get(Switched) else "mail is let out after the switch, not before"
+
+    def _wanted(self) -> Mapping[str, SecretStr]:
+        return planned(self._deps, new_url="").withheld
+
+    def probe(self, view: View, tell: Tell) -> ConfigSeen:
+        """What is still withheld."""
+        return compare(self._wanted(), self._deps.platform.config_vars(self._deps.app))
+
+    def plan(self, seen: ConfigSeen, view: View) -> Action:
+        """Nothing to do when nothing was withheld."""
+        if not seen.to_set:
+            return Action("noop", "nothing is withheld")
+        calls = (writes("PATCH", f"/apps/{self._deps.app}/config-vars"),)
+        manual = (f"heroku config:set {' '.join(f'{name}=${name}' for name in seen.to_set)} --app {self._deps.app}",)
+        return Action("change", f"mail is let out: {', '.join(seen.to_set)}", calls, manual)
+
+    def apply(self, seen: ConfigSeen, view: View, tell: Tell) -> Unsilenced:
+        """Set them in one call."""
+        wanted = self._wanted()
+        self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.to_set})
+        return Unsilenced(set=seen.to_set)
+
+    def unchanged(self, seen: ConfigSeen, view: View) -> Unsilenced:
+        """Nothing was withheld."""
+        return Unsilenced(set=())
+
+    def confirm_effect(self, result: Unsilenced, view: View, tell: Tell) -> str:
+        """Compare again."""
+        left = self.probe(view, tell).to_set
+        if left:
+            raise CheckFailed(f"Still withheld: {', '.join(left)}.")
+        return f"{plural(len(result.set), 'variable')} let out" if result.set else "nothing was withheld"

@@ -1,0 +1,92 @@
+"""What will be built, where, from which data, and which names will be moved: shown and confirmed by a phrase."""
+
+from __future__ import annotations
+
+from uscdr.engine.gate import UNKNOWN
+from uscdr.engine.step import Action, Blast, Tell, View
+from uscdr.models.base import Fact
+from uscdr.scenarios.results import ChosenBackup, Proof
+from uscdr.scenarios.results_infra import InfraDecision, InfraSeen, Materials
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import HOUR, age, plural
+
+
+class DecideSeen(Fact):
+    """What is known when the operator is asked."""
+
+    scope: InfraSeen
+    chosen: ChosenBackup
+    rows: int | None
+
+
+class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
+    """Changes nothing itself."""
+
+    result = InfraDecision
+
+    def ready(self, view: View) -> str | None:
+        """After the scope, the materials and the choice of the dump."""
+        if view.get(InfraSeen) is None or view.get(ChosenBackup) is None or view.get(Materials) is None:
+            return "asked when the scope is known"
+        return None
+
+    def probe(self, view: View, tell: Tell) -> DecideSeen:
+        """Gather what the steps before found."""
+        proof = view.get(Proof)
+        return DecideSeen(
+            scope=view.need(InfraSeen), chosen=view.need(ChosenBackup), rows=proof.rows if proof else None
+        )
+
+    def plan(self, seen: DecideSeen, view: View) -> Action:
+        """Blocked when the name belongs to somebody, or to an earlier attempt."""
+        scope = seen.scope
+        if scope.new_exists and not scope.in_place:
+            return Action(
+                "blocked",
+                f"There is an application {scope.new_app} already. Name another with --app, or look what it is "
+                f"(heroku apps:info --app {scope.new_app}); an unfinished run is taken up with: uscdr runs resume",
+            )
+        if scope.in_place and not scope.old_answers:
+            return Action("blocked", f"{scope.old_app} does not answer, so it cannot be rebuilt in place: --app NAME")
+        words = "; ".join(f"{name}: {fact}" for name, fact in self._facts(seen).items())
+        approved = {"account": scope.account, "app": scope.new_app, "dump": seen.chosen.transfer_id,
+                    "names": ", ".join(f"{r.name} -> {' '.join(r.values)}" for r in scope.records)}  # fmt: skip
+        return Action("change", words, approved=approved)
+
+    def _facts(self, seen: DecideSeen) -> dict[str, str]:
+        scope, chosen = seen.scope, seen.chosen
+        rows = plural(seen.rows, "row") if seen.rows is not None else "rows counted by the proof"
+        price = f"${scope.monthly_cents / 100:.2f} a month" if scope.monthly_cents is not None else "price not known"
+        return {
+            "account": scope.account,
+            "application": f"{scope.new_app} ({'rebuilt in place' if scope.in_place else 'NEW'})",
+            "add-ons": f"{', '.join(scope.plans)} ({price}, dynos not counted)",
+            "data": f"{chosen.backup}, {age(chosen.age_seconds)} old, {rows}; later writes are LOST",
+            "code": scope.code,
+            "names moved": self._names(scope),
+            "old place": "stopped, so that it neither writes nor mails" if scope.old_answers else "does not answer",
+        }
+
+    def _names(self, scope: InfraSeen) -> str:
+        if not scope.hostnames:
+            return "none"
+        now = {record.name: " ".join(record.values) for record in scope.records}
+        return "; ".join(f"{name} (now {now.get(name, 'without a CNAME')})" for name in scope.hostnames)
+
+    def blast(self, seen: DecideSeen, view: View) -> Blast:
+        """Account, application, rows, age, names; `…` where not known yet."""
+        rows = f"{seen.rows}" if seen.rows is not None else UNKNOWN
+        hours = int(seen.chosen.age_seconds // HOUR)
+        names = ", ".join(seen.scope.hostnames) or "no name"
+        head = f"build {seen.scope.new_app} with {rows} rows of {seen.chosen.backup}"
+        # the age ticks on while a person reads and types: the hour before is accepted too
+        phrases = tuple(f"{head}, {h} h old, move {names}" for h in (hours, hours - 1) if h >= 0)
+        return Blast(facts=self._facts(seen), phrases=phrases)
+
+    def apply(self, seen: DecideSeen, view: View, tell: Tell) -> InfraDecision:
+        """The decision itself."""
+        return InfraDecision(app=seen.scope.new_app, backup=seen.chosen.backup, hostnames=seen.scope.hostnames)
+
+    def confirm_effect(self, result: InfraDecision, view: View, tell: Tell) -> str:
+        """Repeat it."""
+        return f"decided: {result.app} is built with {result.backup}"

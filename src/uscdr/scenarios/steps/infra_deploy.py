@@ -1,0 +1,141 @@
+"""The code for the new place: one build of a named commit, after the data are there; and what shall run."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+from uscdr.engine.step import Action, Finding, Intent, Tell, View
+from uscdr.models.base import Fact
+from uscdr.scenarios.builds import await_deployed, find_build, require_running
+from uscdr.scenarios.infra.material import fetch_code
+from uscdr.scenarios.results import Compared, Drained, VerifiedData
+from uscdr.scenarios.results_app import Redeployed
+from uscdr.scenarios.results_infra import ConfigSet, InfraSeen
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import writes
+
+
+class DeploySeen(Fact):
+    """What would be deployed, what runs, and which migrations the release phase would apply to the restored data."""
+
+    commit: str
+    running: str
+    """The commit that runs; only in place."""
+    version: int | None
+    builds: tuple[str, ...]
+    pending: int
+    migrations: tuple[str, ...]
+    dangerous: tuple[str, ...]
+
+
+class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
+    """The release phase migrates, so dangerous migrations stop the run before the build."""
+
+    result = Redeployed
+
+    def ready(self, view: View) -> str | None:
+        """After the data were compared and the config was set."""
+        if view.get(Compared) is None or view.get(ConfigSet) is None:
+            return "built and released when data and config are there; dangerous migrations stop it"
+        return None
+
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", waiting_for, self._calls(), self._manual("$COMMIT"))
+
+    def probe(self, view: View, tell: Tell) -> DeploySeen:
+        """The code, its migrations against those of the restored database, and the builds there are."""
+        commit = view.need(InfraSeen).commit
+        tell.progress(f"packing {commit[:12]}")
+        code = fetch_code(self._deps, commit)
+        applied = {f"{one.app}.{one.name}" for one in self._deps.database().migrations()}
+        pending = tuple(name for name in code.migrations if name not in applied)
+        builds = self._deps.deploys.builds(self._deps.app)
+        current = next((r for r in self._deps.platform.releases(self._deps.app) if r.current and r.slug_id), None)
+        return DeploySeen(
+            commit=commit,
+            running=next((b.commit for b in builds if current and b.slug_id == current.slug_id), ""),
+            version=current.version if current else None,
+            builds=tuple(build.id for build in builds),
+            pending=self._deps.platform.builds_pending(self._deps.app),
+            migrations=pending,
+            dangerous=tuple(f"{name}: {rule.why}" for name in pending for rule in self._rules(name)),
+        )
+
+    def _rules(self, name: str) -> list[Any]:
+        return [rule for rule in self._deps.config.app.dangerous_migrations if fnmatchcase(name, rule.name)]
+
+    def plan(self, seen: DeploySeen, view: View) -> Action:
+        """Nothing to do in place when that commit runs."""
+        if seen.dangerous:
+            return Action(
+                "blocked",
+                f"The release would apply a dangerous migration to the restored data: {'; '.join(seen.dangerous)}. "
+                "Decide with the developers, or deploy code of the backup's time: --ref",
+            )
+        if seen.pending:
+            return Action("blocked", "Another build of this application is under way.")
+        if seen.running == seen.commit:
+            return Action("noop", f"{seen.commit[:12]} runs already as v{seen.version}")
+        words = f"{seen.commit[:12]} is built and released"
+        if seen.migrations:
+            words += f"; its release phase applies {', '.join(seen.migrations)}"
+        return Action("change", words, self._calls(), self._manual(seen.commit))
+
+    def _calls(self) -> tuple[Any, ...]:
+        return (writes("POST", "/sources"), writes("POST", f"/apps/{self._deps.app}/builds"))
+
+    def _manual(self, commit: str) -> tuple[str, ...]:
+        return (f"git push https://git.heroku.com/{self._deps.app}.git {commit}:refs/heads/main",)
+
+    def baseline(self, seen: DeploySeen) -> dict[str, Any]:
+        """The builds that are not ours."""
+        return {"builds": list(seen.builds), "commit": seen.commit}
+
+    def apply(self, seen: DeploySeen, view: View, tell: Tell) -> Redeployed:
+        """Upload, build, release; wait for the dynos."""
+        accepted = self._deps.deploys.start_build(self._deps.app, fetch_code(self._deps, seen.commit))
+        tell.accepted(accepted.id)
+        return await_deployed(self._deps, accepted.id, seen.commit, tell)
+
+    def unchanged(self, seen: DeploySeen, view: View) -> Redeployed:
+        """It runs."""
+        return Redeployed(build="", commit=seen.commit, version=seen.version)
+
+    def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
+        """A build of that commit which was not there before."""
+        return find_build(self._deps, intent)
+
+    def adopt(self, provider_id: str, seen: DeploySeen, view: View, tell: Tell) -> Redeployed:
+        """Wait for the one that was found."""
+        return await_deployed(self._deps, provider_id, seen.commit, tell)
+
+    def confirm_effect(self, result: Redeployed, view: View, tell: Tell) -> str:
+        """That release is the one that runs."""
+        return require_running(self._deps, result)
+
+
+class InfraFormation(DepsStep[Drained, Drained]):
+    """What shall run: as in the old place, of the single ones exactly one. A new app starts web only."""
+
+    result = Drained
+
+    def ready(self, view: View) -> str | None:
+        """After the data checks."""
+        return None if view.get(VerifiedData) else "web, workers and exactly one beat are started, as in the old place"
+
+    def probe(self, view: View, tell: Tell) -> Drained:
+        """Process types that the new code has, with the old quantities."""
+        wanted = view.need(InfraSeen).formation
+        there = {entry.type for entry in self._deps.platform.formation(self._deps.app)}
+        return Drained(formation={kind: number for kind, number in wanted.items() if kind in there})
+
+    def plan(self, seen: Drained, view: View) -> Action:
+        """Blocked unless there is exactly one of each single type that there is."""
+        several = [f"{kind}={seen.formation[kind]}" for kind in self._deps.config.recovery.single
+                   if seen.formation.get(kind, 1) != 1]  # fmt: skip
+        if several:
+            return Action("blocked", f"There must be exactly one of: {', '.join(several)}.")
+        words = ", ".join(f"{kind}={number}" for kind, number in sorted(seen.formation.items()))
+        return Action("read", f"shall run: {words}", (), (f"heroku ps --app {self._deps.app}",))

@@ -1,0 +1,210 @@
+"""Hostnames: bound to one application at a time, each with a target of its own; and their certificates."""
+
+from __future__ import annotations
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.engine.wait import Patience, until
+from uscdr.errors import CheckFailed, NotFound
+from uscdr.models.base import Fact
+from uscdr.models.provision import Domain
+from uscdr.scenarios.results import ApplicationChecked
+from uscdr.scenarios.results_infra import (
+    CertificatesOn,
+    CertificatesSeen,
+    DomainsBound,
+    DomainTarget,
+    InfraSeen,
+    Switched,
+)
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import writes
+
+TARGET_LIMIT = 300.0
+CERTIFICATE_LIMIT = 3600.0
+ISSUED = "cert issued"
+HOPELESS = "failed"
+
+
+class DomainsSeen(Fact):
+    """Which hostnames the new application has, and which of them the old one still holds."""
+
+    bound: tuple[str, ...]
+    missing: tuple[str, ...]
+    held_by_old: tuple[str, ...]
+
+
+class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
+    """From the delete to the add, requests get “no such app”: the new application was checked before."""
+
+    result = DomainsBound
+
+    def ready(self, view: View) -> str | None:
+        """After the new application answered its checks."""
+        return None if view.get(ApplicationChecked) else "hostnames move when the new application answers its checks"
+
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", waiting_for, (writes("POST", f"/apps/{self._deps.app}/domains"),))
+
+    def probe(self, view: View, tell: Tell) -> DomainsSeen:
+        """Who has them."""
+        wanted = view.need(InfraSeen).hostnames
+        mine = {domain.hostname for domain in self._deps.provisioning.domains(self._deps.app)}
+        missing = tuple(name for name in wanted if name not in mine)
+        theirs = self._old() if missing and self._deps.app != self._deps.old_app else set()
+        return DomainsSeen(
+            bound=tuple(name for name in wanted if name in mine),
+            missing=missing,
+            held_by_old=tuple(name for name in missing if name in theirs),
+        )
+
+    def _old(self) -> set[str]:
+        try:
+            return {domain.hostname for domain in self._deps.provisioning.domains(self._deps.old_app)}
+        except NotFound:
+            return set()
+
+    def plan(self, seen: DomainsSeen, view: View) -> Action:
+        """Nothing to do when all are bound."""
+        app, old = self._deps.app, self._deps.old_app
+        manual = (*(f"heroku domains:remove {name} --app {old}" for name in seen.held_by_old),
+                  *(f"heroku domains:add {name} --app {app}" for name in seen.missing))  # fmt: skip
+        if not seen.missing:
+            return Action("noop", f"bound: {', '.join(seen.bound) or 'there is no hostname'}", (), manual)
+        calls = (*(writes("DELETE", f"/apps/{old}/domains/{name}") for name in seen.held_by_old),
+                 *(writes("POST", f"/apps/{app}/domains {name}") for name in seen.missing))  # fmt: skip
+        return Action("change", f"{', '.join(seen.missing)} moves to {app}", calls, manual)
+
+    def apply(self, seen: DomainsSeen, view: View, tell: Tell) -> DomainsBound:
+        """Take each from the old application, give it to the new one, and wait for its target."""
+        provisioning = self._deps.provisioning
+        for name in seen.missing:
+            if name in seen.held_by_old:
+                provisioning.remove_domain(self._deps.old_app, name)
+            provisioning.add_domain(self._deps.app, name)
+        return self._targets(view, tell)
+
+    def _targets(self, view: View, tell: Tell) -> DomainsBound:
+        wanted = view.need(InfraSeen).hostnames
+        patience = Patience("the hostnames' targets", TARGET_LIMIT, f"heroku domains --app {self._deps.app}")
+
+        def look() -> dict[str, str]:
+            tell.progress("waiting for the DNS targets")
+            found = self._deps.provisioning.domains(self._deps.app)
+            return {domain.hostname: domain.cname for domain in found if domain.cname and domain.hostname in wanted}
+
+        targets = until(look, lambda found: len(found) == len(wanted), patience, self._deps.stop)
+        return DomainsBound(targets=tuple(DomainTarget(hostname=h, target=t) for h, t in sorted(targets.items())))
+
+    def unchanged(self, seen: DomainsSeen, view: View) -> DomainsBound:
+        """They were bound; their targets are read."""
+        found = {domain.hostname: domain.cname or "" for domain in self._deps.provisioning.domains(self._deps.app)}
+        targets = tuple(DomainTarget(hostname=name, target=found[name]) for name in seen.bound)
+        return DomainsBound(targets=targets)
+
+    def confirm_effect(self, result: DomainsBound, view: View, tell: Tell) -> str:
+        """Each has a target."""
+        without = [one.hostname for one in result.targets if not one.target]
+        if without:
+            raise CheckFailed(f"No DNS target yet for {', '.join(without)}.", next_action="uscdr runs resume")
+        return "; ".join(f"{one.hostname} -> {one.target}" for one in result.targets) or "there is no hostname"
+
+
+class CertificatesSeenNow(Fact):
+    """Whether certificates are managed for every hostname."""
+
+    managed: bool
+    hostnames: tuple[str, ...]
+
+
+class EnableCertificates(DepsStep[CertificatesSeenNow, CertificatesOn]):
+    """Asked for before the switch; validated only after DNS points here."""
+
+    result = CertificatesOn
+
+    def ready(self, view: View) -> str | None:
+        """After the hostnames are bound."""
+        return None if view.get(DomainsBound) else "certificates are asked for when the hostnames are bound"
+
+    def probe(self, view: View, tell: Tell) -> CertificatesSeenNow:
+        """Which states there are."""
+        custom = _custom(self._deps.provisioning.domains(self._deps.app))
+        return CertificatesSeenNow(
+            managed=all(domain.acm_status is not None for domain in custom),
+            hostnames=tuple(domain.hostname for domain in custom),
+        )
+
+    def plan(self, seen: CertificatesSeenNow, view: View) -> Action:
+        """Nothing to do when they are managed, or without a hostname."""
+        app = self._deps.app
+        manual = (f"heroku certs:auto:enable --app {app}",)
+        if seen.managed:
+            return Action("noop", "certificates are managed" if seen.hostnames else "there is no hostname", (), manual)
+        return Action("change", "automated certificates are turned on", (writes("POST", f"/apps/{app}/acm"),), manual)
+
+    def apply(self, seen: CertificatesSeenNow, view: View, tell: Tell) -> CertificatesOn:
+        """Turn it on."""
+        self._deps.provisioning.enable_certificates(self._deps.app)
+        return CertificatesOn(hostnames=seen.hostnames)
+
+    def unchanged(self, seen: CertificatesSeenNow, view: View) -> CertificatesOn:
+        """It was on."""
+        return CertificatesOn(hostnames=seen.hostnames)
+
+    def confirm_effect(self, result: CertificatesOn, view: View, tell: Tell) -> str:
+        """Every hostname has a state."""
+        custom = _custom(self._deps.provisioning.domains(self._deps.app))
+        without = [domain.hostname for domain in custom if domain.acm_status is None]
+        if without:
+            raise CheckFailed(f"No certificate is under way for {', '.join(without)}.", next_action="uscdr runs resume")
+        return ", ".join(f"{domain.hostname}: {domain.acm_status}" for domain in custom) or "there is no hostname"
+
+
+class AwaitCertificates(DepsStep[CertificatesSeen, CertificatesSeen]):
+    """The application sends HSTS: without a certificate its users cannot even click through."""
+
+    result = CertificatesSeen
+
+    def ready(self, view: View) -> str | None:
+        """After the switch."""
+        return None if view.get(Switched) else "certificates are awaited after the switch"
+
+    def probe(self, view: View, tell: Tell) -> CertificatesSeen:
+        """Watch until each is issued or has failed for good."""
+        names = set(view.need(InfraSeen).hostnames)
+        patience = Patience("the certificates", CERTIFICATE_LIMIT, f"heroku certs:auto --app {self._deps.app}")
+
+        def look() -> tuple[Domain, ...]:
+            found = [d for d in _custom(self._deps.provisioning.domains(self._deps.app)) if d.hostname in names]
+            tell.progress(", ".join(f"{domain.hostname}: {domain.acm_status}" for domain in found))
+            return tuple(found)
+
+        ended = until(look, _settled, patience, self._deps.stop)
+        return CertificatesSeen(states={d.hostname: _state(d) for d in ended})
+
+    def plan(self, seen: CertificatesSeen, view: View) -> Action:
+        """Blocked when one failed, with what to do."""
+        bad = {name: state for name, state in seen.states.items() if state != ISSUED}
+        manual = (f"heroku certs:auto --app {self._deps.app}",)
+        if bad:
+            words = "; ".join(f"{name}: {state}" for name, state in bad.items())
+            return Action(
+                "blocked",
+                f"No certificate: {words}. See that DNS points to the target, that no CAA record forbids it, that no "
+                f"AAAA is left over, then: heroku certs:auto:refresh --app {self._deps.app}; or upload a certificate",
+            )
+        return Action("read", ", ".join(f"{n}: {s}" for n, s in seen.states.items()) or "no hostname", (), manual)
+
+
+def _custom(domains: tuple[Domain, ...]) -> list[Domain]:
+    return [domain for domain in domains if domain.kind == "custom"]
+
+
+def _settled(domains: tuple[Domain, ...]) -> bool:
+    return all(domain.acm_status in (ISSUED, HOPELESS) or domain.sni_endpoint for domain in domains)
+
+
+def _state(domain: Domain) -> str:
+    if domain.acm_status == ISSUED or (domain.sni_endpoint and domain.acm_status != HOPELESS):
+        return ISSUED
+    return f"{domain.acm_status}{f' ({domain.acm_reason})' if domain.acm_reason else ''}"

@@ -1,0 +1,139 @@
+"""The dump for the new place: chosen from the old platform or the kit, proven here, loaded there, all or nothing."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.errors import CheckFailed, ProviderError
+from uscdr.models.base import Fact
+from uscdr.models.postgres import TableDigest
+from uscdr.scenarios.deps import now
+from uscdr.scenarios.infra.material import KIT, choose_dump, dump_source
+from uscdr.scenarios.results import ChosenBackup, Proof, Restored
+from uscdr.scenarios.results_infra import DatabaseReady
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.prove import Prove
+from uscdr.scenarios.steps.words import age, clock, plural, size, sql
+
+
+class InfraChoose(DepsStep[ChosenBackup, ChosenBackup]):
+    """The newest good dump there is, and what its age means. Its proof begins at once."""
+
+    result = ChosenBackup
+
+    def probe(self, view: View, tell: Tell) -> ChosenBackup:
+        """Pick, and begin to fetch it."""
+        chosen = choose_dump(self._deps, view)
+        self._deps.candidate.prefetch(dump_source(self._deps, chosen))
+        return chosen
+
+    def plan(self, seen: ChosenBackup, view: View) -> Action:
+        """Say what its age means."""
+        rpo = self._deps.config.objectives.rpo
+        against = "within" if seen.rpo_met else "BEYOND"
+        words = f"{seen.backup} of {clock(seen.created_at)}, {size(seen.bytes)}, {age(seen.age_seconds)} old: "
+        words += f"{against} the RPO of {age(rpo)}. What was written since then is lost"
+        app = self._deps.old_app
+        manual = f"heroku pg:backups:url {seen.backup} --app {app}   # a secret: whoever has it has the patients' data"
+        return Action("read", words, (), () if seen.backup.startswith(KIT) else (manual,))
+
+
+class InfraProve(Prove):
+    """The same proof as for a restore in place."""
+
+    slow: ClassVar[bool] = True
+
+    def probe(self, view: View, tell: Tell) -> Proof:
+        """Wait for the proof that was begun when the dump was chosen."""
+        return self._deps.candidate.proof(dump_source(self._deps, view.need(ChosenBackup)), tell)
+
+
+class LoadSeen(Fact):
+    """The new database before: how many tables and rows, and whether they are the dump's already."""
+
+    tables: int
+    rows: int
+    equal: bool
+
+
+class InfraLoad(DepsStep[LoadSeen, Restored]):
+    """The proven file itself, before the first deploy, so that no migration meets an empty database."""
+
+    result = Restored
+
+    def ready(self, view: View) -> str | None:
+        """After the new database is there."""
+        if view.get(DatabaseReady) is None or view.get(Proof) is None:
+            return "the proven dump is loaded into the new database, in one transaction, before the first deploy"
+        return None
+
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", waiting_for, (sql("pg_restore --single-transaction", changes=True),), self._manual())
+
+    def probe(self, view: View, tell: Tell) -> LoadSeen:
+        """Empty, or the dump's content already?"""
+        database = self._deps.database()
+        tables = [table.name for table in database.tables()]
+        digests = database.digests(tables)
+        return LoadSeen(
+            tables=len(tables),
+            rows=sum(one.rows for one in digests),
+            equal=bool(tables) and _same(digests, view.need(Proof).tables),
+        )
+
+    def plan(self, seen: LoadSeen, view: View) -> Action:
+        """Never over other rows."""
+        proof = view.need(Proof)
+        if seen.equal:
+            return Action("noop", f"the new database holds {proof.backup} already")
+        if seen.rows:
+            return Action(
+                "blocked", f"The new database holds {plural(seen.rows, 'row')} that are not the backup's: not touched."
+            )
+        words = f"{plural(proof.rows, 'row')} of {proof.backup} (SHA-256 {proof.sha256[:16]}…) into the empty database"
+        return Action("change", words, (sql("pg_restore --single-transaction", changes=True),), self._manual())
+
+    def _manual(self) -> tuple[str, ...]:
+        app = self._deps.app
+        load = "pg_restore --no-owner --no-acl --single-transaction -d $DATABASE_URL backup.dump"
+        return (f"heroku pg:backups:restore $BACKUP_URL DATABASE_URL --app {app} --confirm {app}", load)
+
+    def baseline(self, seen: LoadSeen) -> dict[str, Any]:
+        """What was there."""
+        return {"tables": seen.tables, "rows": seen.rows}
+
+    def apply(self, seen: LoadSeen, view: View, tell: Tell) -> Restored:
+        """Load; an interrupted load leaves nothing."""
+        proof = self._deps.candidate.proof(dump_source(self._deps, view.need(ChosenBackup)), tell)
+        if proof.sha256 != view.need(Proof).sha256:
+            raise CheckFailed("The dump is not the one that was proven.", next_action="Begin anew: --new")
+        url = self._deps.platform.config_vars(self._deps.app)[self._deps.target.heroku.database]
+
+        def report(done: int, total: int | None) -> None:
+            self._deps.stop.check()
+            tell.progress("loading", float(done), float(total) if total else None, "B")
+
+        self._deps.loader.load(url, self._deps.candidate.dump(), report)
+        return self._restored(proof)
+
+    def unchanged(self, seen: LoadSeen, view: View) -> Restored:
+        """It was loaded before."""
+        return self._restored(view.need(Proof))
+
+    def _restored(self, proof: Proof) -> Restored:
+        return Restored(id=proof.transfer_id, name="load", backup=proof.backup, sha256=proof.sha256)
+
+    def confirm_effect(self, result: Restored, view: View, tell: Tell) -> str:
+        """Ask the database; every table is compared by the next step."""
+        try:
+            size_now = self._deps.database().facts().size
+        except ProviderError as error:
+            raise CheckFailed("The loaded database does not answer.", why=error.message) from error
+        return f"{result.backup} is loaded, {size(size_now)} at {clock(now())}"
+
+
+def _same(live: tuple[TableDigest, ...], proven: tuple[TableDigest, ...]) -> bool:
+    there = {digest.name: digest for digest in live}
+    return all(digest.same(there.get(digest.name)) for digest in proven)

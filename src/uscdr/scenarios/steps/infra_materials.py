@@ -1,0 +1,127 @@
+"""Config for the new place: all of the old one, in names. Without the escrowed key nothing is created."""
+
+from __future__ import annotations
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.models.heroku import AddOn
+from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.infra.config import NewConfig, new_config
+from uscdr.scenarios.infra.old import OldPlace
+from uscdr.scenarios.results_infra import InfraSeen, KeyTried, Materials
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import plural, reads, sql
+
+
+def provided(deps: Deps, old: OldPlace, new: tuple[AddOn, ...] = ()) -> frozenset[str]:
+    """Variables that add-ons set themselves, in the old place and in the new one."""
+    addons = (*(old.facts.addons if old.facts else ()), *new)
+    names = {name for addon in addons for name in addon.config_vars}
+    attached = {name for one in (old.facts.attachments if old.facts else ()) for name in one.config_vars}
+    return frozenset(names | attached | {deps.target.heroku.database})
+
+
+def planned(deps: Deps, *, new: tuple[AddOn, ...] = (), new_url: str) -> NewConfig:
+    """What the new place gets, and what is kept back until the switch."""
+    old = deps.old.place(deps.old_app)
+    old_url = (old.facts.app.web_url or "") if old.facts else ""
+    return new_config(
+        old.config, deps.config.recovery, from_addons=provided(deps, old, new), old_url=old_url, new_url=new_url
+    )
+
+
+class InfraMaterials(DepsStep[Materials, Materials]):
+    """Compares names with what is required; values are never shown."""
+
+    result = Materials
+
+    def probe(self, view: View, tell: Tell) -> Materials:
+        """Sort the names."""
+        old, new = self._deps.old.place(self._deps.old_app), planned(self._deps, new_url="")
+        expected = (set(self._deps.config.config.required) | {self._deps.config.recovery.key}) - set(new.from_addons)
+        there = new.values.keys() | new.withheld.keys()
+        return Materials(
+            origin=old.origin,
+            copied=tuple(new.values),
+            changed=new.changed,
+            withheld=tuple(new.withheld),
+            from_addons=new.from_addons,
+            missing=tuple(sorted(expected - there - self._addon_made())),
+            has_key=self._deps.config.recovery.key in there,
+        )
+
+    def _addon_made(self) -> set[str]:
+        """Variables that the new add-ons will set although nobody remembers them of the old ones."""
+        return {name for name in self._deps.config.config.derived if name.endswith("_URL") and name in MADE_BY_ADDONS}
+
+    def plan(self, seen: Materials, view: View) -> Action:
+        """Blocked when the key, or anything required, is missing."""
+        key = self._deps.config.recovery.key
+        manual = (f"heroku config --app {self._deps.old_app} --shell   # keep this output off the screen",)
+        calls = (reads("GET", f"/apps/{self._deps.old_app}/config-vars"),)
+        if not seen.has_key:
+            return Action(
+                "blocked",
+                f"{key} is not to be had ({seen.origin}): encrypted patients' data would be unreadable in the new "
+                "place. Nothing is created. Find the escrowed key, put it into the kit's place (uscdr kit build), "
+                "or name another kit: --kit",
+                calls,
+            )
+        if seen.missing:
+            return Action(
+                "blocked", f"Required config variables are missing ({seen.origin}): {', '.join(seen.missing)}.", calls
+            )
+        words = f"{plural(len(seen.copied), 'variable')} copied from {seen.origin}"
+        if seen.withheld:
+            words += f"; withheld until the switch: {', '.join(seen.withheld)}"
+        return Action("read", f"{words}; set by add-ons: {', '.join(seen.from_addons) or 'none'}", calls, manual)
+
+
+MADE_BY_ADDONS = frozenset({"DATABASE_URL", "REDIS_URL"})
+
+
+class TryKey(DepsStep[KeyTried, KeyTried]):
+    """The one failure that leaves every count right and every record unreadable."""
+
+    result = KeyTried
+    slow = True
+
+    def ready(self, view: View) -> str | None:
+        """After the proof, which holds the backup open on this machine."""
+        return None if view.get(InfraSeen) else "the key is tried on the proven backup"
+
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", "the key is tried on the proven backup before anything is created")
+
+    def probe(self, view: View, tell: Tell) -> KeyTried:
+        """Decrypt a sample on this machine."""
+        old, recovery = self._deps.old.place(self._deps.old_app), self._deps.config.recovery
+        results = self._deps.candidate.open_database().canary(recovery.canaries, old.config[recovery.key])
+        known = [one for one in results if not one.missing]
+        return KeyTried(
+            columns=len(known),
+            sampled=sum(one.sampled for one in known),
+            matching=sum(one.matching for one in known),
+            unreadable=sum(one.unreadable + one.differing for one in known),
+            unencrypted=sum(one.unencrypted for one in known),
+            unknown=tuple(f"{one.table}.{one.column}: no {one.missing}" for one in results if one.missing),
+        )
+
+    def plan(self, seen: KeyTried, view: View) -> Action:
+        """Blocked when the key does not fit, or could not be tried although columns were named."""
+        key, named = self._deps.config.recovery.key, len(self._deps.config.recovery.canaries)
+        calls = (sql("pgp_sym_decrypt of a sample, on this machine"),)
+        if seen.unreadable:
+            return Action(
+                "blocked",
+                f"{key} does not fit the backup: {seen.unreadable} of {seen.sampled} sampled values cannot be read "
+                "with it. Nothing is created. Find the key that was in use when the backup was taken.",
+                calls,
+            )
+        if named and not seen.matching:
+            why = "; ".join(seen.unknown) or "no encrypted value was found"
+            return Action("blocked", f"Whether {key} fits the backup is not known: {why}.", calls)
+        words = f"{key} reads {seen.matching} of {seen.sampled} sampled values in {plural(seen.columns, 'column')}"
+        if seen.unencrypted:
+            words += f"; {plural(seen.unencrypted, 'value')} were never encrypted"
+        return Action("read", words, calls)

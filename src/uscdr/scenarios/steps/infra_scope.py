@@ -1,0 +1,153 @@
+"""Scope of the loss: what still answers, what each part of the recovery needs, what the new place is made like."""
+
+from __future__ import annotations
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.errors import BadInput, MachineError, NotFound, ProviderError
+from uscdr.models.dns import RecordSet
+from uscdr.scenarios.deps import now
+from uscdr.scenarios.infra.old import OldPlace
+from uscdr.scenarios.infra.plans import Order, order, services
+from uscdr.scenarios.results_infra import InfraSeen, Need
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import age, plural, reads
+
+FRESH = 30.0
+
+
+class InfraScope(DepsStep[InfraSeen, InfraSeen]):
+    """Asks every provider once; a provider that does not answer is a line of the plan, not its end."""
+
+    result = InfraSeen
+    fresh_for = FRESH
+
+    def probe(self, view: View, tell: Tell) -> InfraSeen:
+        """Look. Raises CredentialsRefused when the account itself is shut out: then nothing can be built with it."""
+        account = self._deps.platform.account().email
+        old = self._deps.old.place(self._deps.old_app)
+        if not old.answers:
+            tell.warn(f"{self._deps.old_app} does not answer: {old.why}. Working from {old.origin}.")
+        hostnames = self._hostnames(old)
+        records, dns = self._records(hostnames)
+        commit, code, code_there = self._code(old)
+        wanted = self._order(old)
+        facts, kit = old.facts, self._deps.kit
+        return InfraSeen(
+            account=account,
+            old_app=self._deps.old_app,
+            old_answers=old.answers,
+            old_why=old.why,
+            new_app=self._deps.app,
+            new_exists=self._exists(),
+            in_place=self._deps.request.app is None,
+            knows=old.origin,
+            kit=kit.kit if kit else "",
+            kit_age=(now() - kit.card.created_at).total_seconds() if kit else None,
+            region=facts.app.region if facts else "",
+            stack=facts.app.stack if facts else "",
+            formation=self._formation(old),
+            buildpacks=(facts.buildpacks if facts else ()) or self._deps.config.recovery.buildpacks,
+            plans=wanted.plans,
+            replaced=wanted.replaced,
+            monthly_cents=wanted.cents,
+            hostnames=hostnames,
+            records=records,
+            collaborators=tuple(c for c in facts.collaborators if c != account) if facts else (),
+            log_drains=tuple(drain.host for drain in facts.log_drains) if facts else (),
+            commit=commit,
+            code=code,
+            needs=self._needs(old, dns, code_there=code_there),
+        )
+
+    def _exists(self) -> bool:
+        try:
+            self._deps.platform.app(self._deps.app)
+        except NotFound:
+            return False
+        return True
+
+    def _formation(self, old: OldPlace) -> dict[str, int]:
+        """What ran in the old place; a stopped or unknown one gives way to what the configuration says."""
+        known = {entry.type: entry.quantity for entry in old.facts.formation} if old.facts else {}
+        for source in (known, dict(self._deps.memory.formation), dict(self._deps.config.app.formation)):
+            if any(source.values()):
+                break
+        return {kind: 1 if kind in self._deps.config.recovery.single and n else n for kind, n in source.items()}
+
+    def _order(self, old: OldPlace) -> Order:
+        had = [addon for addon in old.facts.addons if addon.app_name in ("", self._deps.old_app)] if old.facts else []
+        wanted = services(had, self._deps.config.recovery.addons)
+        sold = {service: self._deps.provisioning.plans(service) for service in wanted}
+        return order(had, self._deps.config.recovery.addons, sold)
+
+    def _hostnames(self, old: OldPlace) -> tuple[str, ...]:
+        dns = self._deps.target.dns
+        configured = dns.hostnames if dns else ()
+        return tuple(dict.fromkeys((*configured, *(old.facts.hostnames if old.facts else ()))))
+
+    def _records(self, hostnames: tuple[str, ...]) -> tuple[tuple[RecordSet, ...], Need]:
+        place = self._deps.dns
+        if place is None or not hostnames:
+            return (), Need(part="switch of the domain", provider="dns", possible=True, why="no hostname to move")
+        try:
+            found = tuple(held for name in hostnames if (held := place.zone.read(name, "CNAME")) is not None)
+        except (ProviderError, MachineError, BadInput) as error:
+            return (), Need(part="switch of the domain", provider="dns", possible=False, why=error.message)
+        by = "the zone's provider answers" if place.zone.writable else "by hand: uscdr shows the records and watches"
+        return found, Need(part="switch of the domain", provider="dns", possible=True, why=by)
+
+    def _code(self, old: OldPlace) -> tuple[str, str, bool]:
+        commit = old.facts.commit if old.facts else ""
+        held = self._deps.kit.source() if self._deps.kit else None
+        if self._deps.source is not None:
+            try:
+                configured = self._deps.config.app.source
+                wanted = self._deps.request.ref or commit or (configured.ref if configured else "main")
+                found = self._deps.source.resolve(wanted)
+            except (ProviderError, MachineError) as error:
+                why = error.message
+            else:
+                return found, f"{found[:12]} from the repository", True
+        else:
+            why = "no repository is configured"
+        if held is not None and held.sha256:
+            return held.commit, f"{held.commit[:12]} from the kit (the repository: {why})", True
+        return commit, f"not to be had: {why}", False
+
+    def _needs(self, old: OldPlace, dns: Need, *, code_there: bool) -> tuple[Need, ...]:
+        media = Need(part="media", provider="cloudinary", possible=True, why="stays where it is")
+        if self._deps.media is not None:
+            try:
+                self._deps.media.open_old().ping()
+            except (ProviderError, BadInput) as error:
+                media = media.model_copy(update={"possible": False, "why": f"{error.message} (uscdr recover media)"})
+        known = old.facts is not None and bool(old.config)
+        return (
+            Need(part="app, add-ons, build, domains", provider="heroku", possible=True, why="the account answers"),
+            Need(part="config variables", provider=old.origin, possible=known, why=old.why),
+            Need(part="code", provider="source", possible=code_there),
+            media,
+            dns,
+        )
+
+    def plan(self, seen: InfraSeen, view: View) -> Action:
+        """Blocked when the facts or the code cannot be had."""
+        lacking = [need for need in seen.needs if not need.possible and need.provider not in ("cloudinary", "dns")]
+        calls = (reads("GET", "/account"), reads("GET", f"/apps/{seen.old_app}"), reads("GET", f"/apps/{seen.new_app}"),
+                 reads("GET", "/addon-services/…/plans"))  # fmt: skip
+        if lacking:
+            words = "; ".join(f"{need.part}: {need.provider} ({need.why or 'does not answer'})" for need in lacking)
+            return Action("blocked", f"Nothing can be built without: {words}. Name an escape kit: --kit newest", calls)
+        return Action("read", _words(seen), calls, ("heroku status", f"heroku apps:info --app {seen.old_app}"))
+
+
+def _words(seen: InfraSeen) -> str:
+    old = "answers" if seen.old_answers else f"does not answer ({seen.old_why})"
+    words = [f"{seen.old_app} {old}; what it was made of: {seen.knows}"]
+    if seen.kit_age is not None:
+        words.append(f"the kit is {age(seen.kit_age)} old")
+    words += [*seen.replaced, seen.code]
+    down = [need for need in seen.needs if not need.possible]
+    words += [f"NOT POSSIBLE NOW: {need.part} (needs {need.provider}: {need.why})" for need in down]
+    words.append(f"{len(seen.needs) - len(down)} of {plural(len(seen.needs), 'part')} can be done")
+    return "; ".join(words)
