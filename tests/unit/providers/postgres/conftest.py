@@ -6,10 +6,12 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
+from live_target import SLOW, Owned, dump
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -104,3 +106,27 @@ def new_database(server: LocalPostgres) -> Iterator[Callable[..., Clinic]]:
 @pytest.fixture
 def clinic(new_database: Callable[..., Clinic], model: str) -> Clinic:
     return new_database(model)
+
+
+@pytest.fixture(scope="session")
+def good(server: LocalPostgres, model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return dump(SimpleNamespace(server=server, name=model), tmp_path_factory.mktemp("dumps") / "good.dump")
+
+
+@pytest.fixture
+def owned(new_database: Callable[..., Any]) -> Iterator[Owned]:
+    clinic = new_database()
+    role = f"owner_{secrets.token_hex(4)}"
+    clinic.run(f"CREATE ROLE {role} LOGIN PASSWORD 'pass'")
+    clinic.run(f"ALTER DATABASE {clinic.name} OWNER TO {role}; ALTER SCHEMA public OWNER TO {role}")
+    yield Owned(clinic, role)
+    clinic.run(f"DROP OWNED BY {role} CASCADE; REASSIGN OWNED BY {role} TO postgres")
+    clinic.run(f"ALTER DATABASE {clinic.name} OWNER TO postgres; DROP ROLE {role}")
+
+
+@pytest.fixture
+def slow(new_database: Callable[..., Any], tmp_path: Path) -> Path:
+    """A dump with an index that takes a minute to build anywhere but where it was dumped."""
+    clinic = new_database()
+    clinic.run(SLOW.replace("slow_source", clinic.name))
+    return dump(clinic, tmp_path / "slow.dump")

@@ -2,104 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
-import subprocess
 import threading
-import time
-import traceback
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
-from pydantic import SecretStr
+from live_target import Owned, dump, ignore, loader, whole
 
-from uscdr.errors import (
-    CheckFailed,
-    Conflict,
-    CredentialsRefused,
-    Interrupted,
-    MachineError,
-    ProviderError,
-    WriteRefused,
-)
-from uscdr.pgserver.server import LocalPostgres
-from uscdr.pgserver.tools import find_tool
-from uscdr.providers.postgres.loading import PostgresLoader
+from uscdr.errors import CheckFailed, Conflict, Interrupted
 
 CANARY = "Canario"
 TABLES = ['Odd "n" x', "audit.event", "django_migrations", "patients_patient", "visits_2026"]
-SLOW = """
-CREATE FUNCTION slow(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
-$$ BEGIN IF current_database() <> 'slow_source' THEN PERFORM pg_catalog.pg_sleep(60); END IF; RETURN i; END $$;
-CREATE TABLE crawl (a int); INSERT INTO crawl VALUES (1); CREATE INDEX ON crawl (slow(a));
-"""
-
-
-def ignore(done: int, total: int | None) -> None:
-    """Takes no notice of progress."""
-
-
-def loader(**options: Any) -> PostgresLoader:
-    return PostgresLoader(**({"read_only": False, "lock_timeout": 1.0} | options))
-
-
-def dump(clinic: Any, path: Path, *options: str) -> Path:
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", **clinic.server.environment(clinic.name)}
-    tool = find_tool("pg_dump", minimum_major=17).path
-    subprocess.run([tool, "-Fc", *options, "-f", path], env=environment, check=True)
-    return path
-
-
-def whole(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error)) + repr(vars(error))
-
-
-@pytest.fixture(scope="session")
-def good(server: LocalPostgres, model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return dump(SimpleNamespace(server=server, name=model), tmp_path_factory.mktemp("dumps") / "good.dump")
-
-
-class Owned:
-    """An empty database of an owner who is no superuser, as a platform sells it."""
-
-    def __init__(self, clinic: Any, role: str) -> None:
-        self.clinic = clinic
-        self.role = role
-        self.url = SecretStr(clinic.server.dsn(clinic.name, role, "pass"))
-
-    def run(self, script: str) -> None:
-        with psycopg.connect(self.url.get_secret_value(), autocommit=True) as connection:
-            connection.execute(script.encode())
-
-    def digests(self, tables: list[str]) -> Any:
-        return self.clinic.adapter().digests(tables)
-
-    def names(self) -> list[str]:
-        return [table.name for table in self.clinic.adapter().tables()]
-
-
-@pytest.fixture
-def owned(new_database: Callable[..., Any]) -> Iterator[Owned]:
-    clinic = new_database()
-    role = f"owner_{secrets.token_hex(4)}"
-    clinic.run(f"CREATE ROLE {role} LOGIN PASSWORD 'pass'")
-    clinic.run(f"ALTER DATABASE {clinic.name} OWNER TO {role}; ALTER SCHEMA public OWNER TO {role}")
-    yield Owned(clinic, role)
-    clinic.run(f"DROP OWNED BY {role} CASCADE; REASSIGN OWNED BY {role} TO postgres")
-    clinic.run(f"ALTER DATABASE {clinic.name} OWNER TO postgres; DROP ROLE {role}")
-
-
-@pytest.fixture
-def slow(new_database: Callable[..., Any], tmp_path: Path) -> Path:
-    """A dump with an index that takes a minute to build anywhere but where it was dumped."""
-    clinic = new_database()
-    clinic.run(SLOW.replace("slow_source", clinic.name))
-    return dump(clinic, tmp_path / "slow.dump")
 
 
 def test_an_owner_loads_it_twice_and_the_tables_are_the_same(owned: Owned, clinic: Any, good: Path) -> None:
@@ -150,43 +64,6 @@ def test_platform_dump_names_a_schema_that_it_does_not_make(owned: Owned, new_da
     partial = dump(clinic, tmp_path / "d", "--exclude-schema=heroku_ext", "--extension=pgcrypto")
     loader().load(owned.url, partial, ignore)
     assert owned.digests(["sealed"]) == clinic.adapter().digests(["sealed"])
-
-
-@pytest.mark.parametrize("how", ["stop", "exception"])
-def test_interrupted_load_leaves_the_old_content(owned: Owned, slow: Path, how: str) -> None:
-    owned.run("CREATE TABLE crawl (old int); INSERT INTO crawl VALUES (1), (2)")
-    before = owned.digests(["crawl"])
-    stop = threading.Event()
-
-    def interrupt(done: int, total: int | None) -> None:
-        if done and how == "exception":
-            raise KeyboardInterrupt
-        if done:
-            stop.set()
-
-    began = time.monotonic()
-    with pytest.raises(Interrupted if how == "stop" else KeyboardInterrupt):
-        loader(stop=stop).load(owned.url, slow, interrupt)
-    assert time.monotonic() - began < 10
-    assert owned.digests(["crawl"]) == before
-    assert not running(slow)
-
-
-def running(path: Path) -> list[str]:
-    answer = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True)
-    return [line for line in answer.stdout.splitlines() if str(path) in line and "--no-owner" in line]
-
-
-def test_a_session_that_is_cut_leaves_the_old_content(owned: Owned, slow: Path) -> None:
-    owned.run("CREATE TABLE crawl (old int); INSERT INTO crawl VALUES (1), (2)")
-    cut = (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE application_name = 'uscdr load' AND datname = current_database()"
-    )
-    with pytest.raises(ProviderError, match="ended the connection") as caught:
-        loader().load(owned.url, slow, lambda done, total: owned.clinic.run(cut) if done else None)
-    assert caught.value.retryable
-    assert owned.clinic.adapter().counts(["crawl"]) == {"crawl": 2}
 
 
 def test_locked_table_is_an_error_and_no_wait_without_end(owned: Owned, good: Path) -> None:
@@ -262,44 +139,3 @@ def test_rows_that_look_like_a_script(owned: Owned, new_database: Any, tmp_path:
         psycopg.connect(owned.url.get_secret_value()) as two,
     ):
         assert one.execute(source).fetchall() == two.execute(source).fetchall()
-
-
-def test_read_only_wiring_starts_nothing(tmp_path: Path) -> None:
-    with pytest.raises(WriteRefused):
-        loader(read_only=True).load(SecretStr("postgres://u:p@127.0.0.1:1/d"), tmp_path / "none", ignore)
-
-
-def test_database_that_does_not_answer(good: Path) -> None:
-    secret = secrets.token_hex(8)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        url = SecretStr(f"postgres://u:{secret}@127.0.0.1:{taken.getsockname()[1]}/d")
-        with pytest.raises(ProviderError, match="cannot be reached") as caught:
-            loader().load(url, good, ignore)
-    assert secret not in whole(caught.value)
-
-
-def test_wrong_password_and_no_right(owned: Owned, good: Path) -> None:
-    with pytest.raises(CredentialsRefused, match="the user or the password"):
-        loader().load(SecretStr(owned.clinic.server.dsn(owned.clinic.name, owned.role, "other")), good, ignore)
-    owned.clinic.run("CREATE SCHEMA audit")
-    with pytest.raises(CredentialsRefused, match="lacks a right"):
-        loader().load(owned.url, good, ignore)
-
-
-def test_tls_is_required_of_another_machine(good: Path, owned: Owned) -> None:
-    """The test server speaks no TLS: under a name that is not the loopback's it is refused."""
-    url = owned.url.get_secret_value().replace("127.0.0.1", "clinic.example")
-    with pytest.raises(ProviderError, match="does not agree on TLS"):
-        loader().load(SecretStr(f"{url}?hostaddr=127.0.0.1&sslmode=disable"), good, ignore)
-
-
-def test_old_tool_and_missing_file(owned: Owned, good: Path, tmp_path: Path) -> None:
-    old = tmp_path / "tools" / "pg_restore"
-    old.parent.mkdir()
-    old.write_text("#!/bin/sh\necho 'pg_restore (PostgreSQL) 15.18'\n")
-    old.chmod(0o755)
-    with pytest.raises(CheckFailed, match="needs pg_restore 17 or newer"):
-        loader(tools=old.parent).load(owned.url, good, ignore)
-    with pytest.raises(MachineError):
-        loader().load(owned.url, tmp_path / "none", ignore)
