@@ -24,6 +24,14 @@ def sandboxed(tiny_source: Path) -> Iterator[Live]:
     stop(live)
 
 
+@pytest.fixture(scope="session")
+def media_site() -> Iterator[Live]:
+    """A sandbox with the clinic and a number of files, for the tests of the media adapter and its scenario."""
+    live = start(UpRequest(patients=40, assets=130))
+    yield live
+    stop(live)
+
+
 @pytest.fixture
 def live(sandboxed: Live) -> Iterator[Live]:
     """The shared sandbox, without faults, maintenance or scaling left by another test."""

@@ -1,0 +1,134 @@
+"""`recover media` in this process, over the running sandbox, as the command line wires it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import httpx
+
+from live_sandbox import Live
+from uscdr import wiring
+from uscdr.assembly import media as clouds
+from uscdr.assembly.job import Job, Surroundings
+from uscdr.engine.conduct import Ending
+from uscdr.engine.wait import Stop
+from uscdr.journal import runs
+from uscdr.journal.reader import NAME, read
+from uscdr.models.media import ReferenceColumn
+from uscdr.providers.cloudinary.media import CloudinaryMedia
+from uscdr.providers.retry import RetryPolicy
+from uscdr.sandboxed import sandbox_place
+from uscdr.scenarios import build
+from uscdr.scenarios.deps import Request
+from uscdr.scenarios.loader import load
+from uscdr.scenarios.model import Scenario, StepEntry
+from uscdr.scenarios.model_media import MediaSettings
+from uscdr.scenarios.registry import STEPS
+from uscdr.scenarios.specs import media as media_specs
+from uscdr.targets import packaged
+
+QUICK = RetryPolicy(attempts=3, seconds=10.0, first=0.01, longest=0.02, rate_floor=0.01)
+COLUMNS = (
+    "file_uploads_uploadedfile.file",
+    "file_uploads_patientdocument.file",
+    "health_info_healthcampaign.banner_image",
+    "health_info_healthcampaign.pubmat_image",
+    "health_info_healthcampaign.thumbnail_image",
+    "health_info_campaigntemplate.banner_image",
+    "health_info_campaigntemplate.thumbnail_image",
+    "health_info_healthinformationimage.image",
+    "health_info_campaignresource.file",
+    "reports_generatedreport.file_path",
+    "patients_dentalrecord.xray_images",
+    "patients_dentalrecord.photos",
+    "patients_dentalrecord.documents",
+)
+
+
+class Nobody:
+    """Begins what was asked for, and confirms nothing else."""
+
+    interactive = True
+    manner = "the test"
+
+    def confirm_phrase(self, facts: Mapping[str, str], phrase: str) -> bool:
+        return False
+
+    def choose(self, question: str, options: tuple[str, ...]) -> str:
+        return options[0]
+
+
+@dataclass
+class MediaRecovery:
+    """Runs on one sandbox, and what its service holds afterwards."""
+
+    live: Live
+    state: Path
+    run: str = ""
+
+    def recover(self, *, dry_run: bool = False, **asked: Any) -> Ending:
+        """A new run of the scenario."""
+        self.run = runs.new_run_id("media")
+        env = {**os.environ, "USCDR_STATE_DIR": str(self.state)}
+        job = Job(self._place(env), Request("media", anew=True, **asked), self.run, None, dry_run)
+        around = Surroundings(self.state, env, Nobody(), lambda _: "done", (), lambda _: None, Stop())
+        steps = {**STEPS, **{spec.name: spec for spec in media_specs.SPECS}}
+        hasty = partial(CloudinaryMedia, policy=QUICK)
+        with mock.patch.object(build, "STEPS", steps), mock.patch.object(clouds, "CloudinaryMedia", hasty):
+            return wiring.begin(job, around)
+
+    def _place(self, env: Mapping[str, str]) -> Any:
+        place = sandbox_place(load(packaged()), env, self.live.contract)
+        steps = tuple(StepEntry(use=spec.name) for spec in media_specs.SPECS)
+        scenario = Scenario(title="Media loss", budget={}, steps=steps)
+        settings = MediaSettings(references=tuple(ReferenceColumn(column=name) for name in COLUMNS))
+        scenarios = {**place.config.scenarios, "media": scenario}
+        return replace(place, config=place.config.model_copy(update={"media": settings, "scenarios": scenarios}))
+
+    @property
+    def journal(self) -> str:
+        return (self.state / "runs" / self.run / NAME).read_text()
+
+    def result(self, step: str) -> dict[str, Any]:
+        events = [event for event in read(self.state / "runs" / self.run / NAME).events() if event.get("step") == step]
+        return dict(next(event["result"] for event in reversed(events) if "result" in event))
+
+    def damage(self, how: str, *, undo: bool = False) -> dict[str, Any]:
+        found: dict[str, Any] = self.live.control(
+            "POST", "break/media", {"how": how, **({"undo": True} if undo else {})}
+        )
+        return found
+
+    def wrong(self, number: int = 0) -> list[str]:
+        """Public ids of seeded files that a cloud does not deliver as they were."""
+        media = self.live.contract["cloudinary"]
+        cloud, wrong = media["accounts"][number]["cloud"], []
+        with httpx.Client(base_url=media["delivery_url"], trust_env=False) as client:
+            for one in self.live.control("GET", "media/truth"):
+                suffix = ".jpg" if one["resource_type"] == "image" else ""
+                answer = client.get(f"/{cloud}/{one['resource_type']}/upload/v1/{one['public_id']}{suffix}")
+                if hashlib.md5(answer.content).hexdigest() != one["md5"]:
+                    wrong.append(one["public_id"])
+        return wrong
+
+    def save(self, folder: Path) -> None:
+        """Every seeded file, named by its public id."""
+        media = self.live.contract["cloudinary"]
+        with httpx.Client(base_url=media["delivery_url"], trust_env=False) as client:
+            for one in self.live.control("GET", "media/truth"):
+                suffix = ".jpg" if one["resource_type"] == "image" else ""
+                path = folder / f"{one['public_id']}{suffix}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(
+                    client.get(f"/{media['cloud']}/{one['resource_type']}/upload/v1/{one['public_id']}{suffix}").content
+                )
+
+    def effects(self, action: str) -> int:
+        return sum(one["action"] == action for one in self.live.control("GET", "media/effects"))
