@@ -114,3 +114,10 @@ class MediaVerified(Fact):
     undelivered: int
     places: tuple[str, ...] = ()
     """Rows whose file is not what it should be, as in `MediaPlanned.unavailable`."""
+
+
+class MediaDecided(Fact):
+    """What the operator agreed to."""
+
+    cloud: str
+    files: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uscdr.engine.step import Effect
 from uscdr.scenarios.specs.spec import ASSESS, RECOVER, StepSpec
+from uscdr.scenarios.steps.media_decide import MediaDecide
 from uscdr.scenarios.steps.media_look import MediaLook
 from uscdr.scenarios.steps.media_plan import MediaRepairs
 from uscdr.scenarios.steps.media_restore import RestoreBackups
@@ -29,6 +30,16 @@ SPECS = (
         Effect.READ,
         MediaRepairs,
         manual=("cld admin resource $PUBLIC_ID versions=true",),
+    ),
+    StepSpec(
+        "media.decide",
+        "Decide",
+        "decide",
+        ASSESS,
+        Effect.IDEMPOTENT,
+        MediaDecide,
+        destructive=True,
+        manual=("cld config   # the right cloud?",),
     ),
     StepSpec(
         "media.restore_backups",

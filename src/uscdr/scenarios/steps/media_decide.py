@@ -1,0 +1,72 @@
+"""Which files are put back over what is there: shown and confirmed by a phrase."""
+
+from __future__ import annotations
+
+from uscdr.engine.step import Action, Blast, Tell, View
+from uscdr.models.base import Fact
+from uscdr.scenarios.results_media import MediaDecided, MediaPlanned, MediaSeen
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import age, plural, size
+
+
+class MediaDecideSeen(Fact):
+    """What the steps before found."""
+
+    look: MediaSeen
+    wanted: MediaPlanned
+
+
+class MediaDecide(DepsStep[MediaDecideSeen, MediaDecided]):
+    """Changes nothing itself."""
+
+    result = MediaDecided
+
+    def ready(self, view: View) -> str | None:
+        """After the look and the reckoning."""
+        return None if view.get(MediaSeen) and view.get(MediaPlanned) else "asked when it is known what is missing"
+
+    def probe(self, view: View, tell: Tell) -> MediaDecideSeen:
+        """Gather them."""
+        return MediaDecideSeen(look=view.need(MediaSeen), wanted=view.need(MediaPlanned))
+
+    def plan(self, seen: MediaDecideSeen, view: View) -> Action:
+        """Nothing is asked when nothing would be changed."""
+        wanted = seen.wanted
+        if not (wanted.from_backup or wanted.from_copies or seen.look.another):
+            return Action("noop", "no file has to be put back")
+        words = "; ".join(f"{name}: {fact}" for name, fact in self._facts(seen).items())
+        approved = {"cloud": seen.look.cloud, "files": str(wanted.from_backup + wanted.from_copies)}
+        return Action("change", words, approved=approved)
+
+    def _facts(self, seen: MediaDecideSeen) -> dict[str, str]:
+        look, wanted = seen.look, seen.wanted
+        facts = {
+            "cloud": f"{look.cloud}{' (ANOTHER one: the application is pointed at it)' if look.another else ''}",
+            "from its own backup": plural(wanted.from_backup, "file"),
+            "uploaded again": f"{plural(wanted.from_copies, 'file')}, {size(wanted.effort.upload_bytes)}",
+            "cannot be had": plural(wanted.lost, "file"),
+            "takes": f"about {plural(wanted.effort.calls, 'call')} and {age(wanted.effort.seconds)}",
+        }
+        if look.replaced:
+            facts["not judged"] = (
+                f"{plural(look.replaced, 'file')} replaced after they were first stored; only a kit tells if rightly"
+            )
+        return facts
+
+    def blast(self, seen: MediaDecideSeen, view: View) -> Blast:
+        """The cloud, and how many files from where."""
+        wanted = seen.wanted
+        parts = f"{wanted.from_backup} from its backup, {wanted.from_copies} uploaded, {wanted.lost} not to be had"
+        return Blast(facts=self._facts(seen), phrases=(f"put files back into {seen.look.cloud}: {parts}",))
+
+    def apply(self, seen: MediaDecideSeen, view: View, tell: Tell) -> MediaDecided:
+        """The decision itself."""
+        return self.unchanged(seen, view)
+
+    def unchanged(self, seen: MediaDecideSeen, view: View) -> MediaDecided:
+        """Nothing had to be asked."""
+        return MediaDecided(cloud=seen.look.cloud, files=seen.wanted.from_backup + seen.wanted.from_copies)
+
+    def confirm_effect(self, result: MediaDecided, view: View, tell: Tell) -> str:
+        """Repeat it."""
+        return f"decided: {plural(result.files, 'file')} into {result.cloud}"
