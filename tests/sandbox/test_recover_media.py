@@ -59,9 +59,13 @@ def test_into_another_cloud(recovery: MediaRecovery, media_site: Live, copies: P
     other = media_site.contract["cloudinary"]["accounts"][1]["cloud"]
     assert recovery.recover(files=str(copies), cloud=other).code is ExitCode.DONE
     assert recovery.wrong(1) == []
+    values = media_site.get(f"/apps/{media_site.app}/config-vars")
+    assert (values["CLOUDINARY_CLOUD_NAME"], values["USE_CLOUDINARY"]) == (other, "True")
     before = recovery.effects("upload")
     assert recovery.recover(files=str(copies), cloud=other).code is ExitCode.DONE
     assert recovery.effects("upload") == before
+    assert recovery.recover().code is ExitCode.DONE
+    assert media_site.get(f"/apps/{media_site.app}/config-vars")["CLOUDINARY_CLOUD_NAME"] != other
 
 
 def test_a_service_that_is_down_and_credentials_that_are_revoked(recovery: MediaRecovery) -> None:

@@ -48,6 +48,7 @@ class Clouds:
             open_new=(lambda: self.open(target, wanted)) if wanted and wanted != target.cloud else None,
             status=StatuspageStatus(page, service="Cloudinary"),
             files=self._files(),
+            account=lambda: self._account(wanted or target.cloud),
         )
 
     def _files(self) -> MediaFiles | None:
