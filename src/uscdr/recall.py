@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from uscdr.errors import Declined, JournalError
 from uscdr.journal import runs
 from uscdr.journal.reader import Journal, read
+from uscdr.models.dns import RecordSet
 from uscdr.scenarios.deps import Memory
 
 
@@ -14,6 +17,7 @@ def remember(state: Path, key: str) -> Memory:
     """What earlier runs on this target recorded: the formation, and captures of damaged states."""
     formation: dict[str, int] = {}
     damaged: set[str] = set()
+    switched: tuple[tuple[RecordSet | None, RecordSet], ...] = ()
     for path in runs.journals(state):
         journal = read_quietly(path)
         if journal is None or next(journal.events(), {}).get("request", {}).get("key") != key:
@@ -24,7 +28,14 @@ def remember(state: Path, key: str) -> Memory:
                 damaged |= {str(found) for found in (recorded.get("id"), event.get("provider_id")) if found}
             if event.get("step") == "drain" and any(recorded.get("formation", {}).values()):
                 formation = recorded["formation"]
-    return Memory(formation=formation, damaged=frozenset(damaged))
+            if event.get("step") == "switch" and event["kind"] == "step.started":
+                switched = _records(event["baseline"])
+    return Memory(formation=formation, damaged=frozenset(damaged), switched=switched)
+
+
+def _records(baseline: Mapping[str, Any]) -> tuple[tuple[RecordSet | None, RecordSet], ...]:
+    old = [RecordSet.model_validate(record) if record else None for record in baseline.get("old", ())]
+    return tuple(zip(old, map(RecordSet.model_validate, baseline.get("new", ())), strict=True))
 
 
 def read_quietly(path: Path) -> Journal | None:

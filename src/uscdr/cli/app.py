@@ -18,7 +18,7 @@ EXIT STATUS
   4 not confirmed                5 outcome unknown: says what to look at
   6 another operator's lock      130 interrupted; the journal says where"""
 
-GROUPS = ("recover", "backup", "runs", "drill", "kit", "sandbox")
+GROUPS = ("recover", "backup", "runs", "drill", "kit", "dns", "sandbox")
 """Each is a module beside this one with a Typer application `app`."""
 COMMANDS = ("runbook",)
 """Each is a module beside this one with a function of its own name."""

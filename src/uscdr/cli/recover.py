@@ -43,7 +43,7 @@ def db(
     from uscdr.scenarios.deps import Request
 
     request = Request("db", backup, safety_capture=not without_safety_capture, anew=new)
-    _recover(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json)
+    carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json)
 
 
 @app.command("app")
@@ -61,7 +61,7 @@ def application(
     from uscdr.scenarios.deps import Request
 
     request = Request("app", release=release, ref=ref, anew=new)
-    _recover(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json)
+    carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()
@@ -82,7 +82,7 @@ def media(
 
     folder = str(files.expanduser().absolute()) if files else None
     request = Request("media", cloud=cloud, files=folder, kit=kit, anew=new)
-    _recover(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity)
+    carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity)
 
 
 @app.command()
@@ -111,10 +111,10 @@ def infra(
     given = options(context)
     name = conduct.new_application(given, app_name, in_place=in_place)
     request = Request("infra", backup, ref=ref, app=name, kit=kit, anew=new)
-    _recover(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity)
+    carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity)
 
 
-def _recover(
+def carry_out(
     context: typer.Context,
     request: Request,
     *,
@@ -123,6 +123,7 @@ def _recover(
     as_json: bool,
     identity: Path | None = None,
 ) -> None:
+    """Run it and leave with its exit code."""
     from uscdr.cli import conduct
 
     asked = conduct.Asked(request, confirm=confirm, dry_run=dry_run, identity=identity)

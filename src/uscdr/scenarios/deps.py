@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput, NotFound
+from uscdr.models.dns import RecordSet
 from uscdr.models.heroku import App, Attachment
 from uscdr.models.media import MediaAccount
 from uscdr.providers.ports.database import Database, Loader
@@ -71,6 +72,8 @@ class Memory:
     """The last recorded formation that had something running; may be empty."""
     damaged: frozenset[str]
     """Ids of backups that were taken of a damaged state."""
+    switched: tuple[tuple[RecordSet | None, RecordSet], ...] = ()
+    """Old and new record of each name that the last switch of the domain moved."""
 
 
 @dataclass(frozen=True)

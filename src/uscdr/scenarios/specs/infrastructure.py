@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from uscdr.engine.step import Effect
 from uscdr.scenarios.specs.spec import ASSESS, RECOVER, StepSpec
-from uscdr.scenarios.steps.dns_switch import Preflight, SwitchDns
+from uscdr.scenarios.steps.dns_preflight import Preflight
+from uscdr.scenarios.steps.dns_switch import RollbackDns, SwitchDns
 from uscdr.scenarios.steps.infra_addon import AddonParams, OrderAddon
 from uscdr.scenarios.steps.infra_after import AddPeople, OldPlaceLook, ScheduleBackups
 from uscdr.scenarios.steps.infra_app import CreateApp, SetBuildpacks, StopOld
@@ -194,6 +195,16 @@ SPECS = (
         Effect.IDEMPOTENT,
         SwitchDns,
         manual=("# at the DNS provider: CNAME $HOSTNAME -> the new target, TTL as before; note the old value",),
+    ),
+    StepSpec(
+        "dns.rollback",
+        "Swap the records back",
+        "rollback_dns",
+        RECOVER,
+        Effect.IDEMPOTENT,
+        RollbackDns,
+        destructive=True,
+        manual=("# at the DNS provider: CNAME $HOSTNAME -> the old target, as the run's report shows it",),
     ),
     StepSpec(
         "infra.await_certificates",

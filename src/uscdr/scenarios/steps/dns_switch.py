@@ -1,18 +1,18 @@
-"""The switch: compare-and-swap of each record, seen at every name server, undone by the same swap."""
+"""Records are swapped only if they still are what was shown, seen at every name server, and swapped back alike."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from uscdr.engine.step import Action, Tell, View
+from uscdr.engine.step import Action, Blast, Tell, View
 from uscdr.engine.wait import Patience, until
-from uscdr.errors import CheckFailed, MachineError, ProviderError
+from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.models.dns import Caution, RecordSet, Sighting
+from uscdr.models.dns import RecordSet, Sighting
 from uscdr.models.events import Call
 from uscdr.scenarios.deps import now
-from uscdr.scenarios.results_infra import Cautions, DomainsBound, InfraSeen, Switched
+from uscdr.scenarios.results_infra import DomainsBound, InfraSeen, Switched
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import clock, plural
 
@@ -22,47 +22,108 @@ TTL = 300
 """Seconds, for a name that had no record."""
 
 
-class Preflight(DepsStep[Cautions, Cautions]):
-    """What will make the switch fail or mislead, said before anything is built."""
+class Swap(Fact):
+    """One name: what the zone holds, what it must hold for a swap, and what it shall hold. None is no record."""
 
-    result = Cautions
+    name: str
+    held: RecordSet | None
+    expected: RecordSet | None
+    wanted: RecordSet | None
 
-    def ready(self, view: View) -> str | None:
-        """After the scope."""
-        return None if view.get(InfraSeen) else "looked at when the hostnames are known"
+    @property
+    def done(self) -> bool:
+        """Whether the zone holds what is wanted."""
+        return self.held is None if self.wanted is None else self.wanted.same_values(self.held)
 
-    def probe(self, view: View, tell: Tell) -> Cautions:
-        """Ask the name servers; what cannot be asked is a caution itself."""
-        if self._deps.dns is None:
-            return Cautions()
-        found: list[Caution] = []
-        for name in view.need(InfraSeen).hostnames:
-            held = next((r for r in view.need(InfraSeen).records if r.name == name), None)
-            try:
-                found += self._deps.dns.verifier.cautions(name, held.values[0] if held else "")
-            except (ProviderError, MachineError) as error:
-                found.append(Caution(name=name, what=error.message, so="the switch cannot be seen to have happened"))
-        return Cautions(found=tuple(one for one in found if not one.blocks))
-
-    def plan(self, seen: Cautions, view: View) -> Action:
-        """Say them."""
-        calls = (Call(provider="dns", request="QUERY of every authoritative server", writes=False),)
-        words = "; ".join(f"{one.name}: {one.what}, so {one.so}" for one in seen.found)
-        return Action("read", words or "nothing stands against a switch of the domain", calls)
+    @property
+    def words(self) -> str:
+        """From what to what."""
+        return f"{self.name} {_shown(self.expected)} -> {_shown(self.wanted)}"
 
 
-class SwitchSeen(Fact):
-    """What the zone holds now, and what it should hold."""
+class Swaps(Fact):
+    """All names."""
 
-    held: tuple[RecordSet | None, ...]
-    expected: tuple[RecordSet | None, ...]
-    wanted: tuple[RecordSet, ...]
+    swaps: tuple[Swap, ...]
 
 
-class SwitchDns(DepsStep[SwitchSeen, Switched]):
-    """Only the named records, only if they still are what the plan showed."""
+class SwapDns(DepsStep[Swaps, Switched]):
+    """Base of the switch and of its undoing."""
 
     result = Switched
+
+    def _held(self, name: str) -> RecordSet | None:
+        return self._deps.dns.zone.read(name, "CNAME") if self._deps.dns else None
+
+    def plan(self, seen: Swaps, view: View) -> Action:
+        """Nothing to do when the zone holds it all, or when there is no zone."""
+        todo = [swap for swap in seen.swaps if not swap.done]
+        if self._deps.dns is None or not seen.swaps:
+            return Action("noop", "there is no record to swap")
+        zone = self._deps.dns.zone
+        manual = tuple(line for swap in todo for line in zone.instructions(swap.expected, swap.wanted))
+        if not todo:
+            return Action("noop", "the zone holds the wanted targets", (), manual)
+        words = "; ".join(swap.words for swap in todo)
+        calls = tuple(Call(provider="dns", request=f"swap {swap.name} CNAME", writes=True) for swap in todo)
+        return Action("change", words if zone.writable else f"BY HAND: {words}", calls, manual)
+
+    def apply(self, seen: Swaps, view: View, tell: Tell) -> Switched:
+        """Swap, or tell a person what to swap; then watch every authoritative server."""
+        place = self._deps.dns
+        if place is None:
+            return self.unchanged(seen, view)
+        for swap in seen.swaps:
+            if swap.done:
+                continue
+            if place.zone.writable:
+                place.zone.swap(swap.name, "CNAME", swap.expected, swap.wanted)
+                continue
+            for line in place.zone.instructions(swap.expected, swap.wanted):
+                tell.warn(line)
+        at = now()
+        for swap in seen.swaps:
+            self._watch(swap, SEEN_LIMIT if place.zone.writable else BY_HAND_LIMIT, tell)
+        return _switched(seen, at)
+
+    def _watch(self, swap: Swap, limit: float, tell: Tell) -> None:
+        patience = Patience(f"the switch of {swap.name}", limit, f"dig +trace {swap.name} CNAME")
+
+        def look() -> Sighting | None:
+            sighting = self._sighting(swap)
+            if sighting is not None:
+                good = [one for one in sighting.answers if _says(one.records, swap.wanted)]
+                tell.progress(f"{swap.name}: seen at name servers", len(good), len(sighting.answers), "servers")
+            return sighting
+
+        until(look, lambda sighting: sighting is not None and _agreed(sighting, swap), patience, self._deps.stop)
+
+    def _sighting(self, swap: Swap) -> Sighting | None:
+        place = self._deps.dns
+        return place.verifier.look(swap.name, "CNAME") if place else None
+
+    def unchanged(self, seen: Swaps, view: View) -> Switched:
+        """It was so already."""
+        return _switched(seen, now())
+
+    def confirm_effect(self, result: Switched, view: View, tell: Tell) -> str:
+        """Every authoritative server says so, once more."""
+        for wanted in result.new:
+            swap = Swap(name=wanted.name, held=None, expected=None, wanted=wanted)
+            sighting = self._sighting(swap)
+            if sighting is None or not _agreed(sighting, swap):
+                states = ", ".join(
+                    f"{one.server.address}: {one.state}" for one in (sighting.answers if sighting else ())
+                )
+                raise CheckFailed(f"Not every name server leads {wanted.name} to {_shown(wanted)}.", why=states)
+        if not result.new:
+            return "no hostname was moved"
+        names = plural(len(result.new), "name")
+        return f"{names} moved, seen at every name server; old answers may live until {clock(result.old_answers_until)}"
+
+
+class SwitchDns(SwapDns):
+    """To the new place: only the named records, only if they still are what the plan showed."""
 
     def ready(self, view: View) -> str | None:
         """After the hostnames have their targets."""
@@ -72,97 +133,70 @@ class SwitchDns(DepsStep[SwitchSeen, Switched]):
         """The line of the plan while it waits."""
         return Action("later", waiting_for, (Call(provider="dns", request="swap of each CNAME", writes=True),))
 
-    def probe(self, view: View, tell: Tell) -> SwitchSeen:
+    def probe(self, view: View, tell: Tell) -> Swaps:
         """Read the zone at its provider."""
         planned = {record.name: record for record in view.need(InfraSeen).records}
-        targets = view.need(DomainsBound).targets
-        zone = self._deps.dns.zone if self._deps.dns else None
-        held = tuple(zone.read(one.hostname, "CNAME") if zone else None for one in targets)
-        wanted = tuple(
-            RecordSet(
-                name=one.hostname, type="CNAME", values=(one.target,),
-                ttl=planned[one.hostname].ttl if one.hostname in planned else TTL,
-                extras=planned[one.hostname].extras if one.hostname in planned else {},
+        return Swaps(
+            swaps=tuple(
+                self._swap(one.hostname, one.target, planned.get(one.hostname))
+                for one in view.need(DomainsBound).targets
             )
-            for one in targets
+        )
+
+    def _swap(self, name: str, target: str, planned: RecordSet | None) -> Swap:
+        wanted = RecordSet(
+            name=name, type="CNAME", values=(target,), ttl=planned.ttl if planned else TTL,
+            extras=planned.extras if planned else {},
         )  # fmt: skip
-        return SwitchSeen(held=held, expected=tuple(planned.get(one.hostname) for one in targets), wanted=wanted)
+        return Swap(name=name, held=self._held(name), expected=planned, wanted=wanted)
 
-    def plan(self, seen: SwitchSeen, view: View) -> Action:
-        """Nothing to do when the zone holds it all, or when there is no zone."""
-        if self._deps.dns is None or not seen.wanted:
-            return Action("noop", "there is no record to swap")
-        zone = self._deps.dns.zone
-        todo = [(e, w) for e, h, w in zip(seen.expected, seen.held, seen.wanted, strict=True) if not w.same_values(h)]
-        manual = tuple(line for expected, wanted in todo for line in zone.instructions(expected, wanted))
-        if not todo:
-            return Action("noop", "the zone holds the new targets", (), manual)
-        words = "; ".join(f"{w.name} {_shown(e)} -> {_shown(w)}" for e, w in todo)
-        calls = tuple(Call(provider="dns", request=f"swap {w.name} CNAME", writes=True) for _, w in todo)
-        return Action("change", words if zone.writable else f"BY HAND: {words}", calls, manual)
-
-    def baseline(self, seen: SwitchSeen) -> dict[str, Any]:
+    def baseline(self, seen: Swaps) -> dict[str, Any]:
         """The old and the new records: what a rollback needs."""
         return {
-            "old": [record.model_dump(mode="json") if record else None for record in seen.expected],
-            "new": [record.model_dump(mode="json") for record in seen.wanted],
+            "old": [swap.expected.model_dump(mode="json") if swap.expected else None for swap in seen.swaps],
+            "new": [swap.wanted.model_dump(mode="json") for swap in seen.swaps if swap.wanted],
         }
 
-    def apply(self, seen: SwitchSeen, view: View, tell: Tell) -> Switched:
-        """Swap, or tell a person what to swap; then watch every authoritative server."""
-        place = self._deps.dns
-        if place is None:
-            return self.unchanged(seen, view)
-        for expected, held, wanted in zip(seen.expected, seen.held, seen.wanted, strict=True):
-            if wanted.same_values(held):
-                continue
-            if place.zone.writable:
-                place.zone.swap(wanted.name, wanted.type, expected, wanted)
-                continue
-            for line in place.zone.instructions(expected, wanted):
-                tell.warn(line)
-        at = now()
-        limit = SEEN_LIMIT if place.zone.writable else BY_HAND_LIMIT
-        for wanted in seen.wanted:
-            self._watch(wanted, limit, tell)
-        return _switched(seen, at)
 
-    def _watch(self, wanted: RecordSet, limit: float, tell: Tell) -> None:
-        place = self._deps.dns
-        if place is None:
-            return
-        patience = Patience(f"the switch of {wanted.name}", limit, f"dig +trace {wanted.name} CNAME")
+class RollbackDns(SwapDns):
+    """Back to what the last switch on this target found: the same swap with its sides exchanged."""
 
-        def look() -> Sighting:
-            seen = place.verifier.look(wanted.name, wanted.type)
-            good = [one for one in seen.answers if one.records and wanted.same_values(one.records)]
-            tell.progress(f"{wanted.name}: seen at name servers", len(good), len(seen.answers), "servers")
-            return seen
+    def probe(self, view: View, tell: Tell) -> Swaps:
+        """What the journals remember, and what the zone holds."""
+        return Swaps(
+            swaps=tuple(
+                Swap(name=new.name, held=self._held(new.name), expected=new, wanted=old)
+                for old, new in self._deps.memory.switched
+            )
+        )
 
-        until(look, lambda sighting: sighting.all_say(wanted), patience, self._deps.stop)
+    def plan(self, seen: Swaps, view: View) -> Action:
+        """Blocked when no journal knows of a switch."""
+        if not seen.swaps:
+            return Action("blocked", "No run on this target has switched the domain; there is nothing to roll back.")
+        return super().plan(seen, view)
 
-    def unchanged(self, seen: SwitchSeen, view: View) -> Switched:
-        """It was so already."""
-        return _switched(seen, now())
-
-    def confirm_effect(self, result: Switched, view: View, tell: Tell) -> str:
-        """Every authoritative server says so, once more."""
-        place = self._deps.dns
-        if place is None or not result.new:
-            return "no hostname was moved"
-        for wanted in result.new:
-            sighting = place.verifier.look(wanted.name, wanted.type)
-            if not sighting.all_say(wanted):
-                states = ", ".join(f"{one.server.address}: {one.state}" for one in sighting.answers)
-                raise CheckFailed(f"Not every name server leads {wanted.name} to the new place.", why=states)
-        names = plural(len(result.new), "name")
-        return f"{names} moved, seen at every name server; old answers may live until {clock(result.old_answers_until)}"
+    def blast(self, seen: Swaps, view: View) -> Blast:
+        """Which names go where."""
+        words = "; ".join(swap.words for swap in seen.swaps if not swap.done)
+        return Blast(facts={"records": words}, phrases=(f"swap back {words}",))
 
 
-def _switched(seen: SwitchSeen, at: Any) -> Switched:  # noqa: ANN401 - a datetime
-    old = tuple(record for record in seen.expected if record is not None)
+def _switched(seen: Swaps, at: datetime) -> Switched:
+    old = tuple(swap.expected for swap in seen.swaps if swap.expected is not None)
     longest = max((record.ttl for record in old), default=TTL)
-    return Switched(old=old, new=seen.wanted, at=at, old_answers_until=at + timedelta(seconds=longest))
+    new = tuple(swap.wanted for swap in seen.swaps if swap.wanted is not None)
+    return Switched(old=old, new=new, at=at, old_answers_until=at + timedelta(seconds=longest))
+
+
+def _says(records: RecordSet | None, wanted: RecordSet | None) -> bool:
+    return records is None if wanted is None else wanted.same_values(records)
+
+
+def _agreed(sighting: Sighting, swap: Swap) -> bool:
+    if swap.wanted is not None:
+        return sighting.all_say(swap.wanted)
+    return bool(sighting.answers) and all(one.state == "no such record" for one in sighting.answers)
 
 
 def _shown(record: RecordSet | None) -> str:

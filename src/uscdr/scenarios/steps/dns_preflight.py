@@ -1,0 +1,39 @@
+"""What will make a switch of the domain fail or mislead, said before anything is built."""
+
+from __future__ import annotations
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.errors import MachineError, ProviderError
+from uscdr.models.dns import Caution
+from uscdr.models.events import Call
+from uscdr.scenarios.results_infra import Cautions, InfraSeen
+from uscdr.scenarios.steps.base import DepsStep
+
+
+class Preflight(DepsStep[Cautions, Cautions]):
+    """What will make the switch fail or mislead, said before anything is built."""
+
+    result = Cautions
+
+    def ready(self, view: View) -> str | None:
+        """After the scope."""
+        return None if view.get(InfraSeen) else "looked at when the hostnames are known"
+
+    def probe(self, view: View, tell: Tell) -> Cautions:
+        """Ask the name servers; what cannot be asked is a caution itself."""
+        if self._deps.dns is None:
+            return Cautions()
+        found: list[Caution] = []
+        for name in view.need(InfraSeen).hostnames:
+            held = next((r for r in view.need(InfraSeen).records if r.name == name), None)
+            try:
+                found += self._deps.dns.verifier.cautions(name, held.values[0] if held else "")
+            except (ProviderError, MachineError) as error:
+                found.append(Caution(name=name, what=error.message, so="the switch cannot be seen to have happened"))
+        return Cautions(found=tuple(one for one in found if not one.blocks))
+
+    def plan(self, seen: Cautions, view: View) -> Action:
+        """Say them."""
+        calls = (Call(provider="dns", request="QUERY of every authoritative server", writes=False),)
+        words = "; ".join(f"{one.name}: {one.what}, so {one.so}" for one in seen.found)
+        return Action("read", words or "nothing stands against a switch of the domain", calls)
