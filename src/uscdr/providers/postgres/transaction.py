@@ -64,12 +64,15 @@ class LoadTransaction:
             self._connection.close()
 
     def _prepare(self) -> None:
+        import psycopg
+
         # A load may take long; only a wait for a lock may not.
         self._send(b"SET default_transaction_read_only = off; SET statement_timeout = 0")
         self._send(b"SET idle_in_transaction_session_timeout = 0")
         if self._connection.info.server_version >= _WITH_CONNECTION_CHECKS:
-            # A killed laptop's load must not go on building an index.
-            self._send(b"SET client_connection_check_interval = '5s'")
+            # A killed laptop's load must not go on building an index; not every platform of servers can tell.
+            with contextlib.suppress(psycopg.DataError):
+                self._send(b"SET client_connection_check_interval = '5s'")
         if self._connection.info.server_version >= _WITH_TRANSACTION_TIMEOUT:
             self._send(b"SET transaction_timeout = 0")
 

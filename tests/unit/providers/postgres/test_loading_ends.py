@@ -12,10 +12,7 @@ import psycopg
 import pytest
 from live_target import Owned, loader
 
-from uscdr.errors import (
-    Interrupted,
-    ProviderError,
-)
+from uscdr.errors import Interrupted, ProviderError
 
 
 @pytest.mark.parametrize("how", ["stop", "exception"])
