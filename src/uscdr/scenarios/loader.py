@@ -13,8 +13,11 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml.comments import CommentedMap
 
 from uscdr.errors import ConfigError
-from uscdr.scenarios.model import Config
+from uscdr.scenarios.media.forbidden import refusal
+from uscdr.scenarios.model import Config, StepEntry
 from uscdr.scenarios.registry import STEPS
+from uscdr.scenarios.specs.spec import StepSpec
+from uscdr.scenarios.steps.manual import ManualParams
 from uscdr.scenarios.tree import content, parse, place, plain
 
 Path_ = tuple[str | int, ...]
@@ -111,10 +114,19 @@ def _check_steps(path: Path, tree: CommentedMap, config: Config) -> None:
                 raise ConfigError(
                     f"{place(path, tree, at)}: phase `{entry.phase or spec.phase}` has no budget; phases: {phases}."
                 )
-            try:
-                spec.params.model_validate(entry.with_)
-            except ValidationError as error:
-                detail = error.errors(include_url=False)[0]
-                raise ConfigError(
-                    f"{place(path, tree, (*at, 'with', *detail['loc']))}: {explain(detail, spec.params)}."
-                ) from None
+            _check_parameters(path, tree, at, spec, entry)
+
+
+def _check_parameters(path: Path, tree: CommentedMap, at: Path_, spec: StepSpec, entry: StepEntry) -> None:
+    try:
+        params = spec.params.model_validate(entry.with_)
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        raise ConfigError(
+            f"{place(path, tree, (*at, 'with', *detail['loc']))}: {explain(detail, spec.params)}."
+        ) from None
+    if isinstance(params, ManualParams) and (reason := refusal(params.instruction)):
+        raise ConfigError(
+            f"{place(path, tree, (*at, 'with', 'instruction'))}: {reason}",
+            next_action="Take the command out of the instruction; a follow-up may warn of it.",
+        )
