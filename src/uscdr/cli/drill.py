@@ -11,19 +11,82 @@ from uscdr.cli.context import options, state
 
 app = typer.Typer(no_args_is_help=True, help="Rehearse on a sandbox that is made for it and gone afterwards.")
 
+KINDS = {
+    "db": ("drop-table", "delete-rows", "truncate", "scramble-text", "wrong-data-load", "unreachable"),
+    "app": ("bad-release", "crashed-web", "failing-release-phase", "lost-config", "missing-migration"),
+    "media": ("deleted", "overwritten", "half-backed-up"),
+    "infra": ("app-gone", "addon-gone"),
+}
+"""Damage that a recovery can end; what only a provider can end is no drill."""
+Patients = Annotated[int, typer.Option(min=1, help="Synthetic patients.")]
+Report = Annotated[Path, typer.Option(help="Directory for the reports, Markdown and JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The report as JSON on stdout.")]
+REPORTS = Path("reports")
+
+
+def _how(scenario: str) -> typer.models.OptionInfo:
+    return typer.Option(help=f"What breaks: {', '.join(KINDS[scenario])}.")  # type: ignore[no-any-return] # Typer's Any
+
 
 @app.command()
 def db(
     context: typer.Context,
     *,
-    how: Annotated[str, typer.Option(help="What breaks: see `uscdr sandbox break db --help`.")] = "drop-table",
-    patients: Annotated[int, typer.Option(help="Synthetic patients.")] = 200,
-    report: Annotated[Path, typer.Option(help="Directory for report.md and report.json.")] = Path("reports"),
-    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on stdout.")] = False,
+    how: Annotated[str, _how("db")] = "drop-table",
+    patients: Patients = 200,
+    report: Report = REPORTS,
+    as_json: AsJson = False,
 ) -> None:
-    """Baseline, break, recover, verify, report; the sandbox is gone afterwards."""
-    from uscdr.drills.database import DrillRequest, drill
+    """The database is damaged: baseline, break, recover, verify, report."""
+    _drill(context, "db", how, patients, report, as_json=as_json)
 
+
+@app.command("app")
+def application(
+    context: typer.Context,
+    *,
+    how: Annotated[str, _how("app")] = "bad-release",
+    patients: Patients = 200,
+    report: Report = REPORTS,
+    as_json: AsJson = False,
+) -> None:
+    """The application fails: a bad release, lost config, a missing migration."""
+    _drill(context, "app", how, patients, report, as_json=as_json)
+
+
+@app.command()
+def media(
+    context: typer.Context,
+    *,
+    how: Annotated[str, _how("media")] = "deleted",
+    patients: Patients = 200,
+    report: Report = REPORTS,
+    as_json: AsJson = False,
+) -> None:
+    """Media files are lost: from the service's own backup, and from a kit."""
+    _drill(context, "media", how, patients, report, as_json=as_json)
+
+
+@app.command()
+def infra(
+    context: typer.Context,
+    *,
+    how: Annotated[str, _how("infra")] = "app-gone",
+    patients: Patients = 200,
+    report: Report = REPORTS,
+    as_json: AsJson = False,
+) -> None:
+    """Everything at the platform is lost: a new application from a kit."""
+    _drill(context, "infra", how, patients, report, as_json=as_json)
+
+
+def _drill(context: typer.Context, scenario: str, how: str, patients: int, report: Path, *, as_json: bool) -> None:
+    from uscdr.drills.drill import drill
+    from uscdr.drills.stage import DrillRequest
+    from uscdr.errors import BadInput
+
+    if how not in KINDS[scenario]:
+        raise BadInput(f"“{how}” is no damage of this drill.", next_action=f"One of: {', '.join(KINDS[scenario])}.")
     given = options(context)
     request = DrillRequest(how, patients, report, state(), given.config)
-    raise typer.Exit(drill(request, given.output(json_lines=as_json)))
+    raise typer.Exit(drill(scenario, request, given.output(json_lines=as_json)))

@@ -1,0 +1,66 @@
+"""The kit of a drill: a key pair made for it, and `uscdr kit build` as an operator gives the command."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from uscdr.drills.stage import Stage
+from uscdr.errors import MachineError
+from uscdr.settings import PRIVATE_FILE, private_directory
+
+LIMIT = 1800.0
+"""Seconds that a kit of a drill may take."""
+MISSING = "Install it: pip install 'uscdr[vault]'"
+
+
+@dataclass(frozen=True)
+class Kit:
+    """A finished kit: its name for `--kit`, and the file with the key that opens it."""
+
+    name: str
+    identity: Path
+
+
+def build(stage: Stage) -> Kit:
+    """Build one in the stage's own directory. Raises MachineError when there is none afterwards."""
+    stage.output.say("Building an escape kit of the healthy state")
+    place = private_directory(stage.home / "kits")
+    public, identity = _key_pair(stage.home / "identity.txt")
+    done = _give(stage, ("kit", "build", "--to", str(place), "--json"), {"USCDR_KIT_RECIPIENTS": public})
+    if done.returncode != 0:
+        said = next((line for line in done.stderr.splitlines() if line.startswith("Error:")), "")
+        raise MachineError(f"The drill's kit could not be built (exit code {done.returncode}).", why=said)
+    return Kit(f"{place}:{json.loads(done.stdout)['kit']}", identity)
+
+
+def _give(stage: Stage, command: Sequence[str], more: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """A command to the sandbox, with nobody at its standard input."""
+    config = ("--config", str(stage.request.config)) if stage.request.config else ()
+    words = [sys.executable, "-m", "uscdr", *config, "--target", "sandbox", *command]
+    try:
+        return subprocess.run(
+            words, env={**stage.env, **more}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            timeout=LIMIT,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise MachineError(f"The drill's kit was not finished after {LIMIT:.0f} s.") from error
+
+
+def _key_pair(path: Path) -> tuple[str, Path]:
+    """The public half, and a 0600 file with the private one."""
+    try:
+        pyrage = importlib.import_module("pyrage")
+    except ImportError as error:
+        raise MachineError("A kit needs the extra “vault”.", next_action=MISSING) from error
+    pair = pyrage.x25519.Identity.generate()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"{pair}\n")
+    return str(pair.to_public()), path

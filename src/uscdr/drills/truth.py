@@ -1,0 +1,76 @@
+"""What the database held in its healthy state, and how it differs after the recovery. Counts and digests only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uscdr.models.postgres import TableDigest
+from uscdr.scenarios.deps import Deps
+
+BY_RELEASE = frozenset({"reports_reporttemplate"})
+"""Tables whose rows the clinic's release phase writes again."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """One table that has not the rows it had before the disaster."""
+
+    table: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One comparison with the healthy state."""
+
+    name: str
+    holds: bool
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """Every table's rows and digest, volatile tables left out; none when it was not asked."""
+
+    tables: tuple[TableDigest, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return sum(table.rows for table in self.tables)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows by table."""
+        return {table.name: table.rows for table in self.tables}
+
+
+def content(deps: Deps) -> Content:
+    """Exact counts and digests of the live database."""
+    database = deps.database()
+    volatile = deps.config.app.volatile_tables
+    return Content(database.digests([t.name for t in database.tables() if t.name not in volatile]))
+
+
+def losses(before: Content, after: Content) -> tuple[Losses, ...]:
+    """Tables whose number of rows is another one."""
+    now = after.counts
+    return tuple(
+        Losses(table, count, now.get(table, 0))
+        for table, count in sorted(before.counts.items())
+        if now.get(table, 0) != count
+    )
+
+
+def same_rows(before: Content, after: Content) -> Finding:
+    """Whether every row is as it was; what a release phase writes itself, by number."""
+    now, there = {table.name: table for table in after.tables}, before.tables
+    changed = [table.name for table in there if table.name not in now or not _same(table, now[table.name])]
+    words = f"{len(there) - len(changed)} of {len(there)} tables are as they were"
+    words += f"; not: {', '.join(changed)}" if changed else ""
+    return Finding("every row is as it was", bool(there) and not changed, words)
+
+
+def _same(then: TableDigest, now: TableDigest) -> bool:
+    return then.rows == now.rows if then.name in BY_RELEASE else then.same(now)
