@@ -97,6 +97,8 @@ def sandbox_file(env: Mapping[str, str]) -> Path:
 def _sandbox(loaded: Loaded, env: Mapping[str, str]) -> Place:
     try:
         facts = json.loads(sandbox_file(env).read_bytes())
+        if not isinstance(facts, dict):
+            raise TypeError("a sandbox's contract is a JSON object")
         return sandbox_place(loaded, env, facts)
     except (OSError, ValueError, LookupError, TypeError):
         raise BadInput("No sandbox is running.", next_action="Start one: uscdr sandbox up") from None
