@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -94,11 +95,15 @@ def sandbox_file(env: Mapping[str, str]) -> Path:
     return state_directory(env) / SANDBOX / "sandbox.json"
 
 
+def _contract(env: Mapping[str, str]) -> dict[str, Any]:
+    facts = json.loads(sandbox_file(env).read_bytes())
+    if not isinstance(facts, dict):
+        raise TypeError("a sandbox's contract is a JSON object")
+    return facts
+
+
 def _sandbox(loaded: Loaded, env: Mapping[str, str]) -> Place:
     try:
-        facts = json.loads(sandbox_file(env).read_bytes())
-        if not isinstance(facts, dict):
-            raise TypeError("a sandbox's contract is a JSON object")
-        return sandbox_place(loaded, env, facts)
+        return sandbox_place(loaded, env, _contract(env))
     except (OSError, ValueError, LookupError, TypeError):
         raise BadInput("No sandbox is running.", next_action="Start one: uscdr sandbox up") from None
