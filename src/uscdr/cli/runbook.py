@@ -11,7 +11,7 @@ from uscdr.cli.context import options
 
 def runbook(
     context: typer.Context,
-    scenario: Annotated[str | None, typer.Argument(help="db; default: all there are.")] = None,
+    scenario: Annotated[str | None, typer.Argument(help="db, app, media, infra, …; default: all.")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")] = False,
 ) -> None:

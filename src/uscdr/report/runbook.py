@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from uscdr.engine.step import Effect
 from uscdr.errors import BadInput
-from uscdr.scenarios.model import Config, Scenario, StepEntry
+from uscdr.report.by_hand import commands
+from uscdr.scenarios.model import Config, Scenario
 from uscdr.scenarios.registry import STEPS
 from uscdr.scenarios.specs.spec import StepSpec
 from uscdr.scenarios.steps.words import age
 
+BUILDS = "infra.create_app"
+"""From this step on there is a second application: the one that is being built."""
+TOOL = {
+    "media": ("uscdr recover media", " (copies from a kit: `--kit newest`, from a folder: `--from DIR`)"),
+    "infra": ("uscdr recover infra", " (when the old application does not answer: `--kit newest`)"),
+    "dns": ("uscdr dns rollback", ""),
+}
 EFFECTS = {"read": "reads", "idempotent": "changes", "findable": "changes", "once": "asks or changes"}
 
 
 def rows(config: Config, wanted: str | None) -> Iterator[dict[str, object]]:
     """One row a step."""
     for name, scenario in _chosen(config, wanted).items():
-        for number, entry in enumerate(scenario.steps, start=1):
-            yield {"scenario": name, "number": number, **_row(config, entry)}
+        for number, row in enumerate(_rows(config, scenario), start=1):
+            yield {"scenario": name, "number": number, **row}
 
 
 def _chosen(config: Config, wanted: str | None) -> dict[str, Scenario]:
@@ -29,18 +38,18 @@ def _chosen(config: Config, wanted: str | None) -> dict[str, Scenario]:
     return {wanted: config.scenarios[wanted]}
 
 
-def _row(config: Config, entry: StepEntry) -> dict[str, object]:
-    spec = STEPS[entry.use]
-    app = next(iter(config.targets.values())).heroku.app
-    facts = {"app": app, "manage": config.app.manage, **{key: str(value) for key, value in entry.with_.items()}}
-    facts["switch"] = "on" if entry.with_.get("enabled") else "off"
-    return {
-        "step": entry.use,
-        "title": entry.title or spec.title,
-        "phase": entry.phase or spec.phase,
-        "effect": _effect(spec),
-        "manual": [command.format(**facts) for command in spec.manual],
-    }
+def _rows(config: Config, scenario: Scenario) -> Iterator[dict[str, Any]]:
+    rebuilt = False
+    for entry in scenario.steps:
+        spec = STEPS[entry.use]
+        yield {
+            "step": entry.use,
+            "title": entry.title or spec.title,
+            "phase": entry.phase or spec.phase,
+            "effect": _effect(spec),
+            "manual": commands(config, spec, entry, rebuilt=rebuilt),
+        }
+        rebuilt = rebuilt or entry.use == BUILDS
 
 
 def _effect(spec: StepSpec) -> str:
@@ -66,16 +75,20 @@ def _scenario(config: Config, name: str, scenario: Scenario) -> str:
     lines = [
         f"## {name}: {scenario.title}",
         "",
-        f"Budget: {budget}. With the tool: `uscdr recover {name}`. By hand:",
+        f"Budget: {budget}. With the tool: {_tool(name)}. By hand:",
         "",
     ]
-    for number, entry in enumerate(scenario.steps, start=1):
-        row = _row(config, entry)
+    for number, row in enumerate(_rows(config, scenario), start=1):
         lines.append(f"{number}. **{row['title']}** ({row['phase']}, {row['effect']})")
-        manual = row["manual"]
-        lines += [f"   - `{command}`" for command in manual] if isinstance(manual, list) else []
-    lines += ["", "Afterwards:", "", *[f"- {item}" for item in scenario.follow_up]]
+        lines += [f"   - `{command}`" for command in row["manual"]]
+    if scenario.follow_up:
+        lines += ["", "Afterwards:", "", *[f"- {item}" for item in scenario.follow_up]]
     return "\n".join(lines)
+
+
+def _tool(name: str) -> str:
+    command, options = TOOL.get(name, (f"uscdr recover {name}", ""))
+    return f"`{command}`{options}, first with `--dry-run`"
 
 
 def _contacts(config: Config) -> str:

@@ -76,7 +76,7 @@ SPECS = (
         Effect.IDEMPOTENT,
         Drain,
         manual=(
-            "heroku ps --app {app}",
+            "heroku ps --app {app}   # write down what runs",
             "heroku ps:scale web=0 worker=0 beat=0 --app {app}",
             "heroku ps:stop run.N --app {app}",
         ),
@@ -180,7 +180,7 @@ SPECS = (
         Effect.IDEMPOTENT,
         Refill,
         RefillParams,
-        manual=("heroku ps:scale $RECORDED --app {app}   # {part}",),
+        manual=("heroku ps:scale {scale} --app {app}   # or what ran before it was stopped",),
     ),
     StepSpec(
         "app.check",

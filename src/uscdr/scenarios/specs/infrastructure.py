@@ -28,7 +28,7 @@ SPECS = (
         manual=(
             "heroku status",
             "heroku apps:info --app {app}",
-            "uscdr kit check",
+            "sha256sum -c SHA256SUMS   # in the kit's directory, kits/$KIT: is it whole?",
         ),
     ),
     StepSpec(
@@ -38,7 +38,11 @@ SPECS = (
         ASSESS,
         Effect.READ,
         InfraMaterials,
-        manual=("heroku config --app {app} --shell   # or from the kit; keep it off the screen",),
+        manual=(
+            "heroku config --app {app} --shell >config.env   # 0600; keep it off the screen",
+            "age -d -i $IDENTITY manifest.json.age   # or from the kit: which object holds the config",
+            "age -d -i $IDENTITY objects/$OBJECT.age >config.json",
+        ),
     ),
     StepSpec(
         "infra.choose",
@@ -47,7 +51,11 @@ SPECS = (
         ASSESS,
         Effect.READ,
         InfraChoose,
-        manual=("heroku pg:backups --app {app}   # or the dump of the kit",),
+        manual=(
+            "heroku pg:backups --app {app}",
+            "heroku pg:backups:download $BACKUP --app {app} --output proof.dump",
+            "age -d -i $IDENTITY objects/$OBJECT.age >proof.dump   # or from the kit",
+        ),
     ),
     StepSpec(
         "infra.prove",
@@ -56,7 +64,7 @@ SPECS = (
         ASSESS,
         Effect.READ,
         InfraProve,
-        manual=("createdb proof && pg_restore --no-owner --no-acl -d proof backup.dump",),
+        manual=("createdb proof && pg_restore --no-owner --no-acl -d proof proof.dump",),
     ),
     StepSpec(
         "infra.try_key",
@@ -65,7 +73,7 @@ SPECS = (
         ASSESS,
         Effect.READ,
         TryKey,
-        manual=("psql proof   # pgp_sym_decrypt(first_name_enc, $PGP_ENCRYPTION_KEY) = first_name ?",),
+        manual=("psql proof   # {canary}; the key by \\prompt, not in the command",),
     ),
     StepSpec(
         "dns.preflight",
@@ -74,7 +82,7 @@ SPECS = (
         ASSESS,
         Effect.READ,
         Preflight,
-        manual=("dig +noall +answer $HOSTNAME CNAME; dig $ZONE CAA; dig $HOSTNAME AAAA",),
+        manual=("dig {hostname} CNAME; dig {zone} CAA; dig {hostname} AAAA   # note what stands there, and its TTL",),
     ),
     StepSpec(
         "infra.decide",
@@ -94,7 +102,7 @@ SPECS = (
         Effect.IDEMPOTENT,
         StopOld,
         manual=(
-            "heroku maintenance:on --app {app}",
+            "heroku maintenance:on --app {app}   # if it still answers",
             "heroku ps:scale web=0 worker=0 beat=0 --app {app}",
         ),
     ),
@@ -105,7 +113,7 @@ SPECS = (
         RECOVER,
         Effect.FINDABLE,
         CreateApp,
-        manual=("heroku create $NEW_APP --no-remote",),
+        manual=("heroku create {new_app} --no-remote",),
     ),
     StepSpec(
         "infra.buildpacks",
@@ -114,10 +122,7 @@ SPECS = (
         RECOVER,
         Effect.IDEMPOTENT,
         SetBuildpacks,
-        manual=(
-            "heroku buildpacks:set heroku/nodejs --app $NEW_APP",
-            "heroku buildpacks:add heroku/python --app $NEW_APP",
-        ),
+        manual=("{buildpacks}",),
     ),
     StepSpec(
         "infra.addon",
@@ -127,7 +132,7 @@ SPECS = (
         Effect.FINDABLE,
         OrderAddon,
         AddonParams,
-        manual=("heroku addons:create {service} --app $NEW_APP --wait",),
+        manual=("heroku addons:create {plan} --app {new_app} --wait",),
     ),
     StepSpec(
         "infra.config",
@@ -136,7 +141,7 @@ SPECS = (
         RECOVER,
         Effect.IDEMPOTENT,
         SetConfig,
-        manual=("heroku config:set $NAME=$VALUE ... --app $NEW_APP   # all in ONE call: each makes a release",),
+        manual=("heroku config:set $NAME=$VALUE … --app {new_app}   # all in ONE call, without {silenced}",),
     ),
     StepSpec(
         "infra.load",
@@ -145,7 +150,10 @@ SPECS = (
         RECOVER,
         Effect.IDEMPOTENT,
         InfraLoad,
-        manual=("heroku pg:backups:restore $BACKUP_URL DATABASE_URL --app $NEW_APP --confirm $NEW_APP",),
+        manual=(
+            "heroku pg:backups:restore $BACKUP_URL DATABASE_URL --app {new_app} --confirm {new_app}",
+            "pg_restore --no-owner --no-acl --single-transaction -d $DATABASE_URL proof.dump   # or what was proven",
+        ),
     ),
     StepSpec(
         "infra.deploy",
@@ -154,7 +162,7 @@ SPECS = (
         RECOVER,
         Effect.FINDABLE,
         InfraDeploy,
-        manual=("git push https://git.heroku.com/$NEW_APP.git $COMMIT:refs/heads/main",),
+        manual=("git push https://git.heroku.com/{new_app}.git $COMMIT:refs/heads/main",),
     ),
     StepSpec(
         "infra.formation",
@@ -163,7 +171,7 @@ SPECS = (
         RECOVER,
         Effect.READ,
         InfraFormation,
-        manual=("heroku ps --app $NEW_APP",),
+        manual=("heroku ps --app {new_app}",),
     ),
     StepSpec(
         "infra.domains",
@@ -173,9 +181,9 @@ SPECS = (
         Effect.IDEMPOTENT,
         BindDomains,
         manual=(
-            "heroku domains:remove $HOSTNAME --app {app}",
-            "heroku domains:add $HOSTNAME --app $NEW_APP",
-            "heroku domains --app $NEW_APP   # the new DNS target",
+            "heroku domains:remove {hostname} --app {app}",
+            "heroku domains:add {hostname} --app {new_app}",
+            "heroku domains --app {new_app}   # the new DNS target",
         ),
     ),
     StepSpec(
@@ -185,7 +193,7 @@ SPECS = (
         RECOVER,
         Effect.IDEMPOTENT,
         EnableCertificates,
-        manual=("heroku certs:auto:enable --app $NEW_APP",),
+        manual=("heroku certs:auto:enable --app {new_app}",),
     ),
     StepSpec(
         "dns.switch",
@@ -194,7 +202,7 @@ SPECS = (
         RECOVER,
         Effect.IDEMPOTENT,
         SwitchDns,
-        manual=("# at the DNS provider: CNAME $HOSTNAME -> the new target, TTL as before; note the old value",),
+        manual=("{switch_domain}",),
     ),
     StepSpec(
         "dns.rollback",
@@ -213,7 +221,7 @@ SPECS = (
         RECOVER,
         Effect.READ,
         AwaitCertificates,
-        manual=("heroku certs:auto --app $NEW_APP",),
+        manual=("heroku certs:auto --app {new_app}",),
     ),
     StepSpec(
         "infra.unsilence",
@@ -222,7 +230,7 @@ SPECS = (
         RECOVER,
         Effect.IDEMPOTENT,
         Unsilence,
-        manual=("heroku config:set GMAIL_CLIENT_ID=$... --app $NEW_APP   # all in ONE call",),
+        manual=("heroku config:set {unsilence} --app {new_app}   # in ONE call",),
     ),
     StepSpec(
         "infra.schedule",
@@ -231,7 +239,7 @@ SPECS = (
         RECOVER,
         Effect.FINDABLE,
         ScheduleBackups,
-        manual=("heroku pg:backups:schedule DATABASE_URL --at '02:00 Asia/Manila' --app $NEW_APP",),
+        manual=("heroku pg:backups:schedule DATABASE_URL --at '{backup_at}' --app {new_app}",),
     ),
     StepSpec(
         "infra.people",
@@ -240,7 +248,7 @@ SPECS = (
         RECOVER,
         Effect.IDEMPOTENT,
         AddPeople,
-        manual=("heroku access:add $EMAIL --app $NEW_APP",),
+        manual=("heroku access:add $EMAIL --app {new_app}",),
     ),
     StepSpec(
         "infra.old_place",

@@ -20,7 +20,11 @@ SPECS = (
         ASSESS,
         Effect.READ,
         MediaLook,
-        manual=("cld admin ping", "cld admin usage", "cld admin resources max_results=500 resource_type=image"),
+        manual=(
+            "cld admin ping",
+            "cld admin usage",
+            "cld admin resources max_results=500 resource_type=image   # and raw, video; next_cursor=… for more",
+        ),
     ),
     StepSpec(
         "media.plan",
@@ -57,7 +61,7 @@ SPECS = (
         RECOVER,
         Effect.IDEMPOTENT,
         UploadCopies,
-        manual=("cld uploader upload $FILE public_id=$PUBLIC_ID resource_type=$TYPE overwrite=true tags=media",),
+        manual=("cld uploader upload $FILE public_id=$PUBLIC_ID resource_type=$TYPE overwrite=true tags={tag}",),
     ),
     StepSpec(
         "media.settings",
@@ -66,7 +70,10 @@ SPECS = (
         RECOVER,
         Effect.IDEMPOTENT,
         MediaSettingsStep,
-        manual=("heroku config:set USE_CLOUDINARY=True CLOUDINARY_CLOUD_NAME=$CLOUD --app {app}",),
+        manual=(
+            "heroku config:set USE_CLOUDINARY=True CLOUDINARY_CLOUD_NAME=$CLOUD $KEY_AND_SECRET --app {app}",
+            "# only for another cloud; CLOUDINARY_API_KEY=… and CLOUDINARY_API_SECRET=… in the SAME call",
+        ),
     ),
     StepSpec(
         "media.verify",
