@@ -206,6 +206,7 @@ class Rehearsal:
             kit=None,
             old=OldLook(FakePlatform(world), FakeProvisioning(world), FakeDeploys(world), backups, None),
             loader=FakeLoader(world),
+            pages={},
             work=place,
         )
 

@@ -11,6 +11,7 @@ from uscdr.assembly.dns import dns_place
 from uscdr.assembly.escrow import open_kit
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.media import Clouds
+from uscdr.assembly.pages import other_pages
 from uscdr.assembly.ports import Ports
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.loading import PostgresLoader
@@ -46,6 +47,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
     config = place.config
     demands = Demands(config.invariants, config.app.freshness)
     kit = open_kit(job, around, work)
+    media = Clouds(job, ports, around, kit).place()
     return Deps(
         request=job.request,
         config=config,
@@ -64,11 +66,12 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         provisioning=ports.provisioning,
         deploys=ports.deploys,
         source=_source(job, ports, around),
-        media=Clouds(job, ports, around, kit).place(),
+        media=media,
         dns=dns_place(job, ports, around),
         kit=kit,
         old=OldLook(ports.platform, ports.provisioning, ports.deploys, ports.backups, kit),
         loader=PostgresLoader(stop=around.stop.event, read_only=read_only),
+        pages=other_pages(job, ports, media),
         work=work,
     )
 

@@ -131,6 +131,8 @@ class Deps:
     old: OldLook
     """The configured application, or what the kit remembers of it."""
     loader: Loader
+    pages: Mapping[str, ServiceStatus]
+    """Status pages of the other providers, by name; for advice only."""
     work: Path
     """A private directory, gone when the process ends."""
 

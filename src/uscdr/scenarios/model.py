@@ -52,6 +52,8 @@ class Source(Fact):
 
     git: str
     ref: str = "main"
+    status_url: str | None = None
+    """The host's status page (of the Statuspage kind); for GitHub it is known."""
 
 
 class DangerousMigration(Fact):

@@ -17,6 +17,8 @@ class StatusSeen(Fact):
     known: bool
     systems: tuple[ServiceColor, ...] = ()
     incidents: tuple[str, ...] = ()
+    others: dict[str, str] = Field(default_factory=dict)
+    """Other providers -> what their pages say."""
 
 
 class DatabaseSeen(Fact):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uscdr.engine.step import Effect
 from uscdr.scenarios.specs.spec import ASSESS, RECOVER, StepSpec
 from uscdr.scenarios.steps.application import CheckApplication, CheckParams
-from uscdr.scenarios.steps.assess import BackupsLook, DatabaseLook, StatusLook
+from uscdr.scenarios.steps.assess import BackupsLook, DatabaseLook, StatusLook, StatusParams
 from uscdr.scenarios.steps.capture import CaptureFresh, CaptureSafety
 from uscdr.scenarios.steps.choose import Choose
 from uscdr.scenarios.steps.data import Compare, VerifyData
@@ -26,6 +26,7 @@ SPECS = (
         ASSESS,
         Effect.READ,
         StatusLook,
+        StatusParams,
         manual=("heroku status",),
     ),
     StepSpec(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from uscdr.engine.step import Action, Tell, View
 from uscdr.errors import ProviderError
+from uscdr.models.base import Fact
 from uscdr.models.heroku import Attachment, DatabaseInfo, Schedule, Transfer
 from uscdr.models.postgres import InvariantResult
 from uscdr.providers.ports.database import Database
-from uscdr.scenarios.deps import now
+from uscdr.providers.ports.web import ServiceStatus
+from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, StatusSeen
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import age, plural, reads, size, sql
@@ -16,14 +18,28 @@ FRESH = 10.0
 """Seconds: an assessment made for the plan need not be made again when the run begins at once."""
 
 
+class StatusParams(Fact):
+    """`all: true` asks the other providers' pages too."""
+
+    all: bool = False
+
+
 class StatusLook(DepsStep[StatusSeen, StatusSeen]):
     """Is it the platform? A status page that cannot be read is no reason to stop."""
 
     result = StatusSeen
     fresh_for = FRESH
 
+    def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
+        super().__init__(step_id, deps, params)
+        self._all = StatusParams.model_validate(params.model_dump()).all
+
     def probe(self, view: View, tell: Tell) -> StatusSeen:
-        """Ask the status page."""
+        """Ask the status pages."""
+        others = {name: _others(page) for name, page in self._deps.pages.items()} if self._all else {}
+        return self._platform(tell).model_copy(update={"others": others})
+
+    def _platform(self, tell: Tell) -> StatusSeen:
         try:
             report = self._deps.status.current()
         except ProviderError as error:
@@ -36,7 +52,20 @@ class StatusLook(DepsStep[StatusSeen, StatusSeen]):
         return Action("read", _status_words(seen), (reads("GET", "/api/v4/current-status"),), ("heroku status",))
 
 
+def _others(page: ServiceStatus) -> str:
+    try:
+        report = page.current()
+    except ProviderError:
+        return "not known (its page did not answer)"
+    bad = [f"{one.system} {one.status}" for one in report.systems if one.status != "green"]
+    return ", ".join(bad) if bad else "all green"
+
+
 def _status_words(seen: StatusSeen) -> str:
+    return "; ".join([_platform_words(seen), *(f"{name}: {words}" for name, words in seen.others.items())])
+
+
+def _platform_words(seen: StatusSeen) -> str:
     if not seen.known:
         return "platform status is not known (its page did not answer)"
     bad = [f"{system.system} {system.status}" for system in seen.systems if system.status != "green"]
