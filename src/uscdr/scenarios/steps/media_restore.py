@@ -11,7 +11,7 @@ from uscdr.engine.step import Action, Tell, View
 from uscdr.errors import AnswerLost, CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.media import AssetKey, Restored
-from uscdr.providers.ports.media import LOOKUP_BATCH, RESTORE_BATCH
+from uscdr.providers.ports.media import RESTORE_BATCH
 from uscdr.scenarios.media.compare import State, judge
 from uscdr.scenarios.media.repair import Repairs, batches, by_kind
 from uscdr.scenarios.results_media import MediaPlanned, MediaRestored
@@ -21,6 +21,7 @@ from uscdr.scenarios.steps.words import plural
 MOST_ROUNDS = 2
 """What comes back in its latest version may turn out to be the changed one; then its versions are looked at."""
 MOST_TRIES = 3
+MOST_DELIVERED = 10
 
 
 class RestoreSeen(Fact):
@@ -168,15 +169,16 @@ class RestoreBackups(MediaStep[RestoreSeen, MediaRestored]):
         return MediaRestored(restored=0, refused=len(self.book.refused))
 
     def confirm_effect(self, result: MediaRestored, view: View, tell: Tell) -> str:
-        """Look some of them up; the listing of the verification shows every one."""
-        kinds = by_kind(tuple(self._restored))
-        some = next(iter(kinds.values()), [])[:LOOKUP_BATCH]
-        there = self.allowed(partial(self.cloud().look_up, some), tell) if some else {}
-        gone = [key for key in some if key not in there or not there[key].present]
+        """Ask for some at delivery, which draws on no allowance; the verification's listing shows every one."""
+        kept = self.survey(tell).held
+        some = sorted(self._restored, key=str)[:MOST_DELIVERED]
+        urls = [self.cloud().delivery_url(key, format=kept[key].format) for key in some]
+        there = self.together([partial(self.cloud().delivered, url) for url in urls])
+        gone = there.count(False)
         if gone:
             self.book.forget()
             raise CheckFailed(
-                f"{plural(len(gone), 'file')} that the service said to have restored are not there.",
+                f"{plural(gone, 'file')} that the service said to have restored are not delivered.",
                 next_action="Look at status.cloudinary.com, then: uscdr runs resume.",
             )
         refused = f"; {result.refused:,} it did not bring back" if result.refused else ""

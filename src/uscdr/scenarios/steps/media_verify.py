@@ -18,7 +18,7 @@ from uscdr.scenarios.steps.media_base import MediaStep, asks
 from uscdr.scenarios.steps.words import plural
 
 COPY_WANTED = "What is back stays; name a copy that has the rest: uscdr recover media --kit KIT, or --from DIR."
-MOST_ASKED = 5
+MOST_ASKED = 3
 """Calls for digests that only the service knows."""
 GOOD = (State.PRESENT, State.UNPROVEN)
 
