@@ -35,8 +35,13 @@ def build(stage: Stage) -> Kit:
     public, identity = _key_pair(stage.home / "identity.txt")
     done = _give(stage, ("kit", "build", "--to", str(place), "--json"), {"USCDR_KIT_RECIPIENTS": public})
     if done.returncode != 0:
-        said = next((line for line in done.stderr.splitlines() if line.startswith("Error:")), "")
-        raise MachineError(f"The drill's kit could not be built (exit code {done.returncode}).", why=said)
+        lines = done.stderr.splitlines()
+        said = next((line for line in lines if line.startswith("Error:")), lines[-1] if lines else "")
+        raise MachineError(
+            f"The drill's kit could not be built (exit code {done.returncode}).",
+            why=said,
+            next_action="Try it on a sandbox: uscdr sandbox up; uscdr --target sandbox kit build",
+        )
     return Kit(f"{place}:{json.loads(done.stdout)['kit']}", identity)
 
 

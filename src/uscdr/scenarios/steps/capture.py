@@ -73,6 +73,11 @@ class Capture(DepsStep[CaptureSeen, C]):
             return False
         return True
 
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        calls = (writes("POST", "/client/v11/databases/…/backups"),)
+        return Action("later", waiting_for, calls, (f"heroku pg:backups:capture --app {self._deps.app}",))
+
     def baseline(self, seen: CaptureSeen) -> dict[str, Any]:
         """The number above which our capture will be."""
         return {"newest_transfer": seen.newest_transfer, "owner_app": seen.owner_app}
