@@ -40,7 +40,8 @@ class CloudinaryMedia:
     """One cloud; `close()` it, or use it as a context. Thread-safe.
 
     `api_url` and `delivery_url` are base addresses (https, or http on this machine); `ca_file` is trusted beside
-    the usual authorities. With `read_only` every write is refused before anything is sent.
+    the usual authorities. With `read_only` every write is refused before anything is sent. Raises `ConfigError`
+    for an address in clear text, or an environment that the SDK does not load in.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class CloudinaryMedia:
         sleep: Callable[[float], None] | None = None,
     ) -> None:
         from uscdr.providers.cloudinary.connection import Connection
+        from uscdr.providers.cloudinary.sdk import load_sdk
 
+        load_sdk()
         verify = trust(ca_file)
         self._stop = stop or threading.Event()
         self._patience = Patience(policy=policy, stop=self._stop, on_wait=on_wait, sleep=sleep)

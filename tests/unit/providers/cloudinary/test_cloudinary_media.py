@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -309,3 +311,43 @@ def test_a_closed_port_is_never_in_doubt(stub: Stub, tmp_path: Path) -> None:
                 call()
             assert isinstance(caught.value, ProviderError)
             assert not caught.value.sent
+
+
+OPEN = """
+import sys
+from pydantic import SecretStr
+from uscdr.errors import ConfigError
+from uscdr.models.media import MediaAccount
+from uscdr.providers.cloudinary.media import CloudinaryMedia
+account = MediaAccount(cloud="clinic", api_key="111222333", api_secret=SecretStr("not-a-real-secret"))
+try:
+    with CloudinaryMedia(account, api_url=sys.argv[1], delivery_url=sys.argv[1], read_only=True) as media:
+        media.ping()
+        print("pong")
+except ConfigError as error:
+    print(error.message, error.__cause__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("CLOUDINARY_URL", "https://key:hidden-secret@elsewhere", "keep the Cloudinary SDK from loading. None"),
+        ("CLOUDINARY_API_PROXY", "ftp://hidden-secret", "keep the Cloudinary SDK from loading. None"),
+        ("CLOUDINARY_URL", "cloudinary://a:b@other?upload_prefix=http://127.0.0.1:1&timeout=5", "pong"),
+        ("CLOUDINARY_TIMEOUT", "5", "pong"),
+    ],
+)
+def test_the_sdks_own_environment_is_not_ours(stub: Stub, name: str, value: str, said: str) -> None:
+    # The SDK reads its environment once a process.
+    kept = {key: text for key, text in os.environ.items() if not key.startswith("CLOUDINARY_")}
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN, stub.url],
+        env={**kept, "CLOUDINARY_CLOUD_NAME": "x", name: value} if "PROXY" in name else {**kept, name: value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert said in done.stdout
+    assert "hidden-secret" not in done.stdout + done.stderr
