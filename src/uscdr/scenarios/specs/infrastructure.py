@@ -6,7 +6,7 @@ from uscdr.engine.step import Effect
 from uscdr.scenarios.specs.spec import ASSESS, RECOVER, StepSpec
 from uscdr.scenarios.steps.dns_preflight import Preflight
 from uscdr.scenarios.steps.dns_switch import RollbackDns, SwitchDns
-from uscdr.scenarios.steps.infra_addon import AddonParams, OrderAddon
+from uscdr.scenarios.steps.infra_addon import AddonParams, order_addon
 from uscdr.scenarios.steps.infra_after import AddPeople, OldPlaceLook, ScheduleBackups
 from uscdr.scenarios.steps.infra_app import CreateApp, SetBuildpacks, StopOld
 from uscdr.scenarios.steps.infra_config import SetConfig, Unsilence
@@ -130,7 +130,7 @@ SPECS = (
         "addon",
         RECOVER,
         Effect.FINDABLE,
-        OrderAddon,
+        order_addon,
         AddonParams,
         manual=("heroku addons:create {plan} --app {new_app} --wait",),
     ),

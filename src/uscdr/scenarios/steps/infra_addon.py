@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from uscdr.engine.step import Action, Finding, Intent, Tell, View
 from uscdr.engine.wait import Patience, until
-from uscdr.errors import BadInput, CheckFailed, EffectFailed
+from uscdr.errors import BadInput, CheckFailed, EffectFailed, NotFound
 from uscdr.models.base import Fact
 from uscdr.models.heroku import AddOn
 from uscdr.scenarios.deps import Deps
@@ -20,6 +20,7 @@ READY_LIMIT = 1800.0
 SETTLE_SECONDS = 8.0
 SETTLE_INTERVAL = 0.5
 POSTGRES = "heroku-postgresql"
+COMING, USABLE = "provisioning", "provisioned"
 
 
 class AddonParams(Fact):
@@ -32,20 +33,20 @@ class AddonSeen(Fact):
     """The application's own add-ons of the service, and the plan to order."""
 
     there: tuple[str, ...]
-    """Ids, of this service."""
+    """Ids, of this service; those that failed or are going away do not count."""
     name: str = ""
+    usable: bool = False
     plan: str = ""
 
 
 class OrderAddon(DepsStep[AddonSeen, AddonReady]):
     """One add-on of one service. One that is there already is used, and said to be."""
 
-    result = AddonReady
+    result: ClassVar[type[AddonReady]]
 
     def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
         super().__init__(step_id, deps, params)
         self._service = AddonParams.model_validate(params.model_dump()).service
-        self._kind = DatabaseReady if self._service == POSTGRES else QueueReady
 
     def ready(self, view: View) -> str | None:
         """After the application is there."""
@@ -69,7 +70,9 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
         return tuple(
             addon
             for addon in self._deps.platform.addons(app)
-            if service_of(addon.plan) == self._service and addon.app_name in ("", app)
+            if service_of(addon.plan) == self._service
+            and addon.app_name in ("", app)
+            and addon.state in (COMING, USABLE)
         )
 
     def probe(self, view: View, tell: Tell) -> AddonSeen:
@@ -78,15 +81,18 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
         return AddonSeen(
             there=tuple(addon.id for addon in there),
             name=there[0].name if there else "",
+            usable=bool(there) and there[0].state == USABLE,
             plan=self._plan_of(view.need(InfraSeen)),
         )
 
     def plan(self, seen: AddonSeen, view: View) -> Action:
-        """Nothing to do when there is one."""
+        """Nothing to do when there is one that can be used."""
         app = self._deps.app
         manual = (f"heroku addons:create {seen.plan} --app {app} --wait",)
-        if seen.there:
+        if seen.usable:
             return Action("noop", f"{seen.name} is there and is used", (), manual)
+        if seen.there:
+            return Action("change", f"{seen.name} is on its way: it is waited for", (), manual)
         return Action("change", f"{seen.plan} is ordered", (writes("POST", f"/apps/{app}/addons"),), manual)
 
     def baseline(self, seen: AddonSeen) -> dict[str, Any]:
@@ -94,7 +100,9 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
         return {"there": list(seen.there), "plan": seen.plan}
 
     def apply(self, seen: AddonSeen, view: View, tell: Tell) -> AddonReady:
-        """Order it and wait until it can be used."""
+        """Order it, unless one is on its way, and wait until it can be used."""
+        if seen.there:
+            return self._awaited(seen.there[0], tell)
         ordered = self._deps.provisioning.create_addon(self._deps.app, seen.plan)
         tell.accepted(ordered.id)
         return self._awaited(ordered.id, tell)
@@ -103,23 +111,28 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
         app = self._deps.app
         patience = Patience(f"the add-on of {self._service}", READY_LIMIT, f"heroku addons --app {app}")
 
-        def look() -> AddOn:
-            addon = self._deps.provisioning.addon(app, addon_id)
+        def look() -> AddOn | None:
+            try:
+                addon = self._deps.provisioning.addon(app, addon_id)
+            except NotFound:
+                return None  # the platform removes one that it could not provision
             tell.progress(f"{addon.name}: {addon.state}")
             return addon
 
-        ended = until(look, lambda addon: addon.state != "provisioning", patience, self._deps.stop)
-        if ended.state != "provisioned":
+        ended = until(look, lambda addon: addon is None or addon.state != COMING, patience, self._deps.stop)
+        if ended is None or ended.state != USABLE:
             raise EffectFailed(
-                f"The add-on {ended.name} was not provisioned: it is {ended.state}.", provider="heroku",
-                next_action="See the platform's status; then: uscdr runs resume orders a new one.",
-            )  # fmt: skip
-        return self._kind(id=ended.id, name=ended.name, plan=ended.plan)
+                f"The add-on {ended.name if ended else addon_id} was not provisioned: "
+                f"it is {ended.state if ended else 'gone again'}.",
+                provider="heroku",
+                next_action="See the platform's status (heroku status). To order a new one and go on: uscdr runs resume",
+            )
+        return self.result(id=ended.id, name=ended.name, plan=ended.plan)
 
     def unchanged(self, seen: AddonSeen, view: View) -> AddonReady:
         """It was there."""
         found = self._deps.provisioning.addon(self._deps.app, seen.there[0])
-        return self._kind(id=found.id, name=found.name, plan=found.plan)
+        return self.result(id=found.id, name=found.name, plan=found.plan)
 
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
         """An add-on of the service that was not there before."""
@@ -150,3 +163,21 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
                 next_action=f"heroku addons:attach {result.name} --app {self._deps.app}; then: uscdr runs resume",
             )
         return f"{result.name} ({result.plan}) sets {', '.join(addon.config_vars) or 'nothing'}"
+
+
+class OrderDatabase(OrderAddon):
+    """The database."""
+
+    result = DatabaseReady
+
+
+class OrderQueue(OrderAddon):
+    """Anything else; of the queue nothing is brought back, because it holds nothing that lasts."""
+
+    result = QueueReady
+
+
+def order_addon(step_id: str, deps: Deps, params: Fact) -> OrderAddon:
+    """The step for the service that `params` name."""
+    database = AddonParams.model_validate(params.model_dump()).service == POSTGRES
+    return (OrderDatabase if database else OrderQueue)(step_id, deps, params)
