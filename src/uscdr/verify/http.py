@@ -12,6 +12,8 @@ from uscdr.providers.ports.web import Website
 from uscdr.verify.verdict import Finding
 
 OK = 200
+LIMITED = 429
+"""After a few wrong logins the application refuses more for a while, from an address or for an account."""
 
 
 class HttpDemand(Protocol):
@@ -66,12 +68,21 @@ class HttpDemand(Protocol):
 def ask(website: Website, demand: HttpDemand, token: SecretStr | None) -> Finding:
     """Put one check to the application. A dead application raises ProviderError."""
     answer = website.ask(demand.method, demand.path, token=token, json_body=demand.json_body)
+    if answer.status == LIMITED and demand.below is None:
+        return _limited(demand)
     wrong = _wrong(answer, demand)
     if wrong:
         return Finding("fail", f"{demand.path}: {wrong}")
     if demand.follow is None:
         return Finding("pass", f"{demand.path}: {answer.status}, {len(answer.body)} bytes in {answer.seconds:.2f} s")
     return _follow(website, demand, answer, token)
+
+
+def _limited(demand: HttpDemand) -> Finding:
+    """A check that wants to be refused was; of a page too many requests say nothing."""
+    if demand.method == "POST":
+        return Finding("pass", f"{demand.path}: {LIMITED}, refused: asked too often for now")
+    return Finding("inconclusive", f"{demand.path}: {LIMITED}, the application was asked too often for now")
 
 
 def _wrong(answer: WebAnswer, demand: HttpDemand) -> str:

@@ -56,6 +56,10 @@ def verdict(check: dict[str, Any], *answers: tuple[int, bytes]) -> tuple[str, st
         ({"json_field": "role"}, (200, b"<html>role</html>"), "fail"),
         ({"method": "POST", "status": 401}, (401, b""), "pass"),
         ({"method": "POST", "status": 401}, (200, b'{"token": 1}'), "fail"),
+        ({"method": "POST", "status": 401}, (429, b'{"detail": "Too many"}'), "pass"),
+        ({"method": "POST", "status": 401}, (500, b""), "fail"),
+        ({}, (429, b""), "inconclusive"),
+        ({"below": 500}, (429, b""), "pass"),
     ],
 )
 def test_one_request(check: dict[str, Any], answer: tuple[int, bytes], wanted: str) -> None:
