@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -10,6 +11,8 @@ from uscdr.errors import BadInput, ExitCode, MachineError, UscdrError
 
 LONGEST_ARGUMENT = 4096
 """Characters; no phrase, path or name that means anything here is longer."""
+
+EMPTY_OPTION = re.compile(r"--[a-z-]+=")
 
 
 def main() -> None:
@@ -58,6 +61,13 @@ def _in_words(error: BaseException) -> UscdrError:
 def _refuse_unreadable(arguments: Sequence[str]) -> None:
     """What no person can have meant is not repeated in journals and messages either. Raises BadInput."""
     for number, text in enumerate(arguments, start=1):
+        if not text or EMPTY_OPTION.fullmatch(text):
+            before = text or (arguments[number - 2] if number > 1 else "")
+            raise BadInput(
+                f"Argument {number} is empty" + (f", at {before.rstrip('=')}." if before.startswith("--") else "."),
+                why="an empty path would mean this directory, an empty name the default",
+                next_action="Is a variable of the shell not set?",
+            )
         if len(text) > LONGEST_ARGUMENT:
             raise BadInput(f"Argument {number} is {len(text):,} characters long; {LONGEST_ARGUMENT:,} is the most.")
         if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):

@@ -10,6 +10,7 @@ from pathlib import Path
 from uscdr import wiring
 from uscdr.assembly.job import Job
 from uscdr.cli.context import Globals, state
+from uscdr.cli.wishes import check_wishes
 from uscdr.engine.conduct import Ending
 from uscdr.engine.history import fold
 from uscdr.errors import BadInput, NotFound
@@ -65,6 +66,7 @@ def _exists(given: Globals, place: Place) -> bool:
 
 def recover(given: Globals, asked: Asked, *, as_json: bool) -> int:
     """A new run; its exit code."""
+    check_wishes(asked.request)
     run = runs.new_run_id(asked.request.scenario)
     job = Job(given.place(), asked.request, run, asked.confirm, asked.dry_run, asked.identity)
     output = given.output(json_lines=as_json)

@@ -1,0 +1,28 @@
+"""What is asked for on the command line of `recover`, refused before anything is called when it cannot be meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from uscdr.errors import BadInput
+from uscdr.providers.source.refs import check
+from uscdr.scenarios.deps import Request
+
+FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "release": (re.compile(r"v?[1-9][0-9]{0,8}"), "a release is written v12"),
+    "backup": (re.compile(r"[a-z][0-9]{1,9}"), "a backup is written b001; uscdr backup list shows them"),
+    "cloud": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"), "the name of a cloud has letters, digits, - and _"),
+}
+
+
+def check_wishes(request: Request) -> None:
+    """Raises BadInput for a release, backup, cloud or ref that can be none."""
+    for option, (form, words) in FORMS.items():
+        text = getattr(request, option)
+        if text is not None and not form.fullmatch(text):
+            raise BadInput(
+                f"--{option} “{text}” cannot be one.", why=words, next_action=f"Correct --{option}; nothing was called."
+            )
+    if request.ref is not None:
+        check(request.ref)
