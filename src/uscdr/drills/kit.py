@@ -29,11 +29,11 @@ class Kit:
 
 
 def build(stage: Stage) -> Kit:
-    """Build one in the stage's own directory. Raises MachineError when there is none afterwards."""
+    """Build one of the data as they are, in the stage's own directory. Raises MachineError when that fails."""
     stage.output.say("Building an escape kit of the healthy state")
     place = private_directory(stage.home / "kits")
     public, identity = _key_pair(stage.home / "identity.txt")
-    done = _give(stage, ("kit", "build", "--to", str(place), "--json"), {"USCDR_KIT_RECIPIENTS": public})
+    done = _give(stage, ("kit", "build", "--capture", "--to", str(place), "--json"), {"USCDR_KIT_RECIPIENTS": public})
     if done.returncode != 0:
         lines = done.stderr.splitlines()
         said = next((line for line in lines if line.startswith("Error:")), lines[-1] if lines else "")
