@@ -26,7 +26,7 @@ def remember(state: Path, key: str) -> Memory:
             recorded = event.get("result") or event.get("baseline") or {}
             if event.get("step") == "safety":
                 damaged |= {str(found) for found in (recorded.get("id"), event.get("provider_id")) if found}
-            if event.get("step") == "drain" and any(recorded.get("formation", {}).values()):
+            if event.get("step") in ("drain", "stop_old") and any(recorded.get("formation", {}).values()):
                 formation = recorded["formation"]
             if event.get("step") == "switch" and event["kind"] == "step.started":
                 switched = _records(event["baseline"])

@@ -46,6 +46,8 @@ class InfraSeen(Fact):
     hostnames: tuple[str, ...] = ()
     records: tuple[RecordSet, ...] = ()
     """What the zone holds for the hostnames now: what a switch expects, and what a rollback brings back."""
+    zone_read: bool = True
+    """Whether the zone could be asked for them."""
     collaborators: tuple[str, ...] = ()
     log_drains: tuple[str, ...] = ()
     commit: str = ""
@@ -97,8 +99,15 @@ class InfraDecision(Fact):
 class OldStopped(Fact):
     """The old application, kept from writing and from mailing; empty when it does not answer."""
 
-    stopped: dict[str, int] = Field(default_factory=dict)
+    formation: dict[str, int] = Field(default_factory=dict)
+    """What was scaled to run."""
+    dynos: tuple[str, ...] = ()
+    """What ran, one-off dynos too."""
+    shut: bool = False
+    """Whether maintenance mode was on."""
     answers: bool = False
+    why: str = ""
+    """Why it cannot be stopped, when it does not answer."""
 
 
 class AppMade(Fact):

@@ -7,7 +7,7 @@ from typing import Any
 
 from uscdr.engine.step import Action, Blast, Tell, View
 from uscdr.engine.wait import Patience, until
-from uscdr.errors import CheckFailed
+from uscdr.errors import CheckFailed, MachineError, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.dns import RecordSet, Sighting
 from uscdr.models.events import Call
@@ -36,6 +36,12 @@ class Swap(Fact):
         return self.held is None if self.wanted is None else self.wanted.same_values(self.held)
 
     @property
+    def drifted(self) -> bool:
+        """Whether the zone holds neither what was shown nor what is wanted: somebody else changed it."""
+        as_shown = self.held is None if self.expected is None else self.expected.same_values(self.held)
+        return not (self.done or as_shown)
+
+    @property
     def words(self) -> str:
         """From what to what."""
         return f"{self.name} {_shown(self.expected)} -> {_shown(self.wanted)}"
@@ -45,6 +51,8 @@ class Swaps(Fact):
     """All names."""
 
     swaps: tuple[Swap, ...]
+    everywhere: bool = False
+    """Whether the zone holds all that is wanted, and every name server says so."""
 
 
 class SwapDns(DepsStep[Swaps, Switched]):
@@ -55,15 +63,31 @@ class SwapDns(DepsStep[Swaps, Switched]):
     def _held(self, name: str) -> RecordSet | None:
         return self._deps.dns.zone.read(name, "CNAME") if self._deps.dns else None
 
+    def _looked(self, swaps: tuple[Swap, ...]) -> Swaps:
+        """With what the name servers say, which is asked only when the zone holds all that is wanted."""
+        return Swaps(swaps=swaps, everywhere=all(swap.done and self._seen(swap) for swap in swaps))
+
+    def _seen(self, swap: Swap) -> bool:
+        try:
+            sighting = self._sighting(swap)
+        except (ProviderError, MachineError):
+            return False
+        return sighting is not None and _agreed(sighting, swap)
+
     def plan(self, seen: Swaps, view: View) -> Action:
-        """Nothing to do when the zone holds it all, or when there is no zone."""
+        """Nothing to do when zone and name servers have it all; blocked when somebody else changed a record."""
         todo = [swap for swap in seen.swaps if not swap.done]
         if self._deps.dns is None or not seen.swaps:
             return Action("noop", "there is no record to swap")
         zone = self._deps.dns.zone
         manual = tuple(line for swap in todo for line in zone.instructions(swap.expected, swap.wanted))
+        drifted = [swap for swap in todo if swap.drifted]
+        if drifted:
+            return Action("blocked", " ".join(map(_changed, drifted)), (), manual)
+        if not todo and seen.everywhere:
+            return Action("noop", "the zone and every name server have the wanted targets", (), manual)
         if not todo:
-            return Action("noop", "the zone holds the wanted targets", (), manual)
+            return Action("change", "the zone holds the wanted targets; the name servers are watched until all say so")
         words = "; ".join(swap.words for swap in todo)
         calls = tuple(Call(provider="dns", request=f"swap {swap.name} CNAME", writes=True) for swap in todo)
         return Action("change", words if zone.writable else f"BY HAND: {words}", calls, manual)
@@ -74,8 +98,8 @@ class SwapDns(DepsStep[Swaps, Switched]):
         if place is None:
             return self.unchanged(seen, view)
         for swap in seen.swaps:
-            if swap.done:
-                continue
+            if swap.model_copy(update={"held": self._held(swap.name)}).done:
+                continue  # also when it was swapped before an answer was lost
             if place.zone.writable:
                 place.zone.swap(swap.name, "CNAME", swap.expected, swap.wanted)
                 continue
@@ -135,20 +159,23 @@ class SwitchDns(SwapDns):
 
     def probe(self, view: View, tell: Tell) -> Swaps:
         """Read the zone at its provider."""
-        planned = {record.name: record for record in view.need(InfraSeen).records}
-        return Swaps(
-            swaps=tuple(
-                self._swap(one.hostname, one.target, planned.get(one.hostname))
+        scope = view.need(InfraSeen)
+        planned = {record.name: record for record in scope.records}
+        return self._looked(
+            tuple(
+                self._swap(one.hostname, one.target, planned.get(one.hostname), shown=scope.zone_read)
                 for one in view.need(DomainsBound).targets
             )
         )
 
-    def _swap(self, name: str, target: str, planned: RecordSet | None) -> Swap:
+    def _swap(self, name: str, target: str, planned: RecordSet | None, *, shown: bool) -> Swap:
+        held = self._held(name)
+        planned = planned if shown else held  # where the plan could show nothing, what is there now is swapped
         wanted = RecordSet(
             name=name, type="CNAME", values=(target,), ttl=planned.ttl if planned else TTL,
             extras=planned.extras if planned else {},
         )  # fmt: skip
-        return Swap(name=name, held=self._held(name), expected=planned, wanted=wanted)
+        return Swap(name=name, held=held, expected=planned, wanted=wanted)
 
     def baseline(self, seen: Swaps) -> dict[str, Any]:
         """The old and the new records: what a rollback needs."""
@@ -163,8 +190,8 @@ class RollbackDns(SwapDns):
 
     def probe(self, view: View, tell: Tell) -> Swaps:
         """What the journals remember, and what the zone holds."""
-        return Swaps(
-            swaps=tuple(
+        return self._looked(
+            tuple(
                 Swap(name=new.name, held=self._held(new.name), expected=new, wanted=old)
                 for old, new in self._deps.memory.switched
             )
@@ -197,6 +224,13 @@ def _agreed(sighting: Sighting, swap: Swap) -> bool:
     if swap.wanted is not None:
         return sighting.all_say(swap.wanted)
     return bool(sighting.answers) and all(one.state == "no such record" for one in sighting.answers)
+
+
+def _changed(swap: Swap) -> str:
+    return (
+        f"Somebody changed {swap.name}: it was {_shown(swap.expected)}, it is {_shown(swap.held)}. Nothing is swapped. "
+        f"Agree with them, and set it to {_shown(swap.wanted)}, or back."
+    )
 
 
 def _shown(record: RecordSet | None) -> str:

@@ -125,7 +125,7 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
                 f"The add-on {ended.name if ended else addon_id} was not provisioned: "
                 f"it is {ended.state if ended else 'gone again'}.",
                 provider="heroku",
-                next_action="See the platform's status (heroku status). To order a new one and go on: uscdr runs resume",
+                next_action="See: heroku status. To order a new one and go on: uscdr runs resume",
             )
         return self.result(id=ended.id, name=ended.name, plan=ended.plan)
 

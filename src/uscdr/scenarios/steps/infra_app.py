@@ -6,7 +6,7 @@ from typing import Any
 
 from uscdr.engine.step import Action, Finding, Intent, Tell, View
 from uscdr.engine.wait import Patience, until
-from uscdr.errors import CheckFailed, EffectFailed, NotFound
+from uscdr.errors import CheckFailed, Conflict, CredentialsRefused, EffectFailed, NotFound
 from uscdr.models.base import Fact
 from uscdr.models.heroku import App
 from uscdr.scenarios.results_infra import AppMade, BuildpacksSet, InfraDecision, InfraSeen, OldStopped
@@ -14,6 +14,7 @@ from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import writes
 
 STOP_LIMIT = 180.0
+ANOTHER_NAME = "Name another application: uscdr recover infra --app NAME --new"
 
 
 class StopOld(DepsStep[OldStopped, OldStopped]):
@@ -27,32 +28,48 @@ class StopOld(DepsStep[OldStopped, OldStopped]):
 
     def probe(self, view: View, tell: Tell) -> OldStopped:
         """What runs there now."""
-        app = self._deps.old_app
+        platform, app = self._deps.platform, self._deps.old_app
         try:
-            described = self._deps.platform.app(app)
+            described = platform.app(app)
         except NotFound:
-            return OldStopped()
-        running = {entry.type: entry.quantity for entry in self._deps.platform.formation(app) if entry.quantity}
-        return OldStopped(stopped=running if described.maintenance or running else {"web": 0}, answers=True)
+            return OldStopped(why=f"{app} is gone, as far as this account sees")
+        except CredentialsRefused as error:
+            return OldStopped(why=f"{app} is out of this account's reach ({error.message})")
+        return OldStopped(
+            formation={entry.type: entry.quantity for entry in platform.formation(app) if entry.quantity},
+            dynos=tuple(dyno.name for dyno in platform.dynos(app)),
+            shut=described.maintenance,
+            answers=True,
+        )
 
     def plan(self, seen: OldStopped, view: View) -> Action:
-        """Nothing to do when it is gone."""
+        """Nothing to do when nothing runs, or nothing can be stopped: then that is said."""
         app = self._deps.old_app
         manual = (f"heroku maintenance:on --app {app}", f"heroku ps:scale web=0 worker=0 beat=0 --app {app}")
         if not seen.answers:
-            return Action("noop", f"{app} is gone: nothing runs there")
-        if not seen.stopped:
+            return Action("noop", f"{seen.why}. If it runs on somewhere, it goes on writing and mailing")
+        if seen.shut and not (seen.formation or seen.dynos):
             return Action("noop", f"nothing runs in {app}, and maintenance mode is on")
         calls = (writes("PATCH", f"/apps/{app}"), writes("PATCH", f"/apps/{app}/formation (all to 0)"))
-        return Action("change", f"{app}: maintenance mode on, every process type to 0", calls, manual)
+        running = ", ".join(f"{kind}={number}" for kind, number in sorted(seen.formation.items())) or "nothing"
+        return Action("change", f"{app}: maintenance mode on; what runs ({running}) goes to 0", calls, manual)
+
+    def baseline(self, seen: OldStopped) -> dict[str, Any]:
+        """What ran: when the same application is rebuilt, that is what shall run again."""
+        return {"formation": seen.formation}
 
     def apply(self, seen: OldStopped, view: View, tell: Tell) -> OldStopped:
         """Shut users out, then stop, then watch until nothing runs."""
         platform, app = self._deps.platform, self._deps.old_app
         platform.set_maintenance(app, enabled=True)
-        running = {kind: 0 for kind, number in seen.stopped.items() if number}
+        formation = platform.formation(app)
+        running = {entry.type: 0 for entry in formation if entry.quantity}
         if running:
             platform.scale(app, running)
+        scaled = {entry.type for entry in formation}
+        for dyno in platform.dynos(app):
+            if dyno.type not in scaled:  # a one-off: no scaling stops it
+                platform.stop_dyno(app, dyno.name)
         patience = Patience("the stopping of the old place", STOP_LIMIT, f"heroku ps --app {app}")
         until(lambda: platform.dynos(app), lambda dynos: not dynos, patience, self._deps.stop)
         return seen
@@ -63,10 +80,16 @@ class StopOld(DepsStep[OldStopped, OldStopped]):
 
     def confirm_effect(self, result: OldStopped, view: View, tell: Tell) -> str:
         """Ask again."""
-        left = [dyno.name for dyno in self._deps.platform.dynos(self._deps.old_app)] if result.answers else []
+        app = self._deps.old_app
+        left = [dyno.name for dyno in self._deps.platform.dynos(app)] if result.answers else []
         if left:
-            raise CheckFailed(f"These dynos still run in {self._deps.old_app}: {', '.join(left)}.")
-        return f"nothing runs in {self._deps.old_app}"
+            raise CheckFailed(
+                f"These dynos still run in {app}: {', '.join(left)}.",
+                why="They write, and may mail patients twice.",
+                next_action=f"Find out who starts them (Scheduler? a colleague?): heroku ps --app {app}; "
+                "then: uscdr runs resume",
+            )
+        return f"nothing runs in {app}"
 
 
 class AppSeenNow(Fact):
@@ -74,6 +97,8 @@ class AppSeenNow(Fact):
 
     exists: bool
     web_url: str = ""
+    foreign: bool = False
+    """Whether it is out of this account's reach."""
 
 
 class CreateApp(DepsStep[AppSeenNow, AppMade]):
@@ -83,7 +108,11 @@ class CreateApp(DepsStep[AppSeenNow, AppMade]):
 
     def probe(self, view: View, tell: Tell) -> AppSeenNow:
         """Is it there?"""
-        found = self._look()
+        try:
+            found = self._look()
+        except CredentialsRefused:
+            self._deps.platform.account()  # refused as well: it is the account, not the name
+            return AppSeenNow(exists=True, foreign=True)
         return AppSeenNow(exists=found is not None, web_url=(found.web_url or "") if found else "")
 
     def _look(self) -> App | None:
@@ -99,8 +128,13 @@ class CreateApp(DepsStep[AppSeenNow, AppMade]):
         manual = (f"heroku create {name} --no-remote",)
         if scope is not None and scope.in_place:
             return Action("noop", f"{name} is there", (), manual)
+        if seen.foreign:
+            return Action("blocked", f"The name {name} belongs to another account. {ANOTHER_NAME}")
         if seen.exists and view.get(InfraDecision) is not None:
-            return Action("blocked", f"An application {name} has appeared meanwhile, and not by this run.")
+            return Action(
+                "blocked",
+                f"An application {name} has appeared meanwhile, and not by this run: it is not touched. {ANOTHER_NAME}",
+            )
         where = f" in {scope.region or 'the default region'}" if scope else ""
         return Action("change", f"{name} is created{where}", calls, manual)
 
@@ -111,9 +145,12 @@ class CreateApp(DepsStep[AppSeenNow, AppMade]):
     def apply(self, seen: AppSeenNow, view: View, tell: Tell) -> AppMade:
         """Create it."""
         scope = view.need(InfraSeen)
-        made = self._deps.provisioning.create_app(
-            self._deps.app, region=scope.region or None, stack=scope.stack or None
-        )
+        try:
+            made = self._deps.provisioning.create_app(
+                self._deps.app, region=scope.region or None, stack=scope.stack or None
+            )
+        except Conflict as error:
+            raise EffectFailed(error.message, provider="heroku", why=error.why, next_action=ANOTHER_NAME) from error
         tell.accepted(made.id)
         return AppMade(name=made.name, web_url=made.web_url or "", made=True)
 
@@ -123,17 +160,22 @@ class CreateApp(DepsStep[AppSeenNow, AppMade]):
 
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
         """By name: it was not there before, and names belong to one account each."""
-        found = self._look()
+        account = self._deps.platform.account().email
         looked_at = f"GET /apps/{self._deps.app}"
+        try:
+            found = self._look()
+        except CredentialsRefused as error:
+            raise self._foreign() from error
         if found is None:
             return Finding(looked_at, "there is none", None)
-        account = self._deps.platform.account().email
         if found.owner_email not in ("", account):
-            raise EffectFailed(
-                f"{found.name} belongs to another account.", provider="heroku",
-                next_action="Name another application: uscdr recover infra --app NAME --new",
-            )  # fmt: skip
+            raise self._foreign()
         return Finding(looked_at, "it was not there before, and is ours now", found.id)
+
+    def _foreign(self) -> EffectFailed:
+        return EffectFailed(
+            f"The name {self._deps.app} belongs to another account.", provider="heroku", next_action=ANOTHER_NAME
+        )
 
     def adopt(self, provider_id: str, seen: AppSeenNow, view: View, tell: Tell) -> AppMade:
         """It is there."""
@@ -153,6 +195,10 @@ class SetBuildpacks(DepsStep[BuildpacksSet, BuildpacksSet]):
     def ready(self, view: View) -> str | None:
         """After the application is there."""
         return None if view.get(AppMade) else "set in order when the application is there"
+
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", waiting_for, (writes("PUT", f"/apps/{self._deps.app}/buildpack-installations"),))
 
     def probe(self, view: View, tell: Tell) -> BuildpacksSet:
         """Those set now."""

@@ -71,7 +71,8 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
         if not scope.hostnames:
             return "none"
         now = {record.name: " ".join(record.values) for record in scope.records}
-        return "; ".join(f"{name} (now {now.get(name, 'without a CNAME')})" for name in scope.hostnames)
+        otherwise = "without a CNAME" if scope.zone_read else "not known: the zone does not answer"
+        return "; ".join(f"{name} (now {now.get(name, otherwise)})" for name in scope.hostnames)
 
     def blast(self, seen: DecideSeen, view: View) -> Blast:
         """Account, application, rows, age, names; `…` where not known yet."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uscdr.engine.step import Action, Tell, View
 from uscdr.engine.wait import Patience, until
-from uscdr.errors import CheckFailed, NotFound
+from uscdr.errors import CheckFailed, CredentialsRefused, NotFound
 from uscdr.models.base import Fact
 from uscdr.models.provision import Domain
 from uscdr.scenarios.results import ApplicationChecked
@@ -61,8 +61,8 @@ class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
     def _old(self) -> set[str]:
         try:
             return {domain.hostname for domain in self._deps.provisioning.domains(self._deps.old_app)}
-        except NotFound:
-            return set()
+        except (NotFound, CredentialsRefused):
+            return set()  # if it holds them all the same, taking them is refused in plain words
 
     def plan(self, seen: DomainsSeen, view: View) -> Action:
         """Nothing to do when all are bound."""
@@ -77,9 +77,9 @@ class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
 
     def apply(self, seen: DomainsSeen, view: View, tell: Tell) -> DomainsBound:
         """Take each from the old application, give it to the new one, and wait for its target."""
-        provisioning = self._deps.provisioning
-        for name in seen.missing:
-            if name in seen.held_by_old:
+        provisioning, left = self._deps.provisioning, self.probe(view, tell)  # an answer may have been lost on the way
+        for name in left.missing:
+            if name in left.held_by_old:
                 provisioning.remove_domain(self._deps.old_app, name)
             provisioning.add_domain(self._deps.app, name)
         return self._targets(view, tell)
@@ -125,6 +125,10 @@ class EnableCertificates(DepsStep[CertificatesSeenNow, CertificatesOn]):
     def ready(self, view: View) -> str | None:
         """After the hostnames are bound."""
         return None if view.get(DomainsBound) else "certificates are asked for when the hostnames are bound"
+
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", waiting_for, (writes("POST", f"/apps/{self._deps.app}/acm"),))
 
     def probe(self, view: View, tell: Tell) -> CertificatesSeenNow:
         """Which states there are."""

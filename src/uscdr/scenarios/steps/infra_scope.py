@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from uscdr.engine.step import Action, Tell, View
-from uscdr.errors import BadInput, MachineError, NotFound, ProviderError
+from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound, ProviderError
 from uscdr.models.dns import RecordSet
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.infra.old import OldPlace
@@ -52,6 +52,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             monthly_cents=wanted.cents,
             hostnames=hostnames,
             records=records,
+            zone_read=dns.possible,
             collaborators=tuple(c for c in facts.collaborators if c != account) if facts else (),
             log_drains=tuple(drain.host for drain in facts.log_drains) if facts else (),
             commit=commit,
@@ -64,6 +65,8 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             self._deps.platform.app(self._deps.app)
         except NotFound:
             return False
+        except CredentialsRefused:
+            return True  # the account answered before: the name is another one's
         return True
 
     def _formation(self, old: OldPlace) -> dict[str, int]:

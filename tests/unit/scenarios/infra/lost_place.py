@@ -1,0 +1,187 @@
+"""An application that is lost, or half lost, and the run that builds a new place for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from fake_building import PlaceDeploys, PlaceProvisioning
+from fake_kit import FakeKit, collected
+from fake_names import Names
+from fake_places import HOST, PlaceBackups, PlacePlatform, Places
+from fakes import Data, FakeDatabase, FakeLoader, FakeScratch, FakeStatus, FakeWebsite, World
+from rehearsal import Rehearsal, configuration
+from uscdr.assembly.job import Job
+from uscdr.engine.conduct import Ending
+from uscdr.errors import ExitCode, ProviderError
+from uscdr.models.postgres import CanaryColumn
+from uscdr.models.web import WebAnswer
+from uscdr.place import Place as Target_
+from uscdr.providers.ports.web import Website
+from uscdr.scenarios.candidate import Candidate, Demands
+from uscdr.scenarios.deps import Deps, DnsPlace, Request
+from uscdr.scenarios.infra.old import OldLook
+from uscdr.scenarios.model import Config
+from uscdr.scenarios.model_targets import DnsTarget, HerokuTarget, Target
+
+NEW, KIT = "usc-pis-recovery", "newest"
+KINDS = ("refused", "down", "lost_before", "lost_after", "kill_before", "kill_after")
+
+
+@cache
+def application() -> Config:
+    """The packaged configuration with tables and variables that the fakes have."""
+    config = configuration()
+    manifest = config.config.model_copy(update={"required": ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")})
+    app = config.app.model_copy(update={"expected_tables": ("patients_patient",)})
+    canary = CanaryColumn(table="patients_patient", encrypted="first_name_enc", plain="first_name")
+    recovery = config.recovery.model_copy(update={"canaries": (canary,)})
+    return config.model_copy(update={"config": manifest, "app": app, "recovery": recovery})
+
+
+class Loader(FakeLoader):
+    """Into the database that the address names; all or nothing, into an empty one only."""
+
+    def __init__(self, places: Places) -> None:
+        super().__init__(places.any)
+        self._places = places
+
+    def load(self, url: SecretStr, dump: Path, progress: Any) -> None:
+        place = self._places.apps[urlsplit(url.get_secret_value()).path[1:]]
+        assert not any(place.live.tables.values()), "loaded over other rows"
+        whole = FakeLoader(place)
+        place.dumps = {**self._places.old.dumps}
+        whole.load(url, dump, progress)
+
+
+@dataclass
+class Recovery(Rehearsal):
+    """A rehearsal over several applications, a zone and perhaps a kit."""
+
+    places: Places = field(default_factory=Places)
+    names: Names | None = None
+    kit: FakeKit | None = None
+
+    def __post_init__(self) -> None:
+        self.world = cast("World", self.places.any)
+        self.config = application()
+
+    def _job(self, run: str, confirm: str | None, *, dry_run: bool) -> Job:
+        dns = DnsTarget(adapter="manual", zone="usc-pis.example", hostnames=(HOST,)) if self.names else None
+        target = Target(heroku=HerokuTarget(app="usc-pis"), dns=dns)
+        place = Target_("production", target, self.config, "digest", SecretStr("token-token"), "test", None, None)
+        return Job(place, self.request, run, confirm, dry_run)
+
+    def _database(self, url: SecretStr) -> FakeDatabase:
+        return FakeDatabase(self.places.apps[urlsplit(url.get_secret_value()).path[1:]])
+
+    def _website(self, address: str) -> Website:
+        place = next((one for one in self.places.apps.values() if one.url == address.rstrip("/")), None)
+        return FakeWebsite(place) if place else _Nobody()
+
+    def _deps(self, job: Job, place: Path) -> Deps:
+        places, world = self.places, self.places.any
+        platform, backups = PlacePlatform(places), PlaceBackups(places)
+        provisioning, deploys = PlaceProvisioning(places), PlaceDeploys(places)
+        if self.kit is not None:
+            self.kit.work = place
+        kit = cast("Any", self.kit)
+        demands = Demands(self.config.invariants, self.config.app.freshness)
+        return replace(
+            super()._deps(job, place),
+            platform=platform,
+            backups=backups,
+            status=FakeStatus(world),
+            open_database=self._database,
+            open_website=self._website,
+            candidate=Candidate(FakeScratch(places.old), place, demands, self.stop),
+            provisioning=provisioning,
+            deploys=deploys,
+            dns=DnsPlace(zone=self.names, verifier=self.names) if self.names else None,
+            kit=kit,
+            old=OldLook(platform, provisioning, deploys, backups, kit),
+            loader=Loader(places),
+        )
+
+
+class _Nobody:
+    def ask(self, method: str, path: str, **more: object) -> WebAnswer:
+        raise ProviderError("Nobody answers there.", provider="app", retryable=True)
+
+    def sign_in(self, email: str, password: SecretStr) -> SecretStr:
+        raise ProviderError("Nobody answers there.", provider="app", retryable=True)
+
+
+def alive(state: Path, **asked: Any) -> Recovery:
+    """The old application runs, half lost at most; there is a kit."""
+    places = Places()
+    request = Request("infra", **{"app": NEW, "kit": KIT, **asked})
+    return Recovery(state, request=request, places=places, names=Names(places), kit=collected(places, state))
+
+
+def lost(state: Path, **asked: Any) -> Recovery:
+    """The old application is gone with its add-ons and backups; there is a kit."""
+    run = alive(state, **asked)
+    run.places.lose()
+    return run
+
+
+def ended(ending: Ending | None) -> tuple[ExitCode, str]:
+    assert ending is not None
+    return ending.code, f"{ending.error.message} {ending.error.why}" if ending.error else ""
+
+
+def advice(ending: Ending | None) -> str:
+    """What the operator is told to do next."""
+    assert ending is not None
+    assert ending.error is not None
+    return ending.error.next_action
+
+
+def sent(run: Recovery, name: str) -> list[str]:
+    """The writes of that kind that took effect."""
+    return [write for write in run.places.writes if write.partition(" ")[0] == name]
+
+
+def once_each(run: Recovery, kinds: Sequence[str]) -> Mapping[str, int]:
+    """How often each kind took effect."""
+    return {kind: len(sent(run, kind)) for kind in kinds}
+
+
+def end_state(run: Recovery) -> dict[str, object]:
+    """What a recovery is judged by."""
+    place = run.places.apps[run.request.app or "usc-pis"]
+    return {
+        "apps": sorted(run.places.apps),
+        "addons": sorted((one.plan, one.state) for one in place.addons if one.state == "provisioned"),
+        "config": dict(place.config_values),
+        "packs": place.packs,
+        "formation": dict(place.formation),
+        "maintenance": place.maintenance,
+        "live": {name: dict(rows) for name, rows in place.live.tables.items()},
+        "applied": list(place.live.applied),
+        "hosts": [(one.hostname, one.cname, one.acm_status) for one in place.hosts],
+        "names": {name: (held.values, held.ttl, held.extras) for name, held in run.names.held.items()}
+        if run.names
+        else {},
+        "seen": run.names is None or run.names.seen == run.names.held,
+        "timetable": [one.name for one in place.timetable],
+        "people": sorted(place.people),
+        "builds": [one.commit for one in place.build_list if one.status == "succeeded"],
+        "captures": len([one for one in place.transfers if one.is_backup]),
+        "wrongs": sorted(run.places.wrongs),
+    }
+
+
+def without_database(state: Path) -> Recovery:
+    """In place: the old application lives, its database add-on is gone with its backups."""
+    run = alive(state, app=None)
+    run.places.old.addons = run.places.old.addons[1:]
+    run.places.old.live, run.places.old.transfers = Data(), []
+    return run
