@@ -1,0 +1,29 @@
+"""A drill from nothing to its report: what it compares, and what it leaves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from test_recover_db import Desk
+
+
+def test_a_drill_of_total_loss_compares_rows_files_keys_and_hostname_and_leaves_no_sandbox(tmp_path: Path) -> None:
+    reports, state = tmp_path / "reports", tmp_path / "state"
+    done = Desk(state).call("drill", "infra", "--patients", "20", "--report", str(reports))
+    assert "passed" in done.stdout
+    facts = json.loads((reports / "drill-infra.json").read_text())
+    assert facts["sound"]
+    assert {one["name"] for one in facts["findings"] if one["holds"]} == {
+        "every row is as it was",
+        "encrypted columns can be read",
+        "the hostname leads to it",
+        "every file is as it was",
+        "one application and one build",
+    }
+    assert (facts["beyond"], facts["rows_lost"]) == ([], 0)
+    assert facts["recovery"]["rto"]["verdict"] == "met"
+    page = (reports / "drill-infra.md").read_text()
+    assert page.startswith("# Drill: infra, app-gone")
+    assert "| recover | " in page
+    assert not list((state / "drills").iterdir())

@@ -1,0 +1,112 @@
+"""When a drill passes: done, as it was, and nothing beyond the plan."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from rehearsal import Rehearsal
+from uscdr.cli import drill as commands
+from uscdr.drills.account import Drill, drill_json, drill_markdown, drill_summary
+from uscdr.drills.truth import BY_RELEASE, Content, Finding, losses, same_rows
+from uscdr.errors import BadInput, ExitCode
+from uscdr.journal.reader import read
+from uscdr.models.postgres import TableDigest
+from uscdr.report.build import build
+from uscdr.report.model import Outcome
+
+HOLDS, BROKEN = Finding("rows", holds=True, evidence="3 of 3"), Finding("files", holds=False, evidence="2 of 3")
+
+
+def table(name: str, rows: int, digest: str = "same") -> TableDigest:
+    return TableDigest(name=name, rows=rows, digest=digest)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Drill:
+    """A drill around a real run's report."""
+    run = Rehearsal(tmp_path_factory.mktemp("run"))
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    journal = read(run.journal_path)
+    return Drill(
+        scenario="db", how="drop-table", patients=40, damage={}, rows_before=3, rows_after=3, losses=(), restores=1,
+        writes=4, beyond=(), findings=(HOLDS,), journal=str(journal.path),
+        report=build(journal.records, last_hash=journal.last_hash),
+    )  # fmt: skip
+
+
+def test_a_drill_that_is_done_compared_and_within_its_plan_passes(finished: Drill) -> None:
+    assert finished.sound
+    assert "passed" in drill_summary(finished, Path("reports"))
+    facts = json.loads(drill_json(finished))
+    assert (facts["sound"], facts["rows_lost"], facts["recovery"]["outcome"]) == (True, 0, "done")
+    page = drill_markdown(finished)
+    assert "| rows | yes | 3 of 3 |" in page
+    assert "| assess | 10 min |" in page
+
+
+def with_outcome(drill: Drill, *, outcome: Outcome = "done", **changes: Any) -> Drill:
+    return replace(drill, report=drill.report.model_copy(update={"outcome": outcome}), **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"findings": (HOLDS, BROKEN)},
+        {"findings": ()},
+        {"beyond": ("heroku DELETE /apps/usc-pis",)},
+        {"outcome": "failed"},
+        {"outcome": "unknown"},
+    ],
+)
+def test_any_other_drill_fails_and_says_why(finished: Drill, changes: dict[str, Any]) -> None:
+    drill = with_outcome(finished, **changes)
+    assert not drill.sound
+    words = drill_summary(drill, Path("reports"))
+    assert "FAILED" in words
+    for finding in drill.findings:
+        assert finding.name in words
+    assert all(one in words for one in drill.beyond)
+
+
+def test_rows_that_were_not_counted_afterwards_are_not_called_lost(finished: Drill) -> None:
+    words = drill_summary(with_outcome(finished, outcome="failed", findings=(), rows_after=0), Path("reports"))
+    assert "not counted afterwards" in words
+
+
+def test_content_is_compared_by_digest_and_what_a_release_phase_writes_by_number() -> None:
+    written = next(iter(BY_RELEASE))
+    before = Content((table("a", 3), table("b", 2), table(written, 9)))
+    assert same_rows(before, Content((table("a", 3), table("b", 2), table(written, 9, "other")))).holds
+    for after in (
+        Content((table("a", 3, "other"), table("b", 2), table(written, 9))),
+        Content((table("a", 3), table(written, 9))),
+        Content((table("a", 3), table("b", 2), table(written, 8))),
+        Content(),
+    ):
+        assert not same_rows(before, after).holds
+    assert not same_rows(Content(), before).holds
+
+
+def test_losses_are_tables_with_another_number_of_rows(finished: Drill) -> None:
+    before, after = Content((table("a", 3), table("b", 2), table("c", 1))), Content((table("a", 3), table("b", 1)))
+    assert [(one.table, one.before, one.after) for one in losses(before, after)] == [("b", 2, 1), ("c", 1, 0)]
+    assert replace(finished, losses=losses(before, after)).rows_lost == 2
+
+
+@pytest.mark.parametrize("scenario", sorted(commands.KINDS))
+def test_an_unknown_damage_is_bad_input_and_nothing_is_made(
+    scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("USCDR_STATE_DIR", str(tmp_path / "state"))
+    result = CliRunner().invoke(commands.app, [scenario, "--how", "meteor"])
+    assert isinstance(result.exception, BadInput)
+    assert "meteor" in result.exception.message
+    assert not (tmp_path / "state" / "drills").exists()
