@@ -59,7 +59,8 @@ def test_a_planned_read_announces_no_write_and_another_provider_is_another_plan(
 
 def test_calls_come_from_every_plan_of_a_journal() -> None:
     step = {"calls": [{"provider": "heroku", "request": "POST /apps", "writes": True}]}
-    events: list[dict[str, Any]] = [
+    plan = {"kind": "plan.ready", "steps": [step]}
+    events: list[dict[str, Any]] = [{"kind": "run.started"}, plan, plan]
         {"kind": "run.started"},
         {"kind": "plan.ready", "steps": [step]},
         {"kind": "plan.ready", "steps": [step]},
