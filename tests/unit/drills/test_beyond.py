@@ -61,10 +61,6 @@ def test_calls_come_from_every_plan_of_a_journal() -> None:
     step = {"calls": [{"provider": "heroku", "request": "POST /apps", "writes": True}]}
     plan = {"kind": "plan.ready", "steps": [step]}
     events: list[dict[str, Any]] = [{"kind": "run.started"}, plan, plan]
-        {"kind": "run.started"},
-        {"kind": "plan.ready", "steps": [step]},
-        {"kind": "plan.ready", "steps": [step]},
-    ]
     assert len(planned_calls(events)) == 2
 
 
