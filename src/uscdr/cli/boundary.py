@@ -12,6 +12,8 @@ from uscdr.errors import BadInput, ExitCode, MachineError, UscdrError
 LONGEST_ARGUMENT = 4096
 """Characters; no phrase, path or name that means anything here is longer."""
 
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""What follows one of these is not read as it stands; the parser's own messages would show it."""
 EMPTY_OPTION = re.compile(r"--[a-z-]+=")
 
 
@@ -72,6 +74,8 @@ def _refuse_unreadable(arguments: Sequence[str]) -> None:
             raise BadInput(f"Argument {number} is {len(text):,} characters long; {LONGEST_ARGUMENT:,} is the most.")
         if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
             raise BadInput(f"Argument {number} is not text in UTF-8.")
+        if any(character in TURNING for character in text):
+            raise BadInput(f"Argument {number} holds characters that turn the direction of text around.")
 
 
 def _dispatch(arguments: Sequence[str]) -> int:

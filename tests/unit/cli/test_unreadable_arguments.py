@@ -10,7 +10,7 @@ from uscdr.cli import boundary
 from uscdr.errors import ExitCode
 
 
-@pytest.mark.parametrize("text", ["A" * 100_000, "b\udcff001"])
+@pytest.mark.parametrize("text", ["A" * 100_000, "b\udcff001", "b\u202e100", "\u2067b001"])
 def test_they_are_refused_in_a_short_message_and_leave_no_trace(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -18,6 +18,6 @@ def test_they_are_refused_in_a_short_message_and_leave_no_trace(
     code = boundary.run(["--target", "sandbox", "recover", "db", "--backup", text])
     said = capsys.readouterr()
     assert code == ExitCode.BAD_INPUT
-    assert "Argument 6 is" in said.err
+    assert "Argument 6 " in said.err
     assert len(said.err) < 400
     assert not (tmp_path / "state").exists()
