@@ -21,7 +21,7 @@ class Omission(StrEnum):
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
-PlaceOption = Annotated[Path | None, typer.Option("--to", help="The directory of the kitbuild.")]
+PlaceOption = Annotated[Path | None, typer.Option("--to", help="The directory of the kits.")]
 IdentityOption = Annotated[
     Path | None, typer.Option("--identity", envvar="USCDR_AGE_IDENTITY", help="File with an age or SSH private key.")
 ]

@@ -21,6 +21,8 @@ from uscdr.scenarios.steps.manual import ManualParams
 from uscdr.scenarios.tree import content, parse, place, plain
 
 Path_ = tuple[str | int, ...]
+ALTERNATIVE = "literal["
+"""How pydantic names one of several forms in a location; it stands in no file."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,13 @@ def _refuse(path: Path, tree: CommentedMap, error: ValidationError) -> NoReturn:
 
 def explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
     """One pydantic complaint in words, with the allowed fields for an unknown one."""
-    location = ".".join(str(part) for part in detail["loc"])
+    location = ".".join(str(part) for part in detail["loc"] if not str(part).startswith(ALTERNATIVE))
     if detail["type"] == "extra_forbidden":
         allowed = ", ".join(_fields_at(model, detail["loc"][:-1]))
         return f"`{detail['loc'][-1]}` is not known here; allowed: {allowed}"
     if detail["type"] == "missing":
         return f"`{location}` is missing"
-    message = detail["msg"].removeprefix("Input should be ")
+    message = detail["msg"].removeprefix("Input should be ").replace("a valid tuple", "a list")
     if message != detail["msg"]:
         return f"`{location}` should be {message}"
     return f"`{location}`: {message.removeprefix('Value error, ')}"

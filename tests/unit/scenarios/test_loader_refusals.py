@@ -140,6 +140,28 @@ CASES: list[tuple[str, Callable[[str], str], str, list[str]]] = [
         "14:",
         ["POST"],
     ),
+    (
+        "unknown kind of media",
+        lambda s: s + "media: {references: [{column: a.b, resource_type: pdf}]}\n",
+        "14:37",
+        ["`media.references.0.resource_type` should be 'image'"],
+    ),
+    ("text for a list", lambda s: s + "recovery: {silenced: MAIL}\n", "14:12", ["`recovery.silenced`", "a list"]),
+    (
+        "a private key as recipient",
+        lambda s: s + "kit: {recipients: [AGE-SECRET-KEY-1QQQ]}\n",
+        "14:7",
+        ["a recipient is a public key"],
+    ),
+    (
+        "a DNS key in the file",
+        lambda s: s.replace(
+            "    heroku: {app: usc-pis}", "    heroku: {app: usc-pis}\n    dns: {adapter: manual, zone: a.b, key: x}"
+        ),
+        "7:36",
+        ["`key`", "key_name"],
+    ),
+    ("hour 24", lambda s: s + "recovery: {backup_hour: 24}\n", "14:12", ["23"]),
     ("NUL", lambda s: s.replace("usc-pis}", "usc\x00pis}", 1), "3:16", []),
     ("a control character", lambda s: s.replace("usc-pis}", "usc\x1bpis}", 1), "3:16", []),
 ]
