@@ -143,7 +143,7 @@ CASES: list[tuple[str, Callable[[str], str], str, list[str]]] = [
     (
         "unknown kind of media",
         lambda s: s + "media: {references: [{column: a.b, resource_type: pdf}]}\n",
-        "14:37",
+        "14:36",
         ["`media.references.0.resource_type` should be 'image'"],
     ),
     ("text for a list", lambda s: s + "recovery: {silenced: MAIL}\n", "14:12", ["`recovery.silenced`", "a list"]),
@@ -158,7 +158,7 @@ CASES: list[tuple[str, Callable[[str], str], str, list[str]]] = [
         lambda s: s.replace(
             "    heroku: {app: usc-pis}", "    heroku: {app: usc-pis}\n    dns: {adapter: manual, zone: a.b, key: x}"
         ),
-        "7:36",
+        "7:39",
         ["`key`", "key_name"],
     ),
     ("hour 24", lambda s: s + "recovery: {backup_hour: 24}\n", "14:12", ["23"]),
