@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ from uscdr.journal.reader import Journal, read
 from uscdr.models.dns import RecordSet
 from uscdr.scenarios.deps import Memory
 
+OWN_MEDIA = ("media_restore", "media_upload")
+
 
 def remember(state: Path, key: str) -> Memory:
     """What earlier runs on this target recorded: the formation, and captures of damaged states."""
     formation: dict[str, int] = {}
     damaged: set[str] = set()
+    own_media: list[tuple[float, float]] = []
     switched: tuple[tuple[RecordSet | None, RecordSet], ...] = ()
     for path in runs.journals(state):
         journal = read_quietly(path)
@@ -30,7 +34,22 @@ def remember(state: Path, key: str) -> Memory:
                 formation = recorded["formation"]
             if event.get("step") == "switch" and event["kind"] == "step.started":
                 switched = _records(event["baseline"])
-    return Memory(formation=formation, damaged=frozenset(damaged), switched=switched)
+        own_media += _own_media(journal)
+    return Memory(formation, frozenset(damaged), switched, tuple(own_media))
+
+
+def _own_media(journal: Journal) -> Iterator[tuple[float, float]]:
+    """From when to when this run put media files back, in seconds since 1970; a cut-off one counts to its last word."""
+    begun: dict[str, float] = {}
+    last = 0.0
+    for record in journal.records:
+        event, last = record["event"], datetime.fromisoformat(str(record["at"])).timestamp()
+        step, kind = str(event.get("step", "")), event["kind"]
+        if step in OWN_MEDIA and kind == "step.started":
+            begun.setdefault(step, last)
+        elif step in begun and kind in ("step.succeeded", "step.failed"):
+            yield begun.pop(step), last
+    yield from ((first, last) for first in begun.values())
 
 
 def _records(baseline: Mapping[str, Any]) -> tuple[tuple[RecordSet | None, RecordSet], ...]:

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from unittest import mock
 
 import httpx
 
-from live_sandbox import Live
+from live_sandbox import Live, until
 from uscdr import wiring
 from uscdr.assembly import media as clouds
 from uscdr.assembly.job import Job, Surroundings
@@ -27,6 +28,7 @@ from uscdr.providers.retry import RetryPolicy
 from uscdr.sandboxed import sandbox_place
 from uscdr.scenarios.deps import Request
 from uscdr.scenarios.loader import load
+from uscdr.scenarios.media.compare import CLOCK
 from uscdr.targets import packaged
 
 QUICK = RetryPolicy(attempts=3, seconds=10.0, first=0.01, longest=0.02, rate_floor=0.01)
@@ -73,6 +75,22 @@ class MediaRecovery:
     def result(self, step: str) -> dict[str, Any]:
         events = [event for event in read(self.state / "runs" / self.run / NAME).events() if event.get("step") == step]
         return dict(next(event["result"] for event in reversed(events) if "result" in event))
+
+    def quiet_moment(self) -> str:
+        """The present, once every file is older than creation and first version may differ by."""
+        newest = max(map(datetime.fromisoformat, self._created()))
+        until(lambda: datetime.now(UTC) > newest + timedelta(seconds=CLOCK + 2))
+        return datetime.now(UTC).isoformat(timespec="seconds")
+
+    def _created(self) -> list[str]:
+        media = self.live.contract["cloudinary"]
+        auth = httpx.BasicAuth(media["api_key"], media["api_secret"])
+        with httpx.Client(base_url=media["api_url"], auth=auth, trust_env=False) as client:
+            path = f"/v1_1/{media['cloud']}/resources/"
+            pages = [
+                client.get(f"{path}{kind}/upload", params={"max_results": 500}).json() for kind in ("image", "raw")
+            ]
+        return [one["created_at"] for page in pages for one in page["resources"]]
 
     def damage(self, how: str, *, undo: bool = False) -> dict[str, Any]:
         found: dict[str, Any] = self.live.control(

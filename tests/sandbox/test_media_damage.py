@@ -55,6 +55,20 @@ def test_overwritten(recovery: MediaRecovery, copies: Path) -> None:
     assert recovery.result("media_restore")["restored"] == done["assets_affected"]
 
 
+def test_overwritten_and_nothing_knows_the_originals(recovery: MediaRecovery, copies: Path) -> None:
+    since = recovery.quiet_moment()
+    recovery.damage("overwritten")
+    ending = recovery.recover()
+    assert ending.code is ExitCode.CHECK_FAILED
+    assert ending.error is not None
+    assert "--replaced-since" in ending.error.message
+    assert recovery.recover(accept_replaced=True).code is ExitCode.DONE
+    assert recovery.recover(replaced_since=since).code is ExitCode.DONE
+    assert recovery.wrong() == []
+    # what the run before put back is no suspicion any more; other tests' repairs still are
+    assert recovery.recover(files=str(copies)).code is ExitCode.DONE
+
+
 def test_into_another_cloud(recovery: MediaRecovery, media_site: Live, copies: Path) -> None:
     other = media_site.contract["cloudinary"]["accounts"][1]["cloud"]
     assert recovery.recover(files=str(copies), cloud=other).code is ExitCode.DONE
@@ -64,7 +78,7 @@ def test_into_another_cloud(recovery: MediaRecovery, media_site: Live, copies: P
     before = recovery.effects("upload")
     assert recovery.recover(files=str(copies), cloud=other).code is ExitCode.DONE
     assert recovery.effects("upload") == before
-    assert recovery.recover().code is ExitCode.DONE
+    assert recovery.recover(accept_replaced=True).code is ExitCode.DONE
     assert media_site.get(f"/apps/{media_site.app}/config-vars")["CLOUDINARY_CLOUD_NAME"] != other
 
 
@@ -78,4 +92,4 @@ def test_a_service_that_is_down_and_credentials_that_are_revoked(recovery: Media
         assert ending.error.next_action
         recovery.damage(how, undo=True)
     assert (recovery.effects("upload"), recovery.effects("restore")) == effects
-    assert recovery.recover().code is ExitCode.DONE
+    assert recovery.recover(accept_replaced=True).code is ExitCode.DONE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -16,11 +17,14 @@ from uscdr.providers.http import open_client, trust
 from uscdr.providers.ports.media import Media
 from uscdr.providers.statuspage import StatuspageStatus
 from uscdr.scenarios.deps import MediaPlace
+from uscdr.scenarios.media.book import Book
+from uscdr.scenarios.media.compare import Window
 from uscdr.scenarios.media.files import MediaFiles
 from uscdr.scenarios.media.folder import FolderFiles
 from uscdr.scenarios.model_targets import CloudinaryTarget
 from uscdr.vault.reader import KitReader
 
+RUN_STAMP = "%Y%m%dT%H%M%SZ"
 CLOUD, KEY, SECRET = "CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET"
 
 
@@ -49,7 +53,16 @@ class Clouds:
             status=StatuspageStatus(page, service="Cloudinary"),
             files=self._files(),
             account=lambda: self._account(wanted or target.cloud),
+            book=Book(window=self._window()),
         )
+
+    def _window(self) -> Window | None:
+        """From the moment that the operator named to the beginning of the run, which its id tells."""
+        since = self._job.request.replaced_since
+        if since is None:
+            return None
+        begun = datetime.strptime(self._job.run.partition("-")[0], RUN_STAMP).replace(tzinfo=UTC)
+        return Window(int(moment(since).timestamp()), int(begun.timestamp()))
 
     def _files(self) -> MediaFiles | None:
         folder = self._job.request.files
@@ -95,3 +108,14 @@ def _in_config(cloud: str, values: Mapping[str, SecretStr]) -> MediaAccount | No
     if named is None or key is None or secret is None or named.get_secret_value() != cloud:
         return None
     return MediaAccount(cloud=cloud, api_key=key.get_secret_value(), api_secret=secret)
+
+
+def moment(text: str) -> datetime:
+    """`2026-11-23T10:00Z` as an aware time, UTC where no zone is named. Raises BadInput."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(
+            f"“{text}” is no moment.", next_action="Write it as 2026-11-23T10:00Z, in UTC: --replaced-since"
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -70,6 +70,12 @@ def media(
     *,
     files: Annotated[Path | None, typer.Option("--from", help="Folder with copies of the files.")] = None,
     cloud: Annotated[str | None, typer.Option(help="Put everything into this other cloud.")] = None,
+    replaced_since: Annotated[
+        str | None, typer.Option(help="Files replaced since then, 2026-11-23T10:00Z, are damaged.")
+    ] = None,
+    accept_replaced: Annotated[
+        bool, typer.Option("--accept-replaced", help="Replaced files that nothing judges are right.")
+    ] = False,
     kit: Kit = None,
     identity: IdentityFile = None,
     dry_run: DryRun = False,
@@ -81,7 +87,10 @@ def media(
     from uscdr.scenarios.deps import Request
 
     folder = str(files.expanduser().absolute()) if files else None
-    request = Request("media", cloud=cloud, files=folder, kit=kit, anew=new)
+    request = Request(
+        "media", cloud=cloud, files=folder, kit=kit, anew=new,
+        replaced_since=replaced_since, accept_replaced=accept_replaced,
+    )  # fmt: skip
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity)
 
 

@@ -53,6 +53,10 @@ class Request:
     """media: a folder with copies of the files."""
     kit: str | None = None
     """media, infra: the escape kit to work from."""
+    replaced_since: str | None = None
+    """media: files replaced from this moment on (ISO 8601) are damaged, if nothing else tells."""
+    accept_replaced: bool = False
+    """media: files that were replaced, and nothing tells whether rightly, are accepted as they are."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Memory:
     """Ids of backups that were taken of a damaged state."""
     switched: tuple[tuple[RecordSet | None, RecordSet], ...] = ()
     """Old and new record of each name that the last switch of the domain moved."""
+    own_media: tuple[tuple[float, float], ...] = ()
+    """From when to when recoveries put media files back, in seconds since 1970."""
 
 
 @dataclass(frozen=True)

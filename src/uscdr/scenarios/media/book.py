@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from uscdr.models.media import AssetDetails, AssetKey, KnownAsset
 from uscdr.providers.ports.media import Media
-from uscdr.scenarios.media.compare import State, states
+from uscdr.scenarios.media.compare import State, Window, states
 from uscdr.scenarios.media.repair import Repairs, plan
 from uscdr.scenarios.media.survey import Survey
 
@@ -29,11 +29,13 @@ class Book:
     """Bytes that were fetched."""
     refused: set[AssetKey] = field(default_factory=set)
     """What the service's backup did not bring back when asked."""
+    window: Window | None = None
+    """When the damage was done, if the operator said so."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def states(self) -> dict[AssetKey, State]:
         """The state of every file that rows refer to, by what is known now."""
-        return {} if self.survey is None else states(self.survey, self.copies or {}, self.digests)
+        return {} if self.survey is None else states(self.survey, self.copies or {}, self.digests, self.window)
 
     def repairs(self, *, own_backup: bool) -> Repairs:
         """What has to be done, by what is known now."""
@@ -44,6 +46,7 @@ class Book:
             own_backup=own_backup,
             sizes={key: one.bytes for key, one in self.survey.wanted.items()} if self.survey else {},
             refused=frozenset(self.refused),
+            window=self.window,
         )
 
     def forget(self) -> None:

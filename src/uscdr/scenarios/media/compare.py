@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from uscdr.models.media import AssetKey, KnownAsset
@@ -25,15 +26,31 @@ class State(StrEnum):
     """Of the known size in another version: only its bytes can tell."""
 
 
-def judge(held: Held | None, known: KnownAsset | None, digest: str = "", *, size: int = 0) -> State:
+@dataclass(frozen=True)
+class Window:
+    """When the damage was done, in seconds since 1970: files replaced from `since` on, before `until`."""
+
+    since: int
+    until: int
+
+    def has(self, held: Held) -> bool:
+        """Whether this file was there before it and replaced within it."""
+        return not held.placeholder and 0 < held.created < self.since <= held.version < self.until
+
+
+def judge(
+    held: Held | None, known: KnownAsset | None, digest: str = "", *, size: int = 0, window: Window | None = None
+) -> State:
     """The state by listing and inventory; `digest` is the MD5 of its bytes where somebody looked.
 
-    Where no inventory knows the file, the `size` that its row tells is all there is (0: not even that).
+    Where no inventory knows the file, the `size` that its row tells is all there is (0: not even that), and the
+    `window` of the damage, when the operator named one.
     """
     if held is None or held.placeholder:
         return State.MISSING if held is None else State.DELETED
     if known is None:
-        return State.CHANGED if size and held.bytes != size else State.PRESENT
+        changed = bool(size and held.bytes != size) or (window is not None and window.has(held))
+        return State.CHANGED if changed else State.PRESENT
     if held.bytes != known.bytes:
         return State.CHANGED
     seen = held.etag or digest
@@ -45,22 +62,43 @@ def judge(held: Held | None, known: KnownAsset | None, digest: str = "", *, size
 
 
 def states(
-    survey: Survey, known: Mapping[AssetKey, KnownAsset], digests: Mapping[tuple[AssetKey, int], str]
+    survey: Survey,
+    known: Mapping[AssetKey, KnownAsset],
+    digests: Mapping[tuple[AssetKey, int], str],
+    window: Window | None = None,
 ) -> dict[AssetKey, State]:
     """The state of every file that rows refer to. `digests` is by key and version."""
     return {
-        key: judge(held, known.get(key), digests.get((key, held.version if held else 0), ""), size=wanted.bytes)
+        key: judge(
+            held,
+            known.get(key),
+            digests.get((key, held.version if held else 0), ""),
+            size=wanted.bytes,
+            window=window,
+        )
         for key, wanted in survey.wanted.items()
         for held in (survey.held.get(key),)
     }
 
 
-def replaced_since_stored(survey: Survey, known: Mapping[AssetKey, KnownAsset]) -> int:
-    """How many files without a known original have a version newer than their creation: somebody replaced them."""
+def replaced_since_stored(
+    survey: Survey,
+    known: Mapping[AssetKey, KnownAsset],
+    judged: Mapping[AssetKey, State],
+    ours: Sequence[tuple[float, float]] = (),
+) -> int:
+    """How many files were replaced after they were stored, and nothing tells whether rightly.
+
+    What a recovery put back itself, in one of the intervals `ours`, was judged then.
+    """
     return sum(
         1
         for key in survey.wanted
-        if key not in known and (held := survey.held.get(key)) is not None and _replaced(held)
+        if key not in known
+        and judged.get(key) is State.PRESENT
+        and (held := survey.held.get(key)) is not None
+        and _replaced(held)
+        and not any(int(begun) <= held.version <= ended + CLOCK for begun, ended in ours)
     )
 
 

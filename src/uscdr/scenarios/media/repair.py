@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from uscdr.models.media import AssetDetails, AssetKey, AssetVersion, KnownAsset
-from uscdr.scenarios.media.compare import State
+from uscdr.scenarios.media.compare import State, Window
 
 T = TypeVar("T")
 
@@ -38,6 +38,7 @@ def plan(
     own_backup: bool,
     sizes: Mapping[AssetKey, int],
     refused: frozenset[AssetKey] = frozenset(),
+    window: Window | None = None,
 ) -> Repairs:
     """Decide for every file. `own_backup` is False for another cloud: its backup knows none of ours.
 
@@ -54,7 +55,7 @@ def plan(
     for key, state in bad.items():
         asked = own_backup and key not in refused
         version = (
-            before_the_change(details.get(key), copies.get(key), sizes.get(key, 0))
+            before_the_change(details.get(key), copies.get(key), sizes.get(key, 0), window)
             if asked and state is State.CHANGED
             else None
         )
@@ -73,14 +74,18 @@ def has_file(copies: Mapping[AssetKey, KnownAsset], key: AssetKey) -> bool:
     return known is not None and bool(known.sha256)
 
 
-def before_the_change(details: AssetDetails | None, known: KnownAsset | None, size: int = 0) -> AssetVersion | None:
+def before_the_change(
+    details: AssetDetails | None, known: KnownAsset | None, size: int = 0, window: Window | None = None
+) -> AssetVersion | None:
     """The version that the inventory knows; else, without a file to upload, the newest that is no newer than it.
 
-    Where no inventory knows the file, the newest version of the `size` that its row tells. None when there is
-    none, or when what is there now is already as good.
+    Where no inventory knows the file, the newest version before the `window` of the damage or, without one, of the
+    `size` that its row tells. None when there is none, or when what is there now is already as good.
     """
     usable = [version for version in details.versions if version.restorable] if details else []
     if details is None or known is None:
+        if window is not None:
+            return next((v for v in reversed(usable) if v.version < window.since and size in (0, v.bytes)), None)
         return next((v for v in reversed(usable) if size and v.bytes == size), None)
     exact = [v for v in usable if v.version == known.version] or [v for v in usable if v.bytes == known.bytes]
     if exact:

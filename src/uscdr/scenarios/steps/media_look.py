@@ -44,7 +44,8 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             return None
 
     def _seen(self, status: StatusReport | None, usage: MediaUsage, survey: Survey) -> MediaSeen:
-        states = Counter(self.book.states().values())
+        judged = self.book.states()
+        states = Counter(judged.values())
         there = Counter(key.resource_type for key, asset in survey.held.items() if not asset.placeholder)
         orphans = list(survey.orphans())
         files = self.place.files
@@ -66,7 +67,7 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             missing=states[State.MISSING],
             changed=states[State.CHANGED],
             unproven=states[State.UNPROVEN],
-            replaced=replaced_since_stored(survey, self.book.copies or {}),
+            replaced=replaced_since_stored(survey, self.book.copies or {}, judged, self._deps.memory.own_media),
             orphans=len(orphans),
             elsewhere=survey.elsewhere,
             absolute=survey.absolute,

@@ -13,11 +13,16 @@ from uscdr.models.media import AssetKey
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.media.compare import State
 from uscdr.scenarios.media.survey import Survey
-from uscdr.scenarios.results_media import MediaSettingsSet, MediaVerified
+from uscdr.scenarios.results_media import MediaSeen, MediaSettingsSet, MediaVerified
 from uscdr.scenarios.steps.media_base import MediaStep, asks
 from uscdr.scenarios.steps.words import plural
 
 COPY_WANTED = "What is back stays; name a copy that has the rest: uscdr recover media --kit KIT, or --from DIR."
+UNJUDGED = (
+    "All files are there, but {files} were replaced after they were first stored, and nothing tells whether rightly. "
+    "Name a kit or a folder that knows them (--kit, --from), or the beginning of the damage (--replaced-since "
+    "2026-11-23T10:00Z brings back what was there before), or accept them as they are (--accept-replaced)."
+)
 MOST_ASKED = 3
 """Calls for digests that only the service knows."""
 GOOD = (State.PRESENT, State.UNPROVEN)
@@ -105,6 +110,10 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
     def plan(self, seen: MediaVerified, view: View) -> Action:
         """Blocked unless every file is what it should be."""
         problems = _problems(seen)
+        look = view.get(MediaSeen)
+        asked = self._deps.request
+        if not problems and look and look.replaced and not (asked.accept_replaced or asked.replaced_since):
+            return Action("blocked", UNJUDGED.format(files=plural(look.replaced, "file")))
         if problems:
             return Action("blocked", f"{'; '.join(problems)}. Rows: {_first(seen.places)}. {COPY_WANTED}")
         known = f"{seen.hashed} by a known digest" if seen.hashed == seen.sampled else (

@@ -13,7 +13,7 @@ from uscdr.errors import BadInput, CheckFailed, RateLimited
 from uscdr.models.media import Asset, AssetDetails, AssetKey, AssetVersion, KnownAsset, Quota, ResourceType
 from uscdr.scenarios.media import allowance
 from uscdr.scenarios.media.allowance import within
-from uscdr.scenarios.media.compare import State, judge
+from uscdr.scenarios.media.compare import State, Window, judge
 from uscdr.scenarios.media.estimate import effort, pages, waiting
 from uscdr.scenarios.media.folder import FolderFiles
 from uscdr.scenarios.media.forbidden import refusal
@@ -85,13 +85,37 @@ def test_the_state_of_a_file(there: Held | None, known: KnownAsset | None, seen:
     assert judge(there, known, seen, size=size) is state
 
 
+def replaced(version: int) -> Held:
+    return Held(3, version, False, 100.0, "", "", (), {})
+
+
+@pytest.mark.parametrize(
+    ("version", "state"),
+    [(100, State.PRESENT), (499, State.PRESENT), (500, State.CHANGED), (599, State.CHANGED), (600, State.PRESENT)],
+)
+def test_a_file_replaced_while_the_damage_was_done_is_damaged(version: int, state: State) -> None:
+    window = Window(500, 600)
+    assert judge(replaced(version), None, size=3, window=window) is state
+    assert judge(replaced(version), None, size=3) is State.PRESENT
+    assert judge(replaced(version), KNOWN.model_copy(update={"version": version}), window=window) is State.PRESENT
+
+
+def test_what_was_there_before_the_damage_comes_back() -> None:
+    window = Window(8, 20)
+    assert chosen(versions((5, 3), (7, 4), (9, 3)), None, window=window) == "v7"
+    assert chosen(versions((5, 3), (7, 4), (9, 3)), None, size=3, window=window) == "v5"
+    assert chosen(versions((9, 3)), None, window=window) is None
+
+
 def versions(*pairs: tuple[int, int]) -> AssetDetails:
     made = tuple(AssetVersion(version_id=f"v{number}", version=number, bytes=size) for number, size in pairs)
     return AssetDetails(asset=Asset(key=key("a"), bytes=99), versions=made)
 
 
-def chosen(details: AssetDetails | None, known: KnownAsset | None, size: int = 0) -> str | None:
-    found = before_the_change(details, known, size)
+def chosen(
+    details: AssetDetails | None, known: KnownAsset | None, size: int = 0, window: Window | None = None
+) -> str | None:
+    found = before_the_change(details, known, size, window)
     return found.version_id if found else None
 
 
