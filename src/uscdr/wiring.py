@@ -17,7 +17,7 @@ from uscdr.assembly.ports import Ports, open_ports
 from uscdr.engine.conduct import Charter, Conductor, Ending
 from uscdr.engine.gate import Gate
 from uscdr.engine.history import History, fold
-from uscdr.errors import BadInput, Interrupted, ProviderError
+from uscdr.errors import BadInput, CredentialsRefused, Interrupted, NotFound, ProviderError
 from uscdr.events import Bus
 from uscdr.journal import lock
 from uscdr.journal import writer as journals
@@ -153,14 +153,35 @@ def _conduct(
 
 
 def left_behind(deps: Deps) -> dict[str, str]:
-    """What state the application was left in, as far as the platform says."""
+    """What state the application was left in, as far as the platform says; of a new place, the old one's too."""
     try:
-        app = deps.platform.app(deps.app)
-        formation = {entry.type: entry.quantity for entry in deps.platform.formation(deps.app)}
+        left = _shut(deps, deps.old_app) if deps.app != deps.old_app else {}
+        return left | _left(deps)
     except (ProviderError, Interrupted) as error:
         return {"state of the application": f"not known ({error.message})"}
+
+
+def _left(deps: Deps) -> dict[str, str]:
+    new = deps.app != deps.old_app
+    try:
+        app = deps.platform.app(deps.app)
+    except NotFound:
+        if new:
+            return {}
+        raise
     left = {"maintenance mode": "ON: users are shut out"} if app.maintenance else {}
-    stopped = [kind for kind, quantity in formation.items() if not quantity and deps.memory.formation.get(kind, 1)]
-    if app.maintenance and stopped:
-        left["stopped"] = ", ".join(sorted(stopped))
+    normal = {**deps.config.app.formation, **deps.memory.formation} if new else deps.memory.formation
+    stopped = [entry.type for entry in deps.platform.formation(deps.app)
+               if not entry.quantity and normal.get(entry.type, 0 if new else 1)]  # fmt: skip
+    if stopped and (app.maintenance or new):
+        left[f"stopped in {deps.app}" if new else "stopped"] = ", ".join(sorted(stopped))
     return left
+
+
+def _shut(deps: Deps, app: str) -> dict[str, str]:
+    """The old application beside a new one, while it shuts users out."""
+    try:
+        shut = deps.platform.app(app).maintenance
+    except (NotFound, CredentialsRefused):
+        return {}
+    return {"old application": f"{app} is in maintenance mode: users are shut out of it"} if shut else {}

@@ -77,6 +77,16 @@ class Place(World):
         finally:
             self._places.look()
 
+    def write(self, name: str, effect: Callable[[], T], detail: str = "") -> T:
+        """A call that changes something: listed once it took effect."""
+
+        def noted() -> T:
+            result = effect()
+            self.writes.append(f"{name} {detail}".strip())
+            return result
+
+        return self.call(name, noted)
+
     @property
     def url(self) -> str:
         return f"https://{self.name}.example"
@@ -129,6 +139,8 @@ class Places:
     locked: bool = False
     apps: dict[str, Place] = field(default_factory=dict)
     forbidden: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
+    """Names whose apps exist and are not shown."""
     addon_doom: list[str] = field(default_factory=list)
     """How the next add-ons end, instead of provisioned."""
     certificate: str = "cert issued"
@@ -149,7 +161,7 @@ class Places:
         if app in self.forbidden:
             raise CredentialsRefused(f"No right to see {app}.", provider="fake", status=403)
         found = next((place for place in self.apps.values() if app in (place.name, f"id-of-{place.name}")), None)
-        if found is None:
+        if found is None or found.name in self.hidden:
             raise NotFound(f"There is no app {app}.", provider="fake", status=404)
         return found
 

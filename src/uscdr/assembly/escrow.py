@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from uscdr.assembly.job import Job, Surroundings
@@ -16,22 +17,37 @@ IDENTITY = "USCDR_AGE_IDENTITY"
 
 
 def open_kit(job: Job, around: Surroundings, work: Path) -> KitReader | None:
-    """The kit that was asked for: an id, its beginning, `newest`, or `STORE:ID`; None without one.
-
-    Raises BadInput without a kit of that name or without an identity.
-    """
+    """The kit that was asked for; None without one. Raises BadInput as `pinned` and `identity_file` do."""
     wanted = job.request.kit
     if wanted is None:
         return None
-    identity = job.identity or around.env.get(IDENTITY)
-    if not identity:
+    store, kit = _located(wanted, job.place.config.kit.to, around.state)
+    keys = identities(identity_file(job.identity, around.env))
+    return KitReader(store, kit, keys, private_directory(work / "kit"))
+
+
+def pinned(wanted: str, configured: str | None, state: Path) -> str:
+    """`newest`, an id, its beginning, or one of these after `DIRECTORY:` as `DIRECTORY:ID`.
+
+    A resumed run works from the kit it was begun with, whatever was built since and wherever it is resumed from.
+    Raises BadInput when there is no such kit.
+    """
+    store, kit = _located(wanted, configured, state)
+    return f"{store.place}:{kit}"
+
+
+def identity_file(given: Path | None, env: Mapping[str, str]) -> Path:
+    """Where the private key is. Raises BadInput when nobody says."""
+    named = given or env.get(IDENTITY)
+    if not named:
         raise BadInput(
             "A kit cannot be opened without its identity.",
             next_action=f"Name the file with the private key: {IDENTITY}=PATH, or --identity PATH",
         )
-    place, _, name = wanted.rpartition(":")
-    configured = job.place.config.kit.to
-    root = Path(place or configured or around.state / "vault").expanduser()
-    store = LocalStore(root)
-    kit = find(store, None if name == "newest" else name)
-    return KitReader(store, kit, identities(Path(identity)), private_directory(work / "kit"))
+    return Path(named)
+
+
+def _located(wanted: str, configured: str | None, state: Path) -> tuple[LocalStore, str]:
+    directory, _, name = wanted.rpartition(":")
+    store = LocalStore(Path(directory or configured or state / "vault").expanduser())
+    return store, find(store, None if name == "newest" else name)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from uscdr import wiring
+from uscdr.assembly.escrow import identity_file, pinned
 from uscdr.assembly.job import Job
 from uscdr.cli.context import Globals, state
 from uscdr.cli.wishes import check_wishes
 from uscdr.engine.conduct import Ending
 from uscdr.engine.history import fold
-from uscdr.errors import BadInput, NotFound
+from uscdr.errors import BadInput, CredentialsRefused, NotFound
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, read
 from uscdr.place import Place
@@ -49,7 +50,8 @@ def new_application(given: Globals, wanted: str | None, *, in_place: bool) -> st
         )
     if name == place.target.heroku.app:
         raise BadInput(
-            f"{name} is the application that was lost.", next_action="Name a new one, or pass --in-place-if-possible."
+            f"{name} is the application that was lost: its name cannot be the new one's.",
+            next_action="Name another with --app, or leave --app out and pass --in-place-if-possible.",
         )
     return None if in_place and _exists(given, place) else name
 
@@ -61,18 +63,31 @@ def _exists(given: Globals, place: Place) -> bool:
             deps.platform.app(deps.old_app)
         except NotFound:
             return False
+        except CredentialsRefused:
+            deps.platform.account()  # refused as well: it is the account, not this application
+            return False
     return True
 
 
 def recover(given: Globals, asked: Asked, *, as_json: bool) -> int:
     """A new run; its exit code."""
     check_wishes(asked.request)
+    place = given.place()
     run = runs.new_run_id(asked.request.scenario)
-    job = Job(given.place(), asked.request, run, asked.confirm, asked.dry_run, asked.identity)
+    job = Job(place, _with_kit(asked, place), run, asked.confirm, asked.dry_run, asked.identity)
     output = given.output(json_lines=as_json)
     with surroundings(output, state(), os.environ) as around:
         ending = wiring.begin(job, around)
     return _farewell(ending, job.run, output)
+
+
+def _with_kit(asked: Asked, place: Place) -> Request:
+    """The request, its kit by id; bad names are refused before a run begins."""
+    kit = asked.request.kit
+    if kit is None:
+        return asked.request
+    identity_file(asked.identity, os.environ)
+    return replace(asked.request, kit=pinned(kit, place.config.kit.to, state()))
 
 
 def resume(given: Globals, wanted: str | None, *, confirm: str | None, identity: Path | None, as_json: bool) -> int:

@@ -31,6 +31,8 @@ class InfraSeen(Fact):
     in_place: bool
     knows: str
     """Where the facts below come from: the old application, or the kit."""
+    rows_there: int = 0
+    """In place: rows in the database that the application still has."""
     kit: str = ""
     kit_age: float | None = None
     """Seconds."""
@@ -42,6 +44,8 @@ class InfraSeen(Fact):
     """Add-on plans to order, checked against what is sold now."""
     replaced: tuple[str, ...] = ()
     """Plans of the old place that are not sold any more, in words."""
+    left_out: tuple[str, ...] = ()
+    """Add-ons of the old place that this run does not order again."""
     monthly_cents: int | None = None
     hostnames: tuple[str, ...] = ()
     records: tuple[RecordSet, ...] = ()

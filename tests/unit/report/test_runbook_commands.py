@@ -72,7 +72,11 @@ def test_the_new_application_is_named_once_it_exists() -> None:
     before = {app for title in titles[:created] for line in commands[title] for app in AIMED.findall(line)}
     assert before == {OLD}
     aimed = {(title, app) for title in titles[created:] for line in commands[title] for app in AIMED.findall(line)}
-    assert {title for title, app in aimed if app == OLD} == {"Move the hostnames", "What the old place holds"}
+    assert {title for title, app in aimed if app == OLD} == {
+        "Stop the old place",
+        "Move the hostnames",
+        "What the old place holds",
+    }
     assert {app for _, app in aimed} == {OLD, NEW}
 
 

@@ -28,16 +28,32 @@ def choose_dump(deps: Deps, view: View) -> ChosenBackup:
     Raises BadInput when neither has one.
     """
     stored, why = _stored(deps, view)
-    kept = deps.kit.dump() if deps.kit else None
+    kept = _kept(deps)
     if stored is not None and (kept is None or deps.request.backup or stored.created_at >= kept.taken_at):
         return _as_chosen(deps, stored)
     if kept is not None and deps.kit is not None:
         return _as_kept(deps, deps.kit, kept)
+    wanted = deps.request.backup
     raise BadInput(
-        "There is no database dump to rebuild from.",
-        why=f"The old platform: {why}. " + ("The kit holds none." if deps.kit else "No kit was named."),
-        next_action="Name an escape kit: --kit newest (uscdr kit list shows those on this machine).",
+        f"There is no backup “{wanted}” to rebuild from." if wanted else "There is no database dump to rebuild from.",
+        why=f"The old platform: {why} {_in_kit(deps)}",
+        next_action="Name another, or leave --backup out for the newest: uscdr backup list, uscdr kit list"
+        if wanted
+        else "Name an escape kit: --kit newest (uscdr kit list shows those on this machine).",
     )
+
+
+def _kept(deps: Deps) -> DumpFacts | None:
+    """The dump of the kit; none when another backup was asked for."""
+    kept, wanted = deps.kit.dump() if deps.kit else None, deps.request.backup
+    return None if kept is None or (wanted and wanted.lower() != kept.backup) else kept
+
+
+def _in_kit(deps: Deps) -> str:
+    if deps.kit is None:
+        return "No kit was named."
+    kept = deps.kit.dump()
+    return f"The kit holds {kept.backup}." if kept else "The kit holds none."
 
 
 def _stored(deps: Deps, view: View) -> tuple[Transfer | None, str]:
@@ -47,9 +63,7 @@ def _stored(deps: Deps, view: View) -> tuple[Transfer | None, str]:
     except ProviderError as error:
         return None, error.message
     except BadInput as error:
-        if deps.request.backup and deps.kit is None:
-            raise
-        return None, error.message
+        return None, f"{error.message} {error.why}".strip()
 
 
 def _as_chosen(deps: Deps, transfer: Transfer) -> ChosenBackup:
@@ -78,7 +92,11 @@ def dump_source(deps: Deps, chosen: ChosenBackup) -> DumpSource:
         return stored_dump(deps.backups, owner, deps.backups.transfer(owner, chosen.transfer_id))
 
     def fetch(destination: Path, progress: Progress) -> Download:
-        with need_kit(deps).open_object(DUMP) as plain:
+        kit = need_kit(deps)
+        held = kit.dump()
+        if held is None or held.sha256 != chosen.transfer_id:
+            raise BadInput(f"The kit {kit.kit} is not the one that this run was begun with.")
+        with kit.open_object(DUMP) as plain:
             _copy(plain, destination)
         size = destination.stat().st_size
         progress(size, size)

@@ -85,14 +85,14 @@ class OldLook:
             commit=next((build.commit for build in made), ""),
             buildpacks=self._provisioning.buildpacks(app),
             domains=self._provisioning.domains(app),
-            collaborators=self._provisioning.collaborators(app),
-            log_drains=self._provisioning.log_drains(app),
+            collaborators=permitted(lambda: self._provisioning.collaborators(app)),
+            log_drains=permitted(lambda: self._provisioning.log_drains(app)),
         )
 
 
-def tolerated(ask: Callable[[], T], otherwise: T) -> T:
-    """The answer, or `otherwise` when the provider fails."""
+def permitted(ask: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
+    """The answer; nothing when this account may not know. A new place can be built without it."""
     try:
         return ask()
-    except ProviderError:
-        return otherwise
+    except CredentialsRefused:
+        return ()

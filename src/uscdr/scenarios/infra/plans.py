@@ -21,9 +21,14 @@ class Order:
     cents: int | None
 
 
-def services(old: Sequence[AddOn], configured: Sequence[str]) -> tuple[str, ...]:
-    """The services needed: those of the configured plans, and those the old place had."""
-    return tuple(dict.fromkeys(service_of(plan) for plan in (*configured, *(addon.plan for addon in old))))
+def services(configured: Sequence[str]) -> tuple[str, ...]:
+    """The services that are ordered: those of the configured plans."""
+    return tuple(dict.fromkeys(service_of(plan) for plan in configured))
+
+
+def left_out(old: Sequence[AddOn], configured: Sequence[str]) -> tuple[str, ...]:
+    """Add-on plans of the old place that nothing orders again, because no configured plan is of their service."""
+    return tuple(addon.plan for addon in old if service_of(addon.plan) not in services(configured))
 
 
 def order(old: Sequence[AddOn], configured: Sequence[str], sold: Mapping[str, Sequence[Plan]]) -> Order:

@@ -54,7 +54,7 @@ def pick(deps: Deps, transfers: tuple[Transfer, ...], view: View) -> tuple[Trans
     """The backup to restore, and the newer ones that were passed over, with reasons. Raises BadInput."""
     wanted = deps.request.backup
     if wanted is not None:
-        return _named(wanted, transfers, deps.app), ()
+        return _named(wanted, transfers, deps.old_app), ()
     ours = view.get(SafetyCapture)
     damaged = deps.memory.damaged | ({ours.id} if ours else frozenset())
     passed_over: list[str] = []

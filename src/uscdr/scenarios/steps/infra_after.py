@@ -125,7 +125,7 @@ class AddPeople(DepsStep[PeopleSeen, PeopleAdded]):
         if not seen.missing:
             return Action("noop", f"no collaborator is missing{_drains(seen)}", (), manual)
         calls = (writes("POST", f"/apps/{app}/collaborators"),)
-        return Action("change", f"{plural(len(seen.missing), 'collaborator')} are added{_drains(seen)}", calls, manual)
+        return Action("change", f"added: {plural(len(seen.missing), 'collaborator')}{_drains(seen)}", calls, manual)
 
     def apply(self, seen: PeopleSeen, view: View, tell: Tell) -> PeopleAdded:
         """Add each, without an invitation by mail."""
@@ -140,7 +140,10 @@ class AddPeople(DepsStep[PeopleSeen, PeopleAdded]):
     def confirm_effect(self, result: PeopleAdded, view: View, tell: Tell) -> str:
         """Ask again."""
         if self.probe(view, tell).missing:
-            raise CheckFailed("Not every collaborator could be added.", next_action="uscdr runs resume")
+            raise CheckFailed(
+                "Not every collaborator is in the new place.",
+                next_action=f"See: heroku access --app {self._deps.app}; then: uscdr runs resume",
+            )
         return f"{plural(result.added, 'collaborator')} added"
 
 

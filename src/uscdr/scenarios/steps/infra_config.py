@@ -10,7 +10,7 @@ from uscdr.engine.step import Action, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.scenarios.results_infra import AppMade, ConfigSet, DatabaseReady, Switched, Unsilenced
+from uscdr.scenarios.results_infra import AppMade, ConfigSet, DatabaseReady, Materials, Switched, Unsilenced
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.infra_materials import planned
 from uscdr.scenarios.steps.words import plural, writes
@@ -29,6 +29,18 @@ def compare(wanted: Mapping[str, SecretStr], there: Mapping[str, SecretStr]) -> 
     return ConfigSeen(to_set=tuple(sorted(wanted.keys() - set(right))), right=right)
 
 
+def require(names: set[str], there: Mapping[str, SecretStr], materials: Materials) -> None:
+    """Nothing that the plan counted on may be missing now. Raises CheckFailed with the names."""
+    lacking = sorted(names - there.keys())
+    if lacking:
+        raise CheckFailed(
+            f"Config variables that the plan was made with cannot be had any more: {', '.join(lacking)}.",
+            why=f"They came from {materials.origin}, which does not give them now.",
+            next_action="See that it answers again, then: uscdr runs resume. Or begin anew from a kit: "
+            "uscdr recover infra --kit newest --app NAME --new",
+        )
+
+
 class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
     """Every variable but those that add-ons set; the key for encrypted columns among them."""
 
@@ -44,13 +56,15 @@ class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
         """The line of the plan while it waits."""
         return Action("later", waiting_for, self._calls(), self._manual())
 
-    def _wanted(self) -> Mapping[str, SecretStr]:
-        platform, app = self._deps.platform, self._deps.app
-        return planned(self._deps, new=platform.addons(app), new_url=platform.app(app).web_url or "").values
+    def _wanted(self, view: View) -> Mapping[str, SecretStr]:
+        platform, app, materials = self._deps.platform, self._deps.app, view.need(Materials)
+        new = planned(self._deps, new=platform.addons(app), new_url=platform.app(app).web_url or "")
+        require(set(materials.copied) - set(new.from_addons), new.values, materials)
+        return new.values
 
     def probe(self, view: View, tell: Tell) -> ConfigSeen:
-        """Compare with what is set."""
-        return compare(self._wanted(), self._deps.platform.config_vars(self._deps.app))
+        """Compare with what is set. Raises CheckFailed when values that the plan counted on are not to be had."""
+        return compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app))
 
     def plan(self, seen: ConfigSeen, view: View) -> Action:
         """Nothing to do when all are right."""
@@ -66,7 +80,7 @@ class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
 
     def apply(self, seen: ConfigSeen, view: View, tell: Tell) -> ConfigSet:
         """Set those that are not right."""
-        wanted = self._wanted()
+        wanted = self._wanted(view)
         self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.to_set})
         return ConfigSet(set=seen.to_set, kept=seen.right)
 
@@ -91,12 +105,14 @@ class Unsilence(DepsStep[ConfigSeen, Unsilenced]):
         """After the switch."""
         return None if view.get(Switched) else "mail is let out after the switch, not before"
 
-    def _wanted(self) -> Mapping[str, SecretStr]:
-        return planned(self._deps, new_url="").withheld
+    def _wanted(self, view: View) -> Mapping[str, SecretStr]:
+        materials, withheld = view.need(Materials), planned(self._deps, new_url="").withheld
+        require(set(materials.withheld), withheld, materials)
+        return withheld
 
     def probe(self, view: View, tell: Tell) -> ConfigSeen:
         """What is still withheld."""
-        return compare(self._wanted(), self._deps.platform.config_vars(self._deps.app))
+        return compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app))
 
     def plan(self, seen: ConfigSeen, view: View) -> Action:
         """Nothing to do when nothing was withheld."""
@@ -108,7 +124,7 @@ class Unsilence(DepsStep[ConfigSeen, Unsilenced]):
 
     def apply(self, seen: ConfigSeen, view: View, tell: Tell) -> Unsilenced:
         """Set them in one call."""
-        wanted = self._wanted()
+        wanted = self._wanted(view)
         self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.to_set})
         return Unsilenced(set=seen.to_set)
 

@@ -48,6 +48,13 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
             )
         if scope.in_place and not scope.old_answers:
             return Action("blocked", f"{scope.old_app} does not answer, so it cannot be rebuilt in place: --app NAME")
+        if scope.rows_there:
+            return Action(
+                "blocked",
+                f"{scope.old_app} still has a database with {plural(scope.rows_there, 'row')}: nothing is loaded over "
+                "it. If its content is wrong: uscdr recover db. To build a new place beside it: --app NAME without "
+                "--in-place-if-possible. An unfinished run is taken up with: uscdr runs resume",
+            )
         words = "; ".join(f"{name}: {fact}" for name, fact in self._facts(seen).items())
         approved = {"account": scope.account, "app": scope.new_app, "dump": seen.chosen.transfer_id,
                     "names": ", ".join(f"{r.name} -> {' '.join(r.values)}" for r in scope.records)}  # fmt: skip
@@ -65,7 +72,15 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
             "code": scope.code,
             "names moved": self._names(scope),
             "old place": "stopped, so that it neither writes nor mails" if scope.old_answers else "does not answer",
+            "time": self._time(),
         }
+
+    def _time(self) -> str:
+        """What the scenario is planned for, against what was promised."""
+        planned = sum(self._deps.config.scenarios[self._deps.request.scenario].budget.values())
+        promised = self._deps.config.objectives.rto
+        late = "; DNS and certificates alone may take longer than that" if planned > promised else ""
+        return f"planned for up to {age(planned)}, promised (RTO) {age(promised)}{late}"
 
     def _names(self, scope: InfraSeen) -> str:
         if not scope.hostnames:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from uscdr.engine.step import Action, Tell, View
@@ -9,7 +10,7 @@ from uscdr.errors import CheckFailed, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.postgres import TableDigest
 from uscdr.scenarios.deps import now
-from uscdr.scenarios.infra.material import KIT, choose_dump, dump_source
+from uscdr.scenarios.infra.material import DUMP, KIT, choose_dump, dump_source
 from uscdr.scenarios.results import ChosenBackup, Proof, Restored
 from uscdr.scenarios.results_infra import DatabaseReady
 from uscdr.scenarios.steps.base import DepsStep
@@ -40,13 +41,25 @@ class InfraChoose(DepsStep[ChosenBackup, ChosenBackup]):
 
 
 class InfraProve(Prove):
-    """The same proof as for a restore in place."""
+    """The same proof as for a restore in place, of a dump that may come from a kit."""
 
     slow: ClassVar[bool] = True
 
     def probe(self, view: View, tell: Tell) -> Proof:
-        """Wait for the proof that was begun when the dump was chosen."""
-        return self._deps.candidate.proof(dump_source(self._deps, view.need(ChosenBackup)), tell)
+        """Wait for the proof that was begun when the dump was chosen. Rows are counted as the blast radius is."""
+        proof = self._deps.candidate.proof(dump_source(self._deps, view.need(ChosenBackup)), tell)
+        volatile = self._deps.config.app.volatile_tables
+        return proof.model_copy(update={"rows": sum(one.rows for one in proof.tables if one.name not in volatile)})
+
+    def plan(self, seen: Proof, view: View) -> Action:
+        """As of any proof; by hand it begins where the dump comes from."""
+        action, chosen = super().plan(seen, view), view.get(ChosenBackup)
+        kept = chosen is not None and chosen.backup.startswith(KIT)
+        local = (f"createdb proof && pg_restore --no-owner --no-acl -d proof {DUMP}",)
+        return replace(action, calls=(), manual=local) if kept else action
+
+    def _app(self) -> str:
+        return self._deps.old_app
 
 
 class LoadSeen(Fact):
@@ -90,7 +103,9 @@ class InfraLoad(DepsStep[LoadSeen, Restored]):
             return Action("noop", f"the new database holds {proof.backup} already")
         if seen.rows:
             return Action(
-                "blocked", f"The new database holds {plural(seen.rows, 'row')} that are not the backup's: not touched."
+                "blocked",
+                f"The database of {self._deps.app} holds {plural(seen.rows, 'row')} that are not "
+                "the backup's: not touched. See who wrote them; if only its content is wrong: uscdr recover db",
             )
         words = f"{plural(proof.rows, 'row')} of {proof.backup} (SHA-256 {proof.sha256[:16]}…) into the empty database"
         return Action("change", words, (sql("pg_restore --single-transaction", changes=True),), self._manual())

@@ -7,7 +7,8 @@ from uscdr.models.heroku import AddOn
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.infra.config import NewConfig, new_config
 from uscdr.scenarios.infra.old import OldPlace
-from uscdr.scenarios.results_infra import InfraSeen, KeyTried, Materials
+from uscdr.scenarios.results import Proof
+from uscdr.scenarios.results_infra import KeyTried, Materials
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import plural, reads, sql
 
@@ -62,13 +63,16 @@ class InfraMaterials(DepsStep[Materials, Materials]):
             return Action(
                 "blocked",
                 f"{key} is not to be had ({seen.origin}): encrypted patients' data would be unreadable in the new "
-                "place. Nothing is created. Find the escrowed key, put it into the kit's place (uscdr kit build), "
-                "or name another kit: --kit",
+                "place. Nothing is created. Name a kit that holds it (uscdr kit list, --kit), or find who keeps the "
+                "escrowed key.",
                 calls,
             )
         if seen.missing:
             return Action(
-                "blocked", f"Required config variables are missing ({seen.origin}): {', '.join(seen.missing)}.", calls
+                "blocked",
+                f"Required config variables are missing ({seen.origin}): {', '.join(seen.missing)}. Name a kit that "
+                "holds them (--kit); what the application can do without, take off config.required in scenarios.yaml.",
+                calls,
             )
         words = f"{plural(len(seen.copied), 'variable')} copied from {seen.origin}"
         if seen.withheld:
@@ -79,6 +83,10 @@ class InfraMaterials(DepsStep[Materials, Materials]):
 MADE_BY_ADDONS = frozenset({"DATABASE_URL", "REDIS_URL"})
 
 
+NO_KEY = "there is no key to try"
+TRIED = "the key is tried on the proven backup before anything is created"
+
+
 class TryKey(DepsStep[KeyTried, KeyTried]):
     """The one failure that leaves every count right and every record unreadable."""
 
@@ -87,11 +95,14 @@ class TryKey(DepsStep[KeyTried, KeyTried]):
 
     def ready(self, view: View) -> str | None:
         """After the proof, which holds the backup open on this machine."""
-        return None if view.get(InfraSeen) else "the key is tried on the proven backup"
+        materials = view.get(Materials)
+        if materials is not None and not materials.has_key:
+            return NO_KEY
+        return None if materials is not None and view.get(Proof) else TRIED
 
     def foresee(self, waiting_for: str) -> Action:
         """The line of the plan while it waits."""
-        return Action("later", "the key is tried on the proven backup before anything is created")
+        return Action("later", waiting_for if waiting_for == NO_KEY else TRIED)
 
     def probe(self, view: View, tell: Tell) -> KeyTried:
         """Decrypt a sample on this machine."""

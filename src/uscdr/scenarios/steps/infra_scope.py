@@ -5,9 +5,10 @@ from __future__ import annotations
 from uscdr.engine.step import Action, Tell, View
 from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound, ProviderError
 from uscdr.models.dns import RecordSet
+from uscdr.models.heroku import AddOn
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.infra.old import OldPlace
-from uscdr.scenarios.infra.plans import Order, order, services
+from uscdr.scenarios.infra.plans import Order, left_out, order, services
 from uscdr.scenarios.results_infra import InfraSeen, Need
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import age, plural, reads
@@ -40,6 +41,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             new_app=self._deps.app,
             new_exists=self._exists(),
             in_place=self._deps.request.app is None,
+            rows_there=self._rows_there(old),
             knows=old.origin,
             kit=kit.kit if kit else "",
             kit_age=(now() - kit.card.created_at).total_seconds() if kit else None,
@@ -49,6 +51,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             buildpacks=(facts.buildpacks if facts else ()) or self._deps.config.recovery.buildpacks,
             plans=wanted.plans,
             replaced=wanted.replaced,
+            left_out=left_out(self._had(old), self._deps.config.recovery.addons),
             monthly_cents=wanted.cents,
             hostnames=hostnames,
             records=records,
@@ -57,7 +60,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             log_drains=tuple(drain.host for drain in facts.log_drains) if facts else (),
             commit=commit,
             code=code,
-            needs=self._needs(old, dns, code_there=code_there),
+            needs=self._needs(old, dns, Need(part="code", provider="source", possible=code_there, why=code)),
         )
 
     def _exists(self) -> bool:
@@ -69,6 +72,16 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             return True  # the account answered before: the name is another one's
         return True
 
+    def _rows_there(self, old: OldPlace) -> int:
+        """Only of an application that is rebuilt in place; one whose database is gone has none."""
+        if self._deps.request.app is not None or self._deps.target.heroku.database not in old.config:
+            return 0
+        try:
+            database = self._deps.database()
+            return sum(database.counts([table.name for table in database.tables()]).values())
+        except ProviderError:
+            return 0
+
     def _formation(self, old: OldPlace) -> dict[str, int]:
         """What ran in the old place; a stopped or unknown one gives way to what the configuration says."""
         known = {entry.type: entry.quantity for entry in old.facts.formation} if old.facts else {}
@@ -78,10 +91,12 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
         return {kind: 1 if kind in self._deps.config.recovery.single and n else n for kind, n in source.items()}
 
     def _order(self, old: OldPlace) -> Order:
-        had = [addon for addon in old.facts.addons if addon.app_name in ("", self._deps.old_app)] if old.facts else []
-        wanted = services(had, self._deps.config.recovery.addons)
-        sold = {service: self._deps.provisioning.plans(service) for service in wanted}
-        return order(had, self._deps.config.recovery.addons, sold)
+        configured = self._deps.config.recovery.addons
+        sold = {service: self._deps.provisioning.plans(service) for service in services(configured)}
+        return order(self._had(old), configured, sold)
+
+    def _had(self, old: OldPlace) -> list[AddOn]:
+        return [addon for addon in old.facts.addons if addon.app_name in ("", self._deps.old_app)] if old.facts else []
 
     def _hostnames(self, old: OldPlace) -> tuple[str, ...]:
         dns = self._deps.target.dns
@@ -100,24 +115,31 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
         return found, Need(part="switch of the domain", provider="dns", possible=True, why=by)
 
     def _code(self, old: OldPlace) -> tuple[str, str, bool]:
-        commit = old.facts.commit if old.facts else ""
-        held = self._deps.kit.source() if self._deps.kit else None
+        """Commit, where it comes from in words, and whether it can be had. Raises BadInput for an unknown --ref."""
+        named, commit = self._deps.request.ref, old.facts.commit if old.facts else ""
+        why = "no repository is configured"
         if self._deps.source is not None:
+            configured = self._deps.config.app.source
             try:
-                configured = self._deps.config.app.source
-                wanted = self._deps.request.ref or commit or (configured.ref if configured else "main")
-                found = self._deps.source.resolve(wanted)
+                found = self._deps.source.resolve(named or commit or (configured.ref if configured else "main"))
+            except NotFound as error:
+                if named:
+                    raise BadInput(
+                        f"The repository has no “{named}”.",
+                        why=error.message,
+                        next_action="Name a branch, tag or commit.",
+                    ) from error
+                why = error.message
             except (ProviderError, MachineError) as error:
                 why = error.message
             else:
                 return found, f"{found[:12]} from the repository", True
-        else:
-            why = "no repository is configured"
-        if held is not None and held.sha256:
+        held = self._deps.kit.source() if self._deps.kit else None
+        if held is not None and held.sha256 and (named is None or held.commit.startswith(named)):
             return held.commit, f"{held.commit[:12]} from the kit (the repository: {why})", True
-        return commit, f"not to be had: {why}", False
+        return named or commit, f"{named or 'the code'} is not to be had: {why}", False
 
-    def _needs(self, old: OldPlace, dns: Need, *, code_there: bool) -> tuple[Need, ...]:
+    def _needs(self, old: OldPlace, dns: Need, code: Need) -> tuple[Need, ...]:
         media = Need(part="media", provider="cloudinary", possible=True, why="stays where it is")
         if self._deps.media is not None:
             try:
@@ -128,7 +150,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
         return (
             Need(part="app, add-ons, build, domains", provider="heroku", possible=True, why="the account answers"),
             Need(part="config variables", provider=old.origin, possible=known, why=old.why),
-            Need(part="code", provider="source", possible=code_there),
+            code,
             media,
             dns,
         )
@@ -150,6 +172,7 @@ def _words(seen: InfraSeen) -> str:
     if seen.kit_age is not None:
         words.append(f"the kit is {age(seen.kit_age)} old")
     words += [*seen.replaced, seen.code]
+    words += [f"NOT ordered again, by hand if needed: {', '.join(seen.left_out)}"] if seen.left_out else []
     down = [need for need in seen.needs if not need.possible]
     words += [f"NOT POSSIBLE NOW: {need.part} (needs {need.provider}: {need.why})" for need in down]
     words.append(f"{len(seen.needs) - len(down)} of {plural(len(seen.needs), 'part')} can be done")

@@ -46,8 +46,11 @@ class Prove(DepsStep[Proof, Proof]):
         words += f"SHA-256 {seen.sha256[:16]}…"
         return Action("read", words, self._calls(), self._manual(seen.backup))
 
+    def _app(self) -> str:
+        return self._deps.app
+
     def _calls(self) -> tuple[Call, ...]:
-        app = self._deps.app
+        app = self._app()
         return (
             reads("POST", f"/client/v11/apps/{app}/transfers/…/actions/public-url"),
             reads("GET", "the signed link"),
@@ -55,6 +58,6 @@ class Prove(DepsStep[Proof, Proof]):
 
     def _manual(self, backup: str) -> tuple[str, ...]:
         return (
-            f"heroku pg:backups:download {backup} --app {self._deps.app} --output {backup}.dump",
+            f"heroku pg:backups:download {backup} --app {self._app()} --output {backup}.dump",
             f"createdb proof && pg_restore --no-owner --no-acl -d proof {backup}.dump",
         )

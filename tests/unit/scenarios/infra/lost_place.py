@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from fake_building import PlaceDeploys, PlaceProvisioning
+from fake_deploys import COMMITS, FakeSource
 from fake_kit import FakeKit, collected
 from fake_names import Names
 from fake_places import HOST, PlaceBackups, PlacePlatform, Places
@@ -60,6 +61,13 @@ class Loader(FakeLoader):
         whole.load(url, dump, progress)
 
 
+class Source(FakeSource):
+    """A repository that knows its commits by their full names, too."""
+
+    def resolve(self, ref: str) -> str:
+        return ref if ref in COMMITS.values() else super().resolve(ref)
+
+
 @dataclass
 class Recovery(Rehearsal):
     """A rehearsal over several applications, a zone and perhaps a kit."""
@@ -106,6 +114,7 @@ class Recovery(Rehearsal):
             dns=DnsPlace(zone=self.names, verifier=self.names) if self.names else None,
             kit=kit,
             old=OldLook(platform, provisioning, deploys, backups, kit),
+            source=Source(cast("World", places.old)),
             loader=Loader(places),
         )
 
@@ -120,6 +129,7 @@ class _Nobody:
 
 def alive(state: Path, **asked: Any) -> Recovery:
     """The old application runs, half lost at most; there is a kit."""
+    state.mkdir(parents=True, exist_ok=True)
     places = Places()
     request = Request("infra", **{"app": NEW, "kit": KIT, **asked})
     return Recovery(state, request=request, places=places, names=Names(places), kit=collected(places, state))

@@ -1,0 +1,205 @@
+"""`recover infra` over places in memory: what is shown, what is refused, what must never be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lost_place import Recovery, advice, alive, end_state, ended, lost, sent, without_database
+
+from fake_names import OLD
+from fake_places import HOST
+from rehearsal import Person
+from uscdr.errors import ExitCode
+from uscdr.models.dns import Caution
+from uscdr.vault.content import ConfigVars
+
+DONE, FAILED, CHECK, BAD, DECLINED = (
+    ExitCode.DONE, ExitCode.FAILED, ExitCode.CHECK_FAILED, ExitCode.BAD_INPUT, ExitCode.DECLINED,
+)  # fmt: skip
+NEW = "usc-pis-recovery"
+
+
+def summary(run: Recovery, step: str) -> str:
+    """What the newest plan says of one step."""
+    lines = run.events("plan.ready")[-1]["steps"]
+    return str(next(line["summary"] for line in lines if line["id"] == step))
+
+
+@pytest.mark.parametrize("case", [lost, alive, without_database])
+def test_a_dry_run_writes_nothing_and_prints_a_phrase_that_then_confirms(case: object, quick: Path) -> None:
+    run: Recovery = case(quick)  # type: ignore[operator]
+    phrase = run.phrase()
+    assert run.places.writes == []
+    assert {"rows", "h", "old,", "move", HOST} <= set(phrase.split())
+    run.person = Person(interactive=False)
+    assert ended(run.begin(confirm=phrase)) == (DONE, "")
+
+
+def test_it_is_the_old_place_again_but_for_what_must_differ(quick: Path) -> None:
+    run = lost(quick)
+    assert ended(run.begin()) == (DONE, "")
+    end, kept = end_state(run), run.kit.variables.values if run.kit and run.kit.variables else {}
+    config = dict(end["config"])  # type: ignore[call-overload]
+    changed = {name for name, value in kept.items() if config.get(name) != value.get_secret_value()}
+    assert changed == {"DATABASE_URL", "REDIS_URL", "SITE_URL", "ALLOWED_HOSTS"}
+    assert config["PGP_ENCRYPTION_KEY"] == "key"
+    assert end["live"] == {name: dict(rows) for name, rows in run.places.old.dumps[1].tables.items()}
+    assert end["formation"] == {"web": 2, "worker": 3, "beat": 1}
+    assert end["wrongs"] == []
+    assert run.events("run.finished")[-1]["left"] == {}
+
+
+def test_no_value_of_the_config_is_in_the_journal(quick: Path) -> None:
+    run = lost(quick)
+    assert run.kit is not None
+    assert run.kit.variables is not None
+    secret = {"SECRET_KEY": "canary-4711", "GMAIL_REFRESH_TOKEN": "canary-4712"}
+    values = {**run.kit.variables.values, **{name: type(value)(secret[name]) for name in secret
+              for value in [run.kit.variables.values[name]]}}  # fmt: skip
+    run.kit.variables = ConfigVars(values=values)
+    assert ended(run.begin()) == (DONE, "")
+    assert run.places.apps[NEW].values["SECRET_KEY"] == "canary-4711"
+    assert "canary" not in run.journal_path.read_text()
+
+
+def test_of_a_place_that_lives_everything_is_stopped_before_anything_starts(quick: Path) -> None:
+    run = alive(quick)
+    run.places.old.one_offs = ["run.7"]
+    assert ended(run.begin()) == (DONE, "")
+    old = run.places.old
+    assert (old.maintenance, old.formation, old.one_offs) == (True, {"web": 0, "worker": 0, "beat": 0}, [])
+    assert old.hosts == []
+    assert run.places.wrongs == set()
+    held = run.events("step.succeeded")[-1]["result"]["holds"]
+    assert any("heroku-postgresql" in one for one in held)
+    assert run.events("run.finished")[-1]["left"] == {
+        "old application": "usc-pis is in maintenance mode: users are shut out of it"
+    }
+
+
+def test_a_record_that_somebody_changed_stops_the_switch_with_both_values(quick: Path) -> None:
+    run = lost(quick)
+    names = run.names
+    assert names is not None
+    other = OLD.model_copy(update={"values": ("elsewhere.example",)})
+
+    def crash(seq: int, moment: str) -> None:
+        if sent(run, "load") and names.held[HOST] == OLD:
+            names.put(other)
+
+    run.crash = crash
+    code, words = ended(run.begin())
+    assert code is CHECK
+    assert "old-target.dns.example" in words
+    assert "elsewhere.example" in words
+    assert sent(run, "swap") == []
+    assert names.held[HOST] == other
+    assert "GMAIL_CLIENT_ID" not in run.places.apps[NEW].values
+    run.crash = lambda seq, moment: None
+    names.put(OLD)
+    assert ended(run.resume()) == (DONE, "")
+    assert len(sent(run, "create_app")) == len(sent(run, "start_build")) == 1
+
+
+def test_a_zone_that_only_a_person_edits_is_shown_and_watched(quick: Path) -> None:
+    run = lost(quick)
+    assert run.names is not None
+    run.names.writable, run.names.by_hand = False, True
+    assert ended(run.begin()) == (DONE, "")
+    assert sent(run, "swap") == []
+    assert any("at the provider: " in event["text"] for event in run.events("note"))
+    assert run.places.wrongs == set()
+
+
+def test_a_switch_counts_only_when_every_server_says_so(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uscdr.scenarios.steps.dns_switch.SEEN_LIMIT", 0.0)
+    run = lost(quick)
+    assert run.names is not None
+    run.names.lame = True
+    assert ended(run.begin())[0] is ExitCode.UNKNOWN
+    assert ended(run.resume())[0] is ExitCode.UNKNOWN
+    assert "GMAIL_CLIENT_ID" not in run.places.apps[NEW].values
+    run.names.lame = False
+    assert ended(run.resume()) == (DONE, "")
+    assert len(sent(run, "swap")) == 1
+
+
+def test_cautions_of_the_domain_are_lines_of_the_plan(quick: Path) -> None:
+    run = lost(quick)
+    assert run.names is not None
+    run.names.warnings = (Caution(name=HOST, what="CAA forbids it", so="no certificate will be issued"),)
+    run.begin(dry_run=True)
+    assert "CAA forbids it" in summary(run, "preflight")
+
+
+def test_an_addon_that_fails_is_ordered_again_by_a_resumed_run(quick: Path) -> None:
+    run = lost(quick)
+    run.places.addon_doom = ["deprovisioned"]
+    ending = run.begin()
+    assert ended(ending)[0] is FAILED
+    assert "uscdr runs resume" in advice(ending)
+    assert ended(run.resume()) == (DONE, "")
+    place = run.places.apps[NEW]
+    assert [one.state for one in place.addons] == ["deprovisioned", "provisioned", "provisioned"]
+    assert end_state(run)["wrongs"] == []
+
+
+@pytest.mark.parametrize("doom", ["build_doom", "release_doom"])
+def test_a_build_or_release_that_fails_is_made_again_by_a_resumed_run(quick: Path, doom: str) -> None:
+    run = lost(quick)
+
+    def crash(seq: int, moment: str) -> None:
+        if sent(run, "load") and not sent(run, "start_build"):
+            setattr(run.places.apps[NEW], doom, ["failed"])
+
+    run.crash = crash
+    ending = run.begin()
+    assert ended(ending)[0] is FAILED
+    assert "runs resume" in advice(ending)
+    assert sent(run, "add_domain") == []
+    run.crash = lambda seq, moment: None
+    assert ended(run.resume()) == (DONE, "")
+    assert len(sent(run, "start_build")) == 2
+    assert len(sent(run, "load")) == 1
+
+
+def test_a_certificate_that_fails_keeps_mail_and_workers_back(quick: Path) -> None:
+    run = lost(quick)
+    run.places.certificate = "failed"
+    code, words = ended(run.begin())
+    assert code is CHECK
+    assert "certs:auto:refresh" in words
+    place = run.places.apps[NEW]
+    assert (place.formation["beat"], "GMAIL_CLIENT_ID" in place.values) == (0, False)
+    assert run.events("run.finished")[-1]["left"] == {f"stopped in {NEW}": "beat, worker"}
+    run.places.certificate = "cert issued"
+    place.hosts = [one.model_copy(update={"acm_status": "pending"}) for one in place.hosts]
+    assert ended(run.resume()) == (DONE, "")
+
+
+def test_in_place_what_ran_before_the_first_attempt_runs_again_after_the_second(quick: Path) -> None:
+    run = without_database(quick)
+    run.places.faults["create_addon", 1] = "refused"
+    assert ended(run.begin())[0] is FAILED
+    assert not any(run.places.old.formation.values())
+    run.request = type(run.request)("infra", kit="newest", anew=True)
+    assert ended(run.begin()) == (DONE, "")
+    assert run.places.old.formation == {"web": 2, "worker": 3, "beat": 1}
+    assert not run.places.old.maintenance
+
+
+def test_in_place_users_stay_out_until_the_data_are_verified(quick: Path) -> None:
+    run = without_database(quick)
+    assert ended(run.begin()) == (DONE, "")
+    order = [event["step"] for event in run.events("step.succeeded")]
+    assert order.index("verify_data") < order.index("maintenance_off") < order.index("check_new")
+    assert order.index("load") < order.index("maintenance_off")
+
+
+def test_the_rows_of_the_phrase_are_those_that_are_compared(quick: Path) -> None:
+    run = lost(quick)
+    assert "52 rows" in run.phrase()  # without the sessions
+    assert ended(run.begin()) == (DONE, "")
+    results = {event["step"]: event["result"] for event in run.events("step.succeeded")}
+    assert results["prove"]["rows"] == results["verify_data"]["rows"] == 52
