@@ -74,7 +74,10 @@ class Library:
         return True
 
     def restore(self, asset: Asset | None, version_id: str | None) -> Asset | str:
-        """Bring back a version, the latest when none is named; or say in a word why not."""
+        """Bring back a version, the latest when none is named; or say in a word why not.
+
+        What came back is a version of its own, kept in the backup like the one it was taken from.
+        """
         versions = self.assets.versions(asset) if asset else []
         if asset is None or not versions:
             return "no_backup"
@@ -83,8 +86,11 @@ class Library:
             return "version_not_found"
         number = max(int(time.time()), asset.version + 1)
         with transaction(self.connection):
-            restored = replace(asset.put(wanted[-1]), version=number)
+            old = wanted[-1]
+            content = Version(number, old.bytes, old.etag, old.format, old.width, old.height)
+            restored = asset.put(content)
             self.assets.save(restored)
+            self.assets.back_up(restored, content)
             self._note("restore", asset.name)
         return restored
 
