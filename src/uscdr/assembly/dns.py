@@ -15,6 +15,9 @@ from uscdr.providers.ports.dns import Zone
 from uscdr.scenarios.deps import DnsPlace
 from uscdr.scenarios.model_targets import DnsTarget
 
+EDITING = frozenset({"infra", "dns"})
+"""Scenarios that edit the domain; all others do without its key."""
+
 
 def dns_place(job: Job, ports: Ports, around: Surroundings) -> DnsPlace | None:
     """What steps are given; None when the target has no domain."""
@@ -29,7 +32,8 @@ def dns_place(job: Job, ports: Ports, around: Surroundings) -> DnsPlace | None:
 
 def _zone(target: DnsTarget, job: Job, ports: Ports, around: Surroundings, verifier: DnsVerifier) -> Zone:
     key = job.place.dns_key
-    if target.adapter == "manual" or (key is None and job.dry_run):
+    only_looks = job.dry_run or job.request.scenario not in EDITING
+    if target.adapter == "manual" or (key is None and only_looks):
         return ManualZone(target.zone, verifier)
     if key is None:
         variable = "USCDR_CLOUDFLARE_TOKEN" if target.adapter == "cloudflare" else "USCDR_DNS_KEY"
