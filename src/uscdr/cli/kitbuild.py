@@ -16,6 +16,7 @@ from uscdr.cli import backups
 from uscdr.cli.context import Globals, state
 from uscdr.cli.kitlook import place_of
 from uscdr.cli.kitwords import Narrator, show_built
+from uscdr.cli.wishes import check_form
 from uscdr.errors import BadInput, ExitCode, UscdrError
 from uscdr.journal import runs
 from uscdr.place import Place
@@ -49,6 +50,7 @@ def build_kit(given: Globals, wanted: BuildOptions, *, as_json: bool) -> int:
     """Build, show what there is; 1 when something is missing."""
     if wanted.capture and wanted.backup:
         raise BadInput("--capture and --backup exclude each other.")
+    check_form("backup", wanted.backup)
     place = given.place()
     to = recipients(wanted.recipients or _standing_recipients(place.config.kit))
     store = LocalStore(wanted.to or place_of(place.config.kit))

@@ -18,11 +18,16 @@ FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
 
 def check_wishes(request: Request) -> None:
     """Raises BadInput for a release, backup, cloud or ref that can be none."""
-    for option, (form, words) in FORMS.items():
-        text = getattr(request, option)
-        if text is not None and not form.fullmatch(text):
-            raise BadInput(
-                f"--{option} “{text}” cannot be one.", why=words, next_action=f"Correct --{option}; nothing was called."
-            )
+    for option in FORMS:
+        check_form(option, getattr(request, option))
     if request.ref is not None:
         check(request.ref)
+
+
+def check_form(option: str, text: str | None) -> None:
+    """Raises BadInput for a text that cannot be what the option takes."""
+    form, words = FORMS[option]
+    if text is not None and not form.fullmatch(text):
+        raise BadInput(
+            f"--{option} “{text}” cannot be one.", why=words, next_action=f"Correct --{option}; nothing was called."
+        )

@@ -46,10 +46,12 @@ def build(
 
     Raises:
         ProviderError: the platform does not even say whose token this is; nothing was stored.
+        BadInput: the backup that was named is not there; nothing was stored.
         MachineError: this machine or the store failed; there is no kit, but media fetched so far stay.
         Interrupted: `stop` was set; the same.
     """
     account = sources.platform.account().email
+    dump.check_named(sources, wishes)
     with store.staging() as staging:
         writer = KitWriter(store, to, staging, new_kit_id(wishes.app))
         gathering = Gathering(sources, wishes, writer, work, tell, stop)

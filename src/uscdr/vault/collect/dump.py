@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from uscdr.errors import CheckFailed, Interrupted, MachineError, ProviderError
+from uscdr.errors import BadInput, CheckFailed, Interrupted, MachineError, NotFound, ProviderError
 from uscdr.models.heroku import Attachment, Download, Transfer, TransferState
 from uscdr.models.postgres import InvariantResult
 from uscdr.providers.ports.database import Database
-from uscdr.vault.collect.sources import Gaps, Gathering, Unavailable, in_words, missing, part_of, present
+from uscdr.vault.collect.sources import (
+    Gaps,
+    Gathering,
+    Sources,
+    Unavailable,
+    Wishes,
+    in_words,
+    missing,
+    part_of,
+    present,
+)
 from uscdr.vault.content import DumpFacts
 from uscdr.vault.manifest import Part
 
@@ -24,6 +35,28 @@ SERVER_VERSION = "PG Version"
 class _Chosen:
     attachment: Attachment
     transfer: Transfer
+
+
+def check_named(sources: Sources, wishes: Wishes) -> None:
+    """Raises BadInput for a named backup that there is not: another one, or none, is not what was wished.
+
+    A platform that does not answer is left to `collect`.
+    """
+    if wishes.backup is None or "dump" in wishes.without:
+        return
+    owner, found = wishes.app, None
+    try:
+        owner = sources.platform.database(wishes.app, wishes.database).owner_app_name or wishes.app
+        with suppress(NotFound):
+            found = sources.backups.transfer(owner, wishes.backup)
+    except ProviderError:
+        return
+    if found is None or not _is_whole(found):
+        raise BadInput(
+            f"There is no whole backup “{wishes.backup}” of {owner}.",
+            why="It failed, expired or is none." if found else "The platform does not know it.",
+            next_action="See: uscdr backup list. Or leave --backup out for the newest, or --without dump.",
+        )
 
 
 def collect(gathering: Gathering) -> Part:
