@@ -5,34 +5,19 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import badoptions
 from . import mutations as mutate
+from .cases import BAD, DECLINED, FAILED, LIMIT, Case, message, one, ran
+from .escrow import escrow
 from .kill import RECOVER
-from .product import HUNG, PROGRAM, Ended, Product, environment
+from .product import PROGRAM, Ended, Product, environment
 from .stand import Stand
 from .tally import Tally
 
-BAD, FAILED, DECLINED = 2, 3, 4
-_LIMIT = 60.0  # seconds
 _BIG = "A" * 100_000
 _TARGETED = ("--target", "sandbox")
-LONGEST_MESSAGE = 4000
-"""Characters of stderr, beyond which a message is not one that a person reads."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One command. `codes` are those that are right; `shell` wraps it, for streams a person may close."""
-
-    name: str
-    arguments: Sequence[str]
-    codes: tuple[int, ...]
-    env: dict[str, str] = field(default_factory=dict)
-    shell: str = ""
-    spoken: bool = True
 
 
 def run(stand: Stand, tally: Tally, *, mutations: int, seed: int) -> None:
@@ -40,8 +25,11 @@ def run(stand: Stand, tally: Tally, *, mutations: int, seed: int) -> None:
     product = stand.case("input")
     phrase = stand.phrase("none")
     groups = (credentials(stand, phrase), confirmations(), options(), streams(), state_places(stand))
-    for case in (one for group in groups for one in group):
-        _one(stand, tally, product, case)
+    for case in (case for group in groups for case in group):
+        one(stand, tally, product, case)
+    made = escrow(stand)
+    for case in badoptions.cases(stand, made):
+        one(stand, tally, product, case)
     _configurations(stand, tally, product, mutations, seed)
     _big_files(stand, tally, product)
     _full_disk(stand, tally, phrase)
@@ -180,45 +168,6 @@ def state_places(stand: Stand) -> list[Case]:
     ]
 
 
-def _one(stand: Stand, tally: Tally, product: Product, case: Case) -> None:
-    mark = stand.mark()
-    ended = _run(product, case)
-    wrong = ended.complaints(*case.codes)
-    if case.spoken and ended.code != 0:
-        wrong += _message(ended)
-    if stand.writes(mark):
-        wrong.append(f"{len(stand.writes(mark))} writes in the audit")
-    tally.case(case.name[:80], wrong=wrong)
-    tally.leak(case.name[:80], [f"output: {hit}" for hit in stand.canaries.found(ended.text.encode(errors="replace"))])
-
-
-def _message(ended: Ended) -> list[str]:
-    """One message, of a length that is read, without anything that moves the cursor."""
-    wrong = []
-    if ended.err.count("Error:") + ended.err.count("Error\n") != 1 and "Usage:" not in ended.err:
-        wrong.append(f"{ended.err.count('Error:')} messages")
-    if len(ended.err) > LONGEST_MESSAGE:
-        wrong.append(f"a message of {len(ended.err)} characters")
-    if any(character in ended.err for character in "\x1b\x07\u202e"):
-        wrong.append("foreign control characters were shown")
-    return wrong
-
-
-def _run(product: Product, case: Case) -> Ended:
-    env = {**product.env, "USCDR_STATE_DIR": str(product.state), **case.env}
-    command: list[str] = [PROGRAM, *case.arguments]
-    if case.shell:
-        command = ["/bin/sh", "-c", f'"$0" "$@" {case.shell}', *command]
-    try:
-        done = subprocess.run(
-            command, env=env, cwd=product.state.parent, stdin=subprocess.DEVNULL, capture_output=True, check=False,
-            timeout=_LIMIT,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return Ended(HUNG, "", "")
-    return Ended(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
-
-
 def _aside(stand: Stand) -> Path:
     """Not where commands are given: a scenarios.yaml there would be everybody's."""
     directory = stand.root / "configurations"
@@ -232,12 +181,14 @@ def _configurations(stand: Stand, tally: Tally, product: Product, count: int, se
     for name, text in [*mutate.by_hand(), *mutate.at_random(count, random.Random(seed))]:
         config.write_bytes(text)
         calls = len(stand.audit())
-        ended = _run(product, Case(name, ("--config", str(config), *RECOVER, "--confirm", "x"), (BAD,)))
-        wrong = [*ended.complaints(BAD), *_message(ended)]
+        ended = ran(product, Case(name, ("--config", str(config), *RECOVER, "--confirm", "x"), (BAD,)))
+        wrong = [*ended.complaints(BAD), *message(ended)]
         if "scenarios.yaml" not in ended.err:
             wrong.append("the file is not named: " + ended.last())
         if len(stand.audit()) != calls:
             wrong.append("something was called")
+        if mutate.PRIVATE in ended.text:
+            wrong.append("a private key was repeated")
         tally.case(f"scenarios.yaml {name}", wrong=wrong)
 
 
@@ -246,7 +197,7 @@ def _big_files(stand: Stand, tally: Tally, product: Product) -> None:
     config = _aside(stand)
     config.write_text("version: 1\n# " + "x" * 10_000_000 + "\n")
     for name, path in (("of 10 MB", str(config)), ("that is a directory", str(stand.root))):
-        _one(stand, tally, product, Case(f"scenarios.yaml {name}", ("--config", path, "runbook"), (BAD, FAILED)))
+        one(stand, tally, product, Case(f"scenarios.yaml {name}", ("--config", path, "runbook"), (BAD, FAILED)))
 
 
 def _full_disk(stand: Stand, tally: Tally, phrase: str) -> None:
@@ -258,7 +209,7 @@ def _full_disk(stand: Stand, tally: Tally, phrase: str) -> None:
         done = subprocess.run(
             ["/bin/bash", "-c", limited, "bash", PROGRAM, *RECOVER, "--confirm", phrase],
             env={**environment(), "USCDR_STATE_DIR": str(product.state)}, cwd=stand.root,
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_LIMIT, check=False,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT, check=False,
         )  # fmt: skip
         ended = Ended(done.returncode, done.stdout, done.stderr)
         wrong = ended.complaints(FAILED)
@@ -286,7 +237,7 @@ def _tiny_disk(stand: Stand, tally: Tally, phrase: str) -> None:
     try:
         (product.state / "sandbox").symlink_to(stand.home / "sandbox")
         mark = stand.mark()
-        ended = _run(product, Case("tmpfs", (*RECOVER, "--confirm", phrase), (FAILED,)))
+        ended = ran(product, Case("tmpfs", (*RECOVER, "--confirm", phrase), (FAILED,)))
         wrong = ended.complaints(FAILED)
         if any(one["path"].endswith("/restores") for one in stand.writes(mark)):
             wrong.append("a restore was sent although the disk was full")

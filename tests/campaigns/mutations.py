@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 _FIXED = frozenset(
     [
@@ -35,9 +37,24 @@ _FIXED = frozenset(
         "heroku",
         "cloudinary",
         "dns",
+        "media",
+        "prefix",
+        "tag",
+        "references",
+        "recovery",
+        "buildpacks",
+        "addons",
+        "silenced",
+        "own_address",
+        "hosts",
+        "key",
+        "single",
+        "canaries",
     ]
 )
 """Keys of the format itself, not names that a person chooses."""
+PRIVATE = "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ"
+"""The form of a private key; it must not be repeated in the refusal."""
 _TEXT = (Path(__file__).parents[2] / "scenarios.yaml").read_text()
 
 
@@ -50,6 +67,24 @@ def for_target(heroku: Mapping[str, str], app: str, ca_file: str) -> str:
         for name, one in (("real", "usc-pis"), ("elsewhere", app))
     )
     return _TEXT.replace("targets:\n", "targets:\n" + both, 1)
+
+
+def whole_target(contract: Mapping[str, Any]) -> str:
+    """The packaged configuration with a target `real` that has everything: platform, media, domain."""
+    heroku, media, dns = contract["heroku"], contract["cloudinary"], contract["dns"]
+    addresses = ("api_url", "data_url", "status_url")
+    target = {
+        "heroku": {"app": heroku["app"], **{name: heroku[name] for name in addresses}},
+        "cloudinary": {name: media[name] for name in ("cloud", "api_url", "delivery_url", "status_url")},
+        "dns": {
+            "adapter": "rfc2136", "zone": dns["zone"], "hostnames": [dns["hostname"]], "server": dns["server"],
+            "port": dns["port"], "key_name": dns["key_name"], "algorithm": dns["algorithm"],
+            "name_servers": list(dns["name_servers"]),
+        },
+        "web": contract["web_url"],
+        "ca_file": contract["ca_file"],
+    }  # fmt: skip
+    return _TEXT.replace("targets:\n", f"targets:\n  real: {json.dumps(target)}\n", 1)
 
 
 def _swap(old: str, new: str) -> bytes:
@@ -89,6 +124,47 @@ def by_hand() -> list[tuple[str, bytes]]:
         ("billion laughs", _laughs()),
         ("deep nesting", b"version: " + b"[" * 5000),
         ("merge key to nothing", _swap("version: 1", "version: 1\n<<: 3")),
+        *_of_places(),
+        *_of_steps(),
+    ]
+
+
+def _of_places() -> list[tuple[str, bytes]]:
+    """Mistakes in what says where media, domain, kit and the new place are."""
+    dns, canary = "dns: {adapter: manual, zone: usc-pis.example}", "encrypted: first_name_enc, plain: first_name"
+    column = "{column: file_uploads_uploadedfile.file}"
+    return [
+        ("unknown DNS adapter", _swap(dns, "dns: {adapter: bind, zone: usc-pis.example}")),
+        ("rfc2136 without a server", _swap(dns, "dns: {adapter: rfc2136, zone: usc-pis.example}")),
+        ("hostname of another zone", _swap(dns, dns[:-1] + ", hostnames: [www.other.example]}")),
+        ("hostname with an empty label", _swap(dns, dns[:-1] + ", hostnames: [www..usc-pis.example]}")),
+        ("DNS port 0", _swap(dns, dns[:-1] + ", port: 0}")),
+        ("a key in the file", _swap(dns, dns[:-1] + ", key: c2VjcmV0LXNlY3JldA==}")),
+        ("a secret of the media service", _swap("{cloud: usc-pis}", "{cloud: usc-pis, api_secret: not-here}")),
+        ("media prefix as a list", _swap("prefix: media/", "prefix: [media/]")),
+        ("a column without a table", _swap(column, "{column: file}")),
+        ("a column with SQL in it", _swap(column, '{column: "a.b; DROP TABLE x"}')),
+        ("unknown kind of media", _swap(column, column[:-1] + ", resource_type: pdf}")),
+        ("silenced as a text", _swap("silenced: [GMAIL_CLIENT_ID, ", "silenced: GMAIL_CLIENT_ID #")),
+        ("canary without its plain column", _swap(canary, "encrypted: first_name_enc")),
+        ("backup hour 25", _swap("  hosts: ALLOWED_HOSTS", "  backup_hour: 25")),
+        ("recipients as a text", _swap("version: 1", "version: 1\nkit: {recipients: age1x}")),
+        ("a private key as recipient", _swap("version: 1", f"version: 1\nkit: {{recipients: [{PRIVATE}]}}")),
+        ("kit.to as a list", _swap("version: 1", "version: 1\nkit: {to: [a]}")),
+    ]
+
+
+def _of_steps() -> list[tuple[str, bytes]]:
+    """Mistakes in the steps of the scenarios."""
+    manual = '      - {use: manual, with: {instruction: "heroku run python manage.py %s"}}\n      - {use: media.look}'
+    step = "      - {use: media.look}"
+    return [
+        ("a forbidden command", _swap(step, manual % "restore_campaign_images")),
+        ("another forbidden command", _swap(step, manual % "deleteorphanedmedia --noinput")),
+        ("an instruction without words", _swap(step, "      - {use: manual}")),
+        ("an add-on without a name", _swap("with: {service: heroku-redis}", "with: {}")),
+        ("a part that there is not", _swap("with: {part: beat}", "with: {part: all}")),
+        ("the same step twice", _swap(step, f"{step}\n{step}")),
     ]
 
 
