@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from . import badinput, breaks, dryrun, faults, kill, leaks, second_app, torn, wrong_backups
+from . import badinput, breaks, dryrun, faults, kill, kill_scenes, leaks, second_app, torn, wrong_backups
 from .stand import Stand, standing, take_all_down
 from .tally import Tally, say
 
@@ -31,7 +31,8 @@ class Scale:
     """Of the campaigns whose cases are drawn: after that no more are, and the line says so."""
 
 
-SCALES = {"small": Scale(20, 60, 120, 24, {"kill": 7, "faults": 16}), "full": Scale(300, 1500, 2000, 400, {})}
+_SMALL: dict[str, float] = {"kill": 7, "faults": 9, "kill-app": 5, "kill-media": 3, "kill-infra": 5}
+SCALES = {"small": Scale(20, 60, 120, 24, _SMALL), "full": Scale(300, 1500, 2000, 400, {})}
 Campaign = Callable[[Stand, Tally], None]
 
 
@@ -46,11 +47,17 @@ def campaigns(scale: Scale, seed: int) -> dict[str, Campaign]:
         "leaks": leaks.run,
         "backups": wrong_backups.run,
         "journal": partial(torn.run, count=scale.tears, seed=seed),
+        "kill-app": partial(kill_scenes.run, make=kill_scenes.application, count=scale.kills, seed=seed),
+        "kill-media": partial(kill_scenes.run, make=kill_scenes.media, count=scale.kills, seed=seed),
+        "kill-infra": partial(kill_scenes.run, make=kill_scenes.infrastructure, count=scale.kills, seed=seed),
     }
 
 
-LANES = (("faults",), ("kill", "breaks", "leaks", "backups", "journal", "dry-run", "input", "other-app"))
-"""Each lane has a sandbox of its own; most of a recovery is waiting."""
+LANES = (
+    ("faults", "kill-app", "kill-media", "kill-infra"),
+    ("kill", "breaks", "leaks", "backups", "journal", "dry-run", "input", "other-app"),
+)
+"""Each lane has a sandbox of its own; most of a recovery is waiting. `kill-infra` ends its lane's application."""
 
 
 def _lane(names: Sequence[str], known: dict[str, Campaign], tallies: dict[str, Tally]) -> None:

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .product import PROGRAM, Ended, Product, Running, journal_lines
@@ -36,15 +37,13 @@ class Cut:
         return f"{signal.Signals(self.number).name}@{when}"
 
 
-def cuts(count: int, duration: float, chance: random.Random) -> list[tuple[Cut, ...]]:
+def cuts(count: int, duration: float, chance: random.Random, *, records: int = _RECORDS) -> list[tuple[Cut, ...]]:
     """`count` cases: moments and record boundaries, single and double, and the milder signals."""
     cases: list[tuple[Cut, ...]] = []
     for index in range(count):
         moment = Cut(signal.SIGKILL, seconds=chance.uniform(0.0, duration))
-        boundary = Cut(signal.SIGKILL, records=1 + (index * _RECORDS // max(1, count) + chance.randrange(4)) % _RECORDS)
-        mild = Cut(
-            (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)[index % 3], records=3 + chance.randrange(_RECORDS - 6)
-        )
+        boundary = Cut(signal.SIGKILL, records=1 + (index * records // max(1, count) + chance.randrange(4)) % records)
+        mild = Cut((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)[index % 3], records=3 + chance.randrange(records - 6))
         twice = (Cut(signal.SIGKILL, seconds=chance.uniform(1.0, duration)), moment)
         cases.append(((moment,), (boundary,), (boundary,), (mild,), twice)[index % 5])
     return cases
@@ -79,13 +78,14 @@ def one_case(stand: Stand, tally: Tally, plan: tuple[Cut, ...]) -> None:
     command = [*RECOVER, "--confirm", phrase]
     for cut in plan:
         running = product.start(*command)
-        wrong += _cut_off(product, running, cut)
+        wrong += cut_off(product, running, cut)
         command = ["runs", "resume"]
     wrong += resume(product, phrase)
     finish(stand, tally, product, mark, name, wrong)
 
 
-def _cut_off(product: Product, running: Running, cut: Cut) -> list[str]:
+def cut_off(product: Product, running: Running, cut: Cut) -> list[str]:
+    """Stop one process at its moment; complaints about how it ended."""
     begun = time.monotonic()
     before = journal_lines(product.state)
 
@@ -102,14 +102,14 @@ def _cut_off(product: Product, running: Running, cut: Cut) -> list[str]:
     return ended.complaints(INTERRUPTED, 0)
 
 
-def resume(product: Product, phrase: str) -> list[str]:
+def resume(product: Product, phrase: str, command: Sequence[str] = RECOVER) -> list[str]:
     """Resume; with nothing to resume the run ended before its journal or after its end."""
     ended = product.run("runs", "resume")
     if ended.code != NOTHING_TO_RESUME:
         return ended.complaints(0)
     if _done(product):
         return []
-    return product.run(*RECOVER, "--confirm", phrase).complaints(0)
+    return product.run(*command, "--confirm", phrase).complaints(0)
 
 
 def _done(product: Product) -> bool:

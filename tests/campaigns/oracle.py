@@ -58,7 +58,12 @@ def connection(url: str) -> dict[str, str]:
 
 def live(url: str) -> Content:
     """The database at `url`, now. Raises CalledProcessError when it cannot be read."""
-    return _parse(_run(["pg_dump", "--no-owner", "--no-acl"], connection(url)))
+    return _parse(text(url))
+
+
+def text(url: str) -> str:
+    """The same as one script: it holds patients' data and stays in memory."""
+    return _run(["pg_dump", "--no-owner", "--no-acl"], connection(url))
 
 
 def stored(dump: Path) -> Content:

@@ -180,12 +180,13 @@ class Stand:
         """What is not as it was before the disaster. Waits for what settles by itself."""
         until = time.monotonic() + _SETTLES
         while True:
-            found = [*self._platform(), *self.differences(), *self._left_by_processes()]
+            found = [*self.platform(), *self.differences(), *self.left_by_processes()]
             if not found or time.monotonic() > until:
                 return found
             time.sleep(_LOOK)
 
-    def _platform(self) -> list[str]:
+    def platform(self) -> list[str]:
+        """Formation, maintenance mode and dynos that are not as they should be."""
         formation = {one["type"]: one["quantity"] for one in self.api("GET", f"/apps/{self.app}/formation")}
         found = [] if formation == self.formation else [f"formation is {formation}"]
         if self.api("GET", f"/apps/{self.app}")["maintenance"]:
@@ -195,7 +196,7 @@ class Stand:
             found.append(f"dynos up: {running}")
         return found
 
-    def _left_by_processes(self) -> list[str]:
+    def left_by_processes(self) -> list[str]:
         """Scratch files, and processes of a scratch server, of any case."""
         scratch = [str(path.relative_to(self.root)) for path in self.root.glob("*/scratch/*")]
         mark = str(self.root).encode()
