@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,6 +21,8 @@ MOST_BYTES = 2_000_000
 MOST_VALUES = 50_000
 """Keys and values with every alias written out: a few lines of aliases can stand for more than any memory holds."""
 DEEPEST = 40
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+"""Written as an escape; line feeds and tabs may stand in a query."""
 _BROKEN = (YAMLError, ValueError, TypeError, AttributeError, LookupError, AssertionError, NotImplementedError)
 """What the parser raises for values that it recognises and cannot make, such as the 45th of a month."""
 
@@ -135,10 +138,20 @@ class _Copier:
                 f"aliases stand for more than {MOST_VALUES:,} values or for themselves, or it is nested too deeply",
             )
         if isinstance(node, dict):
+            self._refuse_control(node, node.items())
             return {str(key): self.copy(value, depth + 1) for key, value in node.items()}
         if isinstance(node, list):
+            self._refuse_control(node, enumerate(node))
             return [self.copy(item, depth + 1) for item in node]
         return _scalar(node)
+
+    def _refuse_control(self, node: Any, items: Iterable[tuple[Any, Any]]) -> None:  # noqa: ANN401 - a YAML tree
+        """An escape may make a NUL, which no path, name, address or query may hold."""
+        for key, value in items:
+            if any(isinstance(text, str) and CONTROL.search(text) for text in (key, value)):
+                # a key that was merged in with `<<` has no place of its own here
+                line, column = (node.lc.data or {}).get(key, (node.lc.line, node.lc.col))[-2:]
+                _refuse(self._path, (line + 1, column + 1), "this text holds a control character")
 
 
 def _scalar(node: Any) -> Any:  # noqa: ANN401 - a YAML tree
