@@ -25,6 +25,7 @@ from uscdr.session import surroundings
 from uscdr.ui.console import Output
 from uscdr.ui.errors import render_error
 
+RESUME = "runs resume"
 APP_NAME = re.compile(r"[a-z][a-z0-9-]{1,28}[a-z0-9]")
 
 
@@ -124,9 +125,12 @@ def _same_place(place: Place, key: str) -> Place:
 
 
 def _farewell(ending: Ending, run: str, output: Output) -> int:
+    journal = read(state() / "runs" / run / NAME)
     if not output.json_lines:
-        journal = read(state() / "runs" / run / NAME)
         output.say(summarise(build(journal.records, last_hash=journal.last_hash), journal=str(journal.path)))
     if ending.error is not None:
         render_error(ending.error, output)
+        summary, advice = runs.summarize(journal), ending.error.next_action
+        if summary.wrote and runs.resumable(summary) and RESUME not in advice and not output.json_lines:
+            output.warn(f"Then:  uscdr {RESUME}")
     return int(ending.code)

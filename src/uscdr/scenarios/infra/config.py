@@ -43,8 +43,9 @@ def _adapted(name: str, value: SecretStr, recovery: Recovery, old_url: str, new_
     text = value.get_secret_value()
     if name in recovery.own_address and old_url and _host(text) == _host(old_url):
         return SecretStr(new_url.rstrip("/"))
-    if name == recovery.hosts and new_url and not _lists(text, _host(new_url)):
-        return SecretStr(f"{text},{_host(new_url)}" if text else _host(new_url))
+    bare = _host(new_url).partition(":")[0]  # a list of allowed hosts knows no ports
+    if name == recovery.hosts and new_url and not _lists(text, bare):
+        return SecretStr(f"{text},{bare}" if text else bare)
     return value
 
 
@@ -53,8 +54,7 @@ def _host(url: str) -> str:
     return split.netloc.lower()
 
 
-def _lists(hosts: str, host: str) -> bool:
-    """Whether a list of allowed hosts has this one, by name or by a leading dot; ports do not count."""
-    bare = host.partition(":")[0]
+def _lists(hosts: str, bare: str) -> bool:
+    """Whether a list of allowed hosts has this one, by name or by a leading dot."""
     listed = [entry.strip().lower() for entry in hosts.split(",")]
     return any(entry in ("*", bare) or (entry.startswith(".") and bare.endswith(entry)) for entry in listed)

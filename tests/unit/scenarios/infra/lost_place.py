@@ -75,6 +75,7 @@ class Recovery(Rehearsal):
     places: Places = field(default_factory=Places)
     names: Names | None = None
     kit: FakeKit | None = None
+    without_repository: bool = False
 
     def __post_init__(self) -> None:
         self.world = cast("World", self.places.any)
@@ -114,7 +115,7 @@ class Recovery(Rehearsal):
             dns=DnsPlace(zone=self.names, verifier=self.names) if self.names else None,
             kit=kit,
             old=OldLook(platform, provisioning, deploys, backups, kit),
-            source=Source(cast("World", places.old)),
+            source=None if self.without_repository else Source(cast("World", places.old)),
             loader=Loader(places),
         )
 
