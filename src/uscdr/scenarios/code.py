@@ -18,6 +18,8 @@ class CodeSeen:
     migrations: tuple[str, ...] | None = None
     ref: str = ""
     ref_commit: str = ""
+    ref_migrations: tuple[str, ...] | None = None
+    """Those of what a redeploy would deploy."""
     words: str = ""
 
 
@@ -31,10 +33,11 @@ def see_code(deps: Deps, running: Release | None, tell: Tell) -> CodeSeen:
         tell.progress("asking the source repository")
         ref_commit = deps.source.resolve(ref)
         migrations = deps.source.archive(commit, deps.work).migrations if commit else None
+        later = migrations if ref_commit == commit else deps.source.archive(ref_commit, deps.work).migrations
     except (ProviderError, MachineError) as error:
         return CodeSeen(commit=commit, ref=ref, words=f"the source is not to be had: {error.message}")
     runs = f"{commit[:12]} is deployed, " if commit else "what is deployed is not known, "
-    return CodeSeen(commit, migrations, ref, ref_commit, f"{runs}{ref} is {ref_commit[:12]}")
+    return CodeSeen(commit, migrations, ref, ref_commit, later, f"{runs}{ref} is {ref_commit[:12]}")
 
 
 def commit_of(deps: Deps, slug_id: str | None) -> str:

@@ -46,6 +46,8 @@ class AppSeen(Fact):
     """What is deployed, as far as the platform says."""
     pending: tuple[str, ...] | None = None
     """Migrations of the deployed code that the database lacks; None when it is not known."""
+    ref_pending: tuple[str, ...] | None = None
+    """The same for what a redeploy would deploy."""
     ref: str = ""
     ref_commit: str = ""
     """What a redeploy would deploy."""

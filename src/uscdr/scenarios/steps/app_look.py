@@ -45,6 +45,7 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
             database_answers=answers,
             commit=code.commit,
             pending=missing_migrations(code.migrations, applied),
+            ref_pending=missing_migrations(code.ref_migrations, applied),
             ref=code.ref,
             ref_commit=code.ref_commit,
             source=code.words,

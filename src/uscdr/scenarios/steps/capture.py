@@ -173,9 +173,9 @@ class CaptureBefore(Capture[BeforeCapture]):
         return None if view.get(DataProbed) else "captured before migrations, unless surely none is pending"
 
     def plan(self, seen: CaptureSeen, view: View) -> Action:
-        """Skipped when it is known that no migration is pending."""
+        """Skipped when it is known that nothing is pending, neither now nor for a redeploy that may follow."""
         app = view.get(AppSeen)
-        if app is not None and app.pending == () and view.need(Remedy).what == "rollback":
+        if app is not None and app.pending == app.ref_pending == () and view.need(Remedy).what == "rollback":
             return Action("skip", "no capture: no migration is pending")
         if seen.running:
             return Action("blocked", f"Transfer {seen.running} is still running; wait for its end.")

@@ -1,0 +1,42 @@
+"""A capture before migrations is left out only when surely none is pending, in what runs and in what may follow."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from uscdr.engine.step import View
+from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.results_app import AppSeen, Remedy
+from uscdr.scenarios.steps.base import NoParams
+from uscdr.scenarios.steps.capture import CaptureBefore, CaptureSeen
+
+
+class _App:
+    app = "usc-pis"
+
+
+def _action(pending: Any, later: Any, what: Any) -> str:
+    view = View(thorough=False)
+    view.remember(AppSeen(maintenance=False, releases=(), current=3, pending=pending, ref_pending=later))
+    view.remember(Remedy(what=what, why="it crashed"))
+    step = CaptureBefore("before", cast("Deps", _App()), NoParams())
+    seen = CaptureSeen(addon_id="a", owner_app="usc-pis", newest_transfer=1, reachable=True)
+    return step.plan(seen, view).kind
+
+
+@pytest.mark.parametrize(
+    ("pending", "later", "what", "kind"),
+    [
+        ((), (), "rollback", "skip"),
+        ((), ("patients.0003_phone",), "rollback", "change"),
+        (("patients.0003_phone",), (), "rollback", "change"),
+        ((), None, "rollback", "change"),
+        (None, (), "rollback", "change"),
+        ((), (), "migrate", "change"),
+        ((), (), "redeploy", "change"),
+    ],
+)
+def test_when_it_is_left_out(pending: Any, later: Any, what: Any, kind: str) -> None:
+    assert _action(pending, later, what) == kind
