@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: drill test check conformance campaigns bench clean
+.PHONY: drill drills test check conformance campaigns bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -13,6 +13,11 @@ $(STAMP): pyproject.toml constraints.txt
 
 drill: $(STAMP)          ## the main job: a database disaster on the sandbox, recovered and reported
 	$(BIN)/uscdr drill db
+
+drills: $(STAMP)         ## the other disasters: application, media, infrastructure
+	$(BIN)/uscdr drill app
+	$(BIN)/uscdr drill media
+	$(BIN)/uscdr drill infra
 
 test: $(STAMP)           ## unit, golden and sandbox tests
 	$(BIN)/python -m pytest -q
