@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
+from . import leaks_places
 from .canaries import Canaries, Watch
 from .kill import RECOVER, finish
 from .product import Ended
@@ -34,6 +35,7 @@ def run(stand: Stand, tally: Tally) -> None:
     for flags in ((), ("--json",), ("--verbose",), ("--quiet",)):
         _recovery(stand, tally, flags, account)
     _bad_data(stand, tally)
+    leaks_places.run(tally)
 
 
 def planted(stand: Stand) -> Canaries:

@@ -1,0 +1,127 @@
+"""Canaries where the other scenarios look: config, logs, names of files, keys of the domain, media and kit."""
+
+from __future__ import annotations
+
+import os
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+import cloudinary.uploader
+import psycopg
+
+from .canaries import Canaries, Watch
+from .escrow import Escrow, escrow
+from .product import Ended, Product
+from .stand import Stand, phrase_of, standing
+from .tally import Tally
+
+PERSON = "Zyxolina Quovadis"
+FILE = "uploads/Zyxolina_Quovadis_xray"
+LOST = "uploads/Kanarienvogel_Xanthippe_scan"
+CONFIG = "zq7-canary-of-the-config-x81"
+HIDDEN = {
+    "person in a log line": PERSON,
+    "name of a file": FILE,
+    "name of a lost file": LOST,
+    "config variable": CONFIG,
+}
+ON = ("--target", "sandbox")
+LOOKS = (("runs", "show"), ("runs", "report"), ("--json", "runs", "report"), ("--verbose", "runs", "show"))
+
+
+def run(tally: Tally) -> None:
+    """On a sandbox of its own: its application is gone at the end."""
+    with standing("--patients", "30") as stand:
+        _plant(stand)
+        made = escrow(stand)
+        _escrow(stand, tally, made)
+        _recovery(stand, tally, ("app", "bad-release"), ())
+        _recovery(stand, tally, ("media", "half-backed-up"), ("--kit", f"{made.place}:newest"), made)
+        _recovery(stand, tally, ("infra", "app-gone"), ("--kit", f"{made.place}:newest"), made)
+        tally.leak("the kits themselves", _below(stand.canaries, made.place))
+
+
+def _plant(stand: Stand) -> None:
+    contract = stand.contract
+    account = contract["cloudinary"]["accounts"][0]
+    secrets = {f"media secret {one['cloud']}": one["api_secret"] for one in contract["cloudinary"]["accounts"]}
+    secrets |= {"DNS key": contract["dns"]["key"], "Cloudflare token": contract["dns"]["cloudflare"]["token"]}
+    stand.canaries.spellings |= Canaries({**HIDDEN, **secrets}).spellings
+    stand.api("PATCH", f"/apps/{stand.app}/config-vars", {"CANARY_OF_THE_CLINIC": CONFIG})
+    cloudinary.uploader.upload(
+        b"\x89PNG\r\n\x1a\n" + os.urandom(2000), public_id=f"media/{FILE}", resource_type="image", tags=["media"],
+        cloud_name=account["cloud"], api_key=account["api_key"], api_secret=account["api_secret"],
+        upload_prefix=contract["cloudinary"]["api_url"],
+    )  # fmt: skip
+    with psycopg.connect(stand.database(), autocommit=True) as connection:
+        for name in (f"{FILE}.png", f"{LOST}.png"):
+            connection.execute(_POINT, (name, name))
+
+
+_POINT = """
+UPDATE file_uploads_uploadedfile SET file = %s
+WHERE id = (SELECT min(id) FROM file_uploads_uploadedfile WHERE file NOT LIKE 'uploads/Z%%' AND file <> %s)
+"""
+
+
+def _escrow(stand: Stand, tally: Tally, made: Escrow) -> None:
+    """Building and checking a kit, in words and as JSON."""
+    product = stand.case("kit")
+    to, key = ("--to", str(made.place)), ("--identity", str(made.identity))
+    commands = [
+        ("--verbose", *ON, "kit", "build", *to, "--recipient", made.recipient),
+        ("--json", *ON, "kit", "build", *to, "--recipient", made.recipient),
+        *(("kit", what, *to) for what in ("list", "check", "card")),
+        *((*flags, "kit", "check", *to, *key) for flags in ((), ("--json",), ("--verbose",))),
+    ]
+    ended = {" ".join(command[:4]): product.run(*command) for command in commands}
+    wrong = [f"{name}: {what}" for name, one in ended.items() for what in one.complaints(0)]
+    tally.case("kit", wrong=wrong)
+    _judge(stand, tally, product, "kit", ended)
+
+
+def _recovery(
+    stand: Stand, tally: Tally, damage: tuple[str, str], options: tuple[str, ...], made: Escrow | None = None
+) -> None:
+    scenario, how = damage
+    unseen = _be_logged(stand)
+    stand.errand("sandbox", "break", scenario, "--how", how)
+    product = stand.case(scenario)
+    command = (*ON, "recover", scenario, *options)
+    env = {"USCDR_AGE_IDENTITY": str(made.identity)} if made else {}
+    asked = product.run(*command, "--dry-run", env=env)
+    running = product.start("--verbose", *command, "--confirm", phrase_of(asked), env=env)
+    with Watch(running.process.pid, stand.canaries) as watch:
+        ended = running.wait()
+    # exit 1: one file is in no copy, and the scenario says so
+    wrong = [*unseen, *asked.complaints(0), *ended.complaints(0, 1)]
+    tally.leak(f"recover {scenario}", sorted(hit for hit in watch.hits if not hit.startswith("environ of uscdr:")))
+    again = product.run("--json", *command, "--dry-run", "--new", env=env)
+    outputs = {"dry run": asked, "recovery": ended, "dry run as JSON": again}
+    outputs |= {" ".join(look): product.run(*look) for look in LOOKS}
+    tally.case(f"recover {scenario}", wrong=wrong)
+    _judge(stand, tally, product, f"recover {scenario}", outputs)
+
+
+def _be_logged(stand: Stand) -> list[str]:
+    """The router writes the path of a request into the log; said when it did not."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    address = f"{stand.contract['web_url'].rstrip('/')}/api/patients/{PERSON.replace(' ', '%20')}/"
+    for _ in range(3):
+        with suppress(OSError):
+            opener.open(address, timeout=10).close()
+    with opener.open(stand.api("POST", f"/apps/{stand.app}/log-sessions", {"lines": 500})["logplex_url"]) as log:
+        return [] if PERSON.encode() in log.read() else ["the canary is not in the log"]
+
+
+def _judge(stand: Stand, tally: Tally, product: Product, name: str, outputs: dict[str, Ended]) -> None:
+    found = [f"{said}: {hit}" for said, one in outputs.items() for hit in stand.canaries.found(one.text.encode())]
+    tally.leak(name, found)
+    tally.leak(name, stand.done_with(product))
+
+
+def _below(canaries: Canaries, root: Path) -> list[str]:
+    """In files, and in their names."""
+    named = [f"a file's name: {hit}" for path in root.rglob("*") for hit in canaries.found(str(path).encode())]
+    return [*named, *canaries.in_files(root)]
