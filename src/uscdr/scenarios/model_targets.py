@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -28,11 +29,17 @@ class CloudinaryTarget(Fact):
     status_url: str = "https://status.cloudinary.com"
 
 
+LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+"""RFC 1035, with the underscore that service names use. Other letters are written as `xn--…`."""
+LONGEST_NAME = 253
+
+
 def _host(text: str) -> str:
-    """A host name in lower case without its final dot. Raises ValueError."""
+    """A host name in lower case without its final dot; its first label may be `*`. Raises ValueError."""
     name = text.lower().rstrip(".")
-    if not name or any(not part or len(part) > 63 for part in name.split(".")):  # noqa: PLR2004 - RFC 1035, a label
-        raise ValueError(f"{text!r} is no host name")
+    first, *others = name.split(".")
+    if len(name) > LONGEST_NAME or not all(LABEL.fullmatch(part) for part in (*others, "x" if first == "*" else first)):
+        raise ValueError(f"{text!r} is no host name (letters beyond a-z are written as xn--…)")
     return name
 
 
@@ -61,6 +68,8 @@ class DnsTarget(Fact):
     def _complete(self) -> DnsTarget:
         if self.adapter == "rfc2136" and not (self.server and self.key_name):
             raise ValueError("rfc2136 needs server and key_name")
+        if len(set(self.hostnames)) < len(self.hostnames):
+            raise ValueError("a hostname stands twice")
         outside = [name for name in self.hostnames if name != self.zone and not name.endswith("." + self.zone)]
         if outside:
             raise ValueError(f"not in the zone {self.zone}: {', '.join(outside)}")

@@ -51,6 +51,12 @@ def test_the_packaged_file_and_the_small_one_load(tmp_path: Path) -> None:
     assert loaded.digest != load(packaged()).digest
 
 
+def _hostname(names: str) -> Callable[[str], str]:
+    listed = ", ".join(repr(name.strip()) for name in names.split(","))
+    dns = f"\n    dns: {{adapter: manual, zone: c.d, hostnames: [{listed}]}}"
+    return lambda text: text.replace("    heroku: {app: usc-pis}", "    heroku: {app: usc-pis}" + dns)
+
+
 CASES: list[tuple[str, Callable[[str], str], str, list[str]]] = [
     (
         "unknown key",
@@ -171,6 +177,20 @@ CASES: list[tuple[str, Callable[[str], str], str, list[str]]] = [
     ),
     ("an escaped bell in a key", lambda s: s + '"\\a": 1\n', "14:", ["control character"]),
     ("half a character", lambda s: s + 'kit: {to: "\\ud800"}\n', "14:", []),
+    *(
+        (f"a hostname {name}", _hostname(name), "7:", words)
+        for name, words in (
+            ("a b.c.d", ["no host name"]),
+            ("ü.c.d", ["no host name", "xn--"]),
+            ("-a.c.d", ["no host name"]),
+            ("a..c.d", ["no host name"]),
+            ("x.*.c.d", ["no host name"]),
+            (f"{'a' * 64}.c.d", ["no host name"]),
+            (f"{'a.' * 130}c.d", ["no host name"]),
+            ("www.c.e", ["not in the zone"]),
+            ("www.c.d, WWW.c.d.", ["twice"]),
+        )
+    ),
     ("hour 24", lambda s: s + "recovery: {backup_hour: 24}\n", "14:12", ["23"]),
     ("NUL", lambda s: s.replace("usc-pis}", "usc\x00pis}", 1), "3:16", []),
     ("a control character", lambda s: s.replace("usc-pis}", "usc\x1bpis}", 1), "3:16", []),
@@ -214,6 +234,14 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing.yaml", tmp_path / "nothing.yaml" / "below"):
         with pytest.raises(ConfigError, match="cannot be read"):
             load(path)
+
+
+@pytest.mark.parametrize("name", ["c.d", "www.c.d", "*.c.d", "_acme.www.c.d", "xn--bcher-kva.c.d", "WWW.c.d."])
+def test_these_are_hostnames(tmp_path: Path, name: str) -> None:
+    (tmp_path / "s.yaml").write_text(_hostname(name)(SMALL))
+    dns = load(tmp_path / "s.yaml").config.targets["production"].dns
+    assert dns is not None
+    assert dns.hostnames == (name.lower().rstrip("."),)
 
 
 def test_anchors_and_merges_may_be_used(tmp_path: Path) -> None:

@@ -74,6 +74,9 @@ def first_usable(
     return None
 
 
+PORTS = 1 << 16
+
+
 def parse_server(text: str, *, port: int = 53) -> NameServer:
     """`192.0.2.1`, `192.0.2.1:5353` or `[2001:db8::1]:5353`; `ConfigError` for anything else."""
     address, given = text.strip(), ""
@@ -85,12 +88,20 @@ def parse_server(text: str, *, port: int = 53) -> NameServer:
         address, _, given = address.partition(":")
     try:
         shown = str(ip_address(address))
-        return NameServer(host=shown, address=shown, port=int(given) if given else port)
+        return NameServer(host=shown, address=shown, port=_port(given) if given else port)
     except ValueError:
         raise ConfigError(
             f"{text!r} is no address of a name server.",
             next_action="Give it as an address, or address:port, in the target's `dns` part.",
         ) from None
+
+
+def _port(text: str) -> int:
+    """Raises ValueError for what no socket takes."""
+    port = int(text)
+    if not 0 < port < PORTS:
+        raise ValueError(text)
+    return port
 
 
 def has_route(server: NameServer) -> bool:

@@ -108,7 +108,9 @@ def test_an_ipv6_address_needs_no_brackets_without_a_port() -> None:
     assert parse_server("2001:db8::1").address == "2001:db8::1"
 
 
-@pytest.mark.parametrize("text", ["ns1.example.org", "192.0.2.1:port", "", "[2001:db8::1"])
+@pytest.mark.parametrize(
+    "text", ["192.0.2.1:0", "192.0.2.1:65536", "ns1.example.org", "192.0.2.1:port", "", "[2001:db8::1"]
+)
 def test_what_is_no_server(text: str) -> None:
     with pytest.raises(ConfigError):
         parse_server(text)
