@@ -147,6 +147,8 @@ class Places:
     """How certificates end once DNS points here."""
     pointing: Callable[[str], str] = lambda host: ""
     """Where DNS says a hostname points."""
+    on_look: Callable[[], None] = lambda: None
+    """Called after every call: time passes."""
     wrongs: set[str] = field(default_factory=set)
     """What must never be: two beats, mail before the switch."""
 
@@ -175,6 +177,7 @@ class Places:
 
     def look(self) -> None:
         """After every call: is anything so that must never be?"""
+        self.on_look()
         beating = [place.name for place in self.apps.values() if place.formation.get("beat")]
         if len(beating) > 1:
             self.wrongs.add("two beats")

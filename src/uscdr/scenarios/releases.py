@@ -33,6 +33,19 @@ def await_release(deps: Deps, release_id: str, tell: Tell) -> Release:
     return ended
 
 
+def await_quiet(deps: Deps, tell: Tell) -> None:
+    """Wait until no release is pending: its release phase would write into what is loaded meanwhile."""
+    patience = Patience("the pending release", RELEASE_LIMIT, f"heroku releases --app {deps.app}")
+
+    def look() -> list[Release]:
+        pending = [release for release in deps.platform.releases(deps.app, limit=5) if release.status == "pending"]
+        if pending:
+            tell.progress(f"waiting for the release phase of v{pending[0].version} to end")
+        return pending
+
+    until(look, lambda pending: not pending, patience, deps.stop)
+
+
 def web_states(deps: Deps, version: int, tell: Tell) -> str:
     """Wait until every web dyno of the release is up or crashed; their states in words."""
     wanted = next((p.quantity for p in deps.platform.formation(deps.app) if p.type == "web"), 0)

@@ -134,6 +134,8 @@ class AddonReady(Fact):
     id: str
     name: str
     plan: str
+    ordered: bool = False
+    """Whether this run ordered it: then nobody's data are in it."""
 
 
 class DatabaseReady(AddonReady):

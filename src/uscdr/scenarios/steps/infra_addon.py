@@ -102,12 +102,12 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
     def apply(self, seen: AddonSeen, view: View, tell: Tell) -> AddonReady:
         """Order it, unless one is on its way, and wait until it can be used."""
         if seen.there:
-            return self._awaited(seen.there[0], tell)
+            return self._awaited(seen.there[0], tell, ordered=False)
         ordered = self._deps.provisioning.create_addon(self._deps.app, seen.plan)
         tell.accepted(ordered.id)
-        return self._awaited(ordered.id, tell)
+        return self._awaited(ordered.id, tell, ordered=True)
 
-    def _awaited(self, addon_id: str, tell: Tell) -> AddonReady:
+    def _awaited(self, addon_id: str, tell: Tell, *, ordered: bool) -> AddonReady:
         app = self._deps.app
         patience = Patience(f"the add-on of {self._service}", READY_LIMIT, f"heroku addons --app {app}")
 
@@ -127,7 +127,7 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
                 provider="heroku",
                 next_action="See: heroku status. To order a new one and go on: uscdr runs resume",
             )
-        return self.result(id=ended.id, name=ended.name, plan=ended.plan)
+        return self.result(id=ended.id, name=ended.name, plan=ended.plan, ordered=ordered)
 
     def unchanged(self, seen: AddonSeen, view: View) -> AddonReady:
         """It was there."""
@@ -150,7 +150,7 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
 
     def adopt(self, provider_id: str, seen: AddonSeen, view: View, tell: Tell) -> AddonReady:
         """Wait for the one that was found."""
-        return self._awaited(provider_id, tell)
+        return self._awaited(provider_id, tell, ordered=True)
 
     def confirm_effect(self, result: AddonReady, view: View, tell: Tell) -> str:
         """Its variable is there."""

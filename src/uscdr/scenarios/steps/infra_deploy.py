@@ -23,6 +23,8 @@ class DeploySeen(Fact):
     running: str
     """The commit that runs; only in place."""
     version: int | None
+    failed: bool
+    """Whether a release after that one failed, so that it runs with an older config."""
     builds: tuple[str, ...]
     pending: int
     migrations: tuple[str, ...]
@@ -52,11 +54,13 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
         applied = {f"{one.app}.{one.name}" for one in self._deps.database().migrations()}
         pending = tuple(name for name in code.migrations if name not in applied)
         builds = self._deps.deploys.builds(self._deps.app)
-        current = next((r for r in self._deps.platform.releases(self._deps.app) if r.current and r.slug_id), None)
+        releases = self._deps.platform.releases(self._deps.app)
+        current = next((r for r in releases if r.current and r.slug_id), None)
         return DeploySeen(
             commit=commit,
             running=next((b.commit for b in builds if current and b.slug_id == current.slug_id), ""),
             version=current.version if current else None,
+            failed=bool(releases) and releases[0].status == "failed",
             builds=tuple(build.id for build in builds),
             pending=self._deps.platform.builds_pending(self._deps.app),
             migrations=pending,
@@ -67,7 +71,7 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
         return [rule for rule in self._deps.config.app.dangerous_migrations if fnmatchcase(name, rule.name)]
 
     def plan(self, seen: DeploySeen, view: View) -> Action:
-        """Nothing to do in place when that commit runs."""
+        """Nothing to do in place when that commit runs with the config of now."""
         if seen.dangerous:
             return Action(
                 "blocked",
@@ -76,7 +80,7 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
             )
         if seen.pending:
             return Action("blocked", "Another build of this application is under way.")
-        if seen.running == seen.commit:
+        if seen.running == seen.commit and not seen.failed:
             return Action("noop", f"{seen.commit[:12]} runs already as v{seen.version}")
         words = f"{seen.commit[:12]} is built and released"
         if seen.migrations:

@@ -11,6 +11,7 @@ from uscdr.models.base import Fact
 from uscdr.models.postgres import TableDigest
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.infra.material import DUMP, KIT, choose_dump, dump_source
+from uscdr.scenarios.releases import await_quiet
 from uscdr.scenarios.results import ChosenBackup, Proof, Restored
 from uscdr.scenarios.results_infra import DatabaseReady
 from uscdr.scenarios.steps.base import DepsStep
@@ -86,7 +87,8 @@ class InfraLoad(DepsStep[LoadSeen, Restored]):
         return Action("later", waiting_for, (sql("pg_restore --single-transaction", changes=True),), self._manual())
 
     def probe(self, view: View, tell: Tell) -> LoadSeen:
-        """Empty, or the dump's content already?"""
+        """Empty, or the dump's content already? In place a release phase may still be filling it."""
+        await_quiet(self._deps, tell)
         database = self._deps.database()
         tables = [table.name for table in database.tables()]
         digests = database.digests(tables)
@@ -97,17 +99,19 @@ class InfraLoad(DepsStep[LoadSeen, Restored]):
         )
 
     def plan(self, seen: LoadSeen, view: View) -> Action:
-        """Never over other rows."""
+        """Never over other rows, unless only a release phase can have written them."""
         proof = view.need(Proof)
         if seen.equal:
             return Action("noop", f"the new database holds {proof.backup} already")
-        if seen.rows:
+        if seen.rows and not view.need(DatabaseReady).ordered:
             return Action(
                 "blocked",
                 f"The database of {self._deps.app} holds {plural(seen.rows, 'row')} that are not "
                 "the backup's: not touched. See who wrote them; if only its content is wrong: uscdr recover db",
             )
-        words = f"{plural(proof.rows, 'row')} of {proof.backup} (SHA-256 {proof.sha256[:16]}…) into the empty database"
+        words = f"{plural(proof.rows, 'row')} of {proof.backup} (SHA-256 {proof.sha256[:16]}…) into the new database"
+        if seen.rows:
+            words += f", over {plural(seen.rows, 'row')} that the release phase wrote there"
         return Action("change", words, (sql("pg_restore --single-transaction", changes=True),), self._manual())
 
     def _manual(self) -> tuple[str, ...]:

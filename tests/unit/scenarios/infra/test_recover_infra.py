@@ -203,3 +203,29 @@ def test_the_rows_of_the_phrase_are_those_that_are_compared(quick: Path) -> None
     assert ended(run.begin()) == (DONE, "")
     results = {event["step"]: event["result"] for event in run.events("step.succeeded")}
     assert results["prove"]["rows"] == results["verify_data"]["rows"] == 52
+
+
+def test_in_place_a_release_phase_is_waited_for_and_what_it_wrote_is_replaced(quick: Path) -> None:
+    """Attaching a database releases: the release phase fills it before the data are there."""
+    run = without_database(quick)
+    place = run.places.old
+
+    def crash(seq: int, moment: str) -> None:
+        if sent(run, "create_addon") and place.releases[0].version == 9:
+            place.live.tables["patients_patient"] = {1: 99}
+            pending = {"id": "r2", "version": 10, "status": "pending", "current": False}
+            place.releases.insert(0, place.releases[0].model_copy(update=pending))
+
+    run.crash = crash
+    run.places.on_look = lambda: _end_release(run)
+    assert ended(run.begin()) == (DONE, "")
+    assert place.live.tables["patients_patient"] == run.places.old.dumps[1].tables["patients_patient"]
+
+
+def _end_release(run: Recovery) -> None:
+    """A pending release ends some looks later."""
+    releases = run.places.old.releases
+    if releases and releases[0].status == "pending" and run.places.calls["releases"] > 3:
+        assert not sent(run, "load")
+        releases[0] = releases[0].model_copy(update={"status": "succeeded", "current": True})
+        releases[1] = releases[1].model_copy(update={"current": False})
