@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from uscdr.models.base import Fact
 from uscdr.models.postgres import CanaryColumn
+from uscdr.scenarios.model_targets import AppName
+
+PLAN = re.compile(r"[a-z0-9][a-z0-9-]*(?::[a-z0-9][a-z0-9.-]*)?")
+
+
+def _plan(text: str) -> str:
+    """`service:plan`. Raises ValueError."""
+    if not PLAN.fullmatch(text):
+        raise ValueError(f"{text!r} is no add-on; write service:plan")
+    return text
+
+
+AddonPlan = Annotated[str, AfterValidator(_plan)]
 
 
 class Recovery(Fact):
     """How `recover infra` builds the new place. What the old app or the kit knows comes before these defaults."""
 
-    app: str = "usc-pis-recovery"
+    app: AppName = "usc-pis-recovery"
     buildpacks: tuple[str, ...] = ("heroku/nodejs", "heroku/python")
     """Used when neither the old app nor the kit says."""
-    addons: tuple[str, ...] = ("heroku-postgresql:essential-0", "heroku-redis:mini")
+    addons: tuple[AddonPlan, ...] = ("heroku-postgresql:essential-0", "heroku-redis:mini")
     """Plans to order when the old plan is not sold any more, by service."""
     silenced: tuple[str, ...] = ("GMAIL_CLIENT_ID", "GMAIL_CLIENT_SECRET", "GMAIL_REFRESH_TOKEN")
     """Withheld from the copy until the switch: a copy with live mail values writes to real patients."""

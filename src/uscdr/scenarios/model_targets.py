@@ -4,19 +4,43 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
 from uscdr.models.base import Fact
 
+APP = re.compile(r"[a-z0-9][a-z0-9-]{1,35}")
+"""A name, or the id that stands for it."""
+
+
+def _app(text: str) -> str:
+    """The name of an application at the platform. Raises ValueError."""
+    if not APP.fullmatch(text):
+        raise ValueError(f"{text!r} is no application's name: a-z, digits and hyphens")
+    return text
+
+
+def _address(text: str) -> str:
+    """An http or https address with a host. Raises ValueError."""
+    split = urlsplit(text)
+    if split.scheme not in ("http", "https") or not split.hostname or not text.isprintable() or " " in text:
+        raise ValueError(f"{text!r} is no address; write https://…")
+    _ = split.port  # raises ValueError for what is none
+    return text
+
+
+AppName = Annotated[str, AfterValidator(_app)]
+Address = Annotated[str, AfterValidator(_address)]
+
 
 class HerokuTarget(Fact):
     """Where the platform is."""
 
-    app: str
-    api_url: str = "https://api.heroku.com"
-    data_url: str = "https://api.data.heroku.com"
-    status_url: str = "https://status.heroku.com"
+    app: AppName
+    api_url: Address = "https://api.heroku.com"
+    data_url: Address = "https://api.data.heroku.com"
+    status_url: Address = "https://status.heroku.com"
     database: str = "DATABASE_URL"
 
 
@@ -24,9 +48,9 @@ class CloudinaryTarget(Fact):
     """Where the media are. The key and its secret come from the environment, the app's config or the kit."""
 
     cloud: str
-    api_url: str = "https://api.cloudinary.com"
-    delivery_url: str = "https://res.cloudinary.com"
-    status_url: str = "https://status.cloudinary.com"
+    api_url: Address = "https://api.cloudinary.com"
+    delivery_url: Address = "https://res.cloudinary.com"
+    status_url: Address = "https://status.cloudinary.com"
 
 
 LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -60,7 +84,7 @@ class DnsTarget(Fact):
     port: Annotated[int, Field(ge=1, le=65535)] = 53
     key_name: str | None = None
     algorithm: str = "hmac-sha256"
-    api_url: str = "https://api.cloudflare.com"
+    api_url: Address = "https://api.cloudflare.com"
     name_servers: tuple[str, ...] = ()
     """`address:port` of every authoritative server, where they cannot be found by asking: tests and sandboxes."""
 
@@ -82,6 +106,6 @@ class Target(Fact):
     heroku: HerokuTarget
     cloudinary: CloudinaryTarget | None = None
     dns: DnsTarget | None = None
-    web: str | None = None
+    web: Address | None = None
     """The address to check the application at; default: what the platform says."""
     ca_file: str | None = None
