@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from uscdr.engine.step import Action, Tell, View
 from uscdr.engine.wait import Patience, until
-from uscdr.errors import CheckFailed, CredentialsRefused, NotFound
+from uscdr.errors import CheckFailed, Conflict, CredentialsRefused, NotFound
 from uscdr.models.base import Fact
 from uscdr.models.provision import Domain
 from uscdr.scenarios.results import ApplicationChecked
 from uscdr.scenarios.results_infra import (
+    AppMade,
     CertificatesOn,
     CertificatesSeen,
     DomainsBound,
@@ -81,8 +82,20 @@ class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
         for name in left.missing:
             if name in left.held_by_old:
                 provisioning.remove_domain(self._deps.old_app, name)
-            provisioning.add_domain(self._deps.app, name)
+            self._take(name, view)
         return self._targets(view, tell)
+
+    def _take(self, name: str, view: View) -> None:
+        try:
+            self._deps.provisioning.add_domain(self._deps.app, name)
+        except Conflict as error:
+            made = view.get(AppMade)
+            raise Conflict(
+                error.message, provider=error.provider, status=error.status, why=error.why,
+                next_action=f"Its owner removes it: heroku domains:remove {name} --app THE_OTHER_APP. If that "
+                "is out of reach: a ticket at https://help.heroku.com, with proof that the domain is yours. Until then "
+                f"the new place answers at {made.web_url if made else 'its own address'}. Then: uscdr runs resume",
+            ) from error  # fmt: skip
 
     def _targets(self, view: View, tell: Tell) -> DomainsBound:
         wanted = view.need(InfraSeen).hostnames
@@ -180,7 +193,7 @@ class AwaitCertificates(DepsStep[CertificatesSeen, CertificatesSeen]):
 
         def look() -> tuple[Domain, ...]:
             found = [d for d in _custom(self._deps.provisioning.domains(self._deps.app)) if d.hostname in names]
-            tell.progress(", ".join(f"{domain.hostname}: {domain.acm_status}" for domain in found))
+            tell.progress(", ".join(f"{domain.hostname}: {_state(domain)}" for domain in found))
             return tuple(found)
 
         ended = until(look, _settled, patience, self._deps.stop)

@@ -146,9 +146,11 @@ def test_a_hostname_that_another_app_holds_is_said_and_can_be_gone_on_from(quick
     run.places.apps["stranger"], stranger.hosts = stranger, run.places.old.hosts
     stranger.formation = {}
     run.places.old.hosts = []
-    code, words = ended(run.begin())
-    assert code is FAILED
-    assert HOST in words
+    ending = run.begin()
+    assert ended(ending)[0] is FAILED
+    assert HOST in ended(ending)[1]
+    assert "help.heroku.com" in advice(ending)
+    assert "usc-pis-recovery.example" in advice(ending)
     assert sent(run, "swap") == []
     stranger.hosts = []
     assert ended(run.resume()) == (DONE, "")
