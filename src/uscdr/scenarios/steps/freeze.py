@@ -8,7 +8,7 @@ from pydantic import ConfigDict
 
 from uscdr.engine.step import Action, Tell, View
 from uscdr.engine.wait import Patience, until
-from uscdr.errors import CheckFailed, OutcomeUnknown
+from uscdr.errors import CheckFailed, OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Dyno
 from uscdr.scenarios.deps import Deps
@@ -28,7 +28,12 @@ class ReleaseGuard(DepsStep[Quiet, Quiet]):
     def probe(self, view: View, tell: Tell) -> Quiet:
         """Look until no release and no build is under way."""
         patience = Patience("the pending release or build", RELEASE_LIMIT, f"heroku releases --app {self._deps.app}")
-        until(lambda: self._pending(tell), lambda what: not what, patience, self._deps.stop)
+        try:
+            until(lambda: self._pending(tell), lambda what: not what, patience, self._deps.stop)
+        except OutcomeUnknown as unknown:
+            if isinstance(unknown.__cause__, ProviderError):  # a refusal: nothing of ours was sent, nothing is unknown
+                raise unknown.__cause__ from None
+            raise
         newest = self._deps.platform.releases(self._deps.app, limit=1)
         return Quiet(release=newest[0].version if newest else None)
 
