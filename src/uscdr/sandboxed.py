@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from uscdr.errors import BadInput
 from uscdr.models.media import MediaAccount
 from uscdr.models.postgres import Invariant
 from uscdr.place import Place
@@ -17,6 +18,8 @@ from uscdr.scenarios.model import Config, ConfigManifest, HttpCheck, Source
 from uscdr.scenarios.model_targets import CloudinaryTarget, DnsTarget, HerokuTarget, Target
 
 SANDBOX = "sandbox"
+ADAPTERS = ("rfc2136", "cloudflare", "manual")
+"""How the sandbox's domain may be edited."""
 Facts = Mapping[str, Any]
 
 
@@ -61,8 +64,11 @@ def _target(facts: Facts, env: Mapping[str, str], *, clinic: bool) -> Target:
 
 def _dns(facts: Facts, env: Mapping[str, str]) -> DnsTarget:
     """Edited as the environment says, by dynamic update otherwise."""
+    adapter = env.get("USCDR_SANDBOX_DNS") or "rfc2136"
+    if adapter not in ADAPTERS:
+        raise BadInput(f"USCDR_SANDBOX_DNS is “{adapter}”.", next_action=f"One of: {', '.join(ADAPTERS)}.")
     return DnsTarget(
-        adapter=env.get("USCDR_SANDBOX_DNS", "rfc2136"),  # type: ignore[arg-type]  # the model says what is allowed
+        adapter=adapter,  # type: ignore[arg-type]  # one of ADAPTERS
         zone=facts["zone"],
         hostnames=(facts["hostname"],),
         server=facts["server"],
