@@ -13,7 +13,7 @@ from uscdr.scenarios.deps import now
 from uscdr.scenarios.infra.material import DUMP, KIT, choose_dump, dump_source
 from uscdr.scenarios.releases import await_quiet
 from uscdr.scenarios.results import ChosenBackup, Proof, Restored
-from uscdr.scenarios.results_infra import DatabaseReady
+from uscdr.scenarios.results_infra import DatabaseReady, InfraSeen
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.prove import Prove
 from uscdr.scenarios.steps.words import age, clock, plural, size, sql
@@ -36,7 +36,9 @@ class InfraChoose(DepsStep[ChosenBackup, ChosenBackup]):
         against = "within" if seen.rpo_met else "BEYOND"
         words = f"{seen.backup} of {clock(seen.created_at)}, {size(seen.bytes)}, {age(seen.age_seconds)} old: "
         words += f"{against} the RPO of {age(rpo)}. What was written since then is lost"
-        app = self._deps.old_app
+        scope, app = view.get(InfraSeen), self._deps.old_app
+        if scope is not None and scope.old_answers and not scope.in_place:
+            words += f". {app} still answers: a backup captured now would lose less (uscdr backup capture)"
         manual = f"heroku pg:backups:url {seen.backup} --app {app}   # a secret: whoever has it has the patients' data"
         return Action("read", words, (), () if seen.backup.startswith(KIT) else (manual,))
 

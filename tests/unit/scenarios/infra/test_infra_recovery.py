@@ -229,3 +229,10 @@ def _end_release(run: Recovery) -> None:
         assert not sent(run, "load")
         releases[0] = releases[0].model_copy(update={"status": "succeeded", "current": True})
         releases[1] = releases[1].model_copy(update={"current": False})
+
+
+@pytest.mark.parametrize(("case", "said"), [(alive, True), (lost, False), (without_database, False)])
+def test_where_a_fresh_backup_may_still_be_had_that_is_said(case: object, said: bool, quick: Path) -> None:
+    run: Recovery = case(quick)  # type: ignore[operator]
+    run.begin(dry_run=True)
+    assert ("uscdr backup capture" in summary(run, "choose")) is said
