@@ -51,7 +51,8 @@ def test_git_writes_to_its_own_global_file(live: Live) -> None:
 def test_faults_are_added_listed_and_cleared(live: Live) -> None:
     assert _run(live, "fault", "list").stdout == "no faults\n"
     _run(live, "fault", "add", "503-html", "--method", "get", "--path", "/apps/*", "--call", "2", "--count", "0")
-    assert "503-html  heroku GET /apps/*  call 2, count for ever, applied 0 of 0 seen" in _run(live, "fault", "list").stdout
+    listed = _run(live, "fault", "list").stdout
+    assert "503-html  heroku GET /apps/*  call 2, count for ever, applied 0 of 0 seen" in listed
     assert live.api.get(f"/apps/{live.app}").status_code == 200
     assert live.api.get(f"/apps/{live.app}").status_code == 503
     assert _run(live, "fault", "clear").stdout == "1 faults removed\n"

@@ -13,7 +13,7 @@ import typer
 from uscdr.settings import state_directory
 
 if TYPE_CHECKING:
-    from uscdr.targets import Place
+    from uscdr.place import Place
     from uscdr.ui.console import Output
 
 

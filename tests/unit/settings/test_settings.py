@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from uscdr.errors import BadInput, MachineError
+from uscdr.sandboxed import SANDBOX, any_django_application
 from uscdr.settings import config_directory, operator, private_directory, state_directory
-from uscdr.sandboxed import SANDBOX
-from uscdr.sandboxed import any_django_application
 from uscdr.targets import find_place, load_config, packaged
 
 

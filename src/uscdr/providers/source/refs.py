@@ -19,7 +19,9 @@ _NEAR = 5
 def check(ref: str) -> None:
     """`BadInput` for what can be no name or id at all."""
     if not ref or _FORBIDDEN.search(ref):
-        raise BadInput(f"{ref!r} cannot be a branch, tag or commit.", next_action="Correct `app.source.ref` or `--ref`.")
+        raise BadInput(
+            f"{ref!r} cannot be a branch, tag or commit.", next_action="Correct `app.source.ref` or `--ref`."
+        )
 
 
 def parse(listing: bytes) -> dict[str, str]:
