@@ -26,19 +26,22 @@ HIDDEN = {
     "name of a lost file": LOST,
     "config variable": CONFIG,
 }
+PATIENTS = "30"
+ANY_KEY = b"AGE-SECRET-KEY-1"
 ON = ("--target", "sandbox")
 LOOKS = (("runs", "show"), ("runs", "report"), ("--json", "runs", "report"), ("--verbose", "runs", "show"))
 
 
 def run(tally: Tally) -> None:
     """On a sandbox of its own: its application is gone at the end."""
-    with standing("--patients", "30") as stand:
+    with standing("--patients", PATIENTS) as stand:
         _plant(stand)
         made = escrow(stand)
         _escrow(stand, tally, made)
         _recovery(stand, tally, ("app", "bad-release"), ())
         _recovery(stand, tally, ("media", "half-backed-up"), ("--kit", f"{made.place}:newest"), made)
         _recovery(stand, tally, ("infra", "app-gone"), ("--kit", f"{made.place}:newest"), made)
+        _drill(stand, tally)
         tally.leak("the kits themselves", _below(stand.canaries, made.place))
 
 
@@ -79,6 +82,19 @@ def _escrow(stand: Stand, tally: Tally, made: Escrow) -> None:
     wrong = [f"{name}: {what}" for name, one in ended.items() for what in one.complaints(0)]
     tally.case("kit", wrong=wrong)
     _judge(stand, tally, product, "kit", ended)
+
+
+def _drill(stand: Stand, tally: Tally) -> None:
+    """Its sandbox has the same people as this one, because it has the same seed; its key is one that it made."""
+    product = stand.case("drill")
+    (product.state / "sandbox").unlink()
+    reports = product.state / "reports"
+    ended = product.run("drill", "media", "--patients", PATIENTS, "--report", str(reports))
+    texts = [ended.text.encode(), *(path.read_bytes() for path in product.state.rglob("*") if path.is_file())]
+    wrong = [*ended.complaints(0), *([] if [*reports.glob("*.json")] else ["no report"])]
+    tally.case("drill", wrong=wrong)
+    tally.leak("drill", ["a private key"] if any(ANY_KEY in text for text in texts) else [])
+    _judge(stand, tally, product, "drill", {"drill": ended})
 
 
 def _recovery(
