@@ -169,7 +169,7 @@ def test_run_before_the_first_release_is_refused(sandbox: SandboxUnderTest, spar
 
 
 def test_a_second_database_can_be_promoted(sandbox: SandboxUnderTest, spare_app: str) -> None:
-    create = f"heroku addons:create heroku-postgresql:essential-0 --app {spare_app}"
+    create = f"heroku addons:create heroku-postgresql:essential-0 --app {spare_app} --wait"
     assert sandbox.run(create).code == 0
     first = sandbox.get(f"/apps/{spare_app}/config-vars")["DATABASE_URL"]
     assert sandbox.run(create).code == 0
@@ -182,7 +182,7 @@ def test_a_second_database_can_be_promoted(sandbox: SandboxUnderTest, spare_app:
 
 
 def test_reset_empties_the_database(sandbox: SandboxUnderTest, spare_app: str) -> None:
-    assert sandbox.run(f"heroku addons:create heroku-postgresql:essential-0 --app {spare_app}").code == 0
+    assert sandbox.run(f"heroku addons:create heroku-postgresql:essential-0 --app {spare_app} --wait").code == 0
     sandbox.sql("CREATE TABLE something (id int)", spare_app)
     answer = sandbox.run(f"heroku pg:reset DATABASE_URL --app {spare_app} --confirm {spare_app}")
     assert answer.code == 0, answer
