@@ -20,7 +20,7 @@ drills: $(STAMP)         ## the other disasters: application, media, infrastruct
 	$(BIN)/uscdr drill infra
 
 test: $(STAMP)           ## unit, golden and sandbox tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 check: $(STAMP)          ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
