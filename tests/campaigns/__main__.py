@@ -54,8 +54,8 @@ def campaigns(scale: Scale, seed: int) -> dict[str, Campaign]:
 
 
 LANES = (
-    ("faults", "kill-app", "kill-media", "kill-infra"),
-    ("kill", "breaks", "leaks", "backups", "journal", "dry-run", "input", "other-app"),
+    ("faults", "dry-run", "kill-app", "kill-media", "kill-infra"),
+    ("kill", "breaks", "leaks", "backups", "journal", "input", "other-app"),
 )
 """Each lane has a sandbox of its own; most of a recovery is waiting. `kill-infra` ends its lane's application."""
 
