@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import json
 import os
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +17,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -311,7 +313,8 @@ def build_kit(stand: Stand) -> tuple[str, Mapping[str, str]]:
     """A kit of the data as they are, and the environment in which it can be opened."""
     pyrage = importlib.import_module("pyrage")  # has no types
     pair = pyrage.x25519.Identity.generate()
-    path, place = stand.root / "identity.txt", stand.root / "kits"
+    own = Path(tempfile.mkdtemp(prefix="kit-", dir=stand.root))  # several scenes share a stand
+    path, place = own / "identity.txt", own / "kits"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{pair}\n")
