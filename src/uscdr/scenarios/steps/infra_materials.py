@@ -135,4 +135,6 @@ class TryKey(DepsStep[KeyTried, KeyTried]):
         words = f"{key} reads {seen.matching} of {seen.sampled} sampled values in {plural(seen.columns, 'column')}"
         if seen.unencrypted:
             words += f"; {plural(seen.unencrypted, 'value')} were never encrypted"
+        if seen.unknown:
+            words += f"; NOT TRIED: {', '.join(seen.unknown)}"
         return Action("read", words, calls)
