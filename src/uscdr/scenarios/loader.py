@@ -23,6 +23,8 @@ from uscdr.scenarios.tree import content, parse, place, plain
 Path_ = tuple[str | int, ...]
 ALTERNATIVE = "literal["
 """How pydantic names one of several forms in a location; it stands in no file."""
+KEY = "[key]"
+"""How pydantic says that a mapping's key is meant, not its value."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ def explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
     if detail["type"] == "extra_forbidden":
         allowed = ", ".join(_fields_at(model, detail["loc"][:-1]))
         return f"`{detail['loc'][-1]}` is not known here; allowed: {allowed}"
+    if detail["loc"][-1] == KEY:
+        return detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "missing":
         return f"`{location}` is missing"
     message = detail["msg"].removeprefix("Input should be ").replace("a valid tuple", "a list")

@@ -141,6 +141,17 @@ class Scenario(Fact):
     follow_up: tuple[str, ...] = ()
 
 
+SCENARIOS = ("db", "app", "media", "infra", "dns")
+"""The scenarios that a command runs: any other name would be a plan that nobody can start."""
+
+
+def known_scenario(name: str) -> str:
+    """The name, if a command runs it. Raises ValueError."""
+    if name not in SCENARIOS:
+        raise ValueError(f"`{name}` is not known here; allowed: {', '.join(SCENARIOS)}")
+    return name
+
+
 class Config(Fact):
     """The whole file."""
 
@@ -155,4 +166,4 @@ class Config(Fact):
     media: MediaSettings = MediaSettings()
     invariants: tuple[Annotated[Invariant, AfterValidator(bounded)], ...] = ()
     checks: dict[str, tuple[HttpCheck, ...]] = Field(default_factory=dict)
-    scenarios: Annotated[dict[str, Scenario], Field(min_length=1)]
+    scenarios: Annotated[dict[Annotated[str, AfterValidator(known_scenario)], Scenario], Field(min_length=1)]

@@ -138,20 +138,29 @@ class _Copier:
                 f"aliases stand for more than {MOST_VALUES:,} values or for themselves, or it is nested too deeply",
             )
         if isinstance(node, dict):
-            self._refuse_control(node, node.items())
+            self._refuse_odd(node, node.items())
             return {str(key): self.copy(value, depth + 1) for key, value in node.items()}
         if isinstance(node, list):
-            self._refuse_control(node, enumerate(node))
+            self._refuse_odd(node, enumerate(node))
             return [self.copy(item, depth + 1) for item in node]
         return _scalar(node)
 
-    def _refuse_control(self, node: Any, items: Iterable[tuple[Any, Any]]) -> None:  # noqa: ANN401 - a YAML tree
-        """An escape may make a NUL, which no path, name, address or query may hold."""
+    def _refuse_odd(self, node: Any, items: Iterable[tuple[Any, Any]]) -> None:  # noqa: ANN401 - a YAML tree
+        """Bytes are no text; an escape may make a NUL, which no path, name, address or query may hold."""
         for key, value in items:
-            if any(isinstance(text, str) and CONTROL.search(text) for text in (key, value)):
+            odd = next((found for found in map(_oddity, (key, value)) if found), None)
+            if odd is not None:
                 # a key that was merged in with `<<` has no place of its own here
                 line, column = (node.lc.data or {}).get(key, (node.lc.line, node.lc.col))[-2:]
-                _refuse(self._path, (line + 1, column + 1), "this text holds a control character")
+                _refuse(self._path, (line + 1, column + 1), odd)
+
+
+def _oddity(node: Any) -> str | None:  # noqa: ANN401 - a YAML tree
+    if isinstance(node, bytes):
+        return "this is binary data; write plain text"
+    if isinstance(node, str) and CONTROL.search(node):
+        return "this text holds a control character"
+    return None
 
 
 def _scalar(node: Any) -> Any:  # noqa: ANN401 - a YAML tree

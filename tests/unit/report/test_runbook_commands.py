@@ -49,9 +49,9 @@ def test_every_step_that_there_is_can_be_shown(tmp_path: Path) -> None:
     ]
     text = packaged().read_text()
     text = text[: text.index("scenarios:\n")]
-    text += "scenarios:\n  all:\n    title: All\n    budget: {assess: 1m}\n    steps:\n" + "".join(entries)
+    text += "scenarios:\n  infra:\n    title: All\n    budget: {assess: 1m}\n    steps:\n" + "".join(entries)
     (tmp_path / "scenarios.yaml").write_text(text)
-    shown = list(rows(load(tmp_path / "scenarios.yaml").config, "all"))
+    shown = list(rows(load(tmp_path / "scenarios.yaml").config, "infra"))
     assert [row["step"] for row in shown] == list(STEPS)
     assert all(row["manual"] for row in shown)
 

@@ -115,6 +115,14 @@ CASES: list[tuple[str, Callable[[str], str], str, list[str]]] = [
         ["maintenance", "id"],
     ),
     ("no step at all", lambda s: s[: s.index("    steps:")] + "    steps: []\n", "11:5", ["steps"]),
+    (
+        "a scenario that no command runs",
+        lambda s: s.replace("  db:\n", "  dq:\n"),
+        "8:3",
+        ["`dq` is not known here; allowed: db, app, media, infra, dns"],
+    ),
+    ("bytes for text", lambda s: s.replace("title: Database", "title: !!binary AAAA"), "9:12", ["binary"]),
+    ("bytes in a list", lambda s: s + "config: {required: [!!binary AAAA]}\n", "14:21", ["binary"]),
     ("no scenario", lambda s: s[: s.index("scenarios:")] + "scenarios: {}\n", "7:1", ["scenarios"]),
     (
         "no target",
