@@ -14,8 +14,9 @@ from uscdr.models.postgres import Invariant
 from uscdr.place import Place
 from uscdr.scenarios.deps import CheckAccount
 from uscdr.scenarios.loader import Loaded
-from uscdr.scenarios.model import Config, ConfigManifest, HttpCheck, Source
+from uscdr.scenarios.model import Config, ConfigManifest, Source
 from uscdr.scenarios.model_targets import CloudinaryTarget, DnsTarget, HerokuTarget, Target
+from uscdr.verify.kinds.http import HttpCheck
 
 SANDBOX = "sandbox"
 ADAPTERS = ("rfc2136", "cloudflare", "manual")
@@ -109,12 +110,14 @@ def any_django_application(config: Config) -> Config:
         }
     )
     migrations = Invariant(name="migrations are recorded", sql="SELECT count(*) FROM django_migrations", minimum=1)
-    answers = HttpCheck(kind="http", name="the application answers", path="/", below=500)
+    answers = HttpCheck(kind="http", path="/", below=500)
     return config.model_copy(
         update={
             "app": application,
             "invariants": (migrations,),
-            "checks": {"application": (answers,)},
+            "checks": {"application-answers": answers},
+            "checklists": {},
+            "after_recovery": ("application-answers",),
             "config": ConfigManifest(required=("DATABASE_URL",)),
         }
     )

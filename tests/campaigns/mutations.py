@@ -28,6 +28,8 @@ _FIXED = frozenset(
         "derived",
         "invariants",
         "checks",
+        "checklists",
+        "after_recovery",
         "scenarios",
         "title",
         "budget",

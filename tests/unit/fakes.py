@@ -578,5 +578,8 @@ class FakeWebsite:
         body = b'<div id="root"></div>' if self._world.intact_web else b"Application error"
         return WebAnswer(status=200, body=body)
 
+    def fetch(self, address: str) -> WebAnswer:
+        return self.ask("GET", address)
+
     def sign_in(self, email: str, password: SecretStr) -> SecretStr:
         return SecretStr("token-of-the-check-account")

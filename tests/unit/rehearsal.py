@@ -46,10 +46,11 @@ from uscdr.scenarios.deps import Deps, Request
 from uscdr.scenarios.frozen import FrozenLook
 from uscdr.scenarios.infra.old import OldLook
 from uscdr.scenarios.loader import load
-from uscdr.scenarios.model import Config, HttpCheck
+from uscdr.scenarios.model import Config
 from uscdr.scenarios.model_targets import HerokuTarget, Target
 from uscdr.scenarios.steps import transfers
 from uscdr.targets import packaged
+from uscdr.verify.kinds.http import HttpCheck
 
 
 class Person:
@@ -84,8 +85,9 @@ def configuration() -> Config:
     """The packaged scenarios, with invariants and checks that the fakes understand."""
     config = load(packaged()).config
     there = Invariant(name="patients are there", sql="count patients_patient", minimum=50)
-    answers = HttpCheck(kind="http", name="homepage", path="/", contains='id="root"')
-    return config.model_copy(update={"invariants": (there,), "checks": {"application": (answers,)}})
+    answers = HttpCheck(kind="http", path="/", contains=('id="root"',))
+    checks = {"checks": {"homepage": answers}, "checklists": {}, "after_recovery": ("homepage",)}
+    return config.model_copy(update={"invariants": (there,), **checks})
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from uscdr.models.base import Fact
@@ -14,3 +16,5 @@ class WebAnswer(Fact):
     content_type: str = ""
     seconds: float = 0.0
     body: bytes = Field(default=b"", repr=False)
+    headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    """Names in lower case."""

@@ -48,19 +48,26 @@ def sent_path(request: httpx.Request) -> str:
 
 
 class ReadOnlyTransport(httpx.BaseTransport):
-    """Refuses every request that could write, before a connection is opened."""
+    """Refuses every request that could write, before a connection is opened.
 
-    def __init__(self, inner: httpx.BaseTransport, *, provider: str) -> None:
+    `empty_posts` are paths that may be sent an empty form, `{}`: it is refused there, and shows that it would be.
+    """
+
+    def __init__(self, inner: httpx.BaseTransport, *, provider: str, empty_posts: frozenset[str] = frozenset()) -> None:
         self._inner = inner
         self._provider = provider
+        self._empty_posts = empty_posts
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Pass a read on; raise `WriteRefused` for anything else."""
         path = sent_path(request)
-        if not only_reads(request.method, path):
+        if not only_reads(request.method, path) and not self._is_empty_form(request, path):
             message = f"This run only reads: {request.method} {path} was refused and not sent."
             raise WriteRefused(message, provider=self._provider)
         return self._inner.handle_request(request)
+
+    def _is_empty_form(self, request: httpx.Request, path: str) -> bool:
+        return request.method == "POST" and path in self._empty_posts and request.read() == b"{}"
 
     def close(self) -> None:
         """Close the real transport."""
@@ -147,6 +154,7 @@ def open_client(
     record: Record | None = None,
     headers: Mapping[str, str] | None = None,
     for_writes: bool = False,
+    empty_posts: frozenset[str] = frozenset(),
 ) -> httpx.Client:
     """A client for one base URL; redirects are not followed, so that a token stays with its host.
 
@@ -160,7 +168,7 @@ def open_client(
     if record is not None:
         transport = RecordingTransport(transport, record)
     if read_only:
-        transport = ReadOnlyTransport(transport, provider=provider)
+        transport = ReadOnlyTransport(transport, provider=provider, empty_posts=empty_posts)
     return httpx.Client(
         base_url=base_url,
         transport=transport,

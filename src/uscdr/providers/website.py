@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
 from pydantic import SecretStr
 
@@ -25,8 +26,18 @@ class ApplicationWebsite:
     A gateway's error (502, 503, 504) is asked again for a short while: the platform's router may lag behind.
     """
 
-    def __init__(self, address: str, *, ca_file: Path | None = None, read_only: bool) -> None:
-        self._client = open_client(address, provider=PROVIDER, verify=trust(ca_file), read_only=read_only)
+    def __init__(
+        self,
+        address: str,
+        *,
+        ca_file: Path | None = None,
+        read_only: bool,
+        empty_posts: frozenset[str] = frozenset(),
+    ) -> None:
+        self._address = address
+        self._client = open_client(
+            address, provider=PROVIDER, verify=trust(ca_file), read_only=read_only, empty_posts=empty_posts
+        )
         self._patience = Patience(policy=RetryPolicy(attempts=5, seconds=15.0, first=0.3, longest=4.0))
 
     def ask(
@@ -40,13 +51,23 @@ class ApplicationWebsite:
         # Only refused POSTs are ever sent by checks: asking again changes nothing.
         call = Call(f"answer {method} {path.partition('?')[0]}", method, path, writes=False, body=json_body,
                     headers=headers, hide=hide)  # fmt: skip
+        return self._answer(call)
+
+    def fetch(self, address: str) -> WebAnswer:
+        """GET a public address, of any host or relative to the application; no credentials go with it."""
+        where = urljoin(self._address, address)
+        return self._answer(Call(f"give what {urlsplit(where).netloc} holds", "GET", where, writes=False))
+
+    def _answer(self, call: Call) -> WebAnswer:
         started = time.monotonic()
         try:
             reply = self._patience.call(lambda: self._once(call), writes=False)
         except _StillAway as error:
             reply = error.reply
         kind = reply.headers.get("Content-Type", "")
-        return WebAnswer(status=reply.status, content_type=kind, seconds=time.monotonic() - started, body=reply.content)
+        spent = time.monotonic() - started
+        headers = {name.lower(): value for name, value in reply.headers.items()}
+        return WebAnswer(status=reply.status, content_type=kind, seconds=spent, body=reply.content, headers=headers)
 
     def _once(self, call: Call) -> Reply:
         reply = exchange(self._client, call, provider=PROVIDER)

@@ -10,9 +10,10 @@ from uscdr.engine.step import Tell
 from uscdr.errors import ProviderError, WriteRefused
 from uscdr.providers.ports.web import Website
 from uscdr.scenarios.deps import Deps
-from uscdr.scenarios.model import HttpCheck
-from uscdr.verify.http import ask
+from uscdr.verify.kinds.http import HttpCheck, ask
 from uscdr.verify.verdict import Finding
+
+NamedChecks = Sequence[tuple[str, HttpCheck]]
 
 GATEWAY_ERRORS = ("status 502", "status 503", "status 504")
 
@@ -24,30 +25,30 @@ def website(deps: Deps) -> Website:
     return deps.open_website(deps.target.web or deps.describe_app().web_url or "")
 
 
-def ask_all(deps: Deps, checks: Sequence[HttpCheck], tell: Tell) -> Iterator[tuple[HttpCheck, Finding]]:
+def ask_all(deps: Deps, checks: NamedChecks, tell: Tell) -> Iterator[tuple[str, Finding]]:
     """Every check with its finding, whatever the others gave."""
     site = website(deps)
     token = sign_in(deps, site, tell)
-    for check in checks:
-        tell.progress(f"checking {check.name}")
-        yield check, _one(site, check, token)
+    for name, check in checks:
+        tell.progress(f"checking {name}")
+        yield name, _one(site, check, token)
 
 
-def ask_until_dead(deps: Deps, checks: Sequence[HttpCheck], tell: Tell) -> Iterator[tuple[HttpCheck, Finding]]:
+def ask_until_dead(deps: Deps, checks: NamedChecks, tell: Tell) -> Iterator[tuple[str, Finding]]:
     """The same, but one answer of the router that nobody is behind it speaks for all that follow."""
     dead = ""
     site = website(deps)
     token: SecretStr | None = None
-    for number, check in enumerate(checks):
+    for number, (name, check) in enumerate(checks):
         if dead:
-            yield check, Finding("not checked", dead)
+            yield name, Finding("not checked", dead)
             continue
         if number and token is None:
             token = sign_in(deps, site, tell)
         finding = _one(site, check, token)
         if finding.verdict == "inconclusive" or any(words in finding.evidence for words in GATEWAY_ERRORS):
             dead = f"the application does not answer ({finding.evidence})"
-        yield check, finding
+        yield name, finding
 
 
 def sign_in(deps: Deps, site: Website, tell: Tell) -> SecretStr | None:

@@ -44,6 +44,7 @@ def load(path: Path) -> Loaded:
         config = Config.model_validate(plain(path, tree))
     except ValidationError as error:
         _refuse(path, tree, error)
+    _check_names(path, tree, config)
     _check_steps(path, tree, config)
     return Loaded(config, path, hashlib.sha256(data).hexdigest())
 
@@ -95,6 +96,27 @@ def _below(annotation: Any, part: str | int) -> Any:  # noqa: ANN401 - type expr
     while get_origin(found) in (Annotated, Union, UnionType):
         found = get_args(found)[0]
     return found
+
+
+def _check_names(path: Path, tree: CommentedMap, config: Config) -> None:
+    """Checklists and `after_recovery` name checks that there are; every check stands for something."""
+    named: list[tuple[Path_, str]] = [
+        (("checklists", key, "items", number, "checks", place_), name)
+        for key, one in config.checklists.items()
+        for number, item in enumerate(one.items)
+        for place_, name in enumerate(item.checks)
+    ]
+    named += [(("after_recovery", number), name) for number, name in enumerate(config.after_recovery)]
+    for at, name in named:
+        if name not in config.checks:
+            known = ", ".join(sorted(config.checks))
+            raise ConfigError(f"{place(path, tree, at)}: there is no check `{name}`; there are: {known}.")
+    over_http = {name for name, _ in config.recovery_checks}
+    for number, name in enumerate(config.after_recovery):
+        if name not in over_http:
+            raise ConfigError(f"{place(path, tree, ('after_recovery', number))}: `{name}` is no check over HTTP.")
+    for name in config.checks.keys() - {name for _, name in named}:
+        raise ConfigError(f"{place(path, tree, ('checks', name))}: no checklist names the check `{name}`.")
 
 
 def _check_steps(path: Path, tree: CommentedMap, config: Config) -> None:

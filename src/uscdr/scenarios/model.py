@@ -1,33 +1,21 @@
-"""scenarios.yaml as typed models. Durations are written `4h`, `10m`, `90s` and held as seconds."""
+"""scenarios.yaml as typed models."""
 
 from __future__ import annotations
 
 import math
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from uscdr.models.base import Fact
+from uscdr.models.duration import Duration
 from uscdr.models.postgres import Invariant
 from uscdr.scenarios.model_kit import KitSettings
 from uscdr.scenarios.model_media import MediaSettings
 from uscdr.scenarios.model_recovery import Recovery
 from uscdr.scenarios.model_targets import Target
-
-DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[smhd])")
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def seconds(value: object) -> float:
-    """`4h` -> 14400.0. Raises ValueError with the allowed forms."""
-    match = DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("write a duration such as 90s, 10m, 4h or 7d")
-    return float(match["number"]) * SECONDS[match["unit"]]
-
-
-Duration = Annotated[float, BeforeValidator(seconds)]
+from uscdr.verify.kinds.http import HttpCheck
+from uscdr.verify.registry import AnyCheck
 
 
 def bounded(invariant: Invariant) -> Invariant:
@@ -96,30 +84,18 @@ class ConfigManifest(Fact):
     derived: tuple[str, ...] = ()
 
 
-class HttpCheck(Fact):
-    """One read-only request and what its answer must be."""
+class ChecklistItem(Fact):
+    """One line of the runbook's checklists and the checks that stand for it."""
 
-    kind: Literal["http"]
-    name: str
-    path: str
-    method: Literal["GET", "POST"] = "GET"
-    json_body: dict[str, Any] | None = None
-    auth: bool = False
-    """Send the check account's token."""
-    status: int = 200
-    below: int | None = None
-    """Any status below this will do, instead of `status`."""
-    contains: str | None = None
-    starts_with: str | None = None
-    json_field: str | None = None
-    follow: str | None = None
-    """The `id` field of the first item of a JSON list (or of its `results`) is put into this path, and asked too."""
+    item: str
+    checks: Annotated[tuple[str, ...], Field(min_length=1)]
 
-    @model_validator(mode="after")
-    def _post_reads(self) -> HttpCheck:
-        if self.method == "POST" and self.status < 400:  # noqa: PLR2004 - only a refused POST reads
-            raise ValueError("a POST check must expect a refusal (status 400 or more): checks only read")
-        return self
+
+class Checklist(Fact):
+    """One of the runbook's three lists."""
+
+    title: str
+    items: Annotated[tuple[ChecklistItem, ...], Field(min_length=1)]
 
 
 class StepEntry(Fact):
@@ -152,6 +128,10 @@ def known_scenario(name: str) -> str:
     return name
 
 
+ListName = Literal["db", "app", "integration"]
+CheckName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+
+
 class Config(Fact):
     """The whole file."""
 
@@ -165,5 +145,14 @@ class Config(Fact):
     kit: KitSettings = KitSettings()
     media: MediaSettings = MediaSettings()
     invariants: tuple[Annotated[Invariant, AfterValidator(bounded)], ...] = ()
-    checks: dict[str, tuple[HttpCheck, ...]] = Field(default_factory=dict)
+    checks: dict[CheckName, AnyCheck] = Field(default_factory=dict)
+    checklists: dict[ListName, Checklist] = Field(default_factory=dict)
+    after_recovery: tuple[str, ...] = ()
+    """Checks over HTTP that a recovery ends with, and begins with where it asks what is wrong."""
     scenarios: Annotated[dict[Annotated[str, AfterValidator(known_scenario)], Scenario], Field(min_length=1)]
+
+    @property
+    def recovery_checks(self) -> tuple[tuple[str, HttpCheck], ...]:
+        """Name and check, in the order of `after_recovery`."""
+        found = ((name, self.checks.get(name)) for name in self.after_recovery)
+        return tuple((name, check) for name, check in found if isinstance(check, HttpCheck))

@@ -150,7 +150,7 @@ CASES: list[tuple[str, Callable[[str], str], str, list[str]]] = [
     ("an invariant that cannot fail", lambda s: s + "invariants:\n  - {name: a, sql: SELECT 1}\n", "15:5", ["equals"]),
     (
         "a check that writes",
-        lambda s: s + "checks: {application: [{kind: http, name: a, path: /, method: POST}]}\n",
+        lambda s: s + "checks: {a: {kind: http, path: /, method: POST}}\n",
         "14:",
         ["POST"],
     ),

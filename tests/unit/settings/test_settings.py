@@ -108,5 +108,5 @@ def test_the_check_account_comes_from_the_environment() -> None:
 def test_any_application_is_asked_only_what_holds_for_all() -> None:
     config = any_django_application(load_config(packaged(), {}).config)
     assert [one.name for one in config.invariants] == ["migrations are recorded"]
-    assert [check.path for check in config.checks["application"]] == ["/"]
+    assert [check.path for _, check in config.recovery_checks] == ["/"]
     assert config.app.dangerous_migrations == ()

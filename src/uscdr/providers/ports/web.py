@@ -31,6 +31,10 @@ class Website(Protocol):
         """
         ...
 
+    def fetch(self, address: str) -> WebAnswer:
+        """GET a public address, of any host or relative to the application; no credentials go with it."""
+        ...
+
     def sign_in(self, email: str, password: SecretStr) -> SecretStr:
         """The check account's token. Creates it once and notes the login (write)."""
         ...

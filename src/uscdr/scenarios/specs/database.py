@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uscdr.engine.step import Effect
 from uscdr.scenarios.specs.spec import ASSESS, RECOVER, StepSpec
-from uscdr.scenarios.steps.application import CheckApplication, CheckParams
+from uscdr.scenarios.steps.application import CheckApplication
 from uscdr.scenarios.steps.assess import BackupsLook, DatabaseLook, StatusLook, StatusParams
 from uscdr.scenarios.steps.capture import CaptureFresh, CaptureSafety
 from uscdr.scenarios.steps.choose import Choose
@@ -190,7 +190,6 @@ SPECS = (
         RECOVER,
         Effect.READ,
         CheckApplication,
-        CheckParams,
         manual=("heroku open --app {app}   # sign in; open a patient; render a certificate",),
     ),
     StepSpec(

@@ -54,10 +54,9 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
         )
 
     def _answers(self, tell: Tell) -> tuple[dict[str, str], int]:
-        checks = self._deps.config.checks.get("application", ())
-        found = list(ask_until_dead(self._deps, checks, tell))
-        asked = [(check, finding) for check, finding in found if finding.verdict != "not checked"]
-        return {c.name: f.evidence for c, f in asked if f.verdict != "pass"}, len(asked)
+        found = list(ask_until_dead(self._deps, self._deps.config.recovery_checks, tell))
+        asked = [(name, finding) for name, finding in found if finding.verdict != "not checked"]
+        return {name: f.evidence for name, f in asked if f.verdict != "pass"}, len(asked)
 
     def _missing_config(self) -> tuple[str, ...]:
         there = self._deps.platform.config_vars(self._deps.app)

@@ -48,8 +48,8 @@ class Redeploy(DepsStep[RedeploySeen, Redeployed]):
     def probe(self, view: View, tell: Tell) -> RedeploySeen:
         """Ask the application; the commit is the one that was shown before the confirmation."""
         seen, forced = view.need(AppSeen), view.need(Remedy).what == "redeploy"
-        checks = () if forced else self._deps.config.checks.get("application", ())
-        found = [(c.name, f) for c, f in ask_until_dead(self._deps, checks, tell) if f.verdict != "not checked"]
+        checks = () if forced else self._deps.config.recovery_checks
+        found = [(name, f) for name, f in ask_until_dead(self._deps, checks, tell) if f.verdict != "not checked"]
         return RedeploySeen(
             failing={name: finding.evidence for name, finding in found if finding.verdict != "pass"},
             asked=len(found),

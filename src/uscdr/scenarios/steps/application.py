@@ -11,20 +11,14 @@ from uscdr.scenarios.results import ApplicationChecked, MaintenanceSet, Verified
 from uscdr.scenarios.steps.base import DepsStep
 
 
-class CheckParams(Fact):
-    """Which list of `checks:` in scenarios.yaml."""
-
-    list: str = "application"
-
-
 class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
-    """Runs one list of checks. Anything but a pass is no success."""
+    """Runs the checks of `after_recovery`. Anything but a pass is no success."""
 
     result = ApplicationChecked
 
     def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
         super().__init__(step_id, deps, params)
-        self._checks = deps.config.checks.get(CheckParams.model_validate(params.model_dump()).list, ())
+        self._checks = deps.config.recovery_checks
 
     def ready(self, view: View) -> str | None:
         """After maintenance mode went off."""
@@ -38,13 +32,13 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
         return Action("later", waiting_for, self._calls())
 
     def _calls(self) -> tuple[Call, ...]:
-        return tuple(Call(provider="app", request=f"{c.method} {c.path}", writes=False) for c in self._checks)
+        return tuple(Call(provider="app", request=f"{c.method} {c.path}", writes=False) for _, c in self._checks)
 
     def probe(self, view: View, tell: Tell) -> ApplicationChecked:
         """Run every check, whatever the others gave."""
         findings = []
-        for check, finding in ask_all(self._deps, self._checks, tell):
-            tell.check(check.name, finding.verdict, finding.evidence)
+        for name, finding in ask_all(self._deps, self._checks, tell):
+            tell.check(name, finding.verdict, finding.evidence)
             findings.append(finding)
         verdicts = [finding.verdict for finding in findings]
         return ApplicationChecked(

@@ -124,6 +124,9 @@ class _Nobody:
     def ask(self, method: str, path: str, **more: object) -> WebAnswer:
         raise ProviderError("Nobody answers there.", provider="app", retryable=True)
 
+    def fetch(self, address: str) -> WebAnswer:
+        return self.ask("GET", address)
+
     def sign_in(self, email: str, password: SecretStr) -> SecretStr:
         raise ProviderError("Nobody answers there.", provider="app", retryable=True)
 

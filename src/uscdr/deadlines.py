@@ -1,0 +1,125 @@
+"""Tasks that may hang: each has a time limit of its own, and one that overruns it is left behind, not waited for."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from uscdr.errors import Interrupted
+
+T = TypeVar("T")
+_LOOK = 0.1
+"""Seconds between two looks at the stop token."""
+
+
+@dataclass(frozen=True)
+class Timed(Generic[T]):
+    """One task: what it does, for how many seconds at most, and whose answer it waits for."""
+
+    work: Callable[[], T]
+    limit: float
+    provider: str
+
+
+@dataclass(frozen=True)
+class Ended(Generic[T]):
+    """How the task at `index` ended: with a `value`, an `error`, or `overran` its time.
+
+    `spared` names the task that overran on the same provider before this one began: it was not begun at all.
+    """
+
+    index: int
+    seconds: float
+    value: T | None = None
+    error: Exception | None = None
+    overran: bool = False
+    spared: int | None = None
+
+
+@dataclass
+class _Running:
+    started: float
+    limit: float
+
+
+def run_timed(
+    tasks: Sequence[Timed[T]], *, workers: int, seconds: float, stop: threading.Event | None = None
+) -> Iterator[Ended[T]]:
+    """Runs the tasks on at most `workers` threads and yields each as it ends.
+
+    After `seconds` no task begins and those under way are left behind as overrun. Once a task overran on a
+    provider that answered nobody since, the provider's other tasks are not begun. Threads that are left behind
+    are daemons: they end with the process.
+
+    Raises:
+        Interrupted: `stop` was set.
+    """
+    yield from _Crew(tasks, workers, time.monotonic() + seconds, stop or threading.Event()).ends()
+
+
+class _Crew(Generic[T]):
+    def __init__(self, tasks: Sequence[Timed[T]], workers: int, end: float, stop: threading.Event) -> None:
+        self._tasks = tasks
+        self._workers = max(1, workers)
+        self._end = end
+        self._stop = stop
+        self._waiting = list(range(len(tasks)))
+        self._running: dict[int, _Running] = {}
+        self._inbox: queue.SimpleQueue[Ended[T]] = queue.SimpleQueue()
+        self._hung: dict[str, int] = {}
+        self._answered: dict[str, float] = {}
+
+    def ends(self) -> Iterator[Ended[T]]:
+        """Every task's end, in the order of the ends."""
+        while self._waiting or self._running:
+            yield from self._begin()
+            yield from self._received()
+            if self._stop.is_set():
+                raise Interrupted("Interrupted before all the work was done.", next_action="Start it again.")
+            yield from self._overrun()
+
+    def _begin(self) -> Iterator[Ended[T]]:
+        while self._waiting and (len(self._running) < self._workers or time.monotonic() >= self._end):
+            index = self._waiting.pop(0)
+            hung = self._hung.get(self._tasks[index].provider)
+            if hung is not None or time.monotonic() >= self._end:
+                yield Ended(index, 0.0, overran=hung is None, spared=hung)
+                continue
+            self._running[index] = _Running(time.monotonic(), self._tasks[index].limit)
+            threading.Thread(target=self._work, args=(index,), daemon=True, name=f"timed-{index}").start()
+
+    def _work(self, index: int) -> None:
+        started = time.monotonic()
+        try:
+            ended = Ended(index, 0.0, value=self._tasks[index].work())
+        except Exception as error:  # noqa: BLE001 - handed to whoever started the task
+            ended = Ended(index, 0.0, error=error)
+        self._inbox.put(Ended(index, time.monotonic() - started, value=ended.value, error=ended.error))
+
+    def _received(self) -> Iterator[Ended[T]]:
+        limits = [one.started + one.limit for one in self._running.values()]
+        patience = min([_LOOK, *(max(limit - time.monotonic(), 0.001) for limit in (*limits, self._end))])
+        try:
+            ended = self._inbox.get(timeout=patience)
+        except queue.Empty:
+            return
+        if self._running.pop(ended.index, None) is not None:
+            provider = self._tasks[ended.index].provider
+            self._answered[provider] = time.monotonic()
+            self._hung.pop(provider, None)
+            yield ended
+
+    def _overrun(self) -> Iterator[Ended[T]]:
+        now = time.monotonic()
+        for index, one in list(self._running.items()):
+            if now < min(one.started + one.limit, self._end):
+                continue
+            del self._running[index]
+            provider = self._tasks[index].provider
+            if self._answered.get(provider, 0.0) < one.started:
+                self._hung.setdefault(provider, index)
+            yield Ended(index, now - one.started, overran=True)

@@ -1,0 +1,43 @@
+"""Small looks at what stands around the application: its certificate, its queue, its mail account.
+
+Each only reads. Errors as in `platform`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from uscdr.models.probes import Certificate, QueueFacts
+
+
+class Tls(Protocol):
+    """A TLS handshake with a hostname, as a browser makes it."""
+
+    def certificate(self, hostname: str) -> Certificate:
+        """What is served for `hostname`: also when it is not trusted, expired or of another name.
+
+        `Certificate.problem` says why a browser would refuse it. Raises ProviderError when nothing answers.
+        """
+        ...
+
+
+class Queue(Protocol):
+    """The message broker between web and worker."""
+
+    def look(self, url: SecretStr, queues: Sequence[str]) -> QueueFacts:
+        """Whether it answers (PING), its version, and how many messages wait in each of `queues`."""
+        ...
+
+
+class MailAccount(Protocol):
+    """The account that the application sends its mail with."""
+
+    def accepts(self, credentials: Mapping[str, SecretStr]) -> str:
+        """Empty when the provider accepts `client_id`, `client_secret` and `refresh_token`; else its reason.
+
+        Asks for a short-lived access token (OAuth 2.0, RFC 6749 section 6) and drops it: nothing is sent.
+        """
+        ...

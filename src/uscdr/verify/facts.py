@@ -1,0 +1,107 @@
+"""Looks at the platform that many checks share: each is asked once, whoever comes first, and kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+from pydantic import SecretStr
+
+from uscdr.models.heroku import AddOn, App, Attachment, Dyno, ProcessType, Release, Schedule, Transfer
+from uscdr.models.provision import Domain, LogDrain
+from uscdr.providers.ports.platform import Backups, Platform
+from uscdr.providers.ports.provision import Provisioning
+
+T = TypeVar("T")
+
+
+class Once:
+    """Answers that are kept. Whoever asks for one that is under way waits for it; an error is kept too."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._turns: dict[str, threading.Lock] = {}
+        self._kept: dict[str, tuple[Any, BaseException | None]] = {}
+
+    def get(self, name: str, ask: Callable[[], T]) -> T:
+        """What `ask` gave the first time. Raises what it raised then."""
+        with self._lock:
+            turn = self._turns.setdefault(name, threading.Lock())
+        with turn:
+            if name not in self._kept:
+                self._kept[name] = _tried(ask)
+        value, error = self._kept[name]
+        if error is not None:
+            raise error
+        return cast("T", value)
+
+
+def _tried(ask: Callable[[], T]) -> tuple[T | None, BaseException | None]:
+    try:
+        return ask(), None
+    except BaseException as error:  # noqa: BLE001 - kept, and raised again to everybody who asks
+        return None, error
+
+
+class Facts:
+    """One application at the platform, as it was when it was first looked at."""
+
+    def __init__(
+        self, app: str, platform: Platform, backups: Backups, provisioning: Provisioning, *, database: str
+    ) -> None:
+        self.name = app
+        self._platform = platform
+        self._backups = backups
+        self._provisioning = provisioning
+        self._database = database
+        self._once = Once()
+
+    def app(self) -> App:
+        """The application."""
+        return self._once.get("app", lambda: self._platform.app(self.name))
+
+    def config(self) -> Mapping[str, SecretStr]:
+        """Its config variables."""
+        return self._once.get("config", lambda: self._platform.config_vars(self.name))
+
+    def formation(self) -> tuple[ProcessType, ...]:
+        """How many dynos of each type are wanted."""
+        return self._once.get("formation", lambda: self._platform.formation(self.name))
+
+    def dynos(self) -> tuple[Dyno, ...]:
+        """The dynos that exist."""
+        return self._once.get("dynos", lambda: self._platform.dynos(self.name))
+
+    def releases(self) -> tuple[Release, ...]:
+        """The newest first."""
+        return self._once.get("releases", lambda: self._platform.releases(self.name))
+
+    def addons(self) -> tuple[AddOn, ...]:
+        """Its add-ons."""
+        return self._once.get("addons", lambda: self._platform.addons(self.name))
+
+    def attachment(self) -> Attachment:
+        """The database as the application sees it."""
+        return self._once.get("attachment", lambda: self._platform.database(self.name, self._database))
+
+    def transfers(self) -> tuple[Transfer, ...]:
+        """Every transfer of the application that owns the database, oldest first."""
+        owner = self.attachment().owner_app_name or self.name
+        return self._once.get("transfers", lambda: self._backups.transfers(owner))
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """The daily backups of the database."""
+        return self._once.get("schedules", lambda: self._backups.schedules(self.attachment().addon_id))
+
+    def domains(self) -> tuple[Domain, ...]:
+        """Every hostname."""
+        return self._once.get("domains", lambda: self._provisioning.domains(self.name))
+
+    def log_drains(self) -> tuple[LogDrain, ...]:
+        """Where the log goes."""
+        return self._once.get("log_drains", lambda: self._provisioning.log_drains(self.name))
+
+    def log_lines(self, lines: int) -> tuple[str, ...]:
+        """The last lines of the log; they may hold personal data and are never shown."""
+        return self._once.get(f"log {lines}", lambda: self._platform.log_lines(self.name, lines=lines))

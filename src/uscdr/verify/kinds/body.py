@@ -1,0 +1,117 @@
+"""What may be demanded of an answer's body. Bodies hold personal data: only numbers of them are ever told."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pydantic import model_validator
+
+from uscdr.models.base import Fact
+from uscdr.models.web import WebAnswer
+
+if TYPE_CHECKING:
+    from uscdr.verify.kinds.http import HttpCheck
+
+Scalar = str | int | float | bool
+
+
+class JsonDemand(Fact):
+    """What must be at a place of a JSON answer; a bare value in scenarios.yaml means `equals`."""
+
+    equals: Scalar | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    exists: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, value: Any) -> Any:  # noqa: ANN401 - what YAML holds
+        return {"equals": value} if isinstance(value, str | int | float | bool) else value
+
+
+def wrong_body(answer: WebAnswer, spec: HttpCheck) -> str:
+    """What is wrong with the body; empty when nothing is."""
+    size = len(answer.body)
+    missing = next((text for text in spec.contains if text.encode() not in answer.body), None)
+    present = next((text for text in spec.lacks if text.encode() in answer.body), None)
+    complaints = (
+        (missing is not None, f"the page lacks “{missing}”"),
+        (present is not None, f"the page has “{present}”"),
+        (spec.starts_with is not None and not answer.body.startswith((spec.starts_with or "").encode()),
+         f"does not begin with “{spec.starts_with}”"),
+        (spec.min_bytes is not None and size < (spec.min_bytes or 0), f"only {size} bytes"),
+        (spec.max_bytes is not None and size > (spec.max_bytes or 0), f"{size} bytes, more than {spec.max_bytes}"),
+    )  # fmt: skip
+    found = next((words for wrong, words in complaints if wrong), "")
+    return found or next(filter(None, (_wrong_at(answer, *demand) for demand in spec.json_.items())), "")
+
+
+def _wrong_at(answer: WebAnswer, path: str, demand: JsonDemand) -> str:
+    found = list(values_at(answer, path))
+    if not found:
+        return f"no JSON field “{path}”" if demand.exists else ""
+    if not demand.exists:
+        return f"there is a JSON field “{path}”"
+    if demand.equals is not None and not any(_same(one, demand.equals) for one in found):
+        return f"JSON “{path}” is {_shown(found[0])}, expected {demand.equals!r}"
+    for bound, beyond in ((demand.minimum, -1), (demand.maximum, 1)):
+        if bound is not None and not any(_number(one) and (one - bound) * beyond <= 0 for one in found):
+            return f"JSON “{path}” is {_shown(found[0])}, expected at {'least' if beyond < 0 else 'most'} {bound:g}"
+    return ""
+
+
+def _same(one: object, wanted: Scalar) -> bool:
+    return type(one) is type(wanted) and one == wanted
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _shown(value: object) -> str:
+    """A number or a boolean; of anything else only what it is."""
+    return str(value).lower() if isinstance(value, int | float) else f"a {type(value).__name__}"
+
+
+def parsed(answer: WebAnswer) -> object:
+    """The JSON of the body; None when it is none."""
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def values_at(answer: WebAnswer, path: str) -> Iterator[Any]:
+    """Every value at `path`: names and numbers between dots, `*` for every item of a list; `$` is the whole."""
+    found = [parsed(answer)]
+    for part in path.split(".") if path != "$" else ():
+        found = [below for one in found for below in _below(one, part)]
+    yield from found
+
+
+def _below(value: object, part: str) -> list[Any]:
+    if isinstance(value, dict):
+        return [value[part]] if part in value else []
+    if isinstance(value, list):
+        if part == "*":
+            return value
+        return value[int(part) : int(part) + 1] if part.isdecimal() else []
+    return []
+
+
+def first_id(answer: WebAnswer) -> int | str | None:
+    """The `id` of the first item of a list, or of its `results`."""
+    data = parsed(answer)
+    items = data.get("results") if isinstance(data, dict) else data
+    first = items[0] if isinstance(items, list) and items else None
+    found = first.get("id") if isinstance(first, dict) else None
+    return found if isinstance(found, int | str) else None
+
+
+def link_in(answer: WebAnswer, pattern: str) -> str | None:
+    """The path that the pattern's group finds in the page."""
+    found = re.search(pattern, answer.body.decode(errors="replace"))
+    return found.group(1) if found and found.groups() else None

@@ -1,0 +1,160 @@
+"""Checks over HTTP: a status alone proves nothing, so bodies are looked into, and never quoted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, model_validator
+
+from uscdr.models.duration import Duration
+from uscdr.models.web import WebAnswer
+from uscdr.providers.ports.web import Website
+from uscdr.verify.check import CheckSpec
+from uscdr.verify.kinds.body import JsonDemand, first_id, link_in, values_at, wrong_body
+from uscdr.verify.verdict import Finding, Measures
+from uscdr.verify.world import World
+
+OK, REFUSED, LIMITED = 200, 400, 429
+"""LIMITED: after a few wrong logins the application refuses more for a while, from an address or an account."""
+SLOWER, SLOW = 5.0, 2.0
+"""A page is slow when it takes so many times as long as in the baseline, and at least so many seconds."""
+IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"<svg", b"<?xml")
+"""How the bytes of an image begin."""
+
+
+class HttpCheck(CheckSpec):
+    """One read-only request and what its answer must be."""
+
+    kind: Literal["http"]
+    path: Annotated[str, Field(pattern=r"^/[!-~]*$")]
+    method: Literal["GET", "POST"] = "GET"
+    json_body: dict[str, Any] | None = None
+    """Only `{}`: an empty form that must be refused shows the way to the validator, and writes nothing."""
+    auth: bool = False
+    """Send the check account's token."""
+    status: int = OK
+    below: int | None = None
+    """Any status below this will do, instead of `status`."""
+    contains: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    starts_with: str | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Name -> a text that must be in the header; an empty one only asks that it is there."""
+    json_: dict[str, JsonDemand] = Field(default_factory=dict, alias="json")
+    """Path such as `results.0.id` -> what must be there."""
+    min_bytes: int | None = None
+    max_bytes: int | None = None
+    within: Duration | None = None
+    """The answer must come in that time."""
+    follow: str | None = None
+    """The `id` of the first item of a JSON list (or of its `results`) is put into this path, and asked too;
+    `starts_with`, `min_bytes` and `contains` then apply to the second answer."""
+    follow_link: str | None = None
+    """A pattern with one group that finds a path in the page; that must answer 200 with no HTML page."""
+    image: str | None = None
+    """JSON path such as `results.*.banner_image`: the first address there must answer with an image."""
+
+    @model_validator(mode="after")
+    def _post_reads(self) -> HttpCheck:
+        if self.method == "POST" and (self.status < REFUSED or self.json_body or self.below is not None):
+            raise ValueError("a POST check must send an empty form (json_body: {}) and expect a refusal: checks read")
+        if self.method == "POST" and self.auth and "logout" in self.path:
+            raise ValueError("a signed-in logout would end the check account's session everywhere")
+        return self
+
+
+def run(name: str, spec: HttpCheck, world: World) -> Finding:
+    """Put the check to the application."""
+    token = world.token() if spec.auth else None
+    if spec.auth and token is None:
+        return Finding("not checked", "no token of a check account: set USCDR_CHECK_TOKEN")
+    site = world.website()
+    finding = ask(site, spec, token)
+    if finding.verdict == "pass" and spec.image is not None:
+        finding = _image(site, spec, token, finding.measures)
+    return _slower(finding, world.before(name))
+
+
+def ask(website: Website, spec: HttpCheck, token: SecretStr | None) -> Finding:
+    """One check, without the baseline. A dead application raises ProviderError."""
+    answer = website.ask(spec.method, spec.path, token=token, json_body=spec.json_body)
+    if answer.status == LIMITED and spec.below is None:
+        return _limited(spec)
+    wrong = _wrong_head(answer, spec) or (wrong_body(answer, spec) if spec.follow is None else "")
+    if wrong:
+        return Finding("fail", f"{spec.path}: {wrong}")
+    if spec.follow is not None:
+        return _follow(website, spec, answer, token)
+    if spec.follow_link is not None:
+        return _follow_link(website, spec, answer)
+    return _good(spec.path, answer)
+
+
+def _good(path: str, answer: WebAnswer) -> Finding:
+    words = f"{path}: {answer.status}, {len(answer.body)} bytes in {answer.seconds:.2f} s"
+    return Finding("pass", words, {"seconds": round(answer.seconds, 3)})
+
+
+def _limited(spec: HttpCheck) -> Finding:
+    """A check that wants to be refused was; of a page too many requests say nothing."""
+    if spec.method == "POST":
+        return Finding("pass", f"{spec.path}: {LIMITED}, refused: asked too often for now")
+    return Finding("inconclusive", f"{spec.path}: {LIMITED}, the application was asked too often for now")
+
+
+def _wrong_head(answer: WebAnswer, spec: HttpCheck) -> str:
+    if spec.below is not None and answer.status >= spec.below:
+        return f"status {answer.status}, expected less than {spec.below}"
+    if spec.below is None and answer.status != spec.status:
+        return f"status {answer.status}, expected {spec.status}"
+    for name, wanted in spec.headers.items():
+        found = answer.headers.get(name.lower())
+        if found is None or wanted.lower() not in found.lower():
+            return f"header {name} " + ("is missing" if found is None else f"lacks “{wanted}”")
+    if spec.within is not None and answer.seconds > spec.within:
+        return f"took {answer.seconds:.1f} s, allowed are {spec.within:g} s"
+    return ""
+
+
+def _follow(website: Website, spec: HttpCheck, answer: WebAnswer, token: SecretStr | None) -> Finding:
+    item = first_id(answer)
+    if item is None or spec.follow is None:
+        return Finding("inconclusive", f"{spec.path}: the list is empty, so nothing could be followed")
+    second = website.ask("GET", spec.follow.replace("{id}", str(item)), token=token)
+    if second.status != OK:
+        return Finding("fail", f"{spec.follow}: status {second.status}")
+    if wrong := wrong_body(second, spec):
+        return Finding("fail", f"{spec.follow}: {wrong}")
+    return _good(spec.follow, second)
+
+
+def _follow_link(website: Website, spec: HttpCheck, answer: WebAnswer) -> Finding:
+    path = link_in(answer, spec.follow_link or "")
+    if path is None:
+        return Finding("fail", f"{spec.path}: the page names no such link")
+    second = website.ask("GET", path)
+    if second.status != OK or not second.body or second.body.lstrip()[:5].lower() in (b"<!doc", b"<html"):
+        return Finding("fail", f"{path}: {second.status}, {len(second.body)} bytes, not what the page needs")
+    return _good(spec.path, answer)
+
+
+def _image(site: Website, spec: HttpCheck, token: SecretStr | None, measures: Measures) -> Finding:
+    """The first image that the list names. The list is asked again: answers are not kept."""
+    found = values_at(site.ask("GET", spec.path, token=token), spec.image or "")
+    addresses = [one for one in found if isinstance(one, str) and one]
+    if not addresses:
+        return Finding("inconclusive", f"{spec.path}: no item has an image")
+    answer = site.fetch(addresses[0])
+    if answer.status != OK or not answer.body.lstrip().startswith(IMAGES):
+        return Finding("fail", f"{spec.path}: an image of it answers {answer.status}, or with no image")
+    words = f"{spec.path}: {len(addresses)} images named, one fetched: {len(answer.body)} bytes"
+    return Finding("pass", words, measures)
+
+
+def _slower(finding: Finding, before: Measures) -> Finding:
+    then, now = before.get("seconds"), finding.measures.get("seconds")
+    if finding.verdict != "pass" or not isinstance(then, float) or not isinstance(now, float):
+        return finding
+    if now > SLOW and now > SLOWER * then:
+        return Finding("fail", f"{finding.evidence}; the baseline has {then:.2f} s", finding.measures)
+    return finding

@@ -1,0 +1,76 @@
+"""What checks are given to look at: ports, what is expected of the place, and the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import SecretStr
+
+from uscdr.models.media import ReferenceColumn
+from uscdr.models.postgres import CanaryColumn, Invariant
+from uscdr.providers.ports.database import Database
+from uscdr.providers.ports.dns import Verifier
+from uscdr.providers.ports.media import Media
+from uscdr.providers.ports.probes import MailAccount, Queue, Tls
+from uscdr.providers.ports.web import Website
+from uscdr.verify.baseline import Baseline
+from uscdr.verify.facts import Facts
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What scenarios.yaml says the place has."""
+
+    tables: tuple[str, ...] = ()
+    volatile: frozenset[str] = frozenset()
+    freshness: tuple[str, ...] = ()
+    invariants: tuple[Invariant, ...] = ()
+    formation: Mapping[str, int] = field(default_factory=dict)
+    single: frozenset[str] = frozenset()
+    """Process types of which there must be exactly one."""
+    required: tuple[str, ...] = ()
+    """Config variables."""
+    derived: frozenset[str] = frozenset()
+    """Config variables that follow the place; they may differ from the baseline."""
+    key: str = ""
+    """The config variable with the key of the encrypted columns."""
+    canaries: tuple[CanaryColumn, ...] = ()
+    references: tuple[ReferenceColumn, ...] = ()
+    """Columns that name stored files."""
+    media_prefix: str = ""
+    cloud: str = ""
+    hostnames: tuple[str, ...] = ()
+    database_variable: str = "DATABASE_URL"
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything is opened when first asked for; a port that raises ProviderError makes a check inconclusive."""
+
+    app: str
+    facts: Facts
+    expected: Expected
+    website: Callable[[], Website]
+    token: Callable[[], SecretStr | None]
+    """Of the dedicated check account; None when there is none."""
+    account_email: str
+    """Of the dedicated check account; where a canary's mail goes. May be empty."""
+    database: Callable[[], Database]
+    media: Callable[[], Media] | None
+    """The configured cloud with the application's own credentials; None when the target has no media."""
+    verifier: Verifier | None
+    """The zone's name servers; None when the target has no domain."""
+    tls: Tls
+    queue: Queue
+    mail: MailAccount
+    code_migrations: Callable[[], tuple[str, ...] | None]
+    """Migrations of the deployed commit; None when its code is not to be had."""
+    now: Callable[[], datetime]
+    baseline: Baseline | None = None
+
+    def before(self, check: str) -> Mapping[str, Any]:
+        """What `check` measured when the baseline was taken; empty without one."""
+        return self.baseline.of(check) if self.baseline else {}
