@@ -179,6 +179,17 @@ class GateAnswered(Event):
     by: str
 
 
+class ChecksStarted(Event):
+    """A round of checks begins: which checks, and which lines of the checklists they stand for."""
+
+    kind: Literal["checks.started"] = "checks.started"
+    checks: tuple[str, ...]
+    items: int
+    round: int = 1
+    baseline_at: datetime | None = None
+    """When the baseline was taken that it is compared with; None without one."""
+
+
 class CheckFinished(Event):
     """One check's verdict with its evidence (never a patient's value)."""
 
@@ -188,6 +199,34 @@ class CheckFinished(Event):
     verdict: Literal["pass", "fail", "inconclusive", "not checked"]
     evidence: str
     seconds: float = 0.0
+    why: str = ""
+    """What a failure means, or what to do about it."""
+
+
+class ChecklistItem(Event):
+    """One line of the runbook's checklists with the verdict that its checks add up to."""
+
+    kind: Literal["checklist.item"] = "checklist.item"
+    list: str
+    item: str
+    verdict: Literal["pass", "fail", "inconclusive", "not checked"]
+    checks: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+    """Checks of it that the operator left out (manual ones, with --skip-manual)."""
+
+
+class ChecksFinished(Event):
+    """A round's end: every line of the checklists that was asked for, and the sum."""
+
+    kind: Literal["checks.finished"] = "checks.finished"
+    round: int = 1
+    items: tuple[ChecklistItem, ...]
+    seconds: float
+    passed: int
+    """Lines of the checklists, of `len(items)`."""
+    skipped_manual: bool = False
+    changed: tuple[str, ...] = ()
+    """watch: checks whose verdict differs from the round before, as `name: pass -> fail`."""
 
 
 class Note(Event):
@@ -223,7 +262,9 @@ Payload = Annotated[
     | StepSettled
     | GateAsked
     | GateAnswered
+    | ChecksStarted
     | CheckFinished
+    | ChecksFinished
     | Note
     | RunFinished,
     Field(discriminator="kind"),
