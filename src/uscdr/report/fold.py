@@ -39,7 +39,7 @@ class Fold:
             case ev.GateAsked() | ev.GateAnswered() as event:
                 self._gate(event, stamped.at)
             case ev.CheckFinished() as event:
-                facts = event.model_dump(exclude={"kind"})
+                facts = event.model_dump(exclude={"kind", "why"})
                 self.checks.append(CheckReport(at=stamped.at, **facts))
             case ev.Note() as event:
                 self.notes.append(NoteReport(at=stamped.at, level=event.level, text=event.text))
