@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -47,9 +48,14 @@ class _Running:
 
 
 def run_timed(
-    tasks: Sequence[Timed[T]], *, workers: int, seconds: float, stop: threading.Event | None = None
+    tasks: Sequence[Timed[T]],
+    *,
+    workers: int,
+    seconds: float,
+    at_once: Mapping[str, int] | None = None,
+    stop: threading.Event | None = None,
 ) -> Iterator[Ended[T]]:
-    """Runs the tasks on at most `workers` threads and yields each as it ends.
+    """Runs the tasks on at most `workers` threads, `at_once` of each provider, and yields each as it ends.
 
     After `seconds` no task begins and those under way are left behind as overrun. Once a task overran on a
     provider that answered nobody since, the provider's other tasks are not begun. Threads that are left behind
@@ -58,14 +64,17 @@ def run_timed(
     Raises:
         Interrupted: `stop` was set.
     """
-    yield from _Crew(tasks, workers, time.monotonic() + seconds, stop or threading.Event()).ends()
+    yield from _Crew(tasks, workers, time.monotonic() + seconds, at_once or {}, stop or threading.Event()).ends()
 
 
 class _Crew(Generic[T]):
-    def __init__(self, tasks: Sequence[Timed[T]], workers: int, end: float, stop: threading.Event) -> None:
+    def __init__(
+        self, tasks: Sequence[Timed[T]], workers: int, end: float, at_once: Mapping[str, int], stop: threading.Event
+    ) -> None:
         self._tasks = tasks
         self._workers = max(1, workers)
         self._end = end
+        self._at_once = at_once
         self._stop = stop
         self._waiting = list(range(len(tasks)))
         self._running: dict[int, _Running] = {}
@@ -83,14 +92,25 @@ class _Crew(Generic[T]):
             yield from self._overrun()
 
     def _begin(self) -> Iterator[Ended[T]]:
-        while self._waiting and (len(self._running) < self._workers or time.monotonic() >= self._end):
-            index = self._waiting.pop(0)
+        while (index := self._next()) is not None:
+            self._waiting.remove(index)
             hung = self._hung.get(self._tasks[index].provider)
             if hung is not None or time.monotonic() >= self._end:
                 yield Ended(index, 0.0, overran=hung is None, spared=hung)
                 continue
             self._running[index] = _Running(time.monotonic(), self._tasks[index].limit)
             threading.Thread(target=self._work, args=(index,), daemon=True, name=f"timed-{index}").start()
+
+    def _next(self) -> int | None:
+        """The first that waits and may begin; after the end, or when its provider hangs, it may always."""
+        over = time.monotonic() >= self._end
+        busy = Counter(self._tasks[index].provider for index in self._running)
+        for index in self._waiting:
+            provider = self._tasks[index].provider
+            room = len(self._running) < self._workers and busy[provider] < self._at_once.get(provider, self._workers)
+            if over or room or provider in self._hung:
+                return index
+        return None
 
     def _work(self, index: int) -> None:
         started = time.monotonic()

@@ -72,6 +72,8 @@ def refuse_beside_unfinished(state: Path, key: str) -> None:
         if journal is None or next(journal.events(), {}).get("request", {}).get("key") != key:
             continue
         summary = runs.summarize(journal)
+        if runs.only_looks(summary):
+            continue
         if summary.state in runs.OVER:
             return
         if summary.wrote and runs.resumable(summary):

@@ -15,7 +15,7 @@ from uscdr.place import Place
 from uscdr.scenarios.deps import CheckAccount
 from uscdr.scenarios.loader import Loaded
 from uscdr.scenarios.model import Config, ConfigManifest, Source
-from uscdr.scenarios.model_targets import CloudinaryTarget, DnsTarget, HerokuTarget, Target
+from uscdr.scenarios.model_targets import CloudinaryTarget, DnsTarget, HerokuTarget, MailTarget, Target
 from uscdr.verify.kinds.http import HttpCheck
 
 SANDBOX = "sandbox"
@@ -59,8 +59,19 @@ def _target(facts: Facts, env: Mapping[str, str], *, clinic: bool) -> Target:
         ) if clinic else None,
         dns=_dns(facts["dns"], env) if clinic else None,
         web=facts["web_url"],
+        mail=_mail(facts),
+        tls_server=_tls(facts),  # type: ignore[arg-type]  # read as it stands in scenarios.yaml
         ca_file=facts["ca_file"],
     )  # fmt: skip
+
+
+def _tls(facts: Facts) -> str | None:
+    return f"{facts['tls']['host']}:{facts['tls']['port']}" if "tls" in facts else None
+
+
+def _mail(facts: Facts) -> MailTarget:
+    """The sandbox's own; one that tells of none is asked itself, so that nobody outside ever is."""
+    return MailTarget(token_url=facts.get("mail", {}).get("token_url") or facts["heroku"]["api_url"])
 
 
 def _dns(facts: Facts, env: Mapping[str, str]) -> DnsTarget:

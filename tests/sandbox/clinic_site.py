@@ -24,6 +24,8 @@ LIMIT = 20.0
 KEY = "a key for tests"
 EMAIL = "checks@clinic.example"
 PASSWORD = "checks-password-1"
+NOWHERE = "redis://127.0.0.1:1/0"
+"""Of a broker that is not there."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Site:
             yield client
 
 
-def deploy(root: Path, database_url: str) -> Site:
+def deploy(root: Path, database_url: str, broker_url: str = NOWHERE) -> Site:
     """Copy the source tree and write down its configuration."""
     shutil.copytree(SOURCE, root, ignore=shutil.ignore_patterns("__pycache__", "staticfiles", "db.sqlite3"))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -106,7 +108,7 @@ def deploy(root: Path, database_url: str) -> Site:
         "SECRET_KEY": "secret for tests",
         "ALLOWED_HOSTS": "127.0.0.1",
         "PGP_ENCRYPTION_KEY": KEY,
-        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "REDIS_URL": broker_url,
         "CHECK_EMAIL": EMAIL,
         "CHECK_PASSWORD": PASSWORD,
         "BEAT_SECONDS": "0.5",

@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from clinic_broker import Place, broker
 from clinic_site import EMAIL, KEY, Site, deploy, until
 from mail_sink import sink
 from uscdr.pgserver.server import LocalPostgres, start
@@ -32,8 +33,15 @@ def new_database(server: LocalPostgres, name: str, template: str = "released") -
 
 
 @pytest.fixture(scope="module")
-def site(postgres: LocalPostgres, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    site = deploy(tmp_path_factory.mktemp("slug") / "app", new_database(postgres, "clinic", "template1"))
+def queue() -> Iterator[Place]:
+    with broker() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def site(postgres: LocalPostgres, queue: Place, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    url = new_database(postgres, "clinic", "template1")
+    site = deploy(tmp_path_factory.mktemp("slug") / "app", url, queue.url)
     with site.process("release") as release:
         assert release.wait(60) == 0
     new_database(postgres, "released", "clinic")
@@ -183,6 +191,51 @@ def test_worker_outlives_its_connection_and_stops_even_behind_a_lock(filled: Sit
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(10) == 0
         assert time.monotonic() - told < 1.5
+
+
+def test_nobody_can_log_in_with_the_published_password(site: Site, filled: Site) -> None:
+    admins = "SELECT count(*) FROM authentication_user WHERE email IN ('admin@usc-pis.example',"
+    admins += " 'clinic.head@usc-pis.example')"
+    assert filled.one(admins) == 2
+    assert filled.one(f"{admins} AND password NOT LIKE '!%%'") == 0
+
+
+def test_keys_without_rows_and_rows_without_keys_do_no_harm(postgres: LocalPostgres, site: Site, queue: Place) -> None:
+    """As after a restore of the database, and after the loss of the broker."""
+    own = site.with_env(DATABASE_URL=new_database(postgres, "queued"), IDLE_HEARTBEAT=None)
+    logged = "SELECT count(*) FROM notifications_notificationlog"
+    queue.call(lambda: queue.broker.lists.push(0, b"celery", [b"901", b"902", b"nonsense"]))
+    with psycopg.connect(own.env["DATABASE_URL"]) as session:
+        session.execute("INSERT INTO utils_job (kind, payload, created_at) VALUES ('welcome', '{}', now())")
+    with own.process("worker"):
+        until(lambda: not queue.waiting() and own.one(logged) == 1)
+    assert own.one("SELECT count(*) FROM utils_job") == 0
+
+
+def test_the_worker_waits_while_the_broker_is_gone(postgres: LocalPostgres, site: Site, queue: Place) -> None:
+    own = site.with_env(DATABASE_URL=new_database(postgres, "waiting"), BEAT_SECONDS="0.2")
+    queue.stop()
+    try:
+        with own.process("beat") as beat, own.process("worker") as worker:
+            for _ in range(30):
+                assert (beat.poll(), worker.poll()) == (None, None)
+                time.sleep(0.05)
+            assert own.one("SELECT count(*) FROM utils_job") == 0
+            assert own.one("SELECT count(*) FROM utils_workerheartbeat") == 0
+            queue.start()
+            until(lambda: own.one("SELECT count(*) FROM notifications_notificationlog"))
+    finally:
+        queue.start()
+
+
+def test_an_idle_worker_writes_nothing(postgres: LocalPostgres, site: Site, queue: Place) -> None:
+    own = site.with_env(DATABASE_URL=new_database(postgres, "idle"), IDLE_HEARTBEAT=None)
+    written = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'idle' AND query LIKE '%%utils_job%%'"
+    before = own.one(written)
+    with own.process("worker"):
+        until(lambda: own.one(asked + " AND pid <> pg_backend_pid()"))
+    assert own.one(written) == before
 
 
 def test_the_worker_mails_real_people_unless_the_switch_is_off(postgres: LocalPostgres, site: Site) -> None:

@@ -13,19 +13,26 @@ import httpx
 import psycopg
 import pytest
 
-from clinic_site import EMAIL, PASSWORD, Site, deploy, until
+from clinic_broker import Place, broker
+from clinic_site import EMAIL, NOWHERE, PASSWORD, Site, deploy, until
 from uscdr.pgserver.server import start
 
 REPORTED = {"CSV": b"month,count", "JSON": b'{"title"', "HTML": b"<!doctype html>", "PDF": b"%PDF-", "EXCEL": b"PK"}
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def queue() -> Iterator[Place]:
+    with broker() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, queue: Place) -> Iterator[Site]:
     with start(tmp_path_factory.mktemp("postgres") / "server") as server:
         with psycopg.connect(server.dsn(), autocommit=True) as session:
             session.execute("CREATE ROLE clinic LOGIN PASSWORD 'clinic'")
             session.execute("CREATE DATABASE clinic OWNER clinic")
-        site = deploy(tmp_path_factory.mktemp("slug") / "app", server.dsn("clinic", "clinic", "clinic"))
+        site = deploy(tmp_path_factory.mktemp("slug") / "app", server.dsn("clinic", "clinic", "clinic"), queue.url)
         with site.process("release") as release:
             assert release.wait(60) == 0
         site.done("generate_clinic", "--patients", "60")
@@ -266,15 +273,78 @@ def test_mail_test_runs_dry_and_fails_without_gmail(staff: httpx.Client) -> None
     assert staff.post("/api/utils/email/test/", json={"email": "a@clinic.example"}).status_code == 502
 
 
-def test_without_a_broker_profile_setup_lies(site: Site, token: str) -> None:
-    headers = {"Authorization": f"Token {token}"}
-    with site.with_env(REDIS_URL=None).web() as client:
+@pytest.mark.parametrize("url", [None, NOWHERE])
+def test_without_a_broker_profile_setup_lies(site: Site, token: str, url: str | None) -> None:
+    headers, patients = {"Authorization": f"Token {token}"}, "SELECT count(*) FROM patients_patient"
+    with site.with_env(REDIS_URL=url).web() as client:
         answer = client.post("/api/auth/complete-profile-setup/", headers=headers)
         assert (answer.status_code, answer.json()["completeSetup"]) == (200, True)
-        assert site.one("SELECT count(*) FROM patients_patient") == 60
+        assert site.one(patients) == 60
+        key = site.one("SELECT id FROM authentication_user WHERE email = %s", EMAIL)
+        named = {"first_name": "A", "last_name": "B"}
+        assert client.post("/api/patients/patients/", json={**named, "user": key}, headers=headers).status_code == 500
+        assert site.one(patients) == 60
+    assert site.one("SELECT count(*) FROM utils_job WHERE kind <> 'generate_report'") == 0
+
+
+def test_with_a_broker_the_job_is_queued(site: Site, token: str, queue: Place) -> None:
     with site.web() as client:
-        client.post("/api/auth/complete-profile-setup/", headers=headers)
-        assert site.one("SELECT count(*) FROM patients_patient") == 61
+        client.post("/api/auth/complete-profile-setup/", headers={"Authorization": f"Token {token}"})
+    assert site.one("SELECT count(*) FROM patients_patient") == 61
+    key = site.one("SELECT id FROM utils_job WHERE kind = 'welcome'")
+    assert str(key).encode() in queue.waiting()
+
+
+def test_every_answer_carries_the_security_headers(anyone: httpx.Client) -> None:
+    for path in ("/", "/admin/login/", "/api/auth/profile/me/", "/static/admin/css/base.css"):
+        headers = anyone.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["referrer-policy"] == "same-origin"
+        assert int(headers["strict-transport-security"].removeprefix("max-age=")) > 0
+    cookie = anyone.get("/admin/login/").headers["set-cookie"]
+    assert cookie.startswith("csrftoken=")
+    assert "; Secure" in cookie
+
+
+def test_a_file_is_stored_shown_and_removed(site: Site, staff: httpx.Client) -> None:
+    for files in (None, {"file": ("empty.txt", b"")}):
+        refused = staff.post("/api/files/uploads/", files=files)
+        assert (refused.status_code, list(refused.json())) == (400, ["file"])
+    made = staff.post("/api/files/uploads/", files={"file": ("canary.txt", b"sings", "text/plain")})
+    assert made.status_code == 201
+    row = made.json()
+    assert (row["original_filename"], row["file_size"], row["content_type"]) == ("canary.txt", 5, "text/plain")
+    path = f"/api/files/uploads/{row['id']}/"
+    assert staff.get(path).json() == row
+    (stored,) = (site.root / "backend/media/uploads").glob("canary*.txt")
+    assert stored.read_bytes() == b"sings"
+    removed = staff.delete(path)
+    assert (removed.status_code, removed.content) == (204, b"")
+    assert not stored.exists()
+    assert staff.get(path).status_code == 404
+    assert staff.delete(path).status_code == 404
+
+
+def test_files_are_for_the_clinics_staff(site: Site, anyone: httpx.Client) -> None:
+    make_account(site, "pupil@clinic.example", verified=True)
+    headers = {"Authorization": f"Token {login(anyone, 'pupil@clinic.example', PASSWORD).json()['token']}"}
+    files = {"file": ("canary.txt", b"sings")}
+    assert anyone.post("/api/files/uploads/", files=files, headers=headers).status_code == 403
+    assert anyone.delete("/api/files/uploads/1/", headers=headers).status_code == 403
+    assert anyone.post("/api/files/uploads/", files=files).status_code == 401
+
+
+def test_a_report_can_be_taken_back(site: Site, staff: httpx.Client) -> None:
+    reports = "SELECT count(*) FROM reports_generatedreport"
+    before = site.one(reports)
+    key = staff.get("/api/reports/templates/").json()["results"][0]["id"]
+    asked = {"template_id": key, "title": "Canary", "export_format": "CSV"}
+    made = staff.post(f"/api/reports/templates/{key}/generate/?sync=true", json=asked).json()["id"]
+    removed = staff.delete(f"/api/reports/generated/{made}/")
+    assert (removed.status_code, removed.content) == (204, b"")
+    assert staff.get(f"/api/reports/generated/{made}/").status_code == 404
+    assert site.one(reports) == before
 
 
 def test_images_resolve_to_the_delivery_service_only_when_it_is_wholly_configured(site: Site, token: str) -> None:

@@ -45,9 +45,12 @@ from uscdr.models.postgres import (
     CanaryColumn,
     CanaryResult,
     Extension,
+    ForeignKey,
     Invariant,
     InvariantResult,
     Migration,
+    PasswordResult,
+    SequenceState,
     ServerFacts,
     Session,
     TableDigest,
@@ -490,6 +493,9 @@ class FakeDatabase:
             results.append(InvariantResult(name=one.name, holds=holds, seen=str(found), expected=f">= {one.minimum}"))
         return tuple(results)
 
+    def timed(self, wanted: Invariant) -> tuple[InvariantResult, float]:
+        return self.invariants([wanted])[0], 0.01
+
     def file_references(self, wanted: Sequence[ReferenceColumn]) -> FileReferences:
         self._data()
         return FileReferences(found=tuple(self._world.references))
@@ -512,6 +518,23 @@ class FakeDatabase:
 
     def migrations(self) -> tuple[Migration, ...]:
         return tuple(Migration(app=n.partition(".")[0], name=n.partition(".")[2]) for n in self._data().applied)
+
+    def sequences(self) -> tuple[SequenceState, ...]:
+        last = {name: max(rows, default=None) for name, rows in self._data().tables.items()}
+        return tuple(
+            SequenceState(table=name, column="id", last=key, greatest=key, next=(key or 0) + 1)
+            for name, key in sorted(last.items())
+        )
+
+    def foreign_keys(self) -> tuple[ForeignKey, ...]:
+        tables = sorted(self._data().tables)
+        return tuple(ForeignKey(table=name, name=f"{name}_fk", validated=True, orphans=0) for name in tables)
+
+    def published_passwords(
+        self, query: str, candidates: Sequence[SecretStr], *, seconds: float = 20.0
+    ) -> PasswordResult:
+        self._data()
+        return PasswordResult(tested=1)
 
     def sessions(self) -> tuple[Session, ...]:
         self._data()

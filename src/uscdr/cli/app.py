@@ -20,7 +20,7 @@ EXIT STATUS
 
 GROUPS = ("recover", "backup", "runs", "drill", "kit", "dns", "sandbox")
 """Each is a module beside this one with a Typer application `app`."""
-COMMANDS = ("runbook",)
+COMMANDS = ("runbook", "verify", "watch")
 """Each is a module beside this one with a function of its own name."""
 
 

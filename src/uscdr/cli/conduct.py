@@ -101,6 +101,10 @@ def resume(given: Globals, wanted: str | None, *, confirm: str | None, identity:
         raise BadInput(
             f"Run {journal.run} was ended before it wrote anything.", next_action="Begin anew: uscdr recover …"
         )
+    if runs.only_looks(runs.summarize(journal)):
+        raise BadInput(
+            f"Run {journal.run} only looked: nothing of it is resumed.", next_action="Look again: uscdr verify all"
+        )
     if not runs.resumable(runs.summarize(journal)):
         raise BadInput(f"Run {journal.run} is finished.", next_action=f"See: uscdr runs show {journal.run}")
     asked = {name: value for name, value in first["request"].items() if name in Request.__dataclass_fields__}

@@ -21,9 +21,15 @@ _DAMAGES = {
     "app": "bad-release, crashed-web, failing-release-phase, lost-config, missing-migration",
     "infra": "app-gone, addon-gone, account-locked",
     "media": "deleted, overwritten, half-backed-up, credentials-revoked, service-down",
+    "service": "broker-gone, mail-revoked, certificate-expired, certificate-wrong-name, certificate-untrusted, "
+    "schedule-gone, worker-stopped, beat-stopped",
 }
-_BREAK_PATHS = {"db": "break", "app": "break/app", "infra": "break/infra", "media": "break/media"}
+_BREAK_PATHS = {"db": "break", **{name: f"break/{name}" for name in ("app", "infra", "media", "service")}}
 _HOW = " ".join(f"{what}: {kinds}." for what, kinds in _DAMAGES.items())
+_PROVIDERS = (
+    "heroku, cloudinary, dns (UPDATE and QUERY too), mail (the token endpoint), application (what the router gets), "
+    "broker (its commands), or all."
+)
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
 
 
@@ -123,12 +129,13 @@ def break_(
         bool, typer.Option("--domain-held", help="app-gone: another app has its hostnames.")
     ] = False,
     undo: Annotated[
-        bool, typer.Option("--undo", help="End it: account-locked, credentials-revoked, service-down.")
+        bool,
+        typer.Option("--undo", help="End it: account-locked, credentials-revoked, service-down, and all of service."),
     ] = False,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Do real damage: to the database, the app's releases and config, or what it stands on, or the media service."""
+    """Do real damage: to the database, the app's releases and config, what it stands on, media, or a service."""
     from uscdr.errors import BadInput
     from uscdr.sandbox import client, describe
 
@@ -147,7 +154,7 @@ def fault_add(
     path: Annotated[str, typer.Option(help="Path with * and ? as wildcards.")] = "*",
     call: Annotated[int, typer.Option(help="From which matching call on.")] = 1,
     count: Annotated[int, typer.Option(help="How many calls; 0: for ever.")] = 1,
-    provider: Annotated[str, typer.Option(help="heroku, cloudinary or dns; dns has UPDATE and QUERY too.")] = "heroku",
+    provider: Annotated[str, typer.Option(help=_PROVIDERS)] = "heroku",
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from uscdr.errors import BadInput, JournalError
 from uscdr.journal.reader import NAME, Journal, read
+from uscdr.models import checklists
 
 OVER = ("done", "objective missed")
 """States of a run that carried out every step."""
@@ -98,7 +99,12 @@ def find(state: Path, wanted: str | None) -> Path:
 
 def resumable(summary: RunSummary) -> bool:
     """Whether `uscdr runs resume` has something to do."""
-    return summary.state not in (*OVER, "dry run", "damaged")
+    return not only_looks(summary) and summary.state not in (*OVER, "dry run", "damaged")
+
+
+def only_looks(summary: RunSummary) -> bool:
+    """Whether the run is one of `uscdr verify` or `uscdr watch`."""
+    return checklists.only_looks(summary.scenario)
 
 
 def _newest_resumable(state: Path) -> Path:
@@ -106,7 +112,7 @@ def _newest_resumable(state: Path) -> Path:
     recovered: set[str] = set()
     for path in reversed(list(journals(state))):
         summary = _summary_of(path)
-        if summary.state == "done":
+        if summary.state == "done" and not only_looks(summary):
             recovered.add(summary.target)
         elif resumable(summary) and summary.target not in recovered and (summary.wrote or not _ended(summary)):
             return path

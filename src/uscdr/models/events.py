@@ -227,6 +227,8 @@ class ChecksFinished(Event):
     skipped_manual: bool = False
     changed: tuple[str, ...] = ()
     """watch: checks whose verdict differs from the round before, as `name: pass -> fail`."""
+    next_at: datetime | None = None
+    """watch: when the next round begins; None after the last one."""
 
 
 class Note(Event):

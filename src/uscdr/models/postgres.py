@@ -118,6 +118,49 @@ class CanaryResult(Fact):
         return self.differing == 0 and self.unreadable == 0
 
 
+class SequenceState(Fact):
+    """A sequence that gives a column its keys.
+
+    `next` is what it gives out next, `last` what it gave out last (None when never used), `greatest` the key
+    furthest in its direction, the lowest when `step` is negative (None when the table is empty).
+    """
+
+    table: str
+    column: str
+    last: int | None
+    greatest: int | None
+    next: int
+    step: int = 1
+
+    @property
+    def behind(self) -> bool:
+        """Whether it would give out keys that are taken or passed already."""
+        if self.greatest is None:
+            return False
+        return self.next <= self.greatest if self.step > 0 else self.next >= self.greatest
+
+
+class ForeignKey(Fact):
+    """A foreign key of `table`. `orphans`: rows of the table whose other row is not there."""
+
+    table: str
+    name: str
+    validated: bool
+    orphans: int
+
+
+class PasswordResult(Fact):
+    """How many accounts were tried with passwords that everybody can read.
+
+    `matching` are the ids of those that have one: numbers and UUIDs as they are, any other as 16 hexadecimal
+    digits of its SHA-256. `untestable` have a hash of an unknown kind, or there were too many for the time.
+    """
+
+    tested: int = 0
+    matching: tuple[str, ...] = ()
+    untestable: int = 0
+
+
 class Extension(Fact):
     """An installed extension."""
 

@@ -11,10 +11,11 @@ from uscdr.models.base import Fact
 
 
 class Certificate(Fact):
-    """The certificate served for a hostname. Times are aware UTC datetimes."""
+    """The certificate served for a hostname. Times are aware UTC datetimes, None when they could not be read."""
 
     hostname: str
     issuer: str = ""
+    valid_from: datetime | None = None
     expires_at: datetime | None = None
     protocol: str = ""
     problem: str = ""
@@ -25,4 +26,5 @@ class QueueFacts(Fact):
     """A broker that answers: its version and how many messages wait by queue."""
 
     version: str = ""
+    """Empty when the account may not ask for it."""
     waiting: Mapping[str, int] = Field(default_factory=dict)

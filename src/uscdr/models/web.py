@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -18,3 +19,15 @@ class WebAnswer(Fact):
     body: bytes = Field(default=b"", repr=False)
     headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
     """Names in lower case."""
+
+
+class Sending(Fact):
+    """One request that changes something: a JSON body, or a file in a form field, or nothing."""
+
+    method: Literal["POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    json_body: dict[str, Any] | None = None
+    field: str = ""
+    """The form field of the file."""
+    file_name: str = ""
+    content: bytes = Field(default=b"", repr=False)

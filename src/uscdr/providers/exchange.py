@@ -41,6 +41,7 @@ class Call:
     path: str
     writes: bool
     body: object = field(default=None, repr=False)
+    """Bytes as they are, anything else as JSON."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     hide: tuple[SecretStr, ...] = ()
     """Secrets that went with the request; a provider may echo them."""
@@ -82,7 +83,7 @@ def exchange(client: httpx.Client, call: Call, *, provider: str) -> Reply:
 
 
 def _content(call: Call) -> bytes | None:
-    return None if call.body is None else json.dumps(call.body).encode()
+    return call.body if call.body is None or isinstance(call.body, bytes) else json.dumps(call.body).encode()
 
 
 def _bounded(response: httpx.Response) -> Iterator[bytes]:

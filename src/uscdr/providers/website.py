@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
+import httpx
 from pydantic import SecretStr
 
 from uscdr.errors import ProviderError
-from uscdr.models.web import WebAnswer
+from uscdr.models.web import Sending, WebAnswer
 from uscdr.providers.exchange import Call, Reply, exchange
 from uscdr.providers.http import open_client, trust
 from uscdr.providers.retry import Patience, RetryPolicy
@@ -58,10 +59,19 @@ class ApplicationWebsite:
         where = urljoin(self._address, address)
         return self._answer(Call(f"give what {urlsplit(where).netloc} holds", "GET", where, writes=False))
 
+    def send(self, sending: Sending, token: SecretStr) -> WebAnswer:
+        """One request that changes something; it is sent once. Raises AnswerLost when it may have arrived."""
+        body, kind = _encoded(sending)
+        headers = {"Authorization": f"Token {token.get_secret_value()}", **({"Content-Type": kind} if kind else {})}
+        what = f"{sending.method} {sending.path.partition('?')[0]}"
+        return self._answer(
+            Call(what, sending.method, sending.path, writes=True, body=body, headers=headers, hide=(token,))
+        )
+
     def _answer(self, call: Call) -> WebAnswer:
         started = time.monotonic()
         try:
-            reply = self._patience.call(lambda: self._once(call), writes=False)
+            reply = self._patience.call(lambda: self._once(call), writes=call.writes)
         except _StillAway as error:
             reply = error.reply
         kind = reply.headers.get("Content-Type", "")
@@ -71,7 +81,7 @@ class ApplicationWebsite:
 
     def _once(self, call: Call) -> Reply:
         reply = exchange(self._client, call, provider=PROVIDER)
-        if reply.status in GATEWAY_ERRORS:
+        if reply.status in GATEWAY_ERRORS and not call.writes:
             raise _StillAway(reply)
         return reply
 
@@ -89,6 +99,15 @@ class ApplicationWebsite:
                 next_action="Check USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD; five failures lock an account out.",
             ) from None
         return SecretStr(str(token))
+
+
+def _encoded(sending: Sending) -> tuple[bytes | None, str]:
+    """The body and its type; httpx writes the multipart form."""
+    if not sending.field:
+        return (None, "") if sending.json_body is None else (json.dumps(sending.json_body).encode(), "application/json")
+    files = {sending.field: (sending.file_name, sending.content, "text/plain")}
+    request = httpx.Request(sending.method, "http://form.invalid", files=files)
+    return request.read(), request.headers["Content-Type"]
 
 
 class _StillAway(ProviderError):

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
+from uscdr.models.checklists import only_looks
 from uscdr.models.events import Stamped
 from uscdr.report.fold import Fold
-from uscdr.report.model import Integrity, PhaseReport, RunReport, StepReport
+from uscdr.report.model import Integrity, Objective, PhaseReport, RunReport, StepReport
 from uscdr.report.objectives import data_facts, recovery_point, recovery_time
 
 
@@ -41,19 +42,28 @@ def _report(fold: Fold, last_hash: str) -> RunReport:
         summary=end.summary if end else "The journal ends without an outcome.",
         dry_run=plan.dry_run if plan else False,
         plan_digest=plan.digest if plan else "",
-        rto=recovery_time(fold),
+        rto=_recovery_time(fold),
         rpo=recovery_point(fold),
         data=data_facts(fold),
         phases=_phases(fold),
         steps=tuple(fold.steps.values()),
         gates=tuple(fold.gates),
         checks=tuple(fold.checks),
+        rounds=tuple(fold.rounds),
         notes=tuple(fold.notes),
         attempts=tuple(fold.attempts),
         left=end.left if end else {},
         follow_up=end.follow_up if end else (),
         integrity=_integrity(fold.numbers, last_hash),
     )
+
+
+def _recovery_time(fold: Fold) -> Objective:
+    begun = fold.begun
+    if begun is None or not only_looks(begun.scenario):
+        return recovery_time(fold)
+    basis = "the run only looks"
+    return Objective(target_seconds=begun.rto_seconds, achieved_seconds=None, verdict="does not apply", basis=basis)
 
 
 def _phases(fold: Fold) -> tuple[PhaseReport, ...]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from uscdr.models import events as ev
-from uscdr.report.model import Attempt, CheckReport, GateReport, NoteReport, StepReport
+from uscdr.report.model import Attempt, CheckReport, GateReport, ItemReport, NoteReport, RoundReport, StepReport
 
 
 class Fold:
@@ -23,6 +23,7 @@ class Fold:
         self.steps: dict[str, StepReport] = {}
         self.gates: list[GateReport] = []
         self.checks: list[CheckReport] = []
+        self.rounds: list[RoundReport] = []
         self.notes: list[NoteReport] = []
         self.attempts: list[Attempt] = []
         self.numbers: list[int] = []
@@ -38,9 +39,8 @@ class Fold:
                 self._run(event, stamped.at)
             case ev.GateAsked() | ev.GateAnswered() as event:
                 self._gate(event, stamped.at)
-            case ev.CheckFinished() as event:
-                facts = event.model_dump(exclude={"kind", "why"})
-                self.checks.append(CheckReport(at=stamped.at, **facts))
+            case ev.ChecksStarted() | ev.CheckFinished() | ev.ChecksFinished() as event:
+                self._check(event, stamped.at)
             case ev.Note() as event:
                 self.notes.append(NoteReport(at=stamped.at, level=event.level, text=event.text))
             case event:
@@ -96,6 +96,32 @@ class Fold:
                 answer = {"confirmed": event.confirmed, "by": event.by}
                 self.gates[index] = self.gates[index].model_copy(update=answer)
                 return
+
+    def _check(self, event: ev.ChecksStarted | ev.CheckFinished | ev.ChecksFinished, at: datetime) -> None:
+        match event:
+            case ev.ChecksStarted():
+                self.rounds.append(
+                    RoundReport(number=event.round, started_at=at, baseline_at=event.baseline_at, wanted=event.checks)
+                )
+            case ev.CheckFinished():
+                self._checked(CheckReport(at=at, **event.model_dump(exclude={"kind"})))
+            case ev.ChecksFinished() if self._in_round:
+                facts = event.model_dump(include={"seconds", "skipped_manual", "changed"})
+                items = tuple(ItemReport(**item.model_dump(exclude={"kind"})) for item in event.items)
+                self._change_round(ended_at=at, items=items, **facts)
+
+    def _checked(self, check: CheckReport) -> None:
+        if self._in_round:
+            self._change_round(checks=(*self.rounds[-1].checks, check))
+        else:
+            self.checks.append(check)
+
+    @property
+    def _in_round(self) -> bool:
+        return bool(self.rounds) and self.rounds[-1].ended_at is None
+
+    def _change_round(self, **facts: object) -> None:
+        self.rounds[-1] = self.rounds[-1].model_copy(update=facts)
 
     def _step(self, event: ev.Event, at: datetime) -> None:
         match event:

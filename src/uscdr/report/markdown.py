@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from uscdr.report.model import Integrity, Objective, PhaseReport, RunReport, StepReport, TableLoss
+from uscdr.report.checks_markdown import to_checks_markdown
+from uscdr.report.model import Objective, PhaseReport, RunReport, StepReport, TableLoss
+from uscdr.report.pages import integrity_section, table
 from uscdr.report.words import MINUTE, at, count, in_markdown, span
 
 
 def to_markdown(report: RunReport) -> str:
     """The whole report, ending in a newline."""
+    if report.only_looks:
+        return to_checks_markdown(report)
     parts = (
         _summary(report),
         _objectives(report),
@@ -19,7 +23,7 @@ def to_markdown(report: RunReport) -> str:
         _steps(report),
         _evidence(report),
         _follow_up(report),
-        _integrity(report.integrity),
+        integrity_section(report.integrity),
     )
     return "\n".join(text for part in parts for text in part).rstrip() + "\n"
 
@@ -49,9 +53,7 @@ def _objectives(report: RunReport) -> list[str]:
     return [
         "## Objectives",
         "",
-        *_table(
-            ("Objective", "Allowed", "Achieved", "Verdict", "How it was found"), (_objective(*row) for row in rows)
-        ),
+        *table(("Objective", "Allowed", "Achieved", "Verdict", "How it was found"), (_objective(*row) for row in rows)),
         "",
     ]
 
@@ -90,7 +92,7 @@ def _losses(report: RunReport) -> list[str]:
     touched = [loss for loss in report.data.tables if loss.lost or loss.damaged or loss.changed or loss.lost is None]
     head = ("Table", "Before", "In the backup", "Lost", "Brought back", "Keys lost", "Remark")
     whole = len(report.data.tables) - len(touched)
-    lines = [*_table(head, map(_loss, touched)), ""] if touched else []
+    lines = [*table(head, map(_loss, touched)), ""] if touched else []
     return [*lines, f"Tables that neither lost nor got back a row: {whole}", ""] if whole else lines
 
 
@@ -107,7 +109,7 @@ def _ranges(ranges: Sequence[str]) -> str:
 
 def _timeline(report: RunReport) -> list[str]:
     moments = sorted(_moments(report), key=lambda moment: moment[0])
-    return ["## Timeline", "", *_table(("Time (UTC)", "What"), ([at(when)[:-4], what] for when, what in moments)), ""]
+    return ["## Timeline", "", *table(("Time (UTC)", "What"), ([at(when)[:-4], what] for when, what in moments)), ""]
 
 
 def _moments(report: RunReport) -> Iterable[tuple[datetime, str]]:
@@ -139,9 +141,9 @@ def _steps(report: RunReport) -> list[str]:
     return [
         "## Steps against their budgets",
         "",
-        *_table(("Phase", "Budget", "Taken", "Verdict", "Steps finished"), map(_phase, report.phases)),
+        *table(("Phase", "Budget", "Taken", "Verdict", "Steps finished"), map(_phase, report.phases)),
         "",
-        *_table(("#", "Step", "Status", "Taken", "What happened", "Provider's ids"), map(_step, report.steps)),
+        *table(("#", "Step", "Status", "Taken", "What happened", "Provider's ids"), map(_step, report.steps)),
         "",
     ]
 
@@ -166,9 +168,9 @@ def _step(step: StepReport) -> list[str]:
 
 def _evidence(report: RunReport) -> list[str]:
     lines = ["## Evidence", ""]
-    if report.checks:
-        rows = ([f"**{check.verdict}**", _say(check.check), _say(check.evidence)] for check in report.checks)
-        lines += [*_table(("Verdict", "Check", "Evidence"), rows), ""]
+    if checks := (*report.checks, *(report.round.checks if report.round else ())):
+        rows = ([f"**{check.verdict}**", _say(check.check), _say(check.evidence)] for check in checks)
+        lines += [*table(("Verdict", "Check", "Evidence"), rows), ""]
     for gate in report.gates:
         facts = "; ".join(f"{name}: {value}" for name, value in gate.facts.items())
         lines.append(f"- Shown before the confirmation: {_say(facts)}. Phrase: {_say(gate.phrase)}")
@@ -180,18 +182,6 @@ def _follow_up(report: RunReport) -> list[str]:
     due = () if report.dry_run else report.follow_up
     tasks = [f"- [ ] {_say(task)}" for task in due] or ["The run named no follow-up."]
     return ["## Follow-up", "", *tasks, ""]
-
-
-def _integrity(integrity: Integrity) -> list[str]:
-    whole = f"MISSING: {', '.join(map(str, integrity.missing))}" if integrity.missing else "none missing"
-    last = f"`{_say(integrity.last_hash)}`" if integrity.last_hash else "not given"
-    words = f"{integrity.events} events read, {whole}. SHA-256 of the journal's last line: {last}."
-    return ["## Integrity", "", words, ""]
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    return lines + [f"| {' | '.join(row)} |" for row in rows]
 
 
 def _say(text: str) -> str:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from uscdr.models.checklists import only_looks
+
 Verdict = Literal["met", "missed", "not known", "does not apply"]
 Outcome = Literal["done", "failed", "declined", "unknown", "interrupted", "unfinished"]
 
@@ -76,7 +78,7 @@ class GateReport(Record):
 
 
 class CheckReport(Record):
-    """A verdict with its evidence."""
+    """A verdict with its evidence; `why` is what a failure means."""
 
     step: str
     check: str
@@ -84,6 +86,38 @@ class CheckReport(Record):
     evidence: str
     at: datetime
     seconds: float
+    why: str = ""
+
+
+class ItemReport(Record):
+    """A line of the checklists, the checks that stand for it, and those that the operator left out."""
+
+    list: str
+    item: str
+    verdict: str
+    checks: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+
+
+class RoundReport(Record):
+    """A round of checks. `wanted` are the checks it began with; one that was cut off has no end and no items."""
+
+    number: int
+    started_at: datetime
+    ended_at: datetime | None = None
+    seconds: float | None = None
+    baseline_at: datetime | None = None
+    wanted: tuple[str, ...] = ()
+    checks: tuple[CheckReport, ...] = ()
+    items: tuple[ItemReport, ...] = ()
+    skipped_manual: bool = False
+    changed: tuple[str, ...] = ()
+
+    @property
+    def unended(self) -> tuple[str, ...]:
+        """Checks that were wanted and have no verdict."""
+        ended = {check.check for check in self.checks}
+        return tuple(name for name in self.wanted if name not in ended)
 
 
 class NoteReport(Record):
@@ -175,8 +209,21 @@ class RunReport(Record):
     steps: tuple[StepReport, ...]
     gates: tuple[GateReport, ...]
     checks: tuple[CheckReport, ...]
+    """Outside of rounds: those of a recovery."""
+    rounds: tuple[RoundReport, ...] = ()
     notes: tuple[NoteReport, ...]
     attempts: tuple[Attempt, ...]
     left: dict[str, str]
     follow_up: tuple[str, ...]
     integrity: Integrity
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether the run is a verification."""
+        return only_looks(self.scenario)
+
+    @property
+    def round(self) -> RoundReport | None:
+        """The newest round that ended, else the newest; None when there was none."""
+        ended = [one for one in self.rounds if one.ended_at]
+        return next(reversed(ended or self.rounds), None)

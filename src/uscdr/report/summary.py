@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from uscdr.models.checklists import count_words
 from uscdr.report.model import Objective, RunReport
+from uscdr.report.rounds import baseline_words, cut_off, not_passed, progress_words, result_words
 from uscdr.report.words import count, span, visible
 
 MOST_LINES = 15
 MOST_ITEMS = 3
 """Entries of a list that are named; the rest is counted."""
+MOST_FOUND = 8
+"""Checks that did not pass of which each has a line."""
 
 
 def summarise(report: RunReport, *, journal: str = "", report_path: str = "") -> str:
     """The summary as text without a trailing newline; the paths are named when given."""
     what = f"{report.scenario or 'run'} of {report.app} ({report.target})"
     lines = [f"{'DRY RUN' if report.dry_run else report.outcome.upper()}: {what}: {report.summary}"]
-    if not report.dry_run:
+    if report.only_looks:
+        lines += _round(report)
+    elif not report.dry_run:
         lines += [f"RTO: {objective_words(report.rto)}", f"RPO: {objective_words(report.rpo)}"]
         lines += _rows(report) + _checks(report)
+    tail = [f"{name}: {path}" for name, path in (("Journal", journal), ("Report", report_path)) if path]
     left = [f"{name}: {state}" for name, state in report.left.items()]
     lines += [f"State left: {_few(left, '; ')}"] if left else []
     lines += [] if report.dry_run else _tasks(report.follow_up)
-    lines += [f"{name}: {path}" for name, path in (("Journal", journal), ("Report", report_path)) if path]
-    return "\n".join(visible(text) for text in lines[:MOST_LINES])
+    return "\n".join(visible(text) for text in (*lines[: MOST_LINES - len(tail)], *tail))
 
 
 def objective_words(objective: Objective) -> str:
@@ -45,10 +51,23 @@ def _rows(report: RunReport) -> list[str]:
 
 
 def _checks(report: RunReport) -> list[str]:
-    if not report.checks:
-        return []
-    verdicts = [check.verdict for check in report.checks]
-    return ["Checks: " + ", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(verdicts))]
+    verdicts = [check.verdict for check in (*report.checks, *(report.round.checks if report.round else ()))]
+    return [f"Checks: {count_words(verdicts)}"] if verdicts else []
+
+
+def _round(report: RunReport) -> list[str]:
+    """The sum of the newest round, and what did not pass."""
+    one, last = report.round, cut_off(report)
+    lines = [f"Result: {result_words(report)}"]
+    if one is None:
+        return lines
+    number = f"round {one.number} of {len(report.rounds)}, " if len(report.rounds) > 1 else ""
+    lines.append(f"Checks: {number}{progress_words(one)}; {baseline_words(one)}")
+    lines += [f"Cut off: round {last.number}, {progress_words(last)}"] if last else []
+    grave = [*(not_passed(last) if last else ()), *not_passed(one)]
+    found = [f"{check.verdict}: {check.check}: {check.evidence}" for check in grave]
+    more = len(found) - MOST_FOUND
+    return [*lines, *found[:MOST_FOUND], *([f"and {more} more, all in the report"] if more > 0 else [])]
 
 
 def _tasks(tasks: Sequence[str]) -> list[str]:

@@ -22,6 +22,7 @@ READ_POSTS = (
     "/log-sessions",
     "/resources/search",
     "/folders/search",
+    "/token",
 )
 HEROKU = "heroku"
 

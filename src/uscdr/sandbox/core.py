@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 
 if TYPE_CHECKING:
+    from uscdr.sandbox.broker.server import Brokers
     from uscdr.sandbox.builds.builds import Builds
     from uscdr.sandbox.builds.origin import Origin
     from uscdr.sandbox.builds.releases import Releases
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from uscdr.sandbox.faults.rules import FaultRules
     from uscdr.sandbox.fronts import Fronts
     from uscdr.sandbox.logplex import LogSessions
+    from uscdr.sandbox.mail.account import MailAccount
     from uscdr.sandbox.media.service import MediaService
     from uscdr.sandbox.platform.issuer import Issuer
     from uscdr.sandbox.world.apps import World
@@ -40,6 +42,8 @@ class Core:
     oneoffs: OneOffs
     fronts: Fronts
     mail: MailSink
+    mail_account: MailAccount
+    brokers: Brokers
     sessions: LogSessions
     signer: LinkSigner
     faults: FaultRules

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from uscdr.sandbox.fronts import Fronts
     from uscdr.sandbox.world.apps import App, World
+    from uscdr.sandbox.world.entities import Domain
 
 _NO_APP = (
     "<!DOCTYPE html><html><head><title>No such app</title></head>"
@@ -33,10 +34,15 @@ class Edge:
         await (router or HTMLResponse(_NO_APP, 404))(scope, receive, send)
 
     def serving(self, host: str) -> App | None:
-        """The app that a Host header reaches; a wildcard hostname stands for one more label or several."""
-        name = host.rpartition(":")[0] if ":" in host else host
-        bound = {one.hostname: app for app in self._world.apps for one in app.domains}
-        wanted = name.lower().rstrip(".")
-        while wanted not in bound and "." in wanted.removeprefix("*."):
-            wanted = f"*.{wanted.removeprefix('*.').partition('.')[2]}"
-        return bound.get(wanted)
+        """The app that a Host header reaches."""
+        found = holder(self._world, host.rpartition(":")[0] if ":" in host else host)
+        return found[0] if found else None
+
+
+def holder(world: World, hostname: str) -> tuple[App, Domain] | None:
+    """Who has a hostname; a wildcard stands for one more label or several."""
+    bound = {one.hostname: (app, one) for app in world.apps for one in app.domains}
+    wanted = hostname.lower().rstrip(".")
+    while wanted not in bound and "." in wanted.removeprefix("*."):
+        wanted = f"*.{wanted.removeprefix('*.').partition('.')[2]}"
+    return bound.get(wanted)

@@ -4,8 +4,48 @@ from __future__ import annotations
 
 import os
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import trustme
+
+LIFETIME = timedelta(days=90)
+_BEFORE = timedelta(hours=1)
+"""A certificate is good since then, for clients whose clock is a little behind."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate chain and its private key, PEM."""
+
+    chain: str
+    key: str = field(repr=False)
+
+
+class Authority:
+    """Signs certificates for as long as this process lives; its key is in no file."""
+
+    def __init__(self) -> None:
+        import trustme
+
+        self._ca: trustme.CA = trustme.CA(organization_name="uscdr sandbox")
+
+    @property
+    def certificate(self) -> bytes:
+        """What a client has to trust, PEM."""
+        return self._ca.cert_pem.bytes()
+
+    def issue(self, *hostnames: str, ended: timedelta | None = None) -> Pair:
+        """A certificate for 90 days, or one that ran out so long ago."""
+        until = datetime.now(UTC) - ended if ended else datetime.now(UTC) + LIFETIME
+        leaf = self._ca.issue_cert(
+            *hostnames, common_name=hostnames[0], not_before=until - LIFETIME - _BEFORE, not_after=until
+        )
+        chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
+        return Pair(chain.decode(), leaf.private_key_pem.bytes().decode())
 
 
 @dataclass(frozen=True)
@@ -15,6 +55,8 @@ class Pki:
     ca_file: Path
     certificate: Path
     key: Path
+    authority: Authority | None = field(default=None, repr=False, compare=False)
+    """Who signed them; nobody knows its key any more when the files were there already."""
 
     def server_context(self) -> ssl.SSLContext:
         """A TLS context for a server on loopback."""
@@ -27,23 +69,21 @@ def create(directory: Path) -> Pki:
     """Makes the files in `directory`, or takes those that are there.
 
     The certificate is good for `localhost` and 127.0.0.1, whatever the port; only its private key is
-    kept, so that nobody can issue another one.
+    kept in a file, so that nobody but this process can issue another one.
     """
-    pki = Pki(directory / "ca.pem", directory / "server.pem", directory / "server.key")
-    if all(path.exists() for path in (pki.ca_file, pki.certificate, pki.key)):
-        return pki
-    import trustme
-
+    files = (directory / "ca.pem", directory / "server.pem", directory / "server.key")
+    if all(path.exists() for path in files):
+        return Pki(*files)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    authority = trustme.CA(organization_name="uscdr sandbox")
-    leaf = authority.issue_cert("localhost", "127.0.0.1")
-    _write(pki.ca_file, authority.cert_pem.bytes())
-    _write(pki.certificate, b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
-    _write(pki.key, leaf.private_key_pem.bytes())
-    return pki
+    authority = Authority()
+    pair = authority.issue("localhost", "127.0.0.1")
+    for path, content in zip(files, (authority.certificate, pair.chain.encode(), pair.key.encode()), strict=True):
+        write(path, content)
+    return Pki(*files, authority)
 
 
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
+    """Write what only the owner may read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

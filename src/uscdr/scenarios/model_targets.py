@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from uscdr.models.base import Fact
 
@@ -100,6 +100,24 @@ class DnsTarget(Fact):
         return self
 
 
+class MailTarget(Fact):
+    """Where the application's mail account is asked for."""
+
+    token_url: Address = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
+
+
+SERVER = re.compile(r"(?P<host>[^\s:]+):(?P<port>\d{1,5})")
+HIGHEST_PORT = 65535
+
+
+def _server(value: object) -> tuple[str, int]:
+    """`host:port`. Raises ValueError."""
+    match = SERVER.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not 0 < int(match["port"]) <= HIGHEST_PORT:
+        raise ValueError("write host:port")
+    return match["host"], int(match["port"])
+
+
 class Target(Fact):
     """One place that can be recovered."""
 
@@ -108,4 +126,7 @@ class Target(Fact):
     dns: DnsTarget | None = None
     web: Address | None = None
     """The address to check the application at; default: what the platform says."""
+    mail: MailTarget = MailTarget()
+    tls_server: Annotated[tuple[str, int], BeforeValidator(_server)] | None = None
+    """`host:port` that serves the hostnames' certificates, where they do not resolve: tests and sandboxes."""
     ca_file: str | None = None

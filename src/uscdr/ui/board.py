@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Literal
 
 from uscdr.models import events as ev
+from uscdr.models.checklists import only_looks
+from uscdr.ui.checkboard import CheckBoard
 
 Status = Literal["planned", "running", "done", "skipped", "failed", "unknown"]
 
@@ -114,12 +116,14 @@ class Board:
         self.waiting: ev.GateAsked | None = None
         self.recent: deque[tuple[datetime, ev.Note | ev.CheckFinished]] = deque(maxlen=8)
         self.verdicts: dict[str, int] = {}
+        self.checks = CheckBoard()
         self.finished: ev.RunFinished | None = None
         self.finished_at: datetime | None = None
 
     def apply(self, stamped: ev.Stamped) -> None:
         """Take in one event."""
         self.run = stamped.run
+        self.checks.apply(stamped)
         match stamped.event:
             case ev.RunStarted() as begun:
                 self.begun, self.started = begun, stamped.at
@@ -139,6 +143,11 @@ class Board:
                 self._finish(end, stamped.at)
             case event:
                 self._step(event, stamped.at)
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether the run is a verification: no plan, no recovery clock, rounds of checks instead."""
+        return self.begun is not None and only_looks(self.begun.scenario)
 
     def step(self, step_id: str) -> StepState | None:
         """The step of that id, if it was planned or has started."""

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
-from uscdr.models.events import RunFinished, Stamped, StepProgress
+from uscdr.models.events import CheckFinished, RunFinished, Stamped, StepProgress
 from uscdr.ui.board import Board
+from uscdr.ui.checktable import check_frame, round_lines
 from uscdr.ui.console import Output
 from uscdr.ui.screen import frame, headline
 from uscdr.ui.sentences import sentences
@@ -64,8 +65,8 @@ class LiveViewer:
         with self._turn:
             if self._broken:
                 raise self._broken
+            self._board.apply(stamped)  # before the first frame: it depends on what kind of run this is
             self._open()
-            self._board.apply(stamped)
             if not isinstance(stamped.event, StepProgress | RunFinished):  # the last frame tells the end
                 self._scroll(stamped)
 
@@ -132,18 +133,23 @@ class LiveViewer:
 
     def _render(self) -> Text:
         width, height = self._console.size
-        lines = frame(self._board, self._now(), width, max(4, height - 1))
+        draw = check_frame if self._board.only_looks else frame
+        lines = draw(self._board, self._now(), width, max(4, height - 1))
         return _joined([_text(spans) for spans in lines])
 
     def _leave_clock(self) -> None:
+        board, now, width = self._board, self._now(), self._console.width
         with self._turn:
+            left = round_lines(board.checks, now, width) if board.only_looks else headline(board, now, width)
             try:
-                for spans in headline(self._board, self._now(), self._console.width):
+                for spans in left:
                     self._console.print(_text(spans))
             except OSError as error:  # told to the bus by the next event
                 self._broken = error
 
     def _scroll(self, stamped: Stamped) -> None:
+        if self._board.only_looks and isinstance(stamped.event, CheckFinished):
+            return  # the table has it
         least = {"loud"} if self._output.quiet else {"normal", "loud"}
         shown = [item.spans for item in sentences(stamped.event, self._board) if item.weight in least]
         for spans in shown:

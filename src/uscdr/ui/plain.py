@@ -9,8 +9,8 @@ from datetime import UTC
 from uscdr.models.events import Stamped, StepProgress
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
-from uscdr.ui.sentences import Sentence, label, progress_words, sentences
-from uscdr.ui.style import Line, Span, line, painted
+from uscdr.ui.sentences import label, progress_words, sentences
+from uscdr.ui.style import Line, Sentence, Span, line, painted
 from uscdr.ui.text import clock, duration
 
 PROGRESS_EVERY = 5.0
@@ -36,7 +36,8 @@ class PlainViewer:
         """Show one event. Raises OSError when stderr is closed."""
         self._board.apply(stamped)
         if isinstance(stamped.event, StepProgress):
-            self._progress(stamped.event, stamped)
+            if not self._board.only_looks:  # that a check began is worth no line
+                self._progress(stamped.event, stamped)
             return
         for sentence in sentences(stamped.event, self._board):
             self._write(sentence, stamped)
@@ -69,7 +70,7 @@ class PlainViewer:
 
     def _stamp(self, stamped: Stamped) -> Line:
         utc = f"{stamped.at.astimezone(UTC):%H:%M:%S}Z"
-        if self._board.begun is None:
+        if self._board.begun is None or self._board.only_looks:
             return line(Span(f"{utc} ", "dim"))
         spent, objective = self._board.elapsed(stamped.at), self._board.begun.rto_seconds
         over = Span(f"[{clock(spent)} of {duration(objective)}]", "bad" if spent > objective else "dim")

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 from uscdr.models import events as ev
+from uscdr.models.checklists import only_looks
 from uscdr.ui.board import Board, StepState
-from uscdr.ui.style import Line, Span, Tone, line
+from uscdr.ui.checkwords import check_sentences
+from uscdr.ui.style import Sentence, Span, Tone, line
 from uscdr.ui.text import amount, duration
-
-Weight = Literal["quiet", "normal", "loud"]
-"""Loud is seen even with --quiet; quiet is not worth a line above the live screen."""
-
-VERDICTS: dict[str, Tone] = {"pass": "good", "fail": "bad", "inconclusive": "warn", "not checked": "warn"}
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """A line and how much it matters."""
-
-    spans: Line
-    weight: Weight = "normal"
 
 
 def label(step: StepState | None, board: Board, step_id: str = "") -> str:
@@ -63,7 +49,9 @@ def sentences(event: ev.Event, board: Board) -> list[Sentence]:
     match event:
         case ev.RunStarted() | ev.RunResumed() | ev.PlanReady() | ev.RunFinished():
             return _run(event, board)
-        case ev.GateAsked() | ev.GateAnswered() | ev.Note() | ev.CheckFinished():
+        case ev.ChecksStarted() | ev.CheckFinished() | ev.ChecksFinished():
+            return check_sentences(event, board)
+        case ev.GateAsked() | ev.GateAnswered() | ev.Note():
             return _news(event)
         case ev.StepStarted() | ev.StepAccepted() | ev.StepSucceeded() | ev.StepSkipped():
             return [_step(event, label(board.step(event.step), board, event.step))]
@@ -76,10 +64,13 @@ def sentences(event: ev.Event, board: Board) -> list[Sentence]:
 def _run(event: ev.RunStarted | ev.RunResumed | ev.PlanReady | ev.RunFinished, board: Board) -> list[Sentence]:
     match event:
         case ev.RunStarted():
-            goal = f"service back within {duration(event.rto_seconds)}, at most {duration(event.rpo_seconds)} lost"
             who = f"{event.user} on {event.host}, uscdr {event.version}"
-            head = Span(f"{event.scenario} recovery of {event.app} ({event.target})", "title")
-            return [Sentence(line(head, f": run {board.run} by {who}")), Sentence(line(f"objective: {goal}"))]
+            head = Span(run_title(event), "title")
+            first = Sentence(line(head, f": run {board.run} by {who}"))
+            if board.only_looks:
+                return [first]
+            goal = f"service back within {duration(event.rto_seconds)}, at most {duration(event.rpo_seconds)} lost"
+            return [first, Sentence(line(f"objective: {goal}"))]
         case ev.RunResumed():
             return [
                 Sentence(line(Span("resumed", "strong"), f" by {event.user} on {event.host}, uscdr {event.version}"))
@@ -88,6 +79,12 @@ def _run(event: ev.RunStarted | ev.RunResumed | ev.PlanReady | ev.RunFinished, b
             return [Sentence(line(plan_words(event)))]
         case _:
             return finish_sentences(event)
+
+
+def run_title(begun: ev.RunStarted) -> str:
+    """What the run is: `db recovery of usc-pis (production)`, `verify all of usc-pis (production)`."""
+    what = begun.scenario if only_looks(begun.scenario) else f"{begun.scenario} recovery"
+    return f"{what} of {begun.app} ({begun.target})"
 
 
 def plan_words(plan: ev.PlanReady) -> str:
@@ -120,7 +117,7 @@ def finish_sentences(event: ev.RunFinished) -> list[Sentence]:
     return found
 
 
-def _news(event: ev.GateAsked | ev.GateAnswered | ev.Note | ev.CheckFinished) -> list[Sentence]:
+def _news(event: ev.GateAsked | ev.GateAnswered | ev.Note) -> list[Sentence]:
     match event:
         case ev.GateAsked():
             facts = "; ".join(f"{name}: {value}" for name, value in event.facts.items())
@@ -130,17 +127,8 @@ def _news(event: ev.GateAsked | ev.GateAnswered | ev.Note | ev.CheckFinished) ->
             return [Sentence(line(Span("confirmed", "good"), f" ({event.by})"))]
         case ev.GateAnswered():
             return [Sentence(line(Span("declined", "bad"), f" ({event.by})"), "loud")]
-        case ev.CheckFinished():
-            return [check_sentence(event)]
         case _:
             return [note_sentence(event)]
-
-
-def check_sentence(event: ev.CheckFinished) -> Sentence:
-    """A verdict with its evidence."""
-    head = Span(event.verdict, VERDICTS[event.verdict])
-    weight: Weight = "quiet" if event.verdict == "pass" else "loud"
-    return Sentence(line(head, f" {event.check}: {event.evidence}"), weight)
 
 
 def note_sentence(event: ev.Note) -> Sentence:

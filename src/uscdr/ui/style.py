@@ -32,6 +32,16 @@ class Span:
 
 
 Line = tuple[Span, ...]
+Weight = Literal["quiet", "normal", "loud"]
+"""Loud is seen even with --quiet; quiet is not worth a line above the live screen."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A line and how much it matters."""
+
+    spans: Line
+    weight: Weight = "normal"
 
 
 def line(*parts: str | Span) -> Line:

@@ -13,7 +13,9 @@ from uscdr.verify.check import Check
 from uscdr.verify.verdict import Finding
 
 WORKERS = 24
-"""Checks at once: they wait, they do not work. Bounded, so that a small application still answers its users."""
+"""Checks at once: they wait, they do not work."""
+AT_ONCE = {"application": 8, "database": 6}
+"""A small application has one worker and few connections, and users that wait for it too."""
 DEADLINE = 300.0
 """Seconds for all checks together."""
 
@@ -45,7 +47,7 @@ def run_checks(
         Timed(lambda check=check: ask(check), check.spec.timeout, check.spec.provider)  # type: ignore[misc]
         for check in checks
     ]
-    for ended in run_timed(tasks, workers=workers, seconds=deadline, stop=stop):
+    for ended in run_timed(tasks, workers=workers, seconds=deadline, at_once=AT_ONCE, stop=stop):
         yield Result(checks[ended.index], _finding(ended, checks), ended.seconds)
 
 

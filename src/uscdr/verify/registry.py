@@ -8,16 +8,96 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from uscdr.verify.check import Check
-from uscdr.verify.kinds import http
-from uscdr.verify.kinds.http import HttpCheck
-from uscdr.verify.kinds.manual import ManualCheck
+from uscdr.verify.kinds import (
+    addons,
+    agree,
+    canary,
+    config,
+    content,
+    decrypt,
+    domain,
+    dynos,
+    foreign_keys,
+    freshness,
+    http,
+    invariants,
+    log,
+    mail,
+    manual,
+    media,
+    migrations,
+    monitoring,
+    passwords,
+    queue,
+    release,
+    rows,
+    schedule,
+    sequences,
+    session,
+    sql,
+    tls,
+)
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import World
 
-AnyCheck = Annotated[HttpCheck | ManualCheck, Field(discriminator="kind")]
+AnyCheck = Annotated[
+    http.HttpCheck
+    | agree.AgreeCheck
+    | sql.SqlCheck
+    | rows.RowsCheck
+    | freshness.FreshnessCheck
+    | invariants.InvariantsCheck
+    | content.ContentCheck
+    | sequences.SequencesCheck
+    | foreign_keys.ForeignKeysCheck
+    | migrations.MigrationsCheck
+    | decrypt.DecryptCheck
+    | passwords.PasswordsCheck
+    | dynos.DynosCheck
+    | release.ReleaseCheck
+    | addons.AddonsCheck
+    | config.ConfigCheck
+    | log.LogCheck
+    | schedule.ScheduleCheck
+    | monitoring.MonitoringCheck
+    | media.MediaCheck
+    | mail.MailCheck
+    | queue.QueueCheck
+    | domain.DomainCheck
+    | tls.TlsCheck
+    | canary.CanaryCheck
+    | session.SessionCheck
+    | manual.ManualCheck,
+    Field(discriminator="kind"),
+]
 
 RUN: Mapping[str, Callable[[str, Any, World], Finding]] = {
     "http": http.run,
+    "agree": agree.run,
+    "sql": sql.run,
+    "rows": rows.run,
+    "freshness": freshness.run,
+    "invariants": invariants.run,
+    "content": content.run,
+    "sequences": sequences.run,
+    "foreign_keys": foreign_keys.run,
+    "migrations": migrations.run,
+    "decrypt": decrypt.run,
+    "passwords": passwords.run,
+    "dynos": dynos.run,
+    "release": release.run,
+    "addons": addons.run,
+    "config": config.run,
+    "log": log.run,
+    "schedule": schedule.run,
+    "monitoring": monitoring.run,
+    "media": media.run,
+    "mail": mail.run,
+    "queue": queue.run,
+    "domain": domain.run,
+    "tls": tls.run,
+    "canary": canary.run,
+    "session": session.run,
 }
 """By kind. `manual` is asked by whoever has the terminal."""
 

@@ -15,7 +15,7 @@ from uscdr.providers.ports.database import Database
 from uscdr.providers.ports.dns import Verifier
 from uscdr.providers.ports.media import Media
 from uscdr.providers.ports.probes import MailAccount, Queue, Tls
-from uscdr.providers.ports.web import Website
+from uscdr.providers.ports.web import Application, Website
 from uscdr.verify.baseline import Baseline
 from uscdr.verify.facts import Facts
 
@@ -69,6 +69,10 @@ class World:
     code_migrations: Callable[[], tuple[str, ...] | None]
     """Migrations of the deployed commit; None when its code is not to be had."""
     now: Callable[[], datetime]
+    sign_in: Callable[[], SecretStr | None]
+    """A new login of the check account, for checks that may write; None when it has no password."""
+    writable: Callable[[], Application] | None = None
+    """The application for checks that may write; None unless the operator allowed writes."""
     baseline: Baseline | None = None
 
     def before(self, check: str) -> Mapping[str, Any]:

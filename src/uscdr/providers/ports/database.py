@@ -14,9 +14,12 @@ from uscdr.models.postgres import (
     CanaryColumn,
     CanaryResult,
     Extension,
+    ForeignKey,
     Invariant,
     InvariantResult,
     Migration,
+    PasswordResult,
+    SequenceState,
     ServerFacts,
     Session,
     TableDigest,
@@ -60,6 +63,10 @@ class Database(Protocol):
         """Ask each invariant; a failing query is a result with `holds=None`, never an exception."""
         ...
 
+    def timed(self, wanted: Invariant) -> tuple[InvariantResult, float]:
+        """As `invariants`, of one, with the seconds that the query itself took, however it ended."""
+        ...
+
     def file_references(self, wanted: Sequence[ReferenceColumn]) -> FileReferences:
         """Every name or address of a file in the named columns, and which columns are not there.
 
@@ -81,6 +88,31 @@ class Database(Protocol):
 
     def migrations(self) -> tuple[Migration, ...]:
         """Applied Django migrations; empty when there is no such table."""
+        ...
+
+    def sequences(self) -> tuple[SequenceState, ...]:
+        """Every sequence that an integer column owns or takes its default from, beside the column's keys.
+
+        All of one moment, by table and column. Sequences that may begin anew (CYCLE) are left out.
+        """
+        ...
+
+    def foreign_keys(self) -> tuple[ForeignKey, ...]:
+        """Every foreign key, by table and name; its orphans are counted exactly, whatever the server believes.
+
+        All of one moment. The statement timeout bounds the count for each key.
+        """
+        ...
+
+    def published_passwords(
+        self, query: str, candidates: Sequence[SecretStr], *, seconds: float = 20.0
+    ) -> PasswordResult:
+        """Which accounts of `query`, which gives (id, hash as Django keeps it), have one of `candidates`.
+
+        At most 200 accounts are tried, for about `seconds`; neither a hash nor a candidate leaves the adapter.
+        Accounts that nobody can sign in to by password count as tested. Raises BadInput when `query` does not
+        return two columns.
+        """
         ...
 
     def sessions(self) -> tuple[Session, ...]:

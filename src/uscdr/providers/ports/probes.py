@@ -19,7 +19,8 @@ class Tls(Protocol):
     def certificate(self, hostname: str) -> Certificate:
         """What is served for `hostname`: also when it is not trusted, expired or of another name.
 
-        `Certificate.problem` says why a browser would refuse it. Raises ProviderError when nothing answers.
+        `Certificate.problem` says why a browser would refuse it. Raises ProviderError when nothing answers, or
+        what answers does not come to a TLS connection.
         """
         ...
 
@@ -28,7 +29,10 @@ class Queue(Protocol):
     """The message broker between web and worker."""
 
     def look(self, url: SecretStr, queues: Sequence[str]) -> QueueFacts:
-        """Whether it answers (PING), its version, and how many messages wait in each of `queues`."""
+        """Whether it answers (PING), its version, and how many messages wait in each of `queues`.
+
+        Raises BadInput for a `url` that is none of Redis, CredentialsRefused for its password.
+        """
         ...
 
 
@@ -38,6 +42,7 @@ class MailAccount(Protocol):
     def accepts(self, credentials: Mapping[str, SecretStr]) -> str:
         """Empty when the provider accepts `client_id`, `client_secret` and `refresh_token`; else its reason.
 
-        Asks for a short-lived access token (OAuth 2.0, RFC 6749 section 6) and drops it: nothing is sent.
+        The reason is one word, such as `invalid_grant`. Asks for a short-lived access token (OAuth 2.0, RFC 6749
+        section 6) and drops it: nothing is sent.
         """
         ...

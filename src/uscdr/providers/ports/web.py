@@ -8,7 +8,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from uscdr.models.heroku import StatusReport
-from uscdr.models.web import WebAnswer
+from uscdr.models.web import Sending, WebAnswer
 
 
 class ServiceStatus(Protocol):
@@ -37,4 +37,12 @@ class Website(Protocol):
 
     def sign_in(self, email: str, password: SecretStr) -> SecretStr:
         """The check account's token. Creates it once and notes the login (write)."""
+        ...
+
+
+class Application(Website, Protocol):
+    """The application for checks that write and take back what they wrote."""
+
+    def send(self, sending: Sending, token: SecretStr) -> WebAnswer:
+        """One request that changes something (write, once). Raises AnswerLost when it may have arrived."""
         ...

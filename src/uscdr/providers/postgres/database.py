@@ -13,16 +13,28 @@ from uscdr.models.postgres import (
     CanaryColumn,
     CanaryResult,
     Extension,
+    ForeignKey,
     Invariant,
     InvariantResult,
     Migration,
+    PasswordResult,
+    SequenceState,
     ServerFacts,
     Session,
     TableDigest,
     TableKeys,
     TableSize,
 )
-from uscdr.providers.postgres import canary, content, inventory, references, sessions
+from uscdr.providers.postgres import (
+    canary,
+    content,
+    foreign_keys,
+    inventory,
+    passwords,
+    references,
+    sequences,
+    sessions,
+)
 from uscdr.providers.postgres import invariants as expectations
 from uscdr.providers.postgres.connection import Link
 from uscdr.providers.postgres.errors import PROVIDER
@@ -117,6 +129,10 @@ class PostgresDatabase:
             lambda connection: tuple(expectations.ask(connection, invariant) for invariant in wanted)
         )
 
+    def timed(self, wanted: Invariant) -> tuple[InvariantResult, float]:
+        """One invariant, with the seconds of its query alone; connecting is not counted."""
+        return self._link.read(lambda connection: expectations.timed(connection, wanted))
+
     def file_references(self, wanted: Sequence[ReferenceColumn]) -> FileReferences:
         """Names and addresses of files in the named columns; see `references`."""
         return self._link.read(lambda connection: references.read(connection, wanted))
@@ -132,6 +148,23 @@ class PostgresDatabase:
     def migrations(self) -> tuple[Migration, ...]:
         """Applied Django migrations, oldest first; empty when there is no such table."""
         return self._link.read(inventory.migrations)
+
+    def sequences(self) -> tuple[SequenceState, ...]:
+        """Every sequence that fills an integer column, beside its keys; see `sequences`."""
+        return self._link.read(sequences.read)
+
+    def foreign_keys(self) -> tuple[ForeignKey, ...]:
+        """Every foreign key with its orphans, counted in one snapshot; see `foreign_keys`."""
+        found = self._link.read(foreign_keys.listed)
+        counts = spread(self._link, self._workers, foreign_keys.orphans, found)
+        return tuple(sorted(map(foreign_keys.fact, found, counts), key=lambda one: (one.table, one.name)))
+
+    def published_passwords(
+        self, query: str, candidates: Sequence[SecretStr], *, seconds: float = 20.0
+    ) -> PasswordResult:
+        """Which accounts have a published password. Hashing begins when the connection is closed."""
+        accounts = self._link.read(lambda connection: passwords.accounts(connection, query))
+        return passwords.tried(accounts, candidates, seconds=seconds)
 
     def sessions(self) -> tuple[Session, ...]:
         """Other clients' sessions; those with our role and application name are ours and left out."""

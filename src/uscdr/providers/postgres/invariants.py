@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING
@@ -20,16 +21,40 @@ class _NotOneValue(Exception):
     """The query did not return exactly one value; the text says what it returned."""
 
 
+class _Watch:
+    """Seconds spent inside the block."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.monotonic() - self._began
+
+
 def ask(connection: Connection, invariant: Invariant) -> InvariantResult:
     """Runs the query and compares. A query that fails gives `holds=None` and words for its SQLSTATE.
 
     A lost connection is raised: then the database has failed, not the expectation.
     """
+    return timed(connection, invariant)[0]
+
+
+def timed(connection: Connection, invariant: Invariant) -> tuple[InvariantResult, float]:
+    """As `ask`, with the seconds from the query to its last row."""
+    watch = _Watch()
+    return _judged(connection, invariant, watch), watch.seconds
+
+
+def _judged(connection: Connection, invariant: Invariant, watch: _Watch) -> InvariantResult:
     import psycopg
 
     expected = expectation(invariant)
     try:
-        value = _value(connection, invariant.sql)
+        value = _value(connection, invariant.sql, watch)
     except _NotOneValue as problem:
         return InvariantResult(name=invariant.name, holds=None, seen=str(problem), expected=expected)
     except psycopg.Error as error:
@@ -41,14 +66,14 @@ def ask(connection: Connection, invariant: Invariant) -> InvariantResult:
     return InvariantResult(name=invariant.name, holds=holds(value, invariant), seen=seen, expected=expected)
 
 
-def _value(connection: Connection, query: str) -> object:
+def _value(connection: Connection, query: str, watch: _Watch) -> object:
     """The one value of `query`. Raises `_NotOneValue` and psycopg's errors."""
     connection.execute("BEGIN READ ONLY")
     try:
         # Once a snapshot is taken the transaction cannot be made to write any more.
         connection.execute("SELECT 1")
         # The binary result makes it the extended protocol, which refuses a second statement.
-        with connection.cursor(binary=True) as cursor:
+        with connection.cursor(binary=True) as cursor, watch:
             cursor.execute(query.encode())
             width = len(cursor.description or ())
             rows = cursor.fetchmany(2) if width else []

@@ -14,6 +14,7 @@ from uscdr.sandbox.boot.history import History
 from uscdr.sandbox.boot.request import APP, UpRequest
 from uscdr.sandbox.boot.source import Source
 from uscdr.sandbox.core import Core
+from uscdr.sandbox.data.schedules import daily
 from uscdr.sandbox.dns.server import HOSTNAME
 from uscdr.sandbox.dynos.group import ProcessGroup
 from uscdr.sandbox.media import clinic
@@ -22,8 +23,10 @@ from uscdr.sandbox.platform import addons, apps, domains
 from uscdr.sandbox.platform.dynos import scale
 from uscdr.sandbox.platform.plans import choose
 from uscdr.sandbox.world.apps import App
-from uscdr.sandbox.world.entities import Addon, FormationEntry, new_id
+from uscdr.sandbox.world.entities import Addon, FormationEntry, LogDrain
 
+LOG_DRAIN = "syslog+tls://logs.usc-pis.example:6514"
+"""Where the clinic's log goes. The name leads nowhere, and nothing is sent."""
 _SINCE_BACKUP = 50  # one patient in so many is written after the backup
 _FRESH_SECONDS, _DAY_SECONDS = 2.0, 86400.0
 _READY_LIMIT = 60.0
@@ -50,9 +53,6 @@ def clinic_config(app: App) -> dict[str, str]:
         "ALLOWED_HOSTS": f"127.0.0.1,localhost,.herokuapp.example,{HOSTNAME}",
         "SITE_URL": app.web_url.rstrip("/"),
         "FRONTEND_URL": app.web_url.rstrip("/"),
-        "GMAIL_CLIENT_ID": "sandbox.apps.example",
-        "GMAIL_CLIENT_SECRET": secrets.token_urlsafe(16),
-        "GMAIL_REFRESH_TOKEN": secrets.token_urlsafe(24),
         "DEFAULT_FROM_EMAIL": "clinic@usc-pis.example",
         "SUPPORT_EMAIL": "support@usc-pis.example",
     }
@@ -70,9 +70,10 @@ async def deploy(core: Core, source: Source, request: UpRequest, tell: Tell) -> 
     if not request.app_source:
         await addons.provision(core, app, choose("heroku-redis:mini"))
     domains.own(core, app, HOSTNAME)
-    config = {} if request.app_source else clinic_config(app) | core.media.config()
+    config: dict[str, str] = {}
     if not request.app_source:
-        config["GMAIL_RELAY"] = core.mail.address
+        config = clinic_config(app) | core.media.config() | core.mail_account.config(core.mail.address)
+        app.drains.append(LogDrain(LOG_DRAIN))
     apps.set_config(core, app, {**config, **source.environment})
     if source.needs_node:
         app.buildpacks = ["heroku/nodejs", "heroku/python"]
@@ -178,18 +179,7 @@ async def first_backup(core: Core, app: App, request: UpRequest) -> None:
     if transfer.started_at and transfer.finished_at:
         transfer.started_at -= age
         transfer.finished_at -= age
-    addon.schedules.append(
-        {
-            "uuid": new_id(),
-            "name": "DATABASE_URL",
-            "hour": 2,
-            "timezone": "Asia/Manila",
-            "days": ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"],
-            "retain_weeks": 1,
-            "retain_months": 0,
-            "callback_url": "",
-        }
-    )
+    addon.schedules.append(daily())
 
 
 def _database(core: Core, app: App) -> Addon:

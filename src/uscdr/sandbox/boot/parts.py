@@ -10,12 +10,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from uscdr.errors import MachineError
 from uscdr.pgserver.cluster import TlsFiles
 from uscdr.pgserver.server import LocalPostgres, start
 from uscdr.sandbox import pki
 from uscdr.sandbox.audit import AuditLog
 from uscdr.sandbox.boot import doors
+from uscdr.sandbox.boot.doors import Doors
 from uscdr.sandbox.boot.request import UpRequest
+from uscdr.sandbox.broker.server import Brokers
 from uscdr.sandbox.builds.builds import Builds
 from uscdr.sandbox.builds.origin import Origin
 from uscdr.sandbox.builds.pushes import Pushes
@@ -34,7 +37,8 @@ from uscdr.sandbox.faults.rules import DNS, FaultRules
 from uscdr.sandbox.fronts import Fronts
 from uscdr.sandbox.git import GitServer
 from uscdr.sandbox.logplex import LogSessions
-from uscdr.sandbox.media.port import open_port
+from uscdr.sandbox.mail.port import open_port as open_mail
+from uscdr.sandbox.media.port import open_port as open_media
 from uscdr.sandbox.platform.issuer import Issuer
 from uscdr.sandbox.processes import Ledger
 from uscdr.sandbox.rendezvous import RendezvousServer
@@ -52,9 +56,7 @@ class Parts:
     ca_file: Path
     secure_url: str
     rendezvous_port: int
-    edge_url: str
-    records_url: str
-    secure_records_url: str
+    doors: Doors
 
 
 def _trust(authority: Path) -> ssl.SSLContext:
@@ -83,10 +85,11 @@ async def assemble(state: StateDir, request: UpRequest, runtime: Runtime, stack:
     await mail.start()
     stack.push_async_callback(mail.stop)
     trust, ledger = _trust(files.ca_file), Ledger(state.processes)
-    supervisor, fronts = Supervisor(runtime, ledger), Fronts()
-    releases = Releases(world, supervisor)
     audit, faults = AuditLog(state.audit), FaultRules()
     stack.callback(audit.close)
+    supervisor, fronts, brokers = Supervisor(runtime, ledger), Fronts(faults), Brokers(faults)
+    stack.callback(brokers.close)
+    releases = Releases(world, supervisor)
     hosting = await _hosting(world, request, audit, faults, stack)
     core = Core(
         world=world,
@@ -99,20 +102,28 @@ async def assemble(state: StateDir, request: UpRequest, runtime: Runtime, stack:
         oneoffs=OneOffs(runtime, ledger, rendezvous, rendezvous_port),
         fronts=fronts,
         mail=mail,
+        mail_account=await open_mail(faults, audit, stack),
+        brokers=brokers,
         sessions=LogSessions(),
         signer=LinkSigner(secure_url, lifetime=request.url_lifetime),
         faults=faults,
-        media=await open_port(state.media, faults, audit, stack),
+        media=await open_media(state.media, faults, audit, stack),
         hosting=hosting,
-        certificates=Issuer(),
+        certificates=Issuer(_authority(files)),
         api_url=f"http://127.0.0.1:{plain.port}",
         git_host="",
         secret=secrets.token_urlsafe(32),
     )
     core = await _serve(core, state, files, (plain, secure), audit, stack)
-    names = await doors.open_doors(core, audit, TlsPair(files.certificate, files.key), stack)
+    opened = await doors.open_doors(core, audit, files, stack)
     stack.push_async_callback(_close, core)
-    return Parts(core, files.ca_file, secure_url, rendezvous_port, *names)
+    return Parts(core, files.ca_file, secure_url, rendezvous_port, opened)
+
+
+def _authority(files: pki.Pki) -> pki.Authority:
+    if files.authority is None:
+        raise MachineError("The state directory has certificates of another sandbox.")
+    return files.authority
 
 
 async def _hosting(

@@ -10,14 +10,14 @@ from starlette.responses import Response
 
 from uscdr.sandbox.core import core_of
 from uscdr.sandbox.data.cluster import Facts
+from uscdr.sandbox.data.schedules import daily
 from uscdr.sandbox.platform.apps import app_of
 from uscdr.sandbox.web.errors import ApiError, invalid, not_found
 from uscdr.sandbox.web.requests import answer, body_of, route
-from uscdr.sandbox.world.entities import Addon, new_id
+from uscdr.sandbox.world.entities import Addon
 from uscdr.sandbox.world.transfer import data_stamp
 
 ARCHIVE_PATH = "/archives/"
-_DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 _LAST_HOUR = 23
 _V11 = "/client/v11"
 
@@ -159,16 +159,7 @@ async def create_schedule(request: Request) -> Response:
     hour, name = str(body.get("hour", "")), str(body.get("schedule_name") or "DATABASE_URL")
     if not re.fullmatch(r"\d{1,2}", hour) or int(hour) > _LAST_HOUR:
         raise invalid("hour must be between 0 and 23.")
-    made = {
-        "uuid": new_id(),
-        "name": name,
-        "hour": int(hour),
-        "timezone": str(body.get("timezone") or "UTC"),
-        "days": list(_DAYS),
-        "retain_weeks": 1,
-        "retain_months": 0,
-        "callback_url": "",
-    }
+    made = daily(name, hour=int(hour), timezone=str(body.get("timezone") or "UTC"))
     addon.schedules[:] = [one for one in addon.schedules if one["name"] != name]
     addon.schedules.append(made)
     return answer(made, 201)

@@ -51,6 +51,7 @@ def canned(kind: str, *, provider: str = "heroku") -> Answer:
     limited = {"retry-after": "1", "ratelimit-remaining": "0"} if kind == "429" else {}
     shapes: dict[str, object] = {
         "cloudinary": {"error": {"message": message}},
+        "mail": {"error": error_id, "error_description": message},
         "dns": {"success": False, "errors": [{"code": _CODES.get(status, 1000), "message": message}], "result": None},
     }
     body = shapes.get(provider, {"id": error_id, "message": message})

@@ -32,8 +32,9 @@ class FaultMiddleware:
         path: str = scope["path"]
         kind = "" if path.startswith(self._control) else self._due(scope["method"], path)
         scope["state"]["fault"] = kind
-        if kind:
-            scope["state"]["note"](kind, unanswered=kind in CONNECTION_KINDS)
+        # What users ask the application is in no audit: that has the writes to providers.
+        if kind and (note := scope["state"].get("note")):
+            note(kind, unanswered=kind in CONNECTION_KINDS)
         if not kind or kind in (*EFFECT_KINDS, *DNS_KINDS):
             await self._application(scope, receive, send)
         else:

@@ -8,8 +8,10 @@ from typing import Any
 
 from uscdr.sandbox.world.entities import new_id
 
-HEROKU, CLOUDINARY, DNS = "heroku", "cloudinary", "dns"
-PROVIDERS = (HEROKU, CLOUDINARY, DNS)
+HEROKU, CLOUDINARY, DNS, MAIL = "heroku", "cloudinary", "dns", "mail"
+APPLICATION, BROKER = "application", "broker"
+EVERY = "all"
+PROVIDERS = (HEROKU, CLOUDINARY, DNS, MAIL, APPLICATION, BROKER, EVERY)
 CONNECTION_KINDS = ("refuse", "timeout-before", "timeout-after", "reset-before", "reset-after")
 STATUS_KINDS = (
     "401",
@@ -54,8 +56,10 @@ def valid_kind(kind: str) -> bool:
 class Rule:
     """Applies to the calls numbered `call` to `call + count - 1` of those that match; `count` 0 is without end.
 
-    `provider` is `heroku`, `cloudinary` for the media service, or `dns` for name servers and the records API. To
-    name servers a call is `UPDATE` or `QUERY`, and its path `name/TYPE`, for several records joined by commas.
+    `provider` is `heroku`, `cloudinary` for the media service, `dns` for name servers and the records API, `mail`
+    for the token endpoint, `application` for what its users ask the router, `broker`, or `all` of them. To name
+    servers a call is `UPDATE` or `QUERY`, and its path `name/TYPE`, for several records joined by commas; to a broker
+    it is a command, and its path `/` with the list that it is about.
     """
 
     kind: str
@@ -70,7 +74,8 @@ class Rule:
 
     def meets(self, method: str, path: str, provider: str) -> bool:
         """Count the call if it matches; true when the fault is due."""
-        if self.provider != provider or self.method not in ("*", method) or not fnmatch.fnmatchcase(path, self.path):
+        meant = self.provider in (provider, EVERY) and self.method in ("*", method)
+        if not meant or not fnmatch.fnmatchcase(path, self.path):
             return False
         self.seen += 1
         due = self.seen >= self.call and (self.count == 0 or self.seen < self.call + self.count)

@@ -82,6 +82,8 @@ async def order(core: Core, app: App, plan: Plan, *, name: str = "", alias: str 
         token = secrets.token_hex(6)
         addon.database = Database(f"d{token}", f"u{token}", limit=plan.connections)
         await core.cluster.create(addon.database)
+    if plan.service == REDIS:
+        addon.broker = await core.brokers.open()
     core.world.addons.append(addon)
     _bind(core, app, addon, alias=alias or _free_alias(core, app, addon))
     return addon
@@ -96,7 +98,9 @@ def _free_alias(core: Core, app: App, addon: Addon) -> str:
 
 
 def _value(core: Core, addon: Addon) -> str:
-    return core.cluster.url(addon.database) if addon.database else "redis://127.0.0.1:9/0"
+    if addon.broker:
+        return addon.broker.url
+    return core.cluster.url(addon.database) if addon.database else ""
 
 
 def attach(core: Core, app: App, addon: Addon, *, alias: str) -> Attachment:
@@ -135,6 +139,8 @@ async def destroy(core: Core, addon: Addon) -> None:
     for one in [a for a in core.world.attachments if a.addon_id == addon.id]:
         detach(core, one)
     core.world.addons.remove(addon)
+    if addon.broker:
+        core.brokers.remove(addon.broker)
     if addon.database:
         await core.cluster.remove(addon.database)
 

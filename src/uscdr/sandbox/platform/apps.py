@@ -21,6 +21,7 @@ from uscdr.sandbox.world.entities import REGION, REGIONS, STACK, STACKS, Domain,
 
 _NAME = re.compile(r"^[a-z][a-z0-9-]{1,28}[a-z0-9]$")
 _BUILDPACKS = frozenset({"heroku/nodejs", "heroku/python"})
+HEROKU_HOSTS = "herokuapp.example"
 _WORDS = ("quiet", "shrouded", "mighty", "young", "lit", "frozen", "stark", "serene")
 
 
@@ -36,7 +37,7 @@ async def open_app(core: Core, name: str, *, region: str = "us", stack: str = ST
     core.world.name_free(name)
     app = App(name, LogBuffer(), core.world.account, region, stack)
     await core.fronts.open(app)
-    app.domains.append(Domain(f"{name}-{secrets.token_hex(6)}.herokuapp.example", "heroku", None, "none"))
+    app.domains.append(Domain(f"{name}-{secrets.token_hex(6)}.{HEROKU_HOSTS}", "heroku", None, "none"))
     core.world.apps.append(app)
     core.releases.create(app, "Initial release")
     core.releases.create(app, "Enable Logplex")

@@ -116,7 +116,7 @@ async def upload(request: Request) -> Response:
     chain, key = str(body.get("certificate_chain") or ""), str(body.get("private_key") or "")
     if not _belong_together(chain, key):
         raise invalid("Key doesn't match the PEM certificate.")
-    made = SniEndpoint(f"stegosaurus-{secrets.randbelow(90000) + 10000}", chain)
+    made = SniEndpoint(f"stegosaurus-{secrets.randbelow(90000) + 10000}", chain, key)
     app.certificates.append(made)
     return answer(_document(app, made), 201)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import dns.name
@@ -13,7 +14,8 @@ from dns.name import Name
 from dns.rdatatype import CAA, CNAME
 
 from uscdr.sandbox.dns.lookup import target_of, zone_of
-from uscdr.sandbox.world.entities import Domain, SniEndpoint, now
+from uscdr.sandbox.pki import Authority, Pair
+from uscdr.sandbox.world.entities import Domain, SniEndpoint, new_id, now
 
 if TYPE_CHECKING:
     from uscdr.sandbox.dns.records import Snapshot
@@ -37,10 +39,19 @@ class _Problem:
     at_once: bool = False
 
 
-class Issuer:
-    """Certificates of all apps. `refusing` makes every validation fail for good."""
+EXPIRED, WRONG_NAME, UNTRUSTED = "expired", "wrong-name", "untrusted"
+GOOD = "good"
+CERTIFICATES = (GOOD, EXPIRED, WRONG_NAME, UNTRUSTED)
+"""What a hostname may be served with."""
+_ENDED = timedelta(days=2)
+_OTHER_NAME = "www.elsewhere.example"
 
-    def __init__(self) -> None:
+
+class Issuer:
+    """Certificates of all apps, signed by the sandbox's authority. `refusing` makes every validation fail for good."""
+
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
         self.pace = Pace()
         self.refusing = False
 
@@ -70,10 +81,27 @@ class Issuer:
 
     def issue(self, app: App, one: Domain) -> None:
         """A certificate for a hostname, served from now on unless another one was chosen for it."""
-        made = SniEndpoint(f"tyrannosaurus-{secrets.randbelow(90000) + 10000}", _signed(one.hostname), automated=True)
+        pair = self._authority.issue(one.hostname)
+        made = SniEndpoint(f"tyrannosaurus-{secrets.randbelow(90000) + 10000}", pair.chain, pair.key, automated=True)
         app.certificates.append(made)
         one.sni_endpoint = one.sni_endpoint or made.id
         _set(one, "cert issued", None)
+
+    def platform(self, hostname: str) -> Pair:
+        """The platform's own certificate, of no app."""
+        return self._authority.issue(hostname)
+
+    def replace(self, endpoint: SniEndpoint, hostname: str, certificate: str) -> None:
+        """Serve a hostname with another certificate, one of CERTIFICATES."""
+        pair = self._made(hostname, certificate)
+        endpoint.chain, endpoint.key, endpoint.certificate_id = pair.chain, pair.key, new_id()
+
+    def _made(self, hostname: str, certificate: str) -> Pair:
+        if certificate == UNTRUSTED:
+            return Authority().issue(hostname)
+        if certificate == WRONG_NAME:
+            return self._authority.issue(_OTHER_NAME)
+        return self._authority.issue(hostname, ended=_ENDED if certificate == EXPIRED else None)
 
 
 def _set(one: Domain, status: str, reason: str | None) -> None:
@@ -104,11 +132,3 @@ def caa_allows(zone: Snapshot, name: Name) -> bool:
             return not issuers or ISSUER.encode() in named
         name = name.parent()
     return True
-
-
-def _signed(hostname: str) -> str:
-    """A certificate chain, PEM, from an authority that nobody trusts."""
-    import trustme
-
-    leaf = trustme.CA(organization_name="Sandbox certificate authority").issue_cert(hostname)
-    return "".join(blob.bytes().decode() for blob in leaf.cert_chain_pems)

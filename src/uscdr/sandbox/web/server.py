@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ class TlsPair:
 class HttpServer:
     """One loopback port; connections wait there until `start` says what serves them."""
 
-    def __init__(self, *, tls: TlsPair | None = None) -> None:
+    def __init__(self, *, tls: TlsPair | ssl.SSLContext | None = None) -> None:
         self._tls = tls
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -57,7 +58,8 @@ class HttpServer:
         self._socket.listen()
 
     def _config(self, application: ASGIApp) -> uvicorn.Config:
-        return uvicorn.Config(
+        files = self._tls if isinstance(self._tls, TlsPair) else None
+        config = uvicorn.Config(
             application,
             http=_Protocol,
             ws="none",
@@ -69,9 +71,13 @@ class HttpServer:
             h11_max_incomplete_event_size=64 * 1024,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=_GRACE,
-            ssl_certfile=self._tls.certificate if self._tls else None,
-            ssl_keyfile=self._tls.key if self._tls else None,
+            ssl_certfile=files.certificate if files else None,
+            ssl_keyfile=files.key if files else None,
         )
+        if isinstance(self._tls, ssl.SSLContext):
+            config.load()
+            config.ssl = self._tls
+        return config
 
     async def start(self, application: ASGIApp) -> None:
         """Serve; returns once connections are accepted."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 if TYPE_CHECKING:
+    from uscdr.sandbox.broker.server import Broker
     from uscdr.sandbox.builds.stream import OutputStream
 
 STACK = {"id": "3a3e5b2c-5d0f-4a52-9d6e-0c2a6f1d24aa", "name": "heroku-24"}
@@ -117,6 +118,7 @@ class Addon:
     plan: str
     app_id: str
     database: Database | None = None
+    broker: Broker | None = field(default=None, repr=False)
     config: dict[str, str] = field(default_factory=dict, repr=False)
     state: str = "provisioned"
     id: str = field(default_factory=new_id)
@@ -158,10 +160,11 @@ class Domain:
 
 @dataclass(slots=True)
 class SniEndpoint:
-    """A certificate that an app serves; its private key is not kept."""
+    """A certificate that an app serves, with its private key."""
 
     name: str
     chain: str = field(repr=False)
+    key: str = field(repr=False)
     automated: bool = False
     id: str = field(default_factory=new_id)
     created_at: datetime = field(default_factory=now)

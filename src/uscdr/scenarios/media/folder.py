@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from uscdr.errors import BadInput, CheckFailed, MachineError
 from uscdr.models.media import AssetKey, KnownAsset
-from uscdr.scenarios.media.names import IMAGES
+from uscdr.models.media_names import IMAGES
 from uscdr.scenarios.model_media import MediaSettings
 
 _PIECE = 1024 * 1024

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from uscdr.models.media import Asset, AssetKey, FileReferences, KnownAsset, StoredReference
-from uscdr.scenarios.media.names import Kind, candidates, is_absolute
+from uscdr.models.media_names import Kind, candidates, is_absolute
 from uscdr.scenarios.model_media import MediaSettings
 
 

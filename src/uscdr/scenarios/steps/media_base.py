@@ -14,6 +14,7 @@ from uscdr.errors import BadInput, NotFound
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
 from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, KnownAsset, ResourceType
+from uscdr.models.media_names import digest
 from uscdr.pool import run_all
 from uscdr.providers.ports.media import Media
 from uscdr.scenarios.deps import MediaPlace
@@ -21,7 +22,6 @@ from uscdr.scenarios.media.allowance import within
 from uscdr.scenarios.media.book import Book
 from uscdr.scenarios.media.compare import State
 from uscdr.scenarios.media.estimate import WORKERS
-from uscdr.scenarios.media.names import digest
 from uscdr.scenarios.media.repair import has_file, undecided
 from uscdr.scenarios.media.survey import Held, Survey, held, resolve
 from uscdr.scenarios.steps.base import DepsStep

@@ -14,6 +14,8 @@ from uscdr.verify.kinds.body import JsonDemand, first_id, link_in, values_at, wr
 from uscdr.verify.verdict import Finding, Measures
 from uscdr.verify.world import World
 
+Path = Annotated[str, Field(pattern=r"^/[!-~]*$")]
+"""Path and query."""
 OK, REFUSED, LIMITED = 200, 400, 429
 """LIMITED: after a few wrong logins the application refuses more for a while, from an address or an account."""
 SLOWER, SLOW = 5.0, 2.0
@@ -26,7 +28,7 @@ class HttpCheck(CheckSpec):
     """One read-only request and what its answer must be."""
 
     kind: Literal["http"]
-    path: Annotated[str, Field(pattern=r"^/[!-~]*$")]
+    path: Path
     method: Literal["GET", "POST"] = "GET"
     json_body: dict[str, Any] | None = None
     """Only `{}`: an empty form that must be refused shows the way to the validator, and writes nothing."""
@@ -82,7 +84,7 @@ def ask(website: Website, spec: HttpCheck, token: SecretStr | None) -> Finding:
         return _limited(spec)
     wrong = _wrong_head(answer, spec) or (wrong_body(answer, spec) if spec.follow is None else "")
     if wrong:
-        return Finding("fail", f"{spec.path}: {wrong}")
+        return Finding("fail", f"{wrong} ({spec.path})")
     if spec.follow is not None:
         return _follow(website, spec, answer, token)
     if spec.follow_link is not None:
@@ -91,15 +93,15 @@ def ask(website: Website, spec: HttpCheck, token: SecretStr | None) -> Finding:
 
 
 def _good(path: str, answer: WebAnswer) -> Finding:
-    words = f"{path}: {answer.status}, {len(answer.body)} bytes in {answer.seconds:.2f} s"
+    words = f"{answer.status}, {len(answer.body)} bytes in {answer.seconds:.2f} s ({path})"
     return Finding("pass", words, {"seconds": round(answer.seconds, 3)})
 
 
 def _limited(spec: HttpCheck) -> Finding:
     """A check that wants to be refused was; of a page too many requests say nothing."""
     if spec.method == "POST":
-        return Finding("pass", f"{spec.path}: {LIMITED}, refused: asked too often for now")
-    return Finding("inconclusive", f"{spec.path}: {LIMITED}, the application was asked too often for now")
+        return Finding("pass", f"{LIMITED}, refused: asked too often for now ({spec.path})")
+    return Finding("inconclusive", f"{LIMITED}, the application was asked too often for now ({spec.path})")
 
 
 def _wrong_head(answer: WebAnswer, spec: HttpCheck) -> str:
@@ -119,22 +121,22 @@ def _wrong_head(answer: WebAnswer, spec: HttpCheck) -> str:
 def _follow(website: Website, spec: HttpCheck, answer: WebAnswer, token: SecretStr | None) -> Finding:
     item = first_id(answer)
     if item is None or spec.follow is None:
-        return Finding("inconclusive", f"{spec.path}: the list is empty, so nothing could be followed")
+        return Finding("inconclusive", f"the list is empty, so nothing could be followed ({spec.path})")
     second = website.ask("GET", spec.follow.replace("{id}", str(item)), token=token)
     if second.status != OK:
-        return Finding("fail", f"{spec.follow}: status {second.status}")
+        return Finding("fail", f"status {second.status} ({spec.follow})")
     if wrong := wrong_body(second, spec):
-        return Finding("fail", f"{spec.follow}: {wrong}")
+        return Finding("fail", f"{wrong} ({spec.follow})")
     return _good(spec.follow, second)
 
 
 def _follow_link(website: Website, spec: HttpCheck, answer: WebAnswer) -> Finding:
     path = link_in(answer, spec.follow_link or "")
     if path is None:
-        return Finding("fail", f"{spec.path}: the page names no such link")
+        return Finding("fail", f"the page names no such link ({spec.path})")
     second = website.ask("GET", path)
     if second.status != OK or not second.body or second.body.lstrip()[:5].lower() in (b"<!doc", b"<html"):
-        return Finding("fail", f"{path}: {second.status}, {len(second.body)} bytes, not what the page needs")
+        return Finding("fail", f"{second.status}, {len(second.body)} bytes, not what the page needs ({path})")
     return _good(spec.path, answer)
 
 
@@ -143,11 +145,11 @@ def _image(site: Website, spec: HttpCheck, token: SecretStr | None, measures: Me
     found = values_at(site.ask("GET", spec.path, token=token), spec.image or "")
     addresses = [one for one in found if isinstance(one, str) and one]
     if not addresses:
-        return Finding("inconclusive", f"{spec.path}: no item has an image")
+        return Finding("inconclusive", f"no item has an image ({spec.path})")
     answer = site.fetch(addresses[0])
     if answer.status != OK or not answer.body.lstrip().startswith(IMAGES):
-        return Finding("fail", f"{spec.path}: an image of it answers {answer.status}, or with no image")
-    words = f"{spec.path}: {len(addresses)} images named, one fetched: {len(answer.body)} bytes"
+        return Finding("fail", f"an image answers {answer.status}, or with no image ({spec.path})")
+    words = f"{len(addresses)} images named, one fetched: {len(answer.body)} bytes ({spec.path})"
     return Finding("pass", words, measures)
 
 

@@ -70,3 +70,12 @@ def test_a_failing_query_does_not_spoil_the_next(clinic: Any) -> None:
         ("settings", None),
         ("good", True),
     ]
+
+
+def test_the_time_is_the_querys_own(clinic: Any) -> None:
+    slow = Invariant(name="it", sql="SELECT count(*) FROM pg_sleep(0.3)", equals="1")
+    result, seconds = clinic.adapter().timed(slow)
+    assert (result.holds, 0.3 <= seconds < 5) == (True, True)
+    failing = Invariant(name="it", sql="SELECT 1 / count(*) FROM pg_sleep(0.3) WHERE false", equals="1")
+    result, seconds = clinic.adapter().timed(failing)
+    assert (result.holds, seconds < 5) == (None, True)

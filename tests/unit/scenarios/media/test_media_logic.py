@@ -11,13 +11,13 @@ import pytest
 from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput, CheckFailed, RateLimited
 from uscdr.models.media import Asset, AssetDetails, AssetKey, AssetVersion, KnownAsset, Quota, ResourceType
+from uscdr.models.media_names import Kind, candidates, digest
 from uscdr.scenarios.media import allowance
 from uscdr.scenarios.media.allowance import within
 from uscdr.scenarios.media.compare import State, Window, judge
 from uscdr.scenarios.media.estimate import effort, pages, waiting
 from uscdr.scenarios.media.folder import FolderFiles
 from uscdr.scenarios.media.forbidden import refusal
-from uscdr.scenarios.media.names import Kind, candidates, digest
 from uscdr.scenarios.media.repair import Repairs, before_the_change, plan
 from uscdr.scenarios.media.survey import Held
 from uscdr.scenarios.model_media import MediaSettings

@@ -4,6 +4,7 @@ from file_uploads import views
 
 urlpatterns = [
     path("uploads/", views.uploads),
+    path("uploads/<int:pk>/", views.upload),
     path("patient-documents/", views.documents),
     path("patient-documents/<int:pk>/download/", views.download),
 ]

@@ -1,11 +1,11 @@
-"""Lists of stored files, and the download that goes through the file's own address."""
+"""Stored files: lists, upload and removal, and the download that goes through the file's own address."""
 
 from urllib.request import urlopen
 
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 
 from file_uploads.models import PatientDocument, UploadedFile
-from utils.api import CLINIC, api, found
+from utils.api import CLINIC, Refused, api, found
 from utils.storage import address
 
 
@@ -21,10 +21,40 @@ def as_json(request, row):
     }
 
 
-@api(roles=CLINIC)
+@api(methods=("GET", "POST"), roles=CLINIC)
 def uploads(request):
-    """List the clinic's own files."""
+    """List the clinic's own files, or store one more."""
+    if request.method == "POST":
+        return store(request)
     return [as_json(request, row) for row in UploadedFile.objects.all()]
+
+
+def store(request):
+    """Store the form's `file` and answer 201; where that fails no row is left."""
+    file = request.FILES.get("file")
+    if file is None or not file.size:
+        raise Refused(400, {"file": ["The submitted file is empty." if file else "No file was submitted."]})
+    row = UploadedFile.objects.create(
+        file=file,
+        original_filename=file.name,
+        content_type=file.content_type or "",
+        file_size=file.size,
+        description=request.data.get("description", ""),
+        uploaded_by=request.user,
+    )
+    return JsonResponse(as_json(request, row), status=201)
+
+
+@api(methods=("GET", "DELETE"), roles=CLINIC)
+def upload(request, pk):
+    """Return one file, or remove it: its row and what is stored."""
+    row = found(UploadedFile.objects, pk=pk)
+    if request.method == "DELETE":
+        stored = row.file
+        row.delete()
+        stored.storage.delete(stored.name)
+        return HttpResponse(status=204)
+    return as_json(request, row)
 
 
 @api()

@@ -50,10 +50,17 @@ def generated(request):
     return paged(request, GeneratedReport.objects.all(), report_json)
 
 
-@api(roles=CLINIC)
+@api(methods=("GET", "DELETE"), roles=CLINIC)
 def report(request, pk):
-    """Return one report."""
-    return report_json(found(GeneratedReport.objects, pk=pk))
+    """Return one report, or remove it."""
+    row = found(GeneratedReport.objects, pk=pk)
+    if request.method == "DELETE":
+        file = row.file_path
+        row.delete()
+        if file:
+            file.storage.delete(file.name)
+        return HttpResponse(status=204)
+    return report_json(row)
 
 
 @api(methods=("POST",), roles=CLINIC)

@@ -1,41 +1,40 @@
-"""The queue between web and worker: rows of a table, refused like a broker that is not there."""
+"""The queue between web and worker: rows of a table hold the work, and the broker holds their keys.
+
+The rows are the truth. A key without a row, as after a restore of the database, is dropped; a row without a key, as
+after the loss of the broker, is done all the same.
+"""
 
 import os
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from notifications.models import Notification, NotificationLog
-from utils import mail
+from utils import broker, mail
 from utils.models import Job, WorkerHeartbeat
 
 BATCH = 20
 
 
-class BrokerUnavailable(ConnectionError):
-    """No broker is configured, or the default one on this host does not answer."""
-
-
-def check_broker():
-    """Raise BrokerUnavailable unless a broker address is configured."""
-    if not settings.BROKER_URL:
-        raise BrokerUnavailable("Error 111 connecting to localhost:6379. Connection refused.")
-
-
 def enqueue(kind, **payload):
-    """Leave a job for the worker."""
-    check_broker()
-    return Job.objects.create(kind=kind, payload=payload)
+    """Leave a job for the worker. Raises BrokerUnavailable, and leaves none in a transaction that ends with it."""
+    job = Job.objects.create(kind=kind, payload=payload)
+    broker.push(job.pk)
+    return job
+
+
+def work(name):
+    """Do at most one batch of jobs, take as many keys off the queue, and return how many were done."""
+    broker.check()
+    done = do_batch(name)
+    broker.take(BATCH)
+    return done
 
 
 @transaction.atomic
-def work(name):
-    """Do at most one batch of jobs, note a sign of life, and return how many were done.
-
-    An idle worker writes nothing unless IDLE_HEARTBEAT is set.
-    """
+def do_batch(name):
+    """Do the oldest jobs and note a sign of life; idle, write nothing unless IDLE_HEARTBEAT is set."""
     jobs = list(Job.objects.order_by("id").select_for_update(skip_locked=True)[:BATCH])
     for job in jobs:
         do(job)

@@ -1,7 +1,11 @@
 """Mail leaves by one Gmail account only; without its three values every send fails."""
 
+import json
 import logging
 import os
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -27,6 +31,7 @@ class GmailBackend(EmailBackend):
     def open(self):
         if not configured():
             raise ConnectionError("Gmail is not configured")
+        authorize()
         return super().open()
 
 
@@ -34,6 +39,23 @@ def configured():
     """Tell whether the Gmail values and a way out are there."""
     values = (settings.GMAIL_CLIENT_ID, settings.GMAIL_CLIENT_SECRET, settings.GMAIL_REFRESH_TOKEN)
     return all(values) and bool(settings.GMAIL_RELAY)
+
+
+def authorize():
+    """Ask for the short-lived token that every send needs. Raises ConnectionError when the account is refused."""
+    if not settings.GMAIL_TOKEN_URL:
+        return
+    fields = {
+        "client_id": settings.GMAIL_CLIENT_ID,
+        "client_secret": settings.GMAIL_CLIENT_SECRET,
+        "refresh_token": settings.GMAIL_REFRESH_TOKEN,
+        "grant_type": "refresh_token",
+    }
+    try:
+        with urlopen(settings.GMAIL_TOKEN_URL, urlencode(fields).encode(), timeout=settings.EMAIL_TIMEOUT) as answer:  # noqa: S310 - the scheme is the configured one
+            json.load(answer)["access_token"]
+    except HTTPError as error:
+        raise ConnectionError(f"Gmail refused the account: HTTP {error.code}") from error
 
 
 def send(address, subject, text):

@@ -54,6 +54,7 @@ class Command(BaseCommand):
                 self.load(plan)
             load.set_sequences()
             extras.fill(plan)
+            accounts.retire_published()
             checkable = accounts.check_account()
         load.analyze()
         self.stdout.write(f"{patients} patients" + (", check account ready" if checkable else ""))

@@ -3,6 +3,7 @@
 import os
 
 from django.core.management.base import BaseCommand
+from django.db import transaction
 
 from utils import background, jobs
 
@@ -17,5 +18,6 @@ class Command(BaseCommand):
         background.run(self.tick, seconds=float(os.environ.get("BEAT_SECONDS", "3600")), at_once=False)
 
     def tick(self):
-        jobs.enqueue("send_reminders")
-        jobs.beat("beat")
+        with transaction.atomic():
+            jobs.enqueue("send_reminders")
+            jobs.beat("beat")

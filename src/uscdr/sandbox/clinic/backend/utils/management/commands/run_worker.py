@@ -15,7 +15,6 @@ class Command(BaseCommand):
         background.run(self.tick, seconds=1)
 
     def tick(self):
-        jobs.check_broker()
         done = jobs.work("worker")
         if done:
             self.stdout.write(f"worker: {done} jobs done")

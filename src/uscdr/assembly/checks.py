@@ -1,0 +1,164 @@
+"""The world as checks see it: read-only adapters of one place, each opened when it is first needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from uscdr.assembly.deps import CONNECT_TIMEOUT, LOCK_TIMEOUT
+from uscdr.assembly.job import Job, Surroundings
+from uscdr.assembly.ports import Ports
+from uscdr.errors import BadInput
+from uscdr.models.media import MediaAccount
+from uscdr.providers.cloudinary.media import CloudinaryMedia
+from uscdr.providers.mail_probe import MailProbe
+from uscdr.providers.ports.database import Database
+from uscdr.providers.ports.media import Media
+from uscdr.providers.ports.web import Website
+from uscdr.providers.postgres.database import PostgresDatabase
+from uscdr.providers.queue_probe import QueueProbe
+from uscdr.providers.tls_probe import TlsProbe
+from uscdr.providers.website import ApplicationWebsite
+from uscdr.scenarios.code import commit_of
+from uscdr.scenarios.deps import Deps, now
+from uscdr.verify.baseline import read
+from uscdr.verify.facts import Facts, Once
+from uscdr.verify.kinds.http import HttpCheck
+from uscdr.verify.world import Expected, World
+
+CLOUD, KEY, SECRET = "CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET"
+PROBE_TIMEOUT = 10.0
+STATEMENT_TIMEOUT = 25.0
+"""Seconds. A query that is given up ends before the check that asked it."""
+CONNECTIONS = 2
+"""Of one check: several run beside each other, and small plans have 20 for everybody."""
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What the parts of a world are built from."""
+
+    job: Job
+    deps: Deps
+    ports: Ports
+    around: Surroundings
+    facts: Facts
+    once: Once
+
+    def website(self) -> Website:
+        """The application where its users reach it; the only POSTs are the empty forms that checks name."""
+        return self.once.get("website", lambda: self.open_website(read_only=True))
+
+    def open_website(self, *, read_only: bool) -> ApplicationWebsite:
+        """A client of the application."""
+        address = self.deps.target.web or self.facts.app().web_url or ""
+        specs = self.deps.config.checks.values()
+        posts = (one.path for one in specs if isinstance(one, HttpCheck) and one.method == "POST")
+        empty = frozenset(urlsplit(path).path for path in posts)
+        return ApplicationWebsite(address, ca_file=self.job.place.ca_file, read_only=read_only, empty_posts=empty)
+
+    def token(self) -> SecretStr | None:
+        """The check account's; signing in for one is a login, and is done once at most."""
+        account = self.job.place.account
+        if account is None or account.token is not None:
+            return account.token if account else None
+        return self.once.get("token", self.sign_in)
+
+    def sign_in(self) -> SecretStr | None:
+        """A login with the check account's password; None when it has none."""
+        account = self.job.place.account
+        if account is None or not account.password.get_secret_value():
+            return None
+        found = self.open_website(read_only=False).sign_in(account.email, account.password)
+        self.ports.redactor.register("USCDR_CHECK_TOKEN", found.get_secret_value())
+        return found
+
+    def database(self) -> Database:
+        """The live database, by the application's own config variable."""
+        name = self.deps.target.heroku.database
+        url = self.facts.config().get(name)
+        if url is None:
+            raise BadInput(f"The application has no config variable {name}.")
+        self.ports.redactor.register(name, url.get_secret_value())
+        return PostgresDatabase(
+            url, read_only=True, statement_timeout=STATEMENT_TIMEOUT, lock_timeout=LOCK_TIMEOUT,
+            connect_timeout=CONNECT_TIMEOUT, require_tls=True, workers=CONNECTIONS,
+        )  # fmt: skip
+
+    def media(self) -> Media:
+        """The cloud with the credentials that the application itself has."""
+        return self.once.get("media", self._open_media)
+
+    def _open_media(self) -> Media:
+        target, config = self.deps.target.cloudinary, self.facts.config()
+        if target is None or not all(config.get(name) for name in (CLOUD, KEY, SECRET)):
+            raise BadInput(f"The application lacks {CLOUD}, {KEY} or {SECRET}.")
+        account = MediaAccount(
+            cloud=config[CLOUD].get_secret_value(), api_key=config[KEY].get_secret_value(), api_secret=config[SECRET]
+        )
+        self.ports.redactor.register(SECRET, account.api_secret.get_secret_value())
+        return self.ports.stack.enter_context(
+            CloudinaryMedia(
+                account, api_url=target.api_url, delivery_url=target.delivery_url, ca_file=self.job.place.ca_file,
+                read_only=True, stop=self.around.stop.event, on_wait=self.ports.waits,
+            )
+        )  # fmt: skip
+
+    def code_migrations(self) -> tuple[str, ...] | None:
+        """Migrations of the commit that is deployed."""
+        running = next((one for one in self.facts.releases() if one.current), None)
+        commit = commit_of(self.deps, running.slug_id if running else None)
+        if self.deps.source is None or not commit:
+            return None
+        return self.deps.source.archive(commit, self.deps.work).migrations
+
+
+def checks_world(job: Job, deps: Deps, ports: Ports, around: Surroundings, *, allow_writes: bool) -> World:
+    """Everything that checks may look at; nothing is asked yet. Without `allow_writes` nothing of it can write."""
+    heroku = deps.target.heroku
+    facts = Facts(heroku.app, ports.platform, ports.backups, ports.provisioning, database=heroku.database)
+    bench = _Bench(job, deps, ports, around, facts, Once())
+    target, ca_file = deps.target, job.place.ca_file
+    return World(
+        app=heroku.app,
+        facts=facts,
+        expected=expected(deps),
+        website=bench.website,
+        token=bench.token,
+        account_email=job.place.account.email if job.place.account else "",
+        database=bench.database,
+        media=bench.media if target.cloudinary else None,
+        verifier=deps.dns.verifier if deps.dns else None,
+        tls=TlsProbe(ca_file=ca_file, address=target.tls_server, timeout=PROBE_TIMEOUT),
+        queue=QueueProbe(timeout=PROBE_TIMEOUT),
+        mail=MailProbe(target.mail.token_url, ca_file=ca_file, timeout=PROBE_TIMEOUT),
+        code_migrations=bench.code_migrations,
+        now=now,
+        baseline=read(around.state, job.place.key),
+        writable=(lambda: bench.open_website(read_only=False)) if allow_writes else None,
+        sign_in=bench.sign_in,
+    )
+
+
+def expected(deps: Deps) -> Expected:
+    """What scenarios.yaml says of the place."""
+    config, target, recovery = deps.config, deps.target, deps.config.recovery
+    return Expected(
+        tables=config.app.expected_tables,
+        volatile=frozenset(config.app.volatile_tables),
+        freshness=config.app.freshness,
+        invariants=config.invariants,
+        formation=config.app.formation,
+        single=frozenset(recovery.single),
+        required=config.config.required,
+        derived=frozenset(config.config.derived),
+        key=recovery.key or "",
+        canaries=recovery.canaries,
+        references=config.media.references,
+        media_prefix=config.media.prefix,
+        cloud=target.cloudinary.cloud if target.cloudinary else "",
+        hostnames=target.dns.hostnames if target.dns else (),
+        database_variable=target.heroku.database,
+    )

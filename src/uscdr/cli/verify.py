@@ -1,0 +1,60 @@
+"""`uscdr verify`: the runbook's three checklists as checks that can fail, with evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uscdr.cli.context import options
+
+Which = Annotated[str, typer.Argument(help="all, db, app or integration.")]
+Names = Annotated[list[str] | None, typer.Argument(help="Checks: names, * and ? allowed; several, or with commas.")]
+SkipManual = Annotated[bool, typer.Option("--skip-manual", help="Leave questions to a person out, and say so.")]
+Answer = Annotated[list[str] | None, typer.Option(help="Answer a question in advance: NAME=yes or NAME=no.")]
+Junit = Annotated[Path | None, typer.Option(help="Write the result as JUnit XML.")]
+Markdown = Annotated[Path | None, typer.Option(help="Write the result as Markdown.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")]
+
+
+def verify(
+    context: typer.Context,
+    which: Which = "all",
+    check: Names = None,
+    *,
+    list_only: Annotated[
+        bool, typer.Option("--list", help="Show which checks stand for which line; ask nothing.")
+    ] = False,
+    save_baseline: Annotated[
+        bool, typer.Option("--save-baseline", help="Keep what was measured, if all passes, to compare with later.")
+    ] = False,
+    allow_writes: Annotated[
+        bool, typer.Option("--allow-writes", help="Also checks that write something and take it back.")
+    ] = False,
+    skip_manual: SkipManual = False,
+    answer: Answer = None,
+    deadline: Annotated[str, typer.Option(help="For all checks together: 90s, 5m.")] = "5m",
+    junit: Junit = None,
+    markdown: Markdown = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the runbook's checklists. Only looks, unless --allow-writes."""
+    from uscdr.cli.verifying import answers_of, carry_out, duration, show_list
+    from uscdr.scenarios.checklists import Wish
+    from uscdr.verification.wanted import Verification
+
+    given = options(context)
+    wish = Wish(which, split(check), allow_writes=allow_writes, skip_manual=skip_manual)
+    if list_only:
+        show_list(given, wish, as_json=as_json)
+        return
+    wanted = Verification(
+        wish, answers_of(answer or []), save_baseline=save_baseline, deadline=duration("--deadline", deadline)
+    )
+    raise typer.Exit(carry_out(given, f"verify {which}", wanted, junit=junit, markdown=markdown, as_json=as_json))
+
+
+def split(names: list[str] | None) -> tuple[str, ...]:
+    """`a,b c` -> a, b, c."""
+    return tuple(part for name in names or () for part in name.split(",") if part)

@@ -1,0 +1,118 @@
+"""What `verify` and `watch` share: from options to a run, its result and its files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from uscdr.assembly.job import Job
+from uscdr.cli.context import Globals, state
+from uscdr.errors import BadInput, MachineError
+from uscdr.journal import runs
+from uscdr.journal.reader import NAME, read
+from uscdr.models.duration import seconds
+from uscdr.report.build import build
+from uscdr.report.checks_markdown import to_checks_markdown
+from uscdr.report.junit import to_junit
+from uscdr.scenarios.checklists import Wish, select
+from uscdr.scenarios.deps import Request
+from uscdr.session import surroundings
+from uscdr.ui.checkresult import show_result
+from uscdr.ui.console import Output
+from uscdr.ui.errors import render_error
+from uscdr.ui.tables import show_table
+from uscdr.verification.rounds import told
+from uscdr.verification.run import verify
+from uscdr.verification.wanted import Verification, Verified
+
+ANSWERS = {"yes": True, "no": False}
+
+
+def duration(option: str, text: str) -> float:
+    """`5m` as seconds, more than none. Raises BadInput."""
+    try:
+        found = seconds(text)
+    except ValueError as error:
+        raise BadInput(f"{option} is “{text}”.", next_action=f"{error}.".capitalize()) from None
+    if found <= 0:
+        raise BadInput(f"{option} is no time at all.", next_action="Write for example 5m.")
+    return found
+
+
+def answers_of(given: Sequence[str]) -> dict[str, bool]:
+    """`NAME=yes` -> True. Raises BadInput."""
+    found: dict[str, bool] = {}
+    for text in given:
+        name, _, answer = text.partition("=")
+        if answer not in ANSWERS or name in found:
+            raise BadInput(f"--answer “{text}” is no answer.", next_action="Write NAME=yes or NAME=no, each name once.")
+        found[name] = ANSWERS[answer]
+    return found
+
+
+def show_list(given: Globals, wish: Wish, *, as_json: bool) -> None:
+    """Each line of the checklists with its checks, on stdout; nothing is asked."""
+    from uscdr.targets import load_config
+
+    config = load_config(given.config, os.environ).config
+    selection = select(config, Wish(wish.which, wish.patterns, allow_writes=True))
+    kinds = {check.name: check for check in selection.checks}
+    rows = [
+        {
+            "list": line.list,
+            "line": line.item,
+            "check": name,
+            "kind": kinds[name].kind,
+            "runs": "with --allow-writes" if kinds[name].spec.writes else "always",
+        }
+        for line in selection.lines
+        for name in line.checks
+    ]
+    show_table(rows, given.output(json_lines=as_json), empty="No checklist.")
+
+
+def carry_out(
+    given: Globals, scenario: str, wanted: Verification, *, junit: Path | None, markdown: Path | None, as_json: bool
+) -> int:
+    """A verification; its exit code."""
+    for path in filter(None, (junit, markdown)):
+        _writable(path)
+    place = given.place()
+    job = Job(place, Request(scenario), runs.new_run_id(scenario.partition(" ")[0]), None, dry_run=True)
+    output = given.output(json_lines=as_json)
+    with surroundings(output, state(), os.environ) as around:
+        verified = verify(job, around, wanted)
+    _show(verified, output)
+    _files(job.run, junit, markdown)
+    return int(verified.code)
+
+
+def _show(verified: Verified, output: Output) -> None:
+    if verified.last is not None and not output.json_lines:
+        show_result(verified.last.finished, map(told, verified.last.results), output)
+    if verified.error is not None:
+        render_error(verified.error, output)
+
+
+def _files(run: str, junit: Path | None, markdown: Path | None) -> None:
+    journal = read(state() / "runs" / run / NAME)
+    report = build(journal.records, last_hash=journal.last_hash)
+    for path, text in ((junit, to_junit), (markdown, to_checks_markdown)):
+        if path is not None:
+            _write(path, text(report))
+
+
+def _writable(path: Path) -> None:
+    if not path.absolute().parent.is_dir():
+        raise BadInput(f"{path}: there is no such directory.", next_action="Make it, or name another file.")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise MachineError(
+            f"{path} could not be written: {error.strerror}.",
+            next_action="The result is in the journal: uscdr runs report",
+        ) from error

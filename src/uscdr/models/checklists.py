@@ -1,0 +1,44 @@
+"""Rounds of checks in words that screens and reports share, so that both say the same sum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+LOOKING = ("verify", "watch")
+"""First words of the scenarios of runs that only look."""
+VERDICTS = ("pass", "fail", "inconclusive", "not checked")
+"""In the order in which they are counted."""
+LIST_TITLES = {"db": "Database recovery", "app": "Application recovery", "integration": "System integration"}
+"""The runbook's three lists, in its order."""
+NO_BASELINE = "no baseline: counts are not compared"
+
+
+def only_looks(scenario: str) -> bool:
+    """Whether a run of this scenario is one of `uscdr verify` or `uscdr watch`."""
+    return scenario.partition(" ")[0] in LOOKING
+
+
+def list_title(key: str) -> str:
+    """A list by its title; a list of another version by its key."""
+    return LIST_TITLES.get(key, key)
+
+
+def sum_words(lines: Sequence[str], *, skipped_manual: bool) -> str:
+    """The verdicts of the checklists' lines as `19 of 22 lines pass, 2 fail, 1 not checked`."""
+    manual = " (manual checks were skipped: --skip-manual)" if skipped_manual else ""
+    if not lines:
+        return f"no line of the checklists was judged{manual}"
+    passed = lines.count("pass")
+    words = [f"{passed} of {len(lines)} {'line passes' if len(lines) == 1 else 'lines pass'}"]
+    words += _counted([line for line in lines if line != "pass"])
+    return ", ".join(words) + manual
+
+
+def count_words(verdicts: Sequence[str]) -> str:
+    """Verdicts counted, as `43 pass, 2 fail`; nothing is `none`."""
+    return ", ".join(_counted(verdicts)) or "none"
+
+
+def _counted(verdicts: Sequence[str]) -> list[str]:
+    """One of another version is counted too, after those that are known."""
+    return [f"{verdicts.count(one)} {one}" for one in dict.fromkeys((*VERDICTS, *verdicts)) if one in verdicts]

@@ -1,0 +1,90 @@
+"""Whether sequences are ahead of the keys they make: after a bad restore the next insert would meet a taken key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from uscdr.models.postgres import SequenceState
+from uscdr.providers.postgres.inventory import Table
+from uscdr.providers.postgres.reading import moment
+
+if TYPE_CHECKING:
+    from psycopg import sql
+
+    from uscdr.providers.postgres.connection import Connection
+
+# Owned by a column (serial 'a', identity 'i'), or merely its default. A partition shares its parent's
+# sequence; one that cycles may be behind in good order; a text column has no greatest number.
+_FILLING = """
+SELECT t.oid::int8, tn.nspname::text, t.relname::text, a.attname::text, sn.nspname::text, s.relname::text,
+       q.seqincrement
+FROM (SELECT d.objid AS sequence, d.refobjid AS relation, d.refobjsubid AS number FROM pg_catalog.pg_depend d
+      WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+      UNION
+      SELECT d.refobjid, f.adrelid, f.adnum
+      FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attrdef f ON f.oid = d.objid
+      WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
+        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass) AS fills
+JOIN pg_catalog.pg_sequence q ON q.seqrelid = fills.sequence
+JOIN pg_catalog.pg_class s ON s.oid = q.seqrelid JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
+JOIN pg_catalog.pg_class t ON t.oid = fills.relation JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = fills.number AND NOT a.attisdropped
+JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
+WHERE t.relkind IN ('r', 'p') AND NOT t.relispartition AND t.relpersistence <> 't' AND NOT q.seqcycle
+  AND CASE WHEN y.typtype = 'd' THEN y.typbasetype ELSE y.oid END IN (20, 21, 23)
+  AND tn.nspname !~ '^pg_' AND tn.nspname NOT IN ('information_schema', 'heroku_ext')
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                  WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                    AND d.objid = t.oid AND d.deptype = 'e')
+ORDER BY 2, 3, 4, 5, 6
+"""
+
+
+def read(connection: Connection) -> tuple[SequenceState, ...]:
+    """Every sequence that fills an integer column.
+
+    A sequence is not part of a snapshot. It is read after the snapshot is taken, so it can only be ahead
+    of the keys in it: somebody who inserts meanwhile makes no sequence look late.
+    """
+    from psycopg import sql
+
+    with moment(connection):
+        found = connection.execute(_FILLING).fetchall()
+        if not found:
+            return ()
+        query = sql.SQL(" UNION ALL ").join(_state(number, row) for number, row in enumerate(found))
+        states = sorted(connection.execute(query).fetchall())
+    return tuple(_fact(row, state) for row, state in zip(found, states, strict=True))
+
+
+def _state(number: int, row: tuple[Any, ...]) -> sql.Composable:
+    from psycopg import sql
+
+    _, schema, relation, column, sequence_schema, sequence, step = row
+    furthest = sql.SQL("max" if step > 0 else "min")
+    # Not ONLY: children of a table, and partitions, take their keys from the same sequence.
+    return sql.SQL(
+        "SELECT {number}::int4, s.last_value, s.is_called,"
+        " (SELECT pg_catalog.{furthest}(t.{column}::int8) FROM {table} AS t) FROM {sequence} AS s"
+    ).format(
+        number=sql.Literal(number),
+        furthest=furthest,
+        column=sql.Identifier(column),
+        table=sql.Identifier(schema, relation),
+        sequence=sql.Identifier(sequence_schema, sequence),
+    )
+
+
+def _fact(row: tuple[Any, ...], state: tuple[Any, ...]) -> SequenceState:
+    oid, schema, relation, column, _, _, step = row
+    _, value, called, greatest = state
+    return SequenceState(
+        table=Table(oid, schema, relation, 0).name,
+        column=column,
+        last=value if called else None,
+        greatest=greatest,
+        next=value + step if called else value,
+        step=step,
+    )

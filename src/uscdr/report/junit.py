@@ -1,0 +1,147 @@
+"""A verification as JUnit XML, as test reporters read it: a suite a list, and one of all checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from xml.etree import ElementTree as ET
+
+from uscdr.models.checklists import list_title
+from uscdr.report.model import CheckReport, ItemReport, RoundReport, RunReport
+from uscdr.report.rounds import (
+    UNENDED,
+    baseline_words,
+    cut_off,
+    evidence_of,
+    left_out,
+    problems_of,
+    result_words,
+    seconds_of,
+)
+from uscdr.report.words import visible
+
+ELEMENTS: Mapping[str, str] = {"fail": "failure", "inconclusive": "error", "not checked": "skipped"}
+"""How a verdict that is no pass is told; an unknown one is an error."""
+PASS = "pass"  # noqa: S105 - a verdict
+
+
+@dataclass(frozen=True)
+class _Case:
+    name: str
+    group: str
+    verdict: str
+    seconds: float
+    message: str = ""
+    text: str = ""
+
+
+def to_junit(report: RunReport) -> str:
+    """XML of the newest round that ended, ending in a newline. A run without a round is an error, never empty."""
+    one = report.round
+    suites = _suites(report, one) if one else {"run": [_no_round(report)]}
+    every = [case for cases in suites.values() for case in cases]
+    spent = seconds_of(one) if one else 0.0
+    totals = _counts(every, spent)
+    del totals["skipped"]  # the schema of Jenkins' readers has it in suites only
+    root = ET.Element("testsuites", {"name": _clean(f"uscdr {report.scenario}".strip()), **totals})
+    for name, cases in suites.items():
+        root.append(_suite(name, cases, report))
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _suites(report: RunReport, one: RoundReport) -> dict[str, list[_Case]]:
+    suites: dict[str, list[_Case]] = {}
+    for item in one.items:
+        suites.setdefault(list_title(item.list), []).append(_line(one, item))
+    checks = [_check(check) for check in one.checks]
+    checks += [_Case(name, "checks", "inconclusive", 0.0, UNENDED) for name in one.unended]
+    checks += [_Case(name, "checks", "not checked", 0.0, "left out: --skip-manual") for name in left_out(one)]
+    suites["checks"] = checks or [_no_round(report)]
+    if later := cut_off(report):  # what it saw is newer than the round that ended
+        suites[f"round {later.number}, cut off"] = [_check(check) for check in later.checks]
+    return suites
+
+
+def _no_round(report: RunReport) -> _Case:
+    return _Case("checks", "run", "inconclusive", 0.0, f"{result_words(report)}; {report.outcome}: {report.summary}")
+
+
+def _line(one: RoundReport, item: ItemReport) -> _Case:
+    mine = [check for check in one.checks if check.check in item.checks]
+    # Checks run beside each other: a line takes as long as the longest of its checks.
+    seconds = max((check.seconds for check in mine), default=0.0)
+    advice = [f"why {check.check}: {check.why}" for check in mine if check.why and check.verdict != PASS]
+    text = _lines([*evidence_of(one, item), *advice])
+    return _Case(item.item, item.list, item.verdict, seconds, "; ".join(problems_of(one, item)), text)
+
+
+def _check(check: CheckReport) -> _Case:
+    text = _lines([check.evidence, *([f"why: {check.why}"] if check.why else [])])
+    return _Case(check.check, "checks", check.verdict, check.seconds, check.evidence, text)
+
+
+def _suite(name: str, cases: Sequence[_Case], report: RunReport) -> ET.Element:
+    spent = sum(case.seconds for case in cases)
+    suite = ET.Element("testsuite", {"name": _clean(name), **_counts(cases, spent), **_when(report)})
+    properties = ET.SubElement(suite, "properties")
+    for key, value in _properties(report).items():
+        ET.SubElement(properties, "property", {"name": key, "value": _clean(value)})
+    for case in cases:
+        suite.append(_case(case))
+    return suite
+
+
+def _counts(cases: Sequence[_Case], seconds: float) -> dict[str, str]:
+    told = [_element(case) for case in cases]
+    return {
+        "tests": str(len(cases)),
+        "failures": str(told.count("failure")),
+        "errors": str(told.count("error")),
+        "skipped": str(told.count("skipped")),
+        "time": f"{seconds:.3f}",
+    }
+
+
+def _element(case: _Case) -> str:
+    return "" if case.verdict == PASS else ELEMENTS.get(case.verdict, "error")
+
+
+def _when(report: RunReport) -> dict[str, str]:
+    # The schema of Ant's reports, which many readers check, has no zone: this is UTC.
+    one = report.round
+    begun = one.started_at if one else report.started_at
+    return {"timestamp": f"{begun.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"} if begun else {}
+
+
+def _properties(report: RunReport) -> dict[str, str]:
+    one = report.round
+    return {
+        "app": report.app,
+        "target": report.target,
+        "run": report.run,
+        "baseline": baseline_words(one) if one else "not known",
+        "result": result_words(report),
+        "journal.sha256": report.integrity.last_hash or "not given",
+    }
+
+
+def _case(case: _Case) -> ET.Element:
+    names = {"name": _clean(case.name), "classname": _clean(f"uscdr.{case.group}"), "time": f"{case.seconds:.3f}"}
+    found = ET.Element("testcase", names)
+    if element := _element(case):
+        told = ET.SubElement(found, element, {"message": _clean(case.message or case.verdict)})
+        if element != "skipped":
+            told.set("type", _clean(case.verdict))
+            told.text = case.text or _clean(case.message)
+    return found
+
+
+def _lines(texts: Sequence[str]) -> str:
+    return "\n".join(map(_clean, texts))
+
+
+def _clean(text: str) -> str:
+    """One line that XML 1.0 can hold: control characters, surrogates and non-characters are spelt out."""
+    return visible(text)

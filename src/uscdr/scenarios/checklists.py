@@ -1,0 +1,114 @@
+"""Which checks are meant, which lines of the runbook's checklists they stand for, and what a line adds up to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from uscdr.errors import BadInput
+from uscdr.scenarios.model import Config
+from uscdr.verify.check import Check
+from uscdr.verify.kinds.manual import ManualCheck
+from uscdr.verify.verdict import Verdict
+
+ALL = "all"
+WORST: tuple[Verdict, ...] = ("fail", "inconclusive", "not checked", "pass")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the operator asked for: a list or `all`, patterns of names, and which checks may run."""
+
+    which: str = ALL
+    patterns: tuple[str, ...] = ()
+    allow_writes: bool = False
+    skip_manual: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a checklist with those of its checks that were chosen and those that were left out."""
+
+    list: str
+    item: str
+    checks: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What will be run."""
+
+    checks: tuple[Check, ...]
+    lines: tuple[Line, ...]
+    skipped: tuple[str, ...] = ()
+    """Manual checks that the operator left out."""
+
+
+def select(config: Config, wish: Wish) -> Selection:
+    """The checks of the wish. Raises BadInput for an unknown list or for a name that fits no check."""
+    lines = _lines(config, wish.which)
+    names = _named(config, wish, lines)
+    names -= {name for name in names if not wish.allow_writes and config.checks[name].writes}
+    skipped = {name for name in names if wish.skip_manual and isinstance(config.checks[name], ManualCheck)}
+    chosen = names - skipped
+    kept = tuple(
+        Line(line.list, line.item, tuple(n for n in line.checks if n in chosen),
+             tuple(n for n in line.checks if n in skipped))
+        for line in lines if chosen.intersection(line.checks) or skipped.intersection(line.checks)
+    )  # fmt: skip
+    checks = tuple(check(config, name) for name in config.checks if name in chosen)
+    return Selection(checks, kept, tuple(name for name in config.checks if name in skipped))
+
+
+def check(config: Config, name: str) -> Check:
+    """One check with the lines that it stands for."""
+    spec = config.checks[name]
+    items = tuple(line.item for line in _lines(config, ALL) if name in line.checks)
+    return Check(name, spec, spec.kind, items)
+
+
+def _lines(config: Config, which: str) -> tuple[Line, ...]:
+    if which != ALL and which not in config.checklists:
+        known = ", ".join([ALL, *config.checklists])
+        raise BadInput(f"There is no checklist “{which}”.", next_action=f"There are: {known}.")
+    return tuple(
+        Line(key, item.item, item.checks)
+        for key, one in config.checklists.items()
+        if which in (ALL, key)
+        for item in one.items
+    )
+
+
+def _named(config: Config, wish: Wish, lines: Sequence[Line]) -> set[str]:
+    there = set(config.checks) if wish.which == ALL else {name for line in lines for name in line.checks}
+    if not wish.patterns:
+        return there
+    found: set[str] = set()
+    for pattern in wish.patterns:
+        fitting = {name for name in there if fnmatchcase(name, pattern)}
+        if not fitting:
+            raise BadInput(
+                f"No check of “{wish.which}” is called “{pattern}”.",
+                next_action="See: uscdr verify --list. Names may hold * and ?, and stand alone or between commas.",
+            )
+        found |= fitting
+    closed = {name for name in found if config.checks[name].writes}
+    if closed and not wish.allow_writes:
+        raise BadInput(
+            f"{', '.join(sorted(closed))} writes to the application and takes it back.",
+            next_action="Allow that with --allow-writes.",
+        )
+    return found
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """What several verdicts add up to: only passes make a pass, and nothing at all is not checked."""
+    found = set(verdicts)
+    return next((one for one in WORST if one in found), "not checked")
+
+
+def verdict_of(line: Line, verdicts: Mapping[str, Verdict]) -> Verdict:
+    """What a line's checks add up to; one that did not end is inconclusive."""
+    return worst(verdicts.get(name, "inconclusive") for name in line.checks)

@@ -1,0 +1,154 @@
+"""Checks that write something, look at it, and take it back. They run only when the operator allows writes."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, SecretStr, model_validator
+
+from uscdr.errors import AnswerLost, ProviderError
+from uscdr.models.base import Fact
+from uscdr.models.web import Sending, WebAnswer
+from uscdr.providers.ports.web import Application
+from uscdr.verify.check import CheckSpec
+from uscdr.verify.kinds.body import values_at
+from uscdr.verify.kinds.http import Path
+from uscdr.verify.verdict import Finding
+from uscdr.verify.world import World
+
+MARK = "uscdr-canary-"
+"""What is written is named so: it is known for what it is, and found again if it was left behind."""
+ACCEPTED = (200, 201, 202, 204)
+GONE = (200, 204, 404)
+
+
+class Leftovers(Fact):
+    """How what a killed check left is found: a list, and the field in it that holds the mark."""
+
+    path: Path
+    name: str
+
+
+class CanaryCheck(CheckSpec):
+    """One thing made, looked at, and removed. In texts `{mark}` and `{email}` are filled in, in paths `{id}`."""
+
+    kind: Literal["canary"]
+    path: Path
+    """Where it is made, by POST."""
+    json_body: dict[str, Any] | None = None
+    upload: str | None = None
+    """The form field of a small file; instead of `json_body`."""
+    look: Path | None = None
+    """Where it is looked at: that must answer 200."""
+    fetch: str | None = None
+    """JSON path in the first answer: the address there must give the file's bytes."""
+    expect: dict[str, str | int | bool] = Field(default_factory=dict)
+    """JSON path in the first answer -> value."""
+    remove: Path | None = None
+    """Where it is removed, by DELETE; None when nothing stays."""
+    leftovers: Leftovers | None = None
+
+    writes: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _takes_back(self) -> CanaryCheck:
+        if (self.json_body is None) == (self.upload is None):
+            raise ValueError("a canary sends json_body or upload")
+        if self.remove is not None and "{id}" not in self.remove:
+            raise ValueError("remove needs {id}: only what was made may be removed")
+        return self
+
+
+def run(name: str, spec: CanaryCheck, world: World) -> Finding:
+    """Make, look, remove; what could not be removed is a failure that names it."""
+    del name
+    token = world.token()
+    if world.writable is None or token is None:
+        return Finding("not checked", "needs --allow-writes and a check account")
+    return _Canary(spec, world.writable(), token, MARK + secrets.token_hex(4), world.account_email).run()
+
+
+class _Canary:
+    def __init__(self, spec: CanaryCheck, site: Application, token: SecretStr, mark: str, email: str) -> None:
+        self._spec = spec
+        self._site = site
+        self._token = token
+        self._mark = mark
+        self._email = email
+
+    def run(self) -> Finding:
+        swept = self._sweep()
+        try:
+            made = self._site.send(self._sending(), self._token)
+        except AnswerLost as error:
+            return Finding("inconclusive", f"{error.message} It may have left {self._mark} behind.")
+        if made.status not in ACCEPTED:
+            return Finding("fail", f"{self._spec.path}: status {made.status}")
+        item = next(iter(values_at(made, "id")), None)
+        try:
+            wrong = self._wrong(made, item)
+        except ProviderError as error:
+            wrong = error.message
+        left = self._remove(item)
+        if wrong or left:
+            return Finding("fail", "; ".join(filter(None, (wrong, left))))
+        words = f"{self._spec.path}: {made.status}" + (", removed again" if self._spec.remove else "")
+        return Finding("pass", words + (f"; {swept} left by an earlier check removed" if swept else ""))
+
+    def _sending(self) -> Sending:
+        spec = self._spec
+        if spec.upload:
+            return Sending(
+                method="POST", path=spec.path, field=spec.upload, file_name=f"{self._mark}.txt", content=self._content
+            )
+        body = {key: self._filled(value) for key, value in (spec.json_body or {}).items()}
+        return Sending(method="POST", path=spec.path, json_body=body)
+
+    @property
+    def _content(self) -> bytes:
+        return f"{self._mark}: a file of uscdr verify, to be removed\n".encode()
+
+    def _filled(self, value: object) -> object:
+        return value.format(mark=self._mark, email=self._email) if isinstance(value, str) else value
+
+    def _wrong(self, made: WebAnswer, item: object) -> str:
+        spec = self._spec
+        for path, wanted in spec.expect.items():
+            if next(iter(values_at(made, path)), None) != wanted:
+                return f"{spec.path}: JSON “{path}” is not {wanted!r}"
+        if spec.look is not None:
+            answer = self._site.ask("GET", spec.look.replace("{id}", str(item)), token=self._token)
+            if answer.status != 200 or not answer.body:  # noqa: PLR2004 - HTTP's own number
+                return f"{spec.look}: status {answer.status}, {len(answer.body)} bytes"
+        if spec.fetch is not None:
+            address = next(iter(values_at(made, spec.fetch)), None)
+            if not isinstance(address, str) or self._site.fetch(address).body != self._content:
+                return f"{spec.path}: what was stored is not what was sent"
+        return ""
+
+    def _remove(self, item: object) -> str:
+        """Empty when it is gone; else what a person must remove."""
+        if self._spec.remove is None:
+            return ""
+        if not isinstance(item, int | str):
+            return f"the answer names no id: {self._mark} is left behind"
+        path = self._spec.remove.replace("{id}", str(item))
+        try:
+            status = self._site.send(Sending(method="DELETE", path=path), self._token).status
+        except ProviderError as error:
+            return f"{self._mark} may be left behind, remove it by DELETE {path} ({error.message})"
+        return "" if status in GONE else f"{self._mark} is left behind: DELETE {path} gave status {status}"
+
+    def _sweep(self) -> int:
+        """Remove what killed checks left: only what bears the mark."""
+        found, remove = self._spec.leftovers, self._spec.remove
+        if found is None or remove is None:
+            return 0
+        answer, swept = self._site.ask("GET", found.path, token=self._token), 0
+        items = [*values_at(answer, "results.*"), *values_at(answer, "*")]
+        for item in items:
+            if isinstance(item, dict) and str(item.get(found.name, "")).startswith(MARK) and "id" in item:
+                path = remove.replace("{id}", str(item["id"]))
+                swept += self._site.send(Sending(method="DELETE", path=path), self._token).status in GONE
+        return swept

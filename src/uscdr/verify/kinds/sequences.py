@@ -1,0 +1,34 @@
+"""Whether the next insert gets a free key: a sequence that is behind its column makes it fail."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from uscdr.verify.check import CheckSpec, Provider
+from uscdr.verify.kinds.phrases import counted, first_of
+from uscdr.verify.verdict import Finding, judged
+from uscdr.verify.world import World
+
+
+class SequencesCheck(CheckSpec):
+    """Every sequence that fills a column is ahead of the column's keys."""
+
+    kind: Literal["sequences"]
+
+    provider: ClassVar[Provider] = "database"
+
+
+def run(name: str, spec: SequencesCheck, world: World) -> Finding:  # noqa: ARG001 - as every kind
+    """Compare every sequence with the column that it fills."""
+    found = world.database().sequences()
+    here = sorted({f"{one.table}.{one.column}" for one in found})
+    known: list[str] = world.before(name).get("columns", [])
+    gone = [column for column in known if column not in here]
+    if not found and not known:
+        return Finding("inconclusive", "no column takes its keys from a sequence")
+    behind = sorted({f"{one.table}.{one.column}" for one in found if one.behind})
+    problems = [
+        *([f"{counted(len(behind), 'sequence')} behind: {first_of(behind)}"] if behind else []),
+        *([f"no sequence any more for {first_of(gone)}"] if gone else []),
+    ]
+    return judged(problems, f"{counted(len(found), 'sequence')}, none behind its column", {"columns": here})

@@ -1,0 +1,83 @@
+"""Verifications x widths -> text: the table that moves, plain lines, the result, the reports."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+
+from uscdr.models.events import CheckFinished, ChecksFinished, Stamped
+from uscdr.report.build import build
+from uscdr.report.checks_markdown import to_checks_markdown
+from uscdr.report.junit import to_junit
+from uscdr.report.summary import MOST_LINES, summarise
+from uscdr.ui.board import Board
+from uscdr.ui.checkresult import result_lines
+from uscdr.ui.checktable import check_frame
+from uscdr.ui.console import Output
+from uscdr.ui.plain import PlainViewer
+from uscdr.ui.style import bare
+from uscdr.ui.text import cells
+
+Golden = Callable[[str, str], None]
+Replay = Callable[[str], list[str]]
+RUNS = ("verify-good", "verify-failing", "verify-sixty", "watch")
+ENDED = ("verify-good", "verify-failing")
+HEIGHT = 23
+EVERY = {"verify-failing": 2, "verify-sixty": 26, "verify-good": 9, "watch": 3}
+"""A frame after so many events."""
+
+
+def events(lines: list[str]) -> list[Stamped]:
+    return [Stamped.model_validate_json(line) for line in lines]
+
+
+def frames(stream: list[Stamped], width: int, every: int) -> str:
+    board, text = Board(), list[str]()
+    for number, stamped in enumerate(stream, start=1):
+        board.apply(stamped)
+        if number % every and stamped.event.kind not in {"checks.finished", "run.finished"}:
+            continue
+        lines = [bare(spans) for spans in check_frame(board, stamped.at, width, HEIGHT)]
+        assert len(lines) <= HEIGHT
+        assert all(cells(line) <= width for line in lines)
+        text += [f"=== after line {number}: {stamped.event.kind}", *lines]
+    return "\n".join(text) + "\n"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("run", RUNS)
+def test_check_table(run: str, width: int, golden: Golden, replay: Replay) -> None:
+    golden(f"{run}-live-{width}.txt", frames(events(replay(run)), width, EVERY[run]))
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+@pytest.mark.parametrize("run", RUNS)
+def test_plain_check_lines(run: str, quiet: bool, golden: Golden, replay: Replay) -> None:
+    stderr = io.StringIO()
+    viewer = PlainViewer(Output(stderr=stderr, stdout=io.StringIO(), quiet=quiet))
+    for stamped in events(replay(run)):
+        viewer(stamped)
+    golden(f"{run}-{'quiet' if quiet else 'plain'}.txt", stderr.getvalue())
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, None])
+@pytest.mark.parametrize("run", ENDED)
+def test_check_result(run: str, width: int | None, golden: Golden, replay: Replay) -> None:
+    stream = [stamped.event for stamped in events(replay(run))]
+    (finished,) = (event for event in stream if isinstance(event, ChecksFinished))
+    checks = [event for event in stream if isinstance(event, CheckFinished)]
+    lines = [bare(spans) for spans in result_lines(finished, checks, width)]
+    assert width is None or all(cells(line) <= width for line in lines)
+    golden(f"{run}-result-{width or 'pipe'}.txt", "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_check_reports(run: str, golden: Golden, replay: Replay) -> None:
+    report = build(events(replay(run)), last_hash="c0ffee" * 10 + "abcd")
+    golden(f"{run}-report.md", to_checks_markdown(report))
+    golden(f"{run}-junit.xml", to_junit(report))
+    summary = summarise(report, journal="/state/runs/r/journal.jsonl")
+    assert len(summary.splitlines()) <= MOST_LINES
+    golden(f"{run}-summary.txt", summary + "\n")

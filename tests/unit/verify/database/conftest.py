@@ -1,0 +1,33 @@
+"""A real server, and for every test a clinic of its own in it."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from kinds_database_world import CLINIC, Place
+from psycopg import sql
+
+from uscdr.pgserver.server import LocalPostgres, start
+
+
+@pytest.fixture(scope="session")
+def kinds_server() -> Iterator[LocalPostgres]:
+    with tempfile.TemporaryDirectory() as parent, start(Path(parent) / "server", tied=True) as running:
+        with psycopg.connect(running.dsn(), autocommit=True) as connection:
+            connection.execute("CREATE DATABASE kinds_model")
+        Place(running, "kinds_model").run(CLINIC)
+        yield running
+
+
+@pytest.fixture
+def place(kinds_server: LocalPostgres) -> Iterator[Place]:
+    name = f"kinds_{secrets.token_hex(4)}"
+    with psycopg.connect(kinds_server.dsn(), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE kinds_model").format(sql.Identifier(name)))
+        yield Place(kinds_server, name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
