@@ -101,8 +101,11 @@ def _points(desk: VerifyDesk, target: str) -> None:
 
 
 def _alias(desk: VerifyDesk) -> str:
-    found = desk.live.get(f"/apps/{desk.live.app}/domains")
-    return str(until(lambda: next((one["cname"] for one in found if one["hostname"] == HOST), None)))
+    def look() -> str | None:
+        found = desk.live.get(f"/apps/{desk.live.app}/domains")
+        return next((one["cname"] for one in found if one["hostname"] == HOST), None)
+
+    return str(until(look))
 
 
 def _elsewhere(desk: VerifyDesk) -> None:

@@ -17,6 +17,8 @@ from clinic_site import EMAIL, KEY, Site, deploy, until
 from mail_sink import sink
 from uscdr.pgserver.server import LocalPostgres, start
 
+WRITTEN = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
+
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
@@ -228,14 +230,23 @@ def test_the_worker_waits_while_the_broker_is_gone(postgres: LocalPostgres, site
         queue.start()
 
 
-def test_an_idle_worker_writes_nothing(postgres: LocalPostgres, site: Site, queue: Place) -> None:
-    own = site.with_env(DATABASE_URL=new_database(postgres, "idle"), IDLE_HEARTBEAT=None)
-    written = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
-    asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'idle' AND query LIKE '%%utils_job%%'"
-    before = own.one(written)
-    with own.process("worker"):
-        until(lambda: own.one(asked + " AND pid <> pg_backend_pid()"))
-    assert own.one(written) == before
+@pytest.mark.parametrize("heartbeat", [None, "1"])
+def test_an_idle_worker_writes_nothing_unless_told_to(
+    postgres: LocalPostgres, site: Site, queue: Place, heartbeat: str | None
+) -> None:
+    name = f"idle_{heartbeat or 'silent'}"
+    own = site.with_env(DATABASE_URL=new_database(postgres, name), IDLE_HEARTBEAT=heartbeat)
+    before = own.one(WRITTEN)
+    queue.fault("slow:0", method="LPOP", count=0)
+    (rule,) = queue.faults.rules
+    try:
+        with own.process("worker"):
+            until(lambda: rule.applied >= 3)
+    finally:
+        queue.faults.clear()
+    # A session tells what it wrote at its end, for certain.
+    until(lambda: own.one(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'") == 1)
+    assert (own.one(WRITTEN) == before) is (heartbeat is None)
 
 
 def test_the_worker_mails_real_people_unless_the_switch_is_off(postgres: LocalPostgres, site: Site) -> None:

@@ -119,7 +119,7 @@ def checks_world(job: Job, deps: Deps, ports: Ports, around: Surroundings, *, al
     """Everything that checks may look at; nothing is asked yet. Without `allow_writes` nothing of it can write."""
     heroku = deps.target.heroku
     facts = Facts(heroku.app, ports.platform, ports.backups, ports.provisioning, database=heroku.database)
-    bench = _Bench(job, deps, ports, around, facts, Once())
+    bench = _Bench(job, deps, ports, around, facts, Once(limit=PROBE_TIMEOUT, provider="the application"))
     target, ca_file = deps.target, job.place.ca_file
     return World(
         app=heroku.app,

@@ -19,10 +19,13 @@ from uscdr.scenarios.registry import STEPS
 from uscdr.scenarios.specs.spec import StepSpec
 from uscdr.scenarios.steps.manual import ManualParams
 from uscdr.scenarios.tree import content, parse, place, plain
+from uscdr.verify.registry import SPECS
 
 Path_ = tuple[str | int, ...]
 ALTERNATIVE = "literal["
 """How pydantic names one of several forms in a location; it stands in no file."""
+TAG = 2
+"""Where it names the kind of a check: `checks`, the check's name, its kind."""
 KEY = "[key]"
 """How pydantic says that a mapping's key is meant, not its value."""
 
@@ -55,19 +58,23 @@ def _refuse(path: Path, tree: CommentedMap, error: ValidationError) -> NoReturn:
     first = next((detail for detail in details if detail["type"] == "extra_forbidden"), details[0])
     more = f" ({len(details) - 1} more errors)" if len(details) > 1 else ""
     raise ConfigError(
-        f"{place(path, tree, first['loc'])}: {explain(first, Config)}{more}.",
+        f"{place(path, tree, _written(first['loc']))}: {explain(first, Config)}{more}.",
         next_action=f"Mend it; the packaged file shows every field: uscdr runbook, or {path.name} in the sources.",
     ) from None
 
 
 def explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
     """One pydantic complaint in words, with the allowed fields for an unknown one."""
-    location = ".".join(str(part) for part in detail["loc"] if not str(part).startswith(ALTERNATIVE))
+    location = ".".join(str(part) for part in _written(detail["loc"]) if not str(part).startswith(ALTERNATIVE))
     if detail["type"] == "extra_forbidden":
         allowed = ", ".join(_fields_at(model, detail["loc"][:-1]))
         return f"`{detail['loc'][-1]}` is not known here; allowed: {allowed}"
     if detail["loc"][-1] == KEY:
         return detail["msg"].removeprefix("Value error, ")
+    if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return f"`{location}` needs a `kind`; there are: {', '.join(sorted(SPECS))}"
+    if detail["type"] == "string_pattern_mismatch":
+        return f"`{location}` has another form than is allowed here ({detail['ctx']['pattern']})"
     if detail["type"] == "missing":
         return f"`{location}` is missing"
     message = detail["msg"].removeprefix("Input should be ").replace("a valid tuple", "a list")
@@ -76,8 +83,16 @@ def explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
     return f"`{location}`: {message.removeprefix('Value error, ')}"
 
 
+def _written(location: Path_) -> Path_:
+    """The location as it stands in the file: pydantic puts a check's kind after its name."""
+    tagged = len(location) > TAG and location[0] == "checks" and location[TAG] in SPECS
+    return (*location[:TAG], *location[TAG + 1 :]) if tagged else location
+
+
 def _fields_at(model: type[BaseModel], location: Path_) -> list[str]:
     current: Any = model
+    if _written(location) != location:
+        current, location = SPECS[str(location[TAG])], location[TAG + 1 :]
     for part in location:
         current = _below(current, part)
     if isinstance(current, type) and issubclass(current, BaseModel):

@@ -72,6 +72,7 @@ class Rounds:
         """Those that look first, beside each other; then questions; then those that write, one by one."""
         checks = self._selection.checks
         looking = [c for c in checks if not c.spec.writes and not isinstance(c.spec, ManualCheck)]
+        looking.sort(key=lambda check: -check.spec.timeout)  # what may take longest begins first
         stop = self._around.stop.event
 
         def begun(check: Check) -> Finding:

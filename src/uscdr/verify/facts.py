@@ -3,45 +3,63 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 from pydantic import SecretStr
 
+from uscdr.errors import ProviderError
 from uscdr.models.heroku import AddOn, App, Attachment, Dyno, ProcessType, Release, Schedule, Transfer
 from uscdr.models.provision import Domain, LogDrain
 from uscdr.providers.ports.platform import Backups, Platform
 from uscdr.providers.ports.provision import Provisioning
 
 T = TypeVar("T")
+LIMIT = 20.0
+"""Seconds for one look at the platform: less than a check has, so that the check can say who did not answer."""
 
 
 class Once:
-    """Answers that are kept. Whoever asks for one that is under way waits for it; an error is kept too."""
+    """Answers that are kept. Whoever asks for one that is under way waits for it; an error is kept too.
 
-    def __init__(self) -> None:
+    Nobody waits longer than `limit` seconds from the first question on.
+    """
+
+    def __init__(self, *, limit: float, provider: str) -> None:
+        self._limit = limit
+        self._provider = provider
         self._lock = threading.Lock()
-        self._turns: dict[str, threading.Lock] = {}
-        self._kept: dict[str, tuple[Any, BaseException | None]] = {}
+        self._answers: dict[str, _Answer] = {}
 
     def get(self, name: str, ask: Callable[[], T]) -> T:
-        """What `ask` gave the first time. Raises what it raised then."""
+        """What `ask` gave the first time. Raises what it raised then, ProviderError when it gave nothing in time."""
         with self._lock:
-            turn = self._turns.setdefault(name, threading.Lock())
-        with turn:
-            if name not in self._kept:
-                self._kept[name] = _tried(ask)
-        value, error = self._kept[name]
-        if error is not None:
-            raise error
-        return cast("T", value)
+            answer = self._answers.get(name)
+            if answer is None:
+                answer = self._answers[name] = _Answer(time.monotonic() + self._limit)
+                threading.Thread(target=answer.fetch, args=(ask,), daemon=True, name=f"fact {name}").start()
+        if not answer.there.wait(max(0.0, answer.until - time.monotonic())):
+            words = f"{self._provider} did not tell its {name} within {self._limit:.0f} s."
+            raise ProviderError(words, provider=self._provider, retryable=True)
+        if answer.error is not None:
+            raise answer.error
+        return cast("T", answer.value)
 
 
-def _tried(ask: Callable[[], T]) -> tuple[T | None, BaseException | None]:
-    try:
-        return ask(), None
-    except BaseException as error:  # noqa: BLE001 - kept, and raised again to everybody who asks
-        return None, error
+class _Answer:
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.there = threading.Event()
+        self.value: Any = None
+        self.error: Exception | None = None
+
+    def fetch(self, ask: Callable[[], Any]) -> None:
+        try:
+            self.value = ask()
+        except Exception as error:  # noqa: BLE001 - kept, and raised again to everybody who asks
+            self.error = error
+        self.there.set()
 
 
 class Facts:
@@ -55,7 +73,7 @@ class Facts:
         self._backups = backups
         self._provisioning = provisioning
         self._database = database
-        self._once = Once()
+        self._once = Once(limit=LIMIT, provider="the platform")
 
     def app(self) -> App:
         """The application."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
-from uscdr.verify.check import Check
+from uscdr.verify.check import Check, CheckSpec
 from uscdr.verify.kinds import (
     addons,
     agree,
@@ -70,6 +70,11 @@ AnyCheck = Annotated[
     | manual.ManualCheck,
     Field(discriminator="kind"),
 ]
+
+SPECS: Mapping[str, type[CheckSpec]] = {
+    get_args(spec.model_fields["kind"].annotation)[0]: spec for spec in get_args(get_args(AnyCheck)[0])
+}
+"""By kind: what scenarios.yaml may say of it."""
 
 RUN: Mapping[str, Callable[[str, Any, World], Finding]] = {
     "http": http.run,

@@ -1,0 +1,191 @@
+"""`uscdr verify` on a healthy clinic: everything passes, nothing is written, and what hangs is waited for once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from xml.etree import ElementTree as ET
+
+import psycopg
+import pytest
+
+from live_sandbox import start, stop
+from uscdr.sandbox.boot.request import UpRequest
+from verify_desk import ANSWERED, VerifyDesk
+
+RUNS = 6
+"""In make test; a hundred more are in the campaigns."""
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[VerifyDesk]:
+    live = start(UpRequest(patients=30))
+    yield VerifyDesk(live)
+    stop(live)
+
+
+@pytest.fixture(autouse=True)
+def no_faults(desk: VerifyDesk) -> Iterator[None]:
+    yield
+    desk.live.control("DELETE", "faults")
+
+
+def rows(desk: VerifyDesk, query: str) -> list[tuple[object, ...]]:
+    return desk.live.sql(query)
+
+
+def test_with_the_questions_answered_all_22_lines_pass(desk: VerifyDesk) -> None:
+    seen = desk.verify(*ANSWERED)
+    assert seen.amiss == {}
+    assert seen.code == 0
+    assert len(seen.items) == 22
+    assert {item["verdict"] for item in seen.items} == {"pass"}
+
+
+def test_without_a_terminal_questions_are_not_checked_and_that_is_no_success(desk: VerifyDesk) -> None:
+    seen = desk.verify()
+    assert seen.code == 1
+    assert set(seen.amiss) == {"menus-by-eye", "monitor-by-eye"}
+    assert {seen.verdicts[name] for name in seen.amiss} == {"not checked"}
+    assert sum(item["verdict"] == "not checked" for item in seen.items) == 2
+
+
+def test_skipped_questions_are_named_in_the_result(desk: VerifyDesk) -> None:
+    done = desk.call("verify", "all", "--skip-manual")
+    assert done.returncode == 0, done.stderr
+    assert "22 of 22 lines pass" in done.stdout
+    assert "skipped menus-by-eye" in done.stdout
+    assert "--skip-manual" in done.stdout
+
+
+def test_an_answer_of_no_fails(desk: VerifyDesk) -> None:
+    seen = desk.verify("*-by-eye", "--answer", "menus-by-eye=no", "--answer", "monitor-by-eye=yes")
+    assert seen.code == 1
+    assert list(seen.failing) == ["menus-by-eye"]
+
+
+def test_no_false_alarm_run_after_run(desk: VerifyDesk) -> None:
+    saved = desk.verify("--save-baseline", *ANSWERED)
+    assert saved.code == 0, saved.amiss
+    for number in range(RUNS):
+        seen = desk.verify("--skip-manual")
+        assert seen.amiss == {}, f"run {number}"
+
+
+def test_nothing_is_written_anywhere(desk: VerifyDesk) -> None:
+    counted = (
+        "SELECT (SELECT coalesce(sum(view_count), 0) FROM health_info_healthcampaign)"
+        " + (SELECT coalesce(sum(view_count), 0) FROM health_info_healthinformation)"
+        " + (SELECT coalesce(sum(download_count), 0) FROM reports_generatedreport)"
+    )
+    personal = "SELECT key, user_id FROM authtoken_token ORDER BY key"
+    logins = "SELECT id, last_login FROM authentication_user ORDER BY id"
+    before = [rows(desk, query) for query in (counted, personal, logins)]
+    writes = len([one for one in desk.live.audit() if one["write"]])
+    mails = desk.live.control("GET", "mail")
+    assigned = min(_transactions_that_wrote(desk) for _ in range(3))  # autovacuum may write once
+    assert assigned == 0
+    assert [rows(desk, query) for query in (counted, personal, logins)] == before
+    assert len([one for one in desk.live.audit() if one["write"]]) == writes
+    assert desk.live.control("GET", "mail") == mails
+
+
+def _transactions_that_wrote(desk: VerifyDesk) -> int:
+    """Only a transaction that writes is given a number by the server."""
+    url = desk.live.get(f"/apps/{desk.live.app}/config-vars")["DATABASE_URL"]
+    query = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+    with psycopg.connect(url, autocommit=True) as connection:
+        first = connection.execute(query).fetchone()
+        assert desk.verify("--skip-manual").code == 0
+        last = connection.execute(query).fetchone()
+    assert first is not None
+    assert last is not None
+    return int(last[0] - first[0])
+
+
+def test_writes_that_are_allowed_are_taken_back(desk: VerifyDesk) -> None:
+    query = "SELECT (SELECT count(*) FROM file_uploads_uploadedfile), (SELECT count(*) FROM reports_generatedreport)"
+    before = rows(desk, query)
+    seen = desk.verify("--allow-writes", "--skip-manual")
+    assert seen.amiss == {}
+    assert {"upload-and-removed", "report-made-and-removed", "mail-sent", "login-and-logout"} <= seen.verdicts.keys()
+    assert rows(desk, query) == before
+
+
+def test_a_provider_that_hangs_costs_its_timeout_once_and_the_rest_reports(desk: VerifyDesk) -> None:
+    desk.live.fault("slow:120", provider="heroku", method="*", path="/apps/*", count=0)
+    seen = desk.verify("--skip-manual", "--deadline", "45s", "--json")
+    assert seen.code == 1
+    spent = _seconds(seen.text)
+    assert spent < 40, f"{spent} s"  # 30 s is what one check may take
+    assert {seen.verdicts[name] for name in ("dynos", "release", "addons")} == {"inconclusive"}
+    assert {seen.verdicts[name] for name in ("homepage", "signed-in", "certificate")} == {"pass"}
+
+
+def _seconds(text: str) -> float:
+    events = [json.loads(line)["event"] for line in text.splitlines() if line.startswith('{"run"')]
+    return float(next(event["seconds"] for event in events if event["kind"] == "checks.finished"))
+
+
+def test_a_dead_application_is_inconclusive_or_failing_and_never_a_traceback(desk: VerifyDesk) -> None:
+    desk.live.fault("reset-before", provider="application", method="*", path="/*", count=0)
+    seen = desk.verify("--skip-manual")
+    assert seen.code == 1
+    assert {seen.verdicts[name] for name in ("homepage", "signed-in", "admin-login")} <= {"inconclusive", "fail"}
+    assert seen.verdicts["dynos"] == "pass"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("everything",),
+        ("all", "no-such-check"),
+        ("all", "mail-sent"),
+        ("all", "--answer", "menus-by-eye"),
+        ("all", "--answer", "homepage=yes"),
+        ("db", "--save-baseline"),
+        ("all", "homepage", "--save-baseline"),
+        ("all", "--deadline", "soon"),
+        ("all", "--junit", "no/such/directory/x.xml"),
+        ("all", "*-by-eye", "--skip-manual"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_asked(desk: VerifyDesk, arguments: tuple[str, ...]) -> None:
+    before = len(desk.live.audit())
+    done = desk.call("verify", *arguments)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert len(desk.live.audit()) == before
+
+
+def test_junit_and_markdown_tell_the_same_sum(desk: VerifyDesk) -> None:
+    done = desk.call("verify", "db", "--skip-manual", "--junit", "v.xml", "--markdown", "v.md")
+    assert done.returncode == 0, done.stderr
+    suites = ET.parse(desk.home / "v.xml").getroot()
+    assert suites.get("failures") == "0"
+    assert len(suites.findall("./testsuite[@name]")) >= 1
+    assert "8 of 8 lines pass" in (desk.home / "v.md").read_text()
+
+
+def test_a_verification_is_in_the_journal_and_is_not_resumed(desk: VerifyDesk) -> None:
+    desk.verify("homepage")
+    listed = json.loads(desk.call("runs", "list", "--json").stdout.splitlines()[-1])
+    assert listed["scenario"] == "verify all"
+    assert listed["state"] == "done"
+    resumed = desk.call("runs", "resume", listed["run"])
+    assert resumed.returncode == 2
+    assert "only looked" in resumed.stderr
+
+
+def test_watch_tells_what_changes(desk: VerifyDesk) -> None:
+    desk.live.fault("500", provider="application", method="GET", path="/admin/login/", call=2, count=1)
+    done = desk.call("watch", "all", "admin-login", "--for", "3s", "--every", "1s", "--json")
+    events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
+    rounds = [event for event in events if event["kind"] == "checks.finished"]
+    assert len(rounds) >= 3
+    assert [one["changed"] for one in rounds][:3] == [
+        [], ["admin-login: pass -> fail"], ["admin-login: fail -> pass"]
+    ]  # fmt: skip
+    assert done.returncode == 0
+    assert rounds[-1]["next_at"] is None
