@@ -66,17 +66,18 @@ def _refuse(path: Path, tree: CommentedMap, error: ValidationError) -> NoReturn:
 def explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
     """One pydantic complaint in words, with the allowed fields for an unknown one."""
     location = ".".join(str(part) for part in _written(detail["loc"]) if not str(part).startswith(ALTERNATIVE))
-    if detail["type"] == "extra_forbidden":
+    kind, key = detail["type"], detail["loc"][-1] == KEY
+    if kind == "extra_forbidden":
         allowed = ", ".join(_fields_at(model, detail["loc"][:-1]))
         return f"`{detail['loc'][-1]}` is not known here; allowed: {allowed}"
-    if detail["loc"][-1] == KEY:
-        return detail["msg"].removeprefix("Value error, ")
-    if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        return f"`{location}` needs a `kind`; there are: {', '.join(sorted(SPECS))}"
-    if detail["type"] == "string_pattern_mismatch":
-        return f"`{location}` has another form than is allowed here ({detail['ctx']['pattern']})"
-    if detail["type"] == "missing":
-        return f"`{location}` is missing"
+    known = {
+        "union_tag_invalid": f"`{location}` needs a `kind`; there are: {', '.join(sorted(SPECS))}",
+        "union_tag_not_found": f"`{location}` needs a `kind`; there are: {', '.join(sorted(SPECS))}",
+        "string_pattern_mismatch": f"`{location}` has another form than is allowed here",
+        "missing": f"`{location}` is missing",
+    }
+    if key or kind in known:
+        return detail["msg"].removeprefix("Value error, ") if key else known[kind]
     message = detail["msg"].removeprefix("Input should be ").replace("a valid tuple", "a list")
     if message != detail["msg"]:
         return f"`{location}` should be {message}"
