@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 
+from bench import verify
 from bench.recover import USCDR, measure, show
 
 
@@ -28,6 +29,7 @@ def main() -> None:
     patients = parser.parse_args().patients
     for arguments in (("--version",), ("runs", "list")):
         print(f"uscdr {' '.join(arguments)}: {start_up(*arguments) * 1000:.0f} ms of CPU")
+    verify.show(verify.measure(200))
     begun = time.monotonic()
     show(measure(patients))
     print(f"measured in {time.monotonic() - begun:.0f} s with {patients:,} patients")
