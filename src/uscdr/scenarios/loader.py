@@ -76,6 +76,8 @@ def explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
         "string_pattern_mismatch": f"`{location}` has another form than is allowed here",
         "missing": f"`{location}` is missing",
     }
+    if kind == "literal_error" and key:
+        return f"`{detail['loc'][-2]}` is not known here; allowed: {detail['ctx']['expected']}"
     if key or kind in known:
         return detail["msg"].removeprefix("Value error, ") if key else known[kind]
     message = detail["msg"].removeprefix("Input should be ").replace("a valid tuple", "a list")

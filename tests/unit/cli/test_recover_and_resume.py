@@ -127,10 +127,11 @@ def test_a_run_without_a_first_line_is_not_resumed(shell: Shell, quick: Path) ->
 def test_a_scenario_that_the_file_lacks_is_bad_input(shell: Shell, quick: Path) -> None:
     from uscdr.targets import packaged
 
-    text = packaged().read_text().replace("\n  db:\n", "\n  disaster:\n")
-    (quick / "scenarios.yaml").write_text(text)
+    text = packaged().read_text()
+    begin, end = text.index("  db:\n    title: Database corruption"), text.index("  app:\n    title: Complete")
+    (quick / "scenarios.yaml").write_text(text[:begin] + text[end:])
     code, _, err = shell.type("recover", "db", "--dry-run")
-    assert (code, "disaster" in err) == (2, True), err
+    assert (code, "no scenario “db”" in err) == (2, True), err
     assert list(runs.journals(quick)) == []
 
 
