@@ -13,6 +13,7 @@ from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.media import Clouds
 from uscdr.assembly.pages import other_pages
 from uscdr.assembly.ports import Ports
+from uscdr.assembly.vault import fresh_proof
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.loading import PostgresLoader
 from uscdr.providers.source.git_source import GitSource
@@ -57,7 +58,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         status=ports.status,
         open_database=open_database,
         open_website=lambda address: ApplicationWebsite(address, ca_file=place.ca_file, read_only=read_only),
-        candidate=Candidate(ports.scratch, work, demands, around.stop),
+        candidate=Candidate(ports.scratch, work, demands, around.stop, fresh_proof(job, around)),
         frozen=FrozenLook(open_live),
         stop=around.stop,
         memory=remember(around.state, place.key),

@@ -3,56 +3,77 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from uscdr import wiring
-from uscdr.assembly.job import Job
+from uscdr.cli.backupdesk import Desk, Wiring, desk
 from uscdr.cli.context import Globals, state
 from uscdr.engine.step import Intent
-from uscdr.errors import AnswerLost, BadInput, OutcomeUnknown
-from uscdr.journal import lock, runs
+from uscdr.errors import AnswerLost, BadInput, CheckFailed, OutcomeUnknown
+from uscdr.journal import lock
 from uscdr.models.heroku import Transfer, TransferKind
-from uscdr.scenarios.deps import Deps, Request
+from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.steps import transfers
 from uscdr.scenarios.steps.assess import backup_line
-from uscdr.scenarios.steps.words import age, clock, size
-from uscdr.session import surroundings
+from uscdr.scenarios.steps.words import age, clock, plural, size
 from uscdr.settings import operator
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
+from uscdr.vault.backups.catalog import Entry, judged
+from uscdr.vault.backups.eviction import Eviction, eviction
+from uscdr.vault.backups.grade import Judgement
 
 
-@contextmanager
-def _ports(given: Globals, output: Output, *, read_only: bool) -> Iterator[tuple[Deps, Job]]:
-    place = given.place()
-    job = Job(place, Request("backup"), runs.new_run_id("backup"), None, dry_run=read_only)
-    with surroundings(output, state(), os.environ) as around, wiring.opened(job, around) as (deps, _):
-        yield deps, job
-
-
-def show(given: Globals, *, as_json: bool) -> None:
-    """The list, oldest first, on stdout."""
+def show(given: Globals, to: str | None, *, as_json: bool) -> None:
+    """The list, oldest first, on stdout: platform and copies together."""
     output = given.output(json_lines=as_json)
-    with _ports(given, output, read_only=True) as (deps, _):
-        deps.describe_app()
-        found = deps.backups.transfers(deps.attachment().owner_app_name)
-    show_table([_row(transfer, output) for transfer in found if transfer.is_backup], output, empty="No backup.")
+    with desk(given, output, Wiring(to)) as work:
+        graded = judged(work.entries_if_it_answers(), now(), work.deps.config.objectives.rpo)
+    row = _record if output.json_lines else _row
+    show_table([row(entry, verdict) for entry, verdict in graded], output, empty="No backup.")
 
 
-def _row(transfer: Transfer, output: Output) -> dict[str, object]:
-    line = backup_line(transfer)
-    if output.json_lines:
-        return line.model_dump(mode="json")
+def _row(entry: Entry, verdict: Judgement) -> dict[str, object]:
     return {
-        "name": line.name,
-        "kind": line.kind,
-        "state": "expired" if line.expired else line.state,
-        "taken": clock(line.created_at),
-        "age": age(line.age_seconds),
-        "size": size(line.bytes),
-        "warnings": line.warnings,
+        "name": entry.name,
+        "kind": entry.kind,
+        "taken": clock(entry.taken_at),
+        "age": age(_age(entry)),
+        "size": size(entry.size),
+        "where": "-" if entry.where == "nowhere" else entry.where,
+        "grade": verdict.grade.value,
+        "proven": f"{age(_since_proof(entry))} ago" if entry.proof else "never",
+        "why_no_better": "; ".join(filter(None, (verdict.why, *verdict.remarks))),
     }
+
+
+def _record(entry: Entry, verdict: Judgement) -> dict[str, object]:
+    transfer, proof = entry.transfer, entry.proof
+    return {
+        "name": entry.name,
+        "kind": entry.kind,
+        "state": transfer.state.value if transfer else "completed",
+        "created_at": (transfer.created_at if transfer else entry.copies[0].origin.created_at).isoformat(),
+        "taken_at": entry.taken_at.isoformat(),
+        "finished_at": entry.finished_at.isoformat() if entry.finished_at else None,
+        "age_seconds": _age(entry),
+        "bytes": entry.size,
+        "warnings": entry.warnings,
+        "expired": transfer.expired if transfer else False,
+        "where": entry.where,
+        "grade": verdict.grade.value,
+        "why": verdict.why,
+        "remarks": verdict.remarks,
+        "proven_at": proof.proven_at.isoformat() if proof else None,
+        "sha256": proof.sha256 if proof else entry.copies[0].dump.plain_sha256 if entry.copies else None,
+        "copies": [card.id for card in entry.copies],
+    }
+
+
+def _age(entry: Entry) -> float:
+    return max(0.0, (now() - entry.taken_at).total_seconds())
+
+
+def _since_proof(entry: Entry) -> float:
+    return max(0.0, (now() - entry.proof.proven_at).total_seconds()) if entry.proof else 0.0
 
 
 class _Narrator:
@@ -82,26 +103,48 @@ class _Narrator:
         self._output.detail(f"{name}: {verdict}: {evidence}")
 
 
-def capture(given: Globals, *, as_json: bool) -> None:
+def capture(given: Globals, to: str | None = None, *, evict: bool = False, as_json: bool) -> None:
     """Start a backup, wait, say its name. A lost answer is looked for, never repeated."""
     output = given.output(json_lines=as_json)
-    done = take(given, output)
+    done = take(given, output, to, evict=evict)
     if output.json_lines:
         output.record(backup_line(done).model_dump(mode="json"))
     else:
         output.result(f"{done.name}  {size(done.processed_bytes)}")
 
 
-def take(given: Globals, output: Output) -> Transfer:
-    """A fresh backup once it is complete; says on stderr how it goes."""
+def take(given: Globals, output: Output, to: str | None = None, *, evict: bool = False) -> Transfer:
+    """A fresh backup once it is complete; says on stderr how it goes, and before that what it costs."""
     narrator = _Narrator(output)
-    with _ports(given, output, read_only=False) as (deps, job):
-        deps.describe_app()
-        with lock.hold(state(), job.place.key, operator(os.environ), "uscdr backup capture"):
-            return _capture(deps, narrator)
+    with desk(given, output, Wiring(to, read_only=False)) as work:
+        work.deps.describe_app()
+        with lock.hold(state(), work.job.place.key, operator(os.environ), "uscdr backup capture"):
+            _weigh(eviction(work.entries(work.transfers())), output, evict=evict)
+            return _capture(work, narrator)
 
 
-def _capture(deps: Deps, narrator: _Narrator) -> Transfer:
+def _weigh(goes: Eviction | None, output: Output, *, evict: bool) -> None:
+    """Say which backup the platform will drop. Raises CheckFailed for the newest proven one, unless that is wished."""
+    if goes is None:
+        return
+    name = goes.entry.name
+    kept = f"The platform keeps {plural(goes.kept, 'manual backup')}, and drops {name} for the new one"
+    if goes.newest_proven and not evict:
+        raise CheckFailed(
+            f"{name} would be lost, and it is the newest proven backup anywhere.",
+            why=f"{kept}; there is no copy of it off the platform. The new one is not proven yet.",
+            next_action=f"Copy it first: uscdr backup pull --backup {name}. To lose it all the same: --evict",
+        )
+    if goes.newest_proven:
+        output.warn(f"{kept}: THE NEWEST PROVEN BACKUP ANYWHERE (--evict).")
+    elif goes.last_proven_here:
+        output.warn(f"{kept}: the last proven one that it holds. Prove the new one: uscdr backup prove")
+    else:
+        output.say(f"{kept}.")
+
+
+def _capture(work: Desk, narrator: _Narrator) -> Transfer:
+    deps: Deps = work.deps
     attachment = deps.attachment()
     owner = attachment.owner_app_name
     before = deps.backups.transfers(owner)

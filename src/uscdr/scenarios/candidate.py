@@ -21,8 +21,11 @@ from uscdr.providers.ports.database import Database, Scratch
 from uscdr.providers.ports.platform import Backups
 from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.results import Proof
+from uscdr.vault.backups.proofs import ProofDocument
 
 LOOK_EVERY = 0.1
+EarlierProof = Callable[[str], ProofDocument | None]
+"""By the SHA-256 of a dump: a young proof of the same bytes that asked the same invariants, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,11 @@ def stored_dump(backups: Backups, app: str, transfer: Transfer) -> DumpSource:
 class Candidate:
     """At most one backup, opened in a scratch database until `close`. Its dump is kept until then, too."""
 
-    def __init__(self, scratch: Scratch, place: Path, demands: Demands, stop: Stop) -> None:
+    def __init__(
+        self, scratch: Scratch, place: Path, demands: Demands, stop: Stop, earlier: EarlierProof | None = None
+    ) -> None:
+        self._earlier_proof = earlier
+        self._earlier: ProofDocument | None = None
         self._scratch = scratch
         self._place = place
         self._demands = demands
@@ -104,6 +111,14 @@ class Candidate:
             raise MachineError("The dump is not on this machine any more.", next_action="uscdr runs resume")
         return self._dump
 
+    def earlier(self) -> ProofDocument | None:
+        """What an earlier proof in the vault says of the very bytes that were proven here; for words alone.
+
+        Nothing is left out for it. The ledger and the comparison need the restored tables, and the vault's
+        documents are not signed: whoever can write there must not be able to wave a broken backup through.
+        """
+        return self._earlier
+
     def digests(self) -> tuple[TableDigest, ...]:
         """The scratch tables' digests with their buckets, which no journal keeps."""
         return self._digests
@@ -115,7 +130,7 @@ class Candidate:
         self._stack.close()
         self._stack = ExitStack()
         self._thread, self._wanted, self._database, self._proof, self._error = None, None, None, None, None
-        self._dump = None
+        self._dump, self._earlier = None, None
 
     def _work(self, source: DumpSource) -> None:
         try:
@@ -147,6 +162,7 @@ class Candidate:
             seconds=round(time.monotonic() - started, 3),
         )
         self._database, self._digests = database, tables
+        self._earlier = self._earlier_proof(got.sha256) if self._earlier_proof else None
         return proof
 
     def _report(self, what: str) -> Progress:

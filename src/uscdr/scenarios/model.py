@@ -15,6 +15,7 @@ from uscdr.scenarios.model_kit import KitSettings
 from uscdr.scenarios.model_media import MediaSettings
 from uscdr.scenarios.model_recovery import Recovery
 from uscdr.scenarios.model_targets import Target
+from uscdr.scenarios.model_vault import VaultSettings
 from uscdr.verify.kinds.http import HttpCheck
 from uscdr.verify.registry import AnyCheck
 
@@ -154,6 +155,7 @@ class Config(Fact):
     config: ConfigManifest = ConfigManifest()
     recovery: Recovery = Recovery()
     kit: KitSettings = KitSettings()
+    vault: VaultSettings = VaultSettings()
     media: MediaSettings = MediaSettings()
     invariants: tuple[Annotated[Invariant, AfterValidator(bounded)], ...] = ()
     checks: dict[CheckName, AnyCheck] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Where kits lie: names are created once and never changed. A local directory now, an object store the same way."""
+"""Where kits and backups lie: names are created once. A local directory here, buckets in `objectstore`."""
 
 from __future__ import annotations
 
@@ -7,24 +7,49 @@ import hashlib
 import os
 import re
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NoReturn, Protocol
 
 from uscdr.errors import BadInput, CheckFailed, MachineError
-from uscdr.journal import lock
 from uscdr.settings import PRIVATE_DIRECTORY, PRIVATE_FILE
+from uscdr.vault.staging import STAGING, staging_below
 
-STAGING = ".staging"
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_LONGEST_NAME, _LONGEST_PART = 800, 255
 _CHUNK = 1 << 20
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV)
 
 
+class NameTaken(MachineError):
+    """Another object has this name already, and nothing is ever overwritten."""
+
+
+class StoreRefused(MachineError):
+    """The store will not do it, however often it is asked: credentials, a missing bucket, no room."""
+
+
+class StoreUnreachable(MachineError):
+    """The store did not answer, or only with a failure of its own; the same call may succeed later."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One stored object: its size in bytes, and when it was written by the clock of the store."""
+
+    name: str
+    size: int
+    modified_at: datetime
+
+
 class Store(Protocol):
-    """Immutable objects by name (`kits/<id>/manifest.json.age`). Nothing is ever overwritten or deleted here."""
+    """Immutable objects by name (`kits/<id>/manifest.json.age`). Nothing is ever overwritten.
+
+    Every method may raise StoreRefused and StoreUnreachable (both MachineError), and BadInput for what is no name.
+    """
 
     @property
     def place(self) -> str:
@@ -36,10 +61,23 @@ class Store(Protocol):
         ...
 
     def create(self, name: str, file: Path) -> None:
-        """Take the finished `file` over under `name`, durably and all at once. Raises MachineError, also if it exists.
+        """Take the finished `file` over under `name`, durably and all at once; `file` is gone afterwards.
 
-        `file` is gone afterwards.
+        A lost answer is settled by looking: what is stored, byte for byte, is this call's own doing.
+        Raises NameTaken, MachineError, and OutcomeUnknown when the store could not be looked at again.
         """
+        ...
+
+    def put_once(self, name: str, data: bytes) -> None:
+        """Store a small plain document as `create` does, with the same errors."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove an object, for retention and leases; one that is missing is no error."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """A small object whole. Raises CheckFailed when it is missing."""
         ...
 
     def open(self, name: str) -> BinaryIO:
@@ -48,6 +86,10 @@ class Store(Protocol):
 
     def names(self, prefix: str) -> tuple[str, ...]:
         """Every name below the directory `prefix`, sorted."""
+        ...
+
+    def listing(self, prefix: str) -> tuple[Entry, ...]:
+        """What `names` says, with size and time of each; not one call an object."""
         ...
 
     def size(self, name: str) -> int | None:
@@ -69,16 +111,8 @@ class LocalStore:
     @contextmanager
     def staging(self) -> Iterator[Path]:
         """On the same disk, so that taking over is one rename; what killed processes left is removed."""
-        above = self._directory(self._root / STAGING)
-        for left in above.iterdir():
-            if not lock.occupied(left):
-                shutil.rmtree(left, ignore_errors=True)
-        place = self._directory(above / secrets.token_hex(8))
-        try:
-            with lock.occupy(place):
-                yield place
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
+        with staging_below(self._directory(self._root / STAGING)) as place:
+            yield place
 
     def create(self, name: str, file: Path) -> None:
         """Sync, link under the new name (which fails if it exists), sync the directory."""
@@ -91,24 +125,52 @@ class LocalStore:
         except OSError as error:
             _unwritable(target, error)
 
+    def put_once(self, name: str, data: bytes) -> None:
+        """Through a staged file, so that nobody sees half of it."""
+        with self.staging() as place:
+            staged = place / secrets.token_hex(8)
+            try:
+                with new_private_file(staged) as file:
+                    file.write(data)
+            except OSError as error:
+                _unwritable(staged, error)
+            self.create(name, staged)
+
+    def delete(self, name: str) -> None:
+        """Unlink, and sync the directory."""
+        path = self._path(name)
+        try:
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                _sync(path.parent)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise MachineError(f"{path} cannot be removed.", why=why, next_action="Mend the permissions.") from error
+
+    def read(self, name: str) -> bytes:
+        """The whole file."""
+        with self.open(name) as file:
+            return file.read()
+
     def open(self, name: str) -> BinaryIO:
         """Open for reading."""
         path = self._path(name)
         try:
             return path.open("rb")
         except FileNotFoundError:
-            raise CheckFailed(
-                f"{name} is missing from {self._root}.",
-                next_action="Use another kit (uscdr kit list), or fetch this one again from where it was copied.",
-            ) from None
+            raise missing(name, self.place) from None
         except OSError as error:
             raise MachineError(f"{path} cannot be read.", why=error.strerror or type(error).__name__) from error
 
     def names(self, prefix: str) -> tuple[str, ...]:
         """Walk the directory."""
+        return tuple(entry.name for entry in self.listing(prefix))
+
+    def listing(self, prefix: str) -> tuple[Entry, ...]:
+        """Walk the directory; a file that goes away meanwhile is left out."""
         top = self._path(prefix)
-        found = (path for path in top.rglob("*") if path.is_file()) if top.is_dir() else iter(())
-        return tuple(sorted(path.relative_to(self._root).as_posix() for path in found))
+        found = (self._entry(path) for path in top.rglob("*")) if top.is_dir() else iter(())
+        return tuple(sorted((entry for entry in found if entry is not None), key=lambda entry: entry.name))
 
     def size(self, name: str) -> int | None:
         """From the file's entry."""
@@ -117,10 +179,18 @@ class LocalStore:
         except OSError:
             return None
 
+    def _entry(self, path: Path) -> Entry | None:
+        try:
+            if not path.is_file():
+                return None
+            facts = path.stat()
+        except FileNotFoundError:
+            return None
+        written = datetime.fromtimestamp(facts.st_mtime, UTC)
+        return Entry(path.relative_to(self._root).as_posix(), facts.st_size, written)
+
     def _path(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
-            raise BadInput(f"{name!r} is no name of an object in a kit.")
-        return self._root / name
+        return self._root / checked_name(name)
 
     def _directory(self, path: Path) -> Path:
         """Create it and what is missing above it, private; what exists keeps its mode."""
@@ -133,6 +203,21 @@ class LocalStore:
         return path
 
 
+def checked_name(name: str) -> str:
+    """`name`, if every kind of store takes it: ASCII letters, digits, `_`, `-`, `.` and `/`. Raises BadInput."""
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME or max(map(len, name.split("/"))) > _LONGEST_PART:
+        raise BadInput(f"{name[:_LONGEST_PART]!r} is no name of an object in a kit.")
+    return name
+
+
+def missing(name: str, place: str) -> CheckFailed:
+    """An object that should be there and is not."""
+    return CheckFailed(
+        f"{name} is missing from {place}.",
+        next_action="Use another kit (uscdr kit list), or fetch this one again from where it was copied.",
+    )
+
+
 def digest_of(store: Store, name: str) -> tuple[str, int]:
     """SHA-256 and size of a stored object as it is now. Raises CheckFailed when it is missing."""
     digest, size = hashlib.sha256(), 0
@@ -141,6 +226,13 @@ def digest_of(store: Store, name: str) -> tuple[str, int]:
             digest.update(chunk)
             size += len(chunk)
     return digest.hexdigest(), size
+
+
+def taken(path: str) -> NameTaken:
+    """A name that is not free."""
+    return NameTaken(
+        f"{path} exists already, and nothing in a kit is ever overwritten.", next_action="Build a new kit."
+    )
 
 
 def new_private_file(path: Path) -> BinaryIO:
@@ -174,9 +266,7 @@ def _sync(path: Path) -> None:
 
 def _unwritable(path: Path, error: OSError) -> NoReturn:
     if isinstance(error, FileExistsError):
-        raise MachineError(
-            f"{path} exists already, and nothing in a kit is ever overwritten.", next_action="Build a new kit."
-        ) from error
+        raise taken(str(path)) from error
     raise MachineError(
         f"{path} cannot be written.",
         why=error.strerror or type(error).__name__,

@@ -7,10 +7,12 @@ from typing import ClassVar
 from uscdr.engine.step import Action, Tell, View
 from uscdr.models.events import Call
 from uscdr.scenarios.candidate import stored_dump
+from uscdr.scenarios.deps import now
 from uscdr.scenarios.results import ChosenBackup, Proof
 from uscdr.scenarios.steps.assess import failing
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import plural, reads, size
+from uscdr.scenarios.steps.words import age, plural, reads, size
+from uscdr.vault.backups.proofs import ProofDocument
 
 
 class Prove(DepsStep[Proof, Proof]):
@@ -32,7 +34,9 @@ class Prove(DepsStep[Proof, Proof]):
         chosen = view.need(ChosenBackup)
         owner = self._deps.attachment().owner_app_name
         transfer = self._deps.backups.transfer(owner, chosen.transfer_id)
-        return self._deps.candidate.proof(stored_dump(self._deps.backups, owner, transfer), tell)
+        proof = self._deps.candidate.proof(stored_dump(self._deps.backups, owner, transfer), tell)
+        beside_earlier(proof, self._deps.candidate.earlier(), tell)
+        return proof
 
     def plan(self, seen: Proof, view: View) -> Action:
         """Blocked unless every invariant surely holds."""
@@ -61,3 +65,24 @@ class Prove(DepsStep[Proof, Proof]):
             f"heroku pg:backups:download {backup} --app {self._app()} --output {backup}.dump",
             f"createdb proof && pg_restore --no-owner --no-acl -d proof {backup}.dump",
         )
+
+
+def beside_earlier(proof: Proof, earlier: ProofDocument | None, tell: Tell) -> None:
+    """Say what the vault's proof of the same bytes adds: whether the key opens them, which a restore alone leaves open.
+
+    A contradiction is a warning. What was seen here counts.
+    """
+    if earlier is None:
+        return
+    seen = (len(proof.tables), proof.rows)
+    if seen != (earlier.tables, earlier.rows):
+        tell.warn(
+            f"The vault's proof of these bytes speaks of {plural(earlier.tables, 'table')} and "
+            f"{plural(earlier.rows, 'row')}; here there are {seen[0]:,} and {seen[1]:,}. What was seen here counts."
+        )
+        return
+    made = f"proven before, {age(max(0.0, (now() - earlier.proven_at).total_seconds()))} ago"
+    if earlier.canary.verdict == "fail":
+        tell.warn(f"{proof.backup} was {made}: it restores, but {earlier.canary.why}.")
+        return
+    tell.check("proof in the vault", "pass", f"{made}, same SHA-256: {earlier.grade}")

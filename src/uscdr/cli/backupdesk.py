@@ -1,0 +1,91 @@
+"""What the commands of `uscdr backup` work with: the platform, the store of copies, and both as one list."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from uscdr import wiring
+from uscdr.assembly.job import Job, Surroundings
+from uscdr.assembly.ports import Ports
+from uscdr.assembly.vault import open_store
+from uscdr.cli.context import Globals, state
+from uscdr.errors import BadInput, ProviderError
+from uscdr.journal import runs
+from uscdr.models.heroku import Attachment, Transfer
+from uscdr.scenarios.deps import Deps, Request
+from uscdr.session import surroundings
+from uscdr.ui.console import Output
+from uscdr.vault.backups import catalog
+from uscdr.vault.backups.catalog import Entry, Shelf
+from uscdr.vault.backups.proofs import Proofs
+from uscdr.vault.store import Store
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """How a command is wired. `read_only`: the platform cannot be written to."""
+
+    to: str | None = None
+    read_only: bool = True
+    kit: str | None = None
+    identity: Path | None = None
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One command at work."""
+
+    deps: Deps
+    ports: Ports
+    job: Job
+    around: Surroundings
+    store: Store
+    output: Output
+
+    def attachment(self) -> Attachment:
+        """The database. Raises BadInput when there is no such application."""
+        self.deps.describe_app()
+        return self.deps.attachment()
+
+    def transfers(self) -> tuple[Transfer, ...]:
+        """Of the platform."""
+        return self.deps.backups.transfers(self.attachment().owner_app_name)
+
+    def shelf(self) -> Shelf:
+        """The copies; what is wrong with any is said."""
+        found = catalog.shelf(self.store)
+        for words in found.damaged:
+            self.output.warn(f"DAMAGE in {self.store.place}: {words}")
+        others = {card.origin.app for card in found.copies} - {self.deps.app}
+        if others:
+            self.output.detail(f"{self.store.place} also holds copies of {', '.join(sorted(others))}.")
+        return found
+
+    def entries(self, transfers: tuple[Transfer, ...], shelf: Shelf | None = None) -> tuple[Entry, ...]:
+        """These transfers and all copies, one entry a backup, oldest first."""
+        shelf = shelf or self.shelf()
+        damaged = self.deps.memory.damaged
+        return catalog.entries(transfers, shelf.copies, Proofs(self.store), self.deps.app, damaged)
+
+    def entries_if_it_answers(self) -> tuple[Entry, ...]:
+        """The same; when the platform cannot be asked, the copies alone, and that is said."""
+        try:
+            transfers = self.transfers()
+        except (ProviderError, BadInput) as error:
+            self.output.warn(f"The platform could not be asked; only copies are known. {error.message} {error.why}")
+            transfers = ()
+        return self.entries(transfers)
+
+
+@contextmanager
+def desk(given: Globals, output: Output, how: Wiring) -> Iterator[Desk]:
+    """Everything is opened, and gone at the end."""
+    place = given.place()
+    job = Job(place, Request("backup", kit=how.kit), runs.new_run_id("backup"), None, how.read_only, how.identity)
+    store = open_store(how.to, place.config, state(), os.environ)
+    with surroundings(output, state(), os.environ) as around, wiring.opened(job, around) as (deps, ports):
+        yield Desk(deps, ports, job, around, store, output)

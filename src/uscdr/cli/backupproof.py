@@ -1,0 +1,72 @@
+"""A proof in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uscdr.scenarios.steps.words import plural, size
+from uscdr.ui.console import Output
+from uscdr.vault.backups.proofs import MigrationsVerdict, ProofDocument
+
+SHOWN = 3
+"""Names of migrations in a line."""
+
+
+def show_proof(proof: ProofDocument, name: str, output: Output) -> None:
+    """Grade and SHA-256 first, then what was seen; the whole document with --json."""
+    if output.json_lines:
+        output.record({**proof.model_dump(mode="json"), "document": name})
+        return
+    output.result(f"{proof.backup}: {proof.grade}")
+    output.result(f"  SHA-256     {proof.sha256}")
+    for line in _lines(proof):
+        output.result(f"  {line}")
+
+
+def _lines(proof: ProofDocument) -> Iterator[str]:
+    if proof.why:
+        yield f"no better   {proof.why}"
+    yield f"bytes       {size(proof.bytes)}, {_source(proof)}"
+    if proof.server:
+        held = sum(one.holds is True for one in proof.invariants)
+        yield f"content     {plural(proof.tables, 'table')}, {plural(proof.rows, 'row')}"
+        yield f"invariants  {held} of {len(proof.invariants)} hold"
+        yield f"key         {_key(proof)}"
+        yield f"extensions  {', '.join(proof.extensions)}"
+        yield f"migrations  {_migrations(proof.migrations)}"
+    made = f"uscdr {proof.uscdr}" + (f", pg_restore {proof.pg_restore}" if proof.pg_restore else "")
+    made += f", PostgreSQL {proof.server}" if proof.server else ""
+    yield f"by          {made}, in {proof.seconds:.1f} s"
+
+
+def _source(proof: ProofDocument) -> str:
+    if proof.source == "vault":
+        return f"from the copy {proof.copy_id}"
+    if proof.copy_id:
+        return f"from the platform; the copy {proof.copy_id} is intact and of the same bytes, but was not opened"
+    return "from the platform; there is no copy off it"
+
+
+def _key(proof: ProofDocument) -> str:
+    canary = proof.canary
+    if canary.verdict != "pass":
+        return f"{'DOES NOT FIT' if canary.wrong else 'NOT TRIED' if not canary.columns else 'NOT SHOWN'}: {canary.why}"
+    words = f"reads {canary.matching} of {canary.sampled} sampled values in {plural(canary.columns, 'column')}"
+    return words + (f"; {plural(canary.unencrypted, 'value')} in plain text only" if canary.unencrypted else "")
+
+
+def _migrations(found: MigrationsVerdict) -> str:
+    match found.verdict:
+        case "same":
+            return f"those of {found.against}"
+        case "pending":
+            return f"{len(found.pending)} of {found.against} would be applied after a restore: {_few(found.pending)}"
+        case "ahead":
+            return f"{len(found.ahead)} that {found.against} does not know: {_few(found.ahead)}"
+        case _:
+            return f"NOT COMPARED: {found.why}"
+
+
+def _few(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

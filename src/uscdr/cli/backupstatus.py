@@ -1,0 +1,120 @@
+"""Whether the recovery point objective is met, with the arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from uscdr.cli.backupdesk import Wiring, desk
+from uscdr.cli.context import Globals
+from uscdr.errors import ExitCode
+from uscdr.models.heroku import TransferState
+from uscdr.scenarios.deps import now
+from uscdr.scenarios.steps.words import age, clock
+from uscdr.vault.backups.catalog import Entry
+from uscdr.vault.backups.proofs import ProofDocument, Proofs
+from uscdr.vault.backups.rpo import Point, Standing, assess
+
+HISTORY = timedelta(days=9)
+"""A week, and what was proven a little later."""
+
+
+def status(given: Globals, to: str | None, *, as_json: bool) -> int:
+    """One object with --json; 1 when the objective is missed, 0 when it is met."""
+    output = given.output(json_lines=as_json)
+    with desk(given, output, Wiring(to)) as work:
+        entries, at = work.entries(work.transfers()), now()
+        found = (*points(entries), *remembered(entries, Proofs(work.store).since(at - HISTORY), work.deps.app))
+        schedules = work.deps.backups.schedules(work.deps.attachment().addon_id)
+        standing = assess(found, schedules, at, work.deps.config.objectives.rpo)
+    if output.json_lines:
+        output.record({**standing.model_dump(mode="json"), "words": list(lines(standing))})
+    else:
+        for line in lines(standing):
+            output.result(line)
+    return int(ExitCode.DONE if standing.met else ExitCode.CHECK_FAILED)
+
+
+def points(found: Sequence[Entry]) -> tuple[Point, ...]:
+    """Every backup that was once whole, dropped ones too: they show how often backups were made."""
+    return tuple(
+        Point(
+            name=entry.name, taken_at=entry.taken_at, ready_at=entry.finished_at, there=entry.where != "nowhere",
+            off_platform=bool(entry.copies), proven=entry.proven,
+        )
+        for entry in found
+        if not entry.damaged_state
+        and (entry.transfer is None or entry.transfer.state is TransferState.COMPLETED)
+    )  # fmt: skip
+
+
+def remembered(found: Sequence[Entry], proofs: Sequence[ProofDocument], app: str) -> Iterator[Point]:
+    """Backups that neither the platform nor the vault has any more: without them pruning would look like a gap."""
+    known = {entry.transfer_id for entry in found}
+    for one in proofs:
+        if one.app == app and one.transfer_id not in known:
+            known.add(one.transfer_id)
+            yield Point(
+                name=one.backup, taken_at=one.taken_at, ready_at=None, there=False, off_platform=False, proven=False
+            )
+
+
+def lines(seen: Standing) -> Iterator[str]:
+    """The arithmetic in words."""
+    limit = f"objective {age(seen.objective)}"
+    named = f" ({seen.proven})" if seen.proven else ""
+    yield f"newest proven copy off the platform: {_old(seen.proven_age)}{named}, {limit}: " + _verdict(
+        seen.proven_age, seen.objective
+    )
+    yield f"newest copy off the platform: {_old(seen.copy_age)}; newest backup at all: {_old(seen.newest_age)}"
+    if seen.largest_gap is not None:
+        gap = seen.largest_gap
+        yield f"largest gap in the last 7 days: {age(gap.seconds)}, {clock(gap.begin)} to {clock(gap.end)}"
+    yield _schedule(seen, limit)
+    if seen.day_gap is not None:
+        yield (
+            f"as seen in the last 24 h: at most {age(seen.day_gap)} between backups + {age(seen.capture)} for one "
+            f"= up to {age(seen.day_gap + seen.capture)}, {limit}: "
+            + _verdict(seen.day_gap + seen.capture, seen.objective)
+        )
+    yield _next(seen)
+    yield f"RPO {'met' if seen.met else 'MISSED'}" + ("" if seen.met else f": {_why(seen)}")
+
+
+def _schedule(seen: Standing, limit: str) -> str:
+    """What the platform alone would lose at worst."""
+    if not seen.schedules:
+        return f"the platform schedules no backup, {limit}: missed by the platform alone"
+    if seen.schedule_gap is None:
+        return f"{', '.join(seen.schedules)}: when that is, is not known here"
+    worst = seen.schedule_gap + seen.capture
+    return (
+        f"{', '.join(seen.schedules)} + {age(seen.capture)} for the capture = up to {age(worst)}, {limit}: "
+        + _verdict(worst, seen.objective)
+    )
+
+
+def _next(seen: Standing) -> str:
+    due = "a proven copy is due now"
+    if seen.due is not None and seen.due > seen.at:
+        due = f"the next proven copy is due by {clock(seen.due)}, in {age((seen.due - seen.at).total_seconds())}"
+    if seen.next_scheduled is None:
+        return f"{due}; the platform's next backup: none is scheduled"
+    wait = age((seen.next_scheduled - seen.at).total_seconds())
+    return f"{due}; the platform's next backup: {clock(seen.next_scheduled)}, in {wait}"
+
+
+def _why(seen: Standing) -> str:
+    if seen.proven_age is None:
+        return "there is no proven copy off the platform (uscdr backup pull, uscdr backup prove)"
+    if seen.proven_age > seen.objective:
+        return "the newest proven copy is too old (uscdr backup capture, pull, prove)"
+    return "backups are not made often enough (uscdr backup schedule prints what to run)"
+
+
+def _old(seconds: float | None) -> str:
+    return "none" if seconds is None else f"{age(seconds)} old"
+
+
+def _verdict(seconds: float | None, objective: float) -> str:
+    return "met" if seconds is not None and seconds <= objective else "missed"

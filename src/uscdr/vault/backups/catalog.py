@@ -1,0 +1,220 @@
+"""Every backup that is known, on the platform and off it, one entry each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from uscdr.errors import BadInput, CheckFailed
+from uscdr.models.heroku import Transfer, TransferState
+from uscdr.vault.backups import documents
+from uscdr.vault.backups.grade import Evidence, Grade, Judgement, Shown, judge
+from uscdr.vault.backups.manifest import BACKUPS, CARD, FORMAT, MANIFEST, CopyCard, inside
+from uscdr.vault.backups.proofs import ProofDocument, Proofs
+from uscdr.vault.store import Entry as Stored
+from uscdr.vault.store import Store
+
+_PART = re.compile(rf"{BACKUPS}/(?P<copy>[^/]+)/(?P<part>.+)")
+Where = Literal["platform", "vault", "both", "nowhere"]
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The copies in a store: whole ones, and what is wrong with others, in words.
+
+    `unfinished`: ids whose pull or removal was cut off or is under way, and when they were last written to.
+    """
+
+    copies: tuple[CopyCard, ...]
+    unfinished: Mapping[str, datetime] = field(default_factory=dict)
+    damaged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One backup: what the platform has of it, its copies, and the newest proof of its bytes."""
+
+    transfer: Transfer | None
+    copies: tuple[CopyCard, ...] = ()
+    proof: ProofDocument | None = None
+    damaged_state: bool = False
+
+    @property
+    def name(self) -> str:
+        """The platform's name: `b001`."""
+        return self.transfer.name if self.transfer else self.copies[0].origin.name
+
+    @property
+    def kind(self) -> str:
+        """Manual or scheduled."""
+        return self.transfer.kind.value if self.transfer else self.copies[0].origin.kind
+
+    @property
+    def taken_at(self) -> datetime:
+        """When it began: what was written later is not in it."""
+        if self.transfer is not None:
+            return self.transfer.started_at or self.transfer.created_at
+        return self.copies[0].origin.taken_at
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When it could be used."""
+        return self.transfer.finished_at if self.transfer else self.copies[0].origin.finished_at
+
+    @property
+    def transfer_id(self) -> str:
+        """The platform's id."""
+        return self.transfer.id if self.transfer else self.copies[0].origin.transfer_id
+
+    @property
+    def size(self) -> int:
+        """Of the dump, in bytes."""
+        return self.copies[0].dump.plain_size if self.copies else self.transfer.processed_bytes if self.transfer else 0
+
+    @property
+    def warnings(self) -> int:
+        """That the platform counted."""
+        return self.transfer.warnings if self.transfer else self.copies[0].origin.warnings
+
+    @property
+    def on_platform(self) -> bool:
+        """Whether the platform could restore it now."""
+        return self.transfer is not None and not _unfit(self.transfer)
+
+    @property
+    def where(self) -> Where:
+        """Where it could be taken from."""
+        if self.on_platform:
+            return "both" if self.copies else "platform"
+        return "vault" if self.copies else "nowhere"
+
+    @property
+    def proven(self) -> bool:
+        """Whether it surely is one to restore: there, and shown so by a proof."""
+        return self.where != "nowhere" and not self.damaged_state and self.proof is not None and self.proof.sound
+
+
+def shelf(store: Store) -> Shelf:
+    """Look at every copy's card, and whether what it names is there and of the right size. Needs no key."""
+    parts: dict[str, dict[str, Stored]] = {}
+    for entry in store.listing(BACKUPS):
+        if match := _PART.fullmatch(entry.name):
+            parts.setdefault(match["copy"], {})[match["part"]] = entry
+    copies: list[CopyCard] = []
+    damaged: list[str] = []
+    for copy in sorted(one for one, there in parts.items() if MANIFEST in there):
+        try:
+            copies.append(_card(store, copy, parts[copy]))
+        except (CheckFailed, BadInput) as error:
+            damaged.append(error.message)
+    unfinished = {
+        copy: max(entry.modified_at for entry in there.values())
+        for copy, there in sorted(parts.items())
+        if MANIFEST not in there
+    }
+    return Shelf(tuple(copies), unfinished, tuple(damaged))
+
+
+def _card(store: Store, copy: str, parts: Mapping[str, Stored]) -> CopyCard:
+    name = inside(copy, CARD)
+    card = documents.parse(CopyCard, documents.read(store, name), name, FORMAT)
+    if card.id != copy or not card.dump.path.startswith(inside(copy, "objects/")):
+        raise CheckFailed(f"{name} is damaged: it speaks of another copy.")
+    for path, size in ((card.dump.path, card.dump.size), (inside(copy, MANIFEST), card.manifest_size)):
+        found = parts.get(path.removeprefix(inside(copy, "")))
+        if found is None or found.size != size:
+            what = "missing" if found is None else f"{found.size:,} bytes long instead of {size:,}"
+            raise CheckFailed(f"{path} is {what}.")
+    return card
+
+
+def entries(
+    transfers: Sequence[Transfer], copies: Sequence[CopyCard], proofs: Proofs, app: str, damaged: Collection[str] = ()
+) -> tuple[Entry, ...]:
+    """Every backup of `app`, oldest first. `damaged` are transfer ids of captured damaged states."""
+    backups = [one for one in transfers if one.is_backup]
+    mine: dict[str, list[CopyCard]] = {}
+    for card in copies:
+        if card.origin.app == app:
+            mine.setdefault(card.origin.transfer_id, []).append(card)
+    since = min((one.created_at for one in backups), default=None)
+    shown = proofs.of_transfers({one.id for one in backups}, since) if since else {}
+    found = [_entry(one, mine.pop(one.id, ()), proofs, shown, damaged) for one in backups]
+    found += [_entry(None, cards, proofs, shown, damaged) for cards in mine.values()]
+    return tuple(sorted(found, key=lambda one: (one.taken_at, one.name)))
+
+
+def _entry(
+    transfer: Transfer | None,
+    cards: Sequence[CopyCard],
+    proofs: Proofs,
+    shown: dict[str, ProofDocument],
+    damaged: Collection[str],
+) -> Entry:
+    """The newest copy comes first; a proof of its bytes counts before one of the platform's."""
+    ordered = tuple(sorted(cards, key=lambda card: card.made_at, reverse=True))
+    number = transfer.id if transfer else ordered[0].origin.transfer_id
+    proof = next(filter(None, (proofs.of(card.dump.plain_sha256) for card in ordered)), None) or shown.get(number)
+    return Entry(transfer, ordered, proof, number in damaged)
+
+
+def judged(found: Sequence[Entry], now: datetime, rpo: float) -> tuple[tuple[Entry, Judgement], ...]:
+    """Each with its grade; `rpo` in seconds."""
+    sizes: list[int] = []
+    graded = []
+    for entry in found:
+        graded.append((entry, judge(_evidence(entry, tuple(sizes), now, rpo))))
+        if graded[-1][1].grade is not Grade.NONE or (entry.transfer is not None and entry.transfer.expired):
+            sizes.append(entry.size)
+    return tuple(graded)
+
+
+def _evidence(entry: Entry, earlier: tuple[int, ...], now: datetime, rpo: float) -> Evidence:
+    return Evidence(
+        age=max(0.0, (now - entry.taken_at).total_seconds()),
+        rpo=rpo,
+        size=entry.size,
+        warnings=entry.warnings,
+        unfit=_unfit(entry.transfer) if entry.transfer and not entry.copies else "",
+        damaged_state=entry.damaged_state,
+        earlier=earlier,
+        shown=Shown(entry.proof.grade, entry.proof.why) if entry.proof else None,
+    )
+
+
+def _unfit(transfer: Transfer) -> str:
+    if transfer.expired:
+        return "expired: the platform has dropped the file"
+    if transfer.state is not TransferState.COMPLETED:
+        return transfer.state.value
+    return "" if transfer.processed_bytes else "empty"
+
+
+def find(found: Sequence[Entry], wanted: str) -> Entry:
+    """The entry with this platform name, transfer id or copy (id or its beginning), or the `newest` to restore.
+
+    Raises BadInput.
+    """
+    if wanted == "newest":
+        good = [one for one in found if one.where != "nowhere" and not one.damaged_state]
+        if not good:
+            raise BadInput("There is no backup to restore.", next_action="Make one: uscdr backup capture")
+        return good[-1]
+    matches = list(_matching(found, wanted))
+    if len(matches) == 1:
+        return matches[0]
+    what = "There is no backup" if not matches else f"{len(matches)} backups match"
+    raise BadInput(f"{what} “{wanted}”.", next_action="See: uscdr backup list")
+
+
+def _matching(found: Sequence[Entry], wanted: str) -> Iterator[Entry]:
+    text = wanted.lower()
+    exact = [one for one in found if text in (one.name, one.transfer_id)]
+    # after a rebuild the platform counts from b001 again: the newest of a name is meant
+    if exact:
+        yield exact[-1]
+        return
+    yield from (one for one in found if any(card.id.startswith(wanted) for card in one.copies))

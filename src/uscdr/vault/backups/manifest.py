@@ -1,0 +1,103 @@
+"""What a copy of a backup consists of. Sizes are bytes, times aware UTC datetimes, digests SHA-256 in hex.
+
+backups/<id>/objects/<SHA-256 of the ciphertext>.age   the dump
+backups/<id>/identity.age                              only with a passphrase: the key, locked by it
+backups/<id>/card.json                                 plain: no secret, nothing of a person
+backups/<id>/manifest.json.age                         written last: without it there is no copy
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+from uscdr.models.base import Fact
+from uscdr.models.heroku import Transfer
+
+FORMAT = 1
+BACKUPS = "backups"
+MANIFEST, CARD, IDENTITY = "manifest.json.age", "card.json", "identity.age"
+STAMP = "%Y%m%dT%H%M%SZ"
+
+
+class Origin(Fact):
+    """The platform's backup that was copied. `taken_at` is when it began: what was written later is not in it."""
+
+    app: str
+    transfer_id: str
+    name: str
+    kind: str
+    created_at: datetime
+    taken_at: datetime
+    finished_at: datetime | None
+    warnings: int
+    processed_bytes: int
+    server_version: str
+    """As the platform tells it; empty when it does not."""
+
+
+class Sealing(Fact):
+    """The dump on both sides of its encryption."""
+
+    path: str
+    """Its name in the store."""
+    sha256: str
+    size: int
+    plain_sha256: str
+    plain_size: int
+
+
+class CopyManifest(Fact):
+    """The copy's own account of itself, encrypted like the dump."""
+
+    format: int
+    id: str
+    made_at: datetime
+    target: str
+    origin: Origin
+    dump: Sealing
+
+
+class CopyCard(Fact):
+    """What is known of a copy without a key."""
+
+    format: int
+    id: str
+    made_at: datetime
+    uscdr: str
+    origin: Origin
+    dump: Sealing
+    recipients: tuple[str, ...]
+    """Fingerprints of the public keys that it was encrypted to."""
+    passphrase: bool
+    """Whether a passphrase opens it, too."""
+    manifest_sha256: str
+    manifest_size: int
+
+
+def origin_of(transfer: Transfer, app: str, server_version: str) -> Origin:
+    """The facts of a finished backup of `app` that are kept with its copy."""
+    return Origin(
+        app=app,
+        transfer_id=transfer.id,
+        name=transfer.name,
+        kind=transfer.kind.value,
+        created_at=transfer.created_at,
+        taken_at=transfer.started_at or transfer.created_at,
+        finished_at=transfer.finished_at,
+        warnings=transfer.warnings,
+        processed_bytes=transfer.processed_bytes,
+        server_version=server_version,
+    )
+
+
+def new_id(origin: Origin, now: datetime | None = None) -> str:
+    """An id that sorts by when the copy was made, e.g. `20261123T031500Z-usc-pis-b012-4f2a9c`."""
+    text = f"{origin.app}-{origin.name}"
+    safe = "".join(char if char.isascii() and (char.isalnum() or char == "-") else "-" for char in text)
+    return f"{now or datetime.now(UTC):{STAMP}}-{safe}-{secrets.token_hex(3)}"
+
+
+def inside(copy: str, name: str) -> str:
+    """The name in the store of a copy's part."""
+    return f"{BACKUPS}/{copy}/{name}"

@@ -1,0 +1,170 @@
+"""Proofs: what a restore of a dump on some machine showed. They point at the dump by its plain SHA-256.
+
+    proofs/<plain SHA-256>/<time>-<nonce>.json
+
+Created once and never changed; numbers and names of tables and columns only, never a value of a row. They are
+not signed: who can write to the store can write one, so that nothing is destroyed on the word of a proof alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from uscdr.errors import BadInput, CheckFailed
+from uscdr.models.base import Fact
+from uscdr.models.postgres import Invariant
+from uscdr.vault.backups import documents
+from uscdr.vault.backups.grade import Grade
+from uscdr.vault.backups.manifest import STAMP
+from uscdr.vault.store import Store
+
+FORMAT = 1
+PROOFS = "proofs"
+GATE_HOURS = 24
+"""How young a proof must be for a recovery to speak of it."""
+_NAME = re.compile(rf"{PROOFS}/(?P<sha256>[0-9a-f]{{64}})/(?P<at>[0-9]{{8}}T[0-9]{{6}}Z)-[0-9a-f]+\.json")
+
+
+class ProvenInvariant(Fact):
+    """An invariant by name; what it returned is left out."""
+
+    name: str
+    holds: bool | None
+
+
+class CanaryVerdict(Fact):
+    """What the application's key made of a sample of the encrypted columns."""
+
+    verdict: Literal["pass", "fail", "not checked"]
+    why: str = ""
+    columns: int = 0
+    sampled: int = 0
+    matching: int = 0
+    wrong: int = 0
+    """Values that did not decrypt, or to something else."""
+    unencrypted: int = 0
+    """Values in plain text only."""
+
+
+class MigrationsVerdict(Fact):
+    """The dump's migrations against the code's. `pending` ones are applied after a restore; `ahead` the code lacks."""
+
+    verdict: Literal["same", "pending", "ahead", "not checked"]
+    against: str = ""
+    why: str = ""
+    applied: int = 0
+    pending: tuple[str, ...] = ()
+    ahead: tuple[str, ...] = ()
+
+
+class ProofDocument(Fact):
+    """One proof. `seconds` is how long it took, `source` where the bytes came from."""
+
+    format: int
+    sha256: str
+    bytes: int
+    app: str
+    backup: str
+    transfer_id: str
+    taken_at: datetime
+    proven_at: datetime
+    seconds: float
+    source: Literal["vault", "platform"]
+    copy_id: str = ""
+    """The copy with these bytes; empty when there was none."""
+    copy_opened: bool = False
+    """Whether that copy itself was decrypted, and not only found intact."""
+    grade: Grade
+    why: str = ""
+    uscdr: str
+    pg_restore: str = ""
+    server: str = ""
+    dumped_from: str = ""
+    tables: int = 0
+    rows: int = 0
+    invariants: tuple[ProvenInvariant, ...] = ()
+    demands: str = ""
+    """Which invariants were asked: `demands_digest`."""
+    canary: CanaryVerdict = CanaryVerdict(verdict="not checked")
+    extensions: tuple[str, ...] = ()
+    migrations: MigrationsVerdict = MigrationsVerdict(verdict="not checked")
+
+    @property
+    def sound(self) -> bool:
+        """Whether the dump restores, satisfies the invariants, and no key was seen not to fit."""
+        return self.grade.reaches(Grade.INVARIANTS) and self.canary.verdict != "fail"
+
+
+def demands_digest(invariants: Sequence[Invariant]) -> str:
+    """Tells one set of invariants from another."""
+    text = "\0".join(one.model_dump_json(exclude={"why"}) for one in invariants)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def keep(store: Store, proof: ProofDocument) -> str:
+    """Write it; its name in the store."""
+    name = f"{PROOFS}/{proof.sha256}/{proof.proven_at.astimezone(UTC):{STAMP}}-{secrets.token_hex(4)}.json"
+    store.put_once(name, proof.model_dump_json(indent=1).encode() + b"\n")
+    return name
+
+
+class Proofs:
+    """The newest proof of each dump in a store, read when it is first asked for.
+
+    A damaged document, or one that speaks of other bytes than its name, is no proof.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._newest: dict[str, str] = {}
+        self._read: dict[str, ProofDocument | None] = {}
+        for name in store.names(PROOFS):  # sorted: the newest of each digest is the last one
+            if match := _NAME.fullmatch(name):
+                self._newest[match["sha256"]] = name
+
+    def of(self, sha256: str) -> ProofDocument | None:
+        """The newest proof of the bytes with this SHA-256."""
+        if sha256 not in self._newest:
+            return None
+        if sha256 not in self._read:
+            self._read[sha256] = self._load(sha256)
+        return self._read[sha256]
+
+    def of_transfers(self, wanted: Collection[str], since: datetime) -> dict[str, ProofDocument]:
+        """By the platform's transfer id, of proofs made since then: for backups that were never pulled."""
+        found = (self.of(sha256) for sha256, name in self._newest.items() if _moment(name) >= since)
+        return {one.transfer_id: one for one in _by_time(found) if one.transfer_id in wanted}
+
+    def since(self, moment: datetime) -> tuple[ProofDocument, ...]:
+        """Those made since then, oldest first: they outlive the copies, and tell of backups that retention removed."""
+        return tuple(_by_time(self.of(sha256) for sha256, name in self._newest.items() if _moment(name) >= moment))
+
+    def _load(self, sha256: str) -> ProofDocument | None:
+        name = self._newest[sha256]
+        try:
+            found = documents.parse(ProofDocument, documents.read(self._store, name), name, FORMAT)
+        except (CheckFailed, BadInput):
+            return None
+        return found if found.sha256 == sha256 else None
+
+
+def fresh(store: Store, sha256: str, invariants: Sequence[Invariant], now: datetime) -> ProofDocument | None:
+    """The newest proof of these bytes, if it is young, asked the same invariants, and found them to hold."""
+    found = Proofs(store).of(sha256)
+    if found is None or not timedelta(0) <= now - found.proven_at <= timedelta(hours=GATE_HOURS):
+        return None
+    return found if found.grade.reaches(Grade.INVARIANTS) and found.demands == demands_digest(invariants) else None
+
+
+def _by_time(found: Iterator[ProofDocument | None]) -> list[ProofDocument]:
+    return sorted((one for one in found if one is not None), key=lambda one: one.proven_at)
+
+
+def _moment(name: str) -> datetime:
+    match = _NAME.fullmatch(name)
+    return datetime.strptime(match["at"] if match else "19700101T000000Z", STAMP).replace(tzinfo=UTC)

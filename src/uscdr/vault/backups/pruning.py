@@ -1,0 +1,78 @@
+"""Removing copies: a copy's manifest goes first, so that no manifest ever names what is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from uscdr.vault.backups.catalog import Entry, Shelf
+from uscdr.vault.backups.manifest import BACKUPS, CARD, MANIFEST, CopyCard, inside
+from uscdr.vault.backups.retention import Held, Retention, removable
+from uscdr.vault.store import Store
+
+LEFTOVER_AFTER = timedelta(days=1)
+"""An unfinished copy that is younger may be under way, here or on another machine."""
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What would go, and why the rest stays."""
+
+    copies: tuple[CopyCard, ...]
+    leftovers: tuple[str, ...]
+    kept: int
+    proven: CopyCard | None
+    """The newest proven copy; without one nothing goes."""
+
+    @property
+    def bytes(self) -> int:
+        """Of the encrypted dumps that would go."""
+        return sum(card.dump.size for card in self.copies)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """For the person who decides."""
+        oldest = min((card.origin.taken_at for card in self.copies), default=None)
+        return {
+            "copies to remove": f"{len(self.copies)} of {len(self.copies) + self.kept}",
+            "oldest of them": f"{oldest:%Y-%m-%d %H:%M} UTC" if oldest else "none",
+            "bytes": f"{self.bytes:,}",
+            "newest proven copy, which stays": self.proven.id if self.proven else "none",
+            "leftovers of pulls that were cut off": str(len(self.leftovers)),
+        }
+
+    @property
+    def phrase(self) -> str:
+        """What is typed: number of copies, the oldest, bytes; so it cannot be pasted from history."""
+        oldest = min((card.origin.taken_at for card in self.copies), default=None)
+        back = f" back to {oldest:%Y-%m-%dT%H:%M}" if oldest else ""
+        leftovers = f" and {len(self.leftovers)} leftovers" if self.leftovers else ""
+        return (
+            f"remove {len(self.copies)} of {len(self.copies) + self.kept} copies{back}, {self.bytes} bytes{leftovers}"
+        )
+
+
+def plan(found: Sequence[Entry], there: Shelf, rule: Retention, now: datetime) -> Pruning:
+    """Decide for all copies of one application; leftovers are of whichever."""
+    cards = {card.id: (card, entry.proven) for entry in found for card in entry.copies}
+    held = [Held(card.id, card.origin.taken_at, proven) for card, proven in cards.values()]
+    gone = [cards[one.id][0] for one in removable(held, rule)]
+    proven = [card for card, shown in cards.values() if shown]
+    return Pruning(
+        copies=tuple(gone),
+        leftovers=tuple(copy for copy, written in there.unfinished.items() if now - written > LEFTOVER_AFTER),
+        kept=len(cards) - len(gone),
+        proven=max(proven, key=lambda card: (card.origin.taken_at, card.id), default=None),
+    )
+
+
+def carry_out(store: Store, pruning: Pruning) -> None:
+    """Remove what was planned; cut off anywhere, the rest of a copy is a leftover, which a later call removes."""
+    for copy in (*(card.id for card in pruning.copies), *pruning.leftovers):
+        store.delete(inside(copy, MANIFEST))
+        card = inside(copy, CARD)
+        for name in store.names(f"{BACKUPS}/{copy}"):
+            if name != card:
+                store.delete(name)
+        store.delete(card)

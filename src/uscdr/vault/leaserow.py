@@ -1,0 +1,186 @@
+"""The row of records that a lease is made of: written, read and judged."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from pydantic import ValidationError
+
+from uscdr.errors import CheckFailed, LockHeld, MachineError
+from uscdr.models.base import Fact
+from uscdr.settings import Operator
+from uscdr.vault.store import Entry, NameTaken, Store
+
+LEASES = "leases"
+_NUMBER = re.compile(r"(\d{12})\.json")
+_LOOKS = 5
+"""Attempts to see one row whole while others write and tidy it."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Seconds: how long a lease lasts without renewal, what is granted on top of that, between two looks while waiting.
+
+    The grant covers stores whose times have whole seconds. `monotonic` and `pause` are this machine's.
+    """
+
+    seconds: float = 60.0
+    grace: float = 3.0
+    look: float = 2.0
+    monotonic: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
+
+
+class Record(Fact):
+    """One record: who holds the lease since when. The two times are by the holder's clock, for people only."""
+
+    state: Literal["held", "released"]
+    user: str
+    host: str
+    pid: int
+    nonce: str
+    message: str
+    taken_at: datetime
+    expires_at: datetime
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The highest record of a scope; `record` is None when it cannot be read."""
+
+    number: int
+    entry: Entry
+    record: Record | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """The records of one scope."""
+
+    store: Store
+    scope: str
+    terms: Terms
+
+    def first(self, who: Operator, message: str, nonce: str) -> Record:
+        """The record of a new holder."""
+        at = datetime.now(UTC)
+        return dated(
+            Record(
+                state="held", user=who.user, host=who.host, pid=who.pid, nonce=nonce, message=message, taken_at=at,
+                expires_at=at, seconds=self.terms.seconds,
+            )
+        )  # fmt: skip
+
+    def highest(self) -> Standing | None:
+        """The record that counts. One that goes away while it is read was not the highest any more."""
+        for _ in range(_LOOKS):
+            numbered = self._numbered()
+            if not numbered:
+                return None
+            number = max(numbered)
+            try:
+                data = self.store.read(numbered[number].name)
+            except CheckFailed:
+                continue
+            return Standing(number, numbered[number], _parsed(data))
+        raise MachineError(
+            f"The lease of {self.scope} in {self.store.place} changes faster than it can be read.",
+            next_action="Start this again.",
+        )
+
+    def highest_number(self) -> int | None:
+        """The number that counts, for one request."""
+        return max(self._numbered(), default=None)
+
+    def put(self, number: int, record: Record) -> None:
+        """Create a record. Raises NameTaken."""
+        self.store.put_once(self._name(number), record.model_dump_json().encode())
+
+    def remove(self, number: int) -> None:
+        """Take a record away that no longer counts."""
+        self.store.delete(self._name(number))
+
+    def take(self, number: int, record: Record) -> bool:
+        """Create the record, if it is the highest then."""
+        try:
+            self.put(number, record)
+        except NameTaken:
+            return False
+        if self.highest_number() == number:
+            return True
+        with suppress(MachineError):
+            self.remove(number)
+        return False
+
+    def tidy(self, number: int) -> None:
+        """Remove what was there before `number`; a store that does not let us keeps it."""
+        for entry in self.store.listing(self._directory):
+            match = _NUMBER.fullmatch(entry.name.rpartition("/")[2])
+            if match is None or int(match[1]) < number:
+                with suppress(MachineError):
+                    self.store.delete(entry.name)
+
+    def is_over(self, highest: Standing) -> bool:
+        """Whether it was ended, or not renewed in time by the store's clock. A record that is unreadable runs, too."""
+        record = highest.record
+        if record is not None and record.state == "released":
+            return True
+        now = self._now()
+        seconds = (record.seconds if record else self.terms.seconds) + self.terms.grace
+        return now is not None and now - highest.entry.modified_at > timedelta(seconds=seconds)
+
+    def held_by(self, highest: Standing | None, why: str) -> LockHeld:
+        """The refusal, with all that is known of the holder."""
+        record = highest.record if highest else None
+        who = (
+            f"{record.user} on {record.host} (process {record.pid}), since {record.taken_at:%Y-%m-%d %H:%M:%S} UTC"
+            if record
+            else "another process"
+        )
+        said = f"It says: {record.message}" if record and record.message else ""
+        return LockHeld(
+            f"{self.scope} in {self.store.place} is written by {who}.",
+            why=" ".join(part for part in (why, said) if part),
+            next_action="Wait until it ends: what died runs out soon. Take over only what is surely out of the game.",
+        )
+
+    def _now(self) -> datetime | None:
+        """The time by the store's clock; None if it could not be had, since somebody tidied up."""
+        name = f"{self._directory}/now-{secrets.token_hex(8)}"
+        self.store.put_once(name, b"")
+        try:
+            return next((one.modified_at for one in self.store.listing(self._directory) if one.name == name), None)
+        finally:
+            with suppress(MachineError):
+                self.store.delete(name)
+
+    def _numbered(self) -> dict[int, Entry]:
+        named = ((_NUMBER.fullmatch(one.name.rpartition("/")[2]), one) for one in self.store.listing(self._directory))
+        return {int(match[1]): entry for match, entry in named if match}
+
+    @property
+    def _directory(self) -> str:
+        return f"{LEASES}/{self.scope}"
+
+    def _name(self, number: int) -> str:
+        return f"{self._directory}/{number:012d}.json"
+
+
+def dated(record: Record) -> Record:
+    """The record as of now."""
+    return record.model_copy(update={"expires_at": datetime.now(UTC) + timedelta(seconds=record.seconds)})
+
+
+def _parsed(data: bytes) -> Record | None:
+    try:
+        return Record.model_validate_json(data)
+    except ValidationError:
+        return None

@@ -1,0 +1,239 @@
+"""A bucket as a store: S3 and what speaks its protocol, Google Cloud Storage, Azure.
+
+Small objects are one conditional write. A large one is uploaded in parts under a name of its own below `.staging`
+and copied, on the condition that its final name is free, inside the store: uploading in parts has no such condition
+in obstore. So a name appears at once and whole, or not at all. What a killed process leaves: an unfinished upload,
+which no listing shows and a lifecycle rule of the bucket removes, or a staged object, which a later writer removes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import obstore
+from obstore import exceptions
+
+from uscdr.errors import CheckFailed, MachineError, OutcomeUnknown
+from uscdr.settings import private_directory
+from uscdr.vault.blocks import Blocks
+from uscdr.vault.refusals import explained
+from uscdr.vault.staging import STAGING, staging_below
+from uscdr.vault.store import (
+    Entry,
+    StoreRefused,
+    StoreUnreachable,
+    checked_name,
+    digest_of,
+    missing,
+    taken,
+)
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+    from obstore.store import ObjectStore as Handle
+
+SMALL = 8 << 20
+"""Bytes: up to here an object is one write."""
+PART, PARTS_AT_ONCE = 5 << 20, 3
+ABANDONED = timedelta(days=1)
+PAUSES = (0.2, 0.8, 2.0)
+"""Seconds between the attempts of one create."""
+
+
+@dataclass(frozen=True)
+class Handles:
+    """One bucket and prefix with different patience: `quick` for what is small, `bulk` for blocks and parts.
+
+    These two repeat what may be repeated. The others send each request once, so that “exists already” is never
+    the echo of a request whose answer was lost. `largest_copy`: bytes that the store copies at most, if it has a limit.
+    """
+
+    quick: Handle
+    bulk: Handle
+    quick_once: Handle
+    bulk_once: Handle
+    largest_copy: int | None = None
+
+
+class ObjectStore:
+    """A bucket below a prefix. `scratch` is a directory of this machine for ciphertext under way."""
+
+    def __init__(
+        self, place: str, handles: Handles, scratch: Path, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._place = place
+        self._handles = handles
+        self._scratch = scratch
+        self._pause = pause
+        self._is_there = False
+
+    @property
+    def place(self) -> str:
+        """`s3://bucket/prefix`."""
+        return self._place
+
+    def staging(self) -> AbstractContextManager[Path]:
+        """On this machine; what killed writers left in the bucket more than a day ago is removed."""
+        self._sweep()
+        return staging_below(private_directory(self._scratch))
+
+    def create(self, name: str, file: Path) -> None:
+        """One conditional write, or parts and a conditional copy."""
+        checked_name(name)
+        try:
+            size = file.stat().st_size
+            if size <= SMALL:
+                self._put(self._handles.bulk_once, name, file.read_bytes())
+            else:
+                self._create_large(name, file, size)
+            file.unlink()
+        except OSError as error:
+            raise MachineError(f"{file} cannot be read.", why=error.strerror or type(error).__name__) from error
+
+    def put_once(self, name: str, data: bytes) -> None:
+        """One conditional write."""
+        self._put(self._handles.quick_once, checked_name(name), data)
+
+    def delete(self, name: str) -> None:
+        """One request."""
+        self._delete(checked_name(name))
+
+    def read(self, name: str) -> bytes:
+        """In blocks, too."""
+        with self.open(name) as file:
+            return file.read()
+
+    def open(self, name: str) -> BinaryIO:
+        """Block by block; a block whose connection breaks is asked for again."""
+        meta = self._head(checked_name(name))
+        if meta is None:
+            raise missing(name, self._place)
+        return io.BufferedReader(Blocks(self._handles.bulk, name, meta, self._place))
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """From the listing."""
+        return tuple(entry.name for entry in self.listing(prefix))
+
+    def listing(self, prefix: str) -> tuple[Entry, ...]:
+        """A request for every thousand names."""
+        return self._listed(checked_name(prefix))
+
+    def size(self, name: str) -> int | None:
+        """One request."""
+        meta = self._head(checked_name(name))
+        return None if meta is None else meta["size"]
+
+    def _put(self, handle: Handle, name: str, data: bytes) -> None:
+        self._settled(
+            name,
+            send=lambda: obstore.put(handle, name, data, mode="create", use_multipart=False),
+            ours=lambda: self.size(name) == len(data) and self.read(name) == data,
+        )
+
+    def _create_large(self, name: str, file: Path, size: int) -> None:
+        most = self._handles.largest_copy
+        if most is not None and size > most:
+            raise StoreRefused(
+                f"{name} is too large for {self._place}.", why=f"{size} bytes; it copies at most {most}."
+            )
+        staged, digest = f"{STAGING}/{secrets.token_hex(16)}", hashlib.sha256()
+        try:
+            with self._explained(), file.open("rb") as source:
+                # handed over in pieces by this thread, so that Ctrl-C ends it
+                pieces = _pieces(source, digest.update)
+                obstore.put(
+                    self._handles.bulk, staged, pieces, chunk_size=PART, max_concurrency=PARTS_AT_ONCE,
+                    use_multipart=True,
+                )  # fmt: skip
+            self._settled(
+                name,
+                send=lambda: obstore.copy(self._handles.bulk_once, staged, name, overwrite=False),
+                ours=lambda: self.size(name) == size and digest_of(self, name) == (digest.hexdigest(), size),
+            )
+        finally:
+            with suppress(MachineError):  # `_sweep` is the second chance; rights to delete are not needed to write
+                self._delete(staged)
+
+    def _settled(self, name: str, *, send: Callable[[], object], ours: Callable[[], bool]) -> None:
+        """Send a create until it is done, refused, or lost too often; a lost answer is settled by looking.
+
+        Sending again is safe: the condition holds for the lost request as well, whenever it arrives.
+        """
+        lost: StoreUnreachable | None = None
+        for pause in (*PAUSES, None):
+            try:
+                with self._explained():
+                    send()
+            except FileNotFoundError:
+                raise StoreRefused(
+                    f"What was uploaded to {self._place} is gone before {name} was made of it."
+                ) from None
+            except exceptions.AlreadyExistsError:
+                break
+            except StoreUnreachable as error:
+                lost = error
+                if pause is not None:
+                    self._pause(pause)
+            else:
+                return
+        if lost is None:
+            raise taken(f"{self._place}/{name}")
+        self._looked_at(name, ours, lost)
+
+    def _looked_at(self, name: str, ours: Callable[[], bool], lost: StoreUnreachable) -> None:
+        try:
+            if ours():
+                return
+            there = self.size(name) is not None
+        except (MachineError, CheckFailed):
+            raise OutcomeUnknown(
+                f"Whether {name} was stored in {self._place} is not known.",
+                why=lost.why,
+                next_action="When the store can be reached again, look whether it is there; then start this again.",
+            ) from None
+        raise taken(f"{self._place}/{name}") if there else lost
+
+    def _sweep(self) -> None:
+        for entry in self._listed(STAGING):
+            if entry.modified_at < datetime.now(UTC) - ABANDONED:
+                with suppress(MachineError):
+                    self._delete(entry.name)
+
+    def _listed(self, prefix: str) -> tuple[Entry, ...]:
+        with self._explained():
+            found = [meta for page in obstore.list(self._handles.quick, prefix) for meta in page]
+        entries = (Entry(meta["path"], meta["size"], meta["last_modified"]) for meta in found)
+        return tuple(sorted(entries, key=lambda entry: entry.name))
+
+    def _head(self, name: str) -> ObjectMeta | None:
+        with self._explained():
+            try:
+                return obstore.head(self._handles.quick, name)
+            except FileNotFoundError:
+                pass
+            if not self._is_there:  # the answer to a head does not tell a missing object from a missing bucket
+                next(iter(obstore.list(self._handles.quick)), None)
+                self._is_there = True
+        return None
+
+    def _delete(self, name: str) -> None:
+        with suppress(FileNotFoundError), self._explained():
+            obstore.delete(self._handles.quick, name)
+
+    def _explained(self) -> AbstractContextManager[None]:
+        return explained(self._place)
+
+
+def _pieces(source: BinaryIO, watch: Callable[[bytes], None]) -> Iterator[bytes]:
+    while piece := source.read(PART):
+        watch(piece)
+        yield piece

@@ -1,0 +1,262 @@
+"""One list of all backups; what the next capture drops; removing copies so that no manifest outlives its dump."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backup_world import APP, NOW, Safe, dump, transfer
+from uscdr.cli.backupstatus import points, remembered
+from uscdr.errors import BadInput
+from uscdr.models.heroku import Transfer, TransferKind, TransferState
+from uscdr.vault.backups import catalog, proofs, pruning
+from uscdr.vault.backups.catalog import Entry, entries, find, judged, shelf
+from uscdr.vault.backups.eviction import eviction
+from uscdr.vault.backups.grade import Grade
+from uscdr.vault.backups.proofs import Proofs
+from uscdr.vault.backups.retention import Retention
+from uscdr.vault.backups.rpo import assess
+from uscdr.vault.store import LocalStore
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def safe(quick: Path) -> Safe:
+    return Safe(quick)
+
+
+def listed(safe: Safe, *transfers: Transfer, damaged: frozenset[str] = frozenset()) -> tuple[Entry, ...]:
+    return entries(transfers, shelf(safe.store).copies, Proofs(safe.store), APP, damaged)
+
+
+def test_a_backup_is_one_entry_wherever_it_is(safe: Safe) -> None:
+    old, both, here = (transfer(n, at=NOW - (4 - n) * HOUR) for n in (1, 2, 3))
+    safe.prove(safe.pull(old, dump(1)))
+    safe.prove(safe.pull(both, dump(2)), grade=Grade.RESTORES, why="it breaks: patients are there")
+    safe.pull(transfer(9), dump(9), app="another-app")
+    found = listed(safe, both, here)
+    assert [(one.name, one.where) for one in found] == [("b001", "vault"), ("b002", "both"), ("b003", "platform")]
+    assert [one.proven for one in found] == [True, False, False]
+    grades = [verdict.grade for _, verdict in judged(found, NOW, 4 * 3600)]
+    assert grades == [Grade.DECRYPTS, Grade.RESTORES, Grade.PLAUSIBLE]
+    assert find(found, "newest").name == "b003"
+    assert find(found, "b001") is found[0]
+    assert find(found, found[1].copies[0].id[:-3]) is found[1]
+    with pytest.raises(BadInput, match="no backup"):
+        find(found, "b099")
+
+
+def test_what_the_platform_dropped_lives_on_as_a_copy_and_a_failed_one_is_nothing(safe: Safe) -> None:
+    dropped = transfer(1, expired=True)
+    safe.pull(dropped)
+    failed = transfer(2, state=TransferState.FAILED)
+    found = listed(safe, dropped, failed, transfer(3, kind=TransferKind.RESTORE))
+    assert [(one.name, one.where) for one in found] == [("b001", "vault"), ("b002", "nowhere")]
+    assert judged(found, NOW, 4 * 3600)[1][1].why == "failed"
+    assert find(found, "newest").name == "b001"
+
+
+def test_a_capture_of_a_damaged_state_is_never_the_newest_nor_proven(safe: Safe) -> None:
+    good, bad = transfer(1, at=NOW - 2 * HOUR), transfer(2)
+    safe.prove(safe.pull(bad))
+    found = listed(safe, good, bad, damaged=frozenset({bad.id}))
+    assert find(found, "newest").name == "b001"
+    assert not found[1].proven
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no json canary-text", "{}", '{"format": 9}', "[[[["], ids=["empty", "text", "bare", "newer", "cut"]
+)  # fmt: skip
+def test_a_document_that_is_none_proves_nothing(safe: Safe, text: str) -> None:
+    card = safe.pull()
+    safe.prove(card)
+    name = f"proofs/{card.dump.plain_sha256}/20991231T235959Z-00.json"
+    (safe.root / "safe" / name).write_text(text)
+    assert Proofs(safe.store).of(card.dump.plain_sha256) is None
+    assert not listed(safe)[0].proven
+
+
+def test_a_proof_of_other_bytes_under_this_name_proves_nothing(safe: Safe) -> None:
+    card = safe.pull()
+    proof = safe.prove(card)
+    folder = safe.root / "safe" / "proofs"
+    (folder / ("0" * 64)).mkdir()
+    (folder / ("0" * 64) / "20261123T120000Z-00.json").write_text(proof.model_dump_json())
+    assert Proofs(safe.store).of("0" * 64) is None
+
+
+def test_the_newest_proof_counts_and_a_fresh_one_has_asked_the_same_and_is_young(safe: Safe) -> None:
+    card = safe.pull()
+    sha256, demands = card.dump.plain_sha256, proofs.demands_digest(())
+    safe.prove(card, proven_at=NOW - 3 * HOUR, demands=demands)
+    assert proofs.fresh(safe.store, sha256, (), NOW) is not None
+    assert proofs.fresh(safe.store, sha256, (), NOW + 22 * HOUR) is None
+    assert proofs.fresh(safe.store, sha256, (), NOW - 4 * HOUR) is None, "a proof of the future"
+    assert proofs.fresh(safe.store, "1" * 64, (), NOW) is None
+    safe.prove(card, proven_at=NOW - 2 * HOUR, demands="others")
+    assert proofs.fresh(safe.store, sha256, (), NOW) is None
+    safe.prove(card, proven_at=NOW - HOUR, demands=demands, grade=Grade.RESTORES)
+    assert proofs.fresh(safe.store, sha256, (), NOW) is None
+
+
+def history(safe: Safe, number: int, *, proven: tuple[int, ...], pulled: tuple[int, ...]) -> tuple[Entry, ...]:
+    """That many manual backups, one an hour; some proven on the platform's word, some pulled."""
+    made = [transfer(n, at=NOW - (number - n + 1) * HOUR) for n in range(1, number + 1)]
+    for one in made:
+        if one.num in proven:
+            card = safe.pull(one, dump(one.num))
+            safe.prove(card)
+            if one.num not in pulled:
+                pruning.carry_out(safe.store, pruning.Pruning((card,), (), 0, None))
+    return listed(safe, *made)
+
+
+def test_room_left_means_that_nothing_goes(safe: Safe) -> None:
+    assert eviction(history(safe, 4, proven=(1,), pulled=())) is None
+
+
+@pytest.mark.parametrize(
+    ("proven", "pulled", "last_here", "newest"),
+    [
+        ((1,), (), True, True),
+        ((1,), (1,), True, False),
+        ((1, 5), (), False, False),
+        ((1, 5), (5,), False, False),
+        ((2,), (), False, False),
+        ((), (), False, False),
+    ],
+)
+def test_what_is_lost_with_the_one_that_goes(
+    safe: Safe, proven: tuple[int, ...], pulled: tuple[int, ...], last_here: bool, newest: bool
+) -> None:
+    goes = eviction(history(safe, 5, proven=proven, pulled=pulled))
+    assert goes is not None
+    assert (goes.entry.name, goes.kept) == ("b001", 5)
+    assert (goes.last_proven_here, goes.newest_proven) == (last_here, newest)
+
+
+def months(safe: Safe, count: int = 12) -> tuple[Entry, ...]:
+    """One copy every ten days, all proven but the newest."""
+    for number in range(1, count + 1):
+        card = safe.pull(transfer(number, at=NOW - timedelta(days=10 * (count - number))), dump(number))
+        if number < count:
+            safe.prove(card)
+    return listed(safe)
+
+
+RULE = Retention(daily=2, weekly=2, monthly=2)
+
+
+def test_pruning_removes_what_the_rule_does_not_keep_and_says_how_much(safe: Safe) -> None:
+    found = months(safe)
+    planned = pruning.plan(found, shelf(safe.store), RULE, NOW)
+    assert planned.proven is not None
+    assert planned.proven.origin.name == "b011"
+    gone = {card.origin.name for card in planned.copies}
+    assert not gone & {"b011", "b012"}
+    oldest = min(card.origin.taken_at for card in planned.copies)
+    assert planned.phrase == (
+        f"remove {len(gone)} of 12 copies back to {oldest:%Y-%m-%dT%H:%M}, "
+        f"{sum(card.dump.size for card in planned.copies)} bytes"
+    )
+    pruning.carry_out(safe.store, planned)
+    left = listed(safe)
+    assert {one.name for one in left} == {one.name for one in found} - gone
+    assert not pruning.plan(left, shelf(safe.store), RULE, NOW).copies
+    assert {name.split("/")[1] for name in safe.names() if name.startswith("backups/")} == {
+        one.copies[0].id for one in left
+    }
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Dying(LocalStore):
+    """Dies before the n-th removal."""
+
+    def __init__(self, root: Path, at: int) -> None:
+        super().__init__(root)
+        self.left = at
+
+    def delete(self, name: str) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Killed
+        super().delete(name)
+
+
+def test_killed_before_any_removal_no_manifest_names_what_is_gone_and_the_next_call_cleans_up(safe: Safe) -> None:
+    months(safe, 6)
+    at, later = 0, NOW + timedelta(days=3650)
+    while True:
+        planned = pruning.plan(listed(safe), shelf(safe.store), Retention(daily=0, weekly=0, monthly=0), later)
+        dying = Dying(safe.root / "safe", at)
+        try:
+            pruning.carry_out(dying, planned)
+            break
+        except Killed:
+            found = shelf(safe.store)
+            assert found.damaged == ()
+            assert planned.proven in found.copies
+        at += 1
+    assert at > 1
+    assert [card.origin.name for card in shelf(safe.store).copies] == ["b005", "b006"]
+    assert shelf(safe.store).unfinished == {}
+
+
+def test_leftovers_go_when_they_are_a_day_old_and_not_before(safe: Safe) -> None:
+    card = safe.pull()
+    (safe.root / "safe" / "backups" / card.id / "manifest.json.age").unlink()
+    there = shelf(safe.store)
+    written = there.unfinished[card.id]
+    assert pruning.plan((), there, RULE, written + timedelta(hours=23)).leftovers == ()
+    planned = pruning.plan((), there, RULE, written + timedelta(hours=25))
+    assert planned.leftovers == (card.id,)
+    pruning.carry_out(safe.store, planned)
+    assert safe.names() == []
+
+
+def test_a_damaged_copy_is_no_reason_to_remove_a_sound_older_one(safe: Safe) -> None:
+    old, new = transfer(1, at=NOW - 48 * HOUR), transfer(2)
+    safe.prove(safe.pull(old, dump(1)))
+    card = safe.pull(new, dump(2))
+    safe.prove(card)
+    (safe.root / "safe" / card.dump.path).write_bytes(b"short")
+    planned = pruning.plan(listed(safe), shelf(safe.store), Retention(daily=0, weekly=0, monthly=0), NOW)
+    assert planned.copies == ()
+
+
+def test_what_retention_removed_is_no_gap_of_the_last_day(safe: Safe) -> None:
+    for number in range(1, 13):
+        safe.prove(safe.pull(transfer(number, at=NOW - (13 - number) * 3 * HOUR), dump(number)))
+    planned = pruning.plan(listed(safe), shelf(safe.store), Retention(daily=1, weekly=0, monthly=0), NOW)
+    pruning.carry_out(safe.store, planned)
+    left = listed(safe)
+    assert [one.name for one in left] == ["b012"]
+    told = tuple(remembered(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), APP))
+    assert [one.name for one in told] == [f"b{number:03}" for number in range(1, 12)]
+    assert assess((*points(left), *told), (), NOW, 4 * 3600).met
+    assert not assess(points(left), (), NOW, 4 * 3600).met
+    assert not list(remembered(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), "another-app"))
+
+
+def test_two_copies_of_one_backup_are_one_entry_with_the_newer_first(safe: Safe) -> None:
+    first, second = safe.pull(), safe.pull()
+    (found,) = listed(safe, transfer())
+    assert [card.id for card in found.copies] == [second.id, first.id]
+
+
+def test_facts_of_an_entry_survive_the_platform(safe: Safe) -> None:
+    facts: dict[str, Any] = {"warnings": 3}
+    safe.pull(transfer(7, **facts))
+    (found,) = listed(safe)
+    there = Entry(transfer(7, **facts))
+    assert (found.name, found.kind, found.taken_at, found.finished_at, found.transfer_id, found.warnings) == (
+        there.name, there.kind, there.taken_at, there.finished_at, there.transfer_id, there.warnings,
+    )  # fmt: skip
+    assert catalog.shelf(safe.store).unfinished == {}
