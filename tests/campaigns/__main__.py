@@ -31,8 +31,8 @@ class Scale:
     """Of the campaigns whose cases are drawn: after that no more are, and the line says so."""
 
 
-_SMALL: dict[str, float] = {"kill": 7, "faults": 9, "kill-app": 5, "kill-media": 3, "kill-infra": 5}
-SCALES = {"small": Scale(20, 60, 120, 24, _SMALL), "full": Scale(300, 1500, 2000, 400, {})}
+_SMALL: dict[str, float] = {"kill": 5, "faults": 6, "kill-app": 4, "kill-media": 3, "kill-infra": 4}
+SCALES = {"small": Scale(20, 60, 40, 24, _SMALL), "full": Scale(300, 1500, 2000, 400, {})}
 Campaign = Callable[[Stand, Tally], None]
 
 
@@ -54,8 +54,8 @@ def campaigns(scale: Scale, seed: int) -> dict[str, Campaign]:
 
 
 LANES = (
-    ("faults", "dry-run", "kill-app", "kill-media", "kill-infra"),
-    ("kill", "breaks", "leaks", "backups", "journal", "input", "other-app"),
+    ("faults", "dry-run", "backups", "journal", "kill-app", "kill-media", "kill-infra"),
+    ("kill", "breaks", "leaks", "input", "other-app"),
 )
 """Each lane has a sandbox of its own; most of a recovery is waiting. `kill-infra` ends its lane's application."""
 

@@ -13,8 +13,8 @@ from live_sandbox import start, stop
 from uscdr.sandbox.boot.request import UpRequest
 from verify_desk import ANSWERED, VerifyDesk
 
-RUNS = 6
-"""In make test; a hundred more are in the campaigns."""
+RUNS = 5
+"""Of the whole command, one after the other."""
 
 
 @pytest.fixture(scope="module")
