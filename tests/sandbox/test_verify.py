@@ -148,6 +148,7 @@ def test_a_dead_application_is_inconclusive_or_failing_and_never_a_traceback(des
         ("all", "--deadline", "soon"),
         ("all", "--junit", "no/such/directory/x.xml"),
         ("all", "*-by-eye", "--skip-manual"),
+        ("all", "--app", "../account"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_asked(desk: VerifyDesk, arguments: tuple[str, ...]) -> None:
@@ -176,6 +177,16 @@ def test_a_verification_is_in_the_journal_and_is_not_resumed(desk: VerifyDesk) -
     resumed = desk.call("runs", "resume", listed["run"])
     assert resumed.returncode == 2
     assert "only looked" in resumed.stderr
+
+
+def test_another_application_is_asked_at_its_own_address(desk: VerifyDesk) -> None:
+    desk.live.send("POST", "/apps", {"name": "another-place"}, status=201)
+    try:
+        seen = desk.verify("homepage", "config", "dynos", "--app", "another-place")
+    finally:
+        desk.live.send("DELETE", "/apps/another-place")
+    assert {"config", "dynos"} <= seen.failing.keys()
+    assert seen.verdicts["homepage"] != "pass"
 
 
 def test_watch_tells_what_changes(desk: VerifyDesk) -> None:

@@ -13,6 +13,9 @@ Which = Annotated[str, typer.Argument(help="all, db, app or integration.")]
 Names = Annotated[list[str] | None, typer.Argument(help="Checks: names, * and ? allowed; several, or with commas.")]
 SkipManual = Annotated[bool, typer.Option("--skip-manual", help="Leave questions to a person out, and say so.")]
 Answer = Annotated[list[str] | None, typer.Option(help="Answer a question in advance: NAME=yes or NAME=no.")]
+App = Annotated[
+    str | None, typer.Option(help="Another application than the target's, e.g. the one that recover infra made.")
+]
 Junit = Annotated[Path | None, typer.Option(help="Write the result as JUnit XML.")]
 Markdown = Annotated[Path | None, typer.Option(help="Write the result as Markdown.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")]
@@ -34,13 +37,14 @@ def verify(
     ] = False,
     skip_manual: SkipManual = False,
     answer: Answer = None,
+    app: App = None,
     deadline: Annotated[str, typer.Option(help="For all checks together: 90s, 5m.")] = "5m",
     junit: Junit = None,
     markdown: Markdown = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the runbook's checklists. Only looks, unless --allow-writes."""
-    from uscdr.cli.verifying import answers_of, carry_out, duration, show_list
+    from uscdr.cli.verifying import Asked, answers_of, carry_out, duration, show_list
     from uscdr.scenarios.checklists import Wish
     from uscdr.verification.wanted import Verification
 
@@ -52,7 +56,7 @@ def verify(
     wanted = Verification(
         wish, answers_of(answer or []), save_baseline=save_baseline, deadline=duration("--deadline", deadline)
     )
-    raise typer.Exit(carry_out(given, f"verify {which}", wanted, junit=junit, markdown=markdown, as_json=as_json))
+    raise typer.Exit(carry_out(given, Asked(f"verify {which}", wanted, app, junit, markdown), as_json=as_json))
 
 
 def split(names: list[str] | None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from uscdr.assembly.job import Job
@@ -12,11 +13,13 @@ from uscdr.errors import BadInput, MachineError
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, read
 from uscdr.models.duration import seconds
+from uscdr.place import Place
 from uscdr.report.build import build
 from uscdr.report.checks_markdown import to_checks_markdown
 from uscdr.report.junit import to_junit
 from uscdr.scenarios.checklists import Wish, select
 from uscdr.scenarios.deps import Request
+from uscdr.scenarios.model_targets import APP
 from uscdr.session import surroundings
 from uscdr.ui.checkresult import show_result
 from uscdr.ui.console import Output
@@ -72,20 +75,40 @@ def show_list(given: Globals, wish: Wish, *, as_json: bool) -> None:
     show_table(rows, given.output(json_lines=as_json), empty="No checklist.")
 
 
-def carry_out(
-    given: Globals, scenario: str, wanted: Verification, *, junit: Path | None, markdown: Path | None, as_json: bool
-) -> int:
+@dataclass(frozen=True)
+class Asked:
+    """What stands on the command line of `verify` or `watch`."""
+
+    scenario: str
+    wanted: Verification
+    app: str | None = None
+    junit: Path | None = None
+    markdown: Path | None = None
+
+
+def carry_out(given: Globals, asked: Asked, *, as_json: bool) -> int:
     """A verification; its exit code."""
-    for path in filter(None, (junit, markdown)):
+    for path in filter(None, (asked.junit, asked.markdown)):
         _writable(path)
-    place = given.place()
-    job = Job(place, Request(scenario), runs.new_run_id(scenario.partition(" ")[0]), None, dry_run=True)
+    place = _of_app(given.place(), asked.app)
+    run = runs.new_run_id(asked.scenario.partition(" ")[0])
+    job = Job(place, Request(asked.scenario), run, None, dry_run=True)
     output = given.output(json_lines=as_json)
     with surroundings(output, state(), os.environ) as around:
-        verified = verify(job, around, wanted)
+        verified = verify(job, around, asked.wanted)
     _show(verified, output)
-    _files(job.run, junit, markdown)
+    _files(job.run, asked.junit, asked.markdown)
     return int(verified.code)
+
+
+def _of_app(place: Place, app: str | None) -> Place:
+    """The same place, but another application of it, at its own address. Raises BadInput for what is no name."""
+    if app is None:
+        return place
+    if not APP.fullmatch(app):
+        raise BadInput(f"“{app}” is no application's name.", next_action="Name it as the platform does: usc-pis")
+    heroku = place.target.heroku.model_copy(update={"app": app})
+    return replace(place, target=place.target.model_copy(update={"heroku": heroku, "web": None}))
 
 
 def _show(verified: Verified, output: Output) -> None:

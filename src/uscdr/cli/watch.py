@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from uscdr.cli.context import options
-from uscdr.cli.verify import AsJson, Junit, Markdown, Names, Which, split
+from uscdr.cli.verify import App, AsJson, Junit, Markdown, Names, Which, split
 
 
 def watch(
@@ -17,12 +17,13 @@ def watch(
     *,
     lasting: Annotated[str, typer.Option("--for", help="How long: 24h.")] = "24h",
     every: Annotated[str, typer.Option(help="From one round to the next: 10m.")] = "10m",
+    app: App = None,
     junit: Junit = None,
     markdown: Markdown = None,
     as_json: AsJson = False,
 ) -> None:
     """Repeat the checks that need no person; the exit code is the last round's. Ctrl-C ends it."""
-    from uscdr.cli.verifying import carry_out, duration
+    from uscdr.cli.verifying import Asked, carry_out, duration
     from uscdr.scenarios.checklists import Wish
     from uscdr.verification.wanted import Verification
 
@@ -31,5 +32,5 @@ def watch(
         lasting=duration("--for", lasting),
         every=duration("--every", every),
     )
-    files = {"junit": junit, "markdown": markdown}
-    raise typer.Exit(carry_out(options(context), f"watch {which}", wanted, as_json=as_json, **files))
+    asked = Asked(f"watch {which}", wanted, app, junit, markdown)
+    raise typer.Exit(carry_out(options(context), asked, as_json=as_json))
