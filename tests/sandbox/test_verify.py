@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import psycopg
@@ -11,7 +14,7 @@ import pytest
 
 from live_sandbox import start, stop
 from uscdr.sandbox.boot.request import UpRequest
-from verify_desk import ANSWERED, VerifyDesk
+from verify_desk import ANSWERED, USCDR, VerifyDesk
 
 RUNS = 5
 """Of the whole command, one after the other."""
@@ -187,6 +190,19 @@ def test_another_application_is_asked_at_its_own_address(desk: VerifyDesk) -> No
         desk.live.send("DELETE", "/apps/another-place")
     assert {"config", "dynos"} <= seen.failing.keys()
     assert seen.verdicts["homepage"] != "pass"
+
+
+def test_a_watch_of_many_rounds_keeps_no_connection_open(desk: VerifyDesk) -> None:
+    """A day has 144 rounds; a process may have 1,024 files open."""
+    arguments = [USCDR, "--target", "sandbox", "watch", "db", "--for", "12s", "--every", "1s", "--json"]
+    env = {**os.environ, "USCDR_STATE_DIR": str(desk.home)}
+    open_files: list[int] = []
+    with subprocess.Popen(arguments, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as watch:
+        assert watch.stdout is not None
+        ends = (line for line in watch.stdout if "checks.finished" in line)
+        open_files.extend(len(list(Path(f"/proc/{watch.pid}/fd").iterdir())) for _ in ends)
+    assert len(open_files) >= 8
+    assert max(open_files[-3:]) <= max(open_files[:3]) + 3, open_files
 
 
 def test_watch_tells_what_changes(desk: VerifyDesk) -> None:

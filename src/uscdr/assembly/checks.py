@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -46,6 +48,8 @@ class _Bench:
     around: Surroundings
     facts: Facts
     once: Once
+    stack: ExitStack
+    """Closes what was opened for this world."""
 
     def website(self) -> Website:
         """The application where its users reach it; the only POSTs are the empty forms that checks name."""
@@ -57,7 +61,10 @@ class _Bench:
         specs = self.deps.config.checks.values()
         posts = (one.path for one in specs if isinstance(one, HttpCheck) and one.method == "POST")
         empty = frozenset(urlsplit(path).path for path in posts)
-        return ApplicationWebsite(address, ca_file=self.job.place.ca_file, read_only=read_only, empty_posts=empty)
+        ca_file = self.job.place.ca_file
+        site = ApplicationWebsite(address, ca_file=ca_file, read_only=read_only, empty_posts=empty)
+        self.stack.callback(site.close)
+        return site
 
     def token(self) -> SecretStr | None:
         """The check account's; signing in for one is a login, and is done once at most."""
@@ -99,7 +106,7 @@ class _Bench:
             cloud=config[CLOUD].get_secret_value(), api_key=config[KEY].get_secret_value(), api_secret=config[SECRET]
         )
         self.ports.redactor.register(SECRET, account.api_secret.get_secret_value())
-        return self.ports.stack.enter_context(
+        return self.stack.enter_context(
             CloudinaryMedia(
                 account, api_url=target.api_url, delivery_url=target.delivery_url, ca_file=self.job.place.ca_file,
                 read_only=True, stop=self.around.stop.event, on_wait=self.ports.waits,
@@ -115,11 +122,20 @@ class _Bench:
         return self.deps.source.archive(commit, self.deps.work).migrations
 
 
-def checks_world(job: Job, deps: Deps, ports: Ports, around: Surroundings, *, allow_writes: bool) -> World:
-    """Everything that checks may look at; nothing is asked yet. Without `allow_writes` nothing of it can write."""
+@contextmanager
+def checks_world(job: Job, deps: Deps, ports: Ports, around: Surroundings, *, allow_writes: bool) -> Iterator[World]:
+    """Everything that checks may look at in one round; nothing is asked yet, and what is opened is closed at the end.
+
+    Without `allow_writes` nothing of it can write.
+    """
+    with ExitStack() as stack:
+        yield _world(job, deps, ports, around, stack, allow_writes=allow_writes)
+
+
+def _world(job: Job, deps: Deps, ports: Ports, around: Surroundings, stack: ExitStack, *, allow_writes: bool) -> World:
     heroku = deps.target.heroku
     facts = Facts(heroku.app, ports.platform, ports.backups, ports.provisioning, database=heroku.database)
-    bench = _Bench(job, deps, ports, around, facts, Once(limit=PROBE_TIMEOUT, provider="the application"))
+    bench = _Bench(job, deps, ports, around, facts, Once(limit=PROBE_TIMEOUT, provider="the application"), stack)
     target, ca_file = deps.target, job.place.ca_file
     return World(
         app=heroku.app,

@@ -68,6 +68,10 @@ class ApplicationWebsite:
             Call(what, sending.method, sending.path, writes=True, body=body, headers=headers, hide=(token,))
         )
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
     def _answer(self, call: Call) -> WebAnswer:
         started = time.monotonic()
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 from uscdr.assembly.job import Surroundings
@@ -33,14 +34,15 @@ class Rounds:
         self._bus = bus
         self.last: Round | None = None
 
-    def all(self, world: Callable[[], World]) -> Round:
+    def all(self, world: Callable[[], AbstractContextManager[World]]) -> Round:
         """Every round; returns the last one. Raises Interrupted when the operator stops it."""
         end = time.monotonic() + self._wanted.lasting
         number = 1
         while True:
             begun = time.monotonic()
             another = self._wanted.every > 0 and begun + self._wanted.every <= end
-            self.last = self._one(number, world(), another=another)
+            with world() as seen:
+                self.last = self._one(number, seen, another=another)
             if not another:
                 return self.last
             number += 1

@@ -47,6 +47,8 @@ def verify(job: Job, around: Surroundings, wanted: Verification) -> Verified:
             error = _complaint(last)
             if wanted.save_baseline and error is None:
                 save(around.state, _baseline(job, last))
+        except Interrupted:
+            error = Interrupted("Interrupted before all was looked at.", next_action="Look again: uscdr verify all")
         except UscdrError as raised:
             error = raised
         bus.emit(_last_line(rounds.last, error, wanted))
