@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore as Handle
 
 BLOCK = 8 << 20
-"""Bytes: what is asked for at once."""
-READS = 4
-"""Attempts of one block."""
+"""Bytes: what is asked for at once, and again when its connection breaks (the handle's own retries)."""
 
 
 class Blocks(io.RawIOBase):
@@ -48,13 +46,7 @@ class Blocks(io.RawIOBase):
 
     def _next(self) -> memoryview:
         end = min(self._asked + BLOCK, self._meta["size"])
-        for attempt in range(1, READS + 1):
-            try:
-                block = self._range(self._asked, end)
-                break
-            except StoreUnreachable:
-                if attempt == READS:
-                    raise
+        block = self._range(self._asked, end)
         self._asked = end
         return block
 

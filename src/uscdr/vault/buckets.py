@@ -100,13 +100,7 @@ def connect(scheme: str, bucket: str, prefix: str, env: Mapping[str, str]) -> Ha
     Raises BadInput naming the variables that are missing or of no use; their values are never repeated.
     """
     kind = _KINDS[scheme]
-    if not any(all(env.get(name) for name in names) for names in kind.one_of):
-        wanted = "; or ".join(" and ".join(names) for names in kind.one_of)
-        raise BadInput(
-            "There are no credentials for the bucket in the environment.",
-            why=f"Needed: {wanted}.",
-            next_action=kind.hint,
-        )
+    _need_credentials(kind, env)
     endpoint = next((env[name] for name in kind.endpoints if env.get(name)), None)
     config = dict(kind.defaults) | {name.lower(): env[name] for name in kind.reads if env.get(name)}
     if endpoint is not None:
@@ -136,6 +130,16 @@ def connect(scheme: str, bucket: str, prefix: str, env: Mapping[str, str]) -> Ha
             why=f"Given are {names}.",
             next_action=kind.hint,
         ) from None
+
+
+def _need_credentials(kind: _Kind, env: Mapping[str, str]) -> None:
+    if not any(all(env.get(name) for name in names) for names in kind.one_of):
+        wanted = "; or ".join(" and ".join(names) for names in kind.one_of)
+        raise BadInput(
+            "There are no credentials for the bucket in the environment.",
+            why=f"Needed: {wanted}.",
+            next_action=kind.hint,
+        )
 
 
 def _is_plain(endpoint: str | None) -> bool:

@@ -2,81 +2,20 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import BinaryIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pytest
+from clocked_store import Clocked
 
-from uscdr.errors import CheckFailed, LockHeld, MachineError, OutcomeUnknown
+from uscdr.errors import LockHeld, MachineError, OutcomeUnknown
 from uscdr.settings import Operator
 from uscdr.vault.lease import Lease, _take, hold, holder
 from uscdr.vault.leaserow import Row, Terms
-from uscdr.vault.store import Entry, NameTaken, StoreUnreachable
+from uscdr.vault.store import StoreUnreachable
 
 ADA, BOB, EVE = Operator("ada", "desk", 1), Operator("bob", "laptop", 2), Operator("eve", "phone", 3)
-EPOCH = datetime(2001, 1, 1, tzinfo=UTC)
-"""When the store's clock begins: nowhere near this machine's."""
-
-
-@dataclass
-class Clocked:
-    """A store in memory. `seconds` is its time; `before` is done before the next call of that name."""
-
-    objects: dict[str, tuple[bytes, float]] = field(default_factory=dict)
-    seconds: float = 0.0
-    before: dict[str, Callable[[], None]] = field(default_factory=dict)
-    down: bool = False
-    place: str = "s3://bucket"
-
-    def put_once(self, name: str, data: bytes) -> None:
-        self._called("put_once")
-        if name in self.objects:
-            raise NameTaken(f"{name} exists already")
-        self.objects[name] = (data, self.seconds)
-        self._called("after put_once")
-
-    def delete(self, name: str) -> None:
-        self._called("delete")
-        self.objects.pop(name, None)
-
-    def read(self, name: str) -> bytes:
-        self._called("read")
-        if name not in self.objects:
-            raise CheckFailed(f"{name} is missing")
-        return self.objects[name][0]
-
-    def listing(self, prefix: str) -> tuple[Entry, ...]:
-        self._called("listing")
-        return tuple(
-            Entry(name, len(data), EPOCH + timedelta(seconds=at))
-            for name, (data, at) in sorted(self.objects.items())
-            if name.startswith(f"{prefix}/")
-        )
-
-    def names(self, prefix: str) -> tuple[str, ...]:
-        return tuple(entry.name for entry in self.listing(prefix))
-
-    def _called(self, what: str) -> None:
-        if self.down:
-            raise StoreUnreachable("The store cannot be reached.")
-        self.before.pop(what, lambda: None)()
-
-    def create(self, name: str, file: Path) -> None:
-        self.put_once(name, file.read_bytes())
-
-    def open(self, name: str) -> BinaryIO:
-        return io.BytesIO(self.read(name))
-
-    def size(self, name: str) -> int | None:
-        return len(self.objects[name][0]) if name in self.objects else None
-
-    def staging(self) -> AbstractContextManager[Path]:
-        raise NotImplementedError
 
 
 @pytest.fixture
@@ -207,6 +146,20 @@ def test_a_take_over_does_not_take_from_who_was_faster(store: Clocked, clock: Cl
     store.before["put_once"] = lambda: inside.__enter__().check()
     with pytest.raises(LockHeld, match="bob"), hold(store, "kits", EVE, take_over=True, terms=clock.terms):
         pass
+    inside.__exit__(None, None, None)
+
+
+def test_patience_does_not_prolong_a_take_over(store: Clocked, clock: Clock) -> None:
+    with left_behind(store, ADA, clock):
+        pass
+    inside = hold(store, "kits", BOB, take_over=True, terms=clock.terms)
+    store.before["put_once"] = lambda: inside.__enter__().check()
+    with (
+        pytest.raises(LockHeld, match="bob"),
+        hold(store, "kits", EVE, take_over=True, terms=clock.terms, patience=10.0),
+    ):
+        pass
+    assert clock.now == 10.0
     inside.__exit__(None, None, None)
 
 
