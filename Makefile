@@ -14,10 +14,11 @@ $(STAMP): pyproject.toml constraints.txt
 drill: $(STAMP)          ## the main job: a database disaster on the sandbox, recovered and reported
 	$(BIN)/uscdr drill db
 
-drills: $(STAMP)         ## the other disasters: application, media, infrastructure
+drills: $(STAMP)         ## the other disasters: application, media, infrastructure, the backups themselves
 	$(BIN)/uscdr drill app
 	$(BIN)/uscdr drill media
 	$(BIN)/uscdr drill infra
+	$(BIN)/uscdr drill backups
 
 test: $(STAMP)           ## unit, golden and sandbox tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile

@@ -72,7 +72,7 @@ def refuse_beside_unfinished(state: Path, key: str) -> None:
         if journal is None or next(journal.events(), {}).get("request", {}).get("key") != key:
             continue
         summary = runs.summarize(journal)
-        if runs.only_looks(summary):
+        if not runs.touches_application(summary):
             continue
         if summary.state in runs.OVER:
             return

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from uscdr.assembly.backups import vault_place
 from uscdr.assembly.dns import dns_place
 from uscdr.assembly.escrow import open_kit
 from uscdr.assembly.job import Job, Surroundings
@@ -74,6 +75,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         loader=PostgresLoader(stop=around.stop.event, read_only=read_only),
         pages=other_pages(job, ports, media),
         work=work,
+        vault=vault_place(job, ports, around),
     )
 
 

@@ -16,6 +16,7 @@ KINDS = {
     "app": ("bad-release", "crashed-web", "failing-release-phase", "lost-config", "missing-migration"),
     "media": ("deleted", "overwritten", "half-backed-up"),
     "infra": ("app-gone", "addon-gone"),
+    "backups": ("stopped", "schedule-gone", "captures-fail"),
 }
 """Damage that a recovery can end; what only a provider can end is no drill."""
 Patients = Annotated[int, typer.Option(min=1, help="Synthetic patients.")]
@@ -78,6 +79,19 @@ def infra(
 ) -> None:
     """Everything at the platform is lost: a new application from a kit."""
     _drill(context, "infra", how, patients, report, as_json=as_json)
+
+
+@app.command()
+def backups(
+    context: typer.Context,
+    *,
+    how: Annotated[str, _how("backups")] = "stopped",
+    patients: Patients = 200,
+    report: Report = REPORTS,
+    as_json: AsJson = False,
+) -> None:
+    """The schedule is gone and the last backup failed: schedule, capture, copy, prove."""
+    _drill(context, "backups", how, patients, report, as_json=as_json)
 
 
 def _drill(context: typer.Context, scenario: str, how: str, patients: int, report: Path, *, as_json: bool) -> None:

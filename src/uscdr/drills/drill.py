@@ -7,6 +7,7 @@ from typing import Any
 
 from uscdr.drills.account import Drill, drill_summary
 from uscdr.drills.application import ApplicationDisaster
+from uscdr.drills.backups import BackupsDisaster
 from uscdr.drills.beyond import beyond, of, planned_calls
 from uscdr.drills.database import DatabaseDisaster
 from uscdr.drills.disaster import Aftermath, Disaster
@@ -29,6 +30,7 @@ DISASTERS: dict[str, type[Disaster]] = {
     "app": ApplicationDisaster,
     "media": MediaDisaster,
     "infra": InfrastructureDisaster,
+    "backups": BackupsDisaster,
 }
 
 

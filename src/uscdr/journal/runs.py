@@ -107,12 +107,17 @@ def only_looks(summary: RunSummary) -> bool:
     return checklists.only_looks(summary.scenario)
 
 
+def touches_application(summary: RunSummary) -> bool:
+    """Whether the run may leave the application half done: not one that only looked, or that made backups."""
+    return not only_looks(summary) and summary.scenario != "backups"
+
+
 def _newest_resumable(state: Path) -> Path:
     """Not one that was followed by a finished run on its target, nor one that ended before it changed anything."""
     recovered: set[str] = set()
     for path in reversed(list(journals(state))):
         summary = _summary_of(path)
-        if summary.state == "done" and not only_looks(summary):
+        if summary.state == "done" and touches_application(summary):
             recovered.add(summary.target)
         elif resumable(summary) and summary.target not in recovered and (summary.wrote or not _ended(summary)):
             return path

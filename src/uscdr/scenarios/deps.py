@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +13,9 @@ from pydantic import SecretStr
 from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput, NotFound
 from uscdr.models.dns import RecordSet
-from uscdr.models.heroku import App, Attachment
+from uscdr.models.heroku import App, Attachment, SignedUrl
 from uscdr.models.media import MediaAccount
-from uscdr.providers.ports.database import Database, Loader
+from uscdr.providers.ports.database import Database, Loader, Scratch
 from uscdr.providers.ports.dns import Verifier, Zone
 from uscdr.providers.ports.media import Media
 from uscdr.providers.ports.platform import Backups, Platform
@@ -27,7 +28,11 @@ from uscdr.scenarios.media.book import Book
 from uscdr.scenarios.media.files import MediaFiles
 from uscdr.scenarios.model import Config
 from uscdr.scenarios.model_targets import Target
+from uscdr.vault.backups.opening import Keys
+from uscdr.vault.backups.proving import Decode
+from uscdr.vault.backups.pulling import Keyring, Stream
 from uscdr.vault.reader import KitReader
+from uscdr.vault.store import Store
 
 AskPerson = Callable[[str], str]
 
@@ -57,6 +62,12 @@ class Request:
     """media: files replaced from this moment on (ISO 8601) are damaged, if nothing else tells."""
     accept_replaced: bool = False
     """media: files that were replaced, and nothing tells whether rightly, are accepted as they are."""
+    to: str | None = None
+    """backups: where copies are kept; default: as configured."""
+    recipients: tuple[str, ...] = ()
+    """backups: public keys of those who shall be able to open copies; default: as configured."""
+    evict: bool = False
+    """backups: capture even if the platform then drops the newest proven backup."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,25 @@ class DnsPlace:
 
 
 @dataclass(frozen=True)
+class VaultPlace:
+    """Where copies of backups are kept off the platform, and what a pull and a proof work with."""
+
+    target: str
+    """The target's name, as copies and cron lines have it."""
+    to: str | None
+    """The place as it was asked for; None for the configured one."""
+    store: Callable[[], Store]
+    """Raises BadInput and MachineError. In a dry run it refuses writes."""
+    keyring: Callable[[], Keyring | None]
+    """Who shall be able to open copies; None when nobody is named. Raises BadInput for what is no public key."""
+    reading: Callable[[], Keys]
+    """What is at hand to open copies."""
+    download: Callable[[SignedUrl], AbstractContextManager[Stream]]
+    decode: Decode
+    scratch: Scratch
+
+
+@dataclass(frozen=True)
 class Deps:
     """The world as steps see it."""
 
@@ -141,6 +171,8 @@ class Deps:
     """Status pages of the other providers, by name; for advice only."""
     work: Path
     """A private directory, gone when the process ends."""
+    vault: VaultPlace | None = None
+    """Where copies of backups are kept."""
 
     @property
     def app(self) -> str:

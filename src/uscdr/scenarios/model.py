@@ -119,7 +119,7 @@ class Scenario(Fact):
     follow_up: tuple[str, ...] = ()
 
 
-SCENARIOS = ("db", "app", "media", "infra", "dns")
+SCENARIOS = ("db", "app", "media", "infra", "dns", "backups")
 """The scenarios that a command runs: any other name would be a plan that nobody can start."""
 
 

@@ -1,0 +1,106 @@
+"""Every backup, as platform and vault have them now. A vault that cannot be read is a finding, not an error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uscdr.errors import CheckFailed, MachineError
+from uscdr.models.heroku import Attachment, Schedule, Transfer, TransferState
+from uscdr.scenarios.deps import Deps, VaultPlace
+from uscdr.vault.backups import catalog
+from uscdr.vault.backups.catalog import Entry, Shelf
+from uscdr.vault.backups.proofs import Proofs
+from uscdr.vault.store import Store
+
+
+@dataclass(frozen=True)
+class Vault:
+    """A store that was read: its copies and proofs."""
+
+    store: Store
+    shelf: Shelf
+    proofs: Proofs
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """One look. `entries` are oldest first; `vault` is None when it could not be read, and `why` says the reason."""
+
+    attachment: Attachment
+    transfers: tuple[Transfer, ...]
+    schedules: tuple[Schedule, ...]
+    place: str
+    vault: Vault | None
+    why: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def owner(self) -> str:
+        """The application that the platform lists the backups under."""
+        return self.attachment.owner_app_name
+
+    @property
+    def running(self) -> str:
+        """The name of a transfer that is under way; empty when there is none."""
+        return next((one.name for one in self.transfers if not one.ended), "")
+
+    @property
+    def failed(self) -> tuple[Transfer, ...]:
+        """Backups that ended without success after the newest good one, oldest first."""
+        backups = [one for one in self.transfers if one.is_backup and one.ended]
+        good = max((one.num for one in backups if one.state is TransferState.COMPLETED), default=0)
+        return tuple(one for one in backups if one.num > good)
+
+    @property
+    def newest(self) -> Entry | None:
+        """The newest backup that could be restored from now."""
+        return next((one for one in reversed(self.entries) if one.where != "nowhere"), None)
+
+    @property
+    def proven(self) -> tuple[Entry, ...]:
+        """Backups that a restore has shown to be good, oldest first."""
+        return tuple(one for one in self.entries if one.proven)
+
+
+def vault_of(deps: Deps) -> VaultPlace:
+    """The place of copies. Raises MachineError when these parts were put together without one."""
+    if deps.vault is None:
+        raise MachineError("No place for copies of backups is known.", next_action="Name one: --to PLACE")
+    return deps.vault
+
+
+def take(deps: Deps) -> Inventory:
+    """Look at platform and vault. Raises ProviderError, BadInput for a place that can be none."""
+    deps.describe_app()
+    attachment = deps.attachment()
+    transfers = deps.backups.transfers(attachment.owner_app_name)
+    store = vault_of(deps).store()
+    vault, why = _read(store)
+    return Inventory(
+        attachment=attachment,
+        transfers=transfers,
+        schedules=deps.backups.schedules(attachment.addon_id),
+        place=store.place,
+        vault=vault,
+        why=why,
+        entries=_entries(deps, transfers, vault),
+    )
+
+
+def _read(store: Store) -> tuple[Vault | None, str]:
+    try:
+        return Vault(store, catalog.shelf(store), Proofs(store)), ""
+    except (MachineError, CheckFailed) as error:
+        return None, f"{error.message} {error.why}".strip()
+
+
+def _entries(deps: Deps, transfers: tuple[Transfer, ...], vault: Vault | None) -> tuple[Entry, ...]:
+    damaged = deps.memory.damaged
+    if vault is None:
+        return tuple(Entry(one, damaged_state=one.id in damaged) for one in transfers if one.is_backup)
+    return catalog.entries(transfers, vault.shelf.copies, vault.proofs, deps.app, damaged)
+
+
+def entry_of(known: Inventory, transfer_id: str) -> Entry | None:
+    """The backup with this id at the platform."""
+    return next((one for one in known.entries if one.transfer_id == transfer_id), None)

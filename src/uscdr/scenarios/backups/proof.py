@@ -1,0 +1,91 @@
+"""The proof of one backup: its copy when its key is at hand, else the platform's bytes, compared with the copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from uscdr.engine.step import Tell
+from uscdr.errors import CheckFailed
+from uscdr.providers.ports.progress import Progress
+from uscdr.scenarios.backups.inventory import vault_of
+from uscdr.scenarios.backups.questions import questions
+from uscdr.scenarios.deps import Deps
+from uscdr.settings import private_directory
+from uscdr.vault.backups import proving
+from uscdr.vault.backups.catalog import Entry
+from uscdr.vault.backups.manifest import CopyCard
+from uscdr.vault.backups.opening import check_intact, opened
+from uscdr.vault.backups.proofs import ProofDocument, keep
+from uscdr.vault.backups.proving import Subject
+
+
+def prove_and_keep(deps: Deps, owner: str, entry: Entry, tell: Tell) -> ProofDocument:
+    """Restore it on this machine and keep what that showed, good or bad, in the vault.
+
+    Raises CheckFailed when a copy is damaged or not of the platform's bytes; ProviderError, MachineError, Interrupted.
+    """
+    vault = vault_of(deps)
+    with _dump(deps, owner, entry, tell) as (path, subject):
+        progress = _progress(deps, tell, f"restoring {entry.name} on this machine")
+        made = proving.prove(subject, path, questions(deps), vault.decode, vault.scratch, progress)
+    keep(vault.store(), made)
+    return made
+
+
+@contextmanager
+def _dump(deps: Deps, owner: str, entry: Entry, tell: Tell) -> Iterator[tuple[Path, Subject]]:
+    """The plain dump as a private file that is gone afterwards, and what it is."""
+    vault, place = vault_of(deps), private_directory(deps.work / "proof")
+    keys = vault.reading()
+    card = next((one for one in entry.copies if keys.may_open(one)), None)
+    if card is not None:
+        tell.progress(f"opening the copy {card.id}")
+        with opened(vault.store(), card, keys, place, lambda _: deps.stop.check()) as path:
+            yield path, _subject(deps, entry, (card.dump.plain_sha256, card.dump.plain_size), card, from_copy=True)
+        return
+    path = place / f"{entry.name}.dump"
+    try:
+        yield path, _fetched(deps, owner, entry, path, tell)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _fetched(deps: Deps, owner: str, entry: Entry, path: Path, tell: Tell) -> Subject:
+    if entry.transfer is None or not entry.on_platform:
+        raise CheckFailed(
+            f"{entry.name} is not at the platform any more, and its copy cannot be opened here.",
+            next_action="Give the private key: --identity FILE, or $USCDR_AGE_IDENTITY",
+        )
+    card = next(iter(entry.copies), None)
+    if card is not None:
+        tell.progress(f"checking the copy {card.id} as it stands")
+        check_intact(vault_of(deps).store(), card)
+    link = deps.backups.public_url(owner, entry.transfer.num)
+    got = deps.backups.download(link, path, _progress(deps, tell, f"downloading {entry.name}"))
+    if card is not None and got.sha256 != card.dump.plain_sha256:
+        raise CheckFailed(
+            f"The platform's bytes of {entry.name} are not those that were copied as {card.id}.",
+            next_action=f"Prove the copy itself: uscdr backup prove {card.id} --identity FILE",
+        )
+    return _subject(deps, entry, (got.sha256, got.size), card, from_copy=False)
+
+
+def _subject(
+    deps: Deps, entry: Entry, dump: tuple[str, int], card: CopyCard | None, *, from_copy: bool
+) -> Subject:  # fmt: skip
+    sha256, size = dump
+    return Subject(
+        sha256=sha256, size=size, app=deps.app, backup=entry.name, transfer_id=entry.transfer_id,
+        taken_at=entry.taken_at, source="vault" if from_copy else "platform", copy_id=card.id if card else "",
+        copy_opened=from_copy,
+    )  # fmt: skip
+
+
+def _progress(deps: Deps, tell: Tell, what: str) -> Progress:
+    def report(done: int, total: int | None) -> None:
+        deps.stop.check()
+        tell.progress(what, float(done), float(total) if total else None, "B")
+
+    return report

@@ -1,0 +1,126 @@
+"""What the steps of `recover backups` find out and do. Names, times, counts and digests; no value of a row."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from uscdr.models.base import Fact
+from uscdr.scenarios.results import BackupLine, Captured
+from uscdr.vault.backups.proofs import CanaryVerdict
+from uscdr.vault.backups.rpo import Standing
+
+
+class FailedBackup(Fact):
+    """A backup that ended without success, and the platform's last words on it."""
+
+    name: str
+    at: datetime
+    why: str
+
+
+class BackupSystemSeen(Fact):
+    """The backup system as it stands: the platform's backups and schedules, the vault, and the objective."""
+
+    app: str
+    addon: str
+    backups: tuple[BackupLine, ...]
+    schedules: tuple[str, ...]
+    failed: tuple[FailedBackup, ...]
+    """After the newest good one."""
+    newest: str
+    """The newest backup to restore from, on the platform or off it; empty when there is none."""
+    newest_age: float | None
+    """Seconds since it began."""
+    running: str
+    """A transfer under way."""
+    place: str
+    vault_why: str = ""
+    """Why the vault cannot be read; empty when it can."""
+    copies: int = 0
+    damaged: tuple[str, ...] = ()
+    """What is wrong with copies, in words."""
+    proven: str = ""
+    """The newest backup that a restore has shown to be good."""
+    readers: str = ""
+    """Who shall be able to open copies; empty when nobody is named."""
+    drops: str = ""
+    """The manual backup that the platform drops for the next one."""
+    refused: str = ""
+    """Why that one must not be dropped."""
+    standing: Standing
+    cron: str
+
+
+class ReplacedCommand(Fact):
+    """A command of the runbook that is not run, why, and the step that does instead what it was meant to do."""
+
+    command: str
+    why: str
+    step: str
+
+
+class CommandsReplaced(Fact):
+    """All of them, in the runbook's order."""
+
+    commands: tuple[ReplacedCommand, ...]
+
+
+class BackupsDecided(Fact):
+    """What was approved."""
+
+    app: str
+    schedule: str
+    """The schedule that is created; empty when one is there."""
+    drops: str
+    place: str
+    """Where the new backup is copied to; empty when it is not copied."""
+
+
+class BackupsScheduled(Fact):
+    """The platform's schedules in words, and whether this run created one."""
+
+    schedules: tuple[str, ...]
+    created: bool
+
+
+class TrialCapture(Captured):
+    """The backup that shows that backups can be made."""
+
+
+class CopyMade(Fact):
+    """The copy off the platform; `fetched` is False when it was there. Sizes are bytes of the plain dump."""
+
+    copy_id: str
+    backup: str
+    place: str
+    bytes: int
+    sha256: str
+    fetched: bool
+
+
+class CopyProven(Fact):
+    """What the restore showed."""
+
+    backup: str
+    grade: str
+    sound: bool
+    why: str
+    sha256: str
+    source: str
+    copy_id: str
+    copy_opened: bool
+    tables: int
+    rows: int
+    invariants: int
+    invariants_held: int
+    canary: CanaryVerdict
+    seconds: float
+
+
+class BackupsVerdict(Fact):
+    """The backup system after the recovery."""
+
+    standing: Standing
+    parts: int
+    """Of the objective, all of them met."""
+    cron: str

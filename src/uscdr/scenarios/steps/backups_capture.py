@@ -1,0 +1,49 @@
+"""A new backup at the platform: whether backups can be made at all shows only when one is."""
+
+from __future__ import annotations
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.scenarios.backups.eviction import dropped
+from uscdr.scenarios.backups.inventory import take
+from uscdr.scenarios.results_backups import BackupsDecided, TrialCapture
+from uscdr.scenarios.steps.capture import Capture, CaptureSeen
+from uscdr.scenarios.steps.transfers import newest_number
+
+
+class CaptureTrial(Capture[TrialCapture]):
+    """Sent, found and followed like every other capture."""
+
+    result = TrialCapture
+    kind = TrialCapture
+
+    def probe(self, view: View, tell: Tell) -> CaptureSeen:
+        """What would be dropped for it, and whether that may be."""
+        known = take(self._deps)
+        goes = dropped(self._deps, known)
+        return CaptureSeen(
+            addon_id=known.attachment.addon_id,
+            owner_app=known.owner,
+            newest_transfer=newest_number(known.transfers),
+            reachable=not goes.refused,
+            why=goes.refused or goes.remark,
+            pushes_out=goes.name,
+            running=known.running,
+        )
+
+    def plan(self, seen: CaptureSeen, view: View) -> Action:
+        """Blocked when another backup would go than was approved, or one that must not."""
+        if seen.running:
+            return Action("blocked", f"Transfer {seen.running} is still running; wait for its end.")
+        if not seen.reachable:
+            return Action("blocked", f"No backup is captured: {seen.why}.")
+        approved = view.get(BackupsDecided)
+        if approved is not None and approved.drops != seen.pushes_out:
+            now, then = seen.pushes_out or "none", approved.drops or "none"
+            return Action("blocked", f"The platform would drop {now} for the new backup; approved was {then}.")
+        return self._change(seen, "a new backup is captured, to see that it can be")
+
+    def apply(self, seen: CaptureSeen, view: View, tell: Tell) -> TrialCapture:
+        """As every capture; what goes for it is said once more."""
+        if seen.pushes_out:
+            tell.warn(f"{seen.pushes_out} is dropped for the new backup: {seen.why}.")
+        return super().apply(seen, view, tell)

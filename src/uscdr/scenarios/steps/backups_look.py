@@ -1,0 +1,112 @@
+"""The backup system as it stands: what the platform has and failed at, what the vault has, and the objective."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.errors import ProviderError
+from uscdr.models.events import Call
+from uscdr.models.heroku import Transfer
+from uscdr.scenarios.backups.eviction import dropped
+from uscdr.scenarios.backups.inventory import Inventory, take, vault_of
+from uscdr.scenarios.backups.standing import cron_for, in_words, objectives, stand
+from uscdr.scenarios.deps import now
+from uscdr.scenarios.results_backups import BackupSystemSeen, FailedBackup
+from uscdr.scenarios.steps.assess import backup_line
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import age, plural, reads
+from uscdr.vault.backups.pulling import Keyring
+from uscdr.vault.backups.rpo import words
+
+FRESH = 10.0
+MOST_FAILED, LAST_LINES = 3, 2
+
+
+class BackupSystemLook(DepsStep[BackupSystemSeen, BackupSystemSeen]):
+    """Reads only; a vault that cannot be read is a finding, names that can be no place or key end the run here."""
+
+    result = BackupSystemSeen
+    fresh_for = FRESH
+
+    def probe(self, view: View, tell: Tell) -> BackupSystemSeen:
+        """Platform, vault, and the arithmetic."""
+        known, at = take(self._deps), now()
+        goes, keys = dropped(self._deps, known), vault_of(self._deps).keyring()
+        newest, proven = known.newest, known.proven
+        return BackupSystemSeen(
+            app=self._deps.app,
+            addon=known.attachment.addon_name,
+            backups=tuple(backup_line(one) for one in known.transfers if one.is_backup),
+            schedules=tuple(map(words, known.schedules)),
+            failed=tuple(self._failed(known, one) for one in known.failed[-MOST_FAILED:]),
+            newest=newest.name if newest else "",
+            newest_age=max(0.0, (at - newest.taken_at).total_seconds()) if newest else None,
+            running=known.running,
+            place=known.place,
+            vault_why=known.why,
+            copies=sum(bool(one.copies) for one in known.entries),
+            damaged=known.vault.shelf.damaged if known.vault else (),
+            proven=proven[-1].name if proven else "",
+            readers=_readers(keys) if keys else "",
+            drops=goes.name,
+            refused=goes.refused,
+            standing=stand(self._deps, known, at),
+            cron=cron_for(self._deps),
+        )
+
+    def _failed(self, known: Inventory, one: Transfer) -> FailedBackup:
+        lines = one.logs
+        if not lines:
+            try:
+                lines = self._deps.backups.transfer(known.owner, one.id).logs
+            except ProviderError as error:
+                lines = (f"its log could not be read: {error.message}",)
+        return FailedBackup(name=one.name, at=one.finished_at or one.created_at, why=_last_words(lines))
+
+    def plan(self, seen: BackupSystemSeen, view: View) -> Action:
+        """Say what is wrong."""
+        app = self._deps.app
+        calls = (
+            reads("GET", f"/client/v11/apps/{app}/transfers"),
+            reads("GET", "/client/v11/databases/…/transfer-schedules"),
+            Call(provider="vault", request=f"list {seen.place}", writes=False),
+        )
+        manual = (f"heroku pg:backups --app {app}", f"heroku pg:backups:schedules --app {app}")
+        return Action("read", "; ".join(_findings(seen)), calls, manual)
+
+
+def _last_words(lines: tuple[str, ...]) -> str:
+    """A server may quote a patient's value in its log: what follows a quotation mark or DETAIL is left out."""
+    safe = [line.partition('"')[0].partition("DETAIL")[0].strip() for line in lines[-LAST_LINES:]]
+    return " | ".join(filter(None, safe)) or "the platform says nothing of it"
+
+
+def _readers(keys: Keyring) -> str:
+    parts = [plural(len(keys.recipients), "public key")] if keys.recipients else []
+    return " and ".join([*parts, *(["a passphrase"] if keys.passphrase is not None else [])])
+
+
+def _findings(seen: BackupSystemSeen) -> Iterator[str]:
+    yield _newest(seen)
+    for one in seen.failed:
+        yield f"{one.name} FAILED: {one.why}"
+    if seen.running:
+        yield f"{seen.running} is under way"
+    yield f"schedule: {', '.join(seen.schedules) or 'NONE'}"
+    yield _vault(seen)
+    yield in_words(seen.standing, objectives(seen.standing, seen.cron))
+
+
+def _newest(seen: BackupSystemSeen) -> str:
+    if seen.newest_age is None:
+        return "there is NO backup to restore from"
+    return f"newest backup: {seen.newest}, {age(seen.newest_age)} old"
+
+
+def _vault(seen: BackupSystemSeen) -> str:
+    if seen.vault_why:
+        return f"the vault {seen.place} CANNOT BE READ: {seen.vault_why}"
+    damaged = f", DAMAGED: {' '.join(seen.damaged)}" if seen.damaged else ""
+    proven = f"the newest proven backup is {seen.proven}" if seen.proven else "no backup is proven"
+    return f"copies of {plural(seen.copies, 'backup')} in {seen.place}{damaged}; {proven}"

@@ -1,0 +1,143 @@
+"""The new backup, proven by a real restore: grade, invariants, and the application's key on its encrypted columns."""
+
+from __future__ import annotations
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.errors import CheckFailed
+from uscdr.models.base import Fact
+from uscdr.models.events import Call
+from uscdr.scenarios.backups.inventory import Inventory, entry_of, take, vault_of
+from uscdr.scenarios.backups.proof import prove_and_keep
+from uscdr.scenarios.deps import now
+from uscdr.scenarios.results_backups import CopyProven, TrialCapture
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import age, plural, reads
+from uscdr.vault.backups.catalog import Entry
+from uscdr.vault.backups.proofs import ProofDocument, Proofs, demands_digest
+
+
+class ProveSeen(Fact):
+    """The backup under proof, and the sound proof of its bytes that there is, if any."""
+
+    transfer_id: str
+    name: str
+    place: str
+    earlier: ProofDocument | None
+
+
+class ProveTrial(DepsStep[ProveSeen, CopyProven]):
+    """What it showed is kept in the vault, good or bad. A bad one ends the run and names the older proven copy."""
+
+    result = CopyProven
+
+    def ready(self, view: View) -> str | None:
+        """After the capture; a copy, when there is one, was made by then."""
+        return None if view.get(TrialCapture) else "the new backup is restored on this machine and asked what must hold"
+
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", waiting_for, self._calls(vault_of(self._deps).store().place), self._manual("$BACKUP"))
+
+    def probe(self, view: View, tell: Tell) -> ProveSeen:
+        """Was it proven, by an earlier process of this run or by somebody else?"""
+        made, known = view.need(TrialCapture), take(self._deps)
+        entry = entry_of(known, made.id)
+        earlier = entry.proof if entry is not None else None
+        good = earlier is not None and earlier.sound and earlier.demands == demands_digest(self._deps.config.invariants)
+        return ProveSeen(transfer_id=made.id, name=made.name, place=known.place, earlier=earlier if good else None)
+
+    def plan(self, seen: ProveSeen, view: View) -> Action:
+        """A sound proof of the same bytes is not made twice; one that was bad is."""
+        if seen.earlier is not None:
+            return Action("noop", f"{seen.name} is proven already: {seen.earlier.grade}")
+        words = f"{seen.name} is restored on this machine and asked what must hold; the proof is kept in {seen.place}"
+        return Action("change", words, self._calls(seen.place), self._manual(seen.name))
+
+    def apply(self, seen: ProveSeen, view: View, tell: Tell) -> CopyProven:
+        """Restore, ask, keep."""
+        known = take(self._deps)
+        entry = entry_of(known, seen.transfer_id)
+        if entry is None:
+            raise self._failed(known, seen.name, "Neither the platform nor the vault has it any more.")
+        try:
+            return _proven(prove_and_keep(self._deps, known.owner, entry, tell))
+        except CheckFailed as error:
+            raise self._failed(known, seen.name, f"{error.message} {error.why}".strip()) from error
+
+    def unchanged(self, seen: ProveSeen, view: View) -> CopyProven:
+        """The proof that there is."""
+        if seen.earlier is None:
+            raise CheckFailed(f"{seen.name} is not proven.", next_action="uscdr runs resume")
+        return _proven(seen.earlier)
+
+    def confirm_effect(self, result: CopyProven, view: View, tell: Tell) -> str:
+        """Read it back from the vault; then it counts, whichever way it went."""
+        kept = Proofs(vault_of(self._deps).store()).of(result.sha256)
+        if kept is None:
+            raise CheckFailed(
+                f"The proof of {result.backup} was made, and is not found in the vault.",
+                next_action="Look at that place; then: uscdr runs resume",
+            )
+        tell.check("the new backup restores", "pass" if result.sound else "fail", f"{result.grade}; {_content(result)}")
+        tell.check("the application's key fits", result.canary.verdict, _key(result))
+        if not result.sound:
+            raise self._failed(take(self._deps), result.backup, f"{result.grade}: {result.why}")
+        return f"{result.backup}: {result.grade}; {_content(result)}; from {_source(result)}"
+
+    def _failed(self, known: Inventory, name: str, why: str) -> CheckFailed:
+        return CheckFailed(f"{name} is NOT proven.", why=why, next_action=_older(known, name))
+
+    def _calls(self, place: str) -> tuple[Call, ...]:
+        return (
+            reads("POST", f"/client/v11/apps/{self._deps.app}/transfers/…/actions/public-url"),
+            reads("GET", "the signed link"),
+            reads("GET", f"/apps/{self._deps.app}/config-vars"),
+            Call(provider="vault", request=f"create proofs/… in {place}", writes=True),
+        )
+
+    def _manual(self, name: str) -> tuple[str, ...]:
+        return (
+            f"heroku pg:backups:download {name} --app {self._deps.app} --output proof.dump",
+            "createdb proof && pg_restore --no-owner --no-acl -d proof proof.dump",
+        )
+
+
+def _older(known: Inventory, name: str) -> str:
+    """What to rely on meanwhile, and where to look."""
+    look = "The data themselves may be damaged: uscdr verify db. Then begin anew: uscdr recover backups --new"
+    older = [one for one in known.proven if one.name != name]
+    if not older:
+        return f"There is NO older proven backup: keep every one there is. {look}"
+    return f"Rely on {_named(older[-1])} meanwhile. {look}"
+
+
+def _named(entry: Entry) -> str:
+    old = age(max(0.0, (now() - entry.taken_at).total_seconds()))
+    where = f"copy {entry.copies[0].id}" if entry.copies else "on the platform only"
+    return f"{entry.name}, the newest proven backup, {old} old ({where})"
+
+
+def _proven(proof: ProofDocument) -> CopyProven:
+    held = [one.holds is True for one in proof.invariants]
+    return CopyProven(
+        backup=proof.backup, grade=proof.grade.value, sound=proof.sound, why=proof.why, sha256=proof.sha256,
+        source=proof.source, copy_id=proof.copy_id, copy_opened=proof.copy_opened, tables=proof.tables,
+        rows=proof.rows, invariants=len(held), invariants_held=sum(held), canary=proof.canary, seconds=proof.seconds,
+    )  # fmt: skip
+
+
+def _content(result: CopyProven) -> str:
+    found = f"{plural(result.tables, 'table')}, {plural(result.rows, 'row')}"
+    return f"{found}, {result.invariants_held} of {plural(result.invariants, 'invariant')} hold"
+
+
+def _key(result: CopyProven) -> str:
+    canary = result.canary
+    read = f"{canary.matching} of {plural(canary.sampled, 'sampled value')} read as they should"
+    return read if canary.verdict == "pass" else canary.why or read
+
+
+def _source(result: CopyProven) -> str:
+    if result.copy_opened:
+        return f"the copy {result.copy_id} itself"
+    return "the platform" + (f", of whose bytes the copy {result.copy_id} was made" if result.copy_id else "")

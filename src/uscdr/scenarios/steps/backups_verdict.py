@@ -1,0 +1,69 @@
+"""The end: whether the backup system is what was promised, part by part, and what to do about what is not."""
+
+from __future__ import annotations
+
+from uscdr.engine.step import Action, Tell, View
+from uscdr.errors import CheckFailed
+from uscdr.models.events import Call
+from uscdr.scenarios.backups.inventory import take, vault_of
+from uscdr.scenarios.backups.standing import Objective, cron_for, objectives, platform_alone, stand
+from uscdr.scenarios.deps import now
+from uscdr.scenarios.results_backups import BackupsVerdict, CopyMade, CopyProven
+from uscdr.scenarios.steps.backups_pull import HOW_TO_NAME
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import age, reads
+
+
+class BackupsJudged(DepsStep[BackupsVerdict, BackupsVerdict]):
+    """A fresh look, and the arithmetic of `uscdr backup status`. What is missed ends the run with exit 1."""
+
+    result = BackupsVerdict
+
+    def ready(self, view: View) -> str | None:
+        """After the proof."""
+        return None if view.get(CopyProven) else "the objective is reckoned anew when the new backup is proven"
+
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", waiting_for, self._calls())
+
+    def probe(self, view: View, tell: Tell) -> BackupsVerdict:
+        """Look at all of it again. Raises CheckFailed naming each part that is missed."""
+        known, cron = take(self._deps), cron_for(self._deps)
+        standing = stand(self._deps, known, now())
+        parts = objectives(standing, cron)
+        for one in parts:
+            tell.check(one.name, one.verdict, one.evidence)
+        missed = [one for one in parts if one.verdict != "pass"]
+        if missed or not standing.met:
+            raise self._missed(missed, view)
+        if not platform_alone(standing):
+            tell.warn(
+                f"Met by what was captured today. The platform alone makes daily backups: without `crontab -e` it is "
+                f"missed again in {age(standing.objective)}: {cron}"
+            )
+        return BackupsVerdict(standing=standing, parts=len(parts), cron=cron)
+
+    def _missed(self, missed: list[Objective], view: View) -> CheckFailed:
+        limit = age(self._deps.config.objectives.rpo)
+        mends = list(dict.fromkeys(one.mend for one in missed if one.mend))
+        if view.get(CopyMade) is None and vault_of(self._deps).keyring() is None:
+            mends.insert(0, f"Name who can open copies: {HOW_TO_NAME}")
+        return CheckFailed(
+            f"Backups can be made and restored, but the RPO of {limit} is missed: "
+            + "; ".join(f"{one.name}: {one.evidence}" for one in missed),
+            next_action=f"{'. '.join(mends)}. Then judge again: uscdr runs resume",
+        )
+
+    def plan(self, seen: BackupsVerdict, view: View) -> Action:
+        """What holds."""
+        proven = view.need(CopyProven)
+        words = f"the backup system is operational: {proven.backup} restores ({proven.grade}), RPO met"
+        return Action("read", words, self._calls(), (f"heroku pg:backups --app {self._deps.app}",))
+
+    def _calls(self) -> tuple[Call, ...]:
+        return (
+            reads("GET", f"/client/v11/apps/{self._deps.app}/transfers"),
+            reads("GET", "/client/v11/databases/…/transfer-schedules"),
+            Call(provider="vault", request=f"list {vault_of(self._deps).store().place}", writes=False),
+        )
