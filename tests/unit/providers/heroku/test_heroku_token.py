@@ -82,9 +82,10 @@ def _gone(pid: int) -> bool:
     while time.monotonic() < end:
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except (ProcessLookupError, FileNotFoundError):
             return True
-        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+        if stat.rpartition(")")[2].split()[0] == "Z":
             return True
     return False
 
