@@ -1,4 +1,4 @@
-"""What earlier runs on this machine recorded of a target."""
+"""What earlier runs recorded of a target: this machine's, and those of the team that it has copies of."""
 
 from __future__ import annotations
 
@@ -77,8 +77,9 @@ def refuse_beside_unfinished(state: Path, key: str) -> None:
         if summary.state in runs.OVER:
             return
         if summary.wrote and runs.resumable(summary):
+            how = f"{summary.run} --take-over (of {summary.user})" if runs.is_copy(path) else ""
             raise Declined(
                 f"Run {summary.run} on this target changed something and is not finished ({summary.state}).",
                 why=f"It was at step “{summary.step}”; it remembers what runs normally and what was restored.",
-                next_action="Go on with it: uscdr runs resume. To leave it and begin anew: --new",
+                next_action=f"Go on with it: {f'uscdr runs resume {how}'.strip()}. To leave it and begin anew: --new",
             )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from uscdr import __version__
 from uscdr.assembly.deps import dependencies
@@ -18,10 +17,10 @@ from uscdr.engine.conduct import Charter, Conductor, Ending
 from uscdr.engine.gate import Gate
 from uscdr.engine.history import History, fold
 from uscdr.errors import BadInput, CredentialsRefused, Interrupted, NotFound, ProviderError
-from uscdr.events import Bus
-from uscdr.journal import lock
+from uscdr.events import Bus, Ledger, Redactor
+from uscdr.journal import lock, runs
 from uscdr.journal import writer as journals
-from uscdr.journal.reader import Journal
+from uscdr.journal.reader import Journal, read
 from uscdr.models.events import Note, Stamped
 from uscdr.recall import refuse_beside_unfinished
 from uscdr.scenarios.build import bind
@@ -29,6 +28,8 @@ from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.model import Scenario
 from uscdr.scenarios.objectives import missed
 from uscdr.settings import operator, private_directory
+from uscdr.team.claim import Wish
+from uscdr.team.team import Team, takeover
 
 
 def sweep(state: Path) -> None:
@@ -80,31 +81,78 @@ def charter(job: Job, around: Surroundings) -> Charter:
     )
 
 
-def begin(job: Job, around: Surroundings) -> Ending:
-    """A new run: lock (not for a dry run), journal, conduct."""
+def begin(job: Job, around: Surroundings, team: Team | None = None) -> Ending:
+    """A new run: lock and lease (not for a dry run), journal, conduct."""
     scenario_of(job)  # before anything is made
     with ExitStack() as stack:
-        if not job.dry_run:
-            stack.enter_context(_lock(job, around))
-            if not job.request.anew:
-                refuse_beside_unfinished(around.state, job.place.key)
-        ledger = stack.enter_context(_closing(journals.create(around.state / "runs" / job.run)))
+        if job.dry_run:
+            return _conduct(job, around, stack.enter_context(_new_journal(job, around)), History())
+        stack.enter_context(_lock(job, around))
+        claim = stack.enter_context(team.claim(around.state, _wish(job, around))) if team else None
+        if team is not None:
+            team.settle(around.state)
+        if not job.request.anew:
+            refuse_beside_unfinished(around.state, job.place.key)
+        own = stack.enter_context(_new_journal(job, around))
+        ledger = stack.enter_context(team.ledger(own, claim, job.run)) if team and claim else own
         return _conduct(job, around, ledger, History())
 
 
-def resume(job: Job, around: Surroundings, path: Path) -> Ending:
-    """Take a run up again where its journal ends."""
+def resume(
+    job: Job, around: Surroundings, path: Path, team: Team | None = None, *, take_over: bool = False
+) -> Ending:  # fmt: skip
+    """Take a run up again where its journal ends; with `take_over` from whatever machine had it."""
     with ExitStack() as stack:
         stack.enter_context(_lock(job, around))
-        ledger, journal = journals.reopen(path)
-        stack.enter_context(_closing(ledger))
-        around.prime([Stamped.model_validate({k: v for k, v in r.items() if k != "prev"}) for r in journal.records])
-        return _conduct(job, around, ledger, fold(journal.records), journal)
+        if team is None:
+            own, journal = journals.reopen(path)
+            stack.enter_context(_closing(own))
+            return _go_on(job, around, own, journal)
+        wanted = takeover(around.asker, around.stop, _onlookers(job, around)) if take_over else None
+        claim = stack.enter_context(team.claim(around.state, _wish(job, around), take_over=wanted))
+        team.refresh(around.state)
+        arrived = team.bring(around.state, job.run, take_over=take_over)
+        own, journal = journals.reopen(arrived.path)
+        stack.enter_context(_closing(own))
+        ledger = stack.enter_context(team.ledger(own, claim, job.run, arrived))
+        return _go_on(_as_it_stands(job, path, journal), around, ledger, journal, arrived.aside)
 
 
-def _lock(job: Job, around: Surroundings) -> Any:  # noqa: ANN401 - a context manager
-    words = f"uscdr recover {job.request.scenario} (run {job.run})"
-    return lock.hold(around.state, job.place.key, operator(around.env), words)
+def _as_it_stands(job: Job, before: Path, journal: Journal) -> Job:
+    """The job, if there is something to do. What was confirmed before its write failed elsewhere counts no more."""
+    if not runs.resumable(runs.summarize(journal)):
+        raise BadInput(f"Run {job.run} is finished.", next_action=f"See: uscdr runs show {job.run}")
+    moved_on = len(journal.records) > len(read(before).records)
+    return replace(job, confirm=None) if moved_on and fold(journal.records).spent else job
+
+
+def _onlookers(job: Job, around: Surroundings) -> Bus:
+    """What is shown before the run is this process's."""
+    bus = Bus(job.run, Redactor())
+    for viewer in around.viewers:
+        bus.add_viewer(viewer)
+    return bus
+
+
+def _go_on(job: Job, around: Surroundings, ledger: Ledger, journal: Journal, aside: Path | None = None) -> Ending:
+    around.prime([Stamped.model_validate({k: v for k, v in r.items() if k != "prev"}) for r in journal.records])
+    return _conduct(job, around, ledger, fold(journal.records), journal, aside)
+
+
+def _message(job: Job) -> str:
+    return f"uscdr recover {job.request.scenario} (run {job.run})"
+
+
+def _wish(job: Job, around: Surroundings) -> Wish:
+    return Wish(job.place.key, job.run, operator(around.env), _message(job))
+
+
+def _lock(job: Job, around: Surroundings) -> AbstractContextManager[lock.Holder]:
+    return lock.hold(around.state, job.place.key, operator(around.env), _message(job))
+
+
+def _new_journal(job: Job, around: Surroundings) -> AbstractContextManager[journals.JournalWriter]:
+    return _closing(journals.create(around.state / "runs" / job.run))
 
 
 @contextmanager
@@ -127,7 +175,12 @@ def opened(job: Job, around: Surroundings) -> Iterator[tuple[Deps, Ports]]:
 
 
 def _conduct(
-    job: Job, around: Surroundings, ledger: journals.JournalWriter, history: History, journal: Journal | None = None
+    job: Job,
+    around: Surroundings,
+    ledger: Ledger,
+    history: History,
+    journal: Journal | None = None,
+    aside: Path | None = None,
 ) -> Ending:
     records = journal.records if journal else ()
     with opened(job, around) as (deps, ports):
@@ -142,6 +195,9 @@ def _conduct(
         conductor.announce(resumed=bool(records))
         if journal is not None and journal.torn_bytes:
             words = f"The journal's last line was cut off ({journal.torn_bytes} bytes) and is dropped: the step looks."
+            bus.emit(Note(level="warning", text=words))
+        if aside is not None:
+            words = f"Lines that only this machine had, after another took the run over, are kept in {aside}."
             bus.emit(Note(level="warning", text=words))
         if records and records[0]["event"]["scenario_digest"] != job.place.digest:
             bus.emit(Note(level="warning", text="scenarios.yaml was changed since this run was begun."))

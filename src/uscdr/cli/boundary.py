@@ -44,7 +44,12 @@ def _list_runs() -> int:
     from uscdr.cli.listing import show_runs
     from uscdr.ui.console import Output
 
-    show_runs(Output())
+    output = Output()
+    if os.environ.get("USCDR_SHARED"):
+        from uscdr.cli.conduct import look_around
+
+        look_around(output)
+    show_runs(output)
     return int(ExitCode.DONE)
 
 

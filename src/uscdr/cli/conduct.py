@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from uscdr import wiring
 from uscdr.assembly.escrow import identity_file, pinned
@@ -14,14 +15,15 @@ from uscdr.cli.context import Globals, state
 from uscdr.cli.wishes import check_wishes
 from uscdr.engine.conduct import Ending
 from uscdr.engine.history import fold
-from uscdr.errors import BadInput, CredentialsRefused, NotFound
+from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound
 from uscdr.journal import runs
-from uscdr.journal.reader import NAME, read
+from uscdr.journal.reader import NAME, Journal, read
 from uscdr.place import Place
 from uscdr.report.build import build
 from uscdr.report.summary import summarise
 from uscdr.scenarios.deps import Request
 from uscdr.session import surroundings
+from uscdr.team.team import VARIABLE, Team, open_team
 from uscdr.ui.console import Output
 from uscdr.ui.errors import render_error
 
@@ -37,6 +39,17 @@ class Asked:
     confirm: str | None
     dry_run: bool
     identity: Path | None = None
+
+
+@dataclass(frozen=True)
+class TakenUp:
+    """What stands on the command line of `runs resume`."""
+
+    run: str | None = None
+    confirm: str | None = None
+    identity: Path | None = None
+    take_over: bool = False
+    without_shared: bool = False
 
 
 def new_application(given: Globals, wanted: str | None, *, in_place: bool) -> str | None:
@@ -77,9 +90,12 @@ def recover(given: Globals, asked: Asked, *, as_json: bool) -> int:
     run = runs.new_run_id(asked.request.scenario)
     job = Job(place, _with_kit(asked, place), run, asked.confirm, asked.dry_run, asked.identity)
     output = given.output(json_lines=as_json)
+    team = None if asked.dry_run else open_team(os.environ)
+    if asked.dry_run:
+        look_around(output)
     with surroundings(output, state(), os.environ) as around:
-        ending = wiring.begin(job, around)
-    return _farewell(ending, job.run, output)
+        ending = wiring.begin(job, around, team)
+    return _farewell(ending, job.run, output, team)
 
 
 def _with_kit(asked: Asked, place: Place) -> Request:
@@ -91,11 +107,27 @@ def _with_kit(asked: Asked, place: Place) -> Request:
     return replace(asked.request, kit=pinned(kit, place.config.kit.to, state()))
 
 
-def resume(given: Globals, wanted: str | None, *, confirm: str | None, identity: Path | None, as_json: bool) -> int:
+def resume(given: Globals, asked: TakenUp, *, as_json: bool) -> int:
     """Take a run up again; its exit code."""
     wiring.sweep(state())  # also when there is nothing to resume
-    path = runs.find(state(), wanted)
+    output = given.output(json_lines=as_json)
+    team = open_team(os.environ, without=asked.without_shared)
+    for run in team.settle(state()) if team else ():
+        output.say(f"The team has all of run {run} now: the shared state was away when it ended.")
+    path = runs.find(state(), asked.run, of_others=asked.take_over)
     journal = read(path)
+    first = _resumable(journal, team, asked)
+    wanted = {name: value for name, value in first["request"].items() if name in Request.__dataclass_fields__}
+    place = _same_place(given.place(first["target"]), first["request"]["key"])
+    confirmed = None if fold(journal.records).spent else first["request"]["confirm"]
+    job = Job(place, Request(**wanted), journal.run, asked.confirm or confirmed, dry_run=False, identity=asked.identity)
+    with surroundings(output, state(), os.environ) as around:
+        ending = wiring.resume(job, around, path, team, take_over=asked.take_over)
+    return _farewell(ending, job.run, output, team)
+
+
+def _resumable(journal: Journal, team: Team | None, asked: TakenUp) -> dict[str, Any]:
+    """The journal's first event, if there is something to resume. Raises BadInput."""
     first = next(journal.events(), None)
     if first is None:
         raise BadInput(
@@ -107,14 +139,22 @@ def resume(given: Globals, wanted: str | None, *, confirm: str | None, identity:
         )
     if not runs.resumable(runs.summarize(journal)):
         raise BadInput(f"Run {journal.run} is finished.", next_action=f"See: uscdr runs show {journal.run}")
-    asked = {name: value for name, value in first["request"].items() if name in Request.__dataclass_fields__}
-    place = _same_place(given.place(first["target"]), first["request"]["key"])
-    confirmed = None if fold(journal.records).spent else first["request"]["confirm"]
-    job = Job(place, Request(**asked), journal.run, confirm or confirmed, dry_run=False, identity=identity)
-    output = given.output(json_lines=as_json)
-    with surroundings(output, state(), os.environ) as around:
-        ending = wiring.resume(job, around, path)
-    return _farewell(ending, job.run, output)
+    if team is None and (asked.take_over or runs.is_copy(journal.path)):
+        raise BadInput(
+            "A run of another machine is taken over by the shared state, and this call goes without one.",
+            why="What this machine has of it may be old.",
+            next_action=f"Set {VARIABLE}, and leave --without-shared out.",
+        )
+    return first
+
+
+def look_around(output: Output) -> None:
+    """See what the team did; when that cannot be had, say so and go on with what is known here."""
+    try:
+        if team := open_team(os.environ):
+            team.refresh(state())
+    except MachineError as error:
+        output.warn(f"What other machines did is as old as the last look at it: {error.message}")
 
 
 def _same_place(place: Place, key: str) -> Place:
@@ -128,10 +168,13 @@ def _same_place(place: Place, key: str) -> Place:
     return place
 
 
-def _farewell(ending: Ending, run: str, output: Output) -> int:
+def _farewell(ending: Ending, run: str, output: Output, team: Team | None) -> int:
     journal = read(state() / "runs" / run / NAME)
     if not output.json_lines:
         output.say(summarise(build(journal.records, last_hash=journal.last_hash), journal=str(journal.path)))
+    if team is not None and team.behind:
+        words = f"The team lacks the last {team.behind} lines of this journal: {team.place} could not be written."
+        output.warn(f"{words} When it can be: uscdr runs resume")
     if ending.error is not None:
         render_error(ending.error, output)
         summary, advice = runs.summarize(journal), ending.error.next_action

@@ -1,13 +1,16 @@
-"""`uscdr runs`: every run ever made on this machine, from its journal. `list` loads nothing heavy."""
+"""`uscdr runs`: every run of this machine and of the team, from its journal. `list` loads nothing heavy."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from uscdr.cli.context import options
+
+if TYPE_CHECKING:
+    from uscdr.ui.console import Output
 
 app = typer.Typer(no_args_is_help=True, help="Every run, from its journal.")
 RunArgument = Annotated[str | None, typer.Argument(help="A run's id or its beginning; default: the newest that fits.")]
@@ -16,21 +19,28 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout."
 
 @app.command("list")
 def list_runs(context: typer.Context, *, as_json: JsonOption = False) -> None:
-    """Every run, oldest first."""
+    """Every run, oldest first; of other machines, too, where state is shared."""
     from uscdr.cli.listing import show_runs
 
-    show_runs(options(context).output(json_lines=as_json))
+    output = options(context).output(json_lines=as_json)
+    _look_around(output)
+    show_runs(output)
 
 
 @app.command()
 def show(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
     """Where a run stands, step by step."""
     from uscdr.cli.reports import load_report, newest
+    from uscdr.journal import runs
+    from uscdr.journal.reader import read
     from uscdr.report.summary import summarise
 
     output = options(context).output(json_lines=as_json)
+    _look_around(output)
     path = newest(run)
     report = load_report(path)
+    if runs.is_copy(path):
+        output.say(f"This run is not this machine's: {runs.hand(list(read(path).events()))} has it, or had it last.")
     if output.json_lines:
         output.record(report.model_dump(mode="json"))
     else:
@@ -44,6 +54,7 @@ def report(context: typer.Context, run: RunArgument = None, *, as_json: JsonOpti
     from uscdr.report.markdown import to_markdown
 
     output = options(context).output(json_lines=as_json)
+    _look_around(output)
     made = load_report(newest(run))
     if output.json_lines:
         output.record(made.model_dump(mode="json"))
@@ -60,9 +71,26 @@ def resume(
     identity: Annotated[
         Path | None, typer.Option(envvar="USCDR_AGE_IDENTITY", help="The kit's private key, if the run uses one.")
     ] = None,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Go on here with a run that another machine had (USCDR_SHARED).")
+    ] = False,
+    without_shared: Annotated[
+        bool, typer.Option("--without-shared", help="Although the shared state cannot be had: nobody sees it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Go on with a run that was cut off: looks first, repeats nothing."""
     from uscdr.cli import conduct
 
-    raise typer.Exit(conduct.resume(options(context), run, confirm=confirm, identity=identity, as_json=as_json))
+    asked = conduct.TakenUp(run, confirm, identity, take_over=take_over, without_shared=without_shared)
+    raise typer.Exit(conduct.resume(options(context), asked, as_json=as_json))
+
+
+def _look_around(output: Output) -> None:
+    """What other machines did, where state is shared; nothing heavy is loaded where it is not."""
+    import os
+
+    if os.environ.get("USCDR_SHARED"):
+        from uscdr.cli.conduct import look_around
+
+        look_around(output)

@@ -1,9 +1,9 @@
-"""All runs on this machine, from their journals. Import-light: JSON only."""
+"""All runs that this machine knows, from their journals: its own, and copies of the team's. Import-light: JSON only."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,9 @@ from uscdr.models import checklists
 
 OVER = ("done", "objective missed")
 """States of a run that carried out every step."""
+SHARED, COPY = "shared", "copy.jsonl"
+"""Below the state directory: `shared/<store>/runs/<run>/copy.jsonl`, copies of journals in stores of a team."""
+TAKEN_UP = b'"kind":"run.resumed"'
 WRITE_EFFECTS = frozenset({"idempotent", "findable", "once"})
 
 
@@ -31,6 +34,7 @@ class RunSummary:
     `unknown`, `interrupted`, `unfinished`, `dry run` or `damaged`."""
     step: str
     user: str
+    """Of a run that another machine has: `user on machine`."""
     wrote: bool
     """Whether a step that changes something was begun."""
 
@@ -41,8 +45,28 @@ def new_run_id(scenario: str) -> str:
 
 
 def journals(state: Path) -> Iterator[Path]:
-    """Every journal, oldest first."""
-    return iter(sorted((state / "runs").glob(f"*/{NAME}")))
+    """Every journal, oldest first; of a run that another machine went on with, the copy of the team's."""
+    known = {path.parent.name: path for path in (state / "runs").glob(f"*/{NAME}")}
+    for copy in (state / SHARED).glob(f"*/runs/*/{COPY}"):
+        own = known.get(copy.parent.name)
+        if own is None or is_elsewhere(own.read_bytes(), copy.read_bytes()):
+            known[copy.parent.name] = copy
+    return iter([known[run] for run in sorted(known)])
+
+
+def is_elsewhere(own: bytes, shared: bytes) -> bool:
+    """Whether another machine went on with the run: `own` is this machine's journal of it, `shared` the team's.
+
+    Whoever takes a run up says so first. An intent that the team alone has is ours: cut off before it acted.
+    """
+    if own.startswith(shared):
+        return False
+    return not own or not shared.startswith(own) or TAKEN_UP in shared[len(own) :]
+
+
+def is_copy(path: Path) -> bool:
+    """Whether the journal is a copy: another machine has the run."""
+    return path.name == COPY
 
 
 def summaries(state: Path) -> list[RunSummary]:
@@ -69,9 +93,15 @@ def summarize(journal: Journal) -> RunSummary:
         journal.records[0]["at"] if events else "",
         _state(events),
         begun[-1]["step"] if begun else "",
-        first.get("user", ""),
+        hand(events) if is_copy(journal.path) else first.get("user", ""),
         any(event["effect"] in WRITE_EFFECTS for event in begun),
     )
+
+
+def hand(events: Sequence[Mapping[str, Any]]) -> str:
+    """Who began the run or took it up last, and on which machine."""
+    taken = [event for event in events if event["kind"] in ("run.started", "run.resumed")]
+    return f"{taken[-1]['user']} on {taken[-1]['host']}" if taken else "another machine"
 
 
 def _state(events: list[dict[str, Any]]) -> str:
@@ -86,10 +116,13 @@ def _state(events: list[dict[str, Any]]) -> str:
     return "objective missed" if ends[-1]["outcome"] == "failed" and whole else str(ends[-1]["outcome"])
 
 
-def find(state: Path, wanted: str | None) -> Path:
-    """The journal of run `wanted` (a unique prefix will do), or of the newest run that can be resumed."""
+def find(state: Path, wanted: str | None, *, of_others: bool = False) -> Path:
+    """The journal of run `wanted` (a unique prefix will do), or of the newest run that can be resumed.
+
+    That is one of this machine, or with `of_others` of any.
+    """
     if wanted is None:
-        return _newest_resumable(state)
+        return _newest_resumable(state, of_others=of_others)
     matches = [path for path in journals(state) if path.parent.name.startswith(wanted)]
     if len(matches) != 1:
         what = "No run" if not matches else f"{len(matches)} runs"
@@ -112,13 +145,15 @@ def touches_application(summary: RunSummary) -> bool:
     return not only_looks(summary) and summary.scenario != "backups"
 
 
-def _newest_resumable(state: Path) -> Path:
+def _newest_resumable(state: Path, *, of_others: bool) -> Path:
     """Not one that was followed by a finished run on its target, nor one that ended before it changed anything."""
     recovered: set[str] = set()
     for path in reversed(list(journals(state))):
         summary = _summary_of(path)
         if summary.state == "done" and touches_application(summary):
             recovered.add(summary.target)
+        elif is_copy(path) and not of_others:
+            continue
         elif resumable(summary) and summary.target not in recovered and (summary.wrote or not _ended(summary)):
             return path
     raise BadInput("There is no unfinished run on this machine.", next_action="See: uscdr runs list")

@@ -1,0 +1,172 @@
+"""What a run needs of the team: who else is at it, its journal for all to see, and the copies of theirs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from uscdr.engine.gate import Asker
+from uscdr.engine.wait import Stop
+from uscdr.errors import BadInput, LockHeld, MachineError, OutcomeUnknown
+from uscdr.events import Bus
+from uscdr.journal.writer import JournalWriter
+from uscdr.models.duration import seconds
+from uscdr.models.events import StepProgress
+from uscdr.team import arrears, copies, homecoming
+from uscdr.team import claim as claims
+from uscdr.team.claim import Claim, Takeover, Wish
+from uscdr.team.homecoming import Arrived
+from uscdr.team.ledger import SharedLedger
+from uscdr.team.shelf import RUNS, Shelf
+from uscdr.vault.leaserow import LEASES, Terms
+from uscdr.vault.location import open_store
+from uscdr.vault.store import LocalStore, Store
+
+VARIABLE, LEASE = "USCDR_SHARED", "USCDR_SHARED_LEASE"
+SHORTEST, LONGEST = 5.0, 900.0
+"""Seconds. Below, a busy machine would lose its lease; above, a dead one's recovery would wait for too long."""
+LOOKS = 10
+"""How many looks, at least, a wait for the end of a lease is divided into."""
+WAITING = "take over"
+"""The name of that wait where progress is shown."""
+_WITHOUT = f"To go on without the team: uscdr runs resume --without-shared, or {VARIABLE}= before any command"
+
+
+class Team:
+    """One process's part in the team. `behind`: journal lines that the team did not get, at the end of a run."""
+
+    def __init__(self, store: Store, terms: Terms = claims.TERMS) -> None:
+        self.shelf = Shelf(store)
+        self.terms = terms
+        self.behind = 0
+
+    @property
+    def place(self) -> str:
+        """Where the shared state is."""
+        return self.shelf.store.place
+
+    def refresh(self, state: Path) -> None:
+        """Bring this machine's copies of all journals up to date. Raises MachineError and OutcomeUnknown."""
+        with self._explained():
+            copies.refresh(state, self.shelf)
+
+    def settle(self, state: Path) -> tuple[str, ...]:
+        """Bring the copies up to date, and give the team what it lacks of runs that ended here; those runs."""
+        self.refresh(state)
+        with self._explained():
+            delivered = arrears.deliver(state, self.shelf)
+        if delivered:
+            self.refresh(state)
+        return delivered
+
+    @contextmanager
+    def claim(self, state: Path, wish: Wish, *, take_over: Takeover | None = None) -> Iterator[Claim]:
+        """Be the only one in the team who works on the wish's target; see `claim.claim`."""
+        notes = copies.home(state, self.shelf) / "claims"
+        with ExitStack() as stack:
+            with self._explained():
+                held = claims.claim(self.shelf.store, notes, wish, terms=self.terms, take_over=take_over)
+                claim = stack.enter_context(held)
+            yield claim
+
+    def bring(self, state: Path, run: str, *, take_over: bool) -> Arrived:
+        """The run's journal on this machine, as the team has it; see `homecoming.bring`."""
+        return homecoming.bring(state, run, self.shelf, take_over=take_over)
+
+    @contextmanager
+    def ledger(
+        self, own: JournalWriter, claim: Claim, run: str, arrived: Arrived | None = None
+    ) -> Iterator[SharedLedger]:  # fmt: skip
+        """Where the run is written. What could be given to the team by its end was given."""
+        shipped, unseen = (arrived.shipped, arrived.unseen) if arrived else (0, b"")
+        ledger = SharedLedger(own, self.shelf, claim, run, shipped=shipped, unseen=unseen)
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+            self.behind = ledger.unseen
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """A store that cannot be had, before anything is done."""
+        try:
+            yield
+        except (MachineError, OutcomeUnknown) as error:
+            raise MachineError(
+                f"The shared state in {self.place} cannot be had. Nothing was done.",
+                why=f"{error.message} {error.why}".strip(),
+                next_action=f"{error.next_action} {_WITHOUT}: nobody sees it then, and nobody is kept from the same.",
+            ) from error
+
+
+def open_team(env: Mapping[str, str], *, without: bool = False) -> Team | None:
+    """The team that `$USCDR_SHARED` names; None when there is none, or the operator goes without.
+
+    Raises BadInput for what is no place or no length of a lease, MachineError for a directory that is not there, or
+    that holds what this user may not read.
+    """
+    named = env.get(VARIABLE, "").strip()
+    if not named or without:
+        return None
+    store, terms = open_store(named, env), terms_of(env)
+    if isinstance(store, LocalStore):
+        _refuse_unusable(Path(store.place))
+    return Team(store, terms)
+
+
+def terms_of(env: Mapping[str, str]) -> Terms:
+    """How long a lease lasts without renewal: a minute, or what `$USCDR_SHARED_LEASE` says. Raises BadInput."""
+    text = env.get(LEASE, "").strip()
+    if not text:
+        return claims.TERMS
+    try:
+        wanted = seconds(text)
+    except ValueError as error:
+        raise BadInput(
+            f"{LEASE} is “{text}”.", why="That is no duration.", next_action=f"{error}.".capitalize()
+        ) from None
+    if not SHORTEST <= wanted <= LONGEST:
+        raise BadInput(
+            f"{LEASE} is “{text}”: a lease lasts {SHORTEST:.0f} s at least and {LONGEST:.0f} s at most.",
+            why="A shorter one is lost by a busy machine; with a longer one a dead machine's run waits for too long.",
+            next_action="Leave it out: a minute suits most.",
+        )
+    return Terms(seconds=wanted, look=min(Terms.look, wanted / LOOKS))
+
+
+def _refuse_unusable(root: Path) -> None:
+    """A directory that is not there, or in which others' files would be overlooked."""
+    if not root.is_dir():
+        raise MachineError(
+            f"The shared state {root} is not there.",
+            why=f"{VARIABLE} names it. A directory that is not mounted must not become one of this machine's own.",
+            next_action=f"Mount it, or make it once: mkdir. {_WITHOUT}.",
+        )
+    for path in (root, root / RUNS, root / LEASES):
+        if path.exists() and not os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+            raise MachineError(
+                f"The shared state {path} belongs to somebody else: this user may not read and write it.",
+                why="What is stored is readable for its owner alone.",
+                next_action=f"Use one account for all operators on that disk, or a bucket. {_WITHOUT}.",
+            )
+
+
+def takeover(asker: Asker, stop: Stop, bus: Bus) -> Takeover:
+    """Taking over by an operator who can be asked, or not. `bus` has viewers and no ledger: the run is not ours yet."""
+
+    def tell(waited: float, longest: float, whom: str) -> None:
+        words = f"looking whether {whom} is alive"
+        bus.emit(StepProgress(step=WAITING, note=words, done=min(waited, longest), total=longest, unit="s"))
+
+    def asks(facts: Mapping[str, str], phrase: str, refusal: LockHeld) -> bool:
+        if not asker.interactive:
+            raise LockHeld(
+                refusal.message,
+                why=f"It is alive: it renewed its lease just now. {refusal.why}",
+                next_action=f"Talk to that person. At a terminal you can take it over by typing: {phrase}",
+            )
+        return asker.confirm_phrase(facts, phrase)
+
+    return Takeover(asks, stop.pause, tell)

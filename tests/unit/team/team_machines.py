@@ -1,0 +1,165 @@
+"""Machines of a team: each has a state directory of its own; they share a store and the platform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+from unittest import mock
+
+from clocked_store import Clocked
+
+from fakes import Killed, World
+from rehearsal import Person, Rehearsal
+from uscdr import wiring
+from uscdr.assembly.job import Surroundings
+from uscdr.engine.conduct import Ending
+from uscdr.engine.wait import Stop
+from uscdr.errors import LockHeld, UscdrError
+from uscdr.journal import runs
+from uscdr.settings import Operator
+from uscdr.team.claim import TERMS
+from uscdr.team.team import Team
+from uscdr.vault.leaserow import Terms
+
+LONG_AFTER = 64.0
+"""Seconds; more than a lease lasts and what is granted on top."""
+
+
+@dataclass
+class Watched(Stop):
+    """Waiting moves the clock of the store."""
+
+    store: Clocked = field(default_factory=Clocked)
+    meanwhile: Callable[[], None] = lambda: None
+
+    def pause(self, seconds: float) -> None:
+        self.store.seconds += seconds
+        self.meanwhile()
+
+
+@dataclass
+class Machine(Rehearsal):
+    """A rehearsal whose processes belong to a team."""
+
+    store: Clocked = field(default_factory=Clocked)
+    user: str = "ada"
+    without: bool = False
+    behind: int = 0
+    terms: Terms = TERMS
+
+    def __post_init__(self) -> None:
+        self.stop = Watched(store=self.store)
+
+    @property
+    def watched(self) -> Watched:
+        return cast("Watched", self.stop)
+
+    def begin(self, *, confirm: str | None = None, dry_run: bool = False) -> Ending | None:
+        self.run = runs.new_run_id(self.request.scenario)
+        job = self._job(self.run, confirm, dry_run=dry_run)
+        return self._of_team(lambda around, team: wiring.begin(job, around, team))
+
+    def resume(self, *, confirm: str | None = None, take_over: bool = False) -> Ending | None:
+        def work(around: Surroundings, team: Team | None) -> Ending:
+            if team is not None:
+                team.refresh(self.state)
+            path = runs.find(self.state, self.run or None, of_others=take_over)
+            self.run = path.parent.name
+            job = self._job(self.run, confirm, dry_run=False)
+            return wiring.resume(job, around, path, team, take_over=take_over)
+
+        return self._of_team(work)
+
+    def _of_team(self, work: Callable[[Surroundings, Team | None], Ending]) -> Ending | None:
+        team = None if self.without else Team(cast("Any", self.store), self.terms)
+        me = Operator(self.user, f"{self.user}s-desk", 4711)
+        with mock.patch.object(wiring, "operator", return_value=me):
+            ending = self._process(lambda around: work(around, team))
+        self.behind = team.behind if team else 0
+        return ending
+
+    def refused(self, work: Callable[[], object]) -> UscdrError:
+        """What a call that must not succeed is told, as an exception or as an ending."""
+        try:
+            ending = work()
+        except UscdrError as error:
+            return error
+        assert isinstance(ending, Ending), ending
+        assert ending.error is not None
+        return ending.error
+
+    def dies(self) -> None:
+        """Its process is gone at once: what it would say at its end is never said."""
+        self.store.down = True
+        raise Killed
+
+    def at(self, record: int, moment: str, then: Callable[[], None]) -> None:
+        """Do something once, before or after a record is on this machine's disk."""
+
+        def crash(seq: int, when: str) -> None:
+            if (seq, when) == (record, moment):
+                self.crash = lambda seq, when: None
+                then()
+
+        self.crash = crash
+
+    def intents(self) -> list[str]:
+        """The writing steps that its journal says were begun."""
+        return [one["step"] for one in self.events("step.started") if one["effect"] in runs.WRITE_EFFECTS]
+
+
+@dataclass
+class Pair:
+    """Ada and Bob, at one application."""
+
+    home: Path
+    store: Clocked
+    world: World = field(default_factory=World)
+
+    def __post_init__(self) -> None:
+        self.ada = Machine(self.home / "ada", self.world, store=self.store)
+        self.bob = Machine(self.home / "bob", self.world, store=self.store, user="bob")
+        self.bob.person = Person()
+
+    def bob_takes_over(self) -> None:
+        """Long after ada was heard of last."""
+        self.store.down = False
+        self.store.seconds += LONG_AFTER
+        self.bob.run = ""
+        ending = self.bob.resume(take_over=True)
+        assert ending is not None
+        assert ending.error is None, ending.error.message
+
+    @property
+    def restores(self) -> int:
+        return sum(1 for write in self.world.writes if write.startswith("restore"))
+
+    def shared(self, run: str) -> bytes:
+        """The run's journal as the team has it."""
+        return b"".join(
+            data for name, (data, _) in sorted(self.store.objects.items()) if name.startswith(f"runs/{run}/")
+        )
+
+
+def lost(machine: Machine, work: Callable[[], object]) -> LockHeld:
+    """What it is told after another took over."""
+    error = machine.refused(work)
+    assert isinstance(error, LockHeld), error
+    return error
+
+
+def same_end(pair: Pair, whole: Pair) -> list[str]:
+    end, expected = pair.world.end_state(), whole.world.end_state()
+    return [f"{key}: {end[key]}" for key in expected if end[key] != expected[key]]
+
+
+def is_intent(event: dict[str, Any]) -> bool:
+    return event["kind"] == "step.started" and event["effect"] in runs.WRITE_EFFECTS
+
+
+def middle(whole: Pair, kind: str, step: str) -> int:
+    """The number of a record."""
+    events = whole.ada.events()
+    return next(n for n, event in enumerate(events) if event["kind"] == kind and event.get("step") == step)
