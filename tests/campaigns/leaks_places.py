@@ -6,9 +6,12 @@ import os
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import cloudinary.uploader
 import psycopg
+
+from uscdr.sandbox.boot.deploy import LOG_DRAIN
 
 from .canaries import Canaries, Watch
 from .escrow import Escrow, escrow
@@ -20,11 +23,14 @@ PERSON = "Zyxolina Quovadis"
 FILE = "uploads/Zyxolina_Quovadis_xray"
 LOST = "uploads/Kanarienvogel_Xanthippe_scan"
 CONFIG = "zq7-canary-of-the-config-x81"
+PASSPHRASE = "zq8 canary words of a passphrase"
 HIDDEN = {
     "person in a log line": PERSON,
     "name of a file": FILE,
     "name of a lost file": LOST,
     "config variable": CONFIG,
+    "passphrase": PASSPHRASE,
+    "log drain": str(urlsplit(LOG_DRAIN).password),
 }
 PATIENTS = "30"
 ANY_KEY = b"AGE-SECRET-KEY-1"
@@ -38,6 +44,7 @@ def run(tally: Tally) -> None:
         _plant(stand)
         made = escrow(stand)
         _escrow(stand, tally, made)
+        _backups(stand, tally, made)
         _recovery(stand, tally, ("app", "bad-release"), ())
         _recovery(stand, tally, ("media", "half-backed-up"), ("--kit", f"{made.place}:newest"), made)
         _recovery(stand, tally, ("infra", "app-gone"), ("--kit", f"{made.place}:newest"), made)
@@ -82,6 +89,38 @@ def _escrow(stand: Stand, tally: Tally, made: Escrow) -> None:
     wrong = [f"{name}: {what}" for name, one in ended.items() for what in one.complaints(0)]
     tally.case("kit", wrong=wrong)
     _judge(stand, tally, product, "kit", ended)
+
+
+def _backups(stand: Stand, tally: Tally, made: Escrow) -> None:
+    """Every command about backups, and the checklists, in words and as JSON; the processes are watched, too."""
+    product = stand.case("backups")
+    vault, word = product.state / "vault", product.state / "passphrase"
+    word.write_text(PASSPHRASE + "\n")
+    word.chmod(0o600)
+    to, key = ("--to", str(vault)), ("--identity", str(made.identity))
+    locked = ("--passphrase-file", str(word))
+    commands = {
+        (*ON, "backup", "pull", *to, "--recipient", made.recipient, *locked): (0,),
+        (*ON, "backup", "prove", *to, *key): (0,),
+        ("--json", *ON, "backup", "prove", *to, *locked): (0,),
+        ("--json", *ON, "backup", "list", *to): (0,),
+        ("--verbose", *ON, "backup", "status", *to): (0, 1),
+        ("--verbose", *ON, "backup", "schedule", *to): (0, 1),
+        ("--verbose", *ON, "backup", "prune", *to): (0,),
+        ("--verbose", *ON, "verify", "all", "--skip-manual"): (0, 1),
+        ("--json", *ON, "verify", "all", "--skip-manual"): (0, 1),
+    }
+    ended: dict[str, Ended] = {}
+    for command, allowed in commands.items():
+        name = " ".join(part for part in command[:5] if "/" not in part)
+        running = product.start(*command, env={"USCDR_CHECK_PASSWORD": stand.contract["check_account"]["password"]})
+        with Watch(running.process.pid, stand.canaries) as watch:
+            ended[name] = running.wait()
+        tally.case(name, wrong=ended[name].complaints(*allowed))
+        tally.leak(name, sorted(hit for hit in watch.hits if not hit.startswith("environ of uscdr:")))
+    tally.leak("the copies", _below(stand.canaries, vault))
+    word.unlink()
+    _judge(stand, tally, product, "backups", ended)
 
 
 def _drill(stand: Stand, tally: Tally) -> None:

@@ -20,6 +20,10 @@ import httpx
 import psycopg
 import pytest
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "conformance" / "vault"))
+
+from s3_server import BUCKET, SECRET, environment, s3
+
 from uscdr.vault.reader import KitReader
 from uscdr.vault.seal import identities
 from uscdr.vault.store import LocalStore
@@ -59,10 +63,11 @@ class Desk:
         done = self.call("--target", "sandbox", "kit", "build", "--to", "kits", "--json", *options, code=code)
         return dict(json.loads(done.stdout))
 
-    def api(self, path: str, method: str = "GET") -> Any:
+    def api(self, path: str, method: str = "GET", body: dict[str, str] | None = None) -> Any:
         heroku = json.loads((self.state / "sandbox" / "sandbox.json").read_text())["heroku"]
         headers = {"Authorization": f"Bearer {heroku['token']}", "Accept": "application/vnd.heroku+json; version=3"}
-        return httpx.request(method, heroku["api_url"] + path, headers=headers, trust_env=False).json()
+        address = heroku["api_url"] + path
+        return httpx.request(method, address, headers=headers, json=body, trust_env=False, timeout=60).json()
 
     def config(self) -> dict[str, str]:
         return dict(self.api("/apps/usc-pis/config-vars"))
@@ -168,6 +173,38 @@ def test_a_second_kit_fetches_no_media(desk: Desk, again: subprocess.CompletedPr
     subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=place, check=True)
 
 
+def test_the_dump_is_proven_with_the_kits_own_key(desk: Desk, built: dict[str, Any]) -> None:
+    assert (built["dump"]["grade"], built["dump"]["origin"]) == ("encrypted columns decrypt", "build")
+    assert "NOT PROVEN" not in desk.call("kit", "card", f"kits:{built['kit']}").stdout
+
+
+def test_parts_come_out_of_it(desk: Desk, built: dict[str, Any]) -> None:
+    named = ("--kit", f"kits:{built['kit']}", "--identity", "identity.txt", "--into", "out")
+    desk.call("kit", "restore", *named, "--part", "config", "--part", "media")
+    place = desk.state / "out"
+    assert json.loads((place / "config.json").read_text()) == desk.config()
+    inventory = json.loads((place / "media.json").read_text())
+    one = next(entry["asset"] for entry in inventory["entries"] if entry["asset"]["key"]["resource_type"] == "image")
+    path = place / "media" / f"{one['key']['public_id']}.{one['format']}"
+    assert path.read_bytes() == httpx.get(one["url"], trust_env=False).content
+    desk.call("kit", "restore", *named, "--part", "config", code=2)
+    assert json.loads((place / "config.json").read_text()) == desk.config()
+
+
+def test_a_kit_in_a_bucket(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with s3(tmp_path / "log") as port:
+        for name, value in environment(port).items():
+            monkeypatch.setenv(name, value)
+        place = f"s3://{BUCKET}/usc"
+        less = ("--without", "media", "--unproven")
+        made = json.loads(desk.call("--target", "sandbox", "kit", "build", "--to", place, *less, "--json").stdout)
+        assert (made["complete"], made["dump"]["origin"], made["place"]) == (True, "left out", place)
+        done = desk.call("kit", "restore", f"{place}:newest", "--identity", "identity.txt", "--into", "of-bucket")
+        assert SECRET not in done.stdout + done.stderr
+    with (desk.state / "of-bucket" / "database.dump").open("rb") as file:
+        assert file.read(5) == b"PGDMP"
+
+
 def test_what_the_platform_refuses_is_missing_and_costs_exit_1(desk: Desk, built: dict[str, Any]) -> None:
     desk.call("sandbox", "fault", "add", "403", "--path", "*/buildpack-installations", "--count", "0")
     try:
@@ -200,3 +237,15 @@ def test_a_killed_build_leaves_no_kit_and_no_plain_file_and_the_next_one_goes_on
     assert f"({total - there} fetched now)" in media["summary"]
     assert not [path for path in (desk.state / "scratch").rglob("*") if path.is_file()]
     assert not list((desk.state / "other" / ".staging").iterdir())
+
+
+def test_a_changed_variable_is_named_by_a_check_and_its_value_is_not(desk: Desk, built: dict[str, Any]) -> None:
+    check = ("--target", "sandbox", "kit", "check", f"kits:{built['kit']}", "--identity", "identity.txt", "--online")
+    before = desk.writes()
+    same = json.loads(desk.call(*check, "--minimum", "80", "--json").stdout)["freshness"]
+    assert desk.writes() == before
+    assert same["unknown"] == 0
+    desk.api("/apps/usc-pis/config-vars", "PATCH", {"SECRET_KEY": "canary-of-another-key-4711"})
+    changed = desk.call(*check, "--minimum", str(same["score"]), code=1)
+    assert "changed since: SECRET_KEY" in changed.stdout
+    assert "canary-of-another-key" not in changed.stdout + changed.stderr

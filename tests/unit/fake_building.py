@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -140,6 +141,19 @@ class PlaceProvisioning(FakeProvisioning):
 
     def log_drains(self, app: str) -> tuple[LogDrain, ...]:
         return self._places.place(app).drains
+
+    def add_log_drain(self, app: str, url: SecretStr) -> LogDrain:
+        place = self._places.place(app)
+
+        def effect() -> LogDrain:
+            if any(one.url == url for one in place.drains):
+                raise Conflict("Url has already been taken.", provider="fake", status=422)
+            host = urlsplit(url.get_secret_value()).hostname or ""
+            made = LogDrain(id=f"d{len(place.drains)}", host=host, url=url)
+            place.drains = (*place.drains, made)
+            return made
+
+        return self._world.write("add_log_drain", effect, urlsplit(url.get_secret_value()).hostname or "")
 
     def schedule_backups(self, addon_id: str, name: str, *, hour: int, timezone: str) -> Schedule:
         def effect() -> Schedule:

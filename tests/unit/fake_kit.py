@@ -72,7 +72,7 @@ def collected(places: Places, work: Path) -> FakeKit:
         app=platform.app(APP), account=ME, formation=platform.formation(APP), addons=platform.addons(APP),
         attachments=platform.attachments(APP), release=platform.releases(APP)[0], commit=COMMITS["main"],
         buildpacks=provisioning.buildpacks(APP), domains=provisioning.domains(APP),
-        collaborators=provisioning.collaborators(APP),
+        collaborators=provisioning.collaborators(APP), log_drains=provisioning.log_drains(APP),
     )  # fmt: skip
     values = {name: SecretStr(value.get_secret_value()) for name, value in platform.config_vars(APP).items()}
     kept = DumpFacts(

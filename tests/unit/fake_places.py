@@ -116,6 +116,7 @@ def living(places: Places) -> Place:
         Domain(id="d", hostname=HOST, kind="custom", cname="old-target.dns.example", acm_status="cert issued")
     ]
     place.people = [ME, "grace@example.com"]
+    place.drains = (LogDrain(id="d", host="logs.example.org", url=SecretStr("https://u:p@logs.example.org/in")),)
     place.build_list = [Build(id="build-of-old", status="succeeded", commit=COMMITS["main"], slug_id="slug-1")]
     place.releases = [Release(id="release-9", version=9, status="succeeded", current=True, slug_id="slug-1")]
     return place

@@ -29,8 +29,9 @@ from uscdr.vault.store import LocalStore
 SECRET = "canary-of-a-secret-value-4711"
 PATIENT = "Canary Patient Dela Cruz"
 HOST = "canary-host.example.org"
+DRAIN = "https://canary-drain-user:canary-drain-4711@logs.example.org/in"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-CANARIES = (SECRET, PATIENT, HOST, "canary-file", COMMIT)
+CANARIES = (SECRET, PATIENT, HOST, "canary-file", COMMIT, "canary-drain")
 SERVER = NameServer(host="ns1.example.org", address="192.0.2.1")
 
 
@@ -75,7 +76,7 @@ class Place:
         return ("ada@example.com",)
 
     def log_drains(self, app: str) -> tuple[LogDrain, ...]:
-        return (LogDrain(id="l", host="logs.example.org"),)
+        return (LogDrain(id="l", host="logs.example.org", url=SecretStr(DRAIN)),)
 
     def builds(self, app: str) -> tuple[Build, ...]:
         return (Build(id="b", status="succeeded", commit=COMMIT, slug_id="slug-9"),)

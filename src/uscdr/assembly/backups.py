@@ -8,9 +8,11 @@ from uscdr.assembly import vault
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.ports import Ports
 from uscdr.scenarios.deps import VaultPlace
+from uscdr.settings import operator
 from uscdr.vault.backups.pulling import Keyring
 from uscdr.vault.lookonly import LookOnlyStore
 from uscdr.vault.store import Store
+from uscdr.vault.turn import Queue, turn
 
 
 def vault_place(job: Job, ports: Ports, around: Surroundings) -> VaultPlace:
@@ -36,6 +38,7 @@ def vault_place(job: Job, ports: Ports, around: Surroundings) -> VaultPlace:
         download=lambda link: vault.download(job, link, around.stop.event),
         decode=vault.decode,
         scratch=ports.scratch,
+        turn=lambda message, say: turn(store(), Queue(operator(around.env), around.stop.pause, say), message),
     )
 
 

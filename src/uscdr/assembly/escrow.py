@@ -1,19 +1,45 @@
-"""The escape kit that a run works from."""
+"""Where escape kits are, and the one that a run works from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.errors import BadInput
 from uscdr.settings import private_directory
+from uscdr.vault import location
 from uscdr.vault.listing import find
+from uscdr.vault.lookonly import LookOnlyStore
 from uscdr.vault.reader import KitReader
 from uscdr.vault.seal import identities
-from uscdr.vault.store import LocalStore
+from uscdr.vault.store import Store
+from uscdr.vault.whichkit import Named, parse
 
 IDENTITY = "USCDR_AGE_IDENTITY"
+
+
+@dataclass(frozen=True)
+class KitPlaces:
+    """Where kits are: as named, as configured (`kit.to`, asked for only then), or in the state directory."""
+
+    configured: Callable[[], str | None]
+    state: Path
+    env: Mapping[str, str]
+
+    def store(self, named: str | None) -> Store:
+        """Raises BadInput for what is no place."""
+        return location.open_store(named or self.configured() or str(self.state / "vault"), self.env)
+
+    def find(self, wanted: str | None, place: str | None = None) -> tuple[Store, str]:
+        """The kit of that name, and its store; None means the newest one. Raises BadInput."""
+        named = parse(wanted) if wanted is not None else Named(None, None)
+        if named.place is not None and place is not None:
+            raise BadInput("The place is named twice.", next_action="Name it once: PLACE:ID, or ID and --to PLACE")
+        store = self.store(named.place or place)
+        return store, find(store, named.kit)
 
 
 def open_kit(job: Job, around: Surroundings, work: Path) -> KitReader | None:
@@ -21,18 +47,19 @@ def open_kit(job: Job, around: Surroundings, work: Path) -> KitReader | None:
     wanted = job.request.kit
     if wanted is None:
         return None
-    store, kit = _located(wanted, job.place.config.kit.to, around.state)
+    store, kit = KitPlaces(lambda: job.place.config.kit.to, around.state, around.env).find(wanted)
     keys = identities(identity_file(job.identity, around.env))
-    return KitReader(store, kit, keys, private_directory(work / "kit"))
+    place = private_directory(work / "kit")
+    return KitReader(LookOnlyStore(store), kit, keys, place, lambda _: around.stop.check())
 
 
-def pinned(wanted: str, configured: str | None, state: Path) -> str:
-    """`newest`, an id, its beginning, or one of these after `DIRECTORY:` as `DIRECTORY:ID`.
+def pinned(wanted: str, configured: str | None, state: Path, env: Mapping[str, str] | None = None) -> str:
+    """`newest`, an id, its beginning, or one of these after a directory or bucket, as `PLACE:ID`.
 
     A resumed run works from the kit it was begun with, whatever was built since and wherever it is resumed from.
     Raises BadInput when there is no such kit.
     """
-    store, kit = _located(wanted, configured, state)
+    store, kit = KitPlaces(lambda: configured, state, os.environ if env is None else env).find(wanted)
     return f"{store.place}:{kit}"
 
 
@@ -45,9 +72,3 @@ def identity_file(given: Path | None, env: Mapping[str, str]) -> Path:
             next_action=f"Name the file with the private key: {IDENTITY}=PATH, or --identity PATH",
         )
     return Path(named)
-
-
-def _located(wanted: str, configured: str | None, state: Path) -> tuple[LocalStore, str]:
-    directory, _, name = wanted.rpartition(":")
-    store = LocalStore(Path(directory or configured or state / "vault").expanduser())
-    return store, find(store, None if name == "newest" else name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from uscdr.providers.ports.platform import Backups, Platform
 from uscdr.providers.ports.provision import Deploys, Provisioning
 from uscdr.providers.scratch import LocalScratch
 from uscdr.providers.status import HerokuStatus
+from uscdr.vault.location import STORE_SECRETS
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,14 @@ def open_ports(place: Place, around: Surroundings, scratch: Path, *, read_only: 
             deploys=HerokuDeploys(client),
             status=HerokuStatus(status, patience=client.patience),
             scratch=LocalScratch(scratch, stop=around.stop.event),
-            redactor=known_secrets(place),
+            redactor=known_secrets(place, around.env),
             waits=waits,
             stack=stack,
         )
 
 
-def known_secrets(place: Place) -> Redactor:
-    """A redactor that knows every secret of the place."""
+def known_secrets(place: Place, env: Mapping[str, str]) -> Redactor:
+    """A redactor that knows every secret of the place, and those of stores, which stand in the environment."""
     redactor = Redactor()
     redactor.register("HEROKU_API_KEY", place.token.get_secret_value())
     if place.account is not None:
@@ -77,4 +78,6 @@ def known_secrets(place: Place) -> Redactor:
         redactor.register("CLOUDINARY_API_SECRET", account.api_secret.get_secret_value())
     if place.dns_key is not None:
         redactor.register("USCDR_DNS_KEY", place.dns_key.get_secret_value())
+    for name in STORE_SECRETS & env.keys():
+        redactor.register(name, env[name])
     return redactor

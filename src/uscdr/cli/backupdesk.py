@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from uscdr import wiring
 from uscdr.assembly.job import Job, Surroundings
-from uscdr.assembly.ports import Ports
 from uscdr.assembly.vault import open_store
 from uscdr.cli.context import Globals, state
 from uscdr.errors import BadInput, ProviderError
@@ -18,21 +17,25 @@ from uscdr.journal import runs
 from uscdr.models.heroku import Attachment, Transfer
 from uscdr.scenarios.deps import Deps, Request
 from uscdr.session import surroundings
+from uscdr.settings import operator
 from uscdr.ui.console import Output
 from uscdr.vault.backups import catalog
 from uscdr.vault.backups.catalog import Entry, Shelf
+from uscdr.vault.backups.opening import Keys
 from uscdr.vault.backups.proofs import Proofs
 from uscdr.vault.store import Store
+from uscdr.vault.turn import Queue, turn
 
 
 @dataclass(frozen=True)
 class Wiring:
-    """How a command is wired. `read_only`: the platform cannot be written to."""
+    """How a command is wired. `read_only`: the platform cannot be written to. `keys`: what opens copies."""
 
     to: str | None = None
     read_only: bool = True
     kit: str | None = None
     identity: Path | None = None
+    keys: Keys = field(default_factory=Keys)
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,14 @@ class Desk:
     """One command at work."""
 
     deps: Deps
-    ports: Ports
     job: Job
     around: Surroundings
     store: Store
     output: Output
+
+    def turn(self, message: str, say: Callable[[str], None]) -> AbstractContextManager[object]:
+        """Be the only one who writes to the store meanwhile. Raises LockHeld."""
+        return turn(self.store, Queue(operator(os.environ), self.deps.stop.pause, say), message)
 
     def attachment(self) -> Attachment:
         """The database. Raises BadInput when there is no such application."""
@@ -87,5 +93,15 @@ def desk(given: Globals, output: Output, how: Wiring) -> Iterator[Desk]:
     place = given.place()
     job = Job(place, Request("backup", kit=how.kit), runs.new_run_id("backup"), None, how.read_only, how.identity)
     store = open_store(how.to, place.config, state(), os.environ)
-    with surroundings(output, state(), os.environ) as around, wiring.opened(job, around) as (deps, ports):
-        yield Desk(deps, ports, job, around, store, output)
+    with surroundings(output, state(), os.environ) as around, wiring.opened(job, around) as (deps, _):
+        work = Desk(deps, job, around, store, output)
+        yield replace(work, deps=_with_store(work, how))
+
+
+def _with_store(work: Desk, how: Wiring) -> Deps:
+    """That the platform is only looked at does not bind the store of copies: `pull` writes there."""
+    deps, store = work.deps, work.store
+    if deps.vault is None:
+        return deps
+    vault = replace(deps.vault, to=how.to, store=lambda: store, reading=lambda: how.keys, turn=work.turn)
+    return replace(deps, vault=vault)

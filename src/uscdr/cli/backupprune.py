@@ -7,6 +7,7 @@ from uscdr.cli.backupdesk import Wiring, desk
 from uscdr.cli.context import Globals
 from uscdr.engine.gate import Gate
 from uscdr.engine.step import Blast
+from uscdr.errors import Declined
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.steps.words import clock, size
 from uscdr.ui.console import Output
@@ -21,13 +22,21 @@ def prune(given: Globals, to: str | None, confirm: str | None, *, as_json: bool)
     with desk(given, output, Wiring(to)) as work:
         shelf = work.shelf()
         rule = vault.settings(work.deps.config).retention
-        planned = pruning.plan(work.entries((), shelf), shelf, rule, now())
+        at = now()
+        planned = pruning.plan(work.entries((), shelf), shelf, rule, at)
         _show(planned, output)
         if confirm is None or not (planned.copies or planned.leftovers):
             _tell(planned, output, done=False)
             return
         Gate(work.around.asker, confirm).confirm(Blast(planned.facts, (planned.phrase,)))
-        pruning.carry_out(work.store, planned)
+        with work.turn("removing copies", output.say):
+            shelf = work.shelf()
+            if pruning.plan(work.entries((), shelf), shelf, rule, at) != planned:
+                raise Declined(
+                    "What is in the store changed since this was shown; nothing was removed.",
+                    next_action="Look again: uscdr backup prune",
+                )
+            pruning.carry_out(work.store, planned)
         _tell(planned, output, done=True)
 
 

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from uscdr.assembly import vault
 from uscdr.cli.backupdesk import Desk, Wiring, desk
 from uscdr.cli.context import Globals
-from uscdr.cli.kitwords import Narrator
-from uscdr.errors import BadInput, ProviderError
+from uscdr.cli.speech import Speech
+from uscdr.errors import BadInput
 from uscdr.models.heroku import Transfer
+from uscdr.scenarios.backups.copying import copy, copy_for
 from uscdr.scenarios.steps.words import size
 from uscdr.ui.console import Output
-from uscdr.vault.backups import pulling
 from uscdr.vault.backups.catalog import Entry, find
-from uscdr.vault.backups.manifest import CopyCard, Origin, origin_of
-from uscdr.vault.backups.pulling import Keyring, Order, Stream
-
-SERVER_VERSION = "PG Version"
-"""The data API's label."""
-TELL_EVERY, PIECE = 8 << 20, 64 << 10
-"""Bytes between two looks at the clock, and the most that comes at once."""
+from uscdr.vault.backups.manifest import CopyCard
+from uscdr.vault.backups.pulling import Keyring
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,7 @@ def pull(given: Globals, wanted: PullOptions, *, as_json: bool) -> None:
     keys = vault.keyring(wanted.recipients, wanted.passphrase_file, config, os.environ)
     with desk(given, output, Wiring(wanted.to)) as work:
         transfer, entry = _chosen(work, wanted.backup)
-        there = next((card for card in entry.copies if _opens_for_all(card, keys)), None)
+        there = copy_for(entry.copies, keys)
         card = there or _copy(work, transfer, keys)
         _tell(output, card, work.store.place, fetched=there is None)
 
@@ -59,43 +52,9 @@ def _chosen(work: Desk, wanted: str) -> tuple[Transfer, Entry]:
     return entry.transfer, entry
 
 
-def _opens_for_all(card: CopyCard, keys: Keyring) -> bool:
-    """Whether everybody who shall be able to open it can: a passphrase is not compared, only that there is one."""
-    readers = {recipient.fingerprint for recipient in keys.recipients}
-    return readers <= set(card.recipients) and (keys.passphrase is None or card.passphrase)
-
-
 def _copy(work: Desk, transfer: Transfer, keys: Keyring) -> CopyCard:
-    narrator, deps, output = Narrator(work.output), work.deps, work.output
-    owner = deps.attachment().owner_app_name
-
-    def watch(done: int) -> None:
-        deps.stop.check()
-        if done % TELL_EVERY < PIECE:  # called for every few kilobytes
-            narrator.progress(transfer.name, done, transfer.processed_bytes or None, "B")
-
-    def again(error: ProviderError) -> None:
-        output.warn(f"{error.message} Again, from the beginning.")
-        deps.stop.pause(1.0)
-
-    @contextmanager
-    def open_dump() -> Iterator[Stream]:
-        link = deps.backups.public_url(owner, transfer.num)
-        with vault.download(work.job, link, deps.stop.event) as stream:
-            yield stream
-
-    output.say(f"pulling {transfer.name} into {work.store.place}, encrypted on the way")
-    order = Order(_origin(work, transfer), work.job.place.name, watch, again)
-    return pulling.pull(order, open_dump, work.store, keys)
-
-
-def _origin(work: Desk, transfer: Transfer) -> Origin:
-    """A platform that does not describe its database is no reason not to copy."""
-    try:
-        info = work.deps.backups.database_info(work.deps.attachment().addon_id)
-    except ProviderError:
-        return origin_of(transfer, work.deps.app, "")
-    return origin_of(transfer, work.deps.app, info.value(SERVER_VERSION))
+    work.output.say(f"pulling {transfer.name} into {work.store.place}, encrypted on the way")
+    return copy(work.deps, work.attachment(), transfer, keys, Speech(work.output))
 
 
 def _tell(output: Output, card: CopyCard, place: str, *, fetched: bool) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from uscdr.cli.backupdesk import Desk, Wiring, desk
 from uscdr.cli.context import Globals, state
+from uscdr.cli.speech import Speech
 from uscdr.engine.step import Intent
 from uscdr.errors import AnswerLost, BadInput, CheckFailed, OutcomeUnknown
 from uscdr.journal import lock
@@ -15,6 +18,8 @@ from uscdr.scenarios.steps import transfers
 from uscdr.scenarios.steps.assess import backup_line
 from uscdr.scenarios.steps.words import age, clock, plural, size
 from uscdr.settings import operator
+from uscdr.team.claim import Wish
+from uscdr.team.team import open_team
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
 from uscdr.vault.backups.catalog import Entry, judged
@@ -76,33 +81,6 @@ def _since_proof(entry: Entry) -> float:
     return max(0.0, (now() - entry.proof.proven_at).total_seconds()) if entry.proof else 0.0
 
 
-class _Narrator:
-    """Says on stderr how a capture goes."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._last = ""
-
-    def accepted(self, provider_id: str) -> None:
-        """The platform took it."""
-        self._output.detail(f"accepted as {provider_id}")
-
-    def progress(self, note: str, done: float | None = None, total: float | None = None, unit: str = "") -> None:
-        """Say a new state once."""
-        del done, total, unit
-        if note != self._last:
-            self._output.say(note)
-        self._last = note
-
-    def warn(self, text: str) -> None:
-        """Must be seen."""
-        self._output.warn(text)
-
-    def check(self, name: str, verdict: str, evidence: str) -> None:
-        """A capture has no checks."""
-        self._output.detail(f"{name}: {verdict}: {evidence}")
-
-
 def capture(given: Globals, to: str | None = None, *, evict: bool = False, as_json: bool) -> None:
     """Start a backup, wait, say its name. A lost answer is looked for, never repeated."""
     output = given.output(json_lines=as_json)
@@ -115,12 +93,24 @@ def capture(given: Globals, to: str | None = None, *, evict: bool = False, as_js
 
 def take(given: Globals, output: Output, to: str | None = None, *, evict: bool = False) -> Transfer:
     """A fresh backup once it is complete; says on stderr how it goes, and before that what it costs."""
-    narrator = _Narrator(output)
+    speech = Speech(output)
     with desk(given, output, Wiring(to, read_only=False)) as work:
         work.deps.describe_app()
-        with lock.hold(state(), work.job.place.key, operator(os.environ), "uscdr backup capture"):
+        with _alone(work):
             _weigh(eviction(work.entries(work.transfers())), output, evict=evict)
-            return _capture(work, narrator)
+            return _capture(work, speech)
+
+
+@contextmanager
+def _alone(work: Desk) -> Iterator[None]:
+    """Not beside a recovery of the same target, here or at a colleague's. Raises LockHeld."""
+    who, words, key = operator(os.environ), "uscdr backup capture", work.job.place.key
+    team = open_team(os.environ)
+    with ExitStack() as stack:
+        stack.enter_context(lock.hold(state(), key, who, words))
+        if team is not None:
+            stack.enter_context(team.claim(state(), Wish(key, work.job.run, who, words)))
+        yield
 
 
 def _weigh(goes: Eviction | None, output: Output, *, evict: bool) -> None:
@@ -143,7 +133,7 @@ def _weigh(goes: Eviction | None, output: Output, *, evict: bool) -> None:
         output.say(f"{kept}.")
 
 
-def _capture(work: Desk, narrator: _Narrator) -> Transfer:
+def _capture(work: Desk, speech: Speech) -> Transfer:
     deps: Deps = work.deps
     attachment = deps.attachment()
     owner = attachment.owner_app_name
@@ -155,11 +145,11 @@ def _capture(work: Desk, narrator: _Narrator) -> Transfer:
     try:
         accepted = deps.backups.capture(attachment.addon_id)
     except AnswerLost as error:
-        found = transfers.find(deps, owner, (TransferKind.MANUAL_BACKUP,), intent, narrator)
+        found = transfers.find(deps, owner, (TransferKind.MANUAL_BACKUP,), intent, speech)
         if found.provider_id is None:
             raise OutcomeUnknown(
                 "It is not known whether the backup was started.", why=error.message,
                 next_action="Look: uscdr backup list",
             ) from error  # fmt: skip
-        return transfers.adopt(deps, owner, found.provider_id, narrator)
-    return transfers.follow(deps, owner, accepted, narrator)
+        return transfers.adopt(deps, owner, found.provider_id, speech)
+    return transfers.follow(deps, owner, accepted, speech)

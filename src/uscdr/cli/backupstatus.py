@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Iterator
 
 from uscdr.cli.backupdesk import Wiring, desk
 from uscdr.cli.context import Globals
 from uscdr.errors import ExitCode
-from uscdr.models.heroku import TransferState
+from uscdr.scenarios.backups.standing import REMEMBERED, forgotten, points
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.steps.words import age, clock
-from uscdr.vault.backups.catalog import Entry
-from uscdr.vault.backups.proofs import ProofDocument, Proofs
-from uscdr.vault.backups.rpo import Point, Standing, assess
-
-HISTORY = timedelta(days=9)
-"""A week, and what was proven a little later."""
+from uscdr.vault.backups.proofs import Proofs
+from uscdr.vault.backups.rpo import Standing, assess
 
 
 def status(given: Globals, to: str | None, *, as_json: bool) -> int:
@@ -24,7 +19,7 @@ def status(given: Globals, to: str | None, *, as_json: bool) -> int:
     output = given.output(json_lines=as_json)
     with desk(given, output, Wiring(to)) as work:
         entries, at = work.entries(work.transfers()), now()
-        found = (*points(entries), *remembered(entries, Proofs(work.store).since(at - HISTORY), work.deps.app))
+        found = (*points(entries), *forgotten(entries, Proofs(work.store).since(at - REMEMBERED), work.deps.app))
         schedules = work.deps.backups.schedules(work.deps.attachment().addon_id)
         standing = assess(found, schedules, at, work.deps.config.objectives.rpo)
     if output.json_lines:
@@ -33,30 +28,6 @@ def status(given: Globals, to: str | None, *, as_json: bool) -> int:
         for line in lines(standing):
             output.result(line)
     return int(ExitCode.DONE if standing.met else ExitCode.CHECK_FAILED)
-
-
-def points(found: Sequence[Entry]) -> tuple[Point, ...]:
-    """Every backup that was once whole, dropped ones too: they show how often backups were made."""
-    return tuple(
-        Point(
-            name=entry.name, taken_at=entry.taken_at, ready_at=entry.finished_at, there=entry.where != "nowhere",
-            off_platform=bool(entry.copies), proven=entry.proven,
-        )
-        for entry in found
-        if not entry.damaged_state
-        and (entry.transfer is None or entry.transfer.state is TransferState.COMPLETED)
-    )  # fmt: skip
-
-
-def remembered(found: Sequence[Entry], proofs: Sequence[ProofDocument], app: str) -> Iterator[Point]:
-    """Backups that neither the platform nor the vault has any more: without them pruning would look like a gap."""
-    known = {entry.transfer_id for entry in found}
-    for one in proofs:
-        if one.app == app and one.transfer_id not in known:
-            known.add(one.transfer_id)
-            yield Point(
-                name=one.backup, taken_at=one.taken_at, ready_at=None, there=False, off_platform=False, proven=False
-            )
 
 
 def lines(seen: Standing) -> Iterator[str]:

@@ -20,14 +20,26 @@ class Omission(StrEnum):
     DUMP = "dump"
 
 
+class Content(StrEnum):
+    """What can be taken out of a kit."""
+
+    APP = "app"
+    CONFIG = "config"
+    DNS = "dns"
+    DUMP = "dump"
+    SOURCE = "source"
+    MEDIA = "media"
+
+
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
-PlaceOption = Annotated[Path | None, typer.Option("--to", help="The directory of the kits.")]
+PlaceOption = Annotated[str | None, typer.Option("--to", help="Where kits are kept: a directory or a bucket.")]
 IdentityOption = Annotated[
     Path | None, typer.Option("--identity", envvar="USCDR_AGE_IDENTITY", help="File with an age or SSH private key.")
 ]
 KitArgument = Annotated[
-    str | None, typer.Argument(metavar="[KIT]", help="Id, its beginning, or path; default: newest.")
+    str | None, typer.Argument(metavar="[KIT]", help="Id, its beginning, newest, PLACE:ID or a path; default: newest.")
 ]
+KitOption = Annotated[str | None, typer.Option("--kit", help="The same as an option, as `recover` has it.")]
 
 
 @app.command()
@@ -39,13 +51,14 @@ def build(
     without: Annotated[list[Omission] | None, typer.Option(help="Leave a part out.")] = None,
     backup: Annotated[str | None, typer.Option(help="The backup to keep, b012; default: the newest.")] = None,
     capture: Annotated[bool, typer.Option("--capture", help="Make a fresh backup first.")] = False,
+    unproven: Annotated[bool, typer.Option("--unproven", help="Keep the dump without restoring it first.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Collect everything, encrypt it, store it. Exit 1 when something could not be had."""
+    """Collect everything, prove the dump, encrypt, store. Exit 1 when something could not be had."""
     from uscdr.cli import kitbuild
 
     wanted = kitbuild.BuildOptions(
-        to, tuple(recipient or ()), frozenset(one.value for one in without or ()), backup, capture
+        to, tuple(recipient or ()), frozenset(one.value for one in without or ()), backup, capture, unproven
     )
     raise typer.Exit(kitbuild.build_kit(options(context), wanted, as_json=as_json))
 
@@ -55,14 +68,21 @@ def check(
     context: typer.Context,
     kit: KitArgument = None,
     *,
+    kit_option: KitOption = None,
     to: PlaceOption = None,
     identity: IdentityOption = None,
+    online: Annotated[bool, typer.Option("--online", help="Compare with what is deployed now.")] = False,
+    minimum: Annotated[
+        int | None, typer.Option(min=0, max=100, help="Exit 1 when the kit earns fewer points of freshness.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Is a kit whole, what is in it, how old, and what could not be rebuilt? Needs no network."""
-    from uscdr.cli import kitlook
+    """Could the application be rebuilt from a kit today, without the platform? Needs no network but the kit's own."""
+    from uscdr.cli import kitcheck, kitlook
 
-    raise typer.Exit(kitlook.check_kit(options(context), kitlook.Wanted(kit, to), identity, as_json=as_json))
+    wanted = kitlook.Wanted(kitlook.one_of(kit, kit_option), to, identity)
+    asked = kitcheck.CheckOptions(wanted, online=online, minimum=minimum)
+    raise typer.Exit(kitcheck.check_kit(options(context), asked, as_json=as_json))
 
 
 @app.command("list")
@@ -75,9 +95,36 @@ def list_kits(context: typer.Context, *, to: PlaceOption = None, as_json: JsonOp
 
 @app.command()
 def card(
-    context: typer.Context, kit: KitArgument = None, *, to: PlaceOption = None, as_json: JsonOption = False
+    context: typer.Context,
+    kit: KitArgument = None,
+    *,
+    kit_option: KitOption = None,
+    to: PlaceOption = None,
+    identity: IdentityOption = None,
+    html: Annotated[bool, typer.Option("--html", help="A page to print, with contacts and freshness.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Print the card of a kit, to keep away from the computers."""
-    from uscdr.cli import kitlook
+    from uscdr.cli import kitcard, kitlook
 
-    kitlook.show_card(options(context), kitlook.Wanted(kit, to), as_json=as_json)
+    wanted = kitlook.Wanted(kitlook.one_of(kit, kit_option), to, identity)
+    kitcard.show_card(options(context), wanted, html=html, as_json=as_json)
+
+
+@app.command()
+def restore(
+    context: typer.Context,
+    kit: KitArgument = None,
+    *,
+    into: Annotated[Path, typer.Option(help="Directory for the files; nothing there is overwritten.")],
+    kit_option: KitOption = None,
+    part: Annotated[list[Content] | None, typer.Option(help="Only this part; repeat for more.")] = None,
+    to: PlaceOption = None,
+    identity: IdentityOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take parts of a kit out as plain files, which only you can read."""
+    from uscdr.cli import kitlook, kitrestore
+
+    wanted = kitlook.Wanted(kitlook.one_of(kit, kit_option), to, identity)
+    kitrestore.restore(options(context), wanted, tuple(one.value for one in part or ()), into, as_json=as_json)

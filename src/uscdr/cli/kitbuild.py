@@ -5,31 +5,35 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from uscdr import wiring
-from uscdr.assembly.job import Job
+from uscdr.assembly import vault
+from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.ports import Ports
 from uscdr.cli import backups
 from uscdr.cli.context import Globals, state
-from uscdr.cli.kitlook import place_of
+from uscdr.cli.kitcard import contacts_of
+from uscdr.cli.kitlook import places
 from uscdr.cli.kitwords import Narrator, show_built
 from uscdr.cli.wishes import check_form
 from uscdr.errors import BadInput, ExitCode, UscdrError
 from uscdr.journal import runs
 from uscdr.place import Place
+from uscdr.providers.ports.media import Media
 from uscdr.scenarios.deps import Deps, Request
 from uscdr.scenarios.model_kit import KitSettings
 from uscdr.session import surroundings
 from uscdr.ui.console import Output
+from uscdr.vault.backups import proofs
+from uscdr.vault.backups.proofs import ProofDocument
 from uscdr.vault.build import Built, build
-from uscdr.vault.collect.sources import Absent, Sources, Wishes
+from uscdr.vault.collect.sources import Absent, ProofShelf, Sources, Wishes
 from uscdr.vault.content import CanaryColumns
 from uscdr.vault.manifest import PartName
 from uscdr.vault.seal import Recipient, recipients
-from uscdr.vault.store import LocalStore
+from uscdr.vault.store import Store
 
 T = TypeVar("T")
 RECIPIENTS = "USCDR_KIT_RECIPIENTS"
@@ -39,11 +43,12 @@ RECIPIENTS = "USCDR_KIT_RECIPIENTS"
 class BuildOptions:
     """What stands on the command line of `kit build`."""
 
-    to: Path | None = None
+    to: str | None = None
     recipients: tuple[str, ...] = ()
     without: frozenset[PartName] = frozenset()
     backup: str | None = None
     capture: bool = False
+    unproven: bool = False
 
 
 def build_kit(given: Globals, wanted: BuildOptions, *, as_json: bool) -> int:
@@ -53,7 +58,7 @@ def build_kit(given: Globals, wanted: BuildOptions, *, as_json: bool) -> int:
     check_form("backup", wanted.backup)
     place = given.place()
     to = recipients(wanted.recipients or _standing_recipients(place.config.kit))
-    store = LocalStore(wanted.to or place_of(place.config.kit))
+    store = places(given).store(wanted.to or place.config.kit.to)
     output = given.output(json_lines=as_json)
     backup = backups.take(given, output).name if wanted.capture else wanted.backup
     built = _build(_wishes(place, wanted, backup), place, store, to, output)
@@ -61,15 +66,28 @@ def build_kit(given: Globals, wanted: BuildOptions, *, as_json: bool) -> int:
     return int(ExitCode.DONE if built.card.complete else ExitCode.CHECK_FAILED)
 
 
-def _build(wishes: Wishes, place: Place, store: LocalStore, to: tuple[Recipient, ...], output: Output) -> Built:
+def _build(wishes: Wishes, place: Place, store: Store, to: tuple[Recipient, ...], output: Output) -> Built:
     """By wiring that cannot write."""
     job = Job(place, Request("kit"), runs.new_run_id("kit"), None, dry_run=True)
     with surroundings(output, state(), os.environ) as around, wiring.opened(job, around) as (deps, ports):
         deps.describe_app()
+        shelf = _proofs(job, around, output)
         return build(
-            sources(deps, ports), wishes, store, to,
+            replace(sources(deps, ports), decode=vault.decode, proofs=shelf), wishes, store, to,
             work=deps.work, tell=Narrator(output), stop=around.stop.event,
         )  # fmt: skip
+
+
+def _proofs(job: Job, around: Surroundings, output: Output) -> ProofShelf:
+    """Those of the vault. A kit is built all the same when the vault cannot be read or written."""
+
+    def keep(proof: ProofDocument) -> None:
+        try:
+            proofs.keep(vault.open_store(None, job.place.config, around.state, around.env), proof)
+        except UscdrError as error:
+            output.warn(f"The proof is in the kit, and could not be kept for backups: {error.message}")
+
+    return ProofShelf(vault.fresh_proof(job, around), keep)
 
 
 def _standing_recipients(settings: KitSettings) -> tuple[str, ...]:
@@ -92,6 +110,11 @@ def _wishes(place: Place, wanted: BuildOptions, backup: str | None) -> Wishes:
         required=config.config.required,
         hostnames=target.dns.hostnames if target.dns else (),
         scenarios_digest=place.digest,
+        unproven=wanted.unproven,
+        key=config.recovery.key,
+        expected_tables=config.app.expected_tables,
+        contacts=contacts_of(config),
+        rpo=config.objectives.rpo,
     )
 
 
@@ -107,11 +130,16 @@ def sources(deps: Deps, ports: Ports) -> Sources:
         deploys=deps.deploys or Absent("The platform's builds are not available."),
         verifier=dns.verifier if dns else no_dns,
         zone=dns.zone if dns else no_dns,
-        media=_opened(deps.media.open_old)
-        if deps.media
-        else Absent("scenarios.yaml has no `cloudinary` for this target."),
+        media=media_of(deps),
         source=deps.source or Absent("scenarios.yaml names no repository (app.source)."),
     )
+
+
+def media_of(deps: Deps) -> Media | Absent:
+    """The configured cloud."""
+    if deps.media is None:
+        return Absent("scenarios.yaml has no `cloudinary` for this target.")
+    return _opened(deps.media.open_old)
 
 
 def _opened(open_port: Callable[[], T]) -> T | Absent:

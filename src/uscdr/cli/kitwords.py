@@ -11,7 +11,9 @@ from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
 from uscdr.ui.text import duration, size
 from uscdr.vault.build import Built
+from uscdr.vault.card import worth
 from uscdr.vault.examine import LOST, Examination
+from uscdr.vault.freshness import Freshness, Reason
 from uscdr.vault.manifest import Manifest, Part
 
 TELL_EVERY = 5.0
@@ -49,7 +51,7 @@ def show_built(built: Built, place: str, output: Output) -> None:
     """The parts with their gaps, and where the kit is."""
     card, manifest = built.card, built.manifest
     if output.json_lines:
-        facts = card.model_dump(mode="json", include={"kit", "complete", "objects", "bytes", "manifest_sha256"})
+        facts = card.model_dump(mode="json", include={"kit", "complete", "objects", "bytes", "manifest_sha256", "dump"})
         output.record({**facts, "place": place, "parts": _records(manifest)})
         return
     show_table([_row(part) for part in manifest.parts], output)
@@ -57,13 +59,16 @@ def show_built(built: Built, place: str, output: Output) -> None:
         output.result(line)
     verdict = "complete" if card.complete else "INCOMPLETE"
     output.result(f"{card.kit}: {verdict}, {_plural(card.objects, 'object')}, {size(card.bytes)}, in {place}")
-    output.say("Copy that directory to a place that shares nothing with this one, and print: uscdr kit card")
+    if card.dump is not None and not card.dump.shown:
+        output.warn(f"{worth(card.dump)}. Nobody knows whether it can be restored.")
+    output.say("Keep it where it shares nothing with this machine, and print: uscdr kit card --html")
 
 
-def show_examination(found: Examination, output: Output) -> None:
-    """What is whole, what is in it, what could not be rebuilt from it."""
+def show_examination(found: Examination, fresh: Freshness, minimum: int | None, output: Output) -> None:
+    """What is whole, what is in it, what could not be rebuilt from it, and how fresh it is."""
     if output.json_lines:
-        output.record(_record(found))
+        enough = None if minimum is None else fresh.score >= minimum
+        output.record({**_record(found), "freshness": fresh.model_dump(mode="json"), "fresh_enough": enough})
         return
     if found.manifest is not None:
         show_table([_row(part) for part in found.manifest.parts], output)
@@ -71,7 +76,20 @@ def show_examination(found: Examination, output: Output) -> None:
             output.result(line)
     for finding in found.findings:
         output.result(f"DAMAGE: {finding}")
+    show_table([_reason(one) for one in fresh.reasons], output)
+    output.result(_freshness(fresh, minimum))
     output.result(f"{found.card.kit}: {_verdict(found)}")
+
+
+def _reason(one: Reason) -> dict[str, object]:
+    points = "?" if one.state == "unknown" else str(one.points)
+    return {"freshness": one.question, "points": f"{points} of {one.of}", "why": one.words}
+
+
+def _freshness(fresh: Freshness, minimum: int | None) -> str:
+    unknown = f", and {fresh.unknown} that could not be looked at" if fresh.unknown else ""
+    verdict = "" if minimum is None or fresh.score >= minimum else f": BELOW THE MINIMUM of {minimum}"
+    return f"freshness: {fresh.score} of 100 points{unknown}{verdict}"
 
 
 def _age(at: datetime) -> str:

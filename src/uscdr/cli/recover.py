@@ -19,7 +19,7 @@ Confirm = Annotated[str | None, typer.Option(help="The phrase that the dry run p
 New = Annotated[bool, typer.Option("--new", help="Begin although an earlier run is not finished.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")]
 Ref = Annotated[str | None, typer.Option(help="Branch, tag or commit to deploy; default: app.source.ref.")]
-Kit = Annotated[str | None, typer.Option(help="Escape kit: its id, `newest`, or DIRECTORY:ID.")]
+Kit = Annotated[str | None, typer.Option(help="Escape kit: its id, `newest`, or PLACE:ID.")]
 IdentityFile = Annotated[
     Path | None, typer.Option("--identity", envvar="USCDR_AGE_IDENTITY", help="File with the kit's private key.")
 ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import Field
+from pydantic import Field, SecretStr, SerializationInfo, field_serializer
 
-from uscdr.models.base import Fact
+from uscdr.models.base import Fact, spelled
 
 
 class Plan(Fact):
@@ -46,10 +46,19 @@ class Build(Fact):
 
 
 class LogDrain(Fact):
-    """One log drain; its address may carry credentials, so only its host is kept."""
+    """One log drain. Its address may carry credentials: of it only the host is for people.
+
+    `url` is None where only the host was told; `addon` is the add-on that brings it along, or empty.
+    """
 
     id: str
     host: str
+    url: SecretStr | None = Field(default=None, repr=False)
+    addon: str = ""
+
+    @field_serializer("url")
+    def _spell(self, url: SecretStr | None, info: SerializationInfo) -> str | None:
+        return spelled(url, info) if url is not None else None
 
 
 class SourceArchive(Fact):

@@ -134,6 +134,8 @@ class VaultPlace:
     download: Callable[[SignedUrl], AbstractContextManager[Stream]]
     decode: Decode
     scratch: Scratch
+    turn: Callable[[str, Callable[[str], None]], AbstractContextManager[object]]
+    """Keeps other writers of the store out: what for, and how to say that it is waited for. Raises LockHeld."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from uscdr.models.base import Fact
 
 
 class KitSettings(Fact):
-    """`to`: a directory, best on a drive or mount that is not this machine's. `recipients`: age or SSH public keys."""
+    """`to`: a bucket (`s3://…`) or a directory, best not on this machine. `recipients`: age or SSH public keys."""
 
     to: str | None = None
     recipients: tuple[str, ...] = ()

@@ -210,10 +210,16 @@ class Scheduled(Fact):
 
 
 class PeopleAdded(Fact):
-    """Collaborators that were added, and drains that a person must add."""
+    """Collaborators that were added."""
 
     added: int
-    drains: tuple[str, ...]
+
+
+class DrainsAdded(Fact):
+    """Hosts of log drains: those that were added, and those whose address nobody knows, for a person to add."""
+
+    added: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
 
 
 class OldPlaceSeen(Fact):

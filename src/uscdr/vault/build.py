@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from uscdr import __version__
 from uscdr.errors import CheckFailed, ProviderError
+from uscdr.pool import run_all
 from uscdr.vault.collect import app, config, dns, dump, media, source
+from uscdr.vault.collect.proof import Collected
 from uscdr.vault.collect.sources import Gathering, Sources, Tell, Unavailable, Wishes, in_words, missing
-from uscdr.vault.content import AppFacts, MediaEntry
-from uscdr.vault.manifest import FORMAT, Card, Fingerprints, Gap, Manifest, Part, PartName
+from uscdr.vault.content import AppFacts, MediaEntry, SourceFacts
+from uscdr.vault.manifest import FORMAT, PARTS, Card, DumpProof, Fingerprints, Gap, Manifest, Part, PartName
 from uscdr.vault.seal import Recipient
 from uscdr.vault.store import Store
-from uscdr.vault.writer import KitWriter, new_kit_id
+from uscdr.vault.writer import KitWriter, fingerprints, new_kit_id
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,15 @@ class _State:
     """What later parts and the manifest need of earlier parts."""
 
     app: AppFacts | None = None
-    fingerprints: Fingerprints = field(default_factory=Fingerprints)
+    config: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
+    source: SourceFacts | None = None
+    dump: DumpProof | None = None
     media: Sequence[MediaEntry] = ()
+
+    def collected(self) -> Collected:
+        """What a proof of the dump needs of it."""
+        release = self.app.release if self.app else None
+        return Collected(self.config, self.source, release.created_at if release else None)
 
 
 def build(
@@ -56,50 +68,91 @@ def build(
         writer = KitWriter(store, to, staging, new_kit_id(wishes.app))
         gathering = Gathering(sources, wishes, writer, work, tell, stop)
         state = _State()
-        parts = tuple(_try(gathering, name, collect) for name, collect in _collectors(gathering, state))
+        parts = _collected(gathering, state)
         gathering.check()
-        manifest = Manifest(
-            format=FORMAT,
-            kit=writer.kit,
-            created_at=datetime.now(UTC),
-            uscdr=__version__,
-            app=wishes.app,
-            target=wishes.target,
-            account=account,
-            scenarios_digest=wishes.scenarios_digest,
-            recipients=tuple(recipient.fingerprint for recipient in to),
-            parts=parts,
-            objects=tuple(writer.objects),
-            fingerprints=state.fingerprints,
-        )
+        manifest = _manifest(gathering, account, parts, state)
         return Built(writer.finish(manifest, state.media), manifest)
 
 
-def _collectors(gathering: Gathering, state: _State) -> tuple[tuple[PartName, Callable[[], Part]], ...]:
+class _Halt(threading.Event):
+    """Set when the operator asks to stop, or when this build has to end anyway."""
+
+    def __init__(self, outer: threading.Event) -> None:
+        super().__init__()
+        self._outer = outer
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._outer.is_set()
+
+
+def _collected(gathering: Gathering, state: _State) -> list[Part]:
+    """What is quick one after the other; then dump and media at once, of which one needs this machine, one the network.
+
+    A failure of this machine in one of them ends the other soon.
+    """
+    parts = [_try(gathering, name, collect) for name, collect in _quick(gathering, state)]
+    halt = _Halt(gathering.stop)
+    both = replace(gathering, stop=halt)
+    tasks = [partial(_try, both, name, collect) for name, collect in _slow(both, state)]
+    return parts + run_all(tasks, workers=len(tasks), abandon=halt.set)
+
+
+def _manifest(gathering: Gathering, account: str, parts: Sequence[Part], state: _State) -> Manifest:
+    wishes, writer = gathering.wishes, gathering.writer
+    return Manifest(
+        format=FORMAT,
+        kit=writer.kit,
+        created_at=datetime.now(UTC),
+        uscdr=__version__,
+        app=wishes.app,
+        target=wishes.target,
+        account=account,
+        scenarios_digest=wishes.scenarios_digest,
+        recipients=tuple(recipient.fingerprint for recipient in writer.to),
+        parts=tuple(sorted(parts, key=lambda part: PARTS.index(part.name))),
+        objects=tuple(writer.objects),
+        fingerprints=fingerprints(state.config) if state.config else Fingerprints(),
+        dump=state.dump,
+        contacts=tuple(wishes.contacts),
+        rpo=wishes.rpo,
+        public_keys=tuple(recipient.text for recipient in writer.to),
+    )
+
+
+def _quick(gathering: Gathering, state: _State) -> Iterator[tuple[PartName, Callable[[], Part]]]:
+    """In this order: later ones build on what earlier ones found."""
+
     def of_app() -> Part:
         part, state.app = app.collect(gathering)
         return part
 
     def of_config() -> Part:
-        part, state.fingerprints = config.collect(gathering)
+        part, state.config = config.collect(gathering)
         return part
 
     def of_dns() -> Part:
         part = dns.collect(gathering, state.app.hostnames if state.app else ())
         return part if state.app else _unsure_of_hostnames(part)
 
+    def of_source() -> Part:
+        part, state.source = source.collect(gathering, state.app.commit if state.app else "")
+        return part
+
+    yield from (("app", of_app), ("config", of_config), ("dns", of_dns), ("source", of_source))
+
+
+def _slow(gathering: Gathering, state: _State) -> Iterator[tuple[PartName, Callable[[], Part]]]:
+    """The dump is proven with the key and the code that the kit holds by then."""
+
+    def of_dump() -> Part:
+        part, state.dump = dump.collect(gathering, state.collected())
+        return part
+
     def of_media() -> Part:
         part, state.media = media.collect(gathering)
         return part
 
-    return (
-        ("app", of_app),
-        ("config", of_config),
-        ("dns", of_dns),
-        ("dump", lambda: dump.collect(gathering)),
-        ("source", lambda: source.collect(gathering, state.app.commit if state.app else "")),
-        ("media", of_media),
-    )
+    yield from (("dump", of_dump), ("media", of_media))
 
 
 def _try(gathering: Gathering, name: PartName, collect: Callable[[], Part]) -> Part:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from uscdr.errors import CheckFailed
-from uscdr.vault.manifest import KITS, MANIFEST, SUMS, Card, CardPart
+from uscdr.vault.manifest import KITS, MANIFEST, SUMS, Card, CardPart, DumpProof
 
 _UP = "../../"
 """From a kit's directory to the store."""
@@ -39,18 +39,21 @@ def card_text(card: Card) -> str:
     lines = [
         rule,
         f"ESCAPE KIT  {card.kit}",
-        f"application {card.app} ({card.target}), made {_moment(card.created_at)} by uscdr {card.uscdr}",
+        f"application {card.app} ({card.target}), made {moment(card.created_at)} by uscdr {card.uscdr}",
         "COMPLETE" if card.complete else "INCOMPLETE: see below, and `uscdr kit check`",
         "",
         *(_part_line(part) for part in card.parts),
+        *([f"  {worth(card.dump)}"] if card.dump else []),
         "",
         f"{card.objects} encrypted objects, {card.bytes:,} bytes",
         f"recipients  {'  '.join(card.recipients)}",
         "manifest    SHA-256",
         f"  {card.manifest_sha256}",
         "",
-        "Is it whole?      uscdr kit check PATH            (no key, no network needed)",
-        "What is in it?    uscdr kit check PATH --identity FILE",
+        "Is it whole?      uscdr kit check PLACE:ID        (no key needed)",
+        "What is in it?    uscdr kit check PLACE:ID --identity FILE",
+        "Rebuild from it:  uscdr recover infra --kit PLACE:ID --identity FILE",
+        "Without uscdr:    card.html, beside this file",
         f"By hand, there:   sha256sum -c {SUMS}",
         f"                  age -d -i FILE {MANIFEST}",
         rule,
@@ -59,9 +62,22 @@ def card_text(card: Card) -> str:
 
 
 def _part_line(part: CardPart) -> str:
-    as_of = f"as of {_moment(part.taken_at)}" if part.taken_at else ""
+    as_of = f"as of {moment(part.taken_at)}" if part.taken_at else ""
     return f"  {part.name:<8} {part.state:<10} {as_of}".rstrip()
 
 
-def _moment(at: datetime) -> str:
+def worth(proof: DumpProof) -> str:
+    """What the dump is worth, in a line."""
+    match proof.origin:
+        case "left out":
+            return "the dump is NOT PROVEN: left out on purpose (--unproven)"
+        case "failed":
+            return "the dump is NOT PROVEN: it could not be tried when the kit was made"
+        case _:
+            when = f" ({moment(proof.proven_at)})" if proof.proven_at else ""
+            return f"the dump, restored: {proof.grade}{when}"
+
+
+def moment(at: datetime) -> str:
+    """To the minute, in UTC."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -6,15 +6,12 @@ from datetime import datetime
 
 from pydantic import Field, SecretStr, SerializationInfo, field_serializer
 
-from uscdr.models.base import Fact
+from uscdr.models.base import Fact, spelled
 from uscdr.models.dns import RecordSet
 from uscdr.models.heroku import AddOn, App, Attachment, ProcessType, Release, Schedule
 from uscdr.models.media import Asset
 from uscdr.models.postgres import Extension, InvariantResult, Migration, TableDigest
 from uscdr.models.provision import Domain, LogDrain
-
-REVEAL = {"reveal": True}
-"""Serialisation context with which secrets are written out: only into what is encrypted next."""
 
 
 class AppFacts(Fact):
@@ -48,8 +45,7 @@ class ConfigVars(Fact):
 
     @field_serializer("values")
     def _reveal(self, values: dict[str, SecretStr], info: SerializationInfo) -> dict[str, str]:
-        reveal = bool(info.context and info.context.get("reveal"))
-        return {name: value.get_secret_value() if reveal else str(value) for name, value in values.items()}
+        return {name: spelled(value, info) for name, value in values.items()}
 
 
 class HostRecords(Fact):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from uscdr.errors import CheckFailed
 from uscdr.vault.content import MediaEntry
-from uscdr.vault.manifest import KITS, MANIFEST, SUMS, Card, Manifest, PartName
+from uscdr.vault.manifest import CARD, KITS, MANIFEST, SUMS, Card, Manifest, PartName
 from uscdr.vault.reader import KitReader, SealedName, damaged, read_card, read_sums
 from uscdr.vault.seal import Identity
 from uscdr.vault.store import Store, digest_of
@@ -37,6 +38,10 @@ class Examination:
     bytes: int
     findings: tuple[str, ...]
     manifest: Manifest | None = None
+    commit: str | None = None
+    """Of the code in the kit; None when that was not looked at, or there is none."""
+    media: tuple[int, int] | None = None
+    """Files with their original, and files in all."""
 
     @property
     def sound(self) -> bool:
@@ -92,14 +97,40 @@ def _inside(store: Store, found: Examination, keys: Sequence[Identity], work: Pa
         wanted = list(_wanted(reader))
     except CheckFailed as error:
         return _with(found, [error.message])
-    findings = []
+    findings = _differences(found.card, reader.manifest)
     for number, open_one in enumerate(wanted, start=1):
         step(number, len(wanted))
         try:
             open_one()
         except CheckFailed as error:
             findings.append(error.message)
-    return _with(found, findings, reader.manifest)
+    return replace(_with(found, findings), manifest=reader.manifest, **known(reader))
+
+
+def _differences(card: Card, manifest: Manifest) -> list[str]:
+    """The card can be read by anybody, and so be changed; the manifest must say the same."""
+    said = (
+        card.kit, card.created_at, card.app, card.recipients, card.complete, card.parts, card.dump, card.rpo,
+        card.public_keys,
+    )  # fmt: skip
+    meant = (
+        manifest.kit, manifest.created_at, manifest.app, manifest.recipients, manifest.complete,
+        manifest.card_parts(), manifest.card_dump(), manifest.rpo, manifest.public_keys,
+    )  # fmt: skip
+    if said == meant:
+        return []
+    return [damaged(f"{KITS}/{card.kit}/{CARD}", "it does not say what the manifest says").message]
+
+
+def known(reader: KitReader) -> dict[str, Any]:
+    """What is asked of a kit beyond its manifest: fields of Examination. What is damaged is not known."""
+    try:
+        source, inventory = reader.source(), reader.media()
+    except CheckFailed:
+        return {}
+    present = [entry for entry in inventory.entries if entry.asset.present] if inventory else []
+    stored = sum(entry.stored is not None for entry in present)
+    return {"commit": source.commit if source else None, "media": (stored, len(present)) if inventory else None}
 
 
 def _wanted(reader: KitReader) -> Iterator[Callable[[], object]]:
@@ -124,6 +155,5 @@ def _opening_media(reader: KitReader, entry: MediaEntry) -> Callable[[], object]
     return open_one
 
 
-def _with(found: Examination, more: Sequence[str], manifest: Manifest | None = None) -> Examination:
-    findings = tuple(dict.fromkeys((*found.findings, *more)))
-    return Examination(found.card, found.checked, found.bytes, findings, manifest)
+def _with(found: Examination, more: Sequence[str]) -> Examination:
+    return replace(found, findings=tuple(dict.fromkeys((*found.findings, *more))))

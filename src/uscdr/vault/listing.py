@@ -7,6 +7,7 @@ from typing import Literal
 
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.base import Fact
+from uscdr.vault.backups.grade import Grade
 from uscdr.vault.manifest import KITS, MANIFEST
 from uscdr.vault.reader import read_card
 from uscdr.vault.store import Store
@@ -21,37 +22,49 @@ class KitLine(Fact):
     app: str = ""
     objects: int = 0
     bytes: int = 0
+    dump: Grade | None = None
+    """What the dump was shown to be worth when the kit was made."""
 
 
 def kits(store: Store) -> tuple[KitLine, ...]:
     """Every kit, oldest first, unfinished and damaged ones too."""
-    names = store.names(KITS)
-    found = sorted({name.split("/")[1] for name in names if name.count("/") > 1})
-    return tuple(_line(store, kit) for kit in found)
+    return tuple(_line(store, kit) if finished else _unfinished(kit) for kit, finished in _found(store).items())
+
+
+def _found(store: Store) -> dict[str, bool]:
+    """Kit -> whether it has a manifest, oldest first, by one look at the names."""
+    parts: dict[str, set[str]] = {}
+    for name in store.names(KITS):
+        _, kit, *rest = name.split("/")
+        if rest:
+            parts.setdefault(kit, set()).add("/".join(rest))
+    return {kit: MANIFEST in parts[kit] for kit in sorted(parts)}
+
+
+def _unfinished(kit: str) -> KitLine:
+    return KitLine(kit=kit, state="unfinished")
 
 
 def _line(store: Store, kit: str) -> KitLine:
-    if store.size(f"{KITS}/{kit}/{MANIFEST}") is None:
-        return KitLine(kit=kit, state="unfinished")
     try:
         card = read_card(store, kit)
     except (CheckFailed, BadInput):
         return KitLine(kit=kit, state="damaged")
-    state: Literal["complete", "incomplete"] = "complete" if card.complete else "incomplete"
     return KitLine(
-        kit=kit, state=state, created_at=card.created_at, app=card.app, objects=card.objects, bytes=card.bytes
-    )
+        kit=kit, state="complete" if card.complete else "incomplete", created_at=card.created_at, app=card.app,
+        objects=card.objects, bytes=card.bytes, dump=card.dump.grade if card.dump else None,
+    )  # fmt: skip
 
 
 def find(store: Store, wanted: str | None) -> str:
     """The kit whose id begins with `wanted`, or the newest finished one. Raises BadInput."""
-    lines = kits(store)
+    found = _found(store)
     if wanted is None:
-        finished = [line.kit for line in lines if line.state != "unfinished"]
+        finished = [kit for kit, whole in found.items() if whole]
         if not finished:
             raise BadInput(f"There is no kit in {store.place}.", next_action="Make one: uscdr kit build")
         return finished[-1]
-    matches = [line.kit for line in lines if line.kit.startswith(wanted)]
+    matches = [kit for kit in found if kit.startswith(wanted)]
     if len(matches) != 1 and wanted not in matches:
         what = "No kit" if not matches else f"{len(matches)} kits"
         raise BadInput(f"{what} in {store.place} match “{wanted}”.", next_action="See: uscdr kit list")

@@ -20,6 +20,13 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,221}")
 _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _LONGEST_PREFIX = 200
 SCRATCH = "vault-staging"
+STORE_SECRETS = frozenset(
+    {
+        "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "GOOGLE_SERVICE_ACCOUNT_KEY", "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_TOKEN", "AZURE_CLIENT_SECRET",
+    }
+)  # fmt: skip
+"""Variables of buckets whose values nobody may see."""
 
 
 def open_store(text: str, env: Mapping[str, str]) -> Store:

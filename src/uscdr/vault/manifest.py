@@ -8,10 +8,12 @@ from typing import Literal
 from pydantic import Field
 
 from uscdr.models.base import Fact
+from uscdr.vault.backups.grade import Grade
 
 FORMAT = 1
 KITS, MEDIA = "kits", "media"
-MANIFEST, CARD, CARD_TEXT, SUMS = "manifest.json.age", "card.json", "card.txt", "SHA256SUMS"
+MANIFEST, SUMS = "manifest.json.age", "SHA256SUMS"
+CARD, CARD_TEXT, CARD_PAGE = "card.json", "card.txt", "card.html"
 
 PartName = Literal["app", "config", "dns", "dump", "source", "media"]
 PARTS: tuple[PartName, ...] = ("app", "config", "dns", "dump", "source", "media")
@@ -60,6 +62,33 @@ class Fingerprints(Fact):
     values: dict[str, str] = Field(default_factory=dict, repr=False)
 
 
+class DumpProof(Fact):
+    """How far the kit's dump can be relied on, and who says so.
+
+    `build`: it was restored when the kit was made. `vault`: an earlier proof of the same bytes speaks for it.
+    `left out`: the operator wanted none. `failed`: it could not be tried.
+    """
+
+    grade: Grade
+    origin: Literal["build", "vault", "left out", "failed"]
+    proven_at: datetime | None = None
+    why: str = ""
+    """Why it is no better; not on the card."""
+
+    @property
+    def shown(self) -> bool:
+        """Whether a restore was made at all."""
+        return self.proven_at is not None
+
+
+class Contact(Fact):
+    """Whom to call, as scenarios.yaml names them."""
+
+    role: str
+    name: str = ""
+    how: str = ""
+
+
 class Manifest(Fact):
     """The kit's own list of itself."""
 
@@ -73,9 +102,17 @@ class Manifest(Fact):
     """E-mail address of the platform account that made it."""
     scenarios_digest: str
     recipients: tuple[str, ...]
+    """Fingerprints of the public keys."""
     parts: tuple[Part, ...]
     objects: tuple[StoredObject, ...]
     fingerprints: Fingerprints = Fingerprints()
+    dump: DumpProof | None = None
+    """None when there is no dump."""
+    contacts: tuple[Contact, ...] = ()
+    rpo: float | None = None
+    """Seconds: the objective when the kit was made."""
+    public_keys: tuple[str, ...] = ()
+    """Those that `recipients` are fingerprints of."""
 
     @property
     def complete(self) -> bool:
@@ -86,6 +123,14 @@ class Manifest(Fact):
         """One part; one that the manifest does not name is missing."""
         unknown = Part(name=name, state="missing", gaps=(Gap(what=name, why="The manifest does not name it."),))
         return next((part for part in self.parts if part.name == name), unknown)
+
+    def card_parts(self) -> tuple[CardPart, ...]:
+        """The parts without what might say too much."""
+        return tuple(CardPart(name=part.name, state=part.state, taken_at=part.taken_at) for part in self.parts)
+
+    def card_dump(self) -> DumpProof | None:
+        """The same of the dump's proof."""
+        return self.dump.model_copy(update={"why": ""}) if self.dump else None
 
 
 class CardPart(Fact):
@@ -112,3 +157,6 @@ class Card(Fact):
     bytes: int
     manifest_sha256: str
     sums_sha256: str
+    dump: DumpProof | None = None
+    rpo: float | None = None
+    public_keys: tuple[str, ...] = ()

@@ -28,7 +28,7 @@ from uscdr.vault.content import (
     SourceFacts,
 )
 from uscdr.vault.manifest import CARD, FORMAT, KITS, MANIFEST, SUMS, Card, Manifest, StoredObject
-from uscdr.vault.seal import Identity, Sealed, unseal
+from uscdr.vault.seal import Identity, Sealed, Watch, WrongIdentity, unseal
 from uscdr.vault.store import Store, digest_of, new_private_file
 
 M = TypeVar("M", bound=BaseModel)
@@ -63,14 +63,19 @@ def read_sums(store: Store, kit: str) -> tuple[dict[str, str], bytes]:
 class KitReader:
     """One kit, opened with an identity. `work` is a private directory for what is decrypted, and only then.
 
+    `watch` is called with the plain bytes done of an object; what it raises ends the reading.
+
     Raises, from every method: CheckFailed (missing or damaged, naming the object), WrongIdentity, BadInput (a kit of
     another format), MachineError (this machine's disk).
     """
 
-    def __init__(self, store: Store, kit: str, keys: Sequence[Identity], work: Path) -> None:
+    def __init__(
+        self, store: Store, kit: str, keys: Sequence[Identity], work: Path, watch: Watch | None = None
+    ) -> None:
         self._store = store
         self._keys = keys
         self._work = work
+        self._watch = watch
         self.kit = kit
         self.card = read_card(store, kit)
         name = f"{KITS}/{kit}/{MANIFEST}"
@@ -183,10 +188,17 @@ class KitReader:
             path.unlink(missing_ok=True)
 
     def _decrypt(self, wanted: SealedName, target: IO[bytes]) -> Sealed:
-        if digest_of(self._store, wanted.path)[0] != wanted.sha256:
+        """Read once: both digests are known at the end, and what was written counts only then."""
+        try:
+            with self._store.open(wanted.path) as source:
+                done = _naming(wanted.path, lambda: unseal(source, target, self._keys, self._watch))
+        except WrongIdentity:
+            # a damaged beginning looks the same as another key's
+            if digest_of(self._store, wanted.path)[0] != wanted.sha256:
+                raise damaged(wanted.path, "its SHA-256 is not the one that the kit names") from None
+            raise
+        if done.sha256 != wanted.sha256:
             raise damaged(wanted.path, "its SHA-256 is not the one that the kit names")
-        with self._store.open(wanted.path) as source:
-            done = _naming(wanted.path, lambda: unseal(source, target, self._keys))
         if wanted.plain_sha256 not in (None, done.plain_sha256):
             raise damaged(wanted.path, "what it decrypts to is not what was encrypted")
         return done

@@ -119,9 +119,7 @@ class LocalStore:
         target = self._path(name)
         self._directory(target.parent)
         try:
-            _sync(file)
-            _take_over(file, target)
-            _sync(target.parent)
+            take_over(file, target)
         except OSError as error:
             _unwritable(target, error)
 
@@ -243,7 +241,14 @@ def new_private_file(path: Path) -> BinaryIO:
         _unwritable(path, error)
 
 
-def _take_over(file: Path, target: Path) -> None:
+def take_over(file: Path, target: Path) -> None:
+    """Give a finished file of the same disk a new name, durably. Raises OSError; FileExistsError when it is taken."""
+    _sync(file)
+    _link(file, target)
+    _sync(target.parent)
+
+
+def _link(file: Path, target: Path) -> None:
     try:
         os.link(file, target)
     except OSError as error:
@@ -270,5 +275,5 @@ def _unwritable(path: Path, error: OSError) -> NoReturn:
     raise MachineError(
         f"{path} cannot be written.",
         why=error.strerror or type(error).__name__,
-        next_action="Make room, or mend the permissions, or name another place: uscdr kit build --to DIR",
+        next_action="Make room, or mend the permissions, or name another place: uscdr kit build --to PLACE",
     ) from error

@@ -17,15 +17,16 @@ from pydantic import SecretStr
 
 from uscdr.errors import MachineError
 from uscdr.vault.card import card_text, sums_text
+from uscdr.vault.cardpage import Printing, card_page
 from uscdr.vault.content import MediaEntry
 from uscdr.vault.manifest import (
     CARD,
+    CARD_PAGE,
     CARD_TEXT,
     KITS,
     MANIFEST,
     SUMS,
     Card,
-    CardPart,
     Fingerprints,
     Manifest,
     PartName,
@@ -85,7 +86,7 @@ class KitWriter:
                 raise MachineError(
                     f"{what} could not be written to {self.store.place}.",
                     why=error.strerror or type(error).__name__,
-                    next_action="Make room or name another place (--to DIR), and build again: media that are there "
+                    next_action="Make room or name another place (--to PLACE), and build again: media that are there "
                     "already are not fetched twice.",
                 ) from error
         return staged, sealed
@@ -98,6 +99,7 @@ class KitWriter:
         self._plain(SUMS, sums)
         self._plain(CARD, card.model_dump_json(indent=1).encode() + b"\n")
         self._plain(CARD_TEXT, card_text(card).encode())
+        self._plain(CARD_PAGE, card_page(Printing(card, self.store.place)).encode())
         self.store.create(f"{KITS}/{self.kit}/{MANIFEST}", staged)
         return card
 
@@ -124,11 +126,14 @@ class KitWriter:
             target=manifest.target,
             recipients=manifest.recipients,
             complete=manifest.complete,
-            parts=tuple(CardPart(name=p.name, state=p.state, taken_at=p.taken_at) for p in manifest.parts),
+            parts=manifest.card_parts(),
             objects=len(sizes),
             bytes=sum(sizes.values()),
             manifest_sha256=digest,
             sums_sha256=sums,
+            dump=manifest.card_dump(),
+            rpo=manifest.rpo,
+            public_keys=manifest.public_keys,
         )
 
     def _plain(self, name: str, data: bytes) -> None:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 from obstore.store import S3Store
+from ruamel.yaml import YAML
 from store_places import Place
 
-from kit_world import CANARIES, Workshop, key
-from uscdr.errors import CheckFailed
+from kit_world import CANARIES, SECRET, Workshop, key
+from uscdr.assembly.escrow import open_kit, pinned
+from uscdr.assembly.job import Job, Surroundings
+from uscdr.cli import boundary
+from uscdr.engine.wait import Stop
+from uscdr.errors import CheckFailed, Interrupted
+from uscdr.scenarios.deps import Request
+from uscdr.scenarios.model_kit import KitSettings
+from uscdr.targets import packaged
 from uscdr.vault.listing import kits
 from uscdr.vault.objectstore import ObjectStore
 from uscdr.vault.reader import KitReader
@@ -79,3 +90,69 @@ def test_no_secret_is_in_the_bucket(shop: BucketShop) -> None:
     for name in names:
         stored = name.encode() + bytes(handle.get(name).bytes())
         assert not [word for word in CANARIES if word.encode() in stored], name
+
+
+@pytest.fixture
+def desk(shop: BucketShop, monkeypatch: pytest.MonkeyPatch) -> BucketShop:
+    """The same machine at the command line."""
+    for name in ("HEROKU_API_KEY", "USCDR_AGE_IDENTITY", "USCDR_KIT_RECIPIENTS", "USCDR_CONFIG", "USCDR_TARGET"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {**shop.kept_in.env, "USCDR_STATE_DIR": str(shop.root / "state")}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(shop.root)
+    return shop
+
+
+def test_every_command_works_on_a_bucket(desk: BucketShop, capsys: pytest.CaptureFixture[str]) -> None:
+    kit, place = desk.build().card.kit, desk.kept_in.text
+    assert boundary.run(["kit", "list", "--to", place, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kit"] == kit
+    assert boundary.run(["kit", "check", place, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sound"] is True
+    opened = ["--identity", str(desk.identity_file)]
+    assert boundary.run(["kit", "check", f"{place}:{kit[:16]}", *opened, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["opened"] is True
+    assert boundary.run(["kit", "card", f"{place}:newest", "--html", *opened]) == 0
+    assert f"uscdr recover infra --kit {place}:{kit} --identity FILE" in capsys.readouterr().out
+    assert boundary.run(["kit", "restore", "--kit", f"{place}:newest", "--into", "out", *opened]) == 0
+    assert (desk.root / "out" / "database.dump").read_bytes().startswith(b"PGDMP")
+    shown = capsys.readouterr()
+    assert SECRET not in shown.out + shown.err
+    assert boundary.run(["kit", "check", f"{place}:nonsense"]) == 2
+
+
+def test_damage_in_the_bucket_costs_exit_1(desk: BucketShop, capsys: pytest.CaptureFixture[str]) -> None:
+    built = desk.build()
+    desk.store.delete(built.manifest.objects[0].path)
+    assert boundary.run(["kit", "check", desk.kept_in.text, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["freshness"]["score"] == 0
+
+
+def test_a_run_reads_the_kit_that_it_is_bound_to(desk: BucketShop) -> None:
+    """As `recover infra` does: named before the run, opened in it, only to look."""
+    built = desk.build()
+    named = pinned(f"{desk.kept_in.text}:newest", None, desk.root / "state")
+    assert named == f"{desk.kept_in.text}:{built.card.kit}"
+    config = SimpleNamespace(kit=KitSettings())
+    job = SimpleNamespace(
+        request=Request("infra", kit=named), place=SimpleNamespace(config=config), identity=desk.identity_file
+    )
+    around = SimpleNamespace(state=desk.root / "state", env=os.environ, stop=Stop())
+    reader = open_kit(cast("Job", job), cast("Surroundings", around), desk.work)
+    assert reader is not None
+    assert (reader.config(), reader.app()) == (desk.read(built).config(), desk.read(built).app())
+    with reader.open_object("database.dump") as dump:
+        assert dump.read_bytes().startswith(b"PGDMP")
+    with reader.open(key(1)) as original:
+        assert original.read_bytes() == desk.cloud.files[key(1)]
+    around.stop.event.set()
+    with pytest.raises(Interrupted), reader.open_object("database.dump"):
+        pass
+
+
+def test_the_place_of_the_configuration_may_be_a_bucket(desk: BucketShop, capsys: pytest.CaptureFixture[str]) -> None:
+    kit = desk.build().card.kit
+    document = YAML(typ="safe").load(packaged().read_text())
+    Path("scenarios.yaml").write_text(json.dumps({**document, "kit": {"to": desk.kept_in.text}}, default=str))
+    assert boundary.run(["kit", "check", kit]) == 0
+    assert kit in capsys.readouterr().out

@@ -16,6 +16,9 @@ from uscdr.cli import backup as commands
 from uscdr.cli import backupschedule, boundary
 from uscdr.errors import AnswerLost
 from uscdr.models.heroku import Schedule, TransferKind
+from uscdr.settings import Operator
+from uscdr.team.claim import Wish
+from uscdr.team.team import open_team
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.store import LocalStore
 
@@ -69,6 +72,25 @@ def test_there_is_room_and_nothing_is_said(clinic: Clinic, capsys: Captured) -> 
     clinic.safe()
     assert boundary.run(["backup", "capture"]) == 0
     assert "drops" not in capsys.readouterr().err
+    assert clinic.world.writes == ["capture"]
+
+
+def test_a_colleague_who_recovers_is_not_disturbed(
+    clinic: Clinic, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clinic.safe()
+    shared = clinic.state / "shared"
+    shared.mkdir()
+    monkeypatch.setenv("USCDR_SHARED", str(shared))
+    team = open_team({"USCDR_SHARED": str(shared)})
+    assert team is not None
+    key = clinic._job("r-1", None, dry_run=False).place.key
+    wish = Wish(key, "r-1", Operator("bob", "laptop", 7), "uscdr recover db (run r-1)")
+    with team.claim(clinic.state / "of bob", wish):
+        assert boundary.run(["backup", "capture"]) == 6
+        assert "bob on laptop" in capsys.readouterr().err
+        assert clinic.world.writes == []
+    assert boundary.run(["backup", "capture"]) == 0
     assert clinic.world.writes == ["capture"]
 
 

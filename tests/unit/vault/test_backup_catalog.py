@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from backup_world import APP, NOW, Safe, dump, transfer
-from uscdr.cli.backupstatus import points, remembered
 from uscdr.errors import BadInput
 from uscdr.models.heroku import Transfer, TransferKind, TransferState
+from uscdr.scenarios.backups.standing import forgotten, points
 from uscdr.vault.backups import catalog, proofs, pruning
 from uscdr.vault.backups.catalog import Entry, entries, find, judged, shelf
 from uscdr.vault.backups.eviction import eviction
@@ -74,7 +74,7 @@ def test_a_capture_of_a_damaged_state_is_never_the_newest_nor_proven(safe: Safe)
 def test_a_document_that_is_none_proves_nothing(safe: Safe, text: str) -> None:
     card = safe.pull()
     safe.prove(card)
-    name = f"proofs/{card.dump.plain_sha256}/20991231T235959Z-00.json"
+    name = f"proofs/{card.dump.plain_sha256}/20991231T235959.000000Z-00.json"
     (safe.root / "safe" / name).write_text(text)
     assert Proofs(safe.store).of(card.dump.plain_sha256) is None
     assert not listed(safe)[0].proven
@@ -85,7 +85,7 @@ def test_a_proof_of_other_bytes_under_this_name_proves_nothing(safe: Safe) -> No
     proof = safe.prove(card)
     folder = safe.root / "safe" / "proofs"
     (folder / ("0" * 64)).mkdir()
-    (folder / ("0" * 64) / "20261123T120000Z-00.json").write_text(proof.model_dump_json())
+    (folder / ("0" * 64) / "20261123T120000.000000Z-00.json").write_text(proof.model_dump_json())
     assert Proofs(safe.store).of("0" * 64) is None
 
 
@@ -238,11 +238,11 @@ def test_what_retention_removed_is_no_gap_of_the_last_day(safe: Safe) -> None:
     pruning.carry_out(safe.store, planned)
     left = listed(safe)
     assert [one.name for one in left] == ["b012"]
-    told = tuple(remembered(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), APP))
+    told = tuple(forgotten(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), APP))
     assert [one.name for one in told] == [f"b{number:03}" for number in range(1, 12)]
     assert assess((*points(left), *told), (), NOW, 4 * 3600).met
     assert not assess(points(left), (), NOW, 4 * 3600).met
-    assert not list(remembered(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), "another-app"))
+    assert not list(forgotten(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), "another-app"))
 
 
 def test_two_copies_of_one_backup_are_one_entry_with_the_newer_first(safe: Safe) -> None:

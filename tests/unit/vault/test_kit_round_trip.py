@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from kit_world import CANARIES, COMMIT, HOST, PATIENT, SECRET, Workshop, key, new_key
+from kit_world import CANARIES, COMMIT, DRAIN, HOST, PATIENT, SECRET, Workshop, key, new_key
 from uscdr.errors import BadInput
 from uscdr.vault.seal import WrongIdentity, recipients
 from uscdr.vault.writer import fingerprints
@@ -25,6 +25,10 @@ def test_every_part_comes_back(shop: Workshop) -> None:
     assert source is not None
     assert (app.account, app.commit, app.buildpacks[1]) == ("ada@example.com", COMMIT, "heroku/python")
     assert app.hostnames == (HOST,)
+    (drain,) = app.log_drains
+    assert drain.url is not None
+    assert drain.url.get_secret_value() == DRAIN
+    assert "canary-drain" not in repr(app) + app.model_dump_json()
     values = {name: value.get_secret_value() for name, value in config.values.items()}
     assert values == {"PGP_ENCRYPTION_KEY": SECRET, "DEBUG": "", "TWO_LINES": "one\ntwo Ω"}
     assert dns.hosts[0].authoritative[0].ttl == 300

@@ -172,13 +172,15 @@ def collaborator(body: object) -> str:
 
 
 def log_drain(body: object) -> LogDrain:
-    """One item of `GET /apps/{app}/log-drains`; of its address only the host is kept."""
+    """One item of `GET /apps/{app}/log-drains`; its address is a secret but for the host."""
     source = record(body)
+    url = optional_text(source, "url")
     try:
-        host = urlsplit(optional_text(source, "url")).hostname
+        host = urlsplit(url).hostname
     except ValueError:
         host = None
-    return LogDrain(id=text(source, "id"), host=host or "")
+    addon = optional_text(nested(source, "addon"), "name") if source.get("addon") else ""
+    return LogDrain(id=text(source, "id"), host=host or "", url=SecretStr(url) if url else None, addon=addon)
 
 
 def addon(body: object) -> AddOn:

@@ -25,7 +25,7 @@ from uscdr.sandbox.platform.plans import choose
 from uscdr.sandbox.world.apps import App
 from uscdr.sandbox.world.entities import Addon, FormationEntry, LogDrain
 
-LOG_DRAIN = "syslog+tls://logs.usc-pis.example:6514"
+LOG_DRAIN = "https://usc-pis:drain-word-4c1f8b72@logs.usc-pis.example/in"
 """Where the clinic's log goes. The name leads nowhere, and nothing is sent."""
 _SINCE_BACKUP = 50  # one patient in so many is written after the backup
 _FRESH_SECONDS, _DAY_SECONDS = 2.0, 86400.0

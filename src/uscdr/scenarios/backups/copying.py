@@ -32,7 +32,8 @@ def copy_for(copies: Sequence[CopyCard], keys: Keyring) -> CopyCard | None:
 def copy(deps: Deps, attachment: Attachment, transfer: Transfer, keys: Keyring, tell: Tell) -> CopyCard:
     """Fetch and encrypt it; the manifest comes last, so that what is cut off is no copy.
 
-    Raises CheckFailed for what is no whole dump; ProviderError, MachineError, OutcomeUnknown, Interrupted.
+    Raises CheckFailed for what is no whole dump, LockHeld while somebody else writes; ProviderError,
+    MachineError, OutcomeUnknown, Interrupted.
     """
     vault, told = vault_of(deps), 0
 
@@ -56,7 +57,8 @@ def copy(deps: Deps, attachment: Attachment, transfer: Transfer, keys: Keyring, 
             yield stream
 
     order = Order(_origin(deps, attachment, transfer), vault.target, watch, again)
-    return pulling.pull(order, open_dump, vault.store(), keys)
+    with vault.turn(f"copying {transfer.name} of {deps.app}", tell.progress):
+        return pulling.pull(order, open_dump, vault.store(), keys)
 
 
 def _origin(deps: Deps, attachment: Attachment, transfer: Transfer) -> Origin:

@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from uscdr.engine.step import Tell
-from uscdr.errors import CheckFailed
+from uscdr.errors import BadInput, CheckFailed
 from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.backups.inventory import vault_of
-from uscdr.scenarios.backups.questions import questions
 from uscdr.scenarios.deps import Deps
 from uscdr.settings import private_directory
 from uscdr.vault.backups import proving
@@ -18,24 +17,24 @@ from uscdr.vault.backups.catalog import Entry
 from uscdr.vault.backups.manifest import CopyCard
 from uscdr.vault.backups.opening import check_intact, opened
 from uscdr.vault.backups.proofs import ProofDocument, keep
-from uscdr.vault.backups.proving import Subject
+from uscdr.vault.backups.proving import Questions, Subject
 
 
-def prove_and_keep(deps: Deps, owner: str, entry: Entry, tell: Tell) -> ProofDocument:
-    """Restore it on this machine and keep what that showed, good or bad, in the vault.
+def prove_and_keep(deps: Deps, entry: Entry, asked: Questions, tell: Tell) -> tuple[ProofDocument, str]:
+    """Restore it on this machine and keep what that showed, good or bad, in the vault: the proof and its name there.
 
-    Raises CheckFailed when a copy is damaged or not of the platform's bytes; ProviderError, MachineError, Interrupted.
+    Raises CheckFailed when a copy is damaged or not of the platform's bytes; BadInput when there
+    is nothing that can be opened; ProviderError, MachineError, Interrupted.
     """
     vault = vault_of(deps)
-    with _dump(deps, owner, entry, tell) as (path, subject):
+    with _dump(deps, entry, tell) as (path, subject):
         progress = _progress(deps, tell, f"restoring {entry.name} on this machine")
-        made = proving.prove(subject, path, questions(deps), vault.decode, vault.scratch, progress)
-    keep(vault.store(), made)
-    return made
+        made = proving.prove(subject, path, asked, vault.decode, vault.scratch, progress)
+    return made, keep(vault.store(), made)
 
 
 @contextmanager
-def _dump(deps: Deps, owner: str, entry: Entry, tell: Tell) -> Iterator[tuple[Path, Subject]]:
+def _dump(deps: Deps, entry: Entry, tell: Tell) -> Iterator[tuple[Path, Subject]]:
     """The plain dump as a private file that is gone afterwards, and what it is."""
     vault, place = vault_of(deps), private_directory(deps.work / "proof")
     keys = vault.reading()
@@ -47,21 +46,19 @@ def _dump(deps: Deps, owner: str, entry: Entry, tell: Tell) -> Iterator[tuple[Pa
         return
     path = place / f"{entry.name}.dump"
     try:
-        yield path, _fetched(deps, owner, entry, path, tell)
+        yield path, _fetched(deps, entry, path, tell)
     finally:
         path.unlink(missing_ok=True)
 
 
-def _fetched(deps: Deps, owner: str, entry: Entry, path: Path, tell: Tell) -> Subject:
+def _fetched(deps: Deps, entry: Entry, path: Path, tell: Tell) -> Subject:
     if entry.transfer is None or not entry.on_platform:
-        raise CheckFailed(
-            f"{entry.name} is not at the platform any more, and its copy cannot be opened here.",
-            next_action="Give the private key: --identity FILE, or $USCDR_AGE_IDENTITY",
-        )
+        raise _no_key(entry)
     card = next(iter(entry.copies), None)
     if card is not None:
-        tell.progress(f"checking the copy {card.id} as it stands")
+        tell.progress(f"no key for the copy {card.id}: it is checked as it stands, and the platform's bytes are proven")
         check_intact(vault_of(deps).store(), card)
+    owner = deps.attachment().owner_app_name
     link = deps.backups.public_url(owner, entry.transfer.num)
     got = deps.backups.download(link, path, _progress(deps, tell, f"downloading {entry.name}"))
     if card is not None and got.sha256 != card.dump.plain_sha256:
@@ -70,6 +67,15 @@ def _fetched(deps: Deps, owner: str, entry: Entry, path: Path, tell: Tell) -> Su
             next_action=f"Prove the copy itself: uscdr backup prove {card.id} --identity FILE",
         )
     return _subject(deps, entry, (got.sha256, got.size), card, from_copy=False)
+
+
+def _no_key(entry: Entry) -> BadInput:
+    if not entry.copies:
+        return BadInput(f"There is nothing of {entry.name} any more.", next_action="See: uscdr backup list")
+    return BadInput(
+        f"The copy of {entry.name} cannot be opened without its key, and the platform does not have it any more.",
+        next_action="Give --identity FILE (or $USCDR_AGE_IDENTITY), or the file of its passphrase.",
+    )
 
 
 def _subject(

@@ -1,8 +1,10 @@
-"""What a proof asks: of scenarios.yaml, of the application for its key, of the repository for its migrations."""
+"""What a proof asks: of scenarios.yaml, of the application or a kit for its key, of the repository for its code."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from uscdr.errors import MachineError, ProviderError
 from uscdr.scenarios.deps import Deps
@@ -22,14 +24,22 @@ def questions(deps: Deps) -> Questions:
 
 
 def _key(deps: Deps) -> Key:
+    """The application's own comes first, then that of the kit that was named."""
     name = deps.config.recovery.key
     try:
         value = deps.platform.config_vars(deps.app).get(name)
+        why = f"the application has no config variable {name}"
     except ProviderError as error:
-        return Key(name, why=f"the application's config could not be read: {error.message}")
-    if value is None or not value.get_secret_value():
-        return Key(name, why=f"the application has no config variable {name}")
-    return Key(name, value)
+        value, why = None, f"the application's config could not be asked: {error.message}"
+    if not _given(value) and deps.kit is not None:
+        held = deps.kit.config()
+        value = held.values.get(name) if held else None
+        why += f"; the kit does not hold {name}"
+    return Key(name, value) if _given(value) else Key(name, why=why)
+
+
+def _given(value: SecretStr | None) -> bool:
+    return value is not None and bool(value.get_secret_value())
 
 
 def _code(deps: Deps) -> Code:

@@ -13,6 +13,7 @@ from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.steps.words import age
 from uscdr.vault.backups.catalog import Entry
 from uscdr.vault.backups.cron import cron_line, rhythm
+from uscdr.vault.backups.proofs import ProofDocument
 from uscdr.vault.backups.rpo import Point, Standing, assess
 
 REMEMBERED = timedelta(days=9)
@@ -30,12 +31,17 @@ class Objective(Fact):
 
 def stand(deps: Deps, known: Inventory, at: datetime) -> Standing:
     """The objective as of `at`. Without a vault that can be read nothing off the platform counts."""
-    made = (*(_point(one) for one in known.entries if _was_whole(one)), *_forgotten(deps, known, at))
+    proofs = known.vault.proofs.since(at - REMEMBERED) if known.vault else ()
+    made = (*points(known.entries), *forgotten(known.entries, proofs, deps.app))
     return assess(made, known.schedules, at, deps.config.objectives.rpo)
 
 
+def points(entries: Sequence[Entry]) -> tuple[Point, ...]:
+    """Every backup that was once whole, dropped ones too: they show how often backups were made."""
+    return tuple(_point(one) for one in entries if _was_whole(one))
+
+
 def _was_whole(entry: Entry) -> bool:
-    """Also one that the platform dropped since: it shows how often backups were made."""
     whole = entry.transfer is None or entry.transfer.state is TransferState.COMPLETED
     return whole and not entry.damaged_state
 
@@ -47,11 +53,11 @@ def _point(entry: Entry) -> Point:
     )  # fmt: skip
 
 
-def _forgotten(deps: Deps, known: Inventory, at: datetime) -> Iterator[Point]:
-    """Backups of which only a proof is left."""
-    listed = {one.transfer_id for one in known.entries}
-    for proof in known.vault.proofs.since(at - REMEMBERED) if known.vault else ():
-        if proof.app == deps.app and proof.transfer_id not in listed:
+def forgotten(entries: Sequence[Entry], proofs: Sequence[ProofDocument], app: str) -> Iterator[Point]:
+    """Backups of which only a proof is left: without them what retention removed would look like a gap."""
+    listed = {one.transfer_id for one in entries}
+    for proof in proofs:
+        if proof.app == app and proof.transfer_id not in listed:
             listed.add(proof.transfer_id)
             yield Point(
                 name=proof.backup, taken_at=proof.taken_at, ready_at=None, there=False, off_platform=False, proven=False

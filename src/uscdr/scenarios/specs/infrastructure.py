@@ -13,6 +13,7 @@ from uscdr.scenarios.steps.infra_config import SetConfig, Unsilence
 from uscdr.scenarios.steps.infra_decide import InfraDecide
 from uscdr.scenarios.steps.infra_deploy import InfraDeploy, InfraFormation
 from uscdr.scenarios.steps.infra_domains import AwaitCertificates, BindDomains, EnableCertificates
+from uscdr.scenarios.steps.infra_drains import AddDrains
 from uscdr.scenarios.steps.infra_dump import InfraChoose, InfraLoad, InfraProve
 from uscdr.scenarios.steps.infra_materials import InfraMaterials, TryKey
 from uscdr.scenarios.steps.infra_scope import InfraScope
@@ -249,6 +250,15 @@ SPECS = (
         Effect.IDEMPOTENT,
         AddPeople,
         manual=("heroku access:add $EMAIL --app {new_app}",),
+    ),
+    StepSpec(
+        "infra.drains",
+        "Log drains",
+        "drains",
+        RECOVER,
+        Effect.IDEMPOTENT,
+        AddDrains,
+        manual=("heroku drains:add $URL --app {new_app}",),
     ),
     StepSpec(
         "infra.old_place",

@@ -8,6 +8,7 @@ from uscdr.models.base import Fact
 from uscdr.models.events import Call
 from uscdr.scenarios.backups.inventory import Inventory, entry_of, take, vault_of
 from uscdr.scenarios.backups.proof import prove_and_keep
+from uscdr.scenarios.backups.questions import questions
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.results_backups import CopyProven, TrialCapture
 from uscdr.scenarios.steps.base import DepsStep
@@ -60,7 +61,7 @@ class ProveTrial(DepsStep[ProveSeen, CopyProven]):
         if entry is None:
             raise self._failed(known, seen.name, "Neither the platform nor the vault has it any more.")
         try:
-            return _proven(prove_and_keep(self._deps, known.owner, entry, tell))
+            return _proven(prove_and_keep(self._deps, entry, questions(self._deps), tell)[0])
         except CheckFailed as error:
             raise self._failed(known, seen.name, f"{error.message} {error.why}".strip()) from error
 

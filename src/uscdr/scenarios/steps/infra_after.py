@@ -96,10 +96,9 @@ def _words(schedule: Schedule) -> str:
 
 
 class PeopleSeen(Fact):
-    """How many of the old collaborators are missing, and where the old log went."""
+    """Which of the old collaborators are missing."""
 
     missing: tuple[str, ...]
-    drains: tuple[str, ...]
 
 
 class AddPeople(DepsStep[PeopleSeen, PeopleAdded]):
@@ -114,28 +113,26 @@ class AddPeople(DepsStep[PeopleSeen, PeopleAdded]):
     def probe(self, view: View, tell: Tell) -> PeopleSeen:
         """Compare."""
         scope, there = view.need(InfraSeen), self._deps.provisioning.collaborators(self._deps.app)
-        return PeopleSeen(
-            missing=tuple(one for one in scope.collaborators if one not in there), drains=scope.log_drains
-        )
+        return PeopleSeen(missing=tuple(one for one in scope.collaborators if one not in there))
 
     def plan(self, seen: PeopleSeen, view: View) -> Action:
         """Nothing to do when all are there."""
         app = self._deps.app
         manual = (f"heroku access:add $EMAIL --app {app}",)
         if not seen.missing:
-            return Action("noop", f"no collaborator is missing{_drains(seen)}", (), manual)
+            return Action("noop", "no collaborator is missing", (), manual)
         calls = (writes("POST", f"/apps/{app}/collaborators"),)
-        return Action("change", f"added: {plural(len(seen.missing), 'collaborator')}{_drains(seen)}", calls, manual)
+        return Action("change", f"added: {plural(len(seen.missing), 'collaborator')}", calls, manual)
 
     def apply(self, seen: PeopleSeen, view: View, tell: Tell) -> PeopleAdded:
         """Add each, without an invitation by mail."""
         for email in seen.missing:
             self._deps.provisioning.add_collaborator(self._deps.app, email)
-        return PeopleAdded(added=len(seen.missing), drains=seen.drains)
+        return PeopleAdded(added=len(seen.missing))
 
     def unchanged(self, seen: PeopleSeen, view: View) -> PeopleAdded:
         """All were there."""
-        return PeopleAdded(added=0, drains=seen.drains)
+        return PeopleAdded(added=0)
 
     def confirm_effect(self, result: PeopleAdded, view: View, tell: Tell) -> str:
         """Ask again."""
@@ -145,12 +142,6 @@ class AddPeople(DepsStep[PeopleSeen, PeopleAdded]):
                 next_action=f"See: heroku access --app {self._deps.app}; then: uscdr runs resume",
             )
         return f"{plural(result.added, 'collaborator')} added"
-
-
-def _drains(seen: PeopleSeen) -> str:
-    if not seen.drains:
-        return ""
-    return f"; log drains to {', '.join(seen.drains)} hold credentials and must be added by hand"
 
 
 class OldPlaceLook(DepsStep[OldPlaceSeen, OldPlaceSeen]):

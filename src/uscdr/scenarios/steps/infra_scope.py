@@ -57,7 +57,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             records=records,
             zone_read=dns.possible,
             collaborators=tuple(c for c in facts.collaborators if c != account) if facts else (),
-            log_drains=tuple(drain.host for drain in facts.log_drains) if facts else (),
+            log_drains=tuple(one.host for one in facts.log_drains if not one.addon) if facts else (),
             commit=commit,
             code=code,
             needs=self._needs(old, dns, Need(part="code", provider="source", possible=code_there, why=code)),

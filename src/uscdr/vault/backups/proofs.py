@@ -20,14 +20,15 @@ from uscdr.models.base import Fact
 from uscdr.models.postgres import Invariant
 from uscdr.vault.backups import documents
 from uscdr.vault.backups.grade import Grade
-from uscdr.vault.backups.manifest import STAMP
 from uscdr.vault.store import Store
 
 FORMAT = 1
 PROOFS = "proofs"
+MOMENT = "%Y%m%dT%H%M%S.%fZ"
+"""Fine enough that the newer of two proofs is known by their names."""
 GATE_HOURS = 24
 """How young a proof must be for a recovery to speak of it."""
-_NAME = re.compile(rf"{PROOFS}/(?P<sha256>[0-9a-f]{{64}})/(?P<at>[0-9]{{8}}T[0-9]{{6}}Z)-[0-9a-f]+\.json")
+_NAME = re.compile(rf"{PROOFS}/(?P<sha256>[0-9a-f]{{64}})/(?P<at>[0-9]{{8}}T[0-9]{{6}}\.[0-9]{{6}}Z)-[0-9a-f]+\.json")
 
 
 class ProvenInvariant(Fact):
@@ -108,7 +109,7 @@ def demands_digest(invariants: Sequence[Invariant]) -> str:
 
 def keep(store: Store, proof: ProofDocument) -> str:
     """Write it; its name in the store."""
-    name = f"{PROOFS}/{proof.sha256}/{proof.proven_at.astimezone(UTC):{STAMP}}-{secrets.token_hex(4)}.json"
+    name = f"{PROOFS}/{proof.sha256}/{proof.proven_at.astimezone(UTC):{MOMENT}}-{secrets.token_hex(4)}.json"
     store.put_once(name, proof.model_dump_json(indent=1).encode() + b"\n")
     return name
 
@@ -167,4 +168,4 @@ def _by_time(found: Iterator[ProofDocument | None]) -> list[ProofDocument]:
 
 def _moment(name: str) -> datetime:
     match = _NAME.fullmatch(name)
-    return datetime.strptime(match["at"] if match else "19700101T000000Z", STAMP).replace(tzinfo=UTC)
+    return datetime.strptime(match["at"] if match else "19700101T000000.000000Z", MOMENT).replace(tzinfo=UTC)

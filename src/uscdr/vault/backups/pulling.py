@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from uscdr import __version__
 from uscdr.errors import CheckFailed, MachineError, ProviderError
+from uscdr.vault.backups.buffering import ReadAhead, WriteBehind
 from uscdr.vault.backups.manifest import (
     CARD,
     FORMAT,
@@ -119,7 +120,11 @@ def _fetched(order: Order, open_dump: OpenDump, to: Sequence[Recipient], staging
     for left in range(ATTEMPTS - 1, -1, -1):
         try:
             with open_dump() as stream:
-                return _sealed(_Checked(stream), to, staging, None, order.watch)
+                checked = _Checked(stream)
+                with ReadAhead(checked.read) as ahead:
+                    staged, sealed = _sealed(ahead, to, staging, None, order.watch)
+                checked.check_whole()
+                return staged, sealed
         except ProviderError as error:
             if not (error.retryable and left):
                 raise
@@ -128,16 +133,14 @@ def _fetched(order: Order, open_dump: OpenDump, to: Sequence[Recipient], staging
 
 
 def _sealed(
-    source: io.BytesIO | _Checked, to: Sequence[Recipient], staging: Path, store: Store | None,
+    source: io.BytesIO | ReadAhead, to: Sequence[Recipient], staging: Path, store: Store | None,
     watch: Watch | None = None,
 ) -> tuple[Path, Sealed]:  # fmt: skip
     """Encrypt into a new file of the staging directory; an attempt that failed leaves none."""
     staged = staging / secrets.token_hex(16)
     try:
-        with new_private_file(staged) as target:
-            sealed = seal(cast("IO[bytes]", source), target, to, watch)
-        if isinstance(source, _Checked):
-            source.check_whole()
+        with new_private_file(staged) as target, WriteBehind(target) as behind:
+            sealed = seal(cast("IO[bytes]", source), cast("IO[bytes]", behind), to, watch)
     except OSError as error:
         staged.unlink(missing_ok=True)
         raise MachineError(

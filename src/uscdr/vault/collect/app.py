@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from uscdr.models.base import REVEAL
 from uscdr.models.heroku import Release, Schedule
+from uscdr.models.provision import Build
+from uscdr.providers.ports.platform import Platform
 from uscdr.providers.ports.provision import Provisioning
 from uscdr.vault.collect.sources import Gaps, Gathering, counted, part_of, present
 from uscdr.vault.content import AppFacts
@@ -40,34 +43,44 @@ def collect(gathering: Gathering) -> tuple[Part, AppFacts]:
         log_drains=ask("log drains", lambda port: port.log_drains(app)),
         schedules=gaps.attempt("backup schedules", lambda: _schedules(gathering), ()),
     )
-    gathering.writer.add_bytes("app", "app.json", facts.model_dump_json().encode())
+    gathering.writer.add_bytes("app", "app.json", facts.model_dump_json(context=REVEAL).encode())
     part = part_of("app", gaps, _summary(facts))
     return part.model_copy(update={"taken_at": datetime.now(UTC)}), facts
 
 
 def _current(gathering: Gathering, gaps: Gaps) -> Release | None:
-    found = gathering.sources.platform.releases(gathering.wishes.app, limit=RELEASES_LOOKED_AT)
-    current = next((release for release in found if release.current), None)
+    current = current_release(gathering.sources.platform, gathering.wishes.app)
     if current is None:
         gaps.note("current release", f"None of the newest {RELEASES_LOOKED_AT} releases is the current one.")
     return current
 
 
+def current_release(platform: Platform, app: str) -> Release | None:
+    """The release that runs, if it is among the newest. Raises ProviderError."""
+    found = platform.releases(app, limit=RELEASES_LOOKED_AT)
+    return next((release for release in found if release.current), None)
+
+
+def commit_of(release: Release, builds: Sequence[Build]) -> str:
+    """The commit of the build that made the slug of `release`; empty when none tells."""
+    made = next((build for build in builds if build.slug_id == release.slug_id and build.commit), None)
+    return made.commit if made is not None and release.slug_id is not None else ""
+
+
 def _commit(gathering: Gathering, gaps: Gaps, release: Release | None) -> str:
-    """Which commit runs: that of the build that made the current slug."""
+    """Which commit runs."""
     if release is None:
         return ""
     app = gathering.wishes.app
     builds = gaps.attempt("deployed commit", lambda: present(gathering.sources.deploys).builds(app), None)
     if builds is None:
         return ""
-    made = next((build for build in builds if build.slug_id == release.slug_id and build.commit), None)
-    if made is None or release.slug_id is None:
+    commit = commit_of(release, builds)
+    if not commit:
         gaps.note(
             "deployed commit", f"No build that the platform remembers made the slug of release v{release.version}."
         )
-        return ""
-    return made.commit
+    return commit
 
 
 def _schedules(gathering: Gathering) -> tuple[Schedule, ...]:

@@ -1,17 +1,20 @@
-"""All configuration variables: values encrypted, fingerprints for a later comparison."""
+"""All configuration variables: their values go into the kit, encrypted."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from pydantic import SecretStr
+
+from uscdr.models.base import REVEAL
 from uscdr.vault.collect.sources import Gaps, Gathering, counted, part_of
-from uscdr.vault.content import REVEAL, ConfigVars
-from uscdr.vault.manifest import Fingerprints, Part
-from uscdr.vault.writer import fingerprints
+from uscdr.vault.content import ConfigVars
+from uscdr.vault.manifest import Part
 
 
-def collect(gathering: Gathering) -> tuple[Part, Fingerprints]:
-    """Raises ProviderError when they cannot be read."""
+def collect(gathering: Gathering) -> tuple[Part, Mapping[str, SecretStr]]:
+    """The values, too, for what else the kit must know of them. Raises ProviderError when they cannot be read."""
     values = dict(gathering.sources.platform.config_vars(gathering.wishes.app))
     document = ConfigVars(values=values).model_dump_json(context=REVEAL)
     gathering.writer.add_bytes("config", "config.json", document.encode())
@@ -22,4 +25,4 @@ def collect(gathering: Gathering) -> tuple[Part, Fingerprints]:
     if not values:
         gaps.note("configuration variables", "The platform listed none.")
     part = part_of("config", gaps, counted(len(values), "variable"))
-    return part.model_copy(update={"taken_at": datetime.now(UTC)}), fingerprints(values)
+    return part.model_copy(update={"taken_at": datetime.now(UTC)}), values

@@ -1,4 +1,4 @@
-"""The database dump: downloaded from the platform's backups, restored here to know what is in it, and kept."""
+"""The database dump: downloaded from the platform's backups, proven here, and kept."""
 
 from __future__ import annotations
 
@@ -7,25 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from uscdr.errors import BadInput, CheckFailed, Interrupted, MachineError, NotFound, ProviderError
+from uscdr.errors import BadInput, MachineError, NotFound, ProviderError
 from uscdr.models.heroku import Attachment, Download, Transfer, TransferState
-from uscdr.models.postgres import InvariantResult
-from uscdr.providers.ports.database import Database
-from uscdr.vault.collect.sources import (
-    Gaps,
-    Gathering,
-    Sources,
-    Unavailable,
-    Wishes,
-    in_words,
-    missing,
-    part_of,
-    present,
-)
+from uscdr.vault.backups.proving import Subject
+from uscdr.vault.collect.proof import Collected, Proven, prove
+from uscdr.vault.collect.sources import Gaps, Gathering, Sources, Wishes, counted, missing, part_of
 from uscdr.vault.content import DumpFacts
-from uscdr.vault.manifest import Part
+from uscdr.vault.manifest import DumpProof, Part
 
 SERVER_VERSION = "PG Version"
 """The data API's label."""
@@ -59,14 +48,19 @@ def check_named(sources: Sources, wishes: Wishes) -> None:
         )
 
 
-def collect(gathering: Gathering) -> Part:
-    """Raises ProviderError when there is no database, no whole backup, or none that can be downloaded."""
+def collect(gathering: Gathering, known: Collected) -> tuple[Part, DumpProof | None]:
+    """The part, and what a restore of the dump showed.
+
+    Raises ProviderError when there is no database, no whole backup, or none that can be downloaded.
+    """
     chosen = _choose(gathering)
     if chosen is None:
-        return missing("dump", "The platform has no complete, unexpired backup. Make one: uscdr kit build --capture")
+        return missing(
+            "dump", "The platform has no complete, unexpired backup. Make one: uscdr kit build --capture"
+        ), None
     plain = gathering.work / f"{secrets.token_hex(8)}.dump"
     try:
-        return _keep(gathering, chosen, plain)
+        return _keep(gathering, chosen, plain, known)
     finally:
         plain.unlink(missing_ok=True)
 
@@ -89,24 +83,44 @@ def _taken(transfer: Transfer) -> datetime:
     return transfer.started_at or transfer.created_at
 
 
-def _keep(gathering: Gathering, chosen: _Chosen, plain: Path) -> Part:
+def _keep(
+    gathering: Gathering, chosen: _Chosen, plain: Path, known: Collected
+) -> tuple[Part, DumpProof | None]:  # fmt: skip
     gaps, transfer = Gaps(), chosen.transfer
     if not _is_whole(transfer):
-        return missing("dump", f"{transfer.name} is {transfer.state}{' and expired' if transfer.expired else ''}.")
+        return missing(
+            "dump", f"{transfer.name} is {transfer.state}{' and expired' if transfer.expired else ''}."
+        ), None
     got = _fetch(gathering, chosen, plain)
-    found = _look_inside(gathering, gaps, plain)
-    facts = _facts(gathering, gaps, chosen, got).model_copy(update=found)
+    proven = prove(gathering, gaps, _subject(gathering, transfer, got), plain, known)
+    facts = _facts(gathering, gaps, chosen, got).model_copy(update=dict(proven.seen))
     watch = gathering.watch("dump", got.size)
     stored = gathering.writer.add_file("dump", "database.dump", plain, lambda done: watch(done, None))
     if stored.plain_sha256 != got.sha256:
         raise MachineError("The dump changed on this machine's disk between download and encryption.")
     gathering.writer.add_bytes("dump", "database.json", facts.model_dump_json().encode())
+    if proven.document is not None:
+        gathering.writer.add_bytes("dump", "proof.json", proven.document.model_dump_json().encode())
     if transfer.warnings:
         gaps.note("dump", f"{transfer.name} finished with {transfer.warnings} warnings.")
-    summary = (
-        f"{transfer.name}, {got.size:,} bytes, {len(facts.tables)} tables, {sum(t.rows for t in facts.tables):,} rows"
-    )
-    return part_of("dump", gaps, summary).model_copy(update={"taken_at": facts.taken_at})
+    part = part_of("dump", gaps, _summary(transfer, got, proven))
+    return part.model_copy(update={"taken_at": facts.taken_at}), proven.verdict
+
+
+def _subject(gathering: Gathering, transfer: Transfer, got: Download) -> Subject:
+    return Subject(
+        sha256=got.sha256, size=got.size, app=gathering.wishes.app, backup=transfer.name, transfer_id=transfer.id,
+        taken_at=_taken(transfer), source="platform",
+    )  # fmt: skip
+
+
+def _summary(transfer: Transfer, got: Download, proven: Proven) -> str:
+    """What it is, and what it is worth."""
+    words = f"{transfer.name}, {got.size:,} bytes"
+    if proven.document is None:
+        return f"{words}, NOT PROVEN"
+    tables, rows = counted(proven.document.tables, "table"), counted(proven.document.rows, "row")
+    return f"{words}, {tables}, {rows}; {proven.verdict.grade}"
 
 
 def _fetch(gathering: Gathering, chosen: _Chosen, plain: Path) -> Download:
@@ -134,40 +148,3 @@ def _facts(gathering: Gathering, gaps: Gaps, chosen: _Chosen, got: Download) -> 
         server_version=info.value(SERVER_VERSION) if info else "",
         canaries=tuple(gathering.wishes.canaries),
     )
-
-
-def _look_inside(gathering: Gathering, gaps: Gaps, plain: Path) -> dict[str, object]:
-    """Restore on this machine; a dump that does not restore is kept all the same, and said to be so."""
-    gathering.tell.say("restoring the dump on this machine, to know what is in it")
-    try:
-        scratch = present(gathering.sources.scratch)
-        with scratch.restore(plain, gathering.watch("dump")) as database:
-            found = _found(gathering, database)
-    except Interrupted:
-        raise
-    except CheckFailed as error:
-        gaps.note("a dump that restores", in_words(error))
-        return {}
-    except (ProviderError, MachineError, Unavailable) as error:
-        gaps.note("proof that the dump restores", in_words(error))
-        return {}
-    for result in found["invariants"]:
-        _note_invariant(gaps, result)
-    return found
-
-
-def _found(gathering: Gathering, database: Database) -> dict[str, Any]:
-    wishes = gathering.wishes
-    return {
-        "restored": True,
-        "tables": database.digests([table.name for table in database.tables()]),
-        "invariants": database.invariants(wishes.invariants),
-        "newest": dict(database.newest(wishes.freshness)),
-        "migrations": database.migrations(),
-        "extensions": database.extensions(),
-    }
-
-
-def _note_invariant(gaps: Gaps, result: InvariantResult) -> None:
-    if result.holds is not True:
-        gaps.note(f"invariant: {result.name}", f"seen {result.seen}, expected {result.expected}")

@@ -12,16 +12,16 @@ from uscdr.vault.content import SourceFacts
 from uscdr.vault.manifest import Part
 
 
-def collect(gathering: Gathering, commit: str) -> Part:
+def collect(gathering: Gathering, commit: str) -> tuple[Part, SourceFacts | None]:
     """Archive `commit`. Raises MachineError when the store's disk fails."""
     if not commit:
-        return missing("source", "Which commit runs is not known (see the part app).")
+        return missing("source", "Which commit runs is not known (see the part app)."), None
     gaps = Gaps()
     archive = gaps.attempt(f"tarball of {commit}", lambda: _archive(gathering, commit), None)
     facts = SourceFacts(commit=commit) if archive is None else _keep(gathering, archive)
     gathering.writer.add_bytes("source", "source.json", facts.model_dump_json().encode())
     summary = f"commit {facts.commit[:12]}" + (f", {facts.files} files" if facts.sha256 else ", not its files")
-    return part_of("source", gaps, summary).model_copy(update={"taken_at": datetime.now(UTC)})
+    return part_of("source", gaps, summary).model_copy(update={"taken_at": datetime.now(UTC)}), facts
 
 
 def _archive(gathering: Gathering, commit: str) -> SourceArchive:

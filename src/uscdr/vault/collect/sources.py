@@ -15,8 +15,10 @@ from uscdr.providers.ports.dns import Verifier, Zone
 from uscdr.providers.ports.media import Media
 from uscdr.providers.ports.platform import Backups, Platform
 from uscdr.providers.ports.provision import Deploys, Provisioning, SourceCode
+from uscdr.vault.backups.proofs import ProofDocument
+from uscdr.vault.backups.proving import Decode, Decoded
 from uscdr.vault.content import CanaryColumns
-from uscdr.vault.manifest import Gap, Part, PartName
+from uscdr.vault.manifest import Contact, Gap, Part, PartName
 from uscdr.vault.writer import KitWriter
 
 T = TypeVar("T")
@@ -33,6 +35,20 @@ class Absent:
     why: str
 
 
+def only_restored(dump: Path) -> Decoded:
+    """In place of a reader of tables of contents: what does not decode shows when it is restored."""
+    del dump
+    return Decoded(pg_restore="", dumped_from="", extensions=())
+
+
+@dataclass(frozen=True)
+class ProofShelf:
+    """Proofs made before, and where new ones are kept. `fresh`: by the SHA-256 of a dump; neither raises."""
+
+    fresh: Callable[[str], ProofDocument | None] = lambda _: None
+    keep: Callable[[ProofDocument], None] = lambda _: None
+
+
 @dataclass(frozen=True)
 class Sources:
     """Where a kit is collected from. What is Absent becomes a gap of the kit, never silence."""
@@ -46,6 +62,8 @@ class Sources:
     zone: Zone | Absent
     media: Media | Absent
     source: SourceCode | Absent
+    decode: Decode = only_restored
+    proofs: ProofShelf = ProofShelf()
 
 
 @dataclass(frozen=True)
@@ -66,6 +84,14 @@ class Wishes:
     hostnames: Sequence[str] = ()
     """Beside those that the platform knows."""
     scenarios_digest: str = ""
+    unproven: bool = False
+    """Keep the dump without having restored it."""
+    key: str = ""
+    """The variable that opens encrypted columns; empty: none is tried."""
+    expected_tables: Sequence[str] = ()
+    contacts: Sequence[Contact] = ()
+    rpo: float | None = None
+    """Seconds."""
 
 
 class Tell(Protocol):

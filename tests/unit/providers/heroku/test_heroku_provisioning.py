@@ -10,6 +10,7 @@ from heroku_wire import Connect, StartPeer, answer
 from pydantic import SecretStr
 
 from uscdr.errors import BadInput, Conflict, NotFound, ProviderError
+from uscdr.models.base import REVEAL
 from uscdr.models.provision import Domain, LogDrain, Plan
 from uscdr.providers.heroku.provisioning import HerokuProvisioning
 
@@ -259,13 +260,20 @@ def test_a_collaborator_who_is_in_already_is_no_error(peer: StartPeer, connect: 
         HerokuProvisioning(connect(peer(already, listed).url)).add_collaborator("recovery", "b@clinic.example")
 
 
-def test_of_a_log_drain_only_the_host_is_kept(peer: StartPeer, connect: Connect) -> None:
+def test_of_a_log_drain_only_the_host_is_shown(peer: StartPeer, connect: Connect) -> None:
     url = SecretStr("https://u:canary-word@logs.example:8443/in?key=canary-key")
     drain = {"id": "l1", "url": url.get_secret_value(), "token": "d.canary"}
-    server = peer(answer(201, drain), answer(200, [drain, {"id": "l2", "url": "https://[bad"}]))
+    second = {"id": "l2", "url": "https://[bad", "addon": {"id": "a1", "name": "papertrail-round-1"}}
+    server = peer(answer(201, drain), answer(200, [drain, second]))
     port = HerokuProvisioning(connect(server.url))
-    assert port.add_log_drain("recovery", url) == LogDrain(id="l1", host="logs.example")
-    assert port.log_drains("recovery") == (LogDrain(id="l1", host="logs.example"), LogDrain(id="l2", host=""))
+    made = port.add_log_drain("recovery", url)
+    assert made == LogDrain(id="l1", host="logs.example", url=url)
+    bad = LogDrain(id="l2", host="", url=SecretStr("https://[bad"), addon="papertrail-round-1")
+    assert port.log_drains("recovery") == (made, bad)
+    for shown in (repr(made), str(made), made.model_dump_json(), str(made.model_dump())):
+        assert "canary" not in shown
+    again = LogDrain.model_validate_json(made.model_dump_json(context=REVEAL))
+    assert again == made
     assert server.requests[0].json() == {"url": url.get_secret_value()}
 
 

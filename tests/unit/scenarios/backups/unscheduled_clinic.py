@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from uscdr.models.heroku import Download, Schedule, SignedUrl, Transfer, Transfe
 from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.deps import Deps, Request, VaultPlace
 from uscdr.scenarios.model import Config
+from uscdr.settings import Operator
 from uscdr.vault.backups import catalog
 from uscdr.vault.backups.manifest import CopyCard
 from uscdr.vault.backups.opening import Keys
@@ -31,6 +33,7 @@ from uscdr.vault.backups.proving import Decoded
 from uscdr.vault.backups.pulling import Stream
 from uscdr.vault.lookonly import LookOnlyStore
 from uscdr.vault.store import Entry, LocalStore, Store, StoreUnreachable
+from uscdr.vault.turn import Queue, turn
 
 SIZE = 1000
 """Bytes of every dump, as the platform says."""
@@ -203,6 +206,7 @@ class Clinic(Rehearsal):
             download=download,
             decode=lambda path: Decoded("17.2", "17.2", ("pgcrypto",)),
             scratch=FakeScratch(world),
+            turn=lambda message, say: turn(self.store, Queue(Operator("ada", "desk", 1), time.sleep, say), message),
         )
         return replace(
             super()._deps(job, place), platform=KeyedPlatform(world), backups=StoppedBackups(world),

@@ -187,6 +187,7 @@ def end_state(run: Recovery) -> dict[str, object]:
         "seen": run.names is None or run.names.seen == run.names.held,
         "timetable": [one.name for one in place.timetable],
         "people": sorted(place.people),
+        "drains": sorted(one.url.get_secret_value() for one in place.drains if one.url),
         "builds": [one.commit for one in place.build_list if one.status == "succeeded"],
         "captures": len([one for one in place.transfers if one.is_backup]),
         "wrongs": sorted(run.places.wrongs),

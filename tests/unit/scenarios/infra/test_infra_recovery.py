@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lost_place import Recovery, advice, alive, end_state, ended, lost, sent, without_database
+from pydantic import SecretStr
 
 from fake_names import OLD
 from fake_places import HOST
 from rehearsal import Person
 from uscdr.errors import ExitCode
 from uscdr.models.dns import Caution
+from uscdr.models.provision import LogDrain
 from uscdr.vault.content import ConfigVars
 
 DONE, FAILED, CHECK, BAD, DECLINED = (
@@ -61,6 +65,27 @@ def test_no_value_of_the_config_is_in_the_journal(quick: Path) -> None:
     assert ended(run.begin()) == (DONE, "")
     assert run.places.apps[NEW].values["SECRET_KEY"] == "canary-4711"
     assert "canary" not in run.journal_path.read_text()
+
+
+def drain(host: str, **more: Any) -> LogDrain:
+    return LogDrain(id=host, host=host, url=SecretStr(f"https://u:canary-drain@{host}/in"), **more)
+
+
+@pytest.mark.parametrize("case", [lost, alive])
+def test_the_log_goes_where_it_went_and_no_address_is_told(case: Callable[[Path], Recovery], quick: Path) -> None:
+    run = case(quick)
+    assert run.kit is not None
+    assert run.kit.facts is not None
+    by_addon = drain("addon.example", addon="papertrail-round-1")
+    drains = (drain("logs.example"), by_addon, LogDrain(id="x", host="old.example"))
+    run.places.old.drains = drains
+    run.kit.facts = run.kit.facts.model_copy(update={"log_drains": drains})
+    assert ended(run.begin()) == (DONE, "")
+    assert end_state(run)["drains"] == ["https://u:canary-drain@logs.example/in"]
+    assert sent(run, "add_log_drain") == ["add_log_drain logs.example"]
+    assert "canary-drain" not in run.journal_path.read_text()
+    result = next(one["result"] for one in run.events("step.succeeded") if one["step"] == "drains")
+    assert result == {"added": ["logs.example"], "unknown": ["old.example"]}
 
 
 def test_of_a_place_that_lives_everything_is_stopped_before_anything_starts(quick: Path) -> None:

@@ -1,0 +1,60 @@
+"""The card of a kit: in words, or as a page to print with who to call."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+from uscdr.cli.context import Globals, state
+from uscdr.cli.kitlook import Wanted
+from uscdr.errors import BadInput
+from uscdr.scenarios.model import Config
+from uscdr.ui.console import Output
+from uscdr.vault.card import card_text
+from uscdr.vault.cardpage import Printing, card_page
+from uscdr.vault.examine import known
+from uscdr.vault.freshness import Seen, judge
+from uscdr.vault.manifest import Contact
+from uscdr.vault.reader import KitReader, read_card
+from uscdr.vault.seal import identities
+from uscdr.vault.store import Store
+
+
+def show_card(given: Globals, wanted: Wanted, *, html: bool, as_json: bool) -> None:
+    """The card on stdout."""
+    output = given.output(json_lines=as_json)
+    store, kit = wanted.find(given)
+    if html:
+        page = card_page(_printing(given, wanted, store, kit, output))
+        output.record({"kit": kit, "html": page}) if output.json_lines else output.result(page.rstrip("\n"))
+    elif output.json_lines:
+        output.record(read_card(store, kit).model_dump(mode="json"))
+    else:
+        output.result(card_text(read_card(store, kit)).rstrip("\n"))
+
+
+def _printing(given: Globals, wanted: Wanted, store: Store, kit: str, output: Output) -> Printing:
+    """With an identity everything is of the kit itself; without, contacts are of scenarios.yaml."""
+    if wanted.identity is None:
+        card = read_card(store, kit)
+        fresh = judge(Seen(at=datetime.now(UTC), card=card, rpo=card.rpo))
+        return Printing(card, store.place, _configured(given, output), fresh)
+    reader = KitReader(store, kit, identities(wanted.identity), state() / "scratch")
+    seen = Seen(at=datetime.now(UTC), card=reader.card, rpo=reader.card.rpo, manifest=reader.manifest, **known(reader))
+    return Printing(reader.card, store.place, reader.manifest.contacts or _configured(given, output), judge(seen))
+
+
+def _configured(given: Globals, output: Output) -> tuple[Contact, ...]:
+    """Of scenarios.yaml; a card can be printed without it."""
+    from uscdr.targets import load_config
+
+    try:
+        return contacts_of(load_config(given.config, os.environ).config)
+    except BadInput as error:
+        output.warn(f"No contacts: {error.message}")
+        return ()
+
+
+def contacts_of(config: Config) -> tuple[Contact, ...]:
+    """As kits keep them."""
+    return tuple(Contact(role=one.role, name=one.name, how=one.how) for one in config.contacts)

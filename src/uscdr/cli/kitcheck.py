@@ -1,0 +1,68 @@
+"""Is a kit whole, and could the application be rebuilt from it today?"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from uscdr import wiring
+from uscdr.assembly.job import Job
+from uscdr.cli.context import Globals, state
+from uscdr.cli.kitbuild import media_of
+from uscdr.cli.kitlook import Wanted
+from uscdr.cli.kitwords import Narrator, show_examination
+from uscdr.errors import BadInput, ExitCode
+from uscdr.journal import runs
+from uscdr.scenarios.deps import Request
+from uscdr.session import surroundings
+from uscdr.ui.console import Output
+from uscdr.vault.deployed import Deployed
+from uscdr.vault.examine import Examination, examine
+from uscdr.vault.freshness import Seen, judge
+from uscdr.vault.seal import identities
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """What stands on the command line of `kit check`. `minimum`: points of freshness."""
+
+    wanted: Wanted
+    online: bool = False
+    minimum: int | None = None
+
+
+def check_kit(given: Globals, asked: CheckOptions, *, as_json: bool) -> int:
+    """Look at everything; 1 for damage, for a kit that lacks something, or for one that is not fresh enough."""
+    output = given.output(json_lines=as_json)
+    store, kit = asked.wanted.find(given)
+    keys = identities(asked.wanted.identity) if asked.wanted.identity is not None else ()
+    found = examine(store, kit, keys, state() / "scratch", Narrator(output).checked)
+    seen = seen_of(found)
+    fresh = judge(_compared(given, seen, output) if asked.online else seen)
+    enough = asked.minimum is None or fresh.score >= asked.minimum
+    show_examination(found, fresh, asked.minimum, output)
+    return int(ExitCode.DONE if found.sound and found.card.complete and enough else ExitCode.CHECK_FAILED)
+
+
+def seen_of(found: Examination) -> Seen:
+    """What its freshness is judged by."""
+    return Seen(
+        at=datetime.now(UTC), card=found.card, damaged=len(found.findings), rpo=found.card.rpo,
+        manifest=found.manifest, commit=found.commit, media=found.media,
+    )  # fmt: skip
+
+
+def _compared(given: Globals, seen: Seen, output: Output) -> Seen:
+    """The same with what is deployed, and the objective of today; by wiring that cannot write."""
+    place = given.place()
+    app = place.target.heroku.app
+    if seen.card.app != app:
+        raise BadInput(
+            f"The kit is of the application {seen.card.app}, and the target {place.name} is {app}.",
+            next_action="Name the right one: uscdr --target NAME kit check --online",
+        )
+    job = Job(place, Request("kit"), runs.new_run_id("kit"), None, dry_run=True)
+    with surroundings(output, state(), os.environ) as around, wiring.opened(job, around) as (deps, _):
+        deployed = Deployed(app, deps.platform, deps.deploys, media_of(deps))
+        return replace(seen, now=deployed.look(seen.manifest), rpo=place.config.objectives.rpo)

@@ -1,0 +1,153 @@
+"""The proof of the kit's dump: restored on this machine, with the key and the code that are in the same kit.
+
+An earlier proof of the same bytes is good enough when nothing that it depends on can have changed since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from uscdr.errors import Interrupted, MachineError, ProviderError
+from uscdr.models.postgres import CanaryColumn, InvariantResult
+from uscdr.providers.ports.database import Database, Scratch
+from uscdr.providers.ports.progress import Progress
+from uscdr.vault.backups import proving
+from uscdr.vault.backups.grade import Grade
+from uscdr.vault.backups.proofs import ProofDocument
+from uscdr.vault.backups.proving import TABLES_THERE, Code, Key, Questions, Subject
+from uscdr.vault.collect.sources import Gaps, Gathering, Unavailable, Wishes, in_words, present
+from uscdr.vault.content import SourceFacts
+from uscdr.vault.manifest import DumpProof
+
+MARGIN = timedelta(minutes=5)
+"""How far the platform's clock and this machine's may be apart."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What earlier parts of the same kit know. `released_at`: the last change of code or configuration."""
+
+    config: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
+    source: SourceFacts | None = None
+    released_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Proven:
+    """The verdict for the manifest, the whole proof, and what was seen in the database (fields of DumpFacts)."""
+
+    verdict: DumpProof
+    document: ProofDocument | None = None
+    seen: Mapping[str, Any] = field(default_factory=dict)
+
+
+def prove(gathering: Gathering, gaps: Gaps, subject: Subject, plain: Path, known: Collected) -> Proven:
+    """Prove it, unless that was done or is not wished; what speaks against the dump becomes gaps.
+
+    Raises Interrupted.
+    """
+    if gathering.wishes.unproven:
+        return Proven(DumpProof(grade=Grade.EXISTS, origin="left out", why="The operator said so (--unproven)."))
+    before = gathering.sources.proofs.fresh(subject.sha256)
+    if before is not None and still_speaks(before, gathering.wishes, known.released_at):
+        gathering.tell.say(f"proven before, with the same bytes: {before.grade}")
+        return Proven(_verdict(before, "vault"), before, {"restored": True})
+    gathering.tell.say("restoring the dump on this machine, to prove it")
+    try:
+        return _restored(gathering, gaps, subject, plain, known)
+    except Interrupted:
+        raise
+    except (ProviderError, MachineError, Unavailable) as error:
+        gaps.note("proof that the dump restores", in_words(error))
+        return Proven(DumpProof(grade=Grade.EXISTS, origin="failed", why=in_words(error)))
+
+
+def still_speaks(proof: ProofDocument, wishes: Wishes, released_at: datetime | None) -> bool:
+    """Whether an earlier proof holds for this kit: nothing was found wanting, and its key is still the key.
+
+    A change of the configuration is a release; what was released after the proof may be another key.
+    """
+    if not proof.grade.reaches(Grade.DECRYPTS if wishes.canaries and wishes.key else Grade.INVARIANTS):
+        return False
+    if proof.migrations.verdict == "ahead" or released_at is None:
+        return False
+    return released_at + MARGIN < proof.proven_at - timedelta(seconds=proof.seconds)
+
+
+def _restored(gathering: Gathering, gaps: Gaps, subject: Subject, plain: Path, known: Collected) -> Proven:
+    looked = _Looked(present(gathering.sources.scratch), gathering.wishes)
+    document = proving.prove(
+        subject, plain, _questions(gathering.wishes, known), gathering.sources.decode, looked, gathering.watch("dump")
+    )
+    gathering.sources.proofs.keep(document)
+    _note(gaps, document, looked.seen.get("invariants", ()))
+    return Proven(_verdict(document, "build"), document, looked.seen)
+
+
+def _questions(wishes: Wishes, known: Collected) -> Questions:
+    """The key and the code are those of this kit: what is proven is that its parts fit each other."""
+    value = known.config.get(wishes.key) if wishes.key else None
+    code = known.source
+    return Questions(
+        invariants=wishes.invariants,
+        expected_tables=wishes.expected_tables,
+        canaries=tuple(CanaryColumn(**canary.model_dump()) for canary in wishes.canaries),
+        key=Key(wishes.key, value, why=f"the kit does not hold {wishes.key}" if wishes.key else "no key is named"),
+        code=Code(code.commit[:12], frozenset(code.migrations)) if code else Code(why="the kit holds no code"),
+    )
+
+
+def _verdict(document: ProofDocument, origin: str) -> DumpProof:
+    return DumpProof.model_validate(
+        {"grade": document.grade, "origin": origin, "proven_at": document.proven_at, "why": document.why}
+    )
+
+
+def _note(gaps: Gaps, document: ProofDocument, invariants: tuple[InvariantResult, ...]) -> None:
+    """What a person must know before they rely on it."""
+    if not document.grade.reaches(Grade.RESTORES):
+        gaps.note("a dump that restores", document.why)
+    for result in invariants:
+        if result.holds is not True:
+            gaps.note(f"invariant: {result.name}", f"seen {result.seen}, expected {result.expected}")
+    if any(one.name == TABLES_THERE and one.holds is not True for one in document.invariants):
+        gaps.note("expected tables", document.why)
+    if document.canary.verdict == "fail":
+        gaps.note("a key that opens the dump", document.canary.why)
+
+
+class _Looked:
+    """A scratch server whose database is looked at once more, after the proof and before it goes."""
+
+    def __init__(self, scratch: Scratch, wishes: Wishes) -> None:
+        self._scratch = scratch
+        self._wishes = wishes
+        self.seen: dict[str, Any] = {}
+
+    def prepare(self) -> None:
+        """As the server."""
+        self._scratch.prepare()
+
+    @contextmanager
+    def restore(self, dump: Path, progress: Progress) -> Iterator[Database]:
+        """As the server."""
+        with self._scratch.restore(dump, progress) as database:
+            yield database
+            self.seen = self._facts(database)
+
+    def _facts(self, database: Database) -> dict[str, Any]:
+        return {
+            "restored": True,
+            "tables": database.digests([table.name for table in database.tables()]),
+            "invariants": database.invariants(self._wishes.invariants),
+            "newest": dict(database.newest(self._wishes.freshness)),
+            "migrations": database.migrations(),
+            "extensions": database.extensions(),
+        }
