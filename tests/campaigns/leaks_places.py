@@ -84,8 +84,12 @@ def _escrow(stand: Stand, tally: Tally, made: Escrow) -> None:
         ("--json", *ON, "kit", "build", *to, "--recipient", made.recipient),
         *(("kit", what, *to) for what in ("list", "check", "card")),
         *((*flags, "kit", "check", *to, *key) for flags in ((), ("--json",), ("--verbose",))),
+        ("--verbose", *ON, "kit", "check", *to, *key, "--online"),
+        ("kit", "card", *to, *key, "--html"),
+        # what is taken out is in the clear, as asked for: not among what is searched
+        ("--verbose", "kit", "restore", *to, *key, "--into", str(made.place.parent / "taken out")),
     ]
-    ended = {" ".join(command[:4]): product.run(*command) for command in commands}
+    ended = {" ".join(part for part in command if "/" not in part): product.run(*command) for command in commands}
     wrong = [f"{name}: {what}" for name, one in ended.items() for what in one.complaints(0)]
     tally.case("kit", wrong=wrong)
     _judge(stand, tally, product, "kit", ended)
@@ -144,7 +148,9 @@ def _recovery(
     stand.errand("sandbox", "break", scenario, "--how", how)
     product = stand.case(scenario)
     command = (*ON, "recover", scenario, *options)
-    env = {"USCDR_AGE_IDENTITY": str(made.identity)} if made else {}
+    shared = product.state / "shared"
+    shared.mkdir()
+    env = {"USCDR_SHARED": str(shared), **({"USCDR_AGE_IDENTITY": str(made.identity)} if made else {})}
     asked = product.run(*command, "--dry-run", env=env)
     running = product.start("--verbose", *command, "--confirm", phrase_of(asked), env=env)
     with Watch(running.process.pid, stand.canaries) as watch:
@@ -155,6 +161,7 @@ def _recovery(
     again = product.run("--json", *command, "--dry-run", "--new", env=env)
     outputs = {"dry run": asked, "recovery": ended, "dry run as JSON": again}
     outputs |= {" ".join(look): product.run(*look) for look in LOOKS}
+    wrong += [] if any(shared.glob("runs/*/*")) else ["nothing of it is in the shared state"]
     tally.case(f"recover {scenario}", wrong=wrong)
     _judge(stand, tally, product, f"recover {scenario}", outputs)
 
