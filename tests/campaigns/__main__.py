@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from . import badinput, breaks, dryrun, faults, kill, kill_scenes, leaks, second_app, torn, wrong_backups
+from . import badinput, breaks, dryrun, dumps, faults, kill, kill_scenes, leaks, second_app, torn, wrong_backups
 from .stand import Stand, standing, take_all_down
 from .tally import Tally, say
 
@@ -27,12 +27,13 @@ class Scale:
     faults: int
     mutations: int
     tears: int
+    dumps: int
     minutes: dict[str, float]
     """Of the campaigns whose cases are drawn: after that no more are, and the line says so."""
 
 
-_SMALL: dict[str, float] = {"kill": 5, "faults": 6, "kill-app": 4, "kill-media": 3, "kill-infra": 4}
-SCALES = {"small": Scale(20, 60, 40, 24, _SMALL), "full": Scale(300, 1500, 2000, 400, {})}
+_SMALL: dict[str, float] = {"kill": 5, "faults": 6, "kill-app": 4, "kill-media": 3, "kill-infra": 4, "dumps": 1}
+SCALES = {"small": Scale(20, 60, 40, 24, 60, _SMALL), "full": Scale(300, 1500, 2000, 400, 1200, {})}
 Campaign = Callable[[Stand, Tally], None]
 
 
@@ -46,6 +47,7 @@ def campaigns(scale: Scale, seed: int) -> dict[str, Campaign]:
         "breaks": breaks.run,
         "leaks": leaks.run,
         "backups": wrong_backups.run,
+        "dumps": partial(dumps.run, count=scale.dumps, seed=seed),
         "journal": partial(torn.run, count=scale.tears, seed=seed),
         "kill-app": partial(kill_scenes.run, make=kill_scenes.application, count=scale.kills, seed=seed),
         "kill-media": partial(kill_scenes.run, make=kill_scenes.media, count=scale.kills, seed=seed),
@@ -55,7 +57,7 @@ def campaigns(scale: Scale, seed: int) -> dict[str, Campaign]:
 
 LANES = (
     ("faults", "dry-run", "backups", "journal", "kill-app", "kill-media", "kill-infra"),
-    ("kill", "breaks", "leaks", "input", "other-app"),
+    ("kill", "breaks", "leaks", "input", "dumps", "other-app"),
 )
 """Each lane has a sandbox of its own; most of a recovery is waiting. `kill-infra` ends its lane's application."""
 

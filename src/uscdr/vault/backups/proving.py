@@ -98,6 +98,7 @@ def prove(
     Raises MachineError, ProviderError, Interrupted: then nothing is known.
     """
     begun = time.monotonic()
+    scratch.prepare()  # its server starts while the dump is read
     found: dict[str, Any] = {"demands": demands_digest(questions.invariants)}
     try:
         decoded = decode(dump)

@@ -15,7 +15,6 @@ from pydantic import SecretStr
 
 from uscdr import __version__
 from uscdr.errors import CheckFailed, MachineError, ProviderError
-from uscdr.vault.backups.buffering import ReadAhead, WriteBehind
 from uscdr.vault.backups.manifest import (
     CARD,
     FORMAT,
@@ -29,6 +28,7 @@ from uscdr.vault.backups.manifest import (
     new_id,
 )
 from uscdr.vault.backups.passphrase import new_locked_key
+from uscdr.vault.backups.syncing import synced_meanwhile
 from uscdr.vault.seal import Recipient, Sealed, Watch, seal
 from uscdr.vault.store import Store, new_private_file
 
@@ -120,11 +120,7 @@ def _fetched(order: Order, open_dump: OpenDump, to: Sequence[Recipient], staging
     for left in range(ATTEMPTS - 1, -1, -1):
         try:
             with open_dump() as stream:
-                checked = _Checked(stream)
-                with ReadAhead(checked.read) as ahead:
-                    staged, sealed = _sealed(ahead, to, staging, None, order.watch)
-                checked.check_whole()
-                return staged, sealed
+                return _sealed(_Checked(stream), to, staging, None, order.watch)
         except ProviderError as error:
             if not (error.retryable and left):
                 raise
@@ -133,14 +129,16 @@ def _fetched(order: Order, open_dump: OpenDump, to: Sequence[Recipient], staging
 
 
 def _sealed(
-    source: io.BytesIO | ReadAhead, to: Sequence[Recipient], staging: Path, store: Store | None,
+    source: io.BytesIO | _Checked, to: Sequence[Recipient], staging: Path, store: Store | None,
     watch: Watch | None = None,
 ) -> tuple[Path, Sealed]:  # fmt: skip
     """Encrypt into a new file of the staging directory; an attempt that failed leaves none."""
     staged = staging / secrets.token_hex(16)
     try:
-        with new_private_file(staged) as target, WriteBehind(target) as behind:
-            sealed = seal(cast("IO[bytes]", source), cast("IO[bytes]", behind), to, watch)
+        with new_private_file(staged) as target, synced_meanwhile(target):
+            sealed = seal(cast("IO[bytes]", source), target, to, watch)
+        if isinstance(source, _Checked):
+            source.check_whole()
     except OSError as error:
         staged.unlink(missing_ok=True)
         raise MachineError(
