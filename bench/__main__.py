@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 
-from bench import verify
+from bench import backups, verify
 from bench.recover import USCDR, measure, show
 
 
@@ -26,13 +26,15 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patients", type=int, default=100_000)
-    patients = parser.parse_args().patients
+    parser.add_argument("--megabytes", type=int, default=1000, help="of the dump that is pulled and proven")
+    given = parser.parse_args()
     for arguments in (("--version",), ("runs", "list")):
         print(f"uscdr {' '.join(arguments)}: {start_up(*arguments) * 1000:.0f} ms of CPU")
     verify.show(verify.measure(200))
+    backups.show(backups.measure(given.megabytes))
     begun = time.monotonic()
-    show(measure(patients))
-    print(f"measured in {time.monotonic() - begun:.0f} s with {patients:,} patients")
+    show(measure(given.patients))
+    print(f"measured in {time.monotonic() - begun:.0f} s with {given.patients:,} patients")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ _PARAMETERS = {
     "autovacuum": "off",
     "max_wal_size": "4GB",
     "maintenance_work_mem": "256MB",
+    "default_statistics_target": "10",  # for sums over whole tables a rough plan will do
     "log_min_messages": "fatal",
 }
 

@@ -128,6 +128,9 @@ def test_a_dump_that_does_not_restore_is_not_taken_for_proven(clinic: Workshop) 
 
 def test_a_machine_that_cannot_restore_says_nothing_for_the_dump(clinic: Workshop) -> None:
     class Broken:
+        def prepare(self) -> None:
+            pass
+
         def restore(self, *_: object) -> None:
             raise MachineError("There is no PostgreSQL on this machine.")
 
@@ -151,6 +154,9 @@ def test_a_failing_disk_in_the_one_ends_the_other_soon(clinic: Workshop) -> None
     begun, failed = Event(), Event()
 
     class Failing:
+        def prepare(self) -> None:
+            pass
+
         def restore(self, *_: object) -> None:
             assert begun.wait(20)
             failed.set()

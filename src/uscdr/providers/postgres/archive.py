@@ -9,6 +9,7 @@ from pathlib import Path
 
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.pgserver.tools import Tool, find_tool
+from uscdr.providers.postgres import structure
 from uscdr.providers.postgres.complaints import reasons
 
 _MAGIC = b"PGDMP"
@@ -38,12 +39,13 @@ class Archive:
 
 
 def read(dump: Path, tools: Path | None) -> Archive:
-    """Decodes the table of contents with a `pg_restore` that is new enough.
+    """Decodes the table of contents with a `pg_restore` that is new enough, and looks whether its rows are there.
 
     `tools` is a directory of PostgreSQL programs to use instead of those on PATH.
 
     Raises:
-        CheckFailed: not a dump, damaged, made by a version too new for this machine, or without tables.
+        CheckFailed: not a dump, damaged, made by a version too new for this machine, or without tables; or a restore
+            would leave something out without an error.
         MachineError: the file cannot be read, or there is no pg_restore at all.
     """
     tool = _reader(_format(dump), tools)
@@ -51,6 +53,7 @@ def read(dump: Path, tools: Path | None) -> Archive:
     if answer.returncode != 0:
         why = "; ".join(reasons(answer.stderr.splitlines())) or f"pg_restore ended with {answer.returncode}"
         raise CheckFailed("the dump does not decode", why=why, next_action=_ANOTHER)
+    structure.check(dump)
     return _parsed(dump, tool, answer.stdout)
 
 

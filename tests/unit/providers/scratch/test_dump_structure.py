@@ -8,18 +8,16 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import psycopg
 import pytest
-from test_backup_prove import ASKED, SUBJECT, decoded
 
-from fakes import FakeScratch, World
+from uscdr.assembly.vault import decode
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.pgserver.server import LocalPostgres, start
-from uscdr.vault.backups import structure
-from uscdr.vault.backups.grade import Grade
-from uscdr.vault.backups.proving import prove
+from uscdr.providers.postgres import structure
+from uscdr.providers.scratch import LocalScratch
 
 SCHEMA = """
 CREATE TABLE patient (id serial PRIMARY KEY, name text);
@@ -149,10 +147,12 @@ def test_another_format_is_left_to_pg_restore(tmp_path: Path) -> None:
         structure.check(tmp_path / "none.dump")
 
 
-def test_a_proof_of_it_says_so_and_nothing_is_restored(clinic: Clinic) -> None:
+def test_no_proof_restores_it(clinic: Clinic, tmp_path: Path) -> None:
     dump = clinic.dump()
     flipped(dump, mark(dump.read_bytes(), b"TABLE DATA", b"visit", "section"), 8)
-    scratch = FakeScratch(World())
-    found = prove(SUBJECT, dump, ASKED, decoded, cast("Any", scratch), lambda done, total: None)
-    assert (found.grade, found.sound) == (Grade.EXISTS, False)
-    assert "TABLE DATA visit" in found.why
+    scratch = LocalScratch(tmp_path / "scratch")
+    with pytest.raises(CheckFailed, match="leave something out") as refused, scratch.restore(dump, lambda *_: None):
+        pass
+    assert "TABLE DATA visit" in refused.value.why
+    with pytest.raises(CheckFailed, match="leave something out"):
+        decode(dump)
