@@ -30,6 +30,10 @@ class AddDrains(DepsStep[DrainsSeen, DrainsAdded]):
         """After the switch."""
         return None if view.get(Switched) else "log drains are added after the switch"
 
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", waiting_for, self._calls(), self._manual())
+
     def _wanted(self) -> dict[str, list[SecretStr]]:
         """Host -> addresses; none for a drain of which only the host was kept."""
         facts, wanted = self._deps.old.place(self._deps.old_app).facts, dict[str, list[SecretStr]]()
@@ -54,13 +58,16 @@ class AddDrains(DepsStep[DrainsSeen, DrainsAdded]):
 
     def plan(self, seen: DrainsSeen, view: View) -> Action:
         """Nothing to do when all are there."""
-        app = self._deps.app
-        manual = (f"heroku drains:add $URL --app {app}",)
         if not seen.missing:
-            return Action("noop", f"no log drain is missing{_by_hand(seen.unknown)}", (), manual)
-        calls: tuple[Call, ...] = (writes("POST", f"/apps/{app}/log-drains"),)
+            return Action("noop", f"no log drain is missing{_by_hand(seen.unknown)}", (), self._manual())
         words = f"the log goes to {', '.join(seen.missing)} again{_by_hand(seen.unknown)}"
-        return Action("change", words, calls, manual)
+        return Action("change", words, self._calls(), self._manual())
+
+    def _calls(self) -> tuple[Call, ...]:
+        return (writes("POST", f"/apps/{self._deps.app}/log-drains"),)
+
+    def _manual(self) -> tuple[str, ...]:
+        return (f"heroku drains:add $URL --app {self._deps.app}",)
 
     def apply(self, seen: DrainsSeen, view: View, tell: Tell) -> DrainsAdded:
         """Add each; one that is there already is refused by the platform, and so never doubled."""

@@ -80,6 +80,9 @@ def test_the_log_goes_where_it_went_and_no_address_is_told(case: Callable[[Path]
     drains = (drain("logs.example"), by_addon, LogDrain(id="x", host="old.example"))
     run.places.old.drains = drains
     run.kit.facts = run.kit.facts.model_copy(update={"log_drains": drains})
+    run.phrase()
+    planned = next(line for line in run.events("plan.ready")[-1]["steps"] if line["id"] == "drains")
+    assert [call["request"] for call in planned["calls"]] == [f"POST /apps/{NEW}/log-drains"]
     assert ended(run.begin()) == (DONE, "")
     assert end_state(run)["drains"] == ["https://u:canary-drain@logs.example/in"]
     assert sent(run, "add_log_drain") == ["add_log_drain logs.example"]
