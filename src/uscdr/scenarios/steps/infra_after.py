@@ -7,6 +7,7 @@ import time
 from uscdr.engine.step import Action, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed, NotFound, ProviderError
 from uscdr.models.base import Fact
+from uscdr.models.events import Call
 from uscdr.models.heroku import Schedule
 from uscdr.scenarios.results_infra import DatabaseReady, InfraSeen, OldPlaceSeen, PeopleAdded, Scheduled, Switched
 from uscdr.scenarios.steps.base import DepsStep
@@ -110,6 +111,10 @@ class AddPeople(DepsStep[PeopleSeen, PeopleAdded]):
         """After the switch."""
         return None if view.get(Switched) else "collaborators are added after the switch"
 
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", waiting_for, self._calls())
+
     def probe(self, view: View, tell: Tell) -> PeopleSeen:
         """Compare."""
         scope, there = view.need(InfraSeen), self._deps.provisioning.collaborators(self._deps.app)
@@ -121,8 +126,10 @@ class AddPeople(DepsStep[PeopleSeen, PeopleAdded]):
         manual = (f"heroku access:add $EMAIL --app {app}",)
         if not seen.missing:
             return Action("noop", "no collaborator is missing", (), manual)
-        calls = (writes("POST", f"/apps/{app}/collaborators"),)
-        return Action("change", f"added: {plural(len(seen.missing), 'collaborator')}", calls, manual)
+        return Action("change", f"added: {plural(len(seen.missing), 'collaborator')}", self._calls(), manual)
+
+    def _calls(self) -> tuple[Call, ...]:
+        return (writes("POST", f"/apps/{self._deps.app}/collaborators"),)
 
     def apply(self, seen: PeopleSeen, view: View, tell: Tell) -> PeopleAdded:
         """Add each, without an invitation by mail."""

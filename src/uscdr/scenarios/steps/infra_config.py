@@ -105,6 +105,10 @@ class Unsilence(DepsStep[ConfigSeen, Unsilenced]):
         """After the switch."""
         return None if view.get(Switched) else "mail is let out after the switch, not before"
 
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", waiting_for, self._calls())
+
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
         materials, withheld = view.need(Materials), planned(self._deps, new_url="").withheld
         require(set(materials.withheld), withheld, materials)
@@ -118,9 +122,11 @@ class Unsilence(DepsStep[ConfigSeen, Unsilenced]):
         """Nothing to do when nothing was withheld."""
         if not seen.to_set:
             return Action("noop", "nothing is withheld")
-        calls = (writes("PATCH", f"/apps/{self._deps.app}/config-vars"),)
         manual = (f"heroku config:set {' '.join(f'{name}=${name}' for name in seen.to_set)} --app {self._deps.app}",)
-        return Action("change", f"mail is let out: {', '.join(seen.to_set)}", calls, manual)
+        return Action("change", f"mail is let out: {', '.join(seen.to_set)}", self._calls(), manual)
+
+    def _calls(self) -> tuple[Call, ...]:
+        return (writes("PATCH", f"/apps/{self._deps.app}/config-vars"),)
 
     def apply(self, seen: ConfigSeen, view: View, tell: Tell) -> Unsilenced:
         """Set them in one call."""

@@ -42,6 +42,10 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
         """The application is pointed at a cloud that has its files."""
         return None if view.get(MediaUploaded) else "compared when the files are back"
 
+    def foresee(self, waiting_for: str) -> Action:
+        """The line of the plan while it waits."""
+        return Action("later", waiting_for, self._calls())
+
     def probe(self, view: View, tell: Tell) -> SettingsSeen:
         """Compare without showing a value."""
         now = self._deps.platform.config_vars(self._deps.app)

@@ -67,6 +67,14 @@ def test_no_value_of_the_config_is_in_the_journal(quick: Path) -> None:
     assert "canary" not in run.journal_path.read_text()
 
 
+def test_the_plan_names_every_write_before_it_can_be_made(quick: Path) -> None:
+    run = lost(quick)
+    run.phrase()
+    lines = {line["id"]: line["calls"] for line in run.events("plan.ready")[-1]["steps"]}
+    for step in ("people", "drains", "unsilence", "schedule", "config"):
+        assert any(call["writes"] for call in lines[step]), step
+
+
 def drain(host: str, **more: Any) -> LogDrain:
     return LogDrain(id=host, host=host, url=SecretStr(f"https://u:canary-drain@{host}/in"), **more)
 
