@@ -53,13 +53,15 @@ def open_ports(place: Place, around: Surroundings, scratch: Path, *, read_only: 
         status = stack.enter_context(
             open_client(heroku.status_url, provider="heroku", verify=trust(place.ca_file), read_only=True)
         )
+        local = LocalScratch(scratch, stop=around.stop.event)
+        stack.callback(local.close)  # a server that was prepared and never needed
         yield Ports(
             platform=HerokuPlatform(client),
             backups=HerokuBackups(client),
             provisioning=HerokuProvisioning(client),
             deploys=HerokuDeploys(client),
             status=HerokuStatus(status, patience=client.patience),
-            scratch=LocalScratch(scratch, stop=around.stop.event),
+            scratch=local,
             redactor=known_secrets(place, around.env),
             waits=waits,
             stack=stack,
