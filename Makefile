@@ -29,9 +29,9 @@ check: $(STAMP)          ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-conformance: $(STAMP)    ## official clients and real name servers beside the sandbox
+conformance: $(STAMP)    ## official clients, real name servers and age beside the sandbox
 	bash tests/conformance/install_clients.sh .clients
-	sh tests/conformance/install_name_servers.sh
+	sh tests/conformance/install_packages.sh
 	$(BIN)/python -m pytest -q tests/conformance
 
 campaigns: $(STAMP)      ## kill -9, faults, bad input, leaks: real processes on the sandbox
