@@ -16,7 +16,7 @@ from zone_places import Place, debian, sandbox
 
 def debian_or_skip(stack: ExitStack) -> Place:
     absent = name_servers.missing()
-    reason = f"{absent} not installed: run tests/conformance/install_name_servers.sh"
+    reason = f"{absent} not installed: run tests/conformance/install_packages.sh"
     if absent and os.geteuid() != 0:
         pytest.skip(reason)
     # Root can install them: their absence is a failure there.

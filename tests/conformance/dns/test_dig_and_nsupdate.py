@@ -17,7 +17,7 @@ CLIENTS = ("dig", "nsupdate")
 @pytest.fixture(autouse=True)
 def _clients() -> None:
     absent = [one for one in CLIENTS if shutil.which(one) is None]
-    reason = f"{', '.join(absent)} not installed: run tests/conformance/install_name_servers.sh"
+    reason = f"{', '.join(absent)} not installed: run tests/conformance/install_packages.sh"
     if absent and os.geteuid() != 0:
         pytest.skip(reason)
     # Root can install them: their absence is a failure there.
