@@ -26,7 +26,8 @@ REPORTS = Path("reports")
 
 
 def _how(scenario: str) -> typer.models.OptionInfo:
-    return typer.Option(help=f"What breaks: {', '.join(KINDS[scenario])}.")  # type: ignore[no-any-return] # Typer's Any
+    option: typer.models.OptionInfo = typer.Option(help=f"What breaks: {', '.join(KINDS[scenario])}.")
+    return option
 
 
 @app.command()

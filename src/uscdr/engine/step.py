@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -114,9 +115,11 @@ class View:
         return found
 
 
-class Step(Generic[S, R]):
+class Step(ABC, Generic[S, R]):
     """Base of all steps: S is what it sees, R its result. `probe` reads, `plan` is pure, `apply` writes,
     `confirm_effect` looks again. A READ step's result is what it saw: `apply` is never called.
+
+    What raises NotImplementedError is demanded by the step's effect only; a test holds every registered step to that.
     """
 
     result: ClassVar[type[Fact]]
@@ -133,13 +136,13 @@ class Step(Generic[S, R]):
         del view
         return None
 
+    @abstractmethod
     def probe(self, view: View, tell: Tell) -> S:
         """Look; reads only."""
-        raise NotImplementedError
 
+    @abstractmethod
     def plan(self, seen: S, view: View) -> Action:
         """Say what would be done; no I/O."""
-        raise NotImplementedError
 
     def foresee(self, waiting_for: str) -> Action:
         """The plan's line when `ready` says what is waited for."""
@@ -151,15 +154,15 @@ class Step(Generic[S, R]):
         return {}
 
     def apply(self, seen: S, view: View, tell: Tell) -> R:
-        """Act and wait for the end; the only place that writes."""
+        """Every effect but READ: act and wait for the end; the only place that writes."""
         raise NotImplementedError
 
     def unchanged(self, seen: S, view: View) -> R:
-        """The result when nothing had to be done."""
+        """Whose plan may say `noop`, and ONCE: the result when nothing had to be done."""
         raise NotImplementedError
 
     def confirm_effect(self, result: R, view: View, tell: Tell) -> str:
-        """A fresh look after the act; returns the summary, raises CheckFailed or OutcomeUnknown."""
+        """Every effect but READ: a fresh look after the act. The summary; raises CheckFailed or OutcomeUnknown."""
         raise NotImplementedError
 
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
