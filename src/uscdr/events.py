@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from uscdr.models.events import PAYLOAD, Event, Stamped, StepProgress
+from uscdr.models.events import PAYLOAD, Event, Note, Stamped, StepProgress
 
 MIN_SECRET_LENGTH = 6
 """Shorter values would blot out ordinary words."""
@@ -111,8 +111,12 @@ class Bus:
         return Stamped(run=self._run, seq=seq, at=datetime.now(UTC), mono=time.monotonic(), event=payload)
 
     def _show(self, stamped: Stamped) -> None:
+        lost = []
         for viewer in tuple(self._viewers):
             try:
                 viewer(stamped)
-            except Exception:  # noqa: BLE001 - neither a closed output nor a defect of a screen may stop a recovery
+            except Exception as error:  # noqa: BLE001 - closed or defective, a screen may not stop a recovery
                 self._viewers.remove(viewer)
+                lost.append(type(error).__name__)
+        for kind in lost:
+            self.emit(Note(level="warning", text=f"A screen shows nothing any more ({kind}); the work goes on."))

@@ -77,7 +77,7 @@ def test_a_ledger_that_fails_stops_everything_and_the_number_is_not_used() -> No
 @pytest.mark.parametrize(
     "error", [OSError("closed"), BrokenPipeError(), ValueError("closed file"), RuntimeError("a defect"), KeyError("k")]
 )
-def test_a_viewer_that_fails_is_not_asked_again_and_disturbs_nobody(error: Exception) -> None:
+def test_a_viewer_that_fails_is_not_asked_again_disturbs_nobody_and_is_told_of(error: Exception) -> None:
     made, shelf, shown = bus()
     asked: list[Stamped] = []
 
@@ -88,7 +88,11 @@ def test_a_viewer_that_fails_is_not_asked_again_and_disturbs_nobody(error: Excep
     made._viewers.insert(0, fail)
     made.emit(note("a"))
     made.emit(note("b"))
-    assert (len(asked), len(shown), len(shelf.kept)) == (1, 2, 2)
+    assert len(asked) == 1
+    said = [getattr(one.event, "text", "") for one in shelf.kept]
+    assert said == ["a", f"A screen shows nothing any more ({type(error).__name__}); the work goes on.", "b"]
+    assert [one.seq for one in shelf.kept] == [0, 1, 2]
+    assert shown == shelf.kept
 
 
 SECRET = "s3cr3t/t0ken+with&odd=chars"
