@@ -38,8 +38,8 @@ def pull(given: Globals, wanted: PullOptions, *, as_json: bool) -> None:
     with desk(given, output, Wiring(wanted.to)) as work:
         transfer, entry = _chosen(work, wanted.backup)
         there = copy_for(entry.copies, keys)
-        card = there or _copy(work, transfer, keys)
-        _tell(output, card, work.store.place, fetched=there is None)
+        card, fetched = (there, False) if there else _copy(work, transfer, keys)
+        _tell(output, card, work.store.place, fetched=fetched)
 
 
 def _chosen(work: Desk, wanted: str) -> tuple[Transfer, Entry]:
@@ -52,7 +52,7 @@ def _chosen(work: Desk, wanted: str) -> tuple[Transfer, Entry]:
     return entry.transfer, entry
 
 
-def _copy(work: Desk, transfer: Transfer, keys: Keyring) -> CopyCard:
+def _copy(work: Desk, transfer: Transfer, keys: Keyring) -> tuple[CopyCard, bool]:
     work.output.say(f"pulling {transfer.name} into {work.store.place}, encrypted on the way")
     return copy(work.deps, work.attachment(), transfer, keys, Speech(work.output))
 

@@ -10,7 +10,7 @@ from uscdr.errors import ProviderError
 from uscdr.models.heroku import Attachment, Transfer
 from uscdr.scenarios.backups.inventory import vault_of
 from uscdr.scenarios.deps import Deps
-from uscdr.vault.backups import pulling
+from uscdr.vault.backups import catalog, pulling
 from uscdr.vault.backups.manifest import CopyCard, Origin, origin_of
 from uscdr.vault.backups.pulling import Keyring, Order, Stream
 
@@ -29,8 +29,19 @@ def copy_for(copies: Sequence[CopyCard], keys: Keyring) -> CopyCard | None:
     return next((one for one in fitting if keys.passphrase is None or one.passphrase), None)
 
 
-def copy(deps: Deps, attachment: Attachment, transfer: Transfer, keys: Keyring, tell: Tell) -> CopyCard:
-    """Fetch and encrypt it; the manifest comes last, so that what is cut off is no copy.
+def copies_of(deps: Deps, transfer_id: str) -> tuple[CopyCard, ...]:
+    """Whole copies of this backup, the newest first."""
+    cards = catalog.shelf(vault_of(deps).store()).copies
+    mine = [one for one in cards if (one.origin.app, one.origin.transfer_id) == (deps.app, transfer_id)]
+    return tuple(sorted(mine, key=lambda one: one.made_at, reverse=True))
+
+
+def copy(
+    deps: Deps, attachment: Attachment, transfer: Transfer, keys: Keyring, tell: Tell
+) -> tuple[CopyCard, bool]:  # fmt: skip
+    """Fetch and encrypt it, unless whoever had the turn before did: the copy, and whether it was fetched here.
+
+    The manifest comes last, so that what is cut off is no copy.
 
     Raises CheckFailed for what is no whole dump, LockHeld while somebody else writes; ProviderError,
     MachineError, OutcomeUnknown, Interrupted.
@@ -58,7 +69,8 @@ def copy(deps: Deps, attachment: Attachment, transfer: Transfer, keys: Keyring, 
 
     order = Order(_origin(deps, attachment, transfer), vault.target, watch, again)
     with vault.turn(f"copying {transfer.name} of {deps.app}", tell.progress):
-        return pulling.pull(order, open_dump, vault.store(), keys)
+        there = copy_for(copies_of(deps, transfer.id), keys)
+        return (there, False) if there else (pulling.pull(order, open_dump, vault.store(), keys), True)
 
 
 def _origin(deps: Deps, attachment: Attachment, transfer: Transfer) -> Origin:

@@ -6,12 +6,11 @@ from uscdr.engine.step import Action, Tell, View
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.scenarios.backups.copying import copy, copy_for
+from uscdr.scenarios.backups.copying import copies_of, copy, copy_for
 from uscdr.scenarios.backups.inventory import take, vault_of
 from uscdr.scenarios.results_backups import CopyMade, TrialCapture
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import reads, size
-from uscdr.vault.backups import catalog
 from uscdr.vault.backups.manifest import CopyCard
 from uscdr.vault.backups.pulling import Keyring
 
@@ -51,18 +50,11 @@ class PullTrial(DepsStep[PullSeen, CopyMade]):
         """Is it there already?"""
         made, vault = view.need(TrialCapture), vault_of(self._deps)
         store, keys = vault.store(), vault.keyring()
-        mine = self._copies(made.id)
-        there = copy_for(mine, keys) if keys is not None else None
+        there = copy_for(copies_of(self._deps, made.id), keys) if keys is not None else None
         return PullSeen(
             transfer_id=made.id, name=made.name, place=store.place, reason="" if keys is not None else NOBODY,
             copy_made=_made(there, store.place, fetched=False) if there is not None else None,
         )  # fmt: skip
-
-    def _copies(self, transfer_id: str) -> tuple[CopyCard, ...]:
-        """Whole copies of this backup, the newest first."""
-        cards = catalog.shelf(vault_of(self._deps).store()).copies
-        mine = [one for one in cards if (one.origin.app, one.origin.transfer_id) == (self._deps.app, transfer_id)]
-        return tuple(sorted(mine, key=lambda one: one.made_at, reverse=True))
 
     def plan(self, seen: PullSeen, view: View) -> Action:
         """Skip, leave or copy."""
@@ -82,7 +74,8 @@ class PullTrial(DepsStep[PullSeen, CopyMade]):
                 f"{seen.name} was captured, and the platform does not list it any more.",
                 next_action="See: uscdr backup list. Then begin anew: uscdr recover backups --new",
             )
-        return _made(copy(self._deps, known.attachment, transfer, keys, tell), seen.place, fetched=True)
+        card, fetched = copy(self._deps, known.attachment, transfer, keys, tell)
+        return _made(card, seen.place, fetched=fetched)
 
     def _keys(self) -> Keyring:
         keys = vault_of(self._deps).keyring()
@@ -98,7 +91,7 @@ class PullTrial(DepsStep[PullSeen, CopyMade]):
 
     def confirm_effect(self, result: CopyMade, view: View, tell: Tell) -> str:
         """Look for it in the store, whole and of the right size."""
-        if result.copy_id not in {one.id for one in self._copies(view.need(TrialCapture).id)}:
+        if result.copy_id not in {one.id for one in copies_of(self._deps, view.need(TrialCapture).id)}:
             raise CheckFailed(
                 f"The copy {result.copy_id} was made, and is not found whole in {result.place}.",
                 next_action="Look at that place (a full or failing disk?); then: uscdr runs resume",

@@ -89,6 +89,20 @@ def test_without_anybody_to_open_it_there_is_no_copy_and_no_success(clinic: Clin
     assert "Name who can open copies: --recipient age1…" in said
 
 
+def test_what_another_copied_while_its_turn_was_waited_for_is_not_copied_again(clinic: Clinic) -> None:
+    theirs: list[str] = []
+
+    def another() -> None:
+        newest = clinic.world.transfers[-1].model_copy(update={"processed_bytes": 0})
+        theirs.append(clinic.safe.pull(newest, f"PGDMP /{newest.num}".encode()).id)
+
+    clinic.on_turn = another
+    clinic.begin()
+    (result,) = [one["result"] for one in clinic.events("step.succeeded") if one["step"] == "pull"]
+    assert (result["copy_id"], result["fetched"]) == (theirs[0], False)
+    assert len(clinic.copies()) == 1
+
+
 def test_without_the_private_key_the_platforms_bytes_are_proven_and_compared(clinic: Clinic) -> None:
     clinic.with_identity = False
     assert ended(clinic.begin())[0] is ExitCode.DONE

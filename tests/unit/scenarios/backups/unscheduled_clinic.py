@@ -161,6 +161,8 @@ class Clinic(Rehearsal):
     """Whether anybody is named who could open copies."""
     with_identity: bool = True
     """Whether the private key is at hand."""
+    on_turn: Callable[[], None] = lambda: None
+    """Called when it is this process's turn to write copies."""
 
     def __post_init__(self) -> None:
         self.state.mkdir(exist_ok=True)
@@ -188,6 +190,12 @@ class Clinic(Rehearsal):
         self.safe.prove(card)
         return card
 
+    @contextmanager
+    def _turn(self, message: str, say: Callable[[str], None]) -> Iterator[object]:
+        with turn(self.store, Queue(Operator("ada", "desk", 1), time.sleep, say), message) as lease:
+            self.on_turn()
+            yield lease
+
     def _deps(self, job: Job, place: Path) -> Deps:
         world = self.world
         found = FaultyStore(self.store, world)
@@ -206,7 +214,7 @@ class Clinic(Rehearsal):
             download=download,
             decode=lambda path: Decoded("17.2", "17.2", ("pgcrypto",)),
             scratch=FakeScratch(world),
-            turn=lambda message, say: turn(self.store, Queue(Operator("ada", "desk", 1), time.sleep, say), message),
+            turn=self._turn,
         )
         return replace(
             super()._deps(job, place), platform=KeyedPlatform(world), backups=StoppedBackups(world),
