@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from uscdr.assembly.escrow import IDENTITY
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.errors import BadInput, UscdrError
 from uscdr.models.heroku import SignedUrl
@@ -28,7 +29,7 @@ from uscdr.vault.backups.pulling import Keyring, Stream
 from uscdr.vault.seal import identities, recipients
 from uscdr.vault.store import Store
 
-RECIPIENTS, PASSPHRASE_FILE, IDENTITY = "USCDR_KIT_RECIPIENTS", "USCDR_VAULT_PASSPHRASE_FILE", "USCDR_AGE_IDENTITY"
+RECIPIENTS, PASSPHRASE_FILE = "USCDR_KIT_RECIPIENTS", "USCDR_VAULT_PASSPHRASE_FILE"
 
 
 def settings(config: Config) -> VaultSettings:
@@ -41,10 +42,14 @@ def open_store(place: str | None, config: Config, state: Path, env: Mapping[str,
     return location.open_store(place or settings(config).to or config.kit.to or str(state / "vault"), env)
 
 
+def standing_recipients(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Of the environment, separated by commas or lines: SSH keys hold spaces."""
+    return tuple(part for part in re.split(r"[,\n]", env.get(RECIPIENTS, "")) if part.strip())
+
+
 def keyring(given: tuple[str, ...], passphrase_file: Path | None, config: Config, env: Mapping[str, str]) -> Keyring:
     """Who will be able to open copies. Raises BadInput when nobody would."""
-    standing = tuple(part for part in re.split(r"[,\n]", env.get(RECIPIENTS, "")) if part.strip())
-    texts = given or standing or settings(config).recipients or config.kit.recipients
+    texts = given or standing_recipients(env) or settings(config).recipients or config.kit.recipients
     file = _passphrase_file(passphrase_file, env)
     passphrase = read_passphrase(file) if file else None
     if not texts and passphrase is None:

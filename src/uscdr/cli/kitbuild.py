@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from uscdr import wiring
@@ -23,7 +22,6 @@ from uscdr.journal import runs
 from uscdr.place import Place
 from uscdr.providers.ports.media import Media
 from uscdr.scenarios.deps import Deps, Request
-from uscdr.scenarios.model_kit import KitSettings
 from uscdr.session import surroundings
 from uscdr.ui.console import Output
 from uscdr.vault.backups import proofs
@@ -36,7 +34,6 @@ from uscdr.vault.seal import Recipient, recipients
 from uscdr.vault.store import Store
 
 T = TypeVar("T")
-RECIPIENTS = "USCDR_KIT_RECIPIENTS"
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ def build_kit(given: Globals, wanted: BuildOptions, *, as_json: bool) -> int:
         raise BadInput("--capture and --backup exclude each other.")
     check_form("backup", wanted.backup)
     place = given.place()
-    to = recipients(wanted.recipients or _standing_recipients(place.config.kit))
+    to = recipients(wanted.recipients or vault.standing_recipients(os.environ) or place.config.kit.recipients)
     store = places(given).store(wanted.to or place.config.kit.to)
     output = given.output(json_lines=as_json)
     backup = backups.take(given, output).name if wanted.capture else wanted.backup
@@ -71,10 +68,9 @@ def _build(wishes: Wishes, place: Place, store: Store, to: tuple[Recipient, ...]
     job = Job(place, Request("kit"), runs.new_run_id("kit"), None, dry_run=True)
     with surroundings(output, state(), os.environ) as around, wiring.opened(job, around) as (deps, ports):
         deps.describe_app()
-        shelf = _proofs(job, around, output)
+        found = sources(deps, ports, _proofs(job, around, output))
         return build(
-            replace(sources(deps, ports), decode=vault.decode, proofs=shelf), wishes, store, to,
-            work=deps.work, tell=Narrator(output), stop=around.stop.event,
+            found, wishes, store, to, work=deps.work, tell=Narrator(output), stop=around.stop.event
         )  # fmt: skip
 
 
@@ -88,12 +84,6 @@ def _proofs(job: Job, around: Surroundings, output: Output) -> ProofShelf:
             output.warn(f"The proof is in the kit, and could not be kept for backups: {error.message}")
 
     return ProofShelf(vault.fresh_proof(job, around), keep)
-
-
-def _standing_recipients(settings: KitSettings) -> tuple[str, ...]:
-    """Of the environment (separated by commas or lines: SSH keys hold spaces), else of scenarios.yaml."""
-    given = tuple(part for part in re.split(r"[,\n]", os.environ.get(RECIPIENTS, "")) if part.strip())
-    return given or settings.recipients
 
 
 def _wishes(place: Place, wanted: BuildOptions, backup: str | None) -> Wishes:
@@ -118,7 +108,7 @@ def _wishes(place: Place, wanted: BuildOptions, backup: str | None) -> Wishes:
     )
 
 
-def sources(deps: Deps, ports: Ports) -> Sources:
+def sources(deps: Deps, ports: Ports, shelf: ProofShelf) -> Sources:
     """The ports of a kit; what is not configured is Absent, with the reason."""
     dns = deps.dns
     no_dns = Absent("scenarios.yaml has no `dns` for this target.")
@@ -132,6 +122,8 @@ def sources(deps: Deps, ports: Ports) -> Sources:
         zone=dns.zone if dns else no_dns,
         media=media_of(deps),
         source=deps.source or Absent("scenarios.yaml names no repository (app.source)."),
+        decode=vault.decode,
+        proofs=shelf,
     )
 
 

@@ -16,7 +16,7 @@ from uscdr.providers.ports.media import Media
 from uscdr.providers.ports.platform import Backups, Platform
 from uscdr.providers.ports.provision import Deploys, Provisioning, SourceCode
 from uscdr.vault.backups.proofs import ProofDocument
-from uscdr.vault.backups.proving import Decode, Decoded
+from uscdr.vault.backups.proving import Decode
 from uscdr.vault.content import CanaryColumns
 from uscdr.vault.manifest import Contact, Gap, Part, PartName
 from uscdr.vault.writer import KitWriter
@@ -35,18 +35,12 @@ class Absent:
     why: str
 
 
-def only_restored(dump: Path) -> Decoded:
-    """In place of a reader of tables of contents: what does not decode shows when it is restored."""
-    del dump
-    return Decoded(pg_restore="", dumped_from="", extensions=())
-
-
 @dataclass(frozen=True)
 class ProofShelf:
     """Proofs made before, and where new ones are kept. `fresh`: by the SHA-256 of a dump; neither raises."""
 
-    fresh: Callable[[str], ProofDocument | None] = lambda _: None
-    keep: Callable[[ProofDocument], None] = lambda _: None
+    fresh: Callable[[str], ProofDocument | None]
+    keep: Callable[[ProofDocument], None]
 
 
 @dataclass(frozen=True)
@@ -62,8 +56,8 @@ class Sources:
     zone: Zone | Absent
     media: Media | Absent
     source: SourceCode | Absent
-    decode: Decode = only_restored
-    proofs: ProofShelf = ProofShelf()
+    decode: Decode
+    proofs: ProofShelf
 
 
 @dataclass(frozen=True)
