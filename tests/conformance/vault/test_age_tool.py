@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -93,6 +94,8 @@ def typed(command: Sequence[str | Path], answer: bytes) -> int:
         if b"passphrase" in asked:
             os.write(terminal, answer + b"\n")
             asked = b""
+    else:
+        os.kill(pid, signal.SIGKILL)
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from fake_provisioning import FakeProvisioning
 from fakes import FakeBackups
 from rehearsal import Rehearsal
 from uscdr.cli import backup as commands
-from uscdr.cli import backupschedule, boundary
+from uscdr.cli import backupdesk, backupschedule, boundary
 from uscdr.errors import AnswerLost
 from uscdr.models.heroku import Schedule, TransferKind
 from uscdr.settings import Operator
@@ -212,6 +213,30 @@ def test_pruning_shows_first_and_asks_for_the_phrase(clinic: Clinic, capsys: Cap
     assert boundary.run(["backup", "prune", "--confirm", phrase]) == 0
     assert clinic.world.writes == []
     assert commands.app.registered_commands
+
+
+def test_a_copy_that_came_while_pruning_waited_for_its_turn_changes_the_plan(
+    clinic: Clinic, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    safe = clinic.safe()
+    for _ in range(5):
+        clinic.world.store(TransferKind.MANUAL_BACKUP)
+    for number in range(1, 6):
+        clinic.pull(safe, number)
+    boundary.run(["backup", "prune"])
+    phrase = next(line[7:] for line in capsys.readouterr().out.splitlines() if line.startswith("phrase "))
+
+    @contextmanager
+    def after_another(*_: object) -> Iterator[None]:
+        clinic.pull(safe, 6)
+        before.extend(safe.store.names("backups"))
+        yield
+
+    before: list[str] = []
+    monkeypatch.setattr(backupdesk, "turn", after_another)
+    assert boundary.run(["backup", "prune", "--confirm", phrase]) == 4
+    assert "changed since this was shown" in capsys.readouterr().err
+    assert list(safe.store.names("backups")) == before
 
 
 def test_nobody_could_open_it_is_bad_input_before_anything_is_asked(clinic: Clinic, capsys: Captured) -> None:

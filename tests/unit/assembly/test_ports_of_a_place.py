@@ -1,0 +1,31 @@
+"""What the adapters of a place know and leave: secrets that nobody may see, servers that nobody needed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from rehearsal import Rehearsal
+from uscdr.assembly.job import Surroundings
+from uscdr.assembly.ports import known_secrets, open_ports
+from uscdr.vault.location import STORE_SECRETS
+
+
+@pytest.mark.parametrize("name", sorted(STORE_SECRETS))
+def test_secrets_of_stores_are_redacted(name: str, quick: Path) -> None:
+    place = Rehearsal(quick)._job("r-1", None, dry_run=True).place
+    redactor = known_secrets(place, {name: "canary-of-a-store", "HOME": "/home/ada"})
+    assert redactor.text("no canary-of-a-store in /home/ada") == f"no [{name}] in /home/ada"
+
+
+def test_a_scratch_server_that_nobody_needed_goes_with_the_ports(quick: Path) -> None:
+    run = Rehearsal(quick)
+    around = Surroundings(quick, {}, run.person, lambda _: "", (), lambda _: None, run.stop)
+    with open_ports(run._job("r-1", None, dry_run=True).place, around, quick / "scratch", read_only=True) as ports:
+        ports.scratch.prepare()
+        end = time.monotonic() + 30
+        while not any((quick / "scratch").glob("*/*")):
+            assert time.monotonic() < end, "no server was begun"
+    assert list((quick / "scratch").iterdir()) == []
