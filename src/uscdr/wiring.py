@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, replace
@@ -34,21 +33,15 @@ from uscdr.team.team import Team, takeover
 
 def sweep(state: Path) -> None:
     """Remove the dumps that killed processes left: they hold patients' data."""
-    for left in private_directory(state / "scratch").iterdir():
-        if not lock.occupied(left):
-            shutil.rmtree(left, ignore_errors=True)
+    lock.clear_away(private_directory(state / "scratch"))
 
 
 @contextmanager
 def workplace(state: Path, run: str) -> Iterator[Path]:
     """A private directory for dumps, gone at the end; what killed processes left goes too."""
     sweep(state)
-    place = private_directory(state / "scratch" / run)
-    with lock.occupy(place):
-        try:
-            yield place
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
+    with lock.own_directory(state / "scratch" / run) as place:
+        yield place
 
 
 def scenario_of(job: Job) -> Scenario:

@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,8 @@ import httpx
 import pexpect
 import psycopg
 import pytest
+
+from live_sandbox import until
 
 USCDR = str(Path(sys.executable).parent / "uscdr")
 PATIENT = "Canarina Teammarker"
@@ -125,13 +126,6 @@ class Team:
 
     def restores(self) -> int:
         return sum(1 for one in self.writes() if one.startswith("POST") and one.endswith("/restores"))
-
-
-def until(look: Callable[[], bool]) -> None:
-    end = time.monotonic() + 90
-    while not look():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.01)
 
 
 def newest(machine: Machine) -> str:

@@ -10,6 +10,8 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +20,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from uscdr.errors import LockHeld, MachineError
-from uscdr.settings import PRIVATE_FILE, Operator, private_directory
+from uscdr.settings import PRIVATE_DIRECTORY, PRIVATE_FILE, Operator, private_directory
 
 OCCUPIED = ".in-use"
+DRAFT, DRAFT_SECONDS = ".new-", 60.0
+"""How directories are called before they have their mark, and for how many seconds they are left alone."""
 NAMING_LIMIT, NAMING_INTERVAL = 2.0, 0.02
 """Seconds: how long the winner may take to write its name, and between two looks."""
 
@@ -62,6 +66,53 @@ def occupy(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def own_directory(place: Path) -> Iterator[Path]:
+    """A new private directory that is marked as this process's from the moment it has its name; gone at the end.
+
+    Nobody is waited for: a process that was stopped half way keeps no other from making or clearing away its own.
+    Raises MachineError.
+    """
+    draft = place.with_name(f"{DRAFT}{secrets.token_hex(8)}")
+    try:
+        with _usable(place):
+            draft.mkdir(mode=PRIVATE_DIRECTORY)
+        with occupy(draft):
+            with _usable(place):
+                draft.rename(place)
+            yield place
+    finally:
+        for path in (draft, place):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _usable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MachineError(
+            f"The directory {path} cannot be made.",
+            why=error.strerror or type(error).__name__,
+            next_action="Make room or mend the permissions, or set USCDR_STATE_DIR to a place that can be written.",
+        ) from error
+
+
+def clear_away(above: Path) -> None:
+    """Remove what killed processes left in `above`. One that is being made is left alone for a minute."""
+    for left in above.iterdir():
+        if not _is_being_made(left) and not occupied(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_being_made(directory: Path) -> bool:
+    """By its name, and by its age on a clock that may be another machine's."""
+    try:
+        return directory.name.startswith(DRAFT) and abs(time.time() - directory.stat().st_mtime) < DRAFT_SECONDS
+    except FileNotFoundError:
+        return True
 
 
 def occupied(directory: Path) -> bool:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from uscdr.errors import MachineError
 from uscdr.journal import lock
-from uscdr.settings import PRIVATE_DIRECTORY
 
 STAGING = ".staging"
 
@@ -25,14 +21,8 @@ def staging_below(above: Path) -> Iterator[Path]:
     """
     with ExitStack() as own:
         try:
-            with _locked(above):  # or another process takes a new directory away before it is marked as in use
-                for left in above.iterdir():
-                    if not lock.occupied(left):
-                        shutil.rmtree(left, ignore_errors=True)
-                place = above / secrets.token_hex(8)
-                place.mkdir(mode=PRIVATE_DIRECTORY)
-                own.callback(shutil.rmtree, place, ignore_errors=True)
-                own.enter_context(lock.occupy(place))
+            lock.clear_away(above)
+            place = own.enter_context(lock.own_directory(above / secrets.token_hex(8)))
         except OSError as error:
             raise MachineError(
                 f"{above} cannot be written.",
@@ -40,13 +30,3 @@ def staging_below(above: Path) -> Iterator[Path]:
                 next_action="Make room, or mend the permissions.",
             ) from error
         yield place
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

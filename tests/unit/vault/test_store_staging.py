@@ -1,53 +1,80 @@
-"""Directories for files under way, made and cleared away by many processes at once."""
+"""Directories for files under way, made and cleared away by many processes at once, some of them killed or stopped."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Callable
-from contextlib import suppress
+import signal
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from uscdr.errors import MachineError
-from uscdr.journal import lock
-from uscdr.vault.staging import staging_below
+from uscdr.vault.staging import STAGING, staging_below
+from uscdr.vault.store import LocalStore
+
+STOPS = 60
+WRITER = """
+import sys
+from itertools import count
+from pathlib import Path
+from uscdr.vault.store import LocalStore
+store = LocalStore(Path(sys.argv[1]))
+for number in count():
+    store.put_once(f"theirs/{number}", b"x")
+    if number == 0:
+        print("begun", flush=True)
+"""
 
 
-def is_locked(directory: Path) -> bool:
-    descriptor = os.open(directory, os.O_RDONLY)
+def test_a_process_that_is_stopped_at_any_moment_keeps_nobody_waiting(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE)
     try:
-        with suppress(BlockingIOError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return False
-        return True
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"begun\n"
+        for number in range(STOPS):
+            writer.send_signal(signal.SIGSTOP)
+            ours = threading.Thread(target=store.put_once, args=(f"ours/{number}", b"y"), daemon=True)
+            ours.start()
+            ours.join(10)
+            assert not ours.is_alive(), f"stop {number}"
+            writer.send_signal(signal.SIGCONT)
+            seen = len(store.names("theirs"))
+            while len(store.names("theirs")) < seen + 1 + number % 3:  # it goes on; the next stop is wherever it is
+                assert writer.poll() is None
     finally:
-        os.close(descriptor)
+        writer.kill()
+        writer.communicate()
+    assert len(store.names("ours")) == STOPS
+    assert store.names("theirs")
 
 
-def test_no_directory_is_judged_while_another_is_being_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or one process takes away what another one made and has not yet marked as its own."""
-    seen: list[tuple[str, bool]] = []
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_uses_stays(tmp_path: Path) -> None:
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    below = tmp_path / STAGING
+    while not any(below.glob("[0-9a-f]*")):
+        assert writer.poll() is None
+    writer.kill()
+    writer.communicate()
+    with staging_below(below) as used, staging_below(below) as own:
+        assert {one for one in below.iterdir() if not one.name.startswith(".new-")} == {used, own}
+    assert not list(below.glob("[0-9a-f]*"))
 
-    def watched(name: str) -> None:
-        real: Callable[[Path], Any] = getattr(lock, name)
 
-        def call(directory: Path) -> Any:
-            seen.append((name, is_locked(tmp_path)))
-            return real(directory)
-
-        monkeypatch.setattr(lock, name, call)
-
-    watched("occupied")
-    watched("occupy")
-    (tmp_path / "left").mkdir()
+def test_one_that_is_being_made_is_left_alone_for_a_minute(tmp_path: Path) -> None:
+    young, old = tmp_path / ".new-young", tmp_path / ".new-old"
+    young.mkdir()
+    old.mkdir()
+    before = time.time() - 60 - 5
+    os.utime(old, (before, before))
     with staging_below(tmp_path) as place:
-        assert seen == [("occupied", True), ("occupy", True)]
-        assert not is_locked(tmp_path)
-        assert list(tmp_path.iterdir()) == [place]
-    assert list(tmp_path.iterdir()) == []
+        assert set(tmp_path.iterdir()) == {young, place}
 
 
 def test_a_place_that_is_gone(tmp_path: Path) -> None:
