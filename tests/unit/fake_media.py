@@ -41,12 +41,10 @@ from uscdr.models.media import (
 )
 from uscdr.providers.ports.media import LOOKUP_BATCH, PAGE, RESTORE_BATCH
 from uscdr.providers.ports.progress import Progress
-from uscdr.scenarios import build
 from uscdr.scenarios.deps import Deps, MediaPlace, Request
 from uscdr.scenarios.media import allowance
 from uscdr.scenarios.model import Config, Scenario, StepEntry
-from uscdr.scenarios.registry import STEPS
-from uscdr.scenarios.specs import media as media_specs
+from uscdr.scenarios.registry import PIPELINES
 
 T = TypeVar("T")
 STORED = datetime(2026, 11, 1, 8, tzinfo=UTC)
@@ -276,7 +274,7 @@ class MediaProvisioning(FakeProvisioning):
 
 
 def settings() -> Config:
-    names = [spec.name for spec in media_specs.SPECS]
+    names = [step.name for step in PIPELINES["media"] if step.name.startswith("media.")]
     scenario = Scenario(title="Media loss", budget={}, steps=tuple(StepEntry(use=name) for name in names))
     config = configuration()
     return config.model_copy(update={"scenarios": {**config.scenarios, "media": scenario}})
@@ -328,8 +326,7 @@ class MediaRun(Rehearsal):
         )
 
     def _process(self, work: Callable[[Any], Ending]) -> Ending | None:
-        steps = {**STEPS, **{spec.name: spec for spec in media_specs.SPECS}}
-        with mock.patch.object(build, "STEPS", steps), mock.patch.object(allowance, "SLACK", 0.0):
+        with mock.patch.object(allowance, "SLACK", 0.0):
             return super()._process(work)
 
     def result(self, step: str) -> dict[str, Any]:

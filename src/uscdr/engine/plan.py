@@ -38,7 +38,7 @@ def _foresee_one(bound: BoundStep, view: View, tell: Tell) -> Foreseen:
     tell.progress(f"looking: {bound.title}")
     seen = step.probe(view, tell)
     action = step.plan(seen, view)
-    if bound.effect is Effect.READ and isinstance(seen, step.result):
+    if bound.effect is Effect.READ and isinstance(seen, step.gives):
         view.remember(seen)
     return Foreseen(bound, seen, action, time.monotonic())
 
@@ -71,14 +71,15 @@ def destruction(foreseen: Iterable[Foreseen], view: View) -> Blast | None:
 
 def digest(foreseen: Iterable[Foreseen], scenario_digest: str) -> str:
     """SHA-256 over the scenario, the steps in order, their parameters and what a person approves of them."""
-    lines = [[f.bound.step.id, f.bound.name, dict(f.bound.params), dict(f.action.approved)] for f in foreseen]
+    lines = [[f.bound.id, f.bound.name, dict(f.bound.params), dict(f.action.approved)] for f in foreseen]
     return hashlib.sha256(json.dumps([scenario_digest, lines], sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _planned(line: Foreseen) -> PlannedStep:
     bound, action = line.bound, line.action
     return PlannedStep(
-        id=bound.step.id,
+        id=bound.id,
+        name=bound.name,
         title=bound.title,
         phase=bound.phase,
         effect=bound.effect.value,

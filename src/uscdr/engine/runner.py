@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from uscdr.engine.gate import Gate
 from uscdr.engine.history import History
 from uscdr.engine.plan import Foreseen
 from uscdr.engine.settle import Settler, in_doubt
-from uscdr.engine.step import Action, BoundStep, Effect, View
+from uscdr.engine.step import Action, BoundStep, Effect, Step, View, alternatives
 from uscdr.engine.teller import Teller
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, EffectFailed, JournalError, OutcomeUnknown, UscdrError
@@ -40,7 +41,7 @@ class Runner:
     def run(self, plan: Sequence[Foreseen], view: View) -> None:
         """Run to the end, or raise the first error after recording it."""
         view.intents = dict(self._history.intents)
-        self._guarding = not any(f.bound.destructive and f.bound.step.id in self._history.results for f in plan)
+        self._guarding = not any(f.bound.destructive and f.bound.id in self._history.results for f in plan)
         for line in plan:
             self._stop.check()
             try:
@@ -54,7 +55,8 @@ class Runner:
     def _record_failure(self, bound: BoundStep, error: UscdrError) -> None:
         self._bus.emit(
             StepFailed(
-                step=bound.step.id,
+                step=bound.id,
+                name=bound.name,
                 message=error.message,
                 why=error.why,
                 next_action=error.next_action,
@@ -64,24 +66,35 @@ class Runner:
         )
 
     def _take_turn(self, line: Foreseen, view: View) -> None:
-        step_id = line.bound.step.id
+        step_id = line.bound.id
         recorded = self._history.results.get(step_id)
         if recorded is not None:
             self._recall(line.bound, recorded, view)
             if not (self._guarding and line.bound.effect is Effect.IDEMPOTENT):
                 return
+        self._refuse_before_its_turn(line.bound.step, line.bound.title, view)
         if line.bound.effect is Effect.READ:
             self._look(line, view)
         else:
             self._change(line, view, again=recorded is not None)
 
+    def _refuse_before_its_turn(self, step: Step[Any, Any], title: str, view: View) -> None:
+        """What earlier steps did not give is not made up for: nothing is sent, nothing is called verified."""
+        lacking = [" or ".join(kind.__name__ for kind in alternatives(need)) for need in view.lacks(step.needs)]
+        waiting = f"no step before it gave {', '.join(lacking)}" if lacking else step.ready(view)
+        if waiting:
+            raise CheckFailed(
+                f"“{title}” cannot take its turn: {waiting}.",
+                next_action="Check the order of the steps: uscdr runbook. Then: uscdr runs resume",
+            )
+
     def _recall(self, bound: BoundStep, recorded: dict[str, object], view: View) -> None:
         if recorded:
-            view.remember(bound.step.result.model_validate(recorded))
+            view.remember(bound.step.gives.model_validate(recorded))
 
     def _look(self, line: Foreseen, view: View) -> None:
         bound, started = line.bound, time.monotonic()
-        tell = Teller(self._bus, bound.step.id)
+        tell = Teller(self._bus, bound.id, bound.name)
         self._start(bound, {})
         fresh = line.seen is not None and started - line.at <= bound.step.fresh_for
         seen = line.seen if line.seen is not None and fresh else bound.step.probe(view, tell)
@@ -93,8 +106,8 @@ class Runner:
     def _change(self, line: Foreseen, view: View, *, again: bool) -> None:
         bound = line.bound
         started = time.monotonic()
-        tell = Teller(self._bus, bound.step.id)
-        intent = self._history.intents.get(bound.step.id)
+        tell = Teller(self._bus, bound.id, bound.name)
+        intent = self._history.intents.get(bound.id)
         if intent is None or bound.effect is Effect.IDEMPOTENT:
             seen = bound.step.probe(view, tell)
         else:
@@ -116,13 +129,15 @@ class Runner:
     def _nothing_to_do(self, bound: BoundStep, action: Action, seen: Fact, view: View, *, again: bool) -> bool:
         self._stop_if_blocked(action)
         if action.kind == "skip":
-            self._bus.emit(StepSkipped(step=bound.step.id, reason=action.summary))
+            self._bus.emit(StepSkipped(step=bound.id, name=bound.name, reason=action.summary))
         elif action.kind == "noop":
             if not again:
                 result = bound.step.unchanged(seen, view)
                 view.remember(result)
                 self._bus.emit(
-                    StepSkipped(step=bound.step.id, reason=action.summary, result=result.model_dump(mode="json"))
+                    StepSkipped(
+                        step=bound.id, name=bound.name, reason=action.summary, result=result.model_dump(mode="json")
+                    )
                 )
         else:
             return False
@@ -143,21 +158,22 @@ class Runner:
             )
 
     def _ask(self, bound: BoundStep, seen: Fact, action: Action, view: View) -> None:
-        if bound.destructive and bound.step.id not in self._history.confirmed:
+        if bound.destructive and bound.id not in self._history.confirmed:
             blast = bound.step.blast(seen, view)
-            self._bus.emit(GateAsked(step=bound.step.id, facts=dict(blast.facts), phrase=blast.phrases[0]))
+            self._bus.emit(GateAsked(step=bound.id, name=bound.name, facts=dict(blast.facts), phrase=blast.phrases[0]))
             how = self._gate.confirm(blast)
-            self._bus.emit(GateAnswered(step=bound.step.id, confirmed=True, by=how))
+            self._bus.emit(GateAnswered(step=bound.id, name=bound.name, confirmed=True, by=how))
         elif not self.began:
             self._gate.begin(action.summary)
         self.began = True
 
     def _start(self, bound: BoundStep, baseline: dict[str, object]) -> None:
-        attempt = self._history.attempts.get(bound.step.id, 0) + 1
-        self._history.attempts[bound.step.id] = attempt
+        attempt = self._history.attempts.get(bound.id, 0) + 1
+        self._history.attempts[bound.id] = attempt
         self._bus.emit(
             StepStarted(
-                step=bound.step.id,
+                step=bound.id,
+                name=bound.name,
                 title=bound.title,
                 phase=bound.phase,
                 effect=bound.effect.value,
@@ -168,13 +184,14 @@ class Runner:
 
     def _finish(self, bound: BoundStep, result: Fact, view: View, started: float, *, adopted: bool) -> None:
         view.remember(result)
-        summary = bound.step.confirm_effect(result, view, Teller(self._bus, bound.step.id))
+        summary = bound.step.confirm_effect(result, view, Teller(self._bus, bound.id, bound.name))
         self._succeed(bound, result, summary, started, adopted=adopted)
 
     def _succeed(self, bound: BoundStep, result: Fact, summary: str, started: float, *, adopted: bool = False) -> None:
         self._bus.emit(
             StepSucceeded(
-                step=bound.step.id,
+                step=bound.id,
+                name=bound.name,
                 seconds=round(time.monotonic() - started, 3),
                 summary=summary,
                 result=result.model_dump(mode="json"),

@@ -28,7 +28,7 @@ class Settler:
     def act(self, bound: BoundStep, seen: Fact, view: View, tell: Tell) -> tuple[Fact, bool]:
         """Apply; on a lost answer look. Returns the result and whether it was adopted."""
         intent = Intent(datetime.now(UTC).isoformat(), bound.step.baseline(seen), None)
-        view.intents[bound.step.id] = intent  # a second look must know what the first one saw
+        view.intents[bound.id] = intent  # a second look must know what the first one saw
         for _ in range(MOST_REPEATS):
             try:
                 return bound.step.apply(seen, view, tell), False
@@ -46,7 +46,7 @@ class Settler:
         """The result if the lost write took effect, None if it surely did not."""
         if bound.effect is not Effect.IDEMPOTENT:
             return self.settle(bound, intent, seen, view, cause=error)
-        tell = Teller(self._bus, bound.step.id)
+        tell = Teller(self._bus, bound.id, bound.name)
         with in_doubt(bound, intent):
             now = bound.step.probe(view, tell)
         done = bound.step.plan(now, view).kind == "noop"
@@ -57,7 +57,7 @@ class Settler:
         self, bound: BoundStep, intent: Intent, seen: Fact, view: View, *, cause: AnswerLost | None = None
     ) -> Fact | None:
         """Answer a started write: its result when adopted, None when it must be sent (again)."""
-        tell = Teller(self._bus, bound.step.id)
+        tell = Teller(self._bus, bound.id, bound.name)
         if bound.effect is Effect.ONCE:
             return self._ask(bound, intent, seen, view, cause)
         with in_doubt(bound, intent):
@@ -83,7 +83,8 @@ class Settler:
     def _report(self, bound: BoundStep, finding: Finding, *, done: bool) -> None:
         self._bus.emit(
             StepSettled(
-                step=bound.step.id,
+                step=bound.id,
+                name=bound.name,
                 looked_at=finding.looked_at,
                 found=finding.found,
                 decision="adopt" if done else "redo",

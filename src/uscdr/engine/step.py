@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
@@ -86,6 +86,10 @@ class Tell(Protocol):
         ...
 
 
+Need = type[Fact] | tuple[type[Fact], ...]
+"""A result that another step must give; of several, any one."""
+
+
 class View:
     """What a step may know of the run: earlier results by type, and its own unfinished start."""
 
@@ -105,14 +109,20 @@ class View:
         return found if isinstance(found, kind) else None
 
     def need(self, kind: type[F]) -> F:
-        """The result of this type; a pipeline without it is put together wrongly."""
+        """The result of this type, which the step names among its needs: the loader and the runner see to it."""
         found = self.get(kind)
         if found is None:
-            raise UscdrError(
-                f"A step needs {kind.__name__}, and no step before it gives one.",
-                next_action="Restore the order of the packaged scenarios.yaml.",
-            )
+            raise UscdrError(f"A step asks for {kind.__name__} and does not name it among its needs.")
         return found
+
+    def lacks(self, needs: Iterable[Need]) -> tuple[Need, ...]:
+        """Those of `needs` that no step has given yet."""
+        return tuple(need for need in needs if not any(kind in self._results for kind in alternatives(need)))
+
+
+def alternatives(need: Need) -> tuple[type[Fact], ...]:
+    """The results any one of which meets the need."""
+    return need if isinstance(need, tuple) else (need,)
 
 
 class Step(ABC, Generic[S, R]):
@@ -122,7 +132,22 @@ class Step(ABC, Generic[S, R]):
     What raises NotImplementedError is demanded by the step's effect only; a test holds every registered step to that.
     """
 
-    result: ClassVar[type[Fact]]
+    name: ClassVar[str]
+    """What scenarios.yaml and journals call it, e.g. `backup.restore`."""
+    title: ClassVar[str]
+    effect: ClassVar[Effect]
+    destructive: ClassVar[bool] = False
+    """Asks for its phrase. Unless it can be repeated, it destroys something itself."""
+    gives: ClassVar[type[Fact]]
+    """Its result."""
+    needs: ClassVar[tuple[Need, ...]] = ()
+    """Results of earlier steps, without which it may not take its turn."""
+    plans_with: ClassVar[tuple[Need, ...] | None] = None
+    """Those of `needs` that planning must have to look ahead; None: all of them."""
+    waits: ClassVar[str] = ""
+    """The plan's words while one of those is missing."""
+    checked_by: ClassVar[tuple[Need, ...]] = ()
+    """Results of later steps, without which its effect would be taken on trust."""
     slow: ClassVar[bool] = False
     """Whether planning a real run leaves this look for later (a dry run does it)."""
     fresh_for: ClassVar[float] = 0.0
@@ -133,8 +158,7 @@ class Step(ABC, Generic[S, R]):
 
     def ready(self, view: View) -> str | None:
         """None when the step can be probed, else what it waits for, e.g. `known after the backup is proven`."""
-        del view
-        return None
+        return self.waits if view.lacks(self.needs if self.plans_with is None else self.plans_with) else None
 
     @abstractmethod
     def probe(self, view: View, tell: Tell) -> S:
@@ -183,12 +207,26 @@ class BoundStep:
     """A step with its place in a scenario."""
 
     step: Step[Any, Any]
-    name: str
     title: str
     phase: str
-    effect: Effect
     params: Mapping[str, Any]
-    destructive: bool = False
 
+    @property
+    def id(self) -> str:
+        """Its id in the scenario."""
+        return self.step.id
 
-BuildStep = Callable[..., Step[Any, Any]]
+    @property
+    def name(self) -> str:
+        """What kind of step it is."""
+        return self.step.name
+
+    @property
+    def effect(self) -> Effect:
+        """What repeating it would mean."""
+        return self.step.effect
+
+    @property
+    def destructive(self) -> bool:
+        """Whether it asks for its phrase."""
+        return self.step.destructive

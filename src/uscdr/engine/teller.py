@@ -11,13 +11,14 @@ from uscdr.models.events import CheckFinished, Note, StepAccepted, StepProgress
 class Teller:
     """Speaks for one step on the bus."""
 
-    def __init__(self, bus: Bus, step: str) -> None:
+    def __init__(self, bus: Bus, step: str, name: str = "") -> None:
         self._bus = bus
         self._step = step
+        self._name = name
 
     def accepted(self, provider_id: str) -> None:
         """To the journal at once."""
-        self._bus.emit(StepAccepted(step=self._step, provider_id=provider_id))
+        self._bus.emit(StepAccepted(step=self._step, name=self._name, provider_id=provider_id))
 
     def progress(self, note: str, done: float | None = None, total: float | None = None, unit: str = "") -> None:
         """To the screen only."""

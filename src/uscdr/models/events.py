@@ -29,6 +29,7 @@ class PlannedStep(Event):
 
     kind: Literal["planned_step"] = "planned_step"
     id: str
+    name: str = ""
     title: str
     phase: str
     effect: str
@@ -90,6 +91,8 @@ class StepStarted(Event):
 
     kind: Literal["step.started"] = "step.started"
     step: str
+    name: str = ""
+    """What kind of step it is; a journal of an earlier version has its id only."""
     title: str
     phase: str
     effect: str
@@ -103,6 +106,7 @@ class StepAccepted(Event):
 
     kind: Literal["step.accepted"] = "step.accepted"
     step: str
+    name: str = ""
     provider_id: str
 
 
@@ -122,6 +126,7 @@ class StepSucceeded(Event):
 
     kind: Literal["step.succeeded"] = "step.succeeded"
     step: str
+    name: str = ""
     seconds: float
     summary: str
     result: dict[str, Any] = Field(default_factory=dict)
@@ -134,6 +139,7 @@ class StepSkipped(Event):
 
     kind: Literal["step.skipped"] = "step.skipped"
     step: str
+    name: str = ""
     reason: str
     result: dict[str, Any] = Field(default_factory=dict)
 
@@ -143,6 +149,7 @@ class StepFailed(Event):
 
     kind: Literal["step.failed"] = "step.failed"
     step: str
+    name: str = ""
     message: str
     why: str = ""
     next_action: str = ""
@@ -156,6 +163,7 @@ class StepSettled(Event):
 
     kind: Literal["step.settled"] = "step.settled"
     step: str
+    name: str = ""
     looked_at: str
     found: str
     decision: Literal["adopt", "redo", "abort"]
@@ -166,6 +174,7 @@ class GateAsked(Event):
 
     kind: Literal["gate.asked"] = "gate.asked"
     step: str
+    name: str = ""
     facts: dict[str, str]
     phrase: str
 
@@ -175,6 +184,7 @@ class GateAnswered(Event):
 
     kind: Literal["gate.answered"] = "gate.answered"
     step: str
+    name: str = ""
     confirmed: bool
     by: str
 

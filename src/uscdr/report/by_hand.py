@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from uscdr.scenarios.model import Config, StepEntry
 from uscdr.scenarios.model_targets import DnsTarget
-from uscdr.scenarios.specs.spec import StepSpec
+from uscdr.scenarios.steps.base import AnyStep
 
 OLD_PLACE = ("infra.", "dns.")
 """Steps whose `{app}` is the lost application even after the new one was created."""
@@ -14,12 +14,12 @@ ALONE = frozenset({"web", "beat"})
 """Process types that are a part of their own; all others are workers."""
 
 
-def commands(config: Config, spec: StepSpec, entry: StepEntry, *, rebuilt: bool) -> list[str]:
+def commands(config: Config, step: AnyStep, entry: StepEntry, *, rebuilt: bool) -> list[str]:
     """What a person types for one step; `rebuilt`: the new application exists by then."""
     known = facts(config, entry)
-    if rebuilt and not spec.name.startswith(OLD_PLACE):
+    if rebuilt and not step.name.startswith(OLD_PLACE):
         known = {**known, "app": known["new_app"]}
-    return [command.format_map(known) for command in spec.manual]
+    return [command.format_map(known) for command in step.manual]
 
 
 def facts(config: Config, entry: StepEntry) -> Mapping[str, str]:

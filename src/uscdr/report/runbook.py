@@ -8,9 +8,9 @@ from typing import Any
 from uscdr.engine.step import Effect
 from uscdr.errors import BadInput
 from uscdr.report.by_hand import commands
+from uscdr.scenarios.build import chosen
 from uscdr.scenarios.model import Config, Scenario
-from uscdr.scenarios.registry import STEPS
-from uscdr.scenarios.specs.spec import StepSpec
+from uscdr.scenarios.steps.base import AnyStep
 from uscdr.scenarios.steps.words import age
 
 BUILDS = "infra.create_app"
@@ -41,21 +41,21 @@ def _chosen(config: Config, wanted: str | None) -> dict[str, Scenario]:
 def _rows(config: Config, scenario: Scenario) -> Iterator[dict[str, Any]]:
     rebuilt = False
     for entry in scenario.steps:
-        spec = STEPS[entry.use]
+        step = chosen(entry)
         yield {
             "step": entry.use,
-            "title": entry.title or spec.title,
-            "phase": entry.phase or spec.phase,
-            "effect": _effect(spec),
-            "manual": commands(config, spec, entry, rebuilt=rebuilt),
+            "title": entry.title or step.title,
+            "phase": entry.phase or step.phase,
+            "effect": _effect(step),
+            "manual": commands(config, step, entry, rebuilt=rebuilt),
         }
         rebuilt = rebuilt or entry.use == BUILDS
 
 
-def _effect(spec: StepSpec) -> str:
-    if not spec.destructive:
-        return EFFECTS[spec.effect.value]
-    return "asks you" if spec.effect is Effect.IDEMPOTENT else "DESTROYS"
+def _effect(step: AnyStep) -> str:
+    if not step.destructive:
+        return EFFECTS[step.effect.value]
+    return "asks you" if step.effect is Effect.IDEMPOTENT else "DESTROYS"
 
 
 def render(config: Config, wanted: str | None) -> str:

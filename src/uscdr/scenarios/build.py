@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from uscdr.engine.step import BoundStep
 from uscdr.scenarios.deps import Deps
-from uscdr.scenarios.model import Scenario
+from uscdr.scenarios.model import Scenario, StepEntry
 from uscdr.scenarios.registry import STEPS
+from uscdr.scenarios.steps.base import AnyStep
+
+
+def chosen(entry: StepEntry) -> AnyStep:
+    """The class of a step in scenarios.yaml. Raises KeyError and ValidationError, which the loader words."""
+    family = STEPS[entry.use]
+    return family.chosen(family.params.model_validate(entry.with_))
 
 
 def bind(scenario: Scenario, deps: Deps) -> list[BoundStep]:
     """Build every step of `scenario`, in order."""
     bound = []
     for entry in scenario.steps:
-        spec = STEPS[entry.use]
-        step_id = entry.id or spec.default_id
-        bound.append(
-            BoundStep(
-                step=spec.build(step_id, deps, spec.params.model_validate(entry.with_)),
-                name=spec.name,
-                title=entry.title or spec.title,
-                phase=entry.phase or spec.phase,
-                effect=spec.effect,
-                params=entry.with_,
-                destructive=spec.destructive,
-            )
-        )
+        kind = chosen(entry)
+        step = kind(entry.id or kind.default_id, deps, kind.params.model_validate(entry.with_))
+        bound.append(BoundStep(step, entry.title or kind.title, entry.phase or kind.phase, entry.with_))
     return bound

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -13,10 +14,12 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml.comments import CommentedMap
 
 from uscdr.errors import ConfigError
+from uscdr.scenarios.build import chosen
 from uscdr.scenarios.media.forbidden import refusal
-from uscdr.scenarios.model import Config, StepEntry
+from uscdr.scenarios.model import Config, Scenario, StepEntry
+from uscdr.scenarios.order import faults
 from uscdr.scenarios.registry import STEPS
-from uscdr.scenarios.specs.spec import StepSpec
+from uscdr.scenarios.steps.base import AnyStep
 from uscdr.scenarios.steps.manual import ManualParams
 from uscdr.scenarios.tree import content, parse, place, plain
 from uscdr.verify.registry import SPECS
@@ -139,37 +142,47 @@ def _check_names(path: Path, tree: CommentedMap, config: Config) -> None:
 
 def _check_steps(path: Path, tree: CommentedMap, config: Config) -> None:
     for name, scenario in config.scenarios.items():
-        seen: set[str] = set()
-        for index, entry in enumerate(scenario.steps):
-            at = ("scenarios", name, "steps", index)
-            spec = STEPS.get(entry.use)
-            if spec is None:
-                raise ConfigError(
-                    f"{place(path, tree, (*at, 'use'))}: there is no step `{entry.use}`; there are: "
-                    + ", ".join(sorted(STEPS))
-                    + "."
-                )
-            step_id = entry.id or spec.default_id
-            if step_id in seen:
-                raise ConfigError(
-                    f"{place(path, tree, at)}: two steps of `{name}` have the id `{step_id}`; give an id."
-                )
-            seen.add(step_id)
-            if (entry.phase or spec.phase) not in scenario.budget:
-                phases = ", ".join(scenario.budget)
-                raise ConfigError(
-                    f"{place(path, tree, at)}: phase `{entry.phase or spec.phase}` has no budget; phases: {phases}."
-                )
-            _check_parameters(path, tree, at, spec, entry)
+        at = ("scenarios", name, "steps")
+        steps = [_checked_step(path, tree, (*at, index), entry) for index, entry in enumerate(scenario.steps)]
+        _check_ids(path, tree, name, scenario, steps)
+        fault = next(faults(name, steps), None)
+        if fault is not None:
+            raise ConfigError(
+                f"{place(path, tree, (*at, fault.index))}: {fault.words}.",
+                next_action="The packaged scenarios.yaml has every step in its place: uscdr runbook shows the order.",
+            )
 
 
-def _check_parameters(path: Path, tree: CommentedMap, at: Path_, spec: StepSpec, entry: StepEntry) -> None:
+def _checked_step(path: Path, tree: CommentedMap, at: Path_, entry: StepEntry) -> AnyStep:
+    if entry.use not in STEPS:
+        known = ", ".join(sorted(STEPS))
+        raise ConfigError(f"{place(path, tree, (*at, 'use'))}: there is no step `{entry.use}`; there are: {known}.")
+    _check_parameters(path, tree, at, STEPS[entry.use], entry)
+    return chosen(entry)
+
+
+def _check_ids(
+    path: Path, tree: CommentedMap, name: str, scenario: Scenario, steps: Sequence[AnyStep]
+) -> None:  # fmt: skip
+    seen: set[str] = set()
+    for index, (entry, step) in enumerate(zip(scenario.steps, steps, strict=True)):
+        at = ("scenarios", name, "steps", index)
+        step_id, phase = entry.id or step.default_id, entry.phase or step.phase
+        if step_id in seen:
+            raise ConfigError(f"{place(path, tree, at)}: two steps of `{name}` have the id `{step_id}`; give an id.")
+        seen.add(step_id)
+        if phase not in scenario.budget:
+            phases = ", ".join(scenario.budget)
+            raise ConfigError(f"{place(path, tree, at)}: phase `{phase}` has no budget; phases: {phases}.")
+
+
+def _check_parameters(path: Path, tree: CommentedMap, at: Path_, step: AnyStep, entry: StepEntry) -> None:
     try:
-        params = spec.params.model_validate(entry.with_)
+        params = step.params.model_validate(entry.with_)
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
         raise ConfigError(
-            f"{place(path, tree, (*at, 'with', *detail['loc']))}: {explain(detail, spec.params)}."
+            f"{place(path, tree, (*at, 'with', *detail['loc']))}: {explain(detail, step.params)}."
         ) from None
     if isinstance(params, ManualParams) and (reason := refusal(params.instruction)):
         raise ConfigError(

@@ -1,11 +1,100 @@
-"""Every step that scenarios.yaml may use: an explicit dict, searchable and checked."""
+"""Every step that scenarios.yaml may use, and for each scenario those that it must hold, in the runbook's order."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from uscdr.scenarios.specs import application, backups, database, infrastructure, media
-from uscdr.scenarios.specs.spec import StepSpec
+from uscdr.scenarios.steps.app_decide import Decide
+from uscdr.scenarios.steps.app_look import AppLook
+from uscdr.scenarios.steps.app_redeploy import Redeploy
+from uscdr.scenarios.steps.app_rollback import Rollback
+from uscdr.scenarios.steps.app_static import Static
+from uscdr.scenarios.steps.application import CheckApplication
+from uscdr.scenarios.steps.assess import BackupsLook, DatabaseLook, StatusLook
+from uscdr.scenarios.steps.backups_capture import CaptureTrial
+from uscdr.scenarios.steps.backups_commands import CommandsLook
+from uscdr.scenarios.steps.backups_decide import BackupsDecide
+from uscdr.scenarios.steps.backups_look import BackupSystemLook
+from uscdr.scenarios.steps.backups_prove import ProveTrial
+from uscdr.scenarios.steps.backups_pull import PullTrial
+from uscdr.scenarios.steps.backups_schedule import Reschedule
+from uscdr.scenarios.steps.backups_verdict import BackupsJudged
+from uscdr.scenarios.steps.base import AnyStep
+from uscdr.scenarios.steps.capture import CaptureBefore, CaptureFresh, CaptureSafety
+from uscdr.scenarios.steps.choose import Choose
+from uscdr.scenarios.steps.data import Compare, VerifyData
+from uscdr.scenarios.steps.data_probe import DataProbe
+from uscdr.scenarios.steps.dns_preflight import Preflight
+from uscdr.scenarios.steps.dns_switch import RollbackDns, SwitchDns
+from uscdr.scenarios.steps.freeze import DisableMaintenance, Drain, EnableMaintenance, Maintenance, ReleaseGuard
+from uscdr.scenarios.steps.infra_addon import OrderAddon, OrderDatabase, OrderQueue
+from uscdr.scenarios.steps.infra_after import AddPeople, OldPlaceLook, ScheduleBackups
+from uscdr.scenarios.steps.infra_app import CreateApp, SetBuildpacks, StopOld
+from uscdr.scenarios.steps.infra_config import SetConfig, Unsilence
+from uscdr.scenarios.steps.infra_decide import InfraDecide
+from uscdr.scenarios.steps.infra_deploy import InfraDeploy, InfraFormation
+from uscdr.scenarios.steps.infra_domains import AwaitCertificates, BindDomains, EnableCertificates
+from uscdr.scenarios.steps.infra_drains import AddDrains
+from uscdr.scenarios.steps.infra_dump import InfraChoose, InfraLoad, InfraProve
+from uscdr.scenarios.steps.infra_materials import InfraMaterials, TryKey
+from uscdr.scenarios.steps.infra_scope import InfraScope
+from uscdr.scenarios.steps.ledger import LedgerStep
+from uscdr.scenarios.steps.manual import Manual
+from uscdr.scenarios.steps.media_decide import MediaDecide
+from uscdr.scenarios.steps.media_look import MediaLook
+from uscdr.scenarios.steps.media_plan import MediaRepairs
+from uscdr.scenarios.steps.media_restore import RestoreBackups
+from uscdr.scenarios.steps.media_settings import MediaSettingsStep
+from uscdr.scenarios.steps.media_upload import UploadCopies
+from uscdr.scenarios.steps.media_verify import VerifyMedia
+from uscdr.scenarios.steps.migrate import Migrate
+from uscdr.scenarios.steps.prove import Prove
+from uscdr.scenarios.steps.refill import Refill, StartBeat, StartWeb, StartWorkers
+from uscdr.scenarios.steps.restore import Restore
+from uscdr.scenarios.steps.sessions import EndSessions
 
-_ALL = (*database.SPECS, *application.SPECS, *media.SPECS, *infrastructure.SPECS, *backups.SPECS)
-STEPS: Mapping[str, StepSpec] = {spec.name: spec for spec in _ALL}
+PIPELINES: Mapping[str, tuple[AnyStep, ...]] = {
+    "db": (
+        *(StatusLook, DatabaseLook, BackupsLook),
+        *(ReleaseGuard, EnableMaintenance, Drain, EndSessions, CaptureSafety),
+        *(Choose, Prove, LedgerStep, Restore, Compare, Migrate, VerifyData),
+        *(StartWeb, StartWorkers, StartBeat, DisableMaintenance, CheckApplication, CaptureFresh),
+    ),
+    "app": (
+        *(StatusLook, ReleaseGuard, AppLook, Decide),
+        *(EnableMaintenance, Rollback, DataProbe, CaptureBefore, Migrate, VerifyData, DisableMaintenance),
+        *(Redeploy, Static, CheckApplication),
+    ),
+    "media": (
+        *(StatusLook, MediaLook, MediaRepairs, MediaDecide),
+        *(RestoreBackups, UploadCopies, MediaSettingsStep, VerifyMedia, CheckApplication),
+    ),
+    "infra": (
+        *(StatusLook, InfraScope, InfraMaterials, InfraChoose, InfraProve, TryKey, Preflight, InfraDecide),
+        *(CreateApp, StopOld, SetBuildpacks, OrderDatabase, OrderQueue, SetConfig),
+        *(InfraLoad, Compare, InfraDeploy, Migrate, VerifyData, InfraFormation),
+        *(StartWeb, DisableMaintenance, CheckApplication),
+        *(BindDomains, EnableCertificates, SwitchDns, AwaitCertificates),
+        *(Unsilence, StartWorkers, StartBeat, ScheduleBackups, AddPeople, AddDrains),
+        *(CheckApplication, CaptureFresh, OldPlaceLook),
+    ),
+    "dns": (RollbackDns,),
+    "backups": (
+        *(StatusLook, BackupSystemLook, CommandsLook, BackupsDecide),
+        *(Reschedule, CaptureTrial, PullTrial, ProveTrial, BackupsJudged),
+    ),
+}
+"""What a scenario must hold, in this order: the runbook's."""
+
+FAMILIES: tuple[AnyStep, ...] = (Maintenance, Refill, OrderAddon, Manual)
+"""Steps whose parameters choose the class, and the one that stands in no pipeline."""
+
+STEPS: Mapping[str, AnyStep] = {
+    **{step.name: step for pipeline in PIPELINES.values() for step in pipeline},
+    **{step.name: step for step in FAMILIES},
+}
+
+
+def name_of(scenario: str, step_id: str) -> str:
+    """The name of the step that an event tells of by its id only, as journals of earlier versions do; else empty."""
+    return next((step.name for step in PIPELINES.get(scenario, ()) if step.default_id == step_id), "")

@@ -22,13 +22,13 @@ def schema() -> dict[str, Any]:
 
 
 def _step(name: str) -> dict[str, Any]:
-    spec = STEPS[name]
+    step = STEPS[name]
     texts = {key: {"type": "string"} for key in ("id", "title", "phase")}
-    parameters = spec.params.model_json_schema()
+    parameters = step.params.model_json_schema()
     required = ["use", "with"] if parameters.get("required") else ["use"]
     return {
         "type": "object",
-        "title": spec.title,
+        "title": step.title,
         "properties": {"use": {"const": name}, **texts, "with": parameters},
         "required": required,
         "additionalProperties": False,

@@ -27,7 +27,7 @@ def test_the_phrase_of_a_dry_run_confirms_the_run(quick: Path) -> None:
     assert run.world.writes == []
     assert code(run, confirm=phrase) is ExitCode.DONE
     assert run.events("gate.answered") == [
-        {"kind": "gate.answered", "step": "restore", "confirmed": True, "by": "--confirm"}
+        {"kind": "gate.answered", "step": "restore", "name": "backup.restore", "confirmed": True, "by": "--confirm"}
     ]
 
 

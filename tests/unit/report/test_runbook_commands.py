@@ -10,7 +10,7 @@ import pytest
 from uscdr.errors import BadInput
 from uscdr.report.runbook import render, rows
 from uscdr.scenarios.loader import load
-from uscdr.scenarios.model import Config
+from uscdr.scenarios.model import Config, Scenario, StepEntry
 from uscdr.scenarios.registry import STEPS
 from uscdr.targets import packaged
 
@@ -43,26 +43,22 @@ def test_every_step_has_a_command_without_a_gap(scenario: str) -> None:
     assert [line for lines in commands.values() for line in lines if re.search(r"[{}]", line)] == []
 
 
-def test_every_step_that_there_is_can_be_shown(tmp_path: Path) -> None:
-    entries = [
-        f"      - {{use: {name}, id: n{n}, phase: assess, with: {{{_needed(name)}}}}}\n" for n, name in enumerate(STEPS)
-    ]
-    text = packaged().read_text()
-    text = text[: text.index("scenarios:\n")]
-    text += "scenarios:\n  infra:\n    title: All\n    budget: {assess: 1m}\n    steps:\n" + "".join(entries)
-    (tmp_path / "scenarios.yaml").write_text(text)
-    shown = list(rows(load(tmp_path / "scenarios.yaml").config, "infra"))
+def test_every_step_that_there_is_can_be_shown() -> None:
+    entries = [StepEntry.model_validate({"use": name, "with": _needed(name)}) for name in STEPS]
+    every = Scenario.model_validate({"title": "All", "budget": {"assess": "1m"}, "steps": entries})
+    shown = list(rows(PACKAGED.model_copy(update={"scenarios": {"infra": every}}), "infra"))
     assert [row["step"] for row in shown] == list(STEPS)
     assert all(row["manual"] for row in shown)
 
 
-def _needed(step: str) -> str:
-    return {
-        "heroku.maintenance": "enabled: true",
-        "heroku.refill": "part: web",
-        "infra.addon": "service: heroku-postgresql",
-        "manual": "instruction: Look.",
-    }.get(step, "")
+def _needed(step: str) -> dict[str, object]:
+    needed: dict[str, dict[str, object]] = {
+        "heroku.maintenance": {"enabled": True},
+        "heroku.refill": {"part": "web"},
+        "infra.addon": {"service": "heroku-postgresql"},
+        "manual": {"instruction": "Look."},
+    }
+    return needed.get(step, {})
 
 
 def test_the_new_application_is_named_once_it_exists() -> None:

@@ -23,10 +23,10 @@ checklists:
   db: {title: Database, items: [{item: It works, checks: [home, bad]}]}
 after_recovery: [home]
 scenarios:
-  db:
-    title: Database
+  dns:
+    title: Domain
     budget: {assess: 10m, recover: 60m}
-    steps: [{use: database.look}]
+    steps: [{use: dns.rollback}]
 """
 
 

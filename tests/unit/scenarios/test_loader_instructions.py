@@ -18,10 +18,11 @@ targets:
   production:
     heroku: {app: usc-pis}
 scenarios:
-  media:
-    title: Media
+  dns:
+    title: Domain
     budget: {assess: 10m, recover: 60m}
     steps:
+      - {use: dns.rollback}
       - use: manual
         with: {instruction: "INSTRUCTION"}
 """
@@ -38,7 +39,7 @@ def written(tmp_path: Path, instruction: str, follow_up: str = "") -> Path:
 def test_an_instruction_that_names_a_forbidden_command_is_refused(tmp_path: Path, command: str, wording: str) -> None:
     with pytest.raises(ConfigError) as refused:
         load(written(tmp_path, wording.format(command)))
-    assert "scenarios.yaml:13:16: " in refused.value.message
+    assert "scenarios.yaml:14:16: " in refused.value.message
     assert f"`{command}` is refused. {FORBIDDEN[command]}" in refused.value.message
     assert refused.value.exit_code is ExitCode.BAD_INPUT
 
@@ -50,11 +51,11 @@ def test_capitals_do_not_hide_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("instruction", ["Ask the clinic for its copies.", "manage.py restore_campaign", "migrate"])
 def test_other_instructions_stand(tmp_path: Path, instruction: str) -> None:
-    steps = load(written(tmp_path, instruction)).config.scenarios["media"].steps
-    assert steps[0].with_ == {"instruction": instruction}
+    steps = load(written(tmp_path, instruction)).config.scenarios["dns"].steps
+    assert steps[1].with_ == {"instruction": instruction}
 
 
 def test_a_follow_up_may_warn_of_it(tmp_path: Path) -> None:
     warning = "Never now: manage.py restore_campaign_images"
     path = written(tmp_path, "Look.", f'    follow_up: ["{warning}"]\n')
-    assert load(path).config.scenarios["media"].follow_up == (warning,)
+    assert load(path).config.scenarios["dns"].follow_up == (warning,)

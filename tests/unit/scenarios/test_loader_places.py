@@ -19,10 +19,10 @@ targets:
     web: https://usc-pis.example
 recovery: {app: usc-pis-recovery, addons: [heroku-postgresql:essential-0]}
 scenarios:
-  db:
-    title: Database
+  dns:
+    title: Domain
     budget: {assess: 10m, recover: 60m}
-    steps: [{use: database.look}]
+    steps: [{use: dns.rollback}]
 """
 
 

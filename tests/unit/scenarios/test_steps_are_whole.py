@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, cast
+import re
 
 import pytest
 
-from uscdr.engine.step import Effect, Step
-from uscdr.scenarios.registry import STEPS
-from uscdr.scenarios.specs.spec import StepSpec
+from uscdr.engine.step import Effect, Step, alternatives
+from uscdr.scenarios.registry import PIPELINES
+from uscdr.scenarios.steps.base import AnyStep, DepsStep
+from uscdr.scenarios.steps.infra_addon import OrderOther
+from uscdr.scenarios.steps.manual import Manual
 
 WRITES = ("apply", "confirm_effect")
 DEMANDED = {
@@ -20,21 +22,24 @@ DEMANDED = {
 }
 
 
-def classes(spec: StepSpec) -> list[type[Step[Any, Any]]]:
-    """What the spec makes: a class, or by a function each class that its parameters choose."""
-    if isinstance(spec.build, type):
-        return [spec.build]
-    services = ("heroku-postgresql", "heroku-redis")
-    return [type(spec.build("s", cast("Any", None), spec.params.model_validate({"service": one}))) for one in services]
+EVERY = tuple(dict.fromkeys([*(step for pipeline in PIPELINES.values() for step in pipeline), Manual, OrderOther]))
 
 
-@pytest.mark.parametrize("spec", STEPS.values(), ids=STEPS.keys())
-def test_nothing_that_its_effect_demands_is_left_to_the_base(spec: StepSpec) -> None:
-    for kind in classes(spec):
-        demanded = {*DEMANDED[spec.effect], *(["blast"] if spec.destructive else [])}
-        if spec.effect is not Effect.READ and '"noop"' in inspect.getsource(kind.plan):
-            demanded.add("unchanged")
-        assert [name for name in sorted(demanded) if getattr(kind, name) is getattr(Step, name)] == [], kind
+@pytest.mark.parametrize("step", EVERY, ids=lambda step: f"{step.name}-{step.default_id}")
+def test_nothing_that_its_effect_demands_is_left_to_the_base(step: AnyStep) -> None:
+    demanded = {*DEMANDED[step.effect], *(["blast"] if step.destructive else [])}
+    if step.effect is not Effect.READ and '"noop"' in inspect.getsource(step.plan):
+        demanded.add("unchanged")
+    assert [name for name in sorted(demanded) if getattr(step, name) is getattr(Step, name)] == []
+
+
+@pytest.mark.parametrize("step", EVERY, ids=lambda step: f"{step.name}-{step.default_id}")
+def test_a_step_asks_for_no_result_that_it_does_not_name_among_its_needs(step: AnyStep) -> None:
+    source = "".join(
+        inspect.getsource(one) for one in step.__mro__ if issubclass(one, DepsStep) and one is not DepsStep
+    )
+    named = {kind.__name__ for need in step.needs for kind in alternatives(need)}
+    assert set(re.findall(r"view\.need\((\w+)\)", source)) <= named
 
 
 def test_a_step_that_cannot_look_or_plan_cannot_be_made() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Blast, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Blast, Effect, Tell, View
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models.base import Fact
 from uscdr.scenarios.code import commit_of
 from uscdr.scenarios.remedy import config_changes, remedy
-from uscdr.scenarios.results_app import AppSeen, Remedy
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.results import ApplicationChecked, VerifiedData
+from uscdr.scenarios.results_app import AppSeen, DataProbed, Remedy
+from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.words import plural
 
 NOTHING_TO_DO = "There is nothing to recover: {why}. To go back anyway: --release vN; to deploy: --ref REF."
@@ -26,10 +29,19 @@ class DecideSeen(Fact):
 class Decide(DepsStep[DecideSeen, Remedy]):
     """Chooses between going back, migrating and deploying; changes nothing itself."""
 
-    result = Remedy
+    name = "app.decide"
+    title = "Decide"
+    default_id = "decide"
+    phase = ASSESS
+    effect = Effect.IDEMPOTENT
+    destructive = True
+    manual = ("heroku releases:info $RELEASE --app {app}   # what came just before the failure?",)
+    gives = Remedy
+    needs = (AppSeen,)
+    checked_by = (DataProbed, VerifiedData, ApplicationChecked)
 
+    @override
     def probe(self, view: View, tell: Tell) -> DecideSeen:
-        """Judge what was seen, and look what going back would leave as it is."""
         seen = view.need(AppSeen)
         judged = remedy(seen, wanted=self._deps.request.release, ref=self._deps.request.ref)
         if judged.what == "redeploy" and not seen.ref_commit:
@@ -55,8 +67,8 @@ class Decide(DepsStep[DecideSeen, Remedy]):
         )  # fmt: skip
         return judged.model_copy(update={"ahead": ahead, "ahead_known": True})
 
+    @override
     def plan(self, seen: DecideSeen, view: View) -> Action:
-        """Blocked when there is nothing to do, or nothing that can be done."""
         what = seen.remedy
         if what.what == "none":
             return Action("blocked", NOTHING_TO_DO.format(why=what.why))
@@ -78,17 +90,17 @@ class Decide(DepsStep[DecideSeen, Remedy]):
             facts["if that does not help"] = f"{seen.ref} ({seen.ref_commit[:12]}) is deployed"
         return facts
 
+    @override
     def blast(self, seen: DecideSeen, view: View) -> Blast:
-        """The running release, what takes its place, and what may be deployed."""
         spare = f", else deploy {seen.ref_commit[:12]}" if seen.ref_commit and seen.remedy.what != "redeploy" else ""
         return Blast(facts=self._facts(seen), phrases=(f"{self._deps.app} {seen.running}: {_goal(seen)}{spare}",))
 
+    @override
     def apply(self, seen: DecideSeen, view: View, tell: Tell) -> Remedy:
-        """The decision itself."""
         return seen.remedy
 
+    @override
     def confirm_effect(self, result: Remedy, view: View, tell: Tell) -> str:
-        """Repeat it."""
         if result.ahead:
             tell.warn(f"{plural(len(result.ahead), 'migration')} stay applied that the older code does not know.")
         return f"decided: {result.what}, because {result.why}"

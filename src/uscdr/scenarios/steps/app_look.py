@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models.heroku import Release
 from uscdr.scenarios.checks import ask_until_dead
 from uscdr.scenarios.code import missing_migrations, see_code
 from uscdr.scenarios.log_codes import explain
 from uscdr.scenarios.results_app import AppSeen, ReleaseLine
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.words import plural, reads
 
 RELEASES = 30
@@ -20,11 +22,22 @@ FRESH = 10.0
 class AppLook(DepsStep[AppSeen, AppSeen]):
     """What is wrong, and which change came just before."""
 
-    result = AppSeen
+    name = "app.look"
+    title = "Application as it stands"
+    default_id = "app"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = (
+        "heroku apps:info --app {app}",
+        "heroku ps --app {app}",
+        "heroku releases --app {app}",
+        "heroku logs --num 1500 --app {app}",
+    )
+    gives = AppSeen
     fresh_for = FRESH
 
+    @override
     def probe(self, view: View, tell: Tell) -> AppSeen:
-        """Look at all of it; what cannot be looked at is said, and is no reason to stop."""
         app = self._deps.describe_app()
         releases = self._deps.platform.releases(self._deps.app, limit=RELEASES)
         running = next((r for r in releases if r.current), None)
@@ -103,8 +116,8 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
         good = [one for one in answers if one.state == "answered"]
         return f"{name}: {len(good)} of {plural(len(answers), 'name server')} answer"
 
+    @override
     def plan(self, seen: AppSeen, view: View) -> Action:
-        """Say what is wrong."""
         app = self._deps.app
         calls = tuple(
             reads(method, f"/apps/{app}{path}")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from uscdr.engine.step import Action, Finding, Intent, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.scenarios.builds import await_deployed, find_build, require_running
 from uscdr.scenarios.checks import ask_until_dead
-from uscdr.scenarios.results import MaintenanceSet, VerifiedData
+from uscdr.scenarios.results import VerifiedData
 from uscdr.scenarios.results_app import AppSeen, Redeployed, Remedy
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.base import DepsStep, shut
 from uscdr.scenarios.steps.words import writes
 
 
@@ -32,21 +34,26 @@ class RedeploySeen(Fact):
 class Redeploy(DepsStep[RedeploySeen, Redeployed]):
     """Builds from source only if the application still does not answer, or if the operator said so."""
 
-    result = Redeployed
+    name = "app.redeploy"
+    title = "Deploy from source"
+    default_id = "redeploy"
+    effect = Effect.FINDABLE
+    manual = ("git push https://git.heroku.com/{app}.git $REF:main",)
+    gives = Redeployed
+    needs = (AppSeen, Remedy, VerifiedData)
+    plans_with = (VerifiedData,)
+    waits = "deployed from source only if the application still does not answer its checks then"
 
+    @override
     def ready(self, view: View) -> str | None:
-        """When the application is open again, so that it can be asked."""
-        mode = view.get(MaintenanceSet)
-        if view.get(VerifiedData) is None or (mode is not None and mode.enabled):
-            return "deployed from source only if the application still does not answer its checks then"
-        return None
+        return self.waits if shut(view) else super().ready(view)
 
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, self._calls(), self._manual("$REF"))
 
+    @override
     def probe(self, view: View, tell: Tell) -> RedeploySeen:
-        """Ask the application; the commit is the one that was shown before the confirmation."""
         seen, forced = view.need(AppSeen), view.need(Remedy).what == "redeploy"
         checks = () if forced else self._deps.config.recovery_checks
         found = [(name, f) for name, f in ask_until_dead(self._deps, checks, tell) if f.verdict != "not checked"]
@@ -61,8 +68,8 @@ class Redeploy(DepsStep[RedeploySeen, Redeployed]):
             pending=self._deps.platform.builds_pending(self._deps.app),
         )
 
+    @override
     def plan(self, seen: RedeploySeen, view: View) -> Action:
-        """Skipped when the application answers; blocked when there is nothing to deploy."""
         if not seen.forced and not seen.failing and seen.asked:
             return Action("skip", f"no redeploy: all {seen.asked} checks passed")
         if not seen.commit:
@@ -79,12 +86,12 @@ class Redeploy(DepsStep[RedeploySeen, Redeployed]):
     def _manual(self, ref: str) -> tuple[str, ...]:
         return (f"git push https://git.heroku.com/{self._deps.app}.git {ref}:main",)
 
+    @override
     def baseline(self, seen: RedeploySeen) -> dict[str, Any]:
-        """The builds that are not ours."""
         return {"builds": list(seen.builds), "commit": seen.commit}
 
+    @override
     def apply(self, seen: RedeploySeen, view: View, tell: Tell) -> Redeployed:
-        """Pack, upload, build, release; wait for the dynos."""
         tell.progress(f"packing {seen.commit[:12]}")
         source = self._deps.source
         if source is None:
@@ -93,14 +100,14 @@ class Redeploy(DepsStep[RedeploySeen, Redeployed]):
         tell.accepted(accepted.id)
         return await_deployed(self._deps, accepted.id, seen.commit, tell)
 
+    @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        """A build of that commit which was not there before."""
         return find_build(self._deps, intent)
 
+    @override
     def adopt(self, provider_id: str, seen: RedeploySeen, view: View, tell: Tell) -> Redeployed:
-        """Wait for the one that was found."""
         return await_deployed(self._deps, provider_id, seen.commit, tell)
 
+    @override
     def confirm_effect(self, result: Redeployed, view: View, tell: Tell) -> str:
-        """That release is the one that runs."""
         return require_running(self._deps, result)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from uscdr.engine.step import Action, Finding, Intent, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Release
@@ -31,14 +33,18 @@ class RollbackSeen(Fact):
 class Rollback(DepsStep[RollbackSeen, RolledBack]):
     """Code and config variables of an earlier release; neither add-ons nor data."""
 
-    result = RolledBack
+    name = "app.rollback"
+    title = "Roll back"
+    default_id = "rollback"
+    effect = Effect.FINDABLE
+    manual = ("heroku rollback $RELEASE --app {app}   # changes code and config vars, not data or schema",)
+    gives = RolledBack
+    needs = (AppSeen, Remedy)
+    plans_with = (AppSeen,)
+    waits = "known after the application was looked at"
 
-    def ready(self, view: View) -> str | None:
-        """After the decision, which the plan foresees."""
-        return None if view.get(AppSeen) else "known after the application was looked at"
-
+    @override
     def probe(self, view: View, tell: Tell) -> RollbackSeen:
-        """The newest release, and the decision."""
         newest = self._deps.platform.releases(self._deps.app, limit=1)
         decided = view.get(Remedy)
         target = decided.to if decided else None
@@ -49,8 +55,8 @@ class Rollback(DepsStep[RollbackSeen, RolledBack]):
             why_not=f"decided: {decided.what}" if decided else "as decided above",
         )
 
+    @override
     def plan(self, seen: RollbackSeen, view: View) -> Action:
-        """Skipped unless that was decided."""
         app = self._deps.app
         calls = (writes("POST", f'/apps/{app}/releases {{"release": …}}'),)
         if view.get(Remedy) is None:
@@ -60,12 +66,12 @@ class Rollback(DepsStep[RollbackSeen, RolledBack]):
         manual = (f"heroku rollback v{seen.to} --app {app}",)
         return Action("change", f"a new release with the code and config of v{seen.to}", calls, manual)
 
+    @override
     def baseline(self, seen: RollbackSeen) -> dict[str, Any]:
-        """The version above which our release will be."""
         return {"newest": seen.newest, "to": seen.to}
 
+    @override
     def apply(self, seen: RollbackSeen, view: View, tell: Tell) -> RolledBack:
-        """Send it, wait for its release phase and its dynos."""
         accepted = self._deps.deploys.rollback(self._deps.app, seen.to_id)
         tell.accepted(accepted.id)
         return self._awaited(accepted, seen.to or 0, tell)
@@ -74,8 +80,8 @@ class Rollback(DepsStep[RollbackSeen, RolledBack]):
         ended = await_release(self._deps, release.id, tell)
         return RolledBack(version=ended.version, to=to, web=web_states(self._deps, ended.version, tell))
 
+    @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        """A newer release that is a rollback to the same version."""
         looked_at = f"GET /apps/{self._deps.app}/releases"
         if intent.accepted is not None:
             return Finding(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
@@ -91,12 +97,12 @@ class Rollback(DepsStep[RollbackSeen, RolledBack]):
                 return Finding(looked_at, f"no “{words}” above v{after}", None)
             self._deps.stop.pause(SETTLE_INTERVAL)
 
+    @override
     def adopt(self, provider_id: str, seen: RollbackSeen, view: View, tell: Tell) -> RolledBack:
-        """Wait for the one that was found."""
         return self._awaited(self._deps.deploys.release(self._deps.app, provider_id), seen.to or 0, tell)
 
+    @override
     def confirm_effect(self, result: RolledBack, view: View, tell: Tell) -> str:
-        """The release runs, and no variable is missing that must be there."""
         there = self._deps.platform.config_vars(self._deps.app)
         missing = [name for name in self._deps.config.config.required if name not in there]
         if missing:

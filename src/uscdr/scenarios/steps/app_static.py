@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.events import Call
 from uscdr.scenarios.checks import website
-from uscdr.scenarios.results import MaintenanceSet, VerifiedData
+from uscdr.scenarios.results import VerifiedData
 from uscdr.scenarios.results_app import StaticSeen
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.base import DepsStep, shut
 from uscdr.scenarios.steps.words import plural
 
 ASSET = re.compile(r"""(?:src|href)=["'](?P<path>/[^"'?#]+\.(?:js|css|svg|png|ico))["'?#]""")
@@ -21,17 +23,21 @@ OK = 200
 class Static(DepsStep[StaticSeen, StaticSeen]):
     """Every file that the first page names must be served."""
 
-    result = StaticSeen
+    name = "app.static"
+    title = "Static files"
+    default_id = "static"
+    effect = Effect.READ
+    manual = ("heroku open --app {app}   # collectstatic in a one-off dyno changes nothing for web",)
+    gives = StaticSeen
+    needs = (VerifiedData,)
+    waits = "the files that the first page names are asked for when the application is open again"
 
+    @override
     def ready(self, view: View) -> str | None:
-        """When the application is open again."""
-        mode = view.get(MaintenanceSet)
-        if view.get(VerifiedData) is None or (mode is not None and mode.enabled):
-            return "the files that the first page names are asked for when the application is open again"
-        return None
+        return self.waits if shut(view) else super().ready(view)
 
+    @override
     def probe(self, view: View, tell: Tell) -> StaticSeen:
-        """Read the page, ask for each file."""
         site = website(self._deps)
         page = site.ask("GET", "/").body.decode(errors="replace")
         named = list(dict.fromkeys(match["path"] for match in ASSET.finditer(page)))[:MOST]
@@ -47,8 +53,8 @@ class Static(DepsStep[StaticSeen, StaticSeen]):
                 missing.append(f"{path} ({status})")
         return StaticSeen(named=len(named), missing=tuple(missing))
 
+    @override
     def plan(self, seen: StaticSeen, view: View) -> Action:
-        """Blocked when one is missing, with what would help and what would not."""
         calls = (Call(provider="app", request="GET / and the files it names", writes=False),)
         if seen.missing:
             return Action(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Attachment, DatabaseInfo, Schedule, Transfer
@@ -11,7 +13,7 @@ from uscdr.providers.ports.database import Database
 from uscdr.providers.ports.web import ServiceStatus
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, StatusSeen
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.words import age, plural, reads, size, sql
 
 FRESH = 10.0
@@ -27,15 +29,22 @@ class StatusParams(Fact):
 class StatusLook(DepsStep[StatusSeen, StatusSeen]):
     """Is it the platform? A status page that cannot be read is no reason to stop."""
 
-    result = StatusSeen
+    name = "status.look"
+    title = "Provider status"
+    default_id = "status"
+    phase = ASSESS
+    effect = Effect.READ
+    params = StatusParams
+    manual = ("heroku status",)
+    gives = StatusSeen
     fresh_for = FRESH
 
     def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
         super().__init__(step_id, deps, params)
         self._all = StatusParams.model_validate(params.model_dump()).all
 
+    @override
     def probe(self, view: View, tell: Tell) -> StatusSeen:
-        """Ask the status pages."""
         others = {name: _others(page) for name, page in self._deps.pages.items()} if self._all else {}
         return self._platform(tell).model_copy(update={"others": others})
 
@@ -47,8 +56,8 @@ class StatusLook(DepsStep[StatusSeen, StatusSeen]):
             return StatusSeen(known=False)
         return StatusSeen(known=True, systems=report.systems, incidents=report.incidents)
 
+    @override
     def plan(self, seen: StatusSeen, view: View) -> Action:
-        """Say what colour it shows."""
         return Action("read", _status_words(seen), (reads("GET", "/api/v4/current-status"),), ("heroku status",))
 
 
@@ -77,11 +86,17 @@ def _platform_words(seen: StatusSeen) -> str:
 class DatabaseLook(DepsStep[DatabaseSeen, DatabaseSeen]):
     """The damaged database: does it answer, what is missing, which invariants fail."""
 
-    result = DatabaseSeen
+    name = "database.look"
+    title = "Database as it stands"
+    default_id = "database"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = ("heroku pg:info --app {app}",)
+    gives = DatabaseSeen
     fresh_for = FRESH
 
+    @override
     def probe(self, view: View, tell: Tell) -> DatabaseSeen:
-        """Ask the platform, then the database itself."""
         app = self._deps.describe_app()
         attachment = self._deps.attachment()
         info = self._deps.backups.database_info(attachment.addon_id)
@@ -112,8 +127,8 @@ class DatabaseLook(DepsStep[DatabaseSeen, DatabaseSeen]):
             newest=dict(database.newest(config.app.freshness)),
         )
 
+    @override
     def plan(self, seen: DatabaseSeen, view: View) -> Action:
-        """Say what is damaged."""
         calls = (
             reads("GET", f"/apps/{self._deps.app}"),
             reads("POST", "/actions/addon-attachments/resolve"),
@@ -154,11 +169,20 @@ def _database_words(seen: DatabaseSeen) -> str:
 class BackupsLook(DepsStep[BackupsSeen, BackupsSeen]):
     """Which backups there are, how old, how large; and whether more are scheduled."""
 
-    result = BackupsSeen
+    name = "backups.look"
+    title = "Backups there are"
+    default_id = "backups"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = (
+        "heroku pg:backups --app {app}",
+        "heroku pg:backups:schedules --app {app}",
+    )
+    gives = BackupsSeen
     fresh_for = FRESH
 
+    @override
     def probe(self, view: View, tell: Tell) -> BackupsSeen:
-        """List transfers and schedules."""
         attachment = self._deps.attachment()
         transfers = self._deps.backups.transfers(attachment.owner_app_name)
         schedules = self._deps.backups.schedules(attachment.addon_id)
@@ -167,8 +191,8 @@ class BackupsLook(DepsStep[BackupsSeen, BackupsSeen]):
             schedules=tuple(_schedule_words(s) for s in schedules),
         )
 
+    @override
     def plan(self, seen: BackupsSeen, view: View) -> Action:
-        """Say what can be restored."""
         good = [b for b in seen.backups if b.state == "completed" and not b.expired]
         newest = f", the newest {good[-1].name}, {age(good[-1].age_seconds)} old" if good else ""
         schedule = "; ".join(seen.schedules) or "NO schedule"

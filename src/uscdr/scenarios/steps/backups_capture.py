@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.scenarios.backups.eviction import dropped
 from uscdr.scenarios.backups.inventory import take
-from uscdr.scenarios.results_backups import BackupsDecided, TrialCapture
+from uscdr.scenarios.results_backups import BackupsDecided, BackupsScheduled, TrialCapture
 from uscdr.scenarios.steps.capture import Capture, CaptureSeen
 from uscdr.scenarios.steps.transfers import newest_number
 
@@ -13,11 +15,18 @@ from uscdr.scenarios.steps.transfers import newest_number
 class CaptureTrial(Capture[TrialCapture]):
     """Sent, found and followed like every other capture."""
 
-    result = TrialCapture
+    name = "backups.trial"
+    title = "Test a new backup"
+    default_id = "trial"
+    effect = Effect.FINDABLE
+    manual = ("heroku pg:backups:capture --app {app}", "heroku pg:backups:info $BACKUP --app {app}")
+    gives = TrialCapture
+    needs = (BackupsDecided, BackupsScheduled)
+    plans_with = ()
     kind = TrialCapture
 
+    @override
     def probe(self, view: View, tell: Tell) -> CaptureSeen:
-        """What would be dropped for it, and whether that may be."""
         known = take(self._deps)
         goes = dropped(self._deps, known)
         return CaptureSeen(
@@ -30,8 +39,8 @@ class CaptureTrial(Capture[TrialCapture]):
             running=known.running,
         )
 
+    @override
     def plan(self, seen: CaptureSeen, view: View) -> Action:
-        """Blocked when another backup would go than was approved, or one that must not."""
         if seen.running:
             return Action("blocked", f"Transfer {seen.running} is still running; wait for its end.")
         if not seen.reachable:
@@ -42,8 +51,8 @@ class CaptureTrial(Capture[TrialCapture]):
             return Action("blocked", f"The platform would drop {now} for the new backup; approved was {then}.")
         return self._change(seen, "a new backup is captured, to see that it can be")
 
+    @override
     def apply(self, seen: CaptureSeen, view: View, tell: Tell) -> TrialCapture:
-        """As every capture; what goes for it is said once more."""
         if seen.pushes_out:
             tell.warn(f"{seen.pushes_out} is dropped for the new backup: {seen.why}.")
         return super().apply(seen, view, tell)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.scenarios.results_backups import CommandsReplaced, ReplacedCommand
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.base import ASSESS, DepsStep
 
 REPLACED = (
     ReplacedCommand(
@@ -34,13 +36,24 @@ REPLACED = (
 class CommandsLook(DepsStep[CommandsReplaced, CommandsReplaced]):
     """Asks nobody: this was found out by running them."""
 
-    result = CommandsReplaced
+    name = "backups.commands"
+    title = "The runbook's own commands"
+    default_id = "commands"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = (
+        "# not {manage} monitor_backups --check-heroku: no such option, exit 2; it never asks the platform",
+        "# not {manage} setup_heroku_backups: removes the schedule, then dies; exit 1, nothing tested",
+        "# not {manage} verify_backup: restores nothing; exit 0 while it prints FAILED",
+        "# not {manage} create_backup --type full --verify: writes to its own dyno's disk, gone when that stops",
+    )
+    gives = CommandsReplaced
 
+    @override
     def probe(self, view: View, tell: Tell) -> CommandsReplaced:
-        """The table."""
         return CommandsReplaced(commands=REPLACED)
 
+    @override
     def plan(self, seen: CommandsReplaced, view: View) -> Action:
-        """Name each with its reason, and what is done instead."""
         words = " | ".join(f"{one.command}: {one.why} -> {one.step}" for one in seen.commands)
         return Action("read", f"not run, and which step does it instead: {words}")

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Blast, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Blast, Effect, Tell, View
 from uscdr.scenarios.deps import Deps
-from uscdr.scenarios.results_backups import BackupsDecided, BackupSystemSeen
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.results_backups import BackupsDecided, BackupsVerdict, BackupSystemSeen, CopyProven
+from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.words import age
 
 
 class BackupsDecide(DepsStep[BackupSystemSeen, BackupsDecided]):
     """Changes nothing itself."""
 
-    result = BackupsDecided
+    name = "backups.decide"
+    title = "Decide"
+    default_id = "decide"
+    phase = ASSESS
+    effect = Effect.IDEMPOTENT
+    destructive = True
+    manual = ("heroku pg:backups --app {app}   # as many manual ones as are kept? the oldest goes for the next",)
+    gives = BackupsDecided
+    needs = (BackupSystemSeen,)
+    checked_by = (CopyProven, BackupsVerdict)
+    waits = "asked when it is known what is wrong"
 
-    def ready(self, view: View) -> str | None:
-        """After the look."""
-        return None if view.get(BackupSystemSeen) else "asked when it is known what is wrong"
-
+    @override
     def probe(self, view: View, tell: Tell) -> BackupSystemSeen:
-        """What the look found."""
         return view.need(BackupSystemSeen)
 
+    @override
     def plan(self, seen: BackupSystemSeen, view: View) -> Action:
-        """Blocked while a transfer runs, and when the platform would drop what must not be lost."""
         if seen.running:
             return Action("blocked", f"Transfer {seen.running} is still running; wait for its end.")
         if seen.refused:
@@ -58,8 +66,8 @@ class BackupsDecide(DepsStep[BackupSystemSeen, BackupsDecided]):
             "copied to": f"{decided.place}, for {seen.readers}" if decided.place else "NOWHERE: nobody could open it",
         }
 
+    @override
     def blast(self, seen: BackupSystemSeen, view: View) -> Blast:
-        """The application, what is created, what goes, where the copy lies."""
         decided = self._decided(seen)
         parts = [
             f"schedule {decided.schedule}" if decided.schedule else "",
@@ -68,16 +76,16 @@ class BackupsDecide(DepsStep[BackupSystemSeen, BackupsDecided]):
         ]
         return Blast(facts=self._facts(seen), phrases=(f"{seen.app}: {', '.join(filter(None, parts))}",))
 
+    @override
     def apply(self, seen: BackupSystemSeen, view: View, tell: Tell) -> BackupsDecided:
-        """The decision itself."""
         return self._decided(seen)
 
+    @override
     def unchanged(self, seen: BackupSystemSeen, view: View) -> BackupsDecided:
-        """The same."""
         return self._decided(seen)
 
+    @override
     def confirm_effect(self, result: BackupsDecided, view: View, tell: Tell) -> str:
-        """Repeat it."""
         where = f"copied to {result.place}" if result.place else "not copied"
         return f"decided: a new backup of {result.app}, {where}"
 

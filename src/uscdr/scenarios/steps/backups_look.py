@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.events import Call
 from uscdr.models.heroku import Transfer
@@ -14,7 +16,7 @@ from uscdr.scenarios.backups.standing import cron_for, in_words, objectives, sta
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.results_backups import BackupSystemSeen, FailedBackup
 from uscdr.scenarios.steps.assess import backup_line
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.words import age, plural, reads
 from uscdr.vault.backups.pulling import Keyring
 from uscdr.vault.backups.rpo import words
@@ -26,11 +28,22 @@ MOST_FAILED, LAST_LINES = 3, 2
 class BackupSystemLook(DepsStep[BackupSystemSeen, BackupSystemSeen]):
     """Reads only; a vault that cannot be read is a finding, names that can be no place or key end the run here."""
 
-    result = BackupSystemSeen
+    name = "backups.system"
+    title = "Backup system as it stands"
+    default_id = "system"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = (
+        "heroku pg:backups --app {app}",
+        "heroku pg:backups:info $BACKUP --app {app}   # of one that failed: why",
+        "heroku pg:backups:schedules --app {app}",
+        "ls -l $VAULT   # the newest copy: how old?",
+    )
+    gives = BackupSystemSeen
     fresh_for = FRESH
 
+    @override
     def probe(self, view: View, tell: Tell) -> BackupSystemSeen:
-        """Platform, vault, and the arithmetic."""
         known, at = take(self._deps), now()
         goes, keys = dropped(self._deps, known), vault_of(self._deps).keyring()
         newest, proven = known.newest, known.proven
@@ -64,8 +77,8 @@ class BackupSystemLook(DepsStep[BackupSystemSeen, BackupSystemSeen]):
                 lines = (f"its log could not be read: {error.message}",)
         return FailedBackup(name=one.name, at=one.finished_at or one.created_at, why=_last_words(lines))
 
+    @override
     def plan(self, seen: BackupSystemSeen, view: View) -> Action:
-        """Say what is wrong."""
         app = self._deps.app
         calls = (
             reads("GET", f"/client/v11/apps/{app}/transfers"),

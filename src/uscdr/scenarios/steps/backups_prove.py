@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
@@ -29,33 +31,40 @@ class ProveSeen(Fact):
 class ProveTrial(DepsStep[ProveSeen, CopyProven]):
     """What it showed is kept in the vault, good or bad. A bad one ends the run and names the older proven copy."""
 
-    result = CopyProven
+    name = "backups.prove"
+    title = "Prove by a restore"
+    default_id = "prove_copy"
+    effect = Effect.IDEMPOTENT
+    manual = (
+        "age -d -i $IDENTITY_FILE -o proof.dump $VAULT/backup.dump.age",
+        "createdb proof && pg_restore --no-owner --no-acl -d proof proof.dump",
+        "psql proof   # the invariants of scenarios.yaml; {canary} must give 0, the key by \\prompt",
+    )
+    gives = CopyProven
+    needs = (TrialCapture,)
+    waits = "the new backup is restored on this machine and asked what must hold"
 
-    def ready(self, view: View) -> str | None:
-        """After the capture; a copy, when there is one, was made by then."""
-        return None if view.get(TrialCapture) else "the new backup is restored on this machine and asked what must hold"
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, self._calls(vault_of(self._deps).store().place), self._manual("$BACKUP"))
 
+    @override
     def probe(self, view: View, tell: Tell) -> ProveSeen:
-        """Was it proven, by an earlier process of this run or by somebody else?"""
         made, known = view.need(TrialCapture), take(self._deps)
         entry = entry_of(known, made.id)
         earlier = entry.proof if entry is not None else None
         good = earlier is not None and earlier.sound and earlier.demands == demands_digest(self._deps.config.invariants)
         return ProveSeen(transfer_id=made.id, name=made.name, place=known.place, earlier=earlier if good else None)
 
+    @override
     def plan(self, seen: ProveSeen, view: View) -> Action:
-        """A sound proof of the same bytes is not made twice; one that was bad is."""
         if seen.earlier is not None:
             return Action("noop", f"{seen.name} is proven already: {seen.earlier.grade}")
         words = f"{seen.name} is restored on this machine and asked what must hold; the proof is kept in {seen.place}"
         return Action("change", words, self._calls(seen.place), self._manual(seen.name))
 
+    @override
     def apply(self, seen: ProveSeen, view: View, tell: Tell) -> CopyProven:
-        """Restore, ask, keep."""
         known = take(self._deps)
         entry = entry_of(known, seen.transfer_id)
         if entry is None:
@@ -65,14 +74,14 @@ class ProveTrial(DepsStep[ProveSeen, CopyProven]):
         except CheckFailed as error:
             raise self._failed(known, seen.name, f"{error.message} {error.why}".strip()) from error
 
+    @override
     def unchanged(self, seen: ProveSeen, view: View) -> CopyProven:
-        """The proof that there is."""
         if seen.earlier is None:
             raise CheckFailed(f"{seen.name} is not proven.", next_action="uscdr runs resume")
         return _proven(seen.earlier)
 
+    @override
     def confirm_effect(self, result: CopyProven, view: View, tell: Tell) -> str:
-        """Read it back from the vault; then it counts, whichever way it went."""
         kept = Proofs(vault_of(self._deps).store()).of(result.sha256)
         if kept is None:
             raise CheckFailed(

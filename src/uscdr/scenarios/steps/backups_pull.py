@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
@@ -32,22 +34,28 @@ class PullSeen(Fact):
 class PullTrial(DepsStep[PullSeen, CopyMade]):
     """Skipped, with the reason, when nobody is named who could open it."""
 
-    result = CopyMade
+    name = "backups.pull"
+    title = "Copy it off the platform"
+    default_id = "pull"
+    effect = Effect.IDEMPOTENT
+    manual = (
+        "heroku pg:backups:download $BACKUP --app {app} --output backup.dump",
+        "age -r $RECIPIENT -o $VAULT/backup.dump.age backup.dump && sha256sum $VAULT/backup.dump.age",
+    )
+    gives = CopyMade
+    needs = (TrialCapture,)
+    waits = "the new backup is copied off the platform, encrypted on the way"
 
-    def ready(self, view: View) -> str | None:
-        """After the capture."""
-        return None if view.get(TrialCapture) else "the new backup is copied off the platform, encrypted on the way"
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits; what is missing for it is said before anything is begun."""
         vault = vault_of(self._deps)
         if vault.keyring() is None:
             return Action("skip", f"the new backup is not copied: {NOBODY}")
         place = vault.store().place
         return Action("later", f"{waiting_for}, to {place}", self._calls(place), self._manual("$BACKUP"))
 
+    @override
     def probe(self, view: View, tell: Tell) -> PullSeen:
-        """Is it there already?"""
         made, vault = view.need(TrialCapture), vault_of(self._deps)
         store, keys = vault.store(), vault.keyring()
         there = copy_for(copies_of(self._deps, made.id), keys) if keys is not None else None
@@ -56,8 +64,8 @@ class PullTrial(DepsStep[PullSeen, CopyMade]):
             copy_made=_made(there, store.place, fetched=False) if there is not None else None,
         )  # fmt: skip
 
+    @override
     def plan(self, seen: PullSeen, view: View) -> Action:
-        """Skip, leave or copy."""
         if seen.reason:
             return Action("skip", f"{seen.name} is not copied: {seen.reason}")
         if seen.copy_made is not None:
@@ -65,8 +73,8 @@ class PullTrial(DepsStep[PullSeen, CopyMade]):
         words = f"{seen.name} is copied to {seen.place}, encrypted on the way"
         return Action("change", words, self._calls(seen.place), self._manual(seen.name))
 
+    @override
     def apply(self, seen: PullSeen, view: View, tell: Tell) -> CopyMade:
-        """Stream it; the manifest comes last."""
         known, keys = take(self._deps), self._keys()
         transfer = next((one for one in known.transfers if one.id == seen.transfer_id), None)
         if transfer is None:
@@ -83,14 +91,14 @@ class PullTrial(DepsStep[PullSeen, CopyMade]):
             raise BadInput("Nobody is named any more who could open a copy.", next_action=f"Name one: {HOW_TO_NAME}")
         return keys
 
+    @override
     def unchanged(self, seen: PullSeen, view: View) -> CopyMade:
-        """It was there."""
         if seen.copy_made is None:
             raise CheckFailed(f"There is no copy of {seen.name}.", next_action="uscdr runs resume")
         return seen.copy_made
 
+    @override
     def confirm_effect(self, result: CopyMade, view: View, tell: Tell) -> str:
-        """Look for it in the store, whole and of the right size."""
         if result.copy_id not in {one.id for one in copies_of(self._deps, view.need(TrialCapture).id)}:
             raise CheckFailed(
                 f"The copy {result.copy_id} was made, and is not found whole in {result.place}.",

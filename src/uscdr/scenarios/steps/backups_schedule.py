@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 
-from uscdr.engine.step import Action, Finding, Intent, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Schedule
-from uscdr.scenarios.results_backups import BackupsScheduled
+from uscdr.scenarios.results_backups import BackupsDecided, BackupsScheduled
 from uscdr.scenarios.steps.backups_decide import wanted_schedule
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import writes
@@ -28,15 +30,22 @@ class SchedulesSeen(Fact):
 class Reschedule(DepsStep[SchedulesSeen, BackupsScheduled]):
     """A schedule that is there stays as it is, whatever its hour."""
 
-    result = BackupsScheduled
+    name = "backups.schedule"
+    title = "Daily schedule"
+    default_id = "schedule"
+    effect = Effect.FINDABLE
+    manual = ("heroku pg:backups:schedule DATABASE_URL --at '{backup_at}' --app {app}   # only if there is none",)
+    gives = BackupsScheduled
+    needs = (BackupsDecided,)
+    plans_with = ()
 
+    @override
     def probe(self, view: View, tell: Tell) -> SchedulesSeen:
-        """Ask the platform."""
         addon = self._deps.attachment().addon_id
         return SchedulesSeen(addon_id=addon, there=self._deps.backups.schedules(addon))
 
+    @override
     def plan(self, seen: SchedulesSeen, view: View) -> Action:
-        """Nothing to do when one is there."""
         wanted, app = wanted_schedule(self._deps), self._deps.app
         name, at = self._deps.target.heroku.database, wanted.removeprefix("daily at ")
         manual = (f"heroku pg:backups:schedule {name} --at '{at}' --app {app}",)
@@ -49,8 +58,8 @@ class Reschedule(DepsStep[SchedulesSeen, BackupsScheduled]):
         calls = (writes("POST", f"/client/v11/databases/{seen.addon_id}/transfer-schedules"),)
         return Action("change", f"a backup is scheduled {wanted}", calls, manual)
 
+    @override
     def apply(self, seen: SchedulesSeen, view: View, tell: Tell) -> BackupsScheduled:
-        """Once."""
         recovery = self._deps.config.recovery
         made = self._deps.provisioning.schedule_backups(
             seen.addon_id, self._deps.target.heroku.database, hour=recovery.backup_hour,
@@ -59,12 +68,12 @@ class Reschedule(DepsStep[SchedulesSeen, BackupsScheduled]):
         tell.accepted(made.id)
         return BackupsScheduled(schedules=(words(made),), created=True)
 
+    @override
     def unchanged(self, seen: SchedulesSeen, view: View) -> BackupsScheduled:
-        """One was there."""
         return BackupsScheduled(schedules=tuple(map(words, seen.there)), created=False)
 
+    @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        """There was none before: any that is there now is ours, or as good."""
         addon = self._deps.attachment().addon_id
         looked_at, deadline = f"GET /client/v11/databases/{addon}/transfer-schedules", time.monotonic() + SETTLE_SECONDS
         while True:
@@ -76,13 +85,13 @@ class Reschedule(DepsStep[SchedulesSeen, BackupsScheduled]):
             tell.progress("looking whether the lost request arrived")
             self._deps.stop.pause(SETTLE_INTERVAL)
 
+    @override
     def adopt(self, provider_id: str, seen: SchedulesSeen, view: View, tell: Tell) -> BackupsScheduled:
-        """It is there; `confirm_effect` looks again."""
         there = self._deps.backups.schedules(seen.addon_id)
         return BackupsScheduled(schedules=tuple(map(words, there)), created=True)
 
+    @override
     def confirm_effect(self, result: BackupsScheduled, view: View, tell: Tell) -> str:
-        """Ask again."""
         there = self._deps.backups.schedules(self._deps.attachment().addon_id)
         if not there:
             raise CheckFailed(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.events import Call
 from uscdr.scenarios.backups.inventory import take, vault_of
@@ -17,18 +19,24 @@ from uscdr.scenarios.steps.words import age, reads
 class BackupsJudged(DepsStep[BackupsVerdict, BackupsVerdict]):
     """A fresh look, and the arithmetic of `uscdr backup status`. What is missed ends the run with exit 1."""
 
-    result = BackupsVerdict
+    name = "backups.verdict"
+    title = "Is the objective met?"
+    default_id = "verdict"
+    effect = Effect.READ
+    manual = (
+        "heroku pg:backups --app {app}   # the longest time between two + the time that one takes <= RPO?",
+        "crontab -e   # more often than the RPO: heroku pg:backups:capture; daily backups alone lose up to a day",
+    )
+    gives = BackupsVerdict
+    needs = (CopyProven,)
+    waits = "the objective is reckoned anew when the new backup is proven"
 
-    def ready(self, view: View) -> str | None:
-        """After the proof."""
-        return None if view.get(CopyProven) else "the objective is reckoned anew when the new backup is proven"
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, self._calls())
 
+    @override
     def probe(self, view: View, tell: Tell) -> BackupsVerdict:
-        """Look at all of it again. Raises CheckFailed naming each part that is missed."""
         known, cron = take(self._deps), cron_for(self._deps)
         standing = stand(self._deps, known, now())
         parts = objectives(standing, cron)
@@ -55,8 +63,8 @@ class BackupsJudged(DepsStep[BackupsVerdict, BackupsVerdict]):
             next_action=f"{'. '.join(mends)}. Then judge again: uscdr runs resume",
         )
 
+    @override
     def plan(self, seen: BackupsVerdict, view: View) -> Action:
-        """What holds."""
         proven = view.need(CopyProven)
         words = f"the backup system is operational: {proven.backup} restores ({proven.grade}), RPO met"
         return Action("read", words, self._calls(), (f"heroku pg:backups --app {self._deps.app}",))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from uscdr.engine.step import Action, Finding, Intent, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Transfer, TransferKind, TransferState
@@ -45,8 +47,8 @@ class Capture(DepsStep[CaptureSeen, C]):
 
     kind: type[C]
 
+    @override
     def probe(self, view: View, tell: Tell) -> CaptureSeen:
-        """Is there something to capture, and what would it push out?"""
         attachment = self._deps.attachment()
         transfers = self._deps.backups.transfers(attachment.owner_app_name)
         database = view.get(DatabaseSeen)
@@ -73,31 +75,31 @@ class Capture(DepsStep[CaptureSeen, C]):
             return False
         return True
 
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         calls = (writes("POST", "/client/v11/databases/…/backups"),)
         return Action("later", waiting_for, calls, (f"heroku pg:backups:capture --app {self._deps.app}",))
 
+    @override
     def baseline(self, seen: CaptureSeen) -> dict[str, Any]:
-        """The number above which our capture will be."""
         return {"newest_transfer": seen.newest_transfer, "owner_app": seen.owner_app}
 
+    @override
     def apply(self, seen: CaptureSeen, view: View, tell: Tell) -> C:
-        """Start it and wait."""
         accepted = self._deps.backups.capture(seen.addon_id)
         tell.accepted(accepted.id)
         return self._captured(follow(self._deps, seen.owner_app, accepted, tell))
 
+    @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        """Look for it in the list of transfers."""
         return find(self._deps, self._deps.attachment().owner_app_name, KINDS, intent, tell)
 
+    @override
     def adopt(self, provider_id: str, seen: CaptureSeen, view: View, tell: Tell) -> C:
-        """Wait for the one that was found."""
         return self._captured(adopt(self._deps, seen.owner_app, provider_id, tell))
 
+    @override
     def confirm_effect(self, result: C, view: View, tell: Tell) -> str:
-        """Look it up once more."""
         again = self._deps.backups.transfer(self._deps.attachment().owner_app_name, result.id)
         if again.state is not TransferState.COMPLETED:
             raise OutcomeUnknown(
@@ -126,11 +128,18 @@ class Capture(DepsStep[CaptureSeen, C]):
 class CaptureSafety(Capture[SafetyCapture]):
     """Keep the damaged state: it may hold what the backup has not."""
 
-    result = SafetyCapture
+    name = "backup.capture_safety"
+    title = "Keep the damaged state"
+    default_id = "safety"
+    effect = Effect.FINDABLE
+    manual = ("heroku pg:backups:capture --app {app}",)
+    gives = SafetyCapture
+    needs = (Drained,)
+    plans_with = ()
     kind = SafetyCapture
 
+    @override
     def plan(self, seen: CaptureSeen, view: View) -> Action:
-        """Skipped with a reason when the database does not answer; blocked when it would push out the wanted backup."""
         if not self._deps.request.safety_capture:
             return Action("skip", "no capture of the damaged state: the operator said so (--without-safety-capture)")
         if not seen.reachable:
@@ -150,30 +159,37 @@ class CaptureSafety(Capture[SafetyCapture]):
 class CaptureFresh(Capture[FreshCapture]):
     """The first backup of the recovered state."""
 
-    result = FreshCapture
+    name = "backup.capture"
+    title = "New backup"
+    default_id = "fresh"
+    effect = Effect.FINDABLE
+    manual = ("heroku pg:backups:capture --app {app}",)
+    gives = FreshCapture
+    needs = (VerifiedData,)
+    waits = "a new backup is captured when the recovered data are verified"
     kind = FreshCapture
 
-    def ready(self, view: View) -> str | None:
-        """After the data checks."""
-        return None if view.get(VerifiedData) else "a new backup is captured when the recovered data are verified"
-
+    @override
     def plan(self, seen: CaptureSeen, view: View) -> Action:
-        """Always."""
         return self._change(seen, "the recovered state is captured")
 
 
 class CaptureBefore(Capture[BeforeCapture]):
     """The data as they are before a migration changes them."""
 
-    result = BeforeCapture
+    name = "backup.capture_before"
+    title = "Capture before migrations"
+    default_id = "before"
+    effect = Effect.FINDABLE
+    manual = ("heroku pg:backups:capture --app {app}",)
+    gives = BeforeCapture
+    needs = (Remedy, DataProbed)
+    plans_with = (DataProbed,)
+    waits = "captured before migrations, unless surely none is pending"
     kind = BeforeCapture
 
-    def ready(self, view: View) -> str | None:
-        """After the database was asked."""
-        return None if view.get(DataProbed) else "captured before migrations, unless surely none is pending"
-
+    @override
     def plan(self, seen: CaptureSeen, view: View) -> Action:
-        """Skipped when it is known that nothing is pending, neither now nor for a redeploy that may follow."""
         app = view.get(AppSeen)
         if app is not None and app.pending == app.ref_pending == () and view.need(Remedy).what == "rollback":
             return Action("skip", "no capture: no migration is pending")

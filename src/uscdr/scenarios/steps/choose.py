@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput
 from uscdr.models.heroku import Transfer, TransferState
 from uscdr.scenarios.candidate import stored_dump
@@ -15,10 +17,15 @@ from uscdr.scenarios.steps.words import age, clock, reads, size
 class Choose(DepsStep[ChosenBackup, ChosenBackup]):
     """Reads the list again, so that a backup that expired meanwhile is noticed. Starts its proof early."""
 
-    result = ChosenBackup
+    name = "backup.choose"
+    title = "Choose the backup"
+    default_id = "choose"
+    effect = Effect.READ
+    manual = ("heroku pg:backups:info $BACKUP --app {app}",)
+    gives = ChosenBackup
 
+    @override
     def probe(self, view: View, tell: Tell) -> ChosenBackup:
-        """Pick, and begin to fetch it."""
         owner = self._deps.attachment().owner_app_name
         chosen, passed_over = pick(self._deps, self._deps.backups.transfers(owner), view)
         if chosen.warnings:
@@ -38,8 +45,8 @@ class Choose(DepsStep[ChosenBackup, ChosenBackup]):
             passed_over=passed_over,
         )
 
+    @override
     def plan(self, seen: ChosenBackup, view: View) -> Action:
-        """Say what its age means."""
         rpo = self._deps.config.objectives.rpo
         against = "within" if seen.rpo_met else "BEYOND"
         words = f"{seen.backup} of {clock(seen.created_at)}, {size(seen.bytes)}, {age(seen.age_seconds)} old: "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.models.postgres import TableDigest
 from uscdr.scenarios.results import Compared, Migrated, Proof, Restored, VerifiedData
 from uscdr.scenarios.results_app import DataProbed
@@ -14,14 +16,18 @@ from uscdr.scenarios.steps.words import plural, sql
 class Compare(DepsStep[Compared, Compared]):
     """Every table's count and content digest against those of the proof, before anything may write again."""
 
-    result = Compared
+    name = "data.compare"
+    title = "Compare with the backup"
+    default_id = "compare"
+    effect = Effect.READ
+    manual = ("heroku pg:psql --app {app}   # the same counts again",)
+    gives = Compared
+    needs = (Restored, Proof)
+    plans_with = (Restored,)
+    waits = "every table is compared with the proven backup after the restore"
 
-    def ready(self, view: View) -> str | None:
-        """After the restore."""
-        return None if view.get(Restored) else "every table is compared with the proven backup after the restore"
-
+    @override
     def probe(self, view: View, tell: Tell) -> Compared:
-        """Count and digest the live tables."""
         proof, database = view.need(Proof), self._deps.database()
         tell.progress("counting and digesting the restored tables")
         live = {digest.name: digest for digest in database.digests([t.name for t in database.tables()])}
@@ -35,8 +41,8 @@ class Compare(DepsStep[Compared, Compared]):
             differing=tuple(differing),
         )
 
+    @override
     def plan(self, seen: Compared, view: View) -> Action:
-        """Blocked unless all are equal."""
         if seen.differing:
             return Action(
                 "blocked",
@@ -63,14 +69,17 @@ def _extent(view: View) -> tuple[int, int, int]:
 class VerifyData(DepsStep[VerifiedData, VerifiedData]):
     """The invariants on the live data; only when all surely hold does maintenance mode go off."""
 
-    result = VerifiedData
+    name = "data.verify"
+    title = "Verify the data"
+    default_id = "verify_data"
+    effect = Effect.READ
+    manual = ("heroku pg:psql --app {app}   # the invariants of scenarios.yaml",)
+    gives = VerifiedData
+    needs = (Migrated, (Compared, DataProbed))
+    waits = "the invariants are asked after the restore"
 
-    def ready(self, view: View) -> str | None:
-        """After migrations."""
-        return None if view.get(Migrated) else "the invariants are asked after the restore"
-
+    @override
     def probe(self, view: View, tell: Tell) -> VerifiedData:
-        """Ask them, and count."""
         matching, tables, rows = _extent(view)
         database = self._deps.database()
         results = database.invariants(self._deps.config.invariants)
@@ -86,8 +95,8 @@ class VerifyData(DepsStep[VerifiedData, VerifiedData]):
             results=results,
         )
 
+    @override
     def plan(self, seen: VerifiedData, view: View) -> Action:
-        """Blocked unless all surely hold."""
         broken = failing(seen.results)
         if broken:
             return Action("blocked", f"The data break: {'; '.join(broken)}. Maintenance mode stays on.")

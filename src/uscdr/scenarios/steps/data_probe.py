@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.scenarios.results_app import DataProbed, Remedy
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import plural, sql
@@ -11,14 +13,17 @@ from uscdr.scenarios.steps.words import plural, sql
 class DataProbe(DepsStep[DataProbed, DataProbed]):
     """Counts every table, so that an empty or missing one cannot hide."""
 
-    result = DataProbed
+    name = "data.probe"
+    title = "Ask the database"
+    default_id = "probe"
+    effect = Effect.READ
+    manual = ("heroku pg:psql --app {app}   # SELECT count(*) FROM patients_patient",)
+    gives = DataProbed
+    needs = (Remedy,)
+    waits = "every table of the live database is counted"
 
-    def ready(self, view: View) -> str | None:
-        """After what was decided."""
-        return None if view.get(Remedy) else "every table of the live database is counted"
-
+    @override
     def probe(self, view: View, tell: Tell) -> DataProbed:
-        """Count, and look for tables that must be there."""
         database = self._deps.database()
         counts = database.counts([table.name for table in database.tables()])
         missing = tuple(name for name in self._deps.config.app.expected_tables if name not in counts)
@@ -26,8 +31,8 @@ class DataProbe(DepsStep[DataProbed, DataProbed]):
             tables=len(counts), rows=sum(counts.values()), migrations=len(database.migrations()), missing=missing
         )
 
+    @override
     def plan(self, seen: DataProbed, view: View) -> Action:
-        """Blocked when tables are missing: that is another scenario."""
         if seen.missing:
             return Action(
                 "blocked",

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import MachineError, ProviderError
 from uscdr.models.dns import Caution
 from uscdr.models.events import Call
 from uscdr.scenarios.results_infra import Cautions, InfraSeen
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.base import ASSESS, DepsStep
 
 
 class Preflight(DepsStep[Cautions, Cautions]):
     """What will make the switch fail or mislead, said before anything is built."""
 
-    result = Cautions
+    name = "dns.preflight"
+    title = "Domain, before it is moved"
+    default_id = "preflight"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = ("dig {hostname} CNAME; dig {zone} CAA; dig {hostname} AAAA   # note what stands there, and its TTL",)
+    gives = Cautions
+    needs = (InfraSeen,)
+    waits = "looked at when the hostnames are known"
 
-    def ready(self, view: View) -> str | None:
-        """After the scope."""
-        return None if view.get(InfraSeen) else "looked at when the hostnames are known"
-
+    @override
     def probe(self, view: View, tell: Tell) -> Cautions:
-        """Ask the name servers; what cannot be asked is a caution itself."""
         if self._deps.dns is None:
             return Cautions()
         found: list[Caution] = []
@@ -32,8 +38,8 @@ class Preflight(DepsStep[Cautions, Cautions]):
                 found.append(Caution(name=name, what=error.message, so="the switch cannot be seen to have happened"))
         return Cautions(found=tuple(one for one in found if not one.blocks))
 
+    @override
     def plan(self, seen: Cautions, view: View) -> Action:
-        """Say them."""
         calls = (Call(provider="dns", request="QUERY of every authoritative server", writes=False),)
         words = "; ".join(f"{one.name}: {one.what}, so {one.so}" for one in seen.found)
         return Action("read", words or "nothing stands against a switch of the domain", calls)

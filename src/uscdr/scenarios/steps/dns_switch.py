@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from uscdr.engine.step import Action, Blast, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Blast, Effect, Tell, View
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import CheckFailed, MachineError, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.dns import RecordSet, Sighting
 from uscdr.models.events import Call
 from uscdr.scenarios.deps import now
+from uscdr.scenarios.results import ApplicationChecked
 from uscdr.scenarios.results_infra import DomainsBound, InfraSeen, Switched
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import clock, plural
@@ -58,7 +61,7 @@ class Swaps(Fact):
 class SwapDns(DepsStep[Swaps, Switched]):
     """Base of the switch and of its undoing."""
 
-    result = Switched
+    gives = Switched
 
     def _held(self, name: str) -> RecordSet | None:
         return self._deps.dns.zone.read(name, "CNAME") if self._deps.dns else None
@@ -74,8 +77,8 @@ class SwapDns(DepsStep[Swaps, Switched]):
             return False
         return sighting is not None and _agreed(sighting, swap)
 
+    @override
     def plan(self, seen: Swaps, view: View) -> Action:
-        """Nothing to do when zone and name servers have it all; blocked when somebody else changed a record."""
         todo = [swap for swap in seen.swaps if not swap.done]
         if self._deps.dns is None or not seen.swaps:
             return Action("noop", "there is no record to swap")
@@ -92,8 +95,8 @@ class SwapDns(DepsStep[Swaps, Switched]):
         calls = tuple(Call(provider="dns", request=f"swap {swap.name} CNAME", writes=True) for swap in todo)
         return Action("change", words if zone.writable else f"BY HAND: {words}", calls, manual)
 
+    @override
     def apply(self, seen: Swaps, view: View, tell: Tell) -> Switched:
-        """Swap, or tell a person what to swap; then watch every authoritative server."""
         place = self._deps.dns
         if place is None:
             return self.unchanged(seen, view)
@@ -126,12 +129,12 @@ class SwapDns(DepsStep[Swaps, Switched]):
         place = self._deps.dns
         return place.verifier.look(swap.name, "CNAME") if place else None
 
+    @override
     def unchanged(self, seen: Swaps, view: View) -> Switched:
-        """It was so already."""
         return _switched(seen, now())
 
+    @override
     def confirm_effect(self, result: Switched, view: View, tell: Tell) -> str:
-        """Every authoritative server says so, once more."""
         for wanted in result.new:
             swap = Swap(name=wanted.name, held=None, expected=None, wanted=wanted)
             sighting = self._sighting(swap)
@@ -149,16 +152,22 @@ class SwapDns(DepsStep[Swaps, Switched]):
 class SwitchDns(SwapDns):
     """To the new place: only the named records, only if they still are what the plan showed."""
 
-    def ready(self, view: View) -> str | None:
-        """After the hostnames have their targets."""
-        return None if view.get(DomainsBound) else "the records are swapped when the hostnames have their targets"
+    needs = (InfraSeen, DomainsBound)
+    checked_by = (ApplicationChecked,)
+    waits = "the records are swapped when the hostnames have their targets"
 
+    name = "dns.switch"
+    title = "Switch the domain"
+    default_id = "switch"
+    effect = Effect.IDEMPOTENT
+    manual = ("{switch_domain}",)
+
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, (Call(provider="dns", request="swap of each CNAME", writes=True),))
 
+    @override
     def probe(self, view: View, tell: Tell) -> Swaps:
-        """Read the zone at its provider."""
         scope = view.need(InfraSeen)
         planned = {record.name: record for record in scope.records}
         return self._looked(
@@ -177,8 +186,8 @@ class SwitchDns(SwapDns):
         )  # fmt: skip
         return Swap(name=name, held=held, expected=planned, wanted=wanted)
 
+    @override
     def baseline(self, seen: Swaps) -> dict[str, Any]:
-        """The old and the new records: what a rollback needs."""
         return {
             "old": [swap.expected.model_dump(mode="json") if swap.expected else None for swap in seen.swaps],
             "new": [swap.wanted.model_dump(mode="json") for swap in seen.swaps if swap.wanted],
@@ -188,8 +197,15 @@ class SwitchDns(SwapDns):
 class RollbackDns(SwapDns):
     """Back to what the last switch on this target found: the same swap with its sides exchanged."""
 
+    name = "dns.rollback"
+    title = "Swap the records back"
+    default_id = "rollback_dns"
+    effect = Effect.IDEMPOTENT
+    destructive = True
+    manual = ("# at the DNS provider: CNAME $HOSTNAME -> the old target, as the run's report shows it",)
+
+    @override
     def probe(self, view: View, tell: Tell) -> Swaps:
-        """What the journals remember, and what the zone holds."""
         return self._looked(
             tuple(
                 Swap(name=new.name, held=self._held(new.name), expected=new, wanted=old)
@@ -197,14 +213,14 @@ class RollbackDns(SwapDns):
             )
         )
 
+    @override
     def plan(self, seen: Swaps, view: View) -> Action:
-        """Blocked when no journal knows of a switch."""
         if not seen.swaps:
             return Action("blocked", "No run on this target has switched the domain; there is nothing to roll back.")
         return super().plan(seen, view)
 
+    @override
     def blast(self, seen: Swaps, view: View) -> Blast:
-        """Which names go where."""
         words = "; ".join(swap.words for swap in seen.swaps if not swap.done)
         return Blast(facts={"records": words}, phrases=(f"swap back {words}",))
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict
+from typing_extensions import override
 
-from uscdr.engine.step import Action, Tell, View
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import CheckFailed, OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Dyno
-from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.results import Drained, MaintenanceSet, Quiet, VerifiedData
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.base import AnyStep, DepsStep
 from uscdr.scenarios.steps.words import plural, reads, writes
 
 RELEASE_LIMIT = 900.0
@@ -23,10 +23,15 @@ STOP_LIMIT = 180.0
 class ReleaseGuard(DepsStep[Quiet, Quiet]):
     """A pending release would run its migrations in the middle of the restore: wait for its end."""
 
-    result = Quiet
+    name = "heroku.release_guard"
+    title = "No release under way"
+    default_id = "release_guard"
+    effect = Effect.READ
+    manual = ("heroku releases --app {app}",)
+    gives = Quiet
 
+    @override
     def probe(self, view: View, tell: Tell) -> Quiet:
-        """Look until no release and no build is under way."""
         patience = Patience("the pending release or build", RELEASE_LIMIT, f"heroku releases --app {self._deps.app}")
         try:
             until(lambda: self._pending(tell), lambda what: not what, patience, self._deps.stop)
@@ -45,8 +50,8 @@ class ReleaseGuard(DepsStep[Quiet, Quiet]):
             tell.progress(f"waiting for {words} to end")
         return words
 
+    @override
     def plan(self, seen: Quiet, view: View) -> Action:
-        """Say that nothing is being deployed."""
         calls = (reads("GET", f"/apps/{self._deps.app}/releases"), reads("GET", f"/apps/{self._deps.app}/builds"))
         return Action(
             "read", f"no release or build is under way; the newest is v{seen.release}", calls,
@@ -62,69 +67,102 @@ class MaintenanceParams(Fact):
 
 
 class Maintenance(DepsStep[MaintenanceSet, MaintenanceSet]):
-    """Maintenance mode on, or off. It goes off only when the data checks have passed."""
+    """Maintenance mode on, or off."""
 
-    result = MaintenanceSet
+    name = "heroku.maintenance"
+    title = "Maintenance mode"
+    default_id = "maintenance"
+    effect = Effect.IDEMPOTENT
+    params = MaintenanceParams
+    manual = ("heroku maintenance:{switch} --app {app}",)
+    gives = MaintenanceSet
 
-    def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
-        super().__init__(step_id, deps, params)
-        self._enabled = MaintenanceParams.model_validate(params.model_dump()).enabled
+    enabled: ClassVar[bool]
 
-    def ready(self, view: View) -> str | None:
-        """Turning it off waits for the data checks."""
-        if not self._enabled and view.get(VerifiedData) is None:
-            return "maintenance mode goes off when the data checks have passed"
-        return None
+    @override
+    @classmethod
+    def chosen(cls, params: Fact) -> AnyStep:
+        on = MaintenanceParams.model_validate(params.model_dump()).enabled
+        return EnableMaintenance if on else DisableMaintenance
 
+    @override
     def probe(self, view: View, tell: Tell) -> MaintenanceSet:
-        """The mode now."""
         on = self._deps.describe_app().maintenance
         return MaintenanceSet(enabled=on, was=on)
 
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, self._calls(), self._manual())
 
+    @override
     def plan(self, seen: MaintenanceSet, view: View) -> Action:
-        """Nothing to do when it is as wanted."""
-        word = "on" if self._enabled else "off"
-        if seen.enabled == self._enabled:
+        word = "on" if self.enabled else "off"
+        if seen.enabled == self.enabled:
             return Action("noop", f"maintenance mode is {word} already", (), self._manual())
         return Action("change", f"maintenance mode goes {word}", self._calls(), self._manual())
 
     def _calls(self) -> tuple[Any, ...]:
-        return (writes("PATCH", f'/apps/{self._deps.app} {{"maintenance": {str(self._enabled).lower()}}}'),)
+        return (writes("PATCH", f'/apps/{self._deps.app} {{"maintenance": {str(self.enabled).lower()}}}'),)
 
     def _manual(self) -> tuple[str, ...]:
-        return (f"heroku maintenance:{'on' if self._enabled else 'off'} --app {self._deps.app}",)
+        return (f"heroku maintenance:{'on' if self.enabled else 'off'} --app {self._deps.app}",)
 
+    @override
     def apply(self, seen: MaintenanceSet, view: View, tell: Tell) -> MaintenanceSet:
-        """Set it."""
-        app = self._deps.platform.set_maintenance(self._deps.app, enabled=self._enabled)
+        app = self._deps.platform.set_maintenance(self._deps.app, enabled=self.enabled)
         return MaintenanceSet(enabled=app.maintenance, was=seen.enabled)
 
+    @override
     def unchanged(self, seen: MaintenanceSet, view: View) -> MaintenanceSet:
-        """It was so already."""
         return seen
 
+    @override
     def confirm_effect(self, result: Fact, view: View, tell: Tell) -> str:
-        """Ask the platform again."""
         on = self._deps.platform.app(self._deps.app).maintenance
-        if on != self._enabled:
+        if on != self.enabled:
             raise OutcomeUnknown(
-                f"Maintenance mode should be {'on' if self._enabled else 'off'} and is not.",
+                f"Maintenance mode should be {'on' if self.enabled else 'off'} and is not.",
                 next_action=f"Set it by hand: {self._manual()[0]}; then: uscdr runs resume",
             )
         return f"maintenance mode is {'on' if on else 'off'}"
 
 
+class EnableMaintenance(Maintenance):
+    """Before anything is stopped or overwritten."""
+
+    title = "Shut users out"
+    default_id = "maintenance_on"
+    enabled = True
+
+
+class DisableMaintenance(Maintenance):
+    """Only when the data checks have passed."""
+
+    title = "Let users in"
+    default_id = "maintenance_off"
+    enabled = False
+    needs = (VerifiedData,)
+    waits = "maintenance mode goes off when the data checks have passed"
+
+
 class Drain(DepsStep[Drained, Drained]):
     """Record the formation, then stop everything that could write: web, workers, beat, one-off dynos."""
 
-    result = Drained
+    name = "heroku.drain"
+    title = "Stop everything that writes"
+    default_id = "drain"
+    effect = Effect.IDEMPOTENT
+    manual = (
+        "heroku ps --app {app}   # write down what runs",
+        "heroku ps:scale web=0 worker=0 beat=0 --app {app}",
+        "heroku ps:stop run.N --app {app}",
+    )
+    gives = Drained
+    needs = (MaintenanceSet,)
+    plans_with = ()
 
+    @override
     def probe(self, view: View, tell: Tell) -> Drained:
-        """What runs now. What an earlier start of this step recorded comes first: by now it may be at zero."""
         platform, app = self._deps.platform, self._deps.app
         current = {entry.type: entry.quantity for entry in platform.formation(app)}
         dynos = tuple(dyno.name for dyno in platform.dynos(app))
@@ -139,8 +177,8 @@ class Drain(DepsStep[Drained, Drained]):
                 return source
         return {kind: n for kind, n in self._deps.config.app.formation.items() if kind in current} or current
 
+    @override
     def plan(self, seen: Drained, view: View) -> Action:
-        """Nothing to do when nothing runs."""
         app = self._deps.app
         manual = (f"heroku ps --app {app}", *(f"heroku ps:scale {kind}=0 --app {app}" for kind in seen.formation))
         words = ", ".join(f"{kind}={quantity}" for kind, quantity in sorted(seen.formation.items()))
@@ -152,12 +190,12 @@ class Drain(DepsStep[Drained, Drained]):
         )
         return Action("change", f"the formation {words} is recorded, then every dyno stops", calls, manual)
 
+    @override
     def baseline(self, seen: Drained) -> dict[str, Any]:
-        """The formation, so that it survives the loss of this machine's process."""
         return {"formation": seen.formation}
 
+    @override
     def apply(self, seen: Drained, view: View, tell: Tell) -> Drained:
-        """Scale to zero, stop one-offs, and watch until all are gone."""
         platform, app = self._deps.platform, self._deps.app
         running = {entry.type: 0 for entry in platform.formation(app) if entry.quantity}
         if running:
@@ -178,12 +216,12 @@ class Drain(DepsStep[Drained, Drained]):
 
         until(look, lambda dynos: not dynos, patience, self._deps.stop)
 
+    @override
     def unchanged(self, seen: Drained, view: View) -> Drained:
-        """Nothing ran."""
         return seen
 
+    @override
     def confirm_effect(self, result: Drained, view: View, tell: Tell) -> str:
-        """Ask once more that nothing runs."""
         left = [dyno.name for dyno in self._deps.platform.dynos(self._deps.app)]
         if left:
             raise CheckFailed(

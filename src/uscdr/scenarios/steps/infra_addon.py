@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
-from uscdr.engine.step import Action, Finding, Intent, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import BadInput, CheckFailed, EffectFailed, NotFound
 from uscdr.models.base import Fact
@@ -13,13 +15,13 @@ from uscdr.models.heroku import AddOn
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.infra.plans import service_of
 from uscdr.scenarios.results_infra import AddonReady, AppMade, DatabaseReady, InfraSeen, QueueReady
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.base import AnyStep, DepsStep
 from uscdr.scenarios.steps.words import writes
 
 READY_LIMIT = 1800.0
 SETTLE_SECONDS = 8.0
 SETTLE_INTERVAL = 0.5
-POSTGRES = "heroku-postgresql"
+POSTGRES, REDIS = "heroku-postgresql", "heroku-redis"
 COMING, USABLE = "provisioning", "provisioned"
 
 
@@ -42,28 +44,41 @@ class AddonSeen(Fact):
 class OrderAddon(DepsStep[AddonSeen, AddonReady]):
     """One add-on of one service. One that is there already is used, and said to be."""
 
-    result: ClassVar[type[AddonReady]]
+    name = "infra.addon"
+    title = "Order an add-on"
+    default_id = "addon"
+    effect = Effect.FINDABLE
+    params = AddonParams
+    manual = ("heroku addons:create {plan} --app {new_app} --wait",)
+    gives: ClassVar[type[AddonReady]]
+    needs = (InfraSeen, AppMade)
 
     def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
         super().__init__(step_id, deps, params)
         self._service = AddonParams.model_validate(params.model_dump()).service
 
+    @override
+    @classmethod
+    def chosen(cls, params: Fact) -> AnyStep:
+        service = AddonParams.model_validate(params.model_dump()).service
+        return {POSTGRES: OrderDatabase, REDIS: OrderQueue}.get(service, OrderOther)
+
+    @override
     def ready(self, view: View) -> str | None:
-        """After the application is there."""
-        if view.get(AppMade) is not None:
+        if not view.lacks(self.needs):
             return None
         scope = view.get(InfraSeen)
-        return f"{self._plan_of(scope) if scope else self._service} is ordered when the application is there"
+        return f"{(scope and self._plan_of(scope)) or self._service} is ordered when the application is there"
 
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, (writes("POST", f"/apps/{self._deps.app}/addons"),))
 
     def _plan_of(self, scope: InfraSeen) -> str:
         found = next((plan for plan in scope.plans if service_of(plan) == self._service), None)
-        if found is None:
+        if found is None and self._service == POSTGRES:
             raise BadInput(f"No plan of {self._service} is configured.", next_action="Name one under recovery.addons.")
-        return found
+        return found or ""
 
     def _own(self) -> tuple[AddOn, ...]:
         app = self._deps.app
@@ -75,8 +90,8 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
             and addon.state in (COMING, USABLE)
         )
 
+    @override
     def probe(self, view: View, tell: Tell) -> AddonSeen:
-        """What is there of the service."""
         there = self._own()
         return AddonSeen(
             there=tuple(addon.id for addon in there),
@@ -85,9 +100,11 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
             plan=self._plan_of(view.need(InfraSeen)),
         )
 
+    @override
     def plan(self, seen: AddonSeen, view: View) -> Action:
-        """Nothing to do when there is one that can be used."""
         app = self._deps.app
+        if not seen.plan and not seen.there:
+            return Action("skip", f"recovery.addons names no plan of {self._service}: none is ordered")
         manual = (f"heroku addons:create {seen.plan} --app {app} --wait",)
         if seen.usable:
             return Action("noop", f"{seen.name} is there and is used", (), manual)
@@ -95,12 +112,12 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
             return Action("change", f"{seen.name} is on its way: it is waited for", (), manual)
         return Action("change", f"{seen.plan} is ordered", (writes("POST", f"/apps/{app}/addons"),), manual)
 
+    @override
     def baseline(self, seen: AddonSeen) -> dict[str, Any]:
-        """Those that are not ours."""
         return {"there": list(seen.there), "plan": seen.plan}
 
+    @override
     def apply(self, seen: AddonSeen, view: View, tell: Tell) -> AddonReady:
-        """Order it, unless one is on its way, and wait until it can be used."""
         if seen.there:
             return self._awaited(seen.there[0], tell, ordered=False)
         ordered = self._deps.provisioning.create_addon(self._deps.app, seen.plan)
@@ -127,15 +144,15 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
                 provider="heroku",
                 next_action="See: heroku status. To order a new one and go on: uscdr runs resume",
             )
-        return self.result(id=ended.id, name=ended.name, plan=ended.plan, ordered=ordered)
+        return self.gives(id=ended.id, name=ended.name, plan=ended.plan, ordered=ordered)
 
+    @override
     def unchanged(self, seen: AddonSeen, view: View) -> AddonReady:
-        """It was there."""
         found = self._deps.provisioning.addon(self._deps.app, seen.there[0])
-        return self.result(id=found.id, name=found.name, plan=found.plan)
+        return self.gives(id=found.id, name=found.name, plan=found.plan)
 
+    @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        """An add-on of the service that was not there before."""
         looked_at = f"GET /apps/{self._deps.app}/addons"
         if intent.accepted is not None:
             return Finding(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
@@ -148,12 +165,12 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
                 return Finding(looked_at, f"no new add-on of {self._service}", None)
             self._deps.stop.pause(SETTLE_INTERVAL)
 
+    @override
     def adopt(self, provider_id: str, seen: AddonSeen, view: View, tell: Tell) -> AddonReady:
-        """Wait for the one that was found."""
         return self._awaited(provider_id, tell, ordered=True)
 
+    @override
     def confirm_effect(self, result: AddonReady, view: View, tell: Tell) -> str:
-        """Its variable is there."""
         addon = self._deps.provisioning.addon(self._deps.app, result.id)
         there = self._deps.platform.config_vars(self._deps.app)
         missing = [name for name in addon.config_vars if name not in there]
@@ -168,16 +185,21 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
 class OrderDatabase(OrderAddon):
     """The database."""
 
-    result = DatabaseReady
+    title = "Order the database"
+    default_id = "database"
+    gives = DatabaseReady
 
 
 class OrderQueue(OrderAddon):
-    """Anything else; of the queue nothing is brought back, because it holds nothing that lasts."""
+    """Of the queue nothing is brought back, because it holds nothing that lasts."""
 
-    result = QueueReady
+    title = "Order the queue"
+    default_id = "queue"
+    gives = QueueReady
 
 
-def order_addon(step_id: str, deps: Deps, params: Fact) -> OrderAddon:
-    """The step for the service that `params` name."""
-    database = AddonParams.model_validate(params.model_dump()).service == POSTGRES
-    return (OrderDatabase if database else OrderQueue)(step_id, deps, params)
+class OrderOther(OrderAddon):
+    """Of any other service; what it held is not brought back."""
+
+    gives = AddonReady
+    may_be_added = True

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
-from uscdr.engine.step import Action, Finding, Intent, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed, NotFound, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
@@ -28,23 +30,26 @@ class ScheduleSeen(Fact):
 class ScheduleBackups(DepsStep[ScheduleSeen, Scheduled]):
     """A schedule belongs to a database: the new one has none."""
 
-    result = Scheduled
+    name = "infra.schedule"
+    title = "Schedule backups"
+    default_id = "schedule"
+    effect = Effect.FINDABLE
+    manual = ("heroku pg:backups:schedule DATABASE_URL --at '{backup_at}' --app {new_app}",)
+    gives = Scheduled
+    needs = (DatabaseReady,)
+    waits = "a daily backup of the new database is scheduled"
 
-    def ready(self, view: View) -> str | None:
-        """After the new database is there."""
-        return None if view.get(DatabaseReady) else "a daily backup of the new database is scheduled"
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, (writes("POST", "/client/v11/databases/…/transfer-schedules"),))
 
+    @override
     def probe(self, view: View, tell: Tell) -> ScheduleSeen:
-        """What is scheduled."""
         addon = view.need(DatabaseReady)
         return ScheduleSeen(addon_id=addon.id, there=tuple(map(_words, self._deps.backups.schedules(addon.id))))
 
+    @override
     def plan(self, seen: ScheduleSeen, view: View) -> Action:
-        """Nothing to do when one is there."""
         recovery, app = self._deps.config.recovery, self._deps.app
         at = f"{recovery.backup_hour:02d}:00 {recovery.backup_timezone}"
         manual = (f"heroku pg:backups:schedule DATABASE_URL --at '{at}' --app {app}",)
@@ -53,8 +58,8 @@ class ScheduleBackups(DepsStep[ScheduleSeen, Scheduled]):
         calls = (writes("POST", f"/client/v11/databases/{seen.addon_id}/transfer-schedules"),)
         return Action("change", f"a daily backup at {at}; meeting the RPO needs more than that", calls, manual)
 
+    @override
     def apply(self, seen: ScheduleSeen, view: View, tell: Tell) -> Scheduled:
-        """Schedule it."""
         recovery = self._deps.config.recovery
         made = self._deps.provisioning.schedule_backups(
             seen.addon_id, NAME, hour=recovery.backup_hour, timezone=recovery.backup_timezone
@@ -62,13 +67,13 @@ class ScheduleBackups(DepsStep[ScheduleSeen, Scheduled]):
         tell.accepted(made.id)
         return Scheduled(name=made.name, hour=made.hour, timezone=made.timezone)
 
+    @override
     def unchanged(self, seen: ScheduleSeen, view: View) -> Scheduled:
-        """One was there."""
         first = self._deps.backups.schedules(seen.addon_id)[0]
         return Scheduled(name=first.name, hour=first.hour, timezone=first.timezone)
 
+    @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        """There was none before."""
         addon = view.need(DatabaseReady).id
         looked_at = f"GET /client/v11/databases/{addon}/transfer-schedules"
         deadline = time.monotonic() + SETTLE_SECONDS
@@ -80,12 +85,12 @@ class ScheduleBackups(DepsStep[ScheduleSeen, Scheduled]):
                 return Finding(looked_at, "none is scheduled", None)
             self._deps.stop.pause(SETTLE_INTERVAL)
 
+    @override
     def adopt(self, provider_id: str, seen: ScheduleSeen, view: View, tell: Tell) -> Scheduled:
-        """It is there."""
         return self.unchanged(seen, view)
 
+    @override
     def confirm_effect(self, result: Scheduled, view: View, tell: Tell) -> str:
-        """Ask again."""
         there = self._deps.backups.schedules(view.need(DatabaseReady).id)
         if not there:
             raise CheckFailed("No backup of the new database is scheduled.", next_action="uscdr runs resume")
@@ -105,23 +110,26 @@ class PeopleSeen(Fact):
 class AddPeople(DepsStep[PeopleSeen, PeopleAdded]):
     """Those who could work on the old place can work on the new one."""
 
-    result = PeopleAdded
+    name = "infra.people"
+    title = "Collaborators"
+    default_id = "people"
+    effect = Effect.IDEMPOTENT
+    manual = ("heroku access:add $EMAIL --app {new_app}",)
+    gives = PeopleAdded
+    needs = (InfraSeen, Switched)
+    waits = "collaborators are added after the switch"
 
-    def ready(self, view: View) -> str | None:
-        """After the switch."""
-        return None if view.get(Switched) else "collaborators are added after the switch"
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, self._calls())
 
+    @override
     def probe(self, view: View, tell: Tell) -> PeopleSeen:
-        """Compare."""
         scope, there = view.need(InfraSeen), self._deps.provisioning.collaborators(self._deps.app)
         return PeopleSeen(missing=tuple(one for one in scope.collaborators if one not in there))
 
+    @override
     def plan(self, seen: PeopleSeen, view: View) -> Action:
-        """Nothing to do when all are there."""
         app = self._deps.app
         manual = (f"heroku access:add $EMAIL --app {app}",)
         if not seen.missing:
@@ -131,18 +139,18 @@ class AddPeople(DepsStep[PeopleSeen, PeopleAdded]):
     def _calls(self) -> tuple[Call, ...]:
         return (writes("POST", f"/apps/{self._deps.app}/collaborators"),)
 
+    @override
     def apply(self, seen: PeopleSeen, view: View, tell: Tell) -> PeopleAdded:
-        """Add each, without an invitation by mail."""
         for email in seen.missing:
             self._deps.provisioning.add_collaborator(self._deps.app, email)
         return PeopleAdded(added=len(seen.missing))
 
+    @override
     def unchanged(self, seen: PeopleSeen, view: View) -> PeopleAdded:
-        """All were there."""
         return PeopleAdded(added=0)
 
+    @override
     def confirm_effect(self, result: PeopleAdded, view: View, tell: Tell) -> str:
-        """Ask again."""
         if self.probe(view, tell).missing:
             raise CheckFailed(
                 "Not every collaborator is in the new place.",
@@ -154,14 +162,17 @@ class AddPeople(DepsStep[PeopleSeen, PeopleAdded]):
 class OldPlaceLook(DepsStep[OldPlaceSeen, OldPlaceSeen]):
     """What is left there: costs, data, names. Nothing of it is deleted."""
 
-    result = OldPlaceSeen
+    name = "infra.old_place"
+    title = "What the old place holds"
+    default_id = "old_place"
+    effect = Effect.READ
+    manual = ("heroku addons --app {app}",)
+    gives = OldPlaceSeen
+    needs = (Switched,)
+    waits = "what the old place still holds is listed at the end"
 
-    def ready(self, view: View) -> str | None:
-        """At the end."""
-        return None if view.get(Switched) else "what the old place still holds is listed at the end"
-
+    @override
     def probe(self, view: View, tell: Tell) -> OldPlaceSeen:
-        """List it, if it answers."""
         app = self._deps.old_app
         if app == self._deps.app:
             return OldPlaceSeen(holds=())
@@ -175,8 +186,8 @@ class OldPlaceLook(DepsStep[OldPlaceSeen, OldPlaceSeen]):
             return OldPlaceSeen(holds=(f"not known: {error.message}",))
         return OldPlaceSeen(holds=(*addons, *(f"hostname {name}" for name in names), f"application {app}, stopped"))
 
+    @override
     def plan(self, seen: OldPlaceSeen, view: View) -> Action:
-        """Say it."""
         app = self._deps.old_app
         calls = (reads("GET", f"/apps/{app}/addons"),)
         words = "; ".join(seen.holds) or "the application was rebuilt in place"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from uscdr.engine.step import Action, Finding, Intent, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import CheckFailed, Conflict, CredentialsRefused, EffectFailed, NotFound
 from uscdr.models.base import Fact
@@ -20,14 +22,21 @@ ANOTHER_NAME = "Name another application: uscdr recover infra --app NAME --new"
 class StopOld(DepsStep[OldStopped, OldStopped]):
     """What still runs in the old place would write, and mail patients twice."""
 
-    result = OldStopped
+    name = "infra.stop_old"
+    title = "Stop the old place"
+    default_id = "stop_old"
+    effect = Effect.IDEMPOTENT
+    manual = (
+        "heroku maintenance:on --app {app}   # if it still answers",
+        "heroku ps:scale web=0 worker=0 beat=0 --app {app}",
+    )
+    gives = OldStopped
+    needs = (InfraSeen, InfraDecision)
+    plans_with = (InfraSeen,)
+    waits = "the old place is stopped if it still answers"
 
-    def ready(self, view: View) -> str | None:
-        """After the decision."""
-        return None if view.get(InfraSeen) else "the old place is stopped if it still answers"
-
+    @override
     def probe(self, view: View, tell: Tell) -> OldStopped:
-        """What runs there now."""
         platform, app = self._deps.platform, self._deps.old_app
         try:
             described = platform.app(app)
@@ -42,8 +51,8 @@ class StopOld(DepsStep[OldStopped, OldStopped]):
             answers=True,
         )
 
+    @override
     def plan(self, seen: OldStopped, view: View) -> Action:
-        """Nothing to do when nothing runs, or nothing can be stopped: then that is said."""
         app = self._deps.old_app
         manual = (f"heroku maintenance:on --app {app}", f"heroku ps:scale web=0 worker=0 beat=0 --app {app}")
         if not seen.answers:
@@ -54,12 +63,12 @@ class StopOld(DepsStep[OldStopped, OldStopped]):
         running = ", ".join(f"{kind}={number}" for kind, number in sorted(seen.formation.items())) or "nothing"
         return Action("change", f"{app}: maintenance mode on; what runs ({running}) goes to 0", calls, manual)
 
+    @override
     def baseline(self, seen: OldStopped) -> dict[str, Any]:
-        """What ran: when the same application is rebuilt, that is what shall run again."""
         return {"formation": seen.formation}
 
+    @override
     def apply(self, seen: OldStopped, view: View, tell: Tell) -> OldStopped:
-        """Shut users out, then stop, then watch until nothing runs."""
         platform, app = self._deps.platform, self._deps.old_app
         platform.set_maintenance(app, enabled=True)
         formation = platform.formation(app)
@@ -74,12 +83,12 @@ class StopOld(DepsStep[OldStopped, OldStopped]):
         until(lambda: platform.dynos(app), lambda dynos: not dynos, patience, self._deps.stop)
         return seen
 
+    @override
     def unchanged(self, seen: OldStopped, view: View) -> OldStopped:
-        """Nothing ran."""
         return seen
 
+    @override
     def confirm_effect(self, result: OldStopped, view: View, tell: Tell) -> str:
-        """Ask again."""
         app = self._deps.old_app
         left = [dyno.name for dyno in self._deps.platform.dynos(app)] if result.answers else []
         if left:
@@ -104,10 +113,17 @@ class AppSeenNow(Fact):
 class CreateApp(DepsStep[AppSeenNow, AppMade]):
     """One application; its name makes it findable."""
 
-    result = AppMade
+    name = "infra.create_app"
+    title = "Create the application"
+    default_id = "create_app"
+    effect = Effect.FINDABLE
+    manual = ("heroku create {new_app} --no-remote",)
+    gives = AppMade
+    needs = (InfraSeen, InfraDecision)
+    plans_with = ()
 
+    @override
     def probe(self, view: View, tell: Tell) -> AppSeenNow:
-        """Is it there?"""
         try:
             found = self._look()
         except CredentialsRefused:
@@ -121,8 +137,8 @@ class CreateApp(DepsStep[AppSeenNow, AppMade]):
         except NotFound:
             return None
 
+    @override
     def plan(self, seen: AppSeenNow, view: View) -> Action:
-        """In place there is nothing to create; a foreign application of that name is never taken."""
         name, scope = self._deps.app, view.get(InfraSeen)
         calls = (writes("POST", f'/apps {{"name": "{name}"}}'),)
         manual = (f"heroku create {name} --no-remote",)
@@ -138,12 +154,12 @@ class CreateApp(DepsStep[AppSeenNow, AppMade]):
         where = f" in {scope.region or 'the default region'}" if scope else ""
         return Action("change", f"{name} is created{where}", calls, manual)
 
+    @override
     def baseline(self, seen: AppSeenNow) -> dict[str, Any]:
-        """It was not there."""
         return {"existed": seen.exists}
 
+    @override
     def apply(self, seen: AppSeenNow, view: View, tell: Tell) -> AppMade:
-        """Create it."""
         scope = view.need(InfraSeen)
         try:
             made = self._deps.provisioning.create_app(
@@ -154,12 +170,12 @@ class CreateApp(DepsStep[AppSeenNow, AppMade]):
         tell.accepted(made.id)
         return AppMade(name=made.name, web_url=made.web_url or "", made=True)
 
+    @override
     def unchanged(self, seen: AppSeenNow, view: View) -> AppMade:
-        """In place."""
         return AppMade(name=self._deps.app, web_url=seen.web_url, made=False)
 
+    @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        """By name: it was not there before, and names belong to one account each."""
         account = self._deps.platform.account().email
         looked_at = f"GET /apps/{self._deps.app}"
         try:
@@ -177,12 +193,12 @@ class CreateApp(DepsStep[AppSeenNow, AppMade]):
             f"The name {self._deps.app} belongs to another account.", provider="heroku", next_action=ANOTHER_NAME
         )
 
+    @override
     def adopt(self, provider_id: str, seen: AppSeenNow, view: View, tell: Tell) -> AppMade:
-        """It is there."""
         return AppMade(name=self._deps.app, web_url=seen.web_url, made=True)
 
+    @override
     def confirm_effect(self, result: AppMade, view: View, tell: Tell) -> str:
-        """Ask for it."""
         app = self._deps.platform.app(result.name)
         return f"{app.name} answers at {app.web_url or 'no address yet'}"
 
@@ -190,22 +206,25 @@ class CreateApp(DepsStep[AppSeenNow, AppMade]):
 class SetBuildpacks(DepsStep[BuildpacksSet, BuildpacksSet]):
     """Node.js first, Python last: its processes run. Detection alone would take Node.js only."""
 
-    result = BuildpacksSet
+    name = "infra.buildpacks"
+    title = "Buildpacks"
+    default_id = "buildpacks"
+    effect = Effect.IDEMPOTENT
+    manual = ("{buildpacks}",)
+    gives = BuildpacksSet
+    needs = (InfraSeen, AppMade)
+    waits = "set in order when the application is there"
 
-    def ready(self, view: View) -> str | None:
-        """After the application is there."""
-        return None if view.get(AppMade) else "set in order when the application is there"
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, (writes("PUT", f"/apps/{self._deps.app}/buildpack-installations"),))
 
+    @override
     def probe(self, view: View, tell: Tell) -> BuildpacksSet:
-        """Those set now."""
         return BuildpacksSet(buildpacks=self._deps.provisioning.buildpacks(self._deps.app))
 
+    @override
     def plan(self, seen: BuildpacksSet, view: View) -> Action:
-        """Nothing to do when they are as wanted."""
         wanted, app = view.need(InfraSeen).buildpacks, self._deps.app
         manual = tuple(f"heroku buildpacks:add --index {n} {name} --app {app}" for n, name in enumerate(wanted, 1))
         if seen.buildpacks == wanted:
@@ -213,17 +232,17 @@ class SetBuildpacks(DepsStep[BuildpacksSet, BuildpacksSet]):
         calls = (writes("PUT", f"/apps/{app}/buildpack-installations"),)
         return Action("change", f"buildpacks become {', '.join(wanted)}", calls, manual)
 
+    @override
     def apply(self, seen: BuildpacksSet, view: View, tell: Tell) -> BuildpacksSet:
-        """Replace the list."""
         wanted = view.need(InfraSeen).buildpacks
         return BuildpacksSet(buildpacks=self._deps.provisioning.set_buildpacks(self._deps.app, wanted))
 
+    @override
     def unchanged(self, seen: BuildpacksSet, view: View) -> BuildpacksSet:
-        """They were right."""
         return seen
 
+    @override
     def confirm_effect(self, result: BuildpacksSet, view: View, tell: Tell) -> str:
-        """Ask again."""
         there = self._deps.provisioning.buildpacks(self._deps.app)
         if there != view.need(InfraSeen).buildpacks:
             raise CheckFailed(f"Buildpacks should be set and are {', '.join(there) or 'none'}.")

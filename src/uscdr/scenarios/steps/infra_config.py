@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pydantic import SecretStr
+from typing_extensions import override
 
-from uscdr.engine.step import Action, Tell, View
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
@@ -44,16 +45,17 @@ def require(names: set[str], there: Mapping[str, SecretStr], materials: Material
 class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
     """Every variable but those that add-ons set; the key for encrypted columns among them."""
 
-    result = ConfigSet
+    name = "infra.config"
+    title = "Set the config"
+    default_id = "config"
+    effect = Effect.IDEMPOTENT
+    manual = ("heroku config:set $NAME=$VALUE … --app {new_app}   # all in ONE call, without {silenced}",)
+    gives = ConfigSet
+    needs = (Materials, AppMade, DatabaseReady)
+    waits = "all variables are set in one call when the add-ons are there"
 
-    def ready(self, view: View) -> str | None:
-        """After the add-ons, so that what they set is never overwritten."""
-        if view.get(AppMade) is None or view.get(DatabaseReady) is None:
-            return "all variables are set in one call when the add-ons are there"
-        return None
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, self._calls(), self._manual())
 
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
@@ -62,12 +64,12 @@ class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
         require(set(materials.copied) - set(new.from_addons), new.values, materials)
         return new.values
 
+    @override
     def probe(self, view: View, tell: Tell) -> ConfigSeen:
-        """Compare with what is set. Raises CheckFailed when values that the plan counted on are not to be had."""
         return compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app))
 
+    @override
     def plan(self, seen: ConfigSeen, view: View) -> Action:
-        """Nothing to do when all are right."""
         if not seen.to_set:
             return Action("noop", f"all {plural(len(seen.right), 'variable')} are right", (), self._manual())
         return Action("change", f"set in one call: {', '.join(seen.to_set)}", self._calls(), self._manual())
@@ -78,18 +80,18 @@ class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
     def _manual(self) -> tuple[str, ...]:
         return (f"heroku config:set $NAME=$VALUE … --app {self._deps.app}   # all in ONE call: each makes a release",)
 
+    @override
     def apply(self, seen: ConfigSeen, view: View, tell: Tell) -> ConfigSet:
-        """Set those that are not right."""
         wanted = self._wanted(view)
         self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.to_set})
         return ConfigSet(set=seen.to_set, kept=seen.right)
 
+    @override
     def unchanged(self, seen: ConfigSeen, view: View) -> ConfigSet:
-        """All were right."""
         return ConfigSet(set=(), kept=seen.right)
 
+    @override
     def confirm_effect(self, result: ConfigSet, view: View, tell: Tell) -> str:
-        """Compare again."""
         left = self.probe(view, tell).to_set
         if left:
             raise CheckFailed(f"These variables are not as they should be: {', '.join(left)}.")
@@ -99,14 +101,17 @@ class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
 class Unsilence(DepsStep[ConfigSeen, Unsilenced]):
     """From now on the new place mails; the old one does not any more."""
 
-    result = Unsilenced
+    name = "infra.unsilence"
+    title = "Let mail out"
+    default_id = "unsilence"
+    effect = Effect.IDEMPOTENT
+    manual = ("heroku config:set {unsilence} --app {new_app}   # in ONE call",)
+    gives = Unsilenced
+    needs = (Materials, Switched)
+    waits = "mail is let out after the switch, not before"
 
-    def ready(self, view: View) -> str | None:
-        """After the switch."""
-        return None if view.get(Switched) else "mail is let out after the switch, not before"
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, self._calls())
 
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
@@ -114,12 +119,12 @@ class Unsilence(DepsStep[ConfigSeen, Unsilenced]):
         require(set(materials.withheld), withheld, materials)
         return withheld
 
+    @override
     def probe(self, view: View, tell: Tell) -> ConfigSeen:
-        """What is still withheld."""
         return compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app))
 
+    @override
     def plan(self, seen: ConfigSeen, view: View) -> Action:
-        """Nothing to do when nothing was withheld."""
         if not seen.to_set:
             return Action("noop", "nothing is withheld")
         manual = (f"heroku config:set {' '.join(f'{name}=${name}' for name in seen.to_set)} --app {self._deps.app}",)
@@ -128,18 +133,18 @@ class Unsilence(DepsStep[ConfigSeen, Unsilenced]):
     def _calls(self) -> tuple[Call, ...]:
         return (writes("PATCH", f"/apps/{self._deps.app}/config-vars"),)
 
+    @override
     def apply(self, seen: ConfigSeen, view: View, tell: Tell) -> Unsilenced:
-        """Set them in one call."""
         wanted = self._wanted(view)
         self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.to_set})
         return Unsilenced(set=seen.to_set)
 
+    @override
     def unchanged(self, seen: ConfigSeen, view: View) -> Unsilenced:
-        """Nothing was withheld."""
         return Unsilenced(set=())
 
+    @override
     def confirm_effect(self, result: Unsilenced, view: View, tell: Tell) -> str:
-        """Compare again."""
         left = self.probe(view, tell).to_set
         if left:
             raise CheckFailed(f"Still withheld: {', '.join(left)}.")

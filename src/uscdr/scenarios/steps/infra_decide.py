@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from uscdr.engine.gate import UNKNOWN
-from uscdr.engine.step import Action, Blast, Tell, View
+from uscdr.engine.step import Action, Blast, Effect, Tell, View
 from uscdr.models.base import Fact
-from uscdr.scenarios.results import ChosenBackup, Proof
-from uscdr.scenarios.results_infra import InfraDecision, InfraSeen, Materials
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.results import ApplicationChecked, ChosenBackup, Compared, Proof, VerifiedData
+from uscdr.scenarios.results_infra import InfraDecision, InfraSeen, KeyTried, Materials, Switched
+from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.words import HOUR, age, plural
 
 
@@ -22,23 +24,28 @@ class DecideSeen(Fact):
 class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
     """Changes nothing itself."""
 
-    result = InfraDecision
+    name = "infra.decide"
+    title = "Decide"
+    default_id = "decide"
+    phase = ASSESS
+    effect = Effect.IDEMPOTENT
+    destructive = True
+    manual = ("heroku whoami   # the right account?",)
+    gives = InfraDecision
+    needs = (InfraSeen, Materials, ChosenBackup, Proof, KeyTried)
+    plans_with = (InfraSeen, Materials, ChosenBackup)
+    checked_by = (Compared, VerifiedData, Switched, ApplicationChecked)
+    waits = "asked when the scope is known"
 
-    def ready(self, view: View) -> str | None:
-        """After the scope, the materials and the choice of the dump."""
-        if view.get(InfraSeen) is None or view.get(ChosenBackup) is None or view.get(Materials) is None:
-            return "asked when the scope is known"
-        return None
-
+    @override
     def probe(self, view: View, tell: Tell) -> DecideSeen:
-        """Gather what the steps before found."""
         proof = view.get(Proof)
         return DecideSeen(
             scope=view.need(InfraSeen), chosen=view.need(ChosenBackup), rows=proof.rows if proof else None
         )
 
+    @override
     def plan(self, seen: DecideSeen, view: View) -> Action:
-        """Blocked when the name belongs to somebody, or to an earlier attempt."""
         scope = seen.scope
         if scope.new_exists and not scope.in_place:
             return Action(
@@ -89,8 +96,8 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
         otherwise = "without a CNAME" if scope.zone_read else "not known: the zone does not answer"
         return "; ".join(f"{name} (now {now.get(name, otherwise)})" for name in scope.hostnames)
 
+    @override
     def blast(self, seen: DecideSeen, view: View) -> Blast:
-        """Account, application, rows, age, names; `…` where not known yet."""
         rows = f"{seen.rows}" if seen.rows is not None else UNKNOWN
         hours = int(seen.chosen.age_seconds // HOUR)
         names = ", ".join(seen.scope.hostnames) or "no name"
@@ -99,10 +106,10 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
         phrases = tuple(f"{head}, {h} h old, move {names}" for h in (hours, hours - 1) if h >= 0)
         return Blast(facts=self._facts(seen), phrases=phrases)
 
+    @override
     def apply(self, seen: DecideSeen, view: View, tell: Tell) -> InfraDecision:
-        """The decision itself."""
         return InfraDecision(app=seen.scope.new_app, backup=seen.chosen.backup, hostnames=seen.scope.hostnames)
 
+    @override
     def confirm_effect(self, result: InfraDecision, view: View, tell: Tell) -> str:
-        """Repeat it."""
         return f"decided: {result.app} is built with {result.backup}"

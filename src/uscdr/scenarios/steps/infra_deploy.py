@@ -5,7 +5,9 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import Any
 
-from uscdr.engine.step import Action, Finding, Intent, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.models.base import Fact
 from uscdr.scenarios.builds import await_deployed, find_build, require_running
 from uscdr.scenarios.infra.material import fetch_code
@@ -34,20 +36,21 @@ class DeploySeen(Fact):
 class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
     """The release phase migrates, so dangerous migrations stop the run before the build."""
 
-    result = Redeployed
+    name = "infra.deploy"
+    title = "Deploy"
+    default_id = "deploy"
+    effect = Effect.FINDABLE
+    manual = ("git push https://git.heroku.com/{new_app}.git $COMMIT:refs/heads/main",)
+    gives = Redeployed
+    needs = (InfraSeen, Compared, ConfigSet)
+    waits = "built and released when data and config are there; dangerous migrations stop it"
 
-    def ready(self, view: View) -> str | None:
-        """After the data were compared and the config was set."""
-        if view.get(Compared) is None or view.get(ConfigSet) is None:
-            return "built and released when data and config are there; dangerous migrations stop it"
-        return None
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, self._calls(), self._manual("$COMMIT"))
 
+    @override
     def probe(self, view: View, tell: Tell) -> DeploySeen:
-        """The code, its migrations against those of the restored database, and the builds there are."""
         commit = view.need(InfraSeen).commit
         tell.progress(f"packing {commit[:12]}")
         code = fetch_code(self._deps, commit)
@@ -70,8 +73,8 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
     def _rules(self, name: str) -> list[Any]:
         return [rule for rule in self._deps.config.app.dangerous_migrations if fnmatchcase(name, rule.name)]
 
+    @override
     def plan(self, seen: DeploySeen, view: View) -> Action:
-        """Nothing to do in place when that commit runs with the config of now."""
         if seen.dangerous:
             return Action(
                 "blocked",
@@ -93,50 +96,53 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
     def _manual(self, commit: str) -> tuple[str, ...]:
         return (f"git push https://git.heroku.com/{self._deps.app}.git {commit}:refs/heads/main",)
 
+    @override
     def baseline(self, seen: DeploySeen) -> dict[str, Any]:
-        """The builds that are not ours."""
         return {"builds": list(seen.builds), "commit": seen.commit}
 
+    @override
     def apply(self, seen: DeploySeen, view: View, tell: Tell) -> Redeployed:
-        """Upload, build, release; wait for the dynos."""
         accepted = self._deps.deploys.start_build(self._deps.app, fetch_code(self._deps, seen.commit))
         tell.accepted(accepted.id)
         return await_deployed(self._deps, accepted.id, seen.commit, tell)
 
+    @override
     def unchanged(self, seen: DeploySeen, view: View) -> Redeployed:
-        """It runs."""
         return Redeployed(build="", commit=seen.commit, version=seen.version)
 
+    @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        """A build of that commit which was not there before."""
         return find_build(self._deps, intent)
 
+    @override
     def adopt(self, provider_id: str, seen: DeploySeen, view: View, tell: Tell) -> Redeployed:
-        """Wait for the one that was found."""
         return await_deployed(self._deps, provider_id, seen.commit, tell)
 
+    @override
     def confirm_effect(self, result: Redeployed, view: View, tell: Tell) -> str:
-        """That release is the one that runs."""
         return require_running(self._deps, result)
 
 
 class InfraFormation(DepsStep[Drained, Drained]):
     """What shall run: as in the old place, of the single ones exactly one. A new app starts web only."""
 
-    result = Drained
+    name = "infra.formation"
+    title = "What shall run"
+    default_id = "formation"
+    effect = Effect.READ
+    manual = ("heroku ps --app {new_app}",)
+    gives = Drained
+    needs = (InfraSeen, VerifiedData)
+    waits = "web, workers and exactly one beat are started, as in the old place"
 
-    def ready(self, view: View) -> str | None:
-        """After the data checks."""
-        return None if view.get(VerifiedData) else "web, workers and exactly one beat are started, as in the old place"
-
+    @override
     def probe(self, view: View, tell: Tell) -> Drained:
-        """Process types that the new code has, with the old quantities."""
         wanted = view.need(InfraSeen).formation
         there = {entry.type for entry in self._deps.platform.formation(self._deps.app)}
         return Drained(formation={kind: number for kind, number in wanted.items() if kind in there})
 
+    @override
     def plan(self, seen: Drained, view: View) -> Action:
-        """Blocked unless there is exactly one of each single type that there is."""
         several = [f"{kind}={seen.formation[kind]}" for kind in self._deps.config.recovery.single
                    if seen.formation.get(kind, 1) != 1]  # fmt: skip
         if several:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import CheckFailed, Conflict, CredentialsRefused, NotFound
 from uscdr.models.base import Fact
@@ -37,18 +39,26 @@ class DomainsSeen(Fact):
 class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
     """From the delete to the add, requests get “no such app”: the new application was checked before."""
 
-    result = DomainsBound
+    name = "infra.domains"
+    title = "Move the hostnames"
+    default_id = "domains"
+    effect = Effect.IDEMPOTENT
+    manual = (
+        "heroku domains:remove {hostname} --app {app}",
+        "heroku domains:add {hostname} --app {new_app}",
+        "heroku domains --app {new_app}   # the new DNS target",
+    )
+    gives = DomainsBound
+    needs = (InfraSeen, ApplicationChecked)
+    checked_by = (Switched,)
+    waits = "hostnames move when the new application answers its checks"
 
-    def ready(self, view: View) -> str | None:
-        """After the new application answered its checks."""
-        return None if view.get(ApplicationChecked) else "hostnames move when the new application answers its checks"
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, (writes("POST", f"/apps/{self._deps.app}/domains"),))
 
+    @override
     def probe(self, view: View, tell: Tell) -> DomainsSeen:
-        """Who has them."""
         wanted = view.need(InfraSeen).hostnames
         mine = {domain.hostname for domain in self._deps.provisioning.domains(self._deps.app)}
         missing = tuple(name for name in wanted if name not in mine)
@@ -65,8 +75,8 @@ class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
         except (NotFound, CredentialsRefused):
             return set()  # if it holds them all the same, taking them is refused in plain words
 
+    @override
     def plan(self, seen: DomainsSeen, view: View) -> Action:
-        """Nothing to do when all are bound."""
         app, old = self._deps.app, self._deps.old_app
         manual = (*(f"heroku domains:remove {name} --app {old}" for name in seen.held_by_old),
                   *(f"heroku domains:add {name} --app {app}" for name in seen.missing))  # fmt: skip
@@ -76,8 +86,8 @@ class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
                  *(writes("POST", f"/apps/{app}/domains {name}") for name in seen.missing))  # fmt: skip
         return Action("change", f"{', '.join(seen.missing)} moves to {app}", calls, manual)
 
+    @override
     def apply(self, seen: DomainsSeen, view: View, tell: Tell) -> DomainsBound:
-        """Take each from the old application, give it to the new one, and wait for its target."""
         provisioning, left = self._deps.provisioning, self.probe(view, tell)  # an answer may have been lost on the way
         for name in left.missing:
             if name in left.held_by_old:
@@ -109,14 +119,14 @@ class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
         targets = until(look, lambda found: len(found) == len(wanted), patience, self._deps.stop)
         return DomainsBound(targets=tuple(DomainTarget(hostname=h, target=t) for h, t in sorted(targets.items())))
 
+    @override
     def unchanged(self, seen: DomainsSeen, view: View) -> DomainsBound:
-        """They were bound; their targets are read."""
         found = {domain.hostname: domain.cname or "" for domain in self._deps.provisioning.domains(self._deps.app)}
         targets = tuple(DomainTarget(hostname=name, target=found[name]) for name in seen.bound)
         return DomainsBound(targets=targets)
 
+    @override
     def confirm_effect(self, result: DomainsBound, view: View, tell: Tell) -> str:
-        """Each has a target."""
         without = [one.hostname for one in result.targets if not one.target]
         if without:
             raise CheckFailed(f"No DNS target yet for {', '.join(without)}.", next_action="uscdr runs resume")
@@ -133,43 +143,46 @@ class CertificatesSeenNow(Fact):
 class EnableCertificates(DepsStep[CertificatesSeenNow, CertificatesOn]):
     """Asked for before the switch; validated only after DNS points here."""
 
-    result = CertificatesOn
+    name = "infra.certificates"
+    title = "Ask for certificates"
+    default_id = "certificates"
+    effect = Effect.IDEMPOTENT
+    manual = ("heroku certs:auto:enable --app {new_app}",)
+    gives = CertificatesOn
+    needs = (DomainsBound,)
+    waits = "certificates are asked for when the hostnames are bound"
 
-    def ready(self, view: View) -> str | None:
-        """After the hostnames are bound."""
-        return None if view.get(DomainsBound) else "certificates are asked for when the hostnames are bound"
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, (writes("POST", f"/apps/{self._deps.app}/acm"),))
 
+    @override
     def probe(self, view: View, tell: Tell) -> CertificatesSeenNow:
-        """Which states there are."""
         custom = _custom(self._deps.provisioning.domains(self._deps.app))
         return CertificatesSeenNow(
             managed=all(domain.acm_status is not None for domain in custom),
             hostnames=tuple(domain.hostname for domain in custom),
         )
 
+    @override
     def plan(self, seen: CertificatesSeenNow, view: View) -> Action:
-        """Nothing to do when they are managed, or without a hostname."""
         app = self._deps.app
         manual = (f"heroku certs:auto:enable --app {app}",)
         if seen.managed:
             return Action("noop", "certificates are managed" if seen.hostnames else "there is no hostname", (), manual)
         return Action("change", "automated certificates are turned on", (writes("POST", f"/apps/{app}/acm"),), manual)
 
+    @override
     def apply(self, seen: CertificatesSeenNow, view: View, tell: Tell) -> CertificatesOn:
-        """Turn it on."""
         self._deps.provisioning.enable_certificates(self._deps.app)
         return CertificatesOn(hostnames=seen.hostnames)
 
+    @override
     def unchanged(self, seen: CertificatesSeenNow, view: View) -> CertificatesOn:
-        """It was on."""
         return CertificatesOn(hostnames=seen.hostnames)
 
+    @override
     def confirm_effect(self, result: CertificatesOn, view: View, tell: Tell) -> str:
-        """Every hostname has a state."""
         custom = _custom(self._deps.provisioning.domains(self._deps.app))
         without = [domain.hostname for domain in custom if domain.acm_status is None]
         if without:
@@ -180,14 +193,17 @@ class EnableCertificates(DepsStep[CertificatesSeenNow, CertificatesOn]):
 class AwaitCertificates(DepsStep[CertificatesSeen, CertificatesSeen]):
     """The application sends HSTS: without a certificate its users cannot even click through."""
 
-    result = CertificatesSeen
+    name = "infra.await_certificates"
+    title = "Certificates"
+    default_id = "await_certificates"
+    effect = Effect.READ
+    manual = ("heroku certs:auto --app {new_app}",)
+    gives = CertificatesSeen
+    needs = (InfraSeen, Switched)
+    waits = "certificates are awaited after the switch"
 
-    def ready(self, view: View) -> str | None:
-        """After the switch."""
-        return None if view.get(Switched) else "certificates are awaited after the switch"
-
+    @override
     def probe(self, view: View, tell: Tell) -> CertificatesSeen:
-        """Watch until each is issued or has failed for good."""
         names = set(view.need(InfraSeen).hostnames)
         patience = Patience("the certificates", CERTIFICATE_LIMIT, f"heroku certs:auto --app {self._deps.app}")
 
@@ -199,8 +215,8 @@ class AwaitCertificates(DepsStep[CertificatesSeen, CertificatesSeen]):
         ended = until(look, _settled, patience, self._deps.stop)
         return CertificatesSeen(states={d.hostname: _state(d) for d in ended})
 
+    @override
     def plan(self, seen: CertificatesSeen, view: View) -> Action:
-        """Blocked when one failed, with what to do."""
         bad = {name: state for name, state in seen.states.items() if state != ISSUED}
         manual = (f"heroku certs:auto --app {self._deps.app}",)
         if bad:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pydantic import SecretStr
+from typing_extensions import override
 
-from uscdr.engine.step import Action, Tell, View
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
@@ -24,14 +25,17 @@ class DrainsSeen(Fact):
 class AddDrains(DepsStep[DrainsSeen, DrainsAdded]):
     """Those that an add-on brings along come with it, and are left alone."""
 
-    result = DrainsAdded
+    name = "infra.drains"
+    title = "Log drains"
+    default_id = "drains"
+    effect = Effect.IDEMPOTENT
+    manual = ("heroku drains:add $URL --app {new_app}",)
+    gives = DrainsAdded
+    needs = (InfraSeen, Switched)
+    waits = "log drains are added after the switch"
 
-    def ready(self, view: View) -> str | None:
-        """After the switch."""
-        return None if view.get(Switched) else "log drains are added after the switch"
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, self._calls(), self._manual())
 
     def _wanted(self) -> dict[str, list[SecretStr]]:
@@ -46,8 +50,8 @@ class AddDrains(DepsStep[DrainsSeen, DrainsAdded]):
         drains = self._deps.provisioning.log_drains(self._deps.app)
         return {one.url for one in drains if one.url is not None}
 
+    @override
     def probe(self, view: View, tell: Tell) -> DrainsSeen:
-        """Compare whole addresses. What the plan knew of and nothing gives now is unknown, too."""
         wanted, there = self._wanted(), self._there()
         lost = set(view.need(InfraSeen).log_drains) - wanted.keys()
         return DrainsSeen(
@@ -56,8 +60,8 @@ class AddDrains(DepsStep[DrainsSeen, DrainsAdded]):
             unknown=tuple(sorted({host for host, urls in wanted.items() if not urls} | lost)),
         )
 
+    @override
     def plan(self, seen: DrainsSeen, view: View) -> Action:
-        """Nothing to do when all are there."""
         if not seen.missing:
             return Action("noop", f"no log drain is missing{_by_hand(seen.unknown)}", (), self._manual())
         words = f"the log goes to {', '.join(seen.missing)} again{_by_hand(seen.unknown)}"
@@ -69,8 +73,8 @@ class AddDrains(DepsStep[DrainsSeen, DrainsAdded]):
     def _manual(self) -> tuple[str, ...]:
         return (f"heroku drains:add $URL --app {self._deps.app}",)
 
+    @override
     def apply(self, seen: DrainsSeen, view: View, tell: Tell) -> DrainsAdded:
-        """Add each; one that is there already is refused by the platform, and so never doubled."""
         there = self._there()
         for urls in self._wanted().values():
             for url in urls:
@@ -80,12 +84,12 @@ class AddDrains(DepsStep[DrainsSeen, DrainsAdded]):
             tell.warn(f"Add by hand, their addresses are not known: log drains to {', '.join(seen.unknown)}.")
         return DrainsAdded(added=seen.missing, unknown=seen.unknown)
 
+    @override
     def unchanged(self, seen: DrainsSeen, view: View) -> DrainsAdded:
-        """All were there."""
         return DrainsAdded(added=(), unknown=seen.unknown)
 
+    @override
     def confirm_effect(self, result: DrainsAdded, view: View, tell: Tell) -> str:
-        """Ask again."""
         missing = self.probe(view, tell).missing
         if missing:
             raise CheckFailed(

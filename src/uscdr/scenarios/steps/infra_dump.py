@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.postgres import TableDigest
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.infra.material import DUMP, KIT, choose_dump, dump_source
 from uscdr.scenarios.releases import await_quiet
-from uscdr.scenarios.results import ChosenBackup, Proof, Restored
+from uscdr.scenarios.results import ApplicationChecked, ChosenBackup, Compared, Proof, Restored, VerifiedData
 from uscdr.scenarios.results_infra import DatabaseReady, InfraSeen
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.prove import Prove
 from uscdr.scenarios.steps.words import age, clock, plural, size, sql
 
@@ -22,16 +24,26 @@ from uscdr.scenarios.steps.words import age, clock, plural, size, sql
 class InfraChoose(DepsStep[ChosenBackup, ChosenBackup]):
     """The newest good dump there is, and what its age means. Its proof begins at once."""
 
-    result = ChosenBackup
+    name = "infra.choose"
+    title = "Choose the dump"
+    default_id = "choose"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = (
+        "heroku pg:backups --app {app}",
+        "heroku pg:backups:download $BACKUP --app {app} --output proof.dump",
+        "age -d -i $IDENTITY objects/$OBJECT.age >proof.dump   # or from the kit",
+    )
+    gives = ChosenBackup
 
+    @override
     def probe(self, view: View, tell: Tell) -> ChosenBackup:
-        """Pick, and begin to fetch it."""
         chosen = choose_dump(self._deps, view)
         self._deps.candidate.prefetch(dump_source(self._deps, chosen))
         return chosen
 
+    @override
     def plan(self, seen: ChosenBackup, view: View) -> Action:
-        """Say what its age means."""
         rpo = self._deps.config.objectives.rpo
         against = "within" if seen.rpo_met else "BEYOND"
         words = f"{seen.backup} of {clock(seen.created_at)}, {size(seen.bytes)}, {age(seen.age_seconds)} old: "
@@ -46,16 +58,22 @@ class InfraChoose(DepsStep[ChosenBackup, ChosenBackup]):
 class InfraProve(Prove):
     """The same proof as for a restore in place, of a dump that may come from a kit."""
 
+    name = "infra.prove"
+    title = "Prove the dump"
+    default_id = "prove"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = ("createdb proof && pg_restore --no-owner --no-acl -d proof proof.dump",)
     slow: ClassVar[bool] = True
 
+    @override
     def probe(self, view: View, tell: Tell) -> Proof:
-        """Wait for the proof that was begun when the dump was chosen. Rows are counted as the blast radius is."""
         proof = self._deps.candidate.proof(dump_source(self._deps, view.need(ChosenBackup)), tell)
         volatile = self._deps.config.app.volatile_tables
         return proof.model_copy(update={"rows": sum(one.rows for one in proof.tables if one.name not in volatile)})
 
+    @override
     def plan(self, seen: Proof, view: View) -> Action:
-        """As of any proof; by hand it begins where the dump comes from."""
         action, chosen = super().plan(seen, view), view.get(ChosenBackup)
         kept = chosen is not None and chosen.backup.startswith(KIT)
         local = (f"createdb proof && pg_restore --no-owner --no-acl -d proof {DUMP}",)
@@ -76,20 +94,26 @@ class LoadSeen(Fact):
 class InfraLoad(DepsStep[LoadSeen, Restored]):
     """The proven file itself, before the first deploy, so that no migration meets an empty database."""
 
-    result = Restored
+    name = "infra.load"
+    title = "Load the data"
+    default_id = "load"
+    effect = Effect.IDEMPOTENT
+    manual = (
+        "heroku pg:backups:restore $BACKUP_URL DATABASE_URL --app {new_app} --confirm {new_app}",
+        "pg_restore --no-owner --no-acl --single-transaction -d $DATABASE_URL proof.dump   # or what was proven",
+    )
+    gives = Restored
+    needs = (DatabaseReady, ChosenBackup, Proof)
+    plans_with = (DatabaseReady, Proof)
+    checked_by = (Compared, VerifiedData, ApplicationChecked)
+    waits = "the proven dump is loaded into the new database, in one transaction, before the first deploy"
 
-    def ready(self, view: View) -> str | None:
-        """After the new database is there."""
-        if view.get(DatabaseReady) is None or view.get(Proof) is None:
-            return "the proven dump is loaded into the new database, in one transaction, before the first deploy"
-        return None
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, (sql("pg_restore --single-transaction", changes=True),), self._manual())
 
+    @override
     def probe(self, view: View, tell: Tell) -> LoadSeen:
-        """Empty, or the dump's content already? In place a release phase may still be filling it."""
         await_quiet(self._deps, tell)
         database = self._deps.database()
         tables = [table.name for table in database.tables()]
@@ -100,8 +124,8 @@ class InfraLoad(DepsStep[LoadSeen, Restored]):
             equal=bool(tables) and _same(digests, view.need(Proof).tables),
         )
 
+    @override
     def plan(self, seen: LoadSeen, view: View) -> Action:
-        """Never over other rows, unless only a release phase can have written them."""
         proof = view.need(Proof)
         if seen.equal:
             return Action("noop", f"the new database holds {proof.backup} already")
@@ -121,12 +145,12 @@ class InfraLoad(DepsStep[LoadSeen, Restored]):
         load = "pg_restore --no-owner --no-acl --single-transaction -d $DATABASE_URL backup.dump"
         return (f"heroku pg:backups:restore $BACKUP_URL DATABASE_URL --app {app} --confirm {app}", load)
 
+    @override
     def baseline(self, seen: LoadSeen) -> dict[str, Any]:
-        """What was there."""
         return {"tables": seen.tables, "rows": seen.rows}
 
+    @override
     def apply(self, seen: LoadSeen, view: View, tell: Tell) -> Restored:
-        """Load; an interrupted load leaves nothing."""
         proof = self._deps.candidate.proof(dump_source(self._deps, view.need(ChosenBackup)), tell)
         if proof.sha256 != view.need(Proof).sha256:
             raise CheckFailed("The dump is not the one that was proven.", next_action="Begin anew: --new")
@@ -139,15 +163,15 @@ class InfraLoad(DepsStep[LoadSeen, Restored]):
         self._deps.loader.load(url, self._deps.candidate.dump(), report)
         return self._restored(proof)
 
+    @override
     def unchanged(self, seen: LoadSeen, view: View) -> Restored:
-        """It was loaded before."""
         return self._restored(view.need(Proof))
 
     def _restored(self, proof: Proof) -> Restored:
         return Restored(id=proof.transfer_id, name="load", backup=proof.backup, sha256=proof.sha256)
 
+    @override
     def confirm_effect(self, result: Restored, view: View, tell: Tell) -> str:
-        """Ask the database; every table is compared by the next step."""
         try:
             size_now = self._deps.database().facts().size
         except ProviderError as error:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.models.heroku import AddOn
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.infra.config import NewConfig, new_config
 from uscdr.scenarios.infra.old import OldPlace
 from uscdr.scenarios.results import Proof
 from uscdr.scenarios.results_infra import KeyTried, Materials
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.words import plural, reads, sql
 
 
@@ -33,10 +35,20 @@ def planned(deps: Deps, *, new: tuple[AddOn, ...] = (), new_url: str) -> NewConf
 class InfraMaterials(DepsStep[Materials, Materials]):
     """Compares names with what is required; values are never shown."""
 
-    result = Materials
+    name = "infra.materials"
+    title = "Config for the new place"
+    default_id = "materials"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = (
+        "heroku config --app {app} --shell >config.env   # 0600; keep it off the screen",
+        "age -d -i $IDENTITY manifest.json.age   # or from the kit: which object holds the config",
+        "age -d -i $IDENTITY objects/$OBJECT.age >config.json",
+    )
+    gives = Materials
 
+    @override
     def probe(self, view: View, tell: Tell) -> Materials:
-        """Sort the names."""
         old, new = self._deps.old.place(self._deps.old_app), planned(self._deps, new_url="")
         expected = (set(self._deps.config.config.required) | {self._deps.config.recovery.key}) - set(new.from_addons)
         there = new.values.keys() | new.withheld.keys()
@@ -54,8 +66,8 @@ class InfraMaterials(DepsStep[Materials, Materials]):
         """Variables that the new add-ons will set although nobody remembers them of the old ones."""
         return {name for name in self._deps.config.config.derived if name.endswith("_URL") and name in MADE_BY_ADDONS}
 
+    @override
     def plan(self, seen: Materials, view: View) -> Action:
-        """Blocked when the key, or anything required, is missing."""
         key = self._deps.config.recovery.key
         manual = (f"heroku config --app {self._deps.old_app} --shell   # keep this output off the screen",)
         calls = (reads("GET", f"/apps/{self._deps.old_app}/config-vars"),)
@@ -90,22 +102,28 @@ TRIED = "the key is tried on the proven backup before anything is created"
 class TryKey(DepsStep[KeyTried, KeyTried]):
     """The one failure that leaves every count right and every record unreadable."""
 
-    result = KeyTried
+    name = "infra.try_key"
+    title = "Try the key"
+    default_id = "try_key"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = ("psql proof   # {canary}; the key by \\prompt, not in the command",)
+    gives = KeyTried
+    needs = (Materials, Proof)
+    waits = TRIED
     slow = True
 
+    @override
     def ready(self, view: View) -> str | None:
-        """After the proof, which holds the backup open on this machine."""
         materials = view.get(Materials)
-        if materials is not None and not materials.has_key:
-            return NO_KEY
-        return None if materials is not None and view.get(Proof) else TRIED
+        return NO_KEY if materials is not None and not materials.has_key else super().ready(view)
 
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for if waiting_for == NO_KEY else TRIED)
 
+    @override
     def probe(self, view: View, tell: Tell) -> KeyTried:
-        """Decrypt a sample on this machine."""
         old, recovery = self._deps.old.place(self._deps.old_app), self._deps.config.recovery
         results = self._deps.candidate.open_database().canary(recovery.canaries, old.config[recovery.key])
         known = [one for one in results if not one.missing]
@@ -118,8 +136,8 @@ class TryKey(DepsStep[KeyTried, KeyTried]):
             unknown=tuple(f"{one.table}.{one.column}: no {one.missing}" for one in results if one.missing),
         )
 
+    @override
     def plan(self, seen: KeyTried, view: View) -> Action:
-        """Blocked when the key does not fit, or could not be tried although columns were named."""
         key, named = self._deps.config.recovery.key, len(self._deps.config.recovery.canaries)
         calls = (sql("pgp_sym_decrypt of a sample, on this machine"),)
         if seen.unreadable:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound, ProviderError
 from uscdr.models.dns import RecordSet
 from uscdr.models.heroku import AddOn
@@ -10,7 +12,7 @@ from uscdr.scenarios.deps import now
 from uscdr.scenarios.infra.old import OldPlace
 from uscdr.scenarios.infra.plans import Order, left_out, order, services
 from uscdr.scenarios.results_infra import InfraSeen, Need
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.words import age, plural, reads
 
 FRESH = 30.0
@@ -19,11 +21,21 @@ FRESH = 30.0
 class InfraScope(DepsStep[InfraSeen, InfraSeen]):
     """Asks every provider once; a provider that does not answer is a line of the plan, not its end."""
 
-    result = InfraSeen
+    name = "infra.scope"
+    title = "Scope of the loss"
+    default_id = "scope"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = (
+        "heroku status",
+        "heroku apps:info --app {app}",
+        "sha256sum -c SHA256SUMS   # in the kit's directory, kits/$KIT: is it whole?",
+    )
+    gives = InfraSeen
     fresh_for = FRESH
 
+    @override
     def probe(self, view: View, tell: Tell) -> InfraSeen:
-        """Look. Raises CredentialsRefused when the account itself is shut out: then nothing can be built with it."""
         account = self._deps.platform.account().email
         old = self._deps.old.place(self._deps.old_app)
         if not old.answers:
@@ -155,8 +167,8 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             dns,
         )
 
+    @override
     def plan(self, seen: InfraSeen, view: View) -> Action:
-        """Blocked when the facts or the code cannot be had."""
         lacking = [need for need in seen.needs if not need.possible and need.provider not in ("cloudinary", "dns")]
         calls = (reads("GET", "/account"), reads("GET", f"/apps/{seen.old_app}"), reads("GET", f"/apps/{seen.new_app}"),
                  reads("GET", "/addon-services/…/plans"))  # fmt: skip

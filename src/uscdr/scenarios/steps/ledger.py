@@ -9,7 +9,9 @@ from functools import partial
 from itertools import groupby
 from typing import ClassVar
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.postgres import TableDigest, TableKeys
 from uscdr.pool import run_all
@@ -27,15 +29,18 @@ INTEGER = re.compile("-?[0-9]+")
 class LedgerStep(DepsStep[Ledger, Ledger]):
     """Compares the live database with the proven backup in the scratch database."""
 
-    result = Ledger
+    name = "data.ledger"
+    title = "What will be lost"
+    default_id = "ledger"
+    effect = Effect.READ
+    manual = ("heroku pg:psql --app {app}   # count(*) and max(id) of each table, against the proof",)
+    gives = Ledger
+    needs = (ChosenBackup, Proof)
+    waits = "known after the backup is proven"
     slow: ClassVar[bool] = True
 
-    def ready(self, view: View) -> str | None:
-        """After the proof."""
-        return None if view.get(Proof) else "known after the backup is proven"
-
+    @override
     def probe(self, view: View, tell: Tell) -> Ledger:
-        """Digests first; keys only of tables that differ."""
         proof = view.need(Proof)
         try:
             live = self._deps.database()
@@ -92,8 +97,8 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
             last_write=_latest(live.newest(self._deps.config.app.freshness).values()),
         )
 
+    @override
     def plan(self, seen: Ledger, view: View) -> Action:
-        """Say what is lost."""
         calls = (sql("count, digest and keys of every differing table, on both sides"),)
         return Action("read", ledger_words(seen), calls)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.models.base import Fact
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.results import ManualAnswer
@@ -24,28 +26,35 @@ class ManualSeen(Fact):
 class Manual(DepsStep[ManualSeen, ManualAnswer]):
     """Asks, and records what was answered. Nothing is answered by default."""
 
-    result = ManualAnswer
+    name = "manual"
+    title = "By hand"
+    default_id = "manual"
+    effect = Effect.ONCE
+    params = ManualParams
+    manual = ("{instruction}",)
+    gives = ManualAnswer
+    may_be_added = True
 
     def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
         super().__init__(step_id, deps, params)
         self._instruction = ManualParams.model_validate(params.model_dump()).instruction
 
+    @override
     def probe(self, view: View, tell: Tell) -> ManualSeen:
-        """Nothing to look at: only the person can."""
         return ManualSeen(instruction=self._instruction)
 
+    @override
     def plan(self, seen: ManualSeen, view: View) -> Action:
-        """The instruction is the plan."""
         return Action("change", f"a person: {seen.instruction}", (), (seen.instruction,))
 
+    @override
     def apply(self, seen: ManualSeen, view: View, tell: Tell) -> ManualAnswer:
-        """Ask. Without a terminal this raises Declined."""
         return ManualAnswer(instruction=seen.instruction, answer=self._deps.ask(seen.instruction))
 
+    @override
     def unchanged(self, seen: ManualSeen, view: View) -> ManualAnswer:
-        """Done in an earlier process, as the operator says who looked."""
         return ManualAnswer(instruction=seen.instruction, answer="done before, the operator says")
 
+    @override
     def confirm_effect(self, result: ManualAnswer, view: View, tell: Tell) -> str:
-        """The answer is the evidence."""
         return f"answered: {result.answer}"

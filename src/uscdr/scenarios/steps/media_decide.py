@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Blast, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Blast, Effect, Tell, View
 from uscdr.models.base import Fact
-from uscdr.scenarios.results_media import MediaDecided, MediaPlanned, MediaSeen
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.results import ApplicationChecked
+from uscdr.scenarios.results_media import MediaDecided, MediaPlanned, MediaSeen, MediaVerified
+from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.words import age, plural, size
 
 
@@ -19,18 +22,24 @@ class MediaDecideSeen(Fact):
 class MediaDecide(DepsStep[MediaDecideSeen, MediaDecided]):
     """Changes nothing itself."""
 
-    result = MediaDecided
+    name = "media.decide"
+    title = "Decide"
+    default_id = "decide"
+    phase = ASSESS
+    effect = Effect.IDEMPOTENT
+    destructive = True
+    manual = ("cld config   # the right cloud?",)
+    gives = MediaDecided
+    needs = (MediaSeen, MediaPlanned)
+    checked_by = (MediaVerified, ApplicationChecked)
+    waits = "asked when it is known what is missing"
 
-    def ready(self, view: View) -> str | None:
-        """After the look and the reckoning."""
-        return None if view.get(MediaSeen) and view.get(MediaPlanned) else "asked when it is known what is missing"
-
+    @override
     def probe(self, view: View, tell: Tell) -> MediaDecideSeen:
-        """Gather them."""
         return MediaDecideSeen(look=view.need(MediaSeen), wanted=view.need(MediaPlanned))
 
+    @override
     def plan(self, seen: MediaDecideSeen, view: View) -> Action:
-        """Nothing is asked when nothing would be changed."""
         wanted = seen.wanted
         if not (wanted.from_backup or wanted.from_copies or seen.look.another):
             return Action("noop", "no file has to be put back")
@@ -53,20 +62,20 @@ class MediaDecide(DepsStep[MediaDecideSeen, MediaDecided]):
             )
         return facts
 
+    @override
     def blast(self, seen: MediaDecideSeen, view: View) -> Blast:
-        """The cloud, and how many files from where."""
         wanted = seen.wanted
         parts = f"{wanted.from_backup} from its backup, {wanted.from_copies} uploaded, {wanted.lost} not to be had"
         return Blast(facts=self._facts(seen), phrases=(f"put files back into {seen.look.cloud}: {parts}",))
 
+    @override
     def apply(self, seen: MediaDecideSeen, view: View, tell: Tell) -> MediaDecided:
-        """The decision itself."""
         return self.unchanged(seen, view)
 
+    @override
     def unchanged(self, seen: MediaDecideSeen, view: View) -> MediaDecided:
-        """Nothing had to be asked."""
         return MediaDecided(cloud=seen.look.cloud, files=seen.wanted.from_backup + seen.wanted.from_copies)
 
+    @override
     def confirm_effect(self, result: MediaDecided, view: View, tell: Tell) -> str:
-        """Repeat it."""
         return f"decided: {plural(result.files, 'file')} into {result.cloud}"

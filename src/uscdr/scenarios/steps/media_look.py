@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.heroku import StatusReport
 from uscdr.models.media import MediaUsage
@@ -13,6 +15,7 @@ from uscdr.scenarios.media.compare import State, replaced_since_stored
 from uscdr.scenarios.media.forbidden import FORBIDDEN, ORPHANS_STAY
 from uscdr.scenarios.media.survey import Survey
 from uscdr.scenarios.results_media import MediaSeen, Skew
+from uscdr.scenarios.steps.base import ASSESS
 from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks
 from uscdr.scenarios.steps.words import age, plural, size, sql
 
@@ -20,11 +23,21 @@ from uscdr.scenarios.steps.words import age, plural, size, sql
 class MediaLook(MediaStep[MediaSeen, MediaSeen]):
     """What is there, what is missing, what is not what it was."""
 
-    result = MediaSeen
+    name = "media.look"
+    title = "Media as they stand"
+    default_id = "media"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = (
+        "cld admin ping",
+        "cld admin usage",
+        "cld admin resources max_results=500 resource_type=image   # and raw, video; next_cursor=… for more",
+    )
+    gives = MediaSeen
     fresh_for = SURVEY_AGE
 
+    @override
     def probe(self, view: View, tell: Tell) -> MediaSeen:
-        """Ask the status page, the service, the database; compare."""
         status = self._status(tell)
         try:
             self.allowed(self.cloud().ping, tell)
@@ -75,8 +88,8 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             skew=skew(survey),
         )
 
+    @override
     def plan(self, seen: MediaSeen, view: View) -> Action:
-        """Say what is damaged."""
         calls = (
             asks("GET /ping"),
             asks("GET /usage"),

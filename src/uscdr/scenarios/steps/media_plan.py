@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.media.compare import State
 from uscdr.scenarios.media.estimate import effort
 from uscdr.scenarios.results_media import MediaPlanned, MediaSeen
+from uscdr.scenarios.steps.base import ASSESS
 from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks
 from uscdr.scenarios.steps.words import age, plural, size
 
@@ -16,15 +19,19 @@ from uscdr.scenarios.steps.words import age, plural, size
 class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
     """Decides for every file. For a changed one the service is asked for its versions, one call each."""
 
-    result = MediaPlanned
+    name = "media.plan"
+    title = "What comes back from where"
+    default_id = "media_plan"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = ("cld admin resource $PUBLIC_ID versions=true",)
+    gives = MediaPlanned
+    needs = (MediaSeen,)
+    waits = "known when the media have been looked at"
     fresh_for = SURVEY_AGE
 
-    def ready(self, view: View) -> str | None:
-        """After the look."""
-        return None if view.get(MediaSeen) else "known when the media have been looked at"
-
+    @override
     def probe(self, view: View, tell: Tell) -> MediaPlanned:
-        """Look at the versions of changed files; decide; reckon."""
         survey = self.survey(tell)
         self.look_at_versions(tell)
         states = self.book.states()
@@ -45,8 +52,8 @@ class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
             ),
         )
 
+    @override
     def plan(self, seen: MediaPlanned, view: View) -> Action:
-        """Say it before anything starts."""
         calls = (asks("GET /resources/{type}/upload/… ?versions=true (one for each changed file)"),)
         return Action("read", "; ".join(_words(seen)), calls)
 

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import AnswerLost, CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.media import AssetKey, Restored
 from uscdr.providers.ports.media import RESTORE_BATCH
 from uscdr.scenarios.media.compare import State, judge
 from uscdr.scenarios.media.repair import Repairs, batches, by_kind
-from uscdr.scenarios.results_media import MediaPlanned, MediaRestored
+from uscdr.scenarios.results_media import MediaDecided, MediaPlanned, MediaRestored
 from uscdr.scenarios.steps.media_base import MediaStep, changes
 from uscdr.scenarios.steps.words import plural
 
@@ -66,16 +68,20 @@ def _batches(repairs: Repairs) -> list[Batch]:
 class RestoreBackups(MediaStep[RestoreSeen, MediaRestored]):
     """What is back already is seen by looking, so that a resumed run restores nothing twice."""
 
-    result = MediaRestored
+    name = "media.restore_backups"
+    title = "Restore from the service's own backup"
+    default_id = "media_restore"
+    effect = Effect.IDEMPOTENT
+    manual = ("cld admin restore $PUBLIC_ID resource_type=$TYPE   # 100 ids a call",)
+    gives = MediaRestored
+    needs = (MediaPlanned, MediaDecided)
+    plans_with = (MediaPlanned,)
+    waits = "known when it is known what has to come back"
     _restored: Collection[AssetKey] = ()
     """What this process restored."""
 
-    def ready(self, view: View) -> str | None:
-        """After the plan of repair."""
-        return None if view.get(MediaPlanned) else "known when it is known what has to come back"
-
+    @override
     def probe(self, view: View, tell: Tell) -> RestoreSeen:
-        """Look at both sides, at bytes where the listing cannot tell, and at the versions of changed files."""
         self.look_closer(self.survey(tell), tell)
         self.look_at_versions(tell)
         repairs = self._repairs()
@@ -84,8 +90,8 @@ class RestoreBackups(MediaStep[RestoreSeen, MediaRestored]):
     def _repairs(self) -> Repairs:
         return self.book.repairs(own_backup=not self.another)
 
+    @override
     def plan(self, seen: RestoreSeen, view: View) -> Action:
-        """Nothing to do when all that a backup can give is there."""
         if not seen.files:
             why = "another cloud has no backup of ours" if self.another else "nothing to restore from its own backup"
             return Action("noop", why)
@@ -95,12 +101,12 @@ class RestoreBackups(MediaStep[RestoreSeen, MediaRestored]):
         calls = (changes(f"POST /resources/{{type}}/upload/restore ({RESTORE_BATCH} files a call)"),)
         return Action("change", words, calls, ("cld admin restore PUBLIC_ID …",))
 
+    @override
     def baseline(self, seen: RestoreSeen) -> dict[str, Any]:
-        """Counts."""
         return {"files": seen.files, "cloud": self.cloud().cloud}
 
+    @override
     def apply(self, seen: RestoreSeen, view: View, tell: Tell) -> MediaRestored:
-        """Restore in batches; a second round for those whose latest version was not the right one."""
         restored = self._restored = set[AssetKey]()
         for _ in range(MOST_ROUNDS):
             repairs = self._repairs()
@@ -164,12 +170,12 @@ class RestoreBackups(MediaStep[RestoreSeen, MediaRestored]):
                 back.add(one.key)
         return back
 
+    @override
     def unchanged(self, seen: RestoreSeen, view: View) -> MediaRestored:
-        """Nothing had to come back, or all is back."""
         return MediaRestored(restored=0, refused=len(self.book.refused))
 
+    @override
     def confirm_effect(self, result: MediaRestored, view: View, tell: Tell) -> str:
-        """Ask for some at delivery, which draws on no allowance; the verification's listing shows every one."""
         kept = self.survey(tell).held
         some = sorted(self._restored, key=str)[:MOST_DELIVERED]
         urls = [self.cloud().delivery_url(key, format=kept[key].format) for key in some]

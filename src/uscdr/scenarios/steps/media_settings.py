@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import SecretStr
+from typing_extensions import override
 
-from uscdr.engine.step import Action, Tell, View
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
@@ -36,18 +37,24 @@ class SettingsSeen(Fact):
 class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
     """One call for all variables: it makes one release, whose end is awaited."""
 
-    result = MediaSettingsSet
+    name = "media.settings"
+    title = "Media config vars"
+    default_id = "media_settings"
+    effect = Effect.IDEMPOTENT
+    manual = (
+        "heroku config:set USE_CLOUDINARY=True CLOUDINARY_CLOUD_NAME=$CLOUD $KEY_AND_SECRET --app {app}",
+        "# only for another cloud; CLOUDINARY_API_KEY=… and CLOUDINARY_API_SECRET=… in the SAME call",
+    )
+    gives = MediaSettingsSet
+    needs = (MediaUploaded,)
+    waits = "compared when the files are back"
 
-    def ready(self, view: View) -> str | None:
-        """The application is pointed at a cloud that has its files."""
-        return None if view.get(MediaUploaded) else "compared when the files are back"
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, self._calls())
 
+    @override
     def probe(self, view: View, tell: Tell) -> SettingsSeen:
-        """Compare without showing a value."""
         now = self._deps.platform.config_vars(self._deps.app)
         newest = self._newest()
         wanted = self._wanted()
@@ -68,8 +75,8 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
     def _newest(self) -> Release | None:
         return next(iter(self._deps.platform.releases(self._deps.app, limit=1)), None)
 
+    @override
     def plan(self, seen: SettingsSeen, view: View) -> Action:
-        """Nothing to do when all are right."""
         note = _note(seen)
         if not seen.wrong and not seen.pending:
             return Action(
@@ -88,12 +95,12 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
         pairs = " ".join(f"{name}={ON if name == SWITCH else '$' + name}" for name in seen.wrong)
         return f"heroku config:set {pairs} --app {self._deps.app}"
 
+    @override
     def baseline(self, seen: SettingsSeen) -> dict[str, Any]:
-        """Names only."""
         return {"wrong": list(seen.wrong), "release": seen.release}
 
+    @override
     def apply(self, seen: SettingsSeen, view: View, tell: Tell) -> MediaSettingsSet:
-        """Set what is wrong, then wait for the release that follows."""
         wanted = self._wanted()
         if seen.wrong:
             self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.wrong})
@@ -121,12 +128,12 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
             )
         return release
 
+    @override
     def unchanged(self, seen: SettingsSeen, view: View) -> MediaSettingsSet:
-        """They were right already."""
         return MediaSettingsSet(release=seen.release)
 
+    @override
     def confirm_effect(self, result: MediaSettingsSet, view: View, tell: Tell) -> str:
-        """Compare once more."""
         seen = self.probe(view, tell)
         if seen.wrong:
             raise CheckFailed(

@@ -6,13 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import AnswerLost, CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.media import Asset, AssetKey, KnownAsset
 from uscdr.scenarios.media.compare import State, judge
 from uscdr.scenarios.media.survey import held
-from uscdr.scenarios.results_media import MediaPlanned, MediaUploaded
+from uscdr.scenarios.results_media import MediaPlanned, MediaRestored, MediaUploaded
 from uscdr.scenarios.steps.media_base import MediaStep, changes
 from uscdr.scenarios.steps.words import plural, size
 
@@ -30,15 +32,19 @@ class UploadSeen(Fact):
 class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
     """What is there already, whole, is seen by looking: a resumed run uploads no finished file again."""
 
-    result = MediaUploaded
+    name = "media.upload"
+    title = "Upload copies of what is missing"
+    default_id = "media_upload"
+    effect = Effect.IDEMPOTENT
+    manual = ("cld uploader upload $FILE public_id=$PUBLIC_ID resource_type=$TYPE overwrite=true tags={tag}",)
+    gives = MediaUploaded
+    needs = (MediaPlanned, MediaRestored)
+    plans_with = (MediaPlanned,)
+    waits = "known when it is known what has to come back"
     _damaged: int = 0
 
-    def ready(self, view: View) -> str | None:
-        """After the plan of repair."""
-        return None if view.get(MediaPlanned) else "known when it is known what has to come back"
-
+    @override
     def probe(self, view: View, tell: Tell) -> UploadSeen:
-        """Look at both sides."""
         survey = self.survey(tell)
         self.look_closer(survey, tell)
         self.look_at_versions(tell)
@@ -49,8 +55,8 @@ class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
     def _wanted(self) -> tuple[AssetKey, ...]:
         return self.book.repairs(own_backup=not self.another).upload
 
+    @override
     def plan(self, seen: UploadSeen, view: View) -> Action:
-        """Nothing to do when every file is there, or no copy has what is not."""
         files = self.place.files
         if not seen.files or files is None:
             return Action("noop", "nothing to upload" if files else "nothing to upload: no kit and no folder was named")
@@ -60,12 +66,12 @@ class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
         calls = (changes("POST /{type}/upload (public_id, overwrite, invalidate, tags)"),)
         return Action("change", words, calls, ("cld uploader upload FILE public_id=… resource_type=… overwrite=true",))
 
+    @override
     def baseline(self, seen: UploadSeen) -> dict[str, Any]:
-        """Counts."""
         return {"files": seen.files, "cloud": self.cloud().cloud}
 
+    @override
     def apply(self, seen: UploadSeen, view: View, tell: Tell) -> MediaUploaded:
-        """One after another on a few connections; what fails for good ends the step, what is done stays done."""
         wanted, copies, sizes = self._wanted(), self.copies(tell), list[int]()
 
         def one(key: AssetKey) -> None:
@@ -135,12 +141,12 @@ class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
             display_name=known.display_name,
         )
 
+    @override
     def unchanged(self, seen: UploadSeen, view: View) -> MediaUploaded:
-        """Nothing had to be uploaded, or all was."""
         return MediaUploaded(uploaded=0)
 
+    @override
     def confirm_effect(self, result: MediaUploaded, view: View, tell: Tell) -> str:
-        """Each answer was compared with the copy's size and digest; the verification looks at all of them again."""
         left = [key for key in self._wanted() if judge(self.survey(tell).held.get(key), None) is not State.PRESENT]
         if len(left) > result.damaged:
             raise CheckFailed(

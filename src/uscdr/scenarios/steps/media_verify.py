@@ -6,8 +6,9 @@ import random
 from functools import partial
 
 from pydantic import ConfigDict, Field
+from typing_extensions import override
 
-from uscdr.engine.step import Action, Tell, View
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.models.base import Fact
 from uscdr.models.media import AssetKey
 from uscdr.scenarios.deps import Deps
@@ -40,19 +41,23 @@ class VerifyParams(Fact):
 class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
     """One listing for all; bytes by a sample that is the same for the same seed."""
 
-    result = MediaVerified
+    name = "media.verify"
+    title = "Every file, and the bytes of a sample"
+    default_id = "media_verify"
+    effect = Effect.READ
+    params = VerifyParams
+    manual = ("cld admin resources max_results=500 resource_type=image", "heroku open --app {app}   # a campaign")
+    gives = MediaVerified
+    needs = (MediaSeen, MediaSettingsSet)
+    waits = "every reference is looked up when the files are back"
 
     def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
         super().__init__(step_id, deps, params)
         self._told: dict[AssetKey, str] = {}
         self._params = VerifyParams.model_validate(params.model_dump())
 
-    def ready(self, view: View) -> str | None:
-        """After the config vars."""
-        return None if view.get(MediaSettingsSet) else "every reference is looked up when the files are back"
-
+    @override
     def probe(self, view: View, tell: Tell) -> MediaVerified:
-        """Look at everything anew."""
         survey = self.survey(tell, fresh=True)
         sample = self._choose([key for key, state in self.book.states().items() if state in GOOD], self._params.sample)
         wrong = self._wrong(sample, survey, tell)
@@ -107,8 +112,8 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
         # As the application asks: without a version, with the extension that its rows may carry.
         return self.cloud().delivered(self.cloud().delivery_url(key, format=survey.held[key].format))
 
+    @override
     def plan(self, seen: MediaVerified, view: View) -> Action:
-        """Blocked unless every file is what it should be."""
         problems = _problems(seen)
         look = view.get(MediaSeen)
         asked = self._deps.request

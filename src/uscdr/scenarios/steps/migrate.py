@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import CheckFailed, EffectFailed, OutcomeUnknown
 from uscdr.models.base import Fact
@@ -30,20 +32,24 @@ class MigrateSeen(Fact):
 class Migrate(DepsStep[MigrateSeen, Migrated]):
     """Asks the deployed code itself, in a one-off dyno; its exit status is always looked at."""
 
-    result = Migrated
+    name = "django.migrate"
+    title = "Pending migrations"
+    default_id = "migrate"
+    effect = Effect.IDEMPOTENT
+    manual = (
+        "heroku run --exit-code --app {app} -- {manage} showmigrations --plan",
+        "heroku run --exit-code --app {app} -- {manage} migrate --noinput",
+    )
+    gives = Migrated
+    needs = ((Compared, DataProbed),)
+    waits = "pending migrations are known after the restore; dangerous ones are refused"
 
-    def ready(self, view: View) -> str | None:
-        """After the comparison, so that a migration cannot hide a bad restore."""
-        if view.get(Compared) is None and view.get(DataProbed) is None:
-            return "pending migrations are known after the restore; dangerous ones are refused"
-        return None
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", waiting_for, self._calls(), self._manual())
 
+    @override
     def probe(self, view: View, tell: Tell) -> MigrateSeen:
-        """What one-off dynos run. One that an interrupted process left ends by itself: wait for it."""
         patience = Patience("a one-off dyno", ONE_OFF_LIMIT, f"heroku ps --app {self._deps.app}")
         left = until(self._one_offs, lambda names: not names, patience, self._deps.stop)
         return MigrateSeen(one_offs=left)
@@ -52,8 +58,8 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
         dynos = self._deps.platform.dynos(self._deps.app)
         return tuple(dyno.name for dyno in dynos if dyno.type == "run" or dyno.name.startswith("run."))
 
+    @override
     def plan(self, seen: MigrateSeen, view: View) -> Action:
-        """Always asked, because only the deployed code knows; unless it is given up for other code."""
         remedy = view.get(Remedy)
         if remedy is not None and remedy.what == "redeploy":
             return Action("noop", "the code that is replaced is not asked; the release phase of the new one migrates")
@@ -61,8 +67,8 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
             "change", "the deployed code is asked which migrations are pending", self._calls(), self._manual()
         )
 
+    @override
     def unchanged(self, seen: MigrateSeen, view: View) -> Migrated:
-        """Nothing was applied."""
         return Migrated(applied=())
 
     def _calls(self) -> tuple[Call, ...]:
@@ -75,8 +81,8 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
             f"heroku run --exit-code --app {app} -- {manage} migrate --noinput",
         )
 
+    @override
     def apply(self, seen: MigrateSeen, view: View, tell: Tell) -> Migrated:
-        """Ask; refuse dangerous ones; apply the rest."""
         pending = self._pending(tell)
         self._refuse_dangerous(pending)
         if not pending:
@@ -130,8 +136,8 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
             )
         return ended
 
+    @override
     def confirm_effect(self, result: Migrated, view: View, tell: Tell) -> str:
-        """`apply` asked again after migrating."""
         if not result.applied:
             return "no migration was pending"
         return f"{plural(len(result.applied), 'migration')} applied: {', '.join(result.applied)}"

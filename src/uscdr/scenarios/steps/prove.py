@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.models.events import Call
 from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.deps import now
@@ -18,19 +20,25 @@ from uscdr.vault.backups.proofs import ProofDocument
 class Prove(DepsStep[Proof, Proof]):
     """A backup that does not restore, or breaks an invariant, ends the run before anything is destroyed."""
 
-    result = Proof
+    name = "backup.prove"
+    title = "Prove the backup"
+    default_id = "prove"
+    effect = Effect.READ
+    manual: ClassVar[tuple[str, ...]] = (
+        "heroku pg:backups:download $BACKUP --app {app} --output proof.dump",
+        "createdb proof && pg_restore --no-owner --no-acl -d proof proof.dump",
+    )
+    gives = Proof
+    needs = (ChosenBackup,)
+    waits = "known after the backup is chosen"
     slow: ClassVar[bool] = True
 
-    def ready(self, view: View) -> str | None:
-        """After the choice."""
-        return None if view.get(ChosenBackup) else "known after the backup is chosen"
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         return Action("later", "the backup is downloaded and restored on this machine (under way)", self._calls())
 
+    @override
     def probe(self, view: View, tell: Tell) -> Proof:
-        """Wait for the proof that was begun when the backup was chosen."""
         chosen = view.need(ChosenBackup)
         owner = self._deps.attachment().owner_app_name
         transfer = self._deps.backups.transfer(owner, chosen.transfer_id)
@@ -38,8 +46,8 @@ class Prove(DepsStep[Proof, Proof]):
         beside_earlier(proof, self._deps.candidate.earlier(), tell)
         return proof
 
+    @override
     def plan(self, seen: Proof, view: View) -> Action:
-        """Blocked unless every invariant surely holds."""
         broken = failing(seen.invariants)
         if broken:
             return Action(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Dyno
-from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.results import Drained, Refilled, VerifiedData
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.base import AnyStep, DepsStep
 from uscdr.scenarios.steps.words import reads, writes
 
 START_LIMIT = 300.0
@@ -35,25 +36,29 @@ class RefillSeen(Fact):
 class Refill(DepsStep[RefillSeen, Refilled]):
     """Restores one part of the recorded formation."""
 
-    result = Refilled
+    name = "heroku.refill"
+    title = "Start again"
+    default_id = "refill"
+    effect = Effect.IDEMPOTENT
+    params = RefillParams
+    manual = ("heroku ps:scale {scale} --app {app}   # or what ran before it was stopped",)
+    gives = Refilled
+    needs = (VerifiedData, Drained)
+    part: ClassVar[Literal["web", "workers", "beat"]]
 
-    def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
-        super().__init__(step_id, deps, params)
-        self._part = RefillParams.model_validate(params.model_dump()).part
+    @override
+    @classmethod
+    def chosen(cls, params: Fact) -> AnyStep:
+        part = RefillParams.model_validate(params.model_dump()).part
+        return next(one for one in (StartWeb, StartWorkers, StartBeat) if one.part == part)
 
-    def ready(self, view: View) -> str | None:
-        """After the data checks."""
-        if view.get(VerifiedData) is None or view.get(Drained) is None:
-            return f"{self._part}: started again as recorded when the data checks have passed"
-        return None
-
+    @override
     def foresee(self, waiting_for: str) -> Action:
-        """The line of the plan while it waits."""
         manual = (f"heroku ps:scale $RECORDED --app {self._deps.app}",)
         return Action("later", waiting_for, (writes("PATCH", f"/apps/{self._deps.app}/formation"),), manual)
 
+    @override
     def probe(self, view: View, tell: Tell) -> RefillSeen:
-        """The recorded quantities of this part against those of now."""
         recorded = view.need(Drained).formation
         wanted = {kind: number for kind, number in recorded.items() if self._mine(kind) and number}
         now = {entry.type: entry.quantity for entry in self._deps.platform.formation(self._deps.app)}
@@ -63,33 +68,33 @@ class Refill(DepsStep[RefillSeen, Refilled]):
         if kind in NEVER_STARTED:
             return False
         part = kind if kind in ("web", "beat") else "workers"
-        return part == self._part
+        return part == self.part
 
     def _up(self, wanted: dict[str, int]) -> dict[str, int]:
         dynos = self._deps.platform.dynos(self._deps.app)
         return {kind: len([d for d in dynos if d.type == kind and d.state == "up"]) for kind in wanted}
 
+    @override
     def plan(self, seen: RefillSeen, view: View) -> Action:
-        """Nothing to do when it runs as recorded."""
         words = " ".join(f"{kind}={number}" for kind, number in sorted(seen.wanted.items()))
         manual = (f"heroku ps:scale {words} --app {self._deps.app}",) if words else ()
         if seen.scaled == seen.wanted and seen.up == seen.wanted:
             return Action(
-                "noop", f"{self._part}: {words + ' runs already' if words else 'nothing was recorded'}", (), manual
+                "noop", f"{self.part}: {words + ' runs already' if words else 'nothing was recorded'}", (), manual
             )
         calls = (writes("PATCH", f"/apps/{self._deps.app}/formation"), reads("GET", f"/apps/{self._deps.app}/dynos"))
         return Action("change", f"{words} starts again", calls, manual)
 
+    @override
     def apply(self, seen: RefillSeen, view: View, tell: Tell) -> Refilled:
-        """Scale, and watch until every dyno is up."""
         if seen.scaled != seen.wanted:
             self._deps.platform.scale(self._deps.app, seen.wanted)
-        patience = Patience(f"the start of {self._part}", START_LIMIT, f"heroku ps --app {self._deps.app}")
+        patience = Patience(f"the start of {self.part}", START_LIMIT, f"heroku ps --app {self._deps.app}")
 
         def look() -> dict[str, int]:
             self._refuse_crashed(seen.wanted)
             up = self._up(seen.wanted)
-            tell.progress(f"starting {self._part}", sum(up.values()), sum(seen.wanted.values()), "dynos")
+            tell.progress(f"starting {self.part}", sum(up.values()), sum(seen.wanted.values()), "dynos")
             return up
 
         return Refilled(running=until(look, lambda up: up == seen.wanted, patience, self._deps.stop))
@@ -109,15 +114,42 @@ class Refill(DepsStep[RefillSeen, Refilled]):
                 next_action=f"See: {logs}; then: uscdr runs resume",
             )
 
+    @override
     def unchanged(self, seen: RefillSeen, view: View) -> Refilled:
-        """It ran already."""
         return Refilled(running=seen.up)
 
+    @override
     def confirm_effect(self, result: Refilled, view: View, tell: Tell) -> str:
-        """Look once more."""
         up = self._up(result.running)
         if up != result.running:
             raise CheckFailed(
-                f"{self._part} ran and does not any more.", next_action=f"heroku ps --app {self._deps.app}"
+                f"{self.part} ran and does not any more.", next_action=f"heroku ps --app {self._deps.app}"
             )
         return ", ".join(f"{kind}={number} up" for kind, number in sorted(up.items())) or "nothing to start"
+
+
+class StartWeb(Refill):
+    """The application itself."""
+
+    title = "Start web"
+    default_id = "refill_web"
+    part = "web"
+    waits = "web: started again as recorded when the data checks have passed"
+
+
+class StartWorkers(Refill):
+    """All that is neither web nor beat."""
+
+    title = "Start workers"
+    default_id = "refill_workers"
+    part = "workers"
+    waits = "workers: started again as recorded when the data checks have passed"
+
+
+class StartBeat(Refill):
+    """Last: it hands out work to the others."""
+
+    title = "Start beat"
+    default_id = "refill_beat"
+    part = "beat"
+    waits = "beat: started again as recorded when the data checks have passed"

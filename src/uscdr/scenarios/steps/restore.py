@@ -5,14 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import SecretStr
+from typing_extensions import override
 
 from uscdr.engine.gate import UNKNOWN
-from uscdr.engine.step import Action, Blast, Finding, Intent, Tell, View
+from uscdr.engine.step import Action, Blast, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Transfer, TransferKind, TransferState
 from uscdr.scenarios.deps import now
-from uscdr.scenarios.results import ChosenBackup, DatabaseSeen, Ledger, Proof, Restored
+from uscdr.scenarios.results import (
+    ApplicationChecked,
+    ChosenBackup,
+    Compared,
+    DatabaseSeen,
+    Drained,
+    Ledger,
+    MaintenanceSet,
+    Proof,
+    Restored,
+    VerifiedData,
+)
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.choose import unfit
 from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number
@@ -37,14 +49,23 @@ class RestoreSeen(Fact):
 class Restore(DepsStep[RestoreSeen, Restored]):
     """Overwrites the database with the proven backup."""
 
-    result = Restored
+    name = "backup.restore"
+    title = "Restore"
+    default_id = "restore"
+    effect = Effect.FINDABLE
+    destructive = True
+    manual = (
+        "heroku pg:backups:restore $BACKUP DATABASE_URL --app {app} --confirm {app}",
+        "heroku pg:backups:info $RESTORE --app {app}",
+    )
+    gives = Restored
+    needs = (MaintenanceSet, Drained, ChosenBackup, Proof, Ledger)
+    plans_with = (ChosenBackup,)
+    waits = "known after the backup is chosen"
+    checked_by = (Compared, VerifiedData, ApplicationChecked)
 
-    def ready(self, view: View) -> str | None:
-        """After the choice."""
-        return None if view.get(ChosenBackup) else "known after the backup is chosen"
-
+    @override
     def probe(self, view: View, tell: Tell) -> RestoreSeen:
-        """Is the backup still there, and is nothing else under way?"""
         chosen = view.need(ChosenBackup)
         attachment = self._deps.attachment()
         transfers = self._deps.backups.transfers(attachment.owner_app_name)
@@ -60,8 +81,8 @@ class Restore(DepsStep[RestoreSeen, Restored]):
             running=next((t.name for t in transfers if not t.ended), ""),
         )
 
+    @override
     def plan(self, seen: RestoreSeen, view: View) -> Action:
-        """Blocked when the backup is not there any more or another transfer runs."""
         if seen.unfit:
             return Action("blocked", f"{seen.backup} cannot be restored any more: it is {seen.unfit}.")
         if seen.running:
@@ -75,12 +96,12 @@ class Restore(DepsStep[RestoreSeen, Restored]):
             {"database": seen.addon, "owner": seen.owner_app, "backup": seen.backup},
         )
 
+    @override
     def baseline(self, seen: RestoreSeen) -> dict[str, Any]:
-        """The number above which our restore will be."""
         return {"newest_transfer": seen.newest_transfer, "owner_app": seen.owner_app, "backup": seen.backup}
 
+    @override
     def blast(self, seen: RestoreSeen, view: View) -> Blast:
-        """Add-on, owner, rows now and in the backup, age, hours of writes lost; `…` where not known yet."""
         chosen, ledger = view.need(ChosenBackup), view.get(Ledger)
         old = (now() - chosen.created_at).total_seconds()
         hours = int(old // HOUR)
@@ -98,8 +119,8 @@ class Restore(DepsStep[RestoreSeen, Restored]):
         }
         return Blast(facts, phrases)
 
+    @override
     def apply(self, seen: RestoreSeen, view: View, tell: Tell) -> Restored:
-        """Send it once and wait for its end."""
         proof = view.need(Proof)
         if proof.transfer_id != seen.transfer_id:
             raise CheckFailed(
@@ -115,16 +136,16 @@ class Restore(DepsStep[RestoreSeen, Restored]):
             return backup.stored_at
         return self._deps.backups.public_url(seen.owner_app, backup.num).url
 
+    @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        """Look for it in the list of transfers."""
         return find(self._deps, self._deps.attachment().owner_app_name, KINDS, intent, tell)
 
+    @override
     def adopt(self, provider_id: str, seen: RestoreSeen, view: View, tell: Tell) -> Restored:
-        """Wait for the one that was found."""
         return _restored(adopt(self._deps, seen.owner_app, provider_id, tell), view.need(Proof))
 
+    @override
     def confirm_effect(self, result: Restored, view: View, tell: Tell) -> str:
-        """The transfer, read anew, must say that it succeeded."""
         again = self._deps.backups.transfer(self._deps.attachment().owner_app_name, result.id)
         if again.state is not TransferState.COMPLETED:
             raise CheckFailed(f"{result.name} is {again.state.value} now.", next_action="uscdr runs resume")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Action, Tell, View
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
-from uscdr.scenarios.results import SessionsEnded
+from uscdr.scenarios.results import Drained, SessionsEnded
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import plural, sql
 
@@ -20,17 +22,24 @@ class SessionsSeen(Fact):
 class EndSessions(DepsStep[SessionsSeen, SessionsEnded]):
     """Ends them through the database itself."""
 
-    result = SessionsEnded
+    name = "postgres.end_sessions"
+    title = "End other sessions"
+    default_id = "sessions"
+    effect = Effect.IDEMPOTENT
+    manual = ("heroku pg:killall --app {app}",)
+    gives = SessionsEnded
+    needs = (Drained,)
+    plans_with = ()
 
+    @override
     def probe(self, view: View, tell: Tell) -> SessionsSeen:
-        """Count them."""
         try:
             return SessionsSeen(reachable=True, others=len(self._deps.database().sessions()))
         except ProviderError:
             return SessionsSeen(reachable=False)
 
+    @override
     def plan(self, seen: SessionsSeen, view: View) -> Action:
-        """Skip when the database does not answer."""
         manual = (f"heroku pg:killall --app {self._deps.app}",)
         if not seen.reachable:
             return Action("skip", "the database does not answer, so nobody is connected through it", (), manual)
@@ -39,18 +48,18 @@ class EndSessions(DepsStep[SessionsSeen, SessionsEnded]):
         calls = (sql("SELECT pg_terminate_backend(…) for every other session", changes=True),)
         return Action("change", f"{plural(seen.others, 'other session')} will be ended", calls, manual)
 
+    @override
     def apply(self, seen: Fact, view: View, tell: Tell) -> SessionsEnded:
-        """End them; those of other roles cannot be ended and are counted."""
         database = self._deps.database()
         ended = database.end_sessions()
         return SessionsEnded(ended=ended, left=len(database.sessions()))
 
+    @override
     def unchanged(self, seen: Fact, view: View) -> SessionsEnded:
-        """Nobody was there."""
         return SessionsEnded(ended=0)
 
+    @override
     def confirm_effect(self, result: SessionsEnded, view: View, tell: Tell) -> str:
-        """Say how many remain."""
         if result.left:
             tell.warn(f"{plural(result.left, 'session')} of other roles cannot be ended by us.")
         return f"{plural(result.ended, 'session')} ended"
