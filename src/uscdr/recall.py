@@ -9,11 +9,14 @@ from typing import Any
 
 from uscdr.errors import Declined, JournalError
 from uscdr.journal import runs
+from uscdr.journal.names import name_of
 from uscdr.journal.reader import Journal, read
 from uscdr.models.dns import RecordSet
 from uscdr.scenarios.deps import Memory
 
-OWN_MEDIA = ("media_restore", "media_upload")
+OWN_MEDIA = ("media.restore_backups", "media.upload")
+STOPS = ("heroku.drain", "infra.stop_old")
+"""Steps whose results say what ran before it was stopped."""
 
 
 def remember(state: Path, key: str) -> Memory:
@@ -27,15 +30,20 @@ def remember(state: Path, key: str) -> Memory:
         if journal is None or next(journal.events(), {}).get("request", {}).get("key") != key:
             continue
         for event in journal.events():
+            name = _name(event)
             recorded = event.get("result") or event.get("baseline") or {}
-            if event.get("step") == "safety":
+            if name == "backup.capture_safety":
                 damaged |= {str(found) for found in (recorded.get("id"), event.get("provider_id")) if found}
-            if event.get("step") in ("drain", "stop_old") and any(recorded.get("formation", {}).values()):
+            if name in STOPS and any(recorded.get("formation", {}).values()):
                 formation = recorded["formation"]
-            if event.get("step") == "switch" and event["kind"] == "step.started":
+            if name == "dns.switch" and event["kind"] == "step.started":
                 switched = _records(event["baseline"])
         own_media += _own_media(journal)
     return Memory(formation, frozenset(damaged), switched, tuple(own_media))
+
+
+def _name(event: Mapping[str, Any]) -> str:
+    return name_of(str(event.get("name", "")), str(event.get("step", "")))
 
 
 def _own_media(journal: Journal) -> Iterator[tuple[float, float]]:
@@ -45,7 +53,7 @@ def _own_media(journal: Journal) -> Iterator[tuple[float, float]]:
     for record in journal.records:
         event, last = record["event"], datetime.fromisoformat(str(record["at"])).timestamp()
         step, kind = str(event.get("step", "")), event["kind"]
-        if step in OWN_MEDIA and kind == "step.started":
+        if _name(event) in OWN_MEDIA and kind == "step.started":
             begun.setdefault(step, last)
         elif step in begun and kind in ("step.succeeded", "step.failed"):
             yield begun.pop(step), last

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from uscdr import __version__
@@ -19,13 +18,14 @@ from uscdr.errors import BadInput, CredentialsRefused, Interrupted, NotFound, Pr
 from uscdr.events import Bus, Ledger, Redactor
 from uscdr.journal import lock, runs
 from uscdr.journal import writer as journals
-from uscdr.journal.reader import Journal, read
+from uscdr.journal.reader import NAME, Journal, read
 from uscdr.models.events import Note, Stamped
 from uscdr.recall import refuse_beside_unfinished
+from uscdr.report.build import fold_of
+from uscdr.report.objectives import missed
 from uscdr.scenarios.build import bind
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.model import Scenario
-from uscdr.scenarios.objectives import missed
 from uscdr.settings import operator, private_directory
 from uscdr.team.claim import Wish
 from uscdr.team.team import Team, takeover
@@ -197,8 +197,8 @@ def _conduct(
         steps = bind(scenario_of(job), deps)
         if job.dry_run:
             return conductor.rehearse(steps)
-        started = datetime.fromisoformat(records[0]["at"]) if records else datetime.now(UTC)
-        return conductor.run(steps, history, objectives=lambda view: missed(view, job.place.config.objectives, started))
+        own = around.state / "runs" / job.run / NAME
+        return conductor.run(steps, history, objectives=lambda: missed(fold_of(read(own).records)))
 
 
 def left_behind(deps: Deps) -> dict[str, str]:

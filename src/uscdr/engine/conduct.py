@@ -93,7 +93,7 @@ class Conductor:
 
         return self._end(work)
 
-    def run(self, steps: Sequence[BoundStep], history: History, *, objectives: Callable[[View], str | None]) -> Ending:
+    def run(self, steps: Sequence[BoundStep], history: History, *, objectives: Callable[[], str | None]) -> Ending:
         """Plan, confirm, run. `objectives` says after the end which objective was missed, if any."""
         self._wrote = history.wrote
 
@@ -108,7 +108,7 @@ class Conductor:
                 runner.run(plan, fresh)
             finally:
                 self._wrote = self._wrote or runner.began
-            missed = objectives(fresh)
+            missed = objectives()
             if missed:
                 raise CheckFailed(f"Recovered and verified, but an objective was missed: {missed}")
             return f"{self._charter.title}: done and verified."

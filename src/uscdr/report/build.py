@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
-from uscdr.models.checklists import only_looks
 from uscdr.models.events import Stamped
 from uscdr.report.fold import Fold
-from uscdr.report.model import Integrity, Objective, PhaseReport, RunReport, StepReport
+from uscdr.report.model import Integrity, PhaseReport, RunReport, StepReport
 from uscdr.report.objectives import data_facts, recovery_point, recovery_time
 
 
@@ -19,10 +18,15 @@ def build(events: Iterable[Stamped | Mapping[str, Any]], *, last_hash: str = "")
     `last_hash` is the SHA-256 of the journal's last line, when the reader knows it. A run without a
     `run.finished` is reported as unfinished. Raises pydantic.ValidationError for a line that is no event.
     """
+    return _report(fold_of(events), last_hash)
+
+
+def fold_of(events: Iterable[Stamped | Mapping[str, Any]]) -> Fold:
+    """What the events tell, in journal order."""
     fold = Fold()
     for item in events:
         fold.take(item if isinstance(item, Stamped) else Stamped.model_validate(item))
-    return _report(fold, last_hash)
+    return fold
 
 
 def _report(fold: Fold, last_hash: str) -> RunReport:
@@ -42,7 +46,7 @@ def _report(fold: Fold, last_hash: str) -> RunReport:
         summary=end.summary if end else "The journal ends without an outcome.",
         dry_run=plan.dry_run if plan else False,
         plan_digest=plan.digest if plan else "",
-        rto=_recovery_time(fold),
+        rto=recovery_time(fold),
         rpo=recovery_point(fold),
         data=data_facts(fold),
         phases=_phases(fold),
@@ -56,14 +60,6 @@ def _report(fold: Fold, last_hash: str) -> RunReport:
         follow_up=end.follow_up if end else (),
         integrity=_integrity(fold.numbers, last_hash),
     )
-
-
-def _recovery_time(fold: Fold) -> Objective:
-    begun = fold.begun
-    if begun is None or not only_looks(begun.scenario):
-        return recovery_time(fold)
-    basis = "the run only looks"
-    return Objective(target_seconds=begun.rto_seconds, achieved_seconds=None, verdict="does not apply", basis=basis)
 
 
 def _phases(fold: Fold) -> tuple[PhaseReport, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from uscdr.journal.names import name_of
 from uscdr.models import events as ev
 from uscdr.report.model import Attempt, CheckReport, GateReport, ItemReport, NoteReport, RoundReport, StepReport
 
@@ -46,10 +47,13 @@ class Fold:
             case event:
                 self._step(event, stamped.at)
 
-    def result(self, step_id: str) -> dict[str, Any]:
-        """The result of a step that ended, empty when there is none."""
-        step = self.steps.get(step_id)
-        return step.result if step else {}
+    def named(self, *names: str) -> list[StepReport]:
+        """The steps of these kinds, in the plan's order."""
+        return [step for step in self.steps.values() if step.name in names]
+
+    def result(self, *names: str) -> dict[str, Any]:
+        """The newest result of a step of these kinds, empty when there is none."""
+        return next((step.result for step in reversed(self.named(*names)) if step.result), {})
 
     def _run(self, event: ev.Event, at: datetime) -> None:
         match event:
@@ -71,7 +75,7 @@ class Fold:
         self.plan = plan
         known, self.steps = self.steps, {}
         for number, step in enumerate(plan.steps, start=1):
-            facts = {"number": number, "destructive": step.destroys}
+            facts = {"number": number, "destructive": step.destroys, "name": name_of(step.name, step.id)}
             fresh = StepReport(id=step.id, title=step.title, phase=step.phase, effect=step.effect, number=number)
             self.steps[step.id] = known.pop(step.id, fresh).model_copy(update=facts)
         self.steps.update(known)
@@ -139,6 +143,7 @@ class Fold:
         step = self._get(event.step)
         self._change(
             event.step,
+            name=name_of(event.name, event.step),
             title=event.title,
             phase=event.phase,
             effect=event.effect,
@@ -149,6 +154,7 @@ class Fold:
         )
 
     def _end(self, event: ev.StepSucceeded | ev.StepSkipped | ev.StepFailed, at: datetime) -> None:
+        self._change(event.step, name=name_of(event.name, event.step))
         match event:
             case ev.StepSucceeded():
                 facts = event.model_dump(include={"seconds", "summary", "result", "adopted"})

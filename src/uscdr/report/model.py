@@ -47,6 +47,8 @@ class StepReport(Record):
     """A step: how it ended and what the provider called its work. `number` is None when unplanned."""
 
     id: str
+    name: str = ""
+    """What kind of step it is, e.g. `backup.restore`."""
     title: str
     phase: str
     effect: str

@@ -7,54 +7,74 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from uscdr.models.checklists import only_looks
 from uscdr.report.fold import Fold
 from uscdr.report.model import DataReport, Objective, StepReport, TableLoss, Verdict
+from uscdr.report.words import span
 
-DOORS, CHECKED = "maintenance_off", "check_app"
-SERVICE_BACK = (DOORS, CHECKED)
+DOORS, CHECKED = "heroku.maintenance", "app.check"
 """The steps after whose success people can work again: the doors open, the application checked."""
+CHOSEN, LEDGER = ("backup.choose", "infra.choose"), "data.ledger"
+PROVEN, VERIFIED = ("backup.prove", "infra.prove"), "data.verify"
+
+
+def missed(fold: Fold) -> str | None:
+    """Which objectives a run missed whose steps are all done, in words; None when none."""
+    achieved = {"RTO": recovery_time(fold), "RPO": recovery_point(fold)}
+    words = [
+        f"{name} {span(one.target_seconds)}, achieved {span(one.achieved_seconds)}"
+        for name, one in achieved.items()
+        if one.verdict == "missed"
+    ]
+    return "; ".join(words) or None
 
 
 def recovery_time(fold: Fold) -> Objective:
     """Seconds from the start of the run to service restored, against the RTO.
 
-    Service is restored when every planned step of `SERVICE_BACK` has succeeded; in a scenario that
-    has none, when the run finished as done. Otherwise the time is not known, and the RTO is missed
-    once the last event lies beyond it.
+    Service is restored when the doors were opened and every check of the application has succeeded; in a scenario
+    that has neither, when its last step has. Otherwise the time is not known, and the RTO is missed once the last
+    event lies beyond it.
     """
     target = fold.begun.rto_seconds if fold.begun else 0.0
     if fold.begun is None or fold.started_at is None:
-        return Objective(
-            target_seconds=target, achieved_seconds=None, verdict="not known", basis="no start was recorded"
-        )
+        return _not_achieved(target, "not known", "no start was recorded")
+    if only_looks(fold.begun.scenario):
+        return _not_achieved(target, "does not apply", "the run only looks")
     if fold.plan and fold.plan.dry_run:
-        return Objective(target_seconds=target, achieved_seconds=None, verdict="does not apply", basis="dry run")
+        return _not_achieved(target, "does not apply", "dry run")
     back, basis = _service_back(fold)
     if back is None:
         late = fold.last_at is not None and (fold.last_at - fold.started_at).total_seconds() > target
-        verdict: Verdict = "missed" if late else "not known"
-        return Objective(target_seconds=target, achieved_seconds=None, verdict=verdict, basis=basis)
-    spent = (back - fold.started_at).total_seconds()
-    met: Verdict = "met" if spent <= target else "missed"
-    return Objective(target_seconds=target, achieved_seconds=spent, verdict=met, basis=basis)
+        return _not_achieved(target, "missed" if late else "not known", basis)
+    return _achieved(target, (back - fold.started_at).total_seconds(), basis)
+
+
+def _not_achieved(target: float, verdict: Verdict, basis: str) -> Objective:
+    return Objective(target_seconds=target, achieved_seconds=None, verdict=verdict, basis=basis)
+
+
+def _achieved(target: float, seconds: float, basis: str) -> Objective:
+    verdict: Verdict = "met" if seconds <= target else "missed"
+    return Objective(target_seconds=target, achieved_seconds=seconds, verdict=verdict, basis=basis)
 
 
 def _service_back(fold: Fold) -> tuple[datetime | None, str]:
-    marks = [fold.steps[name] for name in SERVICE_BACK if name in fold.steps]
-    if not marks:
-        done = fold.finished is not None and fold.finished.outcome == "done"
-        return (fold.finished_at, "the run finished as done") if done else (None, "the run has not finished as done")
-    missing = [step.title for step in marks if not _reached(step)]
-    if missing:
-        return None, f"not done: {', '.join(missing)}"
+    planned = fold.plan.steps if fold.plan else ()
+    opening = {step.id for step in planned if step.params.get("enabled") is False}
+    doors = [step for step in fold.named(DOORS) if step.id in opening]
+    marks = [*doors, *fold.named(CHECKED)] or [fold.steps[step.id] for step in planned]
+    missing = [step.title for step in marks if not _reached(step, doors)]
+    if missing or not marks:
+        return None, f"not done: {', '.join(missing) or 'nothing was planned'}"
     ended_at, title = max((step.ended_at, step.title) for step in marks if step.ended_at)
     return ended_at, f"until: {title}"
 
 
-def _reached(step: StepReport) -> bool:
+def _reached(step: StepReport, doors: list[StepReport]) -> bool:
     # Doors that were never shut may be skipped; a check that was not made proves nothing.
-    skipped = step.status == "skipped" and step.id == DOORS
-    return step.ended_at is not None and (skipped or step.status == "done")
+    may_be_skipped = step in doors or step.name != CHECKED
+    return step.ended_at is not None and (step.status == "done" or (may_be_skipped and step.status == "skipped"))
 
 
 def recovery_point(fold: Fold) -> Objective:
@@ -64,11 +84,8 @@ def recovery_point(fold: Fold) -> Objective:
     lost: its age when it was chosen.
     """
     target = fold.begun.rpo_seconds if fold.begun else 0.0
-    lost, basis = _lost_seconds(fold.result("choose"), fold.result("ledger"))
-    if lost is None:
-        return Objective(target_seconds=target, achieved_seconds=None, verdict="does not apply", basis=basis)
-    met: Verdict = "met" if lost <= target else "missed"
-    return Objective(target_seconds=target, achieved_seconds=lost, verdict=met, basis=basis)
+    lost, basis = _lost_seconds(fold.result(*CHOSEN), fold.result(LEDGER))
+    return _not_achieved(target, "does not apply", basis) if lost is None else _achieved(target, lost, basis)
 
 
 def _lost_seconds(chosen: dict[str, Any], ledger: dict[str, Any]) -> tuple[float | None, str]:
@@ -85,8 +102,8 @@ def _lost_seconds(chosen: dict[str, Any], ledger: dict[str, Any]) -> tuple[float
 
 def data_facts(fold: Fold) -> DataReport:
     """Rows before, in the backup, after and lost, from the results of the steps that counted them."""
-    ledger, after, chosen = fold.result("ledger"), fold.result("verify_data"), fold.result("choose")
-    proof = fold.result("prove")
+    ledger, after, chosen = fold.result(LEDGER), fold.result(VERIFIED), fold.result(*CHOSEN)
+    proof = fold.result(*PROVEN)
     readable = ledger.get("readable")
     return DataReport(
         readable_before=readable if isinstance(readable, bool) else None,

@@ -93,8 +93,3 @@ STEPS: Mapping[str, AnyStep] = {
     **{step.name: step for pipeline in PIPELINES.values() for step in pipeline},
     **{step.name: step for step in FAMILIES},
 }
-
-
-def name_of(scenario: str, step_id: str) -> str:
-    """The name of the step that an event tells of by its id only, as journals of earlier versions do; else empty."""
-    return next((step.name for step in PIPELINES.get(scenario, ()) if step.default_id == step_id), "")

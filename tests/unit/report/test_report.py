@@ -49,8 +49,12 @@ def run(*timed: Timed, rto: float = 7200, rpo: float = 14400) -> RunReport:
 
 def planned(*ids: str, dry_run: bool = False) -> ev.PlanReady:
     steps = tuple(
-        ev.PlannedStep(id=step, title=step, phase="p", effect="read", action="read", summary="") for step in ids
-    )
+        ev.PlannedStep(
+            id=step, title=step, phase="p", effect="read", action="read", summary="",
+            params={"enabled": False} if step == "maintenance_off" else {},
+        )
+        for step in ids
+    )  # fmt: skip
     return ev.PlanReady(digest="d", dry_run=dry_run, steps=steps, budgets={"p": 60.0})
 
 
@@ -131,8 +135,9 @@ BACK = planned("maintenance_off", "check_app")
         (((1, BACK), (50, done("maintenance_off")), (90, skipped("check_app")), (99, finished())), None, "not known"),
         (((1, BACK), (50, done("maintenance_off"))), None, "not known"),
         (((1, BACK), (101, started("maintenance_off"))), None, "missed"),
-        (((1, planned("a")), (60, done("a")), (70, finished())), 70, "met"),
-        (((1, planned("a")), (60, done("a")), (70, finished("failed"))), None, "not known"),
+        (((1, planned("a")), (60, done("a")), (70, finished())), 60, "met"),
+        (((1, planned("a")), (60, done("a")), (70, finished("failed"))), 60, "met"),
+        (((1, planned("a", "b")), (60, done("a")), (70, finished("failed"))), None, "not known"),
         (((1, planned("a", dry_run=True)), (2, finished())), None, "does not apply"),
     ],
 )
