@@ -1,0 +1,130 @@
+"""A scenario that leaves a step out, or has it in another place, is refused before anything is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import yaml_lines
+from rehearsal import Rehearsal
+from uscdr.errors import ConfigError, ExitCode
+from uscdr.scenarios.build import chosen
+from uscdr.scenarios.loader import load
+from uscdr.scenarios.model import StepEntry
+from uscdr.scenarios.order import faults
+from uscdr.scenarios.registry import PIPELINES
+from uscdr.scenarios.steps.base import AnyStep
+from uscdr.targets import packaged
+
+PACKAGED = load(packaged()).config
+PLACES = [(name, index) for name in ("db", "dns") for index in range(len(PIPELINES[name]))]
+"""The file is read anew for each; the other scenarios go through the same rule below."""
+
+
+def steps_of(name: str) -> list[AnyStep]:
+    return [chosen(entry) for entry in PACKAGED.scenarios[name].steps]
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_the_packaged_scenario_has_every_step_in_its_place(name: str) -> None:
+    assert tuple(steps_of(name)) == PIPELINES[name]
+    assert list(faults(name, steps_of(name))) == []
+
+
+@pytest.mark.parametrize(("name", "index"), PLACES)
+def test_without_any_one_step_it_is_refused_with_line_and_column(tmp_path: Path, name: str, index: int) -> None:
+    lines = yaml_lines.of_steps(packaged().read_text(), name)
+    text = yaml_lines.without(packaged().read_text(), lines[index])
+    (tmp_path / "scenarios.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"scenarios\.yaml:\d+:\d+: ") as refused:
+        load(tmp_path / "scenarios.yaml")
+    assert refused.value.exit_code is ExitCode.BAD_INPUT
+
+
+def moves(name: str) -> Iterator[tuple[str, list[AnyStep]]]:
+    steps = steps_of(name)
+    for source in range(len(steps)):
+        rest = steps[:source] + steps[source + 1 :]
+        yield f"{source} left out", rest
+        for target in range(len(steps)):
+            yield f"{source} moved to {target}", [*rest[:target], steps[source], *rest[target:]]
+
+
+def swaps(name: str) -> Iterator[tuple[str, list[AnyStep]]]:
+    for first in range(len(steps_of(name))):
+        for second in range(first):
+            steps = steps_of(name)
+            steps[first], steps[second] = steps[second], steps[first]
+            yield f"{first} and {second} swapped", steps
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_any_step_moved_or_swapped_is_refused(name: str) -> None:
+    changed = [(what, steps) for what, steps in (*moves(name), *swaps(name)) if steps != steps_of(name)]
+    assert len(changed) >= len(steps_of(name)) - 1
+    assert [what for what, steps in changed if not list(faults(name, steps))] == []
+
+
+@pytest.mark.parametrize("use", ["status.look", "manual", "infra.addon"])
+def test_what_reads_a_question_and_a_further_add_on_may_be_added(use: str) -> None:
+    given: dict[str, dict[str, object]] = {"manual": {"instruction": "Ask."}, "infra.addon": {"service": "papertrail"}}
+    more = chosen(StepEntry.model_validate({"use": use, "with": given.get(use, {})}))
+    steps = steps_of("infra")
+    after = steps.index(next(step for step in steps if step.default_id == "queue")) + 1
+    assert list(faults("infra", [*steps[:after], more, *steps[after:]])) == []
+
+
+def test_a_second_restore_may_not(tmp_path: Path) -> None:
+    text = packaged().read_text().replace(
+        "      - {use: data.ledger}\n", "      - {use: data.ledger}\n      - {use: backup.restore, id: once_more}\n"
+    )  # fmt: skip
+    (tmp_path / "scenarios.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"`backup\.restore` \(Restore\) has no place here"):
+        load(tmp_path / "scenarios.yaml")
+
+
+@pytest.mark.parametrize(
+    ("left_out", "step", "words"),
+    [
+        ("backup.prove", "data.ledger", "`data.ledger` needs what no earlier step gives; put `backup.prove`"),
+        ("data.compare", "django.migrate", "`django.migrate` needs what no earlier step gives; put `data.compare`"),
+        ("data.verify", "heroku.refill", "`heroku.refill` needs what no earlier step gives; put `data.verify`"),
+        ("app.check", "backup.restore", "nothing checks what `backup.restore` does; put `app.check` after it"),
+        ("status.look", "heroku.maintenance", "comes `status.look` (Provider status), which is missing"),
+        ("backup.capture", "app.check", "`backup.capture` (New backup) is missing"),
+    ],
+)
+def test_the_refusal_names_the_step_the_place_and_what_is_missing(
+    tmp_path: Path, left_out: str, step: str, words: str
+) -> None:
+    text = packaged().read_text()
+    wanted = next(line for line in yaml_lines.of_steps(text, "db") if f"use: {left_out}}}" in text.splitlines()[line])
+    text = yaml_lines.without(text, wanted)
+    place = next(line for line in yaml_lines.of_steps(text, "db") if f"use: {step}" in text.splitlines()[line])
+    (tmp_path / "scenarios.yaml").write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path / "scenarios.yaml")
+    assert f"scenarios.yaml:{place + 1}:9: " in refused.value.message
+    assert words in refused.value.message
+
+
+NEEDED = ("backup.choose", "backup.prove", "data.ledger", "data.compare", "django.migrate", "data.verify")
+
+
+@pytest.mark.parametrize("left_out", NEEDED)
+def test_the_runner_asks_again_and_calls_nothing_verified_that_was_not(quick: Path, left_out: str) -> None:
+    run = Rehearsal(quick)
+    scenario = run.config.scenarios["db"]
+    steps = tuple(entry for entry in scenario.steps if entry.use != left_out)
+    scenarios = {**run.config.scenarios, "db": scenario.model_copy(update={"steps": steps})}
+    run.config = run.config.model_copy(update={"scenarios": scenarios})
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is ExitCode.CHECK_FAILED
+    assert ending.error is not None
+    assert "cannot take its turn" in ending.error.message
+    assert not [event for event in run.events("step.succeeded") if event["name"] == "app.check"]
+    if left_out in NEEDED[:3]:
+        assert not [write for write in run.world.writes if write.startswith("restore")]
