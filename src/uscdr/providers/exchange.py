@@ -58,7 +58,8 @@ class Reply:
     @property
     def request_id(self) -> str:
         """The provider's id of this request, for a support ticket."""
-        return str(self.headers.get("Request-Id", "")).rpartition(",")[2].strip()[:64]
+        told = self.headers.get("Request-Id") or self.headers.get("X-Request-Id", "")
+        return str(told).rpartition(",")[2].strip()[:64]
 
     def json(self) -> object:
         """The decoded body; ValueError when it is not JSON."""
@@ -79,7 +80,9 @@ def exchange(client: httpx.Client, call: Call, *, provider: str) -> Reply:
             return Reply(response.status_code, response.headers, b"".join(_bounded(response)))
     except httpx.HTTPError as error:
         # `from None`: the cause can hold what the peer sent.
-        raise _lost(error, call, provider) from None
+        why = f"{call.method} {call.path}: {describe(error)}."
+        never = never_arrived(error)
+        raise unanswered(call, provider=provider, why=why, never_arrived=never, untrusted=is_untrusted(error)) from None
 
 
 def _content(call: Call) -> bytes | None:
@@ -95,10 +98,14 @@ def _bounded(response: httpx.Response) -> Iterator[bytes]:
         yield chunk
 
 
-def _lost(error: httpx.HTTPError, call: Call, provider: str) -> ProviderError:
-    why = f"{call.method} {call.path}: {describe(error)}."
-    if isinstance(error, _NEVER_ARRIVED):
-        untrusted = is_untrusted(error)
+def never_arrived(error: httpx.HTTPError) -> bool:
+    """Whether the request surely was not sent."""
+    return isinstance(error, _NEVER_ARRIVED)
+
+
+def unanswered(call: Call, *, provider: str, why: str, never_arrived: bool, untrusted: bool) -> ProviderError:
+    """The error for a request that got no answer; `untrusted` is a peer whose certificate was refused."""
+    if never_arrived:
         return ProviderError(
             f"{provider} could not be reached to {call.what}.",
             provider=provider,
@@ -130,7 +137,7 @@ def answer_lost(call: Call, *, provider: str, why: str, status: int | None = Non
 
 
 def is_untrusted(error: BaseException) -> bool:
-    """Whether the peer's certificate was refused: waiting does not mend that."""
+    """Whether the peer's certificate was refused: waiting does not help."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))
 
 

@@ -7,7 +7,7 @@ import httpx
 from uscdr.errors import ProviderError
 from uscdr.models.heroku import ServiceColor, StatusReport
 from uscdr.providers.exchange import Call, Reply, exchange
-from uscdr.providers.heroku.fields import ShapeError, items, nested, optional_text, record, text
+from uscdr.providers.json_fields import ShapeError, items, nested, optional_text, record, text
 from uscdr.providers.retry import Patience, RetryPolicy
 
 QUICK = RetryPolicy(attempts=2, seconds=5.0)

@@ -5,8 +5,6 @@ Source: Admin API and Upload API references (v1_1). Nothing is read from the SDK
 
 from __future__ import annotations
 
-import email.utils
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +12,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from uscdr.errors import CredentialsRefused
+import httpx
+
 from uscdr.models.media import MediaAccount, Quota
-from uscdr.providers.cloudinary.errors import CREDENTIALS, PROVIDER, refusal, unreadable
+from uscdr.providers.bearer import require_credentials
+from uscdr.providers.cloudinary.errors import CLOUDINARY, CREDENTIALS, PROVIDER, refusal
 from uscdr.providers.exchange import Call
-from uscdr.providers.heroku.fields import ShapeError
+from uscdr.providers.headers import http_date, whole_number
 from uscdr.providers.http import require_private, segment
+from uscdr.providers.json_fields import ShapeError
+from uscdr.providers.refusal import unreadable
 from uscdr.providers.retry import Patience
 
 if TYPE_CHECKING:
@@ -61,7 +63,13 @@ class CloudinaryClient:
     """
 
     def __init__(self, account: MediaAccount, api_url: str, connection: Connection, patience: Patience) -> None:
-        self.account = _usable(account)
+        secret = account.api_secret.get_secret_value()
+        require_credentials(
+            "Cloudinary cloud name, key or secret", account.cloud, account.api_key, secret,
+            provider=PROVIDER, next_action=CREDENTIALS,
+        )  # fmt: skip
+        segment(account.cloud)
+        self.account = account
         self._base = require_private(api_url, "The Cloudinary API").rstrip("/")
         self._connection = connection
         self.patience = patience
@@ -124,7 +132,7 @@ class CloudinaryClient:
         judge = _Judge(self)
         answer = self._connection.send(call, self._url(part.segments), fields=fields, headers=headers)
         judge(answer, call)
-        return judge.decoded(json.loads(answer.data), call, decode)
+        return judge.decoded(answer.json(), call, decode)
 
     def _signed(self, params: Mapping[str, object]) -> dict[str, str]:
         from cloudinary.utils import SIGNATURE_SHA1, sign_request
@@ -166,14 +174,14 @@ class _Judge:
     def __call__(self, answer: Answer, call: Call) -> None:
         self._client.note(answer)
         self._answer = answer
-        if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own numbers
+        if not httpx.codes.is_success(answer.status):
             raise refusal(answer, call, wait=self._client.wait_seconds())
         try:
-            body = json.loads(answer.data)
-        except (ValueError, RecursionError):
-            raise unreadable(answer, call, "the body is not JSON") from None
+            body = answer.json()
+        except ValueError:
+            raise unreadable(CLOUDINARY, answer, call, "the body is not JSON") from None
         if not isinstance(body, dict) or "error" in body:
-            raise unreadable(answer, call, "the body is no answer")
+            raise unreadable(CLOUDINARY, answer, call, "the body is no answer")
 
     def decoded(self, body: object, call: Call, decode: Callable[[object], T]) -> T:
         """The body as our model."""
@@ -182,28 +190,14 @@ class _Judge:
         except ShapeError as problem:
             if self._answer is None:
                 raise
-            raise unreadable(self._answer, call, str(problem)) from None
+            raise unreadable(CLOUDINARY, self._answer, call, str(problem)) from None
 
 
 def _quota(answer: Answer) -> Quota | None:
     headers = answer.headers
-    limit, remaining = headers.get("X-FeatureRateLimit-Limit", ""), headers.get("X-FeatureRateLimit-Remaining", "")
-    try:
-        resets = email.utils.parsedate_to_datetime(headers.get("X-FeatureRateLimit-Reset", ""))
-        # The date says GMT; without a zone it still is.
-        return Quota(limit=int(limit), remaining=int(remaining), resets_at=resets.replace(tzinfo=resets.tzinfo or UTC))
-    except ValueError:
+    limit = whole_number(headers.get("X-FeatureRateLimit-Limit"))
+    remaining = whole_number(headers.get("X-FeatureRateLimit-Remaining"))
+    resets = http_date(headers.get("X-FeatureRateLimit-Reset", ""))
+    if limit is None or remaining is None or resets is None:
         return None
-
-
-def _usable(account: MediaAccount) -> MediaAccount:
-    values = (account.cloud, account.api_key, account.api_secret.get_secret_value())
-    if all(value and value.isascii() and value.isprintable() and " " not in value for value in values):
-        segment(account.cloud)
-        return account
-    raise CredentialsRefused(
-        "The Cloudinary cloud name, key or secret is empty or holds characters that none has.",
-        provider=PROVIDER,
-        next_action=CREDENTIALS,
-        sent=False,
-    )
+    return Quota(limit=limit, remaining=remaining, resets_at=resets)

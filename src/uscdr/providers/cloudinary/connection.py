@@ -9,14 +9,14 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+import httpx
 import urllib3
 
 from uscdr.errors import ProviderError, WriteRefused
 from uscdr.providers.cloudinary.errors import PROVIDER
-from uscdr.providers.exchange import ANSWER_BYTES, ANSWER_SECONDS, Call, answer_lost
+from uscdr.providers.exchange import ANSWER_BYTES, ANSWER_SECONDS, Call, Reply, unanswered
 from uscdr.providers.http import Record, proxy_for
 
 CONNECT_SECONDS, READ_SECONDS, WRITE_SECONDS = 10.0, 30.0, 60.0
@@ -27,25 +27,18 @@ _NEVER_ARRIVED = (
     urllib3.exceptions.ProxyError,
     urllib3.exceptions.LocationParseError,
 )
-_REACH = "Check the network and status.cloudinary.com, then run the command again."
-_TRUST = "Check the clock and the certificate authority; set `ca_file` if the network inspects TLS."
 
 Fields = Sequence[tuple[str, str | tuple[str, bytes]]]
 """Form fields; a file is its name and content."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Reply):
     """A whole answer, in the shape the SDK reads: `data` is the body."""
 
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    data: bytes = field(repr=False)
-
     @property
-    def request_id(self) -> str:
-        """The provider's id of this request, for a support ticket."""
-        return self.headers.get("X-Request-Id", "")[:64]
+    def data(self) -> bytes:
+        """The body."""
+        return self.content
 
 
 class Connection:
@@ -94,7 +87,8 @@ class Connection:
                 preload_content=False,
             )
             try:
-                return Answer(response.status, response.headers, _whole(response))
+                headers = httpx.Headers(list(response.headers.items()), encoding="latin-1")
+                return Answer(response.status, headers, _whole(response))
             finally:
                 response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -150,19 +144,8 @@ def _whole(response: urllib3.BaseHTTPResponse) -> bytes:
 def _lost(error: Exception, call: Call) -> ProviderError:
     untrusted = isinstance(error, urllib3.exceptions.SSLError) and "CERTIFICATE" in str(error).upper()
     why = f"{call.method} {call.path}: {_describe(error, untrusted=untrusted)}."
-    if isinstance(error, _NEVER_ARRIVED) or untrusted:
-        return ProviderError(
-            f"{PROVIDER} could not be reached to {call.what}.",
-            provider=PROVIDER,
-            why=why,
-            next_action=_TRUST if untrusted else _REACH,
-            retryable=not untrusted,
-            sent=False,
-        )
-    if call.writes:
-        return answer_lost(call, provider=PROVIDER, why=why)
-    message = f"{PROVIDER} did not answer when asked to {call.what}."
-    return ProviderError(message, provider=PROVIDER, why=why, next_action=_REACH, retryable=True)
+    never = isinstance(error, _NEVER_ARRIVED) or untrusted
+    return unanswered(call, provider=PROVIDER, why=why, never_arrived=never, untrusted=untrusted)
 
 
 def _describe(error: Exception, *, untrusted: bool) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from uscdr.models.media import Asset, AssetDetails, AssetKey, AssetVersion, MediaUsage, ResourceType, Restored
-from uscdr.providers.heroku.fields import (
+from uscdr.providers.json_fields import (
     ShapeError,
     items,
     nested,

@@ -13,7 +13,7 @@ from uscdr.errors import Interrupted, MachineError
 from uscdr.models.media import Asset, AssetKey
 from uscdr.providers.cloudinary.client import CloudinaryClient, Part
 from uscdr.providers.cloudinary.decode import asset
-from uscdr.providers.heroku.fields import ShapeError
+from uscdr.providers.json_fields import ShapeError
 
 CHUNK = 6_000_000
 """Bytes; the service wants at least 5 MB in every chunk but the last."""

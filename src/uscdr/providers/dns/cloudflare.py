@@ -18,8 +18,8 @@ from uscdr.providers.dns.instructions import by_hand
 from uscdr.providers.dns.names import normal
 from uscdr.providers.dns.records import HOSTS
 from uscdr.providers.dns.swapping import Swap, checked, conflict, ignored, same
-from uscdr.providers.heroku.fields import flag, number, record, text
 from uscdr.providers.http import segment
+from uscdr.providers.json_fields import flag, number, record, text
 
 AUTOMATIC = 1
 """The TTL by which the API says that it chooses one itself."""

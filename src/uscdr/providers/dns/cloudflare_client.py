@@ -5,22 +5,21 @@ Source: Cloudflare API v4, "List Zones", "DNS Records" (list, create, edit, dele
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Self, TypeVar
+from typing import TypeVar, Unpack
 from urllib.parse import urlencode, urlsplit
 
 import httpx
 from pydantic import SecretStr
 
-from uscdr.errors import CredentialsRefused, ProviderError
-from uscdr.providers.dns.cloudflare_errors import HOW_TO_GET_ACCESS, PROVIDER, refusal, unreadable
-from uscdr.providers.exchange import Call, Reply, exchange
-from uscdr.providers.heroku.fields import ShapeError, items, nested, optional_number, record
-from uscdr.providers.http import Record, open_client, require_private, trust
-from uscdr.providers.retry import OnWait, Patience, RetryPolicy
+from uscdr.errors import ProviderError
+from uscdr.providers.bearer import BearerClient, Wiring
+from uscdr.providers.dns.cloudflare_errors import CLOUDFLARE, HOW_TO_GET_ACCESS, PROVIDER, refusal
+from uscdr.providers.exchange import Call, Reply
+from uscdr.providers.http import require_private
+from uscdr.providers.json_fields import ShapeError, items, nested, optional_number, record
+from uscdr.providers.refusal import unreadable
 
 T = TypeVar("T")
 
@@ -45,56 +44,20 @@ class Ask:
         return self.method != "GET"
 
 
-class CloudflareClient:
-    """Sends requests. Thread-safe; `close()` it, or use it as a context.
+class CloudflareClient(BearerClient):
+    """Sends requests.
 
-    Raises `ConfigError` for an address that would carry the token in clear text.
+    Raises `ConfigError` for an address that would carry the token in clear text, and `CredentialsRefused`
+    for a token that cannot be one.
     """
 
-    def __init__(
-        self,
-        token: SecretStr,
-        *,
-        base_url: str = BASE_URL,
-        ca_file: Path | None = None,
-        read_only: bool,
-        stop: threading.Event | None = None,
-        on_wait: OnWait | None = None,
-        record: Record | None = None,
-        policy: RetryPolicy | None = None,
-        sleep: Callable[[float], None] | None = None,
-    ) -> None:
-        self._token = _usable(token)
-        url = require_private(base_url, "The DNS provider's API")
-        self._patience = Patience(policy=policy, stop=stop, on_wait=on_wait, sleep=sleep)
-        verify = trust(ca_file)
-        self._clients = {
-            for_writes: open_client(
-                _with_version(url),
-                provider=PROVIDER,
-                verify=verify,
-                read_only=read_only,
-                record=record,
-                headers={"Authorization": f"Bearer {self._token.get_secret_value()}"},
-                for_writes=for_writes,
-            )
-            for for_writes in (False, True)
-        }
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close every connection."""
-        for client in self._clients.values():
-            client.close()
+    def __init__(self, token: SecretStr, *, base_url: str = BASE_URL, **wiring: Unpack[Wiring]) -> None:
+        self._url = _with_version(require_private(base_url, "The DNS provider's API"))
+        super().__init__(PROVIDER, token, HOW_TO_GET_ACCESS, **wiring)
 
     def send(self, ask: Ask) -> None:
         """A write; what it answers besides success does not count, for the zone is read afterwards."""
-        self._patience.call(lambda: self._once(ask), writes=ask.writes)
+        self.patience.call(lambda: self._once(ask), writes=ask.writes)
 
     def pages(self, what: str, path: str, query: Mapping[str, str], decode: Callable[[object], T]) -> tuple[T, ...]:
         """Every item of a list, page after page."""
@@ -106,7 +69,7 @@ class CloudflareClient:
         for page in range(1, MAX_PAGES + 1):
             counted = urlencode({**query, "page": page, "per_page": PAGE})
             ask = Ask(what, "GET", f"{path}?{counted}")
-            found, last = self._patience.call(lambda ask=ask: self._page(ask, decode), writes=False)  # type: ignore[misc] # a default binds the loop's value
+            found, last = self.patience.call(lambda ask=ask: self._page(ask, decode), writes=False)  # type: ignore[misc] # a default binds the loop's value
             yield found
             if page >= last:
                 return
@@ -122,15 +85,15 @@ class CloudflareClient:
             info = nested(body, "result_info")
             return items(body.get("result"), decode), optional_number(info, "total_pages") or 1
         except ShapeError as problem:
-            raise unreadable(reply, call, str(problem)) from None
+            raise unreadable(CLOUDFLARE, reply, call, str(problem)) from None
 
     def _once(self, ask: Ask) -> tuple[Mapping[str, object], Reply, Call]:
         """Send one request once. Whatever is not a success in its envelope too is an error."""
         headers = {"Accept": "application/json"}
         if ask.body is not None:
             headers["Content-Type"] = "application/json"
-        call = Call(ask.what, ask.method, ask.path, ask.writes, ask.body, headers, (self._token,))
-        reply = exchange(self._clients[ask.writes], call, provider=PROVIDER)
+        call = Call(ask.what, ask.method, ask.path, ask.writes, ask.body, headers, (self.token,))
+        reply = self.exchange(self._url, call)
         try:
             body = record(reply.json())
         except ValueError:
@@ -138,22 +101,10 @@ class CloudflareClient:
         if not httpx.codes.is_success(reply.status) or body.get("success") is False:
             raise refusal(reply, call, body)
         if body.get("success") is not True:
-            raise unreadable(reply, call, "the body is not the API's")
+            raise unreadable(CLOUDFLARE, reply, call, "the body is not the API's")
         return body, reply, call
 
 
 def _with_version(url: str) -> str:
     """An address without a path is taken for the host; the API lives below its version."""
     return url if urlsplit(url).path.strip("/") else f"{url.rstrip('/')}/client/v4"
-
-
-def _usable(token: SecretStr) -> SecretStr:
-    value = token.get_secret_value()
-    if value and value.isascii() and value.isprintable() and " " not in value:
-        return token
-    raise CredentialsRefused(
-        "The Cloudflare token is empty or holds characters that no token has.",
-        provider=PROVIDER,
-        next_action=HOW_TO_GET_ACCESS,
-        sent=False,
-    )

@@ -1,4 +1,4 @@
-"""A DNS server's refusals as our errors: the one mapper, by response code. Source: RFC 2136 section 3, RFC 8945."""
+"""A DNS server's refusals as our errors: the table, by response code. Source: RFC 2136 section 3, RFC 8945."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import dns.tsig
 
 from uscdr.errors import AnswerLost, CredentialsRefused, NotFound, ProviderError
 from uscdr.providers.exchange import LOOK_FIRST
+from uscdr.providers.refusal import Refusal
 
 PROVIDER = "DNS server"
 
@@ -28,25 +29,18 @@ class Asked:
     writes: bool
 
 
-@dataclass(frozen=True)
-class _Refusal:
-    kind: type[ProviderError]
-    says: str
-    next_action: str
-
-
-_WRITING: Mapping[dns.rcode.Rcode, _Refusal] = {
-    dns.rcode.REFUSED: _Refusal(CredentialsRefused, "it does not let this key change that", _KEY),
-    dns.rcode.NOTAUTH: _Refusal(NotFound, "it does not host this zone, or not for changes", _TARGET),
-    dns.rcode.NOTZONE: _Refusal(ProviderError, "the name does not lie in the zone", _TARGET),
-    dns.rcode.NOTIMP: _Refusal(ProviderError, "it takes no changes; it may be a secondary", _TARGET),
-    dns.rcode.FORMERR: _Refusal(ProviderError, "it did not understand the message", _TARGET),
+_WRITING: Mapping[dns.rcode.Rcode, Refusal] = {
+    dns.rcode.REFUSED: Refusal(CredentialsRefused, "it does not let this key change that", _KEY),
+    dns.rcode.NOTAUTH: Refusal(NotFound, "it does not host this zone, or not for changes", _TARGET),
+    dns.rcode.NOTZONE: Refusal(ProviderError, "the name does not lie in the zone", _TARGET),
+    dns.rcode.NOTIMP: Refusal(ProviderError, "it takes no changes; it may be a secondary", _TARGET),
+    dns.rcode.FORMERR: Refusal(ProviderError, "it did not understand the message", _TARGET),
 }
-_READING: Mapping[dns.rcode.Rcode, _Refusal] = {
-    dns.rcode.REFUSED: _Refusal(NotFound, "it does not host that name, or not for this machine", _TARGET),
-    dns.rcode.NOTAUTH: _Refusal(CredentialsRefused, "it does not accept the TSIG key", _KEY),
-    dns.rcode.FORMERR: _Refusal(ProviderError, "it did not understand the message", _TARGET),
-    dns.rcode.NOTIMP: _Refusal(ProviderError, "it does not answer such questions", _TARGET),
+_READING: Mapping[dns.rcode.Rcode, Refusal] = {
+    dns.rcode.REFUSED: Refusal(NotFound, "it does not host that name, or not for this machine", _TARGET),
+    dns.rcode.NOTAUTH: Refusal(CredentialsRefused, "it does not accept the TSIG key", _KEY),
+    dns.rcode.FORMERR: Refusal(ProviderError, "it did not understand the message", _TARGET),
+    dns.rcode.NOTIMP: Refusal(ProviderError, "it does not answer such questions", _TARGET),
 }
 
 

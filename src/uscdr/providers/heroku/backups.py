@@ -13,8 +13,8 @@ from uscdr.models.heroku import DatabaseInfo, Download, Schedule, SignedUrl, Tra
 from uscdr.providers.heroku import download, transfers
 from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.heroku.errors import PROVIDER
-from uscdr.providers.heroku.fields import items, record
 from uscdr.providers.http import segment
+from uscdr.providers.json_fields import items, record
 from uscdr.providers.ports.progress import Progress
 
 _NAME = re.compile(r"([abcr])0*(\d+)")

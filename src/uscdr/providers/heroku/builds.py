@@ -12,11 +12,12 @@ from pydantic import SecretStr
 
 from uscdr.errors import Interrupted, MachineError, ProviderError, RateLimited
 from uscdr.models.provision import Build, SourceArchive
-from uscdr.providers.exchange import describe, is_untrusted
+from uscdr.providers.exchange import describe, is_untrusted, never_arrived
 from uscdr.providers.heroku import decode
 from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.heroku.errors import PROVIDER
 from uscdr.providers.http import is_private, open_client, segment
+from uscdr.providers.refusal import may_pass
 
 CHECKSUM = "SHA256:"
 _CHUNK = 256 * 1024
@@ -70,8 +71,7 @@ def _put(http: httpx.Client, url: str, pieces: Iterator[bytes], size: int) -> No
     try:
         response = http.put(url, content=pieces, headers={"Content-Length": str(size)})
     except httpx.HTTPError as error:
-        never = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
-        raise _failed(describe(error), retryable=not is_untrusted(error), sent=not never) from None
+        raise _failed(describe(error), retryable=not is_untrusted(error), sent=not never_arrived(error)) from None
     _accept(response)
 
 
@@ -81,7 +81,7 @@ def _accept(response: httpx.Response) -> None:
         message = f"{PROVIDER}'s storage takes no upload for now."
         raise RateLimited(message, provider=PROVIDER, status=status, next_action=_NOT_BUILT)
     if not response.is_success:
-        raise _failed(f"storage answered {status}", retryable=response.is_server_error, status=status)
+        raise _failed(f"storage answered {status}", retryable=may_pass(status), status=status)
 
 
 def _pieces(file: BinaryIO, archive: SourceArchive, stop: threading.Event) -> Iterator[bytes]:

@@ -5,22 +5,22 @@ Source: Platform API reference (v3), and the data API `/client/v11` as the offic
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
-from typing import Self, TypeVar
+from typing import TypeVar, Unpack
 
 import httpx
 from pydantic import SecretStr, ValidationError
 
-from uscdr.errors import CredentialsRefused, ProviderError
-from uscdr.providers.exchange import Call, Reply, exchange
-from uscdr.providers.heroku.errors import HOW_TO_GET_ACCESS, PROVIDER, refusal, unreadable
-from uscdr.providers.heroku.fields import ShapeError, items
-from uscdr.providers.http import Record, open_client, require_private, trust
-from uscdr.providers.retry import OnWait, Patience, RetryPolicy
+from uscdr.errors import ProviderError
+from uscdr.providers.bearer import BearerClient, Wiring
+from uscdr.providers.exchange import Call, Reply
+from uscdr.providers.headers import whole_number
+from uscdr.providers.heroku.errors import HEROKU, HOW_TO_GET_ACCESS, PROVIDER, refusal
+from uscdr.providers.http import require_private
+from uscdr.providers.json_fields import ShapeError, items
+from uscdr.providers.refusal import unreadable
 
 T = TypeVar("T")
 
@@ -57,53 +57,21 @@ class Ask:
         return Call(self.what, self.method, self.path, self.writes, self.body, headers, (token, *self.hide))
 
 
-class HerokuClient:
-    """Sends requests to both APIs. Thread-safe; `close()` it, or use it as a context.
+class HerokuClient(BearerClient):
+    """Sends requests to both APIs.
 
     Raises `ConfigError` for an address that would carry the token in clear text, and `CredentialsRefused`
     for a token that cannot be one.
     """
 
-    def __init__(
-        self,
-        api_url: str,
-        data_url: str,
-        token: SecretStr,
-        *,
-        ca_file: Path | None = None,
-        read_only: bool,
-        stop: threading.Event | None = None,
-        on_wait: OnWait | None = None,
-        record: Record | None = None,
-        policy: RetryPolicy | None = None,
-        sleep: Callable[[float], None] | None = None,
-    ) -> None:
+    def __init__(self, api_url: str, data_url: str, token: SecretStr, **wiring: Unpack[Wiring]) -> None:
         self._urls = {
             False: require_private(api_url, "The Heroku API"),
             True: require_private(data_url, "The data API"),
         }
-        self._token = _usable(token)
-        self.verify = trust(ca_file)
-        self.read_only = read_only
-        self.patience = Patience(policy=policy, stop=stop, on_wait=on_wait, sleep=sleep)
-        self.record = record
-        """Told of every request; connections of other hosts that serve a call share it."""
-        self._clients: dict[tuple[bool, bool], httpx.Client] = {}
-        self._opening = threading.Lock()
+        super().__init__(PROVIDER, token, HOW_TO_GET_ACCESS, **wiring)
         self.rate_remaining: int | None = None
         """Requests left in the account's pool as the last answer told; None when none told."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close every connection."""
-        for client in self._clients.values():
-            client.close()
-        self._clients.clear()
 
     def ask(self, ask: Ask, decode: Callable[[object], T]) -> T:
         """Send, retry as the call allows, decode the JSON body.
@@ -115,18 +83,18 @@ class HerokuClient:
 
     def once(self, ask: Ask, decode: Callable[[object], T]) -> tuple[T, Reply]:
         """Send one request once, whatever happens."""
-        call = ask.call(self._token)
-        reply = exchange(self._client(ask), call, provider=PROVIDER)
+        call = ask.call(self.token)
+        reply = self.exchange(self._urls[ask.data], call)
         self._note_rate(reply)
         if not httpx.codes.is_success(reply.status):
             raise refusal(reply, call)
         try:
             return decode(_json(reply)), reply
         except ShapeError as problem:
-            raise unreadable(reply, call, str(problem)) from None
+            raise unreadable(HEROKU, reply, call, str(problem)) from None
         except ValidationError:
             # A model is stricter than its decoder; the error quotes the value.
-            raise unreadable(reply, call, "a value is not acceptable") from None
+            raise unreadable(HEROKU, reply, call, "a value is not acceptable") from None
 
     def pages(self, ask: Ask, decode: Callable[[object], T]) -> tuple[T, ...]:
         """Every item of a list, all its pages followed by `Next-Range`; a read."""
@@ -156,25 +124,10 @@ class HerokuClient:
             seen.add(following)
             ask = replace(ask, range_=following)
 
-    def _client(self, ask: Ask) -> httpx.Client:
-        key = (ask.data, ask.writes)
-        with self._opening:
-            if key not in self._clients:
-                self._clients[key] = open_client(
-                    self._urls[ask.data],
-                    provider=PROVIDER,
-                    verify=self.verify,
-                    read_only=self.read_only,
-                    record=self.record,
-                    headers={"Authorization": f"Bearer {self._token.get_secret_value()}"},
-                    for_writes=ask.writes,
-                )
-            return self._clients[key]
-
     def _note_rate(self, reply: Reply) -> None:
-        remaining = reply.headers.get("RateLimit-Remaining", "")
-        if remaining.isdigit():
-            self.rate_remaining = int(remaining)
+        remaining = whole_number(reply.headers.get("RateLimit-Remaining"))
+        if remaining is not None:
+            self.rate_remaining = remaining
 
 
 def _json(reply: Reply) -> object:
@@ -185,18 +138,6 @@ def _json(reply: Reply) -> object:
         return reply.json()
     except ValueError:
         raise ShapeError("the body is not JSON") from None
-
-
-def _usable(token: SecretStr) -> SecretStr:
-    value = token.get_secret_value()
-    if value and value.isascii() and value.isprintable() and " " not in value:
-        return token
-    raise CredentialsRefused(
-        "The Heroku token is empty or holds characters that no token has.",
-        provider=PROVIDER,
-        next_action=HOW_TO_GET_ACCESS,
-        sent=False,
-    )
 
 
 def _endless(ask: Ask) -> ProviderError:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from uscdr.models.heroku import Account, AddOn, App, Attachment, Dyno, ProcessType, Release
 from uscdr.models.provision import Build, Domain, LogDrain, Plan
-from uscdr.providers.heroku.fields import (
+from uscdr.providers.json_fields import (
     ShapeError,
     flag,
     items,

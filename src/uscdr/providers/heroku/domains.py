@@ -9,8 +9,8 @@ from uscdr.models.provision import Domain
 from uscdr.providers.heroku import decode
 from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.heroku.errors import retold
-from uscdr.providers.heroku.fields import record
 from uscdr.providers.http import segment
+from uscdr.providers.json_fields import record
 
 _ALL = "id ..; max=1000"
 _HELD = re.compile(r"in use|another app|already (?:taken|added|exists)", re.IGNORECASE)

@@ -6,8 +6,8 @@ from uscdr.errors import NotFound
 from uscdr.models.heroku import Dyno
 from uscdr.providers.heroku import decode
 from uscdr.providers.heroku.client import Ask, HerokuClient
-from uscdr.providers.heroku.fields import record
 from uscdr.providers.http import segment
+from uscdr.providers.json_fields import record
 
 
 def running(client: HerokuClient, app: str) -> tuple[Dyno, ...]:

@@ -12,8 +12,8 @@ from uscdr.errors import ProviderError
 from uscdr.providers.exchange import describe
 from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.heroku.errors import PROVIDER
-from uscdr.providers.heroku.fields import record, text
 from uscdr.providers.http import is_private, open_client, segment
+from uscdr.providers.json_fields import record, text
 
 STREAM_SECONDS = 30.0
 """A stream that is not followed ends by itself; this is for one that does not."""

@@ -16,8 +16,8 @@ from uscdr.providers.heroku import dynos, rendezvous
 from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.heroku.errors import PROVIDER
 from uscdr.providers.heroku.exit_mark import ExitMark, with_mark
-from uscdr.providers.heroku.fields import optional_text, record, text
 from uscdr.providers.http import segment
+from uscdr.providers.json_fields import optional_text, record, text
 
 LONGEST = 86400
 """Seconds; the platform's own limit for a one-off dyno."""

@@ -11,8 +11,8 @@ from uscdr.models.heroku import Account, AddOn, App, Attachment, Dyno, OneOffRes
 from uscdr.providers.heroku import decode, dynos, logs, one_off
 from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.heroku.errors import PROVIDER
-from uscdr.providers.heroku.fields import items
 from uscdr.providers.http import segment
+from uscdr.providers.json_fields import items
 
 ALL = "id ..; max=1000"
 INCLUSION = {"Accept-Inclusion": "addon:plan,config_vars"}

@@ -13,8 +13,8 @@ from uscdr.models.provision import Domain, LogDrain, Plan
 from uscdr.providers.heroku import addons, decode, domains, transfers
 from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.heroku.errors import retold
-from uscdr.providers.heroku.fields import items, record
 from uscdr.providers.http import segment
+from uscdr.providers.json_fields import items, record
 
 ALL = "id ..; max=1000"
 _LAST_HOUR = 23

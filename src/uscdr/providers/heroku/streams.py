@@ -16,6 +16,7 @@ from uscdr.providers.exchange import describe, is_untrusted
 from uscdr.providers.heroku.client import HerokuClient
 from uscdr.providers.heroku.errors import PROVIDER
 from uscdr.providers.http import is_private, open_client
+from uscdr.providers.refusal import may_pass
 
 IDLE_SECONDS = 900.0
 """Without a byte for so long, it is given up; the platform ends a build after a quarter of an hour of work."""
@@ -108,7 +109,7 @@ def _is_over(response: httpx.Response, position: int) -> bool:
     if status in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
         return False
     # Not found: the address is told before the first line is there.
-    passing = status in (httpx.codes.NOT_FOUND, httpx.codes.TOO_MANY_REQUESTS) or httpx.codes.is_server_error(status)
+    passing = status == httpx.codes.NOT_FOUND or may_pass(status)
     raise _failed(f"the stream answered {status}", retryable=passing)
 
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from uscdr.errors import CredentialsRefused
+from uscdr.providers.bearer import CREDENTIAL
 from uscdr.providers.heroku.errors import HOW_TO_GET_ACCESS, PROVIDER
 
 HOST = "api.heroku.com"
 CLIENT_SECONDS = 20.0
-_TOKEN = re.compile(r"[!-~]+")
 _PASSED_ON = re.compile(
     r"PATH|HOME|USER|LANG|LC_\w+|TERM|XDG_\w+|TMPDIR|https?_proxy|no_proxy|HEROKU_\w+|NODE_EXTRA_CA_CERTS",
     re.IGNORECASE,
@@ -54,7 +54,7 @@ def find_token(env: Mapping[str, str], *, client_seconds: float = CLIENT_SECONDS
 
 def _from_environment(env: Mapping[str, str], reasons: list[str]) -> Token | None:
     value = env.get("HEROKU_API_KEY", "").strip()
-    if _TOKEN.fullmatch(value):
+    if CREDENTIAL.fullmatch(value):
         return Token(SecretStr(value), "HEROKU_API_KEY")
     reasons.append("HEROKU_API_KEY holds no usable token." if value else "HEROKU_API_KEY is not set.")
     return None
@@ -70,7 +70,7 @@ def _from_client(env: Mapping[str, str], reasons: list[str], seconds: float) -> 
         reasons.append(f"`heroku auth:token` did not answer within {seconds:g} s.")
         return None
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    if lines and _TOKEN.fullmatch(lines[-1]):
+    if lines and CREDENTIAL.fullmatch(lines[-1]):
         return Token(SecretStr(lines[-1]), "heroku auth:token")
     reasons.append("`heroku auth:token` gave no token: not logged in.")
     return None
@@ -124,7 +124,7 @@ def _from_netrc(env: Mapping[str, str], reasons: list[str]) -> Token | None:
     except (OSError, UnicodeDecodeError):
         reasons.append(f"{path} cannot be read.")
     else:
-        if found and _TOKEN.fullmatch(found[2] or ""):
+        if found and CREDENTIAL.fullmatch(found[2] or ""):
             return Token(SecretStr(found[2] or ""), str(path), _exposure(path))
         reasons.append(f"{path} has no token for {HOST}.")
     return None

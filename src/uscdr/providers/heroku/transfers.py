@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pydantic import SecretStr
 
 from uscdr.models.heroku import DatabaseInfo, Schedule, SignedUrl, Transfer, TransferKind, TransferState
-from uscdr.providers.heroku.fields import (
+from uscdr.providers.json_fields import (
     ShapeError,
     items,
     moment,

@@ -19,8 +19,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from uscdr.providers import http
-from uscdr.providers.heroku import client
+from uscdr.providers import bearer, http
 from uscdr.providers.heroku.client import HerokuClient
 from uscdr.providers.retry import RetryPolicy
 
@@ -165,7 +164,7 @@ def roots(ca_file: Path | None = None) -> ssl.SSLContext:
 
 @pytest.fixture
 def connect(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
-    monkeypatch.setattr(client, "trust", roots)
+    monkeypatch.setattr(bearer, "trust", roots)
     with contextlib.ExitStack() as stack:
 
         def start(

@@ -251,6 +251,20 @@ def test_a_write_refused_for_its_rate_is_sent_again_and_succeeds(
     assert waits[0] >= 4
 
 
+@pytest.mark.parametrize("header", ["²", "9" * 400, "-1", "soon"])
+def test_headers_that_hold_no_number_are_passed_over(
+    header: str, peer: StartPeer, connect: Connect, waits: list[float]
+) -> None:
+    """`"²".isdigit()` is true, and `int("²")` fails."""
+    limited = answer(429, {"id": "rate_limit"}, Retry_After=header, RateLimit_Remaining=header)
+    server = peer(limited, answer(200, {"email": "o@example.org"}, RateLimit_Remaining=header))
+    client = connect(server.url)
+    assert HerokuPlatform(client).account().email == "o@example.org"
+    assert client.rate_remaining is None
+    assert len(waits) == 1
+    assert 4 <= waits[0] <= 15.5
+
+
 def test_a_wait_longer_than_the_limit_is_not_begun(peer: StartPeer, connect: Connect, waits: list[float]) -> None:
     server = peer(answer(429, {"id": "rate_limit"}, Retry_After="3600"))
     with pytest.raises(RateLimited) as caught:
@@ -293,6 +307,18 @@ def test_a_gateways_page_in_answer_to_a_write_is_no_refusal_by_heroku(
     server = peer(answer(status, HTML))
     with pytest.raises(AnswerLost):
         HerokuBackups(connect(server.url)).capture("db1")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 410])
+def test_a_gateways_page_in_answer_to_a_read_says_nothing_of_what_is_there(
+    status: int, peer: StartPeer, connect: Connect
+) -> None:
+    server = peer(answer(status, HTML))
+    with pytest.raises(ProviderError, match="failed when asked") as caught:
+        HerokuPlatform(connect(server.url)).app("clinic")
+    assert not isinstance(caught.value, NotFound | Conflict | CredentialsRefused)
+    assert "a web page" in caught.value.why
     assert len(server.requests) == 1
 
 

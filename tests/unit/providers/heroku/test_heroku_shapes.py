@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from uscdr.errors import BadInput, Conflict, NotFound, ProviderError
 from uscdr.models.heroku import TransferKind, TransferState
 from uscdr.providers.heroku.backups import HerokuBackups
-from uscdr.providers.heroku.fields import parse_moment
 from uscdr.providers.heroku.platform import HerokuPlatform
+from uscdr.providers.json_fields import parse_moment
 
 pytest_plugins = ("heroku_wire",)
 

@@ -8,7 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, Interrupted, ProviderError, RateLimited, WriteRefused
-from uscdr.providers.heroku.errors import clean, retry_after
+from uscdr.providers.headers import retry_after
+from uscdr.providers.refusal import clean
 from uscdr.providers.retry import Patience, RetryPolicy, Wait, may_resend
 
 
@@ -86,6 +87,8 @@ NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
         ("soon", None),
         ("-3", None),
         ("1e9", None),
+        ("²", None),
+        ("9" * 400, None),
     ],
 )
 def test_retry_after_in_both_its_forms(header: str | None, seconds: float | None) -> None:
