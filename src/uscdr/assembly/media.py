@@ -15,7 +15,7 @@ from uscdr.models.media import MediaAccount
 from uscdr.providers.cloudinary.media import CloudinaryMedia
 from uscdr.providers.http import open_client, trust
 from uscdr.providers.ports.media import Media
-from uscdr.providers.statuspage import StatuspageStatus
+from uscdr.providers.status import STATUSPAGE, StatusPage
 from uscdr.scenarios.deps import MediaPlace
 from uscdr.scenarios.media.book import Book
 from uscdr.scenarios.media.compare import Window
@@ -50,7 +50,7 @@ class Clouds:
         return MediaPlace(
             open_old=lambda: self.open(target, target.cloud),
             open_new=(lambda: self.open(target, wanted)) if wanted and wanted != target.cloud else None,
-            status=StatuspageStatus(page, service="Cloudinary"),
+            status=StatusPage(page, STATUSPAGE, service="Cloudinary"),
             files=self._files(),
             account=lambda: self._account(wanted or target.cloud),
             book=Book(window=self._window()),

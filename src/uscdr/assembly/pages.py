@@ -8,7 +8,7 @@ from uscdr.assembly.job import Job
 from uscdr.assembly.ports import Ports
 from uscdr.providers.http import open_client, trust
 from uscdr.providers.ports.web import ServiceStatus
-from uscdr.providers.statuspage import StatuspageStatus
+from uscdr.providers.status import STATUSPAGE, StatusPage
 from uscdr.scenarios.deps import MediaPlace
 
 GITHUB, GITHUB_PAGE = "github.com", "https://www.githubstatus.com"
@@ -24,7 +24,7 @@ def other_pages(job: Job, ports: Ports, media: MediaPlace | None) -> dict[str, S
     address = source.status_url or (GITHUB_PAGE if host == GITHUB else "")
     if address:
         client = open_client(address, provider="source", verify=trust(job.place.ca_file), read_only=True)
-        pages["GitHub" if host == GITHUB else host] = StatuspageStatus(
-            ports.stack.enter_context(client), service="source"
+        pages["GitHub" if host == GITHUB else host] = StatusPage(
+            ports.stack.enter_context(client), STATUSPAGE, service="source"
         )
     return pages

@@ -20,7 +20,7 @@ from uscdr.providers.ports.database import Scratch
 from uscdr.providers.ports.platform import Backups, Platform
 from uscdr.providers.ports.provision import Deploys, Provisioning
 from uscdr.providers.scratch import LocalScratch
-from uscdr.providers.status import HerokuStatus
+from uscdr.providers.status import HEROKU, StatusPage
 from uscdr.vault.location import STORE_SECRETS
 
 
@@ -32,7 +32,7 @@ class Ports:
     backups: Backups
     provisioning: Provisioning
     deploys: Deploys
-    status: HerokuStatus
+    status: StatusPage
     scratch: Scratch
     redactor: Redactor
     waits: Waits
@@ -60,7 +60,7 @@ def open_ports(place: Place, around: Surroundings, scratch: Path, *, read_only: 
             backups=HerokuBackups(client),
             provisioning=HerokuProvisioning(client),
             deploys=HerokuDeploys(client),
-            status=HerokuStatus(status, patience=client.patience),
+            status=StatusPage(status, HEROKU, service="Heroku", patience=client.patience),
             scratch=local,
             redactor=known_secrets(place, around.env),
             waits=waits,

@@ -1,46 +1,72 @@
-"""The `ServiceStatus` port on Heroku's public status page."""
+"""The `ServiceStatus` port on public pages: Heroku's own, and the Statuspage kind (Cloudinary, GitHub)."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import httpx
 
 from uscdr.errors import ProviderError
 from uscdr.models.heroku import ServiceColor, StatusReport
 from uscdr.providers.exchange import Call, Reply, exchange
-from uscdr.providers.json_fields import ShapeError, items, record, text
-from uscdr.providers.retry import Patience
+from uscdr.providers.json_fields import ShapeError, items, nested, optional_text, record, text
+from uscdr.providers.refusal import may_pass
+from uscdr.providers.retry import Patience, RetryPolicy
 
-PROVIDER = "Heroku status page"
+QUICK = RetryPolicy(attempts=2, seconds=5.0)
+"""A status page only advises: it must not hold anybody up."""
+_BY_INDICATOR = {"none": "green", "minor": "yellow", "maintenance": "yellow", "major": "red", "critical": "red"}
+_BY_COMPONENT = {"operational": "green", "partial_outage": "yellow", "degraded_performance": "yellow",
+                 "under_maintenance": "yellow", "major_outage": "red"}  # fmt: skip
 
 
-class HerokuStatus:
-    """`GET /api/v4/current-status`, without authentication.
+@dataclass(frozen=True)
+class Page:
+    """How one kind of page is asked, and how its body is read for a named service (raises ShapeError)."""
 
-    `client` is open on the page's base URL (`https://status.heroku.com`).
-    """
+    path: str
+    decode: Callable[[object, str], StatusReport]
 
-    def __init__(self, client: httpx.Client, *, patience: Patience | None = None) -> None:
+
+class StatusPage:
+    """One page, read without authentication. `client` is open on its base URL."""
+
+    def __init__(self, client: httpx.Client, page: Page, *, service: str, patience: Patience | None = None) -> None:
         self._client = client
-        self._patience = patience or Patience()
+        self._page = page
+        self._service = service
+        self._patience = patience or Patience(policy=QUICK)
 
     def current(self) -> StatusReport:
         """Its colours and the titles of open incidents now."""
         return self._patience.call(self._once, writes=False)
 
     def _once(self) -> StatusReport:
-        call = Call("tell its status", "GET", "/api/v4/current-status", writes=False)
-        reply = exchange(self._client, call, provider=PROVIDER)
+        call = Call("tell its status", "GET", self._page.path, writes=False)
+        reply = exchange(self._client, call, provider=f"{self._service} status page")
         if reply.status != httpx.codes.OK:
-            raise _unusable(reply, f"it answered {reply.status}")
+            raise self._unusable(reply, f"it answered {reply.status}", retryable=may_pass(reply.status))
         try:
-            return _report(reply.json())
+            return self._page.decode(reply.json(), self._service)
         except ShapeError as problem:
-            raise _unusable(reply, str(problem)) from None
+            raise self._unusable(reply, str(problem), retryable=True) from None
         except ValueError:
-            raise _unusable(reply, "the body is not JSON") from None
+            raise self._unusable(reply, "the body is not JSON", retryable=True) from None
+
+    def _unusable(self, reply: Reply, why: str, *, retryable: bool) -> ProviderError:
+        return ProviderError(
+            f"{self._service}'s status page told nothing usable.",
+            provider=f"{self._service} status page",
+            why=f"{why.capitalize()}.",
+            next_action=f"Open {self._client.base_url.host} in a browser.",
+            status=reply.status,
+            request_id=reply.request_id,
+            retryable=retryable,
+        )
 
 
-def _report(body: object) -> StatusReport:
+def _heroku(body: object, _service: str) -> StatusReport:
     source = record(body)
     return StatusReport(
         systems=items(source.get("status"), _system),
@@ -53,13 +79,23 @@ def _system(body: object) -> ServiceColor:
     return ServiceColor(system=text(source, "system"), status=text(source, "status"))
 
 
-def _unusable(reply: Reply, why: str) -> ProviderError:
-    return ProviderError(
-        "Heroku's status page told nothing usable.",
-        provider=PROVIDER,
-        why=f"{why.capitalize()}.",
-        next_action="Open status.heroku.com in a browser.",
-        status=reply.status,
-        request_id=reply.request_id,
-        retryable=reply.status == httpx.codes.TOO_MANY_REQUESTS or not httpx.codes.is_client_error(reply.status),
+def _statuspage(body: object, service: str) -> StatusReport:
+    """The page as a whole, every component that is not well, and the titles of open incidents."""
+    source = record(body)
+    whole = _BY_INDICATOR.get(text(nested(source, "status"), "indicator"), "yellow")
+    components = items(source.get("components") or [], _component)
+    unwell = tuple(part for part in components if part.status != "green")
+    return StatusReport(
+        systems=(ServiceColor(system=service, status=whole), *unwell),
+        incidents=items(source.get("incidents") or [], lambda item: text(record(item), "name")),
     )
+
+
+def _component(body: object) -> ServiceColor:
+    source = record(body)
+    status = _BY_COMPONENT.get(optional_text(source, "status"), "yellow")
+    return ServiceColor(system=text(source, "name"), status=status)
+
+
+HEROKU = Page("/api/v4/current-status", _heroku)
+STATUSPAGE = Page("/api/v2/summary.json", _statuspage)

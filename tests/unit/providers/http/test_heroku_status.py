@@ -10,7 +10,7 @@ import respx
 from uscdr.errors import ProviderError
 from uscdr.providers.http import open_client
 from uscdr.providers.retry import Patience
-from uscdr.providers.status import HerokuStatus
+from uscdr.providers.status import HEROKU, StatusPage
 
 BASE = "https://status.heroku.com"
 PAGE = {
@@ -21,12 +21,12 @@ PAGE = {
 
 
 @pytest.fixture
-def ask() -> Callable[[], HerokuStatus]:
+def ask() -> Callable[[], StatusPage]:
     client = open_client(BASE, provider="status", verify=ssl.create_default_context(), read_only=True)
-    return lambda: HerokuStatus(client, patience=Patience(sleep=lambda _: None))
+    return lambda: StatusPage(client, HEROKU, service="Heroku", patience=Patience(sleep=lambda _: None))
 
 
-def test_colours_and_incidents(ask: Callable[[], HerokuStatus]) -> None:
+def test_colours_and_incidents(ask: Callable[[], StatusPage]) -> None:
     with respx.mock:
         route = respx.get(f"{BASE}/api/v4/current-status").respond(json=PAGE)
         report = ask().current()
@@ -47,7 +47,7 @@ def test_colours_and_incidents(ask: Callable[[], HerokuStatus]) -> None:
     ],
 )
 def test_a_page_that_tells_nothing_is_an_error_after_retries(
-    answer: httpx.Response, ask: Callable[[], HerokuStatus]
+    answer: httpx.Response, ask: Callable[[], StatusPage]
 ) -> None:
     with respx.mock:
         route = respx.get(f"{BASE}/api/v4/current-status").mock(
@@ -58,7 +58,7 @@ def test_a_page_that_tells_nothing_is_an_error_after_retries(
     assert route.call_count == 6
 
 
-def test_a_page_that_is_not_there_is_asked_once(ask: Callable[[], HerokuStatus]) -> None:
+def test_a_page_that_is_not_there_is_asked_once(ask: Callable[[], StatusPage]) -> None:
     with respx.mock:
         route = respx.get(f"{BASE}/api/v4/current-status").respond(404)
         with pytest.raises(ProviderError):

@@ -8,14 +8,14 @@ import respx
 
 from uscdr.errors import ProviderError
 from uscdr.providers.retry import Patience, RetryPolicy
-from uscdr.providers.statuspage import StatuspageStatus
+from uscdr.providers.status import STATUSPAGE, StatusPage
 
 URL = "https://status.example.org"
 
 
-def page(client: httpx.Client) -> StatuspageStatus:
+def page(client: httpx.Client) -> StatusPage:
     patience = Patience(policy=RetryPolicy(attempts=2, seconds=5, first=0.001, longest=0.001), sleep=lambda _: None)
-    return StatuspageStatus(client, service="Cloudinary", patience=patience)
+    return StatusPage(client, STATUSPAGE, service="Cloudinary", patience=patience)
 
 
 def body(indicator: str, component: str) -> dict[str, object]:
