@@ -78,12 +78,12 @@ class GitSource:
         inside = ("--git-dir", str(self._store.copy(git, commit)))
         listed = tree.parse(git.run(*inside, "ls-tree", "-r", "-z", "--full-tree", commit))
         destination = directory / f"{commit}.tar.gz"
-        size, sha256 = tarball.pack(git.chunks(*inside, "archive", "--format=tar", commit), destination)
+        packed = tarball.pack(git.chunks(*inside, "archive", "--format=tar", commit), destination)
         return SourceArchive(
             path=str(destination),
             commit=commit,
-            sha256=sha256,
-            size=size,
+            sha256=packed.sha256,
+            size=packed.size,
             files=listed.files,
             submodules=listed.submodules,
             procfile=_procfile(git, inside, commit, listed.files),

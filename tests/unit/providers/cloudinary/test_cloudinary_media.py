@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -271,6 +272,25 @@ def test_a_short_download_is_asked_again_and_leaves_nothing(stub: Stub, media: C
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     with pytest.raises(MachineError):
         media.download(asset, tmp_path / "out")
+
+
+def test_a_file_that_cannot_be_written_is_not_named(stub: Stub, media: CloudinaryMedia, tmp_path: Path) -> None:
+    stub.put("media/a", b"a")
+    asset = media.look_up([image("media/a")])[image("media/a")]
+    (tmp_path / "patient-name").touch()
+    for destination in (tmp_path / "missing" / "patient-name", tmp_path / "patient-name"):
+        with pytest.raises(MachineError) as caught:
+            media.download(asset, destination)
+        shown = "".join(traceback.format_exception(caught.value))
+        assert "patient-name" not in f"{caught.value.message} {caught.value.why} {caught.value.next_action} {shown}"
+
+
+def test_a_download_that_is_refused_shows_no_signature(stub: Stub, media: CloudinaryMedia, tmp_path: Path) -> None:
+    asset = Asset(key=image("media/none"), asset_id="none")
+    with pytest.raises(NotFound) as caught:
+        media.download_version(asset, "v0", tmp_path / "out")
+    assert "signature=" not in "".join(traceback.format_exception(caught.value))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_backup_version_is_fetched_by_a_signed_address(stub: Stub, media: CloudinaryMedia, tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""Writing a stream to a private file: hashed on the way, and named only when it is whole."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from uscdr.errors import MachineError
+
+
+@dataclass(frozen=True)
+class Written:
+    """Size in bytes and SHA-256 in hex."""
+
+    size: int
+    sha256: str
+
+
+def require_new(destination: Path, *, shown: str) -> None:
+    """Raise `MachineError`, which calls the file `shown`, when there is something already."""
+    if destination.exists():
+        raise MachineError(f"{shown} exists already.", next_action="Move it away or choose another name.")
+
+
+def write(chunks: Iterable[bytes], destination: Path, *, shown: str) -> Written:
+    """Write `chunks` to `destination` (0600, replaced if it is there); no partial file is left.
+
+    Raises `MachineError`, which calls the file `shown`: a file's name can say whose it is.
+    """
+    digest, size = hashlib.sha256(), 0
+    with _new_file(destination, shown) as file:
+        for chunk in chunks:
+            digest.update(chunk)
+            file.write(chunk)
+            size += len(chunk)
+    return Written(size, digest.hexdigest())
+
+
+@contextmanager
+def disk_faults(shown: str) -> Iterator[None]:
+    """What the disk refuses within, as `MachineError`."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        # `from None`: the cause names the file.
+        raise MachineError(
+            f"{shown} could not be written.",
+            why=f"{error.strerror or 'unknown cause'}.",
+            next_action="Free some space or choose another disk." if full else "Choose a directory you may write to.",
+        ) from None
+
+
+@contextmanager
+def _new_file(destination: Path, shown: str) -> Iterator[BinaryIO]:
+    """A 0600 file that takes the name `destination` when the block ends well, and is removed otherwise."""
+    part = destination.with_name(f".{secrets.token_hex(8)}.part")
+    with disk_faults(shown):
+        descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(destination)
+        finally:
+            part.unlink(missing_ok=True)
