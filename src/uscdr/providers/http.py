@@ -122,7 +122,11 @@ def proxy_for(url: str) -> str | None:
 
 def is_loopback(url: str) -> bool:
     """Whether `url` stays on this machine."""
-    host = urlsplit(url).hostname or ""
+    return is_loopback_host(urlsplit(url).hostname or "")
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a name or an address is this machine's own."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import threading
 from concurrent.futures import Future
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, Interrupted, WriteRefused
+from uscdr.providers.http import is_loopback_host
 from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import archive as archives
 from uscdr.providers.postgres.connection import Link
@@ -156,13 +156,4 @@ def _on_this_machine(url: SecretStr) -> bool:
     except psycopg.ProgrammingError:
         return False
     hosts = [host for name in ("host", "hostaddr") for host in str(parts.get(name) or "").split(",")]
-    return all(map(_is_loopback, hosts))
-
-
-def _is_loopback(host: str) -> bool:
-    if not host or host.startswith("/") or host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return all(not host or host.startswith("/") or is_loopback_host(host) for host in hosts)

@@ -75,7 +75,7 @@ class Limit:
 def environment(env: Mapping[str, str]) -> dict[str, str]:
     """The environment of git: what it needs of `env`, and settings that outrank every configuration file."""
     passed = {name: value for name, value in env.items() if _PASSED_ON.fullmatch(name)}
-    count = int(passed["GIT_CONFIG_COUNT"]) if passed.get("GIT_CONFIG_COUNT", "").isdigit() else 0
+    count = int(passed["GIT_CONFIG_COUNT"]) if passed.get("GIT_CONFIG_COUNT", "").isdecimal() else 0
     for place, (key, value) in enumerate(_OURS.items(), start=count):
         passed |= {f"GIT_CONFIG_KEY_{place}": key, f"GIT_CONFIG_VALUE_{place}": value}
     return {

@@ -1,18 +1,14 @@
 """What follows from facts, without a server."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from uscdr.errors import ProviderError, WriteRefused
 from uscdr.models.dns import Caution, NameServer, RecordSet, RecordType, ServerAnswer, Sighting
 from uscdr.providers.dns.cautions import allows_issuer, judge, proxied
 from uscdr.providers.dns.manual import ManualZone
 from uscdr.providers.dns.surroundings import Surroundings
-from uscdr.providers.dns.timing import expected_end
 
 WWW = "www.clinic.example"
 OLD = RecordSet(name=WWW, type="CNAME", ttl=300, values=("old.herokudns.com",))
@@ -91,17 +87,6 @@ def test_the_providers_word_on_a_proxy() -> None:
     assert proxied(OLD) is None
     found = proxied(OLD.model_copy(update={"extras": {"proxied": "true"}}))
     assert isinstance(found, Caution)
-
-
-@given(
-    moment=st.datetimes(timezones=st.just(UTC), max_value=datetime(9000, 1, 1)),  # noqa: DTZ001 - hypothesis wants it bare
-    ttl=st.integers(0, 604800),
-    lag=st.floats(0, 3600),
-)
-def test_the_end_is_the_old_ttl_after_the_slowest_server(moment: datetime, ttl: int, lag: float) -> None:
-    end = expected_end(moment, old_ttl=ttl, lag=lag)
-    assert end == moment + timedelta(seconds=ttl + lag)
-    assert end >= moment
 
 
 class Watched:

@@ -29,6 +29,7 @@ from uscdr.errors import (
 )
 from uscdr.providers.source import tarball
 from uscdr.providers.source.git_source import GitSource
+from uscdr.providers.source.program import environment
 
 Serve = Callable[..., str]
 
@@ -420,3 +421,11 @@ def test_secrets_of_other_providers_are_not_passed_on(repository: Path, tmp_path
         GitSource(str(repository), cache=tmp_path / "c", timeout=30, env=env).resolve("main")
     assert "canary" not in (tmp_path / "seen").read_text()
     assert "GIT_TERMINAL_PROMPT=0" in (tmp_path / "seen").read_text()
+
+
+@pytest.mark.parametrize(("count", "ours_begin_at"), [("2", 2), ("²", 0), ("two", 0), ("", 0)])
+def test_settings_of_the_environment_are_kept_when_their_count_is_one(count: str, ours_begin_at: int) -> None:
+    ours = int(environment({})["GIT_CONFIG_COUNT"])
+    passed = environment({"GIT_CONFIG_COUNT": count})
+    assert passed["GIT_CONFIG_COUNT"] == str(ours_begin_at + ours)
+    assert f"GIT_CONFIG_KEY_{ours_begin_at}" in passed
