@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from uscdr.models.media import MediaAccount, Quota
-from uscdr.providers.bearer import require_credentials
+from uscdr.providers.api_client import require_credentials
 from uscdr.providers.cloudinary.errors import CLOUDINARY, CREDENTIALS, PROVIDER, refusal
 from uscdr.providers.exchange import Call
 from uscdr.providers.headers import http_date, whole_number

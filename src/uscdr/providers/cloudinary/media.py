@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 from urllib.parse import quote
 
 from uscdr.errors import BadInput, ProviderError
@@ -21,13 +20,13 @@ from uscdr.models.media import (
     ResourceType,
     Restored,
 )
+from uscdr.providers.api_client import Wiring, patience
 from uscdr.providers.cloudinary import decode
 from uscdr.providers.cloudinary.client import Ask, CloudinaryClient
 from uscdr.providers.cloudinary.errors import PROVIDER
-from uscdr.providers.http import Record, open_client, require_private, trust
+from uscdr.providers.http import open_client, require_private, trust
 from uscdr.providers.ports.media import LOOKUP_BATCH, PAGE, RESTORE_BATCH
 from uscdr.providers.ports.progress import Progress
-from uscdr.providers.retry import OnWait, Patience, RetryPolicy
 
 if TYPE_CHECKING:
     import httpx
@@ -44,27 +43,13 @@ class CloudinaryMedia:
     for an address in clear text, or an environment that the SDK does not load in.
     """
 
-    def __init__(
-        self,
-        account: MediaAccount,
-        *,
-        api_url: str,
-        delivery_url: str,
-        ca_file: Path | None = None,
-        read_only: bool,
-        stop: threading.Event | None = None,
-        on_wait: OnWait | None = None,
-        record: Record | None = None,
-        policy: RetryPolicy | None = None,
-        sleep: Callable[[float], None] | None = None,
-    ) -> None:
+    def __init__(self, account: MediaAccount, *, api_url: str, delivery_url: str, **wiring: Unpack[Wiring]) -> None:
         from uscdr.providers.cloudinary.connection import Connection
         from uscdr.providers.cloudinary.sdk import load_sdk
 
         load_sdk()
-        verify = trust(ca_file)
-        self._stop = stop or threading.Event()
-        self._patience = Patience(policy=policy, stop=self._stop, on_wait=on_wait, sleep=sleep)
+        verify, read_only, record = trust(wiring.get("ca_file")), wiring["read_only"], wiring.get("record")
+        self._patience = patience(wiring)
         self._connection = Connection(api_url, verify=verify, read_only=read_only, record=record, threads=THREADS)
         self._client = CloudinaryClient(account, api_url, self._connection, self._patience)
         self._delivery = require_private(delivery_url, "The media delivery address").rstrip("/")
@@ -189,7 +174,8 @@ class CloudinaryMedia:
     ) -> MediaDownload:
         from uscdr.providers.cloudinary.download import fetch
 
-        return self._patience.call(lambda: fetch(client, address(), destination, progress, self._stop), writes=False)
+        stop = self._patience.stop
+        return self._patience.call(lambda: fetch(client, address(), destination, progress, stop), writes=False)
 
     def _address(self, key: AssetKey, format_: str, version: int) -> str:
         # A raw id has its extension already; the format of any other is what the original is, else it is derived.

@@ -14,7 +14,7 @@ import httpx
 from pydantic import SecretStr
 
 from uscdr.errors import ProviderError
-from uscdr.providers.bearer import BearerClient, Wiring
+from uscdr.providers.api_client import BearerClient, Wiring
 from uscdr.providers.dns.cloudflare_errors import CLOUDFLARE, HOW_TO_GET_ACCESS, PROVIDER, refusal
 from uscdr.providers.exchange import Call, Reply
 from uscdr.providers.http import require_private

@@ -14,7 +14,7 @@ import httpx
 from pydantic import SecretStr, ValidationError
 
 from uscdr.errors import ProviderError
-from uscdr.providers.bearer import BearerClient, Wiring
+from uscdr.providers.api_client import BearerClient, Wiring
 from uscdr.providers.exchange import Call, Reply
 from uscdr.providers.headers import whole_number
 from uscdr.providers.heroku.errors import HEROKU, HOW_TO_GET_ACCESS, PROVIDER, refusal

@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from uscdr.errors import CredentialsRefused
-from uscdr.providers.bearer import CREDENTIAL
+from uscdr.providers.api_client import CREDENTIAL
 from uscdr.providers.heroku.errors import HOW_TO_GET_ACCESS, PROVIDER
 
 HOST = "api.heroku.com"

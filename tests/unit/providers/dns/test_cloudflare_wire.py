@@ -21,7 +21,7 @@ from uscdr.errors import (
     WriteRefused,
 )
 from uscdr.models.dns import RecordSet
-from uscdr.providers import bearer, http
+from uscdr.providers import api_client, http
 from uscdr.providers.dns.cloudflare import CloudflareZone
 from uscdr.providers.dns.cloudflare_client import BASE_URL, CloudflareClient
 from uscdr.providers.retry import RetryPolicy
@@ -72,7 +72,7 @@ def waits() -> list[float]:
 
 @pytest.fixture
 def zone(monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> Iterator[CloudflareZone]:
-    monkeypatch.setattr(bearer, "trust", lambda _: ROOTS)
+    monkeypatch.setattr(api_client, "trust", lambda _: ROOTS)
     policy = RetryPolicy(attempts=3)
     with CloudflareClient(SecretStr(CANARY), read_only=False, sleep=waits.append, policy=policy) as client:
         yield CloudflareZone(APEX, client)
@@ -251,7 +251,7 @@ def test_what_the_zone_could_not_hold_is_not_sent(api: respx.MockRouter, zone: C
 
 
 def test_a_read_only_client_sends_no_write(api: respx.MockRouter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bearer, "trust", lambda _: ROOTS)
+    monkeypatch.setattr(api_client, "trust", lambda _: ROOTS)
     client = CloudflareClient(SecretStr(CANARY), read_only=True)
     holds(api, [stored("old.herokudns.com")])
     with pytest.raises(WriteRefused), client:

@@ -19,7 +19,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from uscdr.providers import bearer, http
+from uscdr.providers import api_client, http
 from uscdr.providers.heroku.client import HerokuClient
 from uscdr.providers.retry import RetryPolicy
 
@@ -164,7 +164,7 @@ def roots(ca_file: Path | None = None) -> ssl.SSLContext:
 
 @pytest.fixture
 def connect(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
-    monkeypatch.setattr(bearer, "trust", roots)
+    monkeypatch.setattr(api_client, "trust", roots)
     with contextlib.ExitStack() as stack:
 
         def start(

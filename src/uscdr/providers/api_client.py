@@ -1,4 +1,4 @@
-"""A provider's HTTP API behind a bearer token: its connections, and what a token may consist of."""
+"""What clients of HTTP APIs share: their wiring, connections with a bearer token, what credentials look like."""
 
 from __future__ import annotations
 
@@ -32,6 +32,16 @@ class Wiring(TypedDict, total=False):
     sleep: Callable[[float], None] | None
 
 
+def patience(wiring: Wiring) -> Patience:
+    """How such a client waits."""
+    return Patience(
+        policy=wiring.get("policy"),
+        stop=wiring.get("stop"),
+        on_wait=wiring.get("on_wait"),
+        sleep=wiring.get("sleep"),
+    )
+
+
 class BearerClient:
     """Connections to one provider's addresses, opened when first used.
 
@@ -50,12 +60,7 @@ class BearerClient:
         self.read_only = wiring["read_only"]
         self.record = wiring.get("record")
         """Told of every request; connections of other hosts that serve a call share it."""
-        self.patience = Patience(
-            policy=wiring.get("policy"),
-            stop=wiring.get("stop"),
-            on_wait=wiring.get("on_wait"),
-            sleep=wiring.get("sleep"),
-        )
+        self.patience = patience(wiring)
         self._clients: dict[tuple[str, bool], httpx.Client] = {}
         self._opening = threading.Lock()
 
