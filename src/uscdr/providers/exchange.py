@@ -68,6 +68,14 @@ class Reply:
         except RecursionError:
             raise ValueError("nested too deeply") from None
 
+    def fields(self) -> Mapping[str, object]:
+        """The decoded body where it is a JSON object; empty for anything else."""
+        try:
+            body = self.json()
+        except ValueError:
+            return {}
+        return body if isinstance(body, dict) else {}
+
 
 def exchange(client: httpx.Client, call: Call, *, provider: str) -> Reply:
     """Send one request once and read the whole answer.

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from uscdr.errors import ProviderError, RateLimited, WriteRefused
 from uscdr.providers.exchange import Call, Reply, exchange
 from uscdr.providers.http import USER_AGENT, proxy_for, require_private, trust
+from uscdr.providers.refusal import may_pass
 from uscdr.providers.retry import Patience, RetryPolicy
 
 PROVIDER = "the mail account's provider"
@@ -86,21 +87,13 @@ class TokenRequestOnly(httpx.BaseTransport):
 
 def _judged(reply: Reply) -> str:
     """The reason of a refusal, empty for none. Nothing else of the answer is kept."""
-    body = _object(reply)
+    body = reply.fields()
     if reply.status == httpx.codes.OK and isinstance(body.get("access_token"), str) and body["access_token"]:
         return ""
     reason = body.get("error")
     if reply.status in (httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED) and isinstance(reason, str):
         return reason if REASON.fullmatch(reason) else "refused"
     raise _unusable(reply)
-
-
-def _object(reply: Reply) -> Mapping[str, object]:
-    try:
-        body = reply.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def _unusable(reply: Reply) -> ProviderError:
@@ -117,5 +110,5 @@ def _unusable(reply: Reply) -> ProviderError:
         why=why,
         next_action=action,
         status=reply.status,
-        retryable=httpx.codes.is_server_error(reply.status),
+        retryable=may_pass(reply.status),
     )

@@ -66,10 +66,6 @@ def refusal(reply: Reply, call: Call, *, wait: float | None) -> ProviderError:
 
 def _sentence(reply: Reply) -> str | None:
     """The provider's own sentence, only to recognise it; None when the body is not its error JSON."""
-    try:
-        body = reply.json()
-    except ValueError:
-        return None
-    error = body.get("error") if isinstance(body, dict) else None
+    error = reply.fields().get("error")
     message = error.get("message") if isinstance(error, dict) else None
     return message if isinstance(message, str) else None

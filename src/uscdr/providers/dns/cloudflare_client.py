@@ -18,7 +18,7 @@ from uscdr.providers.api_client import BearerClient, Wiring
 from uscdr.providers.dns.cloudflare_errors import CLOUDFLARE, HOW_TO_GET_ACCESS, PROVIDER, refusal
 from uscdr.providers.exchange import Call, Reply
 from uscdr.providers.http import require_private
-from uscdr.providers.json_fields import ShapeError, items, nested, optional_number, record
+from uscdr.providers.json_fields import ShapeError, items, nested, optional_number
 from uscdr.providers.refusal import unreadable
 
 T = TypeVar("T")
@@ -94,10 +94,7 @@ class CloudflareClient(BearerClient):
             headers["Content-Type"] = "application/json"
         call = Call(ask.what, ask.method, ask.path, ask.writes, ask.body, headers, (self.token,))
         reply = self.exchange(self._url, call)
-        try:
-            body = record(reply.json())
-        except ValueError:
-            body = {}
+        body = reply.fields()
         if not httpx.codes.is_success(reply.status) or body.get("success") is False:
             raise refusal(reply, call, body)
         if body.get("success") is not True:

@@ -91,7 +91,7 @@ _RESOURCES: Mapping[str, str] = {
 
 def refusal(reply: Reply, call: Call) -> ProviderError:
     """The error for any answer that is not a 2xx."""
-    body = _body(reply)
+    body = reply.fields()
     by_status = _ID_BY_STATUS.get(reply.status, "bad_request")
     error_id = _error_id(body) or by_status
     row = _BY_ID.get(error_id) or _BY_ID[by_status]
@@ -115,14 +115,6 @@ def retold(error: ProviderError, kind: type[ProviderError], message: str, next_a
         error_id=error.error_id,
         request_id=error.request_id,
     )
-
-
-def _body(reply: Reply) -> Mapping[str, object]:
-    try:
-        body = reply.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def _error_id(body: Mapping[str, object]) -> str:

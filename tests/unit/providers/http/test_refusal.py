@@ -14,7 +14,6 @@ from uscdr.providers.cloudinary import errors as cloudinary
 from uscdr.providers.dns import cloudflare_errors as cloudflare
 from uscdr.providers.exchange import Call, Reply
 from uscdr.providers.heroku import errors as heroku
-from uscdr.providers.json_fields import record
 
 Judge = Callable[[Reply, Call], ProviderError]
 HTML = b"<html>a gateway</html>"
@@ -22,18 +21,13 @@ READ = Call("look", "GET", "/things?signature=canary", writes=False)
 WRITE = Call("change it", "POST", "/things?signature=canary", writes=True)
 
 
-def by_cloudflare(reply: Reply, call: Call) -> ProviderError:
-    try:
-        body = record(reply.json())
-    except ValueError:
-        body = {}
-    return cloudflare.refusal(reply, call, body)
-
-
 OWN: dict[str, tuple[Judge, Any]] = {
     "Heroku": (heroku.refusal, {"id": "conflict", "message": "no"}),
     "Cloudinary": (lambda reply, call: cloudinary.refusal(reply, call, wait=None), {"error": {"message": "no"}}),
-    "Cloudflare": (by_cloudflare, {"success": False, "errors": [{"code": 81058}]}),
+    "Cloudflare": (
+        lambda reply, call: cloudflare.refusal(reply, call, reply.fields()),
+        {"success": False, "errors": [{"code": 81058}]},
+    ),
 }
 
 
