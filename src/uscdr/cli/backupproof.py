@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uscdr.scenarios.steps.words import plural, size
 from uscdr.ui.console import Output
 from uscdr.vault.backups.proofs import MigrationsVerdict, ProofDocument
+from uscdr.words import first_of, plural, size
 
 SHOWN = 3
 """Names of migrations in a line."""
@@ -60,13 +60,9 @@ def _migrations(found: MigrationsVerdict) -> str:
         case "same":
             return f"those of {found.against}"
         case "pending":
-            return f"{len(found.pending)} of {found.against} would be applied after a restore: {_few(found.pending)}"
+            named = first_of(found.pending)
+            return f"{len(found.pending)} of {found.against} would be applied after a restore: {named}"
         case "ahead":
-            return f"{len(found.ahead)} that {found.against} does not know: {_few(found.ahead)}"
+            return f"{len(found.ahead)} that {found.against} does not know: {first_of(found.ahead)}"
         case _:
             return f"NOT COMPARED: {found.why}"
-
-
-def _few(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

@@ -9,11 +9,11 @@ from uscdr.engine.gate import Gate
 from uscdr.engine.step import Blast
 from uscdr.errors import Declined
 from uscdr.scenarios.deps import now
-from uscdr.scenarios.steps.words import clock, size
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
 from uscdr.vault.backups import pruning
 from uscdr.vault.backups.pruning import Pruning
+from uscdr.words import moment, size
 
 
 def prune(given: Globals, to: str | None, confirm: str | None, *, as_json: bool) -> None:
@@ -47,7 +47,7 @@ def _show(planned: Pruning, output: Output) -> None:
         {
             "copy": card.id,
             "backup": card.origin.name,
-            "taken": clock(card.origin.taken_at),
+            "taken": moment(card.origin.taken_at),
             "size": size(card.dump.size),
         }
         for card in planned.copies

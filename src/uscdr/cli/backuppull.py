@@ -13,11 +13,11 @@ from uscdr.cli.speech import Speech
 from uscdr.errors import BadInput
 from uscdr.models.heroku import Transfer
 from uscdr.scenarios.backups.copying import copy, copy_for
-from uscdr.scenarios.steps.words import size
 from uscdr.ui.console import Output
 from uscdr.vault.backups.catalog import Entry, find
 from uscdr.vault.backups.manifest import CopyCard
 from uscdr.vault.backups.pulling import Keyring
+from uscdr.words import size
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from uscdr.models.heroku import Transfer, TransferKind
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.steps import transfers
 from uscdr.scenarios.steps.assess import backup_line
-from uscdr.scenarios.steps.words import age, clock, plural, size
 from uscdr.settings import operator
 from uscdr.team.claim import Wish
 from uscdr.team.team import open_team
@@ -25,6 +24,7 @@ from uscdr.ui.tables import show_table
 from uscdr.vault.backups.catalog import Entry, judged
 from uscdr.vault.backups.eviction import Eviction, eviction
 from uscdr.vault.backups.grade import Judgement
+from uscdr.words import duration, moment, plural, size
 
 
 def show(given: Globals, to: str | None, *, as_json: bool) -> None:
@@ -40,12 +40,12 @@ def _row(entry: Entry, verdict: Judgement) -> dict[str, object]:
     return {
         "name": entry.name,
         "kind": entry.kind,
-        "taken": clock(entry.taken_at),
-        "age": age(_age(entry)),
+        "taken": moment(entry.taken_at),
+        "age": duration(_age(entry)),
         "size": size(entry.size),
         "where": "-" if entry.where == "nowhere" else entry.where,
         "grade": verdict.grade.value,
-        "proven": f"{age(_since_proof(entry))} ago" if entry.proof else "never",
+        "proven": f"{duration(_since_proof(entry))} ago" if entry.proof else "never",
         "why_no_better": "; ".join(filter(None, (verdict.why, *verdict.remarks))),
     }
 

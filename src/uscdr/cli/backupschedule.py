@@ -11,10 +11,10 @@ from uscdr.cli.context import Globals
 from uscdr.errors import AnswerLost, CheckFailed, ExitCode, OutcomeUnknown
 from uscdr.models.heroku import Schedule
 from uscdr.scenarios.model_recovery import Recovery
-from uscdr.scenarios.steps.words import age
 from uscdr.ui.console import Output
 from uscdr.vault.backups.cron import Rhythm, cron_line, rhythm, workflow
 from uscdr.vault.backups.rpo import words
+from uscdr.words import duration
 
 SETTLE_SECONDS, SETTLE_INTERVAL = 8.0, 0.5
 """How long a lost write is looked for."""
@@ -77,8 +77,8 @@ def _tell(work: Desk, found: Sequence[Schedule], to: str | None, *, made: bool) 
         )
     elif not any(_is_wanted(one, config.recovery) for one in found):
         output.warn(f"scenarios.yaml wants it {_wanted(config.recovery)}; what is there is left as it is.")
-    limit = age(config.objectives.rpo)
-    output.result(f"\ndaily backups alone lose up to a day. For at most {limit}: every {age(every.seconds)} by cron\n")
+    limit, often = duration(config.objectives.rpo), duration(every.seconds)
+    output.result(f"\ndaily backups alone lose up to a day. For at most {limit}: every {often} by cron\n")
     output.result(cron_line(every, place, to))
     output.result("\nor as a GitHub workflow, .github/workflows/backups.yml:\n")
     output.result(workflow(every, place, to).rstrip("\n"))

@@ -9,9 +9,9 @@ from uscdr.cli.context import Globals
 from uscdr.errors import ExitCode
 from uscdr.scenarios.backups.standing import REMEMBERED, forgotten, points
 from uscdr.scenarios.deps import now
-from uscdr.scenarios.steps.words import age, clock
 from uscdr.vault.backups.proofs import Proofs
 from uscdr.vault.backups.rpo import Standing, assess
+from uscdr.words import duration, moment
 
 
 def status(given: Globals, to: str | None, *, as_json: bool) -> int:
@@ -32,7 +32,7 @@ def status(given: Globals, to: str | None, *, as_json: bool) -> int:
 
 def lines(seen: Standing) -> Iterator[str]:
     """The arithmetic in words."""
-    limit = f"objective {age(seen.objective)}"
+    limit = f"objective {duration(seen.objective)}"
     named = f" ({seen.proven})" if seen.proven else ""
     yield f"newest proven copy off the platform: {_old(seen.proven_age)}{named}, {limit}: " + _verdict(
         seen.proven_age, seen.objective
@@ -40,12 +40,12 @@ def lines(seen: Standing) -> Iterator[str]:
     yield f"newest copy off the platform: {_old(seen.copy_age)}; newest backup at all: {_old(seen.newest_age)}"
     if seen.largest_gap is not None:
         gap = seen.largest_gap
-        yield f"largest gap in the last 7 days: {age(gap.seconds)}, {clock(gap.begin)} to {clock(gap.end)}"
+        yield f"largest gap in the last 7 days: {duration(gap.seconds)}, {moment(gap.begin)} to {moment(gap.end)}"
     yield _schedule(seen, limit)
     if seen.day_gap is not None:
         yield (
-            f"as seen in the last 24 h: at most {age(seen.day_gap)} between backups + {age(seen.capture)} for one "
-            f"= up to {age(seen.day_gap + seen.capture)}, {limit}: "
+            f"as seen in the last 24 h: at most {duration(seen.day_gap)} between backups "
+            f"+ {duration(seen.capture)} for one = up to {duration(seen.day_gap + seen.capture)}, {limit}: "
             + _verdict(seen.day_gap + seen.capture, seen.objective)
         )
     yield _next(seen)
@@ -60,7 +60,7 @@ def _schedule(seen: Standing, limit: str) -> str:
         return f"{', '.join(seen.schedules)}: when that is, is not known here"
     worst = seen.schedule_gap + seen.capture
     return (
-        f"{', '.join(seen.schedules)} + {age(seen.capture)} for the capture = up to {age(worst)}, {limit}: "
+        f"{', '.join(seen.schedules)} + {duration(seen.capture)} for the capture = up to {duration(worst)}, {limit}: "
         + _verdict(worst, seen.objective)
     )
 
@@ -68,11 +68,11 @@ def _schedule(seen: Standing, limit: str) -> str:
 def _next(seen: Standing) -> str:
     due = "a proven copy is due now"
     if seen.due is not None and seen.due > seen.at:
-        due = f"the next proven copy is due by {clock(seen.due)}, in {age((seen.due - seen.at).total_seconds())}"
+        due = f"the next proven copy is due by {moment(seen.due)}, in {duration((seen.due - seen.at).total_seconds())}"
     if seen.next_scheduled is None:
         return f"{due}; the platform's next backup: none is scheduled"
-    wait = age((seen.next_scheduled - seen.at).total_seconds())
-    return f"{due}; the platform's next backup: {clock(seen.next_scheduled)}, in {wait}"
+    wait = duration((seen.next_scheduled - seen.at).total_seconds())
+    return f"{due}; the platform's next backup: {moment(seen.next_scheduled)}, in {wait}"
 
 
 def _why(seen: Standing) -> str:
@@ -84,7 +84,7 @@ def _why(seen: Standing) -> str:
 
 
 def _old(seconds: float | None) -> str:
-    return "none" if seconds is None else f"{age(seconds)} old"
+    return "none" if seconds is None else f"{duration(seconds)} old"
 
 
 def _verdict(seconds: float | None, objective: float) -> str:

@@ -11,9 +11,9 @@ from uscdr.assembly.escrow import KitPlaces
 from uscdr.cli.context import Globals, state
 from uscdr.errors import BadInput
 from uscdr.ui.tables import show_table
-from uscdr.ui.text import duration, size
 from uscdr.vault import listing
 from uscdr.vault.store import Store
+from uscdr.words import duration, size
 
 
 @dataclass(frozen=True)

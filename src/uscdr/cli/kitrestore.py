@@ -15,11 +15,11 @@ from uscdr.errors import Interrupted
 from uscdr.session import surroundings
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
-from uscdr.ui.text import size
 from uscdr.vault.extract import NAMELESS, Extracted, extract
 from uscdr.vault.manifest import PartName
 from uscdr.vault.reader import KitReader
 from uscdr.vault.seal import identities
+from uscdr.words import size
 
 
 def restore(given: Globals, wanted: Wanted, parts: Sequence[PartName], into: Path, *, as_json: bool) -> None:

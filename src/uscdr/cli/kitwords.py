@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
-from uscdr.ui.text import duration, size
 from uscdr.vault.build import Built
 from uscdr.vault.card import worth
 from uscdr.vault.examine import LOST, Examination
 from uscdr.vault.freshness import Freshness, Reason
 from uscdr.vault.manifest import Manifest, Part
+from uscdr.words import duration, plural, size
 
 TELL_EVERY = 5.0
 """Seconds between two words about the progress of one thing."""
@@ -58,7 +58,7 @@ def show_built(built: Built, place: str, output: Output) -> None:
     for line in _gaps(manifest):
         output.result(line)
     verdict = "complete" if card.complete else "INCOMPLETE"
-    output.result(f"{card.kit}: {verdict}, {_plural(card.objects, 'object')}, {size(card.bytes)}, in {place}")
+    output.result(f"{card.kit}: {verdict}, {plural(card.objects, 'object')}, {size(card.bytes)}, in {place}")
     if card.dump is not None and not card.dump.shown:
         output.warn(f"{worth(card.dump)}. Nobody knows whether it can be restored.")
     output.say("Keep it where it shares nothing with this machine, and print: uscdr kit card --html")
@@ -93,18 +93,14 @@ def _freshness(fresh: Freshness, minimum: int | None) -> str:
 
 
 def _age(at: datetime) -> str:
-    return duration(max(0.0, (datetime.now(UTC) - at).total_seconds()))
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return duration((datetime.now(UTC) - at).total_seconds())
 
 
 def _verdict(found: Examination) -> str:
     old = _age(found.card.created_at)
-    count = f"{_plural(found.checked, 'object')}, {size(found.bytes)}, {old} old"
+    count = f"{plural(found.checked, 'object')}, {size(found.bytes)}, {old} old"
     if not found.sound:
-        return f"DAMAGED ({count}): {_plural(len(found.findings), 'finding')}"
+        return f"DAMAGED ({count}): {plural(len(found.findings), 'finding')}"
     whole = "complete" if found.card.complete else "INCOMPLETE"
     if found.manifest is None:
         return f"{whole} by its card, all digests right ({count}); NOT CHECKED: what is inside (give --identity FILE)"

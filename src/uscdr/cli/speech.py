@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Literal
 
-from uscdr.scenarios.steps.words import size
 from uscdr.ui.console import Output
+from uscdr.words import size
 
 TELL_EVERY = 5.0
 """Seconds between two words about the progress of one thing."""

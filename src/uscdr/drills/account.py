@@ -13,6 +13,7 @@ from uscdr.report.json import to_json
 from uscdr.report.markdown import to_markdown
 from uscdr.report.model import PhaseReport, RunReport
 from uscdr.report.summary import objective_words
+from uscdr.words import duration
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ def drill_markdown(drill: Drill) -> str:
 
 
 def _phase(phase: PhaseReport) -> tuple[str, ...]:
-    budget = "none" if phase.budget_seconds is None else f"{phase.budget_seconds / 60:.0f} min"
-    return phase.name, budget, "not finished" if phase.seconds is None else f"{phase.seconds:.0f} s"
+    budget = "none" if phase.budget_seconds is None else duration(phase.budget_seconds)
+    return phase.name, budget, "not finished" if phase.seconds is None else duration(phase.seconds)
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -17,7 +17,7 @@ from uscdr.report.rounds import (
     progress_words,
     result_words,
 )
-from uscdr.report.words import at, in_markdown, span
+from uscdr.report.words import at, in_markdown, span, stamp
 
 
 def to_checks_markdown(report: RunReport) -> str:
@@ -104,7 +104,7 @@ def _rounds(report: RunReport) -> list[str]:
     if len(report.rounds) < 2:  # noqa: PLR2004 - a round is compared with the one before
         return []
     changed = [one for one in report.rounds if one.changed]
-    rows = [[at(one.started_at)[:-4], str(one.number), _say("; ".join(one.changed))] for one in changed]
+    rows = [[stamp(one.started_at), str(one.number), _say("; ".join(one.changed))] for one in changed]
     lines = ["## Rounds", "", *(table(("Time (UTC)", "Round", "What changed"), rows) if rows else ["Nothing changed."])]
     lines += ["", f"{len(report.rounds)} rounds in {span(_lasted(report))}, {len(rows)} of them with a change."]
     return [*lines, *_cut_off(report), ""]
@@ -126,7 +126,7 @@ def _lasted(report: RunReport) -> float:
 def _notes(report: RunReport) -> list[str]:
     if not report.notes:
         return []
-    rows = ([at(note.at)[:-4], note.level, _say(note.text)] for note in report.notes)
+    rows = ([stamp(note.at), note.level, _say(note.text)] for note in report.notes)
     return ["## Notes", "", *table(("Time (UTC)", "Level", "Note"), rows), ""]
 
 

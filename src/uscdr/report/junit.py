@@ -19,7 +19,7 @@ from uscdr.report.rounds import (
     result_words,
     seconds_of,
 )
-from uscdr.report.words import visible
+from uscdr.words import escape
 
 ELEMENTS: Mapping[str, str] = {"fail": "failure", "inconclusive": "error", "not checked": "skipped"}
 """How a verdict that is no pass is told; an unknown one is an error."""
@@ -144,4 +144,4 @@ def _lines(texts: Sequence[str]) -> str:
 
 def _clean(text: str) -> str:
     """One line that XML 1.0 can hold: control characters, surrogates and non-characters are spelt out."""
-    return visible(text)
+    return escape(text)

@@ -8,7 +8,8 @@ from datetime import datetime
 from uscdr.report.checks_markdown import to_checks_markdown
 from uscdr.report.model import Objective, PhaseReport, RunReport, StepReport, TableLoss
 from uscdr.report.pages import integrity_section, table
-from uscdr.report.words import MINUTE, at, count, in_markdown, span
+from uscdr.report.words import at, count, in_markdown, span, stamp
+from uscdr.words import MINUTE
 
 
 def to_markdown(report: RunReport) -> str:
@@ -109,7 +110,7 @@ def _ranges(ranges: Sequence[str]) -> str:
 
 def _timeline(report: RunReport) -> list[str]:
     moments = sorted(_moments(report), key=lambda moment: moment[0])
-    return ["## Timeline", "", *table(("Time (UTC)", "What"), ([at(when)[:-4], what] for when, what in moments)), ""]
+    return ["## Timeline", "", *table(("Time (UTC)", "What"), ([stamp(when), what] for when, what in moments)), ""]
 
 
 def _moments(report: RunReport) -> Iterable[tuple[datetime, str]]:

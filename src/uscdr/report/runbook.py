@@ -11,7 +11,7 @@ from uscdr.report.by_hand import commands
 from uscdr.scenarios.build import chosen
 from uscdr.scenarios.model import Config, Scenario
 from uscdr.scenarios.steps.base import AnyStep
-from uscdr.scenarios.steps.words import age
+from uscdr.words import duration
 
 BUILDS = "infra.create_app"
 """From this step on there is a second application: the one that is being built."""
@@ -67,11 +67,11 @@ def render(config: Config, wanted: str | None) -> str:
 
 
 def _promises(config: Config) -> str:
-    return f"At most {age(config.objectives.rpo)} of data lost, at most {age(config.objectives.rto)} down."
+    return f"At most {duration(config.objectives.rpo)} of data lost, at most {duration(config.objectives.rto)} down."
 
 
 def _scenario(config: Config, name: str, scenario: Scenario) -> str:
-    budget = ", ".join(f"{phase} {age(seconds)}" for phase, seconds in scenario.budget.items())
+    budget = ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in scenario.budget.items())
     lines = [
         f"## {name}: {scenario.title}",
         "",

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from uscdr.models.checklists import count_words
 from uscdr.report.model import Objective, RunReport
 from uscdr.report.rounds import baseline_words, cut_off, not_passed, progress_words, result_words
-from uscdr.report.words import count, span, visible
+from uscdr.report.words import count, span
+from uscdr.words import escape, first_of
 
 MOST_LINES = 15
 MOST_ITEMS = 3
@@ -27,9 +28,9 @@ def summarise(report: RunReport, *, journal: str = "", report_path: str = "") ->
         lines += _rows(report) + _checks(report)
     tail = [f"{name}: {path}" for name, path in (("Journal", journal), ("Report", report_path)) if path]
     left = [f"{name}: {state}" for name, state in report.left.items()]
-    lines += [f"State left: {_few(left, '; ')}"] if left else []
+    lines += [f"State left: {first_of(left, MOST_ITEMS, '; ')}"] if left else []
     lines += [] if report.dry_run else _tasks(report.follow_up)
-    return "\n".join(visible(text) for text in (*lines[: MOST_LINES - len(tail)], *tail))
+    return "\n".join(escape(text) for text in (*lines[: MOST_LINES - len(tail)], *tail))
 
 
 def objective_words(objective: Objective) -> str:
@@ -47,7 +48,7 @@ def _rows(report: RunReport) -> list[str]:
     words = f"Rows: {before} before, {count(data.rows_backup)} in the backup, {count(data.rows_after)} after"
     lines = [f"{words}, {count(data.rows_lost)} lost"]
     losses = [f"{table.table} {count(table.lost)}" for table in data.tables if table.lost and not table.volatile]
-    return lines + ([f"Lost by table: {_few(losses, ', ')}"] if losses else [])
+    return lines + ([f"Lost by table: {first_of(losses, MOST_ITEMS)}"] if losses else [])
 
 
 def _checks(report: RunReport) -> list[str]:
@@ -74,8 +75,3 @@ def _tasks(tasks: Sequence[str]) -> list[str]:
     more = len(tasks) - MOST_ITEMS
     lines = [f"To do: {task}" for task in tasks[:MOST_ITEMS]]
     return lines + ([f"To do: {more} more, all in the report"] if more > 0 else [])
-
-
-def _few(items: list[str], comma: str) -> str:
-    more = len(items) - MOST_ITEMS
-    return comma.join(items[:MOST_ITEMS]) + (f"{comma}and {more} more" if more > 0 else "")

@@ -16,6 +16,7 @@ from uscdr.team.copies import write_whole
 from uscdr.vault.lease import Lease
 from uscdr.vault.leaserow import Record, Row, Standing, Terms
 from uscdr.vault.store import Store
+from uscdr.words import moment
 
 TERMS = Terms()
 _TRIES = 3
@@ -188,8 +189,7 @@ def _held(highest: Standing | None, wish: Wish) -> LockHeld:
 def _named(record: Record | None) -> str:
     if record is None:
         return "another process"
-    since = f"{record.taken_at:%Y-%m-%d %H:%M:%S} UTC"
-    return f"{record.user} on {record.host} (process {record.pid}), since {since}"
+    return f"{record.user} on {record.host} (process {record.pid}), since {moment(record.taken_at)}"
 
 
 def _said(record: Record | None) -> str:

@@ -10,7 +10,8 @@ from uscdr.models.events import CheckFinished, ChecklistItem, ChecksFinished
 from uscdr.ui.checkwords import verdict_span
 from uscdr.ui.console import Output
 from uscdr.ui.style import Line, Span, Tone, line, painted
-from uscdr.ui.text import escape, wrap
+from uscdr.ui.text import wrap
+from uscdr.words import escape
 
 VERDICT = 14
 """Columns of the verdict's word."""

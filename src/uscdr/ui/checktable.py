@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 from uscdr.ui.board import Board
 from uscdr.ui.checkboard import CheckBoard, CheckRow, State
-from uscdr.ui.checkwords import VERDICT_TONES, baseline_words, seconds_words
+from uscdr.ui.checkwords import VERDICT_TONES, baseline_words
 from uscdr.ui.screen import named, wrapped
 from uscdr.ui.sentences import run_title
 from uscdr.ui.style import Line, Span, Tone, fitted, line
-from uscdr.ui.text import cells, clip, clock, duration, wrap
+from uscdr.ui.text import cells, clip, clock, wrap
+from uscdr.words import duration
 
 ORDER: tuple[State, ...] = ("fail", "inconclusive", "cut off", "running", "not checked", "waiting", "pass")
 """What stands above; where there is no room, the rest is counted."""
@@ -98,7 +99,7 @@ def _row(row: CheckRow, checks: CheckBoard, now: datetime, names: int) -> Line:
     tone = VERDICT_TONES.get(state, "dim" if state == "waiting" else "warn" if state == "cut off" else "strong")
     mark = f" {MARKS[int(now.timestamp() / TURN) % len(MARKS)]}" if state == "running" else ""
     name = clip(row.name, names)
-    took = "-" if seconds is None else seconds_words(seconds)
+    took = "-" if seconds is None else duration(seconds)
     told = row.ended.evidence if row.ended else f"before: {row.before}" if row.before not in ("", "pass") else ""
     return line(
         Span(f"{state + mark:<{STATE}}", tone),
@@ -117,5 +118,5 @@ def _foot(board: Board, now: datetime, width: int) -> list[Line]:
     if checks.finished is None or checks.finished.next_at is None:
         return []
     following = checks.finished.next_at
-    until = duration(max(0.0, (following - now).total_seconds()))
+    until = duration((following - now).total_seconds())
     return [(), line(f"next round at {following.astimezone(UTC):%H:%M}Z", Span(f", in {until}", "dim"))]

@@ -9,6 +9,7 @@ from uscdr.models.checklists import NO_BASELINE, VERDICTS
 from uscdr.ui.board import Board
 from uscdr.ui.checkboard import CheckBoard
 from uscdr.ui.style import Sentence, Span, Tone, Weight, line
+from uscdr.words import duration, moment
 
 VERDICT_TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "inconclusive": "warn", "not checked": "warn"}
 MOST_NAMED = 3
@@ -26,15 +27,10 @@ def verdict_span(verdict: str) -> Span:
     return Span(verdict, VERDICT_TONES.get(verdict, "warn"))
 
 
-def seconds_words(seconds: float) -> str:
-    """How long a check took, to the tenth of a second."""
-    return f"{seconds:.1f} s"
-
-
 def baseline_words(checks: CheckBoard) -> str:
     """What counts are compared with."""
     at = checks.baseline_at
-    return f"compared with the baseline of {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at else NO_BASELINE
+    return f"compared with the baseline of {moment(at)}" if at else NO_BASELINE
 
 
 def check_sentences(event: ev.ChecksStarted | ev.CheckFinished | ev.ChecksFinished, board: Board) -> list[Sentence]:
@@ -57,7 +53,7 @@ def _ended(event: ev.CheckFinished, board: Board) -> Sentence:
     told = check_sentence(event)
     if not board.only_looks:
         return told
-    return Sentence((*told.spans, Span(f" ({seconds_words(event.seconds)})", "dim")), told.weight)
+    return Sentence((*told.spans, Span(f" ({duration(event.seconds)})", "dim")), told.weight)
 
 
 def _why(event: ev.CheckFinished) -> list[Sentence]:

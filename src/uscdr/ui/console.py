@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from uscdr.ui.style import Line, painted
-from uscdr.ui.text import escape
+from uscdr.words import escape
 
 DEFAULT_WIDTH, NARROWEST = 80, 20
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uscdr.errors import ExitCode, UscdrError
 from uscdr.ui.console import Output, json_line
 from uscdr.ui.style import Line, Span, Tone
-from uscdr.ui.text import escape
+from uscdr.words import escape
 
 NEXT: dict[ExitCode, str] = {
     ExitCode.DONE: "Nothing.",

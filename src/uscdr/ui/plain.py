@@ -11,7 +11,8 @@ from uscdr.ui.board import Board
 from uscdr.ui.console import Output
 from uscdr.ui.sentences import label, progress_words, sentences
 from uscdr.ui.style import Line, Sentence, Span, line, painted
-from uscdr.ui.text import clock, duration
+from uscdr.ui.text import clock
+from uscdr.words import duration
 
 PROGRESS_EVERY = 5.0
 """Seconds of silence after which progress is told again."""

@@ -8,7 +8,8 @@ from uscdr.models.events import PlannedStep, PlanReady
 from uscdr.ui.console import Output
 from uscdr.ui.sentences import effect_words, will_write
 from uscdr.ui.style import Line, Span, Tone, line, painted
-from uscdr.ui.text import duration, wrap
+from uscdr.ui.text import wrap
+from uscdr.words import duration
 
 INDENT = 5
 UNKNOWN = "…"

@@ -9,7 +9,8 @@ from uscdr.ui.board import Board, PhaseState, StepState
 from uscdr.ui.checkwords import check_sentence
 from uscdr.ui.sentences import label, note_sentence, progress_words, run_title
 from uscdr.ui.style import Line, Span, Tone, bar, fitted, line
-from uscdr.ui.text import cells, clip, clock, duration, wrap
+from uscdr.ui.text import cells, clip, clock, wrap
+from uscdr.words import duration
 
 WARN_SHARE = 0.75
 """Part of an objective or a budget after which its clock turns yellow."""

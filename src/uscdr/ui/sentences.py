@@ -7,7 +7,7 @@ from uscdr.models.checklists import only_looks
 from uscdr.ui.board import Board, StepState
 from uscdr.ui.checkwords import check_sentences
 from uscdr.ui.style import Sentence, Span, Tone, line
-from uscdr.ui.text import amount, duration
+from uscdr.words import amount, duration
 
 
 def label(step: StepState | None, board: Board, step_id: str = "") -> str:

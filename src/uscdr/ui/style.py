@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from uscdr.ui.text import cells, clip, escape
+from uscdr.ui.text import cells, clip
+from uscdr.words import escape
 
 Tone = Literal["plain", "strong", "dim", "good", "warn", "bad", "title"]
 

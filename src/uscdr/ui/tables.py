@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from uscdr.ui.console import Output
-from uscdr.ui.text import cells, escape
+from uscdr.ui.text import cells
+from uscdr.words import escape
 
 Row = Mapping[str, object]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from uscdr.errors import CheckFailed
 from uscdr.vault.manifest import KITS, MANIFEST, SUMS, Card, CardPart, DumpProof
+from uscdr.words import moment, plural, size
 
 _UP = "../../"
 """From a kit's directory to the store."""
@@ -45,7 +45,7 @@ def card_text(card: Card) -> str:
         *(_part_line(part) for part in card.parts),
         *([f"  {worth(card.dump)}"] if card.dump else []),
         "",
-        f"{card.objects} encrypted objects, {card.bytes:,} bytes",
+        f"{plural(card.objects, 'encrypted object')}, {size(card.bytes)}",
         f"recipients  {'  '.join(card.recipients)}",
         "manifest    SHA-256",
         f"  {card.manifest_sha256}",
@@ -76,8 +76,3 @@ def worth(proof: DumpProof) -> str:
         case _:
             when = f" ({moment(proof.proven_at)})" if proof.proven_at else ""
             return f"the dump, restored: {proof.grade}{when}"
-
-
-def moment(at: datetime) -> str:
-    """To the minute, in UTC."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

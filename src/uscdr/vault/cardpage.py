@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from uscdr.vault.card import moment, worth
+from uscdr.vault.card import worth
 from uscdr.vault.freshness import Freshness, Reason, is_placeholder
 from uscdr.vault.manifest import KITS, MANIFEST, SUMS, Card, CardPart, Contact
+from uscdr.words import moment, plural, size
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """
@@ -149,7 +150,7 @@ def _commands(printing: Printing) -> str:
 
 def _parts(card: Card) -> str:
     return _table(("Part", "State", "As of"), [_part(part) for part in card.parts]) + (
-        f"<p>{card.objects:,} encrypted objects, {card.bytes:,} bytes.</p>"
+        f"<p>{plural(card.objects, 'encrypted object')}, {size(card.bytes)}.</p>"
     )
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 from uscdr.models.base import Fact
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.manifest import Card, Contact, DumpProof, Manifest, PartName, PartState
+from uscdr.words import duration
 
 WEIGHTS: Mapping[str, int] = {
     "dump age": 15,
@@ -35,8 +36,6 @@ DUMP_AGES: tuple[tuple[float, int], ...] = ((1, 15), (6, 10), (42, 4))
 PROOF_AGES: tuple[tuple[timedelta, int], ...] = ((timedelta(days=7), 5), (timedelta(days=31), 2))
 GRADES: Mapping[Grade, int] = {Grade.DECRYPTS: 15, Grade.INVARIANTS: 10, Grade.RESTORES: 5}
 SKEW = timedelta(minutes=5)
-HOUR, DAY = 3600, 86400
-"""Seconds."""
 ENOUGH_RECIPIENTS = 2
 _PLACEHOLDER = re.compile(
     r"\b(tbd|todo|tba|xxx+|n/?a|change ?me|fill ?in|your[ -]|unknown|placeholder)|[<\[?…]", re.IGNORECASE
@@ -109,13 +108,6 @@ def is_placeholder(contact: Contact) -> bool:
     )  # fmt: skip
 
 
-def in_words(seconds: float) -> str:
-    """An age: `12 min`, `3.5 h`, `12 d`."""
-    if seconds < HOUR:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / HOUR:.1f} h" if seconds < 2 * DAY else f"{seconds / DAY:.0f} d"
-
-
 def _reason(question: str, points: int, words: str) -> Reason:
     of = WEIGHTS[question]
     return Reason(question=question, points=points, of=of, state="good" if points == of else "less", words=words)
@@ -155,7 +147,7 @@ def _dump_age(seen: Seen) -> Reason:
     age = max(0.0, (seen.at - taken).total_seconds())
     points = next((points for times, points in DUMP_AGES if age <= times * seen.rpo), 0)
     against = "within" if age <= seen.rpo else "beyond"
-    return _reason(question, points, f"the dump is {in_words(age)} old: {against} the RPO of {in_words(seen.rpo)}")
+    return _reason(question, points, f"the dump is {duration(age)} old: {against} the RPO of {duration(seen.rpo)}")
 
 
 def _dump_proof(seen: Seen) -> Reason:
@@ -178,7 +170,7 @@ def _proof_age(seen: Seen) -> Reason:
         return _unknown(question, "it was proven in the future: is a clock wrong?")
     age = max(timedelta(0), seen.at - proof.proven_at)
     points = next((points for limit, points in PROOF_AGES if age <= limit), 0)
-    return _reason(question, points, f"proven {in_words(age.total_seconds())} ago")
+    return _reason(question, points, f"proven {duration(age.total_seconds())} ago")
 
 
 def _config(seen: Seen) -> Reason:
@@ -186,7 +178,7 @@ def _config(seen: Seen) -> Reason:
     if _state(seen, "config") not in ("complete", "partial"):
         return _reason(question, 0, "there is no configuration in it")
     if changed is None:
-        age = f"it is {in_words(max(0.0, (seen.at - taken).total_seconds()))} old; " if taken else ""
+        age = f"it is {duration((seen.at - taken).total_seconds())} old; " if taken else ""
         return _unknown(question, f"{age}whether it changed since is not known: {_why(seen, question)}")
     if changed:
         return _reason(question, 0, f"changed since: {', '.join(changed)}")

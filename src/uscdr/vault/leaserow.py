@@ -17,6 +17,7 @@ from uscdr.errors import CheckFailed, LockHeld, MachineError
 from uscdr.models.base import Fact
 from uscdr.settings import Operator
 from uscdr.vault.store import Entry, NameTaken, Store
+from uscdr.words import moment
 
 LEASES = "leases"
 _NUMBER = re.compile(r"(\d{12})\.json")
@@ -141,7 +142,7 @@ class Row:
         """The refusal, with all that is known of the holder."""
         record = highest.record if highest else None
         who = (
-            f"{record.user} on {record.host} (process {record.pid}), since {record.taken_at:%Y-%m-%d %H:%M:%S} UTC"
+            f"{record.user} on {record.host} (process {record.pid}), since {moment(record.taken_at)}"
             if record
             else "another process"
         )

@@ -16,6 +16,8 @@ from uscdr.errors import BadInput, MachineError
 from uscdr.models.base import Fact
 from uscdr.settings import PRIVATE_FILE, private_directory
 
+NO_BASELINE = "no baseline to compare with"
+
 
 class Baseline(Fact):
     """Measures by check. Holds counts, digests, seconds and names; no secret and no patient's value."""

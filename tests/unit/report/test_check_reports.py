@@ -172,7 +172,7 @@ def test_junit_says_which_run_it_was() -> None:
     (suite,) = suites(report).values()
     told = {one.attrib["name"]: one.attrib["value"] for one in suite.iter("property")}
     assert (told["app"], told["target"], told["run"]) == ("usc-pis", "production", "20261124T040200Z-verify-60aa")
-    assert told["baseline"] == "compared with the baseline of 2026-11-20 03:10:00 UTC"
+    assert told["baseline"] == "compared with the baseline of 2026-11-20 03:10 UTC"
     assert told["journal.sha256"] == "cd" * 32
     assert list(outcomes(suite).values()).count("error") == 1 + 8, "what did not end is an error"
 

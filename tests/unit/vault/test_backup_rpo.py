@@ -31,7 +31,7 @@ def test_daily_backups_miss_four_hours_with_the_arithmetic_even_right_after_one(
     assert not seen.met
     assert seen.worst == 24 * 3600 + 300
     words = "\n".join(lines(seen))
-    assert "daily at 02:00 UTC + 5 min for the capture = up to 24 h 5 min, objective 4 h 0 min: missed" in words
+    assert "daily at 02:00 UTC + 5 min for the capture = up to 24 h 05 min, objective 4 h: missed" in words
     assert "RPO MISSED: backups are not made often enough" in words
 
 

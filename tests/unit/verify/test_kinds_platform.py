@@ -126,10 +126,10 @@ H = timedelta(hours=1)
 @pytest.mark.parametrize(
     ("damage", "wanted", "words"),
     [
-        (lambda _: None, "pass", "daily at 02:00 UTC; the newest finished backup, a002, is 7.0 h old"),
+        (lambda _: None, "pass", "daily at 02:00 UTC; the newest finished backup, a002, is 7 h old"),
         (lambda place: place.daily.clear(), "fail", "no daily backup is scheduled"),
         (stored(), "fail", "there is no finished backup"),
-        (stored(backup(1, 27 * H)), "fail", "a001, is 27.0 h old, allowed are 26 h"),
+        (stored(backup(1, 27 * H)), "fail", "a001, is 27 h old, allowed are 26 h"),
         (stored(backup(1, 7 * H), backup(2, 6 * H, TransferState.FAILED)), "fail", "the newest backup, a002, failed"),
         (stored(backup(1, 7 * H, TransferState.FAILED), backup(2, 6 * H)), "pass", "a002"),
         (stored(backup(1, 7 * H), backup(2, 0 * H, TransferState.RUNNING)), "pass", "a001"),
@@ -184,7 +184,7 @@ GAP = "heroku[logplex]: Error L10 (output buffer overflow)"
         (lines(*[(1, TIMED_OUT)] * 10), "pass", "10 H12"),
         (lines(*[(1, TIMED_OUT)] * 8, *[(1, SWAPPING)] * 3), "fail", "8 H12, 3 R14"),
         (lines(*[(11, TIMED_OUT)] * 20, (0, "app[web.1]: fine")), "pass", "no error"),
-        (lines(*[(9, TIMED_OUT)] * 20, (0, "app[web.1]: fine")), "fail", "20 H12 in the last 9 minutes"),
+        (lines(*[(9, TIMED_OUT)] * 20, (0, "app[web.1]: fine")), "fail", "20 H12 in the last 9 min"),
         (lines(*[(1, GONE_AWAY)] * 20, *[(1, CLOSED)] * 20, *[(1, FORGED)] * 20), "pass", "no error"),
         (lines(*[(1, GAP)] * 20), "pass", "20 L10"),
         (lines(), "inconclusive", "no line"),

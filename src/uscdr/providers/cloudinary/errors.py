@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, RateLimited
 from uscdr.providers.exchange import Call, Reply
 from uscdr.providers.refusal import Provider, Reading, Refusal, refused
+from uscdr.words import duration
 
 PROVIDER = "Cloudinary"
 RATE_LIMITED = (420, 429)
@@ -58,7 +59,7 @@ def refusal(reply: Reply, call: Call, *, wait: float | None) -> ProviderError:
     sentence = _sentence(reply)
     row = _BY_STATUS.get(reply.status, _BY_STATUS[400])
     if row is _RATE:
-        renewed = "." if wait is None else f". It is renewed in {wait / 60:.0f} min."
+        renewed = "." if wait is None else f". It is renewed in {duration(wait)}."
         return refused(CLOUDINARY, reply, call, Reading(row, own=True, quote=renewed, wait=wait))
     says = next((ours for theirs, ours in _KNOWN_SENTENCES if theirs in (sentence or "").lower()), "")
     return refused(CLOUDINARY, reply, call, Reading(row, own=sentence is not None, says=says))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from uscdr.errors import CheckFailed, MachineError
+from uscdr.words import first_of
 
 _KNOWN = frozenset({(1, minor) for minor in range(12, 17)})
 """Archive versions of PostgreSQL 9.0 to 17; others are left to pg_restore alone."""
@@ -25,7 +26,6 @@ _ROWS, _OBJECTS = 1, 3
 """Kinds of blocks: a table's rows, large objects."""
 _END = bytes(1 + _INT)
 _RUNS_OVER = "its table of contents is cut off, or runs into its rows"
-_MOST = 3
 """How many are named."""
 
 
@@ -72,19 +72,14 @@ def _complaint(reader: _Reader) -> str:
         return str(error)
     strange = [one.what for one in entries if one.section not in _SECTIONS or one.rows not in (0, 1)]
     if strange:
-        return f"entries that no restore would carry out: {_named(strange)}"
+        return f"entries that no restore would carry out: {first_of(strange)}"
     wanted = {one.number: one.what for one in entries if one.rows}
     found = reader.blocks(frozenset(wanted))
     if found - wanted.keys():
         return "it holds rows that its table of contents does not know"
     if lacking := [what for number, what in wanted.items() if number not in found]:
-        return f"no rows were found for {_named(lacking)}"
+        return f"no rows were found for {first_of(lacking)}"
     return ""
-
-
-def _named(what: list[str]) -> str:
-    more = f" and {len(what) - _MOST} more" if len(what) > _MOST else ""
-    return ", ".join(what[:_MOST]) + more
 
 
 class _Reader:

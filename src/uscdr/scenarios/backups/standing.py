@@ -10,11 +10,11 @@ from uscdr.models.base import Fact
 from uscdr.models.heroku import TransferState
 from uscdr.scenarios.backups.inventory import Inventory, vault_of
 from uscdr.scenarios.deps import Deps
-from uscdr.scenarios.steps.words import age
 from uscdr.vault.backups.catalog import Entry
 from uscdr.vault.backups.cron import cron_line, rhythm
 from uscdr.vault.backups.proofs import ProofDocument
 from uscdr.vault.backups.rpo import Point, Standing, assess
+from uscdr.words import duration
 
 REMEMBERED = timedelta(days=9)
 """How far back proofs count as a memory of backups that retention removed: a week and some."""
@@ -80,19 +80,19 @@ def _schedule(seen: Standing) -> Objective:
 
 
 def _proven(seen: Standing) -> Objective:
-    limit = f"objective {age(seen.objective)}"
+    limit = f"objective {duration(seen.objective)}"
     good = seen.proven_age is not None and seen.proven_age <= seen.objective
-    words = f"{seen.proven}, {age(seen.proven_age)} old, {limit}" if seen.proven_age is not None else f"none, {limit}"
+    newest = "none" if seen.proven_age is None else f"{seen.proven}, {duration(seen.proven_age)} old"
     return Objective(
         name="newest proven copy off the platform",
         verdict="pass" if good else "fail",
-        evidence=words,
+        evidence=f"{newest}, {limit}",
         mend="" if good else "Copy and prove one: uscdr backup pull, then uscdr backup prove",
     )
 
 
 def _often(seen: Standing, cron: str) -> Objective:
-    limit = f"objective {age(seen.objective)}"
+    limit = f"objective {duration(seen.objective)}"
     good = seen.worst is not None and seen.worst <= seen.objective
     return Objective(
         name="backups come often enough",
@@ -110,7 +110,7 @@ def _rhythms(seen: Standing) -> Iterator[str]:
 
 
 def _sum(what: str, gap: float, capture: float) -> str:
-    return f"{what} {age(gap)} between two + {age(capture)} for one = up to {age(gap + capture)}"
+    return f"{what} {duration(gap)} between two + {duration(capture)} for one = up to {duration(gap + capture)}"
 
 
 def platform_alone(seen: Standing) -> bool:
@@ -127,4 +127,4 @@ def cron_for(deps: Deps) -> str:
 def in_words(seen: Standing, parts: Sequence[Objective]) -> str:
     """One sentence for a plan's line."""
     missed = [f"{one.name} ({one.evidence})" for one in parts if one.verdict != "pass"]
-    return f"RPO {age(seen.objective)}: " + (f"MISSED: {'; '.join(missed)}" if missed else "met")
+    return f"RPO {duration(seen.objective)}: " + (f"MISSED: {'; '.join(missed)}" if missed else "met")

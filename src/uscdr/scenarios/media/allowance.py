@@ -9,6 +9,7 @@ from typing import TypeVar
 from uscdr.engine.step import Tell
 from uscdr.engine.wait import Stop
 from uscdr.errors import RateLimited
+from uscdr.words import duration
 
 T = TypeVar("T")
 LONGEST = 3 * 3600.0
@@ -18,7 +19,6 @@ UNKNOWN_WAIT = 60.0
 LOOK = 3.0
 SLACK = 1.0
 """Added to what the service says: clocks differ."""
-MINUTE = 60.0
 
 
 def within(call: Callable[[], T], stop: Stop, tell: Tell) -> T:
@@ -38,7 +38,5 @@ def within(call: Callable[[], T], stop: Stop, tell: Tell) -> T:
 def _sit_out(seconds: float, stop: Stop, tell: Tell) -> None:
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
-        tell.progress(
-            f"the hourly allowance is used up; it is renewed in {left / MINUTE:.0f} min", seconds - left, seconds
-        )
+        tell.progress(f"the hourly allowance is used up; it is renewed in {duration(left)}", seconds - left, seconds)
         stop.pause(min(LOOK, left))

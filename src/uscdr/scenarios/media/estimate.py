@@ -10,12 +10,12 @@ from uscdr.models.base import Fact
 from uscdr.models.media import AssetKey, KnownAsset, Quota
 from uscdr.providers.ports.media import PAGE, RESTORE_BATCH
 from uscdr.scenarios.media.repair import Repairs, by_kind
+from uscdr.words import HOUR
 
 WORKERS = 4
 CALL_SECONDS, BATCH_SECONDS, FILE_SECONDS = 0.5, 5.0, 0.6
 BYTES_A_SECOND = 2_000_000.0
 """Assumed where nothing was measured: an ordinary office line, and the service at an ordinary hour."""
-HOUR = 3600.0
 
 
 class Effort(Fact):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-MINUTE, HOUR = 60, 3600
+from uscdr.words import HOUR, MINUTE
+
 LEAST = 5 * MINUTE
 AT = 17
 """Minutes past the hour: at the full hour everybody's jobs run, and hosted ones are late or left out."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 
+from uscdr.words import plural
+
 SMALLEST, LARGEST = 0.5, 2.0
 """Of the median of the earlier ones: a size outside is not plausible."""
 
@@ -87,7 +89,7 @@ def judge(seen: Evidence) -> Judgement:
 
 def _signs(seen: Evidence) -> Iterator[tuple[Grade, str]]:
     """Each sign with what speaks against it."""
-    yield Grade.FINISHED, f"finished with {_counted(seen.warnings, 'warning')}" if seen.warnings else ""
+    yield Grade.FINISHED, f"finished with {plural(seen.warnings, 'warning')}" if seen.warnings else ""
     yield Grade.FRESH, "older than the RPO" if seen.age > seen.rpo else ""
     yield Grade.PLAUSIBLE, _implausible(seen)
 
@@ -98,8 +100,4 @@ def _implausible(seen: Evidence) -> str:
     share = seen.size / max(1.0, median(seen.earlier))
     if SMALLEST <= share <= LARGEST:
         return ""
-    return f"its size is {share:.0%} of the median of {_counted(len(seen.earlier), 'earlier one')}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return f"its size is {share:.0%} of the median of {plural(len(seen.earlier), 'earlier one')}"

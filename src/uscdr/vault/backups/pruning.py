@@ -10,6 +10,7 @@ from uscdr.vault.backups.catalog import Entry, Shelf
 from uscdr.vault.backups.manifest import BACKUPS, CARD, MANIFEST, CopyCard, inside
 from uscdr.vault.backups.retention import Held, Retention, removable
 from uscdr.vault.store import Store
+from uscdr.words import moment
 
 LEFTOVER_AFTER = timedelta(days=1)
 """An unfinished copy that is younger may be under way, here or on another machine."""
@@ -36,7 +37,7 @@ class Pruning:
         oldest = min((card.origin.taken_at for card in self.copies), default=None)
         return {
             "copies to remove": f"{len(self.copies)} of {len(self.copies) + self.kept}",
-            "oldest of them": f"{oldest:%Y-%m-%d %H:%M} UTC" if oldest else "none",
+            "oldest of them": moment(oldest) if oldest else "none",
             "bytes": f"{self.bytes:,}",
             "newest proven copy, which stays": self.proven.id if self.proven else "none",
             "leftovers of pulls that were cut off": str(len(self.leftovers)),

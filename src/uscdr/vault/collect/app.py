@@ -11,9 +11,10 @@ from uscdr.models.heroku import Release, Schedule
 from uscdr.models.provision import Build
 from uscdr.providers.ports.platform import Platform
 from uscdr.providers.ports.provision import Provisioning
-from uscdr.vault.collect.sources import Gaps, Gathering, counted, part_of, present
+from uscdr.vault.collect.sources import Gaps, Gathering, part_of, present
 from uscdr.vault.content import AppFacts
 from uscdr.vault.manifest import Part
+from uscdr.words import plural
 
 T = TypeVar("T")
 RELEASES_LOOKED_AT = 15
@@ -91,5 +92,5 @@ def _schedules(gathering: Gathering) -> tuple[Schedule, ...]:
 def _summary(facts: AppFacts) -> str:
     version = f"release v{facts.release.version}" if facts.release else "release not known"
     running = ", ".join(f"{one.type}={one.quantity}" for one in facts.formation)
-    amounts = (counted(len(facts.addons), "add-on"), counted(len(facts.hostnames), "hostname"))
+    amounts = (plural(len(facts.addons), "add-on"), plural(len(facts.hostnames), "hostname"))
     return ", ".join((version, running or "no formation", *amounts))

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from pydantic import SecretStr
 
 from uscdr.models.base import REVEAL
-from uscdr.vault.collect.sources import Gaps, Gathering, counted, part_of
+from uscdr.vault.collect.sources import Gaps, Gathering, part_of
 from uscdr.vault.content import ConfigVars
 from uscdr.vault.manifest import Part
+from uscdr.words import plural
 
 
 def collect(gathering: Gathering) -> tuple[Part, Mapping[str, SecretStr]]:
@@ -24,5 +25,5 @@ def collect(gathering: Gathering) -> tuple[Part, Mapping[str, SecretStr]]:
             gaps.note(name, "The application has no such variable, and scenarios.yaml requires it.")
     if not values:
         gaps.note("configuration variables", "The platform listed none.")
-    part = part_of("config", gaps, counted(len(values), "variable"))
+    part = part_of("config", gaps, plural(len(values), "variable"))
     return part.model_copy(update={"taken_at": datetime.now(UTC)}), values

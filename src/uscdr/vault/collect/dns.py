@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from uscdr.errors import BadInput
 from uscdr.models.dns import RecordSet, RecordType
 from uscdr.providers.ports.dns import Zone
-from uscdr.vault.collect.sources import Absent, Gaps, Gathering, counted, part_of, present
+from uscdr.vault.collect.sources import Absent, Gaps, Gathering, part_of, present
 from uscdr.vault.content import DnsFacts, HostRecords
 from uscdr.vault.manifest import Part
+from uscdr.words import plural
 
 ASKED: tuple[RecordType, ...] = ("CNAME", "A", "AAAA", "CAA", "TXT")
 IN_ZONE: tuple[RecordType, ...] = ("ALIAS", *ASKED)
@@ -27,7 +28,7 @@ def collect(gathering: Gathering, hostnames: Sequence[str]) -> Part:
     gathering.writer.add_bytes("dns", "dns.json", DnsFacts(hosts=hosts).model_dump_json().encode())
     records = sum(len(host.authoritative) for host in hosts)
     summary = (
-        f"{counted(len(hosts), 'hostname')}, {counted(records, 'record set')}" if hosts else "no hostnames of its own"
+        f"{plural(len(hosts), 'hostname')}, {plural(records, 'record set')}" if hosts else "no hostnames of its own"
     )
     return part_of("dns", gaps, summary).model_copy(update={"taken_at": datetime.now(UTC)})
 

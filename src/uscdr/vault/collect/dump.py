@@ -12,9 +12,10 @@ from uscdr.errors import BadInput, MachineError, NotFound, ProviderError
 from uscdr.models.heroku import Attachment, Download, Transfer, TransferState
 from uscdr.vault.backups.proving import Subject
 from uscdr.vault.collect.proof import Collected, Proven, prove
-from uscdr.vault.collect.sources import Gaps, Gathering, Sources, Wishes, counted, missing, part_of
+from uscdr.vault.collect.sources import Gaps, Gathering, Sources, Wishes, missing, part_of
 from uscdr.vault.content import DumpFacts
 from uscdr.vault.manifest import DumpProof, Part
+from uscdr.words import plural, size
 
 SERVER_VERSION = "PG Version"
 """The data API's label."""
@@ -116,10 +117,10 @@ def _subject(gathering: Gathering, transfer: Transfer, got: Download) -> Subject
 
 def _summary(transfer: Transfer, got: Download, proven: Proven) -> str:
     """What it is, and what it is worth."""
-    words = f"{transfer.name}, {got.size:,} bytes"
+    words = f"{transfer.name}, {size(got.size)}"
     if proven.document is None:
         return f"{words}, NOT PROVEN"
-    tables, rows = counted(proven.document.tables, "table"), counted(proven.document.rows, "row")
+    tables, rows = plural(proven.document.tables, "table"), plural(proven.document.rows, "row")
     return f"{words}, {tables}, {rows}; {proven.verdict.grade}"
 
 

@@ -13,10 +13,11 @@ from uscdr.errors import ProviderError
 from uscdr.models.media import RESOURCE_TYPES, Asset
 from uscdr.pool import run_all
 from uscdr.providers.ports.media import Media
-from uscdr.vault.collect.sources import Gaps, Gathering, counted, in_words, part_of, present
+from uscdr.vault.collect.sources import Gaps, Gathering, in_words, part_of, present
 from uscdr.vault.content import MediaEntry, MediaInventory, MediaNote, Shelved
 from uscdr.vault.manifest import Part
 from uscdr.vault.shelf import Shelf
+from uscdr.words import plural, size
 
 WORKERS = 4
 MOST_FAILURES = 20
@@ -54,7 +55,7 @@ def collect(gathering: Gathering) -> tuple[Part, tuple[MediaEntry, ...]]:
     listed = [asset for kind in RESOURCE_TYPES for page in media.list_assets(kind) for asset in page]
     gathering.check()
     shelf, count = Shelf(gathering.writer, media.cloud), _Count(sum(asset.present for asset in listed))
-    gathering.tell.say(counted(count.total, "media file"))
+    gathering.tell.say(plural(count.total, "media file"))
     tasks = [_task(gathering, shelf, count, asset) for asset in listed]
     outcomes = run_all(tasks, workers=WORKERS, stop=gathering.stop)
     entries = tuple(outcome.entry for outcome in outcomes)
@@ -72,8 +73,8 @@ def _part(outcomes: list[_Outcome]) -> Part:
         gaps.note(f"{len(failures) - GAPS_SHOWN} more media files", "They could not be fetched either.")
     deleted = sum(not outcome.entry.asset.present for outcome in outcomes)
     lost = f", {deleted} deleted ones without a file" if deleted else ""  # only the service's own backup has them
-    fetched, size = sum(outcome.fetched for outcome in outcomes), sum(entry.asset.bytes for entry in stored)
-    summary = f"{counted(len(stored), 'file')}, {size:,} bytes ({fetched} fetched now){lost}"
+    fetched, stored_bytes = sum(outcome.fetched for outcome in outcomes), sum(entry.asset.bytes for entry in stored)
+    summary = f"{plural(len(stored), 'file')}, {size(stored_bytes)} ({fetched} fetched now){lost}"
     return part_of("media", gaps, summary).model_copy(update={"taken_at": datetime.now(UTC)})
 
 

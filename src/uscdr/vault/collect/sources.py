@@ -168,8 +168,3 @@ def part_of(name: PartName, gaps: Gaps, summary: str) -> Part:
 def missing(name: PartName, why: str) -> Part:
     """A part of which nothing could be had."""
     return Part(name=name, state="missing", gaps=(Gap(what=name, why=why),))
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 hostname`, `2 hostnames`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -9,10 +9,10 @@ from pydantic import Field
 
 from uscdr.models.postgres import TableDigest
 from uscdr.verify.check import CheckSpec, Provider
-from uscdr.verify.kinds.phrases import counted, first_of
 from uscdr.verify.kinds.rows import missing
 from uscdr.verify.verdict import Finding, judged
 from uscdr.verify.world import World
+from uscdr.words import first_of, plural
 
 
 class ContentCheck(CheckSpec):
@@ -62,9 +62,9 @@ def _changed(spec: ContentCheck, digests: list[TableDigest], before: Mapping[str
 
 
 def _good(compared: list[TableDigest], new: list[TableDigest], spec: ContentCheck) -> str:
-    rows = counted(sum(one.rows for one in new), "row")
-    fresh = f"no baseline: {rows} in {counted(len(new), 'table')} not compared" if new else ""
+    rows = plural(sum(one.rows for one in new), "row")
+    fresh = f"no baseline: {rows} in {plural(len(new), 'table')} not compared" if new else ""
     same = "nothing lost" if spec.may_grow else "the same"
-    rows = counted(sum(one.rows for one in compared), "row")
-    words = f"{rows} in {counted(len(compared), 'table')}: {same} since the baseline" if compared else ""
+    rows = plural(sum(one.rows for one in compared), "row")
+    words = f"{rows} in {plural(len(compared), 'table')}: {same} since the baseline" if compared else ""
     return "; ".join(filter(None, (words, fresh)))

@@ -9,9 +9,9 @@ from pydantic import Field, SecretStr
 
 from uscdr.models.postgres import CanaryResult
 from uscdr.verify.check import CheckSpec, Provider
-from uscdr.verify.kinds.phrases import counted, first_of
 from uscdr.verify.verdict import Finding, judged
 from uscdr.verify.world import World
+from uscdr.words import first_of, plural
 
 
 class DecryptCheck(CheckSpec):
@@ -66,14 +66,14 @@ def _unencrypted(bare: Mapping[str, int], before: Mapping[str, int], allowed: in
     new = {name: now for name, now in bare.items() if name not in before and now}
     problems = [f"more values in plain text only than in the baseline: {first_of(grown)}"] if grown else []
     if sum(new.values()) > allowed:
-        words = f"{counted(sum(new.values()), 'value')} in plain text only, allowed are {allowed:,}"
+        words = f"{plural(sum(new.values()), 'value')} in plain text only, allowed are {allowed:,}"
         problems.append(f"{words}: {first_of([f'{name} ({now:,})' for name, now in new.items()])}")
     return problems
 
 
 def _good(variable: str, results: tuple[CanaryResult, ...], sampled: int, bare: Mapping[str, int]) -> str:
     tried = [one for one in results if one.sampled]
-    words = f"{variable} opens all of {counted(sampled, 'sampled value')} in {counted(len(tried), 'column')}"
+    words = f"{variable} opens all of {plural(sampled, 'sampled value')} in {plural(len(tried), 'column')}"
     empty = [f"{one.table}.{one.column}" for one in results if not one.sampled]
     words += f"; nothing encrypted in {first_of(empty)}" if empty else ""
     return words + (f"; {sum(bare.values()):,} in plain text only" if any(bare.values()) else "")

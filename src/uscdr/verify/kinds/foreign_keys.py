@@ -9,9 +9,9 @@ from pydantic import Field
 
 from uscdr.models.postgres import ForeignKey
 from uscdr.verify.check import CheckSpec, Provider
-from uscdr.verify.kinds.phrases import counted, first_of
 from uscdr.verify.verdict import Finding, judged
 from uscdr.verify.world import World
+from uscdr.words import first_of, plural
 
 
 class ForeignKeysCheck(CheckSpec):
@@ -32,17 +32,17 @@ def run(name: str, spec: ForeignKeysCheck, world: World) -> Finding:
     gone = [one for one in known if one not in set(names)]
     few = len(found) < spec.minimum
     problems = [
-        *([f"{counted(len(found), 'foreign key')}, expected at least {spec.minimum}"] if few else []),
-        *([f"{counted(len(gone), 'foreign key')} of the baseline gone: {first_of(gone)}"] if gone else []),
+        *([f"{plural(len(found), 'foreign key')}, expected at least {spec.minimum}"] if few else []),
+        *([f"{plural(len(gone), 'foreign key')} of the baseline gone: {first_of(gone)}"] if gone else []),
         *_invalid(found),
         *_orphaned(found),
     ]
-    return judged(problems, f"{counted(len(found), 'foreign key')}, all valid, no orphaned row", {"keys": names})
+    return judged(problems, f"{plural(len(found), 'foreign key')}, all valid, no orphaned row", {"keys": names})
 
 
 def _invalid(found: tuple[ForeignKey, ...]) -> list[str]:
     names = [f"{key.table}: {key.name}" for key in found if not key.validated]
-    return [f"{counted(len(names), 'foreign key')} not validated: {first_of(names)}"] if names else []
+    return [f"{plural(len(names), 'foreign key')} not validated: {first_of(names)}"] if names else []
 
 
 def _orphaned(found: tuple[ForeignKey, ...]) -> list[str]:
@@ -51,4 +51,4 @@ def _orphaned(found: tuple[ForeignKey, ...]) -> list[str]:
     for key in found:
         rows[key.table] += key.orphans
     broken = [f"{table} ({number:,})" for table, number in rows.most_common() if number]
-    return [f"{counted(rows.total(), 'orphaned row')}: {first_of(broken)}"] if broken else []
+    return [f"{plural(rows.total(), 'orphaned row')}: {first_of(broken)}"] if broken else []

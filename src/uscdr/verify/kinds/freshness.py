@@ -7,15 +7,15 @@ from datetime import UTC, datetime, time, timedelta
 from typing import ClassVar, Literal
 
 from uscdr.models.duration import Duration
+from uscdr.verify.baseline import NO_BASELINE
 from uscdr.verify.check import CheckSpec, Provider
-from uscdr.verify.kinds.phrases import NO_BASELINE, first_of
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import World
+from uscdr.words import duration, first_of
 
 AHEAD = timedelta(minutes=5)
 """Clocks differ by a little."""
 DAY = timedelta(days=1)
-MINUTE = 60
 BEYOND = datetime.max.replace(tzinfo=UTC)
 
 
@@ -95,11 +95,4 @@ def _good(times: Mapping[str, datetime], empty: list[str], before: Mapping[str, 
 
 
 def _span(span: timedelta) -> str:
-    seconds = max(0.0, span.total_seconds())
-    if seconds < MINUTE:
-        return f"{seconds:.3g} s"
-    minutes = round(seconds / MINUTE)
-    days, hours = divmod(minutes // 60, 24)
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+    return duration(span.total_seconds())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from uscdr.verify.check import CheckSpec, Provider
-from uscdr.verify.kinds.phrases import counted
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import World
+from uscdr.words import plural
 
 
 class InvariantsCheck(CheckSpec):
@@ -30,4 +30,4 @@ def run(name: str, spec: InvariantsCheck, world: World) -> Finding:  # noqa: ARG
         return Finding("fail", "; ".join((*broken, *unknown)))
     if unknown or len(results) < len(wanted):
         return Finding("inconclusive", "; ".join(unknown) or "not every invariant was answered")
-    return Finding("pass", f"{counted(len(results), 'invariant')}, all hold")
+    return Finding("pass", f"{plural(len(results), 'invariant')}, all hold")

@@ -14,6 +14,7 @@ from uscdr.models.duration import Duration
 from uscdr.verify.check import CheckSpec, Provider
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import World
+from uscdr.words import duration, moment
 
 LINE = re.compile(r"(?P<at>\S+)\s+(?P<source>app|heroku)\[(?P<process>[\w.-]+)\]:\s?(?P<text>.*)", re.DOTALL)
 ROUTER = re.compile(r"at=error\s+code=(H\d\d)\b")
@@ -49,8 +50,8 @@ def run(name: str, spec: LogCheck, world: World) -> Finding:  # noqa: ARG001 - t
     codes = Counter(one.code for one in recent if one.code)
     errors = sum(count for code, count in codes.items() if not code.startswith(LOG_GAP))
     shown = ", ".join(f"{count} {code}" for code, count in codes.most_common()) or "no error"
-    minutes = (newest - min(one.at for one in recent)).total_seconds() / 60
-    words = f"{shown} in the last {minutes:.0f} minutes of the log, to {newest:%Y-%m-%d %H:%M} UTC"
+    span = duration((newest - min(one.at for one in recent)).total_seconds())
+    words = f"{shown} in the last {span} of the log, to {moment(newest)}"
     if errors > spec.most:
         return Finding("fail", f"{words}; allowed are {spec.most}")
     return Finding("pass", words, {"errors": errors})

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 from uscdr.verify.check import CheckSpec, Provider
-from uscdr.verify.kinds.phrases import counted, first_of
 from uscdr.verify.verdict import Finding, judged
 from uscdr.verify.world import World
+from uscdr.words import first_of, plural
 
 NUMBERED = re.compile(r"[^.]+\.\d{4}_\w+")
 """The migrations that can be told from the code's file names; one of another name may be there or not."""
@@ -32,7 +32,7 @@ def run(name: str, spec: MigrationsCheck, world: World) -> Finding:  # noqa: ARG
     measured = {"applied": sorted(applied)}
     if code:
         problems = [*_against_code(applied, code), *gone]
-        words = f"{counted(len(code), 'migration')} of the code, all applied; none ahead of it"
+        words = f"{plural(len(code), 'migration')} of the code, all applied; none ahead of it"
         return judged(problems, words, measured)
     if gone:
         return Finding("fail", gone[0], measured)
@@ -53,4 +53,4 @@ def _against_code(applied: set[str], code: frozenset[str]) -> list[str]:
 
 def _listed(what: str, names: Iterable[str]) -> list[str]:
     found = sorted(names)
-    return [f"{counted(len(found), 'migration')} {what}: {first_of(found)}"] if found else []
+    return [f"{plural(len(found), 'migration')} {what}: {first_of(found)}"] if found else []

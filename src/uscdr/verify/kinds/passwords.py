@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, SecretStr
 
 from uscdr.verify.check import CheckSpec, Provider
-from uscdr.verify.kinds.phrases import counted, first_of
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import World
+from uscdr.words import first_of, plural
 
 PART = 0.7
 """The share of the check's time that may go into hashing: a slow hash must not look like a database that hangs."""
@@ -32,12 +32,12 @@ def run(name: str, spec: PasswordsCheck, world: World) -> Finding:  # noqa: ARG0
     result = world.database().published_passwords(spec.query, spec.published, seconds=spec.timeout * PART)
     if result.matching:
         number = len(result.matching)
-        words = f"{counted(number, 'active account')} {'has' if number == 1 else 'have'} a password that is published"
+        words = f"{plural(number, 'active account')} {'has' if number == 1 else 'have'} a password that is published"
         return Finding("fail", f"{words}: id {first_of(result.matching)}")
     if result.untestable:
         total = result.tested + result.untestable
-        return Finding("inconclusive", f"{result.untestable} of {counted(total, 'account')} could not be tried")
+        return Finding("inconclusive", f"{result.untestable} of {plural(total, 'account')} could not be tried")
     if not result.tested:
         return Finding("inconclusive", "the query found no account")
-    tried = counted(len(spec.published), "published password")
-    return Finding("pass", f"{counted(result.tested, 'account')}, none has one of {tried}", {"accounts": result.tested})
+    tried = plural(len(spec.published), "published password")
+    return Finding("pass", f"{plural(result.tested, 'account')}, none has one of {tried}", {"accounts": result.tested})

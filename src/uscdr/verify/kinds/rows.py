@@ -8,10 +8,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from uscdr.providers.ports.database import Database
+from uscdr.verify.baseline import NO_BASELINE
 from uscdr.verify.check import CheckSpec, Provider
-from uscdr.verify.kinds.phrases import NO_BASELINE, counted, first_of
 from uscdr.verify.verdict import Finding, judged
 from uscdr.verify.world import World
+from uscdr.words import first_of, plural
 
 
 class RowsCheck(CheckSpec):
@@ -43,7 +44,7 @@ def run(name: str, spec: RowsCheck, world: World) -> Finding:
         *_too_few(spec, counts),
         *_lost(spec, counts, before),
     ]
-    words = f"{counted(sum(counts.values()), 'row')} in {counted(len(counts), 'table')}"
+    words = f"{plural(sum(counts.values()), 'row')} in {plural(len(counts), 'table')}"
     return judged(problems, f"{words}; {_against(counts, before)}", {"rows": dict(counts)})
 
 
@@ -55,7 +56,7 @@ def missing(database: Database, tables: Sequence[str]) -> list[str]:
 
 def _too_few(spec: RowsCheck, counts: Mapping[str, int]) -> list[str]:
     return [
-        f"{table} has {counted(counts[table], 'row')}, expected at least {least:,}"
+        f"{table} has {plural(counts[table], 'row')}, expected at least {least:,}"
         for table, least in spec.minimum.items()
         if table in counts and counts[table] < least
     ]
@@ -74,5 +75,5 @@ def _against(counts: Mapping[str, int], before: Mapping[str, int]) -> str:
     known = [table for table in counts if table in before]
     if not known:
         return NO_BASELINE
-    new = f", {counted(len(counts) - len(known), 'table')} not in it" if len(known) < len(counts) else ""
+    new = f", {plural(len(counts) - len(known), 'table')} not in it" if len(known) < len(counts) else ""
     return f"the baseline has {sum(before[table] for table in known):,}{new}"

@@ -13,15 +13,14 @@ from uscdr.verify.check import CheckSpec, Provider
 from uscdr.verify.kinds.weighing import weighed
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import World
-
-HOUR = 3600.0
+from uscdr.words import HOUR, duration, plural
 
 
 class ScheduleCheck(CheckSpec):
     """The daily backup, and what came of it."""
 
     kind: Literal["schedule"]
-    newest: Duration = 26 * HOUR
+    newest: Duration = 26.0 * HOUR
     """The newest finished backup may hold data that are so old."""
 
     provider: ClassVar[Provider] = "platform"
@@ -41,7 +40,7 @@ def run(name: str, spec: ScheduleCheck, world: World) -> Finding:  # noqa: ARG00
         return weighed([*problems, "there is no finished backup"], [], "")
     age = (world.now() - good[-1].created_at).total_seconds()
     if age > spec.newest:
-        problems.append(f"{_shown(good[-1], world.now())}, allowed are {spec.newest / HOUR:g} h")
+        problems.append(f"{_shown(good[-1], world.now())}, allowed are {duration(spec.newest)}")
     hours = " and ".join(f"{one.hour:02}:00 {one.timezone}" for one in schedules)
     return weighed(problems, [], f"daily at {hours}; {_shown(good[-1], world.now())}")
 
@@ -54,6 +53,6 @@ def _failed_since(backups: Sequence[Transfer]) -> list[str]:
 
 
 def _shown(backup: Transfer, now: datetime) -> str:
-    warnings = f", with {backup.warnings} warnings" if backup.warnings else ""
+    warnings = f", with {plural(backup.warnings, 'warning')}" if backup.warnings else ""
     age = (now - backup.created_at).total_seconds()
-    return f"the newest finished backup, {backup.name}, is {age / HOUR:.1f} h old{warnings}"
+    return f"the newest finished backup, {backup.name}, is {duration(age)} old{warnings}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from uscdr.verify.check import CheckSpec, Provider
-from uscdr.verify.kinds.phrases import counted, first_of
 from uscdr.verify.verdict import Finding, judged
 from uscdr.verify.world import World
+from uscdr.words import first_of, plural
 
 
 class SequencesCheck(CheckSpec):
@@ -28,7 +28,7 @@ def run(name: str, spec: SequencesCheck, world: World) -> Finding:  # noqa: ARG0
         return Finding("inconclusive", "no column takes its keys from a sequence")
     behind = sorted({f"{one.table}.{one.column}" for one in found if one.behind})
     problems = [
-        *([f"{counted(len(behind), 'sequence')} behind: {first_of(behind)}"] if behind else []),
+        *([f"{plural(len(behind), 'sequence')} behind: {first_of(behind)}"] if behind else []),
         *([f"no sequence any more for {first_of(gone)}"] if gone else []),
     ]
-    return judged(problems, f"{counted(len(found), 'sequence')}, none behind its column", {"columns": here})
+    return judged(problems, f"{plural(len(found), 'sequence')}, none behind its column", {"columns": here})

@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 
 from uscdr.models.duration import Duration
 from uscdr.models.postgres import Invariant, InvariantResult
+from uscdr.verify.baseline import NO_BASELINE
 from uscdr.verify.check import CheckSpec, Provider
-from uscdr.verify.kinds.phrases import NO_BASELINE
 from uscdr.verify.verdict import Finding, Measures
 from uscdr.verify.world import World
 

@@ -131,7 +131,7 @@ def test_an_empty_table_that_was_empty_in_the_baseline(place: Place) -> None:
 
 
 def test_freshness_of_a_healthy_database(place: Place) -> None:
-    words = "the newest of 2: patient.created_at, 2 h 0 min ago"
+    words = "the newest of 2: patient.created_at, 2 h ago"
     verdict, evidence = place.ask(freshness.run, FRESH)
     assert (verdict, evidence) == ("pass", f"{words}; no baseline to compare with")
     place.keep(freshness.run, FRESH)
@@ -145,7 +145,7 @@ def test_freshness_of_a_healthy_database(place: Place) -> None:
     [
         (
             "UPDATE record SET created_at = '2026-11-23 09:00Z'",
-            "older than in the baseline: record.created_at by 1 d 1 h",
+            "older than in the baseline: record.created_at by 25 h",
         ),
         ("TRUNCATE record", "no time any more in record.created_at"),
         ("DROP TABLE record", "no time any more in record.created_at"),
@@ -184,9 +184,7 @@ def test_an_age_is_judged_only_when_one_is_given(place: Place) -> None:
     place.run("UPDATE patient SET created_at = NULL")
     assert within("3h") == ("inconclusive", "no time in patient.created_at")
     assert within("3h", "record.created_at")[0] == "pass"
-    assert place.ask(freshness.run, FRESH)[1].startswith(
-        "the newest of 1: record.created_at, 2 h 0 min ago; no time in"
-    )
+    assert place.ask(freshness.run, FRESH)[1].startswith("the newest of 1: record.created_at, 2 h ago; no time in")
 
 
 def test_no_time_at_all_says_nothing(place: Place) -> None:

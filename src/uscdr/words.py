@@ -1,0 +1,88 @@
+"""Words for a person: spans of time, sizes, moments and plurals, one rule each; foreign text made harmless.
+
+A span is to the nearest second, below one second to the tenth. From a minute on, its two largest units
+are shown (days from the second day on), the rest is cut off, and a second unit of zero is left out.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+KILO = 1000
+SHOWN = 3
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `0 s`, `0.4 s`, `42 s`, `5 min 03 s`, `10 min`, `4 h`, `26 h 05 min` or `3 d 04 h`.
+
+    Less than nothing, as clocks that differ make an age, is `0 s`.
+    """
+    tenths, whole = round(max(0.0, seconds), 1), round(max(0.0, seconds))
+    if tenths < 1:
+        return f"{tenths:g} s"
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return _pair(whole // MINUTE, "min", whole % MINUTE, "s")
+    if whole < 2 * DAY:
+        return _pair(whole // HOUR, "h", whole % HOUR // MINUTE, "min")
+    return _pair(whole // DAY, "d", whole % DAY // HOUR, "h")
+
+
+def _pair(large: int, unit: str, small: int, smaller: str) -> str:
+    return f"{large} {unit} {small:02d} {smaller}" if small else f"{large} {unit}"
+
+
+def size(count: float) -> str:
+    """Bytes as `812 B` or `34.8 MB`."""
+    if count < KILO:
+        return f"{round(count)} B"
+    for unit in ("kB", "MB", "GB"):
+        count /= KILO
+        if round(count, 1) < KILO:
+            return f"{count:.1f} {unit}"
+    return f"{count / KILO:.1f} TB"
+
+
+def amount(count: float, unit: str) -> str:
+    """A quantity of `unit`: bytes as `size`, anything else as a number and its unit."""
+    if unit in {"B", "byte", "bytes"}:
+        return size(count)
+    return f"{count:,.0f} {unit}".rstrip()
+
+
+def moment(at: datetime) -> str:
+    """A time to the minute, as `2026-11-28 03:09 UTC`; `at` has a zone, whichever."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def plural(number: int, noun: str, many: str = "") -> str:
+    """`1 row`, `12,345 rows`; `many` is the plural of a noun that takes no plain s."""
+    return f"{number:,} {noun if number == 1 else many or noun + 's'}"
+
+
+def first_of(names: Collection[str], most: int = SHOWN, comma: str = ", ") -> str:
+    """`a, b, c and 4 more`."""
+    shown = list(names)[:most]
+    more = len(names) - len(shown)
+    return comma.join(shown) + (f" and {more} more" if more else "")
+
+
+def escape(text: str, *, keep_newlines: bool = False) -> str:
+    r"""`text` with everything a terminal could obey, or an eye not see, spelt out (`\x1b`, `\u202e`).
+
+    Control characters, ANSI sequences, bidirectional overrides, zero-width and line-separator
+    characters become visible; applying it twice changes nothing more.
+    """
+    return "".join(
+        char if char == "\n" and keep_newlines else _spelt(char) if unicodedata.category(char) in _HIDDEN else char
+        for char in text
+    )
+
+
+def _spelt(char: str) -> str:
+    return char.encode("unicode_escape").decode()
