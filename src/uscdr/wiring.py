@@ -16,6 +16,7 @@ from uscdr.engine.gate import Gate
 from uscdr.engine.history import History, fold
 from uscdr.errors import BadInput, CredentialsRefused, Interrupted, NotFound, ProviderError
 from uscdr.events import Bus, Ledger, Redactor
+from uscdr.files import clear_away, own_directory, private_directory
 from uscdr.journal import lock, runs
 from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, Journal, read
@@ -26,21 +27,21 @@ from uscdr.report.objectives import missed
 from uscdr.scenarios.build import bind
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.model import Scenario
-from uscdr.settings import operator, private_directory
+from uscdr.settings import operator
 from uscdr.team.claim import Wish
 from uscdr.team.team import Team, takeover
 
 
 def sweep(state: Path) -> None:
     """Remove the dumps that killed processes left: they hold patients' data."""
-    lock.clear_away(private_directory(state / "scratch"))
+    clear_away(private_directory(state / "scratch"))
 
 
 @contextmanager
 def workplace(state: Path, run: str) -> Iterator[Path]:
     """A private directory for dumps, gone at the end; what killed processes left goes too."""
     sweep(state)
-    with lock.own_directory(state / "scratch" / run) as place:
+    with own_directory(state / "scratch" / run) as place:
         yield place
 
 

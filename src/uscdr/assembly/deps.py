@@ -15,6 +15,7 @@ from uscdr.assembly.media import Clouds
 from uscdr.assembly.pages import other_pages
 from uscdr.assembly.ports import Ports
 from uscdr.assembly.vault import fresh_proof
+from uscdr.files import private_directory
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.loading import PostgresLoader
 from uscdr.providers.source.git_source import GitSource
@@ -24,7 +25,6 @@ from uscdr.scenarios.candidate import Candidate, Demands
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.frozen import FrozenLook
 from uscdr.scenarios.infra.old import OldLook
-from uscdr.settings import private_directory
 
 STATEMENT_TIMEOUT, LOCK_TIMEOUT, CONNECT_TIMEOUT = 600.0, 5.0, 10.0
 GIT_TIMEOUT = 600.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.errors import BadInput
-from uscdr.settings import private_directory
+from uscdr.files import private_directory
 from uscdr.vault import location
 from uscdr.vault.listing import find
 from uscdr.vault.lookonly import LookOnlyStore

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-from pathlib import Path
 from typing import Any
 
 from uscdr import wiring
 from uscdr.assembly.job import Job
 from uscdr.drills.beyond import of
 from uscdr.drills.disaster import Aftermath, Disaster
+from uscdr.drills.kit import key_pair
 from uscdr.drills.stage import Stage, Unattended
 from uscdr.drills.truth import Finding, same_rows
 from uscdr.engine.wait import Patience, until
@@ -19,7 +18,6 @@ from uscdr.models.heroku import TransferState
 from uscdr.scenarios.backups.inventory import take, vault_of
 from uscdr.scenarios.deps import Deps, Request
 from uscdr.session import surroundings
-from uscdr.settings import PRIVATE_FILE
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.backups.opening import opened
 
@@ -36,7 +34,7 @@ class BackupsDisaster(Disaster):
 
     def prepare(self, stage: Stage) -> None:
         """A key pair, as an operator has one; there is no copy yet."""
-        self._readers, self.identity = _key_pair(stage.home / "identity.txt")
+        self._readers, self.identity = key_pair(stage.home / "identity.txt")
         self._safe = str(stage.home / "safe")
 
     def damage(self, stage: Stage) -> dict[str, Any]:
@@ -112,16 +110,3 @@ def _proven(deps: Deps) -> Finding:
     good = [one for one in take(deps).proven if one.copies]
     grade = good[-1].proof.grade if good and good[-1].proof else Grade.NONE
     return Finding("the copy is proven to the last grade", grade is Grade.DECRYPTS, f"{grade}")
-
-
-def _key_pair(path: Path) -> tuple[str, Path]:
-    """The public half, and a 0600 file with the private one. Raises MachineError without the extra `vault`."""
-    try:
-        pair = importlib.import_module("pyrage").x25519.Identity.generate()
-    except ImportError as error:
-        raise MachineError(
-            "Copies need the extra “vault”.", next_action="Install it: pip install 'uscdr[vault]'"
-        ) from error
-    path.touch(mode=PRIVATE_FILE, exist_ok=False)
-    path.write_text(f"{pair}\n", encoding="utf-8")
-    return str(pair.to_public()), path

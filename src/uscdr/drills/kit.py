@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,11 +12,10 @@ from pathlib import Path
 
 from uscdr.drills.stage import Stage
 from uscdr.errors import MachineError
-from uscdr.settings import PRIVATE_FILE, private_directory
+from uscdr.files import new_file, private_directory
 
 LIMIT = 1800.0
 """Seconds that a kit of a drill may take."""
-MISSING = "Install it: pip install 'uscdr[vault]'"
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ def build(stage: Stage) -> Kit:
     """Build one of the data as they are, in the stage's own directory. Raises MachineError when that fails."""
     stage.output.say("Building an escape kit of the healthy state")
     place = private_directory(stage.home / "kits")
-    public, identity = _key_pair(stage.home / "identity.txt")
+    public, identity = key_pair(stage.home / "identity.txt")
     done = _give(stage, ("kit", "build", "--capture", "--to", str(place), "--json"), {"USCDR_KIT_RECIPIENTS": public})
     if done.returncode != 0:
         lines = done.stderr.splitlines()
@@ -58,14 +56,14 @@ def _give(stage: Stage, command: Sequence[str], more: Mapping[str, str]) -> subp
         raise MachineError(f"The drill's kit was not finished after {LIMIT:.0f} s.") from error
 
 
-def _key_pair(path: Path) -> tuple[str, Path]:
-    """The public half, and a 0600 file with the private one."""
+def key_pair(path: Path) -> tuple[str, Path]:
+    """The public half, and a 0600 file with the private one. Raises MachineError without the extra `vault`."""
     try:
-        pyrage = importlib.import_module("pyrage")
+        pair = importlib.import_module("pyrage").x25519.Identity.generate()
     except ImportError as error:
-        raise MachineError("A kit needs the extra “vault”.", next_action=MISSING) from error
-    pair = pyrage.x25519.Identity.generate()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(f"{pair}\n")
+        raise MachineError(
+            "Kits and copies need the extra “vault”.", next_action="Install it: pip install 'uscdr[vault]'"
+        ) from error
+    with new_file(path) as file:
+        file.write(f"{pair}\n".encode())
     return str(pair.to_public()), path

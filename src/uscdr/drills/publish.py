@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from uscdr.drills.account import Drill, drill_json, drill_markdown
-from uscdr.errors import MachineError
-from uscdr.settings import PRIVATE_FILE
+from uscdr.files import disk_errors, write_whole
 from uscdr.ui.console import Output
 
 
@@ -19,13 +18,7 @@ def publish(done: Drill, summary: str, directory: Path, output: Output) -> None:
 
 
 def _write(directory: Path, name: str, text: str) -> None:
-    try:
+    fix = "Name another place with --report; the run itself is in: uscdr runs report"
+    with disk_errors(f"The report could not be written to {directory}.", fix):
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_text(text + "\n", encoding="utf-8")
-        (directory / name).chmod(PRIVATE_FILE)
-    except OSError as error:
-        raise MachineError(
-            f"The report could not be written to {directory}.",
-            why=error.strerror or "",
-            next_action="Name another place with --report; the run itself is in: uscdr runs report",
-        ) from error
+    write_whole(directory / name, f"{text}\n".encode(), fix)

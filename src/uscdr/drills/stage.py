@@ -14,13 +14,13 @@ from typing import Any
 from uscdr import wiring
 from uscdr.assembly.job import Job
 from uscdr.engine.conduct import Ending
+from uscdr.files import private_directory
 from uscdr.place import Place
 from uscdr.sandbox import audit, client, launch
 from uscdr.sandbox.boot.request import UpRequest
 from uscdr.sandbox.state import StateDir
 from uscdr.scenarios.deps import Deps, Request
 from uscdr.session import surroundings
-from uscdr.settings import private_directory
 from uscdr.targets import find_place, load_config
 from uscdr.ui.console import Output
 

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from uscdr.errors import JournalError
+from uscdr.files import PRIVATE_FILE, private_directory, sync
 from uscdr.journal.chain import FIRST, encode, line_hash
 from uscdr.journal.reader import NAME, Journal, read
 from uscdr.models.events import Stamped
-from uscdr.settings import PRIVATE_FILE, private_directory
 
 
 class JournalWriter:
@@ -65,7 +65,8 @@ def create(directory: Path) -> JournalWriter:
     path = directory / NAME
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
-        _sync_directories(directory)
+        sync(directory)  # the file's name and its directory's name must survive a power cut too
+        sync(directory.parent)
     except OSError as error:
         raise _failed(path, error.strerror or type(error).__name__) from error
     return JournalWriter(descriptor, path, FIRST, 0)
@@ -81,16 +82,6 @@ def reopen(path: Path) -> tuple[JournalWriter, Journal]:
     except OSError as error:
         raise _failed(path, error.strerror or type(error).__name__) from error
     return JournalWriter(descriptor, path, journal.last_hash, journal.good_bytes), journal
-
-
-def _sync_directories(directory: Path) -> None:
-    """The file's name and its directory's name must survive a power cut too."""
-    for place in (directory, directory.parent):
-        descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _failed(path: Path, reason: str) -> JournalError:

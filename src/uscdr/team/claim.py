@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from uscdr.errors import LockHeld, MachineError
+from uscdr.files import private_directory, write_whole
 from uscdr.settings import Operator
-from uscdr.team.copies import write_whole
 from uscdr.vault.lease import Lease
 from uscdr.vault.leaserow import Record, Row, Standing, Terms
 from uscdr.vault.store import Store
@@ -105,6 +105,7 @@ def claim(
     row, note = Row(store, wish.scope, terms), notes / wish.scope
     own = note.read_text() if note.is_file() else ""
     lease = _acquire(row, wish, own) or _taken_over(row, wish, own, take_over)
+    private_directory(notes)
     write_whole(note, lease.record.nonce.encode())
     with lease.kept():
         yield Claim(lease, row, wish)

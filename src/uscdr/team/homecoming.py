@@ -6,10 +6,10 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from uscdr.errors import Declined, JournalError, MachineError
+from uscdr.errors import Declined, JournalError
+from uscdr.files import disk_errors, private_directory, write_whole
 from uscdr.journal.reader import NAME, Journal, read
 from uscdr.journal.runs import WRITE_EFFECTS, hand, is_elsewhere
-from uscdr.team.copies import write_whole
 from uscdr.team.shelf import Shelf, count
 
 ARRIVING = "arriving.jsonl"
@@ -58,6 +58,7 @@ def bring(state: Path, run: str, shelf: Shelf, *, take_over: bool) -> Arrived:
 
 def _checked(arriving: Path, shared: bytes) -> Journal:
     """The team's journal, its whole chain looked at before it replaces anything. Raises JournalError."""
+    private_directory(arriving.parent)
     write_whole(arriving, shared)
     journal = read(arriving)
     arriving.unlink()
@@ -84,8 +85,6 @@ def _set_aside(own: Path, here: bytes, shared: bytes) -> Path:
             next_action="Look at the provider, settle it by hand, then begin a new run: uscdr recover … --new",
         )
     aside = own.with_name(f"aside-{secrets.token_hex(4)}.jsonl")
-    try:
+    with disk_errors(f"{own} cannot be renamed."):
         own.rename(aside)
-    except OSError as error:
-        raise MachineError(f"{own} cannot be renamed.", why=error.strerror or "", next_action="Mend that.") from error
     return aside

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from uscdr.errors import BadInput, MachineError
+from uscdr.files import PRIVATE_DIRECTORY
 from uscdr.models.media import Asset
-from uscdr.settings import PRIVATE_DIRECTORY
 from uscdr.vault.manifest import MEDIA, PARTS, PartName
 from uscdr.vault.reader import KitReader, damaged
 from uscdr.vault.store import new_private_file, take_over

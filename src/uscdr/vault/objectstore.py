@@ -23,7 +23,7 @@ import obstore
 from obstore import exceptions
 
 from uscdr.errors import CheckFailed, MachineError, OutcomeUnknown
-from uscdr.settings import private_directory
+from uscdr.files import private_directory
 from uscdr.vault.blocks import Blocks
 from uscdr.vault.refusals import explained
 from uscdr.vault.staging import STAGING, staging_below

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from uscdr.errors import MachineError
-from uscdr.journal import lock
+from uscdr.files import clear_away, disk_errors, own_directory
 
 STAGING = ".staging"
 
@@ -20,13 +19,7 @@ def staging_below(above: Path) -> Iterator[Path]:
     Raises MachineError.
     """
     with ExitStack() as own:
-        try:
-            lock.clear_away(above)
-            place = own.enter_context(lock.own_directory(above / secrets.token_hex(8)))
-        except OSError as error:
-            raise MachineError(
-                f"{above} cannot be written.",
-                why=error.strerror or type(error).__name__,
-                next_action="Make room, or mend the permissions.",
-            ) from error
+        with disk_errors(f"{above} cannot be written.", "Make room or fix the permissions."):
+            clear_away(above)
+            place = own.enter_context(own_directory(above / secrets.token_hex(8)))
         yield place

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn, Protocol
 
 from uscdr.errors import BadInput, CheckFailed, MachineError
-from uscdr.settings import PRIVATE_DIRECTORY, PRIVATE_FILE
+from uscdr.files import PRIVATE_DIRECTORY, new_file, sync
 from uscdr.vault.staging import STAGING, staging_below
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
@@ -140,7 +140,7 @@ class LocalStore:
         try:
             path.unlink(missing_ok=True)
             if path.parent.is_dir():
-                _sync(path.parent)
+                sync(path.parent)
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise MachineError(f"{path} cannot be removed.", why=why, next_action="Mend the permissions.") from error
@@ -236,16 +236,16 @@ def taken(path: str) -> NameTaken:
 def new_private_file(path: Path) -> BinaryIO:
     """Open a new 0600 file for writing. Raises MachineError."""
     try:
-        return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, PRIVATE_FILE), "wb")
+        return new_file(path)
     except OSError as error:
         _unwritable(path, error)
 
 
 def take_over(file: Path, target: Path) -> None:
     """Give a finished file of the same disk a new name, durably. Raises OSError; FileExistsError when it is taken."""
-    _sync(file)
+    sync(file)
     _link(file, target)
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def _link(file: Path, target: Path) -> None:
@@ -255,18 +255,10 @@ def _link(file: Path, target: Path) -> None:
         if error.errno not in _NO_LINKS:
             raise
         # a disk without hard links (a USB stick): reserve the name, then put the whole file in its place
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE))
+        new_file(target).close()
         file.replace(target)
         return
     file.unlink()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unwritable(path: Path, error: OSError) -> NoReturn:

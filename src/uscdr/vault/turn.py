@@ -7,12 +7,11 @@ A kit is built without it: a long download of media must not keep the copies wai
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from uscdr.settings import Operator
+from uscdr.settings import Operator, is_gone
 from uscdr.vault import lease
 from uscdr.vault.leaserow import Record, Terms
 from uscdr.vault.store import Store
@@ -53,12 +52,4 @@ def turn(store: Store, queue: Queue, message: str) -> Iterator[lease.Lease]:
 
 def _is_dead(record: Record, who: Operator) -> bool:
     """A process of this machine that is there no more. Of other machines nothing is known."""
-    if record.host != who.host or record.pid == who.pid:
-        return False
-    try:
-        os.kill(record.pid, 0)
-    except ProcessLookupError:
-        return True
-    except (PermissionError, OverflowError):
-        return False
-    return False
+    return record.host == who.host and record.pid != who.pid and is_gone(record.pid)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
@@ -13,8 +11,8 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from uscdr.errors import BadInput, MachineError
+from uscdr.files import private_directory, write_whole
 from uscdr.models.base import Fact
-from uscdr.settings import PRIVATE_FILE, private_directory
 
 NO_BASELINE = "no baseline to compare with"
 
@@ -60,18 +58,5 @@ def save(state: Path, baseline: Baseline) -> Path:
     """Write it durably in place of an earlier one (0600). Raises MachineError."""
     path = path_of(state, baseline.key)
     private_directory(path.parent)
-    draft = path.with_suffix(".new")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(baseline.model_dump(mode="json"), file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        raise MachineError(
-            f"The baseline could not be written to {path}.",
-            why=error.strerror or type(error).__name__,
-            next_action="Make room, then save it again; an earlier baseline is still as it was.",
-        ) from error
+    write_whole(path, baseline.model_dump_json().encode())
     return path

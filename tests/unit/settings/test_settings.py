@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from uscdr.errors import BadInput, MachineError
+from uscdr.errors import BadInput
 from uscdr.sandboxed import SANDBOX, any_django_application
-from uscdr.settings import config_directory, operator, private_directory, state_directory
+from uscdr.settings import config_directory, is_gone, operator, state_directory
 from uscdr.targets import find_place, load_config, packaged
 
 
@@ -21,25 +21,13 @@ def test_the_state_directory_is_as_given_or_the_systems() -> None:
     assert config_directory().name == "uscdr"
 
 
-def test_a_private_directory_is_made_private_with_all_above_it_that_are_new(tmp_path: Path) -> None:
-    before = os.umask(0)
-    try:
-        made = private_directory(tmp_path / "a" / "b")
-    finally:
-        os.umask(before)
-    assert [stat.S_IMODE(place.stat().st_mode) for place in (made, made.parent)] == [0o700, 0o700]
-    made.chmod(0o755)
-    private_directory(made)
-    assert stat.S_IMODE(made.stat().st_mode) == 0o700
-
-
-def test_a_place_that_cannot_be_made_says_why(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    for place in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nothing")):
-        with pytest.raises(MachineError) as refused:
-            private_directory(place)
-        assert refused.value.why
-        assert "USCDR_STATE_DIR" in refused.value.next_action
+def test_a_process_is_gone_when_nothing_has_its_id() -> None:
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    assert is_gone(process.pid)
+    assert not is_gone(os.getpid())
+    assert not is_gone(1)
+    assert not is_gone(10**30)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.errors import BadInput, CheckFailed, MachineError
-from uscdr.journal import lock
+from uscdr.files import occupy
 from uscdr.vault.store import LocalStore, new_private_file
 
 
@@ -62,7 +62,7 @@ def test_staging_leaves_nothing_and_takes_away_what_a_killed_process_left(tmp_pa
     for place in (left, used):
         place.mkdir(parents=True)
         (place / "staged").write_bytes(b"x")
-    with lock.occupy(used), store.staging() as own:
+    with occupy(used), store.staging() as own:
         staged(own)
         assert not left.exists()
         assert used.exists()

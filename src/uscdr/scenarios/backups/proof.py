@@ -8,10 +8,10 @@ from pathlib import Path
 
 from uscdr.engine.step import Tell
 from uscdr.errors import BadInput, CheckFailed
+from uscdr.files import private_directory
 from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.backups.inventory import vault_of
 from uscdr.scenarios.deps import Deps
-from uscdr.settings import private_directory
 from uscdr.vault.backups import proving
 from uscdr.vault.backups.catalog import Entry
 from uscdr.vault.backups.manifest import CopyCard

@@ -1,0 +1,149 @@
+"""Private files and directories: written whole or not at all, durably, and marked while a living process uses them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from uscdr.errors import MachineError
+
+PRIVATE_DIRECTORY = 0o700
+PRIVATE_FILE = 0o600
+OCCUPIED = ".in-use"
+DRAFT, DRAFT_SECONDS = ".new-", 60.0
+"""How directories are called before they have their mark, and for how many seconds they are left alone."""
+ELSEWHERE = "Make room or fix the permissions, or set USCDR_STATE_DIR to a place that can be written."
+
+
+@contextmanager
+def disk_errors(message: str, next_action: str = ELSEWHERE) -> Iterator[None]:
+    """An OSError inside this context is raised as MachineError with the operating system's reason."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise MachineError(message, why=why, next_action=next_action) from error
+
+
+def private_directory(path: Path) -> Path:
+    """Create `path` readable by its owner only. Raises MachineError."""
+    with disk_errors(f"The state directory {path} cannot be used."):
+        for above in reversed(path.parents):
+            if not above.exists():  # `parents=True` would open those to everybody
+                above.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
+        path.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
+        path.chmod(PRIVATE_DIRECTORY)
+    return path
+
+
+def new_file(path: Path) -> BinaryIO:
+    """Open a new private file for writing. Raises OSError; FileExistsError when there is one of that name."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE), "wb")
+
+
+def write_whole(path: Path, data: bytes, next_action: str = ELSEWHERE) -> None:
+    """Put a private file in its place at once and durably. Raises MachineError; what stood there is then as it was."""
+    draft = path.with_name(f".{secrets.token_hex(8)}")
+    try:
+        with disk_errors(f"{path} cannot be written.", next_action):
+            with new_file(draft) as file:
+                file.write(data)
+            sync(draft)
+            draft.replace(path)
+            sync(path.parent)
+    finally:
+        with suppress(OSError):
+            draft.unlink()
+
+
+def sync(path: Path) -> None:
+    """Make a file's content, or the names in a directory, outlive a power cut. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def own_directory(place: Path) -> Iterator[Path]:
+    """A new private directory that is marked as this process's from the moment it has its name; gone at the end.
+
+    Nobody is waited for: a process that was stopped half way keeps no other from making or clearing away its own.
+    Raises MachineError.
+    """
+    draft, refused = place.with_name(f"{DRAFT}{secrets.token_hex(8)}"), f"The directory {place} cannot be made."
+    try:
+        with disk_errors(refused):
+            draft.mkdir(mode=PRIVATE_DIRECTORY)
+        with occupy(draft):
+            with disk_errors(refused):
+                draft.rename(place)
+            yield place
+    finally:
+        for path in (draft, place):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def clear_away(above: Path) -> None:
+    """Remove what killed processes left in `above`. One that is being made is left alone for a minute."""
+    for left in above.iterdir():
+        if not _is_being_made(left) and not occupied(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_being_made(directory: Path) -> bool:
+    """By its name, and by its age on a clock that may be another machine's."""
+    try:
+        return directory.name.startswith(DRAFT) and abs(time.time() - directory.stat().st_mtime) < DRAFT_SECONDS
+    except FileNotFoundError:
+        return True
+
+
+@contextmanager
+def occupy(directory: Path) -> Iterator[None]:
+    """Mark a directory as in use by this process; the mark dies with the process."""
+    descriptor = open_lock(directory / OCCUPIED)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def occupied(directory: Path) -> bool:
+    """Whether a living process uses the directory."""
+    if not (directory / OCCUPIED).exists():
+        return False
+    descriptor = open_lock(directory / OCCUPIED)
+    try:
+        return not try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def open_lock(path: Path) -> int:
+    """The descriptor of a lock file, which is made when it is missing. Raises MachineError."""
+    with lock_errors(path):
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+
+
+def try_lock(descriptor: int) -> bool:
+    """Take the kernel's lock of an open file unless another process has it. Raises OSError."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def lock_errors(path: Path) -> AbstractContextManager[None]:
+    """`disk_errors` of a lock file."""
+    return disk_errors(f"The lock file {path} cannot be used.")
