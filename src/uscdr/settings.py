@@ -1,4 +1,4 @@
-"""Where things live on this machine, from the environment. Import-light: no third-party module."""
+"""This machine: where things live on it, by the environment, and what is its own. No third-party module."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 
@@ -51,3 +52,11 @@ def is_gone(pid: int) -> bool:
     except (PermissionError, OverflowError):
         return False
     return False
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a host name or address is this machine's own."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -69,7 +69,7 @@ def first_of(names: Collection[str], most: int = SHOWN, comma: str = ", ") -> st
     """`a, b, c and 4 more`."""
     shown = list(names)[:most]
     more = len(names) - len(shown)
-    return comma.join(shown) + (f" and {more} more" if more else "")
+    return comma.join(shown) + (f" and {more:,} more" if more else "")
 
 
 def escape(text: str, *, keep_newlines: bool = False) -> str:

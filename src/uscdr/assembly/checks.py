@@ -13,7 +13,7 @@ from uscdr.assembly.deps import CONNECT_TIMEOUT, LOCK_TIMEOUT
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.ports import Ports
 from uscdr.errors import BadInput
-from uscdr.models.media import MediaAccount
+from uscdr.models.media import CLOUD, KEY, SECRET, MediaAccount
 from uscdr.providers.cloudinary.media import CloudinaryMedia
 from uscdr.providers.mail_probe import MailProbe
 from uscdr.providers.ports.database import Database
@@ -30,7 +30,6 @@ from uscdr.verify.facts import Facts, Once
 from uscdr.verify.kinds.http import HttpCheck
 from uscdr.verify.world import Expected, World
 
-CLOUD, KEY, SECRET = "CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET"
 PROBE_TIMEOUT = 10.0
 STATEMENT_TIMEOUT = 25.0
 """Seconds. A query that is given up ends before the check that asked it."""

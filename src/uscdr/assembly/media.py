@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.ports import Ports
 from uscdr.errors import BadInput, ProviderError
-from uscdr.models.media import MediaAccount
+from uscdr.models.media import CLOUD, KEY, SECRET, MediaAccount
 from uscdr.providers.cloudinary.media import CloudinaryMedia
 from uscdr.providers.http import open_client, trust
 from uscdr.providers.ports.media import Media
@@ -25,7 +25,6 @@ from uscdr.scenarios.model_targets import CloudinaryTarget
 from uscdr.vault.reader import KitReader
 
 RUN_STAMP = "%Y%m%dT%H%M%SZ"
-CLOUD, KEY, SECRET = "CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET"
 
 
 class Clouds:

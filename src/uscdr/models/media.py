@@ -11,6 +11,8 @@ from uscdr.models.base import Fact
 
 ResourceType = Literal["image", "raw", "video"]
 RESOURCE_TYPES: tuple[ResourceType, ...] = ("image", "raw", "video")
+CLOUD, KEY, SECRET = "CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET"
+"""The variables of the application that hold its account."""
 
 
 class AssetKey(Fact):

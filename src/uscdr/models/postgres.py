@@ -51,15 +51,6 @@ class TableKeys(Fact):
     """For each key a 32-bit fingerprint of its whole row: equal rows have equal ones on any server."""
 
 
-class MissingRows(Fact):
-    """Rows that one side has and the other has not: how many, and which key ranges, e.g. `812-840`."""
-
-    table: str
-    rows: int
-    ranges: tuple[str, ...] = ()
-    """Empty when the table has no single-column key: then only the number is known."""
-
-
 class Invariant(Fact):
     """One expectation: `sql` returns one value. At least one bound is set.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -17,6 +16,7 @@ import httpx
 
 from uscdr import __version__
 from uscdr.errors import BadInput, ConfigError, WriteRefused
+from uscdr.settings import is_loopback_host
 
 USER_AGENT = f"uscdr/{__version__}"
 TIMEOUT = httpx.Timeout(connect=10.0, read=30.0, write=30.0, pool=10.0)
@@ -123,14 +123,6 @@ def proxy_for(url: str) -> str | None:
 def is_loopback(url: str) -> bool:
     """Whether `url` stays on this machine."""
     return is_loopback_host(urlsplit(url).hostname or "")
-
-
-def is_loopback_host(host: str) -> bool:
-    """Whether a name or an address is this machine's own."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def is_private(url: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from obstore import exceptions, store
 
 from uscdr.errors import BadInput
+from uscdr.settings import is_loopback_host
 from uscdr.vault.objectstore import Handles
 
 if TYPE_CHECKING:
@@ -149,17 +149,10 @@ def _is_plain(endpoint: str | None) -> bool:
     parts = urlsplit(endpoint)
     if parts.username or parts.password or not parts.hostname or parts.scheme not in _SCHEMES:
         raise BadInput("The endpoint of the store is no https:// URL.", next_action="As in https://s3.example.org")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback_host(parts.hostname):
         raise BadInput(
             "The endpoint of the store is plain http://.",
             why="Keys and data would cross the network unprotected.",
             next_action="Use https://; http:// is for this machine alone.",
         )
     return parts.scheme == "http"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

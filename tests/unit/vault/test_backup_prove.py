@@ -181,7 +181,7 @@ def test_an_earlier_proof_adds_to_the_words_and_takes_nothing_from_the_proof(qui
     alone, _, silent = here(World(), quick, None)
     beside, candidate, heard = here(World(), quick, document())
     assert silent.words == []
-    said = "proven before, 2 h 0 min ago, same SHA-256: encrypted columns decrypt"
+    said = "proven before, 2 h ago, same SHA-256: encrypted columns decrypt"
     assert heard.words == [f"proof in the vault: pass: {said}"]
     assert beside.model_dump(exclude={"seconds", "newest"}) == alone.model_dump(exclude={"seconds", "newest"})
     assert candidate.digests()

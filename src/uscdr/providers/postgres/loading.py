@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, Interrupted, WriteRefused
-from uscdr.providers.http import is_loopback_host
 from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import archive as archives
 from uscdr.providers.postgres.connection import Link
 from uscdr.providers.postgres.errors import PROVIDER, translated
 from uscdr.providers.postgres.transaction import UNCHANGED, LoadTransaction, unconfirmed
+from uscdr.settings import is_loopback_host
 
 if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection

@@ -12,7 +12,7 @@ from uscdr.scenarios.remedy import config_changes, remedy
 from uscdr.scenarios.results import ApplicationChecked, VerifiedData
 from uscdr.scenarios.results_app import AppSeen, DataProbed, Remedy
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
-from uscdr.scenarios.steps.words import plural
+from uscdr.words import plural
 
 NOTHING_TO_DO = "There is nothing to recover: {why}. To go back anyway: --release vN; to deploy: --ref REF."
 

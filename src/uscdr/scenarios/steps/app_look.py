@@ -12,7 +12,8 @@ from uscdr.scenarios.code import missing_migrations, see_code
 from uscdr.scenarios.log_codes import explain
 from uscdr.scenarios.results_app import AppSeen, ReleaseLine
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
-from uscdr.scenarios.steps.words import plural, reads
+from uscdr.scenarios.steps.words import reads
+from uscdr.words import plural
 
 RELEASES = 30
 LOG_LINES = 1500

@@ -13,7 +13,7 @@ from uscdr.scenarios.checks import website
 from uscdr.scenarios.results import VerifiedData
 from uscdr.scenarios.results_app import StaticSeen
 from uscdr.scenarios.steps.base import DepsStep, shut
-from uscdr.scenarios.steps.words import plural
+from uscdr.words import plural
 
 ASSET = re.compile(r"""(?:src|href)=["'](?P<path>/[^"'?#]+\.(?:js|css|svg|png|ico))["'?#]""")
 MOST = 20

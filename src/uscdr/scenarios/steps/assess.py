@@ -14,7 +14,8 @@ from uscdr.providers.ports.web import ServiceStatus
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, StatusSeen
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
-from uscdr.scenarios.steps.words import age, plural, reads, size, sql
+from uscdr.scenarios.steps.words import reads, sql
+from uscdr.words import duration, plural, size
 
 FRESH = 10.0
 """Seconds: an assessment made for the plan need not be made again when the run begins at once."""
@@ -194,7 +195,7 @@ class BackupsLook(DepsStep[BackupsSeen, BackupsSeen]):
     @override
     def plan(self, seen: BackupsSeen, view: View) -> Action:
         good = [b for b in seen.backups if b.state == "completed" and not b.expired]
-        newest = f", the newest {good[-1].name}, {age(good[-1].age_seconds)} old" if good else ""
+        newest = f", the newest {good[-1].name}, {duration(good[-1].age_seconds)} old" if good else ""
         schedule = "; ".join(seen.schedules) or "NO schedule"
         summary = f"{plural(len(good), 'backup')} to restore from{newest}; schedule: {schedule}"
         calls = (

@@ -8,7 +8,7 @@ from uscdr.engine.step import Action, Blast, Effect, Tell, View
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.results_backups import BackupsDecided, BackupsVerdict, BackupSystemSeen, CopyProven
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
-from uscdr.scenarios.steps.words import age
+from uscdr.words import duration
 
 
 class BackupsDecide(DepsStep[BackupSystemSeen, BackupsDecided]):
@@ -56,7 +56,7 @@ class BackupsDecide(DepsStep[BackupSystemSeen, BackupsDecided]):
 
     def _facts(self, seen: BackupSystemSeen) -> dict[str, str]:
         decided = self._decided(seen)
-        newest = f", {age(seen.newest_age)} old" if seen.newest_age is not None else ""
+        newest = f", {duration(seen.newest_age)} old" if seen.newest_age is not None else ""
         return {
             "application": f"{seen.app} ({seen.addon})",
             "newest backup": f"{seen.newest or 'NONE'}{newest}",

@@ -17,9 +17,10 @@ from uscdr.scenarios.deps import now
 from uscdr.scenarios.results_backups import BackupSystemSeen, FailedBackup
 from uscdr.scenarios.steps.assess import backup_line
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
-from uscdr.scenarios.steps.words import age, plural, reads
+from uscdr.scenarios.steps.words import reads
 from uscdr.vault.backups.pulling import Keyring
 from uscdr.vault.backups.rpo import words
+from uscdr.words import duration, plural
 
 FRESH = 10.0
 MOST_FAILED, LAST_LINES = 3, 2
@@ -114,7 +115,7 @@ def _findings(seen: BackupSystemSeen) -> Iterator[str]:
 def _newest(seen: BackupSystemSeen) -> str:
     if seen.newest_age is None:
         return "there is NO backup to restore from"
-    return f"newest backup: {seen.newest}, {age(seen.newest_age)} old"
+    return f"newest backup: {seen.newest}, {duration(seen.newest_age)} old"
 
 
 def _vault(seen: BackupSystemSeen) -> str:

@@ -14,9 +14,10 @@ from uscdr.scenarios.backups.questions import questions
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.results_backups import CopyProven, TrialCapture
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import age, plural, reads
+from uscdr.scenarios.steps.words import reads
 from uscdr.vault.backups.catalog import Entry
 from uscdr.vault.backups.proofs import ProofDocument, Proofs, demands_digest
+from uscdr.words import duration, plural
 
 
 class ProveSeen(Fact):
@@ -122,7 +123,7 @@ def _older(known: Inventory, name: str) -> str:
 
 
 def _named(entry: Entry) -> str:
-    old = age(max(0.0, (now() - entry.taken_at).total_seconds()))
+    old = duration((now() - entry.taken_at).total_seconds())
     where = f"copy {entry.copies[0].id}" if entry.copies else "on the platform only"
     return f"{entry.name}, the newest proven backup, {old} old ({where})"
 

@@ -12,9 +12,10 @@ from uscdr.scenarios.backups.copying import copies_of, copy, copy_for
 from uscdr.scenarios.backups.inventory import take, vault_of
 from uscdr.scenarios.results_backups import CopyMade, TrialCapture
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import reads, size
+from uscdr.scenarios.steps.words import reads
 from uscdr.vault.backups.manifest import CopyCard
 from uscdr.vault.backups.pulling import Keyring
+from uscdr.words import size
 
 HOW_TO_NAME = "--recipient age1…, $USCDR_KIT_RECIPIENTS, or `vault: recipients` in scenarios.yaml"
 NOBODY = f"nobody could open a copy: neither a recipient nor a passphrase is named ({HOW_TO_NAME})"

@@ -13,7 +13,8 @@ from uscdr.scenarios.deps import now
 from uscdr.scenarios.results_backups import BackupsVerdict, CopyMade, CopyProven
 from uscdr.scenarios.steps.backups_pull import HOW_TO_NAME
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import age, reads
+from uscdr.scenarios.steps.words import reads
+from uscdr.words import duration
 
 
 class BackupsJudged(DepsStep[BackupsVerdict, BackupsVerdict]):
@@ -48,12 +49,12 @@ class BackupsJudged(DepsStep[BackupsVerdict, BackupsVerdict]):
         if not platform_alone(standing):
             tell.warn(
                 f"Met by what was captured today. The platform alone makes daily backups: without `crontab -e` it is "
-                f"missed again in {age(standing.objective)}: {cron}"
+                f"missed again in {duration(standing.objective)}: {cron}"
             )
         return BackupsVerdict(standing=standing, parts=len(parts), cron=cron)
 
     def _missed(self, missed: list[Objective], view: View) -> CheckFailed:
-        limit = age(self._deps.config.objectives.rpo)
+        limit = duration(self._deps.config.objectives.rpo)
         mends = list(dict.fromkeys(one.mend for one in missed if one.mend))
         if view.get(CopyMade) is None and vault_of(self._deps).keyring() is None:
             mends.insert(0, f"Name who can open copies: {HOW_TO_NAME}")

@@ -23,7 +23,8 @@ from uscdr.scenarios.results_app import AppSeen, DataProbed, Remedy
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.choose import pick
 from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number
-from uscdr.scenarios.steps.words import size, writes
+from uscdr.scenarios.steps.words import writes
+from uscdr.words import size
 
 C = TypeVar("C", bound=Captured)
 KINDS = (TransferKind.MANUAL_BACKUP,)

@@ -11,7 +11,8 @@ from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import ChosenBackup, SafetyCapture
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import age, clock, reads, size
+from uscdr.scenarios.steps.words import reads
+from uscdr.words import duration, moment, size
 
 
 class Choose(DepsStep[ChosenBackup, ChosenBackup]):
@@ -49,8 +50,8 @@ class Choose(DepsStep[ChosenBackup, ChosenBackup]):
     def plan(self, seen: ChosenBackup, view: View) -> Action:
         rpo = self._deps.config.objectives.rpo
         against = "within" if seen.rpo_met else "BEYOND"
-        words = f"{seen.backup} of {clock(seen.created_at)}, {size(seen.bytes)}, {age(seen.age_seconds)} old: "
-        words += f"{against} the RPO of {age(rpo)}. What was written since then is lost by the restore"
+        words = f"{seen.backup} of {moment(seen.created_at)}, {size(seen.bytes)}, {duration(seen.age_seconds)} old: "
+        words += f"{against} the RPO of {duration(rpo)}. What was written since then is lost by the restore"
         if seen.passed_over:
             words += "; passed over: " + ", ".join(seen.passed_over)
         calls = (reads("GET", f"/client/v11/apps/{self._deps.app}/transfers"),)

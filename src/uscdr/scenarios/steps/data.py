@@ -10,7 +10,8 @@ from uscdr.scenarios.results import Compared, Migrated, Proof, Restored, Verifie
 from uscdr.scenarios.results_app import DataProbed
 from uscdr.scenarios.steps.assess import failing
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import plural, sql
+from uscdr.scenarios.steps.words import sql
+from uscdr.words import plural
 
 
 class Compare(DepsStep[Compared, Compared]):

@@ -7,7 +7,8 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.scenarios.results_app import DataProbed, Remedy
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import plural, sql
+from uscdr.scenarios.steps.words import sql
+from uscdr.words import plural
 
 
 class DataProbe(DepsStep[DataProbed, DataProbed]):

@@ -17,7 +17,7 @@ from uscdr.scenarios.deps import now
 from uscdr.scenarios.results import ApplicationChecked
 from uscdr.scenarios.results_infra import DomainsBound, InfraSeen, Switched
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import clock, plural
+from uscdr.words import moment, plural
 
 SEEN_LIMIT = 1800.0
 BY_HAND_LIMIT = 4 * 3600.0
@@ -111,7 +111,7 @@ class SwapDns(DepsStep[Swaps, Switched]):
         at = now()
         for swap in seen.swaps:
             self._watch(swap, SEEN_LIMIT if place.zone.writable else BY_HAND_LIMIT, tell)
-        return _switched(seen, at)
+        return _switched(seen, at, followed=now())
 
     def _watch(self, swap: Swap, limit: float, tell: Tell) -> None:
         patience = Patience(f"the switch of {swap.name}", limit, f"dig +trace {swap.name} CNAME")
@@ -131,7 +131,8 @@ class SwapDns(DepsStep[Swaps, Switched]):
 
     @override
     def unchanged(self, seen: Swaps, view: View) -> Switched:
-        return _switched(seen, now())
+        at = now()
+        return _switched(seen, at, followed=at)
 
     @override
     def confirm_effect(self, result: Switched, view: View, tell: Tell) -> str:
@@ -145,8 +146,8 @@ class SwapDns(DepsStep[Swaps, Switched]):
                 raise CheckFailed(f"Not every name server leads {wanted.name} to {_shown(wanted)}.", why=states)
         if not result.new:
             return "no hostname was moved"
-        names = plural(len(result.new), "name")
-        return f"{names} moved, seen at every name server; old answers may live until {clock(result.old_answers_until)}"
+        names, end = plural(len(result.new), "name"), moment(result.old_answers_until)
+        return f"{names} moved, seen at every name server; old answers may live until {end}"
 
 
 class SwitchDns(SwapDns):
@@ -225,11 +226,12 @@ class RollbackDns(SwapDns):
         return Blast(facts={"records": words}, phrases=(f"swap back {words}",))
 
 
-def _switched(seen: Swaps, at: datetime) -> Switched:
+def _switched(seen: Swaps, at: datetime, *, followed: datetime) -> Switched:
+    """A resolver may have asked the last server just before it `followed`, and keeps that answer for the old TTL."""
     old = tuple(swap.expected for swap in seen.swaps if swap.expected is not None)
-    longest = max((record.ttl for record in old), default=TTL)
+    longest = max((swap.expected.ttl if swap.expected else TTL for swap in seen.swaps), default=0)
     new = tuple(swap.wanted for swap in seen.swaps if swap.wanted is not None)
-    return Switched(old=old, new=new, at=at, old_answers_until=at + timedelta(seconds=longest))
+    return Switched(old=old, new=new, at=at, old_answers_until=followed + timedelta(seconds=longest))
 
 
 def _says(records: RecordSet | None, wanted: RecordSet | None) -> bool:

@@ -14,7 +14,8 @@ from uscdr.models.base import Fact
 from uscdr.models.heroku import Dyno
 from uscdr.scenarios.results import Drained, MaintenanceSet, Quiet, VerifiedData
 from uscdr.scenarios.steps.base import AnyStep, DepsStep
-from uscdr.scenarios.steps.words import plural, reads, writes
+from uscdr.scenarios.steps.words import reads, writes
+from uscdr.words import plural
 
 RELEASE_LIMIT = 900.0
 STOP_LIMIT = 180.0

@@ -13,7 +13,8 @@ from uscdr.models.events import Call
 from uscdr.models.heroku import Schedule
 from uscdr.scenarios.results_infra import DatabaseReady, InfraSeen, OldPlaceSeen, PeopleAdded, Scheduled, Switched
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import plural, reads, writes
+from uscdr.scenarios.steps.words import reads, writes
+from uscdr.words import plural
 
 NAME = "DATABASE_URL"
 SETTLE_SECONDS = 8.0

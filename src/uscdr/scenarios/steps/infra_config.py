@@ -14,7 +14,8 @@ from uscdr.models.events import Call
 from uscdr.scenarios.results_infra import AppMade, ConfigSet, DatabaseReady, Materials, Switched, Unsilenced
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.infra_materials import planned
-from uscdr.scenarios.steps.words import plural, writes
+from uscdr.scenarios.steps.words import writes
+from uscdr.words import plural
 
 
 class ConfigSeen(Fact):

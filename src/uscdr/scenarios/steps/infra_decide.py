@@ -10,7 +10,7 @@ from uscdr.models.base import Fact
 from uscdr.scenarios.results import ApplicationChecked, ChosenBackup, Compared, Proof, VerifiedData
 from uscdr.scenarios.results_infra import InfraDecision, InfraSeen, KeyTried, Materials, Switched
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
-from uscdr.scenarios.steps.words import HOUR, age, plural
+from uscdr.words import HOUR, duration, plural
 
 
 class DecideSeen(Fact):
@@ -75,7 +75,7 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
             "account": scope.account,
             "application": f"{scope.new_app} ({'rebuilt in place' if scope.in_place else 'NEW'})",
             "add-ons": f"{', '.join(scope.plans)} ({price}, dynos not counted)",
-            "data": f"{chosen.backup}, {age(chosen.age_seconds)} old, {rows}; later writes are LOST",
+            "data": f"{chosen.backup}, {duration(chosen.age_seconds)} old, {rows}; later writes are LOST",
             "code": scope.code,
             "names moved": self._names(scope),
             "old place": "stopped, so that it neither writes nor mails" if scope.old_answers else "does not answer",
@@ -87,7 +87,7 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
         planned = sum(self._deps.config.scenarios[self._deps.request.scenario].budget.values())
         promised = self._deps.config.objectives.rto
         late = "; DNS and certificates alone may take longer than that" if planned > promised else ""
-        return f"planned for up to {age(planned)}, promised (RTO) {age(promised)}{late}"
+        return f"planned for up to {duration(planned)}, promised (RTO) {duration(promised)}{late}"
 
     def _names(self, scope: InfraSeen) -> str:
         if not scope.hostnames:

@@ -11,7 +11,8 @@ from uscdr.models.base import Fact
 from uscdr.models.events import Call
 from uscdr.scenarios.results_infra import DrainsAdded, InfraSeen, Switched
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import plural, writes
+from uscdr.scenarios.steps.words import writes
+from uscdr.words import plural
 
 
 class DrainsSeen(Fact):

@@ -18,7 +18,8 @@ from uscdr.scenarios.results import ApplicationChecked, ChosenBackup, Compared, 
 from uscdr.scenarios.results_infra import DatabaseReady, InfraSeen
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.prove import Prove
-from uscdr.scenarios.steps.words import age, clock, plural, size, sql
+from uscdr.scenarios.steps.words import sql
+from uscdr.words import duration, moment, plural, size
 
 
 class InfraChoose(DepsStep[ChosenBackup, ChosenBackup]):
@@ -46,8 +47,8 @@ class InfraChoose(DepsStep[ChosenBackup, ChosenBackup]):
     def plan(self, seen: ChosenBackup, view: View) -> Action:
         rpo = self._deps.config.objectives.rpo
         against = "within" if seen.rpo_met else "BEYOND"
-        words = f"{seen.backup} of {clock(seen.created_at)}, {size(seen.bytes)}, {age(seen.age_seconds)} old: "
-        words += f"{against} the RPO of {age(rpo)}. What was written since then is lost"
+        words = f"{seen.backup} of {moment(seen.created_at)}, {size(seen.bytes)}, {duration(seen.age_seconds)} old: "
+        words += f"{against} the RPO of {duration(rpo)}. What was written since then is lost"
         scope, app = view.get(InfraSeen), self._deps.old_app
         if scope is not None and scope.old_answers and not scope.in_place:
             words += f". {app} still answers: a backup captured now would lose less (uscdr backup capture)"
@@ -176,7 +177,7 @@ class InfraLoad(DepsStep[LoadSeen, Restored]):
             size_now = self._deps.database().facts().size
         except ProviderError as error:
             raise CheckFailed("The loaded database does not answer.", why=error.message) from error
-        return f"{result.backup} is loaded, {size(size_now)} at {clock(now())}"
+        return f"{result.backup} is loaded, {size(size_now)} at {moment(now())}"
 
 
 def _same(live: tuple[TableDigest, ...], proven: tuple[TableDigest, ...]) -> bool:

@@ -12,7 +12,8 @@ from uscdr.scenarios.infra.old import OldPlace
 from uscdr.scenarios.results import Proof
 from uscdr.scenarios.results_infra import KeyTried, Materials
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
-from uscdr.scenarios.steps.words import plural, reads, sql
+from uscdr.scenarios.steps.words import reads, sql
+from uscdr.words import plural
 
 
 def provided(deps: Deps, old: OldPlace, new: tuple[AddOn, ...] = ()) -> frozenset[str]:

@@ -13,7 +13,8 @@ from uscdr.scenarios.infra.old import OldPlace
 from uscdr.scenarios.infra.plans import Order, left_out, order, services
 from uscdr.scenarios.results_infra import InfraSeen, Need
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
-from uscdr.scenarios.steps.words import age, plural, reads
+from uscdr.scenarios.steps.words import reads
+from uscdr.words import duration, plural
 
 FRESH = 30.0
 
@@ -182,7 +183,7 @@ def _words(seen: InfraSeen) -> str:
     old = "answers" if seen.old_answers else f"does not answer ({seen.old_why})"
     words = [f"{seen.old_app} {old}; what it was made of: {seen.knows}"]
     if seen.kit_age is not None:
-        words.append(f"the kit is {age(seen.kit_age)} old")
+        words.append(f"the kit is {duration(seen.kit_age)} old")
     words += [*seen.replaced, seen.code]
     words += [f"NOT ordered again, by hand if needed: {', '.join(seen.left_out)}"] if seen.left_out else []
     down = [need for need in seen.needs if not need.possible]

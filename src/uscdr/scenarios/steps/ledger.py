@@ -19,7 +19,8 @@ from uscdr.providers.ports.database import Database
 from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.results import ChosenBackup, Ledger, LedgerLine, Proof
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import plural, sql
+from uscdr.scenarios.steps.words import sql
+from uscdr.words import plural
 
 MOST_RANGES = 12
 COMPARED_AT_ONCE = 2

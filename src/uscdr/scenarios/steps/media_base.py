@@ -25,6 +25,7 @@ from uscdr.scenarios.media.estimate import WORKERS
 from uscdr.scenarios.media.repair import has_file, undecided
 from uscdr.scenarios.media.survey import Held, Survey, held, resolve
 from uscdr.scenarios.steps.base import DepsStep
+from uscdr.words import first_of
 
 S = TypeVar("S", bound=Fact)
 R = TypeVar("R", bound=Fact)
@@ -36,6 +37,7 @@ RESERVE = 100
 """Calls kept for the restores and the last listing."""
 MOST_BY_CHANCE = 200
 """Files compared by their bytes when the copy does not know their version; the rest is left to the verification."""
+PLACES_SHOWN = 5
 PROVIDER = "cloudinary"
 UNDELIVERED = "undelivered"
 """Stands for the digest of a file that is listed and not delivered."""
@@ -193,3 +195,9 @@ def asks(request: str) -> Call:
 def changes(request: str) -> Call:
     """A call to the media service that changes something."""
     return Call(provider=PROVIDER, request=request, writes=True)
+
+
+def some_of(places: Sequence[str]) -> str:
+    """The first few rows or files, and where the rest is."""
+    words = first_of(places, PLACES_SHOWN) or "none"
+    return f"{words} (all in the run's report)" if len(places) > PLACES_SHOWN else words

@@ -9,7 +9,7 @@ from uscdr.models.base import Fact
 from uscdr.scenarios.results import ApplicationChecked
 from uscdr.scenarios.results_media import MediaDecided, MediaPlanned, MediaSeen, MediaVerified
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
-from uscdr.scenarios.steps.words import age, plural, size
+from uscdr.words import duration, plural, size
 
 
 class MediaDecideSeen(Fact):
@@ -54,7 +54,7 @@ class MediaDecide(DepsStep[MediaDecideSeen, MediaDecided]):
             "from its own backup": plural(wanted.from_backup, "file"),
             "uploaded again": f"{plural(wanted.from_copies, 'file')}, {size(wanted.effort.upload_bytes)}",
             "cannot be had": plural(wanted.lost, "file"),
-            "takes": f"about {plural(wanted.effort.calls, 'call')} and {age(wanted.effort.seconds)}",
+            "takes": f"about {plural(wanted.effort.calls, 'call')} and {duration(wanted.effort.seconds)}",
         }
         if look.replaced:
             facts["not judged"] = (

@@ -17,7 +17,8 @@ from uscdr.scenarios.media.survey import Survey
 from uscdr.scenarios.results_media import MediaSeen, Skew
 from uscdr.scenarios.steps.base import ASSESS
 from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks
-from uscdr.scenarios.steps.words import age, plural, size, sql
+from uscdr.scenarios.steps.words import sql
+from uscdr.words import duration, plural, size
 
 
 class MediaLook(MediaStep[MediaSeen, MediaSeen]):
@@ -156,12 +157,12 @@ def _skew_words(found: Skew) -> list[str]:
     if found.missing_after_newest_asset:
         words.append(
             f"{plural(found.missing_after_newest_asset, 'missing file')} newer than every file there: the media are "
-            f"{age(abs(found.seconds or 0))} behind the database"
+            f"{duration(abs(found.seconds or 0))} behind the database"
         )
     if found.orphans_after_newest_reference:
         words.append(
             f"{plural(found.orphans_after_newest_reference, 'file')} newer than every row: the database is "
-            f"{age(abs(found.seconds or 0))} behind the media. Never run deleteorphanedmedia now: "
+            f"{duration(abs(found.seconds or 0))} behind the media. Never run deleteorphanedmedia now: "
             + FORBIDDEN["deleteorphanedmedia"]
         )
     return words

@@ -12,8 +12,8 @@ from uscdr.scenarios.media.compare import State
 from uscdr.scenarios.media.estimate import effort
 from uscdr.scenarios.results_media import MediaPlanned, MediaSeen
 from uscdr.scenarios.steps.base import ASSESS
-from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks
-from uscdr.scenarios.steps.words import age, plural, size
+from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks, some_of
+from uscdr.words import duration, plural, size
 
 
 class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
@@ -68,11 +68,6 @@ def _words(seen: MediaPlanned) -> list[str]:
     if seen.from_copies:
         words.append(f"{plural(seen.from_copies, 'file')} uploaded again, {size(cost.upload_bytes)}")
     if seen.lost:
-        words.append(f"{plural(seen.lost, 'file')} that neither backup nor copy has: " + _first(seen.unavailable))
-    wait = f", of which {age(cost.wait_seconds)} waiting for the hourly allowance" if cost.wait_seconds else ""
-    return [*words, f"about {plural(cost.calls, 'call')} and {age(cost.seconds)}{wait}"]
-
-
-def _first(places: tuple[str, ...], most: int = 5) -> str:
-    more = f" and {len(places) - most:,} more (all in the run's report)" if len(places) > most else ""
-    return ", ".join(places[:most]) + more
+        words.append(f"{plural(seen.lost, 'file')} that neither backup nor copy has: " + some_of(seen.unavailable))
+    wait = f", of which {duration(cost.wait_seconds)} waiting for the hourly allowance" if cost.wait_seconds else ""
+    return [*words, f"about {plural(cost.calls, 'call')} and {duration(cost.seconds)}{wait}"]

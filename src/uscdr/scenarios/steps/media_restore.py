@@ -18,7 +18,7 @@ from uscdr.scenarios.media.compare import State, judge
 from uscdr.scenarios.media.repair import Repairs, batches, by_kind
 from uscdr.scenarios.results_media import MediaDecided, MediaPlanned, MediaRestored
 from uscdr.scenarios.steps.media_base import MediaStep, changes
-from uscdr.scenarios.steps.words import plural
+from uscdr.words import plural
 
 MOST_ROUNDS = 2
 """What comes back in its latest version may turn out to be the changed one; then its versions are looked at."""

@@ -14,6 +14,7 @@ from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
 from uscdr.models.heroku import Release
+from uscdr.models.media import CLOUD, KEY, SECRET
 from uscdr.scenarios.results_media import MediaSettingsSet, MediaUploaded
 from uscdr.scenarios.steps.media_base import MediaStep
 from uscdr.scenarios.steps.words import reads, writes
@@ -21,7 +22,6 @@ from uscdr.scenarios.steps.words import reads, writes
 RELEASE_LIMIT = 900.0
 SWITCH, ON = "USE_CLOUDINARY", "True"
 """Only this very word switches the media service on."""
-CLOUD, KEY, SECRET = "CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET"
 UNREAD = "DEFAULT_FILE_STORAGE"
 
 

@@ -16,7 +16,7 @@ from uscdr.scenarios.media.compare import State, judge
 from uscdr.scenarios.media.survey import held
 from uscdr.scenarios.results_media import MediaPlanned, MediaRestored, MediaUploaded
 from uscdr.scenarios.steps.media_base import MediaStep, changes
-from uscdr.scenarios.steps.words import plural, size
+from uscdr.words import plural, size
 
 MOST_TRIES = 3
 
@@ -152,5 +152,5 @@ class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
             raise CheckFailed(
                 f"{plural(len(left), 'file')} that had to be uploaded are not there.", next_action="uscdr runs resume"
             )
-        bad = f"; {plural(result.damaged, 'copy')} not usable" if result.damaged else ""
+        bad = f"; {plural(result.damaged, 'copy', 'copies')} not usable" if result.damaged else ""
         return f"{plural(result.uploaded, 'file')} uploaded, {size(result.bytes)}{bad}"

@@ -15,8 +15,8 @@ from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.media.compare import State
 from uscdr.scenarios.media.survey import Survey
 from uscdr.scenarios.results_media import MediaSeen, MediaSettingsSet, MediaVerified
-from uscdr.scenarios.steps.media_base import MediaStep, asks
-from uscdr.scenarios.steps.words import plural
+from uscdr.scenarios.steps.media_base import MediaStep, asks, some_of
+from uscdr.words import plural
 
 COPY_WANTED = "What is back stays; name a copy that has the rest: uscdr recover media --kit KIT, or --from DIR."
 UNJUDGED = (
@@ -120,7 +120,7 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
         if not problems and look and look.replaced and not (asked.accept_replaced or asked.replaced_since):
             return Action("blocked", UNJUDGED.format(files=plural(look.replaced, "file")))
         if problems:
-            return Action("blocked", f"{'; '.join(problems)}. Rows: {_first(seen.places)}. {COPY_WANTED}")
+            return Action("blocked", f"{'; '.join(problems)}. Rows: {some_of(seen.places)}. {COPY_WANTED}")
         known = f"{seen.hashed} by a known digest" if seen.hashed == seen.sampled else (
             f"{seen.hashed} by a known digest, the others by size: nothing tells their digest")  # fmt: skip
         words = (
@@ -156,8 +156,3 @@ def _tell(seen: MediaVerified, tell: Tell) -> None:
         "delivery addresses", "fail" if seen.undelivered else "pass",
         f"{seen.delivered} of {seen.delivered + seen.undelivered} answer with a file",
     )  # fmt: skip
-
-
-def _first(places: tuple[str, ...], most: int = 5) -> str:
-    more = f" and {len(places) - most:,} more (all in the run's report)" if len(places) > most else ""
-    return (", ".join(places[:most]) or "none") + more

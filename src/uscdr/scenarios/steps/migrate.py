@@ -16,7 +16,8 @@ from uscdr.models.heroku import OneOffResult
 from uscdr.scenarios.results import Compared, Migrated
 from uscdr.scenarios.results_app import DataProbed, Remedy
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import plural, writes
+from uscdr.scenarios.steps.words import writes
+from uscdr.words import plural
 
 PLAN_LINE = re.compile(r"^\[(?P<done>[ Xx])\]\s+(?P<name>[\w]+\.[\w]+)")
 LIMIT = 1800.0

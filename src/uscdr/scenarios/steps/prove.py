@@ -13,8 +13,9 @@ from uscdr.scenarios.deps import now
 from uscdr.scenarios.results import ChosenBackup, Proof
 from uscdr.scenarios.steps.assess import failing
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import age, plural, reads, size
+from uscdr.scenarios.steps.words import reads
 from uscdr.vault.backups.proofs import ProofDocument
+from uscdr.words import duration, plural, size
 
 
 class Prove(DepsStep[Proof, Proof]):
@@ -89,7 +90,7 @@ def beside_earlier(proof: Proof, earlier: ProofDocument | None, tell: Tell) -> N
             f"{plural(earlier.rows, 'row')}; here there are {seen[0]:,} and {seen[1]:,}. What was seen here counts."
         )
         return
-    made = f"proven before, {age(max(0.0, (now() - earlier.proven_at).total_seconds()))} ago"
+    made = f"proven before, {duration((now() - earlier.proven_at).total_seconds())} ago"
     if earlier.canary.verdict == "fail":
         tell.warn(f"{proof.backup} was {made}: it restores, but {earlier.canary.why}.")
         return

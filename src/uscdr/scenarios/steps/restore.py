@@ -28,7 +28,8 @@ from uscdr.scenarios.results import (
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.choose import unfit
 from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number
-from uscdr.scenarios.steps.words import HOUR, age, clock, writes
+from uscdr.scenarios.steps.words import writes
+from uscdr.words import HOUR, duration, moment
 
 KINDS = (TransferKind.RESTORE,)
 
@@ -113,7 +114,7 @@ class Restore(DepsStep[RestoreSeen, Restored]):
             "database": f"{seen.addon}, owned by {seen.owner_app}",
             "rows now": here,
             f"rows in {seen.backup}": there,
-            "backup taken": f"{clock(chosen.created_at)}, {age(old)} ago",
+            "backup taken": f"{moment(chosen.created_at)}, {duration(old)} ago",
             "rows lost": "not known" if ledger is None or ledger.rows_lost is None else f"{ledger.rows_lost:,}",
             "hours of writes lost": lost,
         }

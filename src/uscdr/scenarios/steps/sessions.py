@@ -9,7 +9,8 @@ from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
 from uscdr.scenarios.results import Drained, SessionsEnded
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import plural, sql
+from uscdr.scenarios.steps.words import sql
+from uscdr.words import plural
 
 
 class SessionsSeen(Fact):

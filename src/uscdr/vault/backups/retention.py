@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -59,9 +59,6 @@ def wanted(held: Sequence[Held], rule: Retention) -> frozenset[str]:
 
 def _order(one: Held) -> tuple[datetime, str]:
     return one.taken_at, one.id
-
-
-Period = Callable[[datetime], tuple[int, ...]]
 
 
 def _day(at: datetime) -> tuple[int, ...]:

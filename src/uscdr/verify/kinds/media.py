@@ -19,7 +19,7 @@ from pydantic import Field
 
 from uscdr.errors import CredentialsRefused, NotFound
 from uscdr.models.duration import Duration
-from uscdr.models.media import Asset, AssetKey, FileReferences
+from uscdr.models.media import CLOUD, KEY, SECRET, Asset, AssetKey, FileReferences
 from uscdr.models.media_names import Kind, candidates
 from uscdr.providers.ports.media import LOOKUP_BATCH, Media
 from uscdr.verify.check import CheckSpec, Provider
@@ -27,7 +27,6 @@ from uscdr.verify.kinds.config import value_of
 from uscdr.verify.verdict import Finding, Measures
 from uscdr.verify.world import Expected, World
 
-CLOUD, KEY, SECRET = "CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET"
 LOOKS = 3
 """Calls for the sample, of an hourly allowance; each downloaded file takes one more for its digest."""
 LARGEST = 10 * 1024 * 1024

@@ -216,4 +216,4 @@ def test_what_cannot_be_done_now_is_a_line_of_the_plan(quick: Path) -> None:
     assert "NOT POSSIBLE NOW: switch of the domain" in lines["scope"]
     assert "4 of 5 parts can be done" in lines["scope"]
     assert "not known: the zone does not answer" in lines["decide"]
-    assert "promised (RTO) 2 h 0 min" in lines["decide"]
+    assert "promised (RTO) 2 h" in lines["decide"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,25 @@ def test_a_zone_that_only_a_person_edits_is_shown_and_watched(quick: Path) -> No
     assert sent(run, "swap") == []
     assert any("at the provider: " in event["text"] for event in run.events("note"))
     assert run.places.wrongs == set()
+
+
+def test_old_answers_live_for_their_ttl_after_the_last_server_followed(
+    quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, followed = lost(quick), dict[datetime, bool]()
+    names = run.names
+    assert names is not None
+
+    def clock() -> datetime:
+        """100 s later for each look."""
+        at = datetime(2026, 11, 24, 12, tzinfo=UTC) + timedelta(seconds=100 * run.places.calls["look"])
+        followed[at] = names.seen == names.held
+        return at
+
+    monkeypatch.setattr("uscdr.scenarios.steps.dns_switch.now", clock)
+    assert ended(run.begin()) == (DONE, "")
+    result = next(one["result"] for one in run.events("step.succeeded") if one["step"] == "switch")
+    assert followed[datetime.fromisoformat(result["old_answers_until"]) - timedelta(seconds=OLD.ttl)]
 
 
 def test_a_switch_counts_only_when_every_server_says_so(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
