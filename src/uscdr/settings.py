@@ -35,6 +35,9 @@ class Operator:
     host: str
     pid: int
 
+    def __str__(self) -> str:
+        return f"{self.user} on {self.host} (process {self.pid})"
+
 
 def operator(env: Mapping[str, str]) -> Operator:
     """The person at this machine; `$USCDR_OPERATOR` names somebody else than the login."""

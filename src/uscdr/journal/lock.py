@@ -7,32 +7,36 @@ this machine (a restart frees it too). A holder on another machine (shared state
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from uscdr.errors import LockHeld
 from uscdr.files import lock_errors, open_lock, private_directory, try_lock
+from uscdr.models.base import Fact
 from uscdr.settings import Operator, is_gone
+from uscdr.words import moment
 
 NAMING_LIMIT, NAMING_INTERVAL = 2.0, 0.02
 """Seconds: how long the winner may take to write its name, and between two looks."""
 
 
-@dataclass(frozen=True)
-class Holder:
+class Holder(Fact):
     """Who holds a lock."""
 
     user: str
     host: str
     pid: int
-    since: str
+    since: datetime
     message: str
+
+    def __str__(self) -> str:
+        return f"{Operator(self.user, self.host, self.pid)}, since {moment(self.since)}"
 
 
 @contextmanager
@@ -42,8 +46,8 @@ def hold(state: Path, target: str, who: Operator, message: str) -> Iterator[Hold
     descriptor = open_lock(path)
     try:
         _acquire(descriptor, path, target)
-        holder = Holder(who.user, who.host, who.pid, datetime.now(UTC).isoformat(timespec="seconds"), message)
-        _write(descriptor, path, json.dumps(asdict(holder)).encode())
+        holder = Holder(user=who.user, host=who.host, pid=who.pid, since=datetime.now(UTC), message=message)
+        _write(descriptor, path, holder.model_dump_json().encode())
         try:
             yield holder
         finally:
@@ -83,8 +87,8 @@ def _may_live(holder: Holder) -> bool:
 def _read(descriptor: int) -> Holder | None:
     data = os.pread(descriptor, 65536, 0)
     try:
-        return Holder(**json.loads(data)) if data else None
-    except (ValueError, TypeError):
+        return Holder.model_validate_json(data) if data else None
+    except ValidationError:
         return None
 
 
@@ -96,12 +100,9 @@ def _write(descriptor: int, path: Path, data: bytes) -> None:
 
 
 def _held(holder: Holder | None, target: str, hint: str = "") -> LockHeld:
-    who = (
-        f"{holder.user} on {holder.host} (process {holder.pid}), since {holder.since}" if holder else "another process"
-    )
     doing = f"It says: {holder.message}" if holder else ""
     return LockHeld(
-        f"A recovery of {target} is already under way: {who}.",
+        f"A recovery of {target} is already under way: {holder or 'another process'}.",
         why=doing,
         next_action=hint or "Talk to that person; watch with: uscdr runs show. Nothing was changed by this command.",
     )

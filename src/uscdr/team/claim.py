@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,13 +12,13 @@ from pathlib import Path
 from uscdr.errors import LockHeld, MachineError
 from uscdr.files import private_directory, write_whole
 from uscdr.settings import Operator
-from uscdr.vault.lease import Lease
-from uscdr.vault.leaserow import Record, Row, Standing, Terms
+from uscdr.vault.lease import Lease, attempt
+from uscdr.vault.leaserow import Record, Row, Standing, Terms, named, said
 from uscdr.vault.store import Store
-from uscdr.words import moment
 
 TERMS = Terms()
 _TRIES = 3
+_TOO_LONG = "It was stopped, or could not reach the shared state, for longer than the lease lasts."
 _NOT_PLAIN = re.compile(r"[^a-z0-9-]+")
 _RUN = re.compile(r"\(run ([^)\s]+)\)")
 
@@ -83,8 +82,8 @@ class Claim:
             )
         record = highest.record
         return LockHeld(
-            f"Run {self._wish.run} is no longer this process's: {_named(record)} took over.",
-            why=f"It was stopped, or could not reach the shared state, for longer than the lease lasts.{_said(record)}",
+            f"Run {self._wish.run} is no longer this process's: {named(record)} took over.",
+            why=" ".join((_TOO_LONG, said(record))).strip(),
             next_action=f"Nothing more was changed from here. See: uscdr runs show {_run_of(record) or self._wish.run}",
         )
 
@@ -115,13 +114,10 @@ def _acquire(row: Row, wish: Wish, *from_these: str) -> Lease | None:
     """The lease, if it is free, run out, or held under one of the nonces; None when somebody else has it."""
     for _ in range(_TRIES):
         highest = row.highest()
-        if not _is_free(row, highest) and _nonce(highest) not in from_these:
+        if not row.is_over(highest) and _nonce(highest) not in from_these:
             return None
-        number, began = (highest.number + 1 if highest else 1), row.terms.monotonic()
-        record = row.first(wish.who, wish.message, secrets.token_hex(16))
-        if row.take(number, record):
-            row.tidy(number)
-            return Lease(row, record, number, began)
+        if lease := attempt(row, highest, wish.who, wish.message):
+            return lease
     return None
 
 
@@ -145,7 +141,7 @@ def _outlived(row: Row, highest: Standing, take_over: Takeover) -> bool:
     """Wait until the lease runs out, or is renewed: then its holder is alive."""
     began, longest = row.terms.monotonic(), longest_wait(row.terms, highest.record)
     while not row.is_over(highest):
-        take_over.tell(row.terms.monotonic() - began, longest, _named(highest.record))
+        take_over.tell(row.terms.monotonic() - began, longest, named(highest.record))
         row.terms.pause(row.terms.look)
         now = row.highest()
         if now is None or _nonce(now) != _nonce(highest):
@@ -163,12 +159,8 @@ def longest_wait(terms: Terms, record: Record | None) -> float:
 def _question(highest: Standing, wish: Wish, refusal: LockHeld) -> tuple[dict[str, str], str, LockHeld]:
     record = highest.record
     holder = f"{record.user}@{record.host}" if record else "another"
-    facts = {"run": wish.run, "target": wish.app, "held by": _named(record), "is alive": "it renewed just now"}
+    facts = {"run": wish.run, "target": wish.app, "held by": named(record), "is alive": "it renewed just now"}
     return facts, f"take over {wish.run} from {holder}", refusal
-
-
-def _is_free(row: Row, highest: Standing | None) -> bool:
-    return highest is None or row.is_over(highest)
 
 
 def _nonce(highest: Standing | None) -> str:
@@ -181,20 +173,10 @@ def _held(highest: Standing | None, wish: Wish) -> LockHeld:
     look = f" See: uscdr runs show {run}" if run else ""
     theirs = f" If that machine is surely out of the game: uscdr runs resume {run} --take-over" if run else ""
     return LockHeld(
-        f"A recovery of {wish.app} is already under way: {_named(record)}.",
-        why=_said(record).strip(),
+        f"A recovery of {wish.app} is already under way: {named(record)}.",
+        why=said(record),
         next_action=f"Talk to that person.{look} Nothing was changed by this command.{theirs}",
     )
-
-
-def _named(record: Record | None) -> str:
-    if record is None:
-        return "another process"
-    return f"{record.user} on {record.host} (process {record.pid}), since {moment(record.taken_at)}"
-
-
-def _said(record: Record | None) -> str:
-    return f" It says: {record.message}." if record and record.message else ""
 
 
 def _run_of(record: Record | None) -> str:

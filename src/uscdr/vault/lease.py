@@ -9,14 +9,13 @@ The lease keeps two writers from working in vain. What keeps them from harm is t
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from uscdr.errors import LockHeld, MachineError, OutcomeUnknown
 from uscdr.settings import Operator
-from uscdr.vault.leaserow import Record, Row, Terms, dated
+from uscdr.vault.leaserow import Record, Row, Standing, Terms, dated
 from uscdr.vault.store import NameTaken, Store
 
 
@@ -143,18 +142,24 @@ def holder(store: Store, scope: str) -> Record | None:
     return record if record is not None and record.state == "held" else None
 
 
+def attempt(row: Row, highest: Standing | None, who: Operator, message: str) -> Lease | None:
+    """Take the lease with the number after the highest; None when somebody else was faster."""
+    number, began = (highest.number + 1 if highest else 1), row.terms.monotonic()
+    record = row.first(who, message)
+    if not row.take(number, record):
+        return None
+    row.tidy(number)
+    return Lease(row, record, number, began)
+
+
 def _take(row: Row, who: Operator, message: str, *, take_over: bool, patience: float) -> Lease:
     now = row.terms.monotonic
     deadline = now() + patience
-    nonce = secrets.token_hex(16)
     while True:
         highest = row.highest()
-        if highest is None or take_over or row.is_over(highest):
-            number, began = (highest.number + 1 if highest else 1), now()
-            record = row.first(who, message, nonce)
-            if row.take(number, record):
-                row.tidy(number)
-                return Lease(row, record, number, began)
+        if take_over or row.is_over(highest):
+            if lease := attempt(row, highest, who, message):
+                return lease
             take_over = False  # somebody else was faster: that one is not to be taken over
         if now() >= deadline:
             raise row.held_by(row.highest(), "")

@@ -52,6 +52,11 @@ class Record(Fact):
     expires_at: datetime
     seconds: float
 
+    @property
+    def who(self) -> Operator:
+        """Its holder."""
+        return Operator(self.user, self.host, self.pid)
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -70,13 +75,13 @@ class Row:
     scope: str
     terms: Terms
 
-    def first(self, who: Operator, message: str, nonce: str) -> Record:
+    def first(self, who: Operator, message: str) -> Record:
         """The record of a new holder."""
         at = datetime.now(UTC)
         return dated(
             Record(
-                state="held", user=who.user, host=who.host, pid=who.pid, nonce=nonce, message=message, taken_at=at,
-                expires_at=at, seconds=self.terms.seconds,
+                state="held", user=who.user, host=who.host, pid=who.pid, nonce=secrets.token_hex(16), message=message,
+                taken_at=at, expires_at=at, seconds=self.terms.seconds,
             )
         )  # fmt: skip
 
@@ -129,8 +134,10 @@ class Row:
                 with suppress(MachineError):
                     self.store.delete(entry.name)
 
-    def is_over(self, highest: Standing) -> bool:
+    def is_over(self, highest: Standing | None) -> bool:
         """Whether it was ended, or not renewed in time by the store's clock. A record that is unreadable runs, too."""
+        if highest is None:
+            return True
         record = highest.record
         if record is not None and record.state == "released":
             return True
@@ -141,15 +148,9 @@ class Row:
     def held_by(self, highest: Standing | None, why: str) -> LockHeld:
         """The refusal, with all that is known of the holder."""
         record = highest.record if highest else None
-        who = (
-            f"{record.user} on {record.host} (process {record.pid}), since {moment(record.taken_at)}"
-            if record
-            else "another process"
-        )
-        said = f"It says: {record.message}" if record and record.message else ""
         return LockHeld(
-            f"{self.scope} in {self.store.place} is written by {who}.",
-            why=" ".join(part for part in (why, said) if part),
+            f"{self.scope} in {self.store.place} is written by {named(record)}.",
+            why=f"{why} {said(record)}".strip(),
             next_action="Wait until it ends: what died runs out soon. Take over only what is surely out of the game.",
         )
 
@@ -178,6 +179,16 @@ class Row:
 def dated(record: Record) -> Record:
     """The record as of now."""
     return record.model_copy(update={"expires_at": datetime.now(UTC) + timedelta(seconds=record.seconds)})
+
+
+def named(record: Record | None) -> str:
+    """The holder, for people."""
+    return f"{record.who}, since {moment(record.taken_at)}" if record else "another process"
+
+
+def said(record: Record | None) -> str:
+    """What the holder says of its work, as a sentence; empty when it says nothing."""
+    return f"It says: {record.message}." if record and record.message else ""
 
 
 def _parsed(data: bytes) -> Record | None:

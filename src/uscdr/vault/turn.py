@@ -39,9 +39,7 @@ def turn(store: Store, queue: Queue, message: str) -> Iterator[lease.Lease]:
     before = lease.holder(store, SCOPE)
     dead = before is not None and _is_dead(before, queue.who)
     if before is not None and not dead:
-        queue.say(
-            f"waiting: {before.user} on {before.host} (process {before.pid}) writes to {store.place}: {before.message}"
-        )
+        queue.say(f"waiting: {before.who} writes to {store.place}: {before.message}")
     terms = replace(queue.terms, pause=queue.pause)
     patience = terms.seconds + terms.grace + terms.look
     with lease.hold(

@@ -223,3 +223,18 @@ def test_a_file_system_without_locks_is_this_machines_fault(tmp_path: Path, monk
     monkeypatch.setattr(fcntl, "flock", none)
     with pytest.raises(MachineError, match="lock file"):
         hold(tmp_path)
+
+
+@pytest.mark.parametrize(("pid", "named"), [(10**30, "ada on "), ("seven", "another process")])
+def test_a_lock_file_that_says_nonsense_still_holds(
+    pid: object, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "NAMING_LIMIT", 0.0)
+    path = tmp_path / "locks" / (lock._file_name("t") + ".lock")
+    path.parent.mkdir()
+    said = {"user": "ada", "host": os.uname().nodename, "pid": pid, "since": "2026-11-23T02:00:00+00:00", "message": ""}
+    path.write_text(json.dumps(said))
+    with path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(LockHeld, match=named):
+            hold(tmp_path, "t")
