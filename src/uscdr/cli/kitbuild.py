@@ -15,7 +15,8 @@ from uscdr.cli import backups
 from uscdr.cli.context import Globals, state
 from uscdr.cli.kitcard import contacts_of
 from uscdr.cli.kitlook import places
-from uscdr.cli.kitwords import Narrator, show_built
+from uscdr.cli.kitwords import show_built
+from uscdr.cli.speech import Speech
 from uscdr.cli.wishes import check_form
 from uscdr.errors import BadInput, ExitCode, UscdrError
 from uscdr.journal import runs
@@ -70,7 +71,7 @@ def _build(wishes: Wishes, place: Place, store: Store, to: tuple[Recipient, ...]
         deps.describe_app()
         found = sources(deps, ports, _proofs(job, around, output))
         return build(
-            found, wishes, store, to, work=deps.work, tell=Narrator(output), stop=around.stop.event
+            found, wishes, store, to, work=deps.work, tell=Speech(output), stop=around.stop.event
         )  # fmt: skip
 
 

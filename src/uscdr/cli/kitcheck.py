@@ -11,7 +11,8 @@ from uscdr.assembly.job import Job
 from uscdr.cli.context import Globals, state
 from uscdr.cli.kitbuild import media_of
 from uscdr.cli.kitlook import Wanted
-from uscdr.cli.kitwords import Narrator, show_examination
+from uscdr.cli.kitwords import show_examination
+from uscdr.cli.speech import Speech
 from uscdr.errors import BadInput, ExitCode
 from uscdr.journal import runs
 from uscdr.scenarios.deps import Request
@@ -37,7 +38,10 @@ def check_kit(given: Globals, asked: CheckOptions, *, as_json: bool) -> int:
     output = given.output(json_lines=as_json)
     store, kit = asked.wanted.find(given)
     keys = identities(asked.wanted.identity) if asked.wanted.identity is not None else ()
-    found = examine(store, kit, keys, state() / "scratch", Narrator(output).checked)
+    speech = Speech(output)
+    found = examine(
+        store, kit, keys, state() / "scratch", lambda done, total: speech.progress("checking", done, total, "objects")
+    )
     seen = seen_of(found)
     fresh = judge(_compared(given, seen, output) if asked.online else seen)
     enough = asked.minimum is None or fresh.score >= asked.minimum

@@ -10,7 +10,7 @@ from uscdr.assembly.escrow import identity_file
 from uscdr.assembly.job import Surroundings
 from uscdr.cli.context import Globals, state
 from uscdr.cli.kitlook import Wanted
-from uscdr.cli.kitwords import Narrator
+from uscdr.cli.speech import Speech
 from uscdr.errors import Interrupted
 from uscdr.session import surroundings
 from uscdr.ui.console import Output
@@ -27,12 +27,12 @@ def restore(given: Globals, wanted: Wanted, parts: Sequence[PartName], into: Pat
     output = given.output(json_lines=as_json)
     keys = identities(identity_file(wanted.identity, os.environ))
     store, kit = wanted.find(given)
-    narrator, once = Narrator(output), tuple(dict.fromkeys(parts))
+    speech, once = Speech(output), tuple(dict.fromkeys(parts))
     with surroundings(output, state(), os.environ) as around:
 
         def step(part: PartName, number: int, total: int) -> None:
             _check(around)
-            narrator.progress(part, number, total, "files")
+            speech.progress(part, number, total, "files")
 
         def opened(work: Path) -> KitReader:
             return KitReader(store, kit, keys, work, lambda _: _check(around))

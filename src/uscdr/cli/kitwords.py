@@ -1,9 +1,7 @@
-"""What `uscdr kit` says while it works and at its end."""
+"""What `uscdr kit` says at its end."""
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -15,36 +13,6 @@ from uscdr.vault.examine import LOST, Examination
 from uscdr.vault.freshness import Freshness, Reason
 from uscdr.vault.manifest import Manifest, Part
 from uscdr.words import duration, plural, size
-
-TELL_EVERY = 5.0
-"""Seconds between two words about the progress of one thing."""
-
-
-class Narrator:
-    """Says on stderr how a build or check goes; called from several threads."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._turn = threading.Lock()
-        self._told = time.monotonic()
-
-    def say(self, text: str) -> None:
-        """One sentence."""
-        with self._turn:
-            self._output.say(text)
-
-    def progress(self, part: str, done: float, total: float | None, unit: str) -> None:
-        """Now and then, so much is done."""
-        with self._turn:
-            if time.monotonic() - self._told < TELL_EVERY:
-                return
-            self._told = time.monotonic()
-            amounts = [size(one) if unit == "B" else f"{one:,.0f}" for one in (done, total) if one is not None]
-            self._output.say(f"  {part}: {' of '.join(amounts)}{'' if unit == 'B' else f' {unit}'}")
-
-    def checked(self, done: int, total: int) -> None:
-        """So many objects were looked at."""
-        self.progress("checking", done, total, "objects")
 
 
 def show_built(built: Built, place: str, output: Output) -> None:

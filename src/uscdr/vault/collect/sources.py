@@ -95,7 +95,7 @@ class Tell(Protocol):
         """One sentence."""
         ...
 
-    def progress(self, part: PartName, done: float, total: float | None, unit: str) -> None:
+    def progress(self, part: PartName, done: float, total: float | None, unit: str, /) -> None:
         """So much of a part is done, in `unit` (`B`, `files`)."""
         ...
 
