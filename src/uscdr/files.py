@@ -48,19 +48,29 @@ def new_file(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE), "wb")
 
 
-def write_whole(path: Path, data: bytes, next_action: str = ELSEWHERE) -> None:
-    """Put a private file in its place at once and durably. Raises MachineError; what stood there is then as it was."""
-    draft = path.with_name(f".{secrets.token_hex(8)}")
+@contextmanager
+def arriving(path: Path) -> Iterator[BinaryIO]:
+    """A private file that takes the name `path`, durably, when the block ends well, and is gone otherwise.
+
+    Raises OSError; what had the name is then as it was.
+    """
+    draft = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        with disk_errors(f"{path} cannot be written.", next_action):
-            with new_file(draft) as file:
-                file.write(data)
-            sync(draft)
-            draft.replace(path)
-            sync(path.parent)
+        with new_file(draft) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        sync(path.parent)
     finally:
         with suppress(OSError):
             draft.unlink()
+
+
+def write_whole(path: Path, data: bytes, next_action: str = ELSEWHERE) -> None:
+    """Put a private file in its place at once and durably. Raises MachineError; what stood there is then as it was."""
+    with disk_errors(f"{path} cannot be written.", next_action), arriving(path) as file:
+        file.write(data)
 
 
 def sync(path: Path) -> None:

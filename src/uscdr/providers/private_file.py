@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from uscdr.errors import MachineError
+from uscdr.files import arriving
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ def write(chunks: Iterable[bytes], destination: Path, *, shown: str) -> Written:
     Raises `MachineError`, which calls the file `shown`: a file's name can say whose it is.
     """
     digest, size = hashlib.sha256(), 0
-    with _new_file(destination, shown) as file:
+    with disk_faults(shown), arriving(destination) as file:
         for chunk in chunks:
             digest.update(chunk)
             file.write(chunk)
@@ -56,19 +54,3 @@ def disk_faults(shown: str) -> Iterator[None]:
             why=f"{error.strerror or 'unknown cause'}.",
             next_action="Free some space or choose another disk." if full else "Choose a directory you may write to.",
         ) from None
-
-
-@contextmanager
-def _new_file(destination: Path, shown: str) -> Iterator[BinaryIO]:
-    """A 0600 file that takes the name `destination` when the block ends well, and is removed otherwise."""
-    part = destination.with_name(f".{secrets.token_hex(8)}.part")
-    with disk_faults(shown):
-        descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(destination)
-        finally:
-            part.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from uscdr.errors import BadInput, MachineError
-from uscdr.files import PRIVATE_DIRECTORY
+from uscdr.files import PRIVATE_DIRECTORY, disk_errors
 from uscdr.models.media import Asset
 from uscdr.vault.manifest import MEDIA, PARTS, PartName
 from uscdr.vault.reader import KitReader, damaged
@@ -196,15 +196,9 @@ def _directories(above: Path, inside: PurePosixPath, *, follow: bool = False) ->
 def _scratch(into: Path) -> Iterator[Path]:
     """A private directory on the same disk, so that a finished file only needs its name."""
     place = into / f".uscdr-{secrets.token_hex(8)}"
-    try:
+    with disk_errors(f"Nothing can be written to {into}.", "Name another directory: --into DIR"):
         _directories(Path(into.anchor), PurePosixPath(*into.parts[1:]), follow=True)
         place.mkdir(mode=PRIVATE_DIRECTORY)
-    except OSError as error:
-        raise MachineError(
-            f"Nothing can be written to {into}.",
-            why=error.strerror or type(error).__name__,
-            next_action="Name another directory: --into DIR",
-        ) from None
     try:
         yield place
     finally:

@@ -23,7 +23,7 @@ import obstore
 from obstore import exceptions
 
 from uscdr.errors import CheckFailed, MachineError, OutcomeUnknown
-from uscdr.files import private_directory
+from uscdr.files import disk_errors, private_directory
 from uscdr.vault.blocks import Blocks
 from uscdr.vault.refusals import explained
 from uscdr.vault.staging import STAGING, staging_below
@@ -89,15 +89,13 @@ class ObjectStore:
     def create(self, name: str, file: Path) -> None:
         """One conditional write, or parts and a conditional copy."""
         checked_name(name)
-        try:
+        with disk_errors(f"{file} cannot be read.", ""):
             size = file.stat().st_size
             if size <= SMALL:
                 self._put(self._handles.bulk_once, name, file.read_bytes())
             else:
                 self._create_large(name, file, size)
             file.unlink()
-        except OSError as error:
-            raise MachineError(f"{file} cannot be read.", why=error.strerror or type(error).__name__) from error
 
     def put_once(self, name: str, data: bytes) -> None:
         """One conditional write."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn, Protocol
 
 from uscdr.errors import BadInput, CheckFailed, MachineError
-from uscdr.files import PRIVATE_DIRECTORY, new_file, sync
+from uscdr.files import PRIVATE_DIRECTORY, disk_errors, new_file, sync
 from uscdr.vault.staging import STAGING, staging_below
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
@@ -137,13 +137,10 @@ class LocalStore:
     def delete(self, name: str) -> None:
         """Unlink, and sync the directory."""
         path = self._path(name)
-        try:
+        with disk_errors(f"{path} cannot be removed.", "Fix the permissions."):
             path.unlink(missing_ok=True)
             if path.parent.is_dir():
                 sync(path.parent)
-        except OSError as error:
-            why = error.strerror or type(error).__name__
-            raise MachineError(f"{path} cannot be removed.", why=why, next_action="Mend the permissions.") from error
 
     def read(self, name: str) -> bytes:
         """The whole file."""

@@ -15,7 +15,7 @@ from typing import IO
 
 from pydantic import SecretStr
 
-from uscdr.errors import MachineError
+from uscdr.files import disk_errors
 from uscdr.vault.card import card_text, sums_text
 from uscdr.vault.cardpage import Printing, card_page
 from uscdr.vault.content import MediaEntry
@@ -34,6 +34,10 @@ from uscdr.vault.manifest import (
 )
 from uscdr.vault.seal import Recipient, Sealed, Watch, seal
 from uscdr.vault.store import Store, new_private_file
+
+_AGAIN = (
+    "Make room or name another place (--to PLACE), and build again: media that are there already are not fetched twice."
+)
 
 
 def new_kit_id(app: str, now: datetime | None = None) -> str:
@@ -58,11 +62,8 @@ class KitWriter:
 
     def add_file(self, kind: PartName, name: str, file: Path, watch: Watch | None = None) -> StoredObject:
         """Encrypt a file of any size and store it. Raises MachineError when it cannot be read or stored."""
-        try:
-            with file.open("rb") as source:
-                return self._add(kind, name, source, watch)
-        except OSError as error:
-            raise MachineError(f"{name} cannot be read again.", why=error.strerror or type(error).__name__) from error
+        with disk_errors(f"{name} cannot be read again.", ""), file.open("rb") as source:
+            return self._add(kind, name, source, watch)
 
     def _add(self, kind: PartName, name: str, source: IO[bytes], watch: Watch | None) -> StoredObject:
         staged, sealed = self.stage(source, name, watch)
@@ -78,17 +79,9 @@ class KitWriter:
     def stage(self, source: IO[bytes], what: str, watch: Watch | None = None) -> tuple[Path, Sealed]:
         """Encrypt into a new file of the staging directory. Raises MachineError naming `what`."""
         staged = self.staging / secrets.token_hex(16)
-        with new_private_file(staged) as target:
-            try:
-                sealed = seal(source, target, self.to, watch)
-                target.flush()
-            except OSError as error:
-                raise MachineError(
-                    f"{what} could not be written to {self.store.place}.",
-                    why=error.strerror or type(error).__name__,
-                    next_action="Make room or name another place (--to PLACE), and build again: media that are there "
-                    "already are not fetched twice.",
-                ) from error
+        refused = f"{what} could not be written to {self.store.place}."
+        with disk_errors(refused, _AGAIN), new_private_file(staged) as target:
+            sealed = seal(source, target, self.to, watch)
         return staged, sealed
 
     def finish(self, manifest: Manifest, media: Sequence[MediaEntry]) -> Card:
@@ -139,13 +132,9 @@ class KitWriter:
     def _plain(self, name: str, data: bytes) -> None:
         """The few files that anybody may read."""
         staged = self.staging / secrets.token_hex(16)
-        try:
-            with new_private_file(staged) as file:
-                file.write(data)
-        except OSError as error:
-            raise MachineError(
-                f"{name} could not be written to {self.store.place}.", why=error.strerror or type(error).__name__
-            ) from error
+        refused = f"{name} could not be written to {self.store.place}."
+        with disk_errors(refused, _AGAIN), new_private_file(staged) as file:
+            file.write(data)
         self.store.create(f"{KITS}/{self.kit}/{name}", staged)
 
 
