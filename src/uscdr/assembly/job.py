@@ -13,6 +13,7 @@ from uscdr.models.events import Note, Stamped
 from uscdr.place import Place
 from uscdr.providers.retry import Wait
 from uscdr.scenarios.deps import Request
+from uscdr.words import duration
 
 
 @dataclass(frozen=True)
@@ -50,5 +51,7 @@ class Waits:
     def __call__(self, wait: Wait) -> None:
         """Tell of one wait."""
         if self.bus is not None:
-            words = f"attempt {wait.attempt} of {wait.attempts} failed ({wait.reason}); again in {wait.seconds:.0f} s"
+            words = (
+                f"attempt {wait.attempt} of {wait.attempts} failed ({wait.reason}); again in {duration(wait.seconds)}"
+            )
             self.bus.emit(Note(level="warning", text=words))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from uscdr.ui.console import Output
 from uscdr.vault.backups.proofs import MigrationsVerdict, ProofDocument
-from uscdr.words import first_of, plural, size
+from uscdr.words import duration, first_of, plural, size
 
 SHOWN = 3
 """Names of migrations in a line."""
@@ -36,7 +36,7 @@ def _lines(proof: ProofDocument) -> Iterator[str]:
         yield f"migrations  {_migrations(proof.migrations)}"
     made = f"uscdr {proof.uscdr}" + (f", pg_restore {proof.pg_restore}" if proof.pg_restore else "")
     made += f", PostgreSQL {proof.server}" if proof.server else ""
-    yield f"by          {made}, in {proof.seconds:.1f} s"
+    yield f"by          {made}, in {duration(proof.seconds)}"
 
 
 def _source(proof: ProofDocument) -> str:

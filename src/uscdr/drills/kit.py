@@ -13,6 +13,7 @@ from pathlib import Path
 from uscdr.drills.stage import Stage
 from uscdr.errors import MachineError
 from uscdr.files import new_file, private_directory
+from uscdr.words import duration
 
 LIMIT = 1800.0
 """Seconds that a kit of a drill may take."""
@@ -53,7 +54,7 @@ def _give(stage: Stage, command: Sequence[str], more: Mapping[str, str]) -> subp
             timeout=LIMIT,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise MachineError(f"The drill's kit was not finished after {LIMIT:.0f} s.") from error
+        raise MachineError(f"The drill's kit was not finished after {duration(LIMIT)}.") from error
 
 
 def key_pair(path: Path) -> tuple[str, Path]:

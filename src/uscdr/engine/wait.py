@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from uscdr.errors import Interrupted, OutcomeUnknown, ProviderError
+from uscdr.words import duration
 
 T = TypeVar("T")
 MAX_BLIND_LOOKS = 20
@@ -69,7 +70,7 @@ def until(look: Callable[[], T], done: Callable[[T], bool], patience: Patience, 
             raise _unknown(patience, f"{blind} looks in a row failed; the last: {last.message if last else ''}")
         elapsed = time.monotonic() - begun
         if elapsed >= patience.limit:
-            raise _unknown(patience, f"it was not finished after {patience.limit:.0f} s")
+            raise _unknown(patience, f"it was not finished after {duration(patience.limit)}")
         stop.pause(min(max(FIRST_INTERVAL, elapsed * SHARE), LONGEST_INTERVAL))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from uscdr.errors import MachineError
+from uscdr.words import duration
 
 _TIMEOUT = 30.0
 
@@ -61,7 +62,7 @@ class Guard:
         except subprocess.TimeoutExpired as error:
             raise MachineError(
                 "a private PostgreSQL server is still shutting down",
-                why=f"its guard, process {self.process.pid}, has not finished after {_TIMEOUT:.0f} s",
+                why=f"its guard, process {self.process.pid}, has not finished after {duration(_TIMEOUT)}",
                 next_action="look whether the process hangs on the disk, then remove its directory",
             ) from error
 

@@ -23,6 +23,7 @@ from uscdr.team.shelf import RUNS, Shelf
 from uscdr.vault.leaserow import LEASES, Terms
 from uscdr.vault.location import open_store
 from uscdr.vault.store import LocalStore, Store
+from uscdr.words import duration
 
 VARIABLE, LEASE = "USCDR_SHARED", "USCDR_SHARED_LEASE"
 SHORTEST, LONGEST = 5.0, 900.0
@@ -129,7 +130,7 @@ def terms_of(env: Mapping[str, str]) -> Terms:
         ) from None
     if not SHORTEST <= wanted <= LONGEST:
         raise BadInput(
-            f"{LEASE} is “{text}”: a lease lasts {SHORTEST:.0f} s at least and {LONGEST:.0f} s at most.",
+            f"{LEASE} is “{text}”: a lease lasts {duration(SHORTEST)} at least and {duration(LONGEST)} at most.",
             why="A shorter one is lost by a busy machine; with a longer one a dead machine's run waits for too long.",
             next_action="Leave it out: a minute suits most.",
         )

@@ -14,6 +14,7 @@ from uscdr.errors import Declined, Interrupted
 from uscdr.ui.console import Output
 from uscdr.ui.style import Span, line
 from uscdr.ui.text import cells
+from uscdr.words import plural
 
 TRIES = 3
 
@@ -109,7 +110,7 @@ class Prompter:
             if not typed:
                 return False
             if left:
-                self._output.warn(f"That is not the phrase. {left} more {'try' if left == 1 else 'tries'}.")
+                self._output.warn(f"That is not the phrase. {plural(left, 'more try', 'more tries')}.")
         self._output.warn("That is not the phrase. Nothing was confirmed.")
         return False
 

@@ -11,6 +11,7 @@ from uscdr.deadlines import Ended, Timed, run_timed
 from uscdr.errors import UscdrError
 from uscdr.verify.check import Check
 from uscdr.verify.verdict import Finding
+from uscdr.words import duration
 
 WORKERS = 24
 """Checks at once: they wait, they do not work."""
@@ -59,7 +60,7 @@ def _finding(ended: Ended[Finding], checks: Sequence[Check]) -> Finding:
         return Finding("inconclusive", f"not asked: {provider} hung in the check {checks[ended.spared].name}")
     if ended.error is not None:
         return Finding("inconclusive", in_words(ended.error))
-    return Finding("inconclusive", f"no answer from {provider} within {ended.seconds:.0f} s")
+    return Finding("inconclusive", f"no answer from {provider} within {duration(ended.seconds)}")
 
 
 def in_words(error: Exception) -> str:

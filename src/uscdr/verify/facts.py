@@ -14,6 +14,7 @@ from uscdr.models.heroku import AddOn, App, Attachment, Dyno, ProcessType, Relea
 from uscdr.models.provision import Domain, LogDrain
 from uscdr.providers.ports.platform import Backups, Platform
 from uscdr.providers.ports.provision import Provisioning
+from uscdr.words import duration
 
 T = TypeVar("T")
 LIMIT = 20.0
@@ -40,7 +41,7 @@ class Once:
                 answer = self._answers[name] = _Answer(time.monotonic() + self._limit)
                 threading.Thread(target=answer.fetch, args=(ask,), daemon=True, name=f"fact {name}").start()
         if not answer.there.wait(max(0.0, answer.until - time.monotonic())):
-            words = f"{self._provider} did not tell its {name} within {self._limit:.0f} s."
+            words = f"{self._provider} did not tell its {name} within {duration(self._limit)}."
             raise ProviderError(words, provider=self._provider, retryable=True)
         if answer.error is not None:
             raise answer.error

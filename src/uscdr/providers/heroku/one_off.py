@@ -18,6 +18,7 @@ from uscdr.providers.heroku.errors import PROVIDER
 from uscdr.providers.heroku.exit_mark import ExitMark, with_mark
 from uscdr.providers.http import segment
 from uscdr.providers.json_fields import optional_text, record, text
+from uscdr.words import duration
 
 LONGEST = 86400
 """Seconds; the platform's own limit for a one-off dyno."""
@@ -108,7 +109,7 @@ def _stop(client: HerokuClient, app: str, name: str) -> bool:
 
 
 def _time_limit(job: Job, name: str, *, stopped: bool) -> ProviderError:
-    message = f"The one-off dyno {name} reached its time limit of {job.time_limit:g} s"
+    message = f"The one-off dyno {name} reached its time limit of {duration(job.time_limit)}"
     if stopped:
         action = "Look at the app's log for how far it got, then decide whether to run it again."
         return ProviderError(f"{message} and was stopped.", provider=PROVIDER, next_action=action)

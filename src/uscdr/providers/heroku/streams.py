@@ -17,6 +17,7 @@ from uscdr.providers.heroku.client import HerokuClient
 from uscdr.providers.heroku.errors import PROVIDER
 from uscdr.providers.http import is_private, open_client
 from uscdr.providers.refusal import may_pass
+from uscdr.words import duration
 
 IDLE_SECONDS = 900.0
 """Without a byte for so long, it is given up; the platform ends a build after a quarter of an hour of work."""
@@ -66,7 +67,7 @@ def follow(client: HerokuClient, url: str, on_line: Callable[[str], None], *, id
     with open_client(url, provider=PROVIDER, verify=client.verify, read_only=True, record=client.record) as http:
         while not client.patience.call(lambda: _some(client, http, url, reader), writes=False):
             if time.monotonic() - reader.heard > idle:
-                raise _failed(f"nothing came for {idle:g} s", retryable=False)
+                raise _failed(f"nothing came for {duration(idle)}", retryable=False)
     reader.end()
 
 

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from uscdr.errors import CredentialsRefused
 from uscdr.providers.api_client import CREDENTIAL
 from uscdr.providers.heroku.errors import HOW_TO_GET_ACCESS, PROVIDER
+from uscdr.words import duration
 
 HOST = "api.heroku.com"
 CLIENT_SECONDS = 20.0
@@ -67,7 +68,7 @@ def _from_client(env: Mapping[str, str], reasons: list[str], seconds: float) -> 
         return None
     output = _ask_client(program, env, seconds)
     if output is None:
-        reasons.append(f"`heroku auth:token` did not answer within {seconds:g} s.")
+        reasons.append(f"`heroku auth:token` did not answer within {duration(seconds)}.")
         return None
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     if lines and CREDENTIAL.fullmatch(lines[-1]):

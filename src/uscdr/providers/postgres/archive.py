@@ -11,6 +11,7 @@ from uscdr.errors import CheckFailed, MachineError
 from uscdr.pgserver.tools import Tool, find_tool
 from uscdr.providers.postgres import structure
 from uscdr.providers.postgres.complaints import reasons
+from uscdr.words import duration
 
 _MAGIC = b"PGDMP"
 _LIST_LIMIT = 120.0
@@ -124,7 +125,9 @@ def _listing(tool: Tool, dump: Path) -> subprocess.CompletedProcess[str]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise CheckFailed("the dump does not decode", why=f"no table of contents after {_LIST_LIMIT:.0f} s") from None
+        raise CheckFailed(
+            "the dump does not decode", why=f"no table of contents after {duration(_LIST_LIMIT)}"
+        ) from None
 
 
 def _parsed(dump: Path, tool: Tool, listing: str) -> Archive:

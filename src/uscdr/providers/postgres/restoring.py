@@ -12,6 +12,7 @@ from typing import IO
 from uscdr.errors import CheckFailed, Interrupted, MachineError
 from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.complaints import blames_machine, reasons
+from uscdr.words import plural
 
 _INTERVAL = 0.25
 """Seconds between two looks at the progress and at the stop token."""
@@ -92,7 +93,7 @@ def _judge(code: int, found: list[str], archive: Archive) -> None:
         )
     newer = f"; it was dumped from PostgreSQL {archive.dumped_from}" if archive.dumped_from else ""
     raise CheckFailed(
-        f"the dump does not restore: {max(1, len(found))} error{'s' if len(found) > 1 else ''}",
+        f"the dump does not restore: {plural(max(1, len(found)), 'error')}",
         why=shown + newer,
         next_action="choose another backup",
     )

@@ -22,6 +22,7 @@ from typing import IO
 
 from uscdr.errors import Interrupted, MachineError, ProviderError
 from uscdr.providers.source.complaints import PROVIDER, explain
+from uscdr.words import duration
 
 _GLANCE_SECONDS = 0.2
 _CHUNK = 256 * 1024
@@ -65,7 +66,7 @@ class Limit:
             raise Interrupted("Interrupted while reading the source repository; nothing was changed.")
         if time.monotonic() > self.end:
             raise ProviderError(
-                f"The source repository was not read within {self.seconds:g} s.",
+                f"The source repository was not read within {duration(self.seconds)}.",
                 provider=PROVIDER,
                 next_action="Check the network, or clone it and give the path of the clone as `app.source.git`.",
                 retryable=True,
