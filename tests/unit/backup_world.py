@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from kit_world import PATIENT, new_key
 from uscdr.errors import ProviderError
-from uscdr.models.heroku import Transfer, TransferKind, TransferState
+from uscdr.models.heroku import Transfer, TransferKind, TransferState, Whose
 from uscdr.vault.backups import proofs, pulling
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.backups.manifest import CopyCard, origin_of
@@ -24,7 +24,7 @@ from uscdr.vault.backups.pulling import Keyring, Order, Stream
 from uscdr.vault.seal import identities, recipients
 from uscdr.vault.store import LocalStore
 
-APP = "usc-pis"
+APP, ADDON = "usc-pis", "addon-1"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PASSPHRASE = SecretStr("canary horse battery staple")
 DUMP = b"PGDMP" + f" {PATIENT} ".encode() * 20_000
@@ -36,7 +36,7 @@ def transfer(number: int = 1, **facts: Any) -> Transfer:
     kind = facts.pop("kind", TransferKind.MANUAL_BACKUP)
     given = {
         "state": TransferState.COMPLETED, "created_at": at, "started_at": at, "num_keep": 5,
-        "finished_at": at + timedelta(minutes=5), "processed_bytes": len(DUMP), **facts,
+        "finished_at": at + timedelta(minutes=5), "processed_bytes": len(DUMP), "whose": Whose.OURS, **facts,
     }  # fmt: skip
     return Transfer(id=f"transfer-{number}", num=number, name=f"b{number:03}", kind=kind, **given)
 
@@ -100,11 +100,13 @@ class Safe:
     def keys(self) -> Keys:
         return Keys(identities(self.identity_file))
 
-    def order(self, of: Transfer, watch: Callable[[int], None] = lambda done: None, app: str = APP) -> Order:
-        return Order(origin_of(of, app, "17.2"), "production", watch, self.again.append)
+    def order(
+        self, of: Transfer, watch: Callable[[int], None] = lambda done: None, app: str = APP, addon: str = ADDON
+    ) -> Order:
+        return Order(origin_of(of, app, addon, "17.2"), "production", watch, self.again.append)
 
-    def pull(self, of: Transfer | None = None, data: bytes = DUMP, app: str = APP) -> CopyCard:
-        order = self.order(of or transfer(), app=app)
+    def pull(self, of: Transfer | None = None, data: bytes = DUMP, app: str = APP, addon: str = ADDON) -> CopyCard:
+        order = self.order(of or transfer(), app=app, addon=addon)
         return pulling.pull(order, giving(Bytes(data)), self.store, self.keyring)
 
     def prove(self, card: CopyCard, **facts: Any) -> ProofDocument:
@@ -112,7 +114,8 @@ class Safe:
         given = {"grade": Grade.DECRYPTS, "proven_at": card.origin.taken_at + timedelta(minutes=20), **facts}
         proof = ProofDocument(
             format=1, sha256=card.dump.plain_sha256, bytes=card.dump.plain_size, app=card.origin.app,
-            backup=card.origin.name, transfer_id=card.origin.transfer_id, taken_at=card.origin.taken_at, seconds=1.0,
+            addon_id=card.origin.addon_id, backup=card.origin.name,
+            transfer_id=card.origin.transfer_id, taken_at=card.origin.taken_at, seconds=1.0,
             source="vault", uscdr="0", **given,
         )  # fmt: skip
         proofs.keep(self.store, proof)

@@ -278,8 +278,8 @@ class PlaceBackups(FakeBackups):
     def _at(self, app: str) -> FakeBackups:
         return FakeBackups(self._places.place(app))
 
-    def transfers(self, app: str) -> tuple[Transfer, ...]:
-        return self._at(app).transfers(app)
+    def transfers(self, addon: Attachment) -> tuple[Transfer, ...]:
+        return self._at(addon.owner_app_name).transfers(addon)
 
     def transfer(self, app: str, ref: str) -> Transfer:
         return self._at(app).transfer(app, ref)

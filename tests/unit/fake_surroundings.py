@@ -19,6 +19,7 @@ from uscdr.models.heroku import (
     AddOn,
     App,
     Attachment,
+    DatabaseEnd,
     Dyno,
     ProcessType,
     Release,
@@ -57,8 +58,9 @@ def backup(
     **more: Any,
 ) -> Transfer:
     return Transfer(
-        id=str(number), num=number, name=f"a{number:03}", kind=kind, state=state, created_at=NOW - age, **more
-    )
+        id=str(number), num=number, name=f"a{number:03}", kind=kind, state=state, created_at=NOW - age,
+        **{"databases": (DatabaseEnd(label="DATABASE"),), "processed_bytes": 1000, **more},
+    )  # fmt: skip
 
 
 def variables() -> dict[str, str]:
@@ -149,8 +151,8 @@ class Place:
     def log_lines(self, app: str, *, lines: int) -> tuple[str, ...]:
         return tuple(self.log[-lines:])
 
-    def transfers(self, app: str) -> tuple[Transfer, ...]:
-        return tuple(self.stored)
+    def transfers(self, addon: Attachment) -> tuple[Transfer, ...]:
+        return tuple(one.seen_from(addon, DatabaseEnd()) for one in self.stored)
 
     def schedules(self, addon_id: str) -> tuple[Schedule, ...]:
         return tuple(self.daily)

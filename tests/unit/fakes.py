@@ -26,6 +26,7 @@ from uscdr.models.heroku import (
     AddOn,
     App,
     Attachment,
+    DatabaseEnd,
     DatabaseInfo,
     Download,
     Dyno,
@@ -201,6 +202,7 @@ class World:
         transfer = Transfer(
             id=f"transfer-{number}", num=number, name=f"{LETTERS[kind]}{number:03}", kind=kind,
             state=TransferState.PENDING, created_at=datetime.now(UTC) - age, source_bytes=1000, num_keep=self.keep,
+            databases=(DatabaseEnd(label="DATABASE", host="h", name="d"),),
         )  # fmt: skip
         self.transfers.append(transfer)
         return transfer
@@ -381,12 +383,15 @@ class FakeBackups:
         self._world = world
 
     def database_info(self, addon_id: str) -> DatabaseInfo:
-        return DatabaseInfo(addon_id=addon_id, facts=(("Status", ("Available",)),))
+        address = DatabaseEnd(host="h", name="d")
+        return DatabaseInfo(addon_id=addon_id, facts=(("Status", ("Available",)),), address=address)
 
-    def transfers(self, app: str) -> tuple[Transfer, ...]:
+    def transfers(self, addon: Attachment) -> tuple[Transfer, ...]:
         def look() -> tuple[Transfer, ...]:
             self._world.tick()
-            return tuple(self._world.transfers)
+            address = self.database_info(addon.addon_id).address
+            found = (one.seen_from(addon, address) for one in self._world.transfers)
+            return tuple(sorted(found, key=lambda one: (one.taken_at, one.num)))
 
         return self._world.call("transfers", look)
 

@@ -15,6 +15,7 @@ from uscdr.cli.context import Globals, state
 from uscdr.errors import BadInput, ProviderError
 from uscdr.journal import runs
 from uscdr.models.heroku import Attachment, Transfer
+from uscdr.scenarios.backups.inventory import scope
 from uscdr.scenarios.deps import Deps, Request
 from uscdr.session import surroundings
 from uscdr.settings import operator
@@ -57,10 +58,6 @@ class Desk:
         self.deps.describe_app()
         return self.deps.attachment()
 
-    def transfers(self) -> tuple[Transfer, ...]:
-        """Of the platform."""
-        return self.deps.backups.transfers(self.attachment().owner_app_name)
-
     def shelf(self) -> Shelf:
         """The copies; what is wrong with any is said."""
         found = catalog.shelf(self.store)
@@ -71,20 +68,29 @@ class Desk:
             self.output.detail(f"{self.store.place} also holds copies of {', '.join(sorted(others))}.")
         return found
 
-    def entries(self, transfers: tuple[Transfer, ...], shelf: Shelf | None = None) -> tuple[Entry, ...]:
-        """These transfers and all copies, one entry a backup, oldest first."""
-        shelf = shelf or self.shelf()
-        damaged = self.deps.memory.damaged
-        return catalog.entries(transfers, shelf.copies, Proofs(self.store), self.deps.app, damaged)
+    def entries(self) -> tuple[Entry, ...]:
+        """The platform's backups and all copies, one entry a backup, oldest first."""
+        return self._entries(*self._asked())
 
     def entries_if_it_answers(self) -> tuple[Entry, ...]:
         """The same; when the platform cannot be asked, the copies alone, and that is said."""
         try:
-            transfers = self.transfers()
+            asked = self._asked()
         except (ProviderError, BadInput) as error:
             self.output.warn(f"The platform could not be asked; only copies are known. {error.message} {error.why}")
-            transfers = ()
-        return self.entries(transfers)
+            return self.copies(self.shelf())
+        return self._entries(*asked)
+
+    def copies(self, shelf: Shelf) -> tuple[Entry, ...]:
+        """The copies alone; the platform is not asked."""
+        return catalog.entries((), shelf.copies, Proofs(self.store), scope(self.deps, None))
+
+    def _asked(self) -> tuple[Attachment, tuple[Transfer, ...]]:
+        attachment = self.attachment()
+        return attachment, self.deps.backups.transfers(attachment)
+
+    def _entries(self, attachment: Attachment, transfers: tuple[Transfer, ...]) -> tuple[Entry, ...]:
+        return catalog.entries(transfers, self.shelf().copies, Proofs(self.store), scope(self.deps, attachment))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def prune(given: Globals, to: str | None, confirm: str | None, *, as_json: bool)
         shelf = work.shelf()
         rule = vault.settings(work.deps.config).retention
         at = now()
-        planned = pruning.plan(work.entries((), shelf), shelf, rule, at)
+        planned = pruning.plan(work.copies(shelf), shelf, rule, at)
         _show(planned, output)
         if confirm is None or not (planned.copies or planned.leftovers):
             _tell(planned, output, done=False)
@@ -31,7 +31,7 @@ def prune(given: Globals, to: str | None, confirm: str | None, *, as_json: bool)
         Gate(work.around.asker, confirm).confirm(Blast(planned.facts, (planned.phrase,)))
         with work.turn("removing copies", output.say):
             shelf = work.shelf()
-            if pruning.plan(work.entries((), shelf), shelf, rule, at) != planned:
+            if pruning.plan(work.copies(shelf), shelf, rule, at) != planned:
                 raise Declined(
                     "What is in the store changed since this was shown; nothing was removed.",
                     next_action="Look again: uscdr backup prune",

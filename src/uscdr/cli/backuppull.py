@@ -44,11 +44,11 @@ def pull(given: Globals, wanted: PullOptions, *, as_json: bool) -> None:
 
 def _chosen(work: Desk, wanted: str) -> tuple[Transfer, Entry]:
     """Of what the platform still has. Raises BadInput."""
-    found = work.entries(work.transfers())
+    found = work.entries()
     entry = find([one for one in found if one.on_platform] if wanted == "newest" else found, wanted)
     if entry.transfer is None or not entry.on_platform:
-        raise BadInput(f"The platform does not have {entry.name} any more, or never had it whole: nothing to pull.",
-                       next_action="See: uscdr backup list")  # fmt: skip
+        why = entry.transfer.unfit if entry.transfer else "not listed at the platform any more"
+        raise BadInput(f"{entry.name} cannot be pulled: {why}.", next_action="See: uscdr backup list")
     return entry.transfer, entry
 
 

@@ -12,7 +12,8 @@ from uscdr.cli.speech import Speech
 from uscdr.engine.step import Intent
 from uscdr.errors import AnswerLost, BadInput, CheckFailed, OutcomeUnknown
 from uscdr.journal import lock
-from uscdr.models.heroku import Transfer, TransferKind
+from uscdr.models.duration import elapsed
+from uscdr.models.heroku import Transfer, TransferKind, under_way
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.steps import transfers
 from uscdr.scenarios.steps.assess import backup_line
@@ -41,7 +42,7 @@ def _row(entry: Entry, verdict: Judgement) -> dict[str, object]:
         "name": entry.name,
         "kind": entry.kind,
         "taken": moment(entry.taken_at),
-        "age": duration(_age(entry)),
+        "age": duration(entry.age(now())),
         "size": size(entry.size),
         "where": "-" if entry.where == "nowhere" else entry.where,
         "grade": verdict.grade.value,
@@ -59,7 +60,7 @@ def _record(entry: Entry, verdict: Judgement) -> dict[str, object]:
         "created_at": (transfer.created_at if transfer else entry.copies[0].origin.created_at).isoformat(),
         "taken_at": entry.taken_at.isoformat(),
         "finished_at": entry.finished_at.isoformat() if entry.finished_at else None,
-        "age_seconds": _age(entry),
+        "age_seconds": entry.age(now()),
         "bytes": entry.size,
         "warnings": entry.warnings,
         "expired": transfer.expired if transfer else False,
@@ -73,12 +74,8 @@ def _record(entry: Entry, verdict: Judgement) -> dict[str, object]:
     }
 
 
-def _age(entry: Entry) -> float:
-    return max(0.0, (now() - entry.taken_at).total_seconds())
-
-
 def _since_proof(entry: Entry) -> float:
-    return max(0.0, (now() - entry.proof.proven_at).total_seconds()) if entry.proof else 0.0
+    return elapsed(entry.proof.proven_at, now()) if entry.proof else 0.0
 
 
 def capture(given: Globals, to: str | None = None, *, evict: bool = False, as_json: bool) -> None:
@@ -86,7 +83,7 @@ def capture(given: Globals, to: str | None = None, *, evict: bool = False, as_js
     output = given.output(json_lines=as_json)
     done = take(given, output, to, evict=evict)
     if output.json_lines:
-        output.record(backup_line(done).model_dump(mode="json"))
+        output.record(backup_line(done, done.unusable).model_dump(mode="json"))
     else:
         output.result(f"{done.name}  {size(done.processed_bytes)}")
 
@@ -97,7 +94,7 @@ def take(given: Globals, output: Output, to: str | None = None, *, evict: bool =
     with desk(given, output, Wiring(to, read_only=False)) as work:
         work.deps.describe_app()
         with _alone(work):
-            _weigh(eviction(work.entries(work.transfers())), output, evict=evict)
+            _weigh(eviction(work.entries()), output, evict=evict)
             return _capture(work, speech)
 
 
@@ -137,15 +134,15 @@ def _capture(work: Desk, speech: Speech) -> Transfer:
     deps: Deps = work.deps
     attachment = deps.attachment()
     owner = attachment.owner_app_name
-    before = deps.backups.transfers(owner)
-    running = next((t for t in before if not t.ended), None)
-    if running is not None:
-        raise BadInput(f"{running.name} is under way.", next_action="Wait for its end: uscdr backup list")
+    before = deps.backups.transfers(attachment)
+    running = under_way(before, owner)
+    if running:
+        raise BadInput(running)
     intent = Intent("", {"newest_transfer": transfers.newest_number(before)}, None)
     try:
         accepted = deps.backups.capture(attachment.addon_id)
     except AnswerLost as error:
-        found = transfers.find(deps, owner, (TransferKind.MANUAL_BACKUP,), intent, speech)
+        found = transfers.find(deps, attachment, (TransferKind.MANUAL_BACKUP,), intent, speech)
         if found.provider_id is None:
             raise OutcomeUnknown(
                 "It is not known whether the backup was started.", why=error.message,

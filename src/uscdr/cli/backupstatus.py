@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from uscdr.cli.backupdesk import Wiring, desk
 from uscdr.cli.context import Globals
 from uscdr.errors import ExitCode
-from uscdr.scenarios.backups.standing import REMEMBERED, forgotten, points
+from uscdr.scenarios.backups.inventory import scope
+from uscdr.scenarios.backups.standing import made
 from uscdr.scenarios.deps import now
 from uscdr.vault.backups.proofs import Proofs
 from uscdr.vault.backups.rpo import Standing, assess
@@ -18,9 +19,9 @@ def status(given: Globals, to: str | None, *, as_json: bool) -> int:
     """One object with --json; 1 when the objective is missed, 0 when it is met."""
     output = given.output(json_lines=as_json)
     with desk(given, output, Wiring(to)) as work:
-        entries, at = work.entries(work.transfers()), now()
-        found = (*points(entries), *forgotten(entries, Proofs(work.store).since(at - REMEMBERED), work.deps.app))
-        schedules = work.deps.backups.schedules(work.deps.attachment().addon_id)
+        entries, attachment, at = work.entries(), work.deps.attachment(), now()
+        found = made(entries, Proofs(work.store), scope(work.deps, attachment), at)
+        schedules = work.deps.backups.schedules(attachment.addon_id)
         standing = assess(found, schedules, at, work.deps.config.objectives.rpo)
     if output.json_lines:
         output.record({**standing.model_dump(mode="json"), "words": list(lines(standing))})

@@ -1,8 +1,9 @@
-"""Durations as people write them: `4h`, `10m`, `90s`, `7d`; held as seconds."""
+"""Durations as people write them, `4h`, `10m`, `90s`, `7d`, and as they pass; held as seconds."""
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import BeforeValidator
@@ -20,3 +21,8 @@ def seconds(value: object) -> float:
 
 
 Duration = Annotated[float, BeforeValidator(seconds)]
+
+
+def elapsed(since: datetime, until: datetime) -> float:
+    """Seconds from one moment to the other; never negative: the clocks of two machines differ."""
+    return max(0.0, (until - since).total_seconds())

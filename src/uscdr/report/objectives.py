@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from uscdr.models.checklists import only_looks
+from uscdr.models.duration import elapsed
 from uscdr.report.fold import Fold
 from uscdr.report.model import DataReport, Objective, StepReport, TableLoss, Verdict
 from uscdr.report.words import span
@@ -89,11 +90,9 @@ def recovery_point(fold: Fold) -> Objective:
 
 
 def _lost_seconds(chosen: dict[str, Any], ledger: dict[str, Any]) -> tuple[float | None, str]:
-    begun, last = _moment(chosen.get("created_at")), _moment(ledger.get("last_write"))
+    begun, last = _moment(chosen.get("taken_at", chosen.get("created_at"))), _moment(ledger.get("last_write"))
     if begun and last:
-        return max(
-            0.0, (last - begun).total_seconds()
-        ), f"from backup {chosen.get('backup', '?')} to the last lost write"
+        return elapsed(begun, last), f"from backup {chosen.get('backup', '?')} to the last lost write"
     age = _number(chosen.get("age_seconds"))
     if age is None:
         return None, "no backup was chosen in this run"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from uscdr.models.base import Fact
 from uscdr.models.heroku import ServiceColor
 from uscdr.models.postgres import InvariantResult, TableDigest
+
+TAKEN_AT = AliasChoices("taken_at", "created_at")
+"""Journals of earlier versions have the second."""
 
 
 class StatusSeen(Fact):
@@ -45,11 +48,15 @@ class BackupLine(Fact):
     kind: str
     state: str
     created_at: datetime
+    taken_at: datetime | None = None
+    """The moment that it stands for, and that its age is counted from; None in a journal of an earlier version."""
     finished_at: datetime | None
     age_seconds: float
     bytes: int
     warnings: int
     expired: bool
+    unfit: str = ""
+    """Why it is not one to restore from; empty when it is."""
 
 
 class BackupsSeen(Fact):
@@ -114,12 +121,15 @@ class ChosenBackup(Fact):
     backup: str
     transfer_id: str
     num: int
-    created_at: datetime
-    finished_at: datetime
+    taken_at: datetime = Field(validation_alias=TAKEN_AT)
+    """The moment that it stands for; every age and every objective is counted from it."""
+    finished_at: datetime | None
     age_seconds: float
     rpo_met: bool
     bytes: int
     passed_over: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What should be known of it although it can be used, such as warnings."""
 
 
 class Proof(Fact):

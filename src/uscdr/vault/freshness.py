@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from uscdr.models.base import Fact
+from uscdr.models.duration import elapsed
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.manifest import Card, Contact, DumpProof, Manifest, PartName, PartState
 from uscdr.words import duration
@@ -144,7 +145,7 @@ def _dump_age(seen: Seen) -> Reason:
         return _unknown(question, "when it was taken, or how old it may be, is not told")
     if taken > seen.at + SKEW:
         return _unknown(question, "it was taken in the future: is a clock wrong?")
-    age = max(0.0, (seen.at - taken).total_seconds())
+    age = elapsed(taken, seen.at)
     points = next((points for times, points in DUMP_AGES if age <= times * seen.rpo), 0)
     against = "within" if age <= seen.rpo else "beyond"
     return _reason(question, points, f"the dump is {duration(age)} old: {against} the RPO of {duration(seen.rpo)}")

@@ -105,9 +105,8 @@ class Facts:
         return self._once.get("attachment", lambda: self._platform.database(self.name, self._database))
 
     def transfers(self) -> tuple[Transfer, ...]:
-        """Every transfer of the application that owns the database, oldest first."""
-        owner = self.attachment().owner_app_name or self.name
-        return self._once.get("transfers", lambda: self._backups.transfers(owner))
+        """Every transfer of the application that owns the database, oldest first, each with whose it is."""
+        return self._once.get("transfers", lambda: self._backups.transfers(self.attachment()))
 
     def schedules(self) -> tuple[Schedule, ...]:
         """The daily backups of the database."""

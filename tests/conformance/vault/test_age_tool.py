@@ -64,7 +64,8 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Copied:
             [server.binaries / "pg_restore", "-l"], input=dump, capture_output=True, check=True
         ).stdout
     keys = Keyring(recipients([public]), PASSPHRASE)
-    order = Order(origin_of(transfer(processed_bytes=len(dump)), "usc-pis", "17"), "production", lambda _: None, _never)
+    origin = origin_of(transfer(processed_bytes=len(dump)), "usc-pis", "addon-1", "17")
+    order = Order(origin, "production", lambda _: None, _never)
     store = LocalStore(place / "safe")
     card = pulling.pull(order, giving(Bytes(dump)), store, keys)
     return Copied(dump, listing, place / "safe", card, identity)

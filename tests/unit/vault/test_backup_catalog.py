@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from backup_world import APP, NOW, Safe, dump, transfer
+from backup_world import ADDON, APP, NOW, Safe, dump, transfer
 from uscdr.errors import BadInput
 from uscdr.models.heroku import Transfer, TransferKind, TransferState
 from uscdr.scenarios.backups.standing import forgotten, points
 from uscdr.vault.backups import catalog, proofs, pruning
-from uscdr.vault.backups.catalog import Entry, entries, find, judged, shelf
+from uscdr.vault.backups.catalog import Entry, Scope, entries, find, judged, shelf
 from uscdr.vault.backups.eviction import eviction
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.backups.proofs import Proofs
@@ -30,7 +30,7 @@ def safe(quick: Path) -> Safe:
 
 
 def listed(safe: Safe, *transfers: Transfer, damaged: frozenset[str] = frozenset()) -> tuple[Entry, ...]:
-    return entries(transfers, shelf(safe.store).copies, Proofs(safe.store), APP, damaged)
+    return entries(transfers, shelf(safe.store).copies, Proofs(safe.store), Scope(APP, ADDON, damaged))
 
 
 def test_a_backup_is_one_entry_wherever_it_is(safe: Safe) -> None:
@@ -238,11 +238,11 @@ def test_what_retention_removed_is_no_gap_of_the_last_day(safe: Safe) -> None:
     pruning.carry_out(safe.store, planned)
     left = listed(safe)
     assert [one.name for one in left] == ["b012"]
-    told = tuple(forgotten(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), APP))
+    told = tuple(forgotten(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), Scope(APP, ADDON)))
     assert [one.name for one in told] == [f"b{number:03}" for number in range(1, 12)]
     assert assess((*points(left), *told), (), NOW, 4 * 3600).met
     assert not assess(points(left), (), NOW, 4 * 3600).met
-    assert not list(forgotten(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), "another-app"))
+    assert not list(forgotten(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), Scope("another-app", ADDON)))
 
 
 def test_two_copies_of_one_backup_are_one_entry_with_the_newer_first(safe: Safe) -> None:

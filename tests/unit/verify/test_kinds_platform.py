@@ -130,7 +130,7 @@ H = timedelta(hours=1)
         (lambda place: place.daily.clear(), "fail", "no daily backup is scheduled"),
         (stored(), "fail", "there is no finished backup"),
         (stored(backup(1, 27 * H)), "fail", "a001, is 27 h old, allowed are 26 h"),
-        (stored(backup(1, 7 * H), backup(2, 6 * H, TransferState.FAILED)), "fail", "the newest backup, a002, failed"),
+        (stored(backup(1, 7 * H), backup(2, 6 * H, TransferState.FAILED)), "fail", "the newest backup, a002: failed"),
         (stored(backup(1, 7 * H, TransferState.FAILED), backup(2, 6 * H)), "pass", "a002"),
         (stored(backup(1, 7 * H), backup(2, 0 * H, TransferState.RUNNING)), "pass", "a001"),
         (stored(backup(1, 7 * H), backup(2, 0 * H, TransferState.CANCELED)), "pass", "a001"),

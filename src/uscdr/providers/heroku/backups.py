@@ -8,8 +8,17 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from uscdr.errors import NotFound
-from uscdr.models.heroku import DatabaseInfo, Download, Schedule, SignedUrl, Transfer, TransferKind
+from uscdr.errors import NotFound, ProviderError
+from uscdr.models.heroku import (
+    Attachment,
+    DatabaseEnd,
+    DatabaseInfo,
+    Download,
+    Schedule,
+    SignedUrl,
+    Transfer,
+    TransferKind,
+)
 from uscdr.providers.heroku import download, transfers
 from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.heroku.errors import PROVIDER
@@ -31,11 +40,20 @@ class HerokuBackups:
         ask = Ask("describe the database", "GET", _database(addon_id), data=True)
         return self._client.ask(ask, lambda body: transfers.database_info(body, addon_id))
 
-    def transfers(self, app: str) -> tuple[Transfer, ...]:
-        """`GET /client/v11/apps/{app}/transfers`, oldest first."""
-        ask = Ask("list the backups", "GET", _transfers(app), data=True)
+    def transfers(self, addon: Attachment) -> tuple[Transfer, ...]:
+        """`GET /client/v11/apps/{app}/transfers`, oldest first; `GET …/databases/{id}` tells whose they are."""
+        ask = Ask("list the backups", "GET", _transfers(addon.owner_app_name or addon.app_name), data=True)
         found = self._client.pages(ask, transfers.transfer)
-        return tuple(sorted(found, key=lambda transfer: (transfer.created_at, transfer.num)))
+        address = self._address(addon.addon_id) if found else DatabaseEnd()
+        marked = (transfer.seen_from(addon, address) for transfer in found)
+        return tuple(sorted(marked, key=lambda transfer: (transfer.taken_at, transfer.num)))
+
+    def _address(self, addon_id: str) -> DatabaseEnd:
+        """Without an answer the labels of the transfers have to do: a list of backups is worth more than none."""
+        try:
+            return self.database_info(addon_id).address
+        except ProviderError:
+            return DatabaseEnd()
 
     def transfer(self, app: str, ref: str) -> Transfer:
         """`GET /client/v11/apps/{app}/transfers/{ref}?verbose=true`.

@@ -7,10 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from uscdr.models.heroku import DatabaseInfo, Schedule, SignedUrl, Transfer, TransferKind, TransferState
+from uscdr.models.heroku import (
+    DatabaseEnd,
+    DatabaseInfo,
+    Schedule,
+    SignedUrl,
+    Transfer,
+    TransferKind,
+    TransferState,
+)
 from uscdr.providers.json_fields import (
     ShapeError,
     items,
@@ -31,6 +40,7 @@ LETTERS: Mapping[TransferKind, str] = {
     TransferKind.COPY: "c",
 }
 """The first letter of a transfer's name."""
+SCHEMES = ("postgres", "postgresql")
 
 
 def transfer(body: object) -> Transfer:
@@ -61,8 +71,7 @@ def _transfer(source: Mapping[str, object], kind: TransferKind, *, num: int, cre
         kind=kind,
         state=_state(source),
         created_at=created_at,
-        from_name=optional_text(source, "from_name"),
-        to_name=optional_text(source, "to_name"),
+        databases=tuple(_end(source, side) for side in ("from", "to") if _is_database(source, side)),
         started_at=optional_moment(source, "started_at"),
         finished_at=optional_moment(source, "finished_at"),
         warnings=optional_number(source, "warnings") or 0,
@@ -73,6 +82,25 @@ def _transfer(source: Mapping[str, object], kind: TransferKind, *, num: int, cre
         logs=items(source.get("logs") or [], _log_line),
         stored_at=SecretStr(stored_at) if stored_at else None,
     )
+
+
+def _is_database(source: Mapping[str, object], side: str) -> bool:
+    return str(source.get(f"{side}_type")).startswith("pg_")
+
+
+def _end(source: Mapping[str, object], side: str) -> DatabaseEnd:
+    address = _address(optional_text(source, f"{side}_url"))
+    return address.model_copy(update={"label": optional_text(source, f"{side}_name")})
+
+
+def _address(url: str) -> DatabaseEnd:
+    """Server and name from a database's URL; nothing of another URL, and never a user or password."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return DatabaseEnd()
+    return DatabaseEnd(host=host, name=parts.path.strip("/")) if parts.scheme in SCHEMES else DatabaseEnd()
 
 
 def _kind(source: Mapping[str, object]) -> TransferKind:
@@ -120,7 +148,9 @@ def schedule(body: object) -> Schedule:
 
 def database_info(body: object, addon_id: str) -> DatabaseInfo:
     """`GET /client/v11/databases/{id}`: labels and values in the provider's own words and order."""
-    return DatabaseInfo(addon_id=addon_id, facts=items(record(body).get("info"), _fact))
+    source = record(body)
+    address = _address(optional_text(source, "resource_url"))
+    return DatabaseInfo(addon_id=addon_id, facts=items(source.get("info"), _fact), address=address)
 
 
 def _fact(body: object) -> tuple[str, tuple[str, ...]]:

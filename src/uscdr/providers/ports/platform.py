@@ -114,12 +114,12 @@ class Backups(Protocol):
         """The platform's description of the database."""
         ...
 
-    def transfers(self, app: str) -> tuple[Transfer, ...]:
-        """Every transfer the platform remembers, oldest first."""
+    def transfers(self, addon: Attachment) -> tuple[Transfer, ...]:
+        """Every transfer of the add-on's owning app, oldest first: `whose` tells which are the add-on's own."""
         ...
 
     def transfer(self, app: str, ref: str) -> Transfer:
-        """One transfer by id, number or name (`b001`), with its log lines."""
+        """One transfer by id, number or name (`b001`), with its log lines; it does not tell `whose` it is."""
         ...
 
     def capture(self, addon_id: str) -> Transfer:

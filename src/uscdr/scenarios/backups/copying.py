@@ -79,4 +79,4 @@ def _origin(deps: Deps, attachment: Attachment, transfer: Transfer) -> Origin:
         version = deps.backups.database_info(attachment.addon_id).value(SERVER_VERSION)
     except ProviderError:
         version = ""
-    return origin_of(transfer, deps.app, version)
+    return origin_of(transfer, deps.app, attachment.addon_id, version)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from uscdr.errors import CheckFailed, MachineError
-from uscdr.models.heroku import Attachment, Schedule, Transfer, TransferState
+from uscdr.models.heroku import Attachment, Schedule, Transfer, Whose, under_way
 from uscdr.scenarios.deps import Deps, VaultPlace
 from uscdr.vault.backups import catalog
-from uscdr.vault.backups.catalog import Entry, Shelf
+from uscdr.vault.backups.catalog import Entry, Scope, Shelf
 from uscdr.vault.backups.proofs import Proofs
 from uscdr.vault.store import Store
 
@@ -41,20 +41,20 @@ class Inventory:
 
     @property
     def running(self) -> str:
-        """The name of a transfer that is under way; empty when there is none."""
-        return next((one.name for one in self.transfers if not one.ended), "")
+        """What is under way on this database, in words; empty when nothing is."""
+        return under_way(self.transfers, self.owner)
 
     @property
     def failed(self) -> tuple[Transfer, ...]:
-        """Backups that ended without success after the newest good one, oldest first."""
-        backups = [one for one in self.transfers if one.is_backup and one.ended]
-        good = max((one.num for one in backups if one.state is TransferState.COMPLETED), default=0)
-        return tuple(one for one in backups if one.num > good)
+        """Backups of this database that came to nothing after the newest good one, oldest first."""
+        ours = [one for one in self.transfers if one.is_backup and one.ended and one.whose is Whose.OURS]
+        good = max((one.num for one in ours if one.whole), default=0)
+        return tuple(one for one in ours if one.num > good)
 
     @property
     def newest(self) -> Entry | None:
         """The newest backup that could be restored from now."""
-        return next((one for one in reversed(self.entries) if one.where != "nowhere"), None)
+        return next((one for one in reversed(self.entries) if not one.unfit), None)
 
     @property
     def proven(self) -> tuple[Entry, ...]:
@@ -73,7 +73,7 @@ def take(deps: Deps) -> Inventory:
     """Look at platform and vault. Raises ProviderError, BadInput for a place that can be none."""
     deps.describe_app()
     attachment = deps.attachment()
-    transfers = deps.backups.transfers(attachment.owner_app_name)
+    transfers = deps.backups.transfers(attachment)
     store = vault_of(deps).store()
     vault, why = _read(store)
     return Inventory(
@@ -83,7 +83,9 @@ def take(deps: Deps) -> Inventory:
         place=store.place,
         vault=vault,
         why=why,
-        entries=_entries(deps, transfers, vault),
+        entries=catalog.entries(
+            transfers, vault.shelf.copies if vault else (), vault.proofs if vault else None, scope(deps, attachment)
+        ),
     )
 
 
@@ -94,11 +96,9 @@ def _read(store: Store) -> tuple[Vault | None, str]:
         return None, f"{error.message} {error.why}".strip()
 
 
-def _entries(deps: Deps, transfers: tuple[Transfer, ...], vault: Vault | None) -> tuple[Entry, ...]:
-    damaged = deps.memory.damaged
-    if vault is None:
-        return tuple(Entry(one, damaged_state=one.id in damaged) for one in transfers if one.is_backup)
-    return catalog.entries(transfers, vault.shelf.copies, vault.proofs, deps.app, damaged)
+def scope(deps: Deps, attachment: Attachment | None) -> Scope:
+    """Whose backups are listed; `attachment` is None when the platform could not be asked."""
+    return Scope(deps.app, attachment.addon_id if attachment else "", deps.memory.damaged)
 
 
 def entry_of(known: Inventory, transfer_id: str) -> Entry | None:

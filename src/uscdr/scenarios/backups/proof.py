@@ -72,7 +72,7 @@ def _fetched(deps: Deps, entry: Entry, path: Path, tell: Tell) -> Subject:
 
 def _no_key(entry: Entry) -> BadInput:
     if not entry.copies:
-        return BadInput(f"There is nothing of {entry.name} any more.", next_action="See: uscdr backup list")
+        return BadInput(f"{entry.name} cannot be proven: {entry.lost}.", next_action="See: uscdr backup list")
     return BadInput(
         f"The copy of {entry.name} cannot be opened without its key, and the platform does not have it any more.",
         next_action="Give --identity FILE (or $USCDR_AGE_IDENTITY), or the file of its passphrase.",
@@ -86,7 +86,7 @@ def _subject(
     return Subject(
         sha256=sha256, size=size, app=deps.app, backup=entry.name, transfer_id=entry.transfer_id,
         taken_at=entry.taken_at, source="vault" if from_copy else "platform", copy_id=card.id if card else "",
-        copy_opened=from_copy,
+        addon_id=card.origin.addon_id if card else deps.attachment().addon_id, copy_opened=from_copy,
     )  # fmt: skip
 
 

@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from uscdr.models.base import Fact
-from uscdr.models.heroku import TransferState
-from uscdr.scenarios.backups.inventory import Inventory, vault_of
+from uscdr.scenarios.backups.inventory import Inventory, scope, vault_of
 from uscdr.scenarios.deps import Deps
-from uscdr.vault.backups.catalog import Entry
+from uscdr.vault.backups.catalog import Entry, Scope
 from uscdr.vault.backups.cron import cron_line, rhythm
-from uscdr.vault.backups.proofs import ProofDocument
+from uscdr.vault.backups.proofs import ProofDocument, Proofs
 from uscdr.vault.backups.rpo import Point, Standing, assess
 from uscdr.words import duration
 
@@ -31,33 +30,34 @@ class Objective(Fact):
 
 def stand(deps: Deps, known: Inventory, at: datetime) -> Standing:
     """The objective as of `at`. Without a vault that can be read nothing off the platform counts."""
-    proofs = known.vault.proofs.since(at - REMEMBERED) if known.vault else ()
-    made = (*points(known.entries), *forgotten(known.entries, proofs, deps.app))
-    return assess(made, known.schedules, at, deps.config.objectives.rpo)
+    proofs = known.vault.proofs if known.vault else None
+    found = made(known.entries, proofs, scope(deps, known.attachment), at)
+    return assess(found, known.schedules, at, deps.config.objectives.rpo)
+
+
+def made(entries: Sequence[Entry], proofs: Proofs | None, of: Scope, at: datetime) -> tuple[Point, ...]:
+    """Every backup that is known to have been made, also when only its proof is left."""
+    left = proofs.since(at - REMEMBERED) if proofs else ()
+    return (*points(entries), *forgotten(entries, left, of))
 
 
 def points(entries: Sequence[Entry]) -> tuple[Point, ...]:
     """Every backup that was once whole, dropped ones too: they show how often backups were made."""
-    return tuple(_point(one) for one in entries if _was_whole(one))
-
-
-def _was_whole(entry: Entry) -> bool:
-    whole = entry.transfer is None or entry.transfer.state is TransferState.COMPLETED
-    return whole and not entry.damaged_state
+    return tuple(_point(one) for one in entries if one.once_whole and not one.damaged_state)
 
 
 def _point(entry: Entry) -> Point:
     return Point(
-        name=entry.name, taken_at=entry.taken_at, ready_at=entry.finished_at, there=entry.where != "nowhere",
+        name=entry.name, taken_at=entry.taken_at, ready_at=entry.finished_at, there=not entry.unfit,
         off_platform=bool(entry.copies), proven=entry.proven,
     )  # fmt: skip
 
 
-def forgotten(entries: Sequence[Entry], proofs: Sequence[ProofDocument], app: str) -> Iterator[Point]:
+def forgotten(entries: Sequence[Entry], proofs: Sequence[ProofDocument], of: Scope) -> Iterator[Point]:
     """Backups of which only a proof is left: without them what retention removed would look like a gap."""
     listed = {one.transfer_id for one in entries}
     for proof in proofs:
-        if proof.app == app and proof.transfer_id not in listed:
+        if of.owns(proof) and proof.transfer_id not in listed:
             listed.add(proof.transfer_id)
             yield Point(
                 name=proof.backup, taken_at=proof.taken_at, ready_at=None, there=False, off_platform=False, proven=False

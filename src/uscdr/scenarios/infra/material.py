@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from datetime import datetime
 from pathlib import Path
 
 from uscdr.engine.step import View
 from uscdr.errors import BadInput, MachineError, ProviderError
-from uscdr.models.heroku import Download, Transfer
+from uscdr.models.duration import elapsed
+from uscdr.models.heroku import Download, ahead, warned
 from uscdr.models.provision import SourceArchive
 from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.candidate import DumpSource, stored_dump
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import ChosenBackup
-from uscdr.scenarios.steps.choose import pick
+from uscdr.scenarios.steps.choose import chosen_of, pick
 from uscdr.vault.content import DumpFacts
 from uscdr.vault.reader import KitReader
 
@@ -29,8 +29,8 @@ def choose_dump(deps: Deps, view: View) -> ChosenBackup:
     """
     stored, why = _stored(deps, view)
     kept = _kept(deps)
-    if stored is not None and (kept is None or deps.request.backup or stored.created_at >= kept.taken_at):
-        return _as_chosen(deps, stored)
+    if stored is not None and (kept is None or deps.request.backup or stored.taken_at >= kept.taken_at):
+        return stored
     if kept is not None and deps.kit is not None:
         return _as_kept(deps, deps.kit, kept)
     wanted = deps.request.backup
@@ -56,32 +56,23 @@ def _in_kit(deps: Deps) -> str:
     return f"The kit holds {kept.backup}." if kept else "The kit holds none."
 
 
-def _stored(deps: Deps, view: View) -> tuple[Transfer | None, str]:
+def _stored(deps: Deps, view: View) -> tuple[ChosenBackup | None, str]:
     try:
-        owner = deps.platform.database(deps.old_app, deps.target.heroku.database).owner_app_name
-        return pick(deps, deps.backups.transfers(owner), view)[0], ""
+        addon = deps.platform.database(deps.old_app, deps.target.heroku.database)
+        return chosen_of(deps, *pick(deps, deps.backups.transfers(addon), view)), ""
     except ProviderError as error:
         return None, error.message
     except BadInput as error:
         return None, f"{error.message} {error.why}".strip()
 
 
-def _as_chosen(deps: Deps, transfer: Transfer) -> ChosenBackup:
-    finished = transfer.finished_at or transfer.created_at
-    return _chosen(
-        deps, transfer.name, transfer.id, transfer.num, (transfer.created_at, finished), transfer.processed_bytes
-    )
-
-
 def _as_kept(deps: Deps, kit: KitReader, kept: DumpFacts) -> ChosenBackup:
-    return _chosen(deps, f"{KIT}{kit.kit}", kept.sha256, 0, (kept.taken_at, kept.taken_at), kept.bytes)
-
-
-def _chosen(deps: Deps, name: str, dump_id: str, num: int, times: tuple[datetime, datetime], size: int) -> ChosenBackup:
-    old = max(0.0, (now() - times[0]).total_seconds())
+    at = now()
+    old = elapsed(kept.taken_at, at)
     return ChosenBackup(
-        backup=name, transfer_id=dump_id, num=num, created_at=times[0], finished_at=times[1], age_seconds=old,
-        rpo_met=old <= deps.config.objectives.rpo, bytes=size,
+        backup=f"{KIT}{kit.kit}", transfer_id=kept.sha256, num=0, taken_at=kept.taken_at, finished_at=None,
+        age_seconds=old, rpo_met=old <= deps.config.objectives.rpo, bytes=kept.bytes,
+        remarks=tuple(filter(None, (warned(kept.warnings), ahead(kept.taken_at, at)))),
     )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
@@ -14,6 +16,7 @@ from uscdr.providers.ports.web import ServiceStatus
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, StatusSeen
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
+from uscdr.scenarios.steps.choose import with_reasons
 from uscdr.scenarios.steps.words import reads, sql
 from uscdr.words import duration, plural, size
 
@@ -185,16 +188,16 @@ class BackupsLook(DepsStep[BackupsSeen, BackupsSeen]):
     @override
     def probe(self, view: View, tell: Tell) -> BackupsSeen:
         attachment = self._deps.attachment()
-        transfers = self._deps.backups.transfers(attachment.owner_app_name)
+        transfers = self._deps.backups.transfers(attachment)
         schedules = self._deps.backups.schedules(attachment.addon_id)
         return BackupsSeen(
-            backups=tuple(backup_line(t) for t in transfers if t.is_backup),
+            backups=backup_lines(transfers, self._deps.memory.damaged),
             schedules=tuple(_schedule_words(s) for s in schedules),
         )
 
     @override
     def plan(self, seen: BackupsSeen, view: View) -> Action:
-        good = [b for b in seen.backups if b.state == "completed" and not b.expired]
+        good = [b for b in seen.backups if not b.unfit]
         newest = f", the newest {good[-1].name}, {duration(good[-1].age_seconds)} old" if good else ""
         schedule = "; ".join(seen.schedules) or "NO schedule"
         summary = f"{plural(len(good), 'backup')} to restore from{newest}; schedule: {schedule}"
@@ -205,19 +208,25 @@ class BackupsLook(DepsStep[BackupsSeen, BackupsSeen]):
         return Action("read", summary, calls, (f"heroku pg:backups --app {self._deps.app}",))
 
 
-def backup_line(transfer: Transfer) -> BackupLine:
+def backup_lines(transfers: Iterable[Transfer], damaged: Collection[str]) -> tuple[BackupLine, ...]:
+    """The list of backups; `damaged` are ids of those that were taken of a damaged state."""
+    return tuple(backup_line(one, unfit) for one, unfit in with_reasons(transfers, damaged))
+
+
+def backup_line(transfer: Transfer, unfit: str) -> BackupLine:
     """One transfer as a line of the list."""
-    since = transfer.finished_at or transfer.created_at
     return BackupLine(
         name=transfer.name,
         kind=transfer.kind.value,
         state=transfer.state.value,
         created_at=transfer.created_at,
+        taken_at=transfer.taken_at,
         finished_at=transfer.finished_at,
-        age_seconds=max(0.0, (now() - since).total_seconds()),
+        age_seconds=transfer.age(now()),
         bytes=transfer.processed_bytes,
         warnings=transfer.warnings,
         expired=transfer.expired,
+        unfit=unfit,
     )
 
 

@@ -42,7 +42,7 @@ class CaptureTrial(Capture[TrialCapture]):
     @override
     def plan(self, seen: CaptureSeen, view: View) -> Action:
         if seen.running:
-            return Action("blocked", f"Transfer {seen.running} is still running; wait for its end.")
+            return Action("blocked", seen.running)
         if not seen.reachable:
             return Action("blocked", f"No backup is captured: {seen.why}.")
         approved = view.get(BackupsDecided)

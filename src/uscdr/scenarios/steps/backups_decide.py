@@ -33,7 +33,7 @@ class BackupsDecide(DepsStep[BackupSystemSeen, BackupsDecided]):
     @override
     def plan(self, seen: BackupSystemSeen, view: View) -> Action:
         if seen.running:
-            return Action("blocked", f"Transfer {seen.running} is still running; wait for its end.")
+            return Action("blocked", seen.running)
         if seen.refused:
             return Action("blocked", f"No backup is captured: {seen.refused}.")
         decided = self._decided(seen)

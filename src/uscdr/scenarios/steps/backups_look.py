@@ -9,13 +9,13 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.events import Call
-from uscdr.models.heroku import Transfer
+from uscdr.models.heroku import Transfer, TransferState
 from uscdr.scenarios.backups.eviction import dropped
 from uscdr.scenarios.backups.inventory import Inventory, take, vault_of
 from uscdr.scenarios.backups.standing import cron_for, in_words, objectives, stand
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.results_backups import BackupSystemSeen, FailedBackup
-from uscdr.scenarios.steps.assess import backup_line
+from uscdr.scenarios.steps.assess import backup_lines
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.words import reads
 from uscdr.vault.backups.pulling import Keyring
@@ -51,11 +51,11 @@ class BackupSystemLook(DepsStep[BackupSystemSeen, BackupSystemSeen]):
         return BackupSystemSeen(
             app=self._deps.app,
             addon=known.attachment.addon_name,
-            backups=tuple(backup_line(one) for one in known.transfers if one.is_backup),
+            backups=backup_lines(known.transfers, self._deps.memory.damaged),
             schedules=tuple(map(words, known.schedules)),
             failed=tuple(self._failed(known, one) for one in known.failed[-MOST_FAILED:]),
             newest=newest.name if newest else "",
-            newest_age=max(0.0, (at - newest.taken_at).total_seconds()) if newest else None,
+            newest_age=newest.age(at) if newest else None,
             running=known.running,
             place=known.place,
             vault_why=known.why,
@@ -76,7 +76,8 @@ class BackupSystemLook(DepsStep[BackupSystemSeen, BackupSystemSeen]):
                 lines = self._deps.backups.transfer(known.owner, one.id).logs
             except ProviderError as error:
                 lines = (f"its log could not be read: {error.message}",)
-        return FailedBackup(name=one.name, at=one.finished_at or one.created_at, why=_last_words(lines))
+        why = one.unusable if one.state is TransferState.COMPLETED else _last_words(lines)
+        return FailedBackup(name=one.name, at=one.finished_at or one.taken_at, why=why)
 
     @override
     def plan(self, seen: BackupSystemSeen, view: View) -> Action:
@@ -106,7 +107,7 @@ def _findings(seen: BackupSystemSeen) -> Iterator[str]:
     for one in seen.failed:
         yield f"{one.name} FAILED: {one.why}"
     if seen.running:
-        yield f"{seen.running} is under way"
+        yield seen.running
     yield f"schedule: {', '.join(seen.schedules) or 'NONE'}"
     yield _vault(seen)
     yield in_words(seen.standing, objectives(seen.standing, seen.cron))

@@ -123,7 +123,7 @@ def _older(known: Inventory, name: str) -> str:
 
 
 def _named(entry: Entry) -> str:
-    old = duration((now() - entry.taken_at).total_seconds())
+    old = duration(entry.age(now()))
     where = f"copy {entry.copies[0].id}" if entry.copies else "on the platform only"
     return f"{entry.name}, the newest proven backup, {old} old ({where})"
 

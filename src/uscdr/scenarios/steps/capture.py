@@ -9,7 +9,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
-from uscdr.models.heroku import Transfer, TransferKind, TransferState
+from uscdr.models.heroku import Transfer, TransferKind, TransferState, pushed_out, under_way
 from uscdr.scenarios.results import (
     BeforeCapture,
     Captured,
@@ -51,21 +51,22 @@ class Capture(DepsStep[CaptureSeen, C]):
     @override
     def probe(self, view: View, tell: Tell) -> CaptureSeen:
         attachment = self._deps.attachment()
-        transfers = self._deps.backups.transfers(attachment.owner_app_name)
+        transfers = self._deps.backups.transfers(attachment)
         database = view.get(DatabaseSeen)
         restored = view.get(VerifiedData) is not None or view.get(DataProbed) is not None
         if view.get(Drained) is not None and not restored:
             self._deps.frozen.begin()
         wanted = "" if restored else pick(self._deps, transfers, view)[0].name  # afterwards it may be gone
+        out = pushed_out(transfers)
         return CaptureSeen(
             addon_id=attachment.addon_id,
             owner_app=attachment.owner_app_name,
             newest_transfer=newest_number(transfers),
             reachable=restored or database is None or database.reachable or self._answers_now(),
             why=database.why if database else "",
-            pushes_out=_pushed_out(transfers),
+            pushes_out=out[0].name if out else "",
             wanted=wanted,
-            running=next((t.name for t in transfers if not t.ended), ""),
+            running=under_way(transfers, attachment.owner_app_name),
         )
 
     def _answers_now(self) -> bool:
@@ -93,7 +94,7 @@ class Capture(DepsStep[CaptureSeen, C]):
 
     @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        return find(self._deps, self._deps.attachment().owner_app_name, KINDS, intent, tell)
+        return find(self._deps, self._deps.attachment(), KINDS, intent, tell)
 
     @override
     def adopt(self, provider_id: str, seen: CaptureSeen, view: View, tell: Tell) -> C:
@@ -153,7 +154,7 @@ class CaptureSafety(Capture[SafetyCapture]):
                 f"(heroku pg:backups:delete bNNN --app {self._deps.app}), or pass --without-safety-capture.",
             )
         if seen.running:
-            return Action("blocked", f"Transfer {seen.running} is still running; wait for its end.")
+            return Action("blocked", seen.running)
         return self._change(seen, "the damaged state is captured before it is overwritten")
 
 
@@ -195,12 +196,5 @@ class CaptureBefore(Capture[BeforeCapture]):
         if app is not None and app.pending == app.ref_pending == () and view.need(Remedy).what == "rollback":
             return Action("skip", "no capture: no migration is pending")
         if seen.running:
-            return Action("blocked", f"Transfer {seen.running} is still running; wait for its end.")
+            return Action("blocked", seen.running)
         return self._change(seen, "the data are captured before migrations")
-
-
-def _pushed_out(transfers: tuple[Transfer, ...]) -> str:
-    """The name of the manual backup that the platform drops when one more is made; empty when none."""
-    kept = [t for t in transfers if t.kind is TransferKind.MANUAL_BACKUP and t.ended and not t.expired]
-    limit = next((t.num_keep for t in reversed(kept) if t.num_keep), None)
-    return kept[0].name if limit is not None and len(kept) >= limit else ""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
+
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput
-from uscdr.models.heroku import Transfer, TransferState
+from uscdr.models.heroku import Transfer, Whose
 from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import ChosenBackup, SafetyCapture
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import reads
 from uscdr.words import duration, moment, size
+
+REPLACED = ". If its database was replaced by a new one: heroku pg:backups:restore, by hand"
+"""What is left for a backup of the add-on before a promotion: nothing here can tell that it is the right one."""
 
 
 class Choose(DepsStep[ChosenBackup, ChosenBackup]):
@@ -27,35 +32,52 @@ class Choose(DepsStep[ChosenBackup, ChosenBackup]):
 
     @override
     def probe(self, view: View, tell: Tell) -> ChosenBackup:
-        owner = self._deps.attachment().owner_app_name
-        chosen, passed_over = pick(self._deps, self._deps.backups.transfers(owner), view)
-        if chosen.warnings:
-            tell.warn(f"{chosen.name} finished with {chosen.warnings} warnings.")
-        self._deps.candidate.prefetch(stored_dump(self._deps.backups, owner, chosen))
-        finished = chosen.finished_at or chosen.created_at
-        old = max(0.0, (now() - chosen.created_at).total_seconds())
-        return ChosenBackup(
-            backup=chosen.name,
-            transfer_id=chosen.id,
-            num=chosen.num,
-            created_at=chosen.created_at,
-            finished_at=finished,
-            age_seconds=old,
-            rpo_met=old <= self._deps.config.objectives.rpo,
-            bytes=chosen.processed_bytes,
-            passed_over=passed_over,
-        )
+        attachment = self._deps.attachment()
+        chosen, passed_over = pick(self._deps, self._deps.backups.transfers(attachment), view)
+        self._deps.candidate.prefetch(stored_dump(self._deps.backups, attachment.owner_app_name, chosen))
+        return warn_of(chosen_of(self._deps, chosen, passed_over), tell)
 
     @override
     def plan(self, seen: ChosenBackup, view: View) -> Action:
-        rpo = self._deps.config.objectives.rpo
-        against = "within" if seen.rpo_met else "BEYOND"
-        words = f"{seen.backup} of {moment(seen.created_at)}, {size(seen.bytes)}, {duration(seen.age_seconds)} old: "
-        words += f"{against} the RPO of {duration(rpo)}. What was written since then is lost by the restore"
-        if seen.passed_over:
-            words += "; passed over: " + ", ".join(seen.passed_over)
+        words = summary_of(seen, self._deps.config.objectives.rpo)
         calls = (reads("GET", f"/client/v11/apps/{self._deps.app}/transfers"),)
         return Action("read", words, calls, (f"heroku pg:backups:info {seen.backup} --app {self._deps.app}",))
+
+
+def chosen_of(deps: Deps, transfer: Transfer, passed_over: tuple[str, ...] = ()) -> ChosenBackup:
+    """What is known of a backup that the platform keeps, once it is chosen."""
+    at = now()
+    return ChosenBackup(
+        backup=transfer.name, transfer_id=transfer.id, num=transfer.num, taken_at=transfer.taken_at,
+        finished_at=transfer.finished_at, age_seconds=transfer.age(at),
+        rpo_met=transfer.age(at) <= deps.config.objectives.rpo, bytes=transfer.processed_bytes,
+        passed_over=passed_over, remarks=transfer.remarks(at),
+    )  # fmt: skip
+
+
+def warn_of(chosen: ChosenBackup, tell: Tell) -> ChosenBackup:
+    """The same, once a person was told what should be known of it."""
+    for remark in chosen.remarks:
+        tell.warn(f"{chosen.backup}: {remark}.")
+    return chosen
+
+
+def summary_of(chosen: ChosenBackup, rpo: float) -> str:
+    """What it is, and what its age means."""
+    against = "within" if chosen.rpo_met else "BEYOND"
+    words = f"{chosen.backup} of {moment(chosen.taken_at)}, {size(chosen.bytes)}, {duration(chosen.age_seconds)} old: "
+    words += f"{against} the RPO of {duration(rpo)}. What was written since then is lost"
+    return words + ("; passed over: " + ", ".join(chosen.passed_over) if chosen.passed_over else "")
+
+
+def with_reasons(transfers: Iterable[Transfer], damaged: Collection[str]) -> Iterator[tuple[Transfer, str]]:
+    """The backups, in the same order, each with why it is not chosen: empty for a good one.
+
+    `damaged`: ids of those that were taken of a damaged state.
+    """
+    for one in transfers:
+        if one.is_backup:
+            yield one, "taken of a damaged state" if one.id in damaged else one.unfit
 
 
 def pick(deps: Deps, transfers: tuple[Transfer, ...], view: View) -> tuple[Transfer, tuple[str, ...]]:
@@ -66,9 +88,8 @@ def pick(deps: Deps, transfers: tuple[Transfer, ...], view: View) -> tuple[Trans
     ours = view.get(SafetyCapture)
     damaged = deps.memory.damaged | ({ours.id} if ours else frozenset())
     passed_over: list[str] = []
-    for transfer in reversed([t for t in transfers if t.is_backup]):
-        reason = "taken of a damaged state" if transfer.id in damaged else unfit(transfer)
-        if reason is None:
+    for transfer, reason in with_reasons(reversed(transfers), damaged):
+        if not reason:
             return transfer, tuple(passed_over)
         passed_over.append(f"{transfer.name} ({reason})")
     raise BadInput(
@@ -79,24 +100,14 @@ def pick(deps: Deps, transfers: tuple[Transfer, ...], view: View) -> tuple[Trans
 
 
 def _named(wanted: str, transfers: tuple[Transfer, ...], app: str) -> Transfer:
-    found = next((t for t in transfers if wanted.lower() in (t.name, t.id)), None)
+    found = next((t for t in transfers if t.answers_to(wanted)), None)
     known = ", ".join(t.name for t in transfers if t.is_backup) or "none"
     if found is None or not found.is_backup:
         what = f"“{wanted}” is a {found.kind.value}, not a backup" if found else f"There is no backup “{wanted}”"
         raise BadInput(f"{what} of {app}.", why=f"Backups there are: {known}.", next_action="See: uscdr backup list")
-    reason = unfit(found)
-    if reason is not None:
+    if found.unusable:
         raise BadInput(
-            f"{wanted} cannot be restored: it is {reason}.", why=f"Backups there are: {known}.",
-            next_action="Choose another: uscdr backup list",
+            f"{wanted} cannot be restored: {found.unusable}.", why=f"Backups there are: {known}.",
+            next_action="Choose another: uscdr backup list" + (REPLACED if found.whose is Whose.OTHER else ""),
         )  # fmt: skip
     return found
-
-
-def unfit(transfer: Transfer) -> str | None:
-    """Why a backup cannot be restored, None when it can."""
-    if transfer.expired:
-        return "expired (the platform has dropped the file)"
-    if transfer.state is not TransferState.COMPLETED:
-        return transfer.state.value
-    return "empty" if transfer.processed_bytes == 0 else None

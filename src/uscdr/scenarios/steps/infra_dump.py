@@ -17,9 +17,10 @@ from uscdr.scenarios.releases import await_quiet
 from uscdr.scenarios.results import ApplicationChecked, ChosenBackup, Compared, Proof, Restored, VerifiedData
 from uscdr.scenarios.results_infra import DatabaseReady, InfraSeen
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
+from uscdr.scenarios.steps.choose import summary_of, warn_of
 from uscdr.scenarios.steps.prove import Prove
 from uscdr.scenarios.steps.words import sql
-from uscdr.words import duration, moment, plural, size
+from uscdr.words import moment, plural, size
 
 
 class InfraChoose(DepsStep[ChosenBackup, ChosenBackup]):
@@ -39,16 +40,13 @@ class InfraChoose(DepsStep[ChosenBackup, ChosenBackup]):
 
     @override
     def probe(self, view: View, tell: Tell) -> ChosenBackup:
-        chosen = choose_dump(self._deps, view)
+        chosen = warn_of(choose_dump(self._deps, view), tell)
         self._deps.candidate.prefetch(dump_source(self._deps, chosen))
         return chosen
 
     @override
     def plan(self, seen: ChosenBackup, view: View) -> Action:
-        rpo = self._deps.config.objectives.rpo
-        against = "within" if seen.rpo_met else "BEYOND"
-        words = f"{seen.backup} of {moment(seen.created_at)}, {size(seen.bytes)}, {duration(seen.age_seconds)} old: "
-        words += f"{against} the RPO of {duration(rpo)}. What was written since then is lost"
+        words = summary_of(seen, self._deps.config.objectives.rpo)
         scope, app = view.get(InfraSeen), self._deps.old_app
         if scope is not None and scope.old_answers and not scope.in_place:
             words += f". {app} still answers: a backup captured now would lose less (uscdr backup capture)"

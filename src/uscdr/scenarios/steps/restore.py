@@ -11,7 +11,8 @@ from uscdr.engine.gate import UNKNOWN
 from uscdr.engine.step import Action, Blast, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.models.heroku import Transfer, TransferKind, TransferState
+from uscdr.models.duration import elapsed
+from uscdr.models.heroku import Transfer, TransferKind, TransferState, under_way
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.results import (
     ApplicationChecked,
@@ -26,7 +27,6 @@ from uscdr.scenarios.results import (
     VerifiedData,
 )
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.choose import unfit
 from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number
 from uscdr.scenarios.steps.words import writes
 from uscdr.words import HOUR, duration, moment
@@ -69,7 +69,7 @@ class Restore(DepsStep[RestoreSeen, Restored]):
     def probe(self, view: View, tell: Tell) -> RestoreSeen:
         chosen = view.need(ChosenBackup)
         attachment = self._deps.attachment()
-        transfers = self._deps.backups.transfers(attachment.owner_app_name)
+        transfers = self._deps.backups.transfers(attachment)
         backup = next((t for t in transfers if t.id == chosen.transfer_id), None)
         return RestoreSeen(
             addon_id=attachment.addon_id,
@@ -77,17 +77,17 @@ class Restore(DepsStep[RestoreSeen, Restored]):
             owner_app=attachment.owner_app_name,
             backup=chosen.backup,
             transfer_id=chosen.transfer_id,
-            unfit="gone" if backup is None else unfit(backup) or "",
+            unfit="gone" if backup is None else backup.unusable,
             newest_transfer=newest_number(transfers),
-            running=next((t.name for t in transfers if not t.ended), ""),
+            running=under_way(transfers, attachment.owner_app_name),
         )
 
     @override
     def plan(self, seen: RestoreSeen, view: View) -> Action:
         if seen.unfit:
-            return Action("blocked", f"{seen.backup} cannot be restored any more: it is {seen.unfit}.")
+            return Action("blocked", f"{seen.backup} cannot be restored any more: {seen.unfit}.")
         if seen.running:
-            return Action("blocked", f"Transfer {seen.running} is under way on this database.")
+            return Action("blocked", seen.running)
         owner = seen.owner_app
         return Action(
             "change",
@@ -104,7 +104,7 @@ class Restore(DepsStep[RestoreSeen, Restored]):
     @override
     def blast(self, seen: RestoreSeen, view: View) -> Blast:
         chosen, ledger = view.need(ChosenBackup), view.get(Ledger)
-        old = (now() - chosen.created_at).total_seconds()
+        old = elapsed(chosen.taken_at, now())
         hours = int(old // HOUR)
         here, there, lost = _amounts(ledger, view, chosen)
         subject = f"{seen.addon} of {seen.owner_app}: {here} rows -> {there} rows of {seen.backup}"
@@ -114,7 +114,7 @@ class Restore(DepsStep[RestoreSeen, Restored]):
             "database": f"{seen.addon}, owned by {seen.owner_app}",
             "rows now": here,
             f"rows in {seen.backup}": there,
-            "backup taken": f"{moment(chosen.created_at)}, {duration(old)} ago",
+            "backup taken": f"{moment(chosen.taken_at)}, {duration(old)} ago",
             "rows lost": "not known" if ledger is None or ledger.rows_lost is None else f"{ledger.rows_lost:,}",
             "hours of writes lost": lost,
         }
@@ -139,7 +139,7 @@ class Restore(DepsStep[RestoreSeen, Restored]):
 
     @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        return find(self._deps, self._deps.attachment().owner_app_name, KINDS, intent, tell)
+        return find(self._deps, self._deps.attachment(), KINDS, intent, tell)
 
     @override
     def adopt(self, provider_id: str, seen: RestoreSeen, view: View, tell: Tell) -> Restored:
@@ -167,5 +167,5 @@ def _amounts(ledger: Ledger | None, view: View, chosen: ChosenBackup) -> tuple[s
     here = "unreadable" if ledger.rows_now is None else str(ledger.rows_now)
     if ledger.last_write is None:
         return here, str(ledger.rows_backup), "unknown"
-    seconds = (ledger.last_write - chosen.created_at).total_seconds()
+    seconds = (ledger.last_write - chosen.taken_at).total_seconds()
     return here, str(ledger.rows_backup), str(max(0, -int(-seconds // HOUR)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from uscdr.engine.step import Finding, Intent, Tell
 from uscdr.engine.wait import Patience, until
-from uscdr.errors import EffectFailed, NotFound
-from uscdr.models.heroku import Transfer, TransferKind, TransferState
+from uscdr.errors import EffectFailed, NotFound, OutcomeUnknown
+from uscdr.models.heroku import Attachment, Transfer, TransferKind, TransferState, Whose
 from uscdr.scenarios.deps import Deps
 
 LIMIT = 6 * 3600.0
@@ -51,21 +52,34 @@ def _reason(transfer: Transfer) -> str:
     return " | ".join(line.split('"')[0].split("DETAIL")[0].strip() for line in transfer.logs[-LAST_LINES:])
 
 
-def find(deps: Deps, app: str, kinds: tuple[TransferKind, ...], intent: Intent, tell: Tell) -> Finding:
-    """Look for the transfer that the intent started: the accepted id, else a newer one of the right kind."""
-    looked_at = f"GET /client/v11/apps/{app}/transfers"
+def find(deps: Deps, addon: Attachment, kinds: tuple[TransferKind, ...], intent: Intent, tell: Tell) -> Finding:
+    """Look for the transfer that the intent started: the accepted id, else a newer one of that kind and database."""
+    looked_at = f"GET /client/v11/apps/{addon.owner_app_name}/transfers"
     if intent.accepted is not None:
         return Finding(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
     after = int(intent.baseline.get("newest_transfer", 0))
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        newer = [t for t in deps.backups.transfers(app) if t.num > after and t.kind in kinds]
+        newer = _newer(deps.backups.transfers(addon), kinds, after)
         if newer:
             return Finding(looked_at, f"{newer[0].kind.value} {newer[0].name} began after the intent", newer[0].id)
         if time.monotonic() >= deadline:
             return Finding(looked_at, f"no {kinds[0].value} with a number above {after}", None)
         tell.progress("looking whether the lost request arrived")
         deps.stop.pause(SETTLE_INTERVAL)
+
+
+def _newer(transfers: Iterable[Transfer], kinds: tuple[TransferKind, ...], after: int) -> list[Transfer]:
+    """Raises OutcomeUnknown for one of which the platform does not tell whether it is of this database."""
+    newer = [t for t in transfers if t.num > after and t.kind in kinds and t.whose is not Whose.OTHER]
+    for one in newer:
+        if one.whose is Whose.UNKNOWN:
+            raise OutcomeUnknown(
+                f"{one.name} may be the {one.kind.value} that was asked for, or one of another database.",
+                why=f"It is {one.unfit}.",
+                next_action=f"See: heroku pg:backups:info {one.name}. If it is this one, wait for its end.",
+            )
+    return newer
 
 
 def adopt(deps: Deps, app: str, transfer_id: str, tell: Tell) -> Transfer:

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Literal
 
 from uscdr.errors import BadInput, CheckFailed
-from uscdr.models.heroku import Transfer, TransferState
+from uscdr.models.duration import elapsed
+from uscdr.models.heroku import Transfer, Whose, ahead
 from uscdr.vault.backups import documents
-from uscdr.vault.backups.grade import Evidence, Grade, Judgement, Shown, judge
-from uscdr.vault.backups.manifest import BACKUPS, CARD, FORMAT, MANIFEST, CopyCard, inside
+from uscdr.vault.backups.grade import Evidence, Judgement, Shown, judge
+from uscdr.vault.backups.manifest import BACKUPS, CARD, FORMAT, MANIFEST, CopyCard, Origin, inside
 from uscdr.vault.backups.proofs import ProofDocument, Proofs
 from uscdr.vault.store import Entry as Stored
 from uscdr.vault.store import Store
@@ -41,6 +42,7 @@ class Entry:
     copies: tuple[CopyCard, ...] = ()
     proof: ProofDocument | None = None
     damaged_state: bool = False
+    whose: Whose = Whose.OURS
 
     @property
     def name(self) -> str:
@@ -54,10 +56,12 @@ class Entry:
 
     @property
     def taken_at(self) -> datetime:
-        """When it began: what was written later is not in it."""
-        if self.transfer is not None:
-            return self.transfer.started_at or self.transfer.created_at
-        return self.copies[0].origin.taken_at
+        """The moment that it stands for: what was written later is not in it."""
+        return self.transfer.taken_at if self.transfer else self.copies[0].origin.taken_at
+
+    def age(self, at: datetime) -> float:
+        """Seconds from `taken_at` to `at`; 0 for one that is dated later."""
+        return elapsed(self.taken_at, at)
 
     @property
     def finished_at(self) -> datetime | None:
@@ -82,7 +86,7 @@ class Entry:
     @property
     def on_platform(self) -> bool:
         """Whether the platform could restore it now."""
-        return self.transfer is not None and not _unfit(self.transfer)
+        return self.transfer is not None and not self.transfer.unfit
 
     @property
     def where(self) -> Where:
@@ -92,9 +96,28 @@ class Entry:
         return "vault" if self.copies else "nowhere"
 
     @property
+    def unfit(self) -> str:
+        """Why it is not one to rely on; empty when it is. A copy is as good as what the platform has dropped."""
+        if self.damaged_state:
+            return "taken of a damaged state"
+        return self.lost
+
+    @property
+    def lost(self) -> str:
+        """Why there is nothing of this database to restore; empty when there is."""
+        if self.whose is not Whose.OURS:
+            return self.transfer.unfit if self.transfer else f"of {self.whose.value}"
+        return self.transfer.unfit if self.transfer and not self.copies else ""
+
+    @property
+    def once_whole(self) -> bool:
+        """Whether it is one of this database that was finished; the platform may have dropped it since."""
+        return self.whose is Whose.OURS and (self.transfer is None or self.transfer.whole)
+
+    @property
     def proven(self) -> bool:
         """Whether it surely is one to restore: there, and shown so by a proof."""
-        return self.where != "nowhere" and not self.damaged_state and self.proof is not None and self.proof.sound
+        return not self.unfit and self.proof is not None and self.proof.sound
 
 
 def shelf(store: Store) -> Shelf:
@@ -131,34 +154,53 @@ def _card(store: Store, copy: str, parts: Mapping[str, Stored]) -> CopyCard:
     return card
 
 
+@dataclass(frozen=True)
+class Scope:
+    """Whose backups are listed: an application's, and of its databases that of one add-on.
+
+    `addon_id` is empty when the platform could not be asked. `damaged` are transfer ids of captured damaged states.
+    """
+
+    app: str
+    addon_id: str = ""
+    damaged: Collection[str] = ()
+
+    def owns(self, document: Origin | ProofDocument) -> bool:
+        """Whether a copy or proof is of this database, as far as both are known."""
+        known = self.addon_id and document.addon_id
+        return document.app == self.app and (not known or document.addon_id == self.addon_id)
+
+
 def entries(
-    transfers: Sequence[Transfer], copies: Sequence[CopyCard], proofs: Proofs, app: str, damaged: Collection[str] = ()
-) -> tuple[Entry, ...]:
-    """Every backup of `app`, oldest first. `damaged` are transfer ids of captured damaged states."""
+    transfers: Sequence[Transfer], copies: Sequence[CopyCard], proofs: Proofs | None, of: Scope
+) -> tuple[Entry, ...]:  # fmt: skip
+    """Every backup of the application, oldest first, those of its other databases too: they are not `whose` OURS."""
     backups = [one for one in transfers if one.is_backup]
     mine: dict[str, list[CopyCard]] = {}
     for card in copies:
-        if card.origin.app == app:
+        if card.origin.app == of.app:
             mine.setdefault(card.origin.transfer_id, []).append(card)
     since = min((one.created_at for one in backups), default=None)
-    shown = proofs.of_transfers({one.id for one in backups}, since) if since else {}
-    found = [_entry(one, mine.pop(one.id, ()), proofs, shown, damaged) for one in backups]
-    found += [_entry(None, cards, proofs, shown, damaged) for cards in mine.values()]
+    shown = proofs.of_transfers({one.id for one in backups}, since) if proofs and since else {}
+    found = [_entry(one, mine.pop(one.id, ()), proofs, shown, of) for one in backups]
+    found += [_entry(None, cards, proofs, shown, of) for cards in mine.values()]
     return tuple(sorted(found, key=lambda one: (one.taken_at, one.name)))
 
 
 def _entry(
     transfer: Transfer | None,
     cards: Sequence[CopyCard],
-    proofs: Proofs,
+    proofs: Proofs | None,
     shown: dict[str, ProofDocument],
-    damaged: Collection[str],
+    of: Scope,
 ) -> Entry:
     """The newest copy comes first; a proof of its bytes counts before one of the platform's."""
     ordered = tuple(sorted(cards, key=lambda card: card.made_at, reverse=True))
     number = transfer.id if transfer else ordered[0].origin.transfer_id
-    proof = next(filter(None, (proofs.of(card.dump.plain_sha256) for card in ordered)), None) or shown.get(number)
-    return Entry(transfer, ordered, proof, number in damaged)
+    of_bytes = (proofs.of(card.dump.plain_sha256) for card in ordered) if proofs else ()
+    proof = next(filter(None, of_bytes), None) or shown.get(number)
+    known = Whose.OURS if not ordered or of.owns(ordered[0].origin) else Whose.OTHER
+    return Entry(transfer, ordered, proof, number in of.damaged, transfer.whose if transfer else known)
 
 
 def judged(found: Sequence[Entry], now: datetime, rpo: float) -> tuple[tuple[Entry, Judgement], ...]:
@@ -167,30 +209,23 @@ def judged(found: Sequence[Entry], now: datetime, rpo: float) -> tuple[tuple[Ent
     graded = []
     for entry in found:
         graded.append((entry, judge(_evidence(entry, tuple(sizes), now, rpo))))
-        if graded[-1][1].grade is not Grade.NONE or (entry.transfer is not None and entry.transfer.expired):
+        if entry.once_whole:
             sizes.append(entry.size)
     return tuple(graded)
 
 
 def _evidence(entry: Entry, earlier: tuple[int, ...], now: datetime, rpo: float) -> Evidence:
     return Evidence(
-        age=max(0.0, (now - entry.taken_at).total_seconds()),
+        age=entry.age(now),
         rpo=rpo,
         size=entry.size,
         warnings=entry.warnings,
-        unfit=_unfit(entry.transfer) if entry.transfer and not entry.copies else "",
+        unfit=entry.lost,
+        ahead=ahead(entry.taken_at, now),
         damaged_state=entry.damaged_state,
         earlier=earlier,
         shown=Shown(entry.proof.grade, entry.proof.why) if entry.proof else None,
     )
-
-
-def _unfit(transfer: Transfer) -> str:
-    if transfer.expired:
-        return "expired: the platform has dropped the file"
-    if transfer.state is not TransferState.COMPLETED:
-        return transfer.state.value
-    return "" if transfer.processed_bytes else "empty"
 
 
 def find(found: Sequence[Entry], wanted: str) -> Entry:
@@ -199,7 +234,7 @@ def find(found: Sequence[Entry], wanted: str) -> Entry:
     Raises BadInput.
     """
     if wanted == "newest":
-        good = [one for one in found if one.where != "nowhere" and not one.damaged_state]
+        good = [one for one in found if not one.unfit]
         if not good:
             raise BadInput("There is no backup to restore.", next_action="Make one: uscdr backup capture")
         return good[-1]

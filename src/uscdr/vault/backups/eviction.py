@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from uscdr.models.heroku import Transfer, TransferKind
+from uscdr.models.heroku import pushed_out
 from uscdr.vault.backups.catalog import Entry
 
 
@@ -23,11 +23,10 @@ class Eviction:
 
 def eviction(found: Sequence[Entry]) -> Eviction | None:
     """What the next capture pushes out; None when the platform has room."""
-    manual = [one for one in found if one.transfer and _counts(one.transfer)]
-    kept = next((one.transfer.num_keep for one in reversed(manual) if one.transfer and one.transfer.num_keep), None)
-    if kept is None or len(manual) < kept:
+    out = pushed_out([one.transfer for one in found if one.transfer])
+    if out is None:
         return None
-    goes = manual[0]
+    goes, kept = next(one for one in found if one.transfer is out[0]), out[1]
     proven = [one for one in found if one.proven]
     return Eviction(
         entry=goes,
@@ -35,7 +34,3 @@ def eviction(found: Sequence[Entry]) -> Eviction | None:
         last_proven_here=goes.proven and not [one for one in proven if one.on_platform and one is not goes],
         newest_proven=goes.proven and goes is proven[-1] and not goes.copies,
     )
-
-
-def _counts(transfer: Transfer) -> bool:
-    return transfer.kind is TransferKind.MANUAL_BACKUP and transfer.ended and not transfer.expired

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 
+from uscdr.models.heroku import warned
 from uscdr.words import plural
 
 SMALLEST, LARGEST = 0.5, 2.0
@@ -54,6 +55,8 @@ class Evidence:
     warnings: int = 0
     unfit: str = ""
     """Why there is nothing to restore, such as `failed` or `expired`; empty when there is."""
+    ahead: str = ""
+    """That it is dated in the future, so that nobody knows how old it is; empty when it is not."""
     damaged_state: bool = False
     """Whether a recovery captured it as the damaged state."""
     earlier: Sequence[int] = ()
@@ -89,8 +92,8 @@ def judge(seen: Evidence) -> Judgement:
 
 def _signs(seen: Evidence) -> Iterator[tuple[Grade, str]]:
     """Each sign with what speaks against it."""
-    yield Grade.FINISHED, f"finished with {plural(seen.warnings, 'warning')}" if seen.warnings else ""
-    yield Grade.FRESH, "older than the RPO" if seen.age > seen.rpo else ""
+    yield Grade.FINISHED, warned(seen.warnings)
+    yield Grade.FRESH, seen.ahead or ("older than the RPO" if seen.age > seen.rpo else "")
     yield Grade.PLAUSIBLE, _implausible(seen)
 
 

@@ -21,9 +21,11 @@ STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class Origin(Fact):
-    """The platform's backup that was copied. `taken_at` is when it began: what was written later is not in it."""
+    """The platform's backup that was copied; `taken_at` is the moment that it stands for."""
 
     app: str
+    addon_id: str = ""
+    """Whose database it is of; empty in a copy that an earlier version made."""
     transfer_id: str
     name: str
     kind: str
@@ -75,15 +77,16 @@ class CopyCard(Fact):
     manifest_size: int
 
 
-def origin_of(transfer: Transfer, app: str, server_version: str) -> Origin:
+def origin_of(transfer: Transfer, app: str, addon_id: str, server_version: str) -> Origin:
     """The facts of a finished backup of `app` that are kept with its copy."""
     return Origin(
         app=app,
+        addon_id=addon_id,
         transfer_id=transfer.id,
         name=transfer.name,
         kind=transfer.kind.value,
         created_at=transfer.created_at,
-        taken_at=transfer.started_at or transfer.created_at,
+        taken_at=transfer.taken_at,
         finished_at=transfer.finished_at,
         warnings=transfer.warnings,
         processed_bytes=transfer.processed_bytes,

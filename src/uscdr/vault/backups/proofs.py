@@ -70,6 +70,8 @@ class ProofDocument(Fact):
     sha256: str
     bytes: int
     app: str
+    addon_id: str = ""
+    """Whose database it is of; empty in a proof that an earlier version made."""
     backup: str
     transfer_id: str
     taken_at: datetime

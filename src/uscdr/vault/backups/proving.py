@@ -56,6 +56,8 @@ class Subject:
     transfer_id: str
     taken_at: datetime
     source: Literal["vault", "platform"]
+    addon_id: str = ""
+    """Whose database it is of; empty when that is not known."""
     copy_id: str = ""
     copy_opened: bool = False
 
@@ -114,10 +116,10 @@ def prove(
 
 def _document(subject: Subject, begun: float, found: dict[str, Any]) -> ProofDocument:
     return ProofDocument(
-        format=FORMAT, sha256=subject.sha256, bytes=subject.size, app=subject.app, backup=subject.backup,
-        transfer_id=subject.transfer_id, taken_at=subject.taken_at, source=subject.source, copy_id=subject.copy_id,
-        copy_opened=subject.copy_opened, proven_at=datetime.now(UTC), seconds=round(time.monotonic() - begun, 3),
-        uscdr=__version__, **found,
+        format=FORMAT, sha256=subject.sha256, bytes=subject.size, app=subject.app, addon_id=subject.addon_id,
+        backup=subject.backup, transfer_id=subject.transfer_id, taken_at=subject.taken_at, source=subject.source,
+        copy_id=subject.copy_id, copy_opened=subject.copy_opened, proven_at=datetime.now(UTC),
+        seconds=round(time.monotonic() - begun, 3), uscdr=__version__, **found,
     )  # fmt: skip
 
 

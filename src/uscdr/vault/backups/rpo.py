@@ -12,6 +12,7 @@ from statistics import median
 from zoneinfo import ZoneInfo
 
 from uscdr.models.base import Fact
+from uscdr.models.duration import elapsed
 from uscdr.models.heroku import Schedule
 
 WEEK, DAY = timedelta(days=7), timedelta(days=1)
@@ -121,7 +122,7 @@ def upcoming(schedules: Sequence[Schedule], now: datetime) -> tuple[datetime, ..
 
 
 def _age(points: Sequence[Point], now: datetime) -> float | None:
-    return max(0.0, (now - points[-1].taken_at).total_seconds()) if points else None
+    return elapsed(points[-1].taken_at, now) if points else None
 
 
 def _gaps(made: Sequence[Point], now: datetime) -> list[Gap]:

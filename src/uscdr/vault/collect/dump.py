@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
-from uscdr.errors import BadInput, MachineError, NotFound, ProviderError
-from uscdr.models.heroku import Attachment, Download, Transfer, TransferState
+from uscdr.errors import BadInput, MachineError, ProviderError
+from uscdr.models.heroku import Attachment, Download, Transfer, usable
 from uscdr.vault.backups.proving import Subject
 from uscdr.vault.collect.proof import Collected, Proven, prove
 from uscdr.vault.collect.sources import Gaps, Gathering, Sources, Wishes, missing, part_of
@@ -34,17 +33,14 @@ def check_named(sources: Sources, wishes: Wishes) -> None:
     """
     if wishes.backup is None or "dump" in wishes.without:
         return
-    owner, found = wishes.app, None
     try:
-        owner = sources.platform.database(wishes.app, wishes.database).owner_app_name or wishes.app
-        with suppress(NotFound):
-            found = sources.backups.transfer(owner, wishes.backup)
+        found, why = _chosen(sources, wishes)
     except ProviderError:
         return
-    if found is None or not _is_whole(found):
+    if found is None:
         raise BadInput(
-            f"There is no whole backup “{wishes.backup}” of {owner}.",
-            why="It failed, expired or is none." if found else "The platform does not know it.",
+            f"There is no whole backup “{wishes.backup}” of {wishes.app}.",
+            why=why,
             next_action="See: uscdr backup list. Or leave --backup out for the newest, or --without dump.",
         )
 
@@ -54,11 +50,9 @@ def collect(gathering: Gathering, known: Collected) -> tuple[Part, DumpProof | N
 
     Raises ProviderError when there is no database, no whole backup, or none that can be downloaded.
     """
-    chosen = _choose(gathering)
+    chosen, why = _chosen(gathering.sources, gathering.wishes)
     if chosen is None:
-        return missing(
-            "dump", "The platform has no complete, unexpired backup. Make one: uscdr kit build --capture"
-        ), None
+        return missing("dump", why), None
     plain = gathering.work / f"{secrets.token_hex(8)}.dump"
     try:
         return _keep(gathering, chosen, plain, known)
@@ -66,34 +60,26 @@ def collect(gathering: Gathering, known: Collected) -> tuple[Part, DumpProof | N
         plain.unlink(missing_ok=True)
 
 
-def _choose(gathering: Gathering) -> _Chosen | None:
-    wishes, sources = gathering.wishes, gathering.sources
+def _chosen(sources: Sources, wishes: Wishes) -> tuple[_Chosen | None, str]:
+    """The backup that was named, else the newest usable one; or why there is none."""
     attachment = sources.platform.database(wishes.app, wishes.database)
-    owner = attachment.owner_app_name or wishes.app
-    if wishes.backup is not None:
-        return _Chosen(attachment, sources.backups.transfer(owner, wishes.backup))
-    whole = [one for one in sources.backups.transfers(owner) if _is_whole(one)]
-    return _Chosen(attachment, max(whole, key=_taken)) if whole else None
-
-
-def _is_whole(transfer: Transfer) -> bool:
-    return transfer.is_backup and transfer.state is TransferState.COMPLETED and not transfer.expired
-
-
-def _taken(transfer: Transfer) -> datetime:
-    return transfer.started_at or transfer.created_at
+    transfers = sources.backups.transfers(attachment)
+    if wishes.backup is None:
+        good = usable(transfers)
+        why = "The platform has no backup that can be used. Make one: uscdr kit build --capture"
+        return (_Chosen(attachment, good[-1]), "") if good else (None, why)
+    named = next((one for one in transfers if one.is_backup and one.answers_to(wishes.backup)), None)
+    if named is None:
+        return None, f"The platform knows no backup {wishes.backup}."
+    return (None, f"{named.name}: {named.unusable}.") if named.unusable else (_Chosen(attachment, named), "")
 
 
 def _keep(
     gathering: Gathering, chosen: _Chosen, plain: Path, known: Collected
 ) -> tuple[Part, DumpProof | None]:  # fmt: skip
     gaps, transfer = Gaps(), chosen.transfer
-    if not _is_whole(transfer):
-        return missing(
-            "dump", f"{transfer.name} is {transfer.state}{' and expired' if transfer.expired else ''}."
-        ), None
     got = _fetch(gathering, chosen, plain)
-    proven = prove(gathering, gaps, _subject(gathering, transfer, got), plain, known)
+    proven = prove(gathering, gaps, _subject(gathering, chosen, got), plain, known)
     facts = _facts(gathering, gaps, chosen, got).model_copy(update=dict(proven.seen))
     watch = gathering.watch("dump", got.size)
     stored = gathering.writer.add_file("dump", "database.dump", plain, lambda done: watch(done, None))
@@ -102,16 +88,17 @@ def _keep(
     gathering.writer.add_bytes("dump", "database.json", facts.model_dump_json().encode())
     if proven.document is not None:
         gathering.writer.add_bytes("dump", "proof.json", proven.document.model_dump_json().encode())
-    if transfer.warnings:
-        gaps.note("dump", f"{transfer.name} finished with {transfer.warnings} warnings.")
+    for remark in transfer.remarks(datetime.now(UTC)):
+        gaps.note("dump", f"{transfer.name}: {remark}.")
     part = part_of("dump", gaps, _summary(transfer, got, proven))
     return part.model_copy(update={"taken_at": facts.taken_at}), proven.verdict
 
 
-def _subject(gathering: Gathering, transfer: Transfer, got: Download) -> Subject:
+def _subject(gathering: Gathering, chosen: _Chosen, got: Download) -> Subject:
+    transfer, addon_id = chosen.transfer, chosen.attachment.addon_id
     return Subject(
         sha256=got.sha256, size=got.size, app=gathering.wishes.app, backup=transfer.name, transfer_id=transfer.id,
-        taken_at=_taken(transfer), source="platform",
+        taken_at=transfer.taken_at, source="platform", addon_id=addon_id,
     )  # fmt: skip
 
 
@@ -140,7 +127,7 @@ def _facts(gathering: Gathering, gaps: Gaps, chosen: _Chosen, got: Download) -> 
         backup=transfer.name,
         transfer_id=transfer.id,
         kind=transfer.kind.value,
-        taken_at=_taken(transfer),
+        taken_at=transfer.taken_at,
         warnings=transfer.warnings,
         bytes=got.size,
         sha256=got.sha256,

@@ -22,6 +22,7 @@ from uscdr.errors import (
     ProviderError,
     RateLimited,
 )
+from uscdr.models.heroku import Attachment
 from uscdr.models.provision import SourceArchive
 from uscdr.providers.heroku.backups import HerokuBackups
 from uscdr.providers.heroku.client import HerokuClient
@@ -33,6 +34,7 @@ from uscdr.providers.retry import Wait
 pytest_plugins = ("heroku_wire",)
 
 ATTEMPTS = 6
+CLINIC = Attachment(name="DATABASE", app_name="clinic", addon_id="db1", addon_name="pg-1", owner_app_name="clinic")
 SOURCE = SecretStr("https://storage.example/canary-signed-link?sig=1")
 ARCHIVE = SourceArchive(path="/nowhere/source.tgz", commit="c" * 40, sha256="5" * 64, size=1, files=())
 
@@ -49,7 +51,7 @@ READS: dict[str, Callable[[HerokuClient], Any]] = {
     "database": lambda c: HerokuPlatform(c).database("clinic"),
     "log_lines": lambda c: HerokuPlatform(c).log_lines("clinic"),
     "database_info": lambda c: HerokuBackups(c).database_info("db1"),
-    "transfers": lambda c: HerokuBackups(c).transfers("clinic"),
+    "transfers": lambda c: HerokuBackups(c).transfers(CLINIC),
     "transfer": lambda c: HerokuBackups(c).transfer("clinic", "b001"),
     "public_url": lambda c: HerokuBackups(c).public_url("clinic", 1),
     "schedules": lambda c: HerokuBackups(c).schedules("db1"),

@@ -12,7 +12,7 @@ from heroku_wire import CANARY, Connect
 from pydantic import SecretStr
 
 from uscdr.errors import BadInput, Conflict, NotFound, ProviderError
-from uscdr.models.heroku import TransferKind, TransferState
+from uscdr.models.heroku import Attachment, TransferKind, TransferState, Whose
 from uscdr.providers.heroku.backups import HerokuBackups
 from uscdr.providers.heroku.platform import HerokuPlatform
 from uscdr.providers.json_fields import parse_moment
@@ -31,6 +31,8 @@ ATTACHMENT: dict[str, Any] = {
     },
     "config_vars": ["DATABASE_URL"],
 }
+CLINIC = Attachment(name="DATABASE", app_name="clinic", addon_id="db1", addon_name="pg-1", owner_app_name="clinic")
+DATABASE = {"resource_url": "postgres://canary-user:canary-pass@h/db", "info": []}
 BACKUP: dict[str, Any] = {
     "uuid": "3cfc175c-9247-455e-b2bc-2534cdd8f070",
     "num": 2,
@@ -70,6 +72,7 @@ def platform(connect: Connect, heroku: respx.MockRouter) -> HerokuPlatform:
 
 @pytest.fixture
 def backups(connect: Connect, heroku: respx.MockRouter) -> HerokuBackups:
+    heroku.get(f"{DATA}/client/v11/databases/db1").respond(json=DATABASE)
     return HerokuBackups(connect(API, DATA))
 
 
@@ -305,7 +308,7 @@ def test_kind_and_name_of_a_transfer(
     change: dict[str, Any], kind: Any, name: str, backups: HerokuBackups, heroku: respx.MockRouter
 ) -> None:
     heroku.get(f"{DATA}/client/v11/apps/clinic/transfers").respond(json=[BACKUP | change])
-    (found,) = backups.transfers("clinic")
+    (found,) = backups.transfers(CLINIC)
     assert (found.kind, found.name) == (kind, name)
     assert "canary" not in repr(found)
     assert (found.stored_at is None) is not found.is_backup
@@ -328,7 +331,7 @@ def test_state_of_a_transfer(
     change: dict[str, Any], state: TransferState, backups: HerokuBackups, heroku: respx.MockRouter
 ) -> None:
     heroku.get(f"{DATA}/client/v11/apps/clinic/transfers").respond(json=[BACKUP | change])
-    assert backups.transfers("clinic")[0].state is state
+    assert backups.transfers(CLINIC)[0].state is state
 
 
 def test_a_transfer_keeps_its_facts(backups: HerokuBackups, heroku: respx.MockRouter) -> None:
@@ -358,10 +361,49 @@ def test_a_name_that_does_not_fit_its_number_is_not_found(backups: HerokuBackups
     assert "r002" in caught.value.why
 
 
+AT_ANOTHER = "postgres://canary-user:canary-pass@h/other"
+WHOSE = [
+    ({}, Whose.OURS),
+    ({"from_name": "HEROKU_POSTGRESQL_CYAN"}, Whose.OURS),  # as it was called before it was promoted
+    ({"from_url": AT_ANOTHER, "from_name": "ANALYTICS"}, Whose.OTHER),
+    ({"from_url": AT_ANOTHER}, Whose.OTHER),  # of the database that was DATABASE before
+    ({"from_url": "postgres://u:p@leader/db", "from_name": "HEROKU_POSTGRESQL_CYAN"}, Whose.UNKNOWN),
+    ({"from_url": "postgres://u:p@before-maintenance/db"}, Whose.OURS),
+    ({"from_url": None}, Whose.OURS),
+    ({"from_url": None, "from_name": "pg-1"}, Whose.OURS),
+    ({"from_url": None, "from_name": "ANALYTICS"}, Whose.UNKNOWN),
+    ({"from_url": "postgres://[", "from_name": ""}, Whose.UNKNOWN),
+    ({"from_type": "gof3r", "to_type": "pg_restore", "to_url": AT_ANOTHER, "to_name": "ANALYTICS"}, Whose.OTHER),
+    ({"from_type": "gof3r", "to_type": "pg_restore", "to_url": BACKUP["from_url"]}, Whose.OURS),
+    ({"to_type": "pg_restore", "to_url": AT_ANOTHER, "to_name": "ANALYTICS"}, Whose.OURS),  # a copy of ours
+    ({"to_type": "pg_restore", "to_url": BACKUP["from_url"], "from_url": AT_ANOTHER}, Whose.OURS),  # a copy into ours
+    ({"from_type": "x", "to_type": "y"}, Whose.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("change", "whose"), WHOSE)
+def test_a_transfer_tells_whether_it_is_of_the_add_on(
+    change: dict[str, Any], whose: Whose, backups: HerokuBackups, heroku: respx.MockRouter
+) -> None:
+    heroku.get(f"{DATA}/client/v11/apps/clinic/transfers").respond(json=[BACKUP | change])
+    (found,) = backups.transfers(CLINIC)
+    assert found.whose is whose
+    assert "canary" not in repr(found)
+
+
+@pytest.mark.parametrize(("label", "whose"), [("DATABASE", Whose.OURS), ("ANALYTICS", Whose.UNKNOWN)])
+def test_where_the_database_cannot_be_described_the_label_decides(
+    label: str, whose: Whose, backups: HerokuBackups, heroku: respx.MockRouter
+) -> None:
+    heroku.get(f"{DATA}/client/v11/databases/db1").respond(404, json={"id": "not_found", "message": "no"})
+    heroku.get(f"{DATA}/client/v11/apps/clinic/transfers").respond(json=[BACKUP | {"from_name": label}])
+    assert backups.transfers(CLINIC)[0].whose is whose
+
+
 def test_transfers_come_oldest_first(backups: HerokuBackups, heroku: respx.MockRouter) -> None:
     newer = BACKUP | {"num": 3, "created_at": "2026-11-23T10:00:00+00:00"}
     heroku.get(f"{DATA}/client/v11/apps/clinic/transfers").respond(json=[newer, BACKUP])
-    assert [transfer.num for transfer in backups.transfers("clinic")] == [2, 3]
+    assert [transfer.num for transfer in backups.transfers(CLINIC)] == [2, 3]
     assert "Range" not in sent(heroku).headers
 
 
@@ -372,7 +414,7 @@ def test_a_listed_transfer_without_identity_or_age_is_refused(
     body = {name: value for name, value in BACKUP.items() if name != missing}
     heroku.get(f"{DATA}/client/v11/apps/clinic/transfers").respond(json=[body])
     with pytest.raises(ProviderError) as caught:
-        backups.transfers("clinic")
+        backups.transfers(CLINIC)
     assert missing in caught.value.why
 
 

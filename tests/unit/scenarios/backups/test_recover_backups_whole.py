@@ -240,7 +240,7 @@ def test_nothing_is_begun_beside_a_running_transfer(clinic: Clinic) -> None:
     clinic.world.slowness = 1000
     clinic.world.start(TransferKind.MANUAL_BACKUP)
     code, said = ended(clinic.begin())
-    assert (code, "b002 is still running" in said) == (ExitCode.CHECK_FAILED, True)
+    assert (code, "heroku pg:backups:cancel b002 --app usc-pis" in said) == (ExitCode.CHECK_FAILED, True)
     assert clinic.world.writes == []
 
 
