@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -29,6 +29,13 @@ class Place:
     media_accounts: Mapping[str, MediaAccount] = field(default_factory=dict)
     """Cloud -> credentials that were given; others are in the application's config or in a kit."""
     dns_key: SecretStr | None = None
+
+    def of_app(self, app: str | None) -> Place:
+        """The same target with another application, which is reached at its own address; None for the target's own."""
+        if app is None:
+            return self
+        heroku = self.target.heroku.model_copy(update={"app": app})
+        return replace(self, target=self.target.model_copy(update={"heroku": heroku, "web": None}))
 
     @property
     def key(self) -> str:

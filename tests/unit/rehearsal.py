@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 from pydantic import SecretStr
@@ -40,9 +40,10 @@ from uscdr.journal.writer import JournalWriter
 from uscdr.models.events import Stamped
 from uscdr.models.postgres import Invariant
 from uscdr.place import Place
+from uscdr.providers.ports.web import Website
 from uscdr.recall import remember
 from uscdr.scenarios.candidate import Candidate, Demands
-from uscdr.scenarios.deps import Deps, Request
+from uscdr.scenarios.deps import Deps, Request, now
 from uscdr.scenarios.frozen import FrozenLook
 from uscdr.scenarios.infra.old import OldLook
 from uscdr.scenarios.loader import load
@@ -51,6 +52,18 @@ from uscdr.scenarios.model_targets import HerokuTarget, Target
 from uscdr.scenarios.steps import transfers
 from uscdr.targets import packaged
 from uscdr.verify.kinds.http import HttpCheck
+from uscdr.verify.world import Expected, Sends
+from uscdr.verify.world import World as Seen
+
+
+def seen_by_checks(website: Website) -> Seen:
+    """An application that has pages, and nothing around it that a check could look at."""
+    nothing = cast("Any", None)
+    return Seen(
+        app="usc-pis", facts=nothing, expected=Expected(), website=lambda: website, token=lambda: None,
+        account_email="", database=nothing, media=None, verifier=None, tls=nothing, queue=nothing, mail=nothing,
+        code_migrations=lambda: None, now=now, sign_in=lambda: None,
+    )  # fmt: skip
 
 
 class Person:
@@ -181,6 +194,11 @@ class Rehearsal:
             finally:
                 deps.candidate.close()
 
+    def seen_by_checks(self, job: Job, sends: Sends) -> Seen:
+        """What checks look at."""
+        del job, sends
+        return seen_by_checks(FakeWebsite(self.world))
+
     def _deps(self, job: Job, place: Path) -> Deps:
         world, config = self.world, self.config
         backups = FakeBackups(world)
@@ -193,12 +211,12 @@ class Rehearsal:
             backups=backups,
             status=FakeStatus(world),
             open_database=lambda url: FakeDatabase(world),
-            open_website=lambda address: FakeWebsite(world),
+            open_world=lambda sends: nullcontext(self.seen_by_checks(job, sends)),
+            dry_run=job.dry_run,
             candidate=Candidate(FakeScratch(world), place, demands, self.stop),
             frozen=FrozenLook(lambda: FakeDatabase(world)),
             stop=self.stop,
             memory=remember(self.state, job.place.key),
-            account=None,
             ask=lambda question: "done",
             provisioning=FakeProvisioning(world),
             deploys=FakeDeploys(world),

@@ -5,32 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from uscdr.assembly.deps import CONNECT_TIMEOUT, LOCK_TIMEOUT
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.ports import Ports
 from uscdr.errors import BadInput
 from uscdr.models.media import CLOUD, KEY, SECRET, MediaAccount
+from uscdr.place import Place
 from uscdr.providers.cloudinary.media import CloudinaryMedia
 from uscdr.providers.mail_probe import MailProbe
 from uscdr.providers.ports.database import Database
+from uscdr.providers.ports.dns import Verifier
 from uscdr.providers.ports.media import Media
+from uscdr.providers.ports.provision import SourceCode
 from uscdr.providers.ports.web import Website
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.queue_probe import QueueProbe
 from uscdr.providers.tls_probe import TlsProbe
 from uscdr.providers.website import ApplicationWebsite
-from uscdr.scenarios.code import commit_of
-from uscdr.scenarios.deps import Deps, now
+from uscdr.scenarios.deps import now
+from uscdr.vault.collect.app import commit_of
 from uscdr.verify.baseline import read
 from uscdr.verify.facts import Facts, Once
 from uscdr.verify.kinds.http import HttpCheck
-from uscdr.verify.world import Expected, World
+from uscdr.verify.world import Expected, Sends, World
 
-PROBE_TIMEOUT = 10.0
+PROBE_TIMEOUT, LOCK_TIMEOUT, CONNECT_TIMEOUT = 10.0, 5.0, 10.0
 STATEMENT_TIMEOUT = 25.0
 """Seconds. A query that is given up ends before the check that asked it."""
 CONNECTIONS = 2
@@ -38,56 +41,102 @@ CONNECTIONS = 2
 
 
 @dataclass(frozen=True)
+class Worlds:
+    """What checks look at in one run: the target's application, or the other one that the run works on."""
+
+    job: Job
+    ports: Ports
+    around: Surroundings
+    verifier: Verifier | None
+    source: SourceCode | None
+    work: Path
+
+    @contextmanager
+    def open(self, sends: Sends) -> Iterator[World]:
+        """Everything that checks may look at in one round; nothing is asked yet, what is opened is closed at the end.
+
+        Nothing of it can send more than `sends`.
+        """
+        place = self.job.place.of_app(self.job.request.app)
+        heroku, ports = place.target.heroku, self.ports
+        facts = Facts(heroku.app, ports.platform, ports.backups, ports.provisioning, database=heroku.database)
+        with ExitStack() as stack:
+            once = Once(limit=PROBE_TIMEOUT, provider="the application")
+            yield self._world(place, _Bench(self, place, sends, facts, once, stack))
+
+    def _world(self, place: Place, bench: _Bench) -> World:
+        target, ca_file = place.target, place.ca_file
+        return World(
+            app=target.heroku.app,
+            facts=bench.facts,
+            expected=expected(place),
+            website=bench.website,
+            token=bench.token,
+            account_email=place.account.email if place.account else "",
+            database=bench.database,
+            media=bench.media if target.cloudinary else None,
+            verifier=self.verifier,
+            tls=TlsProbe(ca_file=ca_file, address=target.tls_server, timeout=PROBE_TIMEOUT),
+            queue=QueueProbe(timeout=PROBE_TIMEOUT),
+            mail=MailProbe(target.mail.token_url, ca_file=ca_file, timeout=PROBE_TIMEOUT),
+            code_migrations=bench.code_migrations,
+            now=now,
+            baseline=read(self.around.state, place.key),
+            writable=(lambda: bench.open_website(read_only=False)) if bench.sends == "writes" else None,
+            sign_in=bench.sign_in,
+        )
+
+
+@dataclass(frozen=True)
 class _Bench:
     """What the parts of a world are built from."""
 
-    job: Job
-    deps: Deps
-    ports: Ports
-    around: Surroundings
+    given: Worlds
+    place: Place
+    sends: Sends
     facts: Facts
     once: Once
     stack: ExitStack
     """Closes what was opened for this world."""
 
     def website(self) -> Website:
-        """The application where its users reach it; the only POSTs are the empty forms that checks name."""
+        """The application where its users reach it; the only POSTs are the empty forms that checks name, if any."""
         return self.once.get("website", lambda: self.open_website(read_only=True))
 
     def open_website(self, *, read_only: bool) -> ApplicationWebsite:
         """A client of the application."""
-        address = self.deps.target.web or self.facts.app().web_url or ""
-        specs = self.deps.config.checks.values()
+        address = self.place.target.web or self.facts.app().web_url or ""
+        specs = self.place.config.checks.values() if self.sends != "reads" else ()
         posts = (one.path for one in specs if isinstance(one, HttpCheck) and one.method == "POST")
         empty = frozenset(urlsplit(path).path for path in posts)
-        ca_file = self.job.place.ca_file
+        ca_file = self.place.ca_file
         site = ApplicationWebsite(address, ca_file=ca_file, read_only=read_only, empty_posts=empty)
         self.stack.callback(site.close)
         return site
 
     def token(self) -> SecretStr | None:
         """The check account's; signing in for one is a login, and is done once at most."""
-        account = self.job.place.account
+        account = self.place.account
         if account is None or account.token is not None:
             return account.token if account else None
         return self.once.get("token", self.sign_in)
 
     def sign_in(self) -> SecretStr | None:
-        """A login with the check account's password; None when it has none."""
-        account = self.job.place.account
+        """A login with the check account's password; None when it has none. Raises WriteRefused in a dry run."""
+        account = self.place.account
         if account is None or not account.password.get_secret_value():
             return None
-        found = self.open_website(read_only=False).sign_in(account.email, account.password)
-        self.ports.redactor.register("USCDR_CHECK_TOKEN", found.get_secret_value())
+        found = self.open_website(read_only=self.sends == "reads").sign_in(account.email, account.password)
+        self.given.ports.redactor.register("USCDR_CHECK_TOKEN", found.get_secret_value())
         return found
 
     def database(self) -> Database:
         """The live database, by the application's own config variable."""
-        name = self.deps.target.heroku.database
+        name = self.place.target.heroku.database
         url = self.facts.config().get(name)
         if url is None:
             raise BadInput(f"The application has no config variable {name}.")
-        self.ports.redactor.register(name, url.get_secret_value())
+        self.given.ports.redactor.register(name, url.get_secret_value())
         return PostgresDatabase(
             url, read_only=True, statement_timeout=STATEMENT_TIMEOUT, lock_timeout=LOCK_TIMEOUT,
             connect_timeout=CONNECT_TIMEOUT, require_tls=True, workers=CONNECTIONS,
@@ -98,68 +147,32 @@ class _Bench:
         return self.once.get("media", self._open_media)
 
     def _open_media(self) -> Media:
-        target, config = self.deps.target.cloudinary, self.facts.config()
+        target, config = self.place.target.cloudinary, self.facts.config()
         if target is None or not all(config.get(name) for name in (CLOUD, KEY, SECRET)):
             raise BadInput(f"The application lacks {CLOUD}, {KEY} or {SECRET}.")
         account = MediaAccount(
             cloud=config[CLOUD].get_secret_value(), api_key=config[KEY].get_secret_value(), api_secret=config[SECRET]
         )
-        self.ports.redactor.register(SECRET, account.api_secret.get_secret_value())
+        self.given.ports.redactor.register(SECRET, account.api_secret.get_secret_value())
         return self.stack.enter_context(
             CloudinaryMedia(
-                account, api_url=target.api_url, delivery_url=target.delivery_url, ca_file=self.job.place.ca_file,
-                read_only=True, stop=self.around.stop.event, on_wait=self.ports.waits,
+                account, api_url=target.api_url, delivery_url=target.delivery_url, ca_file=self.place.ca_file,
+                read_only=True, stop=self.given.around.stop.event, on_wait=self.given.ports.waits,
             )
         )  # fmt: skip
 
     def code_migrations(self) -> tuple[str, ...] | None:
         """Migrations of the commit that is deployed."""
         running = next((one for one in self.facts.releases() if one.current), None)
-        commit = commit_of(self.deps, running.slug_id if running else None)
-        if self.deps.source is None or not commit:
+        commit = commit_of(running, self.given.ports.deploys.builds(self.facts.name)) if running else ""
+        if self.given.source is None or not commit:
             return None
-        return self.deps.source.archive(commit, self.deps.work).migrations
+        return self.given.source.archive(commit, self.given.work).migrations
 
 
-@contextmanager
-def checks_world(job: Job, deps: Deps, ports: Ports, around: Surroundings, *, allow_writes: bool) -> Iterator[World]:
-    """Everything that checks may look at in one round; nothing is asked yet, and what is opened is closed at the end.
-
-    Without `allow_writes` nothing of it can write.
-    """
-    with ExitStack() as stack:
-        yield _world(job, deps, ports, around, stack, allow_writes=allow_writes)
-
-
-def _world(job: Job, deps: Deps, ports: Ports, around: Surroundings, stack: ExitStack, *, allow_writes: bool) -> World:
-    heroku = deps.target.heroku
-    facts = Facts(heroku.app, ports.platform, ports.backups, ports.provisioning, database=heroku.database)
-    bench = _Bench(job, deps, ports, around, facts, Once(limit=PROBE_TIMEOUT, provider="the application"), stack)
-    target, ca_file = deps.target, job.place.ca_file
-    return World(
-        app=heroku.app,
-        facts=facts,
-        expected=expected(deps),
-        website=bench.website,
-        token=bench.token,
-        account_email=job.place.account.email if job.place.account else "",
-        database=bench.database,
-        media=bench.media if target.cloudinary else None,
-        verifier=deps.dns.verifier if deps.dns else None,
-        tls=TlsProbe(ca_file=ca_file, address=target.tls_server, timeout=PROBE_TIMEOUT),
-        queue=QueueProbe(timeout=PROBE_TIMEOUT),
-        mail=MailProbe(target.mail.token_url, ca_file=ca_file, timeout=PROBE_TIMEOUT),
-        code_migrations=bench.code_migrations,
-        now=now,
-        baseline=read(around.state, job.place.key),
-        writable=(lambda: bench.open_website(read_only=False)) if allow_writes else None,
-        sign_in=bench.sign_in,
-    )
-
-
-def expected(deps: Deps) -> Expected:
+def expected(place: Place) -> Expected:
     """What scenarios.yaml says of the place."""
-    config, target, recovery = deps.config, deps.target, deps.config.recovery
+    config, target, recovery = place.config, place.target, place.config.recovery
     return Expected(
         tables=config.app.expected_tables,
         volatile=frozenset(config.app.volatile_tables),

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from uscdr.assembly.backups import vault_place
+from uscdr.assembly.checks import CONNECT_TIMEOUT, LOCK_TIMEOUT, Worlds
 from uscdr.assembly.dns import dns_place
 from uscdr.assembly.escrow import open_kit
 from uscdr.assembly.job import Job, Surroundings
@@ -19,14 +20,13 @@ from uscdr.files import private_directory
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.loading import PostgresLoader
 from uscdr.providers.source.git_source import GitSource
-from uscdr.providers.website import ApplicationWebsite
 from uscdr.recall import remember
 from uscdr.scenarios.candidate import Candidate, Demands
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.frozen import FrozenLook
 from uscdr.scenarios.infra.old import OldLook
 
-STATEMENT_TIMEOUT, LOCK_TIMEOUT, CONNECT_TIMEOUT = 600.0, 5.0, 10.0
+STATEMENT_TIMEOUT = 600.0
 GIT_TIMEOUT = 600.0
 """Seconds."""
 
@@ -50,6 +50,8 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
     demands = Demands(config.invariants, config.app.freshness)
     kit = open_kit(job, around, work)
     media = Clouds(job, ports, around, kit).place()
+    dns, source = dns_place(job, ports, around), _source(job, ports, around)
+    worlds = Worlds(job, ports, around, verifier=dns.verifier if dns else None, source=source, work=work)
     return Deps(
         request=job.request,
         config=config,
@@ -58,18 +60,18 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         backups=ports.backups,
         status=ports.status,
         open_database=open_database,
-        open_website=lambda address: ApplicationWebsite(address, ca_file=place.ca_file, read_only=read_only),
+        open_world=worlds.open,
+        dry_run=job.dry_run,
         candidate=Candidate(ports.scratch, work, demands, around.stop, fresh_proof(job, around)),
         frozen=FrozenLook(open_live),
         stop=around.stop,
         memory=remember(around.state, place.key),
-        account=place.account,
         ask=around.ask,
         provisioning=ports.provisioning,
         deploys=ports.deploys,
-        source=_source(job, ports, around),
+        source=source,
         media=media,
-        dns=dns_place(job, ports, around),
+        dns=dns,
         kit=kit,
         old=OldLook(ports.platform, ports.provisioning, ports.deploys, ports.backups, kit),
         loader=PostgresLoader(stop=around.stop.event, read_only=read_only),

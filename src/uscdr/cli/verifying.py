@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from uscdr.assembly.job import Job
@@ -103,12 +103,9 @@ def carry_out(given: Globals, asked: Asked, *, as_json: bool) -> int:
 
 def _of_app(place: Place, app: str | None) -> Place:
     """The same place, but another application of it, at its own address. Raises BadInput for what is no name."""
-    if app is None:
-        return place
-    if not APP.fullmatch(app):
+    if app is not None and not APP.fullmatch(app):
         raise BadInput(f"“{app}” is no application's name.", next_action="Name it as the platform does: usc-pis")
-    heroku = place.target.heroku.model_copy(update={"app": app})
-    return replace(place, target=place.target.model_copy(update={"heroku": heroku, "web": None}))
+    return place.of_app(app)
 
 
 def _show(verified: Verified, output: Output) -> None:

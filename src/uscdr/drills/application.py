@@ -7,7 +7,6 @@ from uscdr.drills.disaster import Aftermath, Disaster
 from uscdr.drills.stage import Stage
 from uscdr.drills.truth import Content, Finding, same_rows
 from uscdr.errors import ProviderError
-from uscdr.scenarios.checks import website
 from uscdr.scenarios.deps import Request
 
 OK = 200
@@ -40,8 +39,8 @@ class ApplicationDisaster(Disaster):
 def answers(stage: Stage, request: Request) -> Finding:
     """The first page, asked once more after the recovery."""
     try:
-        with stage.look(request) as deps:
-            status = website(deps).ask("GET", "/").status
+        with stage.look(request) as deps, deps.world() as world:
+            status = world.website().ask("GET", "/").status
     except ProviderError as error:
         return Finding("the first page answers", holds=False, evidence=error.message)
     return Finding("the first page answers", status == OK, f"status {status}")

@@ -1,74 +1,113 @@
-"""The application's checks of scenarios.yaml, put to it one after the other."""
+"""The checks that a recovery asks: those of `after_recovery`, run as `uscdr verify` runs them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
-from pydantic import SecretStr
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from uscdr.engine.step import Tell
-from uscdr.errors import ProviderError, WriteRefused
-from uscdr.providers.ports.web import Website
+from uscdr.errors import ProviderError
+from uscdr.models.events import Call
+from uscdr.scenarios.checklists import check
 from uscdr.scenarios.deps import Deps
-from uscdr.verify.kinds.http import HttpCheck, ask
+from uscdr.scenarios.model import Config
+from uscdr.verify.check import Check, CheckSpec
+from uscdr.verify.engine import Result, look_at, without_answer
+from uscdr.verify.kinds.agree import AgreeCheck
+from uscdr.verify.kinds.http import HttpCheck
+from uscdr.verify.kinds.manual import ManualCheck
 from uscdr.verify.verdict import Finding
-
-NamedChecks = Sequence[tuple[str, HttpCheck]]
+from uscdr.verify.world import World
 
 GATEWAY_ERRORS = ("status 502", "status 503", "status 504")
 
 
-def website(deps: Deps) -> Website:
-    """The application that is worked on, where its users reach it."""
-    if deps.request.app is not None:
-        return deps.open_website(deps.describe_app().web_url or "")
-    return deps.open_website(deps.target.web or deps.describe_app().web_url or "")
+def recovery_checks(config: Config) -> tuple[Check, ...]:
+    """Those of `after_recovery`, in its order."""
+    return tuple(check(config, name) for name in config.after_recovery)
 
 
-def ask_all(deps: Deps, checks: NamedChecks, tell: Tell) -> Iterator[tuple[str, Finding]]:
-    """Every check with its finding, whatever the others gave."""
-    site = website(deps)
-    token = sign_in(deps, site, tell)
-    for name, check in checks:
-        tell.progress(f"checking {name}")
-        yield name, _one(site, check, token)
+def application_checks(config: Config) -> tuple[Check, ...]:
+    """Those of `after_recovery` that the application itself answers.
+
+    What is wrong with its release or its config shows in them; a missing backup schedule or a name server says
+    nothing of either.
+    """
+    return tuple(one for one in recovery_checks(config) if one.spec.provider == "application")
 
 
-def ask_until_dead(deps: Deps, checks: NamedChecks, tell: Tell) -> Iterator[tuple[str, Finding]]:
-    """The same, but one answer of the router that nobody is behind it speaks for all that follow."""
-    dead = ""
-    site = website(deps)
-    token: SecretStr | None = None
-    for number, (name, check) in enumerate(checks):
-        if dead:
-            yield name, Finding("not checked", dead)
-            continue
-        if number and token is None:
-            token = sign_in(deps, site, tell)
-        finding = _one(site, check, token)
-        if finding.verdict == "inconclusive" or any(words in finding.evidence for words in GATEWAY_ERRORS):
-            dead = f"the application does not answer ({finding.evidence})"
-        yield name, finding
+def unfit_for_recovery(spec: CheckSpec) -> str:
+    """Why a check cannot stand in `after_recovery`; empty when it can."""
+    if isinstance(spec, ManualCheck):
+        return "asks a person, and a recovery ends with what it can see by itself"
+    return "writes to the application, which a person has to allow with --allow-writes" if spec.writes else ""
 
 
-def sign_in(deps: Deps, site: Website, tell: Tell) -> SecretStr | None:
-    """The check account's token; signing in for one is noted by the application as a login."""
-    account = deps.account
-    if account is None or account.token is not None:
-        return account.token if account else None
+def calls(checks: Iterable[Check]) -> tuple[Call, ...]:
+    """What the plan says of them."""
+    return tuple(map(_call, checks))
+
+
+def _call(one: Check) -> Call:
+    spec = one.spec
+    if isinstance(spec, HttpCheck):
+        return Call(provider="app", request=f"{spec.method} {spec.path}", writes=False)
+    return Call(provider=spec.provider, request=f"check {one.name}", writes=False)
+
+
+def ask(deps: Deps, checks: Sequence[Check], tell: Tell) -> Iterator[Result]:
+    """Every check, beside each other, whatever the others gave."""
+    with deps.world() as world:
+        yield from look_at(world, checks, began=_progress(tell), stop=deps.stop.event)
+
+
+def ask_until_dead(deps: Deps, checks: Sequence[Check], tell: Tell) -> Iterator[Result]:
+    """One after the other; an application that does not answer one is not asked the others.
+
+    Those that sign in come last, so that a dead application gets no login. A login that fails is no fault of the
+    application: what needs it is not checked.
+    """
+    silent = ""
+    with deps.world() as world:
+        for one in sorted(checks, key=_signs_in):
+            silent = silent or (_without_login(world, tell) if _signs_in(one) else "")
+            if silent:
+                yield Result(one, Finding("not checked", silent), 0.0, answered=False)
+                continue
+            for result in look_at(world, [one], began=_progress(tell), stop=deps.stop.event):
+                silent = _dead(result)
+                yield result
+
+
+def failing(results: Iterable[Result]) -> tuple[dict[str, str], int]:
+    """Evidence by name of those that were checked and did not pass, and how many were checked."""
+    checked = [one for one in results if one.finding.verdict != "not checked"]
+    return {one.check.name: one.finding.evidence for one in checked if one.finding.verdict != "pass"}, len(checked)
+
+
+def _progress(tell: Tell) -> Callable[[Check], None]:
+    return lambda one: tell.progress(f"checking {one.name}")
+
+
+def _without_login(world: World, tell: Tell) -> str:
+    """Why the check account cannot sign in; empty when it can, or when there is none."""
     try:
-        return site.sign_in(account.email, account.password)
+        world.token()
     except ProviderError as error:
-        tell.warn(error.message)
-        return None
+        finding = without_answer(error)
+        if finding.verdict != "not checked":
+            tell.warn(finding.evidence)
+        return finding.evidence
+    return ""
 
 
-def _one(site: Website, check: HttpCheck, token: SecretStr | None) -> Finding:
-    if check.auth and token is None:
-        return Finding("not checked", "no token of a check account: set USCDR_CHECK_TOKEN")
-    try:
-        return ask(site, check, token if check.auth else None)
-    except WriteRefused:
-        return Finding("not checked", "a dry run sends no POST")
-    except ProviderError as error:
-        return Finding("inconclusive", error.message)
+def _dead(result: Result) -> str:
+    """What one answer, or none, tells of the application behind the router; empty while it answers."""
+    evidence, verdict = result.finding.evidence, result.finding.verdict
+    silent = verdict == "inconclusive" and not result.answered
+    if isinstance(result.check.spec, HttpCheck) and (silent or any(words in evidence for words in GATEWAY_ERRORS)):
+        return f"the application does not answer ({evidence})"
+    return ""
+
+
+def _signs_in(one: Check) -> bool:
+    return isinstance(one.spec, HttpCheck | AgreeCheck) and one.spec.auth

@@ -20,7 +20,7 @@ from uscdr.providers.ports.dns import Verifier, Zone
 from uscdr.providers.ports.media import Media
 from uscdr.providers.ports.platform import Backups, Platform
 from uscdr.providers.ports.provision import Deploys, Provisioning, SourceCode
-from uscdr.providers.ports.web import ServiceStatus, Website
+from uscdr.providers.ports.web import ServiceStatus
 from uscdr.scenarios.candidate import Candidate
 from uscdr.scenarios.frozen import FrozenLook
 from uscdr.scenarios.infra.old import OldLook
@@ -33,6 +33,7 @@ from uscdr.vault.backups.proving import Decode
 from uscdr.vault.backups.pulling import Keyring, Stream
 from uscdr.vault.reader import KitReader
 from uscdr.vault.store import Store
+from uscdr.verify.world import Sends, World
 
 AskPerson = Callable[[str], str]
 
@@ -149,12 +150,13 @@ class Deps:
     backups: Backups
     status: ServiceStatus
     open_database: Callable[[SecretStr], Database]
-    open_website: Callable[[str], Website]
+    open_world: Callable[[Sends], AbstractContextManager[World]]
+    """What checks look at: the application that is worked on, anew each time."""
+    dry_run: bool
     candidate: Candidate
     frozen: FrozenLook
     stop: Stop
     memory: Memory
-    account: CheckAccount | None
     ask: AskPerson
     provisioning: Provisioning
     deploys: Deploys
@@ -196,6 +198,10 @@ class Deps:
                 why=error.message,
                 next_action="Check targets.…heroku.app in scenarios.yaml, and whose token is in use: heroku whoami",
             ) from error
+
+    def world(self) -> AbstractContextManager[World]:
+        """What the checks of a recovery look at. In a dry run they send no POST."""
+        return self.open_world("reads" if self.dry_run else "forms")
 
     def attachment(self) -> Attachment:
         """The database as the application sees it."""

@@ -15,6 +15,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from uscdr.errors import ConfigError
 from uscdr.scenarios.build import chosen
+from uscdr.scenarios.checks import unfit_for_recovery
 from uscdr.scenarios.media.forbidden import refusal
 from uscdr.scenarios.model import Config, Scenario, StepEntry
 from uscdr.scenarios.order import faults
@@ -132,10 +133,12 @@ def _check_names(path: Path, tree: CommentedMap, config: Config) -> None:
         if name not in config.checks:
             known = ", ".join(sorted(config.checks))
             raise ConfigError(f"{place(path, tree, at)}: there is no check `{name}`; there are: {known}.")
-    over_http = {name for name, _ in config.recovery_checks}
     for number, name in enumerate(config.after_recovery):
-        if name not in over_http:
-            raise ConfigError(f"{place(path, tree, ('after_recovery', number))}: `{name}` is no check over HTTP.")
+        if reason := unfit_for_recovery(config.checks[name]):
+            raise ConfigError(
+                f"{place(path, tree, ('after_recovery', number))}: `{name}` {reason}.",
+                next_action=f"Take it out of after_recovery; after the recovery: uscdr verify all {name}",
+            )
     for name in config.checks.keys() - {name for _, name in named}:
         raise ConfigError(f"{place(path, tree, ('checks', name))}: no checklist names the check `{name}`.")
 

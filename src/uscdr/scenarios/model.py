@@ -16,7 +16,6 @@ from uscdr.scenarios.model_media import MediaSettings
 from uscdr.scenarios.model_recovery import Recovery
 from uscdr.scenarios.model_targets import Target
 from uscdr.scenarios.model_vault import VaultSettings
-from uscdr.verify.kinds.http import HttpCheck
 from uscdr.verify.registry import AnyCheck
 
 
@@ -161,11 +160,6 @@ class Config(Fact):
     checks: dict[CheckName, AnyCheck] = Field(default_factory=dict)
     checklists: dict[ListName, Checklist] = Field(default_factory=dict)
     after_recovery: tuple[str, ...] = ()
-    """Checks over HTTP that a recovery ends with, and begins with where it asks what is wrong."""
+    """Checks that a recovery ends with, and those of the application begins with: any that need neither a person
+    nor writes."""
     scenarios: Annotated[dict[Annotated[str, AfterValidator(known_scenario)], Scenario], Field(min_length=1)]
-
-    @property
-    def recovery_checks(self) -> tuple[tuple[str, HttpCheck], ...]:
-        """Name and check, in the order of `after_recovery`."""
-        found = ((name, self.checks.get(name)) for name in self.after_recovery)
-        return tuple((name, check) for name, check in found if isinstance(check, HttpCheck))

@@ -14,9 +14,8 @@ from uscdr.models.events import CheckFinished, ChecklistItem, ChecksFinished, Ch
 from uscdr.scenarios.checklists import Selection, verdict_of
 from uscdr.verification.wanted import Round, Verification
 from uscdr.verify.check import Check
-from uscdr.verify.engine import Result, run_checks
+from uscdr.verify.engine import Result, look_at
 from uscdr.verify.kinds.manual import ManualCheck
-from uscdr.verify.registry import run
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import World
 
@@ -74,23 +73,21 @@ class Rounds:
         """Those that look first, beside each other; then questions; then those that write, one by one."""
         checks = self._selection.checks
         looking = [c for c in checks if not c.spec.writes and not isinstance(c.spec, ManualCheck)]
-        looking.sort(key=lambda check: -check.spec.timeout)  # what may take longest begins first
         stop = self._around.stop.event
 
-        def begun(check: Check) -> Finding:
-            self._bus.emit(StepProgress(step=STEP, note=check.name))
-            return run(check, world)
-
-        yield from run_checks(looking, begun, deadline=self._wanted.deadline, stop=stop)
+        yield from look_at(world, looking, began=self._began, deadline=self._wanted.deadline, stop=stop)
         for check in checks:
             if isinstance(check.spec, ManualCheck):
-                self._bus.emit(StepProgress(step=STEP, note=check.name))
+                self._began(check)
                 asked = time.monotonic()
                 yield Result(check, self._answer(check, check.spec), time.monotonic() - asked)
         for check in checks:
             if check.spec.writes:
                 self._around.stop.check()
-                yield from run_checks([check], begun, stop=stop)
+                yield from look_at(world, [check], began=self._began, stop=stop)
+
+    def _began(self, check: Check) -> None:
+        self._bus.emit(StepProgress(step=STEP, note=check.name))
 
     def _answer(self, check: Check, spec: ManualCheck) -> Finding:
         """What the operator says; without a terminal nothing is answered, unless it was given with the command."""

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from uscdr import __version__
-from uscdr.assembly.checks import checks_world
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.errors import BadInput, CheckFailed, ExitCode, Interrupted, UscdrError
 from uscdr.events import Bus
@@ -42,8 +41,7 @@ def verify(job: Job, around: Surroundings, wanted: Verification) -> Verified:
         rounds = Rounds(wanted, selection, around, bus)
         error: UscdrError | None = None
         try:
-            allow_writes = wanted.wish.allow_writes
-            last = rounds.all(lambda: checks_world(job, deps, ports, around, allow_writes=allow_writes))
+            last = rounds.all(lambda: deps.open_world("writes" if wanted.wish.allow_writes else "forms"))
             error = _complaint(last)
             if wanted.save_baseline and error is None:
                 save(around.state, _baseline(job, last))

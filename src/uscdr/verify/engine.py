@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from uscdr.deadlines import Ended, Timed, run_timed
-from uscdr.errors import UscdrError
+from uscdr.errors import UscdrError, WriteRefused
 from uscdr.verify.check import Check
+from uscdr.verify.registry import run
 from uscdr.verify.verdict import Finding
+from uscdr.verify.world import World
 from uscdr.words import duration
 
 WORKERS = 24
@@ -30,6 +32,30 @@ class Result:
     check: Check
     finding: Finding
     seconds: float
+    answered: bool = True
+    """Whether the check itself came to its finding; False when it hung, raised or was not asked."""
+
+
+def look_at(
+    world: World,
+    checks: Sequence[Check],
+    *,
+    began: Callable[[Check], None],
+    deadline: float = DEADLINE,
+    stop: threading.Event | None = None,
+) -> Iterator[Result]:
+    """Run checks of any kind but `manual` against `world`: in `verify`, in `watch` and in every recovery.
+
+    Results come as `run_checks` gives them; `began` is called on the check's own thread. What may take longest
+    begins first. Raises Interrupted when `stop` is set.
+    """
+
+    def ask(check: Check) -> Finding:
+        began(check)
+        return run(check, world)
+
+    ordered = sorted(checks, key=lambda check: -check.spec.timeout)
+    yield from run_checks(ordered, ask, deadline=deadline, stop=stop)
 
 
 def run_checks(
@@ -49,7 +75,7 @@ def run_checks(
         for check in checks
     ]
     for ended in run_timed(tasks, workers=workers, seconds=deadline, at_once=AT_ONCE, stop=stop):
-        yield Result(checks[ended.index], _finding(ended, checks), ended.seconds)
+        yield Result(checks[ended.index], _finding(ended, checks), ended.seconds, answered=ended.value is not None)
 
 
 def _finding(ended: Ended[Finding], checks: Sequence[Check]) -> Finding:
@@ -59,8 +85,15 @@ def _finding(ended: Ended[Finding], checks: Sequence[Check]) -> Finding:
     if ended.spared is not None:
         return Finding("inconclusive", f"not asked: {provider} hung in the check {checks[ended.spared].name}")
     if ended.error is not None:
-        return Finding("inconclusive", in_words(ended.error))
+        return without_answer(ended.error)
     return Finding("inconclusive", f"no answer from {provider} within {duration(ended.seconds)}")
+
+
+def without_answer(error: Exception) -> Finding:
+    """What a check says that raised."""
+    if isinstance(error, WriteRefused):
+        return Finding("not checked", "a dry run sends no POST")
+    return Finding("inconclusive", in_words(error))
 
 
 def in_words(error: Exception) -> str:

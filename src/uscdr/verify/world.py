@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import SecretStr
 
@@ -18,6 +18,10 @@ from uscdr.providers.ports.probes import MailAccount, Queue, Tls
 from uscdr.providers.ports.web import Application, Website
 from uscdr.verify.baseline import Baseline
 from uscdr.verify.facts import Facts
+
+Sends = Literal["reads", "forms", "writes"]
+"""What checks may send: nothing but reads, as in a dry run of a recovery; also one login and the empty forms that
+must be refused; also what is made, looked at and removed again."""
 
 
 @dataclass(frozen=True)

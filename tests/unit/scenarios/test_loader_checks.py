@@ -65,13 +65,34 @@ def test_a_malformed_check(tmp_path: Path, check: str, place: str, words: list[s
     assert [word for word in words if word not in message] == [], message
 
 
+WRITING = (
+    "{kind: session}",
+    "{kind: canary, path: /a/, upload: file, remove: '/a/{id}/'}",
+)
+
+
+@pytest.mark.parametrize("check", WRITING)
+def test_a_recovery_ends_with_no_check_that_writes(tmp_path: Path, check: str) -> None:
+    text = TEXT.replace("CHECK", check).replace("after_recovery: [home]", "after_recovery: [home, bad]")
+    message = refused(tmp_path, text)
+    assert "scenarios.yaml:12:24: `bad` writes to the application" in message
+    assert "--allow-writes" in message
+
+
+@pytest.mark.parametrize("check", ["{kind: rows}", "{kind: dynos}", "{kind: sql, query: SELECT 1, equals: 1}"])
+def test_a_recovery_may_end_with_any_other_check(tmp_path: Path, check: str) -> None:
+    path = tmp_path / "scenarios.yaml"
+    path.write_text(TEXT.replace("CHECK", check).replace("after_recovery: [home]", "after_recovery: [home, bad]"))
+    assert load(path).config.after_recovery == ("home", "bad")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "place", "words"),
     [
         ("checks: [home, bad]", "checks: [home, bed]", "11:65", ["`bed`", "bad, home"]),
         ("checks: [home, bad]", "checks: [home]", "9:3", ["no checklist names"]),
         ("after_recovery: [home]", "after_recovery: [hom]", "12:18", ["`hom`"]),
-        ("after_recovery: [home]", "after_recovery: [bad]", "12:18", ["over HTTP"]),
+        ("after_recovery: [home]", "after_recovery: [bad]", "12:18", ["asks a person"]),
         ("  db: {title", "  base: {title", "11:3", ["db"]),
         ("  bad: ", "  Bad Name: ", "9:3", ["Bad Name"]),
     ],

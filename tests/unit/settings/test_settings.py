@@ -12,6 +12,7 @@ from uscdr.errors import BadInput
 from uscdr.sandboxed import SANDBOX, any_django_application
 from uscdr.settings import config_directory, is_gone, operator, state_directory
 from uscdr.targets import find_place, load_config, packaged
+from uscdr.verify.kinds.http import HttpCheck
 
 
 def test_the_state_directory_is_as_given_or_the_systems() -> None:
@@ -96,5 +97,6 @@ def test_the_check_account_comes_from_the_environment() -> None:
 def test_any_application_is_asked_only_what_holds_for_all() -> None:
     config = any_django_application(load_config(packaged(), {}).config)
     assert [one.name for one in config.invariants] == ["migrations are recorded"]
-    assert [check.path for _, check in config.recovery_checks] == ["/"]
+    assert config.after_recovery == ("application-answers",)
+    assert config.checks["application-answers"] == HttpCheck(kind="http", path="/", below=500)
     assert config.app.dangerous_migrations == ()

@@ -7,7 +7,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models.heroku import Release
-from uscdr.scenarios.checks import ask_until_dead
+from uscdr.scenarios.checks import application_checks, ask_until_dead, failing
 from uscdr.scenarios.code import missing_migrations, see_code
 from uscdr.scenarios.log_codes import explain
 from uscdr.scenarios.results_app import AppSeen, ReleaseLine
@@ -68,9 +68,7 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
         )
 
     def _answers(self, tell: Tell) -> tuple[dict[str, str], int]:
-        found = list(ask_until_dead(self._deps, self._deps.config.recovery_checks, tell))
-        asked = [(name, finding) for name, finding in found if finding.verdict != "not checked"]
-        return {name: f.evidence for name, f in asked if f.verdict != "pass"}, len(asked)
+        return failing(ask_until_dead(self._deps, application_checks(self._deps.config), tell))
 
     def _missing_config(self) -> tuple[str, ...]:
         there = self._deps.platform.config_vars(self._deps.app)

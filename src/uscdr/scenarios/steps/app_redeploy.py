@@ -10,7 +10,7 @@ from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.scenarios.builds import await_deployed, find_build, require_running
-from uscdr.scenarios.checks import ask_until_dead
+from uscdr.scenarios.checks import application_checks, ask_until_dead, failing
 from uscdr.scenarios.results import VerifiedData
 from uscdr.scenarios.results_app import AppSeen, Redeployed, Remedy
 from uscdr.scenarios.steps.base import DepsStep, shut
@@ -55,11 +55,11 @@ class Redeploy(DepsStep[RedeploySeen, Redeployed]):
     @override
     def probe(self, view: View, tell: Tell) -> RedeploySeen:
         seen, forced = view.need(AppSeen), view.need(Remedy).what == "redeploy"
-        checks = () if forced else self._deps.config.recovery_checks
-        found = [(name, f) for name, f in ask_until_dead(self._deps, checks, tell) if f.verdict != "not checked"]
+        checks = () if forced else application_checks(self._deps.config)
+        wrong, asked = failing(ask_until_dead(self._deps, checks, tell))
         return RedeploySeen(
-            failing={name: finding.evidence for name, finding in found if finding.verdict != "pass"},
-            asked=len(found),
+            failing=wrong,
+            asked=asked,
             forced=forced,
             ref=seen.ref,
             commit=seen.ref_commit,

@@ -9,7 +9,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.events import Call
-from uscdr.scenarios.checks import website
+from uscdr.providers.ports.web import Website
 from uscdr.scenarios.results import VerifiedData
 from uscdr.scenarios.results_app import StaticSeen
 from uscdr.scenarios.steps.base import DepsStep, shut
@@ -18,6 +18,15 @@ from uscdr.words import plural
 ASSET = re.compile(r"""(?:src|href)=["'](?P<path>/[^"'?#]+\.(?:js|css|svg|png|ico))["'?#]""")
 MOST = 20
 OK = 200
+
+
+def _not_served(site: Website, path: str, tell: Tell) -> str:
+    tell.progress(f"asking for {path}")
+    try:
+        status = site.ask("GET", path).status
+    except ProviderError as error:
+        return error.message
+    return "" if status == OK else str(status)
 
 
 class Static(DepsStep[StaticSeen, StaticSeen]):
@@ -38,19 +47,11 @@ class Static(DepsStep[StaticSeen, StaticSeen]):
 
     @override
     def probe(self, view: View, tell: Tell) -> StaticSeen:
-        site = website(self._deps)
-        page = site.ask("GET", "/").body.decode(errors="replace")
-        named = list(dict.fromkeys(match["path"] for match in ASSET.finditer(page)))[:MOST]
-        missing = []
-        for path in named:
-            tell.progress(f"asking for {path}")
-            try:
-                status = site.ask("GET", path).status
-            except ProviderError as error:
-                missing.append(f"{path} ({error.message})")
-                continue
-            if status != OK:
-                missing.append(f"{path} ({status})")
+        with self._deps.world() as world:
+            site = world.website()
+            page = site.ask("GET", "/").body.decode(errors="replace")
+            named = list(dict.fromkeys(match["path"] for match in ASSET.finditer(page)))[:MOST]
+            missing = [f"{path} ({wrong})" for path in named if (wrong := _not_served(site, path, tell))]
         return StaticSeen(named=len(named), missing=tuple(missing))
 
     @override

@@ -1,17 +1,26 @@
-"""The application's own checks, as its users would meet it; each only reads."""
+"""The checks that a recovery ends with; each only reads."""
 
 from __future__ import annotations
+
+from collections import Counter
+from typing import Literal
 
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.models.base import Fact
-from uscdr.models.events import Call
-from uscdr.scenarios.checks import ask_all
+from uscdr.scenarios.checks import application_checks, ask, calls, recovery_checks
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import ApplicationChecked, VerifiedData
 from uscdr.scenarios.results_media import MediaVerified
 from uscdr.scenarios.steps.base import DepsStep, shut
+
+
+class CheckParams(Fact):
+    """Which of the checks of `after_recovery`."""
+
+    only: Literal["application"] | None = None
+    """Those that the application itself answers: before the switch neither domain nor workers are there."""
 
 
 class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
@@ -21,6 +30,7 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
     title = "Check the application"
     default_id = "check_app"
     effect = Effect.READ
+    params = CheckParams
     manual = ("heroku open --app {app}   # sign in; open a patient; render a certificate",)
     gives = ApplicationChecked
     needs = ((VerifiedData, MediaVerified),)
@@ -28,7 +38,8 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
 
     def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
         super().__init__(step_id, deps, params)
-        self._checks = deps.config.recovery_checks
+        only = CheckParams.model_validate(params.model_dump()).only
+        self._checks = application_checks(deps.config) if only else recovery_checks(deps.config)
 
     @override
     def ready(self, view: View) -> str | None:
@@ -36,30 +47,22 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
 
     @override
     def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, self._calls())
-
-    def _calls(self) -> tuple[Call, ...]:
-        return tuple(Call(provider="app", request=f"{c.method} {c.path}", writes=False) for _, c in self._checks)
+        return Action("later", waiting_for, calls(self._checks))
 
     @override
     def probe(self, view: View, tell: Tell) -> ApplicationChecked:
-        findings = []
-        for name, finding in ask_all(self._deps, self._checks, tell):
-            tell.check(name, finding.verdict, finding.evidence)
-            findings.append(finding)
-        verdicts = [finding.verdict for finding in findings]
-        return ApplicationChecked(
-            at=now(),
-            passed=verdicts.count("pass"),
-            failed=verdicts.count("fail"),
-            not_known=len(verdicts) - verdicts.count("pass") - verdicts.count("fail"),
-        )
+        verdicts: Counter[str] = Counter()
+        for one in ask(self._deps, self._checks, tell):
+            tell.check(one.check.name, one.finding.verdict, one.finding.evidence)
+            verdicts[one.finding.verdict] += 1
+        passed, failed = verdicts["pass"], verdicts["fail"]
+        return ApplicationChecked(at=now(), passed=passed, failed=failed, not_known=verdicts.total() - passed - failed)
 
     @override
     def plan(self, seen: ApplicationChecked, view: View) -> Action:
         total = seen.passed + seen.failed + seen.not_known
-        words = f"{seen.passed} of {total} application checks passed"
+        words = f"{seen.passed} of {total} checks passed"
         if seen.passed != total:
             words += f", {seen.failed} failed, {seen.not_known} not known. The application is open: look at it now"
-            return Action("blocked", words, self._calls())
-        return Action("read", words, self._calls(), (f"heroku open --app {self._deps.app}",))
+            return Action("blocked", words, calls(self._checks))
+        return Action("read", words, calls(self._checks), (f"heroku open --app {self._deps.app}",))

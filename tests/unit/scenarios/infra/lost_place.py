@@ -17,19 +17,20 @@ from fake_kit import FakeKit, collected
 from fake_names import Names
 from fake_places import HOST, PlaceBackups, PlacePlatform, Places
 from fakes import Data, FakeDatabase, FakeLoader, FakeScratch, FakeStatus, FakeWebsite, World
-from rehearsal import Rehearsal, configuration
+from rehearsal import Rehearsal, configuration, seen_by_checks
 from uscdr.assembly.job import Job
 from uscdr.engine.conduct import Ending
 from uscdr.errors import ExitCode, ProviderError
 from uscdr.models.postgres import CanaryColumn
 from uscdr.models.web import WebAnswer
 from uscdr.place import Place as Target_
-from uscdr.providers.ports.web import Website
 from uscdr.scenarios.candidate import Candidate, Demands
 from uscdr.scenarios.deps import Deps, DnsPlace, Request
 from uscdr.scenarios.infra.old import OldLook
 from uscdr.scenarios.model import Config
 from uscdr.scenarios.model_targets import DnsTarget, HerokuTarget, Target
+from uscdr.verify.world import Sends
+from uscdr.verify.world import World as Seen
 
 NEW, KIT = "usc-pis-recovery", "newest"
 KINDS = ("refused", "down", "lost_before", "lost_after", "kill_before", "kill_after")
@@ -90,9 +91,9 @@ class Recovery(Rehearsal):
     def _database(self, url: SecretStr) -> FakeDatabase:
         return FakeDatabase(self.places.apps[urlsplit(url.get_secret_value()).path[1:]])
 
-    def _website(self, address: str) -> Website:
-        place = next((one for one in self.places.apps.values() if one.url == address.rstrip("/")), None)
-        return FakeWebsite(place) if place else _Nobody()
+    def seen_by_checks(self, job: Job, sends: Sends) -> Seen:
+        place = self.places.apps.get(job.request.app or job.place.target.heroku.app)
+        return seen_by_checks(FakeWebsite(place) if place else _Nobody())
 
     def _deps(self, job: Job, place: Path) -> Deps:
         places, world = self.places, self.places.any
@@ -108,7 +109,6 @@ class Recovery(Rehearsal):
             backups=backups,
             status=FakeStatus(world),
             open_database=self._database,
-            open_website=self._website,
             candidate=Candidate(FakeScratch(places.old), place, demands, self.stop),
             provisioning=provisioning,
             deploys=deploys,
