@@ -137,7 +137,7 @@ def _check_names(path: Path, tree: CommentedMap, config: Config) -> None:
         if reason := unfit_for_recovery(config.checks[name]):
             raise ConfigError(
                 f"{place(path, tree, ('after_recovery', number))}: `{name}` {reason}.",
-                next_action=f"Take it out of after_recovery; after the recovery: uscdr verify all {name}",
+                next_action="Take it out of after_recovery, and run it yourself after a recovery: uscdr verify all",
             )
     for name in config.checks.keys() - {name for _, name in named}:
         raise ConfigError(f"{place(path, tree, ('checks', name))}: no checklist names the check `{name}`.")

@@ -1,4 +1,4 @@
-"""What every check has, and the check as it is run: its name and the boxes of the checklist it stands for."""
+"""What every check has, and the check as it is run, under its name."""
 
 from __future__ import annotations
 
@@ -33,5 +33,3 @@ class Check:
     name: str
     spec: CheckSpec
     kind: str
-    items: tuple[str, ...] = ()
-    """The lines of the runbook's checklists that it stands for."""
