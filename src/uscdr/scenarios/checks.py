@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from uscdr.engine.step import Tell
-from uscdr.errors import ProviderError
+from uscdr.errors import Interrupted, ProviderError
 from uscdr.models.events import Call
 from uscdr.scenarios.checklists import check
 from uscdr.scenarios.deps import Deps
@@ -57,7 +57,7 @@ def _call(one: Check) -> Call:
 def ask(deps: Deps, checks: Sequence[Check], tell: Tell) -> Iterator[Result]:
     """Every check, beside each other, whatever the others gave."""
     with deps.world() as world:
-        yield from look_at(world, checks, began=_progress(tell), stop=deps.stop.event)
+        yield from _looked(deps, world, checks, tell)
 
 
 def ask_until_dead(deps: Deps, checks: Sequence[Check], tell: Tell) -> Iterator[Result]:
@@ -73,7 +73,7 @@ def ask_until_dead(deps: Deps, checks: Sequence[Check], tell: Tell) -> Iterator[
             if silent:
                 yield Result(one, Finding("not checked", silent), 0.0, answered=False)
                 continue
-            for result in look_at(world, [one], began=_progress(tell), stop=deps.stop.event):
+            for result in _looked(deps, world, [one], tell):
                 silent = _dead(result)
                 yield result
 
@@ -84,8 +84,12 @@ def failing(results: Iterable[Result]) -> tuple[dict[str, str], int]:
     return {one.check.name: one.finding.evidence for one in checked if one.finding.verdict != "pass"}, len(checked)
 
 
-def _progress(tell: Tell) -> Callable[[Check], None]:
-    return lambda one: tell.progress(f"checking {one.name}")
+def _looked(deps: Deps, world: World, checks: Sequence[Check], tell: Tell) -> Iterator[Result]:
+    try:
+        yield from look_at(world, checks, began=lambda one: tell.progress(f"checking {one.name}"), stop=deps.stop.event)
+    except Interrupted:
+        deps.stop.check()  # says how the run goes on
+        raise
 
 
 def _without_login(world: World, tell: Tell) -> str:

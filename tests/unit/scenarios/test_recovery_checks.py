@@ -8,11 +8,12 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from pydantic import SecretStr
 
 from rehearsal import configuration, seen_by_checks
 from uscdr.engine.wait import Stop
-from uscdr.errors import ProviderError, WriteRefused
+from uscdr.errors import Interrupted, ProviderError, WriteRefused
 from uscdr.models.web import WebAnswer
 from uscdr.scenarios.checks import application_checks, ask, ask_until_dead, calls, failing, recovery_checks
 from uscdr.scenarios.deps import Deps
@@ -113,6 +114,14 @@ def test_a_post_that_a_dry_run_refuses_is_not_checked() -> None:
     refused = Site(WriteRefused("A dry run sends nothing.", provider="app"))
     (form,) = ask(deps(refused), [one for one in recovery_checks(config()) if one.name == "form"], Heard())
     assert (form.finding.verdict, form.finding.evidence) == ("not checked", "a dry run sends no POST")
+
+
+def test_an_operator_who_stops_it_is_told_how_it_goes_on() -> None:
+    world = deps(Site(200))
+    world.stop.event.set()
+    with pytest.raises(Interrupted) as error:
+        list(ask(world, recovery_checks(config()), Heard()))
+    assert "uscdr runs resume" in error.value.next_action
 
 
 def test_the_plan_names_what_will_be_asked() -> None:
