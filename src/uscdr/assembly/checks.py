@@ -31,7 +31,6 @@ from uscdr.vault.collect.app import commit_of
 from uscdr.verify.baseline import read
 from uscdr.verify.facts import Facts, Once
 from uscdr.verify.kinds.http import HttpCheck
-from uscdr.verify.kinds.media import CLOUD, KEY, SECRET
 from uscdr.verify.world import Expected, Sends, World
 
 PROBE_TIMEOUT, LOCK_TIMEOUT, CONNECT_TIMEOUT = 10.0, 5.0, 10.0
