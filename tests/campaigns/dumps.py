@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 
 from pydantic import SecretStr
 
+from uscdr.models.migrations import CodeMigrations
 from uscdr.scenarios import loader
 from uscdr.vault.backups.proving import Code, Key, Questions
 
@@ -52,7 +53,8 @@ def _questions(source: Source, key: str) -> Questions:
     config = loader.load(_CONFIG).config
     return Questions(
         invariants=config.invariants, expected_tables=config.app.expected_tables, canaries=config.recovery.canaries,
-        key=Key("PGP_ENCRYPTION_KEY", SecretStr(key)), code=Code("main", source.migrations()),
+        key=Key("PGP_ENCRYPTION_KEY", SecretStr(key)),
+        code=Code("main", CodeMigrations(migrations=tuple(sorted(source.migrations())))),
     )  # fmt: skip
 
 

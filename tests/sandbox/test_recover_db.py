@@ -126,6 +126,7 @@ def test_a_dry_run_shows_plan_calls_and_manual_commands_and_writes_nothing(desk:
         "DESTROYS",
         "phrase",
         "9 of 9 invariants",
+        "sampled values read as they should",
     ):
         assert words in plan
     assert desk.writes() == before

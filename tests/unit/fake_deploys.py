@@ -143,7 +143,9 @@ class FakeSource:
         path = directory / f"{ref[:8]}.tar.gz"
         path.write_bytes(ref.encode())
         known = () if ref.startswith("b") else tuple(self._world.deployed)
+        known = known or tuple(self._world.live.applied[:1])
         return SourceArchive(
             path=str(path), commit=COMMITS.get(ref, ref), sha256="0" * 64, size=path.stat().st_size,
-            files=("Procfile",), migrations=known or tuple(self._world.live.applied[:1]),
+            files=("Procfile",), migrations=known,
+            replaces={name: old for name, old in self._world.replaced.items() if name in known},
         )  # fmt: skip

@@ -102,6 +102,8 @@ class World:
 
     key = "key"
     """What the encrypted columns are encrypted with."""
+    replaced: Mapping[str, tuple[str, ...]] = {}
+    """Squashed migrations of the code -> those that they replace."""
 
     def __init__(self, *, keep: int = 5, age: timedelta = timedelta(hours=2, minutes=30)) -> None:
         self.addon, self.owner = ADDON, APP

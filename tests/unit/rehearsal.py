@@ -38,11 +38,12 @@ from uscdr.journal import runs
 from uscdr.journal.reader import NAME, read
 from uscdr.journal.writer import JournalWriter
 from uscdr.models.events import Stamped
-from uscdr.models.postgres import Invariant
+from uscdr.models.postgres import CanaryColumn, Invariant
 from uscdr.place import Place
 from uscdr.providers.ports.web import Website
 from uscdr.recall import remember
-from uscdr.scenarios.candidate import Candidate, Demands
+from uscdr.scenarios.backups.questions import asked, key_of
+from uscdr.scenarios.candidate import Candidate
 from uscdr.scenarios.deps import Deps, Request, now
 from uscdr.scenarios.frozen import FrozenLook
 from uscdr.scenarios.infra.old import OldLook
@@ -51,6 +52,7 @@ from uscdr.scenarios.model import Config
 from uscdr.scenarios.model_targets import HerokuTarget, Target
 from uscdr.scenarios.steps import transfers
 from uscdr.targets import packaged
+from uscdr.vault.backups.proving import Code, Decoded, Questions
 from uscdr.verify.kinds.http import HttpCheck
 from uscdr.verify.world import Expected, Sends
 from uscdr.verify.world import World as Seen
@@ -100,7 +102,10 @@ def configuration() -> Config:
     there = Invariant(name="patients are there", sql="count patients_patient", minimum=50)
     answers = HttpCheck(kind="http", path="/", contains=('id="root"',))
     checks = {"checks": {"homepage": answers}, "checklists": {}, "after_recovery": ("homepage",)}
-    return config.model_copy(update={"invariants": (there,), **checks})
+    app = config.app.model_copy(update={"expected_tables": ("patients_patient",)})
+    canary = CanaryColumn(table="patients_patient", encrypted="first_name_enc", plain="first_name")
+    recovery = config.recovery.model_copy(update={"canaries": (canary,)})
+    return config.model_copy(update={"app": app, "recovery": recovery, "invariants": (there,), **checks})
 
 
 @dataclass
@@ -202,7 +207,6 @@ class Rehearsal:
     def _deps(self, job: Job, place: Path) -> Deps:
         world, config = self.world, self.config
         backups = FakeBackups(world)
-        demands = Demands(config.invariants, config.app.freshness)
         return Deps(
             request=job.request,
             config=config,
@@ -213,7 +217,7 @@ class Rehearsal:
             open_database=lambda url: FakeDatabase(world),
             open_world=lambda sends: nullcontext(self.seen_by_checks(job, sends)),
             dry_run=job.dry_run,
-            candidate=Candidate(FakeScratch(world), place, demands, self.stop),
+            candidate=self._candidate(FakeScratch(world), place, FakePlatform(world), None),
             frozen=FrozenLook(lambda: FakeDatabase(world)),
             stop=self.stop,
             memory=remember(self.state, job.place.key),
@@ -229,6 +233,12 @@ class Rehearsal:
             pages={},
             work=place,
         )
+
+    def _candidate(self, scratch: Any, place: Path, platform: Any, kit: Any) -> Candidate:
+        def questions() -> Questions:
+            return asked(self.config, key_of(self.config, platform, "usc-pis", kit), Code(why="asked later"))
+
+        return Candidate(scratch, lambda _: Decoded("17.2", "17", ("pgcrypto",)), place, questions, self.stop)
 
 
 def truncate(path: Path, records: int) -> None:

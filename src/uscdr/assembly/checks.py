@@ -14,6 +14,8 @@ from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.ports import Ports
 from uscdr.errors import BadInput
 from uscdr.models.media import CLOUD, KEY, SECRET, MediaAccount
+from uscdr.models.migrations import CodeMigrations
+from uscdr.models.provision import commit_of
 from uscdr.place import Place
 from uscdr.providers.cloudinary.media import CloudinaryMedia
 from uscdr.providers.mail_probe import MailProbe
@@ -27,7 +29,6 @@ from uscdr.providers.queue_probe import QueueProbe
 from uscdr.providers.tls_probe import TlsProbe
 from uscdr.providers.website import ApplicationWebsite
 from uscdr.scenarios.deps import now
-from uscdr.vault.collect.app import commit_of
 from uscdr.verify.baseline import read
 from uscdr.verify.facts import Facts, Once
 from uscdr.verify.kinds.http import HttpCheck
@@ -161,13 +162,13 @@ class _Bench:
             )
         )  # fmt: skip
 
-    def code_migrations(self) -> tuple[str, ...] | None:
+    def code_migrations(self) -> CodeMigrations | None:
         """Migrations of the commit that is deployed."""
         running = next((one for one in self.facts.releases() if one.current), None)
-        commit = commit_of(running, self.given.ports.deploys.builds(self.facts.name)) if running else ""
+        commit = commit_of(running.slug_id, self.given.ports.deploys.builds(self.facts.name)) if running else ""
         if self.given.source is None or not commit:
             return None
-        return self.given.source.archive(commit, self.given.work).migrations
+        return self.given.source.archive(commit, self.given.work)
 
 
 def expected(place: Place) -> Expected:

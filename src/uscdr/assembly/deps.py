@@ -15,20 +15,24 @@ from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.media import Clouds
 from uscdr.assembly.pages import other_pages
 from uscdr.assembly.ports import Ports
-from uscdr.assembly.vault import fresh_proof
+from uscdr.assembly.vault import decode
 from uscdr.files import private_directory
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.loading import PostgresLoader
 from uscdr.providers.source.git_source import GitSource
 from uscdr.recall import remember
-from uscdr.scenarios.candidate import Candidate, Demands
+from uscdr.scenarios.backups.questions import asked, key_of
+from uscdr.scenarios.candidate import Candidate
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.frozen import FrozenLook
 from uscdr.scenarios.infra.old import OldLook
+from uscdr.vault.backups.proving import Code, Questions
 
 STATEMENT_TIMEOUT = 600.0
 GIT_TIMEOUT = 600.0
 """Seconds."""
+ASKED_LATER = "a later step of the recovery asks"
+"""A recovery's proof does not wait for the source repository: its migrations are compared after the restore."""
 
 
 def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> Deps:
@@ -47,8 +51,11 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         return open_database(ports.platform.config_vars(heroku.app)[heroku.database])
 
     config = place.config
-    demands = Demands(config.invariants, config.app.freshness)
     kit = open_kit(job, around, work)
+
+    def questions() -> Questions:
+        return asked(config, key_of(config, ports.platform, place.target.heroku.app, kit), Code(why=ASKED_LATER))
+
     media = Clouds(job, ports, around, kit).place()
     dns, source = dns_place(job, ports, around), _source(job, ports, around)
     worlds = Worlds(job, ports, around, verifier=dns.verifier if dns else None, source=source, work=work)
@@ -62,7 +69,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         open_database=open_database,
         open_world=worlds.open,
         dry_run=job.dry_run,
-        candidate=Candidate(ports.scratch, work, demands, around.stop, fresh_proof(job, around)),
+        candidate=Candidate(ports.scratch, decode, work, questions, around.stop),
         frozen=FrozenLook(open_live),
         stop=around.stop,
         memory=remember(around.state, place.key),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from uscdr.models.migrations import MigrationsVerdict
 from uscdr.ui.console import Output
-from uscdr.vault.backups.proofs import MigrationsVerdict, ProofDocument
+from uscdr.vault.backups.proofs import ProofDocument
 from uscdr.words import duration, first_of, plural, size
 
 SHOWN = 3
@@ -56,13 +57,12 @@ def _key(proof: ProofDocument) -> str:
 
 
 def _migrations(found: MigrationsVerdict) -> str:
-    match found.verdict:
-        case "same":
-            return f"those of {found.against}"
-        case "pending":
-            named = first_of(found.pending)
-            return f"{len(found.pending)} of {found.against} would be applied after a restore: {named}"
-        case "ahead":
-            return f"{len(found.ahead)} that {found.against} does not know: {first_of(found.ahead)}"
-        case _:
-            return f"NOT COMPARED: {found.why}"
+    if not found.known:
+        return f"NOT COMPARED: {found.why}"
+    words = []
+    if found.ahead:
+        words.append(f"{len(found.ahead)} that {found.against} does not know: {first_of(found.ahead)}")
+    if found.pending:
+        named = first_of(found.pending)
+        words.append(f"{len(found.pending)} of {found.against} would be applied after a restore: {named}")
+    return "; ".join(words) or f"those of {found.against}"

@@ -165,6 +165,11 @@ class Migration(Fact):
     app: str
     name: str
 
+    @property
+    def full_name(self) -> str:
+        """As the code's migrations are named: `app.name`."""
+        return f"{self.app}.{self.name}"
+
 
 class Session(Fact):
     """Another client's session on the database; no query text, which may hold personal data."""

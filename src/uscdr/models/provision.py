@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from pydantic import Field, SecretStr, SerializationInfo, field_serializer
 
 from uscdr.models.base import Fact, spelled
+from uscdr.models.migrations import CodeMigrations
 
 
 class Plan(Fact):
@@ -45,6 +47,12 @@ class Build(Fact):
     output_url: str | None = Field(default=None, repr=False)
 
 
+def commit_of(slug_id: str | None, builds: Iterable[Build]) -> str:
+    """The commit that a slug was built from; empty without a slug, and when no build tells."""
+    made = (build.commit for build in builds if build.slug_id == slug_id and build.commit)
+    return next(made, "") if slug_id is not None else ""
+
+
 class LogDrain(Fact):
     """One log drain. Its address may carry credentials: of it only the host is for people.
 
@@ -61,7 +69,7 @@ class LogDrain(Fact):
         return spelled(url, info) if url is not None else None
 
 
-class SourceArchive(Fact):
+class SourceArchive(CodeMigrations):
     """A gzipped tarball of one commit, on this machine."""
 
     path: str
@@ -73,5 +81,3 @@ class SourceArchive(Fact):
     submodules: tuple[str, ...] = ()
     """Paths whose content is in another repository, and so is not in the archive."""
     procfile: dict[str, str] = Field(default_factory=dict)
-    migrations: tuple[str, ...] = ()
-    """`app.0001_name` for every `*/migrations/NNNN_*.py` in the tree."""

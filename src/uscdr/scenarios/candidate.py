@@ -7,33 +7,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from uscdr.engine.step import Tell
 from uscdr.engine.wait import Stop
-from uscdr.errors import MachineError, UscdrError
+from uscdr.errors import CheckFailed, MachineError, UscdrError
 from uscdr.models.heroku import Download, Transfer
-from uscdr.models.postgres import Invariant, TableDigest
+from uscdr.models.postgres import TableDigest
 from uscdr.providers.ports.database import Database, Scratch
 from uscdr.providers.ports.platform import Backups
 from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.results import Proof
-from uscdr.vault.backups.proofs import ProofDocument
+from uscdr.vault.backups.grade import Grade
+from uscdr.vault.backups.proving import Decode, ProofResult, Questions, examined
 
 LOOK_EVERY = 0.1
-EarlierProof = Callable[[str], ProofDocument | None]
-"""By the SHA-256 of a dump: a young proof of the same bytes that asked the same invariants, if there is one."""
-
-
-@dataclass(frozen=True)
-class Demands:
-    """What is asked of a proven backup."""
-
-    invariants: Sequence[Invariant]
-    freshness: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -58,13 +49,12 @@ class Candidate:
     """At most one backup, opened in a scratch database until `close`. Its dump is kept until then, too."""
 
     def __init__(
-        self, scratch: Scratch, place: Path, demands: Demands, stop: Stop, earlier: EarlierProof | None = None
+        self, scratch: Scratch, decode: Decode, place: Path, questions: Callable[[], Questions], stop: Stop
     ) -> None:
-        self._earlier_proof = earlier
-        self._earlier: ProofDocument | None = None
         self._scratch = scratch
+        self._decode = decode
         self._place = place
-        self._demands = demands
+        self._questions = questions
         self._stop = stop
         self._stack = ExitStack()
         self._thread: threading.Thread | None = None
@@ -83,7 +73,8 @@ class Candidate:
         self.close()
         self._wanted = source.id
         self._scratch.prepare()
-        self._thread = threading.Thread(target=self._work, args=(source,), name="proof", daemon=True)
+        work = (source, self._questions())
+        self._thread = threading.Thread(target=self._work, args=work, name="proof", daemon=True)
         self._thread.start()
 
     def proof(self, source: DumpSource, tell: Tell) -> Proof:
@@ -111,14 +102,6 @@ class Candidate:
             raise MachineError("The dump is not on this machine any more.", next_action="uscdr runs resume")
         return self._dump
 
-    def earlier(self) -> ProofDocument | None:
-        """What an earlier proof in the vault says of the very bytes that were proven here; for words alone.
-
-        Nothing is left out for it. The ledger and the comparison need the restored tables, and the vault's
-        documents are not signed: whoever can write there must not be able to wave a broken backup through.
-        """
-        return self._earlier
-
     def digests(self) -> tuple[TableDigest, ...]:
         """The scratch tables' digests with their buckets, which no journal keeps."""
         return self._digests
@@ -130,40 +113,41 @@ class Candidate:
         self._stack.close()
         self._stack = ExitStack()
         self._thread, self._wanted, self._database, self._proof, self._error = None, None, None, None, None
-        self._dump, self._earlier = None, None
+        self._dump = None
 
-    def _work(self, source: DumpSource) -> None:
+    def _work(self, source: DumpSource, questions: Questions) -> None:
         try:
-            self._proof = self._prove(source)
+            self._proof = self._prove(source, questions)
         except UscdrError as error:
             self._error = error
 
-    def _prove(self, source: DumpSource) -> Proof:
+    def _prove(self, source: DumpSource, questions: Questions) -> Proof:
         started = time.monotonic()
         dump = self._place / f"{source.name}.dump"
         self._stack.callback(dump.unlink, missing_ok=True)
         dump.unlink(missing_ok=True)
         got = source.fetch(dump, self._report("downloading"))
         self._dump = dump
-        database = self._stack.enter_context(self._scratch.restore(dump, self._report("restoring on this machine")))
-        self._state = ("counting and digesting", 0.0, None)
-        tables = database.digests([table.name for table in database.tables()])
-        proof = Proof(
+        looking = examined(dump, questions, self._decode, self._scratch, self._report)
+        shown, self._database = self._stack.enter_context(looking)
+        _refuse(source, shown)
+        self._digests = shown.tables
+        return Proof(
             backup=source.name,
             transfer_id=source.id,
             sha256=got.sha256,
             bytes=got.size,
-            rows=sum(table.rows for table in tables),
-            tables=tables,
-            invariants=database.invariants(self._demands.invariants),
-            migrations=len(database.migrations()),
-            extensions=tuple(extension.name for extension in database.extensions()),
-            newest=dict(database.newest(self._demands.freshness)),
+            rows=shown.rows,
+            tables=shown.tables,
+            invariants=shown.invariants,
+            migrations=len(shown.applied),
+            extensions=tuple(extension.name for extension in shown.extensions),
+            newest=dict(shown.newest),
             seconds=round(time.monotonic() - started, 3),
+            grade=shown.grade.value,
+            missing=shown.missing,
+            key=shown.canary,
         )
-        self._database, self._digests = database, tables
-        self._earlier = self._earlier_proof(got.sha256) if self._earlier_proof else None
-        return proof
 
     def _report(self, what: str) -> Progress:
         def report(done: int, total: int | None) -> None:
@@ -171,3 +155,14 @@ class Candidate:
             self._state = (what, float(done), float(total) if total else None)
 
         return report
+
+
+def _refuse(source: DumpSource, shown: ProofResult) -> None:
+    """Raises CheckFailed for a dump that is not restored as it was taken."""
+    if shown.refusal is not None:
+        raise shown.refusal
+    if not shown.grade.reaches(Grade.RESTORES):
+        raise CheckFailed(
+            f"{source.name} does not restore as it was taken.", why=f"{shown.why}.",
+            next_action="Choose another backup: uscdr backup list",
+        )  # fmt: skip

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from uscdr.engine.step import Tell
 from uscdr.errors import MachineError, ProviderError
+from uscdr.models import provision
 from uscdr.models.heroku import Release
+from uscdr.models.migrations import CodeMigrations
 from uscdr.scenarios.deps import Deps
 
 
@@ -15,10 +17,10 @@ class CodeSeen:
     """`migrations` are those of the deployed commit, None when its code could not be had."""
 
     commit: str = ""
-    migrations: tuple[str, ...] | None = None
+    migrations: CodeMigrations | None = None
     ref: str = ""
     ref_commit: str = ""
-    ref_migrations: tuple[str, ...] | None = None
+    ref_migrations: CodeMigrations | None = None
     """Those of what a redeploy would deploy."""
     words: str = ""
 
@@ -32,8 +34,8 @@ def see_code(deps: Deps, running: Release | None, tell: Tell) -> CodeSeen:
     try:
         tell.progress("asking the source repository")
         ref_commit = deps.source.resolve(ref)
-        migrations = deps.source.archive(commit, deps.work).migrations if commit else None
-        later = migrations if ref_commit == commit else deps.source.archive(ref_commit, deps.work).migrations
+        migrations = deps.source.archive(commit, deps.work) if commit else None
+        later = migrations if ref_commit == commit else deps.source.archive(ref_commit, deps.work)
     except (ProviderError, MachineError) as error:
         return CodeSeen(commit=commit, ref=ref, words=f"the source is not to be had: {error.message}")
     runs = f"{commit[:12]} is deployed, " if commit else "what is deployed is not known, "
@@ -42,19 +44,10 @@ def see_code(deps: Deps, running: Release | None, tell: Tell) -> CodeSeen:
 
 def commit_of(deps: Deps, slug_id: str | None) -> str:
     """The commit that a slug was built from, as the platform's builds tell; empty when none does."""
-    if slug_id is None:
-        return ""
-    return next((build.commit for build in deps.deploys.builds(deps.app) if build.slug_id == slug_id), "")
+    return provision.commit_of(slug_id, deps.deploys.builds(deps.app)) if slug_id else ""
 
 
 def wanted_ref(deps: Deps) -> str:
     """What to deploy: asked for, else configured."""
     source = deps.config.app.source
     return deps.request.ref or (source.ref if source else "main")
-
-
-def missing_migrations(code: tuple[str, ...] | None, applied: frozenset[str] | None) -> tuple[str, ...] | None:
-    """Migrations of the code that the database lacks; None when either is not known."""
-    if code is None or applied is None:
-        return None
-    return tuple(name for name in code if name not in applied)

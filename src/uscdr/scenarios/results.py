@@ -9,6 +9,7 @@ from pydantic import AliasChoices, Field
 from uscdr.models.base import Fact
 from uscdr.models.heroku import ServiceColor
 from uscdr.models.postgres import InvariantResult, TableDigest
+from uscdr.vault.backups.proofs import CanaryVerdict
 
 TAKEN_AT = AliasChoices("taken_at", "created_at")
 """Journals of earlier versions have the second."""
@@ -146,6 +147,12 @@ class Proof(Fact):
     extensions: tuple[str, ...]
     newest: dict[str, str | None]
     seconds: float
+    grade: str = ""
+    """How good it is in the words of `backup prove`; empty in journals of older versions."""
+    missing: tuple[str, ...] = ()
+    """Expected tables that it does not have."""
+    key: CanaryVerdict = CanaryVerdict(verdict="not checked")
+    """What the application's key made of the encrypted columns."""
 
 
 class LedgerLine(Fact):

@@ -10,6 +10,7 @@ from uscdr.models.base import Fact, spelled
 from uscdr.models.dns import RecordSet
 from uscdr.models.heroku import AddOn, App, Attachment, ProcessType, Release, Schedule
 from uscdr.models.media import Asset
+from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import Extension, InvariantResult, Migration, TableDigest
 from uscdr.models.provision import Domain, LogDrain
 
@@ -94,7 +95,7 @@ class DumpFacts(Fact):
     """With which a rebuilt application's key can be tried on this dump."""
 
 
-class SourceFacts(Fact):
+class SourceFacts(CodeMigrations):
     """The deployed commit, and the tarball of it when it could be had."""
 
     commit: str
@@ -102,7 +103,8 @@ class SourceFacts(Fact):
     bytes: int = 0
     files: int = 0
     procfile: dict[str, str] = Field(default_factory=dict)
-    migrations: tuple[str, ...] = ()
+    replaces: dict[str, tuple[str, ...]] | None = None
+    """As `CodeMigrations`; kits of older versions do not have it."""
 
 
 class Shelved(Fact):

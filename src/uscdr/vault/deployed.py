@@ -8,10 +8,11 @@ from typing import TypeVar
 
 from uscdr.errors import ProviderError
 from uscdr.models.media import RESOURCE_TYPES, Asset
+from uscdr.models.provision import commit_of
 from uscdr.providers.ports.media import Media
 from uscdr.providers.ports.platform import Platform
 from uscdr.providers.ports.provision import Deploys
-from uscdr.vault.collect.app import commit_of, current_release
+from uscdr.vault.collect.app import current_release
 from uscdr.vault.collect.sources import Absent, Unavailable, in_words, present
 from uscdr.vault.freshness import Now
 from uscdr.vault.manifest import Manifest
@@ -59,7 +60,7 @@ class Deployed:
 
     def _commit(self) -> str:
         release = current_release(self.platform, self.app)
-        commit = commit_of(release, present(self.deploys).builds(self.app)) if release else ""
+        commit = commit_of(release.slug_id, present(self.deploys).builds(self.app)) if release else ""
         if not commit:
             raise Unavailable("no build that the platform remembers made what runs")
         return commit

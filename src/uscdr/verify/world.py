@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import SecretStr
 
 from uscdr.models.media import ReferenceColumn
+from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import CanaryColumn, Invariant
 from uscdr.providers.ports.database import Database
 from uscdr.providers.ports.dns import Verifier
@@ -70,7 +71,7 @@ class World:
     tls: Tls
     queue: Queue
     mail: MailAccount
-    code_migrations: Callable[[], tuple[str, ...] | None]
+    code_migrations: Callable[[], CodeMigrations | None]
     """Migrations of the deployed commit; None when its code is not to be had."""
     now: Callable[[], datetime]
     sign_in: Callable[[], SecretStr | None]

@@ -1,12 +1,11 @@
-"""What a proof shows and how it is graded; what a recovery makes of an earlier one."""
+"""What a proof shows and how it is graded, by `backup prove` and by a recovery alike."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -16,21 +15,23 @@ from backup_world import NOW, Safe
 from fakes import FakeBackups, FakeDatabase, FakeScratch, World
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, MachineError
-from uscdr.models.postgres import CanaryColumn, CanaryResult, Invariant
-from uscdr.scenarios.candidate import Candidate, Demands, stored_dump
+from uscdr.models.migrations import CodeMigrations
+from uscdr.models.postgres import CanaryColumn, CanaryResult, Invariant, TableDigest
+from uscdr.scenarios.candidate import Candidate, stored_dump
 from uscdr.scenarios.results import Proof
-from uscdr.scenarios.steps.prove import beside_earlier
 from uscdr.vault.backups import proofs
 from uscdr.vault.backups.grade import Grade
-from uscdr.vault.backups.proofs import CanaryVerdict, ProofDocument
-from uscdr.vault.backups.proving import Code, Decoded, Key, Questions, Subject, compare, prove
+from uscdr.vault.backups.proofs import ProofDocument, ProvenInvariant
+from uscdr.vault.backups.proving import TABLES_THERE, Code, Decoded, Key, Questions, Subject, prove
 
 THERE = Invariant(name="patients are there", sql="count patients_patient", minimum=50)
 COLUMN = CanaryColumn(table="patients_patient", encrypted="first_name_enc", plain="first_name")
 ASKED = Questions(
     invariants=(THERE,), expected_tables=("patients_patient",), canaries=(COLUMN,),
-    key=Key("PGP_ENCRYPTION_KEY", SecretStr("key")), code=Code("main", frozenset({"patients.0001_initial"})),
+    key=Key("PGP_ENCRYPTION_KEY", SecretStr("key")),
+    code=Code("main", CodeMigrations(migrations=("patients.0001_initial",))),
 )  # fmt: skip
+OLD = ("patients.0001_initial", "patients.0002_names")
 SUBJECT = Subject(
     sha256="ab" * 32, size=10, app="usc-pis", backup="b001", transfer_id="transfer-1", taken_at=NOW, source="vault"
 )
@@ -44,8 +45,13 @@ def refusing(_: Path) -> Decoded:
     raise CheckFailed("the dump does not decode", why="it is a web page")
 
 
-def proven(tmp_path: Path, questions: Questions = ASKED, decode: Callable[[Path], Decoded] = decoded) -> ProofDocument:
-    world = World()
+def proven(
+    tmp_path: Path,
+    questions: Questions = ASKED,
+    decode: Callable[[Path], Decoded] = decoded,
+    world: World | None = None,
+) -> ProofDocument:
+    world = world or World()
     dump = tmp_path / "b001.dump"
     dump.write_text("https://signed.example/1")
     return prove(SUBJECT, dump, questions, decode, cast("Any", FakeScratch(world)), lambda done, total: None)
@@ -132,79 +138,72 @@ def test_no_encrypted_value_is_not_a_key_that_fits(tmp_path: Path, monkeypatch: 
     ],
 )
 def test_migrations_against_the_code(
-    applied: set[str], verdict: str, pending: tuple[str, ...], ahead: tuple[str, ...]
+    tmp_path: Path, applied: set[str], verdict: str, pending: tuple[str, ...], ahead: tuple[str, ...]
 ) -> None:
-    found = compare(applied, Code("main", frozenset({"patients.0001_initial", "patients.0002_phone"})))
-    assert (found.verdict, found.pending, found.ahead) == (verdict, pending, ahead)
-    assert compare(applied, Code(why="no repository")).verdict == "not checked"
+    code = CodeMigrations(migrations=("patients.0001_initial", "patients.0002_phone"))
+    world = World()
+    world.dumps[1].applied = sorted(applied)
+    found = proven(tmp_path, replace(ASKED, code=Code("main", code)), world=world).migrations
+    assert (found.verdict, found.against, found.pending, found.ahead) == (verdict, "main", pending, ahead)
+    unknown = proven(tmp_path, replace(ASKED, code=Code(why="no repository")), world=world).migrations
+    assert (unknown.verdict, unknown.why) == ("not checked", "no repository")
 
 
-class Heard:
-    def __init__(self) -> None:
-        self.words: list[str] = []
-
-    def accepted(self, provider_id: str) -> None:
-        raise AssertionError("nothing is written")
-
-    def progress(self, note: str, done: float | None = None, total: float | None = None, unit: str = "") -> None:
-        """Nobody looks."""
-
-    def warn(self, text: str) -> None:
-        self.words.append(f"warning: {text}")
-
-    def check(self, name: str, verdict: str, evidence: str) -> None:
-        self.words.append(f"{name}: {verdict}: {evidence}")
+def test_a_squashed_migration_in_the_dump_is_told_from_one_that_the_code_lacks(tmp_path: Path) -> None:
+    world, squashed = World(), "patients.squashed_initial"
+    asked = replace(ASKED, code=Code("main", CodeMigrations(migrations=(squashed,), replaces={squashed: OLD})))
+    assert proven(tmp_path, asked, world=world).migrations.verdict == "same"
+    world.dumps[1].applied.append(squashed)
+    assert proven(tmp_path, asked, world=world).migrations.verdict == "same"
+    lacking = replace(ASKED, code=Code("main", CodeMigrations(migrations=OLD)))
+    assert proven(tmp_path, lacking, world=world).migrations.ahead == (squashed,)
 
 
-def here(world: World, place: Path, earlier: ProofDocument | None) -> tuple[Proof, Candidate, Heard]:
-    """The proof that a recovery makes of b001, with what the vault says of its bytes."""
-    sha256 = hashlib.sha256(b"https://signed.example/1").hexdigest()
-    demands = Demands((THERE,), ())
-    candidate = Candidate(
-        cast("Any", FakeScratch(world)), place, demands, Stop(), lambda seen: earlier if seen == sha256 else None
-    )
-    heard = Heard()
-    proof = candidate.proof(stored_dump(FakeBackups(world), "usc-pis", world.transfers[0]), heard)
-    beside_earlier(proof, candidate.earlier(), heard)
-    return proof, candidate, heard
+def here(world: World, place: Path, questions: Questions = ASKED) -> tuple[Proof, Candidate]:
+    """The proof that a recovery makes of b001."""
+    candidate = Candidate(cast("Any", FakeScratch(world)), decoded, place, lambda: questions, Stop())
+    tell = cast("Any", SimpleNamespace(progress=lambda *_, **__: None))
+    return candidate.proof(stored_dump(FakeBackups(world), "usc-pis", world.transfers[0]), tell), candidate
 
 
-def document(**facts: Any) -> ProofDocument:
-    given = {"grade": Grade.DECRYPTS, "tables": 3, "rows": 57, **facts}
-    return ProofDocument(
-        format=1, sha256="ab" * 32, bytes=1, app="usc-pis", backup="b001", transfer_id="t", taken_at=NOW, seconds=1.0,
-        proven_at=datetime.now(UTC) - timedelta(hours=2), source="vault", uscdr="0", **given,
-    )  # fmt: skip
-
-
-def test_an_earlier_proof_adds_to_the_words_and_takes_nothing_from_the_proof(quick: Path) -> None:
-    alone, _, silent = here(World(), quick, None)
-    beside, candidate, heard = here(World(), quick, document())
-    assert silent.words == []
-    said = "proven before, 2 h ago, same SHA-256: encrypted columns decrypt"
-    assert heard.words == [f"proof in the vault: pass: {said}"]
-    assert beside.model_dump(exclude={"seconds", "newest"}) == alone.model_dump(exclude={"seconds", "newest"})
+@pytest.mark.parametrize("case", ["nothing is wrong", *CASES])
+def test_a_recovery_and_backup_prove_judge_the_same_bytes_alike(quick: Path, case: str) -> None:
+    questions = replace(ASKED, **CASES.get(case, ({},))[0])
+    kept = proven(quick, questions)
+    proof, candidate = here(World(), quick, questions)
+    assert (proof.grade, proof.key, proof.extensions) == (kept.grade.value, kept.canary, kept.extensions)
+    assert (len(proof.tables), proof.rows, proof.migrations) == (kept.tables, kept.rows, kept.migrations.applied)
+    seen = [ProvenInvariant(name=one.name, holds=one.holds) for one in proof.invariants]
+    assert [*seen, ProvenInvariant(name=TABLES_THERE, holds=not proof.missing)] == list(kept.invariants)
     assert candidate.digests()
+    assert candidate.open_database().tables()
     candidate.close()
-    assert candidate.earlier() is None
+    with pytest.raises(MachineError):
+        candidate.open_database()
 
 
-def test_a_planted_proof_waves_no_broken_backup_through(quick: Path) -> None:
-    broken, empty = World(), World()
-    del broken.dumps[1].tables["patients_patient"][1]
+def test_a_recovery_goes_on_with_nothing_that_does_not_restore(quick: Path) -> None:
+    empty = World()
     empty.dumps[1].tables.clear()
-    proof, _, heard = here(broken, quick, document())
-    assert [one.holds for one in proof.invariants] == [False]
-    assert "What was seen here counts" in heard.words[0]
     with pytest.raises(CheckFailed, match="does not decode"):
-        here(empty, quick, document())
+        here(empty, quick)
 
 
-def test_a_key_that_was_seen_not_to_fit_is_a_warning(quick: Path) -> None:
-    verdict = CanaryVerdict(verdict="fail", why="K does not open 9 of 9 sampled values")
-    _, _, heard = here(World(), quick, document(grade=Grade.INVARIANTS, canary=verdict))
-    assert heard.words[0].startswith("warning: b001 was proven before")
-    assert "does not open 9 of 9" in heard.words[0]
+def test_a_recovery_reads_every_table_once(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Counting(FakeDatabase):
+        def counts(self, tables: Sequence[str]) -> Mapping[str, int]:
+            asked.append("counts")
+            return super().counts(tables)
+
+        def digests(self, tables: Sequence[str]) -> tuple[TableDigest, ...]:
+            asked.append("digests")
+            return super().digests(tables)
+
+    monkeypatch.setattr("fakes.FakeDatabase", Counting)
+    here(World(), quick)
+    assert asked == ["digests"]
 
 
 def test_a_proof_is_kept_under_the_bytes_it_speaks_of(quick: Path) -> None:

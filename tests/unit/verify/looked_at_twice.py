@@ -19,6 +19,7 @@ from fakes import World as Provider
 from uscdr.errors import ProviderError
 from uscdr.models.heroku import AddOn
 from uscdr.models.media import AssetKey, FileReferences, ReferenceColumn, StoredReference
+from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import CanaryColumn, Invariant, PasswordResult
 from uscdr.models.probes import Certificate
 from uscdr.models.web import WebAnswer
@@ -156,7 +157,7 @@ class Scene:
     site: Site = field(default_factory=lambda: Site(HEALTHY))
     age: timedelta = timedelta(hours=1)
     weak: tuple[str, ...] = ()
-    code: tuple[str, ...] | None = None
+    code: CodeMigrations | None = None
     token: SecretStr | None = field(default_factory=lambda: SecretStr("token"))
     silent: bool = False
     baseline: Baseline | None = None
@@ -166,7 +167,7 @@ class Scene:
         self.place.log.append(f"{NOW.isoformat()} app[web.1]: fine")
         self.place.vars["SENTRY_DSN"] = "https://sentry.example"
         self.provider.key = SECRET_KEY
-        self.code = tuple(self.provider.live.applied)
+        self.code = CodeMigrations(migrations=tuple(self.provider.live.applied))
 
     def damage(self) -> None:
         """Something for every check to find."""

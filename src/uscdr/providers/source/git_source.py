@@ -7,9 +7,10 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from uscdr.models.migrations import CodeMigrations
 from uscdr.models.provision import SourceArchive
 from uscdr.providers.retry import OnWait, Patience, RetryPolicy
-from uscdr.providers.source import address, refs, tarball, tree
+from uscdr.providers.source import address, migrations, refs, tarball, tree
 from uscdr.providers.source.complaints import ObjectMissing
 from uscdr.providers.source.program import Git, Limit, environment
 from uscdr.providers.source.store import Store
@@ -79,6 +80,7 @@ class GitSource:
         listed = tree.parse(git.run(*inside, "ls-tree", "-r", "-z", "--full-tree", commit))
         destination = directory / f"{commit}.tar.gz"
         packed = tarball.pack(git.chunks(*inside, "archive", "--format=tar", commit), destination)
+        found = _migrations(git, inside, commit, listed.files)
         return SourceArchive(
             path=str(destination),
             commit=commit,
@@ -87,7 +89,8 @@ class GitSource:
             files=listed.files,
             submodules=listed.submodules,
             procfile=_procfile(git, inside, commit, listed.files),
-            migrations=tree.migrations(listed.files),
+            migrations=found.migrations,
+            replaces=found.replaces,
         )
 
 
@@ -96,3 +99,9 @@ def _procfile(git: Git, inside: tuple[str, ...], commit: str, files: tuple[str, 
         return {}
     text = git.run(*inside, "cat-file", "blob", f"{commit}:{tree.PROCFILE}")
     return tree.procfile(text.decode("utf-8", "replace"))
+
+
+def _migrations(git: Git, inside: tuple[str, ...], commit: str, files: tuple[str, ...]) -> CodeMigrations:
+    names = migrations.names(files)
+    packed = git.run(*inside, "archive", "--format=tar", commit, "--", *names) if names else b""
+    return migrations.read(names, packed)

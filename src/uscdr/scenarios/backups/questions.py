@@ -7,32 +7,40 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from uscdr.errors import MachineError, ProviderError
+from uscdr.providers.ports.platform import Platform
 from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.model import Config
 from uscdr.vault.backups.proving import Code, Key, Questions
+from uscdr.vault.reader import KitReader
 
 
 def questions(deps: Deps) -> Questions:
     """Everything that can be asked; what cannot be had is there with its reason."""
-    config = deps.config
+    return asked(deps.config, key_of(deps.config, deps.platform, deps.old_app, deps.kit), _code(deps))
+
+
+def asked(config: Config, key: Key, code: Code) -> Questions:
+    """What scenarios.yaml asks of a dump."""
     return Questions(
         invariants=config.invariants,
         expected_tables=config.app.expected_tables,
         canaries=config.recovery.canaries,
-        key=_key(deps),
-        code=_code(deps),
+        key=key,
+        code=code,
+        freshness=config.app.freshness,
     )
 
 
-def _key(deps: Deps) -> Key:
+def key_of(config: Config, platform: Platform, app: str, kit: KitReader | None) -> Key:
     """The application's own comes first, then that of the kit that was named."""
-    name = deps.config.recovery.key
+    name = config.recovery.key
     try:
-        value = deps.platform.config_vars(deps.app).get(name)
+        value = platform.config_vars(app).get(name)
         why = f"the application has no config variable {name}"
     except ProviderError as error:
         value, why = None, f"the application's config could not be asked: {error.message}"
-    if not _given(value) and deps.kit is not None:
-        held = deps.kit.config()
+    if not _given(value) and kit is not None:
+        held = kit.config()
         value = held.values.get(name) if held else None
         why += f"; the kit does not hold {name}"
     return Key(name, value) if _given(value) else Key(name, why=why)
@@ -50,8 +58,8 @@ def _code(deps: Deps) -> Code:
     try:
         archive = deps.source.archive(wanted.ref, deps.work)
     except (ProviderError, MachineError) as error:
-        return Code(why=f"the code could not be had: {error.message}")
+        return Code(why=f"the code is not available: {error.message}")
     Path(archive.path).unlink(missing_ok=True)
     if not archive.migrations:
         return Code(why=f"{wanted.ref} has no migrations")
-    return Code(wanted.ref, frozenset(archive.migrations))
+    return Code(wanted.ref, archive)

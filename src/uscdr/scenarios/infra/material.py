@@ -126,7 +126,7 @@ def fetch_code(deps: Deps, commit: str) -> SourceArchive:
         _copy(plain, path)
     return SourceArchive(
         path=str(path), commit=held.commit, sha256=held.sha256, size=path.stat().st_size, files=(),
-        procfile=held.procfile, migrations=held.migrations,
+        procfile=held.procfile, migrations=held.migrations, replaces=held.replaces,
     )  # fmt: skip
 
 

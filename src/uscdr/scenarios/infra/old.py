@@ -10,6 +10,7 @@ from typing import TypeVar
 from pydantic import SecretStr
 
 from uscdr.errors import CredentialsRefused, NotFound, ProviderError
+from uscdr.models.provision import commit_of
 from uscdr.providers.ports.platform import Backups, Platform
 from uscdr.providers.ports.provision import Deploys, Provisioning
 from uscdr.vault.content import AppFacts
@@ -74,7 +75,6 @@ class OldLook:
 
     def _live(self, app: str) -> AppFacts:
         current = next((r for r in self._platform.releases(app) if r.current), None)
-        made = (b for b in self._deploys.builds(app) if current and b.slug_id == current.slug_id)
         return AppFacts(
             app=self._platform.app(app),
             account=self._platform.account().email,
@@ -82,7 +82,7 @@ class OldLook:
             addons=self._platform.addons(app),
             attachments=self._platform.attachments(app),
             release=current,
-            commit=next((build.commit for build in made), ""),
+            commit=commit_of(current.slug_id if current else None, self._deploys.builds(app)),
             buildpacks=self._provisioning.buildpacks(app),
             domains=self._provisioning.domains(app),
             collaborators=permitted(lambda: self._provisioning.collaborators(app)),

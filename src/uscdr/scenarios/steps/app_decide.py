@@ -7,6 +7,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Blast, Effect, Tell, View
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models.base import Fact
+from uscdr.models.migrations import compare
 from uscdr.scenarios.code import commit_of
 from uscdr.scenarios.remedy import config_changes, remedy
 from uscdr.scenarios.results import ApplicationChecked, VerifiedData
@@ -56,16 +57,12 @@ class Decide(DepsStep[DecideSeen, Remedy]):
         if not commit or self._deps.source is None:
             return judged
         try:
-            known = frozenset(self._deps.source.archive(commit, self._deps.work).migrations)
-            applied = self._deps.database().migrations()
+            code = self._deps.source.archive(commit, self._deps.work)
+            found = compare(code, self._deps.database().migrations())
         except (ProviderError, MachineError, BadInput) as error:
             tell.warn(f"Which migrations were applied since is not known: {error.message}")
             return judged
-        labels = {name.partition(".")[0] for name in known}
-        ahead = tuple(
-            name for m in applied if m.app in labels and (name := f"{m.app}.{m.name}") not in known
-        )  # fmt: skip
-        return judged.model_copy(update={"ahead": ahead, "ahead_known": True})
+        return judged.model_copy(update={"ahead": found.ahead, "ahead_known": found.known})
 
     @override
     def plan(self, seen: DecideSeen, view: View) -> Action:

@@ -7,8 +7,10 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models.heroku import Release
+from uscdr.models.migrations import CodeMigrations, compare
+from uscdr.models.postgres import Migration
 from uscdr.scenarios.checks import application_checks, ask_until_dead, failing
-from uscdr.scenarios.code import missing_migrations, see_code
+from uscdr.scenarios.code import see_code
 from uscdr.scenarios.log_codes import explain
 from uscdr.scenarios.results_app import AppSeen, ReleaseLine
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
@@ -58,8 +60,8 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
             database=words,
             database_answers=answers,
             commit=code.commit,
-            pending=missing_migrations(code.migrations, applied),
-            ref_pending=missing_migrations(code.ref_migrations, applied),
+            pending=_pending(code.migrations, applied),
+            ref_pending=_pending(code.ref_migrations, applied),
             ref=code.ref,
             ref_commit=code.ref_commit,
             source=code.words,
@@ -74,11 +76,11 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
         there = self._deps.platform.config_vars(self._deps.app)
         return tuple(name for name in self._deps.config.config.required if name not in there)
 
-    def _database(self) -> tuple[bool, str, frozenset[str] | None]:
+    def _database(self) -> tuple[bool, str, tuple[Migration, ...] | None]:
         try:
             database = self._deps.database()
             version = database.facts().version
-            applied = frozenset(f"{m.app}.{m.name}" for m in database.migrations())
+            applied = database.migrations()
         except (ProviderError, BadInput) as error:
             return False, f"the database does not answer: {error.message}", None
         return True, f"the database answers (PostgreSQL {version[0]})", applied
@@ -144,6 +146,11 @@ def release_line(release: Release) -> ReleaseLine:
         slug_id=release.slug_id,
         can_return=release.eligible_for_rollback and release.slug_id is not None,
     )
+
+
+def _pending(code: CodeMigrations | None, applied: tuple[Migration, ...] | None) -> tuple[str, ...] | None:
+    found = compare(code, applied)
+    return found.pending if found.known else None
 
 
 def in_words(seen: AppSeen) -> str:

@@ -14,6 +14,7 @@ from uscdr.scenarios.backups.questions import questions
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.results_backups import CopyProven, TrialCapture
 from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.prove import KEY_FITS, key_words
 from uscdr.scenarios.steps.words import reads
 from uscdr.vault.backups.catalog import Entry
 from uscdr.vault.backups.proofs import ProofDocument, Proofs, demands_digest
@@ -90,7 +91,7 @@ class ProveTrial(DepsStep[ProveSeen, CopyProven]):
                 next_action="Look at that place; then: uscdr runs resume",
             )
         tell.check("the new backup restores", "pass" if result.sound else "fail", f"{result.grade}; {_content(result)}")
-        tell.check("the application's key fits", result.canary.verdict, _key(result))
+        tell.check(KEY_FITS, result.canary.verdict, key_words(result.canary))
         if not result.sound:
             raise self._failed(take(self._deps), result.backup, f"{result.grade}: {result.why}")
         return f"{result.backup}: {result.grade}; {_content(result)}; from {_source(result)}"
@@ -140,12 +141,6 @@ def _proven(proof: ProofDocument) -> CopyProven:
 def _content(result: CopyProven) -> str:
     found = f"{plural(result.tables, 'table')}, {plural(result.rows, 'row')}"
     return f"{found}, {result.invariants_held} of {plural(result.invariants, 'invariant')} hold"
-
-
-def _key(result: CopyProven) -> str:
-    canary = result.canary
-    read = f"{canary.matching} of {plural(canary.sampled, 'sampled value')} read as they should"
-    return read if canary.verdict == "pass" else canary.why or read
 
 
 def _source(result: CopyProven) -> str:

@@ -9,6 +9,8 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.models.base import Fact
+from uscdr.models.migrations import compare
+from uscdr.models.provision import commit_of
 from uscdr.scenarios.builds import await_deployed, find_build, require_running
 from uscdr.scenarios.infra.material import fetch_code
 from uscdr.scenarios.results import Compared, Drained, VerifiedData
@@ -54,20 +56,25 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
         commit = view.need(InfraSeen).commit
         tell.progress(f"packing {commit[:12]}")
         code = fetch_code(self._deps, commit)
-        applied = {f"{one.app}.{one.name}" for one in self._deps.database().migrations()}
-        pending = tuple(name for name in code.migrations if name not in applied)
+        found = compare(code, self._deps.database().migrations())
+        if not found.known:
+            tell.warn(
+                f"Which migrations the release phase of {commit[:12]} applies is NOT KNOWN: it seems to have none."
+            )
+        if found.ahead:
+            tell.warn(f"The data are AHEAD of {commit[:12]} by {', '.join(found.ahead)}: that code does not know them.")
         builds = self._deps.deploys.builds(self._deps.app)
         releases = self._deps.platform.releases(self._deps.app)
         current = next((r for r in releases if r.current and r.slug_id), None)
         return DeploySeen(
             commit=commit,
-            running=next((b.commit for b in builds if current and b.slug_id == current.slug_id), ""),
+            running=commit_of(current.slug_id if current else None, builds),
             version=current.version if current else None,
             failed=bool(releases) and releases[0].status == "failed",
             builds=tuple(build.id for build in builds),
             pending=self._deps.platform.builds_pending(self._deps.app),
-            migrations=pending,
-            dangerous=tuple(f"{name}: {rule.why}" for name in pending for rule in self._rules(name)),
+            migrations=found.pending,
+            dangerous=tuple(f"{name}: {rule.why}" for name in found.pending for rule in self._rules(name)),
         )
 
     def _rules(self, name: str) -> list[Any]:

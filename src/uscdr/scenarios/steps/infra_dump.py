@@ -11,6 +11,7 @@ from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.postgres import TableDigest
+from uscdr.scenarios.candidate import DumpSource
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.infra.material import DUMP, KIT, choose_dump, dump_source
 from uscdr.scenarios.releases import await_quiet
@@ -66,8 +67,12 @@ class InfraProve(Prove):
     slow: ClassVar[bool] = True
 
     @override
+    def _source(self, view: View) -> DumpSource:
+        return dump_source(self._deps, view.need(ChosenBackup))
+
+    @override
     def probe(self, view: View, tell: Tell) -> Proof:
-        proof = self._deps.candidate.proof(dump_source(self._deps, view.need(ChosenBackup)), tell)
+        proof = super().probe(view, tell)  # its rows are counted as the blast radius is
         volatile = self._deps.config.app.volatile_tables
         return proof.model_copy(update={"rows": sum(one.rows for one in proof.tables if one.name not in volatile)})
 

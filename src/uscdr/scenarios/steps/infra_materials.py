@@ -125,35 +125,23 @@ class TryKey(DepsStep[KeyTried, KeyTried]):
 
     @override
     def probe(self, view: View, tell: Tell) -> KeyTried:
-        old, recovery = self._deps.old.place(self._deps.old_app), self._deps.config.recovery
-        results = self._deps.candidate.open_database().canary(recovery.canaries, old.config[recovery.key])
-        known = [one for one in results if not one.missing]
+        canary = view.need(Proof).key  # the proof itself is refused when the key does not fit
         return KeyTried(
-            columns=len(known),
-            sampled=sum(one.sampled for one in known),
-            matching=sum(one.matching for one in known),
-            unreadable=sum(one.unreadable + one.differing for one in known),
-            unencrypted=sum(one.unencrypted for one in known),
-            unknown=tuple(f"{one.table}.{one.column}: no {one.missing}" for one in results if one.missing),
+            columns=canary.columns,
+            sampled=canary.sampled,
+            matching=canary.matching,
+            unreadable=canary.wrong,
+            unencrypted=canary.unencrypted,
+            unknown=(canary.why,) if canary.verdict == "not checked" else (),
         )
 
     @override
     def plan(self, seen: KeyTried, view: View) -> Action:
         key, named = self._deps.config.recovery.key, len(self._deps.config.recovery.canaries)
         calls = (sql("pgp_sym_decrypt of a sample, on this machine"),)
-        if seen.unreadable:
-            return Action(
-                "blocked",
-                f"{key} does not fit the backup: {seen.unreadable} of {seen.sampled} sampled values cannot be read "
-                "with it. Nothing is created. Find the key that was in use when the backup was taken.",
-                calls,
-            )
-        if named and not seen.matching:
-            why = "; ".join(seen.unknown) or "no encrypted value was found"
-            return Action("blocked", f"Whether {key} fits the backup is not known: {why}.", calls)
+        if named and seen.unknown:
+            return Action("blocked", f"Whether {key} fits the backup is not known: {'; '.join(seen.unknown)}.", calls)
         words = f"{key} reads {seen.matching} of {seen.sampled} sampled values in {plural(seen.columns, 'column')}"
         if seen.unencrypted:
             words += f"; {plural(seen.unencrypted, 'value')} were never encrypted"
-        if seen.unknown:
-            words += f"; NOT TRIED: {', '.join(seen.unknown)}"
         return Action("read", words, calls)

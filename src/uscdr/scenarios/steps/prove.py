@@ -1,4 +1,4 @@
-"""Prove: download the backup, restore it on this machine, ask the invariants; stamped with its SHA-256."""
+"""Prove: download the backup, restore it on this machine, ask what must hold, try the key; stamped with its SHA-256."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.models.events import Call
-from uscdr.scenarios.candidate import stored_dump
-from uscdr.scenarios.deps import now
+from uscdr.scenarios.candidate import DumpSource, stored_dump
 from uscdr.scenarios.results import ChosenBackup, Proof
 from uscdr.scenarios.steps.assess import failing
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import reads
-from uscdr.vault.backups.proofs import ProofDocument
-from uscdr.words import duration, plural, size
+from uscdr.vault.backups.proofs import CanaryVerdict
+from uscdr.words import plural, size
+
+KEY_FITS = "the application's key fits"
 
 
 class Prove(DepsStep[Proof, Proof]):
-    """A backup that does not restore, or breaks an invariant, ends the run before anything is destroyed."""
+    """A backup that does not restore, breaks what must hold or needs another key ends the run: nothing is destroyed."""
 
     name = "backup.prove"
     title = "Prove the backup"
@@ -40,23 +41,30 @@ class Prove(DepsStep[Proof, Proof]):
 
     @override
     def probe(self, view: View, tell: Tell) -> Proof:
-        chosen = view.need(ChosenBackup)
-        owner = self._deps.attachment().owner_app_name
-        transfer = self._deps.backups.transfer(owner, chosen.transfer_id)
-        proof = self._deps.candidate.proof(stored_dump(self._deps.backups, owner, transfer), tell)
-        beside_earlier(proof, self._deps.candidate.earlier(), tell)
+        proof = self._deps.candidate.proof(self._source(view), tell)
+        self._tell_key(proof, tell)
         return proof
+
+    def _source(self, view: View) -> DumpSource:
+        owner = self._deps.attachment().owner_app_name
+        transfer = self._deps.backups.transfer(owner, view.need(ChosenBackup).transfer_id)
+        return stored_dump(self._deps.backups, owner, transfer)
+
+    def _tell_key(self, proof: Proof, tell: Tell) -> None:
+        """A key that was not tried stops nothing, and is no key that fits."""
+        canary, key = proof.key, self._deps.config.recovery.key
+        tell.check(KEY_FITS, canary.verdict, key_words(canary))
+        if canary.verdict == "not checked":
+            tell.warn(f"Whether {key} opens the encrypted columns of {proof.backup} is NOT CHECKED: {canary.why}.")
 
     @override
     def plan(self, seen: Proof, view: View) -> Action:
-        broken = failing(seen.invariants)
-        if broken:
-            return Action(
-                "blocked", f"{seen.backup} restores, but breaks: {'; '.join(broken)}. Choose an older backup."
-            )
+        refusal = _refusal(seen, self._deps.config.recovery.key)
+        if refusal:
+            return Action("blocked", refusal)
         words = f"{seen.backup} restores here: {plural(len(seen.tables), 'table')}, {plural(seen.rows, 'row')}, "
         words += f"{size(seen.bytes)}, {len(seen.invariants)} of {len(seen.invariants)} invariants hold, "
-        words += f"SHA-256 {seen.sha256[:16]}…"
+        words += f"key: {key_words(seen.key)}, SHA-256 {seen.sha256[:16]}…"
         return Action("read", words, self._calls(), self._manual(seen.backup))
 
     def _app(self) -> str:
@@ -67,6 +75,7 @@ class Prove(DepsStep[Proof, Proof]):
         return (
             reads("POST", f"/client/v11/apps/{app}/transfers/…/actions/public-url"),
             reads("GET", "the signed link"),
+            reads("GET", f"/apps/{app}/config-vars"),
         )
 
     def _manual(self, backup: str) -> tuple[str, ...]:
@@ -76,22 +85,34 @@ class Prove(DepsStep[Proof, Proof]):
         )
 
 
-def beside_earlier(proof: Proof, earlier: ProofDocument | None, tell: Tell) -> None:
-    """Say what the vault's proof of the same bytes adds: whether the key opens them, which a restore alone leaves open.
-
-    A contradiction is a warning. What was seen here counts.
-    """
-    if earlier is None:
-        return
-    seen = (len(proof.tables), proof.rows)
-    if seen != (earlier.tables, earlier.rows):
-        tell.warn(
-            f"The vault's proof of these bytes speaks of {plural(earlier.tables, 'table')} and "
-            f"{plural(earlier.rows, 'row')}; here there are {seen[0]:,} and {seen[1]:,}. What was seen here counts."
+def _refusal(proof: Proof, key: str) -> str:
+    """Why nothing may be replaced by this backup, and what to do; empty when nothing speaks against it."""
+    name, canary = proof.backup, proof.key
+    broken = failing(proof.invariants)
+    if broken:
+        return f"{name} restores, but breaks: {'; '.join(broken)}. Choose an older backup."
+    if proof.missing:
+        return (
+            f"{name} restores, but these tables are missing: {', '.join(proof.missing)}. Choose another backup; or, if "
+            "they came later than it, take them off app.expected_tables in scenarios.yaml."
         )
-        return
-    made = f"proven before, {duration((now() - earlier.proven_at).total_seconds())} ago"
-    if earlier.canary.verdict == "fail":
-        tell.warn(f"{proof.backup} was {made}: it restores, but {earlier.canary.why}.")
-        return
-    tell.check("proof in the vault", "pass", f"{made}, same SHA-256: {earlier.grade}")
+    if canary.wrong:
+        return (
+            f"{key} does not fit the backup {name}: {canary.wrong} of {plural(canary.sampled, 'sampled value')} cannot "
+            f"be read with it. Choose a backup that was taken with this key, or find the {key} that was in use when "
+            "the backup was taken (uscdr kit list) and set it first."
+        )
+    if canary.verdict == "fail":
+        return (
+            f"Whether {key} fits the backup {name} is not known: {canary.why}. Choose another backup; or, if that came "
+            "later than it, take it off recovery.canaries in scenarios.yaml."
+        )
+    return ""
+
+
+def key_words(canary: CanaryVerdict) -> str:
+    """What the application's key made of the sample."""
+    if canary.verdict != "pass":
+        return canary.why or "not tried"
+    words = f"{canary.matching} of {plural(canary.sampled, 'sampled value')} read as they should"
+    return words + (f", {plural(canary.unencrypted, 'value')} were never encrypted" if canary.unencrypted else "")

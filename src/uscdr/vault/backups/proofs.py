@@ -17,6 +17,7 @@ from typing import Literal
 
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.base import Fact
+from uscdr.models.migrations import MigrationsVerdict
 from uscdr.models.postgres import Invariant
 from uscdr.vault.backups import documents
 from uscdr.vault.backups.grade import Grade
@@ -27,7 +28,7 @@ PROOFS = "proofs"
 MOMENT = "%Y%m%dT%H%M%S.%fZ"
 """Fine enough that the newer of two proofs is known by their names."""
 GATE_HOURS = 24
-"""How young a proof must be for a recovery to speak of it."""
+"""How young a proof must be for a kit to rely on it."""
 _NAME = re.compile(rf"{PROOFS}/(?P<sha256>[0-9a-f]{{64}})/(?P<at>[0-9]{{8}}T[0-9]{{6}}\.[0-9]{{6}}Z)-[0-9a-f]+\.json")
 
 
@@ -50,17 +51,6 @@ class CanaryVerdict(Fact):
     """Values that did not decrypt, or to something else."""
     unencrypted: int = 0
     """Values in plain text only."""
-
-
-class MigrationsVerdict(Fact):
-    """The dump's migrations against the code's. `pending` ones are applied after a restore; `ahead` the code lacks."""
-
-    verdict: Literal["same", "pending", "ahead", "not checked"]
-    against: str = ""
-    why: str = ""
-    applied: int = 0
-    pending: tuple[str, ...] = ()
-    ahead: tuple[str, ...] = ()
 
 
 class ProofDocument(Fact):

@@ -1,35 +1,39 @@
-"""Proving a dump: decoded, restored on this machine, asked what must hold, the application's key tried on it."""
+"""Proving a dump: decoded, restored on this machine, asked what must hold, the application's key tried on it.
+
+The one proof there is: of a recovery's backup, of a copy, of a kit's dump.
+"""
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import SecretStr
 
 from uscdr import __version__
 from uscdr.errors import CheckFailed
-from uscdr.models.postgres import CanaryColumn, CanaryResult, Invariant
+from uscdr.models.migrations import CodeMigrations, MigrationsVerdict, compare
+from uscdr.models.postgres import (
+    CanaryColumn,
+    CanaryResult,
+    Extension,
+    Invariant,
+    InvariantResult,
+    Migration,
+    TableDigest,
+)
 from uscdr.providers.ports.database import Database, Scratch
 from uscdr.providers.ports.progress import Progress
 from uscdr.vault.backups.grade import Grade
-from uscdr.vault.backups.proofs import (
-    FORMAT,
-    CanaryVerdict,
-    MigrationsVerdict,
-    ProofDocument,
-    ProvenInvariant,
-    demands_digest,
-)
+from uscdr.vault.backups.proofs import FORMAT, CanaryVerdict, ProofDocument, ProvenInvariant, demands_digest
 
-NUMBERED = re.compile(r"[^.]+\.\d{4}_\w+")
-"""Migrations that can be told from the code's file names."""
 TABLES_THERE = "expected tables are there"
+_NOT_TRIED, _NOT_COMPARED = CanaryVerdict(verdict="not checked"), MigrationsVerdict(verdict="not checked")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Decoded:
 
 Decode = Callable[[Path], Decoded]
 """Reads a dump's table of contents. Raises CheckFailed when it does not decode."""
+Report = Callable[[str], Progress]
+"""By what is being done: how far it is."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +79,10 @@ class Key:
 
 @dataclass(frozen=True)
 class Code:
-    """The migrations of the code at `ref`, or why they are not to be had."""
+    """The migrations of the code at `ref`, or why they are not known."""
 
     ref: str = ""
-    migrations: frozenset[str] = frozenset()
+    migrations: CodeMigrations | None = None
     why: str = ""
 
 
@@ -89,88 +95,125 @@ class Questions:
     canaries: Sequence[CanaryColumn]
     key: Key
     code: Code
+    freshness: Sequence[str] = ()
+    """`table.column` of which the newest value is read."""
+
+
+@dataclass(frozen=True)
+class ProofResult:
+    """What a dump showed, as far as it allowed."""
+
+    grade: Grade
+    why: str = ""
+    """Why the grade is no better."""
+    refusal: CheckFailed | None = None
+    """Why it does not decode or restore; then nothing was asked."""
+    pg_restore: str = ""
+    dumped_from: str = ""
+    server: str = ""
+    tables: tuple[TableDigest, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Expected tables that are not there."""
+    invariants: tuple[InvariantResult, ...] = ()
+    newest: Mapping[str, str | None] = field(default_factory=dict)
+    canary: CanaryVerdict = _NOT_TRIED
+    extensions: tuple[Extension, ...] = ()
+    applied: tuple[Migration, ...] = ()
+    migrations: MigrationsVerdict = _NOT_COMPARED
+    seconds: float = 0.0
+
+    @property
+    def rows(self) -> int:
+        """Of all tables."""
+        return sum(table.rows for table in self.tables)
+
+
+@contextmanager
+def examined(
+    dump: Path, questions: Questions, decode: Decode, scratch: Scratch, report: Report
+) -> Iterator[tuple[ProofResult, Database | None]]:
+    """Look at everything, as far as the dump allows. What it fails at is in the result, not an exception.
+
+    The restored database stays open until the end; there is none when the dump does not restore.
+    Raises MachineError, ProviderError, Interrupted: then nothing is known.
+    """
+    begun = time.monotonic()
+    scratch.prepare()  # its server starts while the dump is read
+    with ExitStack() as stack:
+        shown, database = ProofResult(Grade.EXISTS), None
+        try:
+            decoded = decode(dump)
+            shown = ProofResult(Grade.DECODES, pg_restore=decoded.pg_restore, dumped_from=decoded.dumped_from)
+            database = stack.enter_context(scratch.restore(dump, report("restoring on this machine")))
+            report("counting and digesting")(0, None)
+            shown = _asked(shown, database, questions, decoded)
+        except CheckFailed as error:
+            shown = replace(shown, why=f"{error.message} {error.why}".strip(), refusal=error)
+        yield replace(shown, seconds=round(time.monotonic() - begun, 3)), database
 
 
 def prove(
     subject: Subject, dump: Path, questions: Questions, decode: Decode, scratch: Scratch, progress: Progress
 ) -> ProofDocument:  # fmt: skip
-    """Look at everything, as far as the dump allows; what it fails at is in the document, not an exception.
-
-    Raises MachineError, ProviderError, Interrupted: then nothing is known.
-    """
-    begun = time.monotonic()
-    scratch.prepare()  # its server starts while the dump is read
-    found: dict[str, Any] = {"demands": demands_digest(questions.invariants)}
-    try:
-        decoded = decode(dump)
-    except CheckFailed as error:
-        return _document(subject, begun, {**found, "grade": Grade.EXISTS, "why": _in_words(error)})
-    found |= {"pg_restore": decoded.pg_restore, "dumped_from": decoded.dumped_from}
-    try:
-        with scratch.restore(dump, progress) as database:
-            found |= _asked(database, questions, decoded)
-    except CheckFailed as error:
-        found |= {"grade": Grade.DECODES, "why": _in_words(error)}
-    return _document(subject, begun, found)
+    """The proof as it is kept. Raises as `examined`."""
+    with examined(dump, questions, decode, scratch, lambda _: progress) as (shown, _):
+        return document(subject, shown, questions)
 
 
-def _document(subject: Subject, begun: float, found: dict[str, Any]) -> ProofDocument:
+def document(subject: Subject, shown: ProofResult, questions: Questions) -> ProofDocument:
+    """What a proof keeps of what a dump showed: names and numbers, no value of a row."""
+    invariants = [ProvenInvariant(name=one.name, holds=one.holds) for one in shown.invariants]
+    if questions.expected_tables and shown.server:
+        invariants.append(ProvenInvariant(name=TABLES_THERE, holds=not shown.missing))
     return ProofDocument(
         format=FORMAT, sha256=subject.sha256, bytes=subject.size, app=subject.app, addon_id=subject.addon_id,
         backup=subject.backup, transfer_id=subject.transfer_id, taken_at=subject.taken_at, source=subject.source,
         copy_id=subject.copy_id, copy_opened=subject.copy_opened, proven_at=datetime.now(UTC),
-        seconds=round(time.monotonic() - begun, 3), uscdr=__version__, **found,
+        seconds=shown.seconds, uscdr=__version__,
+        grade=shown.grade, why=shown.why, pg_restore=shown.pg_restore, server=shown.server,
+        dumped_from=shown.dumped_from, tables=len(shown.tables), rows=shown.rows, invariants=tuple(invariants),
+        demands=demands_digest(questions.invariants), canary=shown.canary,
+        extensions=tuple(one.name for one in shown.extensions), migrations=shown.migrations,
     )  # fmt: skip
 
 
-def _in_words(error: CheckFailed) -> str:
-    return f"{error.message} {error.why}".strip()
+def _asked(shown: ProofResult, database: Database, questions: Questions, decoded: Decoded) -> ProofResult:
+    code, applied = questions.code, database.migrations()
+    tables = database.digests([table.name for table in database.tables()])
+    found = replace(
+        shown,
+        server=".".join(map(str, database.facts().version)),
+        tables=tables,
+        missing=tuple(sorted(set(questions.expected_tables) - {table.name for table in tables})),
+        invariants=database.invariants(questions.invariants),
+        newest=dict(database.newest(questions.freshness)),
+        canary=_try_key(database, questions),
+        extensions=database.extensions(),
+        applied=applied,
+        migrations=compare(code.migrations, applied, against=code.ref, why=code.why),
+    )
+    grade, why = _grade(found, decoded)
+    return replace(found, grade=grade, why=why)
 
 
-def _asked(database: Database, questions: Questions, decoded: Decoded) -> dict[str, Any]:
-    rows = dict(database.counts([table.name for table in database.tables()]))
-    asked = database.invariants(questions.invariants)
-    invariants = [ProvenInvariant(name=one.name, holds=one.holds) for one in asked]
-    absent = sorted(set(questions.expected_tables) - rows.keys())
-    if questions.expected_tables:
-        invariants.append(ProvenInvariant(name=TABLES_THERE, holds=not absent))
-    installed = tuple(one.name for one in database.extensions())
-    canary = try_key(database, questions)
-    grade, why = _grade(invariants, bool(asked), absent, canary)
-    lacking = sorted(set(decoded.extensions) - set(installed))
-    if lacking:
-        grade, why = Grade.DECODES, f"the restored database lacks the extension {', '.join(lacking)}"
-    facts = database.facts()
-    return {
-        "grade": grade,
-        "why": why,
-        "server": ".".join(map(str, facts.version)),
-        "tables": len(rows),
-        "rows": sum(rows.values()),
-        "invariants": tuple(invariants),
-        "canary": canary,
-        "extensions": installed,
-        "migrations": compare({f"{one.app}.{one.name}" for one in database.migrations()}, questions.code),
-    }
-
-
-def _grade(
-    invariants: Sequence[ProvenInvariant], asked: bool, absent: Sequence[str], canary: CanaryVerdict  # noqa: FBT001
-) -> tuple[Grade, str]:  # fmt: skip
+def _grade(shown: ProofResult, decoded: Decoded) -> tuple[Grade, str]:
     """The grade, and why it is no better."""
-    if not asked:
+    lacking = sorted(set(decoded.extensions) - {one.name for one in shown.extensions})
+    if lacking:
+        return Grade.DECODES, f"the restored database lacks the extension {', '.join(lacking)}"
+    if not shown.invariants:
         return Grade.RESTORES, "scenarios.yaml names no invariant that could be asked"
-    broken = [one.name for one in invariants if one.holds is not True and one.name != TABLES_THERE]
+    broken = [one.name for one in shown.invariants if one.holds is not True]
     words = [f"it breaks: {'; '.join(broken)}"] if broken else []
-    words += [f"tables are missing: {', '.join(absent)}"] if absent else []
+    words += [f"tables are missing: {', '.join(shown.missing)}"] if shown.missing else []
     if words:
         return Grade.RESTORES, "; ".join(words)
-    if canary.verdict != "pass":
-        return Grade.INVARIANTS, canary.why
+    if shown.canary.verdict != "pass":
+        return Grade.INVARIANTS, shown.canary.why
     return Grade.DECRYPTS, ""
 
 
-def try_key(database: Database, questions: Questions) -> CanaryVerdict:
+def _try_key(database: Database, questions: Questions) -> CanaryVerdict:
     """Whether the application's key opens what is encrypted; every column that is named must be there."""
     key = questions.key
     if not questions.canaries:
@@ -196,21 +239,3 @@ def _judged(results: Sequence[CanaryResult], name: str) -> CanaryVerdict:
         verdict=verdict, why=why, columns=len(results) - len(missing), sampled=sampled, matching=matching, wrong=wrong,
         unencrypted=sum(one.unencrypted for one in results),
     )  # fmt: skip
-
-
-def compare(applied: Iterable[str], code: Code) -> MigrationsVerdict:
-    """The dump's migrations against the code's, of the code's own applications: others come with libraries."""
-    there = frozenset(applied)
-    if not code.migrations:
-        return MigrationsVerdict(verdict="not checked", why=code.why, applied=len(there))
-    own = {one.partition(".")[0] for one in code.migrations}
-    ahead = {one for one in there - code.migrations if one.partition(".")[0] in own and NUMBERED.fullmatch(one)}
-    pending = code.migrations - there
-    verdict: Literal["same", "pending", "ahead"] = "ahead" if ahead else "pending" if pending else "same"
-    return MigrationsVerdict(
-        verdict=verdict,
-        against=code.ref,
-        applied=len(there),
-        pending=tuple(sorted(pending)),
-        ahead=tuple(sorted(ahead)),
-    )

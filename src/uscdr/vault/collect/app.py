@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from uscdr.models.base import REVEAL
 from uscdr.models.heroku import Release, Schedule
-from uscdr.models.provision import Build
+from uscdr.models.provision import commit_of
 from uscdr.providers.ports.platform import Platform
 from uscdr.providers.ports.provision import Provisioning
 from uscdr.vault.collect.sources import Gaps, Gathering, part_of, present
@@ -62,12 +62,6 @@ def current_release(platform: Platform, app: str) -> Release | None:
     return next((release for release in found if release.current), None)
 
 
-def commit_of(release: Release, builds: Sequence[Build]) -> str:
-    """The commit of the build that made the slug of `release`; empty when none tells."""
-    made = next((build for build in builds if build.slug_id == release.slug_id and build.commit), None)
-    return made.commit if made is not None and release.slug_id is not None else ""
-
-
 def _commit(gathering: Gathering, gaps: Gaps, release: Release | None) -> str:
     """Which commit runs."""
     if release is None:
@@ -76,7 +70,7 @@ def _commit(gathering: Gathering, gaps: Gaps, release: Release | None) -> str:
     builds = gaps.attempt("deployed commit", lambda: present(gathering.sources.deploys).builds(app), None)
     if builds is None:
         return ""
-    commit = commit_of(release, builds)
+    commit = commit_of(release.slug_id, builds)
     if not commit:
         gaps.note(
             "deployed commit", f"No build that the platform remembers made the slug of release v{release.version}."

@@ -5,8 +5,7 @@ An earlier proof of the same bytes is good enough when nothing that it depends o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,13 +14,11 @@ from typing import Any
 from pydantic import SecretStr
 
 from uscdr.errors import Interrupted, MachineError, ProviderError
-from uscdr.models.postgres import CanaryColumn, InvariantResult
-from uscdr.providers.ports.database import Database, Scratch
-from uscdr.providers.ports.progress import Progress
+from uscdr.models.postgres import CanaryColumn
 from uscdr.vault.backups import proving
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.backups.proofs import ProofDocument
-from uscdr.vault.backups.proving import TABLES_THERE, Code, Key, Questions, Subject
+from uscdr.vault.backups.proving import Code, Key, ProofResult, Questions, Subject
 from uscdr.vault.collect.sources import Gaps, Gathering, Unavailable, Wishes, in_words, present
 from uscdr.vault.content import SourceFacts
 from uscdr.vault.manifest import DumpProof
@@ -82,13 +79,12 @@ def still_speaks(proof: ProofDocument, wishes: Wishes, released_at: datetime | N
 
 
 def _restored(gathering: Gathering, gaps: Gaps, subject: Subject, plain: Path, known: Collected) -> Proven:
-    looked = _Looked(present(gathering.sources.scratch), gathering.wishes)
-    document = proving.prove(
-        subject, plain, _questions(gathering.wishes, known), gathering.sources.decode, looked, gathering.watch("dump")
-    )
-    gathering.sources.proofs.keep(document)
-    _note(gaps, document, looked.seen.get("invariants", ()))
-    return Proven(_verdict(document, "build"), document, looked.seen)
+    asked, sources, watch = _questions(gathering.wishes, known), gathering.sources, gathering.watch("dump")
+    with proving.examined(plain, asked, sources.decode, present(sources.scratch), lambda _: watch) as (shown, _):
+        document = proving.document(subject, shown, asked)
+    sources.proofs.keep(document)
+    _note(gaps, document, shown)
+    return Proven(_verdict(document, "build"), document, _seen(shown))
 
 
 def _questions(wishes: Wishes, known: Collected) -> Questions:
@@ -100,7 +96,8 @@ def _questions(wishes: Wishes, known: Collected) -> Questions:
         expected_tables=wishes.expected_tables,
         canaries=tuple(CanaryColumn(**canary.model_dump()) for canary in wishes.canaries),
         key=Key(wishes.key, value, why=f"the kit does not hold {wishes.key}" if wishes.key else "no key is named"),
-        code=Code(code.commit[:12], frozenset(code.migrations)) if code else Code(why="the kit holds no code"),
+        code=Code(code.commit[:12], code) if code and code.migrations else Code(why="the kit holds no code"),
+        freshness=wishes.freshness,
     )
 
 
@@ -110,44 +107,28 @@ def _verdict(document: ProofDocument, origin: str) -> DumpProof:
     )
 
 
-def _note(gaps: Gaps, document: ProofDocument, invariants: tuple[InvariantResult, ...]) -> None:
+def _note(gaps: Gaps, document: ProofDocument, shown: ProofResult) -> None:
     """What a person must know before they rely on it."""
     if not document.grade.reaches(Grade.RESTORES):
         gaps.note("a dump that restores", document.why)
-    for result in invariants:
+    for result in shown.invariants:
         if result.holds is not True:
             gaps.note(f"invariant: {result.name}", f"seen {result.seen}, expected {result.expected}")
-    if any(one.name == TABLES_THERE and one.holds is not True for one in document.invariants):
+    if shown.missing:
         gaps.note("expected tables", document.why)
     if document.canary.verdict == "fail":
         gaps.note("a key that opens the dump", document.canary.why)
 
 
-class _Looked:
-    """A scratch server whose database is looked at once more, after the proof and before it goes."""
-
-    def __init__(self, scratch: Scratch, wishes: Wishes) -> None:
-        self._scratch = scratch
-        self._wishes = wishes
-        self.seen: dict[str, Any] = {}
-
-    def prepare(self) -> None:
-        """As the server."""
-        self._scratch.prepare()
-
-    @contextmanager
-    def restore(self, dump: Path, progress: Progress) -> Iterator[Database]:
-        """As the server."""
-        with self._scratch.restore(dump, progress) as database:
-            yield database
-            self.seen = self._facts(database)
-
-    def _facts(self, database: Database) -> dict[str, Any]:
-        return {
-            "restored": True,
-            "tables": database.digests([table.name for table in database.tables()]),
-            "invariants": database.invariants(self._wishes.invariants),
-            "newest": dict(database.newest(self._wishes.freshness)),
-            "migrations": database.migrations(),
-            "extensions": database.extensions(),
-        }
+def _seen(shown: ProofResult) -> dict[str, Any]:
+    """Fields of DumpFacts; none when it did not restore."""
+    if shown.refusal is not None:
+        return {}
+    return {
+        "restored": True,
+        "tables": shown.tables,
+        "invariants": shown.invariants,
+        "newest": dict(shown.newest),
+        "migrations": shown.applied,
+        "extensions": shown.extensions,
+    }

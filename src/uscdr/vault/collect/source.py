@@ -45,4 +45,5 @@ def _keep(gathering: Gathering, archive: SourceArchive) -> SourceFacts:
         files=len(archive.files),
         procfile=archive.procfile,
         migrations=archive.migrations,
+        replaces=archive.replaces,
     )

@@ -117,6 +117,63 @@ def test_an_archive_is_exactly_the_commit(source: GitSource, repository: Path, t
     assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
+DJANGO = "from django.db import migrations\n\n\nclass Migration(migrations.Migration):\n    {body}\n"
+
+
+def migrating(repository: Path, **bodies: str) -> None:
+    """Files of migrations of `patients`, each with a class of that body."""
+    place = repository / "backend/patients/migrations"
+    for name, body in bodies.items():
+        (place / f"{name}.py").write_text(DJANGO.format(body=body))
+    git(repository, "add", "--all")
+    git(repository, "commit", "-qm", "migrations")
+
+
+def test_migrations_named_by_hand_and_what_squashed_ones_replace_are_read(
+    source: GitSource, repository: Path, tmp_path: Path
+) -> None:
+    old = '[("patients", "0001_initial"), ("patients", "0002_more")]'
+    migrating(
+        repository, by_hand="pass", squashed_initial=f"replaces = {old}",
+        **{"0001_squashed_0002_more": f"replaces: list[tuple[str, str]] = {old}"},
+    )  # fmt: skip
+    place = repository / "backend/patients/migrations"
+    for name, text in (("__init__", ""), ("_draft", DJANGO.format(body="pass")), ("helpers", "class Other: ...\n")):
+        (place / f"{name}.py").write_text(text)
+    (repository / "tools/migrations").mkdir(parents=True)
+    (repository / "tools/migrations/env.py").write_text("import os\n")
+    commit(repository, readme="more\n")
+    found = source.archive("main", tmp_path / "out")
+    assert found.migrations == (
+        "patients.0001_initial", "patients.0001_squashed_0002_more", "patients.0002_more", "patients.by_hand",
+        "patients.squashed_initial",
+    )  # fmt: skip
+    both = ("patients.0001_initial", "patients.0002_more")
+    assert found.replaces == {"patients.0001_squashed_0002_more": both, "patients.squashed_initial": both}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "replaces = [(__import__('os').system('touch {mark}'), 'x')]",
+        "replaces = [(app, 'x') for app in ('patients',)]",
+        "replaces = [('patients',)]",
+        "replaces = 7",
+        "replaces = [(",
+        "replaces = " + "-" * 100_000 + "1",
+        "x = 'replaces \\d'",
+        "replaces = [\0]",
+    ],
+)
+def test_what_is_no_plain_list_of_replaced_migrations_is_neither_run_nor_guessed(
+    source: GitSource, repository: Path, tmp_path: Path, body: str
+) -> None:
+    mark = tmp_path / "mark"
+    migrating(repository, **{"0003_odd": body.replace("{mark}", str(mark))})
+    found = source.archive("main", tmp_path / "out")
+    assert ("patients.0003_odd" in found.migrations, found.replaces, mark.exists()) == (True, {}, False)
+
+
 def test_the_same_commit_gives_the_same_bytes(source: GitSource, tmp_path: Path) -> None:
     one, two = source.archive("main", tmp_path / "a"), source.archive("main", tmp_path / "b")
     assert one.sha256 == two.sha256

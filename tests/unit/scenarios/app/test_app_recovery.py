@@ -14,6 +14,8 @@ from uscdr.errors import Declined, ExitCode
 from uscdr.models.heroku import OneOffResult, Release
 from uscdr.scenarios.deps import Request
 
+SQUASHED = "patients.squashed_initial"
+
 
 def test_a_bad_release_is_rolled_back_and_nothing_is_built(quick: Path) -> None:
     run = broken(quick)
@@ -160,6 +162,43 @@ def test_a_release_that_appears_before_the_confirmation_stops_the_run(quick: Pat
     run.person = Person(interactive=False)
     assert ended(run.begin(confirm=phrase))[0] is ExitCode.DECLINED
     assert run.world.writes == []
+
+
+# migrations under other names
+
+
+def decided(run: Rehearsal) -> str:
+    """What the phrase's facts say of the database."""
+    run.begin()
+    return str(run.events("gate.asked")[0]["facts"]["database"])
+
+
+def test_a_squashed_migration_of_the_older_code_is_neither_ahead_nor_pending(quick: Path) -> None:
+    run = broken(quick, release="v40")
+    run.world.replaced = {SQUASHED: tuple(run.world.live.applied)}
+    run.world.deployed = [SQUASHED]
+    assert decided(run) == "no migration was applied since"
+    seen = next(one["result"] for one in run.events("step.succeeded") if one["name"] == "app.look")
+    assert (seen["pending"], seen["ref_pending"]) == ([], [])
+
+
+def test_a_squashed_migration_that_is_recorded_is_not_ahead_of_the_code_that_has_the_old_ones(quick: Path) -> None:
+    run = broken(quick, release="v40")
+    run.world.live.applied.append(SQUASHED)
+    run.world.deployed.append(SQUASHED)
+    assert decided(run) == "no migration was applied since"
+
+
+def test_a_migration_named_by_hand_that_the_older_code_lacks_is_ahead(quick: Path) -> None:
+    run = broken(quick, release="v39")
+    run.world.live.applied[1:] = ["patients.by_hand"]
+    assert decided(run).startswith("AHEAD of that code by patients.by_hand;")
+
+
+def test_code_without_a_migration_is_not_known_to_fit_the_database(quick: Path) -> None:
+    run = broken(quick, release="v40")
+    run.world.live.applied, run.world.deployed = [], []
+    assert "NOT KNOWN" in decided(run)
 
 
 # release phases and builds that fail

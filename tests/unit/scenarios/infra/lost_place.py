@@ -21,10 +21,8 @@ from rehearsal import Rehearsal, configuration, seen_by_checks
 from uscdr.assembly.job import Job
 from uscdr.engine.conduct import Ending
 from uscdr.errors import ExitCode, ProviderError
-from uscdr.models.postgres import CanaryColumn
 from uscdr.models.web import WebAnswer
 from uscdr.place import Place as Target_
-from uscdr.scenarios.candidate import Candidate, Demands
 from uscdr.scenarios.deps import Deps, DnsPlace, Request
 from uscdr.scenarios.infra.old import OldLook
 from uscdr.scenarios.model import Config
@@ -41,10 +39,7 @@ def application() -> Config:
     """The packaged configuration with tables and variables that the fakes have."""
     config = configuration()
     manifest = config.config.model_copy(update={"required": ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")})
-    app = config.app.model_copy(update={"expected_tables": ("patients_patient",)})
-    canary = CanaryColumn(table="patients_patient", encrypted="first_name_enc", plain="first_name")
-    recovery = config.recovery.model_copy(update={"canaries": (canary,)})
-    return config.model_copy(update={"config": manifest, "app": app, "recovery": recovery})
+    return config.model_copy(update={"config": manifest})
 
 
 class Loader(FakeLoader):
@@ -102,14 +97,13 @@ class Recovery(Rehearsal):
         if self.kit is not None:
             self.kit.work = place
         kit = cast("Any", self.kit)
-        demands = Demands(self.config.invariants, self.config.app.freshness)
         return replace(
             super()._deps(job, place),
             platform=platform,
             backups=backups,
             status=FakeStatus(world),
             open_database=self._database,
-            candidate=Candidate(FakeScratch(places.old), place, demands, self.stop),
+            candidate=self._candidate(FakeScratch(places.old), place, platform, kit),
             provisioning=provisioning,
             deploys=deploys,
             dns=DnsPlace(zone=self.names, verifier=self.names) if self.names else None,

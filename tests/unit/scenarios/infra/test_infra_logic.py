@@ -13,7 +13,7 @@ from fake_deploys import COMMITS
 from fake_places import PlaceBackups, PlacePlatform
 from uscdr.errors import BadInput, CredentialsRefused
 from uscdr.models.heroku import AddOn
-from uscdr.models.provision import Plan
+from uscdr.models.provision import Build, Plan, commit_of
 from uscdr.scenarios.infra.config import NewConfig, new_config
 from uscdr.scenarios.infra.old import OldLook, OldPlace
 from uscdr.scenarios.infra.plans import left_out, order, services
@@ -21,6 +21,14 @@ from uscdr.scenarios.model_recovery import Recovery
 
 OLD_URL, NEW_URL = "https://usc-pis.herokuapp.com/", "https://usc-pis-recovery-1.herokuapp.com/"
 NEW_HOST = "usc-pis-recovery-1.herokuapp.com"
+
+
+def test_a_build_that_made_no_slug_yet_did_not_make_what_runs() -> None:
+    pending = Build(id="b", status="pending", commit="a" * 40)
+    unsaid, good = (Build(id="c", status="succeeded", commit=commit, slug_id="s") for commit in ("", "b" * 40))
+    assert commit_of(None, (pending, unsaid, good)) == ""
+    assert commit_of("s", (pending, unsaid, good)) == "b" * 40
+    assert commit_of("other", (pending, unsaid, good)) == ""
 
 
 def made(

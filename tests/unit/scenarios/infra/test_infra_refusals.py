@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,20 @@ def test_a_dangerous_migration_stops_the_run_before_the_build(quick: Path) -> No
     assert code is CHECK
     assert "patients.0008_drop_unlinked" in words
     assert sent(run, "start_build") == []
+
+
+def test_a_squashed_migration_whose_old_ones_the_data_have_is_not_applied_again(quick: Path) -> None:
+    run, squashed = lost(quick), "patients.0008_squashed_all"
+    run.places.old.replaced = {squashed: tuple(run.places.old.live.applied)}
+    run.places.old.deployed = [squashed]
+    assert ended(run.begin()) == (DONE, "")
+
+
+def test_a_squashed_migration_named_by_hand_is_said_to_be_ahead_of_code_that_lacks_it(quick: Path) -> None:
+    run = lost(quick)
+    run.places.old.dumps[1].applied.append("patients.squashed_initial")
+    assert ended(run.begin()) == (DONE, "")
+    assert "AHEAD of cccccccccccc by patients.squashed_initial" in json.dumps(run.events())
 
 
 def test_a_hostname_that_another_app_holds_is_said_and_can_be_gone_on_from(quick: Path) -> None:

@@ -120,7 +120,18 @@ def test_fewer_foreign_keys_than_there_must_be(place: Place) -> None:
         ),
         ("DROP TABLE django_migrations", CODE, "fail", "3 migrations pending: patients.0001_initial, "),
         ("INSERT INTO django_migrations (app, name) VALUES ('admin', '0001_x')", CODE, "pass", "3 migrations"),
-        ("INSERT INTO django_migrations (app, name) VALUES ('patients', 'by_hand')", CODE, "pass", "3 migrations"),
+        (
+            "INSERT INTO django_migrations (app, name) VALUES ('patients', 'by_hand')",
+            CODE,
+            "fail",
+            "1 migration applied but unknown to the deployed code: patients.by_hand",
+        ),
+        (
+            "INSERT INTO django_migrations (app, name) VALUES ('patients', 'by_hand')",
+            (*CODE, "patients.by_hand"),
+            "pass",
+            "4 migrations",
+        ),
         ("SELECT 1", None, "inconclusive", "4 applied; neither the deployed code nor a baseline is to be had"),
         ("SELECT 1", (), "inconclusive", "4 applied; neither"),
     ],
@@ -130,6 +141,22 @@ def test_migrations(place: Place, change: str, code: tuple[str, ...] | None, ver
     place.code = code
     found, evidence = place.ask(migrations.run, MIGRATIONS)
     assert (found, evidence.startswith(words)) == (verdict, True), evidence
+
+
+def test_a_squashed_migration_counts_with_those_that_it_replaces(place: Place) -> None:
+    squashed = "patients.squashed_initial"
+    place.keep(migrations.run, MIGRATIONS)
+    place.code, place.replaces = (squashed, CODE[2]), {squashed: CODE[:2]}
+    good = f"2 migrations of the code, all applied; none ahead of it; under the names of those replaced: {squashed}"
+    assert place.ask(migrations.run, MIGRATIONS) == ("pass", good)
+    place.run(
+        "DELETE FROM django_migrations WHERE app = 'patients'",
+        "INSERT INTO django_migrations (app, name) VALUES ('patients', 'squashed_initial')",
+    )
+    good = "2 migrations of the code, all applied; none ahead of it"
+    assert place.ask(migrations.run, MIGRATIONS) == ("pass", good)
+    place.run("DELETE FROM django_migrations WHERE app = 'patients'")
+    assert place.ask(migrations.run, MIGRATIONS) == ("fail", f"1 migration pending: {squashed}")
 
 
 @pytest.mark.parametrize(

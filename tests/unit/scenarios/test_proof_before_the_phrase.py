@@ -1,0 +1,124 @@
+"""`recover db`: what a backup must show before its phrase is asked for; nothing is restored otherwise."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fakes import FakeDatabase, World
+from rehearsal import Rehearsal
+from uscdr.errors import ExitCode
+from uscdr.models.postgres import CanaryResult
+from uscdr.scenarios.results import Proof
+
+KEY = "PGP_ENCRYPTION_KEY"
+
+
+def clinic(quick: Path, *, key: str | None) -> Rehearsal:
+    """An application whose key is `a value`, when it has one, and data that were encrypted with `key`."""
+    world = World()
+    if key is not None:
+        world.vars, world.key = frozenset({KEY}), key
+    return Rehearsal(quick, world)
+
+
+def refused(run: Rehearsal) -> str:
+    """The words with which a run ended that asked for no phrase and restored nothing."""
+    ending = run.begin()
+    assert ending is not None
+    assert (ending.code, run.person.phrases) == (ExitCode.CHECK_FAILED, [])
+    assert not [write for write in run.world.writes if write.startswith("restore")]
+    assert ending.error is not None
+    return f"{ending.error.message} {ending.error.why} {ending.error.next_action}"
+
+
+def checked(run: Rehearsal) -> list[tuple[str, str]]:
+    """Verdict and evidence on the key."""
+    found = run.events("check.finished")
+    return [(one["verdict"], one["evidence"]) for one in found if one["check"] == "the application's key fits"]
+
+
+def warnings(run: Rehearsal) -> str:
+    return json.dumps(run.events("note"))
+
+
+def test_a_key_that_fits_is_told_and_kept_in_the_journal(quick: Path) -> None:
+    run = clinic(quick, key="a value")
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    assert checked(run)[0] == ("pass", "50 of 50 sampled values read as they should")
+    kept = next(one["result"] for one in run.events("step.succeeded") if one["step"] == "prove")
+    assert (kept["grade"], kept["key"]["verdict"], kept["key"]["matching"]) == ("encrypted columns decrypt", "pass", 50)
+    assert "a value" not in run.journal_path.read_text()
+
+
+def test_a_key_that_does_not_open_the_backup_ends_the_run_before_the_phrase(quick: Path) -> None:
+    run = clinic(quick, key="another")
+    words = refused(run)
+    assert f"{KEY} does not fit the backup b001: 50 of 50 sampled values" in words
+    assert "Choose a backup that was taken with this key" in words
+    assert checked(run)[0][0] == "fail"
+    assert "a value" not in run.journal_path.read_text()
+
+
+def test_the_dry_run_says_so_too(quick: Path) -> None:
+    run = clinic(quick, key="another")
+    ending = run.begin(dry_run=True)
+    assert ending is not None
+    assert ending.code is ExitCode.CHECK_FAILED
+    assert "does not fit" in json.dumps(run.events("plan.ready")[-1])
+
+
+@pytest.mark.parametrize("case", ["no key", "nothing encrypted"])
+def test_a_key_that_could_not_be_tried_is_a_warning_and_no_stop(
+    quick: Path, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = clinic(quick, key=None if case == "no key" else "a value")
+    if case == "nothing encrypted":
+        blank = CanaryResult(table="patients_patient", column="first_name_enc", sampled=3, blank=3)
+        monkeypatch.setattr(FakeDatabase, "canary", lambda *_, **__: (blank,))
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    assert f"Whether {KEY} opens the encrypted columns of b001 is NOT CHECKED" in warnings(run)
+    assert checked(run)[0][0] == "not checked"
+
+
+def test_a_backup_without_a_column_that_must_be_tried_is_refused(quick: Path) -> None:
+    run = clinic(quick, key="a value")
+    gone = run.config.recovery.canaries[0].model_copy(update={"table": "patients_old"})
+    run.config = run.config.model_copy(
+        update={"recovery": run.config.recovery.model_copy(update={"canaries": (gone,)})}
+    )
+    words = refused(run)
+    assert "there is no table patients_old" in words
+    assert "recovery.canaries" in words
+
+
+def test_a_backup_without_an_expected_table_is_refused(quick: Path) -> None:
+    run = clinic(quick, key="a value")
+    app = run.config.app.model_copy(update={"expected_tables": ("patients_patient", "patients_gone")})
+    run.config = run.config.model_copy(update={"app": app})
+    words = refused(run)
+    assert "these tables are missing: patients_gone" in words
+    assert "app.expected_tables" in words
+
+
+def test_a_backup_without_an_extension_that_its_own_list_has_is_refused(
+    quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = clinic(quick, key="a value")
+    monkeypatch.setattr(FakeDatabase, "extensions", lambda _: ())
+    assert "the restored database lacks the extension pgcrypto" in refused(run)
+
+
+def test_a_proof_of_an_older_journal_is_still_read() -> None:
+    old = {
+        "backup": "b001", "transfer_id": "t", "sha256": "ab", "bytes": 1, "rows": 1, "tables": [], "invariants": [],
+        "migrations": 1, "extensions": [], "newest": {}, "seconds": 1.0,
+    }  # fmt: skip
+    found = Proof.model_validate(old)
+    assert (found.grade, found.missing, found.key.verdict) == ("", (), "not checked")
