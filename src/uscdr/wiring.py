@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from uscdr import __version__
 from uscdr.assembly.deps import dependencies
@@ -20,7 +21,7 @@ from uscdr.files import clear_away, own_directory, private_directory
 from uscdr.journal import lock, runs
 from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, Journal, read
-from uscdr.models.events import Note, Stamped
+from uscdr.models.events import Note, RunStarted, Stamped
 from uscdr.recall import refuse_beside_unfinished
 from uscdr.report.build import fold_of
 from uscdr.report.objectives import missed
@@ -55,24 +56,27 @@ def scenario_of(job: Job) -> Scenario:
     return scenarios[job.request.scenario]
 
 
-def charter(job: Job, around: Surroundings) -> Charter:
-    """What the journal's first line says."""
-    scenario = scenario_of(job)
-    objectives = job.place.config.objectives
-    return Charter(
+def first_line(job: Job, around: Surroundings, asked: Mapping[str, Any]) -> RunStarted:
+    """What the journal begins with; `asked` is what stood on the command line."""
+    place, who = job.place, operator(around.env)
+    return RunStarted(
         scenario=job.request.scenario,
-        title=scenario.title,
-        target=job.place.name,
-        app=job.place.target.heroku.app,
-        request={**asdict(job.request), "confirm": job.confirm, "key": job.place.key, "dry_run": job.dry_run},
-        scenario_digest=job.place.digest,
-        budgets=dict(scenario.budget),
-        rto_seconds=objectives.rto,
-        rpo_seconds=objectives.rpo,
+        target=place.name,
+        app=place.target.heroku.app,
+        request={**asked, "key": place.key},
         version=__version__,
-        who=operator(around.env),
-        follow_up=scenario.follow_up,
+        user=who.user,
+        host=who.host,
+        scenario_digest=place.digest,
+        rto_seconds=place.config.objectives.rto,
+        rpo_seconds=place.config.objectives.rpo,
     )
+
+
+def _charter(job: Job, around: Surroundings) -> Charter:
+    scenario = scenario_of(job)
+    asked = {**asdict(job.request), "confirm": job.confirm, "dry_run": job.dry_run}
+    return Charter(first_line(job, around, asked), scenario.title, dict(scenario.budget), scenario.follow_up)
 
 
 def begin(job: Job, around: Surroundings, team: Team | None = None) -> Ending:
@@ -184,7 +188,7 @@ def _conduct(
         for viewer in around.viewers:
             bus.add_viewer(viewer)
         conductor = Conductor(
-            charter(job, around), bus, Gate(around.asker, job.confirm), around.stop, lambda: left_behind(deps)
+            _charter(job, around), bus, Gate(around.asker, job.confirm), around.stop, lambda: left_behind(deps)
         )
         conductor.announce(resumed=bool(records))
         if journal is not None and journal.torn_bytes:

@@ -16,26 +16,18 @@ from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, UscdrError
 from uscdr.events import Bus
 from uscdr.models.events import Note, PlanReady, RunFinished, RunResumed, RunStarted
-from uscdr.settings import Operator
 
 PLANNING = "plan"
 
 
 @dataclass(frozen=True)
 class Charter:
-    """What a run is about; becomes the first line of its journal."""
+    """What a run is about."""
 
-    scenario: str
+    begun: RunStarted
+    """The first line of its journal."""
     title: str
-    target: str
-    app: str
-    request: Mapping[str, Any]
-    scenario_digest: str
     budgets: Mapping[str, float]
-    rto_seconds: float
-    rpo_seconds: float
-    version: str
-    who: Operator
     follow_up: tuple[str, ...]
 
 
@@ -60,25 +52,8 @@ class Conductor:
 
     def announce(self, *, resumed: bool) -> None:
         """The journal's first line, or the line that says who took the run up again."""
-        charter = self._charter
-        if resumed:
-            who = charter.who
-            self._bus.emit(RunResumed(user=who.user, host=who.host, version=charter.version))
-            return
-        self._bus.emit(
-            RunStarted(
-                scenario=charter.scenario,
-                target=charter.target,
-                app=charter.app,
-                request=dict(charter.request),
-                version=charter.version,
-                user=charter.who.user,
-                host=charter.who.host,
-                scenario_digest=charter.scenario_digest,
-                rto_seconds=charter.rto_seconds,
-                rpo_seconds=charter.rpo_seconds,
-            )
-        )
+        begun = self._charter.begun
+        self._bus.emit(RunResumed(user=begun.user, host=begun.host, version=begun.version) if resumed else begun)
 
     def rehearse(self, steps: Sequence[BoundStep]) -> Ending:
         """Dry run: look thoroughly, show the plan, change nothing."""
@@ -131,7 +106,7 @@ class Conductor:
         return plan
 
     def _as_event(self, plan: Sequence[Foreseen], view: View) -> PlanReady:
-        return ready_event(plan, self._charter.scenario_digest, dict(self._charter.budgets), view)
+        return ready_event(plan, self._charter.begun.scenario_digest, dict(self._charter.budgets), view)
 
     def _refuse_what_cannot_be_confirmed(self, plan: Sequence[Foreseen], view: View, history: History) -> None:
         blocked = [line.action.summary for line in plan if line.action.kind == "blocked"]

@@ -5,20 +5,19 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import Any
 
-from uscdr import __version__
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.errors import BadInput, CheckFailed, ExitCode, Interrupted, UscdrError
 from uscdr.events import Bus
 from uscdr.journal import writer as journals
-from uscdr.models.events import RunFinished, RunStarted
+from uscdr.models.events import RunFinished
 from uscdr.scenarios.checklists import ALL, Selection, select
-from uscdr.settings import operator
 from uscdr.verification.rounds import Rounds
 from uscdr.verification.wanted import Round, Verification, Verified
 from uscdr.verify.baseline import Baseline, save
 from uscdr.verify.engine import measures
-from uscdr.wiring import opened
+from uscdr.wiring import first_line, opened
 
 MOST_NAMED = 6
 
@@ -37,7 +36,7 @@ def verify(job: Job, around: Surroundings, wanted: Verification) -> Verified:
         bus.add_ledger(ledger)
         for viewer in around.viewers:
             bus.add_viewer(viewer)
-        bus.emit(_first_line(job, around, wanted))
+        bus.emit(first_line(job, around, _asked(wanted)))
         rounds = Rounds(wanted, selection, around, bus)
         error: UscdrError | None = None
         try:
@@ -71,21 +70,9 @@ def chosen(job: Job, wanted: Verification) -> Selection:
     return selection
 
 
-def _first_line(job: Job, around: Surroundings, wanted: Verification) -> RunStarted:
-    objectives, who = job.place.config.objectives, operator(around.env)
-    asked = {**asdict(wanted.wish), "patterns": list(wanted.wish.patterns), "answers": dict(wanted.answers)}
-    return RunStarted(
-        scenario=job.request.scenario,
-        target=job.place.name,
-        app=job.place.target.heroku.app,
-        request={**asked, "key": job.place.key, "every": wanted.every, "lasting": wanted.lasting},
-        version=__version__,
-        user=who.user,
-        host=who.host,
-        scenario_digest=job.place.digest,
-        rto_seconds=objectives.rto,
-        rpo_seconds=objectives.rpo,
-    )
+def _asked(wanted: Verification) -> dict[str, Any]:
+    wish = {**asdict(wanted.wish), "patterns": list(wanted.wish.patterns), "answers": dict(wanted.answers)}
+    return {**wish, "every": wanted.every, "lasting": wanted.lasting}
 
 
 def _last_line(last: Round | None, error: UscdrError | None, wanted: Verification) -> RunFinished:
