@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from uscdr.engine import settle
+
 MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def at_once() -> Iterator[None]:
+    """Fakes need no patience: what was sent is listed at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settle, "LOOK_SECONDS", 0.0)
+        yield
 
 
 @pytest.fixture

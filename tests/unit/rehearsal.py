@@ -50,7 +50,6 @@ from uscdr.scenarios.infra.old import OldLook
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.model import Config
 from uscdr.scenarios.model_targets import HerokuTarget, Target
-from uscdr.scenarios.steps import transfers
 from uscdr.targets import packaged
 from uscdr.vault.backups.proving import Code, Decoded, Questions
 from uscdr.verify.kinds.http import HttpCheck
@@ -183,7 +182,6 @@ class Rehearsal:
             for where, name, value in (
                 (wait, "FIRST_INTERVAL", 0.0),
                 (wait, "LONGEST_INTERVAL", 0.0),
-                (transfers, "SETTLE_SECONDS", 0.0),
                 (JournalWriter, "record", record),
                 (wiring, "opened", self._opened),
             ):

@@ -2,20 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Generic, Protocol, TypeVar
 
 from uscdr.engine.gate import Gate
 from uscdr.engine.step import BoundStep, Effect, Finding, Intent, Tell, View
 from uscdr.engine.teller import Teller
+from uscdr.engine.wait import Stop
 from uscdr.errors import AnswerLost, Declined, EffectFailed, OutcomeUnknown, ProviderError
 from uscdr.events import Bus
 from uscdr.models.base import Fact
 from uscdr.models.events import StepSettled
 
 MOST_REPEATS = 3
+LOOK_SECONDS, LOOK_INTERVAL = 8.0, 0.5
+"""For how long, and how often, a provider is asked whether a lost write arrived: its lists lag behind."""
 RESUMED = {True: "at a terminal: adopt, redo or abort", False: "it looks first and repeats nothing"}
+
+
+class Made(Protocol):
+    """What a write makes at a provider."""
+
+    @property
+    def id(self) -> str:
+        """The provider's name for it."""
+        ...
+
+
+M = TypeVar("M", bound=Made)
+
+
+@dataclass(frozen=True)
+class Search(Generic[M]):
+    """Where the effect of a lost write is looked for. `look`: what can only be this run's, the likeliest first."""
+
+    looked_at: str
+    look: Callable[[], Sequence[M]]
+    words: Callable[[M], str]
+    """Says what was found."""
+    nothing: str
+    """Says that nothing was."""
+
+
+def look_for(search: Search[M], intent: Intent, stop: Stop, tell: Tell) -> Finding:
+    """What the provider accepted before its process died, else what appears within `LOOK_SECONDS`."""
+    if intent.accepted is not None:
+        return Finding(search.looked_at, f"accepted before as {intent.accepted}", intent.accepted)
+    deadline = time.monotonic() + LOOK_SECONDS
+    while True:
+        found = search.look()
+        if found:
+            return Finding(search.looked_at, search.words(found[0]), found[0].id)
+        if time.monotonic() >= deadline:
+            return Finding(search.looked_at, search.nothing, None)
+        tell.progress("looking whether the lost request arrived")
+        stop.pause(LOOK_INTERVAL)
 
 
 class Settler:

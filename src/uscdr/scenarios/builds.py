@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 
+from uscdr.engine.settle import Search, look_for
 from uscdr.engine.step import Finding, Intent, Tell
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import CheckFailed, EffectFailed, ProviderError
@@ -16,8 +16,6 @@ from uscdr.scenarios.results_app import Redeployed
 LIMIT = 3600.0
 STAGE = "----->"
 SHOWN = 60
-SETTLE_SECONDS = 8.0
-SETTLE_INTERVAL = 0.5
 
 
 def await_build(deps: Deps, build_id: str, tell: Tell) -> Build:
@@ -57,20 +55,21 @@ def await_deployed(deps: Deps, build_id: str, commit: str, tell: Tell) -> Redepl
     return Redeployed(build=build_id, commit=commit, version=release.version)
 
 
-def find_build(deps: Deps, intent: Intent) -> Finding:
+def find_build(deps: Deps, intent: Intent, tell: Tell) -> Finding:
     """A build of the intent's commit which was not there before: the accepted one, else by looking a while."""
-    looked_at = f"GET /apps/{deps.app}/builds"
-    if intent.accepted is not None:
-        return Finding(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
     before, commit = set(intent.baseline.get("builds", ())), str(intent.baseline.get("commit"))
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while True:
-        new = [build for build in deps.deploys.builds(deps.app) if build.id not in before and build.commit == commit]
-        if new:
-            return Finding(looked_at, f"build {new[-1].id} of {commit[:12]} is ours", new[-1].id)
-        if time.monotonic() >= deadline:
-            return Finding(looked_at, f"no new build of {commit[:12]}", None)
-        deps.stop.pause(SETTLE_INTERVAL)
+
+    def new() -> list[Build]:
+        builds = reversed(deps.deploys.builds(deps.app))
+        return [build for build in builds if build.id not in before and build.commit == commit]
+
+    search = Search(
+        f"GET /apps/{deps.app}/builds",
+        new,
+        lambda build: f"build {build.id} of {commit[:12]} is ours",
+        f"no new build of {commit[:12]}",
+    )
+    return look_for(search, intent, deps.stop, tell)
 
 
 def require_running(deps: Deps, result: Redeployed) -> str:

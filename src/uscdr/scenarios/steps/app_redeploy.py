@@ -102,7 +102,7 @@ class Redeploy(DepsStep[RedeploySeen, Redeployed]):
 
     @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        return find_build(self._deps, intent)
+        return find_build(self._deps, intent, tell)
 
     @override
     def adopt(self, provider_id: str, seen: RedeploySeen, view: View, tell: Tell) -> Redeployed:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from typing_extensions import override
 
+from uscdr.engine.settle import Search, look_for
 from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
@@ -15,10 +15,7 @@ from uscdr.scenarios.releases import await_release, web_states
 from uscdr.scenarios.remedy import returned_to
 from uscdr.scenarios.results_app import AppSeen, Remedy, RolledBack
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.transfers import SETTLE_INTERVAL
 from uscdr.scenarios.steps.words import writes
-
-SETTLE_SECONDS = 8.0
 
 
 class RollbackSeen(Fact):
@@ -82,20 +79,19 @@ class Rollback(DepsStep[RollbackSeen, RolledBack]):
 
     @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        looked_at = f"GET /apps/{self._deps.app}/releases"
-        if intent.accepted is not None:
-            return Finding(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
         after, to = int(intent.baseline.get("newest", 0)), int(intent.baseline.get("to") or 0)
-        words = f"Rollback to v{to}"
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while True:
-            listed = self._deps.platform.releases(self._deps.app)
-            newer = [r for r in listed if r.version > after and returned_to(r.description) == to]
-            if newer:
-                return Finding(looked_at, f"v{newer[-1].version} “{words}” began after the intent", newer[-1].id)
-            if time.monotonic() >= deadline:
-                return Finding(looked_at, f"no “{words}” above v{after}", None)
-            self._deps.stop.pause(SETTLE_INTERVAL)
+
+        def newer() -> list[Release]:
+            listed = reversed(self._deps.platform.releases(self._deps.app))
+            return [one for one in listed if one.version > after and returned_to(one.description) == to]
+
+        search = Search(
+            f"GET /apps/{self._deps.app}/releases",
+            newer,
+            lambda one: f"v{one.version} “Rollback to v{to}” began after the intent",
+            f"no “Rollback to v{to}” above v{after}",
+        )
+        return look_for(search, intent, self._deps.stop, tell)
 
     @override
     def adopt(self, provider_id: str, seen: RollbackSeen, view: View, tell: Tell) -> RolledBack:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, ClassVar
 
 from typing_extensions import override
 
+from uscdr.engine.settle import Search, look_for
 from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import BadInput, CheckFailed, EffectFailed, NotFound
@@ -19,8 +19,6 @@ from uscdr.scenarios.steps.base import AnyStep, DepsStep
 from uscdr.scenarios.steps.words import writes
 
 READY_LIMIT = 1800.0
-SETTLE_SECONDS = 8.0
-SETTLE_INTERVAL = 0.5
 POSTGRES, REDIS = "heroku-postgresql", "heroku-redis"
 COMING, USABLE = "provisioning", "provisioned"
 
@@ -153,17 +151,14 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
 
     @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        looked_at = f"GET /apps/{self._deps.app}/addons"
-        if intent.accepted is not None:
-            return Finding(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
-        before, deadline = set(intent.baseline.get("there", ())), time.monotonic() + SETTLE_SECONDS
-        while True:
-            new = [addon for addon in self._own() if addon.id not in before]
-            if new:
-                return Finding(looked_at, f"{new[0].name} was not there before", new[0].id)
-            if time.monotonic() >= deadline:
-                return Finding(looked_at, f"no new add-on of {self._service}", None)
-            self._deps.stop.pause(SETTLE_INTERVAL)
+        before = set(intent.baseline.get("there", ()))
+        search = Search(
+            f"GET /apps/{self._deps.app}/addons",
+            lambda: [addon for addon in self._own() if addon.id not in before],
+            lambda addon: f"{addon.name} was not there before",
+            f"no new add-on of {self._service}",
+        )
+        return look_for(search, intent, self._deps.stop, tell)
 
     @override
     def adopt(self, provider_id: str, seen: AddonSeen, view: View, tell: Tell) -> AddonReady:

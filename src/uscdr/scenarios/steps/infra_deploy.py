@@ -119,7 +119,7 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
 
     @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        return find_build(self._deps, intent)
+        return find_build(self._deps, intent, tell)
 
     @override
     def adopt(self, provider_id: str, seen: DeploySeen, view: View, tell: Tell) -> Redeployed:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
+from uscdr.engine.settle import Search, look_for
 from uscdr.engine.step import Finding, Intent, Tell
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import EffectFailed, NotFound, OutcomeUnknown
@@ -12,8 +12,6 @@ from uscdr.models.heroku import Attachment, Transfer, TransferKind, TransferStat
 from uscdr.scenarios.deps import Deps
 
 LIMIT = 6 * 3600.0
-SETTLE_SECONDS = 8.0
-SETTLE_INTERVAL = 0.5
 LAST_LINES = 5
 
 
@@ -54,19 +52,14 @@ def _reason(transfer: Transfer) -> str:
 
 def find(deps: Deps, addon: Attachment, kinds: tuple[TransferKind, ...], intent: Intent, tell: Tell) -> Finding:
     """Look for the transfer that the intent started: the accepted id, else a newer one of that kind and database."""
-    looked_at = f"GET /client/v11/apps/{addon.owner_app_name}/transfers"
-    if intent.accepted is not None:
-        return Finding(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
     after = int(intent.baseline.get("newest_transfer", 0))
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while True:
-        newer = _newer(deps.backups.transfers(addon), kinds, after)
-        if newer:
-            return Finding(looked_at, f"{newer[0].kind.value} {newer[0].name} began after the intent", newer[0].id)
-        if time.monotonic() >= deadline:
-            return Finding(looked_at, f"no {kinds[0].value} with a number above {after}", None)
-        tell.progress("looking whether the lost request arrived")
-        deps.stop.pause(SETTLE_INTERVAL)
+    search = Search(
+        f"GET /client/v11/apps/{addon.owner_app_name}/transfers",
+        lambda: _newer(deps.backups.transfers(addon), kinds, after),
+        lambda one: f"{one.kind.value} {one.name} began after the intent",
+        f"no {kinds[0].value} with a number above {after}",
+    )
+    return look_for(search, intent, deps.stop, tell)
 
 
 def _newer(transfers: Iterable[Transfer], kinds: tuple[TransferKind, ...], after: int) -> list[Transfer]:
