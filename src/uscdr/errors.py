@@ -59,6 +59,10 @@ class Declined(UscdrError):
     exit_code = ExitCode.DECLINED
 
 
+class Outdated(Declined):
+    """What was approved is not what a step would do now that its turn has come: it did nothing."""
+
+
 class OutcomeUnknown(UscdrError):
     """A write was sent and its effect could not be established."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,7 @@ def remember(state: Path, key: str) -> Memory:
     damaged: set[str] = set()
     own_media: list[tuple[float, float]] = []
     switched: tuple[tuple[RecordSet | None, RecordSet], ...] = ()
-    for path in runs.journals(state):
-        journal = read_quietly(path)
-        if journal is None or next(journal.events(), {}).get("request", {}).get("key") != key:
-            continue
+    for journal in _recoveries(runs.journals(state), key):
         for event in journal.events():
             name = _name(event)
             recorded = event.get("result") or event.get("baseline") or {}
@@ -44,6 +41,14 @@ def remember(state: Path, key: str) -> Memory:
 
 def _name(event: Mapping[str, Any]) -> str:
     return name_of(str(event.get("name", "")), str(event.get("step", "")))
+
+
+def _recoveries(paths: Iterable[Path], key: str) -> Iterator[Journal]:
+    """Those of this target that can be read; without those of single writes, of which cron makes many."""
+    for path in paths:
+        journal = None if runs.of_operation(path) else read_quietly(path)
+        if journal is not None and next(journal.events(), {}).get("request", {}).get("key") == key:
+            yield journal
 
 
 def _own_media(journal: Journal) -> Iterator[tuple[float, float]]:
@@ -75,17 +80,14 @@ def read_quietly(path: Path) -> Journal | None:
 
 def refuse_beside_unfinished(state: Path, key: str) -> None:
     """A run that changed something and did not end must be resumed, or set aside in words."""
-    for path in reversed(list(runs.journals(state))):
-        journal = read_quietly(path)
-        if journal is None or next(journal.events(), {}).get("request", {}).get("key") != key:
-            continue
+    for journal in _recoveries(reversed(list(runs.journals(state))), key):
         summary = runs.summarize(journal)
         if not runs.touches_application(summary):
             continue
         if summary.state in runs.OVER:
             return
         if summary.wrote and runs.resumable(summary):
-            how = f"{summary.run} --take-over (of {summary.user})" if runs.is_copy(path) else ""
+            how = f"{summary.run} --take-over (of {summary.user})" if runs.is_copy(journal.path) else ""
             raise Declined(
                 f"Run {summary.run} on this target changed something and is not finished ({summary.state}).",
                 why=f"It was at step “{summary.step}”; it remembers what runs normally and what was restored.",

@@ -22,20 +22,21 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def surroundings(
-    output: Output, state: Path, env: Mapping[str, str], *, asker: Asker | None = None
+    output: Output, state: Path, env: Mapping[str, str], *, asker: Asker | None = None, stdout: bool = True
 ) -> Iterator[Surroundings]:
     """The surroundings of one run. The first Ctrl-C asks the run to stop, the second one leaves.
 
-    With an `asker` nobody is asked, and the plan is not shown.
+    With an `asker` nobody is asked, and the plan is not shown. Without `stdout` neither plan nor events go there: it
+    belongs to the command's result.
     """
     stop = Stop()
     with ExitStack() as stack:
-        viewers = open_viewers(output)
+        viewers = open_viewers(output, stdout=stdout)
         for viewer in viewers:
             stack.callback(viewer.close)
         prompter = Prompter(output, still=lambda: _still(viewers))
         stack.enter_context(_stopping(stop))
-        shown = () if asker else (_PlanShown(output, viewers),)
+        shown = () if asker or not stdout else (_PlanShown(output, viewers),)
         yield Surroundings(
             state=state,
             env=env,

@@ -15,6 +15,7 @@ from uscdr.assembly.ports import Ports, open_ports
 from uscdr.engine.conduct import Charter, Conductor, Ending
 from uscdr.engine.gate import Gate
 from uscdr.engine.history import History, fold
+from uscdr.engine.step import BoundStep
 from uscdr.errors import BadInput, CredentialsRefused, Interrupted, NotFound, ProviderError
 from uscdr.events import Bus, Ledger, Redactor
 from uscdr.files import clear_away, own_directory, private_directory
@@ -22,12 +23,14 @@ from uscdr.journal import lock, runs
 from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, Journal, read
 from uscdr.models.events import Note, RunStarted, Stamped
+from uscdr.models.operations import command_of, recovers
 from uscdr.recall import refuse_beside_unfinished
 from uscdr.report.build import fold_of
 from uscdr.report.objectives import missed
-from uscdr.scenarios.build import bind
+from uscdr.scenarios.build import bind, operation
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.model import Scenario
+from uscdr.scenarios.registry import OPERATIONS
 from uscdr.settings import operator
 from uscdr.team.claim import Wish
 from uscdr.team.team import Team, takeover
@@ -74,14 +77,22 @@ def first_line(job: Job, around: Surroundings, asked: Mapping[str, Any]) -> RunS
 
 
 def _charter(job: Job, around: Surroundings) -> Charter:
-    scenario = scenario_of(job)
     asked = {**asdict(job.request), "confirm": job.confirm, "dry_run": job.dry_run}
-    return Charter(first_line(job, around, asked), scenario.title, dict(scenario.budget), scenario.follow_up)
+    begun = first_line(job, around, asked)
+    if (single := OPERATIONS.get(job.request.scenario)) is not None:
+        return Charter(begun, single.title, {}, ())
+    scenario = scenario_of(job)
+    return Charter(begun, scenario.title, dict(scenario.budget), scenario.follow_up)
+
+
+def _steps(job: Job, deps: Deps) -> list[BoundStep]:
+    name = job.request.scenario
+    return operation(name, deps) if name in OPERATIONS else bind(scenario_of(job), deps)
 
 
 def begin(job: Job, around: Surroundings, team: Team | None = None) -> Ending:
     """A new run: lock and lease (not for a dry run), journal, conduct."""
-    scenario_of(job)  # before anything is made
+    _charter(job, around)  # before anything is made
     with ExitStack() as stack:
         if job.dry_run:
             return _conduct(job, around, stack.enter_context(_new_journal(job, around)), History())
@@ -89,7 +100,7 @@ def begin(job: Job, around: Surroundings, team: Team | None = None) -> Ending:
         claim = stack.enter_context(team.claim(around.state, _wish(job, around))) if team else None
         if team is not None:
             team.settle(around.state)
-        if not job.request.anew:
+        if recovers(job.request.scenario) and not job.request.anew:
             refuse_beside_unfinished(around.state, job.place.key)
         own = stack.enter_context(_new_journal(job, around))
         ledger = stack.enter_context(team.ledger(own, claim, job.run)) if team and claim else own
@@ -138,7 +149,7 @@ def _go_on(job: Job, around: Surroundings, ledger: Ledger, journal: Journal, asi
 
 
 def _message(job: Job) -> str:
-    return f"uscdr recover {job.request.scenario} (run {job.run})"
+    return f"{command_of(job.request.scenario)} (run {job.run})"
 
 
 def _wish(job: Job, around: Surroundings) -> Wish:
@@ -188,8 +199,9 @@ def _conduct(
         for viewer in around.viewers:
             bus.add_viewer(viewer)
         conductor = Conductor(
-            _charter(job, around), bus, Gate(around.asker, job.confirm), around.stop, lambda: left_behind(deps)
-        )
+            _charter(job, around), bus, Gate(around.asker, job.confirm), around.stop,
+            lambda: left_behind(deps) if recovers(job.request.scenario) else {},
+        )  # fmt: skip
         conductor.announce(resumed=bool(records))
         if journal is not None and journal.torn_bytes:
             words = f"The journal's last line was cut off ({journal.torn_bytes} bytes) and is dropped: the step looks."
@@ -199,7 +211,7 @@ def _conduct(
             bus.emit(Note(level="warning", text=words))
         if records and records[0]["event"]["scenario_digest"] != job.place.digest:
             bus.emit(Note(level="warning", text="scenarios.yaml was changed since this run was begun."))
-        steps = bind(scenario_of(job), deps)
+        steps = _steps(job, deps)
         if job.dry_run:
             return conductor.rehearse(steps)
         own = around.state / "runs" / job.run / NAME

@@ -15,7 +15,7 @@ from uscdr.cli.context import Globals, state
 from uscdr.errors import BadInput, ProviderError
 from uscdr.journal import runs
 from uscdr.models.heroku import Attachment, Transfer
-from uscdr.scenarios.backups.inventory import scope
+from uscdr.scenarios.backups.inventory import copies_alone, scope
 from uscdr.scenarios.deps import Deps, Request
 from uscdr.session import surroundings
 from uscdr.settings import operator
@@ -30,10 +30,9 @@ from uscdr.vault.turn import Queue, turn
 
 @dataclass(frozen=True)
 class Wiring:
-    """How a command is wired. `read_only`: the platform cannot be written to. `keys`: what opens copies."""
+    """How a command is wired. `keys`: what opens copies."""
 
     to: str | None = None
-    read_only: bool = True
     kit: str | None = None
     identity: Path | None = None
     keys: Keys = field(default_factory=Keys)
@@ -78,12 +77,8 @@ class Desk:
             asked = self._asked()
         except (ProviderError, BadInput) as error:
             self.output.warn(f"The platform could not be asked; only copies are known. {error.message} {error.why}")
-            return self.copies(self.shelf())
+            return copies_alone(self.deps, self.shelf())
         return self._entries(*asked)
-
-    def copies(self, shelf: Shelf) -> tuple[Entry, ...]:
-        """The copies alone; the platform is not asked."""
-        return catalog.entries((), shelf.copies, Proofs(self.store), scope(self.deps, None))
 
     def _asked(self) -> tuple[Attachment, tuple[Transfer, ...]]:
         attachment = self.attachment()
@@ -95,9 +90,10 @@ class Desk:
 
 @contextmanager
 def desk(given: Globals, output: Output, how: Wiring) -> Iterator[Desk]:
-    """Everything is opened, and gone at the end."""
+    """Everything is opened, the platform only to look, and gone at the end."""
     place = given.place()
-    job = Job(place, Request("backup", kit=how.kit), runs.new_run_id("backup"), None, how.read_only, how.identity)
+    request = Request("backup", kit=how.kit)
+    job = Job(place, request, runs.new_run_id("backup"), None, dry_run=True, identity=how.identity)
     store = open_store(how.to, place.config, state(), os.environ)
     with surroundings(output, state(), os.environ) as around, wiring.opened(job, around) as (deps, _):
         work = Desk(deps, job, around, store, output)

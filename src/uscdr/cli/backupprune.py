@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from uscdr.assembly import vault
 from uscdr.cli.backupdesk import Wiring, desk
+from uscdr.cli.conduct import operate
 from uscdr.cli.context import Globals
-from uscdr.engine.gate import Gate
-from uscdr.engine.step import Blast
-from uscdr.errors import Declined
-from uscdr.scenarios.deps import now
+from uscdr.cli.wishes import lasting
+from uscdr.scenarios.backups.prunable import prunable
+from uscdr.scenarios.deps import Request
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
-from uscdr.vault.backups import pruning
 from uscdr.vault.backups.pruning import Pruning
 from uscdr.words import moment, size
 
@@ -20,24 +18,12 @@ def prune(given: Globals, to: str | None, confirm: str | None, *, as_json: bool)
     """The dry run; with the right phrase, the removal. The platform is not asked, and nothing of it removed."""
     output = given.output(json_lines=as_json)
     with desk(given, output, Wiring(to)) as work:
-        shelf = work.shelf()
-        rule = vault.settings(work.deps.config).retention
-        at = now()
-        planned = pruning.plan(work.copies(shelf), shelf, rule, at)
+        planned = prunable(work.deps, work.shelf())
         _show(planned, output)
-        if confirm is None or not (planned.copies or planned.leftovers):
-            _tell(planned, output, done=False)
-            return
-        Gate(work.around.asker, confirm).confirm(Blast(planned.facts, (planned.phrase,)))
-        with work.turn("removing copies", output.say):
-            shelf = work.shelf()
-            if pruning.plan(work.copies(shelf), shelf, rule, at) != planned:
-                raise Declined(
-                    "What is in the store changed since this was shown; nothing was removed.",
-                    next_action="Look again: uscdr backup prune",
-                )
-            pruning.carry_out(work.store, planned)
-        _tell(planned, output, done=True)
+        done = confirm is not None and bool(planned.ids)
+        if done:
+            operate(given, output, Request("prune", to=lasting(to)[0]), phrase=confirm)
+        _tell(planned, output, done=done)
 
 
 def _show(planned: Pruning, output: Output) -> None:
@@ -60,7 +46,7 @@ def _show(planned: Pruning, output: Output) -> None:
 
 
 def _tell(planned: Pruning, output: Output, *, done: bool) -> None:
-    something = bool(planned.copies or planned.leftovers)
+    something = bool(planned.ids)
     if output.json_lines:
         output.record(
             {

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from typing import Any
 
-from uscdr.cli.backupdesk import Desk, Wiring, desk
-from uscdr.cli.context import Globals, state
-from uscdr.cli.speech import Speech
-from uscdr.engine.step import Intent
-from uscdr.errors import AnswerLost, BadInput, CheckFailed, OutcomeUnknown
-from uscdr.journal import lock
+from uscdr.cli.backupdesk import Wiring, desk
+from uscdr.cli.conduct import operate
+from uscdr.cli.context import Globals
+from uscdr.cli.wishes import lasting
 from uscdr.models.duration import elapsed
-from uscdr.models.heroku import Transfer, TransferKind, under_way
-from uscdr.scenarios.deps import Deps, now
-from uscdr.scenarios.steps import transfers
-from uscdr.scenarios.steps.assess import backup_line
-from uscdr.settings import operator
-from uscdr.team.claim import Wish
-from uscdr.team.team import open_team
+from uscdr.scenarios.deps import Request, now
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
 from uscdr.vault.backups.catalog import Entry, judged
-from uscdr.vault.backups.eviction import Eviction, eviction
 from uscdr.vault.backups.grade import Judgement
-from uscdr.words import duration, moment, plural, size
+from uscdr.words import duration, moment, size
 
 
 def show(given: Globals, to: str | None, *, as_json: bool) -> None:
@@ -79,74 +68,16 @@ def _since_proof(entry: Entry) -> float:
 
 
 def capture(given: Globals, to: str | None = None, *, evict: bool = False, as_json: bool) -> None:
-    """Start a backup, wait, say its name. A lost answer is looked for, never repeated."""
+    """Start a backup, wait, say its name."""
     output = given.output(json_lines=as_json)
-    done = take(given, output, to, evict=evict)
+    made = take(given, output, to, evict=evict)
     if output.json_lines:
-        output.record(backup_line(done, done.unusable).model_dump(mode="json"))
+        output.record(made["line"])
     else:
-        output.result(f"{done.name}  {size(done.processed_bytes)}")
+        output.result(f"{made['name']}  {size(made['bytes'])}")
 
 
-def take(given: Globals, output: Output, to: str | None = None, *, evict: bool = False) -> Transfer:
-    """A fresh backup once it is complete; says on stderr how it goes, and before that what it costs."""
-    speech = Speech(output)
-    with desk(given, output, Wiring(to, read_only=False)) as work:
-        work.deps.describe_app()
-        with _alone(work):
-            _weigh(eviction(work.entries()), output, evict=evict)
-            return _capture(work, speech)
-
-
-@contextmanager
-def _alone(work: Desk) -> Iterator[None]:
-    """Not beside a recovery of the same target, here or at a colleague's. Raises LockHeld."""
-    who, words, key = operator(os.environ), "uscdr backup capture", work.job.place.key
-    team = open_team(os.environ)
-    with ExitStack() as stack:
-        stack.enter_context(lock.hold(state(), key, who, words))
-        if team is not None:
-            stack.enter_context(team.claim(state(), Wish(key, work.job.run, who, words)))
-        yield
-
-
-def _weigh(goes: Eviction | None, output: Output, *, evict: bool) -> None:
-    """Say which backup the platform will drop. Raises CheckFailed for the newest proven one, unless that is wished."""
-    if goes is None:
-        return
-    name = goes.entry.name
-    kept = f"The platform keeps {plural(goes.kept, 'manual backup')}, and drops {name} for the new one"
-    if goes.newest_proven and not evict:
-        raise CheckFailed(
-            f"{name} would be lost, and it is the newest proven backup anywhere.",
-            why=f"{kept}; there is no copy of it off the platform. The new one is not proven yet.",
-            next_action=f"Copy it first: uscdr backup pull --backup {name}. To lose it all the same: --evict",
-        )
-    if goes.newest_proven:
-        output.warn(f"{kept}: THE NEWEST PROVEN BACKUP ANYWHERE (--evict).")
-    elif goes.last_proven_here:
-        output.warn(f"{kept}: the last proven one that it holds. Prove the new one: uscdr backup prove")
-    else:
-        output.say(f"{kept}.")
-
-
-def _capture(work: Desk, speech: Speech) -> Transfer:
-    deps: Deps = work.deps
-    attachment = deps.attachment()
-    owner = attachment.owner_app_name
-    before = deps.backups.transfers(attachment)
-    running = under_way(before, owner)
-    if running:
-        raise BadInput(running)
-    intent = Intent("", {"newest_transfer": transfers.newest_number(before)}, None)
-    try:
-        accepted = deps.backups.capture(attachment.addon_id)
-    except AnswerLost as error:
-        found = transfers.find(deps, attachment, (TransferKind.MANUAL_BACKUP,), intent, speech)
-        if found.provider_id is None:
-            raise OutcomeUnknown(
-                "It is not known whether the backup was started.", why=error.message,
-                next_action="Look: uscdr backup list",
-            ) from error  # fmt: skip
-        return transfers.adopt(deps, owner, found.provider_id, speech)
-    return transfers.follow(deps, owner, accepted, speech)
+def take(given: Globals, output: Output, to: str | None = None, *, evict: bool = False) -> dict[str, Any]:
+    """A fresh backup once it is complete, as the journal of its run has it."""
+    place, _ = lasting(to)
+    return operate(given, output, Request("capture", to=place, evict=evict))

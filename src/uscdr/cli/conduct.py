@@ -18,6 +18,7 @@ from uscdr.engine.history import fold
 from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal, read
+from uscdr.models.operations import command_of
 from uscdr.place import Place
 from uscdr.report.build import build
 from uscdr.report.summary import summarise
@@ -28,6 +29,7 @@ from uscdr.ui.console import Output
 from uscdr.ui.errors import render_error
 
 RESUME = "runs resume"
+STEP_ENDED = ("step.succeeded", "step.skipped")
 APP_NAME = re.compile(r"[a-z][a-z0-9-]{1,28}[a-z0-9]")
 
 
@@ -96,6 +98,24 @@ def recover(given: Globals, asked: Asked, *, as_json: bool) -> int:
     with surroundings(output, state(), os.environ) as around:
         ending = wiring.begin(job, around, team)
     return _farewell(ending, job.run, output, team)
+
+
+def operate(given: Globals, output: Output, request: Request, *, phrase: str | None = None) -> dict[str, Any]:
+    """Carry a single write out as a run of its own; its step's result, as the journal has it.
+
+    The command itself is the confirmation, unless the step asks for a phrase. Stdout is left alone. Raises what the
+    run ended with.
+    """
+    command = command_of(request.scenario)
+    job = Job(given.place(), request, runs.new_run_id(request.scenario), phrase or command, dry_run=False)
+    team = open_team(os.environ)
+    with surroundings(output, state(), os.environ, stdout=False) as around:
+        ending = wiring.begin(job, around, team)
+    _tell_arrears(team, output)
+    if ending.error is not None:
+        raise ending.error
+    ended = [event for event in read(state() / "runs" / job.run / NAME).events() if event["kind"] in STEP_ENDED]
+    return dict(ended[-1]["result"])
 
 
 def _with_kit(asked: Asked, place: Place) -> Request:
@@ -168,13 +188,17 @@ def _same_place(place: Place, key: str) -> Place:
     return place
 
 
+def _tell_arrears(team: Team | None, output: Output) -> None:
+    if team is not None and team.behind:
+        words = f"The team lacks the last {team.behind} lines of this journal: {team.place} could not be written."
+        output.warn(f"{words} When it can be: uscdr runs resume")
+
+
 def _farewell(ending: Ending, run: str, output: Output, team: Team | None) -> int:
     journal = read(state() / "runs" / run / NAME)
     if not output.json_lines:
         output.say(summarise(build(journal.records, last_hash=journal.last_hash), journal=str(journal.path)))
-    if team is not None and team.behind:
-        words = f"The team lacks the last {team.behind} lines of this journal: {team.place} could not be written."
-        output.warn(f"{words} When it can be: uscdr runs resume")
+    _tell_arrears(team, output)
     if ending.error is not None:
         render_error(ending.error, output)
         summary, advice = runs.summarize(journal), ending.error.next_action

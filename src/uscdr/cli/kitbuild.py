@@ -58,7 +58,7 @@ def build_kit(given: Globals, wanted: BuildOptions, *, as_json: bool) -> int:
     to = recipients(wanted.recipients or vault.standing_recipients(os.environ) or place.config.kit.recipients)
     store = places(given).store(wanted.to or place.config.kit.to)
     output = given.output(json_lines=as_json)
-    backup = backups.take(given, output).name if wanted.capture else wanted.backup
+    backup = backups.take(given, output)["name"] if wanted.capture else wanted.backup
     built = _build(_wishes(place, wanted, backup), place, store, to, output)
     show_built(built, store.place, output)
     return int(ExitCode.DONE if built.card.complete else ExitCode.CHECK_FAILED)

@@ -139,25 +139,12 @@ def backups(
     as_json: AsJson = False,
 ) -> None:
     """Backups fail, or are not scheduled: schedule, capture, copy, prove by a restore, judge the RPO."""
+    from uscdr.cli.wishes import lasting
     from uscdr.scenarios.deps import Request
 
-    place, readers = _for_the_journal(to, tuple(recipient or ()))
+    place, readers = lasting(to, tuple(recipient or ()))
     request = Request("backups", to=place, recipients=readers, evict=evict, anew=new)
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity)
-
-
-def _for_the_journal(to: str | None, readers: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """The place, anchored: cron and a resumed run work elsewhere. Refuses credentials and private keys, as BadInput."""
-    import os
-
-    from uscdr.vault import location, seal
-
-    if readers:
-        seal.recipients(readers)
-    if to is None:
-        return None, readers
-    location.open_store(to, os.environ)
-    return (to if "://" in to else str(Path(to.strip()).expanduser().absolute())), readers
 
 
 def carry_out(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from uscdr.errors import BadInput
 from uscdr.providers.source.refs import check
 from uscdr.scenarios.deps import Request
+from uscdr.vault import location, seal
 
 FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "release": (re.compile(r"v?[1-9][0-9]{0,8}"), "a release is written v12"),
@@ -31,3 +34,16 @@ def check_form(option: str, text: str | None) -> None:
         raise BadInput(
             f"--{option} “{text}” cannot be one.", why=words, next_action=f"Correct --{option}; nothing was called."
         )
+
+
+def lasting(to: str | None, readers: tuple[str, ...] = ()) -> tuple[str | None, tuple[str, ...]]:
+    """The place of copies, anchored: cron and a resumed run work elsewhere.
+
+    Raises BadInput for credentials and private keys, which must not get into a journal.
+    """
+    if readers:
+        seal.recipients(readers)
+    if to is None:
+        return None, readers
+    location.open_store(to, os.environ)
+    return (to if "://" in to else str(Path(to.strip()).expanduser().absolute())), readers

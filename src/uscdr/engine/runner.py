@@ -13,7 +13,7 @@ from uscdr.engine.settle import Settler, in_doubt
 from uscdr.engine.step import Action, BoundStep, Effect, Step, View, alternatives
 from uscdr.engine.teller import Teller
 from uscdr.engine.wait import Stop
-from uscdr.errors import CheckFailed, EffectFailed, JournalError, OutcomeUnknown, UscdrError
+from uscdr.errors import CheckFailed, EffectFailed, JournalError, OutcomeUnknown, Outdated, UscdrError
 from uscdr.events import Bus
 from uscdr.models.base import Fact
 from uscdr.models.events import (
@@ -61,7 +61,7 @@ class Runner:
                 why=error.why,
                 next_action=error.next_action,
                 known=not isinstance(error, OutcomeUnknown),
-                over=isinstance(error, EffectFailed),
+                over=isinstance(error, EffectFailed | Outdated),
             )
         )
 

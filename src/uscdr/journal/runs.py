@@ -11,7 +11,7 @@ from typing import Any
 
 from uscdr.errors import BadInput, JournalError
 from uscdr.journal.reader import NAME, Journal, read
-from uscdr.models import checklists
+from uscdr.models import checklists, operations
 
 OVER = ("done", "objective missed")
 """States of a run that carried out every step."""
@@ -142,23 +142,38 @@ def only_looks(summary: RunSummary) -> bool:
 
 def touches_application(summary: RunSummary) -> bool:
     """Whether the run may leave the application half done: not one that only looked, or that made backups."""
-    return not only_looks(summary) and summary.scenario != "backups"
+    return operations.recovers(summary.scenario) and summary.scenario != "backups"
+
+
+def of_operation(path: Path) -> bool:
+    """Whether the journal is that of a single write, by the run's id: what it holds is of no use to another run."""
+    return any(f"-{scenario}-" in path.parent.name for scenario in operations.OPERATIONS)
 
 
 def _newest_resumable(state: Path, *, of_others: bool) -> Path:
-    """Not one that was followed by a finished run on its target, nor one that ended before it changed anything."""
-    recovered: set[str] = set()
+    """Not one that was followed by a finished run on its target, nor one that ended before it changed anything.
+
+    A run that may have left the application half done comes before a newer one that did not touch it; the latter is
+    followed by any of its own scenario.
+    """
+    over: set[tuple[str, str]] = set()
+    harmless: Path | None = None
     for path in reversed(list(journals(state))):
         summary = _summary_of(path)
-        if summary.state == "done" and touches_application(summary):
-            recovered.add(summary.target)
+        touches = touches_application(summary)
+        if summary.state == "done":
+            over.add((summary.target, "" if touches else summary.scenario))
         elif is_copy(path) and not of_others:
             continue
-        elif resumable(summary) and summary.target not in recovered and (summary.wrote or not _ended(summary)):
-            return path
-    raise BadInput("There is no unfinished run on this machine.", next_action="See: uscdr runs list")
+        elif _waits(summary) and not over & {(summary.target, ""), (summary.target, summary.scenario)}:
+            if touches:
+                return path
+            harmless = harmless or path
+    if harmless is None:
+        raise BadInput("There is no unfinished run on this machine.", next_action="See: uscdr runs list")
+    return harmless
 
 
-def _ended(summary: RunSummary) -> bool:
-    """Whether the process said how it ended, instead of being cut off."""
-    return summary.state not in ("unfinished", "interrupted")
+def _waits(summary: RunSummary) -> bool:
+    """Whether it can be resumed, and changed something or was cut off before its process could say how it ended."""
+    return resumable(summary) and (summary.wrote or summary.state in ("unfinished", "interrupted"))

@@ -18,8 +18,7 @@ def to_markdown(report: RunReport) -> str:
         return to_checks_markdown(report)
     parts = (
         _summary(report),
-        _objectives(report),
-        _data(report),
+        *((_objectives(report), _data(report)) if report.recovers else ()),
         _timeline(report),
         _steps(report),
         _evidence(report),
@@ -40,7 +39,8 @@ def _summary(report: RunReport) -> list[str]:
         f"**Attempts:** {_attempts(report)}",
         *left,
     ]
-    title = f"# {_say(report.scenario.capitalize() or 'Run')} recovery: {report.outcome}"
+    what = f"{report.scenario or 'run'} recovery" if report.recovers else report.scenario
+    title = f"# {_say(what.capitalize())}: {report.outcome}"
     return [title, "", *(f"- {fact}" for fact in facts), ""]
 
 

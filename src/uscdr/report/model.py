@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from uscdr.models.checklists import only_looks
+from uscdr.models.operations import recovers
 
 Verdict = Literal["met", "missed", "not known", "does not apply"]
 Outcome = Literal["done", "failed", "declined", "unknown", "interrupted", "unfinished"]
@@ -223,6 +224,11 @@ class RunReport(Record):
     def only_looks(self) -> bool:
         """Whether the run is a verification."""
         return only_looks(self.scenario)
+
+    @property
+    def recovers(self) -> bool:
+        """Whether the run is held against the objectives."""
+        return recovers(self.scenario)
 
     @property
     def round(self) -> RoundReport | None:

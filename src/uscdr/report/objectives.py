@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from uscdr.models.checklists import only_looks
 from uscdr.models.duration import elapsed
+from uscdr.models.operations import recovers
 from uscdr.report.fold import Fold
 from uscdr.report.model import DataReport, Objective, StepReport, TableLoss, Verdict
 from uscdr.report.words import span
@@ -40,8 +41,9 @@ def recovery_time(fold: Fold) -> Objective:
     target = fold.begun.rto_seconds if fold.begun else 0.0
     if fold.begun is None or fold.started_at is None:
         return _not_achieved(target, "not known", "no start was recorded")
-    if only_looks(fold.begun.scenario):
-        return _not_achieved(target, "does not apply", "the run only looks")
+    if not recovers(fold.begun.scenario):
+        what = "only looks" if only_looks(fold.begun.scenario) else "is no recovery"
+        return _not_achieved(target, "does not apply", f"the run {what}")
     if fold.plan and fold.plan.dry_run:
         return _not_achieved(target, "does not apply", "dry run")
     back, basis = _service_back(fold)

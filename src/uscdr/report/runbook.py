@@ -7,6 +7,7 @@ from typing import Any
 
 from uscdr.engine.step import Effect
 from uscdr.errors import BadInput
+from uscdr.models.operations import command_of
 from uscdr.report.by_hand import commands
 from uscdr.scenarios.build import chosen
 from uscdr.scenarios.model import Config, Scenario
@@ -15,10 +16,9 @@ from uscdr.words import duration
 
 BUILDS = "infra.create_app"
 """From this step on there is a second application: the one that is being built."""
-TOOL = {
-    "media": ("uscdr recover media", " (copies from a kit: `--kit newest`, from a folder: `--from DIR`)"),
-    "infra": ("uscdr recover infra", " (when the old application does not answer: `--kit newest`)"),
-    "dns": ("uscdr dns rollback", ""),
+OPTIONS = {
+    "media": " (copies from a kit: `--kit newest`, from a folder: `--from DIR`)",
+    "infra": " (when the old application does not answer: `--kit newest`)",
 }
 EFFECTS = {"read": "reads", "idempotent": "changes", "findable": "changes", "once": "asks or changes"}
 
@@ -87,8 +87,7 @@ def _scenario(config: Config, name: str, scenario: Scenario) -> str:
 
 
 def _tool(name: str) -> str:
-    command, options = TOOL.get(name, (f"uscdr recover {name}", ""))
-    return f"`{command}`{options}, first with `--dry-run`"
+    return f"`{command_of(name)}`{OPTIONS.get(name, '')}, first with `--dry-run`"
 
 
 def _contacts(config: Config) -> str:

@@ -23,7 +23,7 @@ def summarise(report: RunReport, *, journal: str = "", report_path: str = "") ->
     lines = [f"{'DRY RUN' if report.dry_run else report.outcome.upper()}: {what}: {report.summary}"]
     if report.only_looks:
         lines += _round(report)
-    elif not report.dry_run:
+    elif report.recovers and not report.dry_run:
         lines += [f"RTO: {objective_words(report.rto)}", f"RPO: {objective_words(report.rpo)}"]
         lines += _rows(report) + _checks(report)
     tail = [f"{name}: {path}" for name, path in (("Journal", journal), ("Report", report_path)) if path]

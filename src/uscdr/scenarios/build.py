@@ -5,14 +5,20 @@ from __future__ import annotations
 from uscdr.engine.step import BoundStep
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.model import Scenario, StepEntry
-from uscdr.scenarios.registry import STEPS
-from uscdr.scenarios.steps.base import AnyStep
+from uscdr.scenarios.registry import OPERATIONS, STEPS
+from uscdr.scenarios.steps.base import AnyStep, NoParams
 
 
 def chosen(entry: StepEntry) -> AnyStep:
     """The class of a step in scenarios.yaml. Raises KeyError and ValidationError, which the loader words."""
     family = STEPS[entry.use]
     return family.chosen(family.params.model_validate(entry.with_))
+
+
+def operation(name: str, deps: Deps) -> list[BoundStep]:
+    """The one step of a run that recovers nothing."""
+    kind = OPERATIONS[name]
+    return [BoundStep(kind(kind.default_id, deps, NoParams()), kind.title, kind.phase, {})]
 
 
 def bind(scenario: Scenario, deps: Deps) -> list[BoundStep]:

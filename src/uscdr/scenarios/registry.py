@@ -11,13 +11,14 @@ from uscdr.scenarios.steps.app_rollback import Rollback
 from uscdr.scenarios.steps.app_static import Static
 from uscdr.scenarios.steps.application import CheckApplication
 from uscdr.scenarios.steps.assess import BackupsLook, DatabaseLook, StatusLook
-from uscdr.scenarios.steps.backups_capture import CaptureTrial
+from uscdr.scenarios.steps.backups_capture import CaptureNow, CaptureTrial
 from uscdr.scenarios.steps.backups_commands import CommandsLook
 from uscdr.scenarios.steps.backups_decide import BackupsDecide
 from uscdr.scenarios.steps.backups_look import BackupSystemLook
 from uscdr.scenarios.steps.backups_prove import ProveTrial
+from uscdr.scenarios.steps.backups_prune import PruneCopies
 from uscdr.scenarios.steps.backups_pull import PullTrial
-from uscdr.scenarios.steps.backups_schedule import Reschedule
+from uscdr.scenarios.steps.backups_schedule import Reschedule, ScheduleBackups, ScheduleNewDatabase
 from uscdr.scenarios.steps.backups_verdict import BackupsJudged
 from uscdr.scenarios.steps.base import AnyStep
 from uscdr.scenarios.steps.capture import CaptureBefore, CaptureFresh, CaptureSafety
@@ -28,7 +29,7 @@ from uscdr.scenarios.steps.dns_preflight import Preflight
 from uscdr.scenarios.steps.dns_switch import RollbackDns, SwitchDns
 from uscdr.scenarios.steps.freeze import DisableMaintenance, Drain, EnableMaintenance, Maintenance, ReleaseGuard
 from uscdr.scenarios.steps.infra_addon import OrderAddon, OrderDatabase, OrderQueue
-from uscdr.scenarios.steps.infra_after import AddPeople, OldPlaceLook, ScheduleBackups
+from uscdr.scenarios.steps.infra_after import AddPeople, OldPlaceLook
 from uscdr.scenarios.steps.infra_app import CreateApp, SetBuildpacks, StopOld
 from uscdr.scenarios.steps.infra_config import SetConfig, Unsilence
 from uscdr.scenarios.steps.infra_decide import InfraDecide
@@ -75,7 +76,7 @@ PIPELINES: Mapping[str, tuple[AnyStep, ...]] = {
         *(InfraLoad, Compare, InfraDeploy, Migrate, VerifyData, InfraFormation),
         *(StartWeb, DisableMaintenance, CheckApplication),
         *(BindDomains, EnableCertificates, SwitchDns, AwaitCertificates),
-        *(Unsilence, StartWorkers, StartBeat, ScheduleBackups, AddPeople, AddDrains),
+        *(Unsilence, StartWorkers, StartBeat, ScheduleNewDatabase, AddPeople, AddDrains),
         *(CheckApplication, CaptureFresh, OldPlaceLook),
     ),
     "dns": (RollbackDns,),
@@ -85,6 +86,9 @@ PIPELINES: Mapping[str, tuple[AnyStep, ...]] = {
     ),
 }
 """What a scenario must hold, in this order: the runbook's."""
+
+OPERATIONS: Mapping[str, AnyStep] = {"capture": CaptureNow, "schedule": ScheduleBackups, "prune": PruneCopies}
+"""The one step of each run that recovers nothing; no scenarios.yaml names them. `models.operations`: their commands."""
 
 FAMILIES: tuple[AnyStep, ...] = (Maintenance, Refill, OrderAddon, Manual)
 """Steps whose parameters choose the class, and the one that stands in no pipeline."""

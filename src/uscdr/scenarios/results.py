@@ -102,6 +102,8 @@ class Captured(Fact):
     name: str
     bytes: int
     warnings: int = 0
+    line: BackupLine | None = None
+    """As lists show it; older journals have none."""
 
 
 class SafetyCapture(Captured):

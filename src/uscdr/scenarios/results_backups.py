@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
+
+from pydantic import model_validator
 
 from uscdr.models.base import Fact
 from uscdr.scenarios.results import BackupLine, Captured
@@ -82,9 +85,24 @@ class BackupsScheduled(Fact):
     schedules: tuple[str, ...]
     created: bool
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_journals(cls, recorded: Any) -> Any:  # noqa: ANN401 - as pydantic gives it
+        """`recover infra` recorded the schedule that there was by its parts."""
+        if isinstance(recorded, dict) and "hour" in recorded:
+            return {"schedules": [f"daily at {recorded['hour']:02d}:00 {recorded['timezone']}"], "created": True}
+        return recorded
+
 
 class TrialCapture(Captured):
     """The backup that shows that backups can be made."""
+
+
+class CopiesRemoved(Fact):
+    """Ids of copies that are gone from the vault, and how many are left."""
+
+    ids: tuple[str, ...]
+    kept: int
 
 
 class CopyMade(Fact):

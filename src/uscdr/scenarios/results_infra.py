@@ -201,14 +201,6 @@ class Unsilenced(Fact):
     set: tuple[str, ...]
 
 
-class Scheduled(Fact):
-    """The daily backup of the new database."""
-
-    name: str
-    hour: int
-    timezone: str
-
-
 class PeopleAdded(Fact):
     """Collaborators that were added."""
 

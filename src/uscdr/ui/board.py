@@ -9,6 +9,7 @@ from typing import Literal
 
 from uscdr.models import events as ev
 from uscdr.models.checklists import only_looks
+from uscdr.models.operations import recovers
 from uscdr.ui.checkboard import CheckBoard
 
 Status = Literal["planned", "running", "done", "skipped", "failed", "unknown"]
@@ -148,6 +149,11 @@ class Board:
     def only_looks(self) -> bool:
         """Whether the run is a verification: no plan, no recovery clock, rounds of checks instead."""
         return self.begun is not None and only_looks(self.begun.scenario)
+
+    @property
+    def recovers(self) -> bool:
+        """Whether the run is held against the objectives: a verification or a single write is not."""
+        return self.begun is not None and recovers(self.begun.scenario)
 
     def step(self, step_id: str) -> StepState | None:
         """The step of that id, if it was planned or has started."""

@@ -71,7 +71,7 @@ class PlainViewer:
 
     def _stamp(self, stamped: Stamped) -> Line:
         utc = f"{stamped.at.astimezone(UTC):%H:%M:%S}Z"
-        if self._board.begun is None or self._board.only_looks:
+        if self._board.begun is None or not self._board.recovers:
             return line(Span(f"{utc} ", "dim"))
         spent, objective = self._board.elapsed(stamped.at), self._board.begun.rto_seconds
         over = Span(f"[{clock(spent)} of {duration(objective)}]", "bad" if spent > objective else "dim")

@@ -59,7 +59,8 @@ def headline(board: Board, now: datetime, width: int) -> list[Line]:
     if begun is None:
         return [line(Span(f"Run {board.run}", "title"))]
     pieces = wrap(run_title(begun), width)
-    return [*(line(Span(piece, "title")) for piece in pieces), *_clock(board, begun, now, width)]
+    title = [line(Span(piece, "title")) for piece in pieces]
+    return [*title, *_clock(board, begun, now, width)] if board.recovers else title
 
 
 def _clock(board: Board, begun: RunStarted, now: datetime, width: int) -> list[Line]:

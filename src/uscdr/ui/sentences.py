@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from uscdr.models import events as ev
-from uscdr.models.checklists import only_looks
+from uscdr.models.operations import recovers
 from uscdr.ui.board import Board, StepState
 from uscdr.ui.checkwords import check_sentences
 from uscdr.ui.style import Sentence, Span, Tone, line
@@ -67,7 +67,7 @@ def _run(event: ev.RunStarted | ev.RunResumed | ev.PlanReady | ev.RunFinished, b
             who = f"{event.user} on {event.host}, uscdr {event.version}"
             head = Span(run_title(event), "title")
             first = Sentence(line(head, f": run {board.run} by {who}"))
-            if board.only_looks:
+            if not board.recovers:
                 return [first]
             goal = f"service back within {duration(event.rto_seconds)}, at most {duration(event.rpo_seconds)} lost"
             return [first, Sentence(line(f"objective: {goal}"))]
@@ -82,8 +82,8 @@ def _run(event: ev.RunStarted | ev.RunResumed | ev.PlanReady | ev.RunFinished, b
 
 
 def run_title(begun: ev.RunStarted) -> str:
-    """What the run is: `db recovery of usc-pis (production)`, `verify all of usc-pis (production)`."""
-    what = begun.scenario if only_looks(begun.scenario) else f"{begun.scenario} recovery"
+    """What the run is: `db recovery of usc-pis (production)`, `capture of usc-pis (production)`."""
+    what = f"{begun.scenario} recovery" if recovers(begun.scenario) else begun.scenario
     return f"{what} of {begun.app} ({begun.target})"
 
 

@@ -31,15 +31,15 @@ class RunViewer(Protocol):
         ...
 
 
-def open_viewers(output: Output) -> tuple[RunViewer, ...]:
-    """The views for `output`; each is to be closed when the run ends."""
+def open_viewers(output: Output, *, stdout: bool = True) -> tuple[RunViewer, ...]:
+    """The views for `output`; each is to be closed when the run ends. Without `stdout` nothing is written there."""
     from uscdr.ui.jsonl import JsonLinesViewer
     from uscdr.ui.plain import PlainViewer
 
-    if output.json_lines:
+    if output.json_lines and stdout:
         machine = JsonLinesViewer(output)
         return (machine,) if output.out.is_tty or output.quiet else (machine, PlainViewer(output))
-    if output.quiet or not can_move(output):
+    if output.quiet or output.json_lines or not can_move(output):
         return (PlainViewer(output),)
     from uscdr.ui.live import LiveViewer
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from uscdr.engine.step import Effect, Step, alternatives
-from uscdr.scenarios.registry import PIPELINES
+from uscdr.scenarios.registry import OPERATIONS, PIPELINES
 from uscdr.scenarios.steps.base import AnyStep, DepsStep
 from uscdr.scenarios.steps.infra_addon import OrderOther
 from uscdr.scenarios.steps.manual import Manual
@@ -22,7 +22,8 @@ DEMANDED = {
 }
 
 
-EVERY = tuple(dict.fromkeys([*(step for pipeline in PIPELINES.values() for step in pipeline), Manual, OrderOther]))
+IN_PIPELINES = [step for pipeline in PIPELINES.values() for step in pipeline]
+EVERY = tuple(dict.fromkeys([*IN_PIPELINES, *OPERATIONS.values(), Manual, OrderOther]))
 
 
 @pytest.mark.parametrize("step", EVERY, ids=lambda step: f"{step.name}-{step.default_id}")

@@ -111,7 +111,7 @@ def history(safe: Safe, number: int, *, proven: tuple[int, ...], pulled: tuple[i
             card = safe.pull(one, dump(one.num))
             safe.prove(card)
             if one.num not in pulled:
-                pruning.carry_out(safe.store, pruning.Pruning((card,), (), 0, None))
+                pruning.carry_out(safe.store, [card.id])
     return listed(safe, *made)
 
 
@@ -163,7 +163,7 @@ def test_pruning_removes_what_the_rule_does_not_keep_and_says_how_much(safe: Saf
         f"remove {len(gone)} of 12 copies back to {oldest:%Y-%m-%dT%H:%M}, "
         f"{sum(card.dump.size for card in planned.copies)} bytes"
     )
-    pruning.carry_out(safe.store, planned)
+    pruning.carry_out(safe.store, planned.ids)
     left = listed(safe)
     assert {one.name for one in left} == {one.name for one in found} - gone
     assert not pruning.plan(left, shelf(safe.store), RULE, NOW).copies
@@ -197,7 +197,7 @@ def test_killed_before_any_removal_no_manifest_names_what_is_gone_and_the_next_c
         planned = pruning.plan(listed(safe), shelf(safe.store), Retention(daily=0, weekly=0, monthly=0), later)
         dying = Dying(safe.root / "safe", at)
         try:
-            pruning.carry_out(dying, planned)
+            pruning.carry_out(dying, planned.ids)
             break
         except Killed:
             found = shelf(safe.store)
@@ -217,7 +217,7 @@ def test_leftovers_go_when_they_are_a_day_old_and_not_before(safe: Safe) -> None
     assert pruning.plan((), there, RULE, written + timedelta(hours=23)).leftovers == ()
     planned = pruning.plan((), there, RULE, written + timedelta(hours=25))
     assert planned.leftovers == (card.id,)
-    pruning.carry_out(safe.store, planned)
+    pruning.carry_out(safe.store, planned.ids)
     assert safe.names() == []
 
 
@@ -235,7 +235,7 @@ def test_what_retention_removed_is_no_gap_of_the_last_day(safe: Safe) -> None:
     for number in range(1, 13):
         safe.prove(safe.pull(transfer(number, at=NOW - (13 - number) * 3 * HOUR), dump(number)))
     planned = pruning.plan(listed(safe), shelf(safe.store), Retention(daily=1, weekly=0, monthly=0), NOW)
-    pruning.carry_out(safe.store, planned)
+    pruning.carry_out(safe.store, planned.ids)
     left = listed(safe)
     assert [one.name for one in left] == ["b012"]
     told = tuple(forgotten(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), Scope(APP, ADDON)))

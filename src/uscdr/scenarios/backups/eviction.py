@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from uscdr.scenarios.backups.inventory import Inventory
 from uscdr.scenarios.deps import Deps
-from uscdr.vault.backups.eviction import eviction
+from uscdr.vault.backups.eviction import Eviction, eviction
+from uscdr.words import plural
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,19 @@ def dropped(deps: Deps, known: Inventory) -> Dropped:
     goes = eviction(known.entries)
     if goes is None:
         return Dropped()
-    name, limit = goes.entry.name, f"the platform keeps {goes.kept} manual backups"
-    if deps.request.evict:
-        return Dropped(name, remark=f"{limit} (--evict)")
-    if known.vault is None:
-        return Dropped(name, f"{limit} and would drop {name}; whether that is the newest proven one is not known, "
-                       "since the vault cannot be read. Mend that, or pass --evict")  # fmt: skip
+    name, limit = goes.entry.name, f"The platform keeps {plural(goes.kept, 'manual backup')}"
+    would = f"{limit} and would drop {name}"
+    if known.vault is None and not deps.request.evict:
+        return Dropped(name, f"{would}; whether that is the newest proven one is not known, since the vault cannot be "
+                       "read. Fix that, or pass --evict")  # fmt: skip
+    if goes.newest_proven and not deps.request.evict:
+        return Dropped(name, f"{would}, the newest proven backup anywhere, of which there is no copy. "
+                       f"Copy it first (uscdr backup pull --backup {name}), or pass --evict")  # fmt: skip
+    return Dropped(name, remark=f"{limit}, and drops {name} for the new one{_worth(goes)}")
+
+
+def _worth(goes: Eviction) -> str:
     if goes.newest_proven:
-        return Dropped(name, f"{limit} and would drop {name}, the newest proven backup anywhere, of which there is no "
-                       f"copy. Copy it first (uscdr backup pull --backup {name}), or pass --evict")  # fmt: skip
-    return Dropped(name, remark=f"{limit}; it is the last proven one there" if goes.last_proven_here else limit)
+        return ": THE NEWEST PROVEN BACKUP ANYWHERE (--evict)"
+    proof = ": the last proven one that it holds. Prove the new one: uscdr backup prove"
+    return proof if goes.last_proven_here else ""

@@ -96,6 +96,11 @@ def _read(store: Store) -> tuple[Vault | None, str]:
         return None, f"{error.message} {error.why}".strip()
 
 
+def copies_alone(deps: Deps, there: Shelf) -> tuple[Entry, ...]:
+    """The copies in `there`, one entry a backup, oldest first; the platform is not asked."""
+    return catalog.entries((), there.copies, Proofs(vault_of(deps).store()), scope(deps, None))
+
+
 def scope(deps: Deps, attachment: Attachment | None) -> Scope:
     """Whose backups are listed; `attachment` is None when the platform could not be asked."""
     return Scope(deps.app, attachment.addon_id if attachment else "", deps.memory.damaged)

@@ -12,17 +12,15 @@ from uscdr.scenarios.steps.capture import Capture, CaptureSeen
 from uscdr.scenarios.steps.transfers import newest_number
 
 
-class CaptureTrial(Capture[TrialCapture]):
-    """Sent, found and followed like every other capture."""
+class CaptureNow(Capture[TrialCapture]):
+    """By itself: it says which backup the platform drops for it, and does not let it drop what must not be lost."""
 
-    name = "backups.trial"
-    title = "Test a new backup"
-    default_id = "trial"
+    name = "backup.capture_now"
+    title = "Capture a backup"
+    default_id = "capture"
     effect = Effect.FINDABLE
     manual = ("heroku pg:backups:capture --app {app}", "heroku pg:backups:info $BACKUP --app {app}")
     gives = TrialCapture
-    needs = (BackupsDecided, BackupsScheduled)
-    plans_with = ()
     kind = TrialCapture
 
     @override
@@ -44,15 +42,29 @@ class CaptureTrial(Capture[TrialCapture]):
         if seen.running:
             return Action("blocked", seen.running)
         if not seen.reachable:
-            return Action("blocked", f"No backup is captured: {seen.why}.")
-        approved = view.get(BackupsDecided)
-        if approved is not None and approved.drops != seen.pushes_out:
-            now, then = seen.pushes_out or "none", approved.drops or "none"
-            return Action("blocked", f"The platform would drop {now} for the new backup; approved was {then}.")
-        return self._change(seen, "a new backup is captured, to see that it can be")
+            return Action("blocked", f"No backup is captured. {seen.why}.")
+        return self._change(seen, "a new backup is captured")
 
     @override
     def apply(self, seen: CaptureSeen, view: View, tell: Tell) -> TrialCapture:
         if seen.pushes_out:
-            tell.warn(f"{seen.pushes_out} is dropped for the new backup: {seen.why}.")
+            tell.warn(f"{seen.why}.")
         return super().apply(seen, view, tell)
+
+
+class CaptureTrial(CaptureNow):
+    """As a part of `recover backups`: what was approved to go for it, goes, and nothing else."""
+
+    name = "backups.trial"
+    title = "Test a new backup"
+    default_id = "trial"
+    needs = (BackupsDecided, BackupsScheduled)
+    plans_with = ()
+
+    @override
+    def plan(self, seen: CaptureSeen, view: View) -> Action:
+        planned, approved = super().plan(seen, view), view.get(BackupsDecided)
+        if planned.kind == "change" and approved is not None and approved.drops != seen.pushes_out:
+            now, then = seen.pushes_out or "none", approved.drops or "none"
+            return Action("blocked", f"The platform would drop {now} for the new backup; approved was {then}.")
+        return planned

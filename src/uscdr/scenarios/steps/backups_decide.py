@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Blast, Effect, Tell, View
-from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.results_backups import BackupsDecided, BackupsVerdict, BackupSystemSeen, CopyProven
+from uscdr.scenarios.steps.backups_schedule import wanted_schedule
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.words import duration
 
@@ -35,7 +35,7 @@ class BackupsDecide(DepsStep[BackupSystemSeen, BackupsDecided]):
         if seen.running:
             return Action("blocked", seen.running)
         if seen.refused:
-            return Action("blocked", f"No backup is captured: {seen.refused}.")
+            return Action("blocked", f"No backup is captured. {seen.refused}.")
         decided = self._decided(seen)
         approved = {
             "application": decided.app,
@@ -88,9 +88,3 @@ class BackupsDecide(DepsStep[BackupSystemSeen, BackupsDecided]):
     def confirm_effect(self, result: BackupsDecided, view: View, tell: Tell) -> str:
         where = f"copied to {result.place}" if result.place else "not copied"
         return f"decided: a new backup of {result.app}, {where}"
-
-
-def wanted_schedule(deps: Deps) -> str:
-    """The daily one of scenarios.yaml, as the platform's are put in words."""
-    recovery = deps.config.recovery
-    return f"daily at {recovery.backup_hour:02d}:00 {recovery.backup_timezone}"

@@ -2,58 +2,56 @@
 
 from __future__ import annotations
 
-import time
-
 from typing_extensions import override
 
+from uscdr.engine.settle import Search, look_for
 from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Schedule
+from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.results_backups import BackupsDecided, BackupsScheduled
-from uscdr.scenarios.steps.backups_decide import wanted_schedule
+from uscdr.scenarios.results_infra import DatabaseReady
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import writes
 from uscdr.vault.backups.rpo import words
 
-SETTLE_SECONDS, SETTLE_INTERVAL = 8.0, 0.5
-"""How long a lost write is looked for."""
-
 
 class SchedulesSeen(Fact):
-    """The database, and what is scheduled for it."""
+    """The database's add-on and config variable, and what is scheduled for it."""
 
     addon_id: str
+    variable: str
     there: tuple[Schedule, ...]
 
 
-class Reschedule(DepsStep[SchedulesSeen, BackupsScheduled]):
+class ScheduleBackups(DepsStep[SchedulesSeen, BackupsScheduled]):
     """A schedule that is there stays as it is, whatever its hour."""
 
-    name = "backups.schedule"
-    title = "Daily schedule"
+    name = "backup.schedule"
+    title = "Schedule daily backups"
     default_id = "schedule"
     effect = Effect.FINDABLE
     manual = ("heroku pg:backups:schedule DATABASE_URL --at '{backup_at}' --app {app}   # only if there is none",)
     gives = BackupsScheduled
-    needs = (BackupsDecided,)
-    plans_with = ()
+
+    def _database(self, view: View) -> tuple[str, str]:
+        """Id of its add-on, and its config variable."""
+        return self._deps.attachment().addon_id, self._deps.target.heroku.database
 
     @override
     def probe(self, view: View, tell: Tell) -> SchedulesSeen:
-        addon = self._deps.attachment().addon_id
-        return SchedulesSeen(addon_id=addon, there=self._deps.backups.schedules(addon))
+        addon, variable = self._database(view)
+        return SchedulesSeen(addon_id=addon, variable=variable, there=self._deps.backups.schedules(addon))
 
     @override
     def plan(self, seen: SchedulesSeen, view: View) -> Action:
-        wanted, app = wanted_schedule(self._deps), self._deps.app
-        name, at = self._deps.target.heroku.database, wanted.removeprefix("daily at ")
-        manual = (f"heroku pg:backups:schedule {name} --at '{at}' --app {app}",)
+        wanted = wanted_schedule(self._deps)
+        at = wanted.removeprefix("daily at ")
+        manual = (f"heroku pg:backups:schedule {seen.variable} --at '{at}' --app {self._deps.app}",)
         if seen.there:
             found = ", ".join(map(words, seen.there))
-            other = (
-                f" (scenarios.yaml has {wanted}; it is left as it is)" if wanted not in map(words, seen.there) else ""
-            )
+            other = f" (scenarios.yaml has {wanted}; it is left as it is)" if wanted not in found else ""
             return Action("noop", f"scheduled already: {found}{other}", (), manual)
         calls = (writes("POST", f"/client/v11/databases/{seen.addon_id}/transfer-schedules"),)
         return Action("change", f"a backup is scheduled {wanted}", calls, manual)
@@ -62,9 +60,8 @@ class Reschedule(DepsStep[SchedulesSeen, BackupsScheduled]):
     def apply(self, seen: SchedulesSeen, view: View, tell: Tell) -> BackupsScheduled:
         recovery = self._deps.config.recovery
         made = self._deps.provisioning.schedule_backups(
-            seen.addon_id, self._deps.target.heroku.database, hour=recovery.backup_hour,
-            timezone=recovery.backup_timezone,
-        )  # fmt: skip
+            seen.addon_id, seen.variable, hour=recovery.backup_hour, timezone=recovery.backup_timezone
+        )
         tell.accepted(made.id)
         return BackupsScheduled(schedules=(words(made),), created=True)
 
@@ -74,16 +71,14 @@ class Reschedule(DepsStep[SchedulesSeen, BackupsScheduled]):
 
     @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        addon = self._deps.attachment().addon_id
-        looked_at, deadline = f"GET /client/v11/databases/{addon}/transfer-schedules", time.monotonic() + SETTLE_SECONDS
-        while True:
-            there = self._deps.backups.schedules(addon)
-            if there:
-                return Finding(looked_at, words(there[0]), there[0].id)
-            if time.monotonic() >= deadline:
-                return Finding(looked_at, "none is scheduled", None)
-            tell.progress("looking whether the lost request arrived")
-            self._deps.stop.pause(SETTLE_INTERVAL)
+        addon, _ = self._database(view)
+        search = Search(
+            f"GET /client/v11/databases/{addon}/transfer-schedules",
+            lambda: self._deps.backups.schedules(addon),
+            words,
+            "none is scheduled",
+        )
+        return look_for(search, intent, self._deps.stop, tell)
 
     @override
     def adopt(self, provider_id: str, seen: SchedulesSeen, view: View, tell: Tell) -> BackupsScheduled:
@@ -92,10 +87,43 @@ class Reschedule(DepsStep[SchedulesSeen, BackupsScheduled]):
 
     @override
     def confirm_effect(self, result: BackupsScheduled, view: View, tell: Tell) -> str:
-        there = self._deps.backups.schedules(self._deps.attachment().addon_id)
+        there = self._deps.backups.schedules(self._database(view)[0])
         if not there:
             raise CheckFailed(
                 "The platform took the schedule, and does not list it.",
                 next_action=f"heroku pg:backups:schedules --app {self._deps.app}; then: uscdr runs resume",
             )
         return ", ".join(map(words, there))
+
+
+class Reschedule(ScheduleBackups):
+    """As a part of `recover backups`, after it was approved."""
+
+    name = "backups.schedule"
+    title = "Daily schedule"
+    needs = (BackupsDecided,)
+    plans_with = ()
+
+
+class ScheduleNewDatabase(ScheduleBackups):
+    """A schedule belongs to a database: the new one has none."""
+
+    name = "infra.schedule"
+    title = "Schedule backups"
+    manual = ("heroku pg:backups:schedule DATABASE_URL --at '{backup_at}' --app {new_app}",)
+    needs = (DatabaseReady,)
+    waits = "a daily backup of the new database is scheduled"
+
+    @override
+    def foresee(self, waiting_for: str) -> Action:
+        return Action("later", waiting_for, (writes("POST", "/client/v11/databases/…/transfer-schedules"),))
+
+    @override
+    def _database(self, view: View) -> tuple[str, str]:
+        return view.need(DatabaseReady).id, "DATABASE_URL"
+
+
+def wanted_schedule(deps: Deps) -> str:
+    """The daily one of scenarios.yaml, as the platform's are put in words."""
+    recovery = deps.config.recovery
+    return words(Schedule(id="", name="", hour=recovery.backup_hour, timezone=recovery.backup_timezone))

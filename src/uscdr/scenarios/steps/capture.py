@@ -20,6 +20,7 @@ from uscdr.scenarios.results import (
     VerifiedData,
 )
 from uscdr.scenarios.results_app import AppSeen, DataProbed, Remedy
+from uscdr.scenarios.steps.assess import backup_line
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.choose import pick
 from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number
@@ -119,6 +120,7 @@ class Capture(DepsStep[CaptureSeen, C]):
             name=transfer.name,
             bytes=transfer.processed_bytes,
             warnings=transfer.warnings,
+            line=backup_line(transfer, transfer.unusable),
         )
 
     def _change(self, seen: CaptureSeen, what: str) -> Action:

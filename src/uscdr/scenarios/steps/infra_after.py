@@ -1,105 +1,17 @@
-"""After the switch: daily backups of the new database, the people, and what the old place still holds."""
+"""After the switch: the people, and what the old place still holds."""
 
 from __future__ import annotations
 
-import time
-
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
+from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed, NotFound, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.models.heroku import Schedule
-from uscdr.scenarios.results_infra import DatabaseReady, InfraSeen, OldPlaceSeen, PeopleAdded, Scheduled, Switched
+from uscdr.scenarios.results_infra import InfraSeen, OldPlaceSeen, PeopleAdded, Switched
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import reads, writes
 from uscdr.words import plural
-
-NAME = "DATABASE_URL"
-SETTLE_SECONDS = 8.0
-SETTLE_INTERVAL = 0.5
-
-
-class ScheduleSeen(Fact):
-    """Schedules that the new database has, in words."""
-
-    addon_id: str
-    there: tuple[str, ...]
-
-
-class ScheduleBackups(DepsStep[ScheduleSeen, Scheduled]):
-    """A schedule belongs to a database: the new one has none."""
-
-    name = "infra.schedule"
-    title = "Schedule backups"
-    default_id = "schedule"
-    effect = Effect.FINDABLE
-    manual = ("heroku pg:backups:schedule DATABASE_URL --at '{backup_at}' --app {new_app}",)
-    gives = Scheduled
-    needs = (DatabaseReady,)
-    waits = "a daily backup of the new database is scheduled"
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, (writes("POST", "/client/v11/databases/…/transfer-schedules"),))
-
-    @override
-    def probe(self, view: View, tell: Tell) -> ScheduleSeen:
-        addon = view.need(DatabaseReady)
-        return ScheduleSeen(addon_id=addon.id, there=tuple(map(_words, self._deps.backups.schedules(addon.id))))
-
-    @override
-    def plan(self, seen: ScheduleSeen, view: View) -> Action:
-        recovery, app = self._deps.config.recovery, self._deps.app
-        at = f"{recovery.backup_hour:02d}:00 {recovery.backup_timezone}"
-        manual = (f"heroku pg:backups:schedule DATABASE_URL --at '{at}' --app {app}",)
-        if seen.there:
-            return Action("noop", f"scheduled already: {', '.join(seen.there)}", (), manual)
-        calls = (writes("POST", f"/client/v11/databases/{seen.addon_id}/transfer-schedules"),)
-        return Action("change", f"a daily backup at {at}; meeting the RPO needs more than that", calls, manual)
-
-    @override
-    def apply(self, seen: ScheduleSeen, view: View, tell: Tell) -> Scheduled:
-        recovery = self._deps.config.recovery
-        made = self._deps.provisioning.schedule_backups(
-            seen.addon_id, NAME, hour=recovery.backup_hour, timezone=recovery.backup_timezone
-        )
-        tell.accepted(made.id)
-        return Scheduled(name=made.name, hour=made.hour, timezone=made.timezone)
-
-    @override
-    def unchanged(self, seen: ScheduleSeen, view: View) -> Scheduled:
-        first = self._deps.backups.schedules(seen.addon_id)[0]
-        return Scheduled(name=first.name, hour=first.hour, timezone=first.timezone)
-
-    @override
-    def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        addon = view.need(DatabaseReady).id
-        looked_at = f"GET /client/v11/databases/{addon}/transfer-schedules"
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while True:
-            there = self._deps.backups.schedules(addon)
-            if there:
-                return Finding(looked_at, _words(there[0]), there[0].id)
-            if time.monotonic() >= deadline:
-                return Finding(looked_at, "none is scheduled", None)
-            self._deps.stop.pause(SETTLE_INTERVAL)
-
-    @override
-    def adopt(self, provider_id: str, seen: ScheduleSeen, view: View, tell: Tell) -> Scheduled:
-        return self.unchanged(seen, view)
-
-    @override
-    def confirm_effect(self, result: Scheduled, view: View, tell: Tell) -> str:
-        there = self._deps.backups.schedules(view.need(DatabaseReady).id)
-        if not there:
-            raise CheckFailed("No backup of the new database is scheduled.", next_action="uscdr runs resume")
-        return ", ".join(map(_words, there))
-
-
-def _words(schedule: Schedule) -> str:
-    return f"daily at {schedule.hour:02d}:00 {schedule.timezone}"
 
 
 class PeopleSeen(Fact):

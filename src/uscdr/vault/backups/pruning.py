@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,6 +25,11 @@ class Pruning:
     kept: int
     proven: CopyCard | None
     """The newest proven copy; without one nothing goes."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Of all that would go."""
+        return (*(card.id for card in self.copies), *self.leftovers)
 
     @property
     def bytes(self) -> int:
@@ -68,9 +73,9 @@ def plan(found: Sequence[Entry], there: Shelf, rule: Retention, now: datetime) -
     )
 
 
-def carry_out(store: Store, pruning: Pruning) -> None:
-    """Remove what was planned; cut off anywhere, the rest of a copy is a leftover, which a later call removes."""
-    for copy in (*(card.id for card in pruning.copies), *pruning.leftovers):
+def carry_out(store: Store, copies: Iterable[str]) -> None:
+    """Remove these copies; cut off anywhere, the rest of one is a leftover, which a later call removes."""
+    for copy in copies:
         store.delete(inside(copy, MANIFEST))
         card = inside(copy, CARD)
         for name in store.names(f"{BACKUPS}/{copy}"):
