@@ -9,16 +9,15 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.engine.wait import Patience, until
-from uscdr.errors import CheckFailed, OutcomeUnknown, ProviderError
+from uscdr.errors import OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
-from uscdr.models.heroku import Dyno
 from uscdr.scenarios.results import Drained, MaintenanceSet, Quiet, VerifiedData
 from uscdr.scenarios.steps.base import AnyStep, DepsStep
 from uscdr.scenarios.steps.words import reads, writes
+from uscdr.scenarios.stopping import require_stopped, stop_everything
 from uscdr.words import plural
 
 RELEASE_LIMIT = 900.0
-STOP_LIMIT = 180.0
 
 
 class ReleaseGuard(DepsStep[Quiet, Quiet]):
@@ -197,25 +196,8 @@ class Drain(DepsStep[Drained, Drained]):
 
     @override
     def apply(self, seen: Drained, view: View, tell: Tell) -> Drained:
-        platform, app = self._deps.platform, self._deps.app
-        running = {entry.type: 0 for entry in platform.formation(app) if entry.quantity}
-        if running:
-            platform.scale(app, running)
-        for dyno in platform.dynos(app):
-            if _is_one_off(dyno):
-                platform.stop_dyno(app, dyno.name)
-        self._watch(tell)
+        stop_everything(self._deps, self._deps.app, tell)
         return seen
-
-    def _watch(self, tell: Tell) -> None:
-        patience = Patience("the stopping of the dynos", STOP_LIMIT, f"heroku ps --app {self._deps.app}")
-
-        def look() -> tuple[Dyno, ...]:
-            dynos = self._deps.platform.dynos(self._deps.app)
-            tell.progress("stopping: " + ", ".join(dyno.name for dyno in dynos))
-            return dynos
-
-        until(look, lambda dynos: not dynos, patience, self._deps.stop)
 
     @override
     def unchanged(self, seen: Drained, view: View) -> Drained:
@@ -223,18 +205,9 @@ class Drain(DepsStep[Drained, Drained]):
 
     @override
     def confirm_effect(self, result: Drained, view: View, tell: Tell) -> str:
-        left = [dyno.name for dyno in self._deps.platform.dynos(self._deps.app)]
-        if left:
-            raise CheckFailed(
-                "These dynos run although everything was stopped: " + ", ".join(left) + ".",
-                next_action=f"Find out who starts them (Scheduler? a colleague?): heroku ps --app {self._deps.app}",
-            )
+        require_stopped(self._deps, self._deps.app)
         words = ", ".join(f"{kind}={quantity}" for kind, quantity in sorted(result.formation.items()))
         return f"nothing runs; recorded: {words}"
-
-
-def _is_one_off(dyno: Dyno) -> bool:
-    return dyno.type in ("run", "scheduler") or dyno.name.split(".")[0] in ("run", "scheduler")
 
 
 def _still_scaled(current: dict[str, int]) -> tuple[str, ...]:

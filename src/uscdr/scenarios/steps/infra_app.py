@@ -7,15 +7,14 @@ from typing import Any
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
-from uscdr.engine.wait import Patience, until
 from uscdr.errors import CheckFailed, Conflict, CredentialsRefused, EffectFailed, NotFound
 from uscdr.models.base import Fact
 from uscdr.models.heroku import App
 from uscdr.scenarios.results_infra import AppMade, BuildpacksSet, InfraDecision, InfraSeen, OldStopped
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import writes
+from uscdr.scenarios.stopping import require_stopped, stop_everything
 
-STOP_LIMIT = 180.0
 ANOTHER_NAME = "Name another application: uscdr recover infra --app NAME --new"
 
 
@@ -69,18 +68,9 @@ class StopOld(DepsStep[OldStopped, OldStopped]):
 
     @override
     def apply(self, seen: OldStopped, view: View, tell: Tell) -> OldStopped:
-        platform, app = self._deps.platform, self._deps.old_app
-        platform.set_maintenance(app, enabled=True)
-        formation = platform.formation(app)
-        running = {entry.type: 0 for entry in formation if entry.quantity}
-        if running:
-            platform.scale(app, running)
-        scaled = {entry.type for entry in formation}
-        for dyno in platform.dynos(app):
-            if dyno.type not in scaled:  # a one-off: no scaling stops it
-                platform.stop_dyno(app, dyno.name)
-        patience = Patience("the stopping of the old place", STOP_LIMIT, f"heroku ps --app {app}")
-        until(lambda: platform.dynos(app), lambda dynos: not dynos, patience, self._deps.stop)
+        app = self._deps.old_app
+        self._deps.platform.set_maintenance(app, enabled=True)
+        stop_everything(self._deps, app, tell)
         return seen
 
     @override
@@ -90,14 +80,8 @@ class StopOld(DepsStep[OldStopped, OldStopped]):
     @override
     def confirm_effect(self, result: OldStopped, view: View, tell: Tell) -> str:
         app = self._deps.old_app
-        left = [dyno.name for dyno in self._deps.platform.dynos(app)] if result.answers else []
-        if left:
-            raise CheckFailed(
-                f"These dynos still run in {app}: {', '.join(left)}.",
-                why="They write, and may mail patients twice.",
-                next_action=f"Find out who starts them (Scheduler? a colleague?): heroku ps --app {app}; "
-                "then: uscdr runs resume",
-            )
+        if result.answers:
+            require_stopped(self._deps, app)
         return f"nothing runs in {app}"
 
 
