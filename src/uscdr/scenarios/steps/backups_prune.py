@@ -15,6 +15,7 @@ from uscdr.scenarios.backups.prunable import prunable
 from uscdr.scenarios.results_backups import CopiesRemoved
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.vault.backups import catalog, pruning
+from uscdr.vault.backups.manifest import BACKUPS
 
 LOOK_AGAIN = "Look again: uscdr backup prune"
 
@@ -56,8 +57,9 @@ class PruneCopies(DepsStep[CopiesSeen, CopiesRemoved]):
         planned = prunable(self._deps, there)
         ids = planned.ids
         if approved is not None:
-            gone = (*planned.ids, *there.unfinished)  # a copy that was begun with is unfinished now, however young
-            ids = tuple(one for one in approved if one in gone)
+            whole = {card.id for card in there.copies}
+            approved = tuple(one for one in approved if one in planned.ids or one not in whole)
+            ids = tuple(one for one in approved if one in {*whole, *there.unfinished})
         return CopiesSeen(
             place=store.place, ids=ids, kept=planned.kept, phrase=planned.phrase, facts=planned.facts,
             approved=approved,
@@ -66,7 +68,7 @@ class PruneCopies(DepsStep[CopiesSeen, CopiesRemoved]):
     @override
     def plan(self, seen: CopiesSeen, view: View) -> Action:
         if not seen.ids:
-            return Action("noop", f"no copy in {seen.place} is to be removed")
+            return Action("noop", f"nothing to remove from {seen.place}")
         calls = (Call(provider="vault", request=f"delete the parts of {' '.join(seen.ids)}", writes=True),)
         return Action("change", seen.phrase, calls, approved={"copies": seen.phrase})
 
@@ -96,8 +98,8 @@ class PruneCopies(DepsStep[CopiesSeen, CopiesRemoved]):
 
     @override
     def confirm_effect(self, result: CopiesRemoved, view: View, tell: Tell) -> str:
-        there = catalog.shelf(vault_of(self._deps).store())
-        left = sorted({*(card.id for card in there.copies), *there.unfinished} & set(result.ids))
+        store = vault_of(self._deps).store()
+        left = [one for one in result.ids if store.names(f"{BACKUPS}/{one}")]
         if left:
             raise CheckFailed(f"Still there: {', '.join(left)}.", next_action=LOOK_AGAIN)
         return f"copies removed: {len(result.ids)}, kept: {result.kept}"

@@ -125,6 +125,9 @@ class FaultyStore(LookOnlyStore):
     def put_once(self, name: str, data: bytes) -> None:
         self._write("put_once", lambda: self._store.put_once(name, data))
 
+    def delete(self, name: str) -> None:
+        self._write("delete", lambda: self._store.delete(name))
+
     def listing(self, prefix: str) -> tuple[Entry, ...]:
         if self._world.store_is_dark:
             raise StoreUnreachable("The store does not answer.", why="connection refused")

@@ -1,0 +1,261 @@
+"""Runs of one step, killed at every record, with every call gone wrong: one capture, one schedule, what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from unscheduled_clinic import Clinic, ended
+
+from backup_world import dump
+from fakes import Killed
+from uscdr.errors import Declined, ExitCode
+from uscdr.journal import lock, runs
+from uscdr.journal.reader import read
+from uscdr.models.heroku import TransferKind
+from uscdr.models.operations import OPERATIONS, command_of
+from uscdr.recall import refuse_beside_unfinished, remember
+from uscdr.report.build import build
+from uscdr.report.markdown import to_markdown
+from uscdr.report.runbook import rows
+from uscdr.report.summary import summarise
+from uscdr.scenarios.backups.prunable import prunable
+from uscdr.scenarios.deps import Request
+from uscdr.scenarios.registry import OPERATIONS as STEPS
+from uscdr.scenarios.results_backups import BackupsScheduled
+from uscdr.settings import Operator
+from uscdr.vault.backups import catalog
+
+SENT = {"capture": "capture", "schedule": "schedule_backups DATABASE_URL"}
+LOOKS = {"capture": ("app", "database", "transfers", "transfer", "schedules"), "schedule": ("database", "schedules")}
+KINDS = ("refused", "down", "lost_before", "lost_after", "kill_before", "kill_after")
+BOTH = pytest.mark.parametrize("what", ["capture", "schedule"])
+
+
+def clinic(state: Path, what: str) -> Clinic:
+    return Clinic(state, request=Request(what))
+
+
+def begin(run: Clinic) -> object:
+    return run.begin(confirm=command_of(run.request.scenario))
+
+
+def full_vault(state: Path) -> Clinic:
+    """Six copies, of which retention lets some go."""
+    run = clinic(state, "prune")
+    for _ in range(5):
+        run.world.store(TransferKind.MANUAL_BACKUP)
+    for number in range(1, 7):
+        one = run.world.transfers[number - 1].model_copy(update={"processed_bytes": 0})
+        run.safe.prove(run.safe.pull(one, dump(number)))
+    return run
+
+
+def killer(record: int, moment: str) -> Callable[[int, str], None]:
+    def crash(seq: int, when: str) -> None:
+        if (seq, when) == (record, moment):
+            raise Killed
+
+    return crash
+
+
+def judged(run: Clinic, ending: object) -> list[str]:
+    what = run.request.scenario
+    code, said = ended(ending)  # type: ignore[arg-type]
+    problems = [] if code is ExitCode.DONE else [f"ended with {code}: {said}"]
+    if run.world.writes != [SENT[what]]:
+        problems.append(f"sent: {run.world.writes}")
+    made = len(run.world.schedules) if what == "schedule" else len(run.world.transfers) - 1
+    return problems if made == 1 else [*problems, f"{made} made"]
+
+
+@BOTH
+def test_every_record_boundary_leads_to_the_same_end(quick: Path, what: str) -> None:
+    calm = clinic(quick / "calm", what)
+    assert judged(calm, begin(calm)) == []
+    wrong, records = [], len(calm.events())
+    for record in range(1, records):
+        for moment in ("before", "after"):
+            run = clinic(quick / f"{record}-{moment}", what)
+            run.crash = killer(record, moment)
+            assert begin(run) is None
+            run.crash = lambda seq, when: None
+            if run.events()[-1]["kind"] == "run.finished":
+                continue
+            if problems := judged(run, run.resume(confirm=command_of(what))):
+                wrong.append((record, moment, calm.events()[record]["kind"], problems))
+    assert wrong == []
+
+
+@BOTH
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_write_goes_wrong(quick: Path, what: str, kind: str) -> None:
+    run = clinic(quick / "clinic", what)
+    run.world.faults[SENT[what].split()[0], 1] = kind
+    ending = begin(run)
+    if kind.startswith("lost"):
+        assert ended(ending) == (ExitCode.DONE, "")  # type: ignore[arg-type]
+    if ending is None or ended(ending)[0] is not ExitCode.DONE:  # type: ignore[arg-type]
+        assert runs.find(run.state, None) == run.journal_path, "runs resume offers it"
+        ending = run.resume(confirm=command_of(what))
+    assert judged(run, ending) == []
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["refused", "down", "kill_before", "kill_after"])
+def test_any_look_goes_wrong(quick: Path, what: str, kind: str) -> None:
+    calm = clinic(quick / "calm", what)
+    begin(calm)
+    for look in LOOKS[what]:
+        assert calm.world.calls[look], f"{look} is never asked"
+        for number in range(1, calm.world.calls[look] + 1):
+            run = clinic(quick / f"{look}-{number}", what)
+            run.world.faults[look, number] = kind
+            ending = begin(run)
+            if ending is None or ended(ending)[0] is not ExitCode.DONE:  # type: ignore[arg-type]
+                ending = run.resume(confirm=command_of(what))
+            assert judged(run, ending) == [], f"{look} {number}"
+
+
+@BOTH
+def test_a_lost_answer_and_a_platform_gone_dark_is_an_unknown_outcome(quick: Path, what: str) -> None:
+    run = clinic(quick / "clinic", what)
+    run.world.faults[SENT[what].split()[0], 1] = "lost_after_dark"
+    code, said = ended(begin(run))  # type: ignore[arg-type]
+    assert (code, "It is not known whether" in said) == (ExitCode.UNKNOWN, True)
+    run.world.dark = False
+    assert judged(run, run.resume(confirm=command_of(what))) == []
+
+
+@BOTH
+def test_only_the_lock_of_the_target_is_waited_for_and_nothing_is_asked(quick: Path, what: str) -> None:
+    run = clinic(quick / "clinic", what)
+    key = run._job("r", None, dry_run=False).place.key
+    with lock.hold(run.state, key, Operator("bob", "laptop", 7), "uscdr recover db (run r)"):
+        with pytest.raises(Exception, match="bob on laptop"):
+            begin(run)
+        assert run.world.writes == []
+    run.person.interactive = False
+    assert judged(run, begin(run)) == []
+    assert run.person.questions == []
+
+
+def approved(run: Clinic) -> tuple[str, set[str], set[str]]:
+    """The phrase, what goes and what stays."""
+    there = catalog.shelf(run.store)
+    planned = prunable(run._deps(run._job("look", None, dry_run=True), run.state), there)
+    assert planned.ids
+    return planned.phrase, set(planned.ids), {card.id for card in there.copies} - set(planned.ids)
+
+
+def left(run: Clinic) -> tuple[set[str], set[str]]:
+    there = catalog.shelf(run.store)
+    return {card.id for card in there.copies}, set(there.unfinished)
+
+
+@pytest.mark.parametrize("kind", ["kill_before", "kill_after"])
+def test_a_removal_cut_off_at_any_object_is_gone_on_with(quick: Path, kind: str) -> None:
+    calm = full_vault(quick / "calm")
+    phrase, _, kept = approved(calm)
+    assert ended(calm.begin(confirm=phrase)) == (ExitCode.DONE, "")
+    assert left(calm) == (kept, set())
+    removed = calm.world.calls["delete"]
+    assert removed > 3
+    for number in range(1, removed + 1):
+        run = full_vault(quick / f"{number}")
+        phrase, gone, kept = approved(run)
+        run.world.store_faults["delete", number] = kind
+        assert run.begin(confirm=phrase) is None
+        assert left(run)[0] >= kept
+        assert ended(run.resume(confirm=phrase)) == (ExitCode.DONE, ""), number
+        assert left(run) == (kept, set()), number
+        assert set(run.events("step.")[-1]["result"]["ids"]) == gone
+
+
+def test_a_removal_that_goes_on_keeps_what_has_become_the_newest_proven_copy(quick: Path) -> None:
+    run = full_vault(quick / "clinic")
+    phrase, gone, kept = approved(run)
+    run.world.store_faults["delete", 1] = "kill_before"
+    assert run.begin(confirm=phrase) is None
+    for name in run.store.names("backups"):
+        if name.split("/")[1] in kept:
+            run.store.delete(name)
+    assert ended(run.resume(confirm=phrase))[0] is ExitCode.DONE
+    assert len(left(run)[0] & gone) >= 1, "the newest proven one of those that are left"
+
+
+def test_what_changed_while_the_turn_was_waited_for_is_not_removed_by_a_resumed_run_either(quick: Path) -> None:
+    run = full_vault(quick / "clinic")
+    phrase, gone, kept = approved(run)
+
+    def another() -> None:
+        run.on_turn = lambda: None
+        one = run.world.store(TransferKind.MANUAL_BACKUP).model_copy(update={"processed_bytes": 0})
+        run.safe.prove(run.safe.pull(one, dump(9)))
+
+    run.on_turn = another
+    assert ended(run.begin(confirm=phrase))[0] is ExitCode.DECLINED
+    assert ended(run.resume(confirm=phrase))[0] is not ExitCode.DONE
+    assert left(run)[0] > gone | kept
+
+
+def test_the_phrase_of_another_state_removes_nothing(quick: Path) -> None:
+    run = full_vault(quick / "clinic")
+    _, gone, kept = approved(run)
+    code, said = ended(run.begin(confirm="remove 1 of 2 copies"))
+    assert (code, "To confirm, pass exactly" in said) == (ExitCode.DECLINED, True)
+    assert left(run)[0] == gone | kept
+    with pytest.raises(Exception, match="no unfinished run"):
+        runs.find(run.state, None)
+
+
+@BOTH
+def test_an_unfinished_one_is_in_no_recoverys_way(quick: Path, what: str) -> None:
+    run = clinic(quick / "clinic", what)
+    key = run._job("r", None, dry_run=False).place.key
+    run.request = Request("db")
+    run.world.faults["scale", 1] = "kill_after"
+    assert run.begin() is None
+    recovery = run.journal_path
+    remembered = remember(run.state, key)
+    run.request = Request(what)
+    run.world.faults[SENT[what].split()[0], 1] = "kill_after"
+    assert begin(run) is None
+    assert runs.find(run.state, None) == recovery, "the recovery comes first"
+    assert remember(run.state, key) == remembered
+    with pytest.raises(Declined, match=recovery.parent.name):
+        refuse_beside_unfinished(run.state, key)
+    recovery.unlink()
+    assert runs.find(run.state, None) == run.journal_path
+    refuse_beside_unfinished(run.state, key)
+
+
+def test_the_next_one_that_ends_well_follows_an_unfinished_one(quick: Path) -> None:
+    run = clinic(quick / "clinic", "capture")
+    run.world.faults["capture", 1] = "kill_before"
+    assert begin(run) is None
+    assert runs.find(run.state, None) == run.journal_path
+    run.journal_path.parent.rename(run.state / "runs" / "20260101T000000Z-capture-000000")
+    assert ended(begin(run))[0] is ExitCode.DONE  # type: ignore[arg-type]
+    with pytest.raises(Exception, match="no unfinished run"):
+        runs.find(run.state, None)
+
+
+@BOTH
+def test_it_is_held_against_no_objective_and_says_what_it_is(quick: Path, what: str) -> None:
+    run = clinic(quick / "clinic", what)
+    begin(run)
+    journal = read(run.journal_path)
+    report = build(journal.records, last_hash=journal.last_hash)
+    assert (report.rto.verdict, report.rpo.verdict) == ("does not apply", "does not apply")
+    assert (report.left, report.follow_up) == ({}, ())
+    assert "RTO" not in summarise(report)
+    assert to_markdown(report).startswith(f"# {what.capitalize()}: done")
+    assert OPERATIONS.keys() == STEPS.keys()
+    assert not {row["scenario"] for row in rows(run.config, None)} & OPERATIONS.keys()
+
+
+def test_a_schedule_in_a_journal_of_the_version_before_is_understood() -> None:
+    found = BackupsScheduled.model_validate({"name": "DATABASE_URL", "hour": 2, "timezone": "Asia/Manila"})
+    assert found == BackupsScheduled(schedules=("daily at 02:00 Asia/Manila",), created=True)
