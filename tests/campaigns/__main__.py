@@ -12,7 +12,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from . import badinput, breaks, dryrun, dumps, faults, kill, kill_scenes, leaks, second_app, torn, wrong_backups
+from . import (
+    badinput,
+    breaks,
+    dryrun,
+    dumps,
+    faults,
+    kill,
+    kill_scenes,
+    kill_writes,
+    leaks,
+    second_app,
+    torn,
+    wrong_backups,
+)
 from .stand import Stand, standing, take_all_down
 from .tally import Tally, say
 
@@ -24,6 +37,7 @@ class Scale:
     """How many cases."""
 
     kills: int
+    writes: int
     faults: int
     mutations: int
     tears: int
@@ -33,7 +47,7 @@ class Scale:
 
 
 _SMALL: dict[str, float] = {"kill": 5, "faults": 6, "kill-app": 4, "kill-media": 3, "kill-infra": 4, "dumps": 1}
-SCALES = {"small": Scale(20, 60, 40, 24, 60, _SMALL), "full": Scale(300, 1500, 2000, 400, 1200, {})}
+SCALES = {"small": Scale(20, 20, 60, 40, 24, 60, _SMALL), "full": Scale(300, 100, 1500, 2000, 400, 1200, {})}
 Campaign = Callable[[Stand, Tally], None]
 
 
@@ -41,6 +55,7 @@ def campaigns(scale: Scale, seed: int) -> dict[str, Campaign]:
     """All that run on a clinic's sandbox, by name."""
     return {
         "kill": partial(kill.run, count=scale.kills, seed=seed),
+        "kill-writes": partial(kill_writes.run, count=scale.writes, seed=seed),
         "faults": partial(faults.run, count=scale.faults, seed=seed),
         "input": partial(badinput.run, mutations=scale.mutations, seed=seed),
         "dry-run": dryrun.run,
@@ -57,7 +72,7 @@ def campaigns(scale: Scale, seed: int) -> dict[str, Campaign]:
 
 LANES = (
     ("faults", "dry-run", "backups", "journal", "kill-app", "kill-media", "kill-infra"),
-    ("kill", "breaks", "leaks", "input", "dumps", "other-app"),
+    ("kill", "kill-writes", "breaks", "leaks", "input", "dumps", "other-app"),
 )
 """Each lane has a sandbox of its own; most of a recovery is waiting. `kill-infra` ends its lane's application."""
 
