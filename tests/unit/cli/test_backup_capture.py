@@ -106,6 +106,7 @@ def test_a_colleague_who_recovers_is_not_disturbed(
         assert clinic.world.writes == []
     assert boundary.run(["backup", "capture"]) == 0
     assert clinic.world.writes == ["capture"]
+    assert [path.name.split("-")[1] for path in (shared / "runs").iterdir()] == ["capture"], "the team sees it"
 
 
 def test_which_one_goes_is_said_before_anything_is_sent(clinic: Clinic, capsys: Captured) -> None:
@@ -214,7 +215,7 @@ def test_pruning_shows_first_and_asks_for_the_phrase(clinic: Clinic, capsys: Cap
         clinic.world.store(TransferKind.MANUAL_BACKUP)
     for number in range(1, 6):
         clinic.pull(safe, number)
-    before = safe.store.names("backups")
+    before, calls = safe.store.names("backups"), dict(clinic.world.calls)
     assert boundary.run(["backup", "prune"]) == 0
     phrase = next(
         line.removeprefix("phrase ") for line in capsys.readouterr().out.splitlines() if line.startswith("phrase ")
@@ -225,7 +226,7 @@ def test_pruning_shows_first_and_asks_for_the_phrase(clinic: Clinic, capsys: Cap
     assert boundary.run(["backup", "prune", "--confirm", phrase]) == 0
     assert len(safe.store.names("backups")) < len(before)
     assert boundary.run(["backup", "prune", "--confirm", phrase]) == 0
-    assert clinic.world.writes == []
+    assert dict(clinic.world.calls) == calls, "the platform is not asked"
     assert commands.app.registered_commands
 
 
