@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from uscdr import wiring
-from uscdr.assembly.job import Job, Surroundings
+from uscdr.assembly.job import Job
 from uscdr.assembly.vault import open_store
 from uscdr.cli.context import Globals, state
 from uscdr.errors import BadInput, ProviderError
@@ -44,7 +44,6 @@ class Desk:
 
     deps: Deps
     job: Job
-    around: Surroundings
     store: Store
     output: Output
 
@@ -96,7 +95,7 @@ def desk(given: Globals, output: Output, how: Wiring) -> Iterator[Desk]:
     job = Job(place, request, runs.new_run_id("backup"), None, dry_run=True, identity=how.identity)
     store = open_store(how.to, place.config, state(), os.environ)
     with surroundings(output, state(), os.environ) as around, wiring.opened(job, around) as (deps, _):
-        work = Desk(deps, job, around, store, output)
+        work = Desk(deps, job, store, output)
         yield replace(work, deps=_with_store(work, how))
 
 
