@@ -89,6 +89,6 @@ def _planned(line: Foreseen) -> PlannedStep:
         params=dict(bound.params),
         seen=bound.step.baseline(line.seen) if line.seen is not None else {},
         calls=action.calls,
-        manual=action.manual,
+        manual=action.manual or bound.step.by_hand(action.known),
         approved=dict(action.approved),
     )

@@ -35,7 +35,10 @@ class Action:
     kind: Literal["read", "change", "noop", "skip", "later", "blocked"]
     summary: str
     calls: tuple[Call, ...] = ()
+    known: Mapping[str, str] = field(default_factory=dict)
+    """What is known by now of the command that a person would type instead: name -> value."""
     manual: tuple[str, ...] = ()
+    """That command itself, where it cannot be told beforehand how many there are."""
     approved: Mapping[str, str] = field(default_factory=dict)
     """What the person approves: if any of it differs when the step's turn comes, the run stops."""
 
@@ -170,7 +173,16 @@ class Step(ABC, Generic[S, R]):
 
     def foresee(self, waiting_for: str) -> Action:
         """The plan's line when `ready` says what is waited for."""
-        return Action("later", waiting_for)
+        return Action("later", waiting_for, self.calls())
+
+    def calls(self) -> tuple[Call, ...]:
+        """The requests it will send, as far as that is known before it looks."""
+        return ()
+
+    def by_hand(self, known: Mapping[str, str]) -> tuple[str, ...]:
+        """What a person types instead, with what is known filled in; secrets as `$NAMES`."""
+        del known
+        return ()
 
     def baseline(self, seen: S) -> dict[str, Any]:
         """What the journal keeps of `seen` with the intent, for settling or undoing later."""

@@ -8,8 +8,8 @@ from typing import Any
 from uscdr.engine.step import Effect
 from uscdr.errors import BadInput
 from uscdr.models.operations import command_of
-from uscdr.report.by_hand import commands
 from uscdr.scenarios.build import chosen
+from uscdr.scenarios.by_hand import Names, app_of, commands, facts
 from uscdr.scenarios.model import Config, Scenario
 from uscdr.scenarios.steps.base import AnyStep
 from uscdr.words import duration
@@ -39,15 +39,17 @@ def _chosen(config: Config, wanted: str | None) -> dict[str, Scenario]:
 
 
 def _rows(config: Config, scenario: Scenario) -> Iterator[dict[str, Any]]:
-    rebuilt = False
+    rebuilt, target, new_app = False, next(iter(config.targets.values())), config.recovery.app
     for entry in scenario.steps:
         step = chosen(entry)
+        app = app_of(step.name, target.heroku.app, new_app) if rebuilt else target.heroku.app
+        names = Names(app, new_app, target.dns)
         yield {
             "step": entry.use,
             "title": entry.title or step.title,
             "phase": entry.phase or step.phase,
             "effect": _effect(step),
-            "manual": commands(config, step, entry, rebuilt=rebuilt),
+            "manual": list(commands(step.manual, facts(config, names, entry.with_))),
         }
         rebuilt = rebuilt or entry.use == BUILDS
 

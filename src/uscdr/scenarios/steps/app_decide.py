@@ -73,7 +73,7 @@ class Decide(DepsStep[DecideSeen, Remedy]):
             return Action("blocked", f"No remedy can be chosen: {what.why}. Name one: --release vN or --ref REF.")
         words = "; ".join(f"{name}: {fact}" for name, fact in self._facts(seen).items())
         approved = {"from": seen.running, "to": _goal(seen), "deploy": seen.ref_commit[:12]}
-        return Action("change", words, (), (), approved)
+        return Action("change", words, approved=approved)
 
     def _facts(self, seen: DecideSeen) -> dict[str, str]:
         what = seen.remedy

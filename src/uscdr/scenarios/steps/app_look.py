@@ -127,12 +127,7 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
                 ("GET", "/builds"), ("POST", "/log-sessions"),
             )
         )  # fmt: skip
-        manual = (
-            f"heroku apps:info --app {app}",
-            f"heroku releases --app {app}",
-            f"heroku logs --num 1500 --app {app}",
-        )
-        return Action("read", in_words(seen), calls, manual)
+        return Action("read", in_words(seen), calls)
 
 
 def release_line(release: Release) -> ReleaseLine:

@@ -38,6 +38,10 @@ class Redeploy(DepsStep[RedeploySeen, Redeployed]):
     title = "Deploy from source"
     default_id = "redeploy"
     effect = Effect.FINDABLE
+    sends = (
+        writes("POST", "/sources"),
+        writes("POST", "/apps/{app}/builds"),
+    )
     manual = ("git push https://git.heroku.com/{app}.git $REF:main",)
     gives = Redeployed
     needs = (AppSeen, Remedy, VerifiedData)
@@ -47,10 +51,6 @@ class Redeploy(DepsStep[RedeploySeen, Redeployed]):
     @override
     def ready(self, view: View) -> str | None:
         return self.waits if shut(view) else super().ready(view)
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, self._calls(), self._manual("$REF"))
 
     @override
     def probe(self, view: View, tell: Tell) -> RedeploySeen:
@@ -78,13 +78,7 @@ class Redeploy(DepsStep[RedeploySeen, Redeployed]):
             return Action("blocked", "Another build is under way.")
         why = "" if seen.forced else f" ({len(seen.failing)} of {seen.asked} checks still fail)"
         words = f"{seen.ref} ({seen.commit[:12]}) is built and released{why}"
-        return Action("change", words, self._calls(), self._manual(seen.ref))
-
-    def _calls(self) -> tuple[Any, ...]:
-        return (writes("POST", "/sources"), writes("POST", f"/apps/{self._deps.app}/builds"))
-
-    def _manual(self, ref: str) -> tuple[str, ...]:
-        return (f"git push https://git.heroku.com/{self._deps.app}.git {ref}:main",)
+        return Action("change", words, self.calls(), {"REF": seen.ref})
 
     @override
     def baseline(self, seen: RedeploySeen) -> dict[str, Any]:

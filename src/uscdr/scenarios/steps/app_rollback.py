@@ -57,11 +57,11 @@ class Rollback(DepsStep[RollbackSeen, RolledBack]):
         app = self._deps.app
         calls = (writes("POST", f'/apps/{app}/releases {{"release": …}}'),)
         if view.get(Remedy) is None:
-            return Action("later", seen.why_not, calls, (f"heroku rollback $RELEASE --app {app}",))
+            return Action("later", seen.why_not, calls)
         if seen.to is None:
             return Action("skip", f"no rollback ({seen.why_not})")
-        manual = (f"heroku rollback v{seen.to} --app {app}",)
-        return Action("change", f"a new release with the code and config of v{seen.to}", calls, manual)
+        words = f"a new release with the code and config of v{seen.to}"
+        return Action("change", words, calls, {"RELEASE": f"v{seen.to}"})
 
     @override
     def baseline(self, seen: RollbackSeen) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
 
     def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
         super().__init__(step_id, deps, params)
-        only = CheckParams.model_validate(params.model_dump()).only
+        only = self.given(CheckParams).only
         self._checks = application_checks(deps.config) if only else recovery_checks(deps.config)
 
     @override
@@ -65,4 +65,4 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
         if seen.passed != total:
             words += f", {seen.failed} failed, {seen.not_known} not known. The application is open: look at it now"
             return Action("blocked", words, calls(self._checks))
-        return Action("read", words, calls(self._checks), (f"heroku open --app {self._deps.app}",))
+        return Action("read", words, calls(self._checks))

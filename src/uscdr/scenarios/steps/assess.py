@@ -13,7 +13,7 @@ from uscdr.models.heroku import Attachment, DatabaseInfo, Schedule, Transfer
 from uscdr.models.postgres import InvariantResult
 from uscdr.providers.ports.database import Database
 from uscdr.providers.ports.web import ServiceStatus
-from uscdr.scenarios.deps import Deps, now
+from uscdr.scenarios.deps import now
 from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, StatusSeen
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.choose import with_reasons
@@ -43,13 +43,11 @@ class StatusLook(DepsStep[StatusSeen, StatusSeen]):
     gives = StatusSeen
     fresh_for = FRESH
 
-    def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
-        super().__init__(step_id, deps, params)
-        self._all = StatusParams.model_validate(params.model_dump()).all
-
     @override
     def probe(self, view: View, tell: Tell) -> StatusSeen:
-        others = {name: _others(page) for name, page in self._deps.pages.items()} if self._all else {}
+        others = (
+            {name: _others(page) for name, page in self._deps.pages.items()} if self.given(StatusParams).all else {}
+        )
         return self._platform(tell).model_copy(update={"others": others})
 
     def _platform(self, tell: Tell) -> StatusSeen:
@@ -62,7 +60,7 @@ class StatusLook(DepsStep[StatusSeen, StatusSeen]):
 
     @override
     def plan(self, seen: StatusSeen, view: View) -> Action:
-        return Action("read", _status_words(seen), (reads("GET", "/api/v4/current-status"),), ("heroku status",))
+        return Action("read", _status_words(seen), (reads("GET", "/api/v4/current-status"),))
 
 
 def _others(page: ServiceStatus) -> str:
@@ -139,7 +137,7 @@ class DatabaseLook(DepsStep[DatabaseSeen, DatabaseSeen]):
             reads("GET", f"/client/v11/databases/{seen.addon_id}"),
             sql("SELECT count(*) of every table; invariants"),
         )
-        return Action("read", _database_words(seen), calls, (f"heroku pg:info --app {self._deps.app}",))
+        return Action("read", _database_words(seen), calls)
 
 
 def _unreachable(attachment: Attachment, info: DatabaseInfo, error: ProviderError) -> DatabaseSeen:
@@ -205,7 +203,7 @@ class BackupsLook(DepsStep[BackupsSeen, BackupsSeen]):
             reads("GET", f"/client/v11/apps/{self._deps.app}/transfers"),
             reads("GET", "/client/v11/databases/…/transfer-schedules"),
         )
-        return Action("read", summary, calls, (f"heroku pg:backups --app {self._deps.app}",))
+        return Action("read", summary, calls)
 
 
 def backup_lines(transfers: Iterable[Transfer], damaged: Collection[str]) -> tuple[BackupLine, ...]:

@@ -87,8 +87,7 @@ class BackupSystemLook(DepsStep[BackupSystemSeen, BackupSystemSeen]):
             reads("GET", "/client/v11/databases/…/transfer-schedules"),
             Call(provider="vault", request=f"list {seen.place}", writes=False),
         )
-        manual = (f"heroku pg:backups --app {app}", f"heroku pg:backups:schedules --app {app}")
-        return Action("read", "; ".join(_findings(seen)), calls, manual)
+        return Action("read", "; ".join(_findings(seen)), calls)
 
 
 def _last_words(lines: tuple[str, ...]) -> str:

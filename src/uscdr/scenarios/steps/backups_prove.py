@@ -48,7 +48,7 @@ class ProveTrial(DepsStep[ProveSeen, CopyProven]):
 
     @override
     def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, self._calls(vault_of(self._deps).store().place), self._manual("$BACKUP"))
+        return Action("later", waiting_for, self._calls(vault_of(self._deps).store().place))
 
     @override
     def probe(self, view: View, tell: Tell) -> ProveSeen:
@@ -63,7 +63,7 @@ class ProveTrial(DepsStep[ProveSeen, CopyProven]):
         if seen.earlier is not None:
             return Action("noop", f"{seen.name} is proven already: {seen.earlier.grade}")
         words = f"{seen.name} is restored on this machine and asked what must hold; the proof is kept in {seen.place}"
-        return Action("change", words, self._calls(seen.place), self._manual(seen.name))
+        return Action("change", words, self._calls(seen.place), {"BACKUP": seen.name})
 
     @override
     def apply(self, seen: ProveSeen, view: View, tell: Tell) -> CopyProven:
@@ -105,12 +105,6 @@ class ProveTrial(DepsStep[ProveSeen, CopyProven]):
             reads("GET", "the signed link"),
             reads("GET", f"/apps/{self._deps.app}/config-vars"),
             Call(provider="vault", request=f"create proofs/… in {place}", writes=True),
-        )
-
-    def _manual(self, name: str) -> tuple[str, ...]:
-        return (
-            f"heroku pg:backups:download {name} --app {self._deps.app} --output proof.dump",
-            "createdb proof && pg_restore --no-owner --no-acl -d proof proof.dump",
         )
 
 

@@ -53,7 +53,7 @@ class PullTrial(DepsStep[PullSeen, CopyMade]):
         if vault.keyring() is None:
             return Action("skip", f"the new backup is not copied: {NOBODY}")
         place = vault.store().place
-        return Action("later", f"{waiting_for}, to {place}", self._calls(place), self._manual("$BACKUP"))
+        return Action("later", f"{waiting_for}, to {place}", self._calls(place))
 
     @override
     def probe(self, view: View, tell: Tell) -> PullSeen:
@@ -72,7 +72,7 @@ class PullTrial(DepsStep[PullSeen, CopyMade]):
         if seen.copy_made is not None:
             return Action("noop", f"{seen.name} is copied already: {seen.copy_made.copy_id}")
         words = f"{seen.name} is copied to {seen.place}, encrypted on the way"
-        return Action("change", words, self._calls(seen.place), self._manual(seen.name))
+        return Action("change", words, self._calls(seen.place), {"BACKUP": seen.name})
 
     @override
     def apply(self, seen: PullSeen, view: View, tell: Tell) -> CopyMade:
@@ -112,12 +112,6 @@ class PullTrial(DepsStep[PullSeen, CopyMade]):
             reads("POST", f"/client/v11/apps/{self._deps.app}/transfers/…/actions/public-url"),
             reads("GET", "the signed link"),
             Call(provider="vault", request=f"create backups/… in {place}", writes=True),
-        )
-
-    def _manual(self, name: str) -> tuple[str, ...]:
-        return (
-            f"heroku pg:backups:download {name} --app {self._deps.app} --output {name}.dump",
-            f"age -r $RECIPIENT -o $VAULT/{name}.dump.age {name}.dump && rm {name}.dump",
         )
 
 

@@ -47,14 +47,12 @@ class ScheduleBackups(DepsStep[SchedulesSeen, BackupsScheduled]):
     @override
     def plan(self, seen: SchedulesSeen, view: View) -> Action:
         wanted = wanted_schedule(self._deps)
-        at = wanted.removeprefix("daily at ")
-        manual = (f"heroku pg:backups:schedule {seen.variable} --at '{at}' --app {self._deps.app}",)
         if seen.there:
             found = ", ".join(map(words, seen.there))
             other = f" (scenarios.yaml has {wanted}; it is left as it is)" if wanted not in found else ""
-            return Action("noop", f"scheduled already: {found}{other}", (), manual)
+            return Action("noop", f"scheduled already: {found}{other}")
         calls = (writes("POST", f"/client/v11/databases/{seen.addon_id}/transfer-schedules"),)
-        return Action("change", f"a backup is scheduled {wanted}", calls, manual)
+        return Action("change", f"a backup is scheduled {wanted}", calls)
 
     @override
     def apply(self, seen: SchedulesSeen, view: View, tell: Tell) -> BackupsScheduled:
@@ -110,13 +108,10 @@ class ScheduleNewDatabase(ScheduleBackups):
 
     name = "infra.schedule"
     title = "Schedule backups"
+    sends = (writes("POST", "/client/v11/databases/…/transfer-schedules"),)
     manual = ("heroku pg:backups:schedule DATABASE_URL --at '{backup_at}' --app {new_app}",)
     needs = (DatabaseReady,)
     waits = "a daily backup of the new database is scheduled"
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, (writes("POST", "/client/v11/databases/…/transfer-schedules"),))
 
     @override
     def _database(self, view: View) -> tuple[str, str]:

@@ -68,7 +68,7 @@ class BackupsJudged(DepsStep[BackupsVerdict, BackupsVerdict]):
     def plan(self, seen: BackupsVerdict, view: View) -> Action:
         proven = view.need(CopyProven)
         words = f"the backup system is operational: {proven.backup} restores ({proven.grade}), RPO met"
-        return Action("read", words, self._calls(), (f"heroku pg:backups --app {self._deps.app}",))
+        return Action("read", words, self._calls())
 
     def _calls(self) -> tuple[Call, ...]:
         return (

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
+
+from typing_extensions import override
 
 from uscdr.engine.step import Step, View
 from uscdr.models.base import Fact
+from uscdr.models.events import Call
+from uscdr.scenarios.by_hand import Names, app_of, commands, facts
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.results import MaintenanceSet
 
 S = TypeVar("S", bound=Fact)
 R = TypeVar("R", bound=Fact)
+P = TypeVar("P", bound=Fact)
 
 ASSESS, RECOVER = "assess", "recover"
 """The phases of every scenario."""
@@ -28,13 +34,33 @@ class DepsStep(Step[S, R], Generic[S, R]):
     params: ClassVar[type[Fact]] = NoParams
     manual: ClassVar[tuple[str, ...]]
     """What a person types instead; `{app}`, `{manage}` and the step's parameters are filled in."""
+    sends: ClassVar[tuple[Call, ...]] = ()
+    """The requests it will send, as far as that is known before it looks; `{app}` and the like are filled in."""
     may_be_added: ClassVar[bool] = False
     """Whether it may stand in a scenario beside those that the scenario must hold; what only reads always may."""
 
     def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
         super().__init__(step_id)
-        del params
         self._deps = deps
+        self._given = params.model_dump()
+
+    def given(self, kind: type[P]) -> P:
+        """Its parameters, of the kind that it names as `params`."""
+        return kind.model_validate(self._given)
+
+    @override
+    def by_hand(self, known: Mapping[str, str]) -> tuple[str, ...]:
+        return commands(self.manual, {**self._filled_in(), **known})
+
+    @override
+    def calls(self) -> tuple[Call, ...]:
+        known = self._filled_in()
+        return tuple(call.model_copy(update={"request": call.request.format_map(known)}) for call in self.sends)
+
+    def _filled_in(self) -> dict[str, str]:
+        new_app = self._deps.app
+        names = Names(app_of(self.name, self._deps.old_app, new_app), new_app, self._deps.target.dns)
+        return facts(self._deps.config, names, self._given)
 
     @classmethod
     def chosen(cls, params: Fact) -> AnyStep:

@@ -47,6 +47,7 @@ class CaptureSeen(Fact):
 class Capture(DepsStep[CaptureSeen, C]):
     """A manual backup of the database as it is."""
 
+    sends = (writes("POST", "/client/v11/databases/…/backups"),)
     kind: type[C]
 
     @override
@@ -77,11 +78,6 @@ class Capture(DepsStep[CaptureSeen, C]):
         except ProviderError:
             return False
         return True
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        calls = (writes("POST", "/client/v11/databases/…/backups"),)
-        return Action("later", waiting_for, calls, (f"heroku pg:backups:capture --app {self._deps.app}",))
 
     @override
     def baseline(self, seen: CaptureSeen) -> dict[str, Any]:
@@ -126,7 +122,7 @@ class Capture(DepsStep[CaptureSeen, C]):
     def _change(self, seen: CaptureSeen, what: str) -> Action:
         also = f"; the platform then drops {seen.pushes_out}, its oldest manual backup" if seen.pushes_out else ""
         calls = (writes("POST", f"/client/v11/databases/{seen.addon_id}/backups"),)
-        return Action("change", what + also, calls, (f"heroku pg:backups:capture --app {self._deps.app}",))
+        return Action("change", what + also, calls)
 
 
 class CaptureSafety(Capture[SafetyCapture]):

@@ -41,7 +41,7 @@ class Choose(DepsStep[ChosenBackup, ChosenBackup]):
     def plan(self, seen: ChosenBackup, view: View) -> Action:
         words = summary_of(seen, self._deps.config.objectives.rpo)
         calls = (reads("GET", f"/client/v11/apps/{self._deps.app}/transfers"),)
-        return Action("read", words, calls, (f"heroku pg:backups:info {seen.backup} --app {self._deps.app}",))
+        return Action("read", words, calls, {"BACKUP": seen.backup})
 
 
 def chosen_of(deps: Deps, transfer: Transfer, passed_over: tuple[str, ...] = ()) -> ChosenBackup:

@@ -102,5 +102,4 @@ class VerifyData(DepsStep[VerifiedData, VerifiedData]):
         if broken:
             return Action("blocked", f"The data break: {'; '.join(broken)}. Maintenance mode stays on.")
         words = f"{seen.invariants_held} of {seen.invariants} invariants hold, {plural(seen.rows, 'row')}"
-        manual = (f"heroku pg:psql --app {self._deps.app}",)
-        return Action("read", words, (sql("every invariant"),), manual)
+        return Action("read", words, (sql("every invariant"),))

@@ -40,5 +40,4 @@ class DataProbe(DepsStep[DataProbed, DataProbed]):
                 f"The database lacks {', '.join(seen.missing)}: this is damage to the data (uscdr recover db).",
             )
         words = f"{plural(seen.tables, 'table')}, {plural(seen.rows, 'row')}, {plural(seen.migrations, 'migration')}"
-        manual = (f"heroku pg:psql --app {self._deps.app}   # count(*) of patients_patient",)
-        return Action("read", f"the database answers: {words}", (sql("count of every table"),), manual)
+        return Action("read", f"the database answers: {words}", (sql("count of every table"),))

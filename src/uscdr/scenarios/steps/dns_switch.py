@@ -83,17 +83,17 @@ class SwapDns(DepsStep[Swaps, Switched]):
         if self._deps.dns is None or not seen.swaps:
             return Action("noop", "there is no record to swap")
         zone = self._deps.dns.zone
-        manual = tuple(line for swap in todo for line in zone.instructions(swap.expected, swap.wanted))
         drifted = [swap for swap in todo if swap.drifted]
         if drifted:
-            return Action("blocked", " ".join(map(_changed, drifted)), (), manual)
+            return Action("blocked", " ".join(map(_changed, drifted)))
         if not todo and seen.everywhere:
-            return Action("noop", "the zone and every name server have the wanted targets", (), manual)
+            return Action("noop", "the zone and every name server have the wanted targets")
         if not todo:
             return Action("change", "the zone holds the wanted targets; the name servers are watched until all say so")
         words = "; ".join(swap.words for swap in todo)
+        manual = tuple(line for swap in todo for line in zone.instructions(swap.expected, swap.wanted))
         calls = tuple(Call(provider="dns", request=f"swap {swap.name} CNAME", writes=True) for swap in todo)
-        return Action("change", words if zone.writable else f"BY HAND: {words}", calls, manual)
+        return Action("change", words if zone.writable else f"BY HAND: {words}", calls, manual=manual)
 
     @override
     def apply(self, seen: Swaps, view: View, tell: Tell) -> Switched:
@@ -161,11 +161,8 @@ class SwitchDns(SwapDns):
     title = "Switch the domain"
     default_id = "switch"
     effect = Effect.IDEMPOTENT
+    sends = (Call(provider="dns", request="swap of each CNAME", writes=True),)
     manual = ("{switch_domain}",)
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, (Call(provider="dns", request="swap of each CNAME", writes=True),))
 
     @override
     def probe(self, view: View, tell: Tell) -> Swaps:

@@ -53,10 +53,7 @@ class ReleaseGuard(DepsStep[Quiet, Quiet]):
     @override
     def plan(self, seen: Quiet, view: View) -> Action:
         calls = (reads("GET", f"/apps/{self._deps.app}/releases"), reads("GET", f"/apps/{self._deps.app}/builds"))
-        return Action(
-            "read", f"no release or build is under way; the newest is v{seen.release}", calls,
-            (f"heroku releases --app {self._deps.app}",),
-        )  # fmt: skip
+        return Action("read", f"no release or build is under way; the newest is v{seen.release}", calls)
 
 
 class MaintenanceParams(Fact):
@@ -73,6 +70,7 @@ class Maintenance(DepsStep[MaintenanceSet, MaintenanceSet]):
     title = "Maintenance mode"
     default_id = "maintenance"
     effect = Effect.IDEMPOTENT
+    sends = (writes("PATCH", '/apps/{app} {{"maintenance": {enabled}}}'),)
     params = MaintenanceParams
     manual = ("heroku maintenance:{switch} --app {app}",)
     gives = MaintenanceSet
@@ -91,21 +89,11 @@ class Maintenance(DepsStep[MaintenanceSet, MaintenanceSet]):
         return MaintenanceSet(enabled=on, was=on)
 
     @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, self._calls(), self._manual())
-
-    @override
     def plan(self, seen: MaintenanceSet, view: View) -> Action:
         word = "on" if self.enabled else "off"
         if seen.enabled == self.enabled:
-            return Action("noop", f"maintenance mode is {word} already", (), self._manual())
-        return Action("change", f"maintenance mode goes {word}", self._calls(), self._manual())
-
-    def _calls(self) -> tuple[Any, ...]:
-        return (writes("PATCH", f'/apps/{self._deps.app} {{"maintenance": {str(self.enabled).lower()}}}'),)
-
-    def _manual(self) -> tuple[str, ...]:
-        return (f"heroku maintenance:{'on' if self.enabled else 'off'} --app {self._deps.app}",)
+            return Action("noop", f"maintenance mode is {word} already")
+        return Action("change", f"maintenance mode goes {word}", self.calls())
 
     @override
     def apply(self, seen: MaintenanceSet, view: View, tell: Tell) -> MaintenanceSet:
@@ -122,7 +110,7 @@ class Maintenance(DepsStep[MaintenanceSet, MaintenanceSet]):
         if on != self.enabled:
             raise OutcomeUnknown(
                 f"Maintenance mode should be {'on' if self.enabled else 'off'} and is not.",
-                next_action=f"Set it by hand: {self._manual()[0]}; then: uscdr runs resume",
+                next_action=f"Set it by hand: {self.by_hand({})[0]}; then: uscdr runs resume",
             )
         return f"maintenance mode is {'on' if on else 'off'}"
 
@@ -180,15 +168,14 @@ class Drain(DepsStep[Drained, Drained]):
     @override
     def plan(self, seen: Drained, view: View) -> Action:
         app = self._deps.app
-        manual = (f"heroku ps --app {app}", *(f"heroku ps:scale {kind}=0 --app {app}" for kind in seen.formation))
         words = ", ".join(f"{kind}={quantity}" for kind, quantity in sorted(seen.formation.items()))
         if not seen.stopped:
-            return Action("noop", f"nothing runs; to be started again later: {words}", (), manual)
+            return Action("noop", f"nothing runs; to be started again later: {words}")
         calls = (
             writes("PATCH", f"/apps/{app}/formation (all to 0)"),
             writes("POST", f"/apps/{app}/dynos/run.*/actions/stop"),
         )
-        return Action("change", f"the formation {words} is recorded, then every dyno stops", calls, manual)
+        return Action("change", f"the formation {words} is recorded, then every dyno stops", calls)
 
     @override
     def baseline(self, seen: Drained) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from uscdr.engine.wait import Patience, until
 from uscdr.errors import BadInput, CheckFailed, EffectFailed, NotFound
 from uscdr.models.base import Fact
 from uscdr.models.heroku import AddOn
-from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.infra.plans import service_of
 from uscdr.scenarios.results_infra import AddonReady, AppMade, DatabaseReady, InfraSeen, QueueReady
 from uscdr.scenarios.steps.base import AnyStep, DepsStep
@@ -46,14 +45,15 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
     title = "Order an add-on"
     default_id = "addon"
     effect = Effect.FINDABLE
+    sends = (writes("POST", "/apps/{new_app}/addons"),)
     params = AddonParams
     manual = ("heroku addons:create {plan} --app {new_app} --wait",)
     gives: ClassVar[type[AddonReady]]
     needs = (InfraSeen, AppMade)
 
-    def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
-        super().__init__(step_id, deps, params)
-        self._service = AddonParams.model_validate(params.model_dump()).service
+    @property
+    def _service(self) -> str:
+        return self.given(AddonParams).service
 
     @override
     @classmethod
@@ -67,10 +67,6 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
             return None
         scope = view.get(InfraSeen)
         return f"{(scope and self._plan_of(scope)) or self._service} is ordered when the application is there"
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, (writes("POST", f"/apps/{self._deps.app}/addons"),))
 
     def _plan_of(self, scope: InfraSeen) -> str:
         found = next((plan for plan in scope.plans if service_of(plan) == self._service), None)
@@ -100,15 +96,14 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
 
     @override
     def plan(self, seen: AddonSeen, view: View) -> Action:
-        app = self._deps.app
+        known = {"plan": seen.plan}
         if not seen.plan and not seen.there:
             return Action("skip", f"recovery.addons names no plan of {self._service}: none is ordered")
-        manual = (f"heroku addons:create {seen.plan} --app {app} --wait",)
         if seen.usable:
-            return Action("noop", f"{seen.name} is there and is used", (), manual)
+            return Action("noop", f"{seen.name} is there and is used")
         if seen.there:
-            return Action("change", f"{seen.name} is on its way: it is waited for", (), manual)
-        return Action("change", f"{seen.plan} is ordered", (writes("POST", f"/apps/{app}/addons"),), manual)
+            return Action("change", f"{seen.name} is on its way: it is waited for")
+        return Action("change", f"{seen.plan} is ordered", self.calls(), known)
 
     @override
     def baseline(self, seen: AddonSeen) -> dict[str, Any]:

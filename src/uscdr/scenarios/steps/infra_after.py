@@ -7,7 +7,6 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed, NotFound, ProviderError
 from uscdr.models.base import Fact
-from uscdr.models.events import Call
 from uscdr.scenarios.results_infra import InfraSeen, OldPlaceSeen, PeopleAdded, Switched
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import reads, writes
@@ -27,14 +26,11 @@ class AddPeople(DepsStep[PeopleSeen, PeopleAdded]):
     title = "Collaborators"
     default_id = "people"
     effect = Effect.IDEMPOTENT
+    sends = (writes("POST", "/apps/{new_app}/collaborators"),)
     manual = ("heroku access:add $EMAIL --app {new_app}",)
     gives = PeopleAdded
     needs = (InfraSeen, Switched)
     waits = "collaborators are added after the switch"
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, self._calls())
 
     @override
     def probe(self, view: View, tell: Tell) -> PeopleSeen:
@@ -43,14 +39,9 @@ class AddPeople(DepsStep[PeopleSeen, PeopleAdded]):
 
     @override
     def plan(self, seen: PeopleSeen, view: View) -> Action:
-        app = self._deps.app
-        manual = (f"heroku access:add $EMAIL --app {app}",)
         if not seen.missing:
-            return Action("noop", "no collaborator is missing", (), manual)
-        return Action("change", f"added: {plural(len(seen.missing), 'collaborator')}", self._calls(), manual)
-
-    def _calls(self) -> tuple[Call, ...]:
-        return (writes("POST", f"/apps/{self._deps.app}/collaborators"),)
+            return Action("noop", "no collaborator is missing")
+        return Action("change", f"added: {plural(len(seen.missing), 'collaborator')}", self.calls())
 
     @override
     def apply(self, seen: PeopleSeen, view: View, tell: Tell) -> PeopleAdded:
@@ -104,4 +95,4 @@ class OldPlaceLook(DepsStep[OldPlaceSeen, OldPlaceSeen]):
         app = self._deps.old_app
         calls = (reads("GET", f"/apps/{app}/addons"),)
         words = "; ".join(seen.holds) or "the application was rebuilt in place"
-        return Action("read", f"the old place still holds: {words}", calls, (f"heroku addons --app {app}",))
+        return Action("read", f"the old place still holds: {words}", calls)

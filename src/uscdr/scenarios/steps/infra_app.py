@@ -10,6 +10,7 @@ from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed, Conflict, CredentialsRefused, EffectFailed, NotFound
 from uscdr.models.base import Fact
 from uscdr.models.heroku import App
+from uscdr.scenarios.by_hand import in_order
 from uscdr.scenarios.results_infra import AppMade, BuildpacksSet, InfraDecision, InfraSeen, OldStopped
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import writes
@@ -53,14 +54,13 @@ class StopOld(DepsStep[OldStopped, OldStopped]):
     @override
     def plan(self, seen: OldStopped, view: View) -> Action:
         app = self._deps.old_app
-        manual = (f"heroku maintenance:on --app {app}", f"heroku ps:scale web=0 worker=0 beat=0 --app {app}")
         if not seen.answers:
             return Action("noop", f"{seen.why}. If it runs on somewhere, it goes on writing and mailing")
         if seen.shut and not (seen.formation or seen.dynos):
             return Action("noop", f"nothing runs in {app}, and maintenance mode is on")
         calls = (writes("PATCH", f"/apps/{app}"), writes("PATCH", f"/apps/{app}/formation (all to 0)"))
         running = ", ".join(f"{kind}={number}" for kind, number in sorted(seen.formation.items())) or "nothing"
-        return Action("change", f"{app}: maintenance mode on; what runs ({running}) goes to 0", calls, manual)
+        return Action("change", f"{app}: maintenance mode on; what runs ({running}) goes to 0", calls)
 
     @override
     def baseline(self, seen: OldStopped) -> dict[str, Any]:
@@ -125,9 +125,8 @@ class CreateApp(DepsStep[AppSeenNow, AppMade]):
     def plan(self, seen: AppSeenNow, view: View) -> Action:
         name, scope = self._deps.app, view.get(InfraSeen)
         calls = (writes("POST", f'/apps {{"name": "{name}"}}'),)
-        manual = (f"heroku create {name} --no-remote",)
         if scope is not None and scope.in_place:
-            return Action("noop", f"{name} is there", (), manual)
+            return Action("noop", f"{name} is there")
         if seen.foreign:
             return Action("blocked", f"The name {name} belongs to another account. {ANOTHER_NAME}")
         if seen.exists and view.get(InfraDecision) is not None:
@@ -136,7 +135,7 @@ class CreateApp(DepsStep[AppSeenNow, AppMade]):
                 f"An application {name} has appeared meanwhile, and not by this run: it is not touched. {ANOTHER_NAME}",
             )
         where = f" in {scope.region or 'the default region'}" if scope else ""
-        return Action("change", f"{name} is created{where}", calls, manual)
+        return Action("change", f"{name} is created{where}", calls)
 
     @override
     def baseline(self, seen: AppSeenNow) -> dict[str, Any]:
@@ -194,14 +193,11 @@ class SetBuildpacks(DepsStep[BuildpacksSet, BuildpacksSet]):
     title = "Buildpacks"
     default_id = "buildpacks"
     effect = Effect.IDEMPOTENT
+    sends = (writes("PUT", "/apps/{new_app}/buildpack-installations"),)
     manual = ("{buildpacks}",)
     gives = BuildpacksSet
     needs = (InfraSeen, AppMade)
     waits = "set in order when the application is there"
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, (writes("PUT", f"/apps/{self._deps.app}/buildpack-installations"),))
 
     @override
     def probe(self, view: View, tell: Tell) -> BuildpacksSet:
@@ -210,11 +206,10 @@ class SetBuildpacks(DepsStep[BuildpacksSet, BuildpacksSet]):
     @override
     def plan(self, seen: BuildpacksSet, view: View) -> Action:
         wanted, app = view.need(InfraSeen).buildpacks, self._deps.app
-        manual = tuple(f"heroku buildpacks:add --index {n} {name} --app {app}" for n, name in enumerate(wanted, 1))
+        known = {"buildpacks": in_order(wanted, app)}
         if seen.buildpacks == wanted:
-            return Action("noop", f"buildpacks are {', '.join(wanted)}", (), manual)
-        calls = (writes("PUT", f"/apps/{app}/buildpack-installations"),)
-        return Action("change", f"buildpacks become {', '.join(wanted)}", calls, manual)
+            return Action("noop", f"buildpacks are {', '.join(wanted)}", known=known)
+        return Action("change", f"buildpacks become {', '.join(wanted)}", self.calls(), known)
 
     @override
     def apply(self, seen: BuildpacksSet, view: View, tell: Tell) -> BuildpacksSet:

@@ -10,7 +10,6 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.models.events import Call
 from uscdr.scenarios.results_infra import AppMade, ConfigSet, DatabaseReady, Materials, Switched, Unsilenced
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.infra_materials import planned
@@ -50,14 +49,11 @@ class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
     title = "Set the config"
     default_id = "config"
     effect = Effect.IDEMPOTENT
+    sends = (writes("PATCH", "/apps/{new_app}/config-vars"),)
     manual = ("heroku config:set $NAME=$VALUE … --app {new_app}   # all in ONE call, without {silenced}",)
     gives = ConfigSet
     needs = (Materials, AppMade, DatabaseReady)
     waits = "all variables are set in one call when the add-ons are there"
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, self._calls(), self._manual())
 
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
         platform, app, materials = self._deps.platform, self._deps.app, view.need(Materials)
@@ -72,14 +68,8 @@ class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
     @override
     def plan(self, seen: ConfigSeen, view: View) -> Action:
         if not seen.to_set:
-            return Action("noop", f"all {plural(len(seen.right), 'variable')} are right", (), self._manual())
-        return Action("change", f"set in one call: {', '.join(seen.to_set)}", self._calls(), self._manual())
-
-    def _calls(self) -> tuple[Call, ...]:
-        return (writes("PATCH", f"/apps/{self._deps.app}/config-vars"),)
-
-    def _manual(self) -> tuple[str, ...]:
-        return (f"heroku config:set $NAME=$VALUE … --app {self._deps.app}   # all in ONE call: each makes a release",)
+            return Action("noop", f"all {plural(len(seen.right), 'variable')} are right")
+        return Action("change", f"set in one call: {', '.join(seen.to_set)}", self.calls())
 
     @override
     def apply(self, seen: ConfigSeen, view: View, tell: Tell) -> ConfigSet:
@@ -106,14 +96,11 @@ class Unsilence(DepsStep[ConfigSeen, Unsilenced]):
     title = "Let mail out"
     default_id = "unsilence"
     effect = Effect.IDEMPOTENT
+    sends = (writes("PATCH", "/apps/{new_app}/config-vars"),)
     manual = ("heroku config:set {unsilence} --app {new_app}   # in ONE call",)
     gives = Unsilenced
     needs = (Materials, Switched)
     waits = "mail is let out after the switch, not before"
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, self._calls())
 
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
         materials, withheld = view.need(Materials), planned(self._deps, new_url="").withheld
@@ -128,11 +115,8 @@ class Unsilence(DepsStep[ConfigSeen, Unsilenced]):
     def plan(self, seen: ConfigSeen, view: View) -> Action:
         if not seen.to_set:
             return Action("noop", "nothing is withheld")
-        manual = (f"heroku config:set {' '.join(f'{name}=${name}' for name in seen.to_set)} --app {self._deps.app}",)
-        return Action("change", f"mail is let out: {', '.join(seen.to_set)}", self._calls(), manual)
-
-    def _calls(self) -> tuple[Call, ...]:
-        return (writes("PATCH", f"/apps/{self._deps.app}/config-vars"),)
+        known = {"unsilence": " ".join(f"{name}=${name}" for name in seen.to_set)}
+        return Action("change", f"mail is let out: {', '.join(seen.to_set)}", self.calls(), known)
 
     @override
     def apply(self, seen: ConfigSeen, view: View, tell: Tell) -> Unsilenced:

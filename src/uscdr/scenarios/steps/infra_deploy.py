@@ -42,14 +42,14 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
     title = "Deploy"
     default_id = "deploy"
     effect = Effect.FINDABLE
+    sends = (
+        writes("POST", "/sources"),
+        writes("POST", "/apps/{new_app}/builds"),
+    )
     manual = ("git push https://git.heroku.com/{new_app}.git $COMMIT:refs/heads/main",)
     gives = Redeployed
     needs = (InfraSeen, Compared, ConfigSet)
     waits = "built and released when data and config are there; dangerous migrations stop it"
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, self._calls(), self._manual("$COMMIT"))
 
     @override
     def probe(self, view: View, tell: Tell) -> DeploySeen:
@@ -95,13 +95,7 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
         words = f"{seen.commit[:12]} is built and released"
         if seen.migrations:
             words += f"; its release phase applies {', '.join(seen.migrations)}"
-        return Action("change", words, self._calls(), self._manual(seen.commit))
-
-    def _calls(self) -> tuple[Any, ...]:
-        return (writes("POST", "/sources"), writes("POST", f"/apps/{self._deps.app}/builds"))
-
-    def _manual(self, commit: str) -> tuple[str, ...]:
-        return (f"git push https://git.heroku.com/{self._deps.app}.git {commit}:refs/heads/main",)
+        return Action("change", words, self.calls(), {"COMMIT": seen.commit})
 
     @override
     def baseline(self, seen: DeploySeen) -> dict[str, Any]:
@@ -155,4 +149,4 @@ class InfraFormation(DepsStep[Drained, Drained]):
         if several:
             return Action("blocked", f"There must be exactly one of: {', '.join(several)}.")
         words = ", ".join(f"{kind}={number}" for kind, number in sorted(seen.formation.items()))
-        return Action("read", f"shall run: {words}", (), (f"heroku ps --app {self._deps.app}",))
+        return Action("read", f"shall run: {words}", ())

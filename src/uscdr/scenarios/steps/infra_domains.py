@@ -43,6 +43,7 @@ class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
     title = "Move the hostnames"
     default_id = "domains"
     effect = Effect.IDEMPOTENT
+    sends = (writes("POST", "/apps/{new_app}/domains"),)
     manual = (
         "heroku domains:remove {hostname} --app {app}",
         "heroku domains:add {hostname} --app {new_app}",
@@ -52,10 +53,6 @@ class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
     needs = (InfraSeen, ApplicationChecked)
     checked_by = (Switched,)
     waits = "hostnames move when the new application answers its checks"
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, (writes("POST", f"/apps/{self._deps.app}/domains"),))
 
     @override
     def probe(self, view: View, tell: Tell) -> DomainsSeen:
@@ -81,10 +78,10 @@ class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
         manual = (*(f"heroku domains:remove {name} --app {old}" for name in seen.held_by_old),
                   *(f"heroku domains:add {name} --app {app}" for name in seen.missing))  # fmt: skip
         if not seen.missing:
-            return Action("noop", f"bound: {', '.join(seen.bound) or 'there is no hostname'}", (), manual)
+            return Action("noop", f"bound: {', '.join(seen.bound) or 'there is no hostname'}")
         calls = (*(writes("DELETE", f"/apps/{old}/domains/{name}") for name in seen.held_by_old),
                  *(writes("POST", f"/apps/{app}/domains {name}") for name in seen.missing))  # fmt: skip
-        return Action("change", f"{', '.join(seen.missing)} moves to {app}", calls, manual)
+        return Action("change", f"{', '.join(seen.missing)} moves to {app}", calls, manual=manual)
 
     @override
     def apply(self, seen: DomainsSeen, view: View, tell: Tell) -> DomainsBound:
@@ -147,14 +144,11 @@ class EnableCertificates(DepsStep[CertificatesSeenNow, CertificatesOn]):
     title = "Ask for certificates"
     default_id = "certificates"
     effect = Effect.IDEMPOTENT
+    sends = (writes("POST", "/apps/{new_app}/acm"),)
     manual = ("heroku certs:auto:enable --app {new_app}",)
     gives = CertificatesOn
     needs = (DomainsBound,)
     waits = "certificates are asked for when the hostnames are bound"
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, (writes("POST", f"/apps/{self._deps.app}/acm"),))
 
     @override
     def probe(self, view: View, tell: Tell) -> CertificatesSeenNow:
@@ -166,11 +160,9 @@ class EnableCertificates(DepsStep[CertificatesSeenNow, CertificatesOn]):
 
     @override
     def plan(self, seen: CertificatesSeenNow, view: View) -> Action:
-        app = self._deps.app
-        manual = (f"heroku certs:auto:enable --app {app}",)
         if seen.managed:
-            return Action("noop", "certificates are managed" if seen.hostnames else "there is no hostname", (), manual)
-        return Action("change", "automated certificates are turned on", (writes("POST", f"/apps/{app}/acm"),), manual)
+            return Action("noop", "certificates are managed" if seen.hostnames else "there is no hostname")
+        return Action("change", "automated certificates are turned on", self.calls())
 
     @override
     def apply(self, seen: CertificatesSeenNow, view: View, tell: Tell) -> CertificatesOn:
@@ -218,7 +210,6 @@ class AwaitCertificates(DepsStep[CertificatesSeen, CertificatesSeen]):
     @override
     def plan(self, seen: CertificatesSeen, view: View) -> Action:
         bad = {name: state for name, state in seen.states.items() if state != ISSUED}
-        manual = (f"heroku certs:auto --app {self._deps.app}",)
         if bad:
             words = "; ".join(f"{name}: {state}" for name, state in bad.items())
             return Action(
@@ -226,7 +217,7 @@ class AwaitCertificates(DepsStep[CertificatesSeen, CertificatesSeen]):
                 f"No certificate: {words}. See that DNS points to the target, that no CAA record forbids it, that no "
                 f"AAAA is left over, then: heroku certs:auto:refresh --app {self._deps.app}; or upload a certificate",
             )
-        return Action("read", ", ".join(f"{n}: {s}" for n, s in seen.states.items()) or "no hostname", (), manual)
+        return Action("read", ", ".join(f"{n}: {s}" for n, s in seen.states.items()) or "no hostname")
 
 
 def _custom(domains: tuple[Domain, ...]) -> list[Domain]:

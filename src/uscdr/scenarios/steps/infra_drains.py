@@ -8,7 +8,6 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.models.events import Call
 from uscdr.scenarios.results_infra import DrainsAdded, InfraSeen, Switched
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import writes
@@ -30,14 +29,11 @@ class AddDrains(DepsStep[DrainsSeen, DrainsAdded]):
     title = "Log drains"
     default_id = "drains"
     effect = Effect.IDEMPOTENT
+    sends = (writes("POST", "/apps/{new_app}/log-drains"),)
     manual = ("heroku drains:add $URL --app {new_app}",)
     gives = DrainsAdded
     needs = (InfraSeen, Switched)
     waits = "log drains are added after the switch"
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, self._calls(), self._manual())
 
     def _wanted(self) -> dict[str, list[SecretStr]]:
         """Host -> addresses; none for a drain of which only the host was kept."""
@@ -64,15 +60,9 @@ class AddDrains(DepsStep[DrainsSeen, DrainsAdded]):
     @override
     def plan(self, seen: DrainsSeen, view: View) -> Action:
         if not seen.missing:
-            return Action("noop", f"no log drain is missing{_by_hand(seen.unknown)}", (), self._manual())
+            return Action("noop", f"no log drain is missing{_by_hand(seen.unknown)}")
         words = f"the log goes to {', '.join(seen.missing)} again{_by_hand(seen.unknown)}"
-        return Action("change", words, self._calls(), self._manual())
-
-    def _calls(self) -> tuple[Call, ...]:
-        return (writes("POST", f"/apps/{self._deps.app}/log-drains"),)
-
-    def _manual(self) -> tuple[str, ...]:
-        return (f"heroku drains:add $URL --app {self._deps.app}",)
+        return Action("change", words, self.calls())
 
     @override
     def apply(self, seen: DrainsSeen, view: View, tell: Tell) -> DrainsAdded:

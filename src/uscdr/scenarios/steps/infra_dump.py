@@ -13,7 +13,7 @@ from uscdr.models.base import Fact
 from uscdr.models.postgres import TableDigest
 from uscdr.scenarios.candidate import DumpSource
 from uscdr.scenarios.deps import now
-from uscdr.scenarios.infra.material import DUMP, KIT, choose_dump, dump_source
+from uscdr.scenarios.infra.material import KIT, choose_dump, dump_source
 from uscdr.scenarios.releases import await_quiet
 from uscdr.scenarios.results import ApplicationChecked, ChosenBackup, Compared, Proof, Restored, VerifiedData
 from uscdr.scenarios.results_infra import DatabaseReady, InfraSeen
@@ -51,8 +51,7 @@ class InfraChoose(DepsStep[ChosenBackup, ChosenBackup]):
         scope, app = view.get(InfraSeen), self._deps.old_app
         if scope is not None and scope.old_answers and not scope.in_place:
             words += f". {app} still answers: a backup captured now would lose less (uscdr backup capture)"
-        manual = f"heroku pg:backups:url {seen.backup} --app {app}   # a secret: whoever has it has the patients' data"
-        return Action("read", words, (), () if seen.backup.startswith(KIT) else (manual,))
+        return Action("read", words, (), {} if seen.backup.startswith(KIT) else {"BACKUP": seen.backup})
 
 
 class InfraProve(Prove):
@@ -80,8 +79,7 @@ class InfraProve(Prove):
     def plan(self, seen: Proof, view: View) -> Action:
         action, chosen = super().plan(seen, view), view.get(ChosenBackup)
         kept = chosen is not None and chosen.backup.startswith(KIT)
-        local = (f"createdb proof && pg_restore --no-owner --no-acl -d proof {DUMP}",)
-        return replace(action, calls=(), manual=local) if kept else action
+        return replace(action, calls=()) if kept else action
 
     def _app(self) -> str:
         return self._deps.old_app
@@ -102,6 +100,7 @@ class InfraLoad(DepsStep[LoadSeen, Restored]):
     title = "Load the data"
     default_id = "load"
     effect = Effect.IDEMPOTENT
+    sends = (sql("pg_restore --single-transaction", changes=True),)
     manual = (
         "heroku pg:backups:restore $BACKUP_URL DATABASE_URL --app {new_app} --confirm {new_app}",
         "pg_restore --no-owner --no-acl --single-transaction -d $DATABASE_URL proof.dump   # or what was proven",
@@ -111,10 +110,6 @@ class InfraLoad(DepsStep[LoadSeen, Restored]):
     plans_with = (DatabaseReady, Proof)
     checked_by = (Compared, VerifiedData, ApplicationChecked)
     waits = "the proven dump is loaded into the new database, in one transaction, before the first deploy"
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, (sql("pg_restore --single-transaction", changes=True),), self._manual())
 
     @override
     def probe(self, view: View, tell: Tell) -> LoadSeen:
@@ -142,12 +137,7 @@ class InfraLoad(DepsStep[LoadSeen, Restored]):
         words = f"{plural(proof.rows, 'row')} of {proof.backup} (SHA-256 {proof.sha256[:16]}…) into the new database"
         if seen.rows:
             words += f", over {plural(seen.rows, 'row')} that the release phase wrote there"
-        return Action("change", words, (sql("pg_restore --single-transaction", changes=True),), self._manual())
-
-    def _manual(self) -> tuple[str, ...]:
-        app = self._deps.app
-        load = "pg_restore --no-owner --no-acl --single-transaction -d $DATABASE_URL backup.dump"
-        return (f"heroku pg:backups:restore $BACKUP_URL DATABASE_URL --app {app} --confirm {app}", load)
+        return Action("change", words, self.calls())
 
     @override
     def baseline(self, seen: LoadSeen) -> dict[str, Any]:

@@ -70,7 +70,6 @@ class InfraMaterials(DepsStep[Materials, Materials]):
     @override
     def plan(self, seen: Materials, view: View) -> Action:
         key = self._deps.config.recovery.key
-        manual = (f"heroku config --app {self._deps.old_app} --shell   # keep this output off the screen",)
         calls = (reads("GET", f"/apps/{self._deps.old_app}/config-vars"),)
         if not seen.has_key:
             return Action(
@@ -90,7 +89,7 @@ class InfraMaterials(DepsStep[Materials, Materials]):
         words = f"{plural(len(seen.copied), 'variable')} copied from {seen.origin}"
         if seen.withheld:
             words += f"; withheld until the switch: {', '.join(seen.withheld)}"
-        return Action("read", f"{words}; set by add-ons: {', '.join(seen.from_addons) or 'none'}", calls, manual)
+        return Action("read", f"{words}; set by add-ons: {', '.join(seen.from_addons) or 'none'}", calls)
 
 
 MADE_BY_ADDONS = frozenset({"DATABASE_URL", "REDIS_URL"})

@@ -176,7 +176,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
         if lacking:
             words = "; ".join(f"{need.part}: {need.provider} ({need.why or 'does not answer'})" for need in lacking)
             return Action("blocked", f"Nothing can be built without: {words}. Name an escape kit: --kit newest", calls)
-        return Action("read", _words(seen), calls, ("heroku status", f"heroku apps:info --app {seen.old_app}"))
+        return Action("read", _words(seen), calls)
 
 
 def _words(seen: InfraSeen) -> str:

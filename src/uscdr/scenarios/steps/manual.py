@@ -6,7 +6,6 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.models.base import Fact
-from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.results import ManualAnswer
 from uscdr.scenarios.steps.base import DepsStep
 
@@ -35,17 +34,13 @@ class Manual(DepsStep[ManualSeen, ManualAnswer]):
     gives = ManualAnswer
     may_be_added = True
 
-    def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
-        super().__init__(step_id, deps, params)
-        self._instruction = ManualParams.model_validate(params.model_dump()).instruction
-
     @override
     def probe(self, view: View, tell: Tell) -> ManualSeen:
-        return ManualSeen(instruction=self._instruction)
+        return ManualSeen(instruction=self.given(ManualParams).instruction)
 
     @override
     def plan(self, seen: ManualSeen, view: View) -> Action:
-        return Action("change", f"a person: {seen.instruction}", (), (seen.instruction,))
+        return Action("change", f"a person: {seen.instruction}", ())
 
     @override
     def apply(self, seen: ManualSeen, view: View, tell: Tell) -> ManualAnswer:

@@ -97,7 +97,7 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             asks("GET /resources/{image,raw,video}/upload (pages of 500)"),
             sql("SELECT key, name of file FROM every configured column"),
         )
-        return Action("read", "; ".join(_words(seen)), calls, ("cld admin ping", "cld admin usage"))
+        return Action("read", "; ".join(_words(seen)), calls)
 
 
 def skew(survey: Survey) -> Skew:

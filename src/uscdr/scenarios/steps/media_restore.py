@@ -99,7 +99,7 @@ class RestoreBackups(MediaStep[RestoreSeen, MediaRestored]):
         if seen.versions:
             words += f", {seen.versions:,} of them in the version before the change"
         calls = (changes(f"POST /resources/{{type}}/upload/restore ({RESTORE_BATCH} files a call)"),)
-        return Action("change", words, calls, ("cld admin restore PUBLIC_ID …",))
+        return Action("change", words, calls)
 
     @override
     def baseline(self, seen: RestoreSeen) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.models.events import Call
 from uscdr.models.heroku import Release
 from uscdr.models.media import CLOUD, KEY, SECRET
 from uscdr.scenarios.results_media import MediaSettingsSet, MediaUploaded
@@ -41,6 +40,10 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
     title = "Media config vars"
     default_id = "media_settings"
     effect = Effect.IDEMPOTENT
+    sends = (
+        writes("PATCH", "/apps/{app}/config-vars"),
+        reads("GET", "/apps/{app}/releases"),
+    )
     manual = (
         "heroku config:set USE_CLOUDINARY=True CLOUDINARY_CLOUD_NAME=$CLOUD $KEY_AND_SECRET --app {app}",
         "# only for another cloud; CLOUDINARY_API_KEY=… and CLOUDINARY_API_SECRET=… in the SAME call",
@@ -48,10 +51,6 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
     gives = MediaSettingsSet
     needs = (MediaUploaded,)
     waits = "compared when the files are back"
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, self._calls())
 
     @override
     def probe(self, view: View, tell: Tell) -> SettingsSeen:
@@ -79,17 +78,11 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
     def plan(self, seen: SettingsSeen, view: View) -> Action:
         note = _note(seen)
         if not seen.wrong and not seen.pending:
-            return Action(
-                "noop", f"the media config vars are right{note}", (), (f"heroku config --app {self._deps.app}",)
-            )
+            return Action("noop", f"the media config vars are right{note}")
         if not seen.wrong:
-            return Action("change", f"release v{seen.release} is awaited{note}", self._calls()[1:])
+            return Action("change", f"release v{seen.release} is awaited{note}", self.calls()[1:])
         names = ", ".join(seen.wrong)
-        return Action("change", f"set in one call: {names}{note}", self._calls(), (self._manual(seen),))
-
-    def _calls(self) -> tuple[Call, ...]:
-        app = self._deps.app
-        return writes("PATCH", f"/apps/{app}/config-vars"), reads("GET", f"/apps/{app}/releases")
+        return Action("change", f"set in one call: {names}{note}", self.calls(), manual=(self._manual(seen),))
 
     def _manual(self, seen: SettingsSeen) -> str:
         pairs = " ".join(f"{name}={ON if name == SWITCH else '$' + name}" for name in seen.wrong)

@@ -64,7 +64,7 @@ class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
         if seen.replaced:
             words += f"; {seen.replaced:,} of them replace a file that is not the one known"
         calls = (changes("POST /{type}/upload (public_id, overwrite, invalidate, tags)"),)
-        return Action("change", words, calls, ("cld uploader upload FILE public_id=… resource_type=… overwrite=true",))
+        return Action("change", words, calls)
 
     @override
     def baseline(self, seen: UploadSeen) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
     def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
         super().__init__(step_id, deps, params)
         self._told: dict[AssetKey, str] = {}
-        self._params = VerifyParams.model_validate(params.model_dump())
+        self._params = self.given(VerifyParams)
 
     @override
     def probe(self, view: View, tell: Tell) -> MediaVerified:

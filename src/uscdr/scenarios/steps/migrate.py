@@ -11,7 +11,6 @@ from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import CheckFailed, EffectFailed, OutcomeUnknown
 from uscdr.models.base import Fact
-from uscdr.models.events import Call
 from uscdr.models.heroku import OneOffResult
 from uscdr.scenarios.results import Compared, Migrated
 from uscdr.scenarios.results_app import DataProbed, Remedy
@@ -37,6 +36,7 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
     title = "Pending migrations"
     default_id = "migrate"
     effect = Effect.IDEMPOTENT
+    sends = (writes("POST", "/apps/{app}/dynos (showmigrations --plan; migrate if pending)"),)
     manual = (
         "heroku run --exit-code --app {app} -- {manage} showmigrations --plan",
         "heroku run --exit-code --app {app} -- {manage} migrate --noinput",
@@ -44,10 +44,6 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
     gives = Migrated
     needs = ((Compared, DataProbed),)
     waits = "pending migrations are known after the restore; dangerous ones are refused"
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, self._calls(), self._manual())
 
     @override
     def probe(self, view: View, tell: Tell) -> MigrateSeen:
@@ -64,23 +60,11 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
         remedy = view.get(Remedy)
         if remedy is not None and remedy.what == "redeploy":
             return Action("noop", "the code that is replaced is not asked; the release phase of the new one migrates")
-        return Action(
-            "change", "the deployed code is asked which migrations are pending", self._calls(), self._manual()
-        )
+        return Action("change", "the deployed code is asked which migrations are pending", self.calls())
 
     @override
     def unchanged(self, seen: MigrateSeen, view: View) -> Migrated:
         return Migrated(applied=())
-
-    def _calls(self) -> tuple[Call, ...]:
-        return (writes("POST", f"/apps/{self._deps.app}/dynos (showmigrations --plan; migrate if pending)"),)
-
-    def _manual(self) -> tuple[str, ...]:
-        manage, app = self._deps.config.app.manage, self._deps.app
-        return (
-            f"heroku run --exit-code --app {app} -- {manage} showmigrations --plan",
-            f"heroku run --exit-code --app {app} -- {manage} migrate --noinput",
-        )
 
     @override
     def apply(self, seen: MigrateSeen, view: View, tell: Tell) -> Migrated:
@@ -101,7 +85,7 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
         if not found:
             raise OutcomeUnknown(
                 "The list of migrations could not be read from the one-off dyno's output.",
-                next_action=f"Look yourself: {self._manual()[0]}; then: uscdr runs resume",
+                next_action=f"Look yourself: {self.by_hand({})[0]}; then: uscdr runs resume",
             )
         return tuple(match["name"] for match in found if match["done"] == " ")
 

@@ -65,7 +65,7 @@ class Prove(DepsStep[Proof, Proof]):
         words = f"{seen.backup} restores here: {plural(len(seen.tables), 'table')}, {plural(seen.rows, 'row')}, "
         words += f"{size(seen.bytes)}, {len(seen.invariants)} of {len(seen.invariants)} invariants hold, "
         words += f"key: {key_words(seen.key)}, SHA-256 {seen.sha256[:16]}…"
-        return Action("read", words, self._calls(), self._manual(seen.backup))
+        return Action("read", words, self._calls(), {"BACKUP": seen.backup})
 
     def _app(self) -> str:
         return self._deps.app
@@ -76,12 +76,6 @@ class Prove(DepsStep[Proof, Proof]):
             reads("POST", f"/client/v11/apps/{app}/transfers/…/actions/public-url"),
             reads("GET", "the signed link"),
             reads("GET", f"/apps/{app}/config-vars"),
-        )
-
-    def _manual(self, backup: str) -> tuple[str, ...]:
-        return (
-            f"heroku pg:backups:download {backup} --app {self._app()} --output {backup}.dump",
-            f"createdb proof && pg_restore --no-owner --no-acl -d proof {backup}.dump",
         )
 
 

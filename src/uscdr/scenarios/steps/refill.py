@@ -40,6 +40,7 @@ class Refill(DepsStep[RefillSeen, Refilled]):
     title = "Start again"
     default_id = "refill"
     effect = Effect.IDEMPOTENT
+    sends = (writes("PATCH", "/apps/{app}/formation"),)
     params = RefillParams
     manual = ("heroku ps:scale {scale} --app {app}   # or what ran before it was stopped",)
     gives = Refilled
@@ -51,11 +52,6 @@ class Refill(DepsStep[RefillSeen, Refilled]):
     def chosen(cls, params: Fact) -> AnyStep:
         part = RefillParams.model_validate(params.model_dump()).part
         return next(one for one in (StartWeb, StartWorkers, StartBeat) if one.part == part)
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        manual = (f"heroku ps:scale $RECORDED --app {self._deps.app}",)
-        return Action("later", waiting_for, (writes("PATCH", f"/apps/{self._deps.app}/formation"),), manual)
 
     @override
     def probe(self, view: View, tell: Tell) -> RefillSeen:
@@ -77,13 +73,12 @@ class Refill(DepsStep[RefillSeen, Refilled]):
     @override
     def plan(self, seen: RefillSeen, view: View) -> Action:
         words = " ".join(f"{kind}={number}" for kind, number in sorted(seen.wanted.items()))
-        manual = (f"heroku ps:scale {words} --app {self._deps.app}",) if words else ()
+        known = {"scale": words} if words else {}
         if seen.scaled == seen.wanted and seen.up == seen.wanted:
-            return Action(
-                "noop", f"{self.part}: {words + ' runs already' if words else 'nothing was recorded'}", (), manual
-            )
+            done = f"{words} runs already" if words else "nothing was recorded"
+            return Action("noop", f"{self.part}: {done}", known=known)
         calls = (writes("PATCH", f"/apps/{self._deps.app}/formation"), reads("GET", f"/apps/{self._deps.app}/dynos"))
-        return Action("change", f"{words} starts again", calls, manual)
+        return Action("change", f"{words} starts again", calls, known)
 
     @override
     def apply(self, seen: RefillSeen, view: View, tell: Tell) -> Refilled:

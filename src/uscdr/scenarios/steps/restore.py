@@ -93,8 +93,8 @@ class Restore(DepsStep[RestoreSeen, Restored]):
             "change",
             f"{seen.addon} of {seen.owner_app} is OVERWRITTEN with {seen.backup}",
             (writes("POST", f"/client/v11/databases/{seen.addon_id}/restores"),),
-            (f"heroku pg:backups:restore {seen.backup} DATABASE_URL --app {owner} --confirm {owner}",),
-            {"database": seen.addon, "owner": seen.owner_app, "backup": seen.backup},
+            {"BACKUP": seen.backup, "app": owner},
+            approved={"database": seen.addon, "owner": seen.owner_app, "backup": seen.backup},
         )
 
     @override

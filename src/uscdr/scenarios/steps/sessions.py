@@ -41,13 +41,12 @@ class EndSessions(DepsStep[SessionsSeen, SessionsEnded]):
 
     @override
     def plan(self, seen: SessionsSeen, view: View) -> Action:
-        manual = (f"heroku pg:killall --app {self._deps.app}",)
         if not seen.reachable:
-            return Action("skip", "the database does not answer, so nobody is connected through it", (), manual)
+            return Action("skip", "the database does not answer, so nobody is connected through it")
         if not seen.others:
-            return Action("noop", "nobody else is connected", (), manual)
+            return Action("noop", "nobody else is connected")
         calls = (sql("SELECT pg_terminate_backend(…) for every other session", changes=True),)
-        return Action("change", f"{plural(seen.others, 'other session')} will be ended", calls, manual)
+        return Action("change", f"{plural(seen.others, 'other session')} will be ended", calls)
 
     @override
     def apply(self, seen: Fact, view: View, tell: Tell) -> SessionsEnded:

@@ -1,47 +1,66 @@
-"""What the manual commands of the runbook are filled in with: names and values of scenarios.yaml."""
+"""What a person types instead of a step, filled in with names and values of scenarios.yaml and of the run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from uscdr.scenarios.model import Config, StepEntry
+from uscdr.scenarios.model import Config
 from uscdr.scenarios.model_targets import DnsTarget
-from uscdr.scenarios.steps.base import AnyStep
 
+NAME = re.compile(r"\$([A-Z]+)\b")
 OLD_PLACE = ("infra.", "dns.")
 """Steps whose `{app}` is the lost application even after the new one was created."""
 ALONE = frozenset({"web", "beat"})
 """Process types that are a part of their own; all others are workers."""
 
 
-def commands(config: Config, step: AnyStep, entry: StepEntry, *, rebuilt: bool) -> list[str]:
-    """What a person types for one step; `rebuilt`: the new application exists by then."""
-    known = facts(config, entry)
-    if rebuilt and not step.name.startswith(OLD_PLACE):
-        known = {**known, "app": known["new_app"]}
-    return [command.format_map(known) for command in step.manual]
+@dataclass(frozen=True)
+class Names:
+    """What a step's commands are about: its application, the new one, and the domain."""
+
+    app: str
+    new_app: str
+    dns: DnsTarget | None
 
 
-def facts(config: Config, entry: StepEntry) -> Mapping[str, str]:
-    """Every name that a command may hold in braces."""
-    target, recovery = next(iter(config.targets.values())), config.recovery
-    given = {key: str(value) for key, value in entry.with_.items()}
+def app_of(step: str, old_app: str, new_app: str) -> str:
+    """Which application a step's `{app}` is once the new one exists."""
+    return old_app if step.startswith(OLD_PLACE) else new_app
+
+
+def commands(manual: Sequence[str], known: Mapping[str, str]) -> tuple[str, ...]:
+    """What a person types: `known` fills in what stands in braces and, where it is known, what stands as `$NAME`."""
+    return tuple(NAME.sub(lambda name: known.get(name[1], name[0]), line.format_map(known)) for line in manual)
+
+
+def facts(config: Config, names: Names, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Every name that a command may hold in braces; `parameters` are those of the step."""
+    recovery = config.recovery
+    given = {key: str(value).lower() if value in (True, False) else str(value) for key, value in parameters.items()}
     return {
         **given,
-        "app": target.heroku.app,
-        "new_app": recovery.app,
+        "app": names.app,
+        "new_app": names.new_app,
         "manage": config.app.manage,
-        "switch": "on" if entry.with_.get("enabled") else "off",
+        "switch": "on" if parameters.get("enabled") else "off",
         "scale": _scale(config.app.formation, given.get("part", "")),
-        "buildpacks": " && ".join(f"heroku buildpacks:add {one} --app {recovery.app}" for one in recovery.buildpacks),
+        "buildpacks": in_order(recovery.buildpacks, names.new_app),
         "plan": _plan(recovery.addons, given.get("service", "")),
         "silenced": ", ".join(recovery.silenced) or "nothing",
         "unsilence": " ".join(f"{name}=${name}" for name in recovery.silenced) or "$NAME=$VALUE",
         "backup_at": f"{recovery.backup_hour:02d}:00 {recovery.backup_timezone}",
         "canary": _canary(config),
         "tag": config.media.tag,
-        **_domain(target.dns),
+        **_domain(names.dns),
     }
+
+
+def in_order(buildpacks: Sequence[str], app: str) -> str:
+    """The command that sets them."""
+    return " && ".join(f"heroku buildpacks:add {one} --app {app}" for one in buildpacks)
 
 
 def _scale(formation: Mapping[str, int], part: str) -> str:
