@@ -9,7 +9,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
-from uscdr.models.heroku import Attachment, DatabaseInfo, Schedule, Transfer
+from uscdr.models.heroku import Attachment, DatabaseInfo, Transfer
 from uscdr.models.postgres import InvariantResult
 from uscdr.providers.ports.database import Database
 from uscdr.providers.ports.web import ServiceStatus
@@ -18,6 +18,7 @@ from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, Statu
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.choose import with_reasons
 from uscdr.scenarios.steps.words import reads, sql
+from uscdr.vault.backups.rpo import words
 from uscdr.words import duration, plural, size
 
 FRESH = 10.0
@@ -190,7 +191,7 @@ class BackupsLook(DepsStep[BackupsSeen, BackupsSeen]):
         schedules = self._deps.backups.schedules(attachment.addon_id)
         return BackupsSeen(
             backups=backup_lines(transfers, self._deps.memory.damaged),
-            schedules=tuple(_schedule_words(s) for s in schedules),
+            schedules=tuple(map(words, schedules)),
         )
 
     @override
@@ -226,7 +227,3 @@ def backup_line(transfer: Transfer, unfit: str) -> BackupLine:
         expired=transfer.expired,
         unfit=unfit,
     )
-
-
-def _schedule_words(schedule: Schedule) -> str:
-    return f"daily at {schedule.hour:02d}:00 {schedule.timezone}"
