@@ -89,8 +89,6 @@ def test_put_back_and_restore(other: CloudinaryMedia, tmp_path: Path) -> None:
     assert back.asset is not None
     assert back.asset.bytes == 5_000
     assert other.download(other.look_up([key])[key], tmp_path / "out").md5 == hashlib.md5(content).hexdigest()
-    other.download_version(details.asset, details.versions[1].version_id, tmp_path / "version")
-    assert (tmp_path / "version").read_bytes() == content + b"!"
     (none,) = other.restore([AssetKey(resource_type="raw", public_id="media/never")])
     assert (none.asset, none.error != "") == (None, True)
 

@@ -214,9 +214,6 @@ class FakeMedia:
         self._state.world.calls["media_download"] += 1
         return MediaDownload(size=len(stored.content), md5=md5(stored.content), sha256="")
 
-    def download_version(self, asset: Asset, version_id: str, destination: Path) -> MediaDownload:
-        raise NotFound("Not used here.", provider="fake")
-
     def delivered(self, url: str) -> bool:
         return any(str(key) == url and not stored.deleted for key, stored in self._state.assets.items())
 

@@ -57,9 +57,6 @@ class Names:
             self.read_out.append(wanted)
         return (f"at the provider: {wanted and wanted.values[0]}",)
 
-    def authoritative_servers(self, name: str) -> tuple[NameServer, ...]:
-        return SERVERS
-
     def look(self, name: str, record_type: RecordType, *, target: str = "") -> Sighting:
         def looked() -> Sighting:
             while self.read_out:

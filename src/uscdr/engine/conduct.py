@@ -92,7 +92,7 @@ class Conductor:
 
     def _taken_up(self, steps: Sequence[BoundStep], history: History) -> list[Foreseen]:
         """A resumed run is not planned anew: each step looks when its turn comes."""
-        if [bound.id for bound in steps] != history.order:
+        if [bound.step.id for bound in steps] != history.order:
             raise Declined(
                 "The scenario's steps are not those that the run was begun with.",
                 why="scenarios.yaml or uscdr itself was changed since.",
@@ -114,8 +114,8 @@ class Conductor:
             raise CheckFailed(
                 "The plan cannot be carried out: " + " ".join(blocked), next_action="Nothing was changed."
             )
-        destroys = [line for line in plan if line.bound.destructive]
-        if not destroys or any(line.bound.id in history.confirmed for line in destroys):
+        destroys = [line for line in plan if line.bound.step.destructive]
+        if not destroys or any(line.bound.step.id in history.confirmed for line in destroys):
             return
         blast = destruction(plan, view)
         if blast is not None:
@@ -158,7 +158,7 @@ class Conductor:
 
 
 def _as_approved(bound: BoundStep, history: History) -> Action:
-    return Action("later", "looked at when its turn comes", approved=history.approved.get(bound.id, {}))
+    return Action("later", "looked at when its turn comes", approved=history.approved.get(bound.step.id, {}))
 
 
 OUTCOMES: Mapping[ExitCode, Any] = {

@@ -38,7 +38,7 @@ def _foresee_one(bound: BoundStep, view: View, tell: Tell) -> Foreseen:
     tell.progress(f"looking: {bound.title}")
     seen = step.probe(view, tell)
     action = step.plan(seen, view)
-    if bound.effect is Effect.READ and isinstance(seen, step.gives):
+    if bound.step.effect is Effect.READ and isinstance(seen, step.gives):
         view.remember(seen)
     return Foreseen(bound, seen, action, time.monotonic())
 
@@ -64,28 +64,28 @@ def ready_event(foreseen: Sequence[Foreseen], scenario_digest: str, budgets: dic
 def destruction(foreseen: Iterable[Foreseen], view: View) -> Blast | None:
     """The blast radius of the first destructive step, as far as it is known now."""
     for line in foreseen:
-        if line.bound.destructive and line.seen is not None and line.action.kind == "change":
+        if line.bound.step.destructive and line.seen is not None and line.action.kind == "change":
             return line.bound.step.blast(line.seen, view)
     return None
 
 
 def digest(foreseen: Iterable[Foreseen], scenario_digest: str) -> str:
     """SHA-256 over the scenario, the steps in order, their parameters and what a person approves of them."""
-    lines = [[f.bound.id, f.bound.name, dict(f.bound.params), dict(f.action.approved)] for f in foreseen]
+    lines = [[f.bound.step.id, f.bound.step.name, dict(f.bound.params), dict(f.action.approved)] for f in foreseen]
     return hashlib.sha256(json.dumps([scenario_digest, lines], sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _planned(line: Foreseen) -> PlannedStep:
     bound, action = line.bound, line.action
     return PlannedStep(
-        id=bound.id,
-        name=bound.name,
+        id=bound.step.id,
+        name=bound.step.name,
         title=bound.title,
         phase=bound.phase,
-        effect=bound.effect.value,
+        effect=bound.step.effect.value,
         action=action.kind,
         summary=action.summary,
-        destructive=bound.destructive,
+        destructive=bound.step.destructive,
         params=dict(bound.params),
         seen=bound.step.baseline(line.seen) if line.seen is not None else {},
         calls=action.calls,

@@ -41,7 +41,7 @@ class Runner:
     def run(self, plan: Sequence[Foreseen], view: View) -> None:
         """Run to the end, or raise the first error after recording it."""
         view.intents = dict(self._history.intents)
-        self._guarding = not any(f.bound.destructive and f.bound.id in self._history.results for f in plan)
+        self._guarding = not any(f.bound.step.destructive and f.bound.step.id in self._history.results for f in plan)
         for line in plan:
             self._stop.check()
             try:
@@ -55,8 +55,8 @@ class Runner:
     def _record_failure(self, bound: BoundStep, error: UscdrError) -> None:
         self._bus.emit(
             StepFailed(
-                step=bound.id,
-                name=bound.name,
+                step=bound.step.id,
+                name=bound.step.name,
                 message=error.message,
                 why=error.why,
                 next_action=error.next_action,
@@ -66,14 +66,14 @@ class Runner:
         )
 
     def _take_turn(self, line: Foreseen, view: View) -> None:
-        step_id = line.bound.id
+        step_id = line.bound.step.id
         recorded = self._history.results.get(step_id)
         if recorded is not None:
             self._recall(line.bound, recorded, view)
-            if not (self._guarding and line.bound.effect is Effect.IDEMPOTENT):
+            if not (self._guarding and line.bound.step.effect is Effect.IDEMPOTENT):
                 return
         self._refuse_before_its_turn(line.bound.step, line.bound.title, view)
-        if line.bound.effect is Effect.READ:
+        if line.bound.step.effect is Effect.READ:
             self._look(line, view)
         else:
             self._change(line, view, again=recorded is not None)
@@ -94,7 +94,7 @@ class Runner:
 
     def _look(self, line: Foreseen, view: View) -> None:
         bound, started = line.bound, time.monotonic()
-        tell = Teller(self._bus, bound.id, bound.name)
+        tell = Teller(self._bus, bound.step.id, bound.step.name)
         self._start(bound, {})
         fresh = line.seen is not None and started - line.at <= bound.step.fresh_for
         seen = line.seen if line.seen is not None and fresh else bound.step.probe(view, tell)
@@ -106,9 +106,9 @@ class Runner:
     def _change(self, line: Foreseen, view: View, *, again: bool) -> None:
         bound = line.bound
         started = time.monotonic()
-        tell = Teller(self._bus, bound.id, bound.name)
-        intent = self._history.intents.get(bound.id)
-        if intent is None or bound.effect is Effect.IDEMPOTENT:
+        tell = Teller(self._bus, bound.step.id, bound.step.name)
+        intent = self._history.intents.get(bound.step.id)
+        if intent is None or bound.step.effect is Effect.IDEMPOTENT:
             seen = bound.step.probe(view, tell)
         else:
             with in_doubt(bound, intent):
@@ -129,19 +129,18 @@ class Runner:
     def _nothing_to_do(self, bound: BoundStep, action: Action, seen: Fact, view: View, *, again: bool) -> bool:
         self._stop_if_blocked(action)
         if action.kind == "skip":
-            self._bus.emit(StepSkipped(step=bound.id, name=bound.name, reason=action.summary))
+            self._skip(bound, action, {})
         elif action.kind == "noop":
             if not again:
                 result = bound.step.unchanged(seen, view)
                 view.remember(result)
-                self._bus.emit(
-                    StepSkipped(
-                        step=bound.id, name=bound.name, reason=action.summary, result=result.model_dump(mode="json")
-                    )
-                )
+                self._skip(bound, action, result.model_dump(mode="json"))
         else:
             return False
         return True
+
+    def _skip(self, bound: BoundStep, action: Action, result: dict[str, Any]) -> None:
+        self._bus.emit(StepSkipped(step=bound.step.id, name=bound.step.name, reason=action.summary, result=result))
 
     def _stop_if_blocked(self, action: Action) -> None:
         if action.kind == "blocked":
@@ -158,25 +157,25 @@ class Runner:
             )
 
     def _ask(self, bound: BoundStep, seen: Fact, action: Action, view: View) -> None:
-        if bound.destructive and bound.id not in self._history.confirmed:
-            blast = bound.step.blast(seen, view)
-            self._bus.emit(GateAsked(step=bound.id, name=bound.name, facts=dict(blast.facts), phrase=blast.phrases[0]))
+        if bound.step.destructive and bound.step.id not in self._history.confirmed:
+            blast, step, name = bound.step.blast(seen, view), bound.step.id, bound.step.name
+            self._bus.emit(GateAsked(step=step, name=name, facts=dict(blast.facts), phrase=blast.phrases[0]))
             how = self._gate.confirm(blast)
-            self._bus.emit(GateAnswered(step=bound.id, name=bound.name, confirmed=True, by=how))
+            self._bus.emit(GateAnswered(step=step, name=name, confirmed=True, by=how))
         elif not self.began:
             self._gate.begin(action.summary)
         self.began = True
 
     def _start(self, bound: BoundStep, baseline: dict[str, object]) -> None:
-        attempt = self._history.attempts.get(bound.id, 0) + 1
-        self._history.attempts[bound.id] = attempt
+        attempt = self._history.attempts.get(bound.step.id, 0) + 1
+        self._history.attempts[bound.step.id] = attempt
         self._bus.emit(
             StepStarted(
-                step=bound.id,
-                name=bound.name,
+                step=bound.step.id,
+                name=bound.step.name,
                 title=bound.title,
                 phase=bound.phase,
-                effect=bound.effect.value,
+                effect=bound.step.effect.value,
                 attempt=attempt,
                 baseline=baseline,
             )
@@ -184,14 +183,14 @@ class Runner:
 
     def _finish(self, bound: BoundStep, result: Fact, view: View, started: float, *, adopted: bool) -> None:
         view.remember(result)
-        summary = bound.step.confirm_effect(result, view, Teller(self._bus, bound.id, bound.name))
+        summary = bound.step.confirm_effect(result, view, Teller(self._bus, bound.step.id, bound.step.name))
         self._succeed(bound, result, summary, started, adopted=adopted)
 
     def _succeed(self, bound: BoundStep, result: Fact, summary: str, started: float, *, adopted: bool = False) -> None:
         self._bus.emit(
             StepSucceeded(
-                step=bound.id,
-                name=bound.name,
+                step=bound.step.id,
+                name=bound.step.name,
                 seconds=round(time.monotonic() - started, 3),
                 summary=summary,
                 result=result.model_dump(mode="json"),

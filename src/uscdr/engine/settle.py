@@ -73,7 +73,7 @@ class Settler:
     def act(self, bound: BoundStep, seen: Fact, view: View, tell: Tell) -> tuple[Fact, bool]:
         """Apply; on a lost answer look. Returns the result and whether it was adopted."""
         intent = Intent(datetime.now(UTC).isoformat(), bound.step.baseline(seen), None)
-        view.intents[bound.id] = intent  # a second look must know what the first one saw
+        view.intents[bound.step.id] = intent  # a second look must know what the first one saw
         for _ in range(MOST_REPEATS):
             try:
                 return bound.step.apply(seen, view, tell), False
@@ -89,9 +89,9 @@ class Settler:
 
     def _after_loss(self, bound: BoundStep, intent: Intent, seen: Fact, view: View, error: AnswerLost) -> Fact | None:
         """The result if the lost write took effect, None if it surely did not."""
-        if bound.effect is not Effect.IDEMPOTENT:
+        if bound.step.effect is not Effect.IDEMPOTENT:
             return self.settle(bound, intent, seen, view, cause=error)
-        tell = Teller(self._bus, bound.id, bound.name)
+        tell = Teller(self._bus, bound.step.id, bound.step.name)
         with in_doubt(bound, intent):
             now = bound.step.probe(view, tell)
         done = bound.step.plan(now, view).kind == "noop"
@@ -102,8 +102,8 @@ class Settler:
         self, bound: BoundStep, intent: Intent, seen: Fact, view: View, *, cause: AnswerLost | None = None
     ) -> Fact | None:
         """Answer a started write: its result when adopted, None when it must be sent (again)."""
-        tell = Teller(self._bus, bound.id, bound.name)
-        if bound.effect is Effect.ONCE:
+        tell = Teller(self._bus, bound.step.id, bound.step.name)
+        if bound.step.effect is Effect.ONCE:
             return self._ask(bound, intent, seen, view, cause)
         with in_doubt(bound, intent):
             finding = bound.step.find(intent, view, tell)
@@ -128,8 +128,8 @@ class Settler:
     def _report(self, bound: BoundStep, finding: Finding, *, done: bool) -> None:
         self._bus.emit(
             StepSettled(
-                step=bound.id,
-                name=bound.name,
+                step=bound.step.id,
+                name=bound.step.name,
                 looked_at=finding.looked_at,
                 found=finding.found,
                 decision="adopt" if done else "redo",
@@ -149,8 +149,9 @@ def in_doubt(bound: BoundStep, intent: Intent) -> Iterator[None]:
 
 
 def _unsettled(bound: BoundStep, intent: Intent, cause: ProviderError | None) -> OutcomeUnknown:
+    then = RESUMED[bound.step.effect is Effect.ONCE]
     return OutcomeUnknown(
         f"It is not known whether “{bound.title}” (started {intent.at}) took effect.",
         why=cause.message if cause else "The process that started it ended before it was recorded.",
-        next_action=f"Look at the provider yourself, then: uscdr runs resume ({RESUMED[bound.effect is Effect.ONCE]}).",
+        next_action=f"Look at the provider yourself, then: uscdr runs resume ({then}).",
     )

@@ -222,23 +222,3 @@ class BoundStep:
     title: str
     phase: str
     params: Mapping[str, Any]
-
-    @property
-    def id(self) -> str:
-        """Its id in the scenario."""
-        return self.step.id
-
-    @property
-    def name(self) -> str:
-        """What kind of step it is."""
-        return self.step.name
-
-    @property
-    def effect(self) -> Effect:
-        """What repeating it would mean."""
-        return self.step.effect
-
-    @property
-    def destructive(self) -> bool:
-        """Whether it asks for its phrase."""
-        return self.step.destructive

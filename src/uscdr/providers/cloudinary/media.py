@@ -159,10 +159,6 @@ class CloudinaryMedia:
             )
         return self._fetch(self._api_http, lambda: self._private(asset), destination, progress)
 
-    def download_version(self, asset: Asset, version_id: str, destination: Path) -> MediaDownload:
-        """A signed `GET /download_backup`."""
-        return self._fetch(self._api_http, lambda: self._backup(asset, version_id), destination, None)
-
     def delivered(self, url: str) -> bool:
         """`HEAD` on a delivery address."""
         from uscdr.providers.cloudinary.download import delivered
@@ -192,10 +188,6 @@ class CloudinaryMedia:
             "type": asset.key.delivery,
         }
         return self._client.signed_url((asset.key.resource_type, "download"), params)
-
-    def _backup(self, asset: Asset, version_id: str) -> str:
-        params = {"timestamp": _now(), "asset_id": asset.asset_id, "version_id": version_id}
-        return self._client.signed_url(("download_backup",), params)
 
 
 def _alike(keys: Sequence[AssetKey], limit: int) -> Iterator[tuple[AssetKey, tuple[AssetKey, ...]]]:

@@ -27,7 +27,7 @@ AT_ONCE = 16
 class DnsVerifier:
     """`resolvers` find the servers (None: the system's; empty: none); they are never asked for the name itself.
 
-    `servers` replaces finding them. `port` is that of found servers. `public` resolvers serve `look_public` only.
+    `servers` replaces finding them. `port` is that of found servers.
     """
 
     def __init__(
@@ -35,14 +35,12 @@ class DnsVerifier:
         resolvers: Sequence[NameServer] | None = None,
         *,
         servers: Sequence[NameServer] = (),
-        public: Sequence[NameServer] = (),
         port: int = 53,
         timeout: float = TIMEOUT,
         stop: threading.Event | None = None,
     ) -> None:
         self._resolvers = Resolvers(resolvers, timeout=timeout)
         self._explicit = tuple(servers)
-        self._public = tuple(public)
         self._port = port
         self._timeout = timeout
         self._stop = stop
@@ -65,16 +63,6 @@ class DnsVerifier:
         else:
             one = partial(self._plain, delegation.zone, name, record_type)
         return self._gather([partial(one, server) for server in delegation.servers])
-
-    def look_public(self, name: str, record_type: RecordType) -> Sighting:
-        """What the given public resolvers say now: for information, it decides nothing. Ask only after a change."""
-        name = normal(name)
-
-        def one(server: NameServer) -> ServerAnswer:
-            state, message = attempt(server, name, record_type, timeout=self._timeout, recursive=True)
-            return _told(server, state, None if message is None else answered(message, name, record_type))
-
-        return self._gather([partial(one, server) for server in self._public])
 
     def cautions(self, name: str, target: str) -> tuple[Caution, ...]:
         """What will make pointing `name` at `target` fail or mislead, the blocking ones first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from uscdr.models.dns import Caution, NameServer, RecordSet, RecordType, Sighting
+from uscdr.models.dns import Caution, RecordSet, RecordType, Sighting
 
 
 class Zone(Protocol):
@@ -35,10 +35,6 @@ class Zone(Protocol):
 
 class Verifier(Protocol):
     """Asks the authoritative servers themselves; what the provider's API says does not count."""
-
-    def authoritative_servers(self, name: str) -> tuple[NameServer, ...]:
-        """Every address of every name server of the zone that `name` is in."""
-        ...
 
     def look(self, name: str, record_type: RecordType, *, target: str = "") -> Sighting:
         """What each of them says now.

@@ -82,10 +82,6 @@ class Media(Protocol):
         """Stream the original to a new 0600 file, hashing on the way; a short body is an error, not a file."""
         ...
 
-    def download_version(self, asset: Asset, version_id: str, destination: Path) -> MediaDownload:
-        """The same for a version in the service's own backup (signed)."""
-        ...
-
     def delivered(self, url: str) -> bool:
         """Whether a delivery address answers with a file (HEAD; no allowance). Any other failure raises."""
         ...

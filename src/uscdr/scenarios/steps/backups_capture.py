@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.engine.step import Action, Tell, View
 from uscdr.scenarios.backups.eviction import dropped
 from uscdr.scenarios.backups.inventory import take
 from uscdr.scenarios.results_backups import BackupsDecided, BackupsScheduled, TrialCapture
@@ -18,7 +18,6 @@ class CaptureNow(Capture[TrialCapture]):
     name = "backup.capture_now"
     title = "Capture a backup"
     default_id = "capture"
-    effect = Effect.FINDABLE
     manual = ("heroku pg:backups:capture --app {app}", "heroku pg:backups:info $BACKUP --app {app}")
     gives = TrialCapture
     kind = TrialCapture

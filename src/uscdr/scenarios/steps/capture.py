@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from typing_extensions import override
 
@@ -47,6 +47,8 @@ class CaptureSeen(Fact):
 class Capture(DepsStep[CaptureSeen, C]):
     """A manual backup of the database as it is."""
 
+    effect = Effect.FINDABLE
+    manual: ClassVar[tuple[str, ...]] = ("heroku pg:backups:capture --app {app}",)
     sends = (writes("POST", "/client/v11/databases/…/backups"),)
     kind: type[C]
 
@@ -131,8 +133,6 @@ class CaptureSafety(Capture[SafetyCapture]):
     name = "backup.capture_safety"
     title = "Keep the damaged state"
     default_id = "safety"
-    effect = Effect.FINDABLE
-    manual = ("heroku pg:backups:capture --app {app}",)
     gives = SafetyCapture
     needs = (Drained,)
     plans_with = ()
@@ -162,8 +162,6 @@ class CaptureFresh(Capture[FreshCapture]):
     name = "backup.capture"
     title = "New backup"
     default_id = "fresh"
-    effect = Effect.FINDABLE
-    manual = ("heroku pg:backups:capture --app {app}",)
     gives = FreshCapture
     needs = (VerifiedData,)
     waits = "a new backup is captured when the recovered data are verified"
@@ -180,8 +178,6 @@ class CaptureBefore(Capture[BeforeCapture]):
     name = "backup.capture_before"
     title = "Capture before migrations"
     default_id = "before"
-    effect = Effect.FINDABLE
-    manual = ("heroku pg:backups:capture --app {app}",)
     gives = BeforeCapture
     needs = (Remedy, DataProbed)
     plans_with = (DataProbed,)

@@ -286,18 +286,12 @@ def test_a_file_that_cannot_be_written_is_not_named(stub: Stub, media: Cloudinar
 
 
 def test_a_download_that_is_refused_shows_no_signature(stub: Stub, media: CloudinaryMedia, tmp_path: Path) -> None:
-    asset = Asset(key=image("media/none"), asset_id="none")
-    with pytest.raises(NotFound) as caught:
-        media.download_version(asset, "v0", tmp_path / "out")
+    key = image("media/none").model_copy(update={"delivery": "authenticated"})
+    asset = Asset(key=key, asset_id="none", format="png")
+    with pytest.raises(ProviderError) as caught:
+        media.download(asset, tmp_path / "out")
     assert "signature=" not in "".join(traceback.format_exception(caught.value))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_backup_version_is_fetched_by_a_signed_address(stub: Stub, media: CloudinaryMedia, tmp_path: Path) -> None:
-    stub.put("media/a", b"new").backups.insert(0, ("v0", b"older"))
-    asset = media.details(image("media/a")).asset
-    media.download_version(asset, "v0", tmp_path / "out")
-    assert (tmp_path / "out").read_bytes() == b"older"
 
 
 def test_delivery_is_asked_without_credentials_or_allowance(stub: Stub, media: CloudinaryMedia) -> None:

@@ -104,15 +104,6 @@ def test_a_question_asks_for_no_recursion_and_says_how_much_fits(start: Start) -
     assert queries[0].payload == 1232
 
 
-def test_public_resolvers_are_asked_only_when_wanted(start: Start) -> None:
-    resolver = start(Table(APEX, ZONE.records, authoritative=False))
-    looking = DnsVerifier((), servers=(at(start(ZONE)),), public=(at(resolver),), timeout=0.5)
-    looking.look(WWW, "CNAME")
-    looking.cautions(WWW, WWW)
-    assert resolver.asked == []
-    assert looking.look_public(WWW, "CNAME").all_say(OLD)
-
-
 def zone(responder: Responder, **changes: object) -> Rfc2136Zone:
     patience = Patience(sleep=lambda _: None)
     return Rfc2136Zone(

@@ -95,9 +95,6 @@ class Watched:
     def __init__(self, *answers: ServerAnswer) -> None:
         self.answers = answers
 
-    def authoritative_servers(self, name: str) -> tuple[NameServer, ...]:
-        return tuple(answer.server for answer in self.answers)
-
     def look(self, name: str, record_type: RecordType, *, target: str = "") -> Sighting:
         return Sighting(answers=self.answers)
 
