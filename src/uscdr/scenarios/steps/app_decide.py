@@ -32,7 +32,6 @@ class Decide(DepsStep[DecideSeen, Remedy]):
 
     name = "app.decide"
     title = "Decide"
-    default_id = "decide"
     phase = ASSESS
     effect = Effect.IDEMPOTENT
     destructive = True

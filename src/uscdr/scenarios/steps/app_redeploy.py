@@ -36,7 +36,6 @@ class Redeploy(DepsStep[RedeploySeen, Redeployed]):
 
     name = "app.redeploy"
     title = "Deploy from source"
-    default_id = "redeploy"
     effect = Effect.FINDABLE
     sends = (
         writes("POST", "/sources"),

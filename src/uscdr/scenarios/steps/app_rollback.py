@@ -32,7 +32,6 @@ class Rollback(DepsStep[RollbackSeen, RolledBack]):
 
     name = "app.rollback"
     title = "Roll back"
-    default_id = "rollback"
     effect = Effect.FINDABLE
     manual = ("heroku rollback $RELEASE --app {app}   # changes code and config vars, not data or schema",)
     gives = RolledBack

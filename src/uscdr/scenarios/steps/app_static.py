@@ -34,7 +34,6 @@ class Static(DepsStep[StaticSeen, StaticSeen]):
 
     name = "app.static"
     title = "Static files"
-    default_id = "static"
     effect = Effect.READ
     manual = ("heroku open --app {app}   # collectstatic in a one-off dyno changes nothing for web",)
     gives = StaticSeen

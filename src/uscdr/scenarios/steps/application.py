@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.models.base import Fact
+from uscdr.models.events import Call
 from uscdr.scenarios.checks import application_checks, ask, calls, recovery_checks
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import ApplicationChecked, VerifiedData
@@ -46,8 +47,8 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
         return self.waits if shut(view) else super().ready(view)
 
     @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, calls(self._checks))
+    def calls(self) -> tuple[Call, ...]:
+        return calls(self._checks)
 
     @override
     def probe(self, view: View, tell: Tell) -> ApplicationChecked:

@@ -56,7 +56,6 @@ class CaptureTrial(CaptureNow):
 
     name = "backups.trial"
     title = "Test a new backup"
-    default_id = "trial"
     needs = (BackupsDecided, BackupsScheduled)
     plans_with = ()
 

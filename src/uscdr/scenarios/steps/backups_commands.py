@@ -38,7 +38,6 @@ class CommandsLook(DepsStep[CommandsReplaced, CommandsReplaced]):
 
     name = "backups.commands"
     title = "The runbook's own commands"
-    default_id = "commands"
     phase = ASSESS
     effect = Effect.READ
     manual = (

@@ -16,7 +16,6 @@ class BackupsDecide(DepsStep[BackupSystemSeen, BackupsDecided]):
 
     name = "backups.decide"
     title = "Decide"
-    default_id = "decide"
     phase = ASSESS
     effect = Effect.IDEMPOTENT
     destructive = True

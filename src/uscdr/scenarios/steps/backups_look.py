@@ -31,7 +31,6 @@ class BackupSystemLook(DepsStep[BackupSystemSeen, BackupSystemSeen]):
 
     name = "backups.system"
     title = "Backup system as it stands"
-    default_id = "system"
     phase = ASSESS
     effect = Effect.READ
     manual = (

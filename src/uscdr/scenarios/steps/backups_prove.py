@@ -15,7 +15,7 @@ from uscdr.scenarios.deps import now
 from uscdr.scenarios.results_backups import CopyProven, TrialCapture
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.prove import KEY_FITS, key_words
-from uscdr.scenarios.steps.words import reads
+from uscdr.scenarios.steps.words import DOWNLOADS, reads
 from uscdr.vault.backups.catalog import Entry
 from uscdr.vault.backups.proofs import ProofDocument, Proofs, demands_digest
 from uscdr.words import duration, plural
@@ -37,6 +37,7 @@ class ProveTrial(DepsStep[ProveSeen, CopyProven]):
     title = "Prove by a restore"
     default_id = "prove_copy"
     effect = Effect.IDEMPOTENT
+    sends = (*DOWNLOADS, reads("GET", "/apps/{app}/config-vars"))
     manual = (
         "age -d -i $IDENTITY_FILE -o proof.dump $VAULT/backup.dump.age",
         "createdb proof && pg_restore --no-owner --no-acl -d proof proof.dump",
@@ -100,12 +101,7 @@ class ProveTrial(DepsStep[ProveSeen, CopyProven]):
         return CheckFailed(f"{name} is NOT proven.", why=why, next_action=_older(known, name))
 
     def _calls(self, place: str) -> tuple[Call, ...]:
-        return (
-            reads("POST", f"/client/v11/apps/{self._deps.app}/transfers/…/actions/public-url"),
-            reads("GET", "the signed link"),
-            reads("GET", f"/apps/{self._deps.app}/config-vars"),
-            Call(provider="vault", request=f"create proofs/… in {place}", writes=True),
-        )
+        return (*self.calls(), Call(provider="vault", request=f"create proofs/… in {place}", writes=True))
 
 
 def _older(known: Inventory, name: str) -> str:

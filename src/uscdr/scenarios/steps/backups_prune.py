@@ -37,7 +37,6 @@ class PruneCopies(DepsStep[CopiesSeen, CopiesRemoved]):
 
     name = "backup.prune"
     title = "Remove copies that retention does not keep"
-    default_id = "prune"
     effect = Effect.IDEMPOTENT
     destructive = True
     manual = ("rm -r $VAULT/backups/$COPY   # its manifest first; never the newest proven copy",)

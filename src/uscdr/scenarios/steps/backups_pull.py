@@ -12,7 +12,7 @@ from uscdr.scenarios.backups.copying import copies_of, copy, copy_for
 from uscdr.scenarios.backups.inventory import take, vault_of
 from uscdr.scenarios.results_backups import CopyMade, TrialCapture
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import reads
+from uscdr.scenarios.steps.words import DOWNLOADS
 from uscdr.vault.backups.manifest import CopyCard
 from uscdr.vault.backups.pulling import Keyring
 from uscdr.words import size
@@ -37,8 +37,8 @@ class PullTrial(DepsStep[PullSeen, CopyMade]):
 
     name = "backups.pull"
     title = "Copy it off the platform"
-    default_id = "pull"
     effect = Effect.IDEMPOTENT
+    sends = DOWNLOADS
     manual = (
         "heroku pg:backups:download $BACKUP --app {app} --output backup.dump",
         "age -r $RECIPIENT -o $VAULT/backup.dump.age backup.dump && sha256sum $VAULT/backup.dump.age",
@@ -108,11 +108,7 @@ class PullTrial(DepsStep[PullSeen, CopyMade]):
         return f"{result.backup} is copied: {result.copy_id}, {size(result.bytes)}"
 
     def _calls(self, place: str) -> tuple[Call, ...]:
-        return (
-            reads("POST", f"/client/v11/apps/{self._deps.app}/transfers/…/actions/public-url"),
-            reads("GET", "the signed link"),
-            Call(provider="vault", request=f"create backups/… in {place}", writes=True),
-        )
+        return (*self.calls(), Call(provider="vault", request=f"create backups/… in {place}", writes=True))
 
 
 def _made(card: CopyCard, place: str, *, fetched: bool) -> CopyMade:

@@ -30,7 +30,6 @@ class ScheduleBackups(DepsStep[SchedulesSeen, BackupsScheduled]):
 
     name = "backup.schedule"
     title = "Schedule daily backups"
-    default_id = "schedule"
     effect = Effect.FINDABLE
     manual = ("heroku pg:backups:schedule DATABASE_URL --at '{backup_at}' --app {app}   # only if there is none",)
     gives = BackupsScheduled

@@ -22,7 +22,6 @@ class BackupsJudged(DepsStep[BackupsVerdict, BackupsVerdict]):
 
     name = "backups.verdict"
     title = "Is the objective met?"
-    default_id = "verdict"
     effect = Effect.READ
     manual = (
         "heroku pg:backups --app {app}   # the longest time between two + the time that one takes <= RPO?",
@@ -31,10 +30,6 @@ class BackupsJudged(DepsStep[BackupsVerdict, BackupsVerdict]):
     gives = BackupsVerdict
     needs = (CopyProven,)
     waits = "the objective is reckoned anew when the new backup is proven"
-
-    @override
-    def foresee(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, self._calls())
 
     @override
     def probe(self, view: View, tell: Tell) -> BackupsVerdict:
@@ -68,9 +63,10 @@ class BackupsJudged(DepsStep[BackupsVerdict, BackupsVerdict]):
     def plan(self, seen: BackupsVerdict, view: View) -> Action:
         proven = view.need(CopyProven)
         words = f"the backup system is operational: {proven.backup} restores ({proven.grade}), RPO met"
-        return Action("read", words, self._calls())
+        return Action("read", words, self.calls())
 
-    def _calls(self) -> tuple[Call, ...]:
+    @override
+    def calls(self) -> tuple[Call, ...]:
         return (
             reads("GET", f"/client/v11/apps/{self._deps.app}/transfers"),
             reads("GET", "/client/v11/databases/…/transfer-schedules"),

@@ -30,6 +30,7 @@ class DepsStep(Step[S, R], Generic[S, R]):
     """A step that works with the ports in `Deps`."""
 
     default_id: ClassVar[str]
+    """Its id in a scenario that gives none: what the name has behind the point, unless it says another."""
     phase: ClassVar[str] = RECOVER
     params: ClassVar[type[Fact]] = NoParams
     manual: ClassVar[tuple[str, ...]]
@@ -38,6 +39,11 @@ class DepsStep(Step[S, R], Generic[S, R]):
     """The requests it will send, as far as that is known before it looks; `{app}` and the like are filled in."""
     may_be_added: ClassVar[bool] = False
     """Whether it may stand in a scenario beside those that the scenario must hold; what only reads always may."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "name" in vars(cls) and "default_id" not in vars(cls):
+            cls.default_id = cls.name.partition(".")[2] or cls.name
 
     def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
         super().__init__(step_id)

@@ -25,7 +25,6 @@ class Choose(DepsStep[ChosenBackup, ChosenBackup]):
 
     name = "backup.choose"
     title = "Choose the backup"
-    default_id = "choose"
     effect = Effect.READ
     manual = ("heroku pg:backups:info $BACKUP --app {app}",)
     gives = ChosenBackup

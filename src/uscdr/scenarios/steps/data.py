@@ -19,7 +19,6 @@ class Compare(DepsStep[Compared, Compared]):
 
     name = "data.compare"
     title = "Compare with the backup"
-    default_id = "compare"
     effect = Effect.READ
     manual = ("heroku pg:psql --app {app}   # the same counts again",)
     gives = Compared

@@ -16,7 +16,6 @@ class DataProbe(DepsStep[DataProbed, DataProbed]):
 
     name = "data.probe"
     title = "Ask the database"
-    default_id = "probe"
     effect = Effect.READ
     manual = ("heroku pg:psql --app {app}   # SELECT count(*) FROM patients_patient",)
     gives = DataProbed

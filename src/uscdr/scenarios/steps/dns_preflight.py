@@ -17,7 +17,6 @@ class Preflight(DepsStep[Cautions, Cautions]):
 
     name = "dns.preflight"
     title = "Domain, before it is moved"
-    default_id = "preflight"
     phase = ASSESS
     effect = Effect.READ
     manual = ("dig {hostname} CNAME; dig {zone} CAA; dig {hostname} AAAA   # note what stands there, and its TTL",)

@@ -159,7 +159,6 @@ class SwitchDns(SwapDns):
 
     name = "dns.switch"
     title = "Switch the domain"
-    default_id = "switch"
     effect = Effect.IDEMPOTENT
     sends = (Call(provider="dns", request="swap of each CNAME", writes=True),)
     manual = ("{switch_domain}",)

@@ -25,7 +25,6 @@ class ReleaseGuard(DepsStep[Quiet, Quiet]):
 
     name = "heroku.release_guard"
     title = "No release under way"
-    default_id = "release_guard"
     effect = Effect.READ
     manual = ("heroku releases --app {app}",)
     gives = Quiet
@@ -68,7 +67,6 @@ class Maintenance(DepsStep[MaintenanceSet, MaintenanceSet]):
 
     name = "heroku.maintenance"
     title = "Maintenance mode"
-    default_id = "maintenance"
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", '/apps/{app} {{"maintenance": {enabled}}}'),)
     params = MaintenanceParams
@@ -138,7 +136,6 @@ class Drain(DepsStep[Drained, Drained]):
 
     name = "heroku.drain"
     title = "Stop everything that writes"
-    default_id = "drain"
     effect = Effect.IDEMPOTENT
     manual = (
         "heroku ps --app {app}   # write down what runs",

@@ -43,7 +43,6 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
 
     name = "infra.addon"
     title = "Order an add-on"
-    default_id = "addon"
     effect = Effect.FINDABLE
     sends = (writes("POST", "/apps/{new_app}/addons"),)
     params = AddonParams

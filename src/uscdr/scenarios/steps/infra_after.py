@@ -24,7 +24,6 @@ class AddPeople(DepsStep[PeopleSeen, PeopleAdded]):
 
     name = "infra.people"
     title = "Collaborators"
-    default_id = "people"
     effect = Effect.IDEMPOTENT
     sends = (writes("POST", "/apps/{new_app}/collaborators"),)
     manual = ("heroku access:add $EMAIL --app {new_app}",)
@@ -68,7 +67,6 @@ class OldPlaceLook(DepsStep[OldPlaceSeen, OldPlaceSeen]):
 
     name = "infra.old_place"
     title = "What the old place holds"
-    default_id = "old_place"
     effect = Effect.READ
     manual = ("heroku addons --app {app}",)
     gives = OldPlaceSeen

@@ -24,7 +24,6 @@ class StopOld(DepsStep[OldStopped, OldStopped]):
 
     name = "infra.stop_old"
     title = "Stop the old place"
-    default_id = "stop_old"
     effect = Effect.IDEMPOTENT
     manual = (
         "heroku maintenance:on --app {app}   # if it still answers",
@@ -99,7 +98,6 @@ class CreateApp(DepsStep[AppSeenNow, AppMade]):
 
     name = "infra.create_app"
     title = "Create the application"
-    default_id = "create_app"
     effect = Effect.FINDABLE
     manual = ("heroku create {new_app} --no-remote",)
     gives = AppMade
@@ -191,7 +189,6 @@ class SetBuildpacks(DepsStep[BuildpacksSet, BuildpacksSet]):
 
     name = "infra.buildpacks"
     title = "Buildpacks"
-    default_id = "buildpacks"
     effect = Effect.IDEMPOTENT
     sends = (writes("PUT", "/apps/{new_app}/buildpack-installations"),)
     manual = ("{buildpacks}",)

@@ -47,7 +47,6 @@ class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
 
     name = "infra.config"
     title = "Set the config"
-    default_id = "config"
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", "/apps/{new_app}/config-vars"),)
     manual = ("heroku config:set $NAME=$VALUE … --app {new_app}   # all in ONE call, without {silenced}",)
@@ -94,7 +93,6 @@ class Unsilence(DepsStep[ConfigSeen, Unsilenced]):
 
     name = "infra.unsilence"
     title = "Let mail out"
-    default_id = "unsilence"
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", "/apps/{new_app}/config-vars"),)
     manual = ("heroku config:set {unsilence} --app {new_app}   # in ONE call",)

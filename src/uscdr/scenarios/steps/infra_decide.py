@@ -26,7 +26,6 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
 
     name = "infra.decide"
     title = "Decide"
-    default_id = "decide"
     phase = ASSESS
     effect = Effect.IDEMPOTENT
     destructive = True

@@ -40,7 +40,6 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
 
     name = "infra.deploy"
     title = "Deploy"
-    default_id = "deploy"
     effect = Effect.FINDABLE
     sends = (
         writes("POST", "/sources"),
@@ -129,7 +128,6 @@ class InfraFormation(DepsStep[Drained, Drained]):
 
     name = "infra.formation"
     title = "What shall run"
-    default_id = "formation"
     effect = Effect.READ
     manual = ("heroku ps --app {new_app}",)
     gives = Drained

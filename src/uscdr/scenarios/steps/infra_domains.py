@@ -41,7 +41,6 @@ class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
 
     name = "infra.domains"
     title = "Move the hostnames"
-    default_id = "domains"
     effect = Effect.IDEMPOTENT
     sends = (writes("POST", "/apps/{new_app}/domains"),)
     manual = (
@@ -142,7 +141,6 @@ class EnableCertificates(DepsStep[CertificatesSeenNow, CertificatesOn]):
 
     name = "infra.certificates"
     title = "Ask for certificates"
-    default_id = "certificates"
     effect = Effect.IDEMPOTENT
     sends = (writes("POST", "/apps/{new_app}/acm"),)
     manual = ("heroku certs:auto:enable --app {new_app}",)
@@ -187,7 +185,6 @@ class AwaitCertificates(DepsStep[CertificatesSeen, CertificatesSeen]):
 
     name = "infra.await_certificates"
     title = "Certificates"
-    default_id = "await_certificates"
     effect = Effect.READ
     manual = ("heroku certs:auto --app {new_app}",)
     gives = CertificatesSeen

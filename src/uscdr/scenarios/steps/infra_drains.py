@@ -27,7 +27,6 @@ class AddDrains(DepsStep[DrainsSeen, DrainsAdded]):
 
     name = "infra.drains"
     title = "Log drains"
-    default_id = "drains"
     effect = Effect.IDEMPOTENT
     sends = (writes("POST", "/apps/{new_app}/log-drains"),)
     manual = ("heroku drains:add $URL --app {new_app}",)

@@ -29,7 +29,6 @@ class InfraChoose(DepsStep[ChosenBackup, ChosenBackup]):
 
     name = "infra.choose"
     title = "Choose the dump"
-    default_id = "choose"
     phase = ASSESS
     effect = Effect.READ
     manual = (
@@ -59,7 +58,6 @@ class InfraProve(Prove):
 
     name = "infra.prove"
     title = "Prove the dump"
-    default_id = "prove"
     phase = ASSESS
     effect = Effect.READ
     manual = ("createdb proof && pg_restore --no-owner --no-acl -d proof proof.dump",)
@@ -81,9 +79,6 @@ class InfraProve(Prove):
         kept = chosen is not None and chosen.backup.startswith(KIT)
         return replace(action, calls=()) if kept else action
 
-    def _app(self) -> str:
-        return self._deps.old_app
-
 
 class LoadSeen(Fact):
     """The new database before: how many tables and rows, and whether they are the dump's already."""
@@ -98,7 +93,6 @@ class InfraLoad(DepsStep[LoadSeen, Restored]):
 
     name = "infra.load"
     title = "Load the data"
-    default_id = "load"
     effect = Effect.IDEMPOTENT
     sends = (sql("pg_restore --single-transaction", changes=True),)
     manual = (

@@ -38,7 +38,6 @@ class InfraMaterials(DepsStep[Materials, Materials]):
 
     name = "infra.materials"
     title = "Config for the new place"
-    default_id = "materials"
     phase = ASSESS
     effect = Effect.READ
     manual = (
@@ -104,7 +103,6 @@ class TryKey(DepsStep[KeyTried, KeyTried]):
 
     name = "infra.try_key"
     title = "Try the key"
-    default_id = "try_key"
     phase = ASSESS
     effect = Effect.READ
     manual = ("psql proof   # {canary}; the key by \\prompt, not in the command",)

@@ -24,7 +24,6 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
 
     name = "infra.scope"
     title = "Scope of the loss"
-    default_id = "scope"
     phase = ASSESS
     effect = Effect.READ
     manual = (

@@ -32,7 +32,6 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
 
     name = "data.ledger"
     title = "What will be lost"
-    default_id = "ledger"
     effect = Effect.READ
     manual = ("heroku pg:psql --app {app}   # count(*) and max(id) of each table, against the proof",)
     gives = Ledger

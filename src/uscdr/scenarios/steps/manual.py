@@ -27,7 +27,6 @@ class Manual(DepsStep[ManualSeen, ManualAnswer]):
 
     name = "manual"
     title = "By hand"
-    default_id = "manual"
     effect = Effect.ONCE
     params = ManualParams
     manual = ("{instruction}",)

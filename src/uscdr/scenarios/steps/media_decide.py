@@ -24,7 +24,6 @@ class MediaDecide(DepsStep[MediaDecideSeen, MediaDecided]):
 
     name = "media.decide"
     title = "Decide"
-    default_id = "decide"
     phase = ASSESS
     effect = Effect.IDEMPOTENT
     destructive = True

@@ -34,7 +34,6 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
 
     name = "django.migrate"
     title = "Pending migrations"
-    default_id = "migrate"
     effect = Effect.IDEMPOTENT
     sends = (writes("POST", "/apps/{app}/dynos (showmigrations --plan; migrate if pending)"),)
     manual = (

@@ -7,12 +7,11 @@ from typing import ClassVar
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.models.events import Call
 from uscdr.scenarios.candidate import DumpSource, stored_dump
 from uscdr.scenarios.results import ChosenBackup, Proof
 from uscdr.scenarios.steps.assess import failing
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import reads
+from uscdr.scenarios.steps.words import DOWNLOADS, reads
 from uscdr.vault.backups.proofs import CanaryVerdict
 from uscdr.words import plural, size
 
@@ -24,12 +23,12 @@ class Prove(DepsStep[Proof, Proof]):
 
     name = "backup.prove"
     title = "Prove the backup"
-    default_id = "prove"
     effect = Effect.READ
     manual: ClassVar[tuple[str, ...]] = (
         "heroku pg:backups:download $BACKUP --app {app} --output proof.dump",
         "createdb proof && pg_restore --no-owner --no-acl -d proof proof.dump",
     )
+    sends = (*DOWNLOADS, reads("GET", "/apps/{app}/config-vars"))
     gives = Proof
     needs = (ChosenBackup,)
     waits = "known after the backup is chosen"
@@ -37,7 +36,7 @@ class Prove(DepsStep[Proof, Proof]):
 
     @override
     def foresee(self, waiting_for: str) -> Action:
-        return Action("later", "the backup is downloaded and restored on this machine (under way)", self._calls())
+        return Action("later", "the backup is downloaded and restored on this machine (under way)", self.calls())
 
     @override
     def probe(self, view: View, tell: Tell) -> Proof:
@@ -65,18 +64,7 @@ class Prove(DepsStep[Proof, Proof]):
         words = f"{seen.backup} restores here: {plural(len(seen.tables), 'table')}, {plural(seen.rows, 'row')}, "
         words += f"{size(seen.bytes)}, {len(seen.invariants)} of {len(seen.invariants)} invariants hold, "
         words += f"key: {key_words(seen.key)}, SHA-256 {seen.sha256[:16]}…"
-        return Action("read", words, self._calls(), {"BACKUP": seen.backup})
-
-    def _app(self) -> str:
-        return self._deps.app
-
-    def _calls(self) -> tuple[Call, ...]:
-        app = self._app()
-        return (
-            reads("POST", f"/client/v11/apps/{app}/transfers/…/actions/public-url"),
-            reads("GET", "the signed link"),
-            reads("GET", f"/apps/{app}/config-vars"),
-        )
+        return Action("read", words, self.calls(), {"BACKUP": seen.backup})
 
 
 def _refusal(proof: Proof, key: str) -> str:

@@ -38,7 +38,6 @@ class Refill(DepsStep[RefillSeen, Refilled]):
 
     name = "heroku.refill"
     title = "Start again"
-    default_id = "refill"
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", "/apps/{app}/formation"),)
     params = RefillParams

@@ -52,7 +52,6 @@ class Restore(DepsStep[RestoreSeen, Restored]):
 
     name = "backup.restore"
     title = "Restore"
-    default_id = "restore"
     effect = Effect.FINDABLE
     destructive = True
     manual = (

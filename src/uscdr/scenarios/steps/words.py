@@ -18,3 +18,7 @@ def writes(method: str, path: str) -> Call:
 def sql(what: str, *, changes: bool = False) -> Call:
     """What is asked of the database."""
     return Call(provider="postgres", request=what, writes=changes)
+
+
+DOWNLOADS = (reads("POST", "/client/v11/apps/{app}/transfers/…/actions/public-url"), reads("GET", "the signed link"))
+"""What fetching a stored backup asks; a step fills in `{app}`."""
