@@ -15,11 +15,12 @@ from ruamel.yaml.comments import CommentedMap
 
 from uscdr.errors import ConfigError
 from uscdr.scenarios.build import chosen
-from uscdr.scenarios.checks import unfit_for_recovery
+from uscdr.scenarios.checks import application_checks, unfit_for_recovery
 from uscdr.scenarios.media.forbidden import refusal
 from uscdr.scenarios.model import Config, Scenario, StepEntry
 from uscdr.scenarios.order import faults
 from uscdr.scenarios.registry import STEPS
+from uscdr.scenarios.steps.application import CheckApplication
 from uscdr.scenarios.steps.base import AnyStep
 from uscdr.scenarios.steps.manual import ManualParams
 from uscdr.scenarios.tree import content, parse, place, plain
@@ -153,6 +154,11 @@ def _check_steps(path: Path, tree: CommentedMap, config: Config) -> None:
             raise ConfigError(
                 f"{place(path, tree, (*at, fault.index))}: {fault.words}.",
                 next_action="The packaged scenarios.yaml has every step in its place: uscdr runbook shows the order.",
+            )
+        if CheckApplication in steps and not application_checks(config):
+            raise ConfigError(
+                f"{place(path, tree, ('scenarios', name))}: `{name}` ends by checking the application, and "
+                "`after_recovery` names no check that asks it (kind http or agree)."
             )
 
 

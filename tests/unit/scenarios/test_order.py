@@ -128,3 +128,14 @@ def test_the_runner_asks_again_and_calls_nothing_verified_that_was_not(quick: Pa
     assert not [event for event in run.events("step.succeeded") if event["name"] == "app.check"]
     if left_out in NEEDED[:3]:
         assert not [write for write in run.world.writes if write.startswith("restore")]
+
+
+@pytest.mark.parametrize("named", ["[]", "[invariants]"])
+def test_a_recovery_that_asks_the_application_nothing_is_refused(tmp_path: Path, named: str) -> None:
+    """Nought of nought checks passed would be called verified."""
+    text = packaged().read_text()
+    first = text.index("after_recovery:")
+    text = text[:first] + f"after_recovery: {named}\n" + text[text.index("\n", text.index("]", first)) + 1 :]
+    (tmp_path / "scenarios.yaml").write_text(text)
+    with pytest.raises(ConfigError, match="`after_recovery` names no check that asks it"):
+        load(tmp_path / "scenarios.yaml")
