@@ -40,6 +40,7 @@ class DepsStep(Step[S, R], Generic[S, R]):
     may_be_added: ClassVar[bool] = False
     """Whether it may stand in a scenario beside those that the scenario must hold; what only reads always may."""
 
+    @override
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "name" in vars(cls) and "default_id" not in vars(cls):
