@@ -107,6 +107,12 @@ class Desk:
     def running(self, app: str) -> list[str]:
         return sorted(one["type"] for one in self.api(f"/apps/{app}/dynos") if one["state"] == "up")
 
+    def settled(self, app: str) -> bool:
+        """Whether the newest release has succeeded and every dyno is of it: none will be started anew."""
+        newest = max(self.api(f"/apps/{app}/releases"), key=lambda one: one["version"])
+        dynos = self.api(f"/apps/{app}/dynos")
+        return newest["status"] == "succeeded" and {one["release"]["version"] for one in dynos} == {newest["version"]}
+
     def mails(self, app: str) -> int:
         return int(self.control("GET", "mail")["sent"].get(app, 0))
 

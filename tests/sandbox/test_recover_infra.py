@@ -134,7 +134,8 @@ def test_the_domain_leads_there_from_every_name_server(lost: Lost) -> None:
 
 def test_every_line_of_the_checklists_passes_in_the_new_place(lost: Lost) -> None:
     wanted = sorted(kind for kind, number in lost.formation.items() for _ in range(number))
-    until(lambda: lost.desk.running(NEW) == wanted)  # the last release has started them anew; `starting` is no `up`
+    # the last release starts them anew: those of the one before may still be up, and `starting` is no `up`
+    until(lambda: lost.desk.settled(NEW) and lost.desk.running(NEW) == wanted)
     done = lost.desk.call("--target", "sandbox", "verify", "all", "--app", NEW, "--skip-manual")
     assert "22 of 22" in done.stdout, done.stdout
     assert [one["url"] for one in lost.desk.api(f"/apps/{NEW}/log-drains")] == [LOG_DRAIN]
