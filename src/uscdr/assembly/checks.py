@@ -51,6 +51,7 @@ class Worlds:
     verifier: Verifier | None
     source: SourceCode | None
     work: Path
+    damaged: frozenset[str]
 
     @contextmanager
     def open(self, sends: Sends) -> Iterator[World]:
@@ -83,6 +84,7 @@ class Worlds:
             code_migrations=bench.code_migrations,
             now=now,
             baseline=read(self.around.state, place.key),
+            damaged=self.damaged,
             writable=(lambda: bench.open_website(read_only=False)) if bench.sends == "writes" else None,
             sign_in=bench.sign_in,
         )

@@ -58,7 +58,10 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
 
     media = Clouds(job, ports, around, kit).place()
     dns, source = dns_place(job, ports, around), _source(job, ports, around)
-    worlds = Worlds(job, ports, around, verifier=dns.verifier if dns else None, source=source, work=work)
+    memory = remember(around.state, place.key)
+    worlds = Worlds(
+        job, ports, around, verifier=dns.verifier if dns else None, source=source, work=work, damaged=memory.damaged
+    )
     return Deps(
         request=job.request,
         config=config,
@@ -72,7 +75,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         candidate=Candidate(ports.scratch, decode, work, questions, around.stop),
         frozen=FrozenLook(open_live),
         stop=around.stop,
-        memory=remember(around.state, place.key),
+        memory=memory,
         ask=around.ask,
         provisioning=ports.provisioning,
         deploys=ports.deploys,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from uscdr import wiring
@@ -70,6 +70,7 @@ def _build(wishes: Wishes, place: Place, store: Store, to: tuple[Recipient, ...]
     with surroundings(output, state(), os.environ) as around, wiring.opened(job, around) as (deps, ports):
         deps.describe_app()
         found = sources(deps, ports, _proofs(job, around, output))
+        wishes = replace(wishes, damaged=deps.memory.damaged)
         return build(
             found, wishes, store, to, work=deps.work, tell=Speech(output), stop=around.stop.event
         )  # fmt: skip

@@ -16,6 +16,7 @@ from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, UscdrError
 from uscdr.events import Bus
 from uscdr.models.events import Note, PlanReady, RunFinished, RunResumed, RunStarted
+from uscdr.models.operations import recovers
 
 PLANNING = "plan"
 
@@ -86,7 +87,8 @@ class Conductor:
             missed = objectives()
             if missed:
                 raise CheckFailed(f"Recovered and verified, but an objective was missed: {missed}")
-            return f"{self._charter.title}: done and verified."
+            verified = " and verified" if recovers(self._charter.begun.scenario) else ""
+            return f"{self._charter.title}: done{verified}."
 
         return self._end(work)
 

@@ -102,7 +102,7 @@ def _write(descriptor: int, path: Path, data: bytes) -> None:
 def _held(holder: Holder | None, target: str, hint: str = "") -> LockHeld:
     doing = f"It says: {holder.message}" if holder else ""
     return LockHeld(
-        f"A recovery of {target} is already under way: {holder or 'another process'}.",
+        f"{target} is being worked on already: {holder or 'another process'}.",
         why=doing,
         next_action=hint or "Talk to that person; watch with: uscdr runs show. Nothing was changed by this command.",
     )

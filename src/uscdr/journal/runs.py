@@ -165,7 +165,7 @@ def _newest_resumable(state: Path, *, of_others: bool) -> Path:
             over.add((summary.target, "" if touches else summary.scenario))
         elif is_copy(path) and not of_others:
             continue
-        elif _waits(summary) and not over & {(summary.target, ""), (summary.target, summary.scenario)}:
+        elif _waits(summary) and (summary.target, "" if touches else summary.scenario) not in over:
             if touches:
                 return path
             harmless = harmless or path

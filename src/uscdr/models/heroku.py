@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from enum import StrEnum
 
@@ -260,9 +260,12 @@ def _whose(end: DatabaseEnd, addon: Attachment, address: DatabaseEnd) -> Whose:
     return Whose.OURS if end.label in labels - {""} else Whose.UNKNOWN
 
 
-def usable(transfers: Iterable[Transfer]) -> tuple[Transfer, ...]:
-    """The backups among them that can be relied on, in the same order."""
-    return tuple(one for one in transfers if one.is_backup and not one.unfit)
+DAMAGED = "taken of a damaged state"
+
+
+def usable(transfers: Iterable[Transfer], damaged: Collection[str]) -> tuple[Transfer, ...]:
+    """The backups among them that can be relied on, in the same order; `damaged`: ids of those of a damaged state."""
+    return tuple(one for one in transfers if one.is_backup and not one.unfit and one.id not in damaged)
 
 
 def under_way(transfers: Iterable[Transfer], app: str) -> str:

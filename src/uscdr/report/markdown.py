@@ -139,10 +139,9 @@ def _quick(step: StepReport) -> bool:
 
 
 def _steps(report: RunReport) -> list[str]:
+    phases = table(("Phase", "Budget", "Taken", "Verdict", "Steps finished"), map(_phase, report.phases))
     return [
-        "## Steps against their budgets",
-        "",
-        *table(("Phase", "Budget", "Taken", "Verdict", "Steps finished"), map(_phase, report.phases)),
+        *(["## Steps against their budgets", "", *phases] if report.recovers else ["## Steps"]),
         "",
         *table(("#", "Step", "Status", "Taken", "What happened", "Provider's ids"), map(_step, report.steps)),
         "",

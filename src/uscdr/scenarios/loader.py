@@ -73,7 +73,7 @@ def explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
     location = ".".join(str(part) for part in _written(detail["loc"]) if not str(part).startswith(ALTERNATIVE))
     kind, key = detail["type"], detail["loc"][-1] == KEY
     if kind == "extra_forbidden":
-        allowed = ", ".join(_fields_at(model, detail["loc"][:-1]))
+        allowed = ", ".join(_fields_at(model, detail["loc"][:-1])) or "nothing, it has no parameters"
         return f"`{detail['loc'][-1]}` is not known here; allowed: {allowed}"
     known = {
         "union_tag_invalid": f"`{location}` needs a `kind`; there are: {', '.join(sorted(SPECS))}",
@@ -152,7 +152,7 @@ def _check_steps(path: Path, tree: CommentedMap, config: Config) -> None:
         fault = next(faults(name, steps), None)
         if fault is not None:
             raise ConfigError(
-                f"{place(path, tree, (*at, fault.index))}: {fault.words}.",
+                f"{place(path, tree, (*at, fault.index))}: scenario `{name}`: {fault.words}.",
                 next_action="The packaged scenarios.yaml has every step in its place: uscdr runbook shows the order.",
             )
         if CheckApplication in steps and not application_checks(config):

@@ -173,7 +173,7 @@ def _held(highest: Standing | None, wish: Wish) -> LockHeld:
     look = f" See: uscdr runs show {run}" if run else ""
     theirs = f" If that machine is surely out of the game: uscdr runs resume {run} --take-over" if run else ""
     return LockHeld(
-        f"A recovery of {wish.app} is already under way: {named(record)}.",
+        f"{wish.app} is being worked on already: {named(record)}.",
         why=said(record),
         next_action=f"Talk to that person.{look} Nothing was changed by this command.{theirs}",
     )

@@ -9,7 +9,7 @@ from uscdr.ui.console import Output
 from uscdr.ui.sentences import effect_words, will_write
 from uscdr.ui.style import Line, Span, Tone, line, painted
 from uscdr.ui.text import wrap
-from uscdr.words import duration
+from uscdr.words import duration, plural
 
 INDENT = 5
 UNKNOWN = "…"
@@ -48,7 +48,8 @@ def _head(plan: PlanReady) -> list[Line]:
     writing = [step for step in plan.steps if will_write(step)]
     destroys = [step.title for step in writing if step.destroys]
     dry = "Dry run: nothing will be changed. " if plan.dry_run else ""
-    lines = [line(Span(f"{dry}{len(plan.steps)} steps, {len(writing)} of them write.", "strong"))]
+    verb = "writes" if len(writing) == 1 else "write"
+    lines = [line(Span(f"{dry}{plural(len(plan.steps), 'step')}, {len(writing)} of them {verb}.", "strong"))]
     lines += [line(Span("DESTROYS", "bad"), f" {title}") for title in destroys]
     return lines
 

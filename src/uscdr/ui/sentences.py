@@ -7,7 +7,7 @@ from uscdr.models.operations import recovers
 from uscdr.ui.board import Board, StepState
 from uscdr.ui.checkwords import check_sentences
 from uscdr.ui.style import Sentence, Span, Tone, line
-from uscdr.words import amount, duration
+from uscdr.words import amount, duration, plural
 
 
 def label(step: StepState | None, board: Board, step_id: str = "") -> str:
@@ -92,7 +92,7 @@ def plan_words(plan: ev.PlanReady) -> str:
     writing = [step for step in plan.steps if will_write(step)]
     writes, destroys = len(writing), sum(step.destroys for step in writing)
     blocked = sum(step.action == "blocked" for step in plan.steps)
-    words = [f"plan: {len(plan.steps)} steps, {_do(writes, 'write')}, {_do(destroys, 'destroy')}"]
+    words = [f"plan: {plural(len(plan.steps), 'step')}, {_do(writes, 'write')}, {_do(destroys, 'destroy')}"]
     if blocked:
         words.append(f"{blocked} BLOCKED")
     return f"{', '.join(words)} (digest {plan.digest[:12]})"

@@ -79,6 +79,8 @@ class World:
     writable: Callable[[], Application] | None = None
     """The application for checks that may write; None unless the operator allowed writes."""
     baseline: Baseline | None = None
+    damaged: frozenset[str] = frozenset()
+    """Ids of backups that were taken of a damaged state."""
 
     def before(self, check: str) -> Mapping[str, Any]:
         """What `check` measured when the baseline was taken; empty without one."""

@@ -62,7 +62,8 @@ def test_a_shell_on_a_one_off_dyno(sandbox: SandboxUnderTest) -> None:
         child.expect(r"[$#] ")
         child.sendline("echo size=$(stty size) dyno=$DYNO")
         child.expect(r"size=\d+ \d+ dyno=run\.\d+")
-        child.sendline("sleep 100")
+        child.sendline('echo be"gun"; sleep 100')
+        child.expect("begun\r")  # an interrupt before that would take what is typed after it along
         child.sendintr()
         child.expect(r"[$#] ")
         child.sendline("(exit 3)")

@@ -48,7 +48,7 @@ def opened(state: Path, sends: Sends, app: str | None = None) -> Iterator[World]
     around = Surroundings(state, {}, run.person, lambda _: "", (), lambda _: None, run.stop)
     platform = Platform(Provider())
     ports: Any = SimpleNamespace(platform=platform, backups=None, provisioning=None, redactor=Redactor(), waits=None)
-    with Worlds(job, ports, around, verifier=None, source=None, work=state).open(sends) as world:
+    with Worlds(job, ports, around, verifier=None, source=None, work=state, damaged=frozenset()).open(sends) as world:
         yield world
 
 

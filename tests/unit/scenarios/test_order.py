@@ -76,6 +76,14 @@ def test_what_reads_a_question_and_a_further_add_on_may_be_added(use: str) -> No
     assert list(faults("infra", [*steps[:after], more, *steps[after:]])) == []
 
 
+@pytest.mark.parametrize("use", ["app.check", "app.static", "data.compare", "backup.restore"])
+def test_a_look_that_waits_for_another_step_may_not(use: str) -> None:
+    """It would stop the run in its middle when its turn came, after the restore, with users shut out."""
+    steps, more = steps_of("db"), chosen(StepEntry(use=use))
+    for at in range(1, len(steps) + 1):
+        assert list(faults("db", [*steps[:at], more, *steps[at:]])), at
+
+
 def test_a_second_restore_may_not(tmp_path: Path) -> None:
     text = packaged().read_text().replace(
         "      - {use: data.ledger}\n", "      - {use: data.ledger}\n      - {use: backup.restore, id: once_more}\n"

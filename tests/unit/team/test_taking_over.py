@@ -108,7 +108,7 @@ def test_nobody_begins_beside_a_run(whole: Pair, quick: Path, store: Clocked) ->
     assert same_end(pair, whole) == []
     begun, resumed = told
     assert isinstance(begun, LockHeld)
-    assert "usc-pis is already under way: ada on adas-desk (process 4711), since 20" in begun.message
+    assert "usc-pis is being worked on already: ada on adas-desk (process 4711), since 20" in begun.message
     assert f"run {pair.ada.run}" in begun.why
     assert f"uscdr runs resume {pair.ada.run} --take-over" in begun.next_action
     assert "no unfinished run" in resumed.message

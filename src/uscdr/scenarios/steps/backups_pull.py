@@ -41,7 +41,7 @@ class PullTrial(DepsStep[PullSeen, CopyMade]):
     sends = DOWNLOADS
     manual = (
         "heroku pg:backups:download $BACKUP --app {app} --output backup.dump",
-        "age -r $RECIPIENT -o $VAULT/backup.dump.age backup.dump && sha256sum $VAULT/backup.dump.age",
+        "age -r $RECIPIENT -o $VAULT/backup.dump.age backup.dump && rm backup.dump && sha256sum $VAULT/backup.dump.age",
     )
     gives = CopyMade
     needs = (TrialCapture,)

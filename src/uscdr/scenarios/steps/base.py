@@ -38,7 +38,7 @@ class DepsStep(Step[S, R], Generic[S, R]):
     sends: ClassVar[tuple[Call, ...]] = ()
     """The requests it will send, as far as that is known before it looks; `{app}` and the like are filled in."""
     may_be_added: ClassVar[bool] = False
-    """Whether it may stand in a scenario beside those that the scenario must hold; what only reads always may."""
+    """Whether it may stand beside the steps that a scenario must hold; a look that needs nothing always may."""
 
     @override
     def __init_subclass__(cls) -> None:

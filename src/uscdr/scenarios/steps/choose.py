@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput
-from uscdr.models.heroku import Transfer, Whose
+from uscdr.models.heroku import DAMAGED, Transfer, Whose
 from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import ChosenBackup, SafetyCapture
@@ -76,7 +76,7 @@ def with_reasons(transfers: Iterable[Transfer], damaged: Collection[str]) -> Ite
     """
     for one in transfers:
         if one.is_backup:
-            yield one, "taken of a damaged state" if one.id in damaged else one.unfit
+            yield one, DAMAGED if one.id in damaged else one.unfit
 
 
 def pick(deps: Deps, transfers: tuple[Transfer, ...], view: View) -> tuple[Transfer, tuple[str, ...]]:

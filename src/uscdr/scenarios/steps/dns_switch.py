@@ -199,7 +199,7 @@ class RollbackDns(SwapDns):
     default_id = "rollback_dns"
     effect = Effect.IDEMPOTENT
     destructive = True
-    manual = ("# at the DNS provider: CNAME $HOSTNAME -> the old target, as the run's report shows it",)
+    manual = ("# at the DNS provider: CNAME {hostname} -> the old target, as the run's report shows it",)
 
     @override
     def probe(self, view: View, tell: Tell) -> Swaps:

@@ -34,6 +34,7 @@ class InfraChoose(DepsStep[ChosenBackup, ChosenBackup]):
     manual = (
         "heroku pg:backups --app {app}",
         "heroku pg:backups:download $BACKUP --app {app} --output proof.dump",
+        "heroku pg:backups:url $BACKUP --app {app}   # a secret: whoever has it has the patients' data",
         "age -d -i $IDENTITY objects/$OBJECT.age >proof.dump   # or from the kit",
     )
     gives = ChosenBackup

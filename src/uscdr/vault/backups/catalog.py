@@ -10,7 +10,7 @@ from typing import Literal
 
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.duration import elapsed
-from uscdr.models.heroku import Transfer, Whose, ahead
+from uscdr.models.heroku import DAMAGED, Transfer, Whose, ahead
 from uscdr.vault.backups import documents
 from uscdr.vault.backups.grade import Evidence, Judgement, Shown, judge
 from uscdr.vault.backups.manifest import BACKUPS, CARD, FORMAT, MANIFEST, CopyCard, Origin, inside
@@ -99,7 +99,7 @@ class Entry:
     def unfit(self) -> str:
         """Why it is not one to rely on; empty when it is. A copy is as good as what the platform has dropped."""
         if self.damaged_state:
-            return "taken of a damaged state"
+            return DAMAGED
         return self.lost
 
     @property

@@ -65,7 +65,7 @@ def _chosen(sources: Sources, wishes: Wishes) -> tuple[_Chosen | None, str]:
     attachment = sources.platform.database(wishes.app, wishes.database)
     transfers = sources.backups.transfers(attachment)
     if wishes.backup is None:
-        good = usable(transfers)
+        good = usable(transfers, wishes.damaged)
         why = "The platform has no backup that can be used. Make one: uscdr kit build --capture"
         return (_Chosen(attachment, good[-1]), "") if good else (None, why)
     named = next((one for one in transfers if one.is_backup and one.answers_to(wishes.backup)), None)

@@ -69,6 +69,8 @@ class Wishes:
     database: str = "DATABASE_URL"
     backup: str | None = None
     """The name of the backup to keep (`b012`); None: the newest one that is whole."""
+    damaged: frozenset[str] = frozenset()
+    """Ids of backups that were taken of a damaged state: kept only when named."""
     without: frozenset[PartName] = frozenset()
     invariants: Sequence[Invariant] = ()
     freshness: Sequence[str] = ()

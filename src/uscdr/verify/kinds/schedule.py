@@ -33,7 +33,8 @@ def run(name: str, spec: ScheduleCheck, world: World) -> Finding:  # noqa: ARG00
     except NotFound as error:
         return Finding("fail", f"nothing can be backed up: {error.message}")
     problems = [] if schedules else ["no daily backup is scheduled"]
-    backups, good = world.facts.transfers(), usable(world.facts.transfers())
+    backups = world.facts.transfers()
+    good = usable(backups, world.damaged)
     problems += _failed_since(backups)
     if not good:
         return weighed([*problems, "there is no finished backup"], [], "")

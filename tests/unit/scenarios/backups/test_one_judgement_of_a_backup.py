@@ -113,13 +113,15 @@ class Everywhere:
     clinic: Clinic
     capsys: pytest.CaptureFixture[str]
     told: list[str] = field(default_factory=list)
+    damaged: frozenset[str] = frozenset()
+    """Of a damaged state, as journals of earlier runs tell."""
 
     @contextmanager
     def deps(self, backup: str | None = None) -> Iterator[Deps]:
         self.clinic.request = Request("db", backup=backup)
         job = self.clinic._job("r-1", None, dry_run=True)
         with self.clinic._opened(job, cast("Any", type("Around", (), {"state": self.clinic.state}))) as (deps, _):
-            yield deps
+            yield replace(deps, memory=replace(deps.memory, damaged=self.damaged))
 
     def assessment(self) -> tuple[str, float]:
         """`recover db`, the list of backups."""
@@ -176,7 +178,7 @@ class Everywhere:
         looked = Checked(
             app=APP, facts=facts, expected=nothing, website=nothing, token=nothing, account_email="", database=nothing,
             media=None, verifier=None, tls=nothing, queue=nothing, mail=nothing, code_migrations=nothing,
-            now=lambda: datetime.now(UTC), sign_in=nothing,
+            now=lambda: datetime.now(UTC), sign_in=nothing, damaged=self.damaged,
         )  # fmt: skip
         spec = ScheduleCheck.model_validate({"kind": "schedule", "newest": "1s"})
         return schedule.run("backups", spec, looked).evidence
@@ -184,7 +186,7 @@ class Everywhere:
     def kit(self) -> tuple[str, float]:
         """`kit build`, the dump that it keeps."""
         shop = Workshop(self.clinic.state / "kit", world=self.clinic.world)
-        built = shop.build(without=frozenset({"media", "source", "dns"}))
+        built = shop.build(without=frozenset({"media", "source", "dns"}), damaged=self.damaged)
         facts = shop.read(built).dump()
         assert facts is not None
         return facts.backup, max(0.0, (datetime.now(UTC) - facts.taken_at).total_seconds())
@@ -235,6 +237,13 @@ def test_every_place_takes_the_same_backup_and_says_the_same_age(kind: str, plac
     wanted = ("b001", OLD) if odd.unfit else ("b002", odd.age)
     assert name == ("" if place == "status" else wanted[0])
     assert age == pytest.approx(wanted[1], abs=60)
+
+
+@pytest.mark.parametrize("place", [place for place in PLACES if place != "status"])
+def test_no_place_takes_a_capture_of_a_damaged_state(place: str, everywhere: Everywhere) -> None:
+    stored(everywhere.clinic.world, {})
+    everywhere.damaged = frozenset({everywhere.clinic.world.transfers[-1].id})
+    assert getattr(everywhere, place)()[0] == "b001"
 
 
 @pytest.mark.parametrize("kind", ODD)

@@ -10,6 +10,7 @@ from unscheduled_clinic import Clinic, ended
 
 from backup_world import dump
 from fakes import Killed
+from rehearsal import Rehearsal
 from uscdr.errors import Declined, ExitCode
 from uscdr.journal import lock, runs
 from uscdr.journal.reader import read
@@ -229,6 +230,17 @@ def test_an_unfinished_one_is_in_no_recoverys_way(quick: Path, what: str) -> Non
     recovery.unlink()
     assert runs.find(run.state, None) == run.journal_path
     refuse_beside_unfinished(run.state, key)
+
+
+def test_a_recovery_that_ends_well_does_not_follow_an_unfinished_one(quick: Path) -> None:
+    run = clinic(quick / "clinic", "capture")
+    run.world.faults["capture", 1] = "kill_before"
+    assert begin(run) is None
+    cut_off = run.state / "runs" / "20260101T000000Z-capture-000000"
+    run.journal_path.parent.rename(cut_off)
+    done = Rehearsal(run.state, request=Request("db"))
+    assert ended(done.begin())[0] is ExitCode.DONE
+    assert runs.find(run.state, None).parent == cut_off
 
 
 def test_the_next_one_that_ends_well_follows_an_unfinished_one(quick: Path) -> None:
