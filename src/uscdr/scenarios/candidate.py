@@ -1,4 +1,4 @@
-"""The backup under proof: fetched and restored on this machine, early and in the background.
+"""Backups under proof: fetched and restored on this machine, early and in the background.
 
 Downloading and restoring only read at the provider, so this may run while the application is being frozen.
 """
@@ -46,7 +46,7 @@ def stored_dump(backups: Backups, app: str, transfer: Transfer) -> DumpSource:
 
 
 class Candidate:
-    """At most one backup, opened in a scratch database until `close`. Its dump is kept until then, too."""
+    """Backups under proof, each opened in a scratch database of its own until `close`, its dump kept as long."""
 
     def __init__(
         self, scratch: Scratch, decode: Decode, place: Path, questions: Callable[[], Questions], stop: Stop
@@ -56,82 +56,124 @@ class Candidate:
         self._place = place
         self._questions = questions
         self._stop = stop
-        self._stack = ExitStack()
-        self._thread: threading.Thread | None = None
-        self._wanted: str | None = None
-        self._state: tuple[str, float, float | None] = ("waiting", 0.0, None)
-        self._database: Database | None = None
-        self._proof: Proof | None = None
-        self._error: UscdrError | None = None
-        self._digests: tuple[TableDigest, ...] = ()
-        self._dump: Path | None = None
+        self._open: dict[str, _Opened] = {}
+        self._current = ""
 
     def prefetch(self, source: DumpSource) -> None:
-        """Begin with `source`, unless that is under way or done already."""
-        if self._wanted == source.id:
-            return
-        self.close()
-        self._wanted = source.id
-        self._scratch.prepare()
-        work = (source, self._questions())
-        self._thread = threading.Thread(target=self._work, args=work, name="proof", daemon=True)
-        self._thread.start()
+        """Begin with `source`, and with it alone, unless that is under way or done already."""
+        self.keep(source.id)
+        self._begin(source)
 
     def proof(self, source: DumpSource, tell: Tell) -> Proof:
-        """Wait for the proof. Raises CheckFailed when the backup does not restore."""
-        self.prefetch(source)
+        """Wait for the proof; it is the current one then. Raises CheckFailed when the backup does not restore."""
+        opened = self._begin(source)
+        self._current = source.id
+        return opened.wait(tell, self._stop)
+
+    def keep(self, wanted: str) -> None:
+        """Remove every database and dump but those of the backup with this id."""
+        for one in [one for one in self._open if one != wanted]:
+            self._open.pop(one).close()
+        self._current = wanted
+
+    def open_database(self) -> Database:
+        """The current one's scratch database; its proof must stand."""
+        database = self._shown().database
+        if database is None:
+            raise MachineError("The scratch database is not open.", next_action="uscdr runs resume")
+        return database
+
+    def dump(self) -> Path:
+        """The current one's file, as it was proven."""
+        shown = self._shown()
+        if shown.proof is None or shown.dump is None:
+            raise MachineError("The dump is not on this machine any more.", next_action="uscdr runs resume")
+        return shown.dump
+
+    def digests(self) -> tuple[TableDigest, ...]:
+        """The current scratch tables' digests with their buckets, which no journal keeps."""
+        return self._shown().digests
+
+    def close(self) -> None:
+        """Remove every scratch database and dump."""
+        self.keep("")
+
+    def _begin(self, source: DumpSource) -> _Opened:
+        if source.id not in self._open:
+            self._scratch.prepare()
+            place = self._place / f"{source.name}.dump"
+            opened = _Opened(source, self._scratch, self._decode, place, self._questions())
+            self._open[source.id] = opened
+            opened.begin(self._stop)
+        return self._open[source.id]
+
+    def _shown(self) -> _Opened:
+        opened = self._open.get(self._current)
+        if opened is None:
+            raise MachineError("No backup is open on this machine.", next_action="uscdr runs resume")
+        return opened
+
+
+class _Opened:
+    """One backup: fetched, restored and looked at on a thread of its own."""
+
+    def __init__(
+        self, source: DumpSource, scratch: Scratch, decode: Decode, place: Path, questions: Questions
+    ) -> None:
+        self._source = source
+        self._scratch = scratch
+        self._decode = decode
+        self._place = place
+        self._questions = questions
+        self._stack = ExitStack()
+        self._thread: threading.Thread | None = None
+        self._state: tuple[str, float, float | None] = ("waiting", 0.0, None)
+        self._error: UscdrError | None = None
+        self.proof: Proof | None = None
+        self.database: Database | None = None
+        self.dump: Path | None = None
+        self.digests: tuple[TableDigest, ...] = ()
+
+    def begin(self, stop: Stop) -> None:
+        """Start."""
+        self._thread = threading.Thread(target=self._work, args=(stop,), name="proof", daemon=True)
+        self._thread.start()
+
+    def wait(self, tell: Tell, stop: Stop) -> Proof:
+        """Until the proof is there. Raises what it ended with."""
         while self._thread is not None and self._thread.is_alive():
-            self._stop.check()
+            stop.check()
             tell.progress(*self._state, unit="B")
             self._thread.join(LOOK_EVERY)
         if self._error is not None:
             raise self._error
-        if self._proof is None:
+        if self.proof is None:
             raise MachineError("The proof of the backup ended without a result.", next_action="uscdr runs resume")
-        return self._proof
-
-    def open_database(self) -> Database:
-        """The scratch database; the proof must stand."""
-        if self._database is None:
-            raise MachineError("The scratch database is not open.", next_action="uscdr runs resume")
-        return self._database
-
-    def dump(self) -> Path:
-        """The file that was proven."""
-        if self._proof is None or self._dump is None:
-            raise MachineError("The dump is not on this machine any more.", next_action="uscdr runs resume")
-        return self._dump
-
-    def digests(self) -> tuple[TableDigest, ...]:
-        """The scratch tables' digests with their buckets, which no journal keeps."""
-        return self._digests
+        return self.proof
 
     def close(self) -> None:
         """Remove the scratch database and the dump."""
         if self._thread is not None:
             self._thread.join()
         self._stack.close()
-        self._stack = ExitStack()
-        self._thread, self._wanted, self._database, self._proof, self._error = None, None, None, None, None
-        self._dump = None
 
-    def _work(self, source: DumpSource, questions: Questions) -> None:
+    def _work(self, stop: Stop) -> None:
         try:
-            self._proof = self._prove(source, questions)
+            self.proof = self._prove(stop)
         except UscdrError as error:
             self._error = error
 
-    def _prove(self, source: DumpSource, questions: Questions) -> Proof:
-        started = time.monotonic()
-        dump = self._place / f"{source.name}.dump"
+    def _prove(self, stop: Stop) -> Proof:
+        started, source, dump = time.monotonic(), self._source, self._place
         self._stack.callback(dump.unlink, missing_ok=True)
         dump.unlink(missing_ok=True)
-        got = source.fetch(dump, self._report("downloading"))
-        self._dump = dump
-        looking = examined(dump, questions, self._decode, self._scratch, self._report)
-        shown, self._database = self._stack.enter_context(looking)
+        report = self._reporter(stop)
+        got = source.fetch(dump, report("downloading"))
+        self.dump = dump
+        looking = examined(dump, self._questions, self._decode, self._scratch, report)
+        shown, self.database = self._stack.enter_context(looking)
         _refuse(source, shown)
-        self._digests = shown.tables
+        self.digests = shown.tables
         return Proof(
             backup=source.name,
             transfer_id=source.id,
@@ -149,12 +191,15 @@ class Candidate:
             key=shown.canary,
         )
 
-    def _report(self, what: str) -> Progress:
-        def report(done: int, total: int | None) -> None:
-            self._stop.check()
-            self._state = (what, float(done), float(total) if total else None)
+    def _reporter(self, stop: Stop) -> Callable[[str], Progress]:
+        def reporting(what: str) -> Progress:
+            def report(done: int, total: int | None) -> None:
+                stop.check()
+                self._state = (what, float(done), float(total) if total else None)
 
-        return report
+            return report
+
+        return reporting
 
 
 def _refuse(source: DumpSource, shown: ProofResult) -> None:
