@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 from uscdr.assembly.backups import vault_place
 from uscdr.assembly.checks import CONNECT_TIMEOUT, LOCK_TIMEOUT, Worlds
 from uscdr.assembly.dns import dns_place
+from uscdr.assembly.earlier import earlier
 from uscdr.assembly.escrow import open_kit
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.media import Clouds
@@ -26,6 +28,8 @@ from uscdr.scenarios.candidate import Candidate
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.frozen import FrozenLook
 from uscdr.scenarios.infra.old import OldLook
+from uscdr.vault.backups.catalog import Scope
+from uscdr.vault.backups.loss import Earlier
 from uscdr.vault.backups.proving import Code, Questions
 
 STATEMENT_TIMEOUT = 600.0
@@ -55,6 +59,11 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
 
     def questions() -> Questions:
         return asked(config, key_of(config, ports.platform, place.target.heroku.app, kit), Code(why=ASKED_LATER))
+
+    @cache
+    def known() -> Earlier:
+        attachment = ports.platform.database(place.target.heroku.app, place.target.heroku.database)
+        return earlier(job, around, Scope(place.target.heroku.app, attachment.addon_id, memory.damaged))
 
     media = Clouds(job, ports, around, kit).place()
     dns, source = dns_place(job, ports, around), _source(job, ports, around)
@@ -88,6 +97,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         pages=other_pages(job, ports, media),
         work=work,
         vault=vault_place(job, ports, around),
+        earlier=known,
     )
 
 

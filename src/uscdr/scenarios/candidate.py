@@ -117,9 +117,7 @@ class Candidate:
 class _Opened:
     """One backup: fetched, restored and looked at on a thread of its own."""
 
-    def __init__(
-        self, source: DumpSource, scratch: Scratch, decode: Decode, place: Path, questions: Questions
-    ) -> None:
+    def __init__(self, source: DumpSource, scratch: Scratch, decode: Decode, place: Path, questions: Questions) -> None:
         self._source = source
         self._scratch = scratch
         self._decode = decode

@@ -28,6 +28,7 @@ from uscdr.scenarios.media.book import Book
 from uscdr.scenarios.media.files import MediaFiles
 from uscdr.scenarios.model import Config
 from uscdr.scenarios.model_targets import Target
+from uscdr.vault.backups.loss import Earlier
 from uscdr.vault.backups.opening import Keys
 from uscdr.vault.backups.proving import Decode
 from uscdr.vault.backups.pulling import Keyring, Stream
@@ -177,6 +178,8 @@ class Deps:
     """A private directory, gone when the process ends."""
     vault: VaultPlace | None = None
     """Where copies of backups are kept."""
+    earlier: Callable[[], Earlier] = Earlier
+    """What earlier looks at the database found, read when it is asked for."""
 
     @property
     def app(self) -> str:

@@ -133,6 +133,8 @@ class ChosenBackup(Fact):
     passed_over: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     """What should be known of it although it can be used, such as warnings."""
+    damage_since: str = ""
+    """When the damage came, as far as the backups tell; empty when none was passed over for it."""
 
 
 class Proof(Fact):
@@ -155,6 +157,8 @@ class Proof(Fact):
     """Expected tables that it does not have."""
     key: CanaryVerdict = CanaryVerdict(verdict="not checked")
     """What the application's key made of the encrypted columns."""
+    key_trouble: str = ""
+    """For a key that opens nothing: what is known of the one that did, and the way back to it."""
 
 
 class LedgerLine(Fact):

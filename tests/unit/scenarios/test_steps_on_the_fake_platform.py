@@ -68,6 +68,7 @@ def menagerie() -> World:
 
 def test_the_newest_good_backup_is_chosen_and_the_others_are_named(quick: Path) -> None:
     run = Rehearsal(quick, menagerie())
+    run.world.live.tables["patients_patient"][99] = 1
     run.begin(dry_run=True)
     summary = next(line for line in run.events("plan.ready")[0]["steps"] if line["id"] == "choose")["summary"]
     assert summary.startswith("a002")

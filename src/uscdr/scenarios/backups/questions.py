@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from uscdr.errors import MachineError, ProviderError
+from uscdr.fingerprint import fingerprint
 from uscdr.providers.ports.platform import Platform
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.model import Config
@@ -43,7 +44,9 @@ def key_of(config: Config, platform: Platform, app: str, kit: KitReader | None) 
         held = kit.config()
         value = held.values.get(name) if held else None
         why += f"; the kit does not hold {name}"
-    return Key(name, value) if _given(value) else Key(name, why=why)
+    if value is None or not value.get_secret_value():
+        return Key(name, why=why)
+    return Key(name, value, fingerprint=fingerprint(value, app))
 
 
 def _given(value: SecretStr | None) -> bool:

@@ -59,7 +59,7 @@ def _in_kit(deps: Deps) -> str:
 def _stored(deps: Deps, view: View) -> tuple[ChosenBackup | None, str]:
     try:
         addon = deps.platform.database(deps.old_app, deps.target.heroku.database)
-        return chosen_of(deps, *pick(deps, deps.backups.transfers(addon), view)), ""
+        return chosen_of(deps, pick(deps, deps.backups.transfers(addon), view)), ""
     except ProviderError as error:
         return None, error.message
     except BadInput as error:

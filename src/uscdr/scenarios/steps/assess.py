@@ -10,7 +10,6 @@ from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Attachment, DatabaseInfo, Transfer
-from uscdr.models.postgres import InvariantResult
 from uscdr.providers.ports.database import Database
 from uscdr.providers.ports.web import ServiceStatus
 from uscdr.scenarios.deps import now
@@ -18,6 +17,7 @@ from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, Statu
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.choose import with_reasons
 from uscdr.scenarios.steps.words import reads, sql
+from uscdr.scenarios.wanting import failing
 from uscdr.vault.backups.rpo import words
 from uscdr.words import duration, plural, size
 
@@ -151,11 +151,6 @@ def _unreachable(attachment: Attachment, info: DatabaseInfo, error: ProviderErro
         reachable=False,
         why=error.message,
     )
-
-
-def failing(results: tuple[InvariantResult, ...]) -> list[str]:
-    """Invariants that do not surely hold, in words."""
-    return [f"{r.name} ({r.seen}, expected {r.expected})" for r in results if r.holds is not True]
 
 
 def _database_words(seen: DatabaseSeen) -> str:

@@ -60,7 +60,7 @@ class Capture(DepsStep[CaptureSeen, C]):
         restored = view.get(VerifiedData) is not None or view.get(DataProbed) is not None
         if view.get(Drained) is not None and not restored:
             self._deps.frozen.begin()
-        wanted = "" if restored else pick(self._deps, transfers, view)[0].name  # afterwards it may be gone
+        wanted = "" if restored else pick(self._deps, transfers, view).chosen.name  # afterwards it may be gone
         out = pushed_out(transfers)
         return CaptureSeen(
             addon_id=attachment.addon_id,

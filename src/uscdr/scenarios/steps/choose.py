@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.errors import BadInput
+from uscdr.errors import BadInput, Declined
+from uscdr.models.base import Fact
 from uscdr.models.heroku import DAMAGED, Transfer, Whose
 from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import ChosenBackup, SafetyCapture
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import reads
+from uscdr.scenarios.walk import Walk, walk
 from uscdr.words import duration, moment, size
 
 REPLACED = ". If its database was replaced by a new one: heroku pg:backups:restore, by hand"
@@ -30,11 +34,26 @@ class Choose(DepsStep[ChosenBackup, ChosenBackup]):
     gives = ChosenBackup
 
     @override
+    def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
+        super().__init__(step_id, deps, params)
+        self._walk: tuple[tuple[str, ...], Walk] | None = None
+
+    @override
     def probe(self, view: View, tell: Tell) -> ChosenBackup:
         attachment = self._deps.attachment()
-        chosen, passed_over = pick(self._deps, self._deps.backups.transfers(attachment), view)
-        self._deps.candidate.prefetch(stored_dump(self._deps.backups, attachment.owner_app_name, chosen))
-        return warn_of(chosen_of(self._deps, chosen, passed_over), tell)
+        choice = pick(self._deps, self._deps.backups.transfers(attachment), view)
+        if choice.looked_for and (len(choice.fit) > 1 or self._deps.earlier().states):
+            choice = self._walked(attachment.owner_app_name, choice, tell)
+        else:
+            self._deps.candidate.prefetch(stored_dump(self._deps.backups, attachment.owner_app_name, choice.chosen))
+        return warn_of(chosen_of(self._deps, choice), tell)
+
+    def _walked(self, owner: str, choice: Choice, tell: Tell) -> Choice:
+        """The same walk as before if the list is the same: a plan's is not made again when its turn comes."""
+        ids = tuple(one.id for one in choice.fit)
+        if self._walk is None or self._walk[0] != ids:
+            self._walk = ids, walk(self._deps, owner, choice.fit, tell)
+        return choice.after(self._walk[1])
 
     @override
     def plan(self, seen: ChosenBackup, view: View) -> Action:
@@ -43,14 +62,46 @@ class Choose(DepsStep[ChosenBackup, ChosenBackup]):
         return Action("read", words, calls, {"BACKUP": seen.backup})
 
 
-def chosen_of(deps: Deps, transfer: Transfer, passed_over: tuple[str, ...] = ()) -> ChosenBackup:
-    """What is known of a backup that the platform keeps, once it is chosen."""
-    at = now()
+@dataclass(frozen=True)
+class Choice:
+    """The backups that there are to choose from, newest first, and the one that is taken."""
+
+    fit: tuple[Transfer, ...]
+    looked_for: bool
+    """Whether the operator named none."""
+    passed_over: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    damage_since: str = ""
+
+    @property
+    def chosen(self) -> Transfer:
+        """The first of them."""
+        return self.fit[0]
+
+    def after(self, walked: Walk) -> Choice:
+        """What is left once the damaged ones are passed over. Raises Declined when a person has to choose."""
+        passed_over = (*self.passed_over, *walked.passed_over)
+        if walked.chosen is None:
+            reasons = f" Passed over: {'; '.join(passed_over)}." if passed_over else ""
+            raise Declined(
+                "No backup was chosen.", why=f"{walked.undecided[:1].upper()}{walked.undecided[1:]}.{reasons}",
+                next_action=walked.advice,
+            )  # fmt: skip
+        fit = self.fit[self.fit.index(walked.chosen) :]
+        return replace(
+            self, fit=fit, passed_over=passed_over, remarks=(*self.remarks, *walked.doubts), damage_since=walked.since
+        )
+
+
+def chosen_of(deps: Deps, choice: Choice) -> ChosenBackup:
+    """What is known of the backup, once it is chosen."""
+    at, transfer = now(), choice.chosen
     return ChosenBackup(
         backup=transfer.name, transfer_id=transfer.id, num=transfer.num, taken_at=transfer.taken_at,
         finished_at=transfer.finished_at, age_seconds=transfer.age(at),
         rpo_met=transfer.age(at) <= deps.config.objectives.rpo, bytes=transfer.processed_bytes,
-        passed_over=passed_over, remarks=transfer.remarks(at),
+        passed_over=choice.passed_over, remarks=(*transfer.remarks(at), *choice.remarks),
+        damage_since=choice.damage_since,
     )  # fmt: skip
 
 
@@ -66,7 +117,8 @@ def summary_of(chosen: ChosenBackup, rpo: float) -> str:
     against = "within" if chosen.rpo_met else "BEYOND"
     words = f"{chosen.backup} of {moment(chosen.taken_at)}, {size(chosen.bytes)}, {duration(chosen.age_seconds)} old: "
     words += f"{against} the RPO of {duration(rpo)}. What was written since then is lost"
-    return words + ("; passed over: " + ", ".join(chosen.passed_over) if chosen.passed_over else "")
+    words += "; passed over: " + ", ".join(chosen.passed_over) if chosen.passed_over else ""
+    return words + (f"; {chosen.damage_since}" if chosen.damage_since else "")
 
 
 def with_reasons(transfers: Iterable[Transfer], damaged: Collection[str]) -> Iterator[tuple[Transfer, str]]:
@@ -79,23 +131,27 @@ def with_reasons(transfers: Iterable[Transfer], damaged: Collection[str]) -> Ite
             yield one, DAMAGED if one.id in damaged else one.unfit
 
 
-def pick(deps: Deps, transfers: tuple[Transfer, ...], view: View) -> tuple[Transfer, tuple[str, ...]]:
-    """The backup to restore, and the newer ones that were passed over, with reasons. Raises BadInput."""
+def pick(deps: Deps, transfers: tuple[Transfer, ...], view: View) -> Choice:
+    """The backups that could be restored, and the newer ones that could not, with reasons. Raises BadInput."""
     wanted = deps.request.backup
     if wanted is not None:
-        return _named(wanted, transfers, deps.old_app), ()
+        return Choice((_named(wanted, transfers, deps.old_app),), looked_for=False)
     ours = view.get(SafetyCapture)
     damaged = deps.memory.damaged | ({ours.id} if ours else frozenset())
-    passed_over: list[str] = []
-    for transfer, reason in with_reasons(reversed(transfers), damaged):
-        if not reason:
-            return transfer, tuple(passed_over)
-        passed_over.append(f"{transfer.name} ({reason})")
+    listed = list(with_reasons(reversed(transfers), damaged))
+    fit = tuple(transfer for transfer, reason in listed if not reason)
+    if fit:
+        newer = takewhile(lambda line: line[1], listed)
+        return Choice(fit, looked_for=True, passed_over=tuple(map(_with_reason, newer)))
     raise BadInput(
         "There is no backup that could be restored.",
-        why="; ".join(passed_over) or "The platform lists none.",
+        why="; ".join(map(_with_reason, listed)) or "The platform lists none.",
         next_action="Look for an off-platform copy (uscdr kit check); ask the platform's support: https://help.heroku.com",
     )
+
+
+def _with_reason(line: tuple[Transfer, str]) -> str:
+    return f"{line[0].name} ({line[1]})"
 
 
 def _named(wanted: str, transfers: tuple[Transfer, ...], app: str) -> Transfer:

@@ -8,9 +8,9 @@ from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.models.postgres import TableDigest
 from uscdr.scenarios.results import Compared, Migrated, Proof, Restored, VerifiedData
 from uscdr.scenarios.results_app import DataProbed
-from uscdr.scenarios.steps.assess import failing
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import sql
+from uscdr.scenarios.wanting import failing
 from uscdr.words import plural
 
 

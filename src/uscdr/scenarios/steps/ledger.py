@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import groupby
@@ -77,15 +78,7 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
         then = {digest.name: digest for digest in self._deps.candidate.digests()}
         volatile = set(self._deps.config.app.volatile_tables)
         tell.progress("comparing the tables that differ")
-        names = sorted(now.keys() | then.keys())
-        lines = run_all(
-            [
-                partial(_line, name, (now.get(name), then.get(name)), (live, scratch), volatile=name in volatile)
-                for name in names
-            ],
-            workers=COMPARED_AT_ONCE,
-            stop=self._deps.stop.event,
-        )
+        lines = compared((live, scratch), (now, then), volatile, self._deps.stop.event)
         counted = [line for line in lines if not line.volatile]
         known = [line.lost for line in counted]
         return Ledger(
@@ -101,6 +94,25 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
     def plan(self, seen: Ledger, view: View) -> Action:
         calls = (sql("count, digest and keys of every differing table, on both sides"),)
         return Action("read", ledger_words(seen), calls)
+
+
+def compared(
+    sides: tuple[Database, Database],
+    digests: tuple[Mapping[str, TableDigest], Mapping[str, TableDigest]],
+    volatile: Collection[str],
+    stop: threading.Event,
+) -> list[LedgerLine]:
+    """Every table of the one side or the other, by name: what only the first has is `lost`, only the second `damaged`.
+
+    Raises ProviderError, Interrupted.
+    """
+    now, then = digests
+    names = sorted(now.keys() | then.keys())
+    return run_all(
+        [partial(_line, name, (now.get(name), then.get(name)), sides, volatile=name in volatile) for name in names],
+        workers=COMPARED_AT_ONCE,
+        stop=stop,
+    )
 
 
 def ledger_words(ledger: Ledger) -> str:

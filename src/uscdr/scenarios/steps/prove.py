@@ -8,10 +8,11 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.scenarios.candidate import DumpSource, stored_dump
+from uscdr.scenarios.key_trouble import way_back
 from uscdr.scenarios.results import ChosenBackup, Proof
-from uscdr.scenarios.steps.assess import failing
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import DOWNLOADS, reads
+from uscdr.scenarios.wanting import wanting
 from uscdr.vault.backups.proofs import CanaryVerdict
 from uscdr.words import plural, size
 
@@ -42,7 +43,14 @@ class Prove(DepsStep[Proof, Proof]):
     def probe(self, view: View, tell: Tell) -> Proof:
         proof = self._deps.candidate.proof(self._source(view), tell)
         self._tell_key(proof, tell)
-        return proof
+        if not proof.key.opens_nothing:
+            return proof
+        return proof.model_copy(update={"key_trouble": self._key_trouble(proof)})
+
+    def _key_trouble(self, proof: Proof) -> str:
+        """What is known of the key that did fit, and the way back to it."""
+        deps = self._deps
+        return way_back(deps.config.recovery.key, proof.key, deps.earlier(), deps.platform.releases(deps.old_app))
 
     def _source(self, view: View) -> DumpSource:
         owner = self._deps.attachment().owner_app_name
@@ -53,6 +61,8 @@ class Prove(DepsStep[Proof, Proof]):
         """A key that was not tried stops nothing, and is no key that fits."""
         canary, key = proof.key, self._deps.config.recovery.key
         tell.check(KEY_FITS, canary.verdict, key_words(canary))
+        if canary.wrong and not canary.opens_nothing:
+            tell.warn(f"{proof.backup}: {canary.why}. The others it does open: these values are damaged.")
         if canary.verdict == "not checked":
             tell.warn(f"Whether {key} opens the encrypted columns of {proof.backup} is NOT CHECKED: {canary.why}.")
 
@@ -69,27 +79,24 @@ class Prove(DepsStep[Proof, Proof]):
 
 def _refusal(proof: Proof, key: str) -> str:
     """Why nothing may be replaced by this backup, and what to do; empty when nothing speaks against it."""
-    name, canary = proof.backup, proof.key
-    broken = failing(proof.invariants)
-    if broken:
-        return f"{name} restores, but breaks: {'; '.join(broken)}. Choose an older backup."
-    if proof.missing:
+    name, wants = proof.backup, wanting(proof, key)
+    if wants and proof.key.opens_nothing:
+        sample = f"{proof.key.wrong:,} of {plural(proof.key.sampled, 'sampled value')} cannot be read with it"
+        return f"{key} does not fit the backup {name}: {sample}. {proof.key_trouble}".rstrip()
+    if wants:
+        return f"{name} restores, but {wants}. Choose another backup (uscdr backup list){_taken_off(proof)}"
+    if proof.key.verdict == "fail" and not proof.key.wrong:
         return (
-            f"{name} restores, but these tables are missing: {', '.join(proof.missing)}. Choose another backup; or, if "
-            "they came later than it, take them off app.expected_tables in scenarios.yaml."
-        )
-    if canary.wrong:
-        return (
-            f"{key} does not fit the backup {name}: {canary.wrong} of {plural(canary.sampled, 'sampled value')} cannot "
-            f"be read with it. Choose a backup that was taken with this key, or find the {key} that was in use when "
-            "the backup was taken (uscdr kit list) and set it first."
-        )
-    if canary.verdict == "fail":
-        return (
-            f"Whether {key} fits the backup {name} is not known: {canary.why}. Choose another backup; or, if that came "
-            "later than it, take it off recovery.canaries in scenarios.yaml."
+            f"Whether {key} fits the backup {name} is not known: {proof.key.why}. Choose another backup; or, if that "
+            "came later than it, take it off recovery.canaries in scenarios.yaml."
         )
     return ""
+
+
+def _taken_off(proof: Proof) -> str:
+    if not proof.missing:
+        return "."
+    return "; or, if they came later than it, take them off app.expected_tables in scenarios.yaml."
 
 
 def key_words(canary: CanaryVerdict) -> str:

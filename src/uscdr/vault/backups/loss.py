@@ -1,4 +1,4 @@
-"""What a backup lacks that an earlier state of the same database had: the signs that it was taken after the damage. Pure.
+"""What a backup lacks that an earlier state of the same database had: signs that it was taken after the damage.
 
 Rows of a clinic are added, seldom removed. A main table that is gone, empty or much smaller than before is damage;
 less than that is a doubt, which is told and passes nothing over.
@@ -24,15 +24,24 @@ DOUBLED, MANY = 1.9, 10
 
 @dataclass(frozen=True)
 class State:
-    """What is known of a database at one moment: exact rows by table, newest times by `table.column`."""
+    """What is known of a database at one moment: exact rows of the tables that were counted, newest times by column."""
 
     name: str
     """As a person knows it: `b001`, `the baseline`."""
     at: datetime
     rows: Mapping[str, int]
     newest: Mapping[str, str | None] = field(default_factory=dict)
-    whole: bool = True
-    """Whether `rows` names every table that there was."""
+    counts_for: timedelta = timedelta.max
+    """For how long later states are held against it: tables may shrink rightly over months."""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What earlier looks at the same database found: the baseline, and proofs of its backups; oldest first."""
+
+    states: tuple[State, ...] = ()
+    keys: tuple[tuple[str, datetime, str], ...] = ()
+    """Each with its name, when, and the fingerprint of the key that opened the encrypted columns."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from pydantic import Field
+
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.migrations import MigrationsVerdict
@@ -51,6 +53,13 @@ class CanaryVerdict(Fact):
     """Values that did not decrypt, or to something else."""
     unencrypted: int = 0
     """Values in plain text only."""
+    fingerprint: str = ""
+    """Of the key that was tried; empty in a proof of an earlier version, and when there was none."""
+
+    @property
+    def opens_nothing(self) -> bool:
+        """Whether the key is another one than these rows were written under: half of the sample or more is shut."""
+        return self.wrong * 2 >= self.sampled > 0
 
 
 class ProofDocument(Fact):
@@ -86,6 +95,10 @@ class ProofDocument(Fact):
     canary: CanaryVerdict = CanaryVerdict(verdict="not checked")
     extensions: tuple[str, ...] = ()
     migrations: MigrationsVerdict = MigrationsVerdict(verdict="not checked")
+    counts: dict[str, int] = Field(default_factory=dict)
+    """Exact rows by table; empty in a proof of an earlier version."""
+    newest: dict[str, str | None] = Field(default_factory=dict)
+    """The newest time by `table.column`."""
 
     @property
     def sound(self) -> bool:
@@ -136,6 +149,10 @@ class Proofs:
     def since(self, moment: datetime) -> tuple[ProofDocument, ...]:
         """Those made since then, oldest first: they outlive the copies, and tell of backups that retention removed."""
         return tuple(_by_time(self.of(sha256) for sha256, name in self._newest.items() if _moment(name) >= moment))
+
+    def all(self) -> tuple[ProofDocument, ...]:
+        """Oldest first."""
+        return self.since(datetime.min.replace(tzinfo=UTC))
 
     def _load(self, sha256: str) -> ProofDocument | None:
         name = self._newest[sha256]

@@ -75,6 +75,7 @@ class Key:
     name: str
     value: SecretStr | None = field(default=None, repr=False)
     why: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,7 @@ def document(subject: Subject, shown: ProofResult, questions: Questions) -> Proo
         dumped_from=shown.dumped_from, tables=len(shown.tables), rows=shown.rows, invariants=tuple(invariants),
         demands=demands_digest(questions.invariants), canary=shown.canary,
         extensions=tuple(one.name for one in shown.extensions), migrations=shown.migrations,
+        counts={one.name: one.rows for one in shown.tables}, newest=dict(shown.newest),
     )  # fmt: skip
 
 
@@ -220,10 +222,11 @@ def _try_key(database: Database, questions: Questions) -> CanaryVerdict:
         return CanaryVerdict(verdict="not checked", why="scenarios.yaml names no encrypted column")
     if key.value is None or not key.value.get_secret_value():
         return CanaryVerdict(verdict="not checked", why=key.why or f"{key.name} is not set")
-    return _judged(database.canary(questions.canaries, key.value), key.name)
+    return _judged(database.canary(questions.canaries, key.value), key)
 
 
-def _judged(results: Sequence[CanaryResult], name: str) -> CanaryVerdict:
+def _judged(results: Sequence[CanaryResult], key: Key) -> CanaryVerdict:
+    name = key.name
     wrong = sum(one.unreadable + one.differing for one in results)
     sampled, matching = sum(one.sampled for one in results), sum(one.matching for one in results)
     missing = [one.missing for one in results if one.missing]
@@ -237,5 +240,5 @@ def _judged(results: Sequence[CanaryResult], name: str) -> CanaryVerdict:
         verdict, why = "not checked", f"no encrypted value was found on which {name} could be tried"
     return CanaryVerdict(
         verdict=verdict, why=why, columns=len(results) - len(missing), sampled=sampled, matching=matching, wrong=wrong,
-        unencrypted=sum(one.unencrypted for one in results),
+        unencrypted=sum(one.unencrypted for one in results), fingerprint=key.fingerprint,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
+from uscdr.fingerprint import fingerprint
 from uscdr.models.postgres import CanaryResult
 from uscdr.verify.check import CheckSpec, Provider
 from uscdr.verify.verdict import Finding, judged
@@ -45,7 +46,8 @@ def run(name: str, spec: DecryptCheck, world: World) -> Finding:
     sampled = sum(one.sampled for one in results)
     if not problems and not sampled:
         return Finding("inconclusive", "no encrypted value was found, so the key could not be tried")
-    return judged(problems, _good(variable, results, sampled, bare), {"unencrypted": bare})
+    measured = {"unencrypted": bare, "key": fingerprint(key, world.app)}
+    return judged(problems, _good(variable, results, sampled, bare), measured)
 
 
 def _unreadable(results: tuple[CanaryResult, ...], variable: str) -> list[str]:

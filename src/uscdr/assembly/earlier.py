@@ -1,0 +1,73 @@
+"""What earlier looks at a database found: the baseline of `verify`, and the proofs of its backups in the vault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from uscdr.assembly import vault
+from uscdr.assembly.job import Job, Surroundings
+from uscdr.errors import UscdrError
+from uscdr.vault.backups.catalog import Scope
+from uscdr.vault.backups.loss import Earlier, State
+from uscdr.vault.backups.proofs import ProofDocument, Proofs
+from uscdr.verify.baseline import Baseline, read
+
+BASELINE = "the baseline"
+PROVEN_FOR = timedelta(days=14)
+"""Proofs are made often; a baseline counts until somebody saves another."""
+
+
+def earlier(job: Job, around: Surroundings, of: Scope) -> Earlier:
+    """What can be read of it: a vault or a baseline that cannot is none."""
+    baseline, proofs = _baseline(job, around), tuple(_proofs(job, around, of))
+    states = [_proven(one) for one in proofs if one.counts and one.sound]
+    keys = [
+        (f"the proof of {one.backup}", one.proven_at, one.canary.fingerprint)
+        for one in proofs
+        if one.canary.verdict == "pass" and one.canary.fingerprint
+    ]
+    if baseline is not None:
+        states.append(_of_baseline(baseline))
+        keys += [(BASELINE, baseline.taken_at, key) for key in _values(baseline, "key") if isinstance(key, str)]
+    ordered = sorted(states, key=lambda one: one.at)
+    return Earlier(tuple(ordered), tuple(sorted(keys, key=lambda one: one[1])))
+
+
+def _baseline(job: Job, around: Surroundings) -> Baseline | None:
+    try:
+        return read(around.state, job.place.key)
+    except UscdrError:
+        return None
+
+
+def _proofs(job: Job, around: Surroundings, of: Scope) -> Iterator[ProofDocument]:
+    """Of this database, one for each dump."""
+    try:
+        found = Proofs(vault.open_store(None, job.place.config, around.state, around.env)).all()
+    except (UscdrError, OSError):
+        return
+    yield from (one for one in found if of.owns(one))
+
+
+def _proven(one: ProofDocument) -> State:
+    return State(one.backup, one.taken_at, one.counts, one.newest, counts_for=PROVEN_FOR)
+
+
+def _of_baseline(baseline: Baseline) -> State:
+    rows: dict[str, int] = {}
+    newest: dict[str, str | None] = {}
+    for counted in _values(baseline, "rows"):
+        rows |= _mapping(counted)
+    for times in _values(baseline, "newest"):
+        newest |= _mapping(times)
+    return State(BASELINE, baseline.taken_at, rows, newest)
+
+
+def _values(baseline: Baseline, name: str) -> Iterator[Any]:
+    yield from (measures[name] for measures in baseline.checks.values() if name in measures)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

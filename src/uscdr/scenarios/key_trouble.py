@@ -1,0 +1,36 @@
+"""A key that opens nothing: which one did, who changed it, and the way back to it. Fingerprints only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from uscdr.models.heroku import Release
+from uscdr.vault.backups.loss import Earlier
+from uscdr.vault.backups.proofs import CanaryVerdict
+from uscdr.words import moment
+
+
+def way_back(key: str, seen: CanaryVerdict, earlier: Earlier, releases: Sequence[Release]) -> str:
+    """Sentences for a person; `releases` newest first."""
+    return " ".join(filter(None, (_known(seen, earlier), _advice(key, releases))))
+
+
+def _known(seen: CanaryVerdict, earlier: Earlier) -> str:
+    if not earlier.keys:
+        return ""
+    name, at, print_ = earlier.keys[-1]
+    if print_ == seen.fingerprint:
+        return f"The key is the one that {name} knew ({print_}): these rows lie under another one."
+    now = f"; the application has {seen.fingerprint} now" if seen.fingerprint else ""
+    return f"The key that opened the records had the fingerprint {print_} ({name}, {moment(at)}){now}."
+
+
+def _advice(key: str, releases: Sequence[Release]) -> str:
+    changed = next((one for one in releases if key in one.description.replace(",", " ").split()), None)
+    kit = "or take it from the kit: uscdr kit list"
+    if changed is None:
+        words = f"Choose a backup that was taken with this key, or find the {key} that was in use when it was taken"
+        return f"{words} ({kit}), and set it first."
+    when = f" of {moment(changed.created_at)}" if changed.created_at else ""
+    by = f"Release v{changed.version}{when} changed {key}."
+    return f"{by} Bring the earlier one back: uscdr recover app --release v{changed.version - 1} ({kit})."

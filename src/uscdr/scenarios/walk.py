@@ -1,0 +1,237 @@
+"""Walk back past the damage: the newest backup that restores, holds what must hold, and lost nothing since others.
+
+Each is restored on this machine; what is passed over is told with its reason.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from uscdr.engine.step import Tell
+from uscdr.errors import CheckFailed, ProviderError
+from uscdr.models.heroku import Transfer
+from uscdr.models.postgres import TableDigest
+from uscdr.providers.ports.database import Database
+from uscdr.scenarios.candidate import Candidate, stored_dump
+from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.frozen import digest_all
+from uscdr.scenarios.results import LedgerLine, Proof
+from uscdr.scenarios.steps.ledger import compared
+from uscdr.scenarios.wanting import wanting
+from uscdr.vault.backups.loss import CLOSE, DAMAGE, FEWEST, Signs, State, signs, summary
+from uscdr.words import first_of, moment
+
+MOST = 5
+"""Proofs that one walk makes at most."""
+REWRITTEN = 3
+"""Main tables that are rewritten in large part between two backups: no daily work."""
+SHARE_OF_RTO = 0.1
+"""Of the time there is to recover: no more goes into choosing."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Where it ended: with a backup, or with a question for a person."""
+
+    chosen: Transfer | None
+    passed_over: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    since: str = ""
+    """Between which backups the damage came; empty when none was passed over for it."""
+    undecided: str = ""
+    """Why a person has to choose; empty when there is nothing to ask."""
+    advice: str = ""
+    """The command that chooses."""
+
+
+@dataclass
+class _Way:
+    """One walk under way."""
+
+    deps: Deps
+    owner: str
+    tell: Tell
+    begun: float = field(default_factory=time.monotonic)
+    proofs: dict[str, Proof] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def spent(self) -> bool:
+        """Whether another proof would take more than there is for choosing."""
+        tried = len(self.proofs) + len(self.refused)
+        limit = self.deps.config.objectives.rto * SHARE_OF_RTO
+        last = max((one.seconds for one in self.proofs.values()), default=0.0)
+        return tried >= MOST or (tried > 0 and time.monotonic() - self.begun + last > limit)
+
+    def known(self, transfer: Transfer) -> bool:
+        """Whether it was tried already."""
+        return transfer.id in self.proofs or transfer.id in self.refused
+
+    def proof(self, transfer: Transfer) -> Proof | None:
+        """None when it does not restore: then `refused` says why. Raises MachineError, ProviderError."""
+        if not self.known(transfer):
+            source = stored_dump(self.deps.backups, self.owner, transfer)
+            try:
+                self.proofs[transfer.id] = self.deps.candidate.proof(source, self.tell)
+            except CheckFailed as error:
+                self.refused[transfer.id] = f"{error.message.rstrip('.')}: {error.why}".rstrip(".: ")
+        return self.proofs.get(transfer.id)
+
+
+def walk(deps: Deps, owner: str, fit: Sequence[Transfer], tell: Tell) -> Walk:
+    """From the newest of `fit` backwards. The chosen one is open in `deps.candidate` afterwards, and it alone."""
+    way, other_key = _Way(deps, owner, tell), None
+    passed: list[str] = []
+    for place, transfer in enumerate(fit):
+        if way.spent and not way.known(transfer):
+            return _undecided(passed, "so many newer ones are damaged that the time for choosing is over", transfer)
+        reason, doubts = _looked_at(way, transfer, fit[place + 1 :])
+        if not reason:
+            return _taken(way, transfer, fit[place + 1 :], tuple(passed), doubts)
+        if other_key is None and way.proofs.get(transfer.id) and way.proofs[transfer.id].key.opens_nothing:
+            other_key = transfer
+        passed.append(f"{transfer.name} ({reason})")
+    if other_key is not None:  # the key is what is wrong, and the proof says so
+        _keep(way, other_key)
+        return Walk(other_key)
+    return _undecided(passed, "none is without damage", fit[-1])
+
+
+def _taken(
+    way: _Way, transfer: Transfer, older: Sequence[Transfer], passed: tuple[str, ...], doubts: tuple[str, ...]
+) -> Walk:
+    _current(way, transfer)
+    equal, question = _beside_live(way, transfer, older) if not passed else ("", None)
+    _keep(way, transfer)
+    if question is not None:
+        return question
+    remarks = (*doubts, equal) if equal else doubts
+    return Walk(transfer, passed, remarks, _since(transfer, passed))
+
+
+def _looked_at(way: _Way, transfer: Transfer, older: Sequence[Transfer]) -> tuple[str, tuple[str, ...]]:
+    """Why it is passed over, empty for a good one; and what should be known of it."""
+    proof = way.proof(transfer)
+    if proof is None:
+        return way.refused[transfer.id], ()
+    wants = wanting(proof, way.deps.config.recovery.key)
+    if wants:
+        return wants, ()
+    found = [_against(way, transfer, proof, before) for before in _before(way, transfer)]
+    for before in _compared_with(way, older):
+        found += _against_backup(way, transfer, proof, before)
+    damage = [one for sign in found for one in sign.damage]
+    return summary(damage), tuple(dict.fromkeys(one for sign in found for one in sign.doubts))
+
+
+def _compared_with(way: _Way, older: Sequence[Transfer]) -> Iterator[Transfer]:
+    """The backup before it, and the oldest: damage that nobody noticed for days is in the newest ones alike."""
+    for one in dict.fromkeys((*older[:1], *older[-1:], *(one for one in older if way.known(one)))):
+        if way.known(one) or not way.spent:
+            yield one
+
+
+def _before(way: _Way, transfer: Transfer) -> Iterator[State]:
+    """States that are known from before it, whatever the platform still has."""
+    for one in way.deps.earlier().states:
+        if one.at <= transfer.taken_at and one.name != transfer.name and transfer.taken_at - one.at <= one.counts_for:
+            yield one
+
+
+def _against(way: _Way, transfer: Transfer, proof: Proof, before: State) -> Signs:
+    app = way.deps.config.app
+    return signs(_state(transfer, proof), before, app.expected_tables, app.volatile_tables)
+
+
+def _state(transfer: Transfer, proof: Proof) -> State:
+    return State(transfer.name, transfer.taken_at, {one.name: one.rows for one in proof.tables}, proof.newest)
+
+
+def _against_backup(way: _Way, transfer: Transfer, proof: Proof, older: Transfer) -> list[Signs]:
+    """A backup from before it: counts, and the content of rows that both have."""
+    before = way.proof(older)
+    if before is None or wanting(before, way.deps.config.recovery.key):
+        return []
+    found = [_against(way, transfer, proof, _state(older, before))]
+    if before.migrations == proof.migrations and transfer.taken_at - older.taken_at <= CLOSE:
+        found.append(_rewritten(way, transfer, older))
+    return found
+
+
+def _rewritten(way: _Way, transfer: Transfer, older: Transfer) -> Signs:
+    """Rows under the same key with other content: a release rewrites one table, logins another; no day many."""
+    first, second = (_opened(way, one) for one in (transfer, older))
+    app = way.deps.config.app
+    lines = compared((first[0], second[0]), (first[1], second[1]), app.volatile_tables, way.deps.stop.event)
+    grave = [line for line in lines if line.table in app.expected_tables and not line.volatile and _mostly(line)]
+    words = [f"{line.changed:,} rows of {line.table} have other content than in {older.name}" for line in grave]
+    return Signs(damage=tuple(words)) if len(words) >= REWRITTEN else Signs(doubts=tuple(words))
+
+
+def _mostly(line: LedgerLine) -> bool:
+    shared = max(1, min(line.now or 0, line.backup or 0))
+    return line.changed >= FEWEST and line.changed / shared >= DAMAGE
+
+
+def _opened(way: _Way, transfer: Transfer) -> tuple[Database, dict[str, TableDigest]]:
+    candidate = _current(way, transfer)
+    return candidate.open_database(), {one.name: one for one in candidate.digests()}
+
+
+def _current(way: _Way, transfer: Transfer) -> Candidate:
+    way.deps.candidate.proof(stored_dump(way.deps.backups, way.owner, transfer), way.tell)
+    return way.deps.candidate
+
+
+def _keep(way: _Way, transfer: Transfer) -> None:
+    _current(way, transfer).keep(transfer.id)
+
+
+def _beside_live(way: _Way, transfer: Transfer, older: Sequence[Transfer]) -> tuple[str, Walk | None]:
+    """What to say of a backup that the live database equals in every row, or the question that this walk ends with.
+
+    It may have been taken after the damage if the one before it has rows that both lack: then it is no default.
+    """
+    live, volatile = _live(way.deps), way.deps.config.app.volatile_tables
+    here = {name: one for name, one in live.items() if name not in volatile}
+    there = {one.name: one for one in way.deps.candidate.digests() if one.name not in volatile}
+    if not here or here.keys() != there.keys() or not all(one.same(there[name]) for name, one in here.items()):
+        return "", None
+    equal = f"the live database equals {transfer.name} in every row: restoring it changes nothing"
+    missing = _gone(way, transfer, older[0]) if older else []
+    if not missing:
+        return f"{equal}, and nothing seems to be damaged", None
+    words = f"{equal}. {older[0].name} has rows that both lack ({first_of(missing)}). If they were lost by the damage, "
+    return "", _undecided([], f"{words}{transfer.name} was taken after it", older[0])
+
+
+def _gone(way: _Way, transfer: Transfer, older: Transfer) -> list[str]:
+    """Rows of main tables that the older backup has and the newer has not."""
+    if older.id not in way.proofs:
+        return []
+    first, second = (_opened(way, one) for one in (transfer, older))
+    app = way.deps.config.app
+    lines = compared((first[0], second[0]), (first[1], second[1]), app.volatile_tables, way.deps.stop.event)
+    wanted = [line for line in lines if line.table in app.expected_tables and not line.volatile]
+    return [f"{line.damaged:,} of {line.table}" for line in wanted if line.damaged]
+
+
+def _live(deps: Deps) -> dict[str, TableDigest]:
+    """Nothing of a database that cannot be read."""
+    try:
+        return {one.name: one for one in digest_all(deps.database())}
+    except ProviderError:
+        return {}
+
+
+def _since(chosen: Transfer, passed: Sequence[str]) -> str:
+    if not passed:
+        return ""
+    return f"the damage came after {chosen.name} of {moment(chosen.taken_at)}"
+
+
+def _undecided(passed: Sequence[str], why: str, proposed: Transfer) -> Walk:
+    command = f"Look at them: uscdr backup list. Then name one: uscdr recover db --backup {proposed.name}"
+    return Walk(None, tuple(passed), undecided=why, advice=command)

@@ -1,0 +1,168 @@
+"""Which backup is taken when nobody names one: the newest that lost nothing since the one before it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes import World
+from rehearsal import Rehearsal
+from uscdr.errors import ExitCode
+from uscdr.models.heroku import TransferKind
+from uscdr.scenarios.deps import Deps
+from uscdr.vault.backups.loss import Earlier, State
+
+SCHEDULED = TransferKind.SCHEDULED_BACKUP
+MAIN = ("patients_patient", "patients_medicalrecord", "feedback_feedback")
+
+
+def backup(world: World, hours: float) -> str:
+    """One of the data as they are."""
+    return world.store(SCHEDULED, age=timedelta(hours=hours)).name
+
+
+def remove(world: World, table: str, keys: range) -> None:
+    for key in keys:
+        world.live.tables[table].pop(key)
+
+
+def add(world: World, keys: range, *tables: str) -> None:
+    for table in tables:
+        world.live.tables[table] |= dict.fromkeys(keys, 1)
+
+
+def rewrite(world: World, keys: range, *tables: str) -> None:
+    for table in tables:
+        world.live.tables[table] |= dict.fromkeys(keys, 2)
+
+
+def desk(state: Path) -> Rehearsal:
+    """A clinic with two main tables, and a001 and a002 of a healthy state."""
+    run = Rehearsal(state, World(keep=20, age=timedelta(hours=50)))
+    run.config = run.config.model_copy(update={"app": run.config.app.model_copy(update={"expected_tables": MAIN})})
+    run.config = run.config.model_copy(update={"invariants": ()})
+    add(run.world, range(100, 200), "patients_patient")
+    run.world.live.tables["patients_medicalrecord"] = dict.fromkeys(range(1, 201), 1)
+    run.world.live.tables["feedback_feedback"] = dict.fromkeys(range(1, 201), 1)
+    run.world.transfers.clear()
+    run.config = run.config.model_copy(update={"objectives": run.config.objectives.model_copy(update={"rpo": 86400.0})})
+    backup(run.world, 20)
+    return run
+
+
+def looked(run: Rehearsal) -> dict[str, Any]:
+    """What the dry run's plan says of the backup."""
+    run.begin(dry_run=True)
+    lines = run.events("plan.ready")[-1]["steps"]
+    return {"choose": next(line["summary"] for line in lines if line["id"] == "choose"), "text": json.dumps(lines)}
+
+
+def asked(run: Rehearsal) -> str:
+    """Why a person has to choose, and how."""
+    ending = run.begin(dry_run=True)
+    assert ending is not None
+    assert ending.error is not None
+    assert ending.code is ExitCode.DECLINED
+    return f"{ending.error.message} {ending.error.why} {ending.error.next_action}"
+
+
+DAMAGES: dict[str, Callable[[World], object]] = {
+    "a third of the rows is gone": lambda w: remove(w, "patients_medicalrecord", range(1, 70)),
+    "a table is empty": lambda w: remove(w, "patients_medicalrecord", range(1, 201)),
+    "a table is gone": lambda w: w.live.tables.pop("patients_medicalrecord"),
+    "rows of three tables were rewritten": lambda w: rewrite(w, range(100, 150), *MAIN),
+    "rows were loaded twice": lambda w: add(w, range(1001, 1201), *MAIN),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_backup_made_after_the_damage_is_passed_over(quick: Path, damage: str) -> None:
+    run = desk(quick)
+    DAMAGES[damage](run.world)
+    backup(run.world, 5)
+    backup(run.world, 1)
+    seen = looked(run)
+    assert seen["choose"].startswith("a001 ")
+    assert "passed over: a003 (" in seen["choose"]
+    assert "a002 (" in seen["choose"]
+    assert "the damage came after a001" in seen["choose"]
+    assert "patients_medicalrecord" in seen["choose"]
+
+
+def test_the_run_takes_what_the_dry_run_took_and_proves_each_backup_once(quick: Path) -> None:
+    run = desk(quick)
+    DAMAGES["a third of the rows is gone"](run.world)
+    backup(run.world, 1)
+    phrase = run.phrase()
+    assert "rows of a001" in phrase
+    before = run.world.calls["public_url"]
+    ending = run.begin(confirm=phrase)
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    assert len(run.world.live.tables["patients_medicalrecord"]) == 200
+    assert run.world.calls["public_url"] - before == 3, "two to look at, one to restore from"
+
+
+def test_rows_that_users_removed_pass_nothing_over(quick: Path) -> None:
+    run = desk(quick)
+    remove(run.world, "patients_medicalrecord", range(1, 8))
+    backup(run.world, 1)
+    add(run.world, range(2000, 2003), "patients_medicalrecord")
+    seen = looked(run)
+    assert seen["choose"].startswith("a002 ")
+    assert "passed over" not in seen["choose"]
+
+
+def test_a_backup_that_the_live_database_equals_is_no_default_while_an_older_one_has_more(quick: Path) -> None:
+    run = desk(quick)
+    remove(run.world, "patients_medicalrecord", range(1, 4))
+    backup(run.world, 1)
+    words = asked(run)
+    assert "live database equals a002 in every row" in words
+    assert "a001 has rows that both lack (3 of patients_medicalrecord)" in words
+    assert "uscdr recover db --backup a001" in words
+    assert run.world.writes == []
+
+
+def test_on_a_healthy_database_the_plan_says_that_nothing_changes(quick: Path) -> None:
+    run = desk(quick)
+    backup(run.world, 1)
+    run.begin(dry_run=True)
+    told = json.dumps(run.events("note"))
+    assert "the live database equals a002 in every row: restoring it changes nothing" in told
+    assert looked(run)["choose"].startswith("a002 ")
+
+
+def test_when_all_are_damaged_a_person_chooses(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = desk(quick)
+    healthy = State("the baseline", datetime.now(UTC) - timedelta(days=3), {"patients_medicalrecord": 1000})
+    real = Rehearsal._deps
+
+    def deps(self: Rehearsal, *given: Any) -> Deps:
+        found = real(self, *given)
+        object.__setattr__(found, "earlier", lambda: Earlier((healthy,)))
+        return found
+
+    monkeypatch.setattr(Rehearsal, "_deps", deps)
+    backup(run.world, 1)
+    words = asked(run)
+    assert "patients_medicalrecord has 200 of 1,000 rows since the baseline" in words
+    assert "a002 (" in words
+    assert "a001 (" in words
+    assert "uscdr recover db --backup" in words
+
+
+def test_no_more_than_five_are_tried(quick: Path) -> None:
+    run = desk(quick)
+    for hours in range(18, 4, -2):
+        left = len(run.world.live.tables["patients_medicalrecord"]) // 3
+        run.world.live.tables["patients_medicalrecord"] = dict.fromkeys(range(1, 1 + left), 1)
+        backup(run.world, hours)
+    words = asked(run)
+    assert "the time for choosing is over" in words
+    assert run.world.calls["public_url"] == 5
