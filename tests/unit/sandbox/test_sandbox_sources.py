@@ -44,6 +44,16 @@ def test_a_tree_goes_through_the_archive_without_its_caches(tmp_path: Path) -> N
     assert source.manage == "python backend/manage.py"
 
 
+@pytest.mark.parametrize("above", ["venv/lib", "node_modules/app", ".git/x", "__pycache__", ".tox", "a b/.venv"])
+def test_a_tree_may_lie_in_any_folder(tmp_path: Path, above: str) -> None:
+    root = _tree(tmp_path / above / "tree")
+    (root / "venv").mkdir()
+    (root / "venv" / "manage.py").write_text("")
+    source = Source(root, None, {})
+    assert source.manage == "python backend/manage.py"
+    assert {file.path for file in files(source)} == {"Procfile", "backend/manage.py"}
+
+
 def test_another_procfile_takes_the_place_of_the_trees_own(tmp_path: Path) -> None:
     other = tmp_path / "Other"
     other.write_text("web: elsewhere\n")

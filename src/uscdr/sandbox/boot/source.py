@@ -27,8 +27,8 @@ class Source:
     @property
     def manage(self) -> str:
         """The command that runs manage.py from the slug's root; empty when there is none."""
-        found = [one for one in self.root.rglob("manage.py") if not _LEFT_OUT & set(one.parts)]
-        near = sorted((one.relative_to(self.root) for one in found), key=lambda one: len(one.parts))
+        inside = (one.relative_to(self.root) for one in self.root.rglob("manage.py"))
+        near = sorted((one for one in inside if not _LEFT_OUT & set(one.parts)), key=lambda one: len(one.parts))
         return f"python {near[0]}" if near and len(near[0].parts) <= _DEEPEST else ""
 
     @property
