@@ -82,7 +82,7 @@ def _charter(job: Job, around: Surroundings) -> Charter:
     if (single := OPERATIONS.get(job.request.scenario)) is not None:
         return Charter(begun, single.title, {}, ())
     scenario = scenario_of(job)
-    return Charter(begun, scenario.title, dict(scenario.budget), scenario.follow_up)
+    return Charter(begun, scenario.title, dict(scenario.budget), scenario.follow_up, scenario.if_it_fails)
 
 
 def _steps(job: Job, deps: Deps) -> list[BoundStep]:

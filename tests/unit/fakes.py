@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from pydantic import SecretStr
 
-from uscdr.errors import AnswerLost, BadInput, CheckFailed, NotFound, ProviderError
+from uscdr.errors import AnswerLost, BadInput, CheckFailed, Conflict, NotFound, ProviderError
 from uscdr.models.heroku import (
     Account,
     AddOn,
@@ -167,6 +167,8 @@ class World:
                 raise Killed
             if kind == "refused":
                 raise ProviderError(f"{name}: forbidden.", provider="fake", status=403)
+            if kind == "conflict":
+                raise Conflict(f"{name}: not in this state.", provider="fake", status=422)
             if kind == "down" or self.dark:
                 raise ProviderError(f"{name}: down.", provider="fake", retryable=True, sent=False)
             if kind == "lost_before":

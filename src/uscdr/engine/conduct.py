@@ -30,6 +30,9 @@ class Charter:
     title: str
     budgets: Mapping[str, float]
     follow_up: tuple[str, ...]
+    """What is left for people once all steps are done."""
+    if_it_fails: tuple[str, ...] = ()
+    """What is left for them when the run changed something and failed on the way."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Conductor:
         self._stop = stop
         self._left = left
         self._wrote = False
+        self._carried_out = False
 
     def announce(self, *, resumed: bool) -> None:
         """The journal's first line, or the line that says who took the run up again."""
@@ -82,6 +86,7 @@ class Conductor:
             runner = Runner(self._bus, self._gate, self._stop, known)
             try:
                 runner.run(plan, fresh)
+                self._carried_out = True
             finally:
                 self._wrote = self._wrote or runner.began
             missed = objectives()
@@ -151,12 +156,15 @@ class Conductor:
                 Note(level="warning", text="Left behind: " + "; ".join(f"{k}: {v}" for k, v in left.items()))
             )
         outcome = OUTCOMES[code]
-        over = code in (ExitCode.DONE, ExitCode.CHECK_FAILED)
-        follow_up = self._charter.follow_up if self._wrote and over else ()
-        self._bus.emit(
-            RunFinished(outcome=outcome, exit_code=int(code), summary=summary, left=left, follow_up=follow_up)
-        )
+        tasks = self._tasks() if outcome in ("done", "failed") else ()
+        self._bus.emit(RunFinished(outcome=outcome, exit_code=int(code), summary=summary, left=left, follow_up=tasks))
         return Ending(code, error)
+
+    def _tasks(self) -> tuple[str, ...]:
+        """Nobody is told that the service is restored unless every step was done; a missed objective takes no task."""
+        if not self._wrote:
+            return ()
+        return self._charter.follow_up if self._carried_out else self._charter.if_it_fails
 
 
 def _as_approved(bound: BoundStep, history: History) -> Action:

@@ -83,8 +83,8 @@ def _scenario(config: Config, name: str, scenario: Scenario) -> str:
     for number, row in enumerate(_rows(config, scenario), start=1):
         lines.append(f"{number}. **{row['title']}** ({row['phase']}, {row['effect']})")
         lines += [f"   - `{command}`" for command in row["manual"]]
-    if scenario.follow_up:
-        lines += ["", "Afterwards:", "", *[f"- {item}" for item in scenario.follow_up]]
+    for title, tasks in (("Afterwards", scenario.follow_up), ("If it fails on the way", scenario.if_it_fails)):
+        lines += ["", f"{title}:", "", *[f"- {task}" for task in tasks]] if tasks else []
     return "\n".join(lines)
 
 

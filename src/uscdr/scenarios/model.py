@@ -116,6 +116,9 @@ class Scenario(Fact):
     budget: dict[str, Duration]
     steps: Annotated[tuple[StepEntry, ...], Field(min_length=1)]
     follow_up: tuple[str, ...] = ()
+    """For people, after a recovery that was carried to its end."""
+    if_it_fails: tuple[str, ...] = ()
+    """For people, after one that changed something and was not."""
 
 
 SCENARIOS = ("db", "app", "media", "infra", "dns", "backups")

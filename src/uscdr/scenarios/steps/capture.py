@@ -23,7 +23,7 @@ from uscdr.scenarios.results_app import AppSeen, DataProbed, Remedy
 from uscdr.scenarios.steps.assess import backup_line
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.choose import pick
-from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number
+from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number, otherwise
 from uscdr.scenarios.steps.words import writes
 from uscdr.words import size
 
@@ -87,9 +87,10 @@ class Capture(DepsStep[CaptureSeen, C]):
 
     @override
     def apply(self, seen: CaptureSeen, view: View, tell: Tell) -> C:
-        accepted = self._deps.backups.capture(seen.addon_id)
-        tell.accepted(accepted.id)
-        return self._captured(follow(self._deps, seen.owner_app, accepted, tell))
+        with otherwise(self.otherwise(seen)):
+            accepted = self._deps.backups.capture(seen.addon_id)
+            tell.accepted(accepted.id)
+            return self._captured(follow(self._deps, seen.owner_app, accepted, tell))
 
     @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
@@ -97,7 +98,13 @@ class Capture(DepsStep[CaptureSeen, C]):
 
     @override
     def adopt(self, provider_id: str, seen: CaptureSeen, view: View, tell: Tell) -> C:
-        return self._captured(adopt(self._deps, seen.owner_app, provider_id, tell))
+        with otherwise(self.otherwise(seen)):
+            return self._captured(adopt(self._deps, seen.owner_app, provider_id, tell))
+
+    def otherwise(self, seen: CaptureSeen) -> str:
+        """What leads on when the platform cannot capture, and what is lost by it."""
+        del seen
+        return "If it fails again, the platform's support has to say why: https://help.heroku.com"
 
     @override
     def confirm_effect(self, result: C, view: View, tell: Tell) -> str:
@@ -139,6 +146,16 @@ class CaptureSafety(Capture[SafetyCapture]):
     kind = SafetyCapture
 
     @override
+    def otherwise(self, seen: CaptureSeen) -> str:
+        named, wanted = self._deps.request.backup, seen.wanted or "the backup"
+        backup = f" --backup {named}" if named else ""
+        return (
+            f"If it fails again, go on without it: uscdr recover db{backup} --without-safety-capture --new. Then what "
+            f"only the damaged state holds is lost for good: rows written since {wanted} was taken, and the way back "
+            "to the state before the restore."
+        )
+
+    @override
     def plan(self, seen: CaptureSeen, view: View) -> Action:
         if not self._deps.request.safety_capture:
             return Action("skip", "no capture of the damaged state: the operator said so (--without-safety-capture)")
@@ -168,6 +185,10 @@ class CaptureFresh(Capture[FreshCapture]):
     kind = FreshCapture
 
     @override
+    def otherwise(self, seen: CaptureSeen) -> str:
+        return "The data are recovered and users are in; only a new backup is missing: uscdr backup capture"
+
+    @override
     def plan(self, seen: CaptureSeen, view: View) -> Action:
         return self._change(seen, "the recovered state is captured")
 
@@ -183,6 +204,13 @@ class CaptureBefore(Capture[BeforeCapture]):
     plans_with = (DataProbed,)
     waits = "captured before migrations, unless surely none is pending"
     kind = BeforeCapture
+
+    @override
+    def otherwise(self, seen: CaptureSeen) -> str:
+        return (
+            "If it fails again, the database itself may be damaged (uscdr recover db --dry-run). Migrations by hand, "
+            f"without a way back: heroku run --app {self._deps.app} -- {self._deps.config.app.manage} migrate"
+        )
 
     @override
     def plan(self, seen: CaptureSeen, view: View) -> Action:

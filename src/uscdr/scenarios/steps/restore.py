@@ -27,11 +27,12 @@ from uscdr.scenarios.results import (
     VerifiedData,
 )
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number
+from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number, otherwise
 from uscdr.scenarios.steps.words import writes
 from uscdr.words import HOUR, duration, moment
 
 KINDS = (TransferKind.RESTORE,)
+ANOTHER = "If it fails again, restore another backup (uscdr backup list): uscdr recover db --backup NAME --new"
 
 
 class RestoreSeen(Fact):
@@ -127,9 +128,10 @@ class Restore(DepsStep[RestoreSeen, Restored]):
                 f"The proof is of {proof.backup}, the restore of {seen.backup}.", next_action="Plan anew: --dry-run"
             )
         backup = self._deps.backups.transfer(seen.owner_app, seen.transfer_id)
-        accepted = self._deps.backups.restore(seen.addon_id, self._source(seen, backup))
-        tell.accepted(accepted.id)
-        return _restored(follow(self._deps, seen.owner_app, accepted, tell), proof)
+        with otherwise(ANOTHER):
+            accepted = self._deps.backups.restore(seen.addon_id, self._source(seen, backup))
+            tell.accepted(accepted.id)
+            return _restored(follow(self._deps, seen.owner_app, accepted, tell), proof)
 
     def _source(self, seen: RestoreSeen, backup: Transfer) -> SecretStr:
         if backup.stored_at is not None:
@@ -142,7 +144,8 @@ class Restore(DepsStep[RestoreSeen, Restored]):
 
     @override
     def adopt(self, provider_id: str, seen: RestoreSeen, view: View, tell: Tell) -> Restored:
-        return _restored(adopt(self._deps, seen.owner_app, provider_id, tell), view.need(Proof))
+        with otherwise(ANOTHER):
+            return _restored(adopt(self._deps, seen.owner_app, provider_id, tell), view.need(Proof))
 
     @override
     def confirm_effect(self, result: Restored, view: View, tell: Tell) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from uscdr.engine.settle import Search, look_for
 from uscdr.engine.step import Finding, Intent, Tell
 from uscdr.engine.wait import Patience, until
-from uscdr.errors import EffectFailed, NotFound, OutcomeUnknown
+from uscdr.errors import Conflict, EffectFailed, NotFound, OutcomeUnknown
 from uscdr.models.heroku import Attachment, Transfer, TransferKind, TransferState, Whose
 from uscdr.scenarios.deps import Deps
 
@@ -43,6 +44,16 @@ def follow(deps: Deps, app: str, accepted: Transfer, tell: Tell) -> Transfer:
             next_action=f"See: heroku pg:backups:info {ended.name} --app {app}; then: uscdr runs resume",
         )
     return ended
+
+
+@contextmanager
+def otherwise(advice: str) -> Iterator[None]:
+    """What fails alike each time is no dead end: a refusal or a failure names what leads on without it."""
+    try:
+        yield
+    except (EffectFailed, Conflict) as error:
+        error.next_action = ". ".join(part.rstrip(".") for part in (error.next_action, advice) if part)
+        raise
 
 
 def _reason(transfer: Transfer) -> str:

@@ -1,0 +1,77 @@
+"""What is left for people fits how the run ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rehearsal import Rehearsal
+from uscdr.errors import ExitCode
+from uscdr.models.heroku import TransferState
+from uscdr.report.build import build
+from uscdr.report.summary import summarise
+from uscdr.scenarios.loader import load
+from uscdr.targets import packaged
+
+CLAIMS = ("is restored", "is recovered", "works again")
+
+
+def tasks(run: Rehearsal) -> tuple[str, ...]:
+    return tuple(run.events("run.finished")[-1]["follow_up"])
+
+
+def test_a_recovery_that_is_done_leaves_the_tasks_of_one_that_is_done(quick: Path) -> None:
+    run = Rehearsal(quick)
+    run.begin()
+    assert tasks(run) == run.config.scenarios["db"].follow_up
+    assert any(claim in " ".join(tasks(run)) for claim in CLAIMS)
+
+
+def test_a_missed_objective_changes_no_task_for_the_service_is_restored(quick: Path) -> None:
+    run = Rehearsal(quick)
+    objectives = run.config.objectives.model_copy(update={"rpo": 60.0})
+    run.config = run.config.model_copy(update={"objectives": objectives})
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is ExitCode.CHECK_FAILED
+    assert tasks(run) == run.config.scenarios["db"].follow_up
+
+
+@pytest.mark.parametrize("failed_at", ["capture", "restore", "the last check"])
+def test_a_run_that_failed_tells_nobody_that_the_service_is_restored(quick: Path, failed_at: str) -> None:
+    run = Rehearsal(quick)
+    doom = {"capture": 0, "restore": 1, "the last check": 2}[failed_at]
+    run.world.doom = [*[TransferState.COMPLETED] * doom, TransferState.FAILED]
+    run.begin()
+    assert tasks(run) == run.config.scenarios["db"].if_it_fails
+    shown = summarise(build(tuple(_records(run)), last_hash=""))
+    assert "not restored yet" in shown
+    assert not any(claim in shown for claim in CLAIMS)
+
+
+def _records(run: Rehearsal) -> list[dict[str, object]]:
+    from uscdr.journal.reader import read
+
+    return list(read(run.journal_path).records)
+
+
+@pytest.mark.parametrize("how", ["at the phrase", "at the beginning", "before anything"])
+def test_a_run_that_was_declined_leaves_no_task(quick: Path, how: str) -> None:
+    run = Rehearsal(quick)
+    if how == "at the phrase":
+        run.person.types = False
+    elif how == "at the beginning":
+        run.person.answers["begin"] = "stop"
+    else:
+        run.person.interactive = False
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is ExitCode.DECLINED
+    assert tasks(run) == ()
+
+
+def test_no_task_of_a_failed_run_claims_success() -> None:
+    for scenario in load(packaged()).config.scenarios.values():
+        assert scenario.if_it_fails
+        assert not any(claim in " ".join(scenario.if_it_fails) for claim in CLAIMS)
