@@ -17,6 +17,10 @@ from clinic_site import EMAIL, KEY, Site, deploy, until
 from mail_sink import sink
 from uscdr.pgserver.server import LocalPostgres, start
 
+CLOSED = (
+    "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'closed'; END $$;"
+    " CREATE TRIGGER no BEFORE INSERT ON patients_patient FOR EACH ROW EXECUTE FUNCTION no()"
+)
 WRITTEN = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
 
 
@@ -311,3 +315,38 @@ def test_checks_pass_with_the_database_gone_and_manage_is_not_at_the_root(site: 
 
 def test_the_tree_does_not_know_the_product(site: Site) -> None:
     assert not [path for path in site.root.rglob("*.py") if "uscdr" in path.read_text()]
+
+
+def test_the_write_check_saves_everything_and_keeps_nothing(site: Site, postgres: LocalPostgres) -> None:
+    here = site.with_env(DATABASE_URL=new_database(postgres, "written"))
+    kept = ("authentication_user", "patients_patient", "patients_medicalrecord", "reports_generatedreport")
+    before = [here.one(f"SELECT count(*) FROM {table}") for table in kept]
+    lines = here.done("uscdr_write_check").splitlines()
+    assert len(lines) == 12
+    assert all(line.endswith(": saved and rolled back") for line in lines)
+    assert [here.one(f"SELECT count(*) FROM {table}") for table in kept] == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        ("ALTER TABLE patients_patient ADD COLUMN insurer text NOT NULL", "insurer"),
+        (CLOSED, "closed"),
+        ("ALTER TABLE patients_patient RENAME COLUMN gender TO sex", "gender"),
+    ],
+)
+def test_the_write_check_names_what_cannot_be_saved(
+    site: Site, postgres: LocalPostgres, damage: str, named: str
+) -> None:
+    name = f"unwritable_{named}"
+    here = site.with_env(DATABASE_URL=new_database(postgres, name))
+    with psycopg.connect(here.env["DATABASE_URL"]) as session:
+        session.execute(damage.encode())
+    done = here.manage("uscdr_write_check")
+    assert done.returncode == 1
+    said = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    assert said["authentication.User"] == "saved and rolled back"
+    assert said["patients.Patient"].startswith("cannot be saved")
+    assert named in said["patients.Patient"]
+    assert said["feedback.Feedback"] == "cannot be tried: the row that it belongs to was not saved"
+    assert here.one("SELECT count(*) FROM patients_patient") == 0

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from uscdr.models.base import Fact
 from uscdr.models.duration import Duration
@@ -53,6 +53,19 @@ class DangerousMigration(Fact):
     why: str
 
 
+class WriteCheck(Fact):
+    """A management command that saves rows as the application does and rolls back; exit 0 when all could be saved."""
+
+    command: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,60}$")]
+    optional: bool = False
+    """Whether an application may lack the command: that saving was not checked is then said, and is no failure."""
+
+
+def _bare_command(value: object) -> object:
+    """The name alone is short for a command that the application has."""
+    return {"command": value} if isinstance(value, str) else value
+
+
 class Application(Fact):
     """The application under recovery."""
 
@@ -67,6 +80,8 @@ class Application(Fact):
     freshness: tuple[str, ...] = ()
     """`table.column` whose newest value tells when data was last written."""
     dangerous_migrations: tuple[DangerousMigration, ...] = ()
+    write_check: Annotated[WriteCheck | None, BeforeValidator(_bare_command, WriteCheck | str | None)] = None
+    """Run in a one-off dyno at the end of a recovery: what only reads cannot see that nothing can be saved."""
 
 
 class Contact(Fact):
