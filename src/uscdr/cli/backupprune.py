@@ -10,6 +10,7 @@ from uscdr.scenarios.backups.prunable import prunable
 from uscdr.scenarios.deps import Request
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
+from uscdr.vault.backups.catalog import Shelf
 from uscdr.vault.backups.pruning import Pruning
 from uscdr.words import moment, size
 
@@ -23,7 +24,7 @@ def prune(given: Globals, to: str | None, confirm: str | None, *, as_json: bool)
         done = confirm is not None and bool(planned.ids)
         if done:
             operate(given, output, Request("prune", to=lasting(to)[0]), phrase=confirm)
-        _tell(planned, output, done=done)
+        _tell(planned, output, left=_left(planned, work.shelf()) if done else None)
 
 
 def _show(planned: Pruning, output: Output) -> None:
@@ -45,13 +46,22 @@ def _show(planned: Pruning, output: Output) -> None:
         output.result(f"{name}: {value}")
 
 
-def _tell(planned: Pruning, output: Output, *, done: bool) -> None:
-    something = bool(planned.ids)
+def _left(planned: Pruning, there: Shelf) -> frozenset[str]:
+    """What the store's own retention did not let go."""
+    return frozenset(planned.ids) & {*there.unfinished, *(card.id for card in there.copies)}
+
+
+def _tell(planned: Pruning, output: Output, *, left: frozenset[str] | None) -> None:
+    """`left`: what is still there after a removal; None: nothing was removed."""
+    something, done = bool(planned.ids), left is not None
+    gone = [card for card in planned.copies if card.id not in (left or ())]
     if output.json_lines:
         output.record(
             {
                 "removed": done,
-                "copies": [card.id for card in planned.copies],
+                "copies": [card.id for card in gone],
+                "held": sorted(left or ()),
+                "stays": planned.stays,
                 "leftovers": planned.leftovers,
                 "kept": planned.kept,
                 "bytes": planned.bytes,
@@ -60,9 +70,12 @@ def _tell(planned: Pruning, output: Output, *, done: bool) -> None:
             }
         )
     elif done:
-        output.result(
-            f"removed: {len(planned.copies)} of {len(planned.copies) + planned.kept} copies, {size(planned.bytes)}"
-        )
+        freed = size(sum(card.dump.size for card in gone))
+        output.result(f"removed: {len(gone)} of {len(planned.copies) + planned.kept} copies, {freed}")
+        if left:
+            output.result(f"still there, held by the store's own retention: {', '.join(sorted(left))}")
+        if planned.stays and gone:
+            output.result(f"of what was removed: {planned.stays}")
     elif something:
         output.result(f"phrase {planned.phrase}")
         output.say("Nothing was removed. To do it: uscdr backup prune --confirm '…' with that phrase.")

@@ -103,6 +103,10 @@ class CopiesRemoved(Fact):
 
     ids: tuple[str, ...]
     kept: int
+    held: tuple[str, ...] = ()
+    """Ids of copies that the store's own retention did not let go."""
+    stays: str = ""
+    """What the store keeps of those that are gone, in words."""
 
 
 class CopyMade(Fact):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -31,6 +32,8 @@ class _Kind:
     """One kind of bucket: its class in obstore and what that takes from the environment.
 
     `one_of`: sets of variables, of which one must be there; `endpoints`: those that hold a URL, the first wins.
+    `checksum`: the setting that has writes carry one; `tells_versions`: an object has a version only where older
+    ones are kept.
     """
 
     store: Callable[..., Any]
@@ -40,6 +43,8 @@ class _Kind:
     hint: str
     defaults: tuple[tuple[str, str], ...] = ()
     largest_copy: int | None = None
+    tells_versions: bool = False
+    checksum: str = ""
 
 
 _KINDS = {
@@ -58,8 +63,11 @@ _KINDS = {
             ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",), ("AWS_CONTAINER_CREDENTIALS_FULL_URI",),
             ("AWS_METADATA_ENDPOINT",),
         ),
-        defaults=(("aws_copy_if_not_exists", "multipart"),),
+        # A bucket with object lock takes nothing without a checksum.
+        defaults=(("aws_copy_if_not_exists", "multipart"), ("aws_checksum_algorithm", "sha256")),
         largest_copy=_S3_COPIES_AT_MOST,
+        tells_versions=True,
+        checksum="aws_checksum_algorithm",
         hint="Profiles in ~/.aws are not read: eval \"$(aws configure export-credentials --format env)\"",
     ),
     "gs": _Kind(
@@ -89,6 +97,7 @@ _KINDS = {
             ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"),
             ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_TENANT_ID"),
         ),
+        tells_versions=True,
         hint="AZURE_STORAGE_ACCOUNT_NAME is always needed.",
     ),
 }  # fmt: skip
@@ -106,23 +115,11 @@ def connect(scheme: str, bucket: str, prefix: str, env: Mapping[str, str]) -> Ha
     if endpoint is not None:
         config[kind.endpoints[0].lower()] = endpoint
     client: ClientConfig = {"allow_http": _is_plain(endpoint), "connect_timeout": CONNECT}
-
-    def handle(timeout: timedelta, retries: int) -> Handle:
-        retry: RetryConfig = {"max_retries": retries, "retry_timeout": timeout}
-        options: ClientConfig = {**client, "timeout": timeout}
-        made: Handle = kind.store(
-            bucket, prefix=prefix or None, config=config, client_options=options, retry_config=retry
-        )
-        return made
-
+    made = partial(kind.store, bucket, prefix=prefix or None)
+    plain = {name: value for name, value in config.items() if name != kind.checksum}
     try:
-        return Handles(
-            quick=handle(QUICK, _RETRIES),
-            bulk=handle(BULK, _RETRIES),
-            quick_once=handle(QUICK, _NO_RETRIES),
-            bulk_once=handle(BULK, _NO_RETRIES),
-            largest_copy=kind.largest_copy,
-        )
+        other = _Maker(partial(made, config=plain), client) if kind.checksum else None
+        return _handles(kind, _Maker(partial(made, config=config), client), other)
     except (exceptions.BaseError, OSError, ValueError, TypeError):  # whose text may hold what was given
         names = ", ".join(name for name in (*kind.reads, *kind.endpoints) if env.get(name))
         raise BadInput(
@@ -130,6 +127,40 @@ def connect(scheme: str, bucket: str, prefix: str, env: Mapping[str, str]) -> Ha
             why=f"Given are {names}.",
             next_action=kind.hint,
         ) from None
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes handles that differ in patience."""
+
+    store: Callable[..., Handle]
+    client: ClientConfig
+
+    def __call__(self, timeout: timedelta, retries: int, headers: Mapping[str, str] | None = None) -> Handle:
+        retry: RetryConfig = {"max_retries": retries, "retry_timeout": timeout}
+        options: ClientConfig = {**self.client, "timeout": timeout}
+        if headers:
+            options["default_headers"] = dict(headers)
+        return self.store(client_options=options, retry_config=retry)
+
+    def carrying(self, timeout: timedelta) -> Callable[[str], Handle]:
+        """Handles for one write each, with its MD5."""
+        # Unsigned, which S3 allows for this header: signed ones cannot be set from outside of obstore.
+        return lambda md5: self(timeout, _NO_RETRIES, {"content-md5": md5})
+
+
+def _handles(kind: _Kind, handle: _Maker, other: _Maker | None) -> Handles:
+    """Four handles; with `other`, four more without the kind's own checksum, whose writes carry an MD5 instead."""
+    return Handles(
+        quick=handle(QUICK, _RETRIES),
+        bulk=handle(BULK, _RETRIES),
+        quick_once=handle(QUICK, _NO_RETRIES),
+        bulk_once=handle(BULK, _NO_RETRIES),
+        largest_copy=kind.largest_copy,
+        tells_versions=kind.tells_versions,
+        with_md5=_handles(kind, other, None) if other else None,
+        carrying=None if other or not kind.checksum else (handle.carrying(QUICK), handle.carrying(BULK)),
+    )
 
 
 def _need_credentials(kind: _Kind, env: Mapping[str, str]) -> None:

@@ -58,6 +58,10 @@ class LookOnlyStore:
         """As the store."""
         return self._store.size(name)
 
+    def keeps_versions(self, name: str) -> bool | None:
+        """As the store."""
+        return self._store.keeps_versions(name)
+
     def _refuse(self, what: str) -> NoReturn:
         raise StoreRefused(
             f"{self.place} was opened only to look, and was asked to {what}.",

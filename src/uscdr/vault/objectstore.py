@@ -8,16 +8,17 @@ which no listing shows and a lifecycle rule of the bucket removes, or a staged o
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import obstore
 from obstore import exceptions
@@ -25,9 +26,10 @@ from obstore import exceptions
 from uscdr.errors import CheckFailed, MachineError, OutcomeUnknown
 from uscdr.files import disk_errors, private_directory
 from uscdr.vault.blocks import Blocks
-from uscdr.vault.refusals import explained
+from uscdr.vault.refusals import explained, retained
 from uscdr.vault.staging import STAGING, staging_below
 from uscdr.vault.store import (
+    ChecksumRefused,
     Entry,
     StoreRefused,
     StoreUnreachable,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import ObjectStore as Handle
 
+T = TypeVar("T")
 SMALL = 8 << 20
 """Bytes: up to here an object is one write."""
 PART, PARTS_AT_ONCE = 5 << 20, 3
@@ -55,6 +58,9 @@ class Handles:
 
     These two repeat what may be repeated. The others send each request once, so that “exists already” is never
     the echo of a request whose answer was lost. `largest_copy`: bytes that the store copies at most, if it has a limit.
+    `tells_versions`: an object has a version only where the store keeps older ones. `with_md5`: what is used from then
+    on when the store does not take the checksum that writes carry; `carrying` makes such
+    handles for one write, quick and bulk, with the MD5 that it is given in base64.
     """
 
     quick: Handle
@@ -62,6 +68,16 @@ class Handles:
     quick_once: Handle
     bulk_once: Handle
     largest_copy: int | None = None
+    tells_versions: bool = False
+    with_md5: Handles | None = None
+    carrying: tuple[Callable[[str], Handle], Callable[[str], Handle]] | None = field(default=None, repr=False)
+
+    def once(self, data: bytes, *, quick: bool) -> Handle:
+        """For one write of `data`."""
+        if self.carrying is not None:
+            md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+            return self.carrying[0 if quick else 1](md5)
+        return self.quick_once if quick else self.bulk_once
 
 
 class ObjectStore:
@@ -92,14 +108,14 @@ class ObjectStore:
         with disk_errors(f"{file} cannot be read.", ""):
             size = file.stat().st_size
             if size <= SMALL:
-                self._put(self._handles.bulk_once, name, file.read_bytes())
+                self._put(name, file.read_bytes(), quick=False)
             else:
                 self._create_large(name, file, size)
             file.unlink()
 
     def put_once(self, name: str, data: bytes) -> None:
         """One conditional write."""
-        self._put(self._handles.quick_once, checked_name(name), data)
+        self._put(checked_name(name), data, quick=True)
 
     def delete(self, name: str) -> None:
         """One request."""
@@ -130,10 +146,19 @@ class ObjectStore:
         meta = self._head(checked_name(name))
         return None if meta is None else meta["size"]
 
-    def _put(self, handle: Handle, name: str, data: bytes) -> None:
+    def keeps_versions(self, name: str) -> bool | None:
+        """By the object's version: one request."""
+        if not self._handles.tells_versions:
+            return None
+        meta = self._head(checked_name(name))
+        return None if meta is None else meta["version"] not in (None, "null")
+
+    def _put(self, name: str, data: bytes, *, quick: bool) -> None:
         self._settled(
             name,
-            send=lambda: obstore.put(handle, name, data, mode="create", use_multipart=False),
+            send=lambda: obstore.put(
+                self._handles.once(data, quick=quick), name, data, mode="create", use_multipart=False
+            ),
             ours=lambda: self.size(name) == len(data) and self.read(name) == data,
         )
 
@@ -143,23 +168,41 @@ class ObjectStore:
             raise StoreRefused(
                 f"{name} is too large for {self._place}.", why=f"{size} bytes; it copies at most {most}."
             )
-        staged, digest = f"{STAGING}/{secrets.token_hex(16)}", hashlib.sha256()
+        staged = f"{STAGING}/{secrets.token_hex(16)}"
         try:
-            with self._explained(), file.open("rb") as source:
-                # handed over in pieces by this thread, so that Ctrl-C ends it
-                pieces = _pieces(source, digest.update)
-                obstore.put(
-                    self._handles.bulk, staged, pieces, chunk_size=PART, max_concurrency=PARTS_AT_ONCE,
-                    use_multipart=True,
-                )  # fmt: skip
+            digest = self._accepted(lambda: self._in_parts(staged, file))
             self._settled(
                 name,
                 send=lambda: obstore.copy(self._handles.bulk_once, staged, name, overwrite=False),
-                ours=lambda: self.size(name) == size and digest_of(self, name) == (digest.hexdigest(), size),
+                ours=lambda: self.size(name) == size and digest_of(self, name) == (digest, size),
             )
         finally:
             with suppress(MachineError):  # `_sweep` is the second chance; rights to delete are not needed to write
                 self._delete(staged)
+
+    def _in_parts(self, staged: str, file: Path) -> str:
+        """The SHA-256 of what was sent."""
+        digest = hashlib.sha256()
+        with file.open("rb") as source:
+            # handed over in pieces by this thread, so that Ctrl-C ends it
+            pieces = _pieces(source, digest.update)
+            obstore.put(
+                self._handles.bulk, staged, pieces, chunk_size=PART, max_concurrency=PARTS_AT_ONCE, use_multipart=True
+            )
+        return digest.hexdigest()
+
+    def _accepted(self, send: Callable[[], T]) -> T:
+        """Send; a store that refuses the checksum of this kind is given the other kind from then on."""
+        tried = self._handles
+        try:
+            with self._explained():
+                return send()
+        except ChecksumRefused:
+            if tried.with_md5 is None:
+                raise
+            self._handles = tried.with_md5
+        with self._explained():
+            return send()
 
     def _settled(self, name: str, *, send: Callable[[], object], ours: Callable[[], bool]) -> None:
         """Send a create until it is done, refused, or lost too often; a lost answer is settled by looking.
@@ -169,8 +212,7 @@ class ObjectStore:
         lost: StoreUnreachable | None = None
         for pause in (*PAUSES, None):
             try:
-                with self._explained():
-                    send()
+                self._accepted(send)
             except FileNotFoundError:
                 raise StoreRefused(
                     f"What was uploaded to {self._place} is gone before {name} was made of it."
@@ -224,8 +266,11 @@ class ObjectStore:
         return None
 
     def _delete(self, name: str) -> None:
-        with suppress(FileNotFoundError), self._explained():
-            obstore.delete(self._handles.quick, name)
+        try:
+            with suppress(FileNotFoundError), self._explained():
+                obstore.delete(self._handles.quick, name)
+        except exceptions.AlreadyExistsError:  # a conflict: Azure's way to say so
+            raise retained(self._place) from None
 
     def _explained(self) -> AbstractContextManager[None]:
         return explained(self._place)

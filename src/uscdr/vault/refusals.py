@@ -10,13 +10,22 @@ from dataclasses import dataclass
 from obstore import exceptions
 
 from uscdr.errors import MachineError
-from uscdr.vault.store import StoreRefused, StoreUnreachable
+from uscdr.vault.store import ChecksumRefused, StoreRefused, StoreRetains, StoreUnreachable
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z]{3,60})</Code>")
 _KIND = re.compile(r"kind: (Connect|Timeout|Interrupted|Decode|Request)\b")
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "InvalidBucketName", "InvalidResourceName")
 _NO_ROOM = ("QuotaExceeded", "ServiceQuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "AccountQuotaExceeded")
+_CHECKSUM = (
+    "MissingUploadObjectWithObjectLockHeaders", "MissingContentMD5", "MissingChecksum", "InvalidRequest",
+    "InvalidArgument", "UnsupportedArgument", "UnsupportedHeader", "NotImplemented",
+)  # fmt: skip
+"""What stores answer to a write without a checksum where they want one, or with one of a kind they do not know."""
+_RETAINED = (
+    "RetentionPolicyNotMet", "ObjectUnderActiveHold", "BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold",
+    "ObjectLockedByBucketPolicy", "ObjectLocked", "WORMProtected",
+)  # fmt: skip
 _ELSEWHERE = "incorrectly configured region"
 _WAYS = {"Connect": "No connection could be made.", "Timeout": "It took too long to answer."}
 _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY, _SERVER, _FULL = 401, 403, 429, 500, 507
@@ -68,14 +77,9 @@ def explain(error: exceptions.BaseError | OSError | ValueError, place: str) -> M
 
 
 def _refused(error: BaseException, answer: _Answer, place: str) -> StoreRefused | None:
-    if answer.code in _NO_BUCKET:
-        return _no_bucket(place)
-    if answer.code in _NO_ROOM or answer.status == _FULL:
-        return StoreRefused(
-            f"{place} takes no more: its quota is used up.",
-            why=answer.words,
-            next_action="Raise the quota or make room.",
-        )
+    by_code = _by_code(answer, place)
+    if by_code is not None:
+        return by_code
     if _is_refusal(error, answer):
         return _credentials(place, answer)
     if isinstance(error, exceptions.NotSupportedError):
@@ -86,6 +90,37 @@ def _refused(error: BaseException, answer: _Answer, place: str) -> StoreRefused 
     if _ELSEWHERE in str(error):
         return StoreRefused(f"{place} is in another region.", next_action="Set AWS_REGION to the bucket's region.")
     return None
+
+
+def _by_code(answer: _Answer, place: str) -> StoreRefused | None:
+    """What the store's own word tells."""
+    if answer.code in _NO_BUCKET:
+        return _no_bucket(place)
+    if answer.code in _CHECKSUM:
+        return ChecksumRefused(
+            f"{place} refuses what was to be written.",
+            why=f"{answer.words} It takes neither the checksums that a write carries here nor a write without one, "
+            "or it cannot create a name only once.",
+            next_action="Use a store with conditional writes (S3, Google Cloud Storage, Azure, R2, MinIO).",
+        )
+    if answer.code in _RETAINED:
+        return retained(place, answer.words)
+    if answer.code in _NO_ROOM or answer.status == _FULL:
+        return StoreRefused(
+            f"{place} takes no more: its quota is used up.",
+            why=answer.words,
+            next_action="Raise the quota or make room.",
+        )
+    return None
+
+
+def retained(place: str, why: str = "") -> StoreRetains:
+    """What was to be removed is under the store's own retention."""
+    return StoreRetains(
+        f"{place} does not let go of what was to be removed: its retention holds it.",
+        why=why,
+        next_action="Start this again when that retention is over.",
+    )
 
 
 def _no_bucket(place: str) -> StoreRefused:

@@ -32,6 +32,14 @@ class StoreRefused(MachineError):
     """The store will not do it, however often it is asked: credentials, a missing bucket, no room."""
 
 
+class ChecksumRefused(StoreRefused):
+    """The store wants another checksum with what is written, or knows none of this kind; nothing was stored."""
+
+
+class StoreRetains(StoreRefused):
+    """The store's own retention keeps an object that was to be removed."""
+
+
 class StoreUnreachable(MachineError):
     """The store did not answer, or only with a failure of its own; the same call may succeed later."""
 
@@ -73,7 +81,7 @@ class Store(Protocol):
         ...
 
     def delete(self, name: str) -> None:
-        """Remove an object, for retention and leases; one that is missing is no error."""
+        """Remove an object, for retention and leases; one that is missing is no error. Raises StoreRetains."""
         ...
 
     def read(self, name: str) -> bytes:
@@ -94,6 +102,10 @@ class Store(Protocol):
 
     def size(self, name: str) -> int | None:
         """Bytes, None when there is no such object."""
+        ...
+
+    def keeps_versions(self, name: str) -> bool | None:
+        """Whether the object `name` would stay as an older version when it is deleted; None: that is not told."""
         ...
 
 
@@ -173,6 +185,11 @@ class LocalStore:
             return self._path(name).stat().st_size
         except OSError:
             return None
+
+    def keeps_versions(self, name: str) -> bool | None:
+        """A directory keeps nothing."""
+        checked_name(name)
+        return False
 
     def _entry(self, path: Path) -> Entry | None:
         try:

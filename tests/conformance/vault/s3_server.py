@@ -80,6 +80,29 @@ def make_bucket(port: int, bucket: str) -> None:
         assert answer.status == 200
 
 
+def make_locked_bucket(port: int, bucket: str) -> None:
+    """Create it with object lock, every object retained for a day: it takes no write without a checksum."""
+    place, signed = f"http://127.0.0.1:{port}/{bucket}", _signed("s3")
+    rule = (
+        b"<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>"
+        b"<Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>"
+    )
+    for address, data, more in (
+        (place, None, {"x-amz-bucket-object-lock-enabled": "true"}),
+        (f"{place}?object-lock", rule, {"Content-Type": "application/xml"}),
+    ):
+        request = urllib.request.Request(address, data=data, method="PUT", headers={**signed, **more})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.status == 200
+
+
+def versions(port: int, bucket: str) -> int:
+    """How many versions it holds, those below a deletion mark too."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/{bucket}?versions", headers=_signed("s3"))
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return int(answer.read().count(b"<Version>"))
+
+
 def environment(port: int) -> dict[str, str]:
     """What a user would export."""
     return {

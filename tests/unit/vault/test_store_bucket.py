@@ -14,6 +14,7 @@ from obstore.store import MemoryStore
 
 from uscdr.errors import MachineError, OutcomeUnknown
 from uscdr.vault import objectstore
+from uscdr.vault.backups import pruning
 from uscdr.vault.objectstore import SMALL, Handles, ObjectStore
 from uscdr.vault.staging import STAGING
 from uscdr.vault.store import NameTaken, StoreRefused, StoreUnreachable
@@ -171,3 +172,52 @@ def test_an_object_that_is_replaced_while_it_is_read(bench: Bench) -> None:
         with pytest.raises(Exception, match="x is missing from memory") as caught:
             file.read()
     assert caught.type.__name__ == "CheckFailed"
+
+
+def refused(code: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def act(_real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*_args: Any, **_options: Any) -> Any:
+            raise exceptions.GenericError(
+                f"Server returned non-2xx status code: 400 Bad Request: <Error><Code>{code}</Code></Error>"
+            )
+
+        return call
+
+    return act
+
+
+def test_a_store_that_wants_another_checksum_gets_the_md5_from_then_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, asked = MemoryStore(), list[str]()
+
+    def carrying(md5: str) -> MemoryStore:
+        asked.append(md5)
+        return memory
+
+    other = Handles(memory, memory, memory, memory, carrying=(carrying, carrying))
+    store = ObjectStore("memory", Handles(memory, memory, memory, memory, with_md5=other), tmp_path)
+    instead(monkeypatch, "put", refused("InvalidRequest"))
+    store.put_once("notes/one", b"first")
+    store.put_once("notes/two", b"second")
+    assert (store.read("notes/one"), store.read("notes/two")) == (b"first", b"second")
+    assert asked == ["iwTV43ddKY54RV78XKQE1Q==", "qfDmGhN9hqqdtTRl4IAWEg=="]
+
+
+def test_a_store_that_takes_neither_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    instead(monkeypatch, "put", refused("NotImplemented"))
+    with pytest.raises(StoreRefused, match="refuses what was to be written") as caught:
+        bench.store.put_once("notes/one", b"first")
+    assert "neither the checksums" in (caught.value.why or "")
+
+
+@pytest.mark.parametrize("code", ["RetentionPolicyNotMet", "BlobImmutableDueToPolicy", "ObjectLockedByBucketPolicy"])
+def test_a_copy_that_retention_holds_is_not_said_to_be_removed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    for copy in ("one", "two"):
+        bench.store.put_once(f"backups/{copy}/manifest.json.age", b"x")
+        bench.store.put_once(f"backups/{copy}/card.json", b"x")
+    instead(monkeypatch, "delete", refused(code))
+    assert pruning.carry_out(bench.store, ("one", "two")) == ("one",)
+    assert bench.store.names("backups") == ("backups/one/card.json", "backups/one/manifest.json.age")

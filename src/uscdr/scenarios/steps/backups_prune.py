@@ -28,6 +28,7 @@ class CopiesSeen(Fact):
     kept: int
     phrase: str
     facts: dict[str, str]
+    stays: str = ""
     approved: tuple[str, ...] | None = None
     """Ids that an earlier process began to remove; None when none did."""
 
@@ -61,7 +62,7 @@ class PruneCopies(DepsStep[CopiesSeen, CopiesRemoved]):
             ids = tuple(one for one in approved if one in {*whole, *there.unfinished})
         return CopiesSeen(
             place=store.place, ids=ids, kept=planned.kept, phrase=planned.phrase, facts=planned.facts,
-            approved=approved,
+            stays=planned.stays, approved=approved,
         )  # fmt: skip
 
     @override
@@ -88,12 +89,13 @@ class PruneCopies(DepsStep[CopiesSeen, CopiesRemoved]):
                 raise Outdated(
                     "What is in the store changed since this was shown; nothing was removed.", next_action=LOOK_AGAIN
                 )
-            pruning.carry_out(vault.store(), seen.ids)
-        return self.unchanged(seen, view)
+            held = pruning.carry_out(vault.store(), seen.ids)
+        gone = tuple(one for one in seen.approved or seen.ids if one not in held)
+        return CopiesRemoved(ids=gone, kept=seen.kept + len(held), held=held, stays=seen.stays)
 
     @override
     def unchanged(self, seen: CopiesSeen, view: View) -> CopiesRemoved:
-        return CopiesRemoved(ids=seen.approved or seen.ids, kept=seen.kept)
+        return CopiesRemoved(ids=seen.approved or seen.ids, kept=seen.kept, stays=seen.stays)
 
     @override
     def confirm_effect(self, result: CopiesRemoved, view: View, tell: Tell) -> str:
@@ -101,4 +103,8 @@ class PruneCopies(DepsStep[CopiesSeen, CopiesRemoved]):
         left = [one for one in result.ids if store.names(f"{BACKUPS}/{one}")]
         if left:
             raise CheckFailed(f"Still there: {', '.join(left)}.", next_action=LOOK_AGAIN)
-        return f"copies removed: {len(result.ids)}, kept: {result.kept}"
+        held = (
+            f"; {len(result.held)} of them for the store's own retention, which did not let go" if result.held else ""
+        )
+        stays = f"; {result.stays}" if result.stays and result.ids else ""
+        return f"copies removed: {len(result.ids)}, kept: {result.kept}{held}{stays}"

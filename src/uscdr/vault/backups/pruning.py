@@ -9,11 +9,17 @@ from datetime import datetime, timedelta
 from uscdr.vault.backups.catalog import Entry, Shelf
 from uscdr.vault.backups.manifest import BACKUPS, CARD, MANIFEST, CopyCard, inside
 from uscdr.vault.backups.retention import Held, Retention, removable
-from uscdr.vault.store import Store
+from uscdr.vault.store import Store, StoreRetains
 from uscdr.words import moment
 
 LEFTOVER_AFTER = timedelta(days=1)
 """An unfinished copy that is younger may be under way, here or on another machine."""
+
+
+VERSIONS_STAY = (
+    "the bucket keeps what is removed as older versions until its retention and lifecycle rules let them go; "
+    "no room is freed before"
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,8 @@ class Pruning:
     kept: int
     proven: CopyCard | None
     """The newest proven copy; without one nothing goes."""
+    stays: str = ""
+    """What the store itself keeps of a removed copy; empty: nothing."""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -46,6 +54,7 @@ class Pruning:
             "bytes": f"{self.bytes:,}",
             "newest proven copy, which stays": self.proven.id if self.proven else "none",
             "leftovers of pulls that were cut off": str(len(self.leftovers)),
+            **({"what the store keeps": self.stays} if self.stays else {}),
         }
 
     @property
@@ -73,12 +82,31 @@ def plan(found: Sequence[Entry], there: Shelf, rule: Retention, now: datetime) -
     )
 
 
-def carry_out(store: Store, copies: Iterable[str]) -> None:
-    """Remove these copies; cut off anywhere, the rest of one is a leftover, which a later call removes."""
-    for copy in copies:
+def what_stays(store: Store, copies: Iterable[str]) -> str:
+    """What is left in the store of copies that are removed, in words; empty: nothing. At most two requests."""
+    names = next((found for copy in copies if (found := store.names(f"{BACKUPS}/{copy}"))), ())
+    keeps = store.keeps_versions(names[0]) if names else False
+    if keeps is None:
+        return "the store does not tell whether it keeps what is removed (versions, soft delete)"
+    return VERSIONS_STAY if keeps else ""
+
+
+def carry_out(store: Store, copies: Iterable[str]) -> tuple[str, ...]:
+    """Remove these copies; cut off anywhere, the rest of one is a leftover, which a later call removes.
+
+    Returns those that the store's own retention holds, whole or in part.
+    """
+    return tuple(copy for copy in copies if not _removed(store, copy))
+
+
+def _removed(store: Store, copy: str) -> bool:
+    card = inside(copy, CARD)
+    try:
         store.delete(inside(copy, MANIFEST))
-        card = inside(copy, CARD)
         for name in store.names(f"{BACKUPS}/{copy}"):
             if name != card:
                 store.delete(name)
         store.delete(card)
+    except StoreRetains:
+        return False
+    return True
