@@ -13,7 +13,7 @@ from pathlib import Path
 from fakes import World
 from uscdr.errors import NotFound
 from uscdr.models.heroku import Release
-from uscdr.models.provision import Build, SourceArchive
+from uscdr.models.provision import Build, Lack, SourceArchive
 
 COMMITS = {"main": "c" * 40, "old": "b" * 40, "hotfix": "d" * 40}
 
@@ -131,6 +131,9 @@ class FakeDeploys:
 class FakeSource:
     """`ports.SourceCode`: refs whose migrations are what the world has deployed; `old` has only the first."""
 
+    lacks: tuple[Lack, ...] = ()
+    """What every archive does not hold."""
+
     def __init__(self, world: World) -> None:
         self._world = world
 
@@ -147,5 +150,5 @@ class FakeSource:
         return SourceArchive(
             path=str(path), commit=COMMITS.get(ref, ref), sha256="0" * 64, size=path.stat().st_size,
             files=("Procfile",), migrations=known,
-            replaces={name: old for name, old in self._world.replaced.items() if name in known},
+            replaces={name: old for name, old in self._world.replaced.items() if name in known}, lacks=self.lacks,
         )  # fmt: skip

@@ -17,7 +17,7 @@ from uscdr.errors import NotFound, ProviderError
 from uscdr.models.dns import NameServer, RecordSet, RecordType, ServerAnswer, Sighting
 from uscdr.models.heroku import Download, Release, SignedUrl
 from uscdr.models.media import Asset, AssetKey, MediaDownload, ResourceType
-from uscdr.models.provision import Build, Domain, LogDrain, SourceArchive
+from uscdr.models.provision import Build, Domain, Lack, LogDrain, SourceArchive
 from uscdr.providers.ports.progress import Progress
 from uscdr.vault.backups.proving import Decoded
 from uscdr.vault.build import Built, build
@@ -148,6 +148,7 @@ class Code:
     """`ports.SourceCode`."""
 
     content: bytes = b"a tarball of " + COMMIT.encode()
+    lacks: tuple[Lack, ...] = ()
 
     def archive(self, ref: str, directory: Path) -> SourceArchive:
         if ref != COMMIT:
@@ -157,6 +158,7 @@ class Code:
         return SourceArchive(
             path=str(path), commit=ref, sha256=hashlib.sha256(self.content).hexdigest(), size=len(self.content),
             files=("Procfile", "backend/manage.py"), procfile={"web": "gunicorn"},
+            lacks=self.lacks,
         )  # fmt: skip
 
 

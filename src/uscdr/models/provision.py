@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field, SecretStr, SerializationInfo, field_serializer
 
@@ -69,6 +70,16 @@ class LogDrain(Fact):
         return spelled(url, info) if url is not None else None
 
 
+class Lack(Fact):
+    """A path of a commit whose content is not in an archive of it: `backend/shared (submodule)`."""
+
+    path: str
+    what: Literal["submodule", "Git LFS pointer", "git-annex pointer", "link out of the tree", "locked by git-crypt"]
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.what})"
+
+
 class SourceArchive(CodeMigrations):
     """A gzipped tarball of one commit, on this machine."""
 
@@ -78,6 +89,6 @@ class SourceArchive(CodeMigrations):
     size: int
     files: tuple[str, ...]
     """Every path in the tree, for looks such as `Procfile` or `backend/manage.py`."""
-    submodules: tuple[str, ...] = ()
-    """Paths whose content is in another repository, and so is not in the archive."""
+    lacks: tuple[Lack, ...] = ()
+    """Paths whose content is somewhere else, and so is not in the archive."""
     procfile: dict[str, str] = Field(default_factory=dict)

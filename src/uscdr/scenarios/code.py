@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from uscdr.engine.step import Tell
@@ -9,7 +10,9 @@ from uscdr.errors import MachineError, ProviderError
 from uscdr.models import provision
 from uscdr.models.heroku import Release
 from uscdr.models.migrations import CodeMigrations
+from uscdr.models.provision import Lack
 from uscdr.scenarios.deps import Deps
+from uscdr.words import first_of
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class CodeSeen:
     ref_commit: str = ""
     ref_migrations: CodeMigrations | None = None
     """Those of what a redeploy would deploy."""
+    ref_lacks: tuple[Lack, ...] = ()
+    """What a build from its archive would not get."""
     words: str = ""
 
 
@@ -39,7 +44,15 @@ def see_code(deps: Deps, running: Release | None, tell: Tell) -> CodeSeen:
     except (ProviderError, MachineError) as error:
         return CodeSeen(commit=commit, ref=ref, words=f"the source is not to be had: {error.message}")
     runs = f"{commit[:12]} is deployed, " if commit else "what is deployed is not known, "
-    return CodeSeen(commit, migrations, ref, ref_commit, later, f"{runs}{ref} is {ref_commit[:12]}")
+    lacks, words = later.lacks if later else (), f"{runs}{ref} is {ref_commit[:12]}"
+    return CodeSeen(commit, migrations, ref, ref_commit, later, lacks, f"{words}{without(lacks)}")
+
+
+def without(lacks: Sequence[Lack]) -> str:
+    """What a build from an archive of the commit does not get, to be put behind its name; empty when it gets all."""
+    if not lacks:
+        return ""
+    return f" WITHOUT THE CONTENT OF {first_of(list(map(str, lacks)))}: a build from its archive does not get it"
 
 
 def commit_of(deps: Deps, slug_id: str | None) -> str:

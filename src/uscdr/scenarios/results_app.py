@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from uscdr.models.base import Fact
+from uscdr.models.provision import Lack
 
 
 class ReleaseLine(Fact):
@@ -52,6 +53,8 @@ class AppSeen(Fact):
     ref_commit: str = ""
     """What a redeploy would deploy."""
     source: str = ""
+    ref_lacks: tuple[Lack, ...] = ()
+    """What a build from its archive would not get: submodules, pointers to other stores."""
     media: str = ""
     domain: str = ""
 

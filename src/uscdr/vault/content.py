@@ -12,7 +12,7 @@ from uscdr.models.heroku import AddOn, App, Attachment, ProcessType, Release, Sc
 from uscdr.models.media import Asset
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import Extension, InvariantResult, Migration, TableDigest
-from uscdr.models.provision import Domain, LogDrain
+from uscdr.models.provision import Domain, Lack, LogDrain
 
 
 class AppFacts(Fact):
@@ -105,6 +105,8 @@ class SourceFacts(CodeMigrations):
     procfile: dict[str, str] = Field(default_factory=dict)
     replaces: dict[str, tuple[str, ...]] | None = None
     """As `CodeMigrations`; kits of older versions do not have it."""
+    lacks: tuple[Lack, ...] = ()
+    """Paths whose content the tarball does not hold; kits of older versions do not tell."""
 
 
 class Shelved(Fact):

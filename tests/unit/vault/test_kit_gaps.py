@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from fakes import Data
-from kit_world import HOST, Workshop, key
+from kit_world import HOST, Code, Workshop, key
 from uscdr.errors import CredentialsRefused, Interrupted, MachineError, ProviderError
 from uscdr.models.postgres import Invariant
+from uscdr.models.provision import Lack
 from uscdr.providers.ports.progress import Progress
 from uscdr.vault import listing
 from uscdr.vault.collect.media import MOST_FAILURES
@@ -38,6 +39,19 @@ def test_an_absent_port_is_a_gap_with_its_reason(shop: Workshop, port: str, part
     assert any("not configured" in gap.why for gap in found.gaps)
     assert not built.card.complete
     assert {one.name for one in built.manifest.parts} == set(PARTS)
+
+
+def test_what_a_tarball_does_not_hold_is_named(shop: Workshop) -> None:
+    lacks = (Lack(path="backend/shared", what="submodule"), Lack(path="backend/codes.csv", what="Git LFS pointer"))
+    built = shop.build(sources=shop.sources(source=Code(lacks=lacks)))
+    part = built.manifest.part("source")
+    assert part.state == "partial"
+    assert [gap.what for gap in part.gaps] == ["backend/shared (submodule)", "backend/codes.csv (Git LFS pointer)"]
+    assert "another repository" in part.gaps[0].why
+    source = shop.read(built).source()
+    assert source is not None
+    assert source.lacks == lacks
+    assert source.sha256
 
 
 def test_the_other_parts_are_kept_when_one_is_refused(shop: Workshop) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.provision import SourceArchive
 from uscdr.providers.retry import OnWait, Patience, RetryPolicy
-from uscdr.providers.source import address, migrations, refs, tarball, tree
+from uscdr.providers.source import address, lacks, migrations, refs, tarball, tree
 from uscdr.providers.source.complaints import ObjectMissing
+from uscdr.providers.source.lacks import submodules
 from uscdr.providers.source.program import Git, Limit, environment
 from uscdr.providers.source.store import Store
 
@@ -87,7 +88,7 @@ class GitSource:
             sha256=packed.sha256,
             size=packed.size,
             files=listed.files,
-            submodules=listed.submodules,
+            lacks=(*submodules(listed.submodules), *lacks.found(destination)),
             procfile=_procfile(git, inside, commit, listed.files),
             migrations=found.migrations,
             replaces=found.replaces,

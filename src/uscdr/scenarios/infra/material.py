@@ -127,6 +127,7 @@ def fetch_code(deps: Deps, commit: str) -> SourceArchive:
     return SourceArchive(
         path=str(path), commit=held.commit, sha256=held.sha256, size=path.stat().st_size, files=(),
         procfile=held.procfile, migrations=held.migrations, replaces=held.replaces,
+        lacks=held.lacks,
     )  # fmt: skip
 
 

@@ -8,7 +8,8 @@ from uscdr.engine.step import Action, Blast, Effect, Tell, View
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.migrations import compare
-from uscdr.scenarios.code import commit_of
+from uscdr.models.provision import Lack
+from uscdr.scenarios.code import commit_of, without
 from uscdr.scenarios.remedy import config_changes, remedy
 from uscdr.scenarios.results import ApplicationChecked, VerifiedData
 from uscdr.scenarios.results_app import AppSeen, DataProbed, Remedy
@@ -25,6 +26,7 @@ class DecideSeen(Fact):
     running: str
     ref: str
     ref_commit: str
+    ref_lacks: tuple[Lack, ...] = ()
 
 
 class Decide(DepsStep[DecideSeen, Remedy]):
@@ -48,7 +50,10 @@ class Decide(DepsStep[DecideSeen, Remedy]):
             raise BadInput(f"{seen.ref or 'The source'} cannot be deployed.", why=seen.source)
         if judged.what == "rollback":
             judged = self._with_migrations(judged, tell)
-        return DecideSeen(remedy=judged, running=f"v{seen.current}", ref=seen.ref, ref_commit=seen.ref_commit)
+        return DecideSeen(
+            remedy=judged, running=f"v{seen.current}", ref=seen.ref, ref_commit=seen.ref_commit,
+            ref_lacks=seen.ref_lacks,
+        )  # fmt: skip
 
     def _with_migrations(self, judged: Remedy, tell: Tell) -> Remedy:
         """Which applied migrations the older code does not know."""
@@ -83,7 +88,9 @@ class Decide(DepsStep[DecideSeen, Remedy]):
             facts["config variables"] = f"changed back: {'; '.join(changes)}" if changes else "stay as they are"
             facts["database"] = _schema(what)
         if seen.ref_commit and what.what != "redeploy":
-            facts["if that does not help"] = f"{seen.ref} ({seen.ref_commit[:12]}) is deployed"
+            facts["if that does not help"] = f"{seen.ref} ({seen.ref_commit[:12]}) is deployed{without(seen.ref_lacks)}"
+        elif what.what == "redeploy" and seen.ref_lacks:
+            facts["deployed"] = f"{seen.ref_commit[:12]}{without(seen.ref_lacks)}"
         return facts
 
     @override

@@ -65,6 +65,7 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
             ref=code.ref,
             ref_commit=code.ref_commit,
             source=code.words,
+            ref_lacks=code.ref_lacks,
             media=self._media(),
             domain=self._domain(),
         )

@@ -9,8 +9,10 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
+from uscdr.models.provision import Lack
 from uscdr.scenarios.builds import await_deployed, find_build, require_running
 from uscdr.scenarios.checks import application_checks, ask_until_dead, failing
+from uscdr.scenarios.code import without
 from uscdr.scenarios.results import VerifiedData
 from uscdr.scenarios.results_app import AppSeen, Redeployed, Remedy
 from uscdr.scenarios.steps.base import DepsStep, shut
@@ -25,6 +27,7 @@ class RedeploySeen(Fact):
     forced: bool
     ref: str
     commit: str
+    lacks: tuple[Lack, ...]
     source: str
     builds: tuple[str, ...]
     """Ids of the builds there are."""
@@ -62,6 +65,7 @@ class Redeploy(DepsStep[RedeploySeen, Redeployed]):
             forced=forced,
             ref=seen.ref,
             commit=seen.ref_commit,
+            lacks=seen.ref_lacks,
             source=seen.source,
             builds=tuple(build.id for build in self._deps.deploys.builds(self._deps.app)),
             pending=self._deps.platform.builds_pending(self._deps.app),
@@ -76,7 +80,7 @@ class Redeploy(DepsStep[RedeploySeen, Redeployed]):
         if seen.pending:
             return Action("blocked", "Another build is under way.")
         why = "" if seen.forced else f" ({len(seen.failing)} of {seen.asked} checks still fail)"
-        words = f"{seen.ref} ({seen.commit[:12]}) is built and released{why}"
+        words = f"{seen.ref} ({seen.commit[:12]}) is built and released{why}{without(seen.lacks)}"
         return Action("change", words, self.calls(), {"REF": seen.ref})
 
     @override

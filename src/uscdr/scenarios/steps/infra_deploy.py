@@ -10,8 +10,9 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.models.base import Fact
 from uscdr.models.migrations import compare
-from uscdr.models.provision import commit_of
+from uscdr.models.provision import Lack, commit_of
 from uscdr.scenarios.builds import await_deployed, find_build, require_running
+from uscdr.scenarios.code import without
 from uscdr.scenarios.infra.material import fetch_code
 from uscdr.scenarios.results import Compared, Drained, VerifiedData
 from uscdr.scenarios.results_app import Redeployed
@@ -33,6 +34,7 @@ class DeploySeen(Fact):
     pending: int
     migrations: tuple[str, ...]
     dangerous: tuple[str, ...]
+    lacks: tuple[Lack, ...] = ()
 
 
 class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
@@ -73,6 +75,7 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
             builds=tuple(build.id for build in builds),
             pending=self._deps.platform.builds_pending(self._deps.app),
             migrations=found.pending,
+            lacks=code.lacks,
             dangerous=tuple(f"{name}: {rule.why}" for name in found.pending for rule in self._rules(name)),
         )
 
@@ -91,7 +94,7 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
             return Action("blocked", "Another build of this application is under way.")
         if seen.running == seen.commit and not seen.failed:
             return Action("noop", f"{seen.commit[:12]} runs already as v{seen.version}")
-        words = f"{seen.commit[:12]} is built and released"
+        words = f"{seen.commit[:12]} is built and released{without(seen.lacks)}"
         if seen.migrations:
             words += f"; its release phase applies {', '.join(seen.migrations)}"
         return Action("change", words, self.calls(), {"COMMIT": seen.commit})

@@ -8,7 +8,9 @@ from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound, ProviderError
 from uscdr.models.dns import RecordSet
 from uscdr.models.heroku import AddOn
+from uscdr.scenarios.code import without
 from uscdr.scenarios.deps import now
+from uscdr.scenarios.infra.material import fetch_code
 from uscdr.scenarios.infra.old import OldPlace
 from uscdr.scenarios.infra.plans import Order, left_out, order, services
 from uscdr.scenarios.results_infra import InfraSeen, Need
@@ -145,11 +147,19 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             except (ProviderError, MachineError) as error:
                 why = error.message
             else:
-                return found, f"{found[:12]} from the repository", True
+                return found, f"{found[:12]} from the repository{self._without(found)}", True
         held = self._deps.kit.source() if self._deps.kit else None
         if held is not None and held.sha256 and (named is None or held.commit.startswith(named)):
-            return held.commit, f"{held.commit[:12]} from the kit (the repository: {why})", True
+            words = f"{held.commit[:12]} from the kit (the repository: {why}){without(held.lacks)}"
+            return held.commit, words, True
         return named or commit, f"{named or 'the code'} is not to be had: {why}", False
+
+    def _without(self, commit: str) -> str:
+        """What a build of it would lack; a repository that does not give it now may do so when it is built."""
+        try:
+            return without(fetch_code(self._deps, commit).lacks)
+        except (BadInput, MachineError, ProviderError) as error:
+            return f" (not fetched yet: {error.message})"
 
     def _needs(self, old: OldPlace, dns: Need, code: Need) -> tuple[Need, ...]:
         media = Need(part="media", provider="cloudinary", possible=True, why="stays where it is")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,14 @@ from uscdr.vault.collect.sources import Gaps, Gathering, Unavailable, in_words, 
 from uscdr.vault.content import SourceFacts
 from uscdr.vault.manifest import Part
 
+_WHY: Mapping[str, str] = {
+    "submodule": "Its content is in another repository: keep a copy of that, too.",
+    "Git LFS pointer": "Its content is in the LFS store beside the repository: keep a copy of that, too.",
+    "git-annex pointer": "Its content is in an annex beside the repository: keep a copy of that, too.",
+    "link out of the tree": "It leads to a file that no commit holds.",
+    "locked by git-crypt": "Only who has the git-crypt key can read it: keep that key, too.",
+}
+
 
 def collect(gathering: Gathering, commit: str) -> tuple[Part, SourceFacts | None]:
     """Archive `commit`. Raises MachineError when the store's disk fails."""
@@ -19,6 +28,8 @@ def collect(gathering: Gathering, commit: str) -> tuple[Part, SourceFacts | None
     gaps = Gaps()
     archive = gaps.attempt(f"tarball of {commit}", lambda: _archive(gathering, commit), None)
     facts = SourceFacts(commit=commit) if archive is None else _keep(gathering, archive)
+    for lack in facts.lacks:
+        gaps.note(str(lack), _WHY[lack.what])
     gathering.writer.add_bytes("source", "source.json", facts.model_dump_json().encode())
     summary = f"commit {facts.commit[:12]}" + (f", {facts.files} files" if facts.sha256 else ", not its files")
     return part_of("source", gaps, summary).model_copy(update={"taken_at": datetime.now(UTC)}), facts
@@ -46,4 +57,5 @@ def _keep(gathering: Gathering, archive: SourceArchive) -> SourceFacts:
         procfile=archive.procfile,
         migrations=archive.migrations,
         replaces=archive.replaces,
+        lacks=archive.lacks,
     )

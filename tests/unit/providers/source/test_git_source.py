@@ -203,9 +203,36 @@ def test_a_submodule_that_is_gone_fails_nothing_and_is_named(
     git(repository, "add", ".gitmodules")
     git(repository, "commit", "-qm", "submodule")
     archive = source.archive("main", tmp_path / "out")
-    assert archive.submodules == ("manuscript",)
+    assert [str(lack) for lack in archive.lacks] == ["manuscript (submodule)"]
     assert ".gitmodules" in archive.files
     assert "manuscript" not in archive.files
+
+
+def test_what_an_archive_does_not_hold_is_named(source: GitSource, repository: Path, tmp_path: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "7" * 64 + "\nsize 12345\n"
+    for name, target in {
+        "out": "/srv/shared/codes.csv", "up": "../../codes.csv", "deep/down": "../inside", "deep/up": "../../outside",
+        "annexed": ".git/annex/objects/aa/bb/SHA256E-s1--x",
+    }.items():  # fmt: skip
+        (repository / name).parent.mkdir(exist_ok=True)
+        (repository / name).symlink_to(target)
+    (repository / "locked.key").write_bytes(b"\0GITCRYPT\0" + bytes(50))
+    commit(repository, **{
+        "backend__codes.csv": pointer, "unlocked.bin": "/annex/objects/SHA256E-s1--x\n",
+        "about-lfs.md": f"As in:\n{pointer}",
+        "long.txt": pointer + "x" * 2000, "inside": "x",
+    })  # fmt: skip
+    archive = source.archive("main", tmp_path / "out")
+    assert sorted(map(str, archive.lacks)) == [
+        "annexed (git-annex pointer)", "backend/codes.csv (Git LFS pointer)", "deep/up (link out of the tree)",
+        "locked.key (locked by git-crypt)", "out (link out of the tree)", "unlocked.bin (git-annex pointer)",
+        "up (link out of the tree)",
+    ]  # fmt: skip
+
+
+def test_a_commit_that_holds_all_lacks_nothing(source: GitSource, repository: Path, tmp_path: Path) -> None:
+    commit(repository, Procfile="web: x", empty="")
+    assert source.archive("main", tmp_path / "out").lacks == ()
 
 
 def test_the_users_repository_is_left_as_it_was(source: GitSource, repository: Path, tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from broken_app import advice, broken, ended, lost_variable, running, sent, unmigrated
 
-from fake_deploys import add_release
+from fake_deploys import FakeSource, add_release
 from fakes import Data
 from rehearsal import Person, Rehearsal
 from uscdr.errors import Declined, ExitCode
 from uscdr.models.heroku import OneOffResult, Release
+from uscdr.models.provision import Lack
 from uscdr.scenarios.deps import Request
 
 SQUASHED = "patients.squashed_initial"
@@ -107,6 +108,16 @@ def test_a_named_ref_is_deployed_without_asking_the_broken_code_about_migrations
     assert sent(run, "start_build") == ["start_build bbbb"]
     assert sent(run, "run_one_off") == []
     assert run.events("step.succeeded")[-1]["step"] == "check_app"
+
+
+def test_a_build_that_does_not_get_everything_is_named_before_it_is_agreed_to(
+    quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeSource, "lacks", (Lack(path="backend/shared", what="submodule"),))
+    for given, fact in (({"ref": "old"}, "deployed"), ({}, "if that does not help")):
+        run = broken(quick / fact, **given)
+        run.begin()
+        assert "WITHOUT THE CONTENT OF backend/shared (submodule)" in run.events("gate.asked")[0]["facts"][fact]
 
 
 @pytest.mark.parametrize(("release", "ref"), [("v99", None), ("v41", None), ("", None), (None, "no-such-ref")])

@@ -11,12 +11,13 @@ import pytest
 from lost_place import Recovery, advice, alive, end_state, ended, lost, sent, without_database
 from pydantic import SecretStr
 
+from fake_deploys import FakeSource
 from fake_names import OLD
 from fake_places import HOST
 from rehearsal import Person
 from uscdr.errors import ExitCode
 from uscdr.models.dns import Caution
-from uscdr.models.provision import LogDrain
+from uscdr.models.provision import Lack, LogDrain
 from uscdr.vault.content import ConfigVars
 
 DONE, FAILED, CHECK, BAD, DECLINED = (
@@ -53,6 +54,15 @@ def test_it_is_the_old_place_again_but_for_what_must_differ(quick: Path) -> None
     assert end["formation"] == {"web": 2, "worker": 3, "beat": 1}
     assert end["wrongs"] == []
     assert run.events("run.finished")[-1]["left"] == {}
+
+
+def test_a_build_that_does_not_get_everything_is_named_before_it_is_agreed_to(
+    quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeSource, "lacks", (Lack(path="backend/codes.csv", what="Git LFS pointer"),))
+    run = alive(quick)
+    run.begin()
+    assert "WITHOUT THE CONTENT OF backend/codes.csv (Git LFS pointer)" in run.events("gate.asked")[0]["facts"]["code"]
 
 
 def test_no_value_of_the_config_is_in_the_journal(quick: Path) -> None:
