@@ -18,6 +18,7 @@ from uscdr.assembly.media import Clouds
 from uscdr.assembly.pages import other_pages
 from uscdr.assembly.ports import Ports
 from uscdr.assembly.vault import decode
+from uscdr.errors import ProviderError
 from uscdr.files import private_directory
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.loading import PostgresLoader
@@ -62,8 +63,12 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
 
     @cache
     def known() -> Earlier:
-        attachment = ports.platform.database(place.target.heroku.app, place.target.heroku.database)
-        return earlier(job, around, Scope(place.target.heroku.app, attachment.addon_id, memory.damaged))
+        app = place.target.heroku.app
+        try:
+            addon = ports.platform.database(app, place.target.heroku.database).addon_id
+        except ProviderError:  # an application that is gone has none
+            addon = ""
+        return earlier(job, around, Scope(app, addon, memory.damaged))
 
     media = Clouds(job, ports, around, kit).place()
     dns, source = dns_place(job, ports, around), _source(job, ports, around)

@@ -77,11 +77,13 @@ class Gate:
 
 UNKNOWN = "…"
 """Stands in a phrase for what is not known yet."""
+_ANYTHING = r"(?:under )?[^ ,]+(?: h)?"
+"""A number, a word, or a span of hours."""
 
 
 def _could_be(given: str, phrase: str) -> bool:
     """Whether `given` agrees with `phrase` in all that is known of it."""
-    pattern = re.escape(normal(phrase)).replace(re.escape(UNKNOWN), "[^ ]+")
+    pattern = re.escape(normal(phrase)).replace(re.escape(UNKNOWN), _ANYTHING)
     return re.fullmatch(pattern, normal(given)) is not None
 
 

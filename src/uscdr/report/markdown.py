@@ -8,7 +8,7 @@ from datetime import datetime
 from uscdr.report.checks_markdown import to_checks_markdown
 from uscdr.report.model import Objective, PhaseReport, RunReport, StepReport, TableLoss
 from uscdr.report.pages import integrity_section, table
-from uscdr.report.words import at, count, in_markdown, span, stamp
+from uscdr.report.words import at, count, in_markdown, lost, span, stamp
 from uscdr.words import MINUTE
 
 
@@ -78,7 +78,7 @@ def _data(report: RunReport) -> list[str]:
     before = "unreadable" if data.readable_before is False else count(data.rows_before)
     lines.append(
         f"- Rows: {before} before, {count(data.rows_backup)} in the backup, {count(data.rows_after)} after, "
-        f"**{count(data.rows_lost)} lost**"
+        f"**{lost(data)} lost**"
     )
     if data.tables_checked is not None:
         lines.append(f"- Tables as in the backup: {count(data.tables_matching)} of {count(data.tables_checked)}")

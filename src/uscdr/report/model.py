@@ -168,6 +168,8 @@ class DataReport(Record):
     rows_backup: int | None = None
     rows_after: int | None = None
     rows_lost: int | None = None
+    at_least: bool = False
+    """Whether `rows_lost` is a lower bound."""
     tables: tuple[TableLoss, ...] = ()
     tables_matching: int | None = None
     tables_checked: int | None = None

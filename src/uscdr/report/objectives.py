@@ -112,6 +112,7 @@ def data_facts(fold: Fold) -> DataReport:
         rows_backup=_count(ledger.get("rows_backup", proof.get("rows"))),
         rows_after=_count(after.get("rows")),
         rows_lost=_count(ledger.get("rows_lost")),
+        at_least=ledger.get("at_least") is True,
         tables=tuple(loss for loss in map(_table, _rows(ledger.get("tables"))) if loss),
         tables_matching=_count(after.get("tables_matching")),
         tables_checked=_count(after.get("tables")),

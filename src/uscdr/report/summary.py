@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from uscdr.models.checklists import count_words
 from uscdr.report.model import Objective, RunReport
 from uscdr.report.rounds import baseline_words, cut_off, not_passed, progress_words, result_words
-from uscdr.report.words import count, span
+from uscdr.report.words import count, lost, span
 from uscdr.words import escape, first_of
 
 MOST_LINES = 15
@@ -46,7 +46,7 @@ def _rows(report: RunReport) -> list[str]:
         return []
     before = "unreadable" if data.readable_before is False else count(data.rows_before)
     words = f"Rows: {before} before, {count(data.rows_backup)} in the backup, {count(data.rows_after)} after"
-    lines = [f"{words}, {count(data.rows_lost)} lost"]
+    lines = [f"{words}, {lost(data)} lost"]
     losses = [f"{table.table} {count(table.lost)}" for table in data.tables if table.lost and not table.volatile]
     return lines + ([f"Lost by table: {first_of(losses, MOST_ITEMS)}"] if losses else [])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from uscdr.report.model import DataReport
 from uscdr.words import duration, escape, moment
 
 UNKNOWN = "not known"
@@ -27,6 +28,11 @@ def stamp(time: datetime) -> str:
 def count(number: int | None) -> str:
     """A count with its thousands parted; None is `not known`, never zero."""
     return UNKNOWN if number is None else f"{number:,}"
+
+
+def lost(data: DataReport) -> str:
+    """How many rows were lost; a lower bound says so."""
+    return f"{'at least ' if data.at_least and data.rows_lost is not None else ''}{count(data.rows_lost)}"
 
 
 def in_markdown(text: str) -> str:

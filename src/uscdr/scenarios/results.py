@@ -177,6 +177,8 @@ class LedgerLine(Fact):
     changed: int = 0
     """Rows under the same key with other content: overwritten by the restore."""
     volatile: bool = False
+    unseen: int = 0
+    """Rows that an earlier state had, later than the backup, and neither side has: lost, whatever is restored."""
 
 
 class Ledger(Fact):
@@ -186,7 +188,10 @@ class Ledger(Fact):
     rows_now: int | None
     rows_backup: int
     rows_lost: int | None
+    """None when nothing at all is known."""
     readable: bool
+    at_least: bool = False
+    """Whether `rows_lost` is a lower bound: what the damage took of the newest rows, nobody can count."""
     last_write: datetime | None = None
 
 

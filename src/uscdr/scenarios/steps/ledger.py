@@ -21,6 +21,7 @@ from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.results import ChosenBackup, Ledger, LedgerLine, Proof
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import sql
+from uscdr.vault.backups.loss import State
 from uscdr.words import plural
 
 MOST_RANGES = 12
@@ -49,7 +50,7 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
         except ProviderError as error:
             tell.warn(f"What the restore will lose cannot be listed: {error.message}")
             return self._unreadable(proof)
-        return self._compare(live, self._scratch(view, tell), tell)
+        return self._compare(live, self._scratch(view, tell), view, tell)
 
     def _scratch(self, view: View, tell: Tell) -> Database:
         chosen = view.need(ChosenBackup)
@@ -57,6 +58,9 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
         transfer = self._deps.backups.transfer(owner, chosen.transfer_id)
         self._deps.candidate.proof(stored_dump(self._deps.backups, owner, transfer), tell)
         return self._deps.candidate.open_database()
+
+    def _later_states(self, chosen: ChosenBackup) -> list[State]:
+        return [one for one in self._deps.earlier().states if one.at > chosen.taken_at]
 
     def _unreadable(self, proof: Proof) -> Ledger:
         volatile = self._deps.config.app.volatile_tables
@@ -72,21 +76,22 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
             readable=False,
         )
 
-    def _compare(self, live: Database, scratch: Database, tell: Tell) -> Ledger:
+    def _compare(self, live: Database, scratch: Database, view: View, tell: Tell) -> Ledger:
         tell.progress("digesting the live tables")
         now = {digest.name: digest for digest in self._deps.frozen.digests(live)}
         then = {digest.name: digest for digest in self._deps.candidate.digests()}
         volatile = set(self._deps.config.app.volatile_tables)
         tell.progress("comparing the tables that differ")
         lines = compared((live, scratch), (now, then), volatile, self._deps.stop.event)
+        lines = _with_unseen(lines, self._later_states(view.need(ChosenBackup)))
         counted = [line for line in lines if not line.volatile]
-        known = [line.lost for line in counted]
         return Ledger(
             tables=tuple(lines),
             rows_now=sum(line.now or 0 for line in counted),
             rows_backup=sum(line.backup or 0 for line in counted),
-            rows_lost=None if None in known else sum(lost for lost in known if lost is not None),
+            rows_lost=sum((line.lost or 0) + line.unseen for line in counted),
             readable=True,
+            at_least=any(_is_bound(line) for line in counted),
             last_write=_latest(live.newest(self._deps.config.app.freshness).values()),
         )
 
@@ -126,9 +131,34 @@ def ledger_words(ledger: Ledger) -> str:
     words = ["the restore loses " + ("; ".join(lost) if lost else "no row that could be told apart by its key")]
     words += ["it brings back " + "; ".join(back)] if back else []
     words += ["it overwrites rows that differ from the backup: " + "; ".join(changed)] if changed else []
+    unseen = [f"{line.table} {line.unseen:,}" for line in _counted(ledger) if line.unseen]
+    words += ["lost by the damage, known only from a proof or the baseline: " + "; ".join(unseen)] if unseen else []
+    words += ["what the damage took of rows newer than the backup cannot be counted"] if ledger.at_least else []
     unknown = [line.table for line in _counted(ledger) if line.lost is None]
     words += ["not comparable: " + ", ".join(unknown)] if unknown else []
     return ". ".join([*words, f"{plural(ledger.rows_now or 0, 'row')} now, {ledger.rows_backup:,} in the backup"])
+
+
+def lost_words(ledger: Ledger | None) -> str:
+    """How many rows the restore loses: a number, `at least` one, or that it is not known."""
+    if ledger is None or ledger.rows_lost is None:
+        return "not known"
+    return f"at least {ledger.rows_lost:,}" if ledger.at_least else f"{ledger.rows_lost:,}"
+
+
+def _is_bound(line: LedgerLine) -> bool:
+    """Whether the damage may have taken rows of this table that nobody knows: those written since the backup."""
+    return line.lost is None or line.now is None or bool(line.damaged) or bool(line.unseen)
+
+
+def _with_unseen(lines: Iterable[LedgerLine], later: Sequence[State]) -> list[LedgerLine]:
+    """Rows that a state later than the backup had, beyond those that the two sides have together."""
+    found = []
+    for line in lines:
+        known = max((state.rows.get(line.table, 0) for state in later), default=0)
+        together = (line.now or 0) + (line.damaged or 0)
+        found.append(line.model_copy(update={"unseen": max(0, known - together)}))
+    return found
 
 
 def _counted(ledger: Ledger) -> list[LedgerLine]:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.errors import ProviderError
 from uscdr.scenarios.candidate import DumpSource, stored_dump
 from uscdr.scenarios.key_trouble import way_back
 from uscdr.scenarios.results import ChosenBackup, Proof
@@ -50,7 +51,11 @@ class Prove(DepsStep[Proof, Proof]):
     def _key_trouble(self, proof: Proof) -> str:
         """What is known of the key that did fit, and the way back to it."""
         deps = self._deps
-        return way_back(deps.config.recovery.key, proof.key, deps.earlier(), deps.platform.releases(deps.old_app))
+        try:
+            releases = deps.platform.releases(deps.old_app)
+        except ProviderError:  # an application that is gone has none
+            releases = ()
+        return way_back(deps.config.recovery.key, proof.key, deps.earlier(), releases)
 
     def _source(self, view: View) -> DumpSource:
         owner = self._deps.attachment().owner_app_name

@@ -27,9 +27,10 @@ from uscdr.scenarios.results import (
     VerifiedData,
 )
 from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.ledger import lost_words
 from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number, otherwise
 from uscdr.scenarios.steps.words import writes
-from uscdr.words import HOUR, duration, moment
+from uscdr.words import HOUR, duration, hours, moment
 
 KINDS = (TransferKind.RESTORE,)
 ANOTHER = "If it fails again, restore another backup (uscdr backup list): uscdr recover db --backup NAME --new"
@@ -105,18 +106,20 @@ class Restore(DepsStep[RestoreSeen, Restored]):
     def blast(self, seen: RestoreSeen, view: View) -> Blast:
         chosen, ledger = view.need(ChosenBackup), view.get(Ledger)
         old = elapsed(chosen.taken_at, now())
-        hours = int(old // HOUR)
-        here, there, lost = _amounts(ledger, view, chosen)
+        here, there = _amounts(ledger, view)
+        lost = None if ledger is None else _seconds_lost(ledger, chosen)
+        hours_lost = UNKNOWN if ledger is None else "unknown" if lost is None else hours(lost)
         subject = f"{seen.addon} of {seen.owner_app}: {here} rows -> {there} rows of {seen.backup}"
         # the age ticks on while a person reads and types: the hour before is accepted too
-        phrases = tuple(f"{subject}, {h} h old, {lost} h of writes lost" for h in (hours, hours - 1) if h >= 0)
+        ages = dict.fromkeys(hours(seconds) for seconds in (old, old - HOUR) if seconds >= 0)
+        phrases = tuple(f"{subject}, {age} old, {hours_lost} of writes lost" for age in ages)
         facts = {
             "database": f"{seen.addon}, owned by {seen.owner_app}",
             "rows now": here,
             f"rows in {seen.backup}": there,
             "backup taken": f"{moment(chosen.taken_at)}, {duration(old)} ago",
-            "rows lost": "not known" if ledger is None or ledger.rows_lost is None else f"{ledger.rows_lost:,}",
-            "hours of writes lost": lost,
+            "rows lost": lost_words(ledger),
+            "writes lost": "not known" if lost is None else f"those of {duration(lost)}",
         }
         return Blast(facts, phrases)
 
@@ -161,13 +164,14 @@ def _restored(transfer: Transfer, proof: Proof) -> Restored:
     return Restored(id=transfer.id, name=transfer.name, backup=proof.backup, sha256=proof.sha256)
 
 
-def _amounts(ledger: Ledger | None, view: View, chosen: ChosenBackup) -> tuple[str, str, str]:
-    """Rows now, rows in the backup, hours of writes lost, as they stand in the phrase."""
+def _amounts(ledger: Ledger | None, view: View) -> tuple[str, str]:
+    """Rows now, and rows in the backup, as they stand in the phrase."""
     if ledger is None:
         seen = view.get(DatabaseSeen)
-        return (UNKNOWN if seen is None or seen.reachable else "unreadable"), UNKNOWN, UNKNOWN
-    here = "unreadable" if ledger.rows_now is None else str(ledger.rows_now)
-    if ledger.last_write is None:
-        return here, str(ledger.rows_backup), "unknown"
-    seconds = (ledger.last_write - chosen.taken_at).total_seconds()
-    return here, str(ledger.rows_backup), str(max(0, -int(-seconds // HOUR)))
+        return (UNKNOWN if seen is None or seen.reachable else "unreadable"), UNKNOWN
+    return "unreadable" if ledger.rows_now is None else str(ledger.rows_now), str(ledger.rows_backup)
+
+
+def _seconds_lost(ledger: Ledger, chosen: ChosenBackup) -> float | None:
+    """From the backup to the last write that is lost; None when no table tells when it was."""
+    return None if ledger.last_write is None else elapsed(chosen.taken_at, ledger.last_write)

@@ -299,7 +299,7 @@ def test_the_phrase_of_a_restore_of_one_from_the_future_can_be_typed(everywhere:
         view.remember(Choose("choose", deps, NoParams()).probe(view, Listening([])))
         step = restoring.Restore("restore", deps, NoParams())
         phrases = step.blast(step.probe(view, Listening([])), view).phrases
-    assert [phrase.endswith("0 h old, … h of writes lost") for phrase in phrases] == [True]
+    assert [phrase.endswith("under 1 h old, … of writes lost") for phrase in phrases] == [True]
 
 
 # of this database or another

@@ -1,0 +1,79 @@
+"""What a restore loses, in numbers: a lower bound says so, and one backup has one age."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal import Rehearsal
+from uscdr.errors import ExitCode
+from uscdr.scenarios.deps import Deps
+from uscdr.vault.backups.loss import Earlier, State
+
+TABLE = "patients_patient"
+
+
+def facts(run: Rehearsal) -> dict[str, Any]:
+    """What the person is asked to confirm."""
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    found: dict[str, Any] = run.events("gate.asked")[0]["facts"]
+    return found
+
+
+def test_rows_that_the_damage_took_make_the_number_a_lower_bound(quick: Path) -> None:
+    run = Rehearsal(quick)
+    assert facts(run)["rows lost"] == "at least 10"
+    report = json.dumps(run.events("plan.ready") + run.events("step.succeeded"))
+    assert "what the damage took of rows newer than the backup cannot be counted" in report
+
+
+def test_where_only_newer_rows_are_lost_the_number_is_exact(quick: Path) -> None:
+    run = Rehearsal(quick)
+    run.world.live.tables[TABLE] |= dict.fromkeys(range(1, 11), 1)
+    assert facts(run)["rows lost"] == "10"
+
+
+def test_a_table_that_is_gone_is_at_least(quick: Path) -> None:
+    run = Rehearsal(quick)
+    del run.world.live.tables[TABLE]
+    run.world.live.tables["feedback_feedback"] = {1: 1, 2: 1}
+    assert facts(run)["rows lost"] == "at least 2"
+
+
+def test_rows_that_only_a_later_look_knew_are_counted(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backup has 50, the live database 50 others of 60; the baseline, taken between, had 75."""
+    run = Rehearsal(quick)
+    later = State("the baseline", datetime.now(UTC) - timedelta(minutes=30), {TABLE: 75})
+    real = Rehearsal._deps
+
+    def deps(self: Rehearsal, *given: Any) -> Deps:
+        found = real(self, *given)
+        object.__setattr__(found, "earlier", lambda: Earlier((later,)))
+        return found
+
+    monkeypatch.setattr(Rehearsal, "_deps", deps)
+    assert facts(run)["rows lost"] == "at least 25"
+
+
+def test_age_and_writes_lost_are_rounded_alike(quick: Path) -> None:
+    """The backup is 150 minutes old, the last write 20: 130 minutes of writes are lost."""
+    run = Rehearsal(quick)
+    asked = facts(run)
+    phrase = run.events("gate.asked")[0]["phrase"]
+    assert phrase.endswith(" rows of b001, 2 h old, 2 h of writes lost")
+    assert asked["writes lost"] == "those of 2 h 10 min"
+
+
+def test_a_backup_of_a_minute_ago_is_no_hour_old(quick: Path) -> None:
+    run = Rehearsal(quick)
+    run.world.transfers[0] = run.world.transfers[0].model_copy(
+        update={"created_at": datetime.now(UTC) - timedelta(minutes=1), "finished_at": datetime.now(UTC)}
+    )
+    facts(run)
+    assert run.events("gate.asked")[0]["phrase"].endswith("under 1 h old, under 1 h of writes lost")
