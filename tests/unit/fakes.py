@@ -21,6 +21,7 @@ from typing import TypeVar
 from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, BadInput, CheckFailed, Conflict, NotFound, ProviderError
+from uscdr.models.access import AccessBack, AccessSeen, AccessTables, AccountSeen
 from uscdr.models.heroku import (
     Account,
     AddOn,
@@ -83,6 +84,8 @@ class Data:
 
     tables: dict[str, dict[int, int]] = field(default_factory=dict)
     applied: list[str] = field(default_factory=list)
+    accounts: dict[int, set[str]] = field(default_factory=dict)
+    """Account -> its flags that are true."""
 
 
 def clinic(patients: int = 50) -> Data:
@@ -556,6 +559,30 @@ class FakeDatabase:
             return ended
 
         return self._world.write("end_sessions", effect)
+
+    def access(self, tables: AccessTables) -> AccessSeen:
+        data = self._data()
+        accounts = {str(key): AccountSeen(flags=frozenset(flags)) for key, flags in data.accounts.items()}
+        rows = {name: frozenset(map(str, data.tables[name])) for name in tables.sessions if name in data.tables}
+        return AccessSeen(accounts=accounts, rows=rows)
+
+    def password_hashes(self, tables: AccessTables, keys: Sequence[str]) -> Mapping[str, SecretStr]:
+        self._data()
+        return {}
+
+    def withdraw(self, tables: AccessTables, back: AccessBack, hashes: Mapping[str, SecretStr]) -> int:
+        def effect() -> int:
+            data, changed = self._world.live, 0
+            for flag, keys in back.flags.items():
+                for key in keys:
+                    changed += flag in data.accounts[int(key)]
+                    data.accounts[int(key)] -= {flag}
+            for table, gone in back.rows.items():
+                for row in gone:
+                    changed += data.tables[table].pop(int(row), None) is not None
+            return changed
+
+        return self._world.write("withdraw", effect)
 
 
 class FakeLoader:

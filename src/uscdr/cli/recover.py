@@ -36,13 +36,18 @@ def db(
     without_safety_capture: Annotated[
         bool, typer.Option("--without-safety-capture", help="Do not keep the damaged state.")
     ] = False,
+    give_access_back: Annotated[
+        bool, typer.Option("--give-access-back", help="Leave access as the backup has it, even if withdrawn since.")
+    ] = False,
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
     """Database corruption or loss: restore a proven backup."""
     from uscdr.scenarios.deps import Request
 
-    request = Request("db", backup, safety_capture=not without_safety_capture, anew=new)
+    request = Request(
+        "db", backup, safety_capture=not without_safety_capture, give_access_back=give_access_back, anew=new
+    )
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from uscdr.engine.step import Tell
 from uscdr.errors import Interrupted, ProviderError
@@ -21,9 +21,32 @@ from uscdr.verify.world import World
 GATEWAY_ERRORS = ("status 502", "status 503", "status 504")
 
 
-def recovery_checks(config: Config) -> tuple[Check, ...]:
-    """Those of `after_recovery`, in its order."""
-    return tuple(check(config, name) for name in config.after_recovery)
+_DATA = ("decrypt", "invariants", "foreign_keys", "sequences")
+TOUCHED: Mapping[str, tuple[str, ...]] = {
+    "db": (*_DATA, "dynos", "release"),
+    "app": ("decrypt", "dynos", "release"),
+    "infra": (*_DATA, "dynos", "release", "config", "addons"),
+}
+"""By scenario: kinds of checks whose subject it touches. `verify` would look right after it: so it looks itself."""
+GRAVITY = ("decrypt", "invariants", "foreign_keys", "agree", "sequences", "sql", "config", "addons", "release", "dynos")
+"""What is named first of several findings: the data before what serves them; other kinds come after these."""
+
+
+def recovery_checks(config: Config, scenario: str = "") -> tuple[Check, ...]:
+    """Those of `after_recovery`, in its order; then those of `verify` on what the scenario touched."""
+    touched = (name for name, spec in config.checks.items() if spec.kind in TOUCHED.get(scenario, ()))
+    return tuple(check(config, name) for name in dict.fromkeys((*config.after_recovery, *touched)))
+
+
+def worst_first(results: Iterable[Result]) -> tuple[str, ...]:
+    """What did not pass, as `name: evidence`: failures before what is not known, graver kinds before others."""
+    bad = [one for one in results if one.finding.verdict != "pass"]
+    return tuple(f"{one.check.name}: {one.finding.evidence}" for one in sorted(bad, key=_gravity))
+
+
+def _gravity(one: Result) -> tuple[bool, int]:
+    kind = one.check.kind
+    return one.finding.verdict != "fail", GRAVITY.index(kind) if kind in GRAVITY else len(GRAVITY)
 
 
 def application_checks(config: Config) -> tuple[Check, ...]:

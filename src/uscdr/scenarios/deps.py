@@ -46,6 +46,8 @@ class Request:
     scenario: str
     backup: str | None = None
     safety_capture: bool = True
+    give_access_back: bool = False
+    """db: leave access as the backup has it, although it was withdrawn since."""
     anew: bool = False
     """Begin although an earlier run on this target is not finished."""
     release: str | None = None
@@ -178,6 +180,8 @@ class Deps:
     """A private directory, gone when the process ends."""
     vault: VaultPlace | None = None
     """Where copies of backups are kept."""
+    hashes: dict[str, SecretStr] = field(default_factory=dict, repr=False)
+    """Of passwords that were changed since the backup, by account: in memory only, until they are set again."""
     earlier: Callable[[], Earlier] = Earlier
     """What earlier looks at the database found, read when it is asked for."""
 

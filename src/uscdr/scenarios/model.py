@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from uscdr.models.access import AccessTables
 from uscdr.models.base import Fact
 from uscdr.models.duration import Duration
 from uscdr.models.postgres import Invariant
@@ -170,6 +171,8 @@ class Config(Fact):
     targets: Annotated[dict[str, Target], Field(min_length=1)]
     contacts: tuple[Contact, ...] = ()
     config: ConfigManifest = ConfigManifest()
+    access: AccessTables | None = None
+    """Where the application keeps who may get in."""
     recovery: Recovery = Recovery()
     kit: KitSettings = KitSettings()
     vault: VaultSettings = VaultSettings()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from uscdr.scenarios.steps.access import AccessLook, WithdrawAccess
 from uscdr.scenarios.steps.app_decide import Decide
 from uscdr.scenarios.steps.app_look import AppLook
 from uscdr.scenarios.steps.app_redeploy import Redeploy
@@ -58,7 +59,7 @@ PIPELINES: Mapping[str, tuple[AnyStep, ...]] = {
     "db": (
         *(StatusLook, DatabaseLook, BackupsLook),
         *(ReleaseGuard, EnableMaintenance, Drain, EndSessions, CaptureSafety),
-        *(Choose, Prove, LedgerStep, Restore, Compare, Migrate, VerifyData),
+        *(Choose, Prove, LedgerStep, AccessLook, Restore, Compare, WithdrawAccess, Migrate, VerifyData),
         *(StartWeb, StartWorkers, StartBeat, DisableMaintenance, CheckApplication, CaptureFresh),
     ),
     "app": (

@@ -213,6 +213,14 @@ class Compared(Fact):
     differing: tuple[str, ...]
 
 
+class Withdrawn(Fact):
+    """Access that was withdrawn again; `left`: things that the operator wanted left as the backup has them."""
+
+    changed: int
+    left: int = 0
+    words: str = ""
+
+
 class Migrated(Fact):
     """Migrations that were pending after the restore, and were applied."""
 
@@ -244,6 +252,10 @@ class ApplicationChecked(Fact):
     passed: int
     failed: int
     not_known: int
+    worst: tuple[str, ...] = ()
+    """`name: evidence` of what did not pass, the gravest first."""
+    left_open: tuple[str, ...] = ()
+    """What was left undone on purpose, in words."""
 
 
 class ManualAnswer(Fact):

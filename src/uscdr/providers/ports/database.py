@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from uscdr.models.access import AccessBack, AccessSeen, AccessTables
 from uscdr.models.media import FileReferences, ReferenceColumn
 from uscdr.models.postgres import (
     CanaryColumn,
@@ -121,6 +122,22 @@ class Database(Protocol):
 
     def end_sessions(self) -> int:
         """End other clients' sessions; how many were ended (write, idempotent)."""
+        ...
+
+    def access(self, tables: AccessTables) -> AccessSeen:
+        """Who may get in. A table or column that is not there is named in the result, never an exception."""
+        ...
+
+    def password_hashes(self, tables: AccessTables, keys: Sequence[str]) -> Mapping[str, SecretStr]:
+        """The password hashes of these accounts, by key: secrets, for memory only."""
+        ...
+
+    def withdraw(self, tables: AccessTables, back: AccessBack, hashes: Mapping[str, SecretStr]) -> int:
+        """Shut out again who gets in by `back` (write, idempotent), all or nothing; how many rows were changed.
+
+        Accounts of `back.passwords` get the hash in `hashes`; those that it lacks cannot sign in with a password
+        until it is reset.
+        """
         ...
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from uscdr.errors import WriteRefused
+from uscdr.models.access import AccessBack, AccessSeen, AccessTables
 from uscdr.models.media import FileReferences, ReferenceColumn
 from uscdr.models.postgres import (
     CanaryColumn,
@@ -26,6 +27,7 @@ from uscdr.models.postgres import (
     TableSize,
 )
 from uscdr.providers.postgres import (
+    access,
     canary,
     content,
     foreign_keys,
@@ -176,6 +178,22 @@ class PostgresDatabase:
             raise WriteRefused("ending sessions is refused: wired read-only", provider=PROVIDER)
         with self._link.session() as connection:
             return sessions.end(connection)
+
+    def access(self, tables: AccessTables) -> AccessSeen:
+        """Who may get in; see `access`."""
+        return self._link.read(lambda connection: access.seen(connection, tables))
+
+    def password_hashes(self, tables: AccessTables, keys: Sequence[str]) -> Mapping[str, SecretStr]:
+        """The password hashes of these accounts."""
+        return self._link.read(lambda connection: access.passwords(connection, tables, keys))
+
+    def withdraw(self, tables: AccessTables, back: AccessBack, hashes: Mapping[str, SecretStr]) -> int:
+        """Shut out again who gets in by `back` (write, idempotent), all or nothing; how many rows were changed."""
+        if self._read_only:
+            raise WriteRefused("withdrawing access is refused: wired read-only", provider=PROVIDER)
+        with self._link.session() as connection, connection.transaction():
+            connection.execute(b"SET TRANSACTION READ WRITE")
+            return access.withdraw(connection, tables, back, hashes)
 
     def _named(self, names: Sequence[str]) -> list[inventory.Table]:
         return self._link.read(lambda connection: inventory.named(connection, names))

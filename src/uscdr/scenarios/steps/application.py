@@ -10,9 +10,9 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.scenarios.checks import application_checks, ask, calls, recovery_checks
+from uscdr.scenarios.checks import application_checks, ask, calls, recovery_checks, worst_first
 from uscdr.scenarios.deps import Deps, now
-from uscdr.scenarios.results import ApplicationChecked, VerifiedData
+from uscdr.scenarios.results import ApplicationChecked, VerifiedData, Withdrawn
 from uscdr.scenarios.results_media import MediaVerified
 from uscdr.scenarios.steps.base import DepsStep, shut
 
@@ -22,6 +22,14 @@ class CheckParams(Fact):
 
     only: Literal["application"] | None = None
     """Those that the application itself answers: before the switch neither domain nor workers are there."""
+
+
+def _left_open(view: View) -> tuple[str, ...]:
+    """What was left undone on purpose: a recovery is not done with that."""
+    withdrawn = view.get(Withdrawn)
+    if withdrawn is None or not withdrawn.left:
+        return ()
+    return (f"access that was withdrawn is open again, as asked: {withdrawn.words}",)
 
 
 class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
@@ -40,7 +48,7 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
     def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
         super().__init__(step_id, deps, params)
         only = self.given(CheckParams).only
-        self._checks = application_checks(deps.config) if only else recovery_checks(deps.config)
+        self._checks = application_checks(deps.config) if only else recovery_checks(deps.config, deps.request.scenario)
 
     @override
     def ready(self, view: View) -> str | None:
@@ -52,12 +60,16 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
 
     @override
     def probe(self, view: View, tell: Tell) -> ApplicationChecked:
-        verdicts: Counter[str] = Counter()
+        results = []
         for one in ask(self._deps, self._checks, tell):
             tell.check(one.check.name, one.finding.verdict, one.finding.evidence)
-            verdicts[one.finding.verdict] += 1
+            results.append(one)
+        verdicts = Counter(one.finding.verdict for one in results)
         passed, failed = verdicts["pass"], verdicts["fail"]
-        return ApplicationChecked(at=now(), passed=passed, failed=failed, not_known=verdicts.total() - passed - failed)
+        return ApplicationChecked(
+            at=now(), passed=passed, failed=failed, not_known=verdicts.total() - passed - failed,
+            worst=worst_first(results), left_open=_left_open(view),
+        )  # fmt: skip
 
     @override
     def plan(self, seen: ApplicationChecked, view: View) -> Action:
@@ -65,5 +77,8 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
         words = f"{seen.passed} of {total} checks passed"
         if seen.passed != total:
             words += f", {seen.failed} failed, {seen.not_known} not known. The application is open: look at it now"
-            return Action("blocked", words, calls(self._checks))
+        found = (*seen.worst, *seen.left_open)
+        if found:
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            return Action("blocked", f"{found[0]}{more}. {words}", calls(self._checks))
         return Action("read", words, calls(self._checks))

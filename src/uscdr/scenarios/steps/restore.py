@@ -10,6 +10,7 @@ from typing_extensions import override
 from uscdr.engine.gate import UNKNOWN
 from uscdr.engine.step import Action, Blast, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed
+from uscdr.models.access import AccessBack
 from uscdr.models.base import Fact
 from uscdr.models.duration import elapsed
 from uscdr.models.heroku import Transfer, TransferKind, TransferState, under_way
@@ -61,7 +62,7 @@ class Restore(DepsStep[RestoreSeen, Restored]):
         "heroku pg:backups:info $RESTORE --app {app}",
     )
     gives = Restored
-    needs = (MaintenanceSet, Drained, ChosenBackup, Proof, Ledger)
+    needs = (MaintenanceSet, Drained, ChosenBackup, Proof, Ledger, AccessBack)
     plans_with = (ChosenBackup,)
     waits = "known after the backup is chosen"
     checked_by = (Compared, VerifiedData, ApplicationChecked)
@@ -119,6 +120,7 @@ class Restore(DepsStep[RestoreSeen, Restored]):
             f"rows in {seen.backup}": there,
             "backup taken": f"{moment(chosen.taken_at)}, {duration(old)} ago",
             "rows lost": lost_words(ledger),
+            "access given back": access_words(view.get(AccessBack)),
             "writes lost": "not known" if lost is None else f"those of {duration(lost)}",
         }
         return Blast(facts, phrases)
@@ -162,6 +164,13 @@ class Restore(DepsStep[RestoreSeen, Restored]):
 
 def _restored(transfer: Transfer, proof: Proof) -> Restored:
     return Restored(id=transfer.id, name=transfer.name, backup=proof.backup, sha256=proof.sha256)
+
+
+def access_words(back: AccessBack | None) -> str:
+    """Who gets in again by it."""
+    if back is None:
+        return "not known"
+    return back.words or ("not known: " + "; ".join(back.doubts) if back.doubts else "none")
 
 
 def _amounts(ledger: Ledger | None, view: View) -> tuple[str, str]:

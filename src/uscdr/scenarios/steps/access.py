@@ -1,0 +1,116 @@
+"""Access that a restore gives back: listed before the phrase, and withdrawn again in the same run.
+
+Who was shut out since the backup could sign in again after it: an account that was deactivated, a token or a session
+that was deleted, a right that was taken away.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.errors import CheckFailed, ProviderError
+from uscdr.models.access import AccessBack, AccessTables, given_back
+from uscdr.scenarios.results import ChosenBackup, Compared, Proof, Withdrawn
+from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.words import sql
+from uscdr.words import plural
+
+NOT_SAID = "scenarios.yaml does not say where access is kept (access:), so what the restore gives back is not known"
+
+
+class AccessLook(DepsStep[AccessBack, AccessBack]):
+    """Who could get in at the time of the backup, against who can now. Hashes of passwords stay in memory."""
+
+    name = "access.look"
+    title = "Access that comes back"
+    default_id = "access"
+    effect = Effect.READ
+    manual = ("heroku pg:psql --app {app}   # accounts that are inactive now; they were active in the backup",)
+    gives = AccessBack
+    needs = (ChosenBackup, Proof)
+    waits = "known after the backup is proven"
+    slow: ClassVar[bool] = True
+
+    @override
+    def probe(self, view: View, tell: Tell) -> AccessBack:
+        tables = self._deps.config.access
+        found = self._compared(tables) if tables else AccessBack(asked=False, doubts=(NOT_SAID,))
+        for doubt in found.doubts:
+            tell.warn(f"Access: {doubt}.")
+        return found
+
+    def _compared(self, tables: AccessTables) -> AccessBack:
+        try:
+            live = self._deps.database()
+            now = live.access(tables)
+            found = given_back(tables, now, self._deps.candidate.open_database().access(tables))
+            if not self._deps.dry_run:
+                self._deps.hashes.update(live.password_hashes(tables, found.passwords))
+        except ProviderError as error:
+            words = f"who was shut out since the backup cannot be told, and gets in again ({error.message.rstrip('.')})"
+            return AccessBack(doubts=(words,))
+        return found
+
+    @override
+    def plan(self, seen: AccessBack, view: View) -> Action:
+        calls = (sql("keys of accounts, tokens, sessions and rights, on both sides"),)
+        if not seen.amount:
+            return Action("read", "; ".join(seen.doubts) or "the restore gives nobody access back", calls)
+        again = "stays so, as asked" if self._deps.request.give_access_back else "is withdrawn again in this run"
+        return Action("read", f"the restore gives access back, which {again}: {seen.words}", calls)
+
+
+class WithdrawAccess(DepsStep[AccessBack, Withdrawn]):
+    """Shuts out again who was shut out, before anybody can sign in."""
+
+    name = "access.withdraw"
+    title = "Withdraw access again"
+    default_id = "withdraw"
+    effect = Effect.IDEMPOTENT
+    manual = ("heroku pg:psql --app {app}   # set the accounts inactive again, delete their tokens and sessions",)
+    gives = Withdrawn
+    needs = (AccessBack, Compared)
+    waits = "access is withdrawn again after the restore"
+
+    @override
+    def probe(self, view: View, tell: Tell) -> AccessBack:
+        return view.need(AccessBack)
+
+    @override
+    def plan(self, seen: AccessBack, view: View) -> Action:
+        if not seen.amount:
+            return Action("noop", "the restore gave nobody access back that is known of")
+        if self._deps.request.give_access_back:
+            return Action("noop", f"left as the backup has it, as asked: {seen.words}")
+        calls = (sql("UPDATE of accounts, DELETE of tokens, sessions and rights", changes=True),)
+        return Action("change", f"withdrawn again: {seen.words}", calls)
+
+    @override
+    def apply(self, seen: AccessBack, view: View, tell: Tell) -> Withdrawn:
+        tables = self._deps.config.access
+        if tables is None:
+            raise CheckFailed("scenarios.yaml does not say any more where access is kept (access:).")
+        changed = self._deps.database().withdraw(tables, seen, self._deps.hashes)
+        return Withdrawn(changed=changed, words=seen.words)
+
+    @override
+    def unchanged(self, seen: AccessBack, view: View) -> Withdrawn:
+        return Withdrawn(changed=0, left=seen.amount, words=seen.words)
+
+    @override
+    def confirm_effect(self, result: Withdrawn, view: View, tell: Tell) -> str:
+        known, tables = view.need(AccessBack), self._deps.config.access
+        if tables is not None:
+            self._look_again(tables, known)
+        return f"{plural(result.changed, 'row')} changed: {result.words}"
+
+    def _look_again(self, tables: AccessTables, known: AccessBack) -> None:
+        now = self._deps.database().access(tables)
+        open_again = [key for flag, keys in known.flags.items() for key in keys if flag in now.accounts[key].flags]
+        left = sum(len(now.rows.get(table, frozenset()) & {*rows}) for table, rows in known.rows.items())
+        if open_again or left:
+            words = f"{plural(len(open_again), 'account')} and {plural(left, 'row')} are there again"
+            raise CheckFailed(f"Access was withdrawn and came back: {words}.", next_action="uscdr runs resume")
