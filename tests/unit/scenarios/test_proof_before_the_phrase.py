@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from fakes import FakeDatabase, World
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
+from uscdr.models.heroku import Release
 from uscdr.models.postgres import CanaryResult
 from uscdr.scenarios.results import Proof
 
@@ -60,7 +62,7 @@ def test_a_key_that_does_not_open_the_backup_ends_the_run_before_the_phrase(quic
     words = refused(run)
     assert f"{KEY} does not fit the backup b001: 50 of 50 sampled values" in words
     assert "Choose a backup that was taken with this key" in words
-    assert checked(run)[0][0] == "fail"
+    assert run.world.writes == [], "nobody is shut out for it"
     assert "a value" not in run.journal_path.read_text()
 
 
@@ -122,3 +124,27 @@ def test_a_proof_of_an_older_journal_is_still_read() -> None:
     }  # fmt: skip
     found = Proof.model_validate(old)
     assert (found.grade, found.missing, found.key.verdict) == ("", (), "not checked")
+
+
+def test_a_key_that_was_changed_is_found_before_users_are_shut_out(quick: Path) -> None:
+    """The message knows the key that did fit, and the release that changed it."""
+    run = clinic(quick, key="another")
+    run.request = replace(run.request, backup="b001")
+    run.world.releases.insert(
+        0, Release(id="r2", version=42, status="succeeded", description=f"Set {KEY}, DEBUG config vars", current=True)
+    )
+    words = refused(run)
+    assert "Release v42 changed PGP_ENCRYPTION_KEY" in words
+    assert "uscdr recover app --release v41" in words
+    assert run.world.writes == []
+    assert not run.world.maintenance
+
+
+def test_a_few_damaged_values_are_told_and_stop_nothing(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = clinic(quick, key="a value")
+    few = CanaryResult(table="patients_patient", column="first_name_enc", sampled=50, matching=48, unreadable=2)
+    monkeypatch.setattr(FakeDatabase, "canary", lambda *_, **__: (few,))
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    assert "does not open 2 of 50 sampled values" in warnings(run)

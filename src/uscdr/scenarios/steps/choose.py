@@ -9,15 +9,18 @@ from itertools import takewhile
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.errors import BadInput, Declined
+from uscdr.errors import BadInput, CheckFailed, Declined, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.heroku import DAMAGED, Transfer, Whose
+from uscdr.scenarios.backups.questions import key_of
 from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import ChosenBackup, SafetyCapture
 from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.prove import refusal_of, with_key_trouble
 from uscdr.scenarios.steps.words import reads
 from uscdr.scenarios.walk import Walk, walk
+from uscdr.vault.backups.proving import try_key
 from uscdr.words import duration, moment, size
 
 REPLACED = ". If its database was replaced by a new one: heroku pg:backups:restore, by hand"
@@ -46,7 +49,27 @@ class Choose(DepsStep[ChosenBackup, ChosenBackup]):
             choice = self._walked(attachment.owner_app_name, choice, tell)
         else:
             self._deps.candidate.prefetch(stored_dump(self._deps.backups, attachment.owner_app_name, choice.chosen))
+        if not view.thorough:
+            self._refuse_before_the_first_change(attachment.owner_app_name, choice, tell)
         return warn_of(chosen_of(self._deps, choice), tell)
+
+    def _refuse_before_the_first_change(self, owner: str, choice: Choice, tell: Tell) -> None:
+        """Users are not shut out for a backup that will be refused, as far as that is known or feared."""
+        if self._walk is None and not self._key_in_doubt():
+            return
+        proof = self._deps.candidate.proof(stored_dump(self._deps.backups, owner, choice.chosen), tell)
+        refusal = refusal_of(self._deps, with_key_trouble(self._deps, proof))
+        if refusal:
+            raise CheckFailed(refusal, next_action="Nothing was changed.")
+
+    def _key_in_doubt(self) -> bool:
+        """Whether the key opens nothing of the live rows. Those may be damaged: only the backup itself can tell."""
+        config = self._deps.config
+        key = key_of(config, self._deps.platform, self._deps.old_app, self._deps.kit)
+        try:
+            return try_key(self._deps.database(), config.recovery.canaries, key).opens_nothing
+        except (ProviderError, BadInput):
+            return False
 
     def _walked(self, owner: str, choice: Choice, tell: Tell) -> Choice:
         """The same walk as before if the list is the same: a plan's is not made again when its turn comes."""

@@ -9,6 +9,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.scenarios.candidate import DumpSource, stored_dump
+from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.key_trouble import way_back
 from uscdr.scenarios.results import ChosenBackup, Proof
 from uscdr.scenarios.steps.base import DepsStep
@@ -44,18 +45,7 @@ class Prove(DepsStep[Proof, Proof]):
     def probe(self, view: View, tell: Tell) -> Proof:
         proof = self._deps.candidate.proof(self._source(view), tell)
         self._tell_key(proof, tell)
-        if not proof.key.opens_nothing:
-            return proof
-        return proof.model_copy(update={"key_trouble": self._key_trouble(proof)})
-
-    def _key_trouble(self, proof: Proof) -> str:
-        """What is known of the key that did fit, and the way back to it."""
-        deps = self._deps
-        try:
-            releases = deps.platform.releases(deps.old_app)
-        except ProviderError:  # an application that is gone has none
-            releases = ()
-        return way_back(deps.config.recovery.key, proof.key, deps.earlier(), releases)
+        return with_key_trouble(self._deps, proof)
 
     def _source(self, view: View) -> DumpSource:
         owner = self._deps.attachment().owner_app_name
@@ -73,7 +63,7 @@ class Prove(DepsStep[Proof, Proof]):
 
     @override
     def plan(self, seen: Proof, view: View) -> Action:
-        refusal = _refusal(seen, self._deps.config.recovery.key)
+        refusal = refusal_of(self._deps, seen)
         if refusal:
             return Action("blocked", refusal)
         words = f"{seen.backup} restores here: {plural(len(seen.tables), 'table')}, {plural(seen.rows, 'row')}, "
@@ -82,8 +72,21 @@ class Prove(DepsStep[Proof, Proof]):
         return Action("read", words, self.calls(), {"BACKUP": seen.backup})
 
 
-def _refusal(proof: Proof, key: str) -> str:
+def with_key_trouble(deps: Deps, proof: Proof) -> Proof:
+    """The same; for a key that opens nothing with what is known of the one that did, and the way back to it."""
+    if not proof.key.opens_nothing:
+        return proof
+    try:
+        releases = deps.platform.releases(deps.old_app)
+    except ProviderError:  # an application that is gone has none
+        releases = ()
+    trouble = way_back(deps.config.recovery.key, proof.key, deps.earlier(), releases)
+    return proof.model_copy(update={"key_trouble": trouble})
+
+
+def refusal_of(deps: Deps, proof: Proof) -> str:
     """Why nothing may be replaced by this backup, and what to do; empty when nothing speaks against it."""
+    key = deps.config.recovery.key
     name, wants = proof.backup, wanting(proof, key)
     if wants and proof.key.opens_nothing:
         sample = f"{proof.key.wrong:,} of {plural(proof.key.sampled, 'sampled value')} cannot be read with it"

@@ -189,7 +189,7 @@ def _asked(shown: ProofResult, database: Database, questions: Questions, decoded
         missing=tuple(sorted(set(questions.expected_tables) - {table.name for table in tables})),
         invariants=database.invariants(questions.invariants),
         newest=dict(database.newest(questions.freshness)),
-        canary=_try_key(database, questions),
+        canary=try_key(database, questions.canaries, questions.key),
         extensions=database.extensions(),
         applied=applied,
         migrations=compare(code.migrations, applied, against=code.ref, why=code.why),
@@ -215,14 +215,13 @@ def _grade(shown: ProofResult, decoded: Decoded) -> tuple[Grade, str]:
     return Grade.DECRYPTS, ""
 
 
-def _try_key(database: Database, questions: Questions) -> CanaryVerdict:
+def try_key(database: Database, canaries: Sequence[CanaryColumn], key: Key) -> CanaryVerdict:
     """Whether the application's key opens what is encrypted; every column that is named must be there."""
-    key = questions.key
-    if not questions.canaries:
+    if not canaries:
         return CanaryVerdict(verdict="not checked", why="scenarios.yaml names no encrypted column")
     if key.value is None or not key.value.get_secret_value():
         return CanaryVerdict(verdict="not checked", why=key.why or f"{key.name} is not set")
-    return _judged(database.canary(questions.canaries, key.value), key)
+    return _judged(database.canary(canaries, key.value), key)
 
 
 def _judged(results: Sequence[CanaryResult], key: Key) -> CanaryVerdict:
