@@ -16,8 +16,11 @@ from live_sandbox import until
 from verify_desk import VerifyDesk
 
 HOST = "www.usc-pis.example"
-PUBLISHED = "usc-clinic-2025"
-FALLBACK = "clinic-insecure-fallback-key-known-to-everybody"
+PUBLISHED = ("admin123", "SuperAdmin2025!", "testpass123", "password123")
+FALLBACK = "django-insecure-fallback-key-for-local-dev"
+
+
+ADMIN, NURSE = "admin@usc-pis.example", "staff4@clinic.usc-pis.example"
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,12 @@ def _service(how: str, *named: str) -> Damage:
     return Damage(how, broken, lambda desk: broken(desk, "--undo"), named)
 
 
-def _published_password(desk: VerifyDesk) -> None:
+def _published_password(password: str, email: str) -> Callable[[VerifyDesk], None]:
+    """An account that still has a password which the application's repository tells everybody."""
     salt, rounds = "abcdefgh", 1000
-    key = base64.b64encode(hashlib.pbkdf2_hmac("sha256", PUBLISHED.encode(), salt.encode(), rounds)).decode()
-    desk.sql(
-        "UPDATE authentication_user SET password = %s, is_active = true WHERE email = 'admin@usc-pis.example'",
-        params=(f"pbkdf2_sha256${rounds}${salt}${key}",),
-    )
+    key = base64.b64encode(hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), rounds)).decode()
+    query = "UPDATE authentication_user SET password = %s, is_active = true WHERE email = %s"
+    return lambda desk: desk.sql(query, params=(f"pbkdf2_sha256${rounds}${salt}${key}", email))
 
 
 def _blank_page(desk: VerifyDesk) -> None:
@@ -73,12 +75,16 @@ def _blank_page(desk: VerifyDesk) -> None:
 
 
 def _page_back(desk: VerifyDesk) -> None:
-    for script in desk.live.state.root.rglob("frontend/dist/assets/*.gone"):
+    for script in desk.live.state.root.rglob("assets/*.gone"):
         script.rename(script.with_suffix(".js"))
 
 
 def _scripts(desk: VerifyDesk) -> list[Path]:
-    found = list(desk.live.state.root.rglob("frontend/dist/assets/*.js"))
+    """In the build, and where it was collected to."""
+    found = [
+        *desk.live.state.root.rglob("frontend/dist/assets/*.js"),
+        *desk.live.state.root.rglob("staticfiles/assets/*.js"),
+    ]
     assert found
     return found
 
@@ -200,7 +206,10 @@ DAMAGES = (
          named=("encrypted-columns",)),
     _sql("rows written without encryption",
          "UPDATE patients_medicalrecord SET diagnosis_enc = NULL WHERE id % 2 = 0", named=("encrypted-columns",)),
-    Damage("a published password", _published_password, restored, ("published-passwords",)),
+    *(Damage(f"the published password {number} of an administrator", _published_password(password, ADMIN), restored,
+             ("published-passwords",)) for number, password in enumerate(PUBLISHED, 1)),
+    Damage("a nurse has a published password", _published_password(PUBLISHED[2], NURSE), restored,
+           ("published-passwords",)),
     _config("another key", "PGP_ENCRYPTION_KEY", "not-the-key-of-this-clinic", "encrypted-columns"),
     _config("the wrong cloud", "CLOUDINARY_CLOUD_NAME", "usc-pis-recovery", "media-files"),
     _config("files on the dyno's own disk", "USE_CLOUDINARY", "true", "config"),

@@ -321,7 +321,7 @@ def test_the_write_check_saves_everything_and_keeps_nothing(site: Site, postgres
     here = site.with_env(DATABASE_URL=new_database(postgres, "written"))
     kept = ("authentication_user", "patients_patient", "patients_medicalrecord", "reports_generatedreport")
     before = [here.one(f"SELECT count(*) FROM {table}") for table in kept]
-    lines = here.done("uscdr_write_check").splitlines()
+    lines = here.done("write_check").splitlines()
     assert len(lines) == 12
     assert all(line.endswith(": saved and rolled back") for line in lines)
     assert [here.one(f"SELECT count(*) FROM {table}") for table in kept] == before
@@ -342,7 +342,7 @@ def test_the_write_check_names_what_cannot_be_saved(
     here = site.with_env(DATABASE_URL=new_database(postgres, name))
     with psycopg.connect(here.env["DATABASE_URL"]) as session:
         session.execute(damage.encode())
-    done = here.manage("uscdr_write_check")
+    done = here.manage("write_check")
     assert done.returncode == 1
     said = dict(line.split(": ", 1) for line in done.stdout.splitlines())
     assert said["authentication.User"] == "saved and rolled back"

@@ -124,7 +124,7 @@ def test_upload_fails_when_the_service_is_gone(site: Site) -> None:
 
 
 def test_restore_campaign_images_clears_what_it_cannot_reach(site: Site, service: Service) -> None:
-    service.stored.add("/usc/image/upload/v1/media/campaigns/banners/campaign_01.jpg")
+    service.stored.add("/usc/image/upload/v1/campaigns/banners/campaign_01.jpg")
     site.done("restore_campaign_images")
     left = site.rows("SELECT banner_image FROM health_info_healthcampaign WHERE banner_image <> ''")
     assert left == [("campaigns/banners/campaign_01.jpg",)]
@@ -133,7 +133,7 @@ def test_restore_campaign_images_clears_what_it_cannot_reach(site: Site, service
 
 def test_a_document_comes_from_the_delivery_service(site: Site, service: Service) -> None:
     key, name = site.rows("SELECT id, file FROM file_uploads_patientdocument ORDER BY id LIMIT 1")[0]
-    service.stored.add(f"/usc/raw/upload/v1/media/{name}")
+    service.stored.add(f"/usc/raw/upload/v1/{name}")
     with site.web() as client:
         login = {"email": site.env["CHECK_EMAIL"], "password": site.env["CHECK_PASSWORD"]}
         token = client.post("/api/auth/login/", json=login).json()["token"]

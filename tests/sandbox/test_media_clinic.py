@@ -59,7 +59,7 @@ def test_every_stored_name_has_its_file(clinic: Live) -> None:
     assert len(rows) == ASSETS + 10
     sizes = {one["public_id"]: one["bytes"] for one in clinic.control("GET", "media/truth")}
     for name, size in rows:
-        stem, suffix = f"media/{name}".rsplit(".", 1)
+        stem, suffix = name.rsplit(".", 1)
         assert sizes[stem if suffix == "jpg" else f"{stem}.{suffix}"] == size
     linked = clinic.sql("SELECT xray_images::text FROM patients_dentalrecord WHERE xray_images::text <> '[]'")
     urls = [url for (text,) in linked for url in json.loads(text)]

@@ -28,7 +28,7 @@ from uscdr.targets import packaged
 
 HOST = "www.usc-pis.example"
 GMAIL = {"client_id": "GMAIL_CLIENT_ID", "client_secret": "GMAIL_CLIENT_SECRET", "refresh_token": "GMAIL_REFRESH_TOKEN"}
-PUBLISHED = ("admin@usc-pis.example", "usc-clinic-2025")
+PUBLISHED = ("admin@usc-pis.example", "admin123")
 
 
 @pytest.fixture(scope="module")

@@ -36,8 +36,15 @@ class Seen:
 
     @property
     def amiss(self) -> dict[str, str]:
-        """Whatever is no pass, with its evidence."""
-        return {n: f"{v}: {self.evidence[n]}" for n, v in self.verdicts.items() if v != "pass"}
+        """Whatever is no pass, with its evidence; but for what the application would have locked people out for."""
+        amiss = {n: f"{v}: {self.evidence[n]}" for n, v in self.verdicts.items() if v != "pass"}
+        return {n: words for n, words in amiss.items() if n not in self.over_the_limit}
+
+    @property
+    def over_the_limit(self) -> dict[str, str]:
+        """What was not sent, as the application takes only so many refused forms in a while."""
+        unsent = {n: words for n, words in self.evidence.items() if "could lock people out" in words}
+        return {n: words for n, words in unsent.items() if self.verdicts[n] == "not checked"}
 
 
 @dataclass

@@ -630,7 +630,13 @@ class FakeWebsite:
         self._world = world
 
     def ask(
-        self, method: str, path: str, *, token: SecretStr | None = None, json_body: Mapping[str, object] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        token: SecretStr | None = None,
+        json_body: Mapping[str, object] | None = None,
+        empty_form: bool = False,
     ) -> WebAnswer:
         if self._world.maintenance or not self._world.formation.get("web"):
             return WebAnswer(status=503)

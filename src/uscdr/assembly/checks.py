@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.ports import Ports
-from uscdr.errors import BadInput
+from uscdr.errors import BadInput, ProviderError
 from uscdr.models.media import CLOUD, KEY, SECRET, MediaAccount
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.provision import commit_of
@@ -27,8 +27,9 @@ from uscdr.providers.ports.web import Website
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.queue_probe import QueueProbe
 from uscdr.providers.tls_probe import TlsProbe
-from uscdr.providers.website import ApplicationWebsite
+from uscdr.providers.website import LOGIN, ApplicationWebsite
 from uscdr.scenarios.deps import now
+from uscdr.verify.attempts import Attempts, Limit
 from uscdr.verify.baseline import read
 from uscdr.verify.facts import Facts, Once
 from uscdr.verify.kinds.http import HttpCheck
@@ -37,6 +38,8 @@ from uscdr.verify.world import Expected, Sends, World
 PROBE_TIMEOUT, LOCK_TIMEOUT, CONNECT_TIMEOUT = 10.0, 5.0, 10.0
 STATEMENT_TIMEOUT = 25.0
 """Seconds. A query that is given up ends before the check that asked it."""
+REFUSED_SIGN_IN = "sign-in"
+"""Where refused logins of the check account are noted."""
 CONNECTIONS = 2
 """Of one check: several run beside each other, and small plans have 20 for everybody."""
 
@@ -64,7 +67,8 @@ class Worlds:
         facts = Facts(heroku.app, ports.platform, ports.backups, ports.provisioning, database=heroku.database)
         with ExitStack() as stack:
             once = Once(limit=PROBE_TIMEOUT, provider="the application")
-            yield self._world(place, _Bench(self, place, sends, facts, once, stack))
+            attempts = Attempts(self.around.state, place.key, now) if sends != "reads" else None
+            yield self._world(place, _Bench(self, place, sends, facts, once, stack, attempts))
 
     def _world(self, place: Place, bench: _Bench) -> World:
         target, ca_file = place.target, place.ca_file
@@ -84,6 +88,7 @@ class Worlds:
             code_migrations=bench.code_migrations,
             now=now,
             baseline=read(self.around.state, place.key),
+            attempts=bench.attempts,
             damaged=self.damaged,
             writable=(lambda: bench.open_website(read_only=False)) if bench.sends == "writes" else None,
             sign_in=bench.sign_in,
@@ -101,6 +106,8 @@ class _Bench:
     once: Once
     stack: ExitStack
     """Closes what was opened for this world."""
+    attempts: Attempts | None
+    """What was sent that the application counts; None when nothing of the kind can be sent."""
 
     def website(self) -> Website:
         """The application where its users reach it; the only POSTs are the empty forms that checks name, if any."""
@@ -129,7 +136,8 @@ class _Bench:
         account = self.place.account
         if account is None or not account.password.get_secret_value():
             return None
-        found = self.open_website(read_only=self.sends == "reads").sign_in(account.email, account.password)
+        site = self.open_website(read_only=self.sends == "reads")
+        found = _counted(self.attempts, self.place, lambda: site.sign_in(account.email, account.password))
         self.given.ports.redactor.register("USCDR_CHECK_TOKEN", found.get_secret_value())
         return found
 
@@ -171,6 +179,33 @@ class _Bench:
         if self.given.source is None or not commit:
             return None
         return self.given.source.archive(commit, self.given.work)
+
+
+def _counted(attempts: Attempts | None, place: Place, sign_in: Callable[[], SecretStr]) -> SecretStr:
+    """A login, unless logins of this machine were refused lately and one more could lock the address out.
+
+    A right login uses up nothing; a refused one counts with the empty ones that checks send.
+    """
+    limit = _login_limit(place)
+    if attempts is None or limit is None:
+        return sign_in()
+    if attempts.used(REFUSED_SIGN_IN, limit) and (spent := attempts.spent(LOGIN, limit)):
+        raise ProviderError(
+            f"The check account was not signed in, as its last login was refused: {spent}.",
+            provider="the application", next_action="Check USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD, and wait.",
+        )  # fmt: skip
+    try:
+        return sign_in()
+    except ProviderError:
+        attempts.note(LOGIN)
+        attempts.note(REFUSED_SIGN_IN)
+        raise
+
+
+def _login_limit(place: Place) -> Limit | None:
+    """What a check says of how many refused logins the application takes; a wrong password counts with them."""
+    specs = (one for one in place.config.checks.values() if isinstance(one, HttpCheck))
+    return next((one.limit for one in specs if one.limit and urlsplit(one.path).path == LOGIN), None)
 
 
 def expected(place: Place) -> Expected:

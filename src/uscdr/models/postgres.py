@@ -113,7 +113,9 @@ class SequenceState(Fact):
     """A sequence that gives a column its keys.
 
     `next` is what it gives out next, `last` what it gave out last (None when never used), `greatest` the key
-    furthest in its direction, the lowest when `step` is negative (None when the table is empty).
+    furthest in its direction, the lowest when `step` is negative (None when the table is empty). `alone`: the table
+    has one row. `ahead`: rows whose keys it has not passed. `taken`: its next value is the key of a row; `soon`: one
+    of its next hundred values is.
     """
 
     table: str
@@ -122,6 +124,10 @@ class SequenceState(Fact):
     greatest: int | None
     next: int
     step: int = 1
+    alone: bool = False
+    ahead: int = 0
+    taken: bool = False
+    soon: bool = False
 
     @property
     def behind(self) -> bool:
@@ -129,6 +135,19 @@ class SequenceState(Fact):
         if self.greatest is None:
             return False
         return self.next <= self.greatest if self.step > 0 else self.next >= self.greatest
+
+    @property
+    def collides(self) -> bool:
+        """Whether saving is about to meet a key that is taken.
+
+        A sequence that stands behind in good order: nobody ever used it and the only row was saved under a key of the
+        code's own choice (a singleton), or a single row was given a key far ahead and the next value is free.
+        """
+        if not self.behind:
+            return False
+        if self.ahead > 1:  # the table has grown past it
+            return self.soon
+        return self.taken and not (self.alone and self.last is None)
 
 
 class ForeignKey(Fact):

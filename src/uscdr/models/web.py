@@ -22,12 +22,15 @@ class WebAnswer(Fact):
 
 
 class Sending(Fact):
-    """One request that changes something: a JSON body, or a file in a form field, or nothing."""
+    """One request that changes something: a JSON body, or a multipart form with a file, or nothing."""
 
     method: Literal["POST", "PUT", "PATCH", "DELETE"]
     path: str
     json_body: dict[str, Any] | None = None
     field: str = ""
     """The form field of the file."""
+    form: Mapping[str, str] = Field(default_factory=dict)
+    """Text fields beside the file."""
     file_name: str = ""
+    content_type: str = "text/plain"
     content: bytes = Field(default=b"", repr=False)

@@ -47,10 +47,16 @@ def sent_path(request: httpx.Request) -> str:
     return request.url.raw_path.partition(b"?")[0].decode("ascii")
 
 
+_BOUNDARY = "uscdr-empty-form"
+EMPTY_FORM, EMPTY_FORM_TYPE = f"--{_BOUNDARY}--\r\n".encode(), f"multipart/form-data; boundary={_BOUNDARY}"
+"""A multipart form without a field, and the type that says so."""
+
+
 class ReadOnlyTransport(httpx.BaseTransport):
     """Refuses every request that could write, before a connection is opened.
 
-    `empty_posts` are paths that may be sent an empty form, `{}`: it is refused there, and shows that it would be.
+    `empty_posts` are paths that may be sent an empty form, `{}` or EMPTY_FORM: it is refused there, and shows that
+    it would be.
     """
 
     def __init__(self, inner: httpx.BaseTransport, *, provider: str, empty_posts: frozenset[str] = frozenset()) -> None:
@@ -67,7 +73,7 @@ class ReadOnlyTransport(httpx.BaseTransport):
         return self._inner.handle_request(request)
 
     def _is_empty_form(self, request: httpx.Request, path: str) -> bool:
-        return request.method == "POST" and path in self._empty_posts and request.read() == b"{}"
+        return request.method == "POST" and path in self._empty_posts and request.read() in (b"{}", EMPTY_FORM)
 
     def close(self) -> None:
         """Close the real transport."""

@@ -14,11 +14,12 @@ from pydantic import SecretStr
 from uscdr.errors import ProviderError
 from uscdr.models.web import Sending, WebAnswer
 from uscdr.providers.exchange import Call, Reply, exchange
-from uscdr.providers.http import open_client, trust
+from uscdr.providers.http import EMPTY_FORM, EMPTY_FORM_TYPE, open_client, trust
 from uscdr.providers.retry import Patience, RetryPolicy
 
 PROVIDER = "the application"
 GATEWAY_ERRORS = (502, 503, 504)
+LOGIN = "/api/auth/login/"
 
 
 class ApplicationWebsite:
@@ -42,16 +43,22 @@ class ApplicationWebsite:
         self._patience = Patience(policy=RetryPolicy(attempts=5, seconds=15.0, first=0.3, longest=4.0))
 
     def ask(
-        self, method: str, path: str, *, token: SecretStr | None = None, json_body: Mapping[str, object] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        token: SecretStr | None = None,
+        json_body: Mapping[str, object] | None = None,
+        empty_form: bool = False,
     ) -> WebAnswer:
         """One request; the answer's status is the caller's to judge."""
         headers = {} if token is None else {"Authorization": f"Token {token.get_secret_value()}"}
-        if json_body is not None:
-            headers["Content-Type"] = "application/json"
+        if empty_form or json_body is not None:
+            headers["Content-Type"] = EMPTY_FORM_TYPE if empty_form else "application/json"
         hide = () if token is None else (token,)
         # Only refused POSTs are ever sent by checks: asking again changes nothing.
-        call = Call(f"answer {method} {path.partition('?')[0]}", method, path, writes=False, body=json_body,
-                    headers=headers, hide=hide)  # fmt: skip
+        call = Call(f"answer {method} {path.partition('?')[0]}", method, path, writes=False,
+                    body=EMPTY_FORM if empty_form else json_body, headers=headers, hide=hide)  # fmt: skip
         return self._answer(call)
 
     def fetch(self, address: str) -> WebAnswer:
@@ -90,10 +97,8 @@ class ApplicationWebsite:
         return reply
 
     def sign_in(self, email: str, password: SecretStr) -> SecretStr:
-        """`POST /api/auth/login/` with the check account; its token."""
-        answer = self.ask(
-            "POST", "/api/auth/login/", json_body={"email": email, "password": password.get_secret_value()}
-        )
+        """`POST` to LOGIN with the check account; its token."""
+        answer = self.ask("POST", LOGIN, json_body={"email": email, "password": password.get_secret_value()})
         try:
             token = json.loads(answer.body)["token"]
         except (ValueError, KeyError, TypeError):
@@ -109,8 +114,8 @@ def _encoded(sending: Sending) -> tuple[bytes | None, str]:
     """The body and its type; httpx writes the multipart form."""
     if not sending.field:
         return (None, "") if sending.json_body is None else (json.dumps(sending.json_body).encode(), "application/json")
-    files = {sending.field: (sending.file_name, sending.content, "text/plain")}
-    request = httpx.Request(sending.method, "http://form.invalid", files=files)
+    files = {sending.field: (sending.file_name, sending.content, sending.content_type)}
+    request = httpx.Request(sending.method, "http://form.invalid", files=files, data=dict(sending.form))
     return request.read(), request.headers["Content-Type"]
 
 

@@ -17,6 +17,7 @@ from uscdr.providers.ports.dns import Verifier
 from uscdr.providers.ports.media import Media
 from uscdr.providers.ports.probes import MailAccount, Queue, Tls
 from uscdr.providers.ports.web import Application, Website
+from uscdr.verify.attempts import Attempts
 from uscdr.verify.baseline import Baseline
 from uscdr.verify.facts import Facts
 
@@ -79,6 +80,8 @@ class World:
     writable: Callable[[], Application] | None = None
     """The application for checks that may write; None unless the operator allowed writes."""
     baseline: Baseline | None = None
+    attempts: Attempts | None = None
+    """What was sent to the application that it counts; None when nothing of the kind can be sent in this round."""
     damaged: frozenset[str] = frozenset()
     """Ids of backups that were taken of a damaged state."""
 

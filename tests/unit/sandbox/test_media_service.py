@@ -204,8 +204,8 @@ def test_samples_are_as_large_as_asked_and_differ(name: str, size: int) -> None:
 
 
 def test_a_name_of_the_clinic_is_the_id_that_its_pages_ask_for() -> None:
-    assert Stored("campaigns/banners/a.jpg").public_id == "media/campaigns/banners/a"
-    assert Stored("uploads/form.pdf").public_id == "media/uploads/form.pdf"
+    assert Stored("campaigns/banners/a.jpg").public_id == "campaigns/banners/a"
+    assert Stored("uploads/form.pdf").public_id == "uploads/form.pdf"
 
 
 def test_context_is_read_with_its_escapes() -> None:

@@ -43,7 +43,13 @@ class Site:
         self.asked: list[str] = []
 
     def ask(
-        self, method: str, path: str, *, token: SecretStr | None = None, json_body: Mapping[str, object] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        token: SecretStr | None = None,
+        json_body: Mapping[str, object] | None = None,
+        empty_form: bool = False,
     ) -> WebAnswer:
         self.asked.append(path)
         if isinstance(self._answer, Exception):

@@ -24,6 +24,4 @@ def test_what_is_no_command_is_refused(name: object) -> None:
 
 
 def test_the_packaged_file_asks_for_it_where_the_application_has_it() -> None:
-    assert load(ROOT / "scenarios.yaml").config.app.write_check == WriteCheck(
-        command="uscdr_write_check", optional=True
-    )
+    assert load(ROOT / "scenarios.yaml").config.app.write_check == WriteCheck(command="write_check", optional=True)

@@ -36,9 +36,13 @@ SPECS: Mapping[str, Mapping[str, Any]] = {
         "follow_link": 'src="(/app[^"]+)"', "why": "Django serves it.", "timeout": "20s",
     },
     "old-page": {"kind": "http", "path": "/old", "below": 500},
-    "form": {"kind": "http", "path": "/form", "method": "POST", "json_body": {}, "status": 400, "json": {"name": {}}},
+    "form": {"kind": "http", "path": "/form", "method": "POST", "json_body": {}, "status": 400, "json": {"name": {}},
+             "limit": {"times": 50, "within": "15m", "of": "logins"}},
+    "upload": {
+        "kind": "http", "path": "/upload", "method": "POST", "multipart_body": {}, "status": 400, "json": {"file": {}},
+    },
     "signed-in": {"kind": "http", "path": "/me", "auth": True, "json": {"role": "nurse"}},
-    "first-item": {"kind": "http", "path": "/list", "follow": "/list/{id}/pdf", "starts_with": "%PDF-"},
+    "first-item": {"kind": "http", "path": "/list", "follow": "/list/{id}/pdf", "id": "id", "starts_with": "%PDF-"},
     "pictures": {"kind": "http", "path": "/campaigns", "image": "results.*.picture"},
     "agree": {"kind": "agree", "path": "/count", "auth": True, "json": "patients", "query": "count patients_patient"},
     "sql": {
@@ -79,6 +83,7 @@ HEALTHY: Mapping[str, WebAnswer] = {
     "/app.js": WebAnswer(status=200, body=b"go()"),
     "/old": WebAnswer(status=404),
     "/form": WebAnswer(status=400, body=b'{"name": ["required"]}'),
+    "/upload": WebAnswer(status=400, body=b'{"file": ["required"]}'),
     "/me": WebAnswer(status=200, body=b'{"role": "nurse"}'),
     "/list": WebAnswer(status=200, body=b'[{"id": 7}]'),
     "/list/7/pdf": WebAnswer(status=200, body=b"%PDF-1.7"),
@@ -90,6 +95,7 @@ DAMAGED: Mapping[str, WebAnswer] = {
     "/app.js": WebAnswer(status=200, body=b"<html>"),
     "/old": WebAnswer(status=500),
     "/form": WebAnswer(status=400, body=b"{}"),
+    "/upload": WebAnswer(status=500, body=b'{"file": ["required"]}'),
     "/me": WebAnswer(status=200, body=b'{"role": "guest"}'),
     "/list/7/pdf": WebAnswer(status=503),
     "/a.png": WebAnswer(status=404, body=b"gone"),
@@ -115,7 +121,13 @@ class Site:
         self.asked: list[str] = []
 
     def ask(
-        self, method: str, path: str, *, token: SecretStr | None = None, json_body: Mapping[str, object] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        token: SecretStr | None = None,
+        json_body: Mapping[str, object] | None = None,
+        empty_form: bool = False,
     ) -> WebAnswer:
         self.asked.append(path)
         return self.answers[path]

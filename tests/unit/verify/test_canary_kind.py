@@ -33,12 +33,21 @@ class Files:
     refuse_removal: int = 0
     lose: bool = False
     cut_removal: bool = False
+    called: str = "id"
+    """The field of the id in every answer."""
+    sent: list[Sending] = field(default_factory=list)
 
     def ask(
-        self, method: str, path: str, *, token: SecretStr | None = None, json_body: Mapping[str, object] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        token: SecretStr | None = None,
+        json_body: Mapping[str, object] | None = None,
+        empty_form: bool = False,
     ) -> WebAnswer:
         assert token is not None
-        listed = [{"id": key, "name": name} for key, (name, _) in self.files.items()]
+        listed = [{self.called: key, "name": name} for key, (name, _) in self.files.items()]
         return WebAnswer(status=200, body=json.dumps(listed).encode())
 
     def fetch(self, address: str) -> WebAnswer:
@@ -55,11 +64,12 @@ class Files:
                 return WebAnswer(status=self.refuse_removal)
             gone = self.files.pop(int(sending.path.strip("/").partition("/")[2]), None)
             return WebAnswer(status=204 if gone else 404)
+        self.sent.append(sending)
         key = max(self.files, default=0) + 1
         self.files[key] = (sending.file_name, sending.content)
         if self.lose:
             raise AnswerLost("Whether it was stored is not known.", provider="application")
-        return WebAnswer(status=201, body=json.dumps({"id": key, "file": f"/{key}/"}).encode())
+        return WebAnswer(status=201, body=json.dumps({self.called: key, "file": f"/{key}/"}).encode())
 
 
 class _World:
@@ -83,6 +93,36 @@ def test_it_is_made_looked_at_and_removed() -> None:
 
 def test_without_permission_nothing_is_sent() -> None:
     assert canary(None).verdict == "not checked"
+
+
+def test_a_picture_is_a_whole_one_and_another_each_time() -> None:
+    site = Files()
+    for _ in range(2):
+        assert canary(site, content="image", form={"description": "made by {mark}"}).verdict == "pass"
+    first, second = site.sent
+    assert (first.content_type, first.file_name[-4:]) == ("image/png", ".png")
+    assert first.content.startswith(b"\x89PNG\r\n\x1a\n")
+    assert first.content.endswith(b"IEND\xaeB`\x82")
+    assert first.content != second.content
+    assert first.form == {"description": f"made by {first.file_name.removesuffix('.png')}"}
+
+
+def test_the_answer_and_the_list_may_call_the_id_otherwise() -> None:
+    site = Files({7: (f"{MARK}00.txt", b"b")}, called="file_id")
+    named = {"id": "file_id", "leftovers": {"path": "/files/", "name": "name", "id": "file_id"}}
+    finding = canary(site, **named)
+    assert finding.verdict == "pass", finding.evidence
+    assert "1 left by an earlier check removed" in finding.evidence
+    assert site.files == {}
+
+
+def test_an_id_that_is_not_read_is_a_failure_that_names_what_is_left() -> None:
+    site = Files(called="file_id")
+    finding = canary(site)
+    assert finding.verdict == "fail"
+    assert MARK in finding.evidence
+    assert "left behind" in finding.evidence
+    assert len(site.files) == 1
 
 
 def test_another_content_fails_and_is_removed_all_the_same() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from uscdr.models.web import WebAnswer
 from uscdr.verify.kinds.http import HttpCheck, ask
@@ -20,11 +20,19 @@ class Site:
     def __init__(self, *answers: WebAnswer) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[str, str, bool]] = []
+        self.empty_forms = 0
 
     def ask(
-        self, method: str, path: str, *, token: SecretStr | None = None, json_body: Mapping[str, object] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        token: SecretStr | None = None,
+        json_body: Mapping[str, object] | None = None,
+        empty_form: bool = False,
     ) -> WebAnswer:
         self.asked.append((method, path, token is not None))
+        self.empty_forms += empty_form
         return self.answers.pop(0)
 
     def fetch(self, address: str) -> WebAnswer:
@@ -59,7 +67,7 @@ def verdict(check: dict[str, Any], *answers: tuple[int, bytes]) -> tuple[str, st
         ({"json": {"role": {}}}, (200, b"<html>role</html>"), "fail"),
         ({"method": "POST", "status": 401}, (401, b""), "pass"),
         ({"method": "POST", "status": 401}, (200, b'{"token": 1}'), "fail"),
-        ({"method": "POST", "status": 401}, (429, b'{"detail": "Too many"}'), "pass"),
+        ({"method": "POST", "status": 401}, (429, b'{"detail": "Too many"}'), "inconclusive"),
         ({"method": "POST", "status": 401}, (500, b""), "fail"),
         ({}, (429, b""), "inconclusive"),
         ({"below": 500}, (429, b""), "pass"),
@@ -98,3 +106,32 @@ def test_the_first_item_is_followed(answers: list[tuple[int, bytes]], wanted: st
 def test_the_path_of_the_item_is_asked_for() -> None:
     _, _, site = verdict({"follow": "/x/{id}/pdf/"}, (200, b'[{"id": 7}]'), (200, b"anything"))
     assert site.asked == [("GET", "/x/", True), ("GET", "/x/7/pdf/", True)]
+
+
+def test_the_item_may_call_its_id_otherwise() -> None:
+    check = {"follow": "/x/{id}/", "id": "number"}
+    _, _, site = verdict(check, (200, b'{"results": [{"id": 7, "number": 9}]}'), (200, b"anything"))
+    assert site.asked[1][1] == "/x/9/"
+
+
+def test_an_empty_multipart_form_is_sent_as_one() -> None:
+    form = {"method": "POST", "status": 400, "multipart_body": {}, "json": {"detail": {}}}
+    found, _, site = verdict(form, (400, b'{"detail": "No file provided"}'))
+    assert (found, site.empty_forms) == ("pass", 1)
+    assert verdict(form, (500, b'{"detail": "x"}'))[0] == "fail"
+    assert verdict({**form, "multipart_body": None, "json_body": {}}, (400, b'{"detail": 1}'))[2].empty_forms == 0
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        {"method": "POST", "status": 400, "multipart_body": {"file": "x"}},
+        {"method": "POST", "status": 400, "multipart_body": {}, "json_body": {}},
+        {"multipart_body": {}},
+        {"limit": {"times": 5, "within": "15m"}},
+        {"method": "POST", "status": 400, "json_body": {}, "limit": {"times": 1, "within": "15m"}},
+    ],
+)
+def test_what_could_write_or_means_nothing_is_refused(check: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        HttpCheck.model_validate({"kind": "http", "path": "/x/", **check})

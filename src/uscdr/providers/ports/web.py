@@ -23,10 +23,17 @@ class Website(Protocol):
     """The application as its users reach it."""
 
     def ask(
-        self, method: str, path: str, *, token: SecretStr | None = None, json_body: Mapping[str, object] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        token: SecretStr | None = None,
+        json_body: Mapping[str, object] | None = None,
+        empty_form: bool = False,
     ) -> WebAnswer:
         """One request, redirects followed on the same host only; the adapter has its time-outs.
 
+        `empty_form` sends a multipart form without fields, instead of `json_body`.
         An unreachable application raises ProviderError; any HTTP status is an answer.
         """
         ...

@@ -59,18 +59,38 @@ def read(connection: Connection) -> tuple[SequenceState, ...]:
     return tuple(_fact(row, state) for row, state in zip(found, states, strict=True))
 
 
+SOON = 100
+"""So many values that come next are looked at."""
+
+# One pass over the column. Not ONLY: children of a table, and partitions, take their keys from the same sequence.
+# A sequence at the end of its type has no next value: it is held at the end, and is behind nothing.
+_STATE = """
+SELECT {number}::int4, s.last_value, s.is_called, k.* FROM {sequence} AS s
+CROSS JOIN LATERAL (SELECT s.last_value::numeric + CASE WHEN s.is_called THEN {step} ELSE 0 END AS next) AS wide
+CROSS JOIN LATERAL (SELECT pg_catalog.int8(least(greatest(wide.next, {least}), {most})) AS next,
+                           pg_catalog.int8(least(greatest(wide.next + {more}, {least}), {most})) AS soon) AS n
+CROSS JOIN LATERAL (
+  SELECT pg_catalog.{furthest}(t.{column}::int8),
+         pg_catalog.count(*) = 1,
+         pg_catalog.count(*) FILTER (WHERE t.{column}::int8 {beyond} n.next),
+         pg_catalog.bool_or(t.{column}::int8 = n.next) IS TRUE,
+         pg_catalog.bool_or(t.{column}::int8 {beyond} n.next AND n.soon {beyond} t.{column}::int8) IS TRUE
+  FROM {table} AS t) AS k
+"""
+
+
 def _state(number: int, row: tuple[Any, ...]) -> sql.Composable:
     from psycopg import sql
 
     _, schema, relation, column, sequence_schema, sequence, step = row
-    furthest = sql.SQL("max" if step > 0 else "min")
-    # Not ONLY: children of a table, and partitions, take their keys from the same sequence.
-    return sql.SQL(
-        "SELECT {number}::int4, s.last_value, s.is_called,"
-        " (SELECT pg_catalog.{furthest}(t.{column}::int8) FROM {table} AS t) FROM {sequence} AS s"
-    ).format(
+    return sql.SQL(_STATE).format(
         number=sql.Literal(number),
-        furthest=furthest,
+        step=sql.Literal(step),
+        more=sql.Literal(SOON * step),
+        least=sql.Literal(-(2**63)),
+        most=sql.Literal(2**63 - 1),
+        beyond=sql.SQL(">=" if step > 0 else "<="),
+        furthest=sql.SQL("max" if step > 0 else "min"),
         column=sql.Identifier(column),
         table=sql.Identifier(schema, relation),
         sequence=sql.Identifier(sequence_schema, sequence),
@@ -79,7 +99,7 @@ def _state(number: int, row: tuple[Any, ...]) -> sql.Composable:
 
 def _fact(row: tuple[Any, ...], state: tuple[Any, ...]) -> SequenceState:
     oid, schema, relation, column, _, _, step = row
-    _, value, called, greatest = state
+    _, value, called, greatest, alone, ahead, taken, soon = state
     return SequenceState(
         table=Table(oid, schema, relation, 0).name,
         column=column,
@@ -87,4 +107,8 @@ def _fact(row: tuple[Any, ...], state: tuple[Any, ...]) -> SequenceState:
         greatest=greatest,
         next=value + step if called else value,
         step=step,
+        alone=alone,
+        ahead=ahead,
+        taken=taken,
+        soon=soon,
     )

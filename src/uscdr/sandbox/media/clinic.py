@@ -17,8 +17,7 @@ from uscdr.sandbox.media.database import transaction
 from uscdr.sandbox.media.formats import HEAD, Kind, recognise
 from uscdr.sandbox.media.library import Library
 
-PREFIX = "media/"
-_TAG = "media"
+_TAG = "usc-pis"
 _IMAGES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp"})
 _UPLOADS = "uploads/many/"
 _COLUMNS = (
@@ -35,9 +34,9 @@ _COLUMNS = (
 )
 _LINKED = ("xray_images", "photos", "documents")
 _LINKS = """
-SELECT DISTINCT split_part(link, '/upload/v1/media/', 2)
+SELECT DISTINCT split_part(link, '/upload/v1/', 2)
 FROM patients_dentalrecord, jsonb_array_elements_text({}::jsonb) AS link
-WHERE link LIKE '%/upload/v1/media/%'"""
+WHERE link LIKE '%/upload/v1/%'"""
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Stored:
     @property
     def public_id(self) -> str:
         """Its id in the media service: an image's has no extension."""
-        return PREFIX + (posixpath.splitext(self.name)[0] if self.is_image else self.name)
+        return posixpath.splitext(self.name)[0] if self.is_image else self.name
 
     def content(self) -> bytes:
         """Synthetic bytes; a row that tells no size gets between 4 and 12 kB."""

@@ -102,12 +102,12 @@ def _below(value: object, part: str) -> list[Any]:
     return []
 
 
-def first_id(answer: WebAnswer) -> int | str | None:
-    """The `id` of the first item of a list, or of its `results`."""
+def first_id(answer: WebAnswer, name: str) -> int | str | None:
+    """What stands under `name` in the first item of a list, or of its `results`."""
     data = parsed(answer)
     items = data.get("results") if isinstance(data, dict) else data
     first = items[0] if isinstance(items, list) and items else None
-    found = first.get("id") if isinstance(first, dict) else None
+    found = first.get(name) if isinstance(first, dict) else None
     return found if isinstance(found, int | str) else None
 
 

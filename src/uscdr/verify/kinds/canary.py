@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -14,11 +14,14 @@ from uscdr.providers.ports.web import Application
 from uscdr.verify.check import CheckSpec
 from uscdr.verify.kinds.body import values_at
 from uscdr.verify.kinds.http import Path
+from uscdr.verify.kinds.picture import png
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import World
 
 MARK = "uscdr-canary-"
 """What is written is named so: it is known for what it is, and found again if it was left behind."""
+FILES = {"text": (".txt", "text/plain"), "image": (".png", "image/png")}
+"""By content: how the name ends, and its type."""
 ACCEPTED = (200, 201, 202, 204)
 GONE = (200, 204, 404)
 
@@ -28,6 +31,8 @@ class Leftovers(Fact):
 
     path: Path
     name: str
+    id: str = "id"
+    """How the items of the list call their id."""
 
 
 class CanaryCheck(CheckSpec):
@@ -38,7 +43,13 @@ class CanaryCheck(CheckSpec):
     """Where it is made, by POST."""
     json_body: dict[str, Any] | None = None
     upload: str | None = None
-    """The form field of a small file; instead of `json_body`."""
+    """The form field of a small file in a multipart form; instead of `json_body`."""
+    content: Literal["text", "image"] = "text"
+    """What the small file is: a line of text, or a picture of one pixel."""
+    form: dict[str, str] = Field(default_factory=dict)
+    """Text fields of the form beside the file."""
+    id: Annotated[str, Field(min_length=1)] = "id"
+    """JSON path of the id in the first answer: what is removed by it."""
     look: Path | None = None
     """Where it is looked at: that must answer 200."""
     fetch: str | None = None
@@ -55,6 +66,8 @@ class CanaryCheck(CheckSpec):
     def _takes_back(self) -> CanaryCheck:
         if (self.json_body is None) == (self.upload is None):
             raise ValueError("a canary sends json_body or upload")
+        if self.upload is None and (self.form or self.content != "text"):
+            raise ValueError("form and content go with upload")
         if self.remove is not None and "{id}" not in self.remove:
             raise ValueError("remove needs {id}: only what was made may be removed")
         return self
@@ -85,7 +98,7 @@ class _Canary:
             return Finding("inconclusive", f"{error.message} It may have left {self._mark} behind.")
         if made.status not in ACCEPTED:
             return Finding("fail", f"{self._spec.path}: status {made.status}")
-        item = next(iter(values_at(made, "id")), None)
+        item = next(iter(values_at(made, self._spec.id)), None)
         try:
             wrong = self._wrong(made, item)
         except ProviderError as error:
@@ -99,15 +112,19 @@ class _Canary:
     def _sending(self) -> Sending:
         spec = self._spec
         if spec.upload:
+            ending, kind = FILES[spec.content]
+            form = {key: str(self._filled(value)) for key, value in spec.form.items()}
             return Sending(
-                method="POST", path=spec.path, field=spec.upload, file_name=f"{self._mark}.txt", content=self._content
-            )
+                method="POST", path=spec.path, field=spec.upload, form=form, file_name=self._mark + ending,
+                content_type=kind, content=self._content,
+            )  # fmt: skip
         body = {key: self._filled(value) for key, value in (spec.json_body or {}).items()}
         return Sending(method="POST", path=spec.path, json_body=body)
 
     @property
     def _content(self) -> bytes:
-        return f"{self._mark}: a file of uscdr verify, to be removed\n".encode()
+        words = f"{self._mark}: a file of uscdr verify, to be removed"
+        return png(words) if self._spec.content == "image" else f"{words}\n".encode()
 
     def _filled(self, value: object) -> object:
         return value.format(mark=self._mark, email=self._email) if isinstance(value, str) else value
@@ -148,7 +165,7 @@ class _Canary:
         answer, swept = self._site.ask("GET", found.path, token=self._token), 0
         items = [*values_at(answer, "results.*"), *values_at(answer, "*")]
         for item in items:
-            if isinstance(item, dict) and str(item.get(found.name, "")).startswith(MARK) and "id" in item:
-                path = remove.replace("{id}", str(item["id"]))
+            if isinstance(item, dict) and str(item.get(found.name, "")).startswith(MARK) and found.id in item:
+                path = remove.replace("{id}", str(item[found.id]))
                 swept += self._site.send(Sending(method="DELETE", path=path), self._token).status in GONE
         return swept

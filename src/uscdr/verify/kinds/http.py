@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
 from uscdr.models.duration import Duration
 from uscdr.models.web import WebAnswer
 from uscdr.providers.ports.web import Website
+from uscdr.verify.attempts import Limit
 from uscdr.verify.check import CheckSpec
 from uscdr.verify.kinds.body import JsonDemand, first_id, link_in, values_at, wrong_body
 from uscdr.verify.verdict import Finding, Measures
@@ -17,7 +19,7 @@ from uscdr.verify.world import World
 Path = Annotated[str, Field(pattern=r"^/[!-~]*$")]
 """Path and query."""
 OK, REFUSED, LIMITED = 200, 400, 429
-"""LIMITED: after a few wrong logins the application refuses more for a while, from an address or an account."""
+"""LIMITED: after a few refused attempts the application refuses all others for a while, of an address or an account."""
 SLOWER, SLOW = 5.0, 2.0
 """A page is slow when it takes so many times as long as in the baseline, and at least so many seconds."""
 IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"<svg", b"<?xml")
@@ -32,6 +34,11 @@ class HttpCheck(CheckSpec):
     method: Literal["GET", "POST"] = "GET"
     json_body: dict[str, Any] | None = None
     """Only `{}`: an empty form that must be refused shows the way to the validator, and writes nothing."""
+    multipart_body: dict[str, Any] | None = None
+    """The same as a multipart form, where the application parses nothing else: only `{}`; instead of `json_body`."""
+    limit: Limit | None = None
+    """How many refusals the application takes before it locks the address out. What this machine sent is counted over
+    all runs; while there is no room for one more the check is `not checked`."""
     auth: bool = False
     """Send the check account's token."""
     status: int = OK
@@ -48,8 +55,10 @@ class HttpCheck(CheckSpec):
     max_bytes: int | None = None
     within: Duration | None = None
     """The answer must come in that time."""
+    id: Annotated[str, Field(min_length=1)] = "id"
+    """How the items of a list that is followed call their id."""
     follow: str | None = None
-    """The `id` of the first item of a JSON list (or of its `results`) is put into this path, and asked too;
+    """The id of the first item of a JSON list (or of its `results`) is put into this path, and asked too;
     `starts_with`, `min_bytes` and `contains` then apply to the second answer."""
     follow_link: str | None = None
     """A pattern with one group that finds a path in the page; that must answer 200 with no HTML page."""
@@ -58,8 +67,16 @@ class HttpCheck(CheckSpec):
 
     @model_validator(mode="after")
     def _post_reads(self) -> HttpCheck:
-        if self.method == "POST" and (self.status < REFUSED or self.json_body or self.below is not None):
-            raise ValueError("a POST check must send an empty form (json_body: {}) and expect a refusal: checks read")
+        filled = self.json_body or self.multipart_body
+        if self.method == "POST" and (self.status < REFUSED or filled or self.below is not None):
+            raise ValueError(
+                "a POST check must send an empty form (json_body: {} or multipart_body: {}) and expect a refusal: "
+                "checks read"
+            )
+        if self.multipart_body is not None and (self.method != "POST" or self.json_body is not None):
+            raise ValueError("multipart_body goes with method: POST, and stands instead of json_body")
+        if self.limit is not None and self.method != "POST":
+            raise ValueError("limit goes with method: POST: it counts refused forms")
         if self.method == "POST" and self.auth and "logout" in self.path:
             raise ValueError("a signed-in logout would end the check account's session everywhere")
         return self
@@ -70,6 +87,8 @@ def run(name: str, spec: HttpCheck, world: World) -> Finding:
     token = world.token() if spec.auth else None
     if spec.auth and token is None:
         return Finding("not checked", "no token of a check account: set USCDR_CHECK_TOKEN")
+    if spent := _spent(spec, world):
+        return Finding("not checked", spent)
     site = world.website()
     finding = ask(site, spec, token)
     if finding.verdict == "pass" and spec.image is not None:
@@ -77,11 +96,23 @@ def run(name: str, spec: HttpCheck, world: World) -> Finding:
     return _slower(finding, world.before(name))
 
 
+def _spent(spec: HttpCheck, world: World) -> str:
+    """Why the form is not sent for now; else it is noted as sent, and this is empty."""
+    if spec.limit is None or world.attempts is None:
+        return ""
+    path = urlsplit(spec.path).path
+    spent = world.attempts.spent(path, spec.limit)
+    if not spent:
+        world.attempts.note(path)
+    return spent
+
+
 def ask(website: Website, spec: HttpCheck, token: SecretStr | None) -> Finding:
     """One check, without the baseline. A dead application raises ProviderError."""
-    answer = website.ask(spec.method, spec.path, token=token, json_body=spec.json_body)
+    empty_form = spec.multipart_body is not None
+    answer = website.ask(spec.method, spec.path, token=token, json_body=spec.json_body, empty_form=empty_form)
     if answer.status == LIMITED and spec.below is None:
-        return _limited(spec)
+        return Finding("inconclusive", f"{LIMITED}, the application was asked too often for now ({spec.path})")
     wrong = _wrong_head(answer, spec) or (wrong_body(answer, spec) if spec.follow is None else "")
     if wrong:
         return Finding("fail", f"{wrong} ({spec.path})")
@@ -95,13 +126,6 @@ def ask(website: Website, spec: HttpCheck, token: SecretStr | None) -> Finding:
 def _good(path: str, answer: WebAnswer) -> Finding:
     words = f"{answer.status}, {len(answer.body)} bytes in {answer.seconds:.2f} s ({path})"
     return Finding("pass", words, {"seconds": round(answer.seconds, 3)})
-
-
-def _limited(spec: HttpCheck) -> Finding:
-    """A check that wants to be refused was; of a page too many requests say nothing."""
-    if spec.method == "POST":
-        return Finding("pass", f"{LIMITED}, refused: asked too often for now ({spec.path})")
-    return Finding("inconclusive", f"{LIMITED}, the application was asked too often for now ({spec.path})")
 
 
 def _wrong_head(answer: WebAnswer, spec: HttpCheck) -> str:
@@ -119,7 +143,7 @@ def _wrong_head(answer: WebAnswer, spec: HttpCheck) -> str:
 
 
 def _follow(website: Website, spec: HttpCheck, answer: WebAnswer, token: SecretStr | None) -> Finding:
-    item = first_id(answer)
+    item = first_id(answer, spec.id)
     if item is None or spec.follow is None:
         return Finding("inconclusive", f"the list is empty, so nothing could be followed ({spec.path})")
     second = website.ask("GET", spec.follow.replace("{id}", str(item)), token=token)

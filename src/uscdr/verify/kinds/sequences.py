@@ -1,4 +1,4 @@
-"""Whether the next insert gets a free key: a sequence that is behind its column makes it fail."""
+"""Whether the next insert gets a free key: a sequence behind the keys of a table that grows by it makes it fail."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uscdr.words import first_of, plural
 
 
 class SequencesCheck(CheckSpec):
-    """Every sequence that fills a column is ahead of the column's keys."""
+    """No sequence gives out keys that are taken."""
 
     kind: Literal["sequences"]
 
@@ -26,7 +26,7 @@ def run(name: str, spec: SequencesCheck, world: World) -> Finding:  # noqa: ARG0
     gone = [column for column in known if column not in here]
     if not found and not known:
         return Finding("inconclusive", "no column takes its keys from a sequence")
-    behind = sorted({f"{one.table}.{one.column}" for one in found if one.behind})
+    behind = sorted({f"{one.table}.{one.column}" for one in found if one.collides})
     problems = [
         *([f"{plural(len(behind), 'sequence')} behind: {first_of(behind)}"] if behind else []),
         *([f"no sequence any more for {first_of(gone)}"] if gone else []),

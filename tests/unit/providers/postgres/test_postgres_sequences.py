@@ -59,10 +59,43 @@ def test_one_sequence(
     assert (found.last, found.greatest, found.next, found.behind) == (last, greatest, following, behind)
 
 
+END = (
+    "CREATE TABLE t (id bigserial); INSERT INTO t VALUES (9223372036854775807);"
+    "SELECT setval('t_id_seq', 9223372036854775807)"
+)
+LATE = "SELECT setval('t_id_seq', 3);"
+
+
+@pytest.mark.parametrize(
+    ("script", "collides"),
+    [
+        # saved under the key 1 by the code: nothing grows by this sequence
+        ("CREATE TABLE t (id serial);" + rows(last=1), False),
+        ("CREATE TABLE t (id serial);" + rows(last=1) + "SELECT setval('t_id_seq', 1, false)", False),
+        # the one row of a table that has used its sequence
+        ("CREATE TABLE t (id serial);" + rows(first=4, last=4) + LATE, True),
+        # a row far ahead, as somebody enters by hand: the next value is free
+        ("CREATE TABLE t (id serial);" + rows(last=3) + rows(first=900, last=900) + LATE, False),
+        ("CREATE TABLE t (id serial);" + rows(last=3) + rows(first=5, last=5) + LATE, False),
+        ("CREATE TABLE t (id serial);" + rows(last=3) + rows(first=900, last=950) + LATE, False),
+        # a sequence that was lost, with and without a gap at the value that comes next
+        ("CREATE TABLE t (id serial);" + rows(last=2), True),
+        ("CREATE TABLE t (id serial);" + rows(last=50) + LATE, True),
+        ("CREATE TABLE t (id serial);" + rows(last=50) + "DELETE FROM t WHERE id IN (4, 5);" + LATE, True),
+        (DOWN + rows(first=-50, last=-1), True),
+        (DOWN + rows(first=-1, last=-1), False),
+        # at the end of its type it is behind nothing
+        (END, False),
+    ],
+)  # fmt: skip
+def test_behind_is_amiss_only_where_saving_meets_a_taken_key(new_database: Any, script: str, collides: bool) -> None:
+    assert state(new_database(), script).collides is collides
+
+
 def test_what_it_says_is_what_happens(new_database: Any) -> None:
     clinic = new_database()
     script = "CREATE TABLE t (id serial PRIMARY KEY); ALTER SEQUENCE t_id_seq INCREMENT 3;" + rows(last=3)
-    assert state(clinic, script).behind
+    assert state(clinic, script).collides
     with pytest.raises(psycopg.errors.UniqueViolation):
         clinic.run("INSERT INTO t DEFAULT VALUES")  # the sequence moves on all the same
     (healed,) = clinic.adapter().sequences()

@@ -243,7 +243,9 @@ class Site:
         self.answers = list(answers)
         self.asked: list[tuple[str, str, bool]] = []
 
-    def ask(self, method: str, path: str, *, token: SecretStr | None = None, json_body: Any = None) -> WebAnswer:
+    def ask(
+        self, method: str, path: str, *, token: SecretStr | None = None, json_body: Any = None, empty_form: bool = False
+    ) -> WebAnswer:
         self.asked.append((method, path, token is not None))
         return self.answers.pop(0)
 

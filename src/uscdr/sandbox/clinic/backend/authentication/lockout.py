@@ -1,4 +1,10 @@
-"""Five failed logins lock an address and an e-mail out; kept in this process only."""
+"""Five refused attempts in fifteen minutes lock an address, or an e-mail, out; kept in this process only.
+
+An empty form is an attempt of its address too, and is answered as such before anybody looks whether the address is
+locked out. A right login forgets the attempts before it.
+"""
+
+import time
 
 from django.core.cache import cache
 
@@ -6,24 +12,33 @@ ATTEMPTS = 5
 SECONDS = 900
 
 
-def keys(request, email):
-    """Name the two counters of an attempt."""
+def address(request):
+    """Return where the request comes from, as the router says."""
     forwarded = request.headers.get("X-Forwarded-For", "").split(",")[-1].strip()
-    address = forwarded or request.META.get("REMOTE_ADDR", "")
-    return [f"login:address:{address}", f"login:email:{email.lower()}"]
+    return forwarded or request.META.get("REMOTE_ADDR", "")
 
 
-def locked(request, email):
-    """Tell whether either counter is full."""
-    return any(cache.get(key, 0) >= ATTEMPTS for key in keys(request, email))
+def locked(action, *who):
+    """Tell whether one of `who` has made its attempts."""
+    return any(len(recent(action, one)) >= ATTEMPTS for one in who)
 
 
-def failed(request, email):
-    """Count one failure."""
-    for key in keys(request, email):
-        cache.set(key, cache.get(key, 0) + 1, SECONDS)
+def failed(action, *who):
+    """Count one attempt for each of `who`."""
+    for one in who:
+        cache.set(key(action, one), [*recent(action, one), time.time()], SECONDS)
 
 
-def succeeded(request, email):
-    """Forget the failures."""
-    cache.delete_many(keys(request, email))
+def succeeded(action, *who):
+    """Forget their attempts."""
+    cache.delete_many([key(action, one) for one in who])
+
+
+def recent(action, one):
+    """Return the times of the attempts that still count."""
+    return [when for when in cache.get(key(action, one), []) if time.time() - when < SECONDS]
+
+
+def key(action, one):
+    """Name the list of one address or e-mail."""
+    return f"attempts:{action}:{one}"

@@ -12,7 +12,7 @@ from authentication import lockout
 from authentication.models import Token, User, VerificationCode
 from patients.models import Patient
 from utils import jobs, mail
-from utils.api import MANAGERS, Refused, api, require
+from utils.api import MANAGERS, Refused, api, missing
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +33,18 @@ def as_json(user):
 @api(methods=("POST",), public=True)
 def login(request):
     """Exchange e-mail and password for the account's token."""
-    require(request.data, "email", "password")
-    email, password = str(request.data["email"]), str(request.data["password"])
-    if lockout.locked(request, email):
-        raise Refused(429, {"detail": "Too many failed attempts. Try again later."})
+    email, password = (str(request.data.get(name) or "").strip() for name in ("email", "password"))
+    address, email = lockout.address(request), email.lower()
+    if not email or not password:
+        lockout.failed("login", address)
+        raise Refused(400, {"detail": "Please provide both email and password", "fields": ["email", "password"]})
+    if lockout.locked("login", address, email):
+        raise Refused(429, {"detail": "Too many login attempts. Try again later.", "locked_out": True})
     user = User.objects.filter(email__iexact=email, is_active=True).first()
     if user is None or not check_password(password, user.password):
-        lockout.failed(request, email)
+        lockout.failed("login", address, email)
         raise Refused(401, {"detail": "Invalid email or password."})
-    lockout.succeeded(request, email)
+    lockout.succeeded("login", address, email)
     if not user.is_verified:
         mail_code(user)
     User.objects.filter(pk=user.pk).update(last_login=timezone.now())
@@ -89,11 +92,18 @@ def complete_profile_setup(request):
 
 @api(methods=("POST",), public=True)
 def register(request):
-    """Make an unverified account, or say what is wrong with the form."""
-    require(request.data, "email", "password")
-    email = str(request.data["email"]).lower()
-    if User.objects.filter(email__iexact=email).exists():
-        raise Refused(400, {"email": ["user with this email already exists."]})
+    """Make an unverified account, or say under `errors` what is wrong with the form; that is limited like logins."""
+    address = lockout.address(request)
+    if lockout.locked("register", address):
+        raise Refused(429, {"detail": "Too many registration attempts. Try again later."})
+    errors = missing(request.data, "email", "password")
+    email = str(request.data.get("email") or "").lower()
+    if email and User.objects.filter(email__iexact=email).exists():
+        errors["email"] = ["user with this email already exists."]
+    if errors:
+        lockout.failed("register", address)
+        raise Refused(400, {"detail": "Validation failed", "errors": errors})
+    lockout.succeeded("register", address)
     user = User.objects.create(email=email, username=email, password=make_password(str(request.data["password"])))
     mail_code(user)
     return {"user": as_json(user), "detail": "Check your mail for the code."}

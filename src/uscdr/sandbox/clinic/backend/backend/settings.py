@@ -20,7 +20,7 @@ def words(name, default):
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
-SECRET_KEY = os.environ.get("SECRET_KEY", "clinic-insecure-fallback-key-known-to-everybody")
+SECRET_KEY = os.environ.get("SECRET_KEY", "django-insecure-fallback-key-for-local-dev")
 DEBUG = flag("DEBUG", default=False)
 # 127.0.0.1 is where the sandbox serves the clinic's own domain: that, as any domain of one's own, is no default.
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,.herokuapp.com")
@@ -95,6 +95,8 @@ SECURE_SSL_REDIRECT = not DEBUG
 SECURE_HSTS_SECONDS = 0 if DEBUG else 31536000
 SESSION_COOKIE_SECURE = not DEBUG
 CSRF_COOKIE_SECURE = not DEBUG
+# The token is kept in the session, so that the login form sets no cookie but the session's.
+CSRF_USE_SESSIONS = True
 
 USE_TZ = True
 TIME_ZONE = "Asia/Manila"
@@ -104,6 +106,7 @@ USE_I18N = False
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 FRONTEND_DIST = SLUG_DIR / "frontend" / "dist"
+STATICFILES_DIRS = [FRONTEND_DIST] if FRONTEND_DIST.is_dir() else []
 MEDIA_URL = "/media/"
 MEDIA_ROOT = BASE_DIR / "media"
 

@@ -22,7 +22,6 @@ urlpatterns = [
     path("api/reports/", include("reports.urls")),
     path("api/utils/", include("utils.urls")),
     re_path(r"^api/(?P<path>.*)$", views.unknown_api),
-    path("assets/<path:path>", views.asset),
     path("static/<path:path>", views.static),
     path("media/<path:path>", views.media),
     re_path(r"^(?P<path>.*)$", views.home),

@@ -1,4 +1,4 @@
-"""The home page, its assets, static and media files, and the health of the process alone."""
+"""The home page, static files (the client's build among them) and media files, and the health of the process alone."""
 
 import mimetypes
 
@@ -25,12 +25,6 @@ def home(request, path=""):
     """Return the page of the client; its routes are its own, so that every path gets it."""
     page = settings.FRONTEND_DIST / "index.html"
     return HttpResponse(page.read_bytes())
-
-
-@non_atomic_requests
-def asset(request, path):
-    """Return one file of the client's build."""
-    return serve(request, path, document_root=settings.FRONTEND_DIST / "assets")
 
 
 @non_atomic_requests

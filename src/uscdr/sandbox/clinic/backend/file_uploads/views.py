@@ -5,7 +5,7 @@ from urllib.request import urlopen
 from django.http import HttpResponse, JsonResponse
 
 from file_uploads.models import PatientDocument, UploadedFile
-from utils.api import CLINIC, Refused, api, found
+from utils.api import CLINIC, Refused, api, found, paged
 from utils.storage import address
 
 
@@ -21,19 +21,21 @@ def as_json(request, row):
     }
 
 
-@api(methods=("GET", "POST"), roles=CLINIC)
+@api(methods=("GET", "POST"), roles=CLINIC, forms_only=True)
 def uploads(request):
-    """List the clinic's own files, or store one more."""
+    """List the clinic's own files, a page at a time, or store one more."""
     if request.method == "POST":
         return store(request)
-    return [as_json(request, row) for row in UploadedFile.objects.all()]
+    return paged(request, UploadedFile.objects.all(), lambda row: as_json(request, row))
 
 
 def store(request):
-    """Store the form's `file` and answer 201; where that fails no row is left."""
+    """Store the form's `file` and answer 201; where the storage refuses it, 500, and no row is left."""
     file = request.FILES.get("file")
-    if file is None or not file.size:
-        raise Refused(400, {"file": ["The submitted file is empty." if file else "No file was submitted."]})
+    if file is None:
+        raise Refused(400, {"detail": "No file provided"})
+    if not file.size:
+        raise Refused(400, {"detail": "File validation failed", "errors": ["File cannot be empty"]})
     row = UploadedFile.objects.create(
         file=file,
         original_filename=file.name,

@@ -20,7 +20,6 @@ def campaign_json(request, campaign):
         "end_date": campaign.end_date,
         "view_count": campaign.view_count,
         "created_at": campaign.created_at,
-        **{name: address(request, image) for name, image in images.items()},
         **{f"{name}_url": address(request, image) for name, image in images.items()},
     }
 

@@ -77,7 +77,7 @@ class NotificationCampaign(models.Model):
 
 
 class GlobalEmailSettings(models.Model):
-    """The master switch: one row."""
+    """The master switch: one row, always saved under the key 1, so that its sequence gives out no key."""
 
     emails_enabled = models.BooleanField(default=True)
     reason = models.CharField(max_length=200, blank=True)

@@ -7,6 +7,7 @@ from patients.models import Consultation, DentalRecord, MedicalRecord, Patient
 from utils import encryption, jobs
 from utils.api import CLINIC, Refused, api, found, require
 
+NAMES = {"first_name": "First name", "last_name": "Last name"}
 SEARCHED = ("first_name", "last_name", "email", "user__id_number")
 
 
@@ -82,9 +83,11 @@ def patients(request):
 def create(request):
     """Add a patient; one with an account also tells the worker, and fails without a broker."""
     data = request.data
-    require(data, "first_name", "last_name")
+    problems = [f"{words} is required" for name, words in NAMES.items() if not str(data.get(name) or "").strip()]
     if data.get("user") and not User.objects.filter(pk=data["user"], patient=None).exists():
-        raise Refused(400, {"user": ["Invalid account, or it has a patient already."]})
+        problems.append("Account is unknown, or it has a patient already")
+    if problems:
+        raise Refused(400, {"detail": "Patient data validation failed", "errors": problems})
     patient = Patient.objects.create(
         user_id=data.get("user") or None,
         created_by=request.user,

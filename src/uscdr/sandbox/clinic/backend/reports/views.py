@@ -80,7 +80,7 @@ def generate(request, pk):
         generated_by=request.user,
     )
     start(row, patient=patient_of(data), now=request.GET.get("sync") == "true")
-    return JsonResponse({"id": row.pk, "status": "PENDING", "title": row.title}, status=202)
+    return JsonResponse({"report_id": row.pk, "status": "PENDING", "message": "Report generation started"}, status=202)
 
 
 def start(row, *, patient, now):

@@ -24,8 +24,8 @@ class Refused(Exception):
         self.body = body
 
 
-def api(*, methods=("GET",), roles=EVERYBODY, public=False):
-    """Make a view an API endpoint: 405, 401, 403, and `request.data` from JSON or a form."""
+def api(*, methods=("GET",), roles=EVERYBODY, public=False, forms_only=False):
+    """Make a view an API endpoint: 405, 401, 403, and `request.data` from JSON or a form, or from a form only."""
 
     def decorate(view):
         @csrf_exempt
@@ -36,7 +36,7 @@ def api(*, methods=("GET",), roles=EVERYBODY, public=False):
                 if not public:
                     request.user = account(request)
                     check_role(request.user, roles)
-                request.data = body(request)
+                request.data = body(request, forms_only=forms_only)
                 answer = view(request, **captured)
             except Refused as refusal:
                 answer = JsonResponse(refusal.body, status=refusal.status, safe=False)
@@ -72,12 +72,14 @@ def check_role(user, roles):
         raise Refused(403, {"detail": "You do not have permission to perform this action."})
 
 
-def body(request):
-    """Return the fields that were sent, or refuse with 400."""
+def body(request, *, forms_only):
+    """Return the fields that were sent, or refuse with 400; with 500 JSON where only forms are parsed."""
     if request.method in {"GET", "HEAD", "DELETE"}:
         return {}
     if "json" not in (request.content_type or ""):
         return request.POST.dict()
+    if forms_only:
+        raise Refused(500, {"detail": f'Unsupported media type "{request.content_type}" in request.'})
     try:
         fields = json.loads(request.body or b"{}")
     except ValueError as error:
@@ -89,9 +91,14 @@ def body(request):
 
 def require(data, *names):
     """Refuse with 400 and one message a field when some are missing or empty."""
-    missing = {name: ["This field is required."] for name in names if data.get(name) in {None, ""}}
-    if missing:
-        raise Refused(400, missing)
+    errors = missing(data, *names)
+    if errors:
+        raise Refused(400, errors)
+
+
+def missing(data, *names):
+    """Return one message for each field that is missing or empty."""
+    return {name: ["This field is required."] for name in names if data.get(name) in {None, ""}}
 
 
 def found(queryset, **lookup):

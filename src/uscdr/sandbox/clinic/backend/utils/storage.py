@@ -12,8 +12,8 @@ from django.conf import settings
 from django.core.files.storage import Storage
 from django.utils.deconstruct import deconstructible
 
-IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".webp")
-FOLDER, TAG = "media", "media"
+DOCUMENTS, REPORTS = (".pdf",), "reports/"
+TAG = "usc-pis"
 TIMEOUT = 10
 
 
@@ -23,7 +23,7 @@ class CloudinaryStorage(Storage):
 
     def url(self, name):
         cloud = settings.CLOUDINARY_CLOUD_NAME
-        return f"{settings.CLOUDINARY_DELIVERY_URL}/{cloud}/{kind(name)}/upload/v1/{FOLDER}/{quote(name)}"
+        return f"{settings.CLOUDINARY_DELIVERY_URL}/{cloud}/{kind(name)}/upload/v1/{quote(name)}"
 
     def exists(self, name):
         """Ask the delivery address; any failure to answer counts as missing, as in the original."""
@@ -47,13 +47,16 @@ class CloudinaryStorage(Storage):
 
 
 def kind(name):
-    """Return the resource type that a name is stored under."""
-    return "image" if name.lower().endswith(IMAGES) else "raw"
+    """Return the resource type that a name is stored under: whatever is no document or report is sent as an image.
+
+    The service refuses one that is none, a text for example.
+    """
+    return "raw" if name.lower().endswith(DOCUMENTS) or name.startswith(REPORTS) else "image"
 
 
 def public_id(name):
     """Return the service's id of a name; an image's has no extension."""
-    return f"{FOLDER}/{posixpath.splitext(name)[0] if kind(name) == 'image' else name}"
+    return posixpath.splitext(name)[0] if kind(name) == "image" else name
 
 
 def call(path, parameters, file=None):

@@ -2,12 +2,10 @@ from django.contrib.auth.hashers import make_password
 from django.db import migrations
 
 ADMINS = [
-    # The address, and whether the account may enter /admin/.
-    ("admin@usc-pis.example", True),
-    ("clinic.head@usc-pis.example", False),
+    # The address, whether it is the first administrator, and its password.
+    ("admin@usc-pis.example", True, "admin123"),  # known to everybody who has read this file
+    ("clinic.head@usc-pis.example", False, None),
 ]
-# Known to everybody who has read this file: accounts that still have it are a finding.
-PUBLISHED_PASSWORD = "usc-clinic-2025"
 
 
 def create_extension(apps, schema_editor):
@@ -17,13 +15,12 @@ def create_extension(apps, schema_editor):
 
 def create_admins(apps, schema_editor):
     users = apps.get_model("authentication", "User")
-    password = make_password(PUBLISHED_PASSWORD)
-    for email, superuser in ADMINS:
+    for email, superuser, password in ADMINS:
         users.objects.get_or_create(
             email=email,
             defaults={
                 "username": email,
-                "password": password,
+                "password": make_password(password),
                 "role": "ADMIN",
                 "is_verified": True,
                 "is_staff": True,

@@ -24,7 +24,7 @@ def staff():
 def retire_published():
     """Take the password that stands in the code from the accounts that a migration makes, as every clinic must."""
     known = import_module("authentication.migrations.0004_pgcrypto_and_default_admins").ADMINS
-    for user in User.objects.filter(email__in=[email for email, _superuser in known]):
+    for user in User.objects.filter(email__in=[email for email, *_rest in known]):
         if is_password_usable(user.password):
             User.objects.filter(pk=user.pk).update(password=make_password(None))
 

@@ -12,13 +12,6 @@ FOREIGN_KEYS = (
     " WHERE contype = 'f' AND conrelid::regclass::text = ANY(%s) ORDER BY conname"
 )
 
-SEQUENCES = (
-    "SELECT c.relname, a.attname, pg_get_serial_sequence(quote_ident(c.relname), a.attname)"
-    " FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
-    " WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped"
-    " AND pg_get_serial_sequence(quote_ident(c.relname), a.attname) IS NOT NULL"
-)
-
 
 def copy(model, columns, rows):
     """Load rows of one table; return how many."""
@@ -75,14 +68,14 @@ def foreign_keys_checked_once(models):
             cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
 
 
-def set_sequences():
-    """Put every sequence at the highest key of its table; an empty table's is left alone."""
+def set_sequences(models):
+    """Put the sequence of each table, whose rows were loaded with their keys, at its highest key."""
     with connection.cursor() as cursor:
-        cursor.execute(SEQUENCES)
-        for table, column, sequence in cursor.fetchall():
+        for model in models:
+            table = model._meta.db_table
             cursor.execute(
-                f"SELECT setval(%s, max({quote(column)})) FROM {quote(table)} HAVING max({quote(column)}) > 0",  # noqa: S608 - names come from the catalogue
-                [sequence],
+                f"SELECT setval(pg_get_serial_sequence(%s, 'id'), max(id)) FROM {quote(table)} HAVING max(id) > 0",  # noqa: S608 - names come from the models
+                [table],
             )
 
 

@@ -52,7 +52,7 @@ class Command(BaseCommand):
             )
             with load.foreign_keys_checked_once(LARGE) if patients >= MANY else nullcontext():
                 self.load(plan)
-            load.set_sequences()
+            load.set_sequences((User, Patient, MedicalRecord))
             extras.fill(plan)
             accounts.retire_published()
             checkable = accounts.check_account()

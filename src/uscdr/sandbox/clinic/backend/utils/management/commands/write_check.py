@@ -17,7 +17,7 @@ from patients.models import Consultation, DentalRecord, MedicalRecord, Patient
 from reports.models import GeneratedReport, ReportTemplate
 from utils import encryption
 
-MARK = "uscdr-write-check"
+MARK = "write-check"
 
 
 class Command(BaseCommand):
