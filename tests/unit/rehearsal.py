@@ -96,7 +96,7 @@ class Person:
 
 @cache
 def configuration() -> Config:
-    """The packaged scenarios, with invariants and checks that the fakes understand."""
+    """The packaged scenarios, with invariants, checks and names of files that the fakes understand."""
     config = load(packaged()).config
     there = Invariant(name="patients are there", sql="count patients_patient", minimum=50)
     answers = HttpCheck(kind="http", path="/", contains=('id="root"',))
@@ -104,7 +104,9 @@ def configuration() -> Config:
     app = config.app.model_copy(update={"expected_tables": ("patients_patient",)})
     canary = CanaryColumn(table="patients_patient", encrypted="first_name_enc", plain="first_name")
     recovery = config.recovery.model_copy(update={"canaries": (canary,)})
-    return config.model_copy(update={"app": app, "recovery": recovery, "invariants": (there,), **checks})
+    media = config.media.model_copy(update={"prefix": "media/", "tag": "media"})
+    changes = {"app": app, "recovery": recovery, "media": media, "invariants": (there,)}
+    return config.model_copy(update={**changes, **checks})
 
 
 @dataclass
