@@ -36,6 +36,7 @@ ME, STRANGER = "ada@example.com", "stranger@example.com"
 HOST = "www.usc-pis.example"
 POSTGRES, REDIS = "heroku-postgresql", "heroku-redis"
 MADE = {POSTGRES: "DATABASE_URL", REDIS: "REDIS_URL"}
+SCHEMES = {POSTGRES: "postgres", REDIS: "redis"}
 CONFIG = {
     "SECRET_KEY": "sessions", "PGP_ENCRYPTION_KEY": "key", "GMAIL_CLIENT_ID": "id", "GMAIL_CLIENT_SECRET": "secret",
     "GMAIL_REFRESH_TOKEN": "refresh", "SITE_URL": f"https://{APP}.example", "FRONTEND_URL": f"https://{HOST}",
@@ -94,7 +95,7 @@ class Place(World):
     @property
     def config_values(self) -> dict[str, str]:
         """What is set, and what add-ons that are up set."""
-        own = {name: f"{name[:-4].lower()}://u:p@h/{self.name}" for one in self.addons if one.state == "provisioned"
+        own = {name: f"{SCHEMES[one.service]}://u:p@h/{self.name}" for one in self.addons if one.state == "provisioned"
                for name in one.config_vars}  # fmt: skip
         return {**self.values, **own}
 

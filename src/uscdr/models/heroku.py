@@ -12,6 +12,7 @@ from uscdr.models.base import Fact
 from uscdr.models.duration import elapsed
 from uscdr.words import moment, plural
 
+POSTGRES, REDIS = "heroku-postgresql", "heroku-redis"
 CLOCKS = 60.0
 """Seconds by which the clocks of the platform and of this machine may differ without a word."""
 
@@ -93,6 +94,21 @@ class AddOn(Fact):
     app_id: str = ""
     app_name: str = ""
     config_vars: tuple[str, ...] = ()
+    """As the owning app has them; an app that it is attached to has its own names."""
+
+    @property
+    def service(self) -> str:
+        """`heroku-postgresql`."""
+        return service_of(self.plan)
+
+    def owned_by(self, app: str) -> bool:
+        """Whether it is this application's own; an add-on that tells no owner is."""
+        return self.app_name in ("", app)
+
+
+def service_of(plan: str) -> str:
+    """`heroku-postgresql:essential-0` -> `heroku-postgresql`."""
+    return plan.partition(":")[0]
 
 
 class Attachment(Fact):

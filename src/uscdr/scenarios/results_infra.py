@@ -45,7 +45,9 @@ class InfraSeen(Fact):
     replaced: tuple[str, ...] = ()
     """Plans of the old place that are not sold any more, in words."""
     left_out: tuple[str, ...] = ()
-    """Add-ons of the old place that this run does not order again."""
+    """Add-ons of the old place that this run does not order again, in words."""
+    attached: tuple[str, ...] = ()
+    """Add-ons of other applications that were attached to the old place, in words."""
     monthly_cents: int | None = None
     hostnames: tuple[str, ...] = ()
     records: tuple[RecordSet, ...] = ()
@@ -66,12 +68,32 @@ class Materials(Fact):
     origin: str
     copied: tuple[str, ...]
     changed: tuple[str, ...]
-    """Copied, but changed for the new place."""
+    """Copied, but rewritten: they hold an address of the old place."""
     withheld: tuple[str, ...]
     """Kept back until the switch."""
     from_addons: tuple[str, ...]
     missing: tuple[str, ...] = ()
     has_key: bool = False
+    left: dict[str, str] = Field(default_factory=dict)
+    """Not set in the new place, and why: they hold what is gone."""
+    doubtful: dict[str, str] = Field(default_factory=dict)
+    """Copied as they are, and why a person should look at them."""
+    in_place: bool = False
+
+    def words(self) -> tuple[str, ...]:
+        """What is not simply copied, in a few sentences."""
+        done = (f"rewritten to the new addresses: {', '.join(self.changed)}",) if self.changed else ()
+        return (*done, *self.tasks())
+
+    def tasks(self) -> tuple[str, ...]:
+        """What a person has to see to, in a few sentences."""
+        fate = "NOT changed" if self.in_place else "NOT set"
+        return (*_by_reason(fate, self.left), *_by_reason("LOOK AT", self.doubtful))
+
+
+def _by_reason(head: str, names: dict[str, str]) -> tuple[str, ...]:
+    reasons = dict.fromkeys(names.values())
+    return tuple(f"{head}: {', '.join(n for n, why in names.items() if why == one)} ({one})" for one in reasons)
 
 
 class KeyTried(Fact):

@@ -7,7 +7,18 @@ from collections.abc import Callable, Mapping
 from pydantic import SecretStr
 
 from uscdr.errors import BadInput, Conflict, NotFound
-from uscdr.models.heroku import Account, AddOn, App, Attachment, Dyno, OneOffResult, ProcessType, Release
+from uscdr.models.heroku import (
+    POSTGRES,
+    Account,
+    AddOn,
+    App,
+    Attachment,
+    Dyno,
+    OneOffResult,
+    ProcessType,
+    Release,
+    service_of,
+)
 from uscdr.providers.heroku import decode, dynos, logs, one_off
 from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.heroku.errors import PROVIDER
@@ -18,7 +29,6 @@ ALL = "id ..; max=1000"
 INCLUSION = {"Accept-Inclusion": "addon:plan,config_vars"}
 EXPANSION = {"Accept-Expansion": "addon_service,plan"}
 NEWEST_BUILDS = "started_at ..; max=100, order=desc"
-POSTGRES = "heroku-postgresql"
 
 
 class HerokuPlatform:
@@ -138,7 +148,7 @@ def answers_to(attachment: Attachment, name: str) -> bool:
 
 def _is_postgres(attachment: Attachment) -> bool:
     """A plan that is not told counts: the name was asked for, and a restore names the add-on again."""
-    return attachment.plan.partition(":")[0] in ("", POSTGRES)
+    return service_of(attachment.plan) in ("", POSTGRES)
 
 
 def _only(found: tuple[Attachment, ...], app: str, name: str) -> Attachment:

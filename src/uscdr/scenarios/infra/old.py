@@ -51,6 +51,10 @@ class OldLook:
                 self._found = self._look(app)
             return self._found
 
+    def kept(self) -> OldPlace | None:
+        """What the kit remembers of the same place although it answers; None without a kit."""
+        return self._from_kit("") if self._kit is not None else None
+
     def _look(self, app: str) -> OldPlace:
         try:
             facts, config = self._live(app), self._platform.config_vars(app)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from uscdr.errors import BadInput
-from uscdr.models.heroku import AddOn
+from uscdr.models.heroku import AddOn, service_of
 from uscdr.models.provision import Plan
 
 ENDED = ("deprecated", "disabled", "ended", "end_of_life", "eol", "shutdown", "sunset")
@@ -26,18 +26,13 @@ def services(configured: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(service_of(plan) for plan in configured))
 
 
-def left_out(old: Sequence[AddOn], configured: Sequence[str]) -> tuple[str, ...]:
-    """Add-on plans of the old place that nothing orders again, because no configured plan is of their service."""
-    return tuple(addon.plan for addon in old if service_of(addon.plan) not in services(configured))
-
-
 def order(old: Sequence[AddOn], configured: Sequence[str], sold: Mapping[str, Sequence[Plan]]) -> Order:
     """One plan a service. Raises BadInput when neither the old nor the configured plan is sold."""
     plans, replaced, cents = [], [], 0
     known_price = True
     for service, offers in sold.items():
         on_offer = {plan.name: plan for plan in offers if plan.state not in ENDED}
-        former = next((addon.plan for addon in old if service_of(addon.plan) == service), None)
+        former = next((addon.plan for addon in old if addon.service == service), None)
         fallback = next((plan for plan in configured if service_of(plan) == service), None)
         chosen = _first(on_offer, service, (former, fallback))
         if former is not None and former != chosen.name:
@@ -58,8 +53,3 @@ def _first(on_offer: Mapping[str, Plan], service: str, wanted: Sequence[str | No
         why=f"Sold are: {', '.join(sorted(on_offer)) or 'none'}.",
         next_action="Name one of them under recovery.addons in scenarios.yaml.",
     )
-
-
-def service_of(plan: str) -> str:
-    """`heroku-postgresql:essential-0` -> `heroku-postgresql`."""
-    return plan.partition(":")[0]

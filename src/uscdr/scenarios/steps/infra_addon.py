@@ -11,14 +11,12 @@ from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import BadInput, CheckFailed, EffectFailed, NotFound
 from uscdr.models.base import Fact
-from uscdr.models.heroku import AddOn
-from uscdr.scenarios.infra.plans import service_of
+from uscdr.models.heroku import POSTGRES, REDIS, AddOn, service_of
 from uscdr.scenarios.results_infra import AddonReady, AppMade, DatabaseReady, InfraSeen, QueueReady
 from uscdr.scenarios.steps.base import AnyStep, DepsStep
 from uscdr.scenarios.steps.words import writes
 
 READY_LIMIT = 1800.0
-POSTGRES, REDIS = "heroku-postgresql", "heroku-redis"
 COMING, USABLE = "provisioning", "provisioned"
 
 
@@ -78,9 +76,7 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
         return tuple(
             addon
             for addon in self._deps.platform.addons(app)
-            if service_of(addon.plan) == self._service
-            and addon.app_name in ("", app)
-            and addon.state in (COMING, USABLE)
+            if addon.service == self._service and addon.owned_by(app) and addon.state in (COMING, USABLE)
         )
 
     @override

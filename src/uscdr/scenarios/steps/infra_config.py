@@ -10,9 +10,9 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
+from uscdr.scenarios.infra.lost import new_place, planned
 from uscdr.scenarios.results_infra import AppMade, ConfigSet, DatabaseReady, Materials, Switched, Unsilenced
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.infra_materials import planned
 from uscdr.scenarios.steps.words import writes
 from uscdr.words import plural
 
@@ -55,8 +55,7 @@ class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
     waits = "all variables are set in one call when the add-ons are there"
 
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
-        platform, app, materials = self._deps.platform, self._deps.app, view.need(Materials)
-        new = planned(self._deps, new=platform.addons(app), new_url=platform.app(app).web_url or "")
+        materials, new = view.need(Materials), planned(self._deps, new_place(self._deps))
         require(set(materials.copied) - set(new.from_addons), new.values, materials)
         return new.values
 
@@ -74,6 +73,8 @@ class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
     def apply(self, seen: ConfigSeen, view: View, tell: Tell) -> ConfigSet:
         wanted = self._wanted(view)
         self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.to_set})
+        for sentence in view.need(Materials).tasks():
+            tell.warn(sentence)
         return ConfigSet(set=seen.to_set, kept=seen.right)
 
     @override
@@ -101,7 +102,7 @@ class Unsilence(DepsStep[ConfigSeen, Unsilenced]):
     waits = "mail is let out after the switch, not before"
 
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
-        materials, withheld = view.need(Materials), planned(self._deps, new_url="").withheld
+        materials, withheld = view.need(Materials), planned(self._deps, new_place(self._deps)).withheld
         require(set(materials.withheld), withheld, materials)
         return withheld
 

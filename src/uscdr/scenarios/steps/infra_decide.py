@@ -19,6 +19,8 @@ class DecideSeen(Fact):
     scope: InfraSeen
     chosen: ChosenBackup
     rows: int | None
+    config: tuple[str, ...] = ()
+    """What is not simply copied of the config, in sentences."""
 
 
 class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
@@ -40,8 +42,9 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
     def probe(self, view: View, tell: Tell) -> DecideSeen:
         proof = view.get(Proof)
         return DecideSeen(
-            scope=view.need(InfraSeen), chosen=view.need(ChosenBackup), rows=proof.rows if proof else None
-        )
+            scope=view.need(InfraSeen), chosen=view.need(ChosenBackup), rows=proof.rows if proof else None,
+            config=view.need(Materials).words(),
+        )  # fmt: skip
 
     @override
     def plan(self, seen: DecideSeen, view: View) -> Action:
@@ -75,11 +78,18 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
             "application": f"{scope.new_app} ({'rebuilt in place' if scope.in_place else 'NEW'})",
             "add-ons": f"{', '.join(scope.plans)} ({price}, dynos not counted)",
             "data": f"{chosen.backup}, {duration(chosen.age_seconds)} old, {rows}; later writes are LOST",
+            **self._without(seen),
             "code": scope.code,
             "names moved": self._names(scope),
             "old place": "stopped, so that it neither writes nor mails" if scope.old_answers else "does not answer",
             "time": self._time(),
         }
+
+    def _without(self, seen: DecideSeen) -> dict[str, str]:
+        """What the new place does not get as the old one had it."""
+        missing = (*seen.scope.left_out, *seen.scope.attached)
+        found = {"NOT ordered again": ", ".join(missing), "config": "; ".join(seen.config)}
+        return {name: words for name, words in found.items() if words}
 
     def _time(self) -> str:
         """What the scenario is planned for, against what was promised."""

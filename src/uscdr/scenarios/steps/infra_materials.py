@@ -5,32 +5,12 @@ from __future__ import annotations
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.models.heroku import AddOn
-from uscdr.scenarios.deps import Deps
-from uscdr.scenarios.infra.config import NewConfig, new_config
-from uscdr.scenarios.infra.old import OldPlace
+from uscdr.scenarios.infra.lost import NewPlace, planned, rebuilt_in_place
 from uscdr.scenarios.results import Proof
 from uscdr.scenarios.results_infra import KeyTried, Materials
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.words import reads, sql
 from uscdr.words import plural
-
-
-def provided(deps: Deps, old: OldPlace, new: tuple[AddOn, ...] = ()) -> frozenset[str]:
-    """Variables that add-ons set themselves, in the old place and in the new one."""
-    addons = (*(old.facts.addons if old.facts else ()), *new)
-    names = {name for addon in addons for name in addon.config_vars}
-    attached = {name for one in (old.facts.attachments if old.facts else ()) for name in one.config_vars}
-    return frozenset(names | attached | {deps.target.heroku.database})
-
-
-def planned(deps: Deps, *, new: tuple[AddOn, ...] = (), new_url: str) -> NewConfig:
-    """What the new place gets, and what is kept back until the switch."""
-    old = deps.old.place(deps.old_app)
-    old_url = (old.facts.app.web_url or "") if old.facts else ""
-    return new_config(
-        old.config, deps.config.recovery, from_addons=provided(deps, old, new), old_url=old_url, new_url=new_url
-    )
 
 
 class InfraMaterials(DepsStep[Materials, Materials]):
@@ -49,7 +29,7 @@ class InfraMaterials(DepsStep[Materials, Materials]):
 
     @override
     def probe(self, view: View, tell: Tell) -> Materials:
-        old, new = self._deps.old.place(self._deps.old_app), planned(self._deps, new_url="")
+        old, new = self._deps.old.place(self._deps.old_app), planned(self._deps, NewPlace())
         expected = (set(self._deps.config.config.required) | {self._deps.config.recovery.key}) - set(new.from_addons)
         there = new.values.keys() | new.withheld.keys()
         return Materials(
@@ -58,7 +38,10 @@ class InfraMaterials(DepsStep[Materials, Materials]):
             changed=new.changed,
             withheld=tuple(new.withheld),
             from_addons=new.from_addons,
-            missing=tuple(sorted(expected - there - self._addon_made())),
+            missing=tuple(sorted(expected - there - self._addon_made() - new.left.keys())),
+            left=dict(new.left),
+            doubtful=dict(new.doubtful),
+            in_place=rebuilt_in_place(self._deps, old),
             has_key=self._deps.config.recovery.key in there,
         )
 
@@ -88,7 +71,8 @@ class InfraMaterials(DepsStep[Materials, Materials]):
         words = f"{plural(len(seen.copied), 'variable')} copied from {seen.origin}"
         if seen.withheld:
             words += f"; withheld until the switch: {', '.join(seen.withheld)}"
-        return Action("read", f"{words}; set by add-ons: {', '.join(seen.from_addons) or 'none'}", calls)
+        words += f"; set by add-ons: {', '.join(seen.from_addons) or 'none'}"
+        return Action("read", "; ".join((words, *seen.words())), calls)
 
 
 MADE_BY_ADDONS = frozenset({"DATABASE_URL", "REDIS_URL"})

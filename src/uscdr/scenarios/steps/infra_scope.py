@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound, ProviderError
 from uscdr.models.dns import RecordSet
-from uscdr.models.heroku import AddOn
 from uscdr.scenarios.code import without
 from uscdr.scenarios.deps import now
+from uscdr.scenarios.infra.config import Fate
+from uscdr.scenarios.infra.lost import attached, left_out, lost, rebuilt_in_place
 from uscdr.scenarios.infra.material import fetch_code
 from uscdr.scenarios.infra.old import OldPlace
-from uscdr.scenarios.infra.plans import Order, left_out, order, services
+from uscdr.scenarios.infra.plans import Order, order, services
+from uscdr.scenarios.infra.services import Had
 from uscdr.scenarios.results_infra import InfraSeen, Need
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.words import reads
@@ -45,7 +49,8 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
         hostnames = self._hostnames(old)
         records, dns = self._records(hostnames)
         commit, code, code_there = self._code(old)
-        wanted = self._order(old)
+        _, had = lost(self._deps, old)
+        wanted = self._order(old, had)
         facts, kit = old.facts, self._deps.kit
         return InfraSeen(
             account=account,
@@ -65,7 +70,8 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             buildpacks=(facts.buildpacks if facts else ()) or self._deps.config.recovery.buildpacks,
             plans=wanted.plans,
             replaced=wanted.replaced,
-            left_out=left_out(self._had(old), self._deps.config.recovery.addons),
+            left_out=left_out(had),
+            attached=attached(had),
             monthly_cents=wanted.cents,
             hostnames=hostnames,
             records=records,
@@ -104,13 +110,11 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
                 break
         return {kind: 1 if kind in self._deps.config.recovery.single and n else n for kind, n in source.items()}
 
-    def _order(self, old: OldPlace) -> Order:
+    def _order(self, old: OldPlace, had: Sequence[Had]) -> Order:
         configured = self._deps.config.recovery.addons
         sold = {service: self._deps.provisioning.plans(service) for service in services(configured)}
-        return order(self._had(old), configured, sold)
-
-    def _had(self, old: OldPlace) -> list[AddOn]:
-        return [addon for addon in old.facts.addons if addon.app_name in ("", self._deps.old_app)] if old.facts else []
+        there = old.facts.addons if old.facts and rebuilt_in_place(self._deps, old) else ()
+        return order([*there, *(one.addon for one in had if one.fate is Fate.ANEW)], configured, sold)
 
     def _hostnames(self, old: OldPlace) -> tuple[str, ...]:
         dns = self._deps.target.dns
@@ -195,6 +199,7 @@ def _words(seen: InfraSeen) -> str:
         words.append(f"the kit is {duration(seen.kit_age)} old")
     words += [*seen.replaced, seen.code]
     words += [f"NOT ordered again, by hand if needed: {', '.join(seen.left_out)}"] if seen.left_out else []
+    words += [f"NOT attached again, by hand if needed: {', '.join(seen.attached)}"] if seen.attached else []
     down = [need for need in seen.needs if not need.possible]
     words += [f"NOT POSSIBLE NOW: {need.part} (needs {need.provider}: {need.why})" for need in down]
     words.append(f"{len(seen.needs) - len(down)} of {plural(len(seen.needs), 'part')} can be done")

@@ -6,7 +6,6 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from uscdr.models.heroku import AddOn
 from uscdr.verify.check import CheckSpec, Provider
 from uscdr.verify.kinds.weighing import weighed
 from uscdr.verify.verdict import Finding
@@ -28,17 +27,12 @@ class AddonsCheck(CheckSpec):
 def run(name: str, spec: AddonsCheck, world: World) -> Finding:  # noqa: ARG001 - the form of every kind
     """Each service has an add-on that is provisioned."""
     addons = world.facts.addons()
-    states = {service: {one.state for one in addons if service_of(one) == service} for service in spec.services}
+    states = {service: {one.state for one in addons if one.service == service} for service in spec.services}
     problems = [
         f"{service} is {_shown(found)}" for service, found in states.items() if not found & {READY, COMING}
     ]  # fmt: skip
     doubts = [f"{service} is {COMING}" for service, found in states.items() if COMING in found and READY not in found]
     return weighed(problems, doubts, f"{READY}: {', '.join(spec.services)}")
-
-
-def service_of(addon: AddOn) -> str:
-    """`heroku-postgresql` of `heroku-postgresql:essential-0`."""
-    return addon.plan.partition(":")[0]
 
 
 def _shown(states: set[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar, Literal
 
 from uscdr.verify.check import CheckSpec, Provider
-from uscdr.verify.kinds.addons import READY, service_of
+from uscdr.verify.kinds.addons import READY
 from uscdr.verify.kinds.config import value_of
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import World
@@ -36,7 +36,7 @@ def _found(spec: MonitoringCheck, world: World) -> Iterator[str]:
     drains = sorted({one.host for one in world.facts.log_drains()})
     if drains:
         yield f"log drain to {', '.join(drains)}"
-    there = {service_of(one) for one in world.facts.addons() if one.state == READY} if spec.services else set()
+    there = {one.service for one in world.facts.addons() if one.state == READY} if spec.services else set()
     yield from (f"add-on {service}" for service in spec.services if service in there)
     values = world.facts.config() if spec.variables else {}
     yield from (f"variable {one}" for one in spec.variables if value_of(values, one))

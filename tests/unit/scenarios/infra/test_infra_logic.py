@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from lost_place import alive, lost
@@ -12,12 +13,15 @@ from fake_building import PlaceDeploys, PlaceProvisioning
 from fake_deploys import COMMITS
 from fake_places import PlaceBackups, PlacePlatform
 from uscdr.errors import BadInput, CredentialsRefused
-from uscdr.models.heroku import AddOn
+from uscdr.models.heroku import AddOn, App, Attachment
 from uscdr.models.provision import Build, Plan, commit_of
-from uscdr.scenarios.infra.config import NewConfig, new_config
+from uscdr.scenarios.infra.config import NewConfig, Surroundings, new_config
+from uscdr.scenarios.infra.lost import left_out
 from uscdr.scenarios.infra.old import OldLook, OldPlace
-from uscdr.scenarios.infra.plans import left_out, order, services
+from uscdr.scenarios.infra.plans import order, services
+from uscdr.scenarios.infra.services import Held, had, known
 from uscdr.scenarios.model_recovery import Recovery
+from uscdr.vault.content import AppFacts
 
 OLD_URL, NEW_URL = "https://usc-pis.herokuapp.com/", "https://usc-pis-recovery-1.herokuapp.com/"
 NEW_HOST = "usc-pis-recovery-1.herokuapp.com"
@@ -35,7 +39,8 @@ def made(
     values: dict[str, str], *, addons: frozenset[str] = frozenset(), old: str = OLD_URL, new: str = NEW_URL
 ) -> NewConfig:
     secret = {name: SecretStr(value) for name, value in values.items()}
-    return new_config(secret, Recovery(), from_addons=addons, old_url=old, new_url=new)
+    around = Surroundings(made=addons, hosts=(urlsplit(old).netloc,), names=("www.usc-pis.example",), new_url=new)
+    return new_config(secret, Recovery(), around)
 
 
 def shown(values: object) -> dict[str, str]:
@@ -58,7 +63,7 @@ def test_everything_is_copied_but_what_add_ons_set_and_what_is_withheld() -> Non
     ("value", "expected"),
     [
         ("https://usc-pis.herokuapp.com", "https://usc-pis-recovery-1.herokuapp.com"),
-        ("https://USC-PIS.herokuapp.com/", "https://usc-pis-recovery-1.herokuapp.com"),
+        ("https://USC-PIS.herokuapp.com/", "https://usc-pis-recovery-1.herokuapp.com/"),
         ("https://www.usc-pis.example", "https://www.usc-pis.example"),
         ("https://usc-pis.herokuapp.com:8443", "https://usc-pis.herokuapp.com:8443"),
         ("", ""),
@@ -134,10 +139,64 @@ def test_what_is_not_sold_is_bad_input_with_what_is(offers: list[Plan]) -> None:
     assert "recovery.addons" in refused.value.next_action
 
 
+def facts_of(*addons: AddOn, names: dict[str, str]) -> AppFacts:
+    """An application with these add-ons; `names`: attachment -> id of the add-on."""
+    attachments = tuple(
+        Attachment(name=name, app_name="usc-pis", addon_id=of, addon_name=of, config_vars=(f"{name}_URL",))
+        for name, of in names.items()
+    )
+    app = App(id="1", name="usc-pis", maintenance=False)
+    return AppFacts(
+        app=app, account="a", formation=(), addons=addons, attachments=attachments, release=None, commit=""
+    )  # fmt: skip
+
+
+def fates(facts: AppFacts) -> dict[str, str]:
+    return {one.addon.id: one.fate.value for one in had(facts, "usc-pis", services(CONFIGURED), "DATABASE_URL")}
+
+
 def test_add_ons_of_other_services_are_named_not_ordered() -> None:
-    had = [addon("heroku-postgresql:mini"), addon("papertrail:choklad")]
+    logs = addon("papertrail:choklad").model_copy(update={"config_vars": ("PAPERTRAIL_API_TOKEN",)})
+    facts = facts_of(addon("heroku-postgresql:mini"), logs, names={})
     assert services(CONFIGURED) == ("heroku-postgresql", "heroku-redis")
-    assert left_out(had, CONFIGURED) == ("papertrail:choklad",)
+    assert left_out(had(facts, "usc-pis", services(CONFIGURED), "DATABASE_URL")) == (
+        "papertrail:choklad (papertrail:choklad, PAPERTRAIL_API_TOKEN)",
+    )
+
+
+def test_the_database_is_the_one_behind_its_variable_and_a_second_one_is_not_made_anew() -> None:
+    second, first = addon("heroku-postgresql:standard-0"), addon("heroku-postgresql:mini")
+    facts = facts_of(second, first, names={"ANALYTICS": second.id, "DATABASE": first.id, "REPORTS": first.id})
+    assert fates(facts) == {second.id: "not made anew", first.id: "made anew"}
+
+
+def test_a_second_queue_is_not_made_anew() -> None:
+    cache, queue = addon("heroku-redis:premium-0"), addon("heroku-redis:mini")
+    facts = facts_of(cache, queue, names={"CACHE": cache.id, "REDIS": queue.id})
+    assert fates(facts) == {cache.id: "not made anew", queue.id: "made anew"}
+
+
+def test_a_database_of_another_application_is_made_anew_only_when_it_is_the_main_one() -> None:
+    theirs = addon("heroku-postgresql:mini").model_copy(update={"app_name": "data"})
+    own = addon("heroku-postgresql:standard-0").model_copy(update={"app_name": "usc-pis"})
+    main = facts_of(theirs, own, names={"DATABASE": theirs.id, "ANALYTICS": own.id})
+    assert fates(main) == {theirs.id: "made anew", own.id: "not made anew"}
+    beside = facts_of(theirs, own, names={"LEDGER": theirs.id, "DATABASE": own.id})
+    assert fates(beside) == {theirs.id: "of another application", own.id: "made anew"}
+
+
+def test_a_further_credential_of_the_database_is_not_given_the_owners() -> None:
+    main = addon("heroku-postgresql:mini")
+    facts = facts_of(main, names={"DATABASE_READER": main.id, "DATABASE": main.id, "REPORTS": main.id})
+    owner = "postgres://uowner1234:powner12345678@db.example:5432/d12345678"
+    reader = owner.replace("uowner1234", "ureader1234").replace("powner12345678", "preader12345678")
+    values = {"DATABASE_URL": owner, "DATABASE_READER_URL": reader, "REPORTS_URL": owner, "COPY": f"{owner}?a=1"}
+    config = {name: SecretStr(value) for name, value in values.items()}
+    found = had(facts, "usc-pis", services(CONFIGURED), "DATABASE_URL")
+    around = Surroundings(tuple(known(Held(facts, config), found, (), {})), frozenset({"DATABASE_URL"}))
+    made_ = new_config(config, Recovery(), around)
+    assert list(made_.left) == ["DATABASE_READER_URL"]
+    assert (sorted(made_.values), made_.changed) == (["COPY", "REPORTS_URL"], ("COPY", "REPORTS_URL"))
 
 
 def seen(run: object, kit: object) -> OldPlace:

@@ -17,6 +17,7 @@ from fake_places import HOST
 from rehearsal import Person
 from uscdr.errors import ExitCode
 from uscdr.models.dns import Caution
+from uscdr.models.heroku import AddOn
 from uscdr.models.provision import Lack, LogDrain
 from uscdr.vault.content import ConfigVars
 
@@ -63,6 +64,83 @@ def test_a_build_that_does_not_get_everything_is_named_before_it_is_agreed_to(
     run = alive(quick)
     run.begin()
     assert "WITHOUT THE CONTENT OF backend/codes.csv (Git LFS pointer)" in run.events("gate.asked")[0]["facts"]["code"]
+
+
+BY_HAND = {
+    "BROKER": "redis://u:p@h/usc-pis", "REPORTING_DSN": "postgresql://u:p@h/usc-pis?sslmode=require",
+    "POOLED": "postgres://somebody:p@h/usc-pis", "WAREHOUSE": "postgres://a:b@warehouse.example/w",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", [lost, alive])
+def test_what_names_the_old_add_ons_is_said_before_the_phrase_and_never_copied(
+    case: Callable[[Path], Recovery], quick: Path
+) -> None:
+    run = case(quick)
+    run.places.old.values |= BY_HAND
+    assert run.kit is not None
+    assert run.kit.variables is not None
+    hidden = {name: SecretStr(value) for name, value in BY_HAND.items()}
+    run.kit.variables = ConfigVars(values={**run.kit.variables.values, **hidden})
+    run.phrase()
+    told = summary(run, "materials")
+    assert "rewritten to the new addresses: BROKER, REPORTING_DSN, SITE_URL" in told
+    assert "NOT set: POOLED (an address of heroku-postgresql-usc-pis-1 that cannot be rewritten exactly)" in told
+    assert "LOOK AT: WAREHOUSE (copied as it is" in told
+    assert ended(run.begin()) == (DONE, "")
+    config = run.places.apps[NEW].config_values
+    assert config["BROKER"] == "redis://u:p@h/usc-pis-recovery" == config["REDIS_URL"]
+    assert config["REPORTING_DSN"] == "postgresql://u:p@h/usc-pis-recovery?sslmode=require"
+    assert "POOLED" not in config
+    assert config["WAREHOUSE"] == BY_HAND["WAREHOUSE"]
+    assert "u:p@h" not in run.journal_path.read_text()
+
+
+def test_in_place_the_kit_knows_what_the_lost_add_ons_addresses_were(quick: Path) -> None:
+    run = without_database(quick)
+    gone = "redis://:pgone1234567890@gone.example:1234"
+    old, there = run.places.old, "redis://u:p@h/usc-pis"
+    old.values |= {"BROKER": f"{gone}/1", "ODD": "a note of pgone1234567890", "LIVING": there}
+    kept = {"REDIS_URL": SecretStr(gone)}
+    assert run.kit is not None
+    assert run.kit.variables is not None
+    assert run.kit.facts is not None
+    former = [one.model_copy(update={"id": f"former-{one.id}"}) for one in run.kit.facts.addons]
+    run.kit.facts = run.kit.facts.model_copy(update={"addons": tuple(former), "attachments": ()})
+    run.kit.variables = ConfigVars(values={**run.kit.variables.values, **kept})
+    run.phrase()
+    told = summary(run, "materials")
+    assert "rewritten to the new addresses: BROKER;" in told
+    assert "LIVING" not in told
+    assert "NOT changed: ODD (an address of heroku-redis-usc-pis-1 that cannot be rewritten exactly)" in told
+    assert ended(run.begin()) == (DONE, "")
+    assert old.values["BROKER"] == "redis://u:p@h:6379/1"
+    assert (old.values["ODD"], old.values["LIVING"]) == ("a note of pgone1234567890", there)
+
+
+@pytest.mark.parametrize("case", [lost, alive])
+def test_a_second_database_is_named_and_its_variable_is_nobodys(case: Callable[[Path], Recovery], quick: Path) -> None:
+    run = case(quick)
+    assert run.kit is not None
+    assert run.kit.facts is not None
+    assert run.kit.variables is not None
+    second = AddOn(
+        id="pg-9", name="postgresql-flat-9", state="provisioned", plan="heroku-postgresql:standard-0",
+        app_name="usc-pis", config_vars=("ANALYTICS_URL",),
+    )  # fmt: skip
+    run.places.old.addons.insert(0, second)
+    run.kit.facts = run.kit.facts.model_copy(update={"addons": (second, *run.kit.facts.addons)})
+    hidden = {"ANALYTICS_URL": SecretStr("postgres://u9:p9@h9/d9")}
+    run.kit.variables = ConfigVars(values={**run.kit.variables.values, **hidden})
+    run.phrase()
+    named = "postgresql-flat-9 (heroku-postgresql:standard-0, ANALYTICS_URL)"
+    assert f"NOT ordered again, by hand if needed: {named}" in summary(run, "scope")
+    told = summary(run, "materials")
+    assert f"NOT set: ANALYTICS_URL (of {named}, which is not made anew)" in told
+    assert "ANALYTICS_URL" not in told.partition("set by add-ons: ")[2].partition(";")[0]
+    assert "heroku-postgresql:essential-0" in summary(run, "decide")
+    assert ended(run.begin()) == (DONE, "")
+    assert "ANALYTICS_URL" not in run.places.apps[NEW].config_values
 
 
 def test_no_value_of_the_config_is_in_the_journal(quick: Path) -> None:
