@@ -13,6 +13,11 @@ from uscdr.models.duration import elapsed
 from uscdr.words import moment, plural
 
 POSTGRES, REDIS = "heroku-postgresql", "heroku-redis"
+KEEP_DATA = (
+    POSTGRES, "heroku-kafka", "jawsdb", "jawsdb-maria", "cleardb", "mongolab", "ormongo", "graphenedb", "timescale",
+    "bonsai", "searchbox", "bucketeer", "cloudcube",
+)  # fmt: skip
+"""Services that keep what nothing else has. A queue or cache is none of them: what lasts is not kept there."""
 CLOCKS = 60.0
 """Seconds by which the clocks of the platform and of this machine may differ without a word."""
 
@@ -100,6 +105,11 @@ class AddOn(Fact):
     def service(self) -> str:
         """`heroku-postgresql`."""
         return service_of(self.plan)
+
+    @property
+    def keeps_data(self) -> bool:
+        """Whether what it holds is lost with it."""
+        return self.service in KEEP_DATA
 
     def owned_by(self, app: str) -> bool:
         """Whether it is this application's own; an add-on that tells no owner is."""

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from fakes import Data
+from fakes import APP, Data, FakePlatform
 from kit_world import HOST, Code, Workshop, key
 from uscdr.errors import CredentialsRefused, Interrupted, MachineError, ProviderError
+from uscdr.models.heroku import AddOn
 from uscdr.models.postgres import Invariant
 from uscdr.models.provision import Lack
 from uscdr.providers.ports.progress import Progress
@@ -79,6 +80,28 @@ def test_without_the_app_the_configured_hostnames_are_asked(shop: Workshop) -> N
     dns = shop.read(built).dns()
     assert dns
     assert [host.hostname for host in dns.hosts] == [HOST]
+
+
+def test_what_else_keeps_data_is_named_and_makes_the_dump_no_complete_one(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def addon(name: str, plan: str, *names: str, owner: str = APP) -> AddOn:
+        return AddOn(id=name, name=name, state="provisioned", plan=plan, app_name=owner, config_vars=names)
+
+    main = FakePlatform(shop.world).addons(APP)
+    others = (
+        addon("pg-2", "heroku-postgresql:mini", "ANALYTICS_URL"), addon("files", "bucketeer:micro", "BUCKETEER_NAME"),
+        addon("logs", "papertrail:choklad"), addon("queue", "heroku-redis:mini", "REDIS_URL"),
+        addon("pg-3", "heroku-postgresql:mini", "LEDGER_URL", owner="billing"),
+    )  # fmt: skip
+    monkeypatch.setattr(FakePlatform, "addons", lambda *_: (*main, *others))
+    part = shop.build().manifest.part("dump")
+    assert part.state == "partial"
+    assert [gap.what for gap in part.gaps] == ["pg-2", "files"]
+    assert "ANALYTICS_URL: its data are NOT in this kit" in part.gaps[0].why
+    shop.world.transfers = []
+    part = shop.build().manifest.part("dump")
+    assert (part.state, [gap.what for gap in part.gaps]) == ("missing", ["dump", "pg-2", "files"])
 
 
 def test_a_deployed_commit_that_no_build_tells(shop: Workshop) -> None:

@@ -52,7 +52,8 @@ def collect(gathering: Gathering, known: Collected) -> tuple[Part, DumpProof | N
     """
     chosen, why = _chosen(gathering.sources, gathering.wishes)
     if chosen is None:
-        return missing("dump", why), None
+        none = missing("dump", why)
+        return none.model_copy(update={"gaps": (*none.gaps, *_not_dumped(gathering).found)}), None
     plain = gathering.work / f"{secrets.token_hex(8)}.dump"
     try:
         return _keep(gathering, chosen, plain, known)
@@ -77,7 +78,7 @@ def _chosen(sources: Sources, wishes: Wishes) -> tuple[_Chosen | None, str]:
 def _keep(
     gathering: Gathering, chosen: _Chosen, plain: Path, known: Collected
 ) -> tuple[Part, DumpProof | None]:  # fmt: skip
-    gaps, transfer = Gaps(), chosen.transfer
+    gaps, transfer = _not_dumped(gathering), chosen.transfer
     got = _fetch(gathering, chosen, plain)
     proven = prove(gathering, gaps, _subject(gathering, chosen, got), plain, known)
     facts = _facts(gathering, gaps, chosen, got).model_copy(update=dict(proven.seen))
@@ -92,6 +93,19 @@ def _keep(
         gaps.note("dump", f"{transfer.name}: {remark}.")
     part = part_of("dump", gaps, _summary(transfer, got, proven))
     return part.model_copy(update={"taken_at": facts.taken_at}), proven.verdict
+
+
+def _not_dumped(gathering: Gathering) -> Gaps:
+    """What else of the application keeps data: a kit holds one database."""
+    gaps, wishes, platform = Gaps(), gathering.wishes, gathering.sources.platform
+    addons = gaps.attempt("further databases", lambda: platform.addons(wishes.app), ())
+    main = platform.database(wishes.app, wishes.database).addon_id
+    for one in addons:
+        if one.keeps_data and one.owned_by(wishes.app) and one.id != main:
+            names = ", ".join(one.config_vars) or "no variable"
+            why = f"{one.plan}, {names}: its data are NOT in this kit, and no recovery brings them back. "
+            gaps.note(one.name, why + f"Keep a copy of your own: heroku addons:info {one.name} --app {wishes.app}")
+    return gaps
 
 
 def _subject(gathering: Gathering, chosen: _Chosen, got: Download) -> Subject:

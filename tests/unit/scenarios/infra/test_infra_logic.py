@@ -193,7 +193,7 @@ def test_a_further_credential_of_the_database_is_not_given_the_owners() -> None:
     values = {"DATABASE_URL": owner, "DATABASE_READER_URL": reader, "REPORTS_URL": owner, "COPY": f"{owner}?a=1"}
     config = {name: SecretStr(value) for name, value in values.items()}
     found = had(facts, "usc-pis", services(CONFIGURED), "DATABASE_URL")
-    around = Surroundings(tuple(known(Held(facts, config), found, (), {})), frozenset({"DATABASE_URL"}))
+    around = Surroundings(tuple(known(Held(facts, config), found, (), {})), made=frozenset({"DATABASE_URL"}))
     made_ = new_config(config, Recovery(), around)
     assert list(made_.left) == ["DATABASE_READER_URL"]
     assert (sorted(made_.values), made_.changed) == (["COPY", "REPORTS_URL"], ("COPY", "REPORTS_URL"))
