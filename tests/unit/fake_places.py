@@ -143,6 +143,8 @@ class Places:
     forbidden: set[str] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
     """Names whose apps exist and are not shown."""
+    sharing: list[Attachment] = field(default_factory=list)
+    """Add-ons of the old application as others see them."""
     addon_doom: list[str] = field(default_factory=list)
     """How the next add-ons end, instead of provisioned."""
     certificate: str = "cert issued"
@@ -254,6 +256,9 @@ class PlacePlatform(FakePlatform):
 
     def attachments(self, app: str) -> tuple[Attachment, ...]:
         return tuple(_attached(one) for one in self.addons(app))
+
+    def attachments_of(self, addon_id: str) -> tuple[Attachment, ...]:
+        return self._world.call("attachments_of", lambda: tuple(self._places.sharing))
 
     def database(self, app: str, name: str = "DATABASE_URL") -> Attachment:
         found = [one for one in self.addons(app) if name in one.config_vars and one.state == "provisioned"]

@@ -118,6 +118,10 @@ class World:
         self.dumps: dict[int, Data] = {}
         self.transfers: list[Transfer] = []
         self.sessions = 2
+        self.shared: list[Attachment] = []
+        """The database as other applications see it, and under further names."""
+        self.beside: list[Attachment] = []
+        """Other add-ons as the application sees them."""
         self.keep = keep
         self.reachable = True
         self.releases = [Release(id="r", version=41, status="succeeded", current=True)]
@@ -368,16 +372,19 @@ class FakePlatform:
         return (AddOn(id="addon-1", name=ADDON, state="provisioned", plan="heroku-postgresql:essential-0"),)
 
     def attachments(self, app: str) -> tuple[Attachment, ...]:
-        return (self.database(app),)
+        return (self._attached(app), *self._world.beside)
+
+    def attachments_of(self, addon_id: str) -> tuple[Attachment, ...]:
+        return self._world.call("attachments_of", lambda: (self._attached(APP), *self._world.shared))
 
     def database(self, app: str, name: str = "DATABASE_URL") -> Attachment:
-        def look() -> Attachment:
-            return Attachment(
-                name="DATABASE", app_name=APP, addon_id="addon-1", addon_name=self._world.addon,
-                owner_app_name=self._world.owner, plan="heroku-postgresql:essential-0",
-            )  # fmt: skip
+        return self._world.call("database", lambda: self._attached(app))
 
-        return self._world.call("database", look)
+    def _attached(self, app: str) -> Attachment:
+        return Attachment(
+            name="DATABASE", app_name=APP, addon_id="addon-1", addon_name=self._world.addon,
+            owner_app_name=self._world.owner, plan="heroku-postgresql:essential-0",
+        )  # fmt: skip
 
     def log_lines(self, app: str, *, lines: int = 100) -> tuple[str, ...]:
         return ()

@@ -25,6 +25,34 @@ class StatusSeen(Fact):
     """Other providers -> what their pages say."""
 
 
+class Sharing(Fact):
+    """Who else uses a database; `known` is False when the platform did not say."""
+
+    known: bool = True
+    why: str = ""
+    """Why it is not known."""
+    apps: tuple[str, ...] = ()
+    """Other applications, and as what they see it: `billing (as CLINIC)`."""
+    names: tuple[str, ...] = ()
+    """Further names under which the application itself has it."""
+    untouched: tuple[str, ...] = ()
+    """The application's other databases: `ANALYTICS (postgresql-flat-1)`."""
+
+    @property
+    def others(self) -> str:
+        """Who else is hit when the database is overwritten, in words; empty when nobody is."""
+        words = [f"{one}: its data are overwritten too, and its dynos are NOT stopped" for one in self.apps]
+        words += [] if self.known else [f"whether other applications use it is NOT known ({self.why})"]
+        return "; ".join(words)
+
+    def words(self) -> tuple[str, ...]:
+        """Everything, in a few sentences."""
+        shared = (f"used by others: {self.others}",) if self.others else ()
+        also = (f"the same database under other names: {', '.join(self.names)}",) if self.names else ()
+        left = (f"NOT touched, whatever is wrong with them: {', '.join(self.untouched)}",) if self.untouched else ()
+        return (*shared, *also, *left)
+
+
 class DatabaseSeen(Fact):
     """The damaged database as it stands."""
 
@@ -40,6 +68,7 @@ class DatabaseSeen(Fact):
     missing: tuple[str, ...] = ()
     invariants: tuple[InvariantResult, ...] = ()
     newest: dict[str, str | None] = Field(default_factory=dict)
+    sharing: Sharing = Sharing()
 
 
 class BackupLine(Fact):

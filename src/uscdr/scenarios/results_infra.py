@@ -48,6 +48,8 @@ class InfraSeen(Fact):
     """Add-ons of the old place that this run does not order again, in words."""
     attached: tuple[str, ...] = ()
     """Add-ons of other applications that were attached to the old place, in words."""
+    sharing: tuple[str, ...] = ()
+    """Other applications that go on with the old place's add-ons, in sentences."""
     monthly_cents: int | None = None
     hostnames: tuple[str, ...] = ()
     records: tuple[RecordSet, ...] = ()

@@ -119,6 +119,12 @@ class HerokuPlatform:
         ask = Ask("list the attached add-ons", "GET", path, sdk=True, headers=INCLUSION, range_=ALL)
         return self._client.pages(ask, decode.attachment)
 
+    def attachments_of(self, addon_id: str) -> tuple[Attachment, ...]:
+        """`GET /addons/{id}/addon-attachments`, which lists those that this account sees."""
+        path = f"/addons/{segment(addon_id)}/addon-attachments"
+        ask = Ask("list who uses the add-on", "GET", path, sdk=True, headers=INCLUSION, range_=ALL)
+        return self._client.pages(ask, decode.attachment)
+
     def database(self, app: str, name: str = "DATABASE_URL") -> Attachment:
         """`POST /actions/addon-attachments/resolve`; when that finds nothing, the app's own list.
 

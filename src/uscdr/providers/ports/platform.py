@@ -98,6 +98,10 @@ class Platform(Protocol):
         """How the app sees its add-ons."""
         ...
 
+    def attachments_of(self, addon_id: str) -> tuple[Attachment, ...]:
+        """Every application's view of an add-on, as far as this account sees them."""
+        ...
+
     def database(self, app: str, name: str = "DATABASE_URL") -> Attachment:
         """The Postgres attachment called `name` (config variable or attachment name)."""
         ...

@@ -28,7 +28,7 @@ def document(core: Core, one: Addon) -> dict[str, Any]:
     """An add-on, with plan and service inflated."""
     plan = PLANS[one.plan]
     price = {"cents": plan.cents, "unit": "month", "contract": False, "metered": False, "hourly": None}
-    attached = [a.name for a in core.world.attachments if a.addon_id == one.id]
+    attached = [a.name for a in core.world.attachments if a.addon_id == one.id and a.app_id == one.app_id]
     return {
         "id": one.id,
         "name": one.name,
@@ -215,7 +215,8 @@ async def attachments_of_addon(request: Request) -> Response:
     """GET /addons/{addon}/addon-attachments."""
     core, addon = core_of(request), _find(request)
     found = [one for one in core.world.attachments if one.addon_id == addon.id]
-    return page(request, [present.attachment(core, one) for one in found])
+    inclusion = request.headers.get("accept-inclusion", "")
+    return page(request, [present.attachment(core, one, inclusion=inclusion) for one in found])
 
 
 async def create_attachment(request: Request) -> Response:

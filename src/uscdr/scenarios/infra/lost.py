@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from uscdr.models.heroku import AddOn
+from uscdr.errors import ProviderError
+from uscdr.models.heroku import POSTGRES, REDIS, AddOn
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.infra.addresses import address_of
 from uscdr.scenarios.infra.config import Fate, NewConfig, Surroundings, new_config
@@ -79,6 +80,25 @@ def _hosts(old: OldPlace) -> tuple[str, ...]:
     own = urlsplit(old.facts.app.web_url or "").netloc.lower()
     told = (one.hostname.lower() for one in old.facts.domains if one.kind == "heroku")
     return tuple(dict.fromkeys(filter(None, (own, *told, f"{old.facts.app.name}.herokuapp.com"))))
+
+
+def staying(deps: Deps, old: OldPlace) -> tuple[str, ...]:
+    """Other applications that use add-ons of the old place, which lives: they go on with those, in words."""
+    if not old.answers or old.facts is None or rebuilt_in_place(deps, old):
+        return ()
+    own = [one for one in old.facts.addons if one.owned_by(deps.old_app) and one.service in (POSTGRES, REDIS)]
+    return tuple(words for one in own for words in _users(deps, one))
+
+
+def _users(deps: Deps, addon: AddOn) -> tuple[str, ...]:
+    try:
+        there = deps.platform.attachments_of(addon.id)
+    except ProviderError as error:
+        return (f"who else uses {addon.name} is NOT known ({error.message})",)
+    apps = sorted({(one.app_name, one.name) for one in there if one.app_name != deps.old_app})
+    return tuple(
+        f"{app} (as {name}) goes on with the OLD {addon.name}, and its dynos are NOT stopped" for app, name in apps
+    )
 
 
 def left_out(found: Sequence[Had]) -> tuple[str, ...]:

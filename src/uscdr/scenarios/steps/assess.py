@@ -14,6 +14,7 @@ from uscdr.providers.ports.database import Database
 from uscdr.providers.ports.web import ServiceStatus
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, StatusSeen
+from uscdr.scenarios.sharing import sharing
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.choose import with_reasons
 from uscdr.scenarios.steps.words import reads, sql
@@ -103,14 +104,15 @@ class DatabaseLook(DepsStep[DatabaseSeen, DatabaseSeen]):
         app = self._deps.describe_app()
         attachment = self._deps.attachment()
         info = self._deps.backups.database_info(attachment.addon_id)
+        shared = {"sharing": sharing(self._deps.platform, self._deps.app, attachment)}
         try:
             database = self._deps.database()
             database.facts()
         except ProviderError as error:
-            return _unreachable(attachment, info, error)
+            return _unreachable(attachment, info, error).model_copy(update=shared)
         if app.maintenance:
             tell.warn("Maintenance mode is on already.")
-        return self._inventory(database, attachment, info)
+        return self._inventory(database, attachment, info).model_copy(update=shared)
 
     def _inventory(self, database: Database, attachment: Attachment, info: DatabaseInfo) -> DatabaseSeen:
         config = self._deps.config
@@ -135,10 +137,11 @@ class DatabaseLook(DepsStep[DatabaseSeen, DatabaseSeen]):
         calls = (
             reads("GET", f"/apps/{self._deps.app}"),
             reads("POST", "/actions/addon-attachments/resolve"),
+            reads("GET", f"/addons/{seen.addon_id}/addon-attachments"),
             reads("GET", f"/client/v11/databases/{seen.addon_id}"),
             sql("SELECT count(*) of every table; invariants"),
         )
-        return Action("read", _database_words(seen), calls)
+        return Action("read", "; ".join((_database_words(seen), *seen.sharing.words())), calls)
 
 
 def _unreachable(attachment: Attachment, info: DatabaseInfo, error: ProviderError) -> DatabaseSeen:

@@ -88,7 +88,10 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
     def _without(self, seen: DecideSeen) -> dict[str, str]:
         """What the new place does not get as the old one had it."""
         missing = (*seen.scope.left_out, *seen.scope.attached)
-        found = {"NOT ordered again": ", ".join(missing), "config": "; ".join(seen.config)}
+        found = {
+            "NOT ordered again": ", ".join(missing), "config": "; ".join(seen.config),
+            "other applications": "; ".join(seen.scope.sharing),
+        }  # fmt: skip
         return {name: words for name, words in found.items() if words}
 
     def _time(self) -> str:

@@ -12,7 +12,7 @@ from uscdr.models.dns import RecordSet
 from uscdr.scenarios.code import without
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.infra.config import Fate
-from uscdr.scenarios.infra.lost import attached, left_out, lost, rebuilt_in_place
+from uscdr.scenarios.infra.lost import attached, left_out, lost, rebuilt_in_place, staying
 from uscdr.scenarios.infra.material import fetch_code
 from uscdr.scenarios.infra.old import OldPlace
 from uscdr.scenarios.infra.plans import Order, order, services
@@ -72,6 +72,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             replaced=wanted.replaced,
             left_out=left_out(had),
             attached=attached(had),
+            sharing=staying(self._deps, old),
             monthly_cents=wanted.cents,
             hostnames=hostnames,
             records=records,
@@ -199,6 +200,7 @@ def _words(seen: InfraSeen) -> str:
         words.append(f"the kit is {duration(seen.kit_age)} old")
     words += [*seen.replaced, seen.code]
     words += [f"NOT ordered again, by hand if needed: {', '.join(seen.left_out)}"] if seen.left_out else []
+    words += seen.sharing
     words += [f"NOT attached again, by hand if needed: {', '.join(seen.attached)}"] if seen.attached else []
     down = [need for need in seen.needs if not need.possible]
     words += [f"NOT POSSIBLE NOW: {need.part} (needs {need.provider}: {need.why})" for need in down]

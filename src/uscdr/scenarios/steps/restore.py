@@ -116,6 +116,7 @@ class Restore(DepsStep[RestoreSeen, Restored]):
         phrases = tuple(f"{subject}, {age} old, {hours_lost} of writes lost" for age in ages)
         facts = {
             "database": f"{seen.addon}, owned by {seen.owner_app}",
+            **_beside(view),
             "rows now": here,
             f"rows in {seen.backup}": there,
             "backup taken": f"{moment(chosen.taken_at)}, {duration(old)} ago",
@@ -171,6 +172,15 @@ def access_words(back: AccessBack | None) -> str:
     if back is None:
         return "not known"
     return back.words or ("not known: " + "; ".join(back.doubts) if back.doubts else "none")
+
+
+def _beside(view: View) -> dict[str, str]:
+    """Whom else it hits, and what it leaves alone."""
+    seen = view.get(DatabaseSeen)
+    if seen is None:
+        return {}
+    found = {"used by others": seen.sharing.others, "not touched": ", ".join(seen.sharing.untouched)}
+    return {name: words for name, words in found.items() if words}
 
 
 def _amounts(ledger: Ledger | None, view: View) -> tuple[str, str]:

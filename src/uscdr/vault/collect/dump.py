@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from uscdr.errors import BadInput, MachineError, ProviderError
-from uscdr.models.heroku import Attachment, Download, Transfer, usable
+from uscdr.models.heroku import AddOn, Attachment, Download, Transfer, usable
 from uscdr.vault.backups.proving import Subject
 from uscdr.vault.collect.proof import Collected, Proven, prove
 from uscdr.vault.collect.sources import Gaps, Gathering, Sources, Wishes, missing, part_of
@@ -98,7 +98,8 @@ def _keep(
 def _not_dumped(gathering: Gathering) -> Gaps:
     """What else of the application keeps data: a kit holds one database."""
     gaps, wishes, platform = Gaps(), gathering.wishes, gathering.sources.platform
-    addons = gaps.attempt("further databases", lambda: platform.addons(wishes.app), ())
+    none: tuple[AddOn, ...] = ()
+    addons = gaps.attempt("further databases", lambda: platform.addons(wishes.app), none)
     main = platform.database(wishes.app, wishes.database).addon_id
     for one in addons:
         if one.keeps_data and one.owned_by(wishes.app) and one.id != main:

@@ -17,7 +17,7 @@ from fake_places import HOST
 from rehearsal import Person
 from uscdr.errors import ExitCode
 from uscdr.models.dns import Caution
-from uscdr.models.heroku import AddOn
+from uscdr.models.heroku import AddOn, Attachment
 from uscdr.models.provision import Lack, LogDrain
 from uscdr.vault.content import ConfigVars
 
@@ -116,6 +116,23 @@ def test_in_place_the_kit_knows_what_the_lost_add_ons_addresses_were(quick: Path
     assert ended(run.begin()) == (DONE, "")
     assert old.values["BROKER"] == "redis://u:p@h:6379/1"
     assert (old.values["ODD"], old.values["LIVING"]) == ("a note of pgone1234567890", there)
+
+
+def test_another_application_that_uses_the_old_database_is_said_to_go_on_with_it(quick: Path) -> None:
+    run = alive(quick)
+    addon = run.places.old.addons[0]
+    run.places.sharing = [
+        Attachment(
+            name="CLINIC", app_name="billing", addon_id=addon.id, addon_name=addon.name, owner_app_name="usc-pis"
+        )
+    ]
+    run.phrase()
+    said = f"billing (as CLINIC) goes on with the OLD {addon.name}, and its dynos are NOT stopped"
+    assert said in summary(run, "scope")
+    assert said in summary(run, "decide")
+    run.places.faults["attachments_of", 1 + run.places.calls["attachments_of"]] = "refused"
+    run.phrase()
+    assert f"who else uses {addon.name} is NOT known" in summary(run, "scope")
 
 
 @pytest.mark.parametrize("case", [lost, alive])
