@@ -1,4 +1,4 @@
-"""Whom a restore hits besides the application, and which of its databases it leaves alone, is said before the phrase."""
+"""Whom a restore hits besides the application, and which databases it leaves alone, is said before the phrase."""
 
 from __future__ import annotations
 
