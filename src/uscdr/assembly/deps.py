@@ -17,8 +17,8 @@ from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.media import Clouds
 from uscdr.assembly.pages import other_pages
 from uscdr.assembly.ports import Ports
-from uscdr.assembly.vault import decode
 from uscdr.errors import ProviderError
+from uscdr.assembly.vault import decode, keeping
 from uscdr.files import private_directory
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.loading import PostgresLoader
@@ -70,6 +70,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
             addon = ""
         return earlier(job, around, Scope(app, addon, memory.damaged))
 
+    vault = vault_place(job, ports, around)
     media = Clouds(job, ports, around, kit).place()
     dns, source = dns_place(job, ports, around), _source(job, ports, around)
     memory = remember(around.state, place.key)
@@ -86,7 +87,14 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         open_database=open_database,
         open_world=worlds.open,
         dry_run=job.dry_run,
-        candidate=Candidate(ports.scratch, decode, work, questions, around.stop),
+        candidate=Candidate(
+            ports.scratch,
+            decode,
+            work,
+            questions,
+            around.stop,
+            None if job.dry_run else keeping(place.target.heroku, ports.platform, vault.store),
+        ),
         frozen=FrozenLook(open_live),
         stop=around.stop,
         memory=memory,
@@ -101,7 +109,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         loader=PostgresLoader(stop=around.stop.event, read_only=read_only),
         pages=other_pages(job, ports, media),
         work=work,
-        vault=vault_place(job, ports, around),
+        vault=vault,
         earlier=known,
     )
 

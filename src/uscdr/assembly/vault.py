@@ -12,19 +12,22 @@ from pathlib import Path
 from uscdr.assembly.escrow import IDENTITY
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.errors import BadInput, UscdrError
-from uscdr.models.heroku import SignedUrl
+from uscdr.models.heroku import Download, SignedUrl
 from uscdr.pgserver.tools import Tool
 from uscdr.providers.heroku import dump_stream
 from uscdr.providers.http import trust
+from uscdr.providers.ports.platform import Platform
 from uscdr.providers.postgres import archive
+from uscdr.scenarios.candidate import DumpSource, Keep
 from uscdr.scenarios.model import Config
+from uscdr.scenarios.model_targets import HerokuTarget
 from uscdr.scenarios.model_vault import VaultSettings
 from uscdr.vault import location
 from uscdr.vault.backups import proofs
 from uscdr.vault.backups.opening import Keys
 from uscdr.vault.backups.passphrase import read_passphrase
 from uscdr.vault.backups.proofs import ProofDocument
-from uscdr.vault.backups.proving import Decoded
+from uscdr.vault.backups.proving import Decoded, ProofResult, Questions, Subject, document
 from uscdr.vault.backups.pulling import Keyring, Stream
 from uscdr.vault.seal import identities, recipients
 from uscdr.vault.store import Store
@@ -86,6 +89,20 @@ def decode(dump: Path) -> Decoded:
 
 def _version(tool: Tool) -> str:
     return ".".join(map(str, tool.version))
+
+
+def keeping(heroku: HerokuTarget, platform: Platform, store: Callable[[], Store]) -> Keep:
+    """Keeps the proofs that a recovery makes with those of `uscdr backup prove`."""
+
+    def keep(source: DumpSource, got: Download, shown: ProofResult, asked: Questions) -> None:
+        attachment = platform.database(heroku.app, heroku.database)
+        subject = Subject(
+            sha256=got.sha256, size=got.size, app=heroku.app, backup=source.name, transfer_id=source.id,
+            taken_at=source.taken_at or datetime.now(UTC), source="platform", addon_id=attachment.addon_id,
+        )  # fmt: skip
+        proofs.keep(store(), document(subject, shown, asked))
+
+    return keep
 
 
 def fresh_proof(job: Job, around: Surroundings) -> Callable[[str], ProofDocument | None]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from uscdr.engine.step import Tell
@@ -34,6 +35,12 @@ class DumpSource:
     name: str
     id: str
     fetch: Callable[[Path, Progress], Download]
+    taken_at: datetime | None = None
+    """Of a backup at the platform; a kit's dump has none, and its proof is in the kit."""
+
+
+Keep = Callable[[DumpSource, Download, ProofResult, Questions], None]
+"""Keeps what a proof showed, good or bad, where later runs and lists find it. Raises UscdrError."""
 
 
 def stored_dump(backups: Backups, app: str, transfer: Transfer) -> DumpSource:
@@ -42,20 +49,27 @@ def stored_dump(backups: Backups, app: str, transfer: Transfer) -> DumpSource:
     def fetch(destination: Path, progress: Progress) -> Download:
         return backups.download(backups.public_url(app, transfer.num), destination, progress)
 
-    return DumpSource(transfer.name, transfer.id, fetch)
+    return DumpSource(transfer.name, transfer.id, fetch, transfer.taken_at)
 
 
 class Candidate:
     """Backups under proof, each opened in a scratch database of its own until `close`, its dump kept as long."""
 
     def __init__(
-        self, scratch: Scratch, decode: Decode, place: Path, questions: Callable[[], Questions], stop: Stop
+        self,
+        scratch: Scratch,
+        decode: Decode,
+        place: Path,
+        questions: Callable[[], Questions],
+        stop: Stop,
+        keep: Keep | None = None,
     ) -> None:
         self._scratch = scratch
         self._decode = decode
         self._place = place
         self._questions = questions
         self._stop = stop
+        self._keep = keep
         self._open: dict[str, _Opened] = {}
         self._current = ""
 
@@ -102,7 +116,7 @@ class Candidate:
         if source.id not in self._open:
             self._scratch.prepare()
             place = self._place / f"{source.name}.dump"
-            opened = _Opened(source, self._scratch, self._decode, place, self._questions())
+            opened = _Opened(source, self._scratch, self._decode, place, self._questions(), self._keep)
             self._open[source.id] = opened
             opened.begin(self._stop)
         return self._open[source.id]
@@ -117,12 +131,22 @@ class Candidate:
 class _Opened:
     """One backup: fetched, restored and looked at on a thread of its own."""
 
-    def __init__(self, source: DumpSource, scratch: Scratch, decode: Decode, place: Path, questions: Questions) -> None:
+    def __init__(
+        self,
+        source: DumpSource,
+        scratch: Scratch,
+        decode: Decode,
+        place: Path,
+        questions: Questions,
+        keep: Keep | None,
+    ) -> None:
         self._source = source
         self._scratch = scratch
         self._decode = decode
         self._place = place
         self._questions = questions
+        self._keep = keep
+        self._unkept = ""
         self._stack = ExitStack()
         self._thread: threading.Thread | None = None
         self._state: tuple[str, float, float | None] = ("waiting", 0.0, None)
@@ -143,6 +167,9 @@ class _Opened:
             stop.check()
             tell.progress(*self._state, unit="B")
             self._thread.join(LOOK_EVERY)
+        if self._unkept:
+            tell.warn(f"The proof of {self._source.name} is not kept for later: {self._unkept}")
+            self._unkept = ""
         if self._error is not None:
             raise self._error
         if self.proof is None:
@@ -170,6 +197,7 @@ class _Opened:
         self.dump = dump
         looking = examined(dump, self._questions, self._decode, self._scratch, report)
         shown, self.database = self._stack.enter_context(looking)
+        self._note(got, shown)
         _refuse(source, shown)
         self.digests = shown.tables
         return Proof(
@@ -188,6 +216,15 @@ class _Opened:
             missing=shown.missing,
             key=shown.canary,
         )
+
+    def _note(self, got: Download, shown: ProofResult) -> None:
+        """Keep it; a recovery does not end because that cannot be done."""
+        if self._keep is None or self._source.taken_at is None:
+            return
+        try:
+            self._keep(self._source, got, shown, self._questions)
+        except UscdrError as error:
+            self._unkept = f"{error.message} {error.why}".strip()
 
     def _reporter(self, stop: Stop) -> Callable[[str], Progress]:
         def reporting(what: str) -> Progress:
