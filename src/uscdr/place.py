@@ -29,6 +29,8 @@ class Place:
     media_accounts: Mapping[str, MediaAccount] = field(default_factory=dict)
     """Cloud -> credentials that were given; others are in the application's config or in a kit."""
     dns_key: SecretStr | None = None
+    identity: str = ""
+    """Of a sandbox: tells it from every other one, also from those before it. Of a platform its address is enough."""
 
     def of_app(self, app: str | None) -> Place:
         """The same target with another application, which is reached at its own address; None for the target's own."""
@@ -39,5 +41,5 @@ class Place:
 
     @property
     def key(self) -> str:
-        """What the lock is for: two names of the same application are one target."""
-        return f"{self.target.heroku.api_url} {self.target.heroku.app}"
+        """What lock, memory and baseline are for: two names of the same application are one target."""
+        return f"{self.target.heroku.api_url} {self.target.heroku.app} {self.identity}".rstrip()

@@ -44,6 +44,7 @@ def sandbox_place(loaded: Loaded, env: Mapping[str, str], facts: Facts) -> Place
         ca_file=Path(facts["ca_file"]),
         media_accounts={one.cloud: one for one in map(_media_account, facts["cloudinary"]["accounts"])},
         dns_key=_dns_key(facts["dns"], env),
+        identity=facts["identity"],
     )
 
 

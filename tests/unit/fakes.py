@@ -107,6 +107,10 @@ class World:
     """What the encrypted columns are encrypted with."""
     replaced: Mapping[str, tuple[str, ...]] = {}
     """Squashed migrations of the code -> those that they replace."""
+    shared: Sequence[Attachment] = ()
+    """The database as other applications see it, and under further names."""
+    beside: Sequence[Attachment] = ()
+    """Other add-ons as the application sees them."""
 
     def __init__(self, *, keep: int = 5, age: timedelta = timedelta(hours=2, minutes=30)) -> None:
         self.addon, self.owner = ADDON, APP
@@ -118,10 +122,6 @@ class World:
         self.dumps: dict[int, Data] = {}
         self.transfers: list[Transfer] = []
         self.sessions = 2
-        self.shared: list[Attachment] = []
-        """The database as other applications see it, and under further names."""
-        self.beside: list[Attachment] = []
-        """Other add-ons as the application sees them."""
         self.keep = keep
         self.reachable = True
         self.releases = [Release(id="r", version=41, status="succeeded", current=True)]

@@ -10,8 +10,9 @@ from pathlib import Path
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.errors import BadInput
 from uscdr.files import private_directory
+from uscdr.place import Place
 from uscdr.vault import location
-from uscdr.vault.listing import find
+from uscdr.vault.listing import Of, find
 from uscdr.vault.lookonly import LookOnlyStore
 from uscdr.vault.reader import KitReader
 from uscdr.vault.seal import identities
@@ -33,13 +34,13 @@ class KitPlaces:
         """Raises BadInput for what is no place."""
         return location.open_store(named or self.configured() or str(self.state / "vault"), self.env)
 
-    def find(self, wanted: str | None, place: str | None = None) -> tuple[Store, str]:
-        """The kit of that name, and its store; None means the newest one. Raises BadInput."""
+    def find(self, wanted: str | None, place: str | None = None, of: Of | None = None) -> tuple[Store, str]:
+        """The kit of that name, and its store; None means the newest one, `of` whose. Raises BadInput."""
         named = parse(wanted) if wanted is not None else Named(None, None)
         if named.place is not None and place is not None:
             raise BadInput("The place is named twice.", next_action="Name it once: PLACE:ID, or ID and --to PLACE")
         store = self.store(named.place or place)
-        return store, find(store, named.kit)
+        return store, find(store, named.kit, of)
 
 
 def open_kit(job: Job, around: Surroundings, work: Path) -> KitReader | None:
@@ -53,13 +54,14 @@ def open_kit(job: Job, around: Surroundings, work: Path) -> KitReader | None:
     return KitReader(LookOnlyStore(store), kit, keys, place, lambda _: around.stop.check())
 
 
-def pinned(wanted: str, configured: str | None, state: Path, env: Mapping[str, str] | None = None) -> str:
-    """`newest`, an id, its beginning, or one of these after a directory or bucket, as `PLACE:ID`.
+def pinned(wanted: str, place: Place, state: Path, env: Mapping[str, str] | None = None) -> str:
+    """`newest` of this place, an id, its beginning, or one of these after a directory or bucket, as `PLACE:ID`.
 
     A resumed run works from the kit it was begun with, whatever was built since and wherever it is resumed from.
     Raises BadInput when there is no such kit.
     """
-    store, kit = KitPlaces(lambda: configured, state, os.environ if env is None else env).find(wanted)
+    places = KitPlaces(lambda: place.config.kit.to, state, os.environ if env is None else env)
+    store, kit = places.find(wanted, of=Of(place.target.heroku.app, place.identity))
     return f"{store.place}:{kit}"
 
 

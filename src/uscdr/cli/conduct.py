@@ -124,7 +124,7 @@ def _with_kit(asked: Asked, place: Place) -> Request:
     if kit is None:
         return asked.request
     identity_file(asked.identity, os.environ)
-    return replace(asked.request, kit=pinned(kit, place.config.kit.to, state()))
+    return replace(asked.request, kit=pinned(kit, place, state()))
 
 
 def resume(given: Globals, asked: TakenUp, *, as_json: bool) -> int:

@@ -93,6 +93,7 @@ def _wishes(place: Place, wanted: BuildOptions, backup: str | None) -> Wishes:
     return Wishes(
         app=target.heroku.app,
         target=place.name,
+        identity=place.identity,
         database=target.heroku.database,
         backup=backup,
         without=wanted.without,

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import json
 import os
+import secrets
 import signal
 import sys
 import traceback
@@ -59,6 +60,7 @@ def _contract(parts: Parts, app: App, request: UpRequest, manage: str) -> dict[s
     core = parts.core
     return {
         "version": CONTRACT_VERSION,
+        "identity": secrets.token_hex(8),
         "pid": os.getpid(),
         "pid_started": start_mark(os.getpid()),
         "heroku": {

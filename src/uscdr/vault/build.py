@@ -106,6 +106,7 @@ def _manifest(gathering: Gathering, account: str, parts: Sequence[Part], state: 
         uscdr=__version__,
         app=wishes.app,
         target=wishes.target,
+        identity=wishes.identity,
         account=account,
         scenarios_digest=wishes.scenarios_digest,
         recipients=tuple(recipient.fingerprint for recipient in writer.to),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -56,16 +58,42 @@ def _line(store: Store, kit: str) -> KitLine:
     )  # fmt: skip
 
 
-def find(store: Store, wanted: str | None) -> str:
-    """The kit whose id begins with `wanted`, or the newest finished one. Raises BadInput."""
+@dataclass(frozen=True)
+class Of:
+    """Whose kits are meant: an application's at the platform, or in the sandbox with this identity."""
+
+    app: str
+    identity: str = ""
+
+
+def find(store: Store, wanted: str | None, of: Of | None = None) -> str:
+    """The kit whose id begins with `wanted`, or the newest finished one; `of` says whose. Raises BadInput."""
     found = _found(store)
     if wanted is None:
         finished = [kit for kit, whole in found.items() if whole]
         if not finished:
             raise BadInput(f"There is no kit in {store.place}.", next_action="Make one: uscdr kit build")
-        return finished[-1]
+        return finished[-1] if of is None else _newest(store, finished, of)
     matches = [kit for kit in found if kit.startswith(wanted)]
     if len(matches) != 1 and wanted not in matches:
         what = "No kit" if not matches else f"{len(matches)} kits"
         raise BadInput(f"{what} in {store.place} match “{wanted}”.", next_action="See: uscdr kit list")
     return wanted if wanted in matches else matches[0]
+
+
+def _newest(store: Store, finished: Sequence[str], of: Of) -> str:
+    """The newest of these that is theirs; a damaged one may be, and is told of when it is opened."""
+    others: set[str] = set()
+    for kit in reversed(finished):
+        try:
+            card = read_card(store, kit)
+        except CheckFailed:
+            return kit
+        if Of(card.app, card.identity) == of:
+            return kit
+        others.add(f"{card.app} ({card.target})")
+    raise BadInput(
+        f"There is no kit of {of.app} in {store.place}.",
+        why=f"It has kits of {', '.join(sorted(others))}, made of another place.",
+        next_action="If one of them is meant, name it: uscdr kit list, then --kit ID. Or make one: uscdr kit build",
+    )

@@ -98,6 +98,8 @@ class Manifest(Fact):
     uscdr: str
     app: str
     target: str
+    identity: str = ""
+    """Of the sandbox that it was made of; empty for an application at the platform."""
     account: str
     """E-mail address of the platform account that made it."""
     scenarios_digest: str
@@ -150,6 +152,7 @@ class Card(Fact):
     uscdr: str
     app: str
     target: str
+    identity: str = ""
     recipients: tuple[str, ...]
     complete: bool
     parts: tuple[CardPart, ...]

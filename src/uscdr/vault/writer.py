@@ -117,6 +117,7 @@ class KitWriter:
             uscdr=manifest.uscdr,
             app=manifest.app,
             target=manifest.target,
+            identity=manifest.identity,
             recipients=manifest.recipients,
             complete=manifest.complete,
             parts=manifest.card_parts(),

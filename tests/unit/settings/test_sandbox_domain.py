@@ -16,6 +16,7 @@ ACCOUNTS = [{"cloud": "usc-pis", "api_key": "1", "api_secret": "s"}]
 HERE = "http://127.0.0.1:1"
 FACTS: Mapping[str, Any] = {
     "source": {"git": "/nowhere", "ref": "main"},
+    "identity": "4f2a9c",
     "manage": "python manage.py",
     "web_url": HERE,
     "ca_file": "/nowhere",
@@ -42,3 +43,10 @@ def test_an_unknown_adapter_is_named() -> None:
     with pytest.raises(BadInput, match="bind") as refused:
         sandbox_place(load(packaged()), {"USCDR_SANDBOX_DNS": "bind"}, FACTS)
     assert "rfc2136, cloudflare, manual" in refused.value.next_action
+
+
+def test_two_sandboxes_in_a_row_are_two_places_though_all_else_is_the_same() -> None:
+    first, second = (sandbox_place(load(packaged()), {}, {**FACTS, "identity": one}) for one in ("4f2a9c", "51d0e7"))
+    assert (first.target, first.name) == (second.target, second.name)
+    assert first.key != second.key
+    assert first.key.startswith(second.key.rpartition(" ")[0])

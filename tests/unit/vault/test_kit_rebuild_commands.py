@@ -6,12 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from ruamel.yaml import YAML
 
+from fakes import APP
 from kit_world import CANARIES, PATIENT, SECRET, Workshop
 from uscdr.assembly.escrow import pinned
 from uscdr.cli import boundary
 from uscdr.errors import BadInput
+from uscdr.place import Place
+from uscdr.scenarios.loader import load
+from uscdr.scenarios.model_targets import HerokuTarget, Target
 from uscdr.targets import packaged
 from uscdr.vault.manifest import Contact
 
@@ -141,13 +146,33 @@ def test_nothing_comes_out_without_the_identity(shop: Workshop, capsys: Captured
     assert "--identity" in capsys.readouterr().err
 
 
+def place_of(app: str = APP, identity: str = "", to: str | None = None) -> Place:
+    config = load(packaged()).config
+    config = config.model_copy(update={"kit": config.kit.model_copy(update={"to": to})})
+    target = Target(heroku=HerokuTarget(app=app))
+    return Place("production", target, config, "digest", SecretStr("token"), "test", None, None, identity=identity)
+
+
 def test_a_run_is_bound_to_the_kit_that_it_was_begun_with(shop: Workshop) -> None:
     first = shop.build().card.kit
     state = shop.root / "state"
-    named = pinned("vault:newest", None, state, {})
+    named = pinned("vault:newest", place_of(), state, {})
     assert named == f"{shop.root / 'vault'}:{first}"
     shop.build()
-    assert pinned(named, None, state, {}) == named
-    assert pinned(first, str(shop.root / "vault"), state, {}) == named
+    assert pinned(named, place_of(), state, {}) == named
+    assert pinned(first, place_of(to=str(shop.root / "vault")), state, {}) == named
     with pytest.raises(BadInput):
-        pinned("newest", None, state, {})
+        pinned("newest", place_of(), state, {})
+
+
+def test_the_newest_kit_is_this_places_and_another_one_is_taken_only_by_name(shop: Workshop) -> None:
+    state, ours = shop.root / "state", shop.build().card.kit
+    theirs = shop.build(app="billing").card.kit
+    of_sandbox = shop.build(identity="4f2a9c").card.kit
+    assert pinned("vault:newest", place_of(), state, {}).endswith(ours)
+    assert pinned("vault:newest", place_of("billing"), state, {}).endswith(theirs)
+    assert pinned("vault:newest", place_of(identity="4f2a9c"), state, {}).endswith(of_sandbox)
+    with pytest.raises(BadInput, match="There is no kit of usc-pis") as refused:
+        pinned("vault:newest", place_of(identity="another"), state, {})
+    assert "--kit ID" in refused.value.next_action
+    assert pinned(f"vault:{theirs}", place_of(), state, {}).endswith(theirs)

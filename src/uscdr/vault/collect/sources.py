@@ -66,6 +66,7 @@ class Wishes:
 
     app: str
     target: str
+    identity: str = ""
     database: str = "DATABASE_URL"
     backup: str | None = None
     """The name of the backup to keep (`b012`); None: the newest one that is whole."""
