@@ -17,8 +17,8 @@ from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.media import Clouds
 from uscdr.assembly.pages import other_pages
 from uscdr.assembly.ports import Ports
-from uscdr.errors import ProviderError
 from uscdr.assembly.vault import decode, keeping
+from uscdr.errors import ProviderError
 from uscdr.files import private_directory
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.loading import PostgresLoader
