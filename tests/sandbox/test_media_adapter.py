@@ -67,7 +67,7 @@ def test_everything_seeded_is_listed_and_delivered(media_site: Live, media: Clou
     for n, one in enumerate(truth[:6]):
         asset = assets[AssetKey(resource_type=one["resource_type"], public_id=one["public_id"])]
         assert media.download(asset, tmp_path / str(n)).md5 == one["md5"]
-        assert media.delivered(media.delivery_url(asset.key, format=asset.format))
+        assert media.delivered(media.delivery_url(asset.key, format=asset.format)) == "delivered"
 
 
 def test_put_back_and_restore(other: CloudinaryMedia, tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ class Stored:
     tags: list[str] = field(default_factory=list)
     context: dict[str, str] = field(default_factory=dict)
     backups: list[tuple[str, bytes]] = field(default_factory=list)
+    delivery: str = "upload"
+    access_mode: str = "public"
+    access_control: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -53,6 +56,7 @@ class Stub:
         self.remaining = 500
         self.resets = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=10)
         self.page = 500
+        self.searches = True
         self.lock = threading.Lock()
         self.chunks: dict[str, bytes] = {}
         self.url = ""
@@ -70,7 +74,8 @@ class Stub:
             "asset_id": hashlib.md5(f"{kind}{public_id}".encode()).hexdigest(),
             "public_id": public_id,
             "resource_type": kind,
-            "type": "upload",
+            "type": asset.delivery,
+            "access_mode": asset.access_mode,
             "version": asset.version,
             "bytes": 0 if asset.deleted else len(asset.content),
             "created_at": "2026-11-20T10:00:00Z",
@@ -146,6 +151,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.upload(rest[0], body)
         if rest[0] == "download_backup":
             return self.backup()
+        if rest[-1] == "download":
+            return self.original(rest[0])
         return self.admin(rest, body)
 
     def admin(self, rest: list[str], body: bytes) -> tuple[int, bytes]:
@@ -159,16 +166,44 @@ class Handler(BaseHTTPRequestHandler):
         if len(rest) == 1:
             usage = {"plan": "Free", "objects": {"usage": 2}, "storage": {"usage": 99}}
             return 200, json.dumps({"ping": {"status": "ok"}, "usage": usage}[rest[0]]).encode()
-        kind = rest[1]
-        if rest[-1] == "restore" and self.command == "POST":
-            return 200, json.dumps(self.restore(kind, json.loads(body))).encode()
-        if len(rest) > 3:
-            return self.describe(kind, "/".join(rest[3:]))
-        return 200, json.dumps(self.listing(kind)).encode()
+        if rest[1] == "search":
+            return self.search(json.loads(body))
+        return self.posted(rest, json.loads(body)) if self.command == "POST" else self.told(rest)
 
-    def listing(self, kind: str) -> dict[str, Any]:
+    def told(self, rest: list[str]) -> tuple[int, bytes]:
+        if len(rest) > 3:
+            return self.describe(rest[1], "/".join(rest[3:]))
+        return 200, json.dumps(self.listing(rest[1], rest[2])).encode()
+
+    def posted(self, rest: list[str], asked: dict[str, Any]) -> tuple[int, bytes]:
+        kind, public_id = rest[1], "/".join(rest[3:])
+        if public_id == "restore":
+            return 200, json.dumps(self.restore(kind, asked)).encode()
+        if public_id == "update_access_mode":
+            for one in asked["public_ids"]:
+                self.stub.assets[kind, one].access_mode = asked["access_mode"]
+            return 200, b'{"updated": []}'
+        self.stub.assets[kind, public_id].access_control = json.loads(asked["access_control"])
+        return 200, json.dumps(self.stub.row(kind, public_id)).encode()
+
+    def search(self, asked: dict[str, Any]) -> tuple[int, bytes]:
+        if not self.stub.searches:
+            return 403, _error("search is not a part of this plan")
+        kind = asked["expression"].partition(":")[2]
+        rows = [
+            {**self.stub.row(kind, i), "access_control": asset.access_control or None}
+            for (k, i), asset in sorted(self.stub.assets.items())
+            if k == kind and not asset.deleted
+        ]
+        start, size = int(asked.get("next_cursor", "0")), min(asked["max_results"], self.stub.page)
+        page: dict[str, Any] = {"resources": rows[start : start + size]}
+        return 200, json.dumps(
+            page if start + size >= len(rows) else {**page, "next_cursor": str(start + size)}
+        ).encode()
+
+    def listing(self, kind: str, delivery: str) -> dict[str, Any]:
         query = parse_qs(urlsplit(self.path).query)
-        ids = sorted(i for k, i in self.stub.assets if k == kind)
+        ids = sorted(i for (k, i), asset in self.stub.assets.items() if k == kind and asset.delivery == delivery)
         if "public_ids[]" in query:
             return {"resources": [self.stub.row(kind, i) for i in ids if i in query["public_ids[]"]]}
         size = min(int(query["max_results"][0]), self.stub.page)
@@ -184,7 +219,9 @@ class Handler(BaseHTTPRequestHandler):
             {"version_id": name, "version": number, "size": len(content), "time": "2026-11-20T10:00:00Z"}
             for number, (name, content) in enumerate(backups, 1)
         ]
-        return 200, json.dumps({**self.stub.row(kind, public_id), "versions": versions}).encode()
+        rules = self.stub.assets[kind, public_id].access_control
+        more = {"access_control": rules} if rules else {}
+        return 200, json.dumps({**self.stub.row(kind, public_id), "versions": versions, **more}).encode()
 
     def restore(self, kind: str, wanted: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = {}
@@ -220,8 +257,19 @@ class Handler(BaseHTTPRequestHandler):
             version=old.version + 1 if old else 1,
             tags=form.get("tags", "").split(",") if form.get("tags") else [],
             context=dict(pair.split("=") for pair in form.get("context", "").split("|") if pair),
+            delivery=form.get("type", "upload"),
+            access_mode=form.get("access_mode", "public"),
+            access_control=json.loads(form.get("access_control", "[]")),
         )
         return 200, json.dumps(self.stub.row(kind, public_id)).encode()
+
+    def original(self, kind: str) -> tuple[int, bytes]:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        asset = self.stub.assets.get((kind, query["public_id"]))
+        if not _signed(query):
+            return 401, _error("Invalid Signature")
+        there = asset is not None and not asset.deleted and asset.delivery == query["type"]
+        return (200, asset.content) if asset and there else (404, _error("not found"))
 
     def backup(self) -> tuple[int, bytes]:
         query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
@@ -237,6 +285,8 @@ class Handler(BaseHTTPRequestHandler):
         if rest[0].startswith("v") and rest[0][1:].isdigit():
             rest = rest[1:]
         asset = self.stub.assets.get((parts[1], "/".join(rest)))
+        if asset and (asset.access_mode != "public" or asset.access_control or asset.delivery != "upload"):
+            return 401, b""
         return (200, asset.content) if asset and not asset.deleted else (404, b"")
 
 

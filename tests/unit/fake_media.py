@@ -26,6 +26,7 @@ from uscdr.engine.conduct import Ending
 from uscdr.errors import CheckFailed, NotFound, ProviderError, RateLimited
 from uscdr.models.heroku import Release
 from uscdr.models.media import (
+    Access,
     Asset,
     AssetDetails,
     AssetKey,
@@ -39,7 +40,7 @@ from uscdr.models.media import (
     Restored,
     StoredReference,
 )
-from uscdr.providers.ports.media import LOOKUP_BATCH, PAGE, RESTORE_BATCH
+from uscdr.providers.ports.media import LOOKUP_BATCH, PAGE, RESTORE_BATCH, Delivered
 from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.deps import Deps, MediaPlace, Request
 from uscdr.scenarios.media import allowance
@@ -60,6 +61,7 @@ class Stored:
     deleted: bool = False
     tags: tuple[str, ...] = ("media",)
     backups: list[tuple[int, bytes]] = field(default_factory=list)
+    access: Access = field(default_factory=Access)
 
 
 class Cloud:
@@ -73,6 +75,8 @@ class Cloud:
         self.uploads: list[AssetKey] = []
         self.restores: list[AssetKey] = []
         self.refuses: type[ProviderError] | None = None
+        self.silent = False
+        """Whether listings do not tell who may have what."""
 
     def put(self, key: AssetKey, content: bytes, *, backed_up: bool = True) -> None:
         self.assets[key] = Stored(content, self.clock, backups=[(self.clock, content)] if backed_up else [])
@@ -99,6 +103,7 @@ class Cloud:
             created_at=STORED,
             tags=stored.tags,
             etag=md5(stored.content) if etag and not stored.deleted else "",
+            access=None if self.silent and not etag else stored.access,
         )
 
     @property
@@ -198,10 +203,17 @@ class FakeMedia:
             state.clock += 1
             state.uploads.append(key)
             tags = like.tags if like else ()
-            state.assets[key] = Stored(content, state.clock, tags=tags)
+            access = like.access if like and like.access else Access()
+            state.assets[key] = Stored(content, state.clock, tags=tags, access=access)
             return state.shown(key, etag=True)
 
         return self._state.world.write("media_upload", effect)
+
+    def set_access(self, key: AssetKey, access: Access) -> None:
+        def effect() -> None:
+            self._state.assets[key].access = access
+
+        self._state.world.write("media_set_access", effect)
 
     def delivery_url(self, key: AssetKey, *, format: str = "") -> str:  # noqa: A002 - the port's word
         return str(key)
@@ -214,8 +226,11 @@ class FakeMedia:
         self._state.world.calls["media_download"] += 1
         return MediaDownload(size=len(stored.content), md5=md5(stored.content), sha256="")
 
-    def delivered(self, url: str) -> bool:
-        return any(str(key) == url and not stored.deleted for key, stored in self._state.assets.items())
+    def delivered(self, url: str) -> Delivered:
+        for key, stored in self._state.assets.items():
+            if str(key) == url and not stored.deleted:
+                return "withheld" if key.delivery != "upload" or stored.access.restricted else "delivered"
+        return "missing"
 
 
 class Copies:
@@ -230,7 +245,7 @@ class Copies:
         self._known = {
             key: KnownAsset(
                 bytes=len(content), md5=md5(content), sha256=hashlib.sha256(content).hexdigest() if files else "",
-                version=cloud.assets[key].version, tags=("media", "kept"),
+                version=cloud.assets[key].version, tags=("media", "kept"), access=cloud.assets[key].access,
             )
             for key, content in self._content.items()
         }  # fmt: skip

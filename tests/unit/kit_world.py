@@ -16,7 +16,7 @@ from fakes import APP, FakeBackups, FakePlatform, FakeScratch, World
 from uscdr.errors import NotFound, ProviderError
 from uscdr.models.dns import NameServer, RecordSet, RecordType, ServerAnswer, Sighting
 from uscdr.models.heroku import Download, Release, SignedUrl
-from uscdr.models.media import Asset, AssetKey, MediaDownload, ResourceType
+from uscdr.models.media import Access, Asset, AssetDetails, AssetKey, MediaDownload, ResourceType
 from uscdr.models.provision import Build, Domain, Lack, LogDrain, SourceArchive
 from uscdr.providers.ports.progress import Progress
 from uscdr.vault.backups.proving import Decoded
@@ -110,6 +110,9 @@ class Cloud:
     placeholders: set[AssetKey] = field(default_factory=set)
     versions: dict[AssetKey, int] = field(default_factory=dict)
     broken: set[AssetKey] = field(default_factory=set)
+    access: dict[AssetKey, Access] = field(default_factory=dict)
+    tells: bool = True
+    """Whether listings tell who may have what; `details` tell it where it is in `access`."""
     down: bool = False
     downloads: list[AssetKey] = field(default_factory=list)
     on_download: Callable[[int], None] = lambda number: None
@@ -121,8 +124,11 @@ class Cloud:
         return Asset(
             key=key, format="jpg", version=self.versions.get(key, 1700000000), placeholder=gone,
             bytes=0 if gone else len(self.files[key]), tags=("xray",), context={"caption": "canary-file caption"},
-            asset_folder="patients",
+            asset_folder="patients", access=self.access.get(key, Access()) if self.tells else None,
         )  # fmt: skip
+
+    def details(self, key: AssetKey) -> AssetDetails:
+        return AssetDetails(asset=self.asset(key).model_copy(update={"access": self.access.get(key)}))
 
     def list_assets(self, resource_type: ResourceType) -> Iterator[tuple[Asset, ...]]:
         if self.down:

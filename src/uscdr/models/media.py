@@ -11,6 +11,9 @@ from uscdr.models.base import Fact
 
 ResourceType = Literal["image", "raw", "video"]
 RESOURCE_TYPES: tuple[ResourceType, ...] = ("image", "raw", "video")
+Delivery = Literal["upload", "private", "authenticated"]
+DELIVERIES: tuple[Delivery, ...] = ("upload", "private", "authenticated")
+"""How an asset is delivered: to anybody, or to who shows a signed address (the original, for `private`)."""
 CLOUD, KEY, SECRET = "CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET"
 """The variables of the application that hold its account."""
 
@@ -20,10 +23,38 @@ class AssetKey(Fact):
 
     resource_type: ResourceType
     public_id: str
-    delivery: Literal["upload", "private", "authenticated"] = "upload"
+    delivery: Delivery = "upload"
 
     def __str__(self) -> str:
         return f"{self.resource_type}/{self.delivery}/{self.public_id}"
+
+
+class AccessRule(Fact):
+    """One rule of an asset's access control: who, and from when to when. Times as the service writes them."""
+
+    access_type: str
+    start: str = ""
+    end: str = ""
+
+
+class Access(Fact):
+    """Who may have an asset beside what its delivery type says: anybody, or who shows a token."""
+
+    mode: str = "public"
+    rules: tuple[AccessRule, ...] = ()
+
+    @property
+    def restricted(self) -> bool:
+        """Whether an address alone may be not enough."""
+        return self.mode != "public" or bool(self.rules)
+
+    def __str__(self) -> str:
+        if self.rules:
+            return "access control: " + ", ".join(
+                " ".join(filter(None, (rule.access_type, rule.start, rule.end and f"to {rule.end}")))
+                for rule in self.rules
+            )
+        return self.mode
 
 
 class Asset(Fact):
@@ -44,6 +75,14 @@ class Asset(Fact):
     context: dict[str, str] = Field(default_factory=dict)
     asset_folder: str | None = None
     display_name: str | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+    access: Access | None = None
+    """None where the call does not tell it."""
+
+    @property
+    def restricted(self) -> bool:
+        """Whether somebody without a signature or token is to be refused."""
+        return self.key.delivery != "upload" or (self.access is not None and self.access.restricted)
 
     @property
     def present(self) -> bool:
@@ -125,6 +164,9 @@ class KnownAsset(Fact):
     context: dict[str, str] = Field(default_factory=dict)
     asset_folder: str | None = None
     display_name: str | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+    access: Access | None = None
+    """None where the copy does not know it."""
 
 
 class ReferenceColumn(Fact):

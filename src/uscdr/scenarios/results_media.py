@@ -54,6 +54,14 @@ class MediaSeen(Fact):
     missing: int = 0
     changed: int = 0
     unproven: int = 0
+    misopened: int = 0
+    """Files that are there, and that others may have than the copy knows."""
+    opened: int = 0
+    """Of those, files that were restricted and that anybody can have now."""
+    untold: int = 0
+    """Files of which the service does not tell who may have them."""
+    restricted: int = 0
+    """Files that not everybody may have."""
     replaced: int = 0
     """Files without a known original that were replaced after they were first stored."""
     orphans: int = 0
@@ -71,6 +79,8 @@ class MediaPlanned(Fact):
     asked: int = 0
     """Of those, files that the service does not list as deleted: its backup is asked and may not have them."""
     from_copies: int
+    access: int = 0
+    """Files whose access setting is put right."""
     lost: int
     unavailable: tuple[str, ...] = ()
     """For the clinic: the rows whose file cannot be had, `table.column #key (digest of the file's id)`."""
@@ -85,9 +95,13 @@ class MediaRestored(Fact):
 
 
 class MediaUploaded(Fact):
-    """Files put back from a copy; `damaged` are copies that were not what their digest says."""
+    """Files put back from a copy; `damaged` are copies that were not what their digest says.
+
+    `access`: files whose access setting was put right.
+    """
 
     uploaded: int
+    access: int = 0
     bytes: int = 0
     damaged: int = 0
 
@@ -112,6 +126,10 @@ class MediaVerified(Fact):
     wrong: int
     delivered: int
     undelivered: int
+    misopened: int = 0
+    """Files that others may have than the copy knows."""
+    laid_open: int = 0
+    """Restricted files of which anybody can have one of the same name."""
     places: tuple[str, ...] = ()
     """Rows whose file is not what it should be, as in `MediaPlanned.unavailable`."""
 

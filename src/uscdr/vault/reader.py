@@ -163,6 +163,7 @@ class KitReader:
         return KnownAsset(
             bytes=note.bytes, md5=note.md5, sha256=note.sha256, version=asset.version, format=asset.format,
             tags=asset.tags, context=asset.context, asset_folder=asset.asset_folder, display_name=asset.display_name,
+            metadata=asset.metadata, access=asset.access,
         )  # fmt: skip
 
     def _part(self, model: type[M], name: str) -> M | None:

@@ -69,5 +69,8 @@ class Clocked:
     def size(self, name: str) -> int | None:
         return len(self.objects[name][0]) if name in self.objects else None
 
+    def keeps_versions(self, name: str) -> bool | None:
+        return False
+
     def staging(self) -> AbstractContextManager[Path]:
         raise NotImplementedError

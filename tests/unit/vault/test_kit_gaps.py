@@ -10,6 +10,7 @@ from fakes import APP, Data, FakePlatform
 from kit_world import HOST, Code, Workshop, key
 from uscdr.errors import CredentialsRefused, Interrupted, MachineError, ProviderError
 from uscdr.models.heroku import AddOn
+from uscdr.models.media import Access, AccessRule
 from uscdr.models.postgres import Invariant
 from uscdr.models.provision import Lack
 from uscdr.providers.ports.progress import Progress
@@ -53,6 +54,35 @@ def test_what_a_tarball_does_not_hold_is_named(shop: Workshop) -> None:
     assert source is not None
     assert source.lacks == lacks
     assert source.sha256
+
+
+TOKEN = Access(rules=(AccessRule(access_type="token"),))
+
+
+def test_a_kit_keeps_who_may_have_a_file(shop: Workshop) -> None:
+    shop.cloud.access[key(1)] = TOKEN
+    secret = key(2).model_copy(update={"delivery": "authenticated"})
+    shop.cloud.files[secret] = b"secret"
+    built = shop.build()
+    part = built.manifest.part("media")
+    assert (part.state, "2 restricted" in part.summary) == ("complete", True)
+    known = shop.read(built).inventory()
+    assert (known[key(1)].access, known[key(2)].access) == (TOKEN, Access())
+    with shop.read(built).open(secret) as path:
+        assert path.read_bytes() == b"secret"
+
+
+def test_who_may_have_a_file_is_asked_where_the_listing_does_not_tell(shop: Workshop) -> None:
+    shop.cloud.tells = False
+    shop.cloud.access = {one: Access() for one in shop.cloud.files} | {key(1): TOKEN}
+    built = shop.build()
+    assert built.manifest.part("media").state == "complete"
+    assert shop.read(built).inventory()[key(1)].access == TOKEN
+    del shop.cloud.access[key(2)]
+    part = shop.build().manifest.part("media")
+    assert part.state == "partial"
+    assert part.gaps[0].what.startswith("who may have 1 media file (image file ")
+    assert "anybody could have them" in part.gaps[0].why
 
 
 def test_the_other_parts_are_kept_when_one_is_refused(shop: Workshop) -> None:

@@ -126,7 +126,10 @@ class CloudinaryClient:
         from cloudinary.utils import build_upload_params
 
         call = Call("store a file", "POST", f"/{part.segments[0]}/upload", part.last, hide=(self.account.api_secret,))
-        signed = self._signed(build_upload_params(**{**part.options, "upload_preset": None}))
+        params = build_upload_params(**{**part.options, "upload_preset": None})
+        # The SDK knows the newer rules only.
+        params |= {name: part.options[name] for name in ("access_mode",) if name in part.options}
+        signed = self._signed(params)
         fields: list[tuple[str, str | tuple[str, bytes]]] = [*signed.items(), ("file", (part.file_name, part.content))]
         headers = {"User-Agent": get_user_agent(), **part.headers}
         judge = _Judge(self)

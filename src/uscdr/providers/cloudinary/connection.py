@@ -19,6 +19,8 @@ from uscdr.providers.cloudinary.errors import PROVIDER
 from uscdr.providers.exchange import ANSWER_BYTES, ANSWER_SECONDS, Call, Reply, unanswered
 from uscdr.providers.http import Record, proxy_for
 
+READING_POSTS = frozenset({"/resources/search"})
+"""What is asked with a body, and changes nothing."""
 CONNECT_SECONDS, READ_SECONDS, WRITE_SECONDS = 10.0, 30.0, 60.0
 _PIECE = 64 * 1024
 _NEVER_ARRIVED = (
@@ -42,7 +44,10 @@ class Answer(Reply):
 
 
 class Connection:
-    """Pooled connections to one API address; thread-safe. `read_only` refuses all but GET before anything is sent."""
+    """Pooled connections to one API address; thread-safe.
+
+    `read_only` refuses all but GET and a search before anything is sent.
+    """
 
     def __init__(
         self, api_url: str, *, verify: ssl.SSLContext, read_only: bool, record: Record | None = None, threads: int = 4
@@ -96,7 +101,7 @@ class Connection:
             raise _lost(error, call) from None
 
     def _permit(self, call: Call, url: str) -> None:
-        reads = call.method == "GET"
+        reads = call.method == "GET" or (call.path in READING_POSTS and not call.writes)
         if self.read_only and not reads:
             message = f"This run only reads: {call.method} {call.path} was refused and not sent."
             raise WriteRefused(message, provider=PROVIDER)

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
-from uscdr.models.media import Asset, AssetDetails, AssetKey, AssetVersion, MediaUsage, ResourceType, Restored
+from uscdr.models.media import (
+    DELIVERIES,
+    Access,
+    AccessRule,
+    Asset,
+    AssetDetails,
+    AssetKey,
+    AssetVersion,
+    MediaUsage,
+    ResourceType,
+    Restored,
+)
 from uscdr.providers.json_fields import (
     ShapeError,
     items,
@@ -16,8 +28,6 @@ from uscdr.providers.json_fields import (
     record,
     text,
 )
-
-DELIVERIES = ("upload", "private", "authenticated")
 
 
 def asset(body: object, *, secure: bool = True) -> Asset:
@@ -38,7 +48,41 @@ def asset(body: object, *, secure: bool = True) -> Asset:
         context={name: str(value) for name, value in custom.items()},
         asset_folder=_optional(source, "asset_folder"),
         display_name=_optional(source, "display_name"),
+        metadata={name: _plain(value) for name, value in nested(source, "metadata").items()},
+        access=_access(source),
     )
+
+
+def _access(source: Mapping[str, object]) -> Access | None:
+    """None when the row does not tell both: a listing names the mode alone."""
+    if "access_control" not in source:
+        return None
+    rules = items(_list(source, "access_control"), _rule)
+    # Rules outrank the older mode.
+    return Access(rules=rules) if rules else Access(mode=optional_text(source, "access_mode") or "public")
+
+
+def _rule(body: object) -> AccessRule:
+    source = record(body)
+    return AccessRule(
+        access_type=text(source, "access_type"),
+        start=optional_text(source, "start"),
+        end=optional_text(source, "end"),
+    )
+
+
+def _plain(value: object) -> str:
+    """A metadata value as the upload takes it: of a set, the external ids with commas and brackets."""
+    return json.dumps(value) if isinstance(value, list) else str(value)
+
+
+def access(body: object) -> tuple[dict[AssetKey, Access], str]:
+    """One page of a search: who may have what, and the cursor of the next; files of other types are passed over."""
+    source = record(body)
+    rows = [record(row) for row in _list(source, "resources")]
+    ours = [row for row in rows if row.get("type") in DELIVERIES and row.get("resource_type") in get_args(ResourceType)]
+    told = {key(row): found for row in ours if (found := _access({"access_control": None, **row})) is not None}
+    return told, optional_text(source, "next_cursor")
 
 
 def key(source: Mapping[str, object]) -> AssetKey:
@@ -63,7 +107,8 @@ def details(body: object, *, secure: bool = True) -> AssetDetails:
     source = record(body)
     versions = items(_list(source, "versions"), _version)
     return AssetDetails(
-        asset=asset(source, secure=secure),
+        # Without rules the details leave the field out.
+        asset=asset({"access_control": None, **source}, secure=secure),
         versions=tuple(sorted(versions, key=lambda version: (version.version, version.version_id))),
     )
 

@@ -13,6 +13,7 @@ from uscdr.errors import CredentialsRefused, NotFound, ProviderError, RateLimite
 from uscdr.models.media import MediaDownload
 from uscdr.providers import download, private_file
 from uscdr.providers.cloudinary.errors import CREDENTIALS, PROVIDER, RATE_LIMITED
+from uscdr.providers.ports.media import Delivered
 from uscdr.providers.ports.progress import Progress
 from uscdr.providers.refusal import may_pass
 
@@ -39,17 +40,19 @@ def _digested(chunks: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]
         yield chunk
 
 
-def delivered(client: httpx.Client, url: str) -> bool:
-    """`HEAD` on a delivery address: True for 200, False for 404, anything else raises."""
+def delivered(client: httpx.Client, url: str) -> Delivered:
+    """`HEAD` on a delivery address: 200, 404, or 401 and 403; anything else raises."""
     try:
         status = client.head(url).status_code
     except httpx.HTTPError as error:
         raise DELIVERY.broken("Delivery did not answer.", error) from None
     if status == httpx.codes.NOT_FOUND:
-        return False
+        return "missing"
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        return "withheld"
     if status != httpx.codes.OK:
         raise _refused(status)
-    return True
+    return "delivered"
 
 
 def _refused(status: int) -> ProviderError:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 from urllib.parse import quote
 
-from uscdr.errors import BadInput, ProviderError
+from uscdr.errors import BadInput, CredentialsRefused, ProviderError, RateLimited
 from uscdr.models.media import (
+    DELIVERIES,
+    Access,
     Asset,
     AssetDetails,
     AssetKey,
@@ -25,12 +29,16 @@ from uscdr.providers.cloudinary import decode
 from uscdr.providers.cloudinary.client import Ask, CloudinaryClient
 from uscdr.providers.cloudinary.errors import PROVIDER
 from uscdr.providers.http import open_client, require_private, trust
-from uscdr.providers.ports.media import LOOKUP_BATCH, PAGE, RESTORE_BATCH
+from uscdr.providers.ports.media import LOOKUP_BATCH, PAGE, RESTORE_BATCH, Delivered
 from uscdr.providers.ports.progress import Progress
 
 if TYPE_CHECKING:
     import httpx
 
+T = TypeVar("T")
+SEARCH = "/resources/search"
+DESCRIBED: Mapping[str, object] = {"tags": True, "context": True, "metadata": True}
+"""What a listing tells only when asked."""
 THREADS = 4
 MAX_PAGES = 4000
 
@@ -89,20 +97,39 @@ class CloudinaryMedia:
         return found.model_copy(update={"quota": self.quota})
 
     def list_assets(self, resource_type: ResourceType) -> Iterator[tuple[Asset, ...]]:
-        """`GET /resources/{type}/upload`, pages followed by `next_cursor`."""
-        path = ("resources", resource_type, "upload")
-        params: dict[str, object] = {"max_results": PAGE, "tags": True, "context": True}
-        seen: set[str] = set()
+        """`GET /resources/{type}/{delivery}` and `POST /resources/search`, pages followed by `next_cursor`."""
+        told = self._access(resource_type)
+        for delivery in DELIVERIES:
+            path = ("resources", resource_type, delivery)
+            first = Ask("list the files", "GET", "/" + "/".join(path), path, {"max_results": PAGE, **DESCRIBED})
+            for rows in self._pages(first, lambda body: decode.page(body, secure=self._secure)):
+                yield tuple(row.model_copy(update={"access": row.access or told.get(row.key)}) for row in rows)
+
+    def _access(self, resource_type: ResourceType) -> dict[AssetKey, Access]:
+        """Who may have what: a listing does not tell it whole, a search does. Empty when it cannot be searched."""
+        wanted = {"expression": f"resource_type:{resource_type}", "max_results": PAGE}
+        first = Ask("tell who may have the files", "POST", SEARCH, ("resources", "search"), wanted)
+        told: dict[AssetKey, Access] = {}
+        try:
+            for page in self._pages(first, decode.access):
+                told |= page
+        except RateLimited:
+            raise
+        except ProviderError:
+            return {}
+        return told
+
+    def _pages(self, first: Ask, read: Callable[[object], tuple[T, str]]) -> Iterator[T]:
+        ask, seen = first, set[str]()
         while True:
-            ask = Ask("list the files", "GET", "/" + "/".join(path), path, params)
-            rows, cursor = self._client.ask(ask, lambda body: decode.page(body, secure=self._secure))
-            yield rows
+            found, cursor = self._client.ask(ask, read)
+            yield found
             if not cursor:
                 return
             if cursor in seen or len(seen) >= MAX_PAGES:
                 raise _endless()
             seen.add(cursor)
-            params = {**params, "next_cursor": cursor}
+            ask = replace(first, params={**first.params, "next_cursor": cursor})
 
     def look_up(self, keys: Sequence[AssetKey]) -> Mapping[AssetKey, Asset]:
         """`GET /resources/{type}/{delivery}?public_ids[]=…`."""
@@ -112,8 +139,7 @@ class CloudinaryMedia:
             params = {
                 "public_ids": [key.public_id for key in batch],
                 "max_results": LOOKUP_BATCH,
-                "tags": True,
-                "context": True,
+                **DESCRIBED,
             }
             ask = Ask("look up named files", "GET", "/" + "/".join(path), path, params)
             rows, _ = self._client.ask(ask, lambda body: decode.page(body, secure=self._secure))
@@ -146,20 +172,41 @@ class CloudinaryMedia:
 
         return put_back(self._client, key, file, like)
 
+    def set_access(self, key: AssetKey, access: Access) -> None:
+        """`POST /resources/{type}/{delivery}/{public_id}`, or `…/update_access_mode` for the older switch."""
+        from uscdr.providers.cloudinary.upload import access_options
+
+        path = ("resources", key.resource_type, key.delivery)
+        rules = json.dumps(access_options(access)["access_control"]) if access.rules else "[]"
+        shown = "/" + "/".join((*path, "…"))
+        ask = Ask(
+            "change who may have a file", "POST", shown, (*path, key.public_id), {"access_control": rules}, writes=True
+        )
+        self._client.ask(ask, lambda _: None)
+        if access.rules:
+            return
+        body = {"public_ids": [key.public_id], "access_mode": access.mode}
+        mode = Ask("change who may have a file", "POST", shown, (*path, "update_access_mode"), body, writes=True)
+        self._client.ask(mode, lambda _: None)
+
     def delivery_url(self, key: AssetKey, *, format: str = "") -> str:  # noqa: A002 - the service's own word
         """`{delivery}/{cloud}/{type}/{delivery type}/{public id}[.format]`."""
         return self._address(key, format, version=0)
 
     def download(self, asset: Asset, destination: Path, progress: Progress | None = None) -> MediaDownload:
-        """The delivery address of this version; for a private asset a signed `GET /{type}/download`."""
-        if asset.key.delivery == "upload":
-            # With the version: without it the CDN may still hold what was there before.
-            return self._fetch(
-                self._http, lambda: self._address(asset.key, asset.format, asset.version), destination, progress
-            )
+        """The delivery address of this version; for a restricted asset a signed `GET /{type}/download`."""
+        if not asset.restricted:
+            try:
+                # With the version: without it the CDN may still hold what was there before.
+                return self._fetch(
+                    self._http, lambda: self._address(asset.key, asset.format, asset.version), destination, progress
+                )
+            except CredentialsRefused:
+                # Restricted, and no listing said so. The refusal came before anything was written.
+                pass
         return self._fetch(self._api_http, lambda: self._private(asset), destination, progress)
 
-    def delivered(self, url: str) -> bool:
+    def delivered(self, url: str) -> Delivered:
         """`HEAD` on a delivery address."""
         from uscdr.providers.cloudinary.download import delivered
 

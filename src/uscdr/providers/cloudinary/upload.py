@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from uscdr.errors import Interrupted, MachineError
-from uscdr.models.media import Asset, AssetKey
+from uscdr.models.media import Access, AccessRule, Asset, AssetKey
 from uscdr.providers.cloudinary.client import CloudinaryClient, Part
 from uscdr.providers.cloudinary.decode import asset
-from uscdr.providers.json_fields import ShapeError
+from uscdr.providers.json_fields import ShapeError, record
 
 CHUNK = 6_000_000
 """Bytes; the service wants at least 5 MB in every chunk but the last."""
@@ -43,13 +43,27 @@ def options(key: AssetKey, like: Asset | None) -> dict[str, object]:
     }
     if like is None:
         return exact
-    described = {
+    described: dict[str, object] = {
         "tags": list(like.tags),
         "context": dict(like.context),
+        "metadata": dict(like.metadata),
         "asset_folder": like.asset_folder,
         "display_name": like.display_name,
     }
+    if like.access is not None:
+        described |= access_options(like.access)
     return exact | {name: value for name, value in described.items() if value}
+
+
+def access_options(access: Access) -> dict[str, object]:
+    """Who may have it, as the service takes it; rules outrank the older mode."""
+    if access.rules:
+        return {"access_control": [_rule(rule) for rule in access.rules]}
+    return {"access_mode": access.mode}
+
+
+def _rule(rule: AccessRule) -> dict[str, str]:
+    return {name: value for name, value in rule.model_dump().items() if value}
 
 
 def _parts(key: AssetKey, file: Path, like: Asset | None) -> Iterator[Part]:
@@ -79,7 +93,8 @@ def _parts(key: AssetKey, file: Path, like: Asset | None) -> Iterator[Part]:
 
 
 def _stored(body: object) -> Asset:
-    return asset(body)
+    # Without rules the answer leaves the field out.
+    return asset({"access_control": None, **record(body)})
 
 
 def _partly(body: object) -> None:

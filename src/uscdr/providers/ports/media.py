@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from uscdr.models.media import (
+    Access,
     Asset,
     AssetDetails,
     AssetKey,
@@ -22,6 +23,8 @@ from uscdr.models.media import (
 )
 from uscdr.providers.ports.progress import Progress
 
+Delivered = Literal["delivered", "missing", "withheld"]
+"""The file comes; there is none; whoever asks must show a permission."""
 PAGE, RESTORE_BATCH, LOOKUP_BATCH = 500, 100, 100
 """Assets in one listing answer, in one restore, in one look at named assets."""
 
@@ -48,7 +51,11 @@ class Media(Protocol):
         ...
 
     def list_assets(self, resource_type: ResourceType) -> Iterator[tuple[Asset, ...]]:
-        """Every asset of delivery type `upload`, placeholders too, in pages of up to PAGE (one call a page)."""
+        """Every asset of each delivery type with who may have it, placeholders too, in pages of up to PAGE.
+
+        A call a page of each delivery type, and one for PAGE assets of all of them. Where the service does not tell
+        who may have an asset, its `access` is None.
+        """
         ...
 
     def look_up(self, keys: Sequence[AssetKey]) -> Mapping[AssetKey, Asset]:
@@ -70,8 +77,12 @@ class Media(Protocol):
     def upload(self, key: AssetKey, file: Path, *, like: Asset | None = None) -> Asset:
         """Put `file` back under exactly this id, replacing what is there and clearing the CDN (write, idempotent).
 
-        Tags, context, folder and display name are those of `like`. Large files go in chunks.
+        Tags, context, metadata, folder, display name and access are those of `like`. Large files go in chunks.
         """
+        ...
+
+    def set_access(self, key: AssetKey, access: Access) -> None:
+        """Have the service give it to whom `access` says, and nobody else (write, idempotent; one call)."""
         ...
 
     def delivery_url(self, key: AssetKey, *, format: str = "") -> str:  # noqa: A002 - the service's own word
@@ -79,9 +90,12 @@ class Media(Protocol):
         ...
 
     def download(self, asset: Asset, destination: Path, progress: Progress | None = None) -> MediaDownload:
-        """Stream the original to a new 0600 file, hashing on the way; a short body is an error, not a file."""
+        """Stream the original to a new 0600 file, hashing on the way; a short body is an error, not a file.
+
+        A restricted one is asked for by a signed address.
+        """
         ...
 
-    def delivered(self, url: str) -> bool:
-        """Whether a delivery address answers with a file (HEAD; no allowance). Any other failure raises."""
+    def delivered(self, url: str) -> Delivered:
+        """What a delivery address without a signature answers (HEAD; no allowance). Any other failure raises."""
         ...

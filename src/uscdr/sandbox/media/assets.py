@@ -12,10 +12,11 @@ from uscdr.sandbox.media.database import Connection, Row
 
 RESOURCE_TYPES = ("image", "raw", "video")
 ACTIVE = " AND placeholder = 0"
-_JSON = ("context", "metadata")
+_JSON = ("context", "metadata", "access_control")
 _COLUMNS = (
     "asset_id", "cloud", "resource_type", "type", "public_id", "format", "version", "bytes", "etag", "width", "height",
     "created_at", "tags", "context", "metadata", "asset_folder", "display_name", "original_filename", "placeholder",
+    "access_mode", "access_control",
 )  # fmt: skip
 _NAMED = "cloud = ? AND resource_type = ? AND type = ?"
 
@@ -52,6 +53,8 @@ class Asset:
     asset_folder: str = ""
     display_name: str = ""
     original_filename: str = ""
+    access_mode: str = "public"
+    access_control: tuple[dict[str, str], ...] = ()
     placeholder: bool = False
     created_at: str = field(default_factory=now)
     asset_id: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -66,6 +69,14 @@ class Asset:
     def resource_type(self) -> str:
         """image, raw or video."""
         return self.name.resource_type
+
+    @property
+    def open(self) -> bool:
+        """Whether anybody who knows the address may have it now."""
+        rules = [rule for rule in self.access_control if rule.get("access_type") == "anonymous"]
+        if self.access_control:
+            return any(rule.get("start", "") <= now() <= rule.get("end", "9999") for rule in rules)
+        return self.access_mode == "public"
 
     def put(self, content: Version) -> Asset:
         """The asset with other bytes."""
@@ -174,6 +185,7 @@ def _asset(row: Row) -> Asset:
     plain["tags"] = tuple(one for one in row["tags"].split(",") if one)
     plain["placeholder"] = bool(row["placeholder"])
     plain |= {name: json.loads(row[name]) for name in _JSON}
+    plain["access_control"] = tuple(plain["access_control"])
     name = Name(row["cloud"], row["resource_type"], row["type"], row["public_id"])
     return Asset(name=name, position=row["position"], **plain)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from uscdr.sandbox.media import present
+from uscdr.sandbox.media.access import access_mode, rules
 from uscdr.sandbox.media.admin import MOST_IDS, listed, name_of, resource_type
 from uscdr.sandbox.media.assets import ACTIVE, Asset, Name
 from uscdr.sandbox.media.calls import AdminCall, Document, admin, route
@@ -94,7 +95,7 @@ def _deleted(call: AdminCall, names: dict[str, Name | None] | dict[str, Name]) -
 
 
 def update(call: AdminCall) -> Document:
-    """POST resources/{resource_type}/{type}/{public_id}: tags, context, metadata, folder, display name."""
+    """POST resources/{resource_type}/{type}/{public_id}: tags, context, metadata, folder, display name, access."""
     asset = call.library.assets.find(name_of(call))
     if asset is None or asset.placeholder:
         raise missing(call.path("public_id"))
@@ -108,7 +109,21 @@ def _changes(body: Document) -> dict[str, object]:
     if "tags" in body:
         changes["tags"] = listed(body["tags"])
     changes |= {name: parse(str(body[name])) for name in ("context", "metadata") if body.get(name)}
+    if "access_control" in body:
+        changes["access_control"] = rules(str(body["access_control"]))
     return changes | {name: str(body[name]) for name in ("asset_folder", "display_name") if name in body}
+
+
+def update_access_mode(call: AdminCall) -> Document:
+    """POST resources/{resource_type}/{type}/update_access_mode: of the assets with these ids."""
+    kind, delivery, mode = resource_type(call), call.path("type"), access_mode(str(call.body.get("access_mode")))
+    done: list[Document] = []
+    failed: list[Document] = []
+    for one in _limited(call.list("public_ids"), "public_ids"):
+        asset = call.library.assets.find(Name(call.account.cloud, kind, delivery, one))
+        changed = call.library.each(asset, lambda found: replace(found, access_mode=mode), "access")
+        (done if changed else failed).append({"public_id": one})
+    return {"updated": done, "failed": failed}
 
 
 def drop_backup(call: AdminCall) -> Document:
@@ -131,5 +146,6 @@ ROUTES = [
     route("DELETE", "/resources/{resource_type}/tags/{tag}", admin(delete_by_tag)),
     route("DELETE", "/resources/{resource_type}/{type}", admin(delete)),
     route("POST", "/resources/{resource_type}/{type}/restore", admin(restore)),
+    route("POST", "/resources/{resource_type}/{type}/update_access_mode", admin(update_access_mode)),
     route("POST", "/resources/{resource_type}/{type}/{public_id:path}", admin(update)),
 ]

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS assets (
     height INTEGER NOT NULL, created_at TEXT NOT NULL, tags TEXT NOT NULL, context TEXT NOT NULL,
     metadata TEXT NOT NULL, asset_folder TEXT NOT NULL, display_name TEXT NOT NULL,
     original_filename TEXT NOT NULL, placeholder INTEGER NOT NULL,
+    access_mode TEXT NOT NULL, access_control TEXT NOT NULL,
     UNIQUE (cloud, resource_type, type, public_id));
 CREATE TABLE IF NOT EXISTS versions (
     version_id TEXT PRIMARY KEY, asset_id TEXT NOT NULL, version INTEGER NOT NULL, bytes INTEGER NOT NULL,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import posixpath
 import re
 import time
@@ -16,7 +14,7 @@ from uscdr.sandbox.media.assets import RESOURCE_TYPES, Asset, Name
 from uscdr.sandbox.media.calls import API
 from uscdr.sandbox.media.errors import MediaError, missing, unauthorized
 from uscdr.sandbox.media.service import MediaService, service_of
-from uscdr.sandbox.media.signatures import check
+from uscdr.sandbox.media.signatures import check, delivery_signature
 
 _SIGNED = re.compile(r"s--([A-Za-z0-9_-]{8})--/(.*)", re.DOTALL)
 _VERSION = re.compile(r"v\d+/(.+)", re.DOTALL)
@@ -40,10 +38,14 @@ async def delivered(request: Request) -> Response:
         raise MediaError(400, f"Invalid resource type {place['resource_type']}")
     rest = str(place["rest"])
     signature, rest = found.groups() if (found := _SIGNED.fullmatch(rest)) else ("", rest)
-    if place["type"] != "upload":
-        _check_signature(service, place["cloud"], signature, rest)
     wanted = found[1] if (found := _VERSION.fullmatch(rest)) else rest
-    return _file(service, _find(service, Name(place["cloud"], place["resource_type"], place["type"], wanted)))
+    signed = signature != "" and signature == _signature(service, place["cloud"], wanted)
+    if place["type"] != "upload" and not signed:
+        raise unauthorized("The resource requires a signed URL")
+    asset = _find(service, Name(place["cloud"], place["resource_type"], place["type"], wanted))
+    if not asset.open and not signed:
+        raise unauthorized("The resource requires a token")
+    return _file(service, asset)
 
 
 def _find(service: MediaService, name: Name) -> Asset:
@@ -61,12 +63,8 @@ def _find(service: MediaService, name: Name) -> Asset:
     raise missing(names[0])
 
 
-def _check_signature(service: MediaService, cloud: str, given: str, path: str) -> None:
-    """Only a signed address opens what is not public. Raises 401."""
-    secret = service.library.accounts.get(cloud).api_secret
-    digest = hashlib.sha1((path + secret).encode(), usedforsecurity=False).digest()
-    if given != base64.urlsafe_b64encode(digest).decode()[: len("12345678")]:
-        raise unauthorized("The resource requires a signed URL")
+def _signature(service: MediaService, cloud: str, path: str) -> str:
+    return delivery_signature(path, service.library.accounts.get(cloud).api_secret)
 
 
 def _file(service: MediaService, asset: Asset) -> Response:

@@ -6,7 +6,7 @@ import posixpath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from uscdr.sandbox.media.signatures import signature
+from uscdr.sandbox.media.signatures import delivery_signature, signature
 
 if TYPE_CHECKING:
     from uscdr.sandbox.media.accounts import Account
@@ -15,17 +15,21 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 
-def delivery_url(base: str, asset: Asset) -> str:
-    """Where the original is delivered. Plain HTTP: clients trust no private authority here."""
+def delivery_url(base: str, asset: Asset, secret: str) -> str:
+    """Where the original is delivered, signed where only that opens it.
+
+    Plain HTTP: clients trust no private authority here.
+    """
     name = asset.name
     extension = f".{asset.format}" if asset.format and name.resource_type != "raw" else ""
-    path = f"{name.resource_type}/{name.type}/v{asset.version}/{quote(name.public_id)}{extension}"
+    signed = "" if name.type == "upload" else f"s--{delivery_signature(name.public_id + extension, secret)}--/"
+    path = f"{name.resource_type}/{name.type}/{signed}v{asset.version}/{quote(name.public_id)}{extension}"
     return f"{base}/{name.cloud}/{path}"
 
 
 def row(base: str, account: Account, asset: Asset) -> Document:
     """One row of a list."""
-    url = delivery_url(base, asset)
+    url = delivery_url(base, asset, account.api_secret)
     document: Document = {
         "asset_id": asset.asset_id,
         "public_id": asset.public_id,
@@ -35,7 +39,7 @@ def row(base: str, account: Account, asset: Asset) -> Document:
         "created_at": asset.created_at,
         "bytes": asset.bytes,
         **_folder(account, asset),
-        "access_mode": "public",
+        "access_mode": asset.access_mode,
         "url": url,
         "secure_url": url,
     }
@@ -65,6 +69,8 @@ def details(base: str, account: Account, asset: Asset, versions: list[Version] |
     """One asset with everything known of it."""
     document = flagged(row(base, account, asset), asset, {"tags", "context", "metadata"})
     document |= {"etag": asset.etag, "derived": []}
+    if asset.access_control:
+        document["access_control"] = list(asset.access_control)
     if asset.original_filename:
         document["original_filename"] = asset.original_filename
     if versions is not None:
@@ -106,5 +112,5 @@ def found(base: str, account: Account, asset: Asset) -> Document:
         "etag": asset.etag,
         "uploaded_at": asset.created_at,
         "status": "deleted" if asset.placeholder else "active",
-        "access_control": None,
+        "access_control": list(asset.access_control) or None,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import time
@@ -63,3 +64,9 @@ def _check_age(timestamp: str) -> None:
     if int(timestamp) < time.time() - _LIFETIME:
         told = time.strftime("%Y-%m-%d %H:%M:%S +0000", time.gmtime(int(timestamp)))
         raise bad(f"Stale request - reported time is {told} which is more than 1 hour ago")
+
+
+def delivery_signature(path: str, secret: str) -> str:
+    """What stands between `s--` and `--` in a signed delivery address; `path` has no version."""
+    digest = hashlib.sha1((path + secret).encode(), usedforsecurity=False).digest()
+    return base64.urlsafe_b64encode(digest).decode()[: len("12345678")]

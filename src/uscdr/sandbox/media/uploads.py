@@ -11,6 +11,7 @@ import string
 from dataclasses import replace
 
 from uscdr.sandbox.media import chunks, present
+from uscdr.sandbox.media.access import access_mode, rules
 from uscdr.sandbox.media.assets import RESOURCE_TYPES, Asset, Name, now
 from uscdr.sandbox.media.calls import Document, UploadCall, route, signed
 from uscdr.sandbox.media.context import parse, words
@@ -161,6 +162,8 @@ def described(call: UploadCall, asset: Asset) -> Asset:
         tags=tuple(words(call.field("tags"))) if "tags" in given else asset.tags,
         context=parse(call.field("context")) if "context" in given else asset.context,
         metadata=parse(call.field("metadata")) if "metadata" in given else asset.metadata,
+        access_mode=access_mode(call.field("access_mode")) if "access_mode" in given else asset.access_mode,
+        access_control=rules(call.field("access_control")) if "access_control" in given else asset.access_control,
     )
 
 

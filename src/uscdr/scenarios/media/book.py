@@ -6,9 +6,9 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from uscdr.models.media import AssetDetails, AssetKey, KnownAsset
+from uscdr.models.media import Access, AssetDetails, AssetKey, KnownAsset
 from uscdr.providers.ports.media import Media
-from uscdr.scenarios.media.compare import State, Window, states
+from uscdr.scenarios.media.compare import State, Window, misopened, states
 from uscdr.scenarios.media.repair import Repairs, plan
 from uscdr.scenarios.media.survey import Survey
 
@@ -36,6 +36,10 @@ class Book:
     def states(self) -> dict[AssetKey, State]:
         """The state of every file that rows refer to, by what is known now."""
         return {} if self.survey is None else states(self.survey, self.copies or {}, self.digests, self.window)
+
+    def misopened(self) -> dict[AssetKey, Access]:
+        """Files that others may have than the copy knows, and who should."""
+        return {} if self.survey is None else misopened(self.survey, self.copies or {})
 
     def repairs(self, *, own_backup: bool) -> Repairs:
         """What has to be done, by what is known now."""

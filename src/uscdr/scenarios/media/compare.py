@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from uscdr.models.media import AssetKey, KnownAsset
+from uscdr.models.media import Access, AssetKey, KnownAsset
 from uscdr.scenarios.media.survey import Held, Survey
 
 CLOCK = 5
@@ -79,6 +79,30 @@ def states(
         for key, wanted in survey.wanted.items()
         for held in (survey.held.get(key),)
     }
+
+
+def misopened(survey: Survey, known: Mapping[AssetKey, KnownAsset]) -> dict[AssetKey, Access]:
+    """Files that are there and that others may have than the copy's inventory knows: who should."""
+    return {
+        key: wanted.access
+        for key, wanted in known.items()
+        if key in survey.wanted
+        and wanted.access is not None
+        and (held := survey.held.get(key)) is not None
+        and not held.placeholder
+        and held.access is not None
+        and held.access != wanted.access
+    }
+
+
+def laid_open(survey: Survey, known: Mapping[AssetKey, KnownAsset]) -> list[AssetKey]:
+    """Files that rows want restricted, of which anybody can have one of the same name, which no inventory knows."""
+    twins = ((key, key.model_copy(update={"delivery": "upload"})) for key in survey.wanted if key.delivery != "upload")
+    return [
+        key
+        for key, twin in twins
+        if twin not in known and (held := survey.held.get(twin)) is not None and not held.placeholder
+    ]
 
 
 def replaced_since_stored(

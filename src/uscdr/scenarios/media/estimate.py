@@ -34,16 +34,18 @@ def effort(
     copies: Mapping[AssetKey, KnownAsset],
     *,
     listed: Sequence[int],
+    searched: Sequence[int],
     quota: Quota | None,
     now: datetime,
 ) -> Effort:
-    """`listed` is the number of files by type: what the last listing has to show again."""
+    """`listed`, files by resource and delivery type, and `searched`, by resource type, have to be shown once more."""
     batches = _batches(repairs.restore) + _batches(tuple(repairs.versions))
-    calls = batches + pages(listed)
+    looks = pages(listed) + pages(searched)
+    calls = batches + looks
     size = sum(copies[key].bytes for key in repairs.upload)
     wait = waiting(calls, quota, now)
     transfer = max(len(repairs.upload) * FILE_SECONDS / WORKERS, size / BYTES_A_SECOND)
-    seconds = pages(listed) * CALL_SECONDS + math.ceil(batches / WORKERS) * BATCH_SECONDS + transfer + wait
+    seconds = looks * CALL_SECONDS + math.ceil(batches / WORKERS) * BATCH_SECONDS + transfer + wait
     return Effort(
         calls=calls, uploads=len(repairs.upload), upload_bytes=size, wait_seconds=wait, seconds=round(seconds, 1)
     )

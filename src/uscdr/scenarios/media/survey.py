@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from uscdr.models.media import Asset, AssetKey, FileReferences, KnownAsset, StoredReference
+from uscdr.models.media import Access, Asset, AssetKey, FileReferences, KnownAsset, StoredReference
 from uscdr.models.media_names import Kind, candidates, is_absolute
 from uscdr.scenarios.model_media import MediaSettings
 
@@ -23,6 +23,8 @@ class Held(NamedTuple):
     format: str
     tags: tuple[str, ...]
     context: Mapping[str, str]
+    access: Access | None = None
+    """None where the service did not tell who may have it."""
 
 
 class Wanted(NamedTuple):
@@ -56,8 +58,9 @@ class Survey:
         return time.monotonic() - self.taken
 
     def note(self, asset: Asset) -> None:
-        """What the service said of one asset after a write."""
-        self.held[asset.key] = held(asset)
+        """What the service said of one asset after a write; who may have it stays as it was where it did not say."""
+        before, after = self.held.get(asset.key), held(asset)
+        self.held[asset.key] = after if after.access or before is None else after._replace(access=before.access)
 
     def orphans(self) -> Iterable[AssetKey]:
         """Files that no row refers to."""
@@ -68,8 +71,9 @@ def held(asset: Asset) -> Held:
     """The small form of an asset."""
     created = asset.created_at.timestamp() if asset.created_at else 0.0
     return Held(
-        asset.bytes, asset.version, asset.placeholder, created, asset.etag, asset.format, asset.tags, asset.context
-    )
+        asset.bytes, asset.version, asset.placeholder, created, asset.etag, asset.format, asset.tags, asset.context,
+        asset.access,
+    )  # fmt: skip
 
 
 def resolve(

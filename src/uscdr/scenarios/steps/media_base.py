@@ -134,7 +134,7 @@ class MediaStep(DepsStep[S, R], Generic[S, R]):
         self.together([partial(one, key) for key in wanted])
 
     def _digest(self, key: AssetKey, there: Held) -> tuple[str, int]:
-        asset = Asset(key=key, version=there.version, format=there.format, bytes=there.bytes)
+        asset = Asset(key=key, version=there.version, format=there.format, bytes=there.bytes, access=there.access)
         destination: Path = self._deps.work / f"media-{secrets.token_hex(6)}"
         try:
             done = self.cloud().download(asset, destination)
@@ -156,6 +156,23 @@ class MediaStep(DepsStep[S, R], Generic[S, R]):
         # Seeded: a second look compares the same files.
         some = random.Random(len(others)).sample(others, min(MOST_BY_CHANCE, len(others)))  # noqa: S311 - no secret
         self.fetch_digests([*sure, *some], survey, tell)
+
+    def look_at_access(self, survey: Survey, tell: Tell) -> None:
+        """Who may have the files that the listing does not tell of, or tells another thing of than the copy knows.
+
+        A search runs behind what was just written; one call each, for MOST_BY_CHANCE at most.
+        """
+        wrong = self.book.misopened() if survey is self.book.survey else {}
+        there = [key for key in survey.wanted if key in survey.held and not survey.held[key].placeholder]
+        asked = [key for key in there if key in wrong or survey.held[key].access is None][:MOST_BY_CHANCE]
+
+        def one(key: AssetKey) -> None:
+            access = self.allowed(lambda: self._details(key), tell).asset.access
+            if access is not None:
+                with self.book.lock:
+                    survey.held[key] = survey.held[key]._replace(access=access)
+
+        self.together([partial(one, key) for key in asked])
 
     def look_at_versions(self, tell: Tell) -> None:
         """Ask for the versions of changed files, one call each; where the allowance is short, a copy needs none."""
@@ -181,6 +198,15 @@ class MediaStep(DepsStep[S, R], Generic[S, R]):
             return self.cloud().details(key)
         except NotFound:
             return AssetDetails(asset=Asset(key=key))
+
+    def delivers(self, key: AssetKey, there: Held) -> bool:
+        """Whether it is delivered to whom it should be: an open one to anybody, a restricted one to nobody unasked."""
+        asset = Asset(key=key, access=there.access)
+        # As the application asks: without a version, with the extension that its rows may carry.
+        answer = self.cloud().delivered(self.cloud().delivery_url(key, format=there.format))
+        if there.access is None and key.delivery == "upload":
+            return answer != "missing"
+        return answer != "delivered" if asset.restricted else answer == "delivered"
 
     def places(self, keys: Iterable[AssetKey], survey: Survey) -> tuple[str, ...]:
         """The rows that refer to these files, for people: no name among them."""

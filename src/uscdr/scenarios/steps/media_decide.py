@@ -40,7 +40,7 @@ class MediaDecide(DepsStep[MediaDecideSeen, MediaDecided]):
     @override
     def plan(self, seen: MediaDecideSeen, view: View) -> Action:
         wanted = seen.wanted
-        if not (wanted.from_backup or wanted.from_copies or seen.look.another):
+        if not (wanted.from_backup or wanted.from_copies or wanted.access or seen.look.another):
             return Action("noop", "no file has to be put back")
         words = "; ".join(f"{name}: {fact}" for name, fact in self._facts(seen).items())
         approved = {"cloud": seen.look.cloud, "files": str(wanted.from_backup + wanted.from_copies)}
@@ -55,6 +55,8 @@ class MediaDecide(DepsStep[MediaDecideSeen, MediaDecided]):
             "cannot be had": plural(wanted.lost, "file"),
             "takes": f"about {plural(wanted.effort.calls, 'call')} and {duration(wanted.effort.seconds)}",
         }
+        if wanted.access:
+            facts["access settings"] = f"of {plural(wanted.access, 'file')} put right"
         if look.replaced:
             facts["not judged"] = (
                 f"{plural(look.replaced, 'file')} replaced after they were first stored; only a kit tells if rightly"
@@ -65,6 +67,8 @@ class MediaDecide(DepsStep[MediaDecideSeen, MediaDecided]):
     def blast(self, seen: MediaDecideSeen, view: View) -> Blast:
         wanted = seen.wanted
         parts = f"{wanted.from_backup} from its backup, {wanted.from_copies} uploaded, {wanted.lost} not to be had"
+        if wanted.access:
+            parts += f", access of {wanted.access} put right"
         return Blast(facts=self._facts(seen), phrases=(f"put files back into {seen.look.cloud}: {parts}",))
 
     @override

@@ -10,10 +10,10 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.heroku import StatusReport
-from uscdr.models.media import MediaUsage
+from uscdr.models.media import AssetKey, MediaUsage
 from uscdr.scenarios.media.compare import State, replaced_since_stored
 from uscdr.scenarios.media.forbidden import FORBIDDEN, ORPHANS_STAY
-from uscdr.scenarios.media.survey import Survey
+from uscdr.scenarios.media.survey import Held, Survey
 from uscdr.scenarios.results_media import MediaSeen, Skew
 from uscdr.scenarios.steps.base import ASSESS
 from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks
@@ -48,6 +48,7 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             tell.warn(f"The media service's own status page: {_status_words(status)}.")
             raise
         self.look_closer(survey, tell)
+        self.look_at_access(survey, tell)
         return self._seen(status, usage, survey)
 
     def _status(self, tell: Tell) -> StatusReport | None:
@@ -58,7 +59,7 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             return None
 
     def _seen(self, status: StatusReport | None, usage: MediaUsage, survey: Survey) -> MediaSeen:
-        judged = self.book.states()
+        judged, misopened = self.book.states(), self.book.misopened()
         states = Counter(judged.values())
         there = Counter(key.resource_type for key, asset in survey.held.items() if not asset.placeholder)
         orphans = list(survey.orphans())
@@ -81,6 +82,15 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             missing=states[State.MISSING],
             changed=states[State.CHANGED],
             unproven=states[State.UNPROVEN],
+            misopened=len(misopened),
+            opened=sum(
+                access.restricted and not _restricted(key, survey.held[key]) for key, access in misopened.items()
+            ),
+            restricted=sum(_restricted(key, survey.held.get(key)) for key in survey.wanted),
+            untold=sum(
+                key in survey.held and not survey.held[key].placeholder and survey.held[key].access is None
+                for key in survey.wanted
+            ),
             replaced=replaced_since_stored(survey, self.book.copies or {}, judged, self._deps.memory.own_media),
             orphans=len(orphans),
             elsewhere=survey.elsewhere,
@@ -94,10 +104,15 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
         calls = (
             asks("GET /ping"),
             asks("GET /usage"),
-            asks("GET /resources/{image,raw,video}/upload (pages of 500)"),
+            asks("GET /resources/{image,raw,video}/{upload,private,authenticated} (pages of 500)"),
+            asks("POST /resources/search (who may have them; pages of 500)"),
             sql("SELECT key, name of file FROM every configured column"),
         )
         return Action("read", "; ".join(_words(seen)), calls)
+
+
+def _restricted(key: AssetKey, held: Held | None) -> bool:
+    return key.delivery != "upload" or (held is not None and held.access is not None and held.access.restricted)
 
 
 def skew(survey: Survey) -> Skew:
@@ -126,13 +141,21 @@ def _status_words(status: StatusReport | None) -> str:
 
 
 def _words(seen: MediaSeen) -> list[str]:
-    parts = [(seen.deleted, "deleted (backup kept)"), (seen.missing, "missing"), (seen.changed, "changed")]
+    parts = [
+        (seen.deleted, "deleted (backup kept)"), (seen.missing, "missing"), (seen.changed, "changed"),
+        (seen.opened, "restricted before and OPEN TO ANYBODY now"),
+        (seen.misopened - seen.opened, "with another access setting than the copy knows"),
+    ]  # fmt: skip
     bad = ", ".join(f"{number:,} {word}" for number, word in parts if number)
     words = [
         f"{seen.cloud}: {plural(seen.files, 'file')} referred to by {plural(seen.rows, 'row')}, "
         + (bad or "every one there"),
         _service_words(seen),
     ]
+    if seen.restricted:
+        words.append(f"{plural(seen.restricted, 'file')} restricted (by delivery type or access setting)")
+    if seen.untold:
+        words.append(f"of {plural(seen.untold, 'file')} the service does not tell who may have them")
     if seen.orphans:
         words.append(f"{plural(seen.orphans, 'file')} without a row. {ORPHANS_STAY}")
     if seen.replaced:

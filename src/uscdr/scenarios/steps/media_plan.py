@@ -7,6 +7,7 @@ from collections import Counter
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.models.media import DELIVERIES, RESOURCE_TYPES
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.media.compare import State
 from uscdr.scenarios.media.estimate import effort
@@ -36,17 +37,19 @@ class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
         self.look_at_versions(tell)
         states = self.book.states()
         repairs, cloud = self.book.repairs(own_backup=not self.another), self.cloud()
-        listed = Counter(key.resource_type for key in survey.held)
+        listed = Counter((key.resource_type, key.delivery) for key in survey.held)
         return MediaPlanned(
             from_backup=repairs.from_backup,
             asked=sum(states[key] is State.MISSING for key in repairs.restore),
             from_copies=len(repairs.upload),
+            access=len(set(self.book.misopened()) - set(repairs.upload)),
             lost=len(repairs.lost),
             unavailable=self.places(repairs.lost, survey),
             effort=effort(
                 repairs,
                 self.copies(tell),
-                listed=[listed[kind] for kind in ("image", "raw", "video")],
+                listed=[listed[kind, delivery] for kind in RESOURCE_TYPES for delivery in DELIVERIES],
+                searched=[sum(listed[kind, one] for one in DELIVERIES) for kind in RESOURCE_TYPES],
                 quota=cloud.quota,
                 now=now(),
             ),
@@ -60,13 +63,15 @@ class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
 
 def _words(seen: MediaPlanned) -> list[str]:
     cost = seen.effort
-    if not (seen.from_backup or seen.from_copies or seen.lost):
+    if not (seen.from_backup or seen.from_copies or seen.lost or seen.access):
         return ["nothing has to be brought back"]
     words = [f"{plural(seen.from_backup, 'file')} from the service's own backup"]
     if seen.asked:
         words.append(f"{seen.asked:,} of them are only asked for: the service does not list them as deleted")
     if seen.from_copies:
         words.append(f"{plural(seen.from_copies, 'file')} uploaded again, {size(cost.upload_bytes)}")
+    if seen.access:
+        words.append(f"{plural(seen.access, 'file')} given the access setting that the copy knows")
     if seen.lost:
         words.append(f"{plural(seen.lost, 'file')} that neither backup nor copy has: " + some_of(seen.unavailable))
     wait = f", of which {duration(cost.wait_seconds)} waiting for the hourly allowance" if cost.wait_seconds else ""

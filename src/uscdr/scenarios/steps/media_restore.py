@@ -178,8 +178,7 @@ class RestoreBackups(MediaStep[RestoreSeen, MediaRestored]):
     def confirm_effect(self, result: MediaRestored, view: View, tell: Tell) -> str:
         kept = self.survey(tell).held
         some = sorted(self._restored, key=str)[:MOST_DELIVERED]
-        urls = [self.cloud().delivery_url(key, format=kept[key].format) for key in some]
-        there = self.together([partial(self.cloud().delivered, url) for url in urls])
+        there = self.together([partial(self.delivers, key, kept[key]) for key in some])
         gone = there.count(False)
         if gone:
             self.book.forget()

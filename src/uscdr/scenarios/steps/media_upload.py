@@ -11,7 +11,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import AnswerLost, CheckFailed
 from uscdr.models.base import Fact
-from uscdr.models.media import Asset, AssetKey, KnownAsset
+from uscdr.models.media import Access, Asset, AssetKey, KnownAsset
 from uscdr.scenarios.media.compare import State, judge
 from uscdr.scenarios.media.survey import held
 from uscdr.scenarios.results_media import MediaPlanned, MediaRestored, MediaUploaded
@@ -27,6 +27,8 @@ class UploadSeen(Fact):
     files: int
     bytes: int
     replaced: int
+    access: int = 0
+    """Files whose access setting has to be put right."""
 
 
 class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
@@ -50,7 +52,13 @@ class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
         self.look_at_versions(tell)
         wanted, copies = self._wanted(), self.copies(tell)
         there = [key for key in wanted if key in survey.held and not survey.held[key].placeholder]
-        return UploadSeen(files=len(wanted), bytes=sum(copies[key].bytes for key in wanted), replaced=len(there))
+        size_wanted, access = sum(copies[key].bytes for key in wanted), len(self._misopened())
+        return UploadSeen(files=len(wanted), bytes=size_wanted, replaced=len(there), access=access)
+
+    def _misopened(self) -> dict[AssetKey, Access]:
+        """An upload brings its access setting along."""
+        uploaded = set(self._wanted())
+        return {key: access for key, access in self.book.misopened().items() if key not in uploaded}
 
     def _wanted(self) -> tuple[AssetKey, ...]:
         return self.book.repairs(own_backup=not self.another).upload
@@ -58,12 +66,17 @@ class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
     @override
     def plan(self, seen: UploadSeen, view: View) -> Action:
         files = self.place.files
-        if not seen.files or files is None:
+        if files is None or not (seen.files or seen.access):
             return Action("noop", "nothing to upload" if files else "nothing to upload: no kit and no folder was named")
         words = f"{plural(seen.files, 'file')}, {size(seen.bytes)}, from {files.name} into {self.cloud().cloud}"
+        if seen.access:
+            words += f"; {plural(seen.access, 'file')} given the access setting that {files.name} knows"
         if seen.replaced:
             words += f"; {seen.replaced:,} of them replace a file that is not the one known"
-        calls = (changes("POST /{type}/upload (public_id, overwrite, invalidate, tags)"),)
+        calls = (
+            changes("POST /{type}/upload (public_id, overwrite, invalidate, tags, access)"),
+            *((changes("POST /resources/{type}/{delivery}/… (access)"),) if seen.access else ()),
+        )
         return Action("change", words, calls)
 
     @override
@@ -80,8 +93,26 @@ class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
                     sizes.append(copies[key].bytes)
             tell.progress("uploading", len(sizes), len(wanted), "files")
 
+        misopened = self._misopened()
         self.together([partial(one, key) for key in wanted])
-        return MediaUploaded(uploaded=len(sizes), bytes=sum(sizes), damaged=self._damaged)
+        self.together([partial(self._set_access, key, access, tell) for key, access in misopened.items()])
+        return MediaUploaded(
+            uploaded=len(sizes), bytes=sum(sizes), damaged=self._damaged, access=len(misopened)
+        )  # fmt: skip
+
+    def _set_access(self, key: AssetKey, access: Access, tell: Tell) -> None:
+        """Sent again after a lost answer: it says how it shall be, not what to change."""
+        for left in reversed(range(MOST_TRIES)):
+            try:
+                self.allowed(partial(self.cloud().set_access, key, access), tell)
+                break
+            except AnswerLost:
+                if not left:
+                    raise
+        with self.book.lock:
+            survey = self.book.survey
+            if survey is not None:
+                survey.held[key] = survey.held[key]._replace(access=access)
 
     def _put_back(self, key: AssetKey, known: KnownAsset, tell: Tell) -> bool:
         files = self.place.files
@@ -107,6 +138,8 @@ class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
                 self.book.survey.note(asset)
             if asset.etag:
                 self.book.digests[key, asset.version] = asset.etag
+        if known.access is not None and asset.access is not None and asset.access != known.access:
+            self._set_access(key, known.access, tell)
         return True
 
     def _uploaded(self, key: AssetKey, path: Path, like: Asset, tell: Tell) -> Asset:
@@ -139,6 +172,9 @@ class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
             context=known.context or (dict(there.context) if there else {}),
             asset_folder=known.asset_folder,
             display_name=known.display_name,
+            # Another cloud may not have the fields that these are values of, and would refuse the file.
+            metadata={} if self.another else known.metadata,
+            access=known.access or (there.access if there else None),
         )
 
     @override
@@ -153,4 +189,5 @@ class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
                 f"{plural(len(left), 'file')} that had to be uploaded are not there.", next_action="uscdr runs resume"
             )
         bad = f"; {plural(result.damaged, 'copy', 'copies')} not usable" if result.damaged else ""
-        return f"{plural(result.uploaded, 'file')} uploaded, {size(result.bytes)}{bad}"
+        access = f"; access settings of {plural(result.access, 'file')} put right" if result.access else ""
+        return f"{plural(result.uploaded, 'file')} uploaded, {size(result.bytes)}{bad}{access}"

@@ -12,7 +12,7 @@ from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.models.base import Fact
 from uscdr.models.media import AssetKey
 from uscdr.scenarios.deps import Deps
-from uscdr.scenarios.media.compare import State
+from uscdr.scenarios.media.compare import State, laid_open
 from uscdr.scenarios.media.survey import Survey
 from uscdr.scenarios.results_media import MediaSeen, MediaSettingsSet, MediaVerified
 from uscdr.scenarios.steps.media_base import MediaStep, asks, some_of
@@ -59,12 +59,15 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
     @override
     def probe(self, view: View, tell: Tell) -> MediaVerified:
         survey = self.survey(tell, fresh=True)
+        self.look_at_access(survey, tell)
         sample = self._choose([key for key, state in self.book.states().items() if state in GOOD], self._params.sample)
         wrong = self._wrong(sample, survey, tell)
         states = self.book.states()
         bad = [key for key, state in states.items() if state not in GOOD or key in wrong]
         urls = self._choose([key for key in states if key not in bad], self._params.delivered)
-        delivered = sum(self.together([partial(self._delivered, key, survey) for key in urls]))
+        delivered = sum(self.together([partial(self.delivers, key, survey.held[key]) for key in urls]))
+        misopened = self.book.misopened()
+        open_twins = laid_open(survey, self.copies(tell))
         seen = MediaVerified(
             files=len(states),
             present=len(states) - len(bad),
@@ -75,7 +78,9 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
             wrong=len(wrong),
             delivered=delivered,
             undelivered=len(urls) - delivered,
-            places=self.places(bad, survey),
+            places=self.places(dict.fromkeys((*bad, *misopened, *open_twins)), survey),
+            misopened=len(misopened),
+            laid_open=len(open_twins),
         )
         _tell(seen, tell)
         return seen
@@ -108,10 +113,6 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
     def _listed(self, key: AssetKey) -> int:
         return self.book.survey.held[key].bytes if self.book.survey else -1
 
-    def _delivered(self, key: AssetKey, survey: Survey) -> bool:
-        # As the application asks: without a version, with the extension that its rows may carry.
-        return self.cloud().delivered(self.cloud().delivery_url(key, format=survey.held[key].format))
-
     @override
     def plan(self, seen: MediaVerified, view: View) -> Action:
         problems = _problems(seen)
@@ -137,7 +138,12 @@ def _problems(seen: MediaVerified) -> list[str]:
         (seen.absent, "not there"),
         (seen.changed, "not what the inventory knows"),
         (seen.wrong, "with other bytes than they should have"),
-        (seen.undelivered, "listed and not delivered"),
+        (seen.undelivered, "listed and not delivered to whom they should be, or to anybody that should not have them"),
+        (seen.misopened, "with another access setting than the copy knows"),
+        (
+            seen.laid_open,
+            "that should be restricted and that anybody can have under the same name (delivery type upload)",
+        ),
     )
     return [f"{plural(number, 'file')} {what}" for number, what in parts if number]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from uscdr.errors import ProviderError
-from uscdr.models.media import RESOURCE_TYPES, Asset
+from uscdr.models.media import RESOURCE_TYPES, Access, Asset, AssetKey
 from uscdr.pool import run_all
 from uscdr.providers.ports.media import Media
 from uscdr.vault.collect.sources import Gaps, Gathering, in_words, part_of, present
@@ -23,6 +23,8 @@ WORKERS = 4
 MOST_FAILURES = 20
 """Failed downloads in a row after which the service is taken to be down."""
 GAPS_SHOWN = 5
+MOST_ASKED = 100
+"""Calls for what the listing does not tell, of an hourly allowance."""
 
 
 @dataclass
@@ -54,6 +56,7 @@ def collect(gathering: Gathering) -> tuple[Part, tuple[MediaEntry, ...]]:
     media = present(gathering.sources.media)
     listed = [asset for kind in RESOURCE_TYPES for page in media.list_assets(kind) for asset in page]
     gathering.check()
+    listed = _with_access(gathering, media, listed)
     shelf, count = Shelf(gathering.writer, media.cloud), _Count(sum(asset.present for asset in listed))
     gathering.tell.say(plural(count.total, "media file"))
     tasks = [_task(gathering, shelf, count, asset) for asset in listed]
@@ -64,6 +67,21 @@ def collect(gathering: Gathering) -> tuple[Part, tuple[MediaEntry, ...]]:
     return _part(outcomes), entries
 
 
+def _with_access(gathering: Gathering, media: Media, listed: list[Asset]) -> list[Asset]:
+    """The same with who may have them, of which a listing may say nothing: one call each, for MOST_ASKED at most."""
+    untold = [asset for asset in listed if asset.present and asset.access is None][:MOST_ASKED]
+    told: dict[AssetKey, Access] = {}
+    for asset in untold:
+        gathering.check()
+        try:
+            found = media.details(asset.key).asset.access
+        except ProviderError:
+            break
+        if found is not None:
+            told[asset.key] = found
+    return [one.model_copy(update={"access": told[one.key]}) if one.key in told else one for one in listed]
+
+
 def _part(outcomes: list[_Outcome]) -> Part:
     gaps, stored = Gaps(), [outcome.entry for outcome in outcomes if outcome.entry.stored is not None]
     failures = [outcome for outcome in outcomes if outcome.failure]
@@ -71,11 +89,26 @@ def _part(outcomes: list[_Outcome]) -> Part:
         gaps.note(_nameless(outcome.entry.asset), outcome.failure)
     if len(failures) > GAPS_SHOWN:
         gaps.note(f"{len(failures) - GAPS_SHOWN} more media files", "They could not be fetched either.")
+    untold = [outcome.entry.asset for outcome in outcomes if _is_untold(outcome.entry.asset)]
+    if untold:
+        some = ", ".join(_nameless(asset) for asset in untold[:GAPS_SHOWN])
+        others = " and others" if len(untold) > GAPS_SHOWN else ""
+        gaps.note(
+            f"who may have {plural(len(untold), 'media file')} ({some}{others})",
+            "The service did not tell it: put back from this kit, anybody could have them.",
+        )
+    restricted = sum(entry.asset.restricted for entry in stored)
     deleted = sum(not outcome.entry.asset.present for outcome in outcomes)
     lost = f", {deleted} deleted ones without a file" if deleted else ""  # only the service's own backup has them
     fetched, stored_bytes = sum(outcome.fetched for outcome in outcomes), sum(entry.asset.bytes for entry in stored)
-    summary = f"{plural(len(stored), 'file')}, {size(stored_bytes)} ({fetched} fetched now){lost}"
+    kept = f", {restricted} restricted" if restricted else ""
+    summary = f"{plural(len(stored), 'file')}, {size(stored_bytes)} ({fetched} fetched now){kept}{lost}"
     return part_of("media", gaps, summary).model_copy(update={"taken_at": datetime.now(UTC)})
+
+
+def _is_untold(asset: Asset) -> bool:
+    """A file of another delivery type than `upload` is restricted by that alone."""
+    return asset.present and asset.key.delivery == "upload" and asset.access is None
 
 
 def _nameless(asset: Asset) -> str:

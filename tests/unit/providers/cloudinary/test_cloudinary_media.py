@@ -28,7 +28,7 @@ from uscdr.errors import (
     UscdrError,
     WriteRefused,
 )
-from uscdr.models.media import Asset, AssetKey, MediaAccount
+from uscdr.models.media import Access, AccessRule, Asset, AssetKey, MediaAccount
 from uscdr.providers.cloudinary.media import CloudinaryMedia
 from uscdr.providers.retry import RetryPolicy
 
@@ -87,12 +87,12 @@ def test_a_list_is_followed_page_by_page(stub: Stub, media: CloudinaryMedia) -> 
         stub.put(f"media/{number}", b"x" * number)
     stub.assets["image", "media/3"].deleted = True
     pages = list(media.list_assets("image"))
-    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [len(page) for page in pages] == [2, 2, 1, 0, 0]
     assets = {asset.key.public_id: asset for page in pages for asset in page}
     assert not assets["media/3"].present
     assert assets["media/4"].bytes == 4
     assert assets["media/4"].tags == ("media",)
-    assert len(stub.requests) == 3
+    assert stub.requests.count("GET /v1_1/clinic/resources/image/upload") == 3
 
 
 def test_named_files_are_looked_up_in_batches_of_one_type(stub: Stub, media: CloudinaryMedia) -> None:
@@ -298,8 +298,8 @@ def test_delivery_is_asked_without_credentials_or_allowance(stub: Stub, media: C
     stub.put("media/é x", b"a")
     url = media.delivery_url(image("media/é x"))
     assert url == f"{stub.url}/clinic/image/upload/media/%C3%A9%20x"
-    assert media.delivered(url)
-    assert not media.delivered(media.delivery_url(image("media/none")))
+    assert media.delivered(url) == "delivered"
+    assert media.delivered(media.delivery_url(image("media/none"))) == "missing"
     assert stub.remaining == 500
     assert media.delivery_url(image("m/a"), format="jpg").endswith("/m/a.jpg")
     assert media.delivery_url(raw("m/a.pdf"), format="pdf").endswith("/m/a.pdf")
@@ -365,3 +365,77 @@ def test_the_sdks_own_environment_is_not_ours(stub: Stub, name: str, value: str,
     )
     assert said in done.stdout
     assert "hidden-secret" not in done.stdout + done.stderr
+
+
+TOKEN = Access(rules=(AccessRule(access_type="token"),))
+RULES = [{"access_type": "token"}, {"access_type": "anonymous", "start": "2030-01-01T00:00:00Z"}]
+
+
+def test_every_delivery_type_is_listed_with_who_may_have_it(stub: Stub, media: CloudinaryMedia) -> None:
+    stub.put("media/open", b"a")
+    stub.put("media/secret", b"b").delivery = "authenticated"
+    stub.put("media/mine", b"c").delivery = "private"
+    stub.put("media/ruled", b"d").access_control = RULES
+    stub.put("media/old-switch", b"e").access_mode = "authenticated"
+    found = {asset.key.public_id: asset for page in media.list_assets("image") for asset in page}
+    assert {name: asset.key.delivery for name, asset in found.items()} == {
+        "media/open": "upload", "media/secret": "authenticated", "media/mine": "private", "media/ruled": "upload",
+        "media/old-switch": "upload",
+    }  # fmt: skip
+    assert [name for name, asset in sorted(found.items()) if asset.restricted] == [
+        "media/mine", "media/old-switch", "media/ruled", "media/secret",
+    ]  # fmt: skip
+    ruled = found["media/ruled"].access
+    assert ruled is not None
+    assert str(ruled) == "access control: token, anonymous 2030-01-01T00:00:00Z"
+
+
+def test_without_a_search_nobody_knows_who_may_have_a_file(stub: Stub, media: CloudinaryMedia) -> None:
+    stub.searches = False
+    stub.put("media/a", b"a").access_control = RULES
+    ((asset,), *_) = media.list_assets("image")
+    assert asset.access is None
+    told = media.details(asset.key).asset.access
+    assert told is not None
+    assert told.restricted
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(
+    "change", [{"delivery": "authenticated"}, {"delivery": "private"}, {"access_mode": "authenticated"}]
+)
+def test_a_restricted_original_is_fetched_by_a_signed_address(
+    stub: Stub, media: CloudinaryMedia, tmp_path: Path, change: dict[str, str], known: bool
+) -> None:
+    stored = stub.put("media/x.pdf", b"%PDF", kind="raw")
+    for name, value in change.items():
+        setattr(stored, name, value)
+    if known:
+        asset = next(asset for page in media.list_assets("raw") for asset in page)
+    else:
+        asset = Asset(key=raw("media/x.pdf").model_copy(update={"delivery": stored.delivery}), version=1)
+    assert media.download(asset, tmp_path / "x").size == 4
+    assert (tmp_path / "x").read_bytes() == b"%PDF"
+    assert media.delivered(media.delivery_url(asset.key)) == "withheld"
+
+
+@pytest.mark.parametrize("access", [TOKEN, Access(mode="authenticated"), Access()])
+def test_a_file_is_put_back_with_who_may_have_it(
+    stub: Stub, media: CloudinaryMedia, tmp_path: Path, access: Access
+) -> None:
+    (tmp_path / "x").write_bytes(b"x")
+    key = image("media/x")
+    media.upload(key, tmp_path / "x", like=Asset(key=key, access=access))
+    assert media.details(key).asset.access == access
+    for other in (TOKEN, Access(mode="authenticated"), Access()):
+        media.set_access(key, other)
+        assert media.details(key).asset.access == other
+
+
+def test_a_dry_run_may_search(stub: Stub) -> None:
+    stub.put("media/x", b"x").access_mode = "authenticated"
+    with opened(stub, read_only=True) as media:
+        ((asset,), *_) = media.list_assets("image")
+        assert asset.restricted
+        with pytest.raises(WriteRefused):
+            media.set_access(asset.key, Access())

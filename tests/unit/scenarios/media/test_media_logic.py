@@ -156,8 +156,8 @@ def test_the_cost_is_reckoned_before() -> None:
     repairs = Repairs(restore=tuple(key(str(n)) for n in range(250)), upload=(key("u"),))
     quota = Quota(limit=500, remaining=10, resets_at=NOW + timedelta(minutes=10))
     copies = {key("u"): KnownAsset(bytes=4_000_000, md5="m", sha256="s")}
-    cost = effort(repairs, copies, listed=[1200, 0, 0], quota=quota, now=NOW)
-    assert (cost.calls, cost.uploads, cost.upload_bytes) == (3 + 5, 1, 4_000_000)
+    cost = effort(repairs, copies, listed=[1200, 0, 0], searched=[600], quota=quota, now=NOW)
+    assert (cost.calls, cost.uploads, cost.upload_bytes) == (3 + 5 + 2, 1, 4_000_000)
     assert cost.wait_seconds == 0
     assert waiting(11, quota, NOW) == 600
     assert waiting(1010, quota, NOW) == 600 + 3600

@@ -11,7 +11,7 @@ import pytest
 from fake_media import STORED, Cloud, Copies, MediaRun, reference
 from uscdr.engine.conduct import Ending
 from uscdr.errors import CredentialsRefused, ExitCode, ProviderError
-from uscdr.models.media import AssetKey
+from uscdr.models.media import Access, AccessRule, AssetKey
 
 
 @pytest.fixture
@@ -299,3 +299,83 @@ def test_a_damaged_copy_does_not_keep_the_others_away(run: MediaRun, tmp_path: P
     assert code(run.begin()) is ExitCode.CHECK_FAILED
     assert run.result("media_upload")["damaged"] == 1
     assert len(run.cloud.contents()) == 5
+
+
+# who may have a file
+
+TOKEN = Access(rules=(AccessRule(access_type="token"),))
+
+
+def restricted(run: MediaRun, number: int = 6) -> list[AssetKey]:
+    """So many files, the first with an access rule, the second by the older switch, the third authenticated."""
+    keys = run.fill(number)
+    run.cloud.assets[keys[0]].access = TOKEN
+    run.cloud.assets[keys[1]].access = Access(mode="authenticated")
+    secret = keys[2].model_copy(update={"delivery": "authenticated"})
+    run.cloud.assets[secret] = run.cloud.assets.pop(keys[2])
+    run.world.references[2] = reference(
+        2,
+        f"https://res.cloudinary.com/clinic/{secret.resource_type}/authenticated/s--Ab3-_x9Z--/v17/{secret.public_id}",
+    )
+    return [*keys[:2], secret, *keys[3:]]
+
+
+def access_of(run: MediaRun) -> dict[AssetKey, Access]:
+    return {key: stored.access for key, stored in run.cloud.assets.items()}
+
+
+def test_restricted_files_are_there_and_said_to_be_restricted(run: MediaRun) -> None:
+    restricted(run)
+    assert code(run.begin()) is ExitCode.DONE
+    assert run.result("media")["missing"] == 0
+    assert run.result("media")["restricted"] == 3
+    assert run.result("media_verify")["undelivered"] == 0
+
+
+def test_restricted_files_come_back_from_a_copy_as_restricted_as_they_were(run: MediaRun, tmp_path: Path) -> None:
+    keys = restricted(run)
+    before, access = run.cloud.contents(), access_of(run)
+    run.copies = copies(run, tmp_path)
+    for key in keys[:4]:
+        del run.cloud.assets[key]
+    assert code(run.begin()) is ExitCode.DONE
+    assert run.cloud.contents() == before
+    assert access_of(run) == access
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_file_that_was_restricted_and_is_open_now_is_found_and_closed(
+    run: MediaRun, tmp_path: Path, silent: bool
+) -> None:
+    keys = restricted(run)
+    run.copies, run.cloud.silent = copies(run, tmp_path), silent
+    access = access_of(run)
+    for key in keys[:2]:
+        run.cloud.assets[key].access = Access()
+    assert code(run.begin()) is ExitCode.DONE
+    assert (run.result("media")["misopened"], run.result("media")["opened"]) == (2, 2)
+    assert run.result("media_upload")["access"] == 2
+    assert run.cloud.uploads == []
+    assert access_of(run) == access
+    assert "OPEN TO ANYBODY" in journal(run)
+
+
+def test_a_lost_answer_does_not_leave_a_file_open(run: MediaRun, tmp_path: Path) -> None:
+    keys = restricted(run)
+    run.copies = copies(run, tmp_path)
+    run.cloud.assets[keys[0]].access = Access()
+    run.world.faults["media_set_access", 1] = "answer lost"
+    assert finish(run, run.begin()).code is ExitCode.DONE
+    assert run.cloud.assets[keys[0]].access == TOKEN
+
+
+def test_a_restricted_file_that_lies_open_beside_under_the_same_name_is_no_success(
+    run: MediaRun, tmp_path: Path
+) -> None:
+    keys = restricted(run)
+    run.copies = copies(run, tmp_path)
+    run.cloud.put(keys[2].model_copy(update={"delivery": "upload"}), run.cloud.assets.pop(keys[2]).content)
+    ending = run.begin()
+    assert code(ending) is ExitCode.CHECK_FAILED
+    assert keys[2] in run.cloud.assets
+    assert "that anybody can have under the same name" in journal(run)
