@@ -205,3 +205,5 @@ class FileReferences(Fact):
 
     found: tuple[StoredReference, ...] = Field(default=(), repr=False)
     absent: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    """Columns that are there and whose type holds no names: `table.column (integer)`."""

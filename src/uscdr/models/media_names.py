@@ -3,36 +3,57 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from uscdr.models.media import AssetKey, ResourceType
+from uscdr.models.media import DELIVERIES, AssetKey, ResourceType
+from uscdr.models.media_address import address_of, is_address, splits
 
 IMAGES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp"})
-_DELIVERED = re.compile(
-    r"/(?P<cloud>[^/]+)/(?P<type>image|raw|video)/(?P<delivery>upload|private|authenticated)/(?P<rest>.+)"
-)
-_VERSION = re.compile(r"(?:^|.*/)v\d+/(?P<id>.+)")
+_VIDEOS = frozenset({".mp4", ".mov", ".webm", ".avi", ".mkv", ".mp3", ".wav"})
+_PATH = re.compile(r"(?P<type>image|raw|video)/(?P<delivery>upload|private|authenticated)/(?P<rest>[^#]+)(?:#.*)?")
+"""As the service's own model field stores a file: types, version, id and format, and perhaps a signature."""
+_LONGEST = 1000
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f]|^data:|^[\[{]")
 Kind = ResourceType | Literal["by_extension"]
+Where = Literal["here", "elsewhere", "not understood"]
 
 
-def candidates(value: str, kind: Kind, *, prefix: str, clouds: frozenset[str]) -> tuple[AssetKey, ...]:
-    """What the file may be called, the likeliest first; empty when it lies with somebody else.
+@dataclass(frozen=True)
+class Reading:
+    """What a stored name means.
 
-    A row holds a name (with or without the storage's prefix) or a delivery address of one of `clouds`. An image's
-    id has no extension although the name may have one; a raw file's id has it.
+    `names`: what the file may be called, the likeliest first; `others`: what it may be called if none of those is
+    there. `where` counts when none of all these is known: the file is missed `here`, lies with somebody else, or
+    nobody can tell.
     """
-    if "://" in value:
-        return _of_address(value, clouds)
-    name = value.lstrip("/")
-    public_id = name if name.startswith(prefix) else prefix + name
-    return _of_name(public_id, kind)
+
+    where: Where
+    names: tuple[AssetKey, ...] = ()
+    others: tuple[AssetKey, ...] = ()
+
+
+def read(value: str, kind: Kind, *, prefix: str, clouds: frozenset[str]) -> Reading:
+    """A row holds a name (with or without the storage's prefix) or a delivery address, of one of `clouds` or not.
+
+    An image's id has no extension although the name may have one; a raw file's id has it.
+    """
+    value = value.strip()
+    if not value or len(value) > _LONGEST or _NO_NAME.search(value):
+        return Reading("not understood")
+    if is_address(value):
+        return _of_address(value, kind, prefix, clouds)
+    if (found := _PATH.fullmatch(value.lstrip("/"))) is not None:
+        return _of_rest("here", found["type"], found["delivery"], splits(found["rest"]))
+    return _of_name(value.lstrip("/"), kind, prefix)
 
 
 def is_absolute(value: str) -> bool:
     """Whether the row names the cloud too, so that a move to another cloud leaves it behind."""
-    return "://" in value
+    return is_address(value.strip())
 
 
 def digest(key: AssetKey) -> str:
@@ -42,23 +63,51 @@ def digest(key: AssetKey) -> str:
     return hashlib.sha256(str(key).encode()).hexdigest()[:8]
 
 
-def _of_address(value: str, clouds: frozenset[str]) -> tuple[AssetKey, ...]:
-    found = _DELIVERED.search(unquote(urlsplit(value).path))
-    if found is None or found["cloud"] not in clouds:
-        return ()
-    versioned = _VERSION.fullmatch(found["rest"])
-    public_id = versioned["id"] if versioned else found["rest"]
-    forms = _forms(public_id, found["type"])
-    return tuple(key.model_copy(update={"delivery": found["delivery"]}) for key in forms)
+def _of_address(value: str, kind: Kind, prefix: str, clouds: frozenset[str]) -> Reading:
+    found = address_of(value, clouds)
+    if found.ids:
+        # Without a cloud in it, as on a host of the account's own: ours if we know the file.
+        where: Where = "here" if found.ours else "not understood"
+        exact = _of_rest(where, found.resource_type, found.delivery, found.ids)
+        return exact if not found.exact else Reading(where, exact.names[-1:], exact.names[:-1])
+    if found.ours:
+        return Reading("not understood")
+    _, inside, rest = unquote(found.path).partition(f"/{prefix}")
+    # The application's own address of a file, made of the storage's name.
+    names = _of_name(prefix + rest, kind, prefix) if inside and prefix else Reading("elsewhere")
+    return Reading("elsewhere", (), (*names.names, *names.others))
 
 
-def _of_name(public_id: str, kind: Kind) -> tuple[AssetKey, ...]:
+def _of_rest(where: Where, kind: str, delivery: str, ids: tuple[str, ...]) -> Reading:
+    """Of several ids the first is the likeliest."""
+    ways = [
+        tuple(key.model_copy(update={"delivery": delivery}) for key in _forms(one, kind)) for one in dict.fromkeys(ids)
+    ]
+    first, *more = ways
+    return Reading(where, first, tuple(key for way in more for key in way))
+
+
+def _of_name(name: str, kind: Kind, prefix: str) -> Reading:
+    public_id = name if name.startswith(prefix) else prefix + name
+    first = tuple(_by_kind(public_id, kind))
+    versioned = re.fullmatch(r"v\d+/(.+)", name)
+    bare = dict.fromkeys((public_id, name, unquote(public_id), versioned[1] if versioned else name))
+    open_ones = [key for one in bare for key in (*_by_kind(one, kind), *_by_kind(one, "video"))]
+    others = dict.fromkeys(
+        key.model_copy(update={"delivery": delivery}) for delivery in DELIVERIES for key in (*first, *open_ones)
+    )
+    return Reading("here", first, tuple(key for key in others if key not in first))
+
+
+def _by_kind(public_id: str, kind: Kind) -> Iterator[AssetKey]:
     if kind != "by_extension":
-        return _forms(public_id, kind)
+        yield from _forms(public_id, kind)
+        return
     suffix = PurePosixPath(public_id).suffix.lower()
     # One without an extension was made by the image storage; any other but a picture is kept as it is.
     order = ("image", "raw") if suffix in IMAGES or not suffix else ("raw", "image")
-    return tuple(key for one in order for key in _forms(public_id, one))
+    for one in (*order, "video") if suffix in _VIDEOS else order:
+        yield from _forms(public_id, one)
 
 
 def _forms(public_id: str, kind: str) -> tuple[AssetKey, ...]:

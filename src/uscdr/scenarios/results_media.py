@@ -66,6 +66,10 @@ class MediaSeen(Fact):
     """Files without a known original that were replaced after they were first stored."""
     orphans: int = 0
     elsewhere: int = 0
+    elsewhere_in: dict[str, int] = Field(default_factory=dict)
+    """Rows whose file lies with somebody else, by column."""
+    unread: dict[str, int] = Field(default_factory=dict)
+    """Rows whose name of a file is not understood, by column; 0 for a column whose type holds no names."""
     absolute: int = 0
     absent: tuple[str, ...] = ()
     """Configured columns that the database has not."""

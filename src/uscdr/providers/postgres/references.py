@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
 from uscdr.providers.postgres.inventory import Column, Table, columns, primary_key, tables
@@ -14,13 +18,37 @@ if TYPE_CHECKING:
 
     from uscdr.providers.postgres.connection import Connection
 
-_JSON, _JSONB = 114, 3802
-_TEXTS = frozenset({25, 1042, 1043})
+_JSONS = ("json", "jsonb")
 _INTEGERS = frozenset({20, 21, 23})
 _TIMES = frozenset({1082, 1114, 1184})
 _PLAIN_KEYS = frozenset({20, 21, 23, 2950})
-FILE_LIKE = r"^(https?://|/?media/)[^[:space:]]+$|^[^[:space:]]+/[^[:space:]/]+\.[A-Za-z0-9]{2,5}$"
+FILE_LIKE = (
+    r"^(https?:)?//[^[:cntrl:]]+$|^/?media/[^[:cntrl:]]+$|^/?(image|raw|video)/(upload|private|authenticated)/[^[:cntrl:]]+$"
+    r"|^[^[:space:]]+/[^[:space:]/]+\.[A-Za-z0-9]{2,5}$"
+)
 """What is taken from JSON: an address, or a path that ends in a file's extension."""
+_FILE_LIKE = re.compile(FILE_LIKE.replace("[:cntrl:]", r"\x00-\x1f\x7f").replace("[:space:]", r"\s"))
+_STRINGS = 'strict $.** ? (@.type() == "string")'
+_LONE_IDS = "strict $.** ? (exists(@.public_id) && !exists(@.url) && !exists(@.secure_url)).public_id"
+"""An id that an object of the service's own answers holds, where no address stands beside it."""
+_TYPE = """
+WITH RECURSIVE base AS (
+    SELECT oid, typname, typcategory, typelem, typbasetype FROM pg_type WHERE oid = %(type)s
+    UNION ALL
+    SELECT t.oid, t.typname, t.typcategory, t.typelem, t.typbasetype
+    FROM pg_type t JOIN base b ON t.oid = b.typbasetype)
+SELECT typname, typcategory::text, typelem::int FROM base WHERE typbasetype = 0"""
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """How a column holds names: as text or in JSON, one value or an array; `name` of its type as people know it."""
+
+    holds: Literal["text", "json", "nothing"]
+    many: bool
+    name: str
+    old_json: bool = False
+    """Of type json, which may hold what jsonb does not take."""
 
 
 def read(connection: Connection, wanted: Sequence[ReferenceColumn]) -> FileReferences:
@@ -28,6 +56,7 @@ def read(connection: Connection, wanted: Sequence[ReferenceColumn]) -> FileRefer
     known = {table.name: table for table in tables(connection, sizes=False)}
     found: list[StoredReference] = []
     absent: list[str] = []
+    unread: list[str] = []
     for one in wanted:
         name, _, column = one.column.rpartition(".")
         table = known.get(name)
@@ -35,61 +64,101 @@ def read(connection: Connection, wanted: Sequence[ReferenceColumn]) -> FileRefer
         if table is None or column not in live:
             absent.append(one.column)
             continue
-        found += _of_column(connection, table, live[column], live.get(one.written), live.get(one.size))
-    return FileReferences(found=tuple(found), absent=tuple(absent))
+        shape = _shape(connection, live[column])
+        if shape.holds == "nothing":
+            unread.append(f"{one.column} ({shape.name})")
+            continue
+        found += _of_column(connection, table, _Asked(live[column], shape, live.get(one.written), live.get(one.size)))
+    return FileReferences(found=tuple(found), absent=tuple(absent), unread=tuple(unread))
 
 
-def _of_column(
-    connection: Connection, table: Table, column: Column, written: Column | None, size: Column | None
-) -> Iterator[StoredReference]:
+@dataclass(frozen=True)
+class _Asked:
+    column: Column
+    shape: _Shape
+    written: Column | None
+    size: Column | None
+
+
+def _shape(connection: Connection, column: Column) -> _Shape:
+    """By the type itself, that below a domain, and that of an array's elements."""
+    name, category, element = connection.execute(_TYPE, {"type": column.type}).fetchall()[0]
+    if category == "A":
+        inner = _shape(connection, Column(column.name, element))
+        return replace(inner, many=True, name=f"{inner.name}[]")
+    if category == "S":
+        return _Shape("text", many=False, name=name)
+    return _Shape("json" if name in _JSONS else "nothing", many=False, name=name, old_json=name == "json")
+
+
+def _of_column(connection: Connection, table: Table, asked: _Asked) -> Iterator[StoredReference]:
     from psycopg import sql
 
-    key = primary_key(connection, table)
+    in_json = asked.shape.holds == "json"
     query = sql.SQL(
         "SELECT {key}, {value}, {at}, {size} FROM ONLY {table} AS t {more} WHERE {where} ORDER BY 1"
     ).format(
-        key=_key(key),
-        value=sql.SQL("found.path #>> '{{}}'") if _is_json(column) else sql.Identifier("t", column.name),
-        at=_at(written),
-        size=_size(column, size),
+        key=_key(primary_key(connection, table)),
+        value=sql.SQL("found.path"),
+        at=_at(asked.written),
+        size=_size(asked),
         table=table.quoted(),
-        more=_inside(column) if _is_json(column) else sql.SQL(""),
-        where=_is_file(column),
+        more=_inside(asked),
+        where=sql.SQL("found.named OR found.path ~ %(like)s" if in_json else "found.path <> '' AND %(like)s <> ''"),
     )
     for where, value, at, told in connection.execute(query, {"like": FILE_LIKE}):
-        yield StoredReference(
-            table=table.name,
-            column=column.name,
-            key=str(where),
-            value=value,
-            created_at=datetime.fromtimestamp(at, UTC) if at is not None else None,
-            bytes=told or None,
-        )
+        for name in (value,) if in_json else _listed(value):
+            yield StoredReference(
+                table=table.name,
+                column=asked.column.name,
+                key=str(where),
+                value=name,
+                created_at=datetime.fromtimestamp(at, UTC) if at is not None else None,
+                bytes=told or None if name == value else None,
+            )
 
 
-def _is_json(column: Column) -> bool:
-    return column.type in (_JSON, _JSONB)
+def _listed(value: str) -> tuple[str, ...]:
+    """The names in a text that is a list or an object itself, as JSON or as Python writes it; any other is a name."""
+    if not value.lstrip().startswith(("[", "{")):
+        return (value,)
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            found = tuple(_strings(parse(value.strip())))
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        return tuple(one for one in found if _FILE_LIKE.search(one))
+    return (value,)
 
 
-def _inside(column: Column) -> sql.Composable:
-    """Every string anywhere in the JSON."""
+def _strings(document: object) -> Iterator[str]:
+    if isinstance(document, str):
+        yield document
+    elif isinstance(document, dict):
+        for inner in document.values():
+            yield from _strings(inner)
+    elif isinstance(document, list | tuple | set):
+        for inner in document:
+            yield from _strings(inner)
+
+
+def _inside(asked: _Asked) -> sql.Composable:
+    """Every name in the column: its text or the elements of its array, and of JSON every string anywhere in it."""
     from psycopg import sql
 
-    path = 'strict $.** ? (@.type() == "string")'
-    return sql.SQL("CROSS JOIN LATERAL jsonb_path_query({column}::jsonb, {path}) AS found(path)").format(
-        column=sql.Identifier("t", column.name), path=sql.Literal(path)
-    )
-
-
-def _is_file(column: Column) -> sql.Composable:
-    from psycopg import sql
-
-    if _is_json(column):
-        return sql.SQL("(found.path #>> '{{}}') ~ %(like)s").format()
-    if column.type in _TEXTS:
-        return sql.SQL("{0} <> '' AND %(like)s <> ''").format(sql.Identifier("t", column.name))
-    # Neither text nor JSON: it names no file.
-    return sql.SQL("false AND %(like)s <> ''")
+    column = sql.Identifier("t", asked.column.name)
+    whole = sql.SQL("unnest({}::text[])" if asked.shape.many else "(SELECT {}::text)").format(column)
+    values = sql.SQL("CROSS JOIN LATERAL {} AS one(value)").format(whole)
+    if asked.shape.holds == "text":
+        return sql.SQL("{} CROSS JOIN LATERAL (SELECT one.value, false) AS found(path, named)").format(values)
+    # jsonb has no NUL character; no name has one either.
+    text = sql.SQL("replace(one.value, '\\u0000', '')" if asked.shape.old_json else "one.value")
+    return sql.SQL(
+        "{values} CROSS JOIN LATERAL ("
+        "SELECT path #>> '{{}}', false FROM jsonb_path_query({text}::jsonb, {strings}) AS path UNION ALL "
+        "SELECT path #>> '{{}}', true FROM jsonb_path_query({text}::jsonb, {ids}) AS path "
+        "WHERE jsonb_typeof(path) = 'string') AS found(path, named)"
+    ).format(values=values, text=text, strings=sql.Literal(_STRINGS), ids=sql.Literal(_LONE_IDS))
 
 
 def _key(key: Column | None) -> sql.Composable:
@@ -111,10 +180,11 @@ def _at(written: Column | None) -> sql.Composable:
     return sql.SQL("CASE WHEN isfinite({0}) THEN extract(epoch FROM {0}::timestamptz)::float8 END").format(column)
 
 
-def _size(column: Column, size: Column | None) -> sql.Composable:
-    """The file's size; a JSON column holds several files, so that one number tells nothing."""
+def _size(asked: _Asked) -> sql.Composable:
+    """The file's size; a column that holds several files in a row has one number for all, which tells nothing."""
     from psycopg import sql
 
-    if size is None or size.type not in _INTEGERS or _is_json(column):
+    size = asked.size
+    if size is None or size.type not in _INTEGERS or asked.shape.many or asked.shape.holds == "json":
         return sql.SQL("NULL::int8")
     return sql.SQL("{}::int8").format(sql.Identifier("t", size.name))

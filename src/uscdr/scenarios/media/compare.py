@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from uscdr.models.media import Access, AssetKey, KnownAsset
+from uscdr.models.media import DELIVERIES, Access, AssetKey, KnownAsset
 from uscdr.scenarios.media.survey import Held, Survey
 
 CLOCK = 5
@@ -96,13 +96,21 @@ def misopened(survey: Survey, known: Mapping[AssetKey, KnownAsset]) -> dict[Asse
 
 
 def laid_open(survey: Survey, known: Mapping[AssetKey, KnownAsset]) -> list[AssetKey]:
-    """Files that rows want restricted, of which anybody can have one of the same name, which no inventory knows."""
-    twins = ((key, key.model_copy(update={"delivery": "upload"})) for key in survey.wanted if key.delivery != "upload")
-    return [
-        key
-        for key, twin in twins
-        if twin not in known and (held := survey.held.get(twin)) is not None and not held.placeholder
-    ]
+    """Files that rows or the inventory want restricted, of which anybody can have one of the same name.
+
+    One that the inventory knows open, too, was so before.
+    """
+    return [key for key in survey.wanted if _lies_open(key, survey, known)]
+
+
+def _lies_open(key: AssetKey, survey: Survey, known: Mapping[AssetKey, KnownAsset]) -> bool:
+    twin = key.model_copy(update={"delivery": "upload"})
+    held = survey.held.get(twin)
+    if twin in known or held is None or held.placeholder:
+        return False
+    return key.delivery != "upload" or any(
+        key.model_copy(update={"delivery": one}) in known for one in DELIVERIES if one != "upload"
+    )
 
 
 def replaced_since_stored(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from uscdr.models.media import Access, Asset, AssetKey, FileReferences, KnownAsset, StoredReference
-from uscdr.models.media_names import Kind, candidates, is_absolute
+from uscdr.models.media_names import Kind, Reading, is_absolute, read
 from uscdr.scenarios.model_media import MediaSettings
 
 
@@ -45,8 +46,10 @@ class Survey:
     held: dict[AssetKey, Held] = field(default_factory=dict)
     wanted: dict[AssetKey, Wanted] = field(default_factory=dict)
     rows: int = 0
-    elsewhere: int = 0
-    """Rows whose file lies with somebody else."""
+    elsewhere: Counter[str] = field(default_factory=Counter)
+    """Rows whose file lies with somebody else, by column."""
+    unread: Counter[str] = field(default_factory=Counter)
+    """Rows whose name of a file is not understood, by column; columns that hold none count 0."""
     absolute: int = 0
     """Rows that name the cloud itself."""
     absent: tuple[str, ...] = ()
@@ -88,23 +91,27 @@ def resolve(
     kinds: dict[str, Kind] = {one.column: one.resource_type for one in settings.references}
     for row in references.found:
         survey.rows += 1
-        kind = kinds.get(f"{row.table}.{row.column}", "by_extension")
-        names = candidates(row.value, kind, prefix=settings.prefix, clouds=clouds)
-        if not names:
-            survey.elsewhere += 1
+        column = f"{row.table}.{row.column}"
+        found = read(row.value, kinds.get(column, "by_extension"), prefix=settings.prefix, clouds=clouds)
+        key = _choose(found, survey.held, known)
+        if key is None:
+            (survey.elsewhere if found.where == "elsewhere" else survey.unread)[column] += 1
             continue
         survey.absolute += is_absolute(row.value)
-        _want(survey, _choose(names, survey.held, known), row)
+        _want(survey, key, row)
     survey.absent = references.absent
+    survey.unread.update(dict.fromkeys(references.unread, 0))
 
 
-def _choose(
-    names: tuple[AssetKey, ...], held: Mapping[AssetKey, Held], known: Mapping[AssetKey, KnownAsset]
-) -> AssetKey:
-    there = [name for name in names if name in held]
-    present = [name for name in there if not held[name].placeholder]
-    copied = [name for name in names if name in known]
-    return next(iter(present or copied or there or names))
+def _choose(found: Reading, held: Mapping[AssetKey, Held], known: Mapping[AssetKey, KnownAsset]) -> AssetKey | None:
+    """The likeliest that is there, or was; None when nobody knows it and it need not be here."""
+    for names in (found.names, found.others):
+        there = [name for name in names if name in held]
+        present = [name for name in there if not held[name].placeholder]
+        copied = [name for name in names if name in known]
+        for key in present or copied or there:
+            return key
+    return found.names[0] if found.where == "here" else None
 
 
 def _want(survey: Survey, key: AssetKey, row: StoredReference) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from typing_extensions import override
@@ -93,7 +94,9 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             ),
             replaced=replaced_since_stored(survey, self.book.copies or {}, judged, self._deps.memory.own_media),
             orphans=len(orphans),
-            elsewhere=survey.elsewhere,
+            elsewhere=survey.elsewhere.total(),
+            elsewhere_in=dict(survey.elsewhere),
+            unread=dict(survey.unread),
             absolute=survey.absolute,
             absent=survey.absent,
             skew=skew(survey),
@@ -161,10 +164,16 @@ def _words(seen: MediaSeen) -> list[str]:
     if seen.replaced:
         words.append(f"{plural(seen.replaced, 'file')} replaced since first stored; no inventory tells if rightly")
     if seen.elsewhere:
-        words.append(f"{plural(seen.elsewhere, 'row')} naming files that lie elsewhere")
+        words.append(f"{plural(seen.elsewhere, 'row')} naming files that lie elsewhere ({_columns(seen.elsewhere_in)})")
+    if seen.unread:
+        words.append(f"names of files that are NOT UNDERSTOOD, and so not looked for: {_columns(seen.unread)}")
     if seen.absent:
         words.append("columns not in the database: " + ", ".join(seen.absent))
     return words + _skew_words(seen.skew)
+
+
+def _columns(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{column}: {plural(number, 'row')}" if number else column for column, number in rows.items())
 
 
 def _service_words(seen: MediaSeen) -> str:

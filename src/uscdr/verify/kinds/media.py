@@ -20,7 +20,7 @@ from pydantic import Field
 from uscdr.errors import CredentialsRefused, NotFound
 from uscdr.models.duration import Duration
 from uscdr.models.media import CLOUD, KEY, SECRET, Asset, AssetKey, FileReferences
-from uscdr.models.media_names import Kind, candidates
+from uscdr.models.media_names import Kind, read
 from uscdr.providers.ports.media import LOOKUP_BATCH, Media
 from uscdr.verify.check import CheckSpec, Provider
 from uscdr.verify.kinds.config import value_of
@@ -29,6 +29,8 @@ from uscdr.verify.world import Expected, World
 
 LOOKS = 3
 """Calls for the sample, of an hourly allowance; each downloaded file takes one more for its digest."""
+MOST_MISSING = 10
+"""Missing files that are looked for by less likely names: nine calls more at most."""
 LARGEST = 10 * 1024 * 1024
 """Bytes of a file that is downloaded."""
 NEWEST_PART = 4
@@ -60,6 +62,8 @@ class _File:
     """
 
     names: tuple[AssetKey, ...]
+    others: tuple[AssetKey, ...] = ()
+    """What it may be called if it is not there under any of these."""
     written: datetime = LONG_AGO
     bytes: int = 0
 
@@ -84,11 +88,13 @@ def run(name: str, spec: MediaCheck, world: World) -> Finding:
     if not world.expected.references:
         return Finding("inconclusive", "the service answers; no column that names files is configured")
     found = world.database().file_references(world.expected.references)
-    files = files_of(found, world.expected)
+    files, unread = files_of(found, world.expected)
     if not files:
         return _no_file(found, world.before(name))
     sample = affordable(turn(files, spec.sample, world.now()))
-    return _looked_at(media, sample, spec, _Counts(len(files), len(sample), len(found.absent)))
+    return _looked_at(
+        media, sample, spec, _Counts(len(files), len(sample), len(found.absent), unread + len(found.unread))
+    )
 
 
 @dataclass(frozen=True)
@@ -96,16 +102,18 @@ class _Counts:
     files: int
     sampled: int
     absent: int
+    unread: int = 0
 
     @property
     def words(self) -> str:
         """How much was looked at."""
         missing = f"; {self.absent} configured columns are not in the database" if self.absent else ""
-        return f"{self.sampled} of {self.files} files looked up{missing}"
+        unread = f"; {self.unread} stored names of files are not understood" if self.unread else ""
+        return f"{self.sampled} of {self.files} files looked up{missing}{unread}"
 
 
 def _looked_at(media: Media, sample: Sequence[_File], spec: MediaCheck, counts: _Counts) -> Finding:
-    held = _look_up(media, sample)
+    held = _held(media, sample)
     there = [(one, asset) for one in sample if (asset := _present(one, held)) is not None]
     missing = len(sample) - len(there)
     resized = sum(one.bytes not in (0, asset.bytes) for one, asset in there)
@@ -152,17 +160,22 @@ def _no_file(found: FileReferences, before: Measures) -> Finding:
     return Finding("inconclusive", f"the service answers; no row refers to a file of the cloud{elsewhere}")
 
 
-def files_of(found: FileReferences, expected: Expected) -> list[_File]:
-    """Each file of the cloud that rows refer to, once, the newest first."""
+def files_of(found: FileReferences, expected: Expected) -> tuple[list[_File], int]:
+    """Each file of the cloud that rows refer to, once, the newest first; and how many names are not understood."""
     kinds: dict[str, Kind] = {one.column: one.resource_type for one in expected.references}
     files: dict[tuple[AssetKey, ...], _File] = {}
+    unread = 0
     for row in found.found:
         kind = kinds.get(f"{row.table}.{row.column}", "by_extension")
-        names = candidates(row.value, kind, prefix=expected.media_prefix, clouds=frozenset({expected.cloud}))
-        if names:
-            here, before = _File(names, _aware(row.created_at), row.bytes or 0), files.get(names, _File(names))
-            files[names] = here if here.written >= before.written else before
-    return sorted(files.values(), key=lambda one: (one.written, one.place), reverse=True)
+        meant = read(row.value, kind, prefix=expected.media_prefix, clouds=frozenset({expected.cloud}))
+        unread += meant.where == "not understood"
+        if meant.where != "here":
+            continue
+        names = meant.names
+        here = _File(names, meant.others, _aware(row.created_at), row.bytes or 0)
+        before = files.get(names, _File(names))
+        files[names] = here if here.written >= before.written else before
+    return sorted(files.values(), key=lambda one: (one.written, one.place), reverse=True), unread
 
 
 def _aware(moment: datetime | None) -> datetime:
@@ -190,9 +203,16 @@ def affordable(files: Sequence[_File]) -> list[_File]:
     return kept
 
 
-def _look_up(media: Media, files: Sequence[_File]) -> Mapping[AssetKey, Asset]:
+def _held(media: Media, files: Sequence[_File]) -> Mapping[AssetKey, Asset]:
+    """What there is of them; those that are missing are looked for by their other names too, a few at a time."""
+    held = _look_up(media, dict.fromkeys(key for one in files for key in one.names))
+    missing = [one for one in files if _present(one, held) is None]
+    return held | _look_up(media, dict.fromkeys(key for one in missing[:MOST_MISSING] for key in one.others))
+
+
+def _look_up(media: Media, keys: Mapping[AssetKey, None]) -> dict[AssetKey, Asset]:
     held: dict[AssetKey, Asset] = {}
-    for batch in _batches(dict.fromkeys(key for one in files for key in one.names)):
+    for batch in _batches(keys):
         held |= media.look_up(batch)
     return held
 
@@ -208,7 +228,7 @@ def _batches(keys: Mapping[AssetKey, None]) -> Iterator[list[AssetKey]]:
 
 
 def _present(one: _File, held: Mapping[AssetKey, Asset]) -> Asset | None:
-    return next((held[key] for key in one.names if key in held and held[key].present), None)
+    return next((held[key] for key in (*one.names, *one.others) if key in held and held[key].present), None)
 
 
 def _compare(media: Media, assets: Sequence[Asset]) -> tuple[int, int]:

@@ -58,4 +58,34 @@ def test_what_is_not_there_is_named_and_a_key_of_a_person_is_not_read(new_databa
     clinic.run(FILES)
     read = clinic.adapter().file_references(columns("uploads.gone", "no_table.file", "sessions.file", "numbers.file"))
     assert read.absent == ("uploads.gone", "no_table.file")
+    assert read.unread == ("numbers.file (int4)",)
     assert [one.place for one in read.found] == ["sessions.file #?"]
+
+
+FORMS = """
+CREATE EXTENSION IF NOT EXISTS citext;
+CREATE DOMAIN file_name AS varchar(200);
+CREATE TABLE forms (id int PRIMARY KEY, c citext, d file_name, n name, l text[], v varchar(90)[][], ci citext[],
+    j jsonb[], t text, o json, b bytea, p jsonb, empty text[]);
+INSERT INTO forms VALUES (1, 'media/Citext.pdf', 'media/domain.pdf', 'media/name.pdf',
+    '{media/l1.pdf,"media/l 2.pdf",NULL,""}', '{{media/v1.pdf},{media/v2.pdf}}', '{media/ci.pdf}',
+    array['{"url": "media/j1.png"}', '["media/j2.png", "Canario"]']::jsonb[],
+    '["media/t1.png", {"a": "media/t2.png", "who": "Canario"}]',
+    '{"note": "a\\u0000b", "file": "media/o.png"}', 'media/b', '[{"public_id": "dental/lone", "version": 7},
+      {"public_id": "dental/both", "secure_url": "//h/c/image/upload/both.png"}]', NULL),
+    (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '[''media/python.png'']', NULL, NULL, NULL, '{}');
+"""
+
+
+def test_every_type_that_can_hold_names_is_read(new_database: Any) -> None:
+    clinic = new_database()
+    clinic.run(FORMS)
+    wanted = columns(*(f"forms.{name}" for name in ("c", "d", "n", "l", "v", "ci", "j", "t", "o", "b", "p", "empty")))
+    read = clinic.adapter().file_references(wanted)
+    assert sorted(f"{one.column} {one.value}" for one in read.found) == [
+        "c media/Citext.pdf", "ci media/ci.pdf", "d media/domain.pdf", "j media/j1.png", "j media/j2.png",
+        "l media/l 2.pdf", "l media/l1.pdf", "n media/name.pdf", "o media/o.png", "p //h/c/image/upload/both.png",
+        "p dental/lone", "t media/python.png", "t media/t1.png", "t media/t2.png", "v media/v1.pdf", "v media/v2.pdf",
+    ]  # fmt: skip
+    assert read.unread == ("forms.b (bytea)",)
+    assert read.absent == ()

@@ -11,7 +11,7 @@ import pytest
 from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput, CheckFailed, RateLimited
 from uscdr.models.media import Asset, AssetDetails, AssetKey, AssetVersion, KnownAsset, Quota, ResourceType
-from uscdr.models.media_names import Kind, candidates, digest
+from uscdr.models.media_names import Kind, Where, digest, read
 from uscdr.scenarios.media import allowance
 from uscdr.scenarios.media.allowance import within
 from uscdr.scenarios.media.compare import State, Window, judge
@@ -48,9 +48,65 @@ def key(public_id: str, kind: ResourceType = "image") -> AssetKey:
     ],
 )
 def test_what_a_row_holds_is_what_the_service_calls_it(value: str, kind: Kind, expected: list[str]) -> None:
-    found = candidates(value, kind, prefix="media/", clouds=frozenset({"clinic"}))
-    assert [str(one) for one in found][: len(expected)] == expected
-    assert bool(found) == bool(expected)
+    found = read(value, kind, prefix="media/", clouds=frozenset({"clinic"}))
+    assert [str(one) for one in found.names][: len(expected)] == expected
+    assert bool(found.names) == bool(expected)
+    assert found.where == ("here" if expected else "elsewhere")
+
+
+AUTH, PRIVATE = "raw/authenticated/media/dental/x.pdf", "image/private/media/dental/x"
+RES, API = "https://res.cloudinary.com/clinic", "https://api.cloudinary.com/v1_1/clinic"
+
+
+@pytest.mark.parametrize(
+    ("value", "where", "first"),
+    [
+        (f"{RES}/raw/authenticated/s--Ab3-_x9Z--/v17/media/dental/x.pdf", "here", AUTH),
+        (f"{RES}/raw/authenticated/media/dental/x.pdf?_a=BAE#top", "here", AUTH),
+        ("http://res-3.cloudinary.com/clinic/raw/authenticated/v1/media/dental/x.pdf", "here", AUTH),
+        ("//res.cloudinary.com/clinic/raw/authenticated/v1/media/dental/x.pdf", "here", AUTH),
+        (f"{RES}/image/private/s--Ab3-_x9Z--/c_fill,w_9/f_auto/v1/media/dental/x.png", "here", PRIVATE),
+        (f"{RES}/image/private/t_thumb/media/dental/x.png", "here", PRIVATE),
+        ("https://clinic-res.cloudinary.com/image/private/v1/media/dental/x.jpg", "here", PRIVATE),
+        ("https://files.example.org/image/private/v1/media/dental/x.jpg", "not understood", PRIVATE),
+        ("https://files.example.org/clinic/image/private/v1/media/dental/x.jpg", "here", PRIVATE),
+        (f"{RES}/private_images/v1/media/dental/x/name-for-engines.jpg", "here", PRIVATE),
+        (f"{API}/raw/download?public_id=media%2Fdental%2Fx.pdf&type=authenticated&signature=00", "here", AUTH),
+        ("raw/authenticated/v17/media/dental/x.pdf#5f3c", "here", AUTH),
+        (" media/a.pdf ", "here", "raw/upload/media/a.pdf"),
+        (f"{RES}/image/upload/v2/media/v3/x.jpg", "here", "image/upload/media/v3/x"),
+        (f"{RES}/video/upload/media/a.mp4", "here", "video/upload/media/a"),
+        (f"{RES}/image/fetch/https://example.org/a.jpg", "not understood", None),
+        ("https://res.cloudinary.com/other/raw/authenticated/v17/media/dental/x.pdf", "elsewhere", None),
+        ("https://other-res.cloudinary.com/raw/upload/v17/media/dental/x.pdf", "elsewhere", None),
+        ("https://example.org/a.jpg", "elsewhere", None),
+        ("https://clinic.example.org/media/dental/a.jpg", "elsewhere", None),
+        ("data:image/png;base64,iVBO", "not understood", None),
+        ("{media/a.jpg,media/b.jpg}", "not understood", None),
+        ("two\nlines.pdf", "not understood", None),
+    ],
+)
+def test_every_form_of_a_name_or_address_is_read_or_said_not_to_be(value: str, where: Where, first: str | None) -> None:
+    found = read(value, "by_extension", prefix="media/", clouds=frozenset({"clinic"}))
+    assert (found.where, str(found.names[0]) if found.names else None) == (where, first)
+
+
+@pytest.mark.parametrize(
+    ("value", "there"),
+    [
+        ("dental/x", "image/authenticated/media/dental/x"),
+        ("media/cv.pdf", "raw/private/media/cv.pdf"),
+        ("clips/a.mp4", "video/upload/media/clips/a"),
+        ("loose", "image/upload/loose"),
+        ("v123/media/a.jpg", "image/upload/media/a"),
+        ("media/a%20b.pdf", "raw/upload/media/a b.pdf"),
+        (f"{RES}/image/upload/c_chart/x.jpg", "image/upload/c_chart/x"),
+        ("https://clinic.example.org/media/dental/a.jpg", "image/upload/media/dental/a"),
+    ],
+)
+def test_what_is_there_under_a_less_likely_name_is_found(value: str, there: str) -> None:
+    found = read(value, "by_extension", prefix="media/", clouds=frozenset({"clinic"}))
+    assert there in [str(one) for one in (*found.names, *found.others)]
 
 
 def test_a_digest_shows_no_name() -> None:
