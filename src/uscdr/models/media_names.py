@@ -16,6 +16,8 @@ IMAGES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp"})
 _VIDEOS = frozenset({".mp4", ".mov", ".webm", ".avi", ".mkv", ".mp3", ".wav"})
 _PATH = re.compile(r"(?P<type>image|raw|video)/(?P<delivery>upload|private|authenticated)/(?P<rest>[^#]+)(?:#.*)?")
 """As the service's own model field stores a file: types, version, id and format, and perhaps a signature."""
+MEDIA = "media/"
+"""Where Django serves files by default: a name may carry it although the storage has no prefix."""
 _LONGEST = 1000
 _NO_NAME = re.compile(r"[\x00-\x1f\x7f]|^data:|^[\[{]")
 Kind = ResourceType | Literal["by_extension"]
@@ -72,9 +74,9 @@ def _of_address(value: str, kind: Kind, prefix: str, clouds: frozenset[str]) -> 
         return exact if not found.exact else Reading(where, exact.names[-1:], exact.names[:-1])
     if found.ours:
         return Reading("not understood")
-    _, inside, rest = unquote(found.path).partition(f"/{prefix}")
+    _, inside, rest = unquote(found.path).partition(f"/{prefix or MEDIA}")
     # The application's own address of a file, made of the storage's name.
-    names = _of_name(prefix + rest, kind, prefix) if inside and prefix else Reading("elsewhere")
+    names = _of_name(prefix + rest, kind, prefix) if inside else Reading("elsewhere")
     return Reading("elsewhere", (), (*names.names, *names.others))
 
 
@@ -91,7 +93,9 @@ def _of_name(name: str, kind: Kind, prefix: str) -> Reading:
     public_id = name if name.startswith(prefix) else prefix + name
     first = tuple(_by_kind(public_id, kind))
     versioned = re.fullmatch(r"v\d+/(.+)", name)
-    bare = dict.fromkeys((public_id, name, unquote(public_id), versioned[1] if versioned else name))
+    bare = dict.fromkeys(
+        (public_id, name, name.removeprefix(MEDIA), unquote(public_id), versioned[1] if versioned else name)
+    )
     open_ones = [key for one in bare for key in (*_by_kind(one, kind), *_by_kind(one, "video"))]
     others = dict.fromkeys(
         key.model_copy(update={"delivery": delivery}) for delivery in DELIVERIES for key in (*first, *open_ones)

@@ -85,6 +85,8 @@ class MediaPlanned(Fact):
     from_copies: int
     access: int = 0
     """Files whose access setting is put right."""
+    unguarded: int = 0
+    """Files that are uploaded so that anybody may have them, since neither copy nor service tells who might."""
     lost: int
     unavailable: tuple[str, ...] = ()
     """For the clinic: the rows whose file cannot be had, `table.column #key (digest of the file's id)`."""
@@ -132,6 +134,8 @@ class MediaVerified(Fact):
     undelivered: int
     misopened: int = 0
     """Files that others may have than the copy knows."""
+    unread: dict[str, int] = Field(default_factory=dict)
+    """As in `MediaSeen`."""
     laid_open: int = 0
     """Restricted files of which anybody can have one of the same name."""
     places: tuple[str, ...] = ()

@@ -105,11 +105,13 @@ def laid_open(survey: Survey, known: Mapping[AssetKey, KnownAsset]) -> list[Asse
 
 def _lies_open(key: AssetKey, survey: Survey, known: Mapping[AssetKey, KnownAsset]) -> bool:
     twin = key.model_copy(update={"delivery": "upload"})
-    held = survey.held.get(twin)
-    if twin in known or held is None or held.placeholder:
+    held, copied = survey.held.get(twin), known.get(twin)
+    if held is None or held.placeholder or (copied is not None and copied.access is not None):
         return False
     return key.delivery != "upload" or any(
-        key.model_copy(update={"delivery": one}) in known for one in DELIVERIES if one != "upload"
+        (one := known.get(key.model_copy(update={"delivery": delivery}))) is not None and one.access is not None
+        for delivery in DELIVERIES
+        if delivery != "upload"
     )
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from uscdr.errors import BadInput, CheckFailed, MachineError
-from uscdr.models.media import AssetKey, KnownAsset
+from uscdr.models.media import DELIVERIES, AssetKey, KnownAsset
 from uscdr.models.media_names import IMAGES
 from uscdr.scenarios.model_media import MediaSettings
 
@@ -50,9 +50,12 @@ class FolderFiles:
             if any(part.startswith(".") for part in inside.parts) or not self._is_ours(path):
                 continue
             known = _describe(path, self._settings.tag)
-            for key in keys(PurePosixPath(inside.as_posix()), self._settings.prefix):
-                self._paths[key] = path
-                yield key, known
+            for open_one in keys(PurePosixPath(inside.as_posix()), self._settings.prefix):
+                # A folder does not tell how its files were delivered; rows that name an address do.
+                for delivery in DELIVERIES:
+                    key = open_one.model_copy(update={"delivery": delivery})
+                    self._paths[key] = path
+                    yield key, known
 
     def _is_ours(self, path: Path) -> bool:
         return path.is_file() and path.resolve().is_relative_to(self._root)

@@ -25,7 +25,7 @@ from uscdr.scenarios.media.estimate import WORKERS
 from uscdr.scenarios.media.repair import has_file, undecided
 from uscdr.scenarios.media.survey import Held, Survey, held, resolve
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.words import first_of
+from uscdr.words import first_of, plural
 
 S = TypeVar("S", bound=Fact)
 R = TypeVar("R", bound=Fact)
@@ -221,6 +221,11 @@ def asks(request: str) -> Call:
 def changes(request: str) -> Call:
     """A call to the media service that changes something."""
     return Call(provider=PROVIDER, request=request, writes=True)
+
+
+def by_column(rows: Mapping[str, int]) -> str:
+    """`table.column: 3 rows, …`; a column that holds no names at all has no number."""
+    return ", ".join(f"{column}: {plural(number, 'row')}" if number else column for column, number in rows.items())
 
 
 def some_of(places: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from typing_extensions import override
@@ -17,7 +16,7 @@ from uscdr.scenarios.media.forbidden import FORBIDDEN, ORPHANS_STAY
 from uscdr.scenarios.media.survey import Held, Survey
 from uscdr.scenarios.results_media import MediaSeen, Skew
 from uscdr.scenarios.steps.base import ASSESS
-from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks
+from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks, by_column
 from uscdr.scenarios.steps.words import sql
 from uscdr.words import duration, plural, size
 
@@ -164,16 +163,14 @@ def _words(seen: MediaSeen) -> list[str]:
     if seen.replaced:
         words.append(f"{plural(seen.replaced, 'file')} replaced since first stored; no inventory tells if rightly")
     if seen.elsewhere:
-        words.append(f"{plural(seen.elsewhere, 'row')} naming files that lie elsewhere ({_columns(seen.elsewhere_in)})")
+        words.append(
+            f"{plural(seen.elsewhere, 'row')} naming files that lie elsewhere ({by_column(seen.elsewhere_in)})"
+        )
     if seen.unread:
-        words.append(f"names of files that are NOT UNDERSTOOD, and so not looked for: {_columns(seen.unread)}")
+        words.append(f"names of files that are NOT UNDERSTOOD, and so not looked for: {by_column(seen.unread)}")
     if seen.absent:
         words.append("columns not in the database: " + ", ".join(seen.absent))
     return words + _skew_words(seen.skew)
-
-
-def _columns(rows: Mapping[str, int]) -> str:
-    return ", ".join(f"{column}: {plural(number, 'row')}" if number else column for column, number in rows.items())
 
 
 def _service_words(seen: MediaSeen) -> str:

@@ -7,10 +7,11 @@ from collections import Counter
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.models.media import DELIVERIES, RESOURCE_TYPES
+from uscdr.models.media import DELIVERIES, RESOURCE_TYPES, AssetKey
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.media.compare import State
 from uscdr.scenarios.media.estimate import effort
+from uscdr.scenarios.media.survey import Survey
 from uscdr.scenarios.results_media import MediaPlanned, MediaSeen
 from uscdr.scenarios.steps.base import ASSESS
 from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks, some_of
@@ -43,6 +44,7 @@ class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
             asked=sum(states[key] is State.MISSING for key in repairs.restore),
             from_copies=len(repairs.upload),
             access=len(set(self.book.misopened()) - set(repairs.upload)),
+            unguarded=sum(self._unguarded(key, survey) for key in repairs.upload),
             lost=len(repairs.lost),
             unavailable=self.places(repairs.lost, survey),
             effort=effort(
@@ -54,6 +56,12 @@ class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
                 now=now(),
             ),
         )
+
+    def _unguarded(self, key: AssetKey, survey: Survey) -> bool:
+        """Whether it comes back open because nobody tells how it was."""
+        there, copied = survey.held.get(key), (self.book.copies or {}).get(key)
+        told = (there.access if there else None) or (copied.access if copied else None)
+        return key.delivery == "upload" and told is None
 
     @override
     def plan(self, seen: MediaPlanned, view: View) -> Action:
@@ -70,6 +78,11 @@ def _words(seen: MediaPlanned) -> list[str]:
         words.append(f"{seen.asked:,} of them are only asked for: the service does not list them as deleted")
     if seen.from_copies:
         words.append(f"{plural(seen.from_copies, 'file')} uploaded again, {size(cost.upload_bytes)}")
+    if seen.unguarded:
+        words.append(
+            f"{plural(seen.unguarded, 'file')} of these from a copy that does not know who may have them: "
+            "anybody can have them then"
+        )
     if seen.access:
         words.append(f"{plural(seen.access, 'file')} given the access setting that the copy knows")
     if seen.lost:

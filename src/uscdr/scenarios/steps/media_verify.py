@@ -15,7 +15,7 @@ from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.media.compare import State, laid_open
 from uscdr.scenarios.media.survey import Survey
 from uscdr.scenarios.results_media import MediaSeen, MediaSettingsSet, MediaVerified
-from uscdr.scenarios.steps.media_base import MediaStep, asks, some_of
+from uscdr.scenarios.steps.media_base import MediaStep, asks, by_column, some_of
 from uscdr.words import plural
 
 COPY_WANTED = "What is back stays; name a copy that has the rest: uscdr recover media --kit KIT, or --from DIR."
@@ -81,6 +81,7 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
             places=self.places(dict.fromkeys((*bad, *misopened, *open_twins)), survey),
             misopened=len(misopened),
             laid_open=len(open_twins),
+            unread=dict(survey.unread),
         )
         _tell(seen, tell)
         return seen
@@ -126,8 +127,10 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
             f"{seen.hashed} by a known digest, the others by size: nothing tells their digest")  # fmt: skip
         words = (
             f"every one of {plural(seen.files, 'file')} there; {plural(seen.sampled, 'file')} fetched, {known}; "
-            f"{seen.delivered} addresses deliver"
+            f"{seen.delivered} addresses answer as they should"
         )
+        if seen.unread:
+            words += f"; NOT UNDERSTOOD and so not looked for: {by_column(seen.unread)}"
         return Action(
             "read", words, (asks("GET /resources/{image,raw,video}/upload"), asks("GET of delivery addresses"))
         )
@@ -158,6 +161,8 @@ def _tell(seen: MediaVerified, tell: Tell) -> None:
         "bytes of a sample", "fail" if seen.wrong else sure,  # type: ignore[arg-type] # a literal by either way
         f"{seen.sampled - seen.wrong} of {seen.sampled} right: {seen.hashed} compared by digest, the rest by size",
     )  # fmt: skip
+    if seen.unread:
+        tell.check("stored names that are not understood", "not checked", by_column(seen.unread))
     tell.check(
         "delivery addresses", "fail" if seen.undelivered else "pass",
         f"{seen.delivered} of {seen.delivered + seen.undelivered} answer with a file",

@@ -10,7 +10,7 @@ import pytest
 
 from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput, CheckFailed, RateLimited
-from uscdr.models.media import Asset, AssetDetails, AssetKey, AssetVersion, KnownAsset, Quota, ResourceType
+from uscdr.models.media import DELIVERIES, Asset, AssetDetails, AssetKey, AssetVersion, KnownAsset, Quota, ResourceType
 from uscdr.models.media_names import Kind, Where, digest, read
 from uscdr.scenarios.media import allowance
 from uscdr.scenarios.media.allowance import within
@@ -231,7 +231,8 @@ def test_a_folder_of_copies(tmp_path: Path) -> None:
     (root / "link").symlink_to(tmp_path / "outside")
     files = FolderFiles(root, MediaSettings())
     known = files.inventory()
-    assert {str(one) for one in known} == {
+    assert {one.delivery for one in known} == set(DELIVERIES)
+    assert {str(one) for one in known if one.delivery == "upload"} == {
         "raw/upload/media/docs/cv.pdf",
         "image/upload/media/docs/cv",
         "image/upload/media/docs/cv.pdf",

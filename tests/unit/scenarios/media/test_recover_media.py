@@ -12,6 +12,8 @@ from fake_media import STORED, Cloud, Copies, MediaRun, reference
 from uscdr.engine.conduct import Ending
 from uscdr.errors import CredentialsRefused, ExitCode, ProviderError
 from uscdr.models.media import Access, AccessRule, AssetKey
+from uscdr.scenarios.media.folder import FolderFiles
+from uscdr.scenarios.model_media import MediaSettings
 
 
 @pytest.fixture
@@ -364,7 +366,7 @@ def test_a_lost_answer_does_not_leave_a_file_open(run: MediaRun, tmp_path: Path)
     keys = restricted(run)
     run.copies = copies(run, tmp_path)
     run.cloud.assets[keys[0]].access = Access()
-    run.world.faults["media_set_access", 1] = "answer lost"
+    run.world.faults["media_set_access", 1] = "lost_after"
     assert finish(run, run.begin()).code is ExitCode.DONE
     assert run.cloud.assets[keys[0]].access == TOKEN
 
@@ -379,3 +381,36 @@ def test_a_restricted_file_that_lies_open_beside_under_the_same_name_is_no_succe
     assert code(ending) is ExitCode.CHECK_FAILED
     assert keys[2] in run.cloud.assets
     assert "that anybody can have under the same name" in journal(run)
+
+
+def test_a_folder_puts_an_authenticated_file_back_as_one_and_says_what_it_does_not_know(
+    run: MediaRun, tmp_path: Path
+) -> None:
+    keys = restricted(run)
+    contents = run.cloud.contents()
+    root = tmp_path / "folder"
+    for key in keys[1:3]:
+        suffix = "" if key.resource_type == "raw" else ".jpg"
+        (root / f"{key.public_id}{suffix}").parent.mkdir(parents=True, exist_ok=True)
+        (root / f"{key.public_id}{suffix}").write_bytes(contents[key])
+        del run.cloud.assets[key]
+    run.copies = FolderFiles(root, MediaSettings())  # type: ignore[assignment]
+    assert code(run.begin()) is ExitCode.DONE
+    assert run.cloud.assets[keys[2]].content == contents[keys[2]]
+    assert run.result("media_plan")["unguarded"] == 1
+    assert "anybody can have them then" in journal(run)
+
+
+def test_names_that_nobody_understands_are_counted_by_column(run: MediaRun) -> None:
+    run.fill(3)
+    run.world.references += [
+        reference(90, "data:image/png;base64,xxxx"), reference(91, "https://files.example.org/image/upload/v1/q.jpg"),
+        reference(92, "https://res.cloudinary.com/other/image/upload/v1/q.jpg"),
+    ]  # fmt: skip
+    assert code(run.begin()) is ExitCode.DONE
+    seen = run.result("media")
+    assert (seen["unread"], seen["elsewhere_in"], seen["missing"]) == (
+        {"file_uploads_uploadedfile.file": 2}, {"file_uploads_uploadedfile.file": 1}, 0,
+    )  # fmt: skip
+    assert "NOT UNDERSTOOD and so not looked for: file_uploads_uploadedfile.file: 2 rows" in journal(run)
+    assert "q.jpg" not in journal(run)
