@@ -167,13 +167,38 @@ def test_one_item_of_a_restore_may_fail(cloud: CloudUnderTest, tmp_path: Path) -
 
 def test_private_originals_are_downloaded_by_signed_address(cloud: CloudUnderTest, tmp_path: Path) -> None:
     made = _uploaded(cloud, tmp_path, "secret", type="private")
+    unsigned, found = re.subn(r"s--[A-Za-z0-9_-]{8}--/", "", made["url"])
+    assert found == 1
     with pytest.raises(urllib.error.HTTPError, match="401"):
-        _get(made["url"])
+        _get(unsigned)
+    assert _get(made["url"]) == samples.jpeg("secret", 3000)
     url = utils.private_download_url("secret", "jpg", type="private", **cloud.options)
     assert _get(url) == samples.jpeg("secret", 3000)
     with pytest.raises(urllib.error.HTTPError, match="401"):
         _get(url.replace("public_id=secret", "public_id=other"))
     api.delete_resources(["secret"], type="private", **cloud.options)
+
+
+def test_access_control_is_told_and_kept(cloud: CloudUnderTest, tmp_path: Path) -> None:
+    made = _uploaded(cloud, tmp_path, "ruled", access_control=[{"access_type": "token"}])
+    assert made["access_control"] == [{"access_type": "token"}]
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        _get(made["url"])
+    assert _get(utils.private_download_url("ruled", "jpg", **cloud.options)) == samples.jpeg("ruled", 3000)
+    opened = {"access_type": "anonymous", "start": "2020-01-01T00:00:00Z", "end": "2020-01-02T00:00:00Z"}
+    for rules, answers in ((opened, False), ({**opened, "end": "2999-01-01T00:00:00Z"}, True), ([], True)):
+        api.update("ruled", access_control=rules, **cloud.options)
+        if answers:
+            assert len(_get(made["url"])) == 3000
+        else:
+            with pytest.raises(urllib.error.HTTPError, match="401"):
+                _get(made["url"])
+    assert "access_control" not in api.resource("ruled", **cloud.options)
+    again = _uploaded(cloud, tmp_path, "ruled", access_control=[{"access_type": "token"}])
+    assert _uploaded(cloud, tmp_path, "ruled").get("access_control") is None  # what is put back is open
+    with pytest.raises(exceptions.BadRequest):
+        api.update("ruled", access_control=[{"access_type": "everybody"}], **cloud.options)
+    assert again["version"]
 
 
 def test_a_wrong_signature_is_refused_with_the_string_to_sign(cloud: CloudUnderTest, tmp_path: Path) -> None:
