@@ -5,6 +5,8 @@ The codes are a contract with scripts and are never renumbered.
 
 from __future__ import annotations
 
+import shlex
+import sys
 from enum import IntEnum
 
 
@@ -83,6 +85,18 @@ class Interrupted(UscdrError):
 
 class MachineError(UscdrError):
     """This machine failed: disk full, tool missing, no permission."""
+
+
+class MissingExtra(MachineError):
+    """A library is missing that comes with one of this package's extras."""
+
+    def __init__(self, message: str, *, extra: str, module: str) -> None:
+        super().__init__(message, why=f"The module {module} is missing.", next_action=f"Install it: {install(extra)}")
+
+
+def install(extra: str) -> str:
+    """The command that installs an extra for the very interpreter that runs this."""
+    return f"{shlex.quote(sys.executable)} -m pip install 'uscdr[{extra}]'"
 
 
 class JournalError(MachineError):

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from pydantic import SecretStr
 
-from uscdr.errors import AnswerLost, BadInput, CheckFailed, Conflict, NotFound, ProviderError
+from uscdr.errors import AnswerLost, BadInput, CheckFailed, Conflict, MachineError, NotFound, ProviderError, install
 from uscdr.models.access import AccessBack, AccessSeen, AccessTables, AccountSeen
 from uscdr.models.heroku import (
     Account,
@@ -61,6 +61,7 @@ from uscdr.models.postgres import (
 )
 from uscdr.models.provision import Build, Domain
 from uscdr.models.web import WebAnswer
+from uscdr.providers.ports.machine import Programs, Room
 from uscdr.providers.ports.progress import Progress
 
 T = TypeVar("T")
@@ -440,6 +441,39 @@ class FakeBackups:
         destination.write_bytes(content)
         progress(len(content), len(content))
         return Download(size=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+
+@dataclass
+class FakeMachine:
+    """`ports.Machine`: one with room, unless the test says otherwise."""
+
+    server: int = 17
+    pg_restore: int = 17
+    free: int = 1 << 40
+    free_for_databases: int | None = None
+    """When databases lie on another disk."""
+    programs: frozenset[str] = frozenset({"git"})
+    left: int | None = 1 << 34
+    lacks: str = ""
+    """What `postgres` refuses with."""
+
+    def postgres(self, server_major: int) -> Programs:
+        if self.lacks:
+            raise MachineError(self.lacks, next_action=install("sandbox"))
+        return Programs(self.pg_restore, self.server, Path("/pg"))
+
+    def program(self, name: str) -> Path | None:
+        return Path(name) if name in self.programs else None
+
+    def downloads(self) -> Room:
+        return Room(Path("/here"), self.free, 1)
+
+    def databases(self) -> Room:
+        apart = self.free_for_databases
+        return Room(Path("/here"), self.free, 1) if apart is None else Room(Path("/there"), apart, 2)
+
+    def memory(self) -> int | None:
+        return self.left
 
 
 class FakeScratch:

@@ -20,6 +20,7 @@ from fakes import (
     FakeBackups,
     FakeDatabase,
     FakeLoader,
+    FakeMachine,
     FakePlatform,
     FakeScratch,
     FakeStatus,
@@ -120,6 +121,7 @@ class Rehearsal:
     request: Request = field(default_factory=lambda: Request("db"))
     stop: Stop = field(default_factory=Stop)
     seen: list[Stamped] = field(default_factory=list)
+    machine: FakeMachine = field(default_factory=FakeMachine)
     run: str = ""
     crash: Callable[[int, str], None] = lambda seq, moment: None
     """Called before and after each record is written, with its number; may raise Killed."""
@@ -231,6 +233,7 @@ class Rehearsal:
             old=OldLook(FakePlatform(world), FakeProvisioning(world), FakeDeploys(world), backups, None),
             loader=FakeLoader(world),
             pages={},
+            machine=self.machine,
             work=place,
         )
 

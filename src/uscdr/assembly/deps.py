@@ -20,6 +20,7 @@ from uscdr.assembly.ports import Ports
 from uscdr.assembly.vault import decode, keeping
 from uscdr.errors import ProviderError
 from uscdr.files import private_directory
+from uscdr.providers.machine import ThisMachine
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.loading import PostgresLoader
 from uscdr.providers.source.git_source import GitSource
@@ -108,6 +109,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         old=OldLook(ports.platform, ports.provisioning, ports.deploys, ports.backups, kit),
         loader=PostgresLoader(stop=around.stop.event, read_only=read_only),
         pages=other_pages(job, ports, media),
+        machine=ThisMachine(work),
         work=work,
         vault=vault,
         earlier=known,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uscdr.drills.stage import Stage
-from uscdr.errors import MachineError
+from uscdr.errors import MachineError, MissingExtra
 from uscdr.files import new_file, private_directory
 from uscdr.words import duration
 
@@ -62,9 +62,7 @@ def key_pair(path: Path) -> tuple[str, Path]:
     try:
         pair = importlib.import_module("pyrage").x25519.Identity.generate()
     except ImportError as error:
-        raise MachineError(
-            "Kits and copies need the extra “vault”.", next_action="Install it: pip install 'uscdr[vault]'"
-        ) from error
+        raise MissingExtra("Kits and copies need the extra “vault”.", extra="vault", module="pyrage") from error
     with new_file(path) as file:
         file.write(f"{pair}\n".encode())
     return str(pair.to_public()), path

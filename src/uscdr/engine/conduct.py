@@ -137,14 +137,21 @@ class Conductor:
 
     def _end(self, work: Callable[[], str]) -> Ending:
         try:
+            return self._concluded(work)
+        except JournalError as error:
+            return Ending(error.exit_code, error)
+
+    def _concluded(self, work: Callable[[], str]) -> Ending:
+        """Raises JournalError, also of the last line."""
+        try:
             summary = work()
         except KeyboardInterrupt:
             # it may have come in the middle of a journal line: nothing more is written, the reader drops a torn one
             self._stop.event.set()
             error = Interrupted("Left at once.", next_action="See where it stands: uscdr runs show; then: runs resume")
             return Ending(error.exit_code, error)
-        except JournalError as error:
-            return Ending(error.exit_code, error)
+        except JournalError:
+            raise
         except UscdrError as error:
             return self._finish(error.exit_code, error.message, error)
         return self._finish(ExitCode.DONE, summary, None)

@@ -156,6 +156,11 @@ class DatabaseInfo(Fact):
         """The first value under `label`, or an empty string."""
         return next((values[0] for name, values in self.facts if name == label and values), "")
 
+    @property
+    def server_version(self) -> str:
+        """Of PostgreSQL, such as `17.2`; empty when the platform does not tell it."""
+        return self.value("PG Version")
+
 
 class TransferKind(StrEnum):
     """What a transfer is, from its end points."""

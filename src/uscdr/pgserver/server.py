@@ -28,6 +28,7 @@ from uscdr.pgserver.process import birth, command_line
 from uscdr.pgserver.tools import find_server
 
 _RECORD = "server.json"
+_OURS = "uscdr-postgres-"
 _FOREIGN_HOMES = Path("/var/tmp")  # noqa: S108 - sticky and world-traversable; the name is random and made exclusively
 
 
@@ -116,7 +117,7 @@ def start(
     _claim(directory)
     home = directory / "postgres"
     if clusters.unprivileged() is not None:
-        home = _FOREIGN_HOMES.resolve() / f"uscdr-postgres-{secrets.token_hex(8)}"
+        home = _FOREIGN_HOMES.resolve() / f"{_OURS}{secrets.token_hex(8)}"
     # Where the files will be is written before they are: `reap` finds them whenever we are killed.
     _write_record(directory, {"home": str(home)})
     guard = guards.post(home / "data", [home, directory]) if tied else None
@@ -153,6 +154,11 @@ def _bring_up(
     }
     _write_record(directory, record | {"born": birth(pid) or "", "password": password})
     return LocalPostgres(directory, cluster.home, cluster.binaries, "127.0.0.1", port, pid, password, guard=guard)
+
+
+def files_under(directory: Path) -> Path:
+    """Where the files of a server of `directory` would lie: a directory that exists, or the one that is given."""
+    return directory if clusters.unprivileged() is None else _FOREIGN_HOMES.resolve()
 
 
 def attach(directory: Path) -> LocalPostgres | None:

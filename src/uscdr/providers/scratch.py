@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from uscdr.errors import CheckFailed, ProviderError
+from uscdr.errors import CheckFailed, MachineError, ProviderError
 from uscdr.pgserver.process import birth
-from uscdr.pgserver.server import LocalPostgres, reap, start
+from uscdr.pgserver.server import LocalPostgres, files_under, reap, start
+from uscdr.providers.machine import room
 from uscdr.providers.ports.database import Database
 from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import archive as archives
@@ -25,6 +26,7 @@ from uscdr.providers.postgres import restoring
 from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.errors import translated
+from uscdr.words import size
 
 if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
@@ -105,6 +107,7 @@ class LocalScratch:
     @contextmanager
     def _restored(self, dump: Path, progress: Progress) -> Iterator[Database]:
         try:
+            _demand_room(files_under(self._directory), dump)
             archive = archives.read(dump, self._tools)
             server = self._begin().result()
         except BaseException:
@@ -134,6 +137,17 @@ class LocalScratch:
             )
             _size_reporter(watching, progress)()
         _analyse(server)
+
+
+def _demand_room(place: Path, dump: Path) -> None:
+    """What is restored is no smaller than its compressed dump: with less room it is not begun. Raises MachineError."""
+    free, needed = room(place).free, dump.stat().st_size if dump.is_file() else 0
+    if free < needed:
+        raise MachineError(
+            f"there is no room to restore the dump here: {place} has {size(free)} free, the dump alone is {size(needed)}",
+            why="the dump itself is not in question",
+            next_action="make room there, then go on or try again",
+        )
 
 
 def _start(directory: Path, result: Future[LocalPostgres]) -> None:

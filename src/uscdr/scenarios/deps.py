@@ -17,6 +17,7 @@ from uscdr.models.heroku import App, Attachment, SignedUrl
 from uscdr.models.media import MediaAccount
 from uscdr.providers.ports.database import Database, Loader, Scratch
 from uscdr.providers.ports.dns import Verifier, Zone
+from uscdr.providers.ports.machine import Machine
 from uscdr.providers.ports.media import Media
 from uscdr.providers.ports.platform import Backups, Platform
 from uscdr.providers.ports.provision import Deploys, Provisioning, SourceCode
@@ -176,6 +177,7 @@ class Deps:
     loader: Loader
     pages: Mapping[str, ServiceStatus]
     """Status pages of the other providers, by name; for advice only."""
+    machine: Machine
     work: Path
     """A private directory, gone when the process ends."""
     vault: VaultPlace | None = None

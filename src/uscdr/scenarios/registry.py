@@ -41,6 +41,7 @@ from uscdr.scenarios.steps.infra_dump import InfraChoose, InfraLoad, InfraProve
 from uscdr.scenarios.steps.infra_materials import InfraMaterials, TryKey
 from uscdr.scenarios.steps.infra_scope import InfraScope
 from uscdr.scenarios.steps.ledger import LedgerStep
+from uscdr.scenarios.steps.machine import MachineLook
 from uscdr.scenarios.steps.manual import Manual
 from uscdr.scenarios.steps.media_decide import MediaDecide
 from uscdr.scenarios.steps.media_look import MediaLook
@@ -57,22 +58,23 @@ from uscdr.scenarios.steps.sessions import EndSessions
 
 PIPELINES: Mapping[str, tuple[AnyStep, ...]] = {
     "db": (
-        *(StatusLook, DatabaseLook, BackupsLook),
+        *(StatusLook, DatabaseLook, BackupsLook, MachineLook),
         *(ReleaseGuard, EnableMaintenance, Drain, EndSessions, CaptureSafety),
         *(Choose, Prove, LedgerStep, AccessLook, Restore, Compare, WithdrawAccess, Migrate, VerifyData),
         *(StartWeb, StartWorkers, StartBeat, DisableMaintenance, CheckApplication, CaptureFresh),
     ),
     "app": (
-        *(StatusLook, ReleaseGuard, AppLook, Decide),
+        *(StatusLook, ReleaseGuard, AppLook, MachineLook, Decide),
         *(EnableMaintenance, Rollback, DataProbe, CaptureBefore, Migrate, VerifyData, DisableMaintenance),
         *(Redeploy, Static, CheckApplication),
     ),
     "media": (
-        *(StatusLook, MediaLook, MediaRepairs, MediaDecide),
+        *(StatusLook, MediaLook, MachineLook, MediaRepairs, MediaDecide),
         *(RestoreBackups, UploadCopies, MediaSettingsStep, VerifyMedia, CheckApplication),
     ),
     "infra": (
-        *(StatusLook, InfraScope, InfraMaterials, InfraChoose, InfraProve, TryKey, Preflight, InfraDecide),
+        *(StatusLook, InfraScope, InfraMaterials, MachineLook),
+        *(InfraChoose, InfraProve, TryKey, Preflight, InfraDecide),
         *(CreateApp, StopOld, SetBuildpacks, OrderDatabase, OrderQueue, SetConfig),
         *(InfraLoad, Compare, InfraDeploy, Migrate, VerifyData, InfraFormation),
         *(StartWeb, DisableMaintenance, CheckApplication),
@@ -82,7 +84,7 @@ PIPELINES: Mapping[str, tuple[AnyStep, ...]] = {
     ),
     "dns": (RollbackDns,),
     "backups": (
-        *(StatusLook, BackupSystemLook, CommandsLook, BackupsDecide),
+        *(StatusLook, BackupSystemLook, MachineLook, CommandsLook, BackupsDecide),
         *(Reschedule, CaptureTrial, PullTrial, ProveTrial, BackupsJudged),
     ),
 }

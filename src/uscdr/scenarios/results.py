@@ -96,6 +96,15 @@ class BackupsSeen(Fact):
     schedules: tuple[str, ...]
 
 
+class MachineSeen(Fact):
+    """The operator's machine: tools, and bytes free in the place with the least room, against what is needed."""
+
+    tools: str = ""
+    place: str
+    free: int
+    needed: int
+
+
 class Quiet(Fact):
     """No release and no build is under way; the newest release's version."""
 

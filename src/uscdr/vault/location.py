@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
-from uscdr.errors import BadInput, MachineError
+from uscdr.errors import BadInput, MissingExtra
 from uscdr.settings import state_directory
 from uscdr.vault.store import LocalStore, Store
 
@@ -81,8 +81,4 @@ def _adapter(name: str) -> ModuleType:
     try:
         return importlib.import_module(f"uscdr.vault.{name}")
     except ImportError as error:
-        raise MachineError(
-            "Buckets need a library that is not installed.",
-            why="The module obstore is missing.",
-            next_action="Install uscdr with its extra `vault`: pip install 'uscdr[vault]'",
-        ) from error
+        raise MissingExtra("Buckets need a library that is not installed.", extra="vault", module="obstore") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
-from uscdr.errors import BadInput, CheckFailed, MachineError
+from uscdr.errors import BadInput, CheckFailed, MachineError, MissingExtra
 
 IDENTITY_WORD = "AGE-SECRET-KEY-"
 _NO_KEY = "No matching keys"
@@ -225,8 +225,6 @@ def _age() -> ModuleType:
     try:
         return importlib.import_module("pyrage")
     except ImportError as error:
-        raise MachineError(
-            "Kits need age encryption, which is not installed.",
-            why="The module pyrage is missing.",
-            next_action="Install uscdr with its extra `vault`: pip install 'uscdr[vault]'",
+        raise MissingExtra(
+            "Kits need age encryption, which is not installed.", extra="vault", module="pyrage"
         ) from error

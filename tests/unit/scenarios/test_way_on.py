@@ -44,8 +44,8 @@ def test_a_damaged_state_that_cannot_be_captured_is_gone_past_in_words_and_witho
     ending = run.begin()
     assert ending is not None
     assert (ending.code, ending.error) == (ExitCode.DONE, None)
-    assert not run.world.maintenance
-    assert run.world.formation == before
+    end = run.world.end_state()
+    assert (end["maintenance"], end["formation"]) == (False, before)
     assert run.world.live.tables["patients_patient"] == clinic().tables["patients_patient"]
 
 

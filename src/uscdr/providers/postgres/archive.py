@@ -20,6 +20,12 @@ _LIST_LIMIT = 120.0
 _FIRST_READER = {(1, 14): 12, (1, 15): 16, (1, 16): 17}
 _NEWEST_KNOWN = max(_FIRST_READER)
 
+
+def first_reader(server_major: int) -> int:
+    """The first pg_restore, by major version, that reads the dumps of such a server; 0 for an unknown one."""
+    return max((first for first in _FIRST_READER.values() if first <= server_major), default=0)
+
+
 _ENTRY = re.compile(r"^\d+; \d+ \d+ (SCHEMA|EXTENSION) - (\S+)")
 _DUMPED_FROM = re.compile(r"^;\s+Dumped from database version: (\d+)")
 _ANOTHER = "choose another backup, or fetch this one again"

@@ -14,7 +14,6 @@ from uscdr.vault.backups import catalog, pulling
 from uscdr.vault.backups.manifest import CopyCard, Origin, origin_of
 from uscdr.vault.backups.pulling import Keyring, Order, Stream
 
-SERVER_VERSION = "PG Version"
 """How the data API calls it."""
 TELL_EVERY = 4 << 20
 """Bytes between two words on the screen."""
@@ -76,7 +75,7 @@ def copy(
 def _origin(deps: Deps, attachment: Attachment, transfer: Transfer) -> Origin:
     """The server's version is good to have; without it the copy is as good."""
     try:
-        version = deps.backups.database_info(attachment.addon_id).value(SERVER_VERSION)
+        version = deps.backups.database_info(attachment.addon_id).server_version
     except ProviderError:
         version = ""
     return origin_of(transfer, deps.app, attachment.addon_id, version)

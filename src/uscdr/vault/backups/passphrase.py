@@ -12,7 +12,7 @@ from types import ModuleType
 
 from pydantic import SecretStr
 
-from uscdr.errors import BadInput, MachineError
+from uscdr.errors import BadInput, MissingExtra
 from uscdr.vault.seal import Identity, Recipient, WrongIdentity
 
 SHORTEST = 10
@@ -64,8 +64,6 @@ def _age() -> ModuleType:
     try:
         return importlib.import_module("pyrage")
     except ImportError as error:
-        raise MachineError(
-            "Copies of backups need age encryption, which is not installed.",
-            why="The module pyrage is missing.",
-            next_action="Install uscdr with its extra `vault`: pip install 'uscdr[vault]'",
+        raise MissingExtra(
+            "Copies of backups need age encryption, which is not installed.", extra="vault", module="pyrage"
         ) from error

@@ -16,7 +16,6 @@ from uscdr.vault.content import DumpFacts
 from uscdr.vault.manifest import DumpProof, Part
 from uscdr.words import plural, size
 
-SERVER_VERSION = "PG Version"
 """The data API's label."""
 
 
@@ -148,6 +147,6 @@ def _facts(gathering: Gathering, gaps: Gaps, chosen: _Chosen, got: Download) -> 
         sha256=got.sha256,
         database=attachment.addon_name,
         plan=attachment.plan,
-        server_version=info.value(SERVER_VERSION) if info else "",
+        server_version=info.server_version if info else "",
         canaries=tuple(gathering.wishes.canaries),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import traceback
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -136,3 +137,15 @@ def test_errors_have_something_to_do_next(base: Path, tmp_path: Path) -> None:
     (tmp_path / "dump").write_bytes(secrets.token_bytes(64))
     error: UscdrError = refusal(base, tmp_path / "dump")
     assert error.next_action
+
+
+def test_without_room_for_the_dump_alone_no_restore_is_begun(
+    good: Path, base: Path, homes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uscdr.providers.machine.shutil.disk_usage", lambda place: SimpleNamespace(free=1000))
+    scratch = LocalScratch(base)
+    scratch.prepare()
+    with pytest.raises(MachineError, match=r"no room .* has 1\.0 kB free") as caught, scratch.restore(good, ignore):
+        pass
+    assert "dump itself is not in question" in caught.value.why
+    assert homes() == []

@@ -84,7 +84,7 @@ def test_the_runbook_names_the_command_and_what_is_not_run() -> None:
     config = load(packaged()).config
     assert "With the tool: `uscdr recover backups`" in render(config, "backups")
     by_hand = {str(row["step"]): cast("list[str]", row["manual"]) for row in rows(config, "backups")}
-    assert len(by_hand) == 9
+    assert len(by_hand) == 10
     assert all(line.startswith("# not python backend/manage.py") for line in by_hand["backups.commands"])
     others = [line for step, lines in by_hand.items() if step != "backups.commands" for line in lines]
     assert not [line for line in others if "manage.py" in line]

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from unscheduled_clinic import Clinic, UnscheduledWorld, ended
 
+from fakes import FakeMachine
 from rehearsal import Person
 from uscdr.errors import ExitCode
 from uscdr.models.heroku import Schedule, TransferKind, TransferState
@@ -54,6 +55,15 @@ def test_a_dry_run_writes_neither_to_the_platform_nor_to_the_vault(clinic: Clini
     for command in ("monitor_backups --check-heroku", "setup_heroku_backups", "verify_backup", "create_backup"):
         assert command in said
     assert "exit 0 while it prints FAILED" in said
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_without_the_programs_for_its_proof_no_backup_is_made(clinic: Clinic, dry_run: bool) -> None:
+    clinic.machine = FakeMachine(lacks="pg_restore is needed on this machine")
+    code, words = ended(clinic.begin(dry_run=dry_run))
+    assert code is ExitCode.FAILED
+    assert "pg_restore is needed on this machine" in words
+    assert clinic.world.writes == []
 
 
 def test_the_phrase_is_needed_and_is_of_this_state(clinic: Clinic) -> None:

@@ -9,6 +9,7 @@ import pytest
 from lost_place import Recovery, advice, alive, ended, lost, sent
 
 from fake_places import HOST, Place
+from fakes import FakeMachine
 from rehearsal import Person
 from uscdr.errors import ExitCode, NotFound
 from uscdr.vault.content import ConfigVars
@@ -62,6 +63,18 @@ def test_without_the_key_nothing_is_created(quick: Path) -> None:
         assert code is CHECK
         assert "PGP_ENCRYPTION_KEY is not to be had" in words
         assert run.places.writes == []
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_without_tools_and_room_on_this_machine_nothing_is_created(quick: Path, dry_run: bool) -> None:
+    run = lost(quick)
+    run.machine = FakeMachine(lacks="pg_restore is needed on this machine", free=1000)
+    ending = run.begin(dry_run=dry_run)
+    words = ended(ending)[1]
+    assert "pg_restore is needed on this machine" in words
+    assert "/here has 1.0 kB free" in words
+    assert "-m pip install 'uscdr[sandbox]'" in advice(ending)
+    assert run.places.writes == []
 
 
 def test_a_key_that_does_not_fit_is_found_before_anything_is_created(quick: Path) -> None:

@@ -1,0 +1,64 @@
+"""Adapter of the port `Machine`: the machine that this process runs on."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from uscdr.files import disk_errors
+from uscdr.pgserver.server import files_under
+from uscdr.pgserver.tools import find_server, find_tool
+from uscdr.providers.ports.machine import Programs, Room
+from uscdr.providers.postgres.archive import first_reader
+
+MEMORY = Path("/proc/meminfo")
+_AVAILABLE = re.compile(r"^MemAvailable:\s+(\d+) kB$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class ThisMachine:
+    """`work` is the run's private directory, where dumps go."""
+
+    work: Path
+
+    def postgres(self, server_major: int) -> Programs:
+        """As `providers.scratch` and `providers.postgres.archive` find them. Raises MachineError."""
+        restores = find_tool("pg_restore", minimum_major=first_reader(server_major))
+        place = find_server()
+        server = find_tool("postgres", configured=place)
+        return Programs(restores.version[0], server.version[0], place)
+
+    def program(self, name: str) -> Path | None:
+        """By PATH."""
+        found = shutil.which(name)
+        return Path(found) if found else None
+
+    def downloads(self) -> Room:
+        """Tried with a file that is gone at once. Raises MachineError."""
+        with (
+            disk_errors(f"Nothing can be written to {self.work}.", "Make room there, or name another: USCDR_STATE_DIR"),
+            tempfile.TemporaryFile(dir=self.work) as file,
+        ):
+            file.write(b"\0" * 4096)
+            file.flush()
+        return room(self.work)
+
+    def databases(self) -> Room:
+        """The private server of a proof keeps its files there."""
+        return room(files_under(self.work))
+
+    def memory(self) -> int | None:
+        """From `/proc/meminfo`."""
+        try:
+            found = _AVAILABLE.search(MEMORY.read_text(encoding="ascii"))
+        except OSError:
+            return None
+        return int(found[1]) * 1024 if found else None
+
+
+def room(place: Path) -> Room:
+    """What a file system has left for this user."""
+    return Room(place, shutil.disk_usage(place).free, place.stat().st_dev)

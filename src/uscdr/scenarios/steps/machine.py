@@ -1,0 +1,179 @@
+"""This machine and the inputs: what would end a recovery half-way ends it here, before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError, UscdrError
+from uscdr.providers.ports.machine import Programs, Room
+from uscdr.scenarios.infra.material import choose_dump
+from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, MachineSeen
+from uscdr.scenarios.results_backups import BackupSystemSeen
+from uscdr.scenarios.steps.base import ASSESS, DepsStep
+from uscdr.words import size
+
+T = TypeVar("T")
+MIB = 1 << 20
+RESTORED = 3
+"""A restored dump takes about so many times its size, unless the database is known to be larger."""
+CLUSTER = 256 * MIB
+"""An empty server with its log."""
+LEAST = 100 * MIB
+"""For journals, reports and source code."""
+MEMORY = 512 * MIB
+PROVES = ("db", "infra", "backups")
+"""Scenarios that restore a dump on this machine."""
+USES_CODE = ("app", "infra")
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Bytes that a run takes here: what it downloads, and what that becomes when it is restored."""
+
+    dump: int = 0
+    restored: int = 0
+
+
+class MachineLook(DepsStep[MachineSeen, MachineSeen]):
+    """Tools and their versions, room for the download and the proof, kit and keys. The token has been used by now."""
+
+    name = "machine.look"
+    title = "This machine and the inputs"
+    phase = ASSESS
+    effect = Effect.READ
+    manual: ClassVar[tuple[str, ...]] = ("pg_restore --version; postgres --version", "df -h .")
+    gives = MachineSeen
+
+    @override
+    def probe(self, view: View, tell: Tell) -> MachineSeen:
+        wrong: list[UscdrError] = []
+        theirs = self._server() if self._proves else 0
+        programs = tried(lambda: self._deps.machine.postgres(theirs), wrong) if self._proves else None
+        demand = self._demand(view)
+        room = self._room(demand, wrong)
+        self._inputs(wrong)
+        if wrong:
+            raise _not_ready(wrong)
+        for words in self._warnings(programs, theirs):
+            tell.warn(words)
+        return MachineSeen(
+            tools=f"PostgreSQL {programs.server}, pg_restore {programs.pg_restore}" if programs else "",
+            place=str(room.place) if room else "",
+            free=room.free if room else 0,
+            needed=demand.dump + demand.restored,
+        )
+
+    @property
+    def _proves(self) -> bool:
+        return self._deps.request.scenario in PROVES
+
+    def _server(self) -> int:
+        """Major version of the platform's server, else of the one that the kit's dump is from; 0 when unknown."""
+        try:
+            addon = self._deps.platform.database(self._deps.old_app, self._deps.target.heroku.database)
+            version = self._deps.backups.database_info(addon.addon_id).server_version
+        except ProviderError:
+            version = ""
+        kept = self._deps.kit.dump() if not version and self._deps.kit else None
+        major = (version or (kept.server_version if kept else "")).partition(".")[0]
+        return int(major) if major.isdecimal() else 0
+
+    def _demand(self, view: View) -> Demand:
+        if not self._proves:
+            return Demand(LEAST)
+        dump, live = self._dump(view), view.get(DatabaseSeen)
+        return Demand(dump, max(RESTORED * dump, live.size if live else 0) + CLUSTER)
+
+    def _dump(self, view: View) -> int:
+        """Bytes of the dump that will be fetched; that there is none is the business of a later step."""
+        if self._deps.request.scenario == "infra":
+            try:
+                return choose_dump(self._deps, view).bytes
+            except (BadInput, ProviderError):
+                return 0
+        seen = view.get(BackupsSeen) or view.get(BackupSystemSeen)
+        wanted = (self._deps.request.backup or "").lower()
+        lines: tuple[BackupLine, ...] = seen.backups if seen else ()
+        fit = [one for one in lines if (one.name.lower() == wanted if wanted else not one.unfit)]
+        return fit[-1].bytes if fit else 0
+
+    def _room(self, demand: Demand, wrong: list[UscdrError]) -> Room | None:
+        """The place with less to spare."""
+        here = tried(self._deps.machine.downloads, wrong)
+        if here is None:
+            return None
+        there = self._deps.machine.databases()
+        download, proof = f"the download ({size(demand.dump)})", f"the proof ({size(demand.restored)})"
+        if not demand.restored:
+            wrong += _lacking(here, demand.dump, "this run")
+        elif there.device == here.device:
+            wrong += _lacking(here, demand.dump + demand.restored, f"{download} and {proof}")
+        else:
+            wrong += [*_lacking(here, demand.dump, download), *_lacking(there, demand.restored, proof)]
+        return min((here, there), key=lambda one: one.free) if demand.restored else here
+
+    def _inputs(self, wrong: list[UscdrError]) -> None:
+        """Kits and keys open now, or never."""
+        if self._deps.kit is not None:
+            tried(self._deps.kit.dump, wrong)
+        if self._deps.request.scenario == "backups" and (vault := self._deps.vault) is not None:
+            tried(vault.keyring, wrong)
+            tried(vault.store, wrong)
+        if self._deps.request.scenario == "infra" and self._deps.kit is None and not self._git():
+            wrong.append(MachineError("git is needed to fetch the code.", next_action="Install git"))
+
+    def _git(self) -> bool:
+        return self._deps.source is None or self._deps.machine.program("git") is not None
+
+    def _warnings(self, programs: Programs | None, theirs: int) -> Iterator[str]:
+        if self._deps.request.scenario in USES_CODE and not self._git():
+            yield "git is not installed: what needs the code's repository cannot be done."
+        if programs and theirs > programs.server:
+            yield (
+                f"This machine's PostgreSQL {programs.server} is older than the platform's {theirs}: a proof may fail "
+                f"for that alone. Install PostgreSQL {theirs}."
+            )
+        memory = self._deps.machine.memory()
+        if memory is not None and memory < MEMORY:
+            yield f"This machine has {size(memory)} of memory left; a proof may need {size(MEMORY)}."
+
+    @override
+    def plan(self, seen: MachineSeen, view: View) -> Action:
+        words = [seen.tools] if seen.tools else []
+        words.append(f"{size(seen.free)} free in {seen.place}, about {size(seen.needed)} needed")
+        return Action("read", "; ".join(words), self.calls())
+
+
+def tried(look: Callable[[], T], wrong: list[UscdrError]) -> T | None:
+    """What a look gives; what is wrong with it is added to the list, so that all is told at once."""
+    try:
+        return look()
+    except (BadInput, CheckFailed, MachineError) as error:
+        wrong.append(error)
+        return None
+
+
+def _lacking(room: Room, needed: int, purpose: str) -> list[UscdrError]:
+    if room.free >= needed:
+        return []
+    verb = "need" if " and " in purpose else "needs"
+    return [
+        MachineError(
+            f"{room.place} has {size(room.free)} free; {purpose} {verb} about {size(needed)}.",
+            next_action="Make room there, or name another place: USCDR_STATE_DIR",
+        )
+    ]
+
+
+def _not_ready(wrong: list[UscdrError]) -> UscdrError:
+    """One refusal with everything that is wrong."""
+    if len(wrong) == 1:
+        return wrong[0]
+    whole = [" ".join(part for part in (one.message, one.why) if part) for one in wrong]
+    fixes = dict.fromkeys(one.next_action for one in wrong if one.next_action)
+    return MachineError("This machine is not ready.", why=" ".join(whole), next_action="; ".join(fixes))
