@@ -52,6 +52,7 @@ from uscdr.scenarios.loader import load
 from uscdr.scenarios.model import Config
 from uscdr.scenarios.model_targets import HerokuTarget, Target
 from uscdr.targets import packaged
+from uscdr.ui.console import json_line
 from uscdr.vault.backups.proving import Code, Decoded, Questions
 from uscdr.verify.kinds.http import HttpCheck
 from uscdr.verify.world import Expected, Sends
@@ -147,9 +148,10 @@ class Rehearsal:
         return [event for event in read(self.journal_path).events() if event["kind"].startswith(kind)]
 
     def phrase(self) -> str:
-        """What a dry run prints."""
+        """What a dry run prints with --json: its scripts rely on the field."""
         self.begin(dry_run=True)
-        return str(self.events("plan.ready")[-1]["phrase"])
+        lines = (json.loads(json_line(one.model_dump(mode="json"))) for one in reversed(self.seen))
+        return str(next(line["event"]["phrase"] for line in lines if line["event"]["kind"] == "plan.ready"))
 
     def _job(self, run: str, confirm: str | None, *, dry_run: bool) -> Job:
         target = Target(heroku=HerokuTarget(app="usc-pis"))

@@ -57,6 +57,14 @@ def test_deleted_files_come_back_from_the_services_own_backup(run: MediaRun) -> 
     assert "patient-name" not in journal(run)
 
 
+def test_the_phrase_of_a_dry_run_confirms_the_run(run: MediaRun) -> None:
+    run.cloud.delete(run.fill(3)[0])
+    phrase = run.phrase()
+    assert phrase == "put files back into clinic: 1 from its backup, 0 uploaded, 0 not to be had"
+    run.person.interactive = False
+    assert code(run.begin(confirm=phrase)) is ExitCode.DONE
+
+
 def test_nothing_lost_means_nothing_written(run: MediaRun) -> None:
     run.fill(5)
     run.world.config.update({})
