@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib.util
 import json
 import os
 import shutil
@@ -11,13 +12,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from uscdr.errors import BadInput, MachineError
+from uscdr.errors import BadInput, MachineError, MissingExtra
 from uscdr.sandbox import processes
 from uscdr.sandbox.boot.request import MOST_ASSETS, UpRequest
 from uscdr.sandbox.state import StateDir, read_json, write_private
@@ -26,6 +27,8 @@ _STOP_LIMIT = 20.0  # seconds the daemon has to stop everything
 _KEPT = frozenset({"lock", "daemon.log"})  # after a failed start
 _DYING = 3.0  # seconds
 _POLL = 0.02
+_LIBRARIES, _OF_THE_CLINIC = ("starlette", "uvicorn", "trustme"), ("django", "gunicorn")
+"""Of the extra `sandbox`; PostgreSQL's programs may also come from elsewhere."""
 Tell = Callable[[str], None]
 
 
@@ -99,6 +102,7 @@ def up(state: StateDir, request: UpRequest, tell: Tell) -> dict[str, Any]:
     others, MachineError if it does not start.
     """
     wanted = checked(request)
+    _demand_libraries(_LIBRARIES if wanted.app_source else (*_LIBRARIES, *_OF_THE_CLINIC))
     state.prepare()
     with _claimed(state) as lock:
         if lock is None:
@@ -109,6 +113,14 @@ def up(state: StateDir, request: UpRequest, tell: Tell) -> dict[str, Any]:
             state.prepare()
         write_private(state.request, wanted.document())
         return _start(state, lock, tell)
+
+
+def _demand_libraries(names: Sequence[str]) -> None:
+    """The daemon's own complaint would only be a traceback in its log. Raises MissingExtra."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        words = "The sandbox needs libraries that are not installed."
+        raise MissingExtra(words, extra="sandbox", module=", ".join(missing))
 
 
 def _existing(state: StateDir, wanted: UpRequest, tell: Tell) -> dict[str, Any]:
