@@ -12,7 +12,7 @@ from uscdr import __version__
 from uscdr.assembly.deps import dependencies
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.ports import Ports, open_ports
-from uscdr.engine.conduct import Charter, Conductor, Ending
+from uscdr.engine.conduct import After, Charter, Conductor, Ending
 from uscdr.engine.gate import Gate
 from uscdr.engine.history import History, fold
 from uscdr.engine.step import BoundStep
@@ -31,6 +31,7 @@ from uscdr.scenarios.build import bind, operation
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.model import Scenario
 from uscdr.scenarios.registry import OPERATIONS
+from uscdr.scenarios.way_back import tasks as way_back
 from uscdr.settings import operator
 from uscdr.team.claim import Wish
 from uscdr.team.team import Team, takeover
@@ -192,6 +193,7 @@ def _conduct(
     aside: Path | None = None,
 ) -> Ending:
     records = journal.records if journal else ()
+    own = around.state / "runs" / job.run / NAME
     with opened(job, around) as (deps, ports):
         bus = Bus(job.run, ports.redactor, first_seq=len(records))
         ports.waits.bus = bus
@@ -200,7 +202,10 @@ def _conduct(
             bus.add_viewer(viewer)
         conductor = Conductor(
             _charter(job, around), bus, Gate(around.asker, job.confirm), around.stop,
-            lambda: left_behind(deps) if recovers(job.request.scenario) else {},
+            After(
+                lambda: left_behind(deps) if recovers(job.request.scenario) else {},
+                lambda: way_back(read(own).events()),
+            ),
         )  # fmt: skip
         conductor.announce(resumed=bool(records))
         if journal is not None and journal.torn_bytes:
@@ -214,7 +219,6 @@ def _conduct(
         steps = _steps(job, deps)
         if job.dry_run:
             return conductor.rehearse(steps)
-        own = around.state / "runs" / job.run / NAME
         return conductor.run(steps, history, objectives=lambda: missed(fold_of(read(own).records)))
 
 

@@ -179,6 +179,24 @@ def test_the_journal_tells_it_all(desk: Desk) -> None:
     assert "no unfinished run" in again.stderr or "finished" in again.stderr
 
 
+def test_after_a_recovery_from_the_wrong_backup_one_command_puts_every_row_back(desk: Desk) -> None:
+    desk.call("sandbox", "break", "db", "--how", "delete-rows")
+    before, backup = desk.content(), desk.backup()
+    assert before != backup
+    done = desk.call(*RECOVER, "--confirm", desk.phrase())
+    assert desk.content() == backup
+    way_back = next(line for line in done.stderr.splitlines() if "Way back to the state before" in line)
+    command = way_back.partition(": uscdr ")[2].split()
+    assert command[:5] == ["--target", "sandbox", "recover", "db", "--backup"]
+    plan = desk.call(*command, "--dry-run").stdout.splitlines()
+    phrase = next(line.removeprefix("phrase").strip() for line in plan if line.startswith("phrase"))
+    assert f"{command[5]} (a DAMAGED state)" in phrase
+    desk.call(*command, "--confirm", phrase)
+    assert desk.content() == before
+    desk.call(*RECOVER, "--confirm", desk.phrase())
+    assert desk.content() == backup
+
+
 @pytest.mark.parametrize("how", ["drop-table", "truncate", "scramble-text", "wrong-data-load", "unreachable"])
 def test_every_other_damage_is_undone_in_every_table_with_one_restore(desk: Desk, how: str) -> None:
     backup, before = desk.backup(), desk.writes()

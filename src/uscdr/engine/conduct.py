@@ -43,15 +43,25 @@ class Ending:
     error: UscdrError | None
 
 
+@dataclass(frozen=True)
+class After:
+    """What is asked when a process's work on a run ends."""
+
+    left: Callable[[], dict[str, str]]
+    """What state was left behind."""
+    tasks: Callable[[], tuple[str, ...]] = lambda: ()
+    """What a person is told of this very run, before what the scenario says of every one."""
+
+
 class Conductor:
     """Carries one run from request to end on a bus that has its ledger and viewers already."""
 
-    def __init__(self, charter: Charter, bus: Bus, gate: Gate, stop: Stop, left: Callable[[], dict[str, str]]) -> None:
+    def __init__(self, charter: Charter, bus: Bus, gate: Gate, stop: Stop, after: After) -> None:
         self._charter = charter
         self._bus = bus
         self._gate = gate
         self._stop = stop
-        self._left = left
+        self._after = after
         self._wrote = False
         self._carried_out = False
 
@@ -157,7 +167,7 @@ class Conductor:
         return self._finish(ExitCode.DONE, summary, None)
 
     def _finish(self, code: ExitCode, summary: str, error: UscdrError | None) -> Ending:
-        left = self._left()
+        left = self._after.left()
         if error is not None and left:
             self._bus.emit(
                 Note(level="warning", text="Left behind: " + "; ".join(f"{k}: {v}" for k, v in left.items()))
@@ -171,7 +181,7 @@ class Conductor:
         """Nobody is told that the service is restored unless every step was done; a missed objective takes no task."""
         if not self._wrote:
             return ()
-        return self._charter.follow_up if self._carried_out else self._charter.if_it_fails
+        return (*self._after.tasks(), *(self._charter.follow_up if self._carried_out else self._charter.if_it_fails))
 
 
 def _as_approved(bound: BoundStep, history: History) -> Action:

@@ -144,7 +144,7 @@ def _demand_room(place: Path, dump: Path) -> None:
     free, needed = room(place).free, dump.stat().st_size if dump.is_file() else 0
     if free < needed:
         raise MachineError(
-            f"there is no room to restore the dump here: {place} has {size(free)} free, the dump alone is {size(needed)}",
+            f"there is no room to restore the dump: {place} has {size(free)} free, the dump alone is {size(needed)}",
             why="the dump itself is not in question",
             next_action="make room there, then go on or try again",
         )

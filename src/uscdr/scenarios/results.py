@@ -171,6 +171,8 @@ class ChosenBackup(Fact):
     passed_over: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     """What should be known of it although it can be used, such as warnings."""
+    damaged: bool = False
+    """Whether it was taken of a damaged state: put back as it was, because the operator named it."""
     damage_since: str = ""
     """When the damage came, as far as the backups tell; empty when none was passed over for it."""
 

@@ -13,6 +13,7 @@ from uscdr.models.heroku import Transfer, TransferKind, TransferState, pushed_ou
 from uscdr.scenarios.results import (
     BeforeCapture,
     Captured,
+    ChosenBackup,
     DatabaseSeen,
     Drained,
     FreshCapture,
@@ -25,10 +26,12 @@ from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.choose import pick
 from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number, otherwise
 from uscdr.scenarios.steps.words import writes
+from uscdr.scenarios.way_back import PUTS_BACK
 from uscdr.words import size
 
 C = TypeVar("C", bound=Captured)
 KINDS = (TransferKind.MANUAL_BACKUP,)
+NONE = "nothing puts it back after the restore"
 
 
 class CaptureSeen(Fact):
@@ -158,9 +161,11 @@ class CaptureSafety(Capture[SafetyCapture]):
     @override
     def plan(self, seen: CaptureSeen, view: View) -> Action:
         if not self._deps.request.safety_capture:
-            return Action("skip", "no capture of the damaged state: the operator said so (--without-safety-capture)")
+            return Action(
+                "skip", f"no capture of the damaged state: the operator said so (--without-safety-capture); {NONE}"
+            )
         if not seen.reachable:
-            return Action("skip", f"no capture of the damaged state is possible: {seen.why}")
+            return Action("skip", f"no capture of the damaged state is possible: {seen.why}; {NONE}")
         if seen.pushes_out and seen.pushes_out == seen.wanted:
             return Action(
                 "blocked",
@@ -170,7 +175,7 @@ class CaptureSafety(Capture[SafetyCapture]):
             )
         if seen.running:
             return Action("blocked", seen.running)
-        return self._change(seen, "the damaged state is captured before it is overwritten")
+        return self._change(seen, f"the state is captured before it is overwritten; {PUTS_BACK}")
 
 
 class CaptureFresh(Capture[FreshCapture]):
@@ -190,6 +195,15 @@ class CaptureFresh(Capture[FreshCapture]):
 
     @override
     def plan(self, seen: CaptureSeen, view: View) -> Action:
+        before, chosen = view.get(SafetyCapture), view.get(ChosenBackup)
+        if chosen is not None and chosen.damaged:
+            return Action("skip", f"no new backup: the state that was put back is {chosen.backup}, and it is damaged")
+        if before is not None and seen.pushes_out == before.name:
+            return Action(
+                "skip",
+                f"no new backup: the platform would drop {before.name} for it, the only way back to the state before "
+                "this recovery. When that is not needed any more: uscdr backup capture",
+            )
         return self._change(seen, "the recovered state is captured")
 
 

@@ -119,12 +119,14 @@ class Choice:
 def chosen_of(deps: Deps, choice: Choice) -> ChosenBackup:
     """What is known of the backup, once it is chosen."""
     at, transfer = now(), choice.chosen
+    damaged = deps.request.scenario == "db" and not choice.looked_for and transfer.id in deps.memory.damaged
+    remarks = (*transfer.remarks(at), *choice.remarks, *([DAMAGED] if damaged else []))
     return ChosenBackup(
         backup=transfer.name, transfer_id=transfer.id, num=transfer.num, taken_at=transfer.taken_at,
         finished_at=transfer.finished_at, age_seconds=transfer.age(at),
         rpo_met=transfer.age(at) <= deps.config.objectives.rpo, bytes=transfer.processed_bytes,
-        passed_over=choice.passed_over, remarks=(*transfer.remarks(at), *choice.remarks),
-        damage_since=choice.damage_since,
+        passed_over=choice.passed_over, remarks=remarks,
+        damage_since=choice.damage_since, damaged=damaged,
     )  # fmt: skip
 
 

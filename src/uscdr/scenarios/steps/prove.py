@@ -63,7 +63,11 @@ class Prove(DepsStep[Proof, Proof]):
 
     @override
     def plan(self, seen: Proof, view: View) -> Action:
-        refusal = refusal_of(self._deps, seen)
+        refusal, chosen = refusal_of(self._deps, seen), view.get(ChosenBackup)
+        if refusal and chosen is not None and chosen.damaged:
+            return Action(
+                "read", _as_it_was(seen, self._deps.config.recovery.key), self.calls(), {"BACKUP": seen.backup}
+            )
         if refusal:
             return Action("blocked", refusal)
         words = f"{seen.backup} restores here: {plural(len(seen.tables), 'table')}, {plural(seen.rows, 'row')}, "
@@ -99,6 +103,13 @@ def refusal_of(deps: Deps, proof: Proof) -> str:
             "came later than it, take it off recovery.canaries in scenarios.yaml."
         )
     return ""
+
+
+def _as_it_was(proof: Proof, key: str) -> str:
+    """A damaged state that was named is put back as it was captured; what is wrong with it is told, not refused."""
+    wrong = wanting(proof, key) or proof.key.why
+    words = f"{proof.backup} restores here: {plural(len(proof.tables), 'table')}, {plural(proof.rows, 'row')}"
+    return f"{words}, SHA-256 {proof.sha256[:16]}…; it is put back as it was captured, DAMAGED: {wrong}"
 
 
 def _taken_off(proof: Proof) -> str:

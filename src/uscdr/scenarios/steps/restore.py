@@ -110,16 +110,18 @@ class Restore(DepsStep[RestoreSeen, Restored]):
         here, there = _amounts(ledger, view)
         lost = None if ledger is None else _seconds_lost(ledger, chosen)
         hours_lost = UNKNOWN if ledger is None else "unknown" if lost is None else hours(lost)
-        subject = f"{seen.addon} of {seen.owner_app}: {here} rows -> {there} rows of {seen.backup}"
+        backup = f"{seen.backup} (a DAMAGED state)" if chosen.damaged else seen.backup
+        subject = f"{seen.addon} of {seen.owner_app}: {here} rows -> {there} rows of {backup}"
         # the age ticks on while a person reads and types: the hour before is accepted too
         ages = dict.fromkeys(hours(seconds) for seconds in (old, old - HOUR) if seconds >= 0)
         phrases = tuple(f"{subject}, {age} old, {hours_lost} of writes lost" for age in ages)
+        when = f"{moment(chosen.taken_at)}, {duration(old)} ago" + (", of a DAMAGED state" if chosen.damaged else "")
         facts = {
             "database": f"{seen.addon}, owned by {seen.owner_app}",
             **_beside(view),
             "rows now": here,
             f"rows in {seen.backup}": there,
-            "backup taken": f"{moment(chosen.taken_at)}, {duration(old)} ago",
+            "backup taken": when,
             "rows lost": lost_words(ledger),
             "access given back": access_words(view.get(AccessBack)),
             "writes lost": "not known" if lost is None else f"those of {duration(lost)}",
