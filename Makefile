@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SCALE ?= sample
 
 .PHONY: drill drills test check conformance campaigns bench clean
 
@@ -14,11 +15,8 @@ $(STAMP): pyproject.toml constraints.txt
 drill: $(STAMP)          ## the main job: a database disaster on the sandbox, recovered and reported
 	$(BIN)/uscdr drill db
 
-drills: $(STAMP)         ## the other disasters: application, media, infrastructure, the backups themselves
-	$(BIN)/uscdr drill app
-	$(BIN)/uscdr drill media
-	$(BIN)/uscdr drill infra
-	$(BIN)/uscdr drill backups
+drills: $(STAMP)         ## every disaster (database, application, media, infrastructure, backups), from the installed wheel
+	bash tests/installed/drills.sh $(BIN)/python reports db app media infra backups
 
 test: $(STAMP)           ## unit, golden and sandbox tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
@@ -34,8 +32,8 @@ conformance: $(STAMP)    ## official clients, real name servers and age beside t
 	sh tests/conformance/install_packages.sh
 	$(BIN)/python -m pytest -q tests/conformance
 
-campaigns: $(STAMP)      ## kill -9, faults, bad input, leaks: real processes on the sandbox
-	$(BIN)/python -m tests.campaigns --scale small
+campaigns: $(STAMP)      ## kill -9, faults, bad input, leaks: real processes on the sandbox; SCALE=full for all cases
+	$(BIN)/python -m tests.campaigns --scale $(SCALE)
 
 bench: $(STAMP)          ## ratios in one run
 	$(BIN)/python -m bench

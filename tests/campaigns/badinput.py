@@ -13,6 +13,7 @@ from .cases import BAD, DECLINED, FAILED, LIMIT, Case, message, one, ran
 from .escrow import escrow
 from .kill import RECOVER
 from .product import PROGRAM, Ended, Product, environment
+from .scale import drawn
 from .stand import Stand
 from .tally import Tally
 
@@ -20,17 +21,16 @@ _BIG = "A" * 100_000
 _TARGETED = ("--target", "sandbox")
 
 
-def run(stand: Stand, tally: Tally, *, mutations: int, seed: int) -> None:
+def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
     """Hand-written cases, then mutated configurations; the database is compared at the end."""
     product = stand.case("input")
     phrase = stand.phrase("none")
     groups = (credentials(stand, phrase), confirmations(), options(), streams(), state_places(stand))
-    for case in (case for group in groups for case in group):
-        one(stand, tally, product, case)
     made = escrow(stand)
-    for case in badoptions.cases(stand, made):
-        one(stand, tally, product, case)
-    _configurations(stand, tally, product, mutations, seed)
+    for case in drawn((case for group in (*groups, badoptions.cases(stand, made)) for case in group), 3 * count, seed):
+        if tally.goes_on():
+            one(stand, tally, product, case)
+    _configurations(stand, tally, product, count, seed)
     _big_files(stand, tally, product)
     _full_disk(stand, tally, phrase)
     left = stand.complaints()
@@ -178,7 +178,7 @@ def _aside(stand: Stand) -> Path:
 def _configurations(stand: Stand, tally: Tally, product: Product, count: int, seed: int) -> None:
     """Wrong configurations are refused with file and line before anything is called."""
     config = _aside(stand)
-    for name, text in [*mutate.by_hand(), *mutate.at_random(count, random.Random(seed))]:
+    for name, text in [*drawn(mutate.by_hand(), 3 * count, seed), *mutate.at_random(count, random.Random(seed))]:
         config.write_bytes(text)
         calls = len(stand.audit())
         ended = ran(product, Case(name, ("--config", str(config), *RECOVER, "--confirm", "x"), (BAD,)))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from .kill import RECOVER, finish
+from .scale import drawn
 from .stand import DAMAGES, Stand
 from .tally import Tally
 
 
-def run(stand: Stand, tally: Tally) -> None:
-    """One recovery of each damage."""
-    for how in DAMAGES:
+def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
+    """One recovery of each damage that is drawn."""
+    for how in drawn(DAMAGES, count, seed):
         wrong = stand.damage(how)
         phrase, mark, product = stand.phrase(how), stand.mark(), stand.case(how)
         ended = product.run(*RECOVER, "--confirm", phrase)

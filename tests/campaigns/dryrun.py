@@ -13,6 +13,7 @@ from . import oracle
 from .canaries import files
 from .kill import RECOVER
 from .product import Ended, Product
+from .scale import drawn
 from .stand import DAMAGES, Stand
 from .tally import Tally
 
@@ -38,16 +39,16 @@ READS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def run(stand: Stand, tally: Tally) -> None:
+def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
     """Each read as words and as JSON, on a whole database and on a damaged one; dynos are stopped to be quiet."""
     stand.api(
         "PATCH", f"/apps/{stand.app}/formation", {"updates": [{"type": k, "quantity": 0} for k in stand.formation]}
     )
-    for how in ("", DAMAGES[0], "unreachable"):
+    for seed_of_state, how in enumerate(("", DAMAGES[0], "unreachable"), start=seed):
         if how:
             stand.damage(how)
         product = stand.case("dry")
-        for command in READS:
+        for command in drawn(READS, count, seed_of_state):
             variants = [command] if "--help" in command or "--version" in command else [command, ("--json", *command)]
             for variant in variants:
                 if "sandbox" in variant[:2] and variant[0] == "--json":

@@ -8,6 +8,7 @@ from . import leaks_places
 from .canaries import Canaries, Watch
 from .kill import RECOVER, finish
 from .product import Ended
+from .scale import drawn
 from .stand import Stand
 from .tally import Tally
 
@@ -20,6 +21,7 @@ _PLANT = (
     f"UPDATE patients_patient SET first_name = '{NAME}' WHERE id IN (SELECT id FROM patients_patient LIMIT 5)",
     f"INSERT INTO django_session VALUES ('{KEY}', '{NAME}', now())",
 )
+FLAGS: tuple[tuple[str, ...], ...] = ((), ("--json",), ("--verbose",), ("--quiet",))
 SHOWN = (
     ("runs", "list"),
     ("runs", "show"),
@@ -29,13 +31,13 @@ SHOWN = (
 )
 
 
-def run(stand: Stand, tally: Tally) -> None:
+def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
     """A recovery in words, one as JSON, one verbose, one that is refused: watched from outside."""
     account = stand.contract["check_account"]
-    for flags in ((), ("--json",), ("--verbose",), ("--quiet",)):
+    for flags in drawn(FLAGS, count, seed):
         _recovery(stand, tally, flags, account)
     _bad_data(stand, tally)
-    leaks_places.run(tally)
+    leaks_places.run(tally, count=count, seed=seed)
 
 
 def planted(stand: Stand) -> Canaries:

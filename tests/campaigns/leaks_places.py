@@ -16,6 +16,7 @@ from uscdr.sandbox.boot.deploy import LOG_DRAIN
 from .canaries import Canaries, Watch
 from .escrow import Escrow, escrow
 from .product import Ended, Product
+from .scale import drawn
 from .stand import Stand, phrase_of, standing
 from .tally import Tally
 
@@ -38,17 +39,22 @@ ON = ("--target", "sandbox")
 LOOKS = (("runs", "show"), ("runs", "report"), ("--json", "runs", "report"), ("--verbose", "runs", "show"))
 
 
-def run(tally: Tally) -> None:
+def run(tally: Tally, *, count: int, seed: int) -> None:
     """On a sandbox of its own: its application is gone at the end."""
     with standing("--patients", PATIENTS) as stand:
         _plant(stand)
         made = escrow(stand)
         _escrow(stand, tally, made)
         _backups(stand, tally, made)
-        _recovery(stand, tally, ("app", "bad-release"), ())
-        _recovery(stand, tally, ("media", "half-backed-up"), ("--kit", f"{made.place}:newest"), made)
-        _recovery(stand, tally, ("infra", "app-gone"), ("--kit", f"{made.place}:newest"), made)
-        _drill(stand, tally)
+        kit = ("--kit", f"{made.place}:newest")
+        works = (
+            lambda: _recovery(stand, tally, ("app", "bad-release"), ()),
+            lambda: _recovery(stand, tally, ("media", "half-backed-up"), kit, made),
+            lambda: _recovery(stand, tally, ("infra", "app-gone"), kit, made),
+            lambda: _drill(stand, tally),
+        )
+        for work in drawn(works, count, seed):
+            work()
         tally.leak("the kits themselves", _below(stand.canaries, made.place))
 
 

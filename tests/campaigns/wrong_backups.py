@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .product import Product
+from .scale import drawn
 from .stand import Stand
 from .tally import Tally
 
@@ -13,18 +14,16 @@ REFUSED = (1, 2, 3)
 _DAMAGES = ("lost", "empty", "truncated", "flipped", "a web page")
 
 
-def run(stand: Stand, tally: Tally) -> None:
+def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
     """Each as a dry run and with a phrase; the phrase of b001, which no other backup may pass with."""
     phrase = stand.phrase("none")
-    failed = _capture(stand, faulty=True)
-    _refused(stand, tally, "failed", failed, phrase)
-    deleted = _capture(stand)
-    stand.api("DELETE", f"/client/v11/apps/{stand.app}/transfers/{int(deleted[1:])}")
-    _refused(stand, tally, "deleted", deleted, phrase)
-    for damage in _DAMAGES:
-        name = _capture(stand)
-        _spoil(_file(stand, name), damage)
-        _refused(stand, tally, damage, name, phrase)
+    for what in drawn(("failed", "deleted", *_DAMAGES), count, seed):
+        name = _capture(stand, faulty=what == "failed")
+        if what == "deleted":
+            stand.api("DELETE", f"/client/v11/apps/{stand.app}/transfers/{int(name[1:])}")
+        elif what in _DAMAGES:
+            _spoil(_file(stand, name), what)
+        _refused(stand, tally, what, name, phrase)
     left = stand.complaints()
     tally.case("nothing was changed", wrong=left)
     if left:

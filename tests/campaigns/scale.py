@@ -1,0 +1,63 @@
+"""How many cases each campaign takes: one table. Fewer than all are drawn, by the seed that is printed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+EVERY = 1_000_000
+"""As many as there are."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Cases of one campaign at each scale, and after how many minutes a sample draws no more."""
+
+    what: str
+    sample: int
+    middle: int
+    full: int
+    minutes: float = float("inf")
+
+
+SIZES = {
+    "kill": Size("runs cut short", 5, 20, 300, 2),
+    "kill-writes": Size("of each write, cut between request and answer", 2, 20, 100, 1),
+    "faults": Size("faults at the provider's calls", 10, 60, 1500, 2),
+    "input": Size("mutated configurations; of the bad commands three times as many", 10, 40, 2000, 2),
+    "dry-run": Size("commands that read, on each of three databases", 6, EVERY, EVERY),
+    "breaks": Size("kinds of damage", 2, EVERY, EVERY),
+    "leaks": Size("recoveries with canaries: as many of the database, of the others, and drills", 1, EVERY, EVERY),
+    "backups": Size("kinds of bad backups", 2, EVERY, EVERY),
+    "dumps": Size("damaged dumps", 60, 60, 1200, 1),
+    "journal": Size("torn or flipped journals", 6, 24, 400),
+    "kill-app": Size("runs cut short", 3, 20, 300, 1.5),
+    "kill-media": Size("runs cut short", 3, 20, 300, 1.5),
+    "kill-infra": Size("runs cut short", 3, 20, 300, 2),
+    "other-app": Size("kinds of damage", 2, EVERY, EVERY),
+}
+SCALES = ("sample", "middle", "full")
+"""`sample`: at most 12 minutes on two cores, for every change. `middle`: half an hour. `full`: a night."""
+
+
+def count(campaign: str, scale: str) -> int:
+    """How many cases."""
+    size = SIZES[campaign]
+    return {"sample": size.sample, "middle": size.middle, "full": size.full}[scale]
+
+
+def limit(campaign: str, scale: str) -> float:
+    """Seconds after which no more are drawn."""
+    return 60 * SIZES[campaign].minutes if scale == "sample" else float("inf")
+
+
+def drawn(items: Iterable[T], number: int, seed: int) -> list[T]:
+    """So many of them, in their own order; all when there are no more."""
+    known: Sequence[T] = list(items)
+    if len(known) <= number:
+        return list(known)
+    chosen = sorted(random.Random(seed).sample(range(len(known)), number))
+    return [known[index] for index in chosen]

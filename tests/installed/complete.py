@@ -1,0 +1,33 @@
+"""Whether a wheel holds every file of the package, and the packaged scenarios.yaml. Exit 1 with what is missing."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+
+RENAMED = {"uscdr/scenarios/default.yaml": "scenarios.yaml"}
+"""Where the wheel has what lies elsewhere in the checkout."""
+
+
+def differences(wheel: Path, checkout: Path) -> list[str]:
+    """In words; none when it is complete and every file is as in the checkout."""
+    source = checkout / "src"
+    wanted = {
+        path.relative_to(source).as_posix(): path
+        for path in (source / "uscdr").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts[len(source.parts) :]
+    }
+    wanted |= {name: checkout / path for name, path in RENAMED.items()}
+    with zipfile.ZipFile(wheel) as packed:
+        names = {name for name in packed.namelist() if not name.partition("/")[0].endswith(".dist-info")}
+        changed = [name for name in sorted(names & wanted.keys()) if packed.read(name) != wanted[name].read_bytes()]
+    found = [f"missing: {name}" for name in sorted(wanted.keys() - names)]
+    found += [f"not in the checkout: {name}" for name in sorted(names - wanted.keys())]
+    return found + [f"differs: {name}" for name in changed]
+
+
+if __name__ == "__main__":
+    wrong = differences(Path(sys.argv[1]), Path(sys.argv[2]))
+    sys.stdout.write("".join(f"{line}\n" for line in wrong) or "The wheel holds every file of the package.\n")
+    sys.exit(1 if wrong else 0)

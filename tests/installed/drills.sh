@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# The drills as somebody has them who installed the package: from its wheel, in a folder called venv, with another
+# current directory, an empty HOME and no checkout near. Usage: drills.sh PYTHON REPORTS SCENARIO...
+set -euo pipefail
+checkout=$(cd "$(dirname "$0")/../.." && pwd)
+python=$1 reports=$(mkdir -p "$2" && cd "$2" && pwd)
+shift 2
+place=$(mktemp -d "${TMPDIR:-/tmp}/installed.XXXXXX")
+trap 'rm -rf "$place"' EXIT
+mkdir "$place/home" "$place/elsewhere"
+
+"$python" -m pip wheel --quiet --disable-pip-version-check --no-deps -w "$place" "$checkout"
+wheel=$(echo "$place"/uscdr-*.whl)
+"$python" "$checkout/tests/installed/complete.py" "$wheel" "$checkout"
+"$python" -m venv "$place/venv"
+"$place/venv/bin/python" -m pip install --quiet --disable-pip-version-check -c "$checkout/constraints.txt" "$wheel[sandbox,vault]"
+
+cd "$place/elsewhere"
+for scenario in "$@"; do
+  env -i HOME="$place/home" PATH="$PATH" LANG="${LANG:-C.UTF-8}" "$place/venv/bin/uscdr" drill "$scenario" --report "$reports"
+done
