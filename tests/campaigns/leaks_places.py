@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -47,7 +48,7 @@ def run(tally: Tally, *, count: int, seed: int) -> None:
         _escrow(stand, tally, made)
         _backups(stand, tally, made)
         kit = ("--kit", f"{made.place}:newest")
-        works = (
+        works: tuple[Callable[[], None], ...] = (
             lambda: _recovery(stand, tally, ("app", "bad-release"), ()),
             lambda: _recovery(stand, tally, ("media", "half-backed-up"), kit, made),
             lambda: _recovery(stand, tally, ("infra", "app-gone"), kit, made),
