@@ -78,6 +78,20 @@ def test_only_the_backup_that_was_named_is_weighed(quick: Path) -> None:
     assert ending.code is ExitCode.DONE
 
 
+def test_backups_that_are_compared_need_room_together_and_a_named_one_needs_less(quick: Path) -> None:
+    world = World()
+    for _ in range(3):
+        world.store(world.transfers[-1].kind, size=GB)
+    run = Rehearsal(quick, world, machine=FakeMachine(free=6 * GB))
+    words = refused(run)
+    assert "the download (2.0 GB)" in words  # the two newest; the oldest is small
+    assert "--backup NAME" in words
+    run.request = replace(run.request, backup="b004")
+    ending = run.begin(dry_run=True)
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+
+
 def test_all_that_is_wrong_is_told_at_once(quick: Path) -> None:
     run = Rehearsal(quick, large(2 * GB), machine=FakeMachine(lacks="no pg_restore here", free=GB))
     words = refused(run)

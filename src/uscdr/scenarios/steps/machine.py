@@ -26,6 +26,7 @@ CLUSTER = 256 * MIB
 LEAST = 100 * MIB
 """For journals, reports and source code."""
 MEMORY = 512 * MIB
+ROOM = "Make room there, or name another place: USCDR_STATE_DIR"
 PROVES = ("db", "infra", "backups")
 """Scenarios that restore a dump on this machine."""
 USES_CODE = ("app", "infra")
@@ -90,7 +91,7 @@ class MachineLook(DepsStep[MachineSeen, MachineSeen]):
         return Demand(dump, max(RESTORED * dump, live.size if live else 0) + CLUSTER)
 
     def _dump(self, view: View) -> int:
-        """Bytes of the dump that will be fetched; that there is none is the business of a later step."""
+        """Bytes of the dumps that will be here at once; that there is none is the business of a later step."""
         if self._deps.request.scenario == "infra":
             try:
                 return choose_dump(self._deps, view).bytes
@@ -100,7 +101,13 @@ class MachineLook(DepsStep[MachineSeen, MachineSeen]):
         wanted = (self._deps.request.backup or "").lower()
         lines: tuple[BackupLine, ...] = seen.backups if seen else ()
         fit = [one for one in lines if (one.name.lower() == wanted if wanted else not one.unfit)]
-        return fit[-1].bytes if fit else 0
+        together = {one.name: one.bytes for one in (*fit[-2:], *fit[:1])} if self._compares else {}
+        return sum(together.values()) if together else fit[-1].bytes if fit else 0
+
+    @property
+    def _compares(self) -> bool:
+        """Whether the backup is looked for: then the newest, the one before and the oldest are restored at once."""
+        return self._deps.request.scenario == "db" and not self._deps.request.backup
 
     def _room(self, demand: Demand, wrong: list[UscdrError]) -> Room | None:
         """The place with less to spare."""
@@ -108,13 +115,14 @@ class MachineLook(DepsStep[MachineSeen, MachineSeen]):
         if here is None:
             return None
         there = self._deps.machine.databases()
+        fewer = f"{ROOM}; or name the one backup that is restored: --backup NAME" if self._compares else ROOM
         download, proof = f"the download ({size(demand.dump)})", f"the proof ({size(demand.restored)})"
         if not demand.restored:
-            wrong += _lacking(here, demand.dump, "this run")
+            wrong += _lacking(here, demand.dump, "this run", ROOM)
         elif there.device == here.device:
-            wrong += _lacking(here, demand.dump + demand.restored, f"{download} and {proof}")
+            wrong += _lacking(here, demand.dump + demand.restored, f"{download} and {proof}", fewer)
         else:
-            wrong += [*_lacking(here, demand.dump, download), *_lacking(there, demand.restored, proof)]
+            wrong += [*_lacking(here, demand.dump, download, fewer), *_lacking(there, demand.restored, proof, fewer)]
         return min((here, there), key=lambda one: one.free) if demand.restored else here
 
     def _inputs(self, wrong: list[UscdrError]) -> None:
@@ -158,14 +166,14 @@ def tried(look: Callable[[], T], wrong: list[UscdrError]) -> T | None:
         return None
 
 
-def _lacking(room: Room, needed: int, purpose: str) -> list[UscdrError]:
+def _lacking(room: Room, needed: int, purpose: str, advice: str) -> list[UscdrError]:
     if room.free >= needed:
         return []
     verb = "need" if " and " in purpose else "needs"
     return [
         MachineError(
             f"{room.place} has {size(room.free)} free; {purpose} {verb} about {size(needed)}.",
-            next_action="Make room there, or name another place: USCDR_STATE_DIR",
+            next_action=advice,
         )
     ]
 
