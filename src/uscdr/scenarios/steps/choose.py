@@ -55,9 +55,10 @@ class Choose(DepsStep[ChosenBackup, ChosenBackup]):
 
     def _refuse_before_the_first_change(self, owner: str, choice: Choice, tell: Tell) -> None:
         """Users are not shut out for a backup that will be refused, as far as that is known or feared."""
-        if self._walk is None and not self._key_in_doubt():
+        chosen = choice.chosen
+        if chosen.id in self._deps.memory.damaged or (self._walk is None and not self._key_in_doubt()):
             return
-        proof = self._deps.candidate.proof(stored_dump(self._deps.backups, owner, choice.chosen), tell)
+        proof = self._deps.candidate.proof(stored_dump(self._deps.backups, owner, chosen), tell)
         refusal = refusal_of(self._deps, with_key_trouble(self._deps, proof))
         if refusal:
             raise CheckFailed(refusal, next_action="Nothing was changed.")
