@@ -50,6 +50,7 @@ from uscdr.models.postgres import (
     ForeignKey,
     Invariant,
     InvariantResult,
+    LeftOut,
     Migration,
     PasswordResult,
     SequenceState,
@@ -112,6 +113,8 @@ class World:
     """The database as other applications see it, and under further names."""
     beside: Sequence[Attachment] = ()
     """Other add-ons as the application sees them."""
+    left_out: tuple[LeftOut, ...] = ()
+    """What a load says that it did without."""
 
     def __init__(self, *, keep: int = 5, age: timedelta = timedelta(hours=2, minutes=30)) -> None:
         self.addon, self.owner = ADDON, APP
@@ -632,7 +635,7 @@ class FakeLoader:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def load(self, url: SecretStr, dump: Path, progress: Progress) -> None:
+    def load(self, url: SecretStr, dump: Path, progress: Progress) -> tuple[LeftOut, ...]:
         number = int(dump.read_text().rpartition("/")[2])
         data = self._world.dumps[number]
         if not data.tables:
@@ -644,6 +647,7 @@ class FakeLoader:
 
         self._world.write("load", effect, str(number))
         progress(1000, None)
+        return self._world.left_out
 
 
 def _buckets(rows: Mapping[int, int]) -> dict[int, str]:

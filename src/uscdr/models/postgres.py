@@ -198,3 +198,11 @@ class Session(Fact):
     application: str
     state: str
     started_at: datetime | None = None
+
+
+class LeftOut(Fact):
+    """One object of a dump that a restore does without, and why; `of_platform`: it was never the application's."""
+
+    what: str
+    why: str
+    of_platform: bool = False

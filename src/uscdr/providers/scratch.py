@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from uscdr.errors import CheckFailed, MachineError, ProviderError
+from uscdr.errors import MachineError
 from uscdr.pgserver.process import birth
 from uscdr.pgserver.server import LocalPostgres, files_under, reap, start
 from uscdr.providers.machine import room
 from uscdr.providers.ports.database import Database
 from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import archive as archives
-from uscdr.providers.postgres import restoring
-from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.database import PostgresDatabase
-from uscdr.providers.postgres.errors import translated
+from uscdr.providers.scratch_filling import Filling, Server, fill
 from uscdr.words import size
-
-if TYPE_CHECKING:
-    from uscdr.providers.postgres.connection import Connection
 
 _DATABASE = "scratch"
 _READER = "uscdr_reader"
-_PLATFORM_SCHEMA = "heroku_ext"
 
 # Over the private server's own settings, which do without crash safety already. The log gets no
 # errors: they may quote rows.
@@ -99,7 +91,7 @@ class LocalScratch:
 
         Raises:
             CheckFailed: the dump does not decode or restore; pg_restore's reasons without row values.
-            MachineError: this machine failed; the dump is not in question.
+            MachineError: this machine failed, or its PostgreSQL lacks something; the dump is not in question.
             Interrupted: the stop token was set.
         """
         return self._restored(dump, progress)
@@ -115,7 +107,8 @@ class LocalScratch:
             raise
         self._prepared = None  # the server is this context's from now on
         with server:
-            self._fill(server, archive, progress)
+            how = Filling(self._jobs, self._extensions, self._stop)
+            fill(_as_server(server), _DATABASE, archive, how, progress)
             yield PostgresDatabase(
                 SecretStr(server.dsn(_DATABASE, _READER, _add_reader(server))),
                 read_only=True,
@@ -124,19 +117,6 @@ class LocalScratch:
                 connect_timeout=10.0,
                 require_tls=False,
             )
-
-    def _fill(self, server: LocalPostgres, archive: Archive, progress: Progress) -> None:
-        _create(server, archive, [name for name in self._extensions if name not in archive.extensions])
-        with _session(server, "postgres") as watching:
-            restoring.run(
-                archive,
-                server.environment(_DATABASE),
-                jobs=self._jobs,
-                look=_size_reporter(watching, progress),
-                stop=self._stop,
-            )
-            _size_reporter(watching, progress)()
-        _analyse(server)
 
 
 def _demand_room(place: Path, dump: Path) -> None:
@@ -176,31 +156,15 @@ def _sweep(directory: Path) -> None:
             reap(path)
 
 
-def _create(server: LocalPostgres, archive: Archive, extensions: Sequence[str]) -> None:
-    """Makes the empty database, fit for a dump of the platform."""
-    from psycopg import sql
-
-    with _session(server, "postgres") as connection:
-        connection.execute(f"CREATE DATABASE {_DATABASE} TEMPLATE template0".encode())
-        path = f'ALTER DATABASE {_DATABASE} SET search_path = "$user", public, {_PLATFORM_SCHEMA}'
-        connection.execute(path.encode())
-        known = {name for (name,) in connection.execute("SELECT name::text FROM pg_available_extensions")}
-    _demand({*archive.extensions, *extensions} - known)
-    with _session(server, _DATABASE) as connection:
-        # The platform keeps extensions in a schema that its dumps may name without making it.
-        if archive.extensions and _PLATFORM_SCHEMA not in archive.schemas:
-            connection.execute(f"CREATE SCHEMA {_PLATFORM_SCHEMA}".encode())
-        for name in extensions:
-            connection.execute(sql.SQL("CREATE EXTENSION {} SCHEMA public").format(sql.Identifier(name)))
-
-
-def _demand(missing: set[str]) -> None:
-    if missing:
-        raise CheckFailed(
-            f"the dump cannot be proved on this machine: it needs the extension {', '.join(sorted(missing))}",
-            why="the local PostgreSQL does not have it; the dump itself may be sound",
-            next_action="install the extension for the local PostgreSQL",
-        )
+def _as_server(server: LocalPostgres) -> Server:
+    return Server(
+        words="this machine's PostgreSQL",
+        place=f"{server.host}:{server.port}",
+        private=True,
+        home="postgres",
+        url=server.dsn,
+        environment=server.environment,
+    )
 
 
 def _add_reader(server: LocalPostgres) -> str:
@@ -209,36 +173,6 @@ def _add_reader(server: LocalPostgres) -> str:
 
     password = secrets.token_urlsafe(24)
     make = sql.SQL("CREATE ROLE {} LOGIN BYPASSRLS IN ROLE pg_read_all_data PASSWORD {}")
-    with _session(server, "postgres") as connection:
+    with _as_server(server).session() as connection:
         connection.execute(make.format(sql.Identifier(_READER), sql.Literal(password)))
     return password
-
-
-def _analyse(server: LocalPostgres) -> None:
-    """Tells the planner about the fresh tables; an index on a failing function may forbid that."""
-    with contextlib.suppress(ProviderError), _session(server, _DATABASE) as connection:
-        connection.execute("ANALYZE")
-
-
-@contextmanager
-def _session(server: LocalPostgres, database: str) -> Iterator[Connection]:
-    """A writing session of the superuser."""
-    import psycopg
-
-    with (
-        translated(f"{server.host}:{server.port}"),
-        psycopg.connect(server.dsn(database), autocommit=True, connect_timeout=10) as connection,
-    ):
-        yield connection
-
-
-def _size_reporter(connection: Connection, progress: Progress) -> Callable[[], None]:
-    import psycopg
-
-    def look() -> None:
-        # A server that is gone is pg_restore's to report.
-        with contextlib.suppress(psycopg.OperationalError):
-            rows = connection.execute("SELECT pg_catalog.pg_database_size(%s)", (_DATABASE,)).fetchall()
-            progress(rows[0][0], None)
-
-    return look

@@ -8,7 +8,7 @@ from pydantic import AliasChoices, Field
 
 from uscdr.models.base import Fact
 from uscdr.models.heroku import ServiceColor
-from uscdr.models.postgres import InvariantResult, TableDigest
+from uscdr.models.postgres import InvariantResult, LeftOut, TableDigest
 from uscdr.vault.backups.proofs import CanaryVerdict
 
 TAKEN_AT = AliasChoices("taken_at", "created_at")
@@ -242,6 +242,8 @@ class Restored(Fact):
     name: str
     backup: str
     sha256: str
+    left_out: tuple[LeftOut, ...] = ()
+    """What of the dump is not in the database."""
 
 
 class Compared(Fact):

@@ -18,6 +18,7 @@ from uscdr.models.postgres import (
     ForeignKey,
     Invariant,
     InvariantResult,
+    LeftOut,
     Migration,
     PasswordResult,
     SequenceState,
@@ -159,8 +160,11 @@ class Scratch(Protocol):
 class Loader(Protocol):
     """Fills a live database from a dump."""
 
-    def load(self, url: SecretStr, dump: Path, progress: Progress) -> None:
+    def load(self, url: SecretStr, dump: Path, progress: Progress) -> tuple[LeftOut, ...]:
         """Make the tables of the database at `url` those of the custom-format `dump` (write, idempotent).
+
+        What of the dump was left out, and why: what belongs to the old platform, and what the owner of a
+        database may not make. No row is ever left out.
 
         All or nothing: after any error but `AnswerLost`, and after a kill, the database is as it was.
         Tables that the dump does not know stay; what hangs on a table that it does know (a foreign key,

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.pgserver.tools import Tool, find_tool
-from uscdr.providers.postgres import structure
+from uscdr.providers.postgres import contents, structure
 from uscdr.providers.postgres.complaints import reasons
+from uscdr.providers.postgres.contents import ROWS, Entry
+from uscdr.providers.postgres.selection import Selection, only_watches, select
 from uscdr.words import duration
 
 _MAGIC = b"PGDMP"
@@ -20,14 +22,13 @@ _LIST_LIMIT = 120.0
 _FIRST_READER = {(1, 14): 12, (1, 15): 16, (1, 16): 17}
 _NEWEST_KNOWN = max(_FIRST_READER)
 
+_DUMPED_FROM = re.compile(r"^;\s+Dumped from database version: (\d+)", re.MULTILINE)
 
 def first_reader(server_major: int) -> int:
     """The first pg_restore, by major version, that reads the dumps of such a server; 0 for an unknown one."""
     return max((first for first in _FIRST_READER.values() if first <= server_major), default=0)
 
 
-_ENTRY = re.compile(r"^\d+; \d+ \d+ (SCHEMA|EXTENSION) - (\S+)")
-_DUMPED_FROM = re.compile(r"^;\s+Dumped from database version: (\d+)")
 _ANOTHER = "choose another backup, or fetch this one again"
 
 
@@ -38,11 +39,21 @@ class Archive:
     dump: Path
     tool: Tool
     dumped_from: int
-    tables: int
-    schemas: frozenset[str]
-    extensions: tuple[str, ...]
-    entries: tuple[str, ...]
-    """The lines of the table of contents, as `pg_restore --use-list` takes them."""
+    entries: tuple[Entry, ...]
+    """All of the dump, what no restore takes too."""
+    selection: Selection
+    """What a restore takes."""
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """Those that a restored database must have."""
+        made = (entry for entry in self.selection.entries if entry.kind == "EXTENSION")
+        return tuple(entry.name for entry in made if not only_watches(entry))
+
+    @property
+    def schemas(self) -> frozenset[str]:
+        """Those that it makes."""
+        return frozenset(entry.name for entry in self.selection.entries if entry.kind == "SCHEMA")
 
 
 def read(dump: Path, tools: Path | None) -> Archive:
@@ -53,7 +64,7 @@ def read(dump: Path, tools: Path | None) -> Archive:
     Raises:
         CheckFailed: not a dump, damaged, made by a version too new for this machine, or without tables; or a restore
             would leave something out without an error.
-        MachineError: the file cannot be read, or there is no pg_restore at all.
+        MachineError: the file cannot be read, its format is not known here yet, or there is no pg_restore at all.
     """
     tool = _reader(_format(dump), tools)
     answer = _listing(tool, dump)
@@ -137,21 +148,12 @@ def _listing(tool: Tool, dump: Path) -> subprocess.CompletedProcess[str]:
 
 
 def _parsed(dump: Path, tool: Tool, listing: str) -> Archive:
-    lines = listing.splitlines()
-    entries = [match.groups() for match in map(_ENTRY.match, lines) if match]
-    tables = sum(" TABLE DATA " in line for line in lines)
-    if tables == 0:
+    entries = contents.read(dump)
+    if not any(entry.kind == ROWS for entry in entries):
         raise CheckFailed(
             "the dump holds no table data",
             why="it was made of an empty database, or of the schema alone",
             next_action=_ANOTHER,
         )
-    return Archive(
-        dump=dump,
-        tool=tool,
-        dumped_from=next((int(match[1]) for match in map(_DUMPED_FROM.match, lines) if match), 0),
-        tables=tables,
-        schemas=frozenset(name for kind, name in entries if kind == "SCHEMA"),
-        extensions=tuple(name for kind, name in entries if kind == "EXTENSION"),
-        entries=tuple(line for line in lines if line and not line.startswith(";")),
-    )
+    found = _DUMPED_FROM.search(listing)
+    return Archive(dump, tool, int(found[1]) if found else 0, entries, select(entries))

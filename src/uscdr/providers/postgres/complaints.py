@@ -10,11 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from uscdr.providers.postgres.lacks import lack
+
 _OWN = re.compile(r"^pg_restore: (?:error|fatal): (?P<text>.*)")
 _SERVER = re.compile(
     r'^(?P<place>could not execute query|COPY failed for table "[^"]*"|error returned by PQ\w+)'
     r":? *(?:ERROR|FATAL|PANIC): *(?P<message>.*)"
 )
+_LACKS = "the server lacks "
+_NEWER_SETTING = 'could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"'
+"""What pg_restore 17 sets, whatever the server knows."""
 _WITHHELD = "the server's message is withheld: it may quote rows"
 
 # How messages of PostgreSQL begin, as far as a restore meets them; the part before any value.
@@ -93,6 +98,16 @@ def blames_machine(reason: str) -> bool:
     return any(phrase in reason.lower() for phrase in _MACHINE)
 
 
+def lacked(reason: str) -> str:
+    """What the server lacks by an entry of `reasons`; empty when it tells of something else."""
+    return reason.partition(_LACKS)[2]
+
+
+def is_newer_setting(line: str) -> bool:
+    """Whether a line of standard error only tells that the server does not know a setting of pg_restore's own."""
+    return line.rstrip().endswith(_NEWER_SETTING)
+
+
 def _reason(line: str) -> str | None:
     own = _OWN.match(line)
     if own is None:
@@ -107,6 +122,8 @@ def _reason(line: str) -> str | None:
 
 
 def _known_part(message: str) -> str:
+    if what := lack(message):
+        return f"{_LACKS}{what}"
     if not message.lower().startswith(_KNOWN):
         return _WITHHELD
     return message.partition('"')[0].rstrip(": ")

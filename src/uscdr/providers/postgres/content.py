@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from uscdr.models.postgres import TableDigest, TableKeys
-from uscdr.providers.postgres.inventory import Table, columns, primary_key
+from uscdr.providers.postgres.inventory import Table, columns, primary_key, written
 
 if TYPE_CHECKING:
     from psycopg import sql
@@ -32,14 +32,14 @@ def count(connection: Connection, table: Table) -> int:
 def digest(connection: Connection, table: Table) -> TableDigest:
     """Exact count and content digest, the same for the same rows in any order on any server.
 
-    Per row the SHA-256 of the text of its live columns, which tells NULL from an empty text; the
+    Per row the SHA-256 of the text of its live columns but the generated ones, which tells NULL from an empty text; the
     first 128 bits are added up in two sums, and these, the count and the column names are hashed
     once more. Sums, unlike exclusive or, notice a row that is there twice. With an integer key the
     sums are kept for every 4096 keys too, so that two servers can find where they differ.
     """
     from psycopg import sql
 
-    live = columns(connection, table)
+    live = written(connection, table)
     # OFFSET 0 keeps the planner from computing the hash once for each sum.
     query = sql.SQL(
         "SELECT bucket, count(*), sum(('x' || substr(h, 1, 16))::bit(64)::int8)::text,"
@@ -87,7 +87,7 @@ def keys(connection: Connection, table: Table, buckets: Sequence[int] | None = N
     plain = column.type in {*_INTEGERS, _UUID}
     shown = "{}" if plain else "left(encode(sha256(convert_to({}::text, 'UTF8')), 'hex'), 16)"
     expression = sql.SQL(shown).format(sql.Identifier("t", column.name))
-    row = sql.SQL(", ").join(sql.Identifier("t", live.name) for live in columns(connection, table))
+    row = sql.SQL(", ").join(sql.Identifier("t", live.name) for live in written(connection, table))
     # One text for the whole table: rows one by one cost the client ten times as much.
     query = sql.SQL(
         "SELECT string_agg(key || ' ' || print, ',') FROM"

@@ -29,7 +29,7 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't'
                     AND d.objid = c.oid AND d.deptype = 'e')
 """
 _COLUMNS = """
-SELECT a.attname::text, a.atttypid::int8 FROM pg_catalog.pg_attribute a
+SELECT a.attname::text, a.atttypid::int8, a.attgenerated <> '' FROM pg_catalog.pg_attribute a
 WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
 _PRIMARY_KEY = """
@@ -66,10 +66,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Column:
-    """One live column; `type` is the type's OID, fixed for PostgreSQL's own types."""
+    """One live column; `type` is the type's OID, fixed for PostgreSQL's own types.
+
+    A `generated` one is made anew by each server that the row is restored to, by its own rules for texts.
+    """
 
     name: str
     type: int
+    generated: bool = False
 
 
 def facts(connection: Connection) -> ServerFacts:
@@ -104,6 +108,11 @@ def named(connection: Connection, names: Sequence[str]) -> list[Table]:
 def columns(connection: Connection, table: Table) -> list[Column]:
     """The live columns in the order of the table; dropped ones are not there."""
     return [Column(*row) for row in connection.execute(_COLUMNS, (table.oid,)).fetchall()]
+
+
+def written(connection: Connection, table: Table) -> list[Column]:
+    """The live columns that a dump holds: all but the generated ones, which may differ by server and mean no loss."""
+    return [column for column in columns(connection, table) if not column.generated]
 
 
 def primary_key(connection: Connection, table: Table) -> Column | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, Interrupted, WriteRefused
+from uscdr.models.postgres import LeftOut
 from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import archive as archives
 from uscdr.providers.postgres.connection import Link
@@ -54,7 +55,7 @@ class PostgresLoader:
         self._lock_timeout = lock_timeout
         self._connect_timeout = connect_timeout
 
-    def load(self, url: SecretStr, dump: Path, progress: Progress) -> None:
+    def load(self, url: SecretStr, dump: Path, progress: Progress) -> tuple[LeftOut, ...]:
         """Make the tables of the database at `url` those of `dump` (write, idempotent); see the port.
 
         `progress` gets the bytes of rows sent, and no total, which no dump tells; the number stands
@@ -76,6 +77,7 @@ class PostgresLoader:
         with contextlib.closing(link.retried(lambda: _opened(link))) as connection:
             load = LoadTransaction(connection, archive, link.server)
             _watch(load, progress, self._stop)
+            return load.left_out
 
     def _link(self, url: SecretStr) -> Link:
         return Link(
@@ -84,7 +86,7 @@ class PostgresLoader:
             lock_timeout=self._lock_timeout,
             connect_timeout=self._connect_timeout,
             application_name="uscdr load",
-            require_tls=not _on_this_machine(url),
+            require_tls=not on_this_machine(url),
         )
 
 
@@ -146,7 +148,7 @@ def _end(load: LoadTransaction, thread: threading.Thread) -> None:
         thread.join(1.0)
 
 
-def _on_this_machine(url: SecretStr) -> bool:
+def on_this_machine(url: SecretStr) -> bool:
     """Whether every host of the URL is a socket or a loopback address; an unreadable URL is not."""
     import psycopg
     from psycopg.conninfo import conninfo_to_dict

@@ -2,56 +2,70 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import IO
 
 from uscdr.errors import CheckFailed, Interrupted, MachineError
 from uscdr.providers.postgres.archive import Archive
-from uscdr.providers.postgres.complaints import blames_machine, reasons
+from uscdr.providers.postgres.complaints import blames_machine, is_newer_setting, lacked, reasons
+from uscdr.providers.postgres.contents import Entry
+from uscdr.providers.postgres.lacks import lacking
+from uscdr.providers.postgres.selection import Selection
 from uscdr.words import plural
 
 _INTERVAL = 0.25
 """Seconds between two looks at the progress and at the stop token."""
 _SHOWN = 3
+_WITH_TRANSACTION_TIMEOUT = 17
+"""The major version from which a server knows the setting."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """An empty database that a dump is restored into. `environment` is libpq's, PGDATABASE among it.
+
+    `server` is what a message calls it; `foreign_locale` the locale of the dump's database if the server lacks it.
+    `superuser`: whether no right can be lacking.
+    """
+
+    environment: Mapping[str, str]
+    server: str
+    version: int
+    foreign_locale: str = ""
+    superuser: bool = True
 
 
 def run(
     archive: Archive,
-    environment: Mapping[str, str],
+    selection: Selection,
+    target: Target,
     *,
     jobs: int,
     look: Callable[[], None],
     stop: threading.Event | None,
 ) -> None:
-    """Restores `archive` into the database of `environment` (libpq's variables, PGDATABASE among them).
+    """Restores of `archive` what is in `selection`.
 
     `look` is called several times a second meanwhile. On any exception pg_restore and its workers
     are killed before it leaves.
 
     Raises:
         CheckFailed: the dump did not restore without an error; how many, and the first few.
-        MachineError: this machine failed, not the dump.
+        MachineError: this machine failed, or the server lacks something; not the dump.
         Interrupted: `stop` was set.
     """
-    command = [str(archive.tool.path), "--jobs", str(jobs), "--no-owner", "--no-acl", "--no-comments"]
-    process = subprocess.Popen(
-        [*command, "--dbname", environment["PGDATABASE"], str(archive.dump)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", **environment},
-        start_new_session=True,  # so that the workers can be killed with it, and Ctrl-C is ours to handle
-    )
-    found: list[str] = []
-    reader = threading.Thread(target=collect, args=(process.stderr, found), daemon=True)
+    process = _start(archive, target, jobs)
+    found = _Complaints(old_server=target.version < _WITH_TRANSACTION_TIMEOUT)
+    reader = threading.Thread(target=found.collect, args=(process.stderr,), daemon=True)
     reader.start()
     try:
+        choose(process.stdin, selection.entries)
         code = _wait(process, look, stop)
     except BaseException:
         os.killpg(process.pid, signal.SIGKILL)
@@ -59,14 +73,47 @@ def run(
         raise
     finally:
         reader.join()
-    _judge(code, found, archive)
+    _judge(0 if code == 1 and found.passed_over else code, found.shown, archive, target)
 
 
-def collect(stream: IO[str], found: list[str]) -> None:
-    """Keeps of pg_restore's standard error only what may be shown; the rest is never held."""
-    with stream:
-        for line in stream:
-            found.extend(reasons([line]))
+def _start(archive: Archive, target: Target, jobs: int) -> subprocess.Popen[str]:
+    command = [str(archive.tool.path), "--jobs", str(jobs), "--no-owner", "--no-acl", "--no-comments"]
+    command += ["--no-tablespaces", "--use-list", "/dev/stdin", "--dbname", target.environment["PGDATABASE"]]
+    return subprocess.Popen(
+        [*command, str(archive.dump)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", **target.environment},
+        start_new_session=True,  # so that the workers can be killed with it, and Ctrl-C is ours to handle
+    )
+
+
+def choose(stream: IO[str] | None, entries: Sequence[Entry]) -> None:
+    """Tells pg_restore by its standard input which entries are wanted, and in which order."""
+    assert stream is not None  # noqa: S101 - for the type checker: it is a pipe
+    with contextlib.suppress(BrokenPipeError), stream:
+        stream.write("".join(f"{entry.number};\n" for entry in entries))
+
+
+class _Complaints:
+    """What may be shown of pg_restore's standard error; the rest is never held."""
+
+    def __init__(self, *, old_server: bool) -> None:
+        self._old_server = old_server
+        self.shown: list[str] = []
+        self.passed_over = False
+
+    def collect(self, stream: IO[str]) -> None:
+        """Read to the end."""
+        with stream:
+            for line in stream:
+                if self._old_server and is_newer_setting(line):
+                    self.passed_over = True
+                else:
+                    self.shown.extend(reasons([line]))
 
 
 def _wait(process: subprocess.Popen[str], look: Callable[[], None], stop: threading.Event | None) -> int:
@@ -79,7 +126,7 @@ def _wait(process: subprocess.Popen[str], look: Callable[[], None], stop: thread
             look()
 
 
-def _judge(code: int, found: list[str], archive: Archive) -> None:
+def _judge(code: int, found: Sequence[str], archive: Archive, target: Target) -> None:
     if code == 0 and not found:
         return
     shown = "; ".join(dict.fromkeys(found[: _SHOWN * 4])) or f"pg_restore ended with {code}"
@@ -91,9 +138,24 @@ def _judge(code: int, found: list[str], archive: Archive) -> None:
             why=shown,
             next_action="make room on the disk, then try again; the backup itself is not in question",
         )
+    if lacks := [what for what in map(lacked, found) if what]:
+        raise lacking(lacks, target.server)
+    if not target.superuser and any(map(_of_rights, found)):
+        raise lacking(["a right that the dump needs"], f"the role that is used at {target.server}")
+    if target.foreign_locale and all(_by_order(one) for one in found):
+        raise lacking([f"the locale {target.foreign_locale}"], target.server)
     newer = f"; it was dumped from PostgreSQL {archive.dumped_from}" if archive.dumped_from else ""
     raise CheckFailed(
         f"the dump does not restore: {plural(max(1, len(found)), 'error')}",
         why=shown + newer,
         next_action="choose another backup",
     )
+
+
+def _of_rights(reason: str) -> bool:
+    return any(words in reason for words in (": permission denied", ": must be superuser", ": must be owner of"))
+
+
+def _by_order(reason: str) -> bool:
+    """Whether another order of texts may explain it: partitions and constraints may be made of one."""
+    return "new row for relation" in reason or "no partition of relation" in reason

@@ -1,7 +1,8 @@
-"""A dump as what a database is to be told: SQL, and the rows in between, as `pg_restore` writes them.
+"""The rows and large objects of a dump, as `pg_restore` writes them; everything else is in its table of contents.
 
 Here it writes to us instead of the database: its own session waits for locks without end, fails on
 servers before 17 (`transaction_timeout`), and drops nothing that hangs on a table but is not in the dump.
+No statement of the application is looked for in its output: where rows begin, the table of contents tells.
 """
 
 from __future__ import annotations
@@ -17,30 +18,15 @@ from typing import IO
 
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.providers.postgres.archive import Archive
-from uscdr.providers.postgres.complaints import blames_machine
-from uscdr.providers.postgres.restoring import collect
+from uscdr.providers.postgres.complaints import blames_machine, reasons
+from uscdr.providers.postgres.contents import Entry
+from uscdr.providers.postgres.restoring import choose
 
-_OPTIONS = (
-    "--no-owner",
-    "--no-acl",
-    "--no-comments",
-    "--no-security-labels",
-    "--no-publications",
-    "--no-subscriptions",
-)
+_OPTIONS = ("--no-owner", "--no-acl", "--no-comments", "--section=data")
 _CHUNK = 1 << 18
-_PLACES = re.compile(r"^\d+; \d+ \d+ (SCHEMA|EXTENSION) - ")
-_TIMEOUTS = re.compile(rb"^SET (?:\w+_)?timeout = 0;\n", re.MULTILINE)
-_META = re.compile(rb"^\\(?:un)?restrict \w+\n", re.MULTILINE)
-_TABLE = re.compile(rb"^COPY (.+?) (?:\(|FROM )")
+_OBJECT = re.compile(rb"SELECT pg_catalog\.(?:lo_open|lowrite|lo_close)\(")
+_HEAD = (b"SET ", b"SELECT pg_catalog.set_config(", b"--", b"\\", b"\n")
 _SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Sql:
-    """Statements to be sent as they are, in the encoding that they declare."""
-
-    text: bytes
 
 
 @dataclass(frozen=True)
@@ -52,40 +38,34 @@ class Rows:
     data: Iterator[bytes] = field(repr=False)
 
 
-Piece = Sql | Rows
-
-
 class Script:
-    """The parts of one dump in the order of their use. `kill` may be called by another thread at any time."""
+    """What of one dump is not in its table of contents. `kill` may be called by another thread at any time."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = threading.Event()
 
-    def places(self) -> list[bytes]:
-        """The statements, one each, that make the dump's schemas and extensions; a schema's as `CREATE SCHEMA x;`."""
-        entries = [entry for entry in self._archive.entries if _PLACES.match(entry)]
-        if not entries:
-            return []
-        text = b"".join(piece.text for piece in self._pieces((), entries) if isinstance(piece, Sql))
-        return [line for line in text.splitlines() if line.startswith((b"CREATE SCHEMA ", b"CREATE EXTENSION "))]
+    def rows(self, entries: Sequence[Entry]) -> Generator[Rows, None, None]:
+        """The rows of tables that were dumped for COPY, table by table."""
+        with self._written(entries) as stream:
+            yield from copied(stream, entries)
 
-    def tables(self) -> tuple[bytes, bytes]:
-        """What removes the dump's objects (with `IF EXISTS`), and what makes them without rows and keys."""
-        text = b"".join(
-            piece.text for piece in self._section("pre-data", "--clean", "--if-exists") if isinstance(piece, Sql)
-        )
-        head, separator, rest = text.partition(b"\n--\n-- Name: ")
-        return head + b"\n", separator + rest
+    def inserts(self, entry: Entry) -> bytes:
+        """The rows of a table that was dumped as INSERT statements."""
+        with self._written([entry]) as stream:
+            return _without_frame(stream.read())
 
-    def rows(self) -> Generator[Piece, None, None]:
-        """The rows, table by table, and the positions of sequences."""
-        return self._section("data")
-
-    def constraints(self) -> Generator[Piece, None, None]:
-        """Keys, indexes, constraints and triggers."""
-        return self._section("post-data")
+    def objects(self, entries: Sequence[Entry]) -> Generator[bytes, None, None]:
+        """Statements that write large objects, which exist, in pieces; to be sent within a transaction."""
+        with self._written(entries) as stream:
+            held = bytearray()
+            for line in stream:
+                held += line if _OBJECT.match(line) else b""
+                if len(held) >= _CHUNK:
+                    yield bytes(held)
+                    held.clear()
+            yield bytes(held)
 
     def kill(self) -> None:
         """End pg_restore, now and whenever it would be started again."""
@@ -94,23 +74,15 @@ class Script:
         if process is not None:
             process.kill()
 
-    def _section(self, name: str, *options: str) -> Generator[Piece, None, None]:
-        entries = [entry for entry in self._archive.entries if not _PLACES.match(entry)]
-        return self._pieces((f"--section={name}", *options), entries)
-
-    def _pieces(self, options: Sequence[str], entries: Sequence[str]) -> Generator[Piece, None, None]:
-        with self._written(options, entries) as stream:
-            yield from pieces(stream)
-
     @contextlib.contextmanager
-    def _written(self, options: Sequence[str], entries: Sequence[str]) -> Iterator[IO[bytes]]:
+    def _written(self, entries: Sequence[Entry]) -> Iterator[IO[bytes]]:
         """pg_restore's output; its failure is an error once the output has been read."""
         found: list[str] = []
-        process = self._start(options)
+        process = self._start()
         try:
             reader = threading.Thread(target=_complaints, args=(process.stderr, found), daemon=True)
             reader.start()
-            _choose(process, entries)
+            choose(io.TextIOWrapper(process.stdin) if process.stdin else None, entries)
             assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
             yield process.stdout
             code = process.wait()
@@ -122,9 +94,9 @@ class Script:
                 process.stdout.close()
         _judge(code, found)
 
-    def _start(self, options: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _start(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [self._archive.tool.path, *_OPTIONS, *options, "-L", "/dev/stdin", "-f", "-", self._archive.dump],
+            [self._archive.tool.path, *_OPTIONS, "--use-list", "/dev/stdin", "-f", "-", self._archive.dump],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -137,21 +109,26 @@ class Script:
         return process
 
 
-def pieces(stream: IO[bytes]) -> Iterator[Piece]:
-    """Splits a script of pg_restore at its COPY data; `Rows.data` must be read before the next piece.
+def copied(stream: IO[bytes], entries: Sequence[Entry]) -> Iterator[Rows]:
+    """The rows of each of `entries` in turn; `Rows.data` must be read before the next.
 
     Raises:
-        CheckFailed: the script ends within rows.
+        CheckFailed: the output ends before the rows of the last entry do.
     """
-    statements: list[bytes] = []
+    for entry in entries:
+        _go_behind(stream, entry.copy)
+        yield Rows(table=entry.words.removeprefix("table data "), statement=entry.copy, data=_data(stream))
+
+
+def _go_behind(stream: IO[bytes], statement: bytes) -> None:
+    """Reads up to the end of a statement of one line or several, which nothing but comments stand before."""
+    wanted = statement.splitlines(keepends=True)
+    seen: list[bytes] = []
     for line in stream:
-        if not (line.startswith(b"COPY ") and line.endswith(b" FROM stdin;\n")):
-            statements.append(line)
-            continue
-        yield Sql(_clean(b"".join(statements)))
-        statements.clear()
-        yield Rows(table=_table(line), statement=line, data=_data(stream))
-    yield Sql(_clean(b"".join(statements)))
+        seen = [*seen, line][-len(wanted) :]
+        if seen == wanted:
+            return
+    raise _too_early()
 
 
 def _data(stream: IO[bytes]) -> Iterator[bytes]:
@@ -164,33 +141,26 @@ def _data(stream: IO[bytes]) -> Iterator[bytes]:
         if len(held) >= _CHUNK:
             yield bytes(held)
             held.clear()
-    # Whatever is in hand must not be taken for all.
-    raise CheckFailed("the dump does not load: its rows end too early", next_action="choose another backup")
+    raise _too_early()
 
 
-def _clean(text: bytes) -> bytes:
-    """Without psql's own commands and without giving up our time-outs: both stand in the head, before any entry."""
-    head, separator, rest = text.partition(b"\n-- Name: ")
-    head = _META.sub(b"", _TIMEOUTS.sub(b"", head))
-    start = rest.rfind(b"\n-- PostgreSQL database dump complete\n")
-    end = _META.sub(b"", rest[start:]) if start >= 0 else b""
-    return head + separator + (rest[:start] + end if start >= 0 else rest)
+def _too_early() -> CheckFailed:
+    """Whatever is in hand must not be taken for all."""
+    return CheckFailed("the dump does not load: its rows end too early", next_action="choose another backup")
 
 
-def _table(statement: bytes) -> str:
-    match = _TABLE.match(statement)
-    return match[1].decode(errors="replace") if match else "a table"
-
-
-def _choose(process: subprocess.Popen[bytes], entries: Sequence[str]) -> None:
-    """Tells pg_restore by its standard input which entries are wanted, and in which order."""
-    assert process.stdin is not None  # noqa: S101 - for the type checker: it is a pipe
-    with contextlib.suppress(BrokenPipeError), process.stdin as listing:
-        listing.write("".join(f"{entry}\n" for entry in entries).encode())
+def _without_frame(text: bytes) -> bytes:
+    """Less the settings before the first statement and psql's own command at the end, which stand outside any entry."""
+    lines = text.splitlines(keepends=True)
+    first = next((number for number, line in enumerate(lines) if not line.startswith(_HEAD)), len(lines))
+    last = next((number for number in range(len(lines), first, -1) if not lines[number - 1].startswith(_HEAD)), first)
+    return b"".join(lines[first:last])
 
 
 def _complaints(stream: IO[bytes], found: list[str]) -> None:
-    collect(io.TextIOWrapper(stream, errors="replace"), found)
+    with io.TextIOWrapper(stream, errors="replace") as lines:
+        for line in lines:
+            found.extend(reasons([line]))
 
 
 def _judge(code: int, found: Sequence[str]) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from uscdr.errors import AnswerLost, CheckFailed, Conflict
+from uscdr.models.postgres import LeftOut
+from uscdr.providers.postgres import statements
 from uscdr.providers.postgres.archive import Archive
+from uscdr.providers.postgres.contents import Entry
 from uscdr.providers.postgres.errors import PROVIDER, mapped, words
-from uscdr.providers.postgres.script import Rows, Script
+from uscdr.providers.postgres.lacks import lack, lacking
+from uscdr.providers.postgres.script import Script
+from uscdr.providers.postgres.selection import is_delicate, only_watches, rows
 
 if TYPE_CHECKING:
     import psycopg
@@ -25,8 +30,10 @@ _TURN = 7_229_513_118
 
 # Classes of SQLSTATE that tell of what the dump says, not of the server's state.
 _OF_THE_DUMP = frozenset({"0A", "22", "23", "26", "2B", "38", "39", "3F", "42", "54", "58", "P0"})
-_DROPPED = re.compile(rb"^DROP (?:TABLE|VIEW|MATERIALIZED VIEW) IF EXISTS .+(?=;$)", re.MULTILINE)
-_IN_SCHEMA = re.compile(rb" WITH SCHEMA (.+);$")
+_IN_SCHEMA = re.compile(r" WITH SCHEMA (.+);\s*$")
+_UNLINK = "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = ANY (%s::oid[])"
+_NO_RIGHT, _UNDEFINED, _NO_FEATURE, _NO_FILE = "42501", "42704", "0A000", "58P01"
+_ROLE = re.compile(r'role "([^"]{1,63})" does not exist')
 UNCHANGED = "the database is as it was"
 
 
@@ -35,6 +42,8 @@ class LoadTransaction:
 
     def __init__(self, connection: Connection, archive: Archive, server: str) -> None:
         self._connection = connection
+        self._archive = archive
+        self._selection = archive.selection
         self._script = Script(archive)
         self.server = server
         self._place = "taking its turn"
@@ -52,6 +61,11 @@ class LoadTransaction:
                 self._roll_back()
                 raise
         self._commit()
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What of the dump was not loaded, as far as the load has come."""
+        return self._selection.left_out
 
     def abandon(self) -> None:
         """End pg_restore and the server's work on our statement; the transaction is rolled back by `run`."""
@@ -77,6 +91,22 @@ class LoadTransaction:
             self._send(b"SET transaction_timeout = 0")
 
     def _fill(self) -> None:
+        self._take_turn()
+        entries = self._selection.entries
+        self._send(statements.settings(self._archive.entries))
+        self._place = "making extensions and schemas"
+        for entry in statements.places(entries):
+            self._make_place(entry)
+        self._place = "clearing the old tables"
+        # The shape there may be another than the dump's: then pg_restore's own removal, piece by piece, fails.
+        self._send_all([*statements.relation_drops(entries), *statements.other_drops(entries)])
+        self._place = "making the tables"
+        self._make(statements.tables(entries))
+        self._copy()
+        self._place = "building keys and indexes"
+        self._make(statements.constraints(self._selection.entries))
+
+    def _take_turn(self) -> None:
         turn = self._connection.execute("SELECT pg_catalog.pg_try_advisory_xact_lock(%s)", (_TURN,)).fetchall()
         if not turn[0][0]:
             raise Conflict(
@@ -87,47 +117,89 @@ class LoadTransaction:
                 error_id="55P03",
                 retryable=True,
             )
-        self._place = "making extensions and schemas"
-        for statement in self._script.places():
-            self._make_place(statement)
-        self._place = "clearing the old tables"
-        removal, making = self._script.tables()
-        # The shape there may be another than the dump's: then pg_restore's own removal, piece by piece, fails.
-        for drop in _DROPPED.findall(removal):
-            self._send(drop + b" CASCADE")
-        self._send(removal)
-        self._place = "making the tables"
-        self._send(making)
-        self._copy()
-        self._place = "building keys and indexes"
-        for piece in self._script.constraints():
-            if not isinstance(piece, Rows):
-                self._send(piece.text)
 
-    def _make_place(self, statement: bytes) -> None:
+    def _make_place(self, entry: Entry) -> None:
         """Makes a schema or extension unless it is there: an owner may lack the right to what exists already."""
-        schema = statement.removeprefix(b"CREATE SCHEMA ").removesuffix(b";")
-        if statement.startswith(b"CREATE EXTENSION "):
-            found = _IN_SCHEMA.search(statement)
-            schema = found[1] if found else b"public"
-        known = self._connection.execute("SELECT pg_catalog.to_regnamespace(%s)", (schema.decode(),)).fetchall()
+        if entry.kind == "SCHEMA":
+            self._make_schema(entry.name)
+            return
+        found = _IN_SCHEMA.search(entry.definition.decode(errors="replace"))
+        if found:
+            self._make_schema(found[1].strip('"').replace('""', '"'))
+        if only_watches(entry):
+            self._try(entry)
+        else:
+            self._send(entry.definition)
+
+    def _make_schema(self, name: str) -> None:
+        from psycopg import sql
+
+        known = self._connection.execute("SELECT pg_catalog.to_regnamespace(quote_ident(%s))", (name,)).fetchall()
         if known[0][0] is None:
-            self._send(b"CREATE SCHEMA " + schema)
-        if statement.startswith(b"CREATE EXTENSION "):
-            self._send(statement)
+            self._connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+
+    def _make(self, entries: Sequence[Entry]) -> None:
+        """Each entry in its turn: most in one request, those that a server may not let us make each in its own."""
+        waiting: list[Entry] = []
+        for entry in entries:
+            if not is_delicate(entry):
+                waiting.append(entry)
+                continue
+            self._send_all(statements.made(self._kept(waiting)))
+            waiting.clear()
+            if self._kept([entry]):
+                self._try(entry)
+        self._send_all(statements.made(self._kept(waiting)))
+
+    def _kept(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Those that were not left out meanwhile."""
+        wanted = {entry.number for entry in self._selection.entries}
+        return [entry for entry in entries if entry.number in wanted]
+
+    def _try(self, entry: Entry) -> None:
+        """Makes it, or leaves it out, with what hangs on it, when a right or a role is lacking."""
+        import psycopg
+
+        self._send(b"SAVEPOINT tried")
+        try:
+            self._send(entry.definition)
+        except psycopg.Error as error:
+            less = self._selection.without({entry.number}, _reason(error)) if _lacks(error) else None
+            if less is None:
+                raise
+            self._send(b"ROLLBACK TO SAVEPOINT tried")
+            self._selection = less
+        self._send(b"RELEASE SAVEPOINT tried")
 
     def _copy(self) -> None:
-        with contextlib.closing(self._script.rows()) as pieces:
-            for piece in pieces:
-                if not isinstance(piece, Rows):
-                    self._place = "setting sequences"
-                    self._send(piece.text)
-                    continue
-                self._place = f"filling {piece.table}"
-                with self._connection.cursor() as cursor, cursor.copy(piece.statement) as copy:
-                    for chunk in piece.data:
+        filled = [entry for entry in rows(self._selection.entries) if entry.rows]
+        with contextlib.closing(self._script.rows([entry for entry in filled if entry.copy])) as tables:
+            for table in tables:
+                self._place = f"filling {table.table}"
+                with self._connection.cursor() as cursor, cursor.copy(table.statement) as copy:
+                    for chunk in table.data:
                         copy.write(chunk)
                         self.sent += len(chunk)
+        for entry in filled:
+            if not entry.copy:
+                self._place = f"filling {entry.words.removeprefix('table data ')}"
+                self._send(self._script.inserts(entry))
+        self._write_objects()
+        self._place = "setting sequences"
+        self._send_all([entry.definition for entry in self._selection.entries if entry.kind == "SEQUENCE SET"])
+
+    def _write_objects(self) -> None:
+        self._place = "writing large objects"
+        numbers = statements.objects(self._selection.entries)
+        if not numbers:
+            return
+        self._connection.execute(_UNLINK, (numbers,))
+        self._connection.execute("SELECT count(pg_catalog.lo_create(number)) FROM unnest(%s::oid[]) number", (numbers,))
+        written = [entry for entry in self._selection.entries if entry.kind == "BLOBS"]
+        with contextlib.closing(self._script.objects(written)) as parts:
+            for part in parts:
+                self._send(part)
+                self.sent += len(part)
 
     def _commit(self) -> None:
         import psycopg
@@ -146,6 +218,10 @@ class LoadTransaction:
         # A connection that broke rolls back by itself.
         with contextlib.suppress(psycopg.Error):
             self._send(b"ROLLBACK")
+
+    def _send_all(self, several: Sequence[bytes]) -> None:
+        if several:
+            self._send(b"\n".join(several))
 
     def _send(self, statements: bytes) -> None:
         """As many statements as there are, in the simple protocol; none may return anything of use."""
@@ -172,6 +248,8 @@ class LoadTransaction:
                 next_action=f"load into an empty database, or remove it first; {UNCHANGED}",
                 error_id=state,
             )
+        if what := lack(_message(error)):
+            return lacking([what], f"the database at {self.server}")
         if state[:2] in _OF_THE_DUMP and state != "42501":
             return CheckFailed(
                 f"the dump does not load into the database at {self.server}",
@@ -179,6 +257,21 @@ class LoadTransaction:
                 next_action=f"choose another backup; {UNCHANGED}",
             )
         return mapped(error, self.server)
+
+
+def _message(error: psycopg.Error) -> str:
+    return error.diag.message_primary or ""
+
+
+def _lacks(error: psycopg.Error) -> bool:
+    """Whether the new place lacks something, and the statement is not wrong."""
+    return error.sqlstate in {_NO_RIGHT, _UNDEFINED, _NO_FEATURE, _NO_FILE}
+
+
+def _reason(error: psycopg.Error) -> str:
+    if found := _ROLE.match(_message(error)):
+        return f"the role {found[1]} does not exist in the new place"
+    return lack(_message(error)) or f"the owner of the new database may not make it: {words(error)}"
 
 
 def unconfirmed(server: str, why: str) -> AnswerLost:

@@ -21,7 +21,7 @@ from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.choose import summary_of, warn_of
 from uscdr.scenarios.steps.prove import Prove
 from uscdr.scenarios.steps.words import sql
-from uscdr.words import moment, plural, size
+from uscdr.words import first_of, moment, plural, size
 
 
 class InfraChoose(DepsStep[ChosenBackup, ChosenBackup]):
@@ -149,8 +149,11 @@ class InfraLoad(DepsStep[LoadSeen, Restored]):
             self._deps.stop.check()
             tell.progress("loading", float(done), float(total) if total else None, "B")
 
-        self._deps.loader.load(url, self._deps.candidate.dump(), report)
-        return self._restored(proof)
+        left = self._deps.loader.load(url, self._deps.candidate.dump(), report)
+        for one in left:
+            if not one.of_platform:
+                tell.warn(f"Not in the new database: {one.what}. {one.why[:1].upper()}{one.why[1:]}.")
+        return self._restored(proof).model_copy(update={"left_out": left})
 
     @override
     def unchanged(self, seen: LoadSeen, view: View) -> Restored:
@@ -165,9 +168,17 @@ class InfraLoad(DepsStep[LoadSeen, Restored]):
             size_now = self._deps.database().facts().size
         except ProviderError as error:
             raise CheckFailed("The loaded database does not answer.", why=error.message) from error
-        return f"{result.backup} is loaded, {size(size_now)} at {moment(now())}"
+        return f"{result.backup} is loaded, {size(size_now)} at {moment(now())}{_without(result)}"
 
 
 def _same(live: tuple[TableDigest, ...], proven: tuple[TableDigest, ...]) -> bool:
     there = {digest.name: digest for digest in live}
     return all(digest.same(there.get(digest.name)) for digest in proven)
+
+
+def _without(result: Restored) -> str:
+    """What was left out, in a few words."""
+    platform = [one.what for one in result.left_out if one.of_platform]
+    others = [one.what for one in result.left_out if not one.of_platform]
+    words = f"; left out, as it belongs to the platform: {first_of(platform)}" if platform else ""
+    return words + (f"; NOT in the new database: {first_of(others)}" if others else "")

@@ -21,6 +21,7 @@ from rehearsal import Rehearsal, configuration, seen_by_checks
 from uscdr.assembly.job import Job
 from uscdr.engine.conduct import Ending
 from uscdr.errors import ExitCode, ProviderError
+from uscdr.models.postgres import LeftOut
 from uscdr.models.web import WebAnswer
 from uscdr.place import Place as Target_
 from uscdr.scenarios.deps import Deps, DnsPlace, Request
@@ -49,12 +50,12 @@ class Loader(FakeLoader):
         super().__init__(places.any)
         self._places = places
 
-    def load(self, url: SecretStr, dump: Path, progress: Any) -> None:
+    def load(self, url: SecretStr, dump: Path, progress: Any) -> tuple[LeftOut, ...]:
         place = self._places.apps[urlsplit(url.get_secret_value()).path[1:]]
         assert place is self._places.old or not any(place.live.tables.values()), "loaded over other rows"
         whole = FakeLoader(place)
         place.dumps = {**self._places.old.dumps}
-        whole.load(url, dump, progress)
+        return whole.load(url, dump, progress)
 
 
 class Source(FakeSource):

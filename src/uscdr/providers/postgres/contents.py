@@ -1,0 +1,197 @@
+"""A dump's table of contents as it stands in the file: every entry whole, each of its texts with its length.
+
+The format is that of pg_dump's custom archives (PostgreSQL's pg_backup_archiver.c and pg_backup_custom.c). What
+pg_restore prints is one text, in which a function's body may look like anything; here nothing has to be guessed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from uscdr.errors import CheckFailed, MachineError
+
+_KNOWN = frozenset({(1, minor) for minor in range(12, 17)})
+"""Archive versions of PostgreSQL 9.0 to 18."""
+_INT, _OFFSET = 4, 8
+_ROWS, _OBJECTS = 1, 3
+"""Kinds of blocks: a table's rows, large objects."""
+_END = bytes(1 + _INT)
+_RUNS_OVER = "its table of contents is cut off, or runs into its rows"
+
+NO_SECTION, PRE_DATA, DATA, POST_DATA = 1, 2, 3, 4
+"""Sections of entries; what has none (a comment, a grant) belongs where it stands."""
+ROWS: Final = "TABLE DATA"
+MAIN_SCHEMA: Final = "public"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One object of a dump.
+
+    `kind` is what pg_dump calls it (`TABLE DATA`), `name` its name or what it belongs to; `schema` is empty for what
+    lies in none. `definition`, `removal` and `copy` are statements in the dump's own encoding, empty if there are none.
+    `rows`: 1 when a block of data follows for it. `needs` are the numbers of the entries that it depends on.
+    """
+
+    number: int
+    rows: int
+    kind: str
+    name: str
+    schema: str
+    section: int
+    definition: bytes
+    removal: bytes
+    copy: bytes
+    method: str
+    """The access method of a table, as `heap`."""
+    needs: frozenset[int]
+
+    @property
+    def words(self) -> str:
+        """For a person: `policy notes mine`, `table audit.event`."""
+        inside = f"{self.schema}." if self.schema and self.schema != MAIN_SCHEMA else ""
+        what = self.kind.lower()
+        name = self.name.removeprefix(f"{self.kind} ")
+        return f"{what} {inside}{name}".replace("\n", " ").strip()
+
+
+class Torn(Exception):
+    """What was read makes no sense."""
+
+
+def read(dump: Path) -> tuple[Entry, ...]:
+    """Every entry of a custom-format dump, in its order.
+
+    Raises:
+        CheckFailed: it does not decode, or its format is newer than what is known here.
+        MachineError: the file cannot be read.
+    """
+    try:
+        with dump.open("rb") as file:
+            reader = Reader(file)
+            if not reader.readable():
+                raise _unknown(reader)
+            return tuple(reader.entries())
+    except OSError as error:
+        raise MachineError(f"{dump} cannot be read.", why=error.strerror or type(error).__name__) from error
+    except Torn as error:
+        raise CheckFailed(
+            "the dump does not decode", why=str(error), next_action="choose another backup, or fetch this one again"
+        ) from None
+
+
+def _unknown(reader: Reader) -> MachineError:
+    return MachineError(
+        f"the dump is too new for this version of uscdr: its archive format is {reader.version}",
+        why="the dump itself may be sound",
+        next_action="pip install --upgrade uscdr",
+    )
+
+
+class Reader:
+    """Goes through the file once, from its head to its end."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = os.fstat(file.fileno()).st_size
+        self._version = (0, 0)
+
+    @property
+    def version(self) -> str:
+        """Of the format, as `1.16`."""
+        return ".".join(map(str, self._version))
+
+    def readable(self) -> bool:
+        """Whether the format is one that is known here; goes to the first entry."""
+        head = self._take(11)
+        self._version = (head[5], head[6])
+        return head.startswith(b"PGDMP") and self._version in _KNOWN and tuple(head[8:11]) == (_INT, _OFFSET, 1)
+
+    def entries(self) -> Iterator[Entry]:
+        """The table of contents. Raises Torn."""
+        if self._version >= (1, 15):
+            self._take(1)
+        else:
+            self._number()
+        for _ in range(7):  # when it was made
+            self._number()
+        for _ in range(3):  # the database's name, both versions
+            self._text()
+        for _ in range(self._number()):
+            yield self._entry()
+
+    def _entry(self) -> Entry:
+        number, rows = self._number(), self._number()
+        self._text()  # the catalogue's and the object's own numbers
+        self._text()
+        name, kind, section = self._words(), self._words(), self._number()
+        definition, removal, copy = self._text() or b"", self._text() or b"", self._text() or b""
+        schema, _tablespace = self._words(), self._text()
+        method = self._words() if self._version >= (1, 14) else ""
+        if self._version >= (1, 16):
+            self._number()  # the kind of relation
+        self._text()  # owner
+        self._text()  # a mark of old versions
+        needs = frozenset(int(one) for one in self._needs() if one.isdigit())
+        self._take(1 + _OFFSET)
+        return Entry(number, rows, kind, name, schema, section, definition, removal, copy, method, needs)
+
+    def _needs(self) -> Iterator[bytes]:
+        while (one := self._text()) is not None:
+            yield one
+
+    def blocks(self, wanted: frozenset[int]) -> set[int]:
+        """The numbers of the blocks that follow, up to the end or to what is no block any more."""
+        found: set[int] = set()
+        try:
+            while not wanted <= found:
+                kind, number = self._take(1)[0], self._number()
+                if kind not in (_ROWS, _OBJECTS):
+                    break
+                self._pass_over(objects=kind == _OBJECTS)
+                found.add(number)
+        except Torn:
+            pass  # what is lacking then is told by what was found
+        return found
+
+    def _pass_over(self, *, objects: bool) -> None:
+        while objects and self._number():
+            self._pieces()
+        if not objects:
+            self._pieces()
+
+    def _pieces(self) -> None:
+        """From one length to the next; what lies between is not read."""
+        source, at, frame = self._file.fileno(), self._file.tell(), 1 + _INT
+        while True:
+            head = os.pread(source, frame, at)
+            if len(head) < frame or head[0]:
+                raise Torn("its rows are cut off")
+            at += frame + int.from_bytes(head[1:], "little")
+            if head == _END:
+                break
+        self._file.seek(at)
+
+    def _number(self) -> int:
+        taken = self._take(1 + _INT)
+        number = int.from_bytes(taken[1:], "little")
+        return -number if taken[0] else number
+
+    def _words(self) -> str:
+        return (self._text() or b"").decode("utf-8", "replace")
+
+    def _text(self) -> bytes | None:
+        size = self._number()
+        return None if size < 0 else self._take(size)
+
+    def _take(self, size: int) -> bytes:
+        if size > self._size:
+            raise Torn(_RUNS_OVER)
+        taken = self._file.read(size)
+        if len(taken) < size:
+            raise Torn(_RUNS_OVER)
+        return taken
