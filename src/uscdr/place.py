@@ -31,6 +31,8 @@ class Place:
     dns_key: SecretStr | None = None
     identity: str = ""
     """Of a sandbox: tells it from every other one, also from those before it. Of a platform its address is enough."""
+    scratch: SecretStr | None = None
+    """The URL of a PostgreSQL server of the operator's own, for proofs."""
 
     def of_app(self, app: str | None) -> Place:
         """The same target with another application, which is reached at its own address; None for the target's own."""

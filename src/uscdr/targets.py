@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from uscdr.errors import BadInput
 from uscdr.models.media import MediaAccount
 from uscdr.place import Place
 from uscdr.providers.heroku.token import find_token
+from uscdr.providers.scratch_own import VARIABLE as SCRATCH
+from uscdr.providers.scratch_own import scratch_url
 from uscdr.sandboxed import SANDBOX, sandbox_place
 from uscdr.scenarios.deps import CheckAccount
 from uscdr.scenarios.loader import Loaded, load
@@ -56,6 +59,12 @@ def find_place(loaded: Loaded, name: str | None, env: Mapping[str, str]) -> Plac
         chosen, target, loaded.config, loaded.digest, token.value, token.source, _account(env), ca_file,
         _media_accounts(env), _dns_key(target, env),
     )  # fmt: skip
+
+
+def with_scratch(place: Place, given: str | None, env: Mapping[str, str]) -> Place:
+    """The same with the server for proofs that the command or the environment names. Raises BadInput."""
+    text = given if given is not None else env.get(SCRATCH)
+    return place if text is None else replace(place, scratch=scratch_url(text))
 
 
 def _media_accounts(env: Mapping[str, str]) -> dict[str, MediaAccount]:

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from uscdr.assembly.job import Surroundings, Waits
 from uscdr.events import Redactor
@@ -20,6 +23,8 @@ from uscdr.providers.ports.database import Scratch
 from uscdr.providers.ports.platform import Backups, Platform
 from uscdr.providers.ports.provision import Deploys, Provisioning
 from uscdr.providers.scratch import LocalScratch
+from uscdr.providers.scratch_own import VARIABLE as SCRATCH
+from uscdr.providers.scratch_own import OwnScratch
 from uscdr.providers.status import HEROKU, StatusPage
 from uscdr.vault.location import STORE_SECRETS
 
@@ -53,19 +58,32 @@ def open_ports(place: Place, around: Surroundings, scratch: Path, *, read_only: 
         status = stack.enter_context(
             open_client(heroku.status_url, provider="heroku", verify=trust(place.ca_file), read_only=True)
         )
-        local = LocalScratch(scratch, stop=around.stop.event)
-        stack.callback(local.close)  # a server that was prepared and never needed
+        platform = HerokuPlatform(client)
+        proving = _scratch(place, platform, scratch, around)
+        stack.callback(proving.close)  # a server that was prepared and never needed
         yield Ports(
-            platform=HerokuPlatform(client),
+            platform=platform,
             backups=HerokuBackups(client),
             provisioning=HerokuProvisioning(client),
             deploys=HerokuDeploys(client),
             status=StatusPage(status, HEROKU, service="Heroku", patience=client.patience),
-            scratch=local,
+            scratch=proving,
             redactor=known_secrets(place, around.env),
             waits=waits,
             stack=stack,
         )
+
+
+def _scratch(place: Place, platform: Platform, directory: Path, around: Surroundings) -> LocalScratch | OwnScratch:
+    """On the packaged server, or on the one that the operator named."""
+    if place.scratch is None:
+        return LocalScratch(directory, stop=around.stop.event)
+
+    def production() -> list[SecretStr]:
+        values = platform.config_vars(place.target.heroku.app).values()
+        return [value for value in values if value.get_secret_value().startswith(("postgres://", "postgresql://"))]
+
+    return OwnScratch(place.scratch, production, stop=around.stop.event)
 
 
 def known_secrets(place: Place, env: Mapping[str, str]) -> Redactor:
@@ -80,6 +98,9 @@ def known_secrets(place: Place, env: Mapping[str, str]) -> Redactor:
         redactor.register("CLOUDINARY_API_SECRET", account.api_secret.get_secret_value())
     if place.dns_key is not None:
         redactor.register("USCDR_DNS_KEY", place.dns_key.get_secret_value())
+    if place.scratch is not None:
+        redactor.register(SCRATCH, place.scratch.get_secret_value())
+        redactor.register(SCRATCH, urlsplit(place.scratch.get_secret_value()).password or "")
     for name in STORE_SECRETS & env.keys():
         redactor.register(name, env[name])
     return redactor

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from uscdr.cli.context import options
+from uscdr.cli.context import Scratch, options
 
 app = typer.Typer(no_args_is_help=True, help="Backups of the database, on the platform and off it.")
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
@@ -72,13 +73,14 @@ def prove(
     ] = None,
     passphrase_file: PassphraseOption = None,
     kit: Annotated[str | None, typer.Option(help="Escape kit to take the key from if the app cannot be asked.")] = None,
+    scratch: Scratch = None,
     as_json: JsonOption = False,
 ) -> None:
     """Restore a backup on this machine and see what it is worth. Exit 1 below “satisfies the invariants”."""
     from uscdr.cli import backupprove
 
     wanted = backupprove.ProveOptions(tuple(backup or ("newest",)), to, identity, passphrase_file, kit)
-    raise typer.Exit(backupprove.prove(options(context), wanted, as_json=as_json))
+    raise typer.Exit(backupprove.prove(replace(options(context), scratch=scratch), wanted, as_json=as_json))
 
 
 @app.command()

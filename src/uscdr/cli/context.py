@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,8 @@ class Globals:
     quiet: bool = False
     verbose: bool = False
     color: bool | None = None
+    scratch: str | None = None
+    """The server for a proof, as the command itself names it."""
 
     def output(self, *, json_lines: bool = False) -> Output:
         """Where this call's words go; `json_lines` is the option of the command itself."""
@@ -38,9 +40,10 @@ class Globals:
 
     def place(self, target: str | None = None) -> Place:
         """The configured target, with credentials."""
-        from uscdr.targets import find_place, load_config
+        from uscdr.targets import find_place, load_config, with_scratch
 
-        return find_place(load_config(self.config, os.environ), target or self.target, os.environ)
+        found = find_place(load_config(self.config, os.environ), target or self.target, os.environ)
+        return with_scratch(found, self.scratch, os.environ)
 
 
 def state() -> Path:
@@ -54,4 +57,11 @@ def options(context: typer.Context) -> Globals:
     return found if isinstance(found, Globals) else Globals()
 
 
+Scratch = Annotated[
+    str | None,
+    typer.Option(
+        "--scratch", metavar="URL",
+        help="PostgreSQL server for the proof, when this machine's lacks something; better in $USCDR_SCRATCH.",
+    ),
+]  # fmt: skip
 Command = Callable[..., None]

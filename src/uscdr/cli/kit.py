@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from uscdr.cli.context import options
+from uscdr.cli.context import Scratch, options
 
 app = typer.Typer(no_args_is_help=True, help="The escape kit: all that a rebuild needs, encrypted, off the platform.")
 
@@ -52,6 +53,7 @@ def build(
     backup: Annotated[str | None, typer.Option(help="The backup to keep, b012; default: the newest.")] = None,
     capture: Annotated[bool, typer.Option("--capture", help="Make a fresh backup first.")] = False,
     unproven: Annotated[bool, typer.Option("--unproven", help="Keep the dump without restoring it first.")] = False,
+    scratch: Scratch = None,
     as_json: JsonOption = False,
 ) -> None:
     """Collect everything, prove the dump, encrypt, store. Exit 1 when something could not be had."""
@@ -60,7 +62,7 @@ def build(
     wanted = kitbuild.BuildOptions(
         to, tuple(recipient or ()), frozenset(one.value for one in without or ()), backup, capture, unproven
     )
-    raise typer.Exit(kitbuild.build_kit(options(context), wanted, as_json=as_json))
+    raise typer.Exit(kitbuild.build_kit(replace(options(context), scratch=scratch), wanted, as_json=as_json))
 
 
 @app.command()

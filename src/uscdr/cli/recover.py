@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.cli.context import options
+from uscdr.cli.context import Scratch, options
 
 if TYPE_CHECKING:
     from uscdr.scenarios.deps import Request
@@ -39,6 +40,7 @@ def db(
     give_access_back: Annotated[
         bool, typer.Option("--give-access-back", help="Leave access as the backup has it, even if withdrawn since.")
     ] = False,
+    scratch: Scratch = None,
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
@@ -48,7 +50,7 @@ def db(
     request = Request(
         "db", backup, safety_capture=not without_safety_capture, give_access_back=give_access_back, anew=new
     )
-    carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json)
+    carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, scratch=scratch)
 
 
 @app.command("app")
@@ -113,6 +115,7 @@ def infra(
     ref: Ref = None,
     kit: Kit = None,
     identity: IdentityFile = None,
+    scratch: Scratch = None,
     dry_run: DryRun = False,
     confirm: Confirm = None,
     new: New = False,
@@ -125,7 +128,7 @@ def infra(
     given = options(context)
     name = conduct.new_application(given, app_name, in_place=in_place)
     request = Request("infra", backup, ref=ref, app=name, kit=kit, anew=new)
-    carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity)
+    carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity, scratch=scratch)
 
 
 @app.command()
@@ -160,9 +163,11 @@ def carry_out(
     dry_run: bool,
     as_json: bool,
     identity: Path | None = None,
+    scratch: str | None = None,
 ) -> None:
     """Run it and leave with its exit code."""
     from uscdr.cli import conduct
 
     asked = conduct.Asked(request, confirm=confirm, dry_run=dry_run, identity=identity)
-    raise typer.Exit(conduct.recover(options(context), asked, as_json=as_json))
+    given = replace(options(context), scratch=scratch)
+    raise typer.Exit(conduct.recover(given, asked, as_json=as_json))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,7 +12,6 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from uscdr.errors import MachineError
-from uscdr.pgserver.process import birth
 from uscdr.pgserver.server import LocalPostgres, files_under, reap, start
 from uscdr.providers.machine import room
 from uscdr.providers.ports.database import Database
@@ -22,10 +19,12 @@ from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import archive as archives
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.scratch_filling import Filling, Server, fill
+from uscdr.providers.scratch_names import is_left, own_name
 from uscdr.words import size
 
 _DATABASE = "scratch"
 _READER = "uscdr_reader"
+_PREFIX = "scratch-"
 
 # Over the private server's own settings, which do without crash safety already. The log gets no
 # errors: they may quote rows.
@@ -134,25 +133,15 @@ def _start(directory: Path, result: Future[LocalPostgres]) -> None:
     """Starts a server; its outcome, a failure too, is the future's."""
     try:
         _sweep(directory)
-        result.set_result(start(directory / _own_name(), parameters=_PARAMETERS, tied=True))
+        result.set_result(start(directory / f"{_PREFIX}{own_name()}", parameters=_PARAMETERS, tied=True))
     except BaseException as error:  # noqa: BLE001 - handed over whole to the thread that waits for it
         result.set_exception(error)
 
 
-def _own_name() -> str:
-    return f"scratch-{os.getpid()}-{_mark(os.getpid())}-{secrets.token_hex(4)}"
-
-
-def _mark(pid: int) -> str:
-    """Tells this process from another that is given its number later."""
-    return hashlib.sha256((birth(pid) or "").encode()).hexdigest()[:8]
-
-
 def _sweep(directory: Path) -> None:
     """Removes what a loss of power left: servers whose owner is no more and whose guard died with it."""
-    for path in directory.glob("scratch-*-*-*"):
-        _, pid, mark, _ = path.name.split("-", 3)
-        if pid.isdecimal() and (birth(int(pid)) is None or _mark(int(pid)) != mark):
+    for path in directory.glob(f"{_PREFIX}*"):
+        if is_left(path.name.removeprefix(_PREFIX)):
             reap(path)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from uscdr.errors import MachineError, ProviderError
+from uscdr.errors import ProviderError
 from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import locales, restoring
 from uscdr.providers.postgres.archive import Archive
@@ -171,8 +171,3 @@ def _size_reporter(connection: Connection, database: str, progress: Progress) ->
             progress(rows[0][0], None)
 
     return look
-
-
-def unable(server: str, why: str, next_action: str) -> MachineError:
-    """The server that the operator named cannot be used."""
-    return MachineError(f"{server} cannot hold a proof.", why=why, next_action=next_action)

@@ -1,0 +1,237 @@
+"""The proof of a backup on a PostgreSQL server of the operator's own, for what the packaged one cannot hold."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from uscdr.errors import BadInput, ProviderError
+from uscdr.providers.ports.database import Database
+from uscdr.providers.ports.progress import Progress
+from uscdr.providers.postgres import archive as archives
+from uscdr.providers.postgres.archive import Archive
+from uscdr.providers.postgres.database import PostgresDatabase
+from uscdr.providers.postgres.errors import translated
+from uscdr.providers.postgres.lacks import lacking
+from uscdr.providers.postgres.loading import on_this_machine
+from uscdr.providers.scratch_filling import Filling, Server, fill
+from uscdr.providers.scratch_names import is_left, own_name, this_machine
+
+if TYPE_CHECKING:
+    from uscdr.providers.postgres.connection import Connection
+
+VARIABLE = "USCDR_SCRATCH"
+_PREFIX = f"uscdr_proof_{this_machine()}_"
+_RIGHTS = """
+SELECT rolcreatedb OR rolsuper, pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_roles WHERE rolname = current_user
+"""
+_MINE = """
+SELECT datname::text FROM pg_catalog.pg_database d JOIN pg_catalog.pg_roles r ON r.oid = d.datdba
+WHERE rolname = current_user
+"""
+_STARTED = "SELECT pg_catalog.pg_postmaster_start_time()::text"
+"""To the microsecond: no two servers have the same."""
+_FORCED = """
+SELECT format('ALTER TABLE %I.%I NO FORCE ROW LEVEL SECURITY', nspname, relname)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE relforcerowsecurity
+"""
+_ANOTHER = f"Name another server: --scratch postgresql://…, or {VARIABLE}"
+
+
+def scratch_url(text: str) -> SecretStr:
+    """The URL of a server as a person gives it. Raises BadInput, which does not repeat it."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    with contextlib.suppress(psycopg.ProgrammingError):
+        if text.startswith(("postgres://", "postgresql://")) and conninfo_to_dict(text):
+            return SecretStr(text)
+    raise BadInput(
+        "The server for the proof (--scratch) is not the URL of a PostgreSQL server.",
+        next_action="Give it as postgresql://USER:PASSWORD@HOST:PORT/postgres; "
+        f"best in {VARIABLE}, as other users of this machine see a command line.",
+    )
+
+
+class OwnScratch:
+    """Adapter of the port `Scratch`: each proof makes a database of its own at `url` and removes it.
+
+    `production` gives the URLs of the application's databases, with whose servers this one must have nothing to do;
+    it may raise ProviderError when the platform does not tell. `jobs`, `tools`, `stop`, `statement_timeout` are as
+    in `LocalScratch`. Roles are not made there: policies for roles that it does not have are left out.
+    """
+
+    def __init__(
+        self,
+        url: SecretStr,
+        production: Callable[[], Sequence[SecretStr]],
+        *,
+        jobs: int = 2,
+        tools: Path | None = None,
+        stop: threading.Event | None = None,
+        statement_timeout: float = 600.0,
+    ) -> None:
+        self._url = url
+        self._production = production
+        self._jobs = jobs
+        self._tools = tools
+        self._stop = stop
+        self._statement_timeout = statement_timeout
+
+    def prepare(self) -> None:
+        """Nothing: the server runs."""
+
+    def close(self) -> None:
+        """Nothing: each proof removes what it made."""
+
+    def restore(self, dump: Path, progress: Progress) -> AbstractContextManager[Database]:
+        """Restore `dump` (custom format) into a database of its own and open it read-only.
+
+        Raises as `LocalScratch.restore`, and:
+            BadInput: the server is production's, or the role may not create databases.
+            ProviderError: the server does not answer.
+        """
+        return self._restored(dump, progress)
+
+    @contextmanager
+    def _restored(self, dump: Path, progress: Progress) -> Iterator[Database]:
+        archive, server = archives.read(dump, self._tools), self._server()
+        self._check(server, archive)
+        name = _PREFIX + own_name()
+        try:
+            fill(server, name, archive, Filling(self._jobs, (), self._stop), progress)
+            _unforce(server, name)
+            yield PostgresDatabase(
+                SecretStr(server.url(name)),
+                read_only=True,
+                statement_timeout=self._statement_timeout,
+                lock_timeout=10.0,
+                connect_timeout=10.0,
+                require_tls=not on_this_machine(self._url),
+            )
+        finally:
+            with server.session() as connection:
+                _drop(connection, name)
+
+    def _server(self) -> Server:
+        parts = _parts(self._url)
+        place = f"{parts.get('host') or 'localhost'}:{parts.get('port') or 5432}"
+        if not on_this_machine(self._url) and parts.get("sslmode") not in {"verify-ca", "verify-full"}:
+            parts["sslmode"] = "require"
+        return Server(
+            words=f"the PostgreSQL at {place}",
+            place=place,
+            private=False,
+            home=parts.get("dbname") or "postgres",
+            url=lambda database: _conninfo(parts, database),
+            environment=lambda database: _environment(parts, database),
+        )
+
+    def _check(self, server: Server, archive: Archive) -> None:
+        """Refuses a server that cannot do, or must not; removes what killed proofs left."""
+        with server.session() as connection:
+            may, standby = connection.execute(_RIGHTS.encode()).fetchall()[0]
+            if standby or not may:
+                why = "it is a standby" if standby else "the role in its URL has no CREATEDB"
+                raise BadInput(
+                    f"{_upper(server.words)} cannot hold a proof: no database can be created.",
+                    why=why, next_action=_ANOTHER,
+                )  # fmt: skip
+            self._refuse_production(server, connection)
+            major = connection.info.server_version // 10_000
+            if major < archive.dumped_from:
+                raise lacking([f"what PostgreSQL {archive.dumped_from} has: it is version {major}"], server.words)
+            for (name,) in connection.execute(_MINE.encode()).fetchall():
+                if name.startswith(_PREFIX) and is_left(name.removeprefix(_PREFIX)):
+                    _drop(connection, name)
+
+    def _refuse_production(self, server: Server, connection: Connection) -> None:
+        try:
+            urls = self._production()
+        except ProviderError:
+            return  # an application that is gone has no server that could be meant
+        started = connection.execute(_STARTED).fetchall()[0][0]
+        here = _addresses(_parts(self._url))
+        for url in urls:
+            if here & _addresses(_parts(url)) or _start_of(url) == started:
+                raise BadInput(
+                    f"{_upper(server.words)} is the server of the application's own database: no proof is made there.",
+                    why="a restore for a proof would take its disk and its time, beside the patients' data",
+                    next_action=_ANOTHER,
+                )
+
+
+def _start_of(url: SecretStr) -> str | None:
+    """When the server at `url` started; None when it does not answer."""
+    import psycopg
+
+    try:
+        with (
+            translated("production"),
+            psycopg.connect(url.get_secret_value(), autocommit=True, connect_timeout=10) as connection,
+        ):
+            return str(connection.execute(_STARTED).fetchall()[0][0])
+    except ProviderError:
+        return None
+
+
+def _addresses(parts: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Every address and port that is meant, whatever name it goes by; sockets by their directory."""
+    hosts = str(parts.get("hostaddr") or parts.get("host") or "localhost").split(",")
+    ports = str(parts.get("port") or 5432).split(",")
+    found = set()
+    for number, host in enumerate(hosts):
+        port = ports[number] if len(ports) > number else ports[-1]
+        found.add((host, port))
+        with contextlib.suppress(OSError, UnicodeError):
+            found |= {(str(one[4][0]), port) for one in socket.getaddrinfo(host, None)}
+    return found
+
+
+def _parts(url: SecretStr) -> dict[str, str]:
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        return {name: str(value) for name, value in conninfo_to_dict(url.get_secret_value()).items()}
+    except psycopg.ProgrammingError:
+        return {}
+
+
+def _conninfo(parts: Mapping[str, str], database: str) -> str:
+    from psycopg.conninfo import make_conninfo
+
+    return make_conninfo("", **{**parts, "dbname": database})
+
+
+def _environment(parts: Mapping[str, str], database: str) -> dict[str, str]:
+    """Libpq's variables for a child, so that nothing secret is in its argv."""
+    from psycopg.pq import Conninfo
+
+    names = {one.keyword.decode(): one.envvar.decode() for one in Conninfo.get_defaults() if one.envvar}
+    given = {names[name]: value for name, value in parts.items() if name in names}
+    return {"PGCONNECT_TIMEOUT": "10", **given, "PGDATABASE": database}
+
+
+def _unforce(server: Server, database: str) -> None:
+    """Policies that bind a table's owner too would hide rows from the proof, whose own tables these are."""
+    with server.session(database) as connection:
+        for (statement,) in connection.execute(_FORCED.encode()).fetchall():
+            connection.execute(statement.encode())
+
+
+def _drop(connection: Connection, name: str) -> None:
+    from psycopg import sql
+
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _upper(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,155 @@
+"""A proof on a server of the operator's own: in a database of its own there, which is gone afterwards."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError
+from uscdr.pgserver.server import LocalPostgres, start
+from uscdr.providers.scratch_own import OwnScratch, scratch_url
+
+SECRET = "own-Canario"
+
+
+def ignore(done: int, total: int | None) -> None:
+    """Takes no notice of progress."""
+
+
+class Own:
+    """A server with a role that may create databases and no more, and one that may not."""
+
+    def __init__(self, server: LocalPostgres) -> None:
+        self.server = server
+        self.url = SecretStr(server.dsn("postgres", "prover", SECRET))
+
+    def scratch(self, production: Sequence[str] = (), url: SecretStr | None = None) -> OwnScratch:
+        return OwnScratch(url or self.url, lambda: [SecretStr(one) for one in production])
+
+    def run(self, script: str) -> list[Any]:
+        with psycopg.connect(self.server.dsn(), autocommit=True) as connection:
+            cursor = connection.execute(script.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def databases(self) -> set[str]:
+        return {name for (name,) in self.run("SELECT datname::text FROM pg_database")}
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Own]:
+    with tempfile.TemporaryDirectory() as parent, start(Path(parent) / "own", tied=True) as running:
+        made = Own(running)
+        made.run(f"CREATE ROLE prover LOGIN CREATEDB PASSWORD '{SECRET}'; CREATE ROLE guest LOGIN PASSWORD '{SECRET}'")
+        yield made
+        assert made.databases() == {"postgres", "template0", "template1"}
+
+
+def test_the_proof_is_the_same_and_nothing_stays(source: Any, good: Path, own: Own) -> None:
+    with own.scratch().restore(good, ignore) as database:
+        live = source.adapter()
+        names = [table.name for table in database.tables()]
+        assert database.digests(names) == live.digests(names)
+        assert len(own.databases()) == 4
+    assert len(own.databases()) == 3
+
+
+def test_two_at_once_and_one_that_fails_in_between(good: Path, own: Own) -> None:
+    scratch = own.scratch()
+    with scratch.restore(good, ignore) as one, scratch.restore(good, ignore) as two:
+        assert one.counts(["visit"]) == two.counts(["visit"]) == {"visit": 3000}
+    with pytest.raises(RuntimeError), scratch.restore(good, ignore):
+        raise RuntimeError
+    assert len(own.databases()) == 3
+
+
+def test_policies_for_strangers_are_left_out_and_forced_ones_hide_nothing(
+    source: Any, own: Own, tmp_path: Path
+) -> None:
+    source.run(
+        "CREATE ROLE far_analyst; CREATE TABLE notes (id int); INSERT INTO notes VALUES (1), (2);"
+        "ALTER TABLE notes ENABLE ROW LEVEL SECURITY; ALTER TABLE notes FORCE ROW LEVEL SECURITY;"
+        "CREATE POLICY mine ON notes TO far_analyst USING (true); CREATE POLICY none ON notes USING (false)"
+    )
+    dump = source.dump(tmp_path / "d", "--table=notes")
+    source.run("DROP TABLE notes; DROP ROLE far_analyst")
+    with own.scratch().restore(dump, ignore) as database:
+        assert database.counts(["notes"]) == {"notes": 2}
+    assert own.run("SELECT count(*) FROM pg_roles WHERE rolname = 'far_analyst'") == [(0,)]
+
+
+@pytest.mark.parametrize("spelling", ["as it is", "localhost", "another database"])
+def test_productions_own_server_is_refused(good: Path, own: Own, spelling: str) -> None:
+    """However it is spelt: by address, or by asking both when they started."""
+    urls = {
+        "as it is": own.url.get_secret_value(),
+        "localhost": own.url.get_secret_value().replace("127.0.0.1", "localhost"),
+        "another database": own.server.dsn("template1"),
+    }
+    with (
+        pytest.raises(BadInput, match="is the server of the application's own database") as refused,
+        own.scratch([urls[spelling]]).restore(good, ignore),
+    ):
+        pytest.fail("restored beside the patients")
+    assert SECRET not in f"{refused.value!r} {vars(refused.value)}"
+
+
+def test_another_server_is_not_productions(source: Any, good: Path, own: Own) -> None:
+    with own.scratch([source.server.dsn(), "postgres://u:p@127.0.0.1:1/d"]).restore(good, ignore) as database:
+        assert database.counts(["visit"]) == {"visit": 3000}
+
+
+def test_a_platform_that_does_not_answer_has_no_server_to_be_spared(good: Path, own: Own) -> None:
+    def gone() -> list[SecretStr]:
+        raise ProviderError("There is no such application.", provider="heroku")
+
+    with OwnScratch(own.url, gone).restore(good, ignore) as database:
+        assert database.counts(["visit"]) == {"visit": 3000}
+
+
+def test_a_role_that_may_not_create_databases(good: Path, own: Own) -> None:
+    guest = SecretStr(own.server.dsn("postgres", "guest", SECRET))
+    with pytest.raises(BadInput, match="cannot hold a proof") as refused, own.scratch(url=guest).restore(good, ignore):
+        pytest.fail("restored without the right")
+    assert refused.value.why == "the role in its URL has no CREATEDB"
+
+
+def test_a_right_that_is_lacking_does_not_blame_the_dump(source: Any, own: Own, tmp_path: Path) -> None:
+    source.run("CREATE EXTENSION postgres_fdw; CREATE TABLE plain (id int); INSERT INTO plain VALUES (1)")
+    dump = source.dump(tmp_path / "d", "--extension=postgres_fdw", "--table=plain")
+    source.run("DROP EXTENSION postgres_fdw; DROP TABLE plain")
+    with pytest.raises(MachineError, match="lacks a right that the dump needs"), own.scratch().restore(dump, ignore):
+        pytest.fail("restored without its extension")
+
+
+def test_a_damaged_dump_is_blamed(own: Own, good: Path, tmp_path: Path) -> None:
+    damaged = bytearray(good.read_bytes())
+    damaged[len(damaged) // 2] ^= 0x10
+    (tmp_path / "dump").write_bytes(damaged)
+    with pytest.raises(CheckFailed, match="does not restore"), own.scratch().restore(tmp_path / "dump", ignore):
+        pytest.fail("restored damaged rows")
+
+
+def test_what_a_killed_proof_left_is_removed(good: Path, own: Own) -> None:
+    with own.scratch().restore(good, ignore):
+        (mine,) = own.databases() - {"postgres", "template0", "template1"}
+        left = mine.removesuffix(mine.split("_", 3)[3]) + "999999999_00000000_00000000"
+        own.run(f"CREATE DATABASE {left} OWNER prover")
+        own.run("CREATE DATABASE uscdr_proof_00000000_999999999_00000000_00000000 OWNER prover")  # another machine's
+        with own.scratch().restore(good, ignore):
+            assert left not in own.databases()
+            assert mine in own.databases()
+    assert len(own.databases()) == 4
+    own.run("DROP DATABASE uscdr_proof_00000000_999999999_00000000_00000000")
+
+
+@pytest.mark.parametrize("text", ["", "host=x", "mysql://x", "postgres//x", "postgresql://[::1"])
+def test_what_is_no_url_of_a_server_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(BadInput, match="not the URL of a PostgreSQL server") as refused:
+        scratch_url(text)
+    assert not text or text not in refused.value.message
