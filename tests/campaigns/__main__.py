@@ -17,6 +17,7 @@ from . import (
     dryrun,
     dumps,
     faults,
+    good_dumps,
     kill,
     kill_scenes,
     kill_writes,
@@ -33,6 +34,8 @@ _PATIENTS = "40"
 
 
 Campaign = Callable[[Stand, Tally], None]
+Alone = dict[str, Callable[[Tally], None]]
+"""Those that need no clinic's sandbox, by name."""
 
 
 def campaigns(scale: str, seed: int) -> dict[str, Campaign]:
@@ -61,19 +64,20 @@ def campaigns(scale: str, seed: int) -> dict[str, Campaign]:
 Tallies = dict[str, Tally]
 LANES = (
     ("faults", "dry-run", "backups", "journal", "kill-app", "kill-media", "kill-infra"),
-    ("kill", "kill-writes", "breaks", "leaks", "input", "dumps", "other-app"),
+    ("kill", "kill-writes", "breaks", "leaks", "input", "dumps", "other-app", "good-dumps"),
 )
 """Each lane has a sandbox of its own; most of a recovery is waiting. `kill-infra` ends its lane's application."""
 
 
-def _lane(names: Sequence[str], known: dict[str, Campaign], other: Callable[[Tally], None], tallies: Tallies) -> None:
+def _lane(names: Sequence[str], known: dict[str, Campaign], alone: Alone, tallies: Tallies) -> None:
     on_clinic = [name for name in names if name in known]
     if on_clinic:
         with standing("--patients", _PATIENTS) as stand:
             for name in on_clinic:
                 _guarded(tallies[name], partial(known[name], stand, tallies[name]))
-    if "other-app" in names:
-        _guarded(tallies["other-app"], partial(other, tallies["other-app"]))
+    for name in names:
+        if name in alone:
+            _guarded(tallies[name], partial(alone[name], tallies[name]))
 
 
 def _guarded(tally: Tally, work: Callable[[], None]) -> None:
@@ -115,11 +119,14 @@ def _run(wanted: set[str], scale: str, seed: int) -> int:
     say(f"campaigns, scale {scale}, seed {seed}; the same again: {again}")
     tallies = {name: Tally(name, limit=limit(name, scale)) for lane in LANES for name in lane if name in wanted}
     known = campaigns(scale, seed)
-    other = partial(second_app.run, count=count("other-app", scale), seed=seed)
+    alone: Alone = {
+        name: partial(run, count=count(name, scale), seed=seed)
+        for name, run in {"other-app": second_app.run, "good-dumps": good_dumps.run}.items()
+    }
     threads = []
     for lane in LANES:
         names = [name for name in lane if name in wanted]
-        threads.append(threading.Thread(target=_lane, args=(names, known, other, tallies), daemon=True))
+        threads.append(threading.Thread(target=_lane, args=(names, known, alone, tallies), daemon=True))
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -14,7 +14,8 @@ WHERE c.relkind IN ('r', 'p') AND {_OURS} ORDER BY 1, 2
 """
 # Comments, owners and grants are left out: a proof restores without them.
 _SCHEMA = f"""
-SELECT format('column %s.%s %s %s null=%s default=%s', a.attrelid::regclass, a.attnum, a.attname,
+SELECT format('column %s.%s %s %s null=%s default=%s', a.attrelid::regclass,
+              row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum), a.attname,
               format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, pg_get_expr(d.adbin, d.adrelid))
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum

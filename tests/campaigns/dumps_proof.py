@@ -97,9 +97,15 @@ class Prover:
 
 
 @contextmanager
-def prover(directory: Path, questions: Questions) -> Iterator[Prover]:
-    """A scratch server in the new `directory`, gone afterwards."""
+def kept(directory: Path) -> Iterator[Kept]:
+    """A scratch server in `directory`, gone afterwards."""
     parameters = {"autovacuum": "off", "log_min_messages": "fatal"}
     with start(directory / "server", parameters=parameters, tied=True) as server:
-        given = {one.name: getattr(server, one.name) for one in fields(LocalPostgres)}
-        yield Prover(Kept(**given), directory, questions)
+        yield Kept(**{one.name: getattr(server, one.name) for one in fields(LocalPostgres)})
+
+
+@contextmanager
+def prover(directory: Path, questions: Questions) -> Iterator[Prover]:
+    """A scratch server in the new `directory`, gone afterwards."""
+    with kept(directory) as server:
+        yield Prover(server, directory, questions)

@@ -17,7 +17,7 @@ from uscdr.providers.postgres.contents import Entry
 from uscdr.providers.postgres.errors import translated
 from uscdr.providers.postgres.lacks import lack, lacking
 from uscdr.providers.postgres.restoring import Target
-from uscdr.providers.postgres.selection import EXTENSIONS_SCHEMA, Selection, only_watches, roles
+from uscdr.providers.postgres.selection import EXTENSIONS_SCHEMA, Selection, is_dispensable, roles
 
 if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
@@ -91,13 +91,13 @@ def _made_ready(server: Server, database: str, archive: Archive, how: Filling) -
 
 
 def _available(selection: Selection, known: set[str], server: Server) -> Selection:
-    """Without extensions that only watch a server and are not there. Raises MachineError for any other."""
+    """Without extensions that are not there and that no row needs. Raises MachineError for any other."""
     absent = [one for one in selection.entries if one.kind == "EXTENSION" and one.name not in known]
     for entry in absent:
-        why = f"{server.words} does not have it, and it only watches a server"
-        less = selection.without({entry.number}, why) if only_watches(entry) else None
+        why = f"{server.words} does not have it, and no row needs it"
+        less = selection.without({entry.number}, why) if is_dispensable(entry) else None
         if less is None:
-            raise lacking([f"the extension {one.name}" for one in absent if not only_watches(one)], server.words)
+            raise lacking([f"the extension {one.name}" for one in absent if not is_dispensable(one)], server.words)
         selection = less
     return selection
 

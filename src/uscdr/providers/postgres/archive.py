@@ -12,7 +12,7 @@ from uscdr.pgserver.tools import Tool, find_tool
 from uscdr.providers.postgres import contents, structure
 from uscdr.providers.postgres.complaints import reasons
 from uscdr.providers.postgres.contents import ROWS, Entry
-from uscdr.providers.postgres.selection import Selection, only_watches, select
+from uscdr.providers.postgres.selection import Selection, is_dispensable, select
 from uscdr.words import duration
 
 _MAGIC = b"PGDMP"
@@ -48,7 +48,7 @@ class Archive:
     def extensions(self) -> tuple[str, ...]:
         """Those that a restored database must have."""
         made = (entry for entry in self.selection.entries if entry.kind == "EXTENSION")
-        return tuple(entry.name for entry in made if not only_watches(entry))
+        return tuple(entry.name for entry in made if not is_dispensable(entry))
 
     @property
     def schemas(self) -> frozenset[str]:

@@ -34,6 +34,10 @@ _ONLY_WATCHING = frozenset(
     }
 )  # fmt: skip
 """Extensions that look at a server and that no table is made of."""
+_ELSEWHERE = frozenset(
+    {"dblink", "file_fdw", "mongo_fdw", "multicorn", "mysql_fdw", "oracle_fdw", "postgres_fdw", "redis_fdw", "tds_fdw"}
+)
+"""Extensions that reach data which lies elsewhere, and is in no dump."""
 
 _NAME = r'(?:"(?:[^"]|"")+"|[a-z_0-9$]+)'
 _POLICY_ROLES = re.compile(
@@ -138,9 +142,9 @@ def is_delicate(entry: Entry) -> bool:
     return entry.kind in _FOREIGN | {"POLICY"} or _comments_on(entry, {"SCHEMA"})
 
 
-def only_watches(extension: Entry) -> bool:
-    """Whether an extension holds nothing and no table is made of it."""
-    return extension.name in _ONLY_WATCHING
+def is_dispensable(extension: Entry) -> bool:
+    """Whether an extension only watches a server or reaches another: no row of a dump needs it."""
+    return extension.name in _ONLY_WATCHING | _ELSEWHERE
 
 
 def roles(entry: Entry) -> frozenset[str]:

@@ -15,7 +15,7 @@ from uscdr.providers.postgres.contents import Entry
 from uscdr.providers.postgres.errors import PROVIDER, mapped, words
 from uscdr.providers.postgres.lacks import lack, lacking
 from uscdr.providers.postgres.script import Script
-from uscdr.providers.postgres.selection import is_delicate, only_watches, rows
+from uscdr.providers.postgres.selection import is_delicate, is_dispensable, rows
 
 if TYPE_CHECKING:
     import psycopg
@@ -126,7 +126,7 @@ class LoadTransaction:
         found = _IN_SCHEMA.search(entry.definition.decode(errors="replace"))
         if found:
             self._make_schema(found[1].strip('"').replace('""', '"'))
-        if only_watches(entry):
+        if is_dispensable(entry):
             self._try(entry)
         else:
             self._send(entry.definition)
