@@ -63,7 +63,7 @@ def find_place(loaded: Loaded, name: str | None, env: Mapping[str, str]) -> Plac
 
 def with_scratch(place: Place, given: str | None, env: Mapping[str, str]) -> Place:
     """The same with the server for proofs that the command or the environment names. Raises BadInput."""
-    text = given if given is not None else env.get(SCRATCH)
+    text = given if given is not None else env.get(SCRATCH) or None
     return place if text is None else replace(place, scratch=scratch_url(text))
 
 

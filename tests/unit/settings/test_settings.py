@@ -7,11 +7,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from uscdr.assembly.ports import known_secrets
 from uscdr.errors import BadInput
 from uscdr.sandboxed import SANDBOX, any_django_application
 from uscdr.settings import config_directory, is_gone, operator, state_directory
-from uscdr.targets import find_place, load_config, packaged
+from uscdr.targets import find_place, load_config, packaged, with_scratch
 from uscdr.verify.kinds.http import HttpCheck
 
 
@@ -92,6 +94,21 @@ def test_the_check_account_comes_from_the_environment() -> None:
     assert whole.account is not None
     assert (whole.account.email, whole.account.token) == ("a@b", None)
     assert whole.key == "https://api.heroku.com usc-pis"
+
+
+def test_the_server_for_proofs_is_named_by_the_command_or_the_environment(tmp_path: Path) -> None:
+    """And never shown, neither whole nor its password."""
+    place = find_place(load_config(packaged(), {}), None, {"HEROKU_API_KEY": "k" * 20})
+    assert with_scratch(place, None, {}).scratch is None
+    assert with_scratch(place, None, {"USCDR_SCRATCH": ""}).scratch is None
+    url = "postgresql://u:sesame-open@db.example/postgres"
+    named = with_scratch(place, None, {"USCDR_SCRATCH": url})
+    assert named.scratch == with_scratch(place, url, {"USCDR_SCRATCH": "postgres://other"}).scratch == SecretStr(url)
+    assert "sesame-open" not in repr(named)
+    redactor = known_secrets(named, {})
+    assert "sesame-open" not in redactor.text(f"{url} sesame-open")
+    with pytest.raises(BadInput, match="--scratch"):
+        with_scratch(place, "", {})
 
 
 def test_any_application_is_asked_only_what_holds_for_all() -> None:

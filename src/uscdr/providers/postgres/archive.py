@@ -24,6 +24,7 @@ _NEWEST_KNOWN = max(_FIRST_READER)
 
 _DUMPED_FROM = re.compile(r"^;\s+Dumped from database version: (\d+)", re.MULTILINE)
 
+
 def first_reader(server_major: int) -> int:
     """The first pg_restore, by major version, that reads the dumps of such a server; 0 for an unknown one."""
     return max((first for first in _FIRST_READER.values() if first <= server_major), default=0)

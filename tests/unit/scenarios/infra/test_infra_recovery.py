@@ -14,10 +14,12 @@ from pydantic import SecretStr
 from fake_deploys import FakeSource
 from fake_names import OLD
 from fake_places import HOST
+from fakes import World
 from rehearsal import Person
 from uscdr.errors import ExitCode
 from uscdr.models.dns import Caution
 from uscdr.models.heroku import AddOn, Attachment
+from uscdr.models.postgres import LeftOut
 from uscdr.models.provision import Lack, LogDrain
 from uscdr.vault.content import ConfigVars
 
@@ -397,3 +399,20 @@ def test_where_a_fresh_backup_may_still_be_had_that_is_said(case: object, said: 
     run: Recovery = case(quick)  # type: ignore[operator]
     run.begin(dry_run=True)
     assert ("uscdr backup capture" in summary(run, "choose")) is said
+
+
+def test_what_the_load_left_out_is_said_with_the_reason(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = (
+        LeftOut(what="schema _heroku", why="it belongs to the platform", of_platform=True),
+        LeftOut(what="policy notes mine", why="the role analyst_ro does not exist in the new place"),
+    )
+    monkeypatch.setattr(World, "left_out", left)
+    run = lost(quick)
+    assert ended(run.begin()) == (DONE, "")
+    warned = [event["text"] for event in run.events("note") if event["level"] == "warning"]
+    words = "Not in the new database: policy notes mine. The role analyst_ro does not exist in the new place."
+    assert [text for text in warned if "database" in text and "_heroku" not in text] == [words]
+    summaries = [event["summary"] for event in run.events("step.succeeded")]
+    (loaded,) = [text for text in summaries if "is loaded" in text]
+    assert "left out, as it belongs to the platform: schema _heroku" in loaded
+    assert loaded.endswith("NOT in the new database: policy notes mine")
