@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from obstore.store import S3Store
@@ -131,11 +131,13 @@ def test_damage_in_the_bucket_costs_exit_1(desk: BucketShop, capsys: pytest.Capt
 def test_a_run_reads_the_kit_that_it_is_bound_to(desk: BucketShop) -> None:
     """As `recover infra` does: named before the run, opened in it, only to look."""
     built = desk.build()
-    named = pinned(f"{desk.kept_in.text}:newest", None, desk.root / "state")
-    assert named == f"{desk.kept_in.text}:{built.card.kit}"
     config = SimpleNamespace(kit=KitSettings())
+    target = SimpleNamespace(heroku=SimpleNamespace(app="usc-pis"))
+    place = cast("Any", SimpleNamespace(config=config, target=target, identity=""))
+    named = pinned(f"{desk.kept_in.text}:newest", place, desk.root / "state")
+    assert named == f"{desk.kept_in.text}:{built.card.kit}"
     job = SimpleNamespace(
-        request=Request("infra", kit=named), place=SimpleNamespace(config=config), identity=desk.identity_file
+        request=Request("infra", kit=named), place=place, identity=desk.identity_file
     )
     around = SimpleNamespace(state=desk.root / "state", env=os.environ, stop=Stop())
     reader = open_kit(cast("Job", job), cast("Surroundings", around), desk.work)
