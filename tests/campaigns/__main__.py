@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from . import (
+    bad_dumps,
     badinput,
     breaks,
     dryrun,
@@ -54,6 +55,7 @@ def campaigns(scale: str, seed: int) -> dict[str, Campaign]:
         "leaks": of(leaks.run, "leaks"),
         "backups": of(wrong_backups.run, "backups"),
         "dumps": of(dumps.run, "dumps"),
+        "bad-dumps": of(bad_dumps.run, "bad-dumps"),
         "journal": of(torn.run, "journal"),
         "kill-app": of(kill_scenes.run, "kill-app", make=kill_scenes.application),
         "kill-media": of(kill_scenes.run, "kill-media", make=kill_scenes.media),
@@ -63,7 +65,7 @@ def campaigns(scale: str, seed: int) -> dict[str, Campaign]:
 
 Tallies = dict[str, Tally]
 LANES = (
-    ("faults", "dry-run", "backups", "journal", "kill-app", "kill-media", "kill-infra"),
+    ("faults", "dry-run", "backups", "bad-dumps", "journal", "kill-app", "kill-media", "kill-infra"),
     ("kill", "kill-writes", "breaks", "leaks", "input", "dumps", "other-app", "good-dumps"),
 )
 """Each lane has a sandbox of its own; most of a recovery is waiting. `kill-infra` ends its lane's application."""

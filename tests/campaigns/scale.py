@@ -38,6 +38,7 @@ SIZES = {
     "kill-media": Size("runs cut short", 3, 20, 300, 1.5),
     "kill-infra": Size("runs cut short", 3, 20, 300, 2),
     "other-app": Size("kinds of damage", 2, EVERY, EVERY),
+    "bad-dumps": Size("backups that are wrong", 4, 30, EVERY, 2),
     "good-dumps": Size("good dumps of odd make", 8, 60, EVERY, 1),
 }
 SCALES = ("sample", "middle", "full")

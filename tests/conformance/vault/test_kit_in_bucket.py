@@ -136,9 +136,7 @@ def test_a_run_reads_the_kit_that_it_is_bound_to(desk: BucketShop) -> None:
     place = cast("Any", SimpleNamespace(config=config, target=target, identity=""))
     named = pinned(f"{desk.kept_in.text}:newest", place, desk.root / "state")
     assert named == f"{desk.kept_in.text}:{built.card.kit}"
-    job = SimpleNamespace(
-        request=Request("infra", kit=named), place=place, identity=desk.identity_file
-    )
+    job = SimpleNamespace(request=Request("infra", kit=named), place=place, identity=desk.identity_file)
     around = SimpleNamespace(state=desk.root / "state", env=os.environ, stop=Stop())
     reader = open_kit(cast("Job", job), cast("Surroundings", around), desk.work)
     assert reader is not None
