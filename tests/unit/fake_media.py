@@ -149,7 +149,7 @@ class FakeMedia:
     def usage(self) -> MediaUsage:
         return self._admin("usage", lambda: MediaUsage(plan="Free", objects=1, storage_bytes=1))
 
-    def list_assets(self, resource_type: ResourceType) -> Iterator[tuple[Asset, ...]]:
+    def list_assets(self, resource_type: ResourceType, *, access: bool = True) -> Iterator[tuple[Asset, ...]]:
         keys = [key for key in self._state.assets if key.resource_type == resource_type]
         for first in range(0, max(1, len(keys)), PAGE):
             yield self._admin("list", partial(self._page, keys[first : first + PAGE]))

@@ -130,7 +130,7 @@ class Cloud:
     def details(self, key: AssetKey) -> AssetDetails:
         return AssetDetails(asset=self.asset(key).model_copy(update={"access": self.access.get(key)}))
 
-    def list_assets(self, resource_type: ResourceType) -> Iterator[tuple[Asset, ...]]:
+    def list_assets(self, resource_type: ResourceType, *, access: bool = True) -> Iterator[tuple[Asset, ...]]:
         if self.down:
             raise ProviderError("The media service is down.", provider="fake")
         yield tuple(self.asset(key) for key in (*self.files, *self.placeholders) if key.resource_type == resource_type)

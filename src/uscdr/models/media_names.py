@@ -94,7 +94,14 @@ def _of_name(name: str, kind: Kind, prefix: str) -> Reading:
     first = tuple(_by_kind(public_id, kind))
     versioned = re.fullmatch(r"v\d+/(.+)", name)
     bare = dict.fromkeys(
-        (public_id, name, name.removeprefix(MEDIA), unquote(public_id), versioned[1] if versioned else name)
+        (
+            public_id,
+            name,
+            MEDIA + name,
+            name.removeprefix(MEDIA),
+            unquote(public_id),
+            versioned[1] if versioned else name,
+        )
     )
     open_ones = [key for one in bare for key in (*_by_kind(one, kind), *_by_kind(one, "video"))]
     others = dict.fromkeys(

@@ -76,5 +76,5 @@ class Deployed:
 
 def _first_pages(media: Media) -> list[Asset]:
     """The newest of each kind come first; one call a kind."""
-    pages = (next(iter(media.list_assets(kind)), ()) for kind in RESOURCE_TYPES)
+    pages = (next(iter(media.list_assets(kind, access=False)), ()) for kind in RESOURCE_TYPES)
     return [asset for page in pages for asset in page if asset.present]

@@ -50,11 +50,11 @@ class Media(Protocol):
         """Plan, number of objects, storage (one call)."""
         ...
 
-    def list_assets(self, resource_type: ResourceType) -> Iterator[tuple[Asset, ...]]:
+    def list_assets(self, resource_type: ResourceType, *, access: bool = True) -> Iterator[tuple[Asset, ...]]:
         """Every asset of each delivery type with who may have it, placeholders too, in pages of up to PAGE.
 
-        A call a page of each delivery type, and one for PAGE assets of all of them. Where the service does not tell
-        who may have an asset, its `access` is None.
+        A call a page of each delivery type, and with `access` one for PAGE assets of all of them before the first page.
+        Without it, or where the service does not tell who may have an asset, its `access` is None.
         """
         ...
 

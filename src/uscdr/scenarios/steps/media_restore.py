@@ -98,7 +98,7 @@ class RestoreBackups(MediaStep[RestoreSeen, MediaRestored]):
         words = f"{plural(seen.files, 'file')} from the service's own backup into {self.cloud().cloud}"
         if seen.versions:
             words += f", {seen.versions:,} of them in the version before the change"
-        calls = (changes(f"POST /resources/{{type}}/upload/restore ({RESTORE_BATCH} files a call)"),)
+        calls = (changes(f"POST /resources/{{type}}/{{delivery}}/restore ({RESTORE_BATCH} files a call)"),)
         return Action("change", words, calls)
 
     @override

@@ -38,7 +38,9 @@ class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
     title = "Upload copies of what is missing"
     default_id = "media_upload"
     effect = Effect.IDEMPOTENT
-    manual = ("cld uploader upload $FILE public_id=$PUBLIC_ID resource_type=$TYPE overwrite=true tags={tag}",)
+    manual = (
+        "cld uploader upload $FILE public_id=$PUBLIC_ID resource_type=$TYPE type=$DELIVERY overwrite=true tags={tag}",
+    )
     gives = MediaUploaded
     needs = (MediaPlanned, MediaRestored)
     plans_with = (MediaPlanned,)

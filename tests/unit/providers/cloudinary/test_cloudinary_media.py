@@ -390,6 +390,12 @@ def test_every_delivery_type_is_listed_with_who_may_have_it(stub: Stub, media: C
     assert str(ruled) == "access control: token, anonymous 2030-01-01T00:00:00Z"
 
 
+def test_who_only_wants_the_newest_pays_for_no_search(stub: Stub, media: CloudinaryMedia) -> None:
+    stub.put("media/a", b"a")
+    assert len(next(iter(media.list_assets("image", access=False)))) == 1
+    assert stub.requests == ["GET /v1_1/clinic/resources/image/upload"]
+
+
 def test_without_a_search_nobody_knows_who_may_have_a_file(stub: Stub, media: CloudinaryMedia) -> None:
     stub.searches = False
     stub.put("media/a", b"a").access_control = RULES
