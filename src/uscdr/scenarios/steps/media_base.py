@@ -37,6 +37,8 @@ RESERVE = 100
 """Calls kept for the restores and the last listing."""
 MOST_BY_CHANCE = 200
 """Files compared by their bytes when the copy does not know their version; the rest is left to the verification."""
+MOST_ASKED = 50
+"""Files that are asked for one by one who may have them."""
 PLACES_SHOWN = 5
 PROVIDER = "cloudinary"
 UNDELIVERED = "undelivered"
@@ -160,11 +162,12 @@ class MediaStep(DepsStep[S, R], Generic[S, R]):
     def look_at_access(self, survey: Survey, tell: Tell) -> None:
         """Who may have the files that the listing does not tell of, or tells another thing of than the copy knows.
 
-        A search runs behind what was just written; one call each, for MOST_BY_CHANCE at most.
+        A search runs behind what was just written; one call each, for MOST_ASKED at most.
         """
         wrong = self.book.misopened() if survey is self.book.survey else {}
         there = [key for key in survey.wanted if key in survey.held and not survey.held[key].placeholder]
-        asked = [key for key in there if key in wrong or survey.held[key].access is None][:MOST_BY_CHANCE]
+        untold = [key for key in there if survey.held[key].access is None]
+        asked = [*(key for key in there if key in wrong), *untold][:MOST_ASKED]
 
         def one(key: AssetKey) -> None:
             access = self.allowed(lambda: self._details(key), tell).asset.access
