@@ -103,8 +103,6 @@ class PruneCopies(DepsStep[CopiesSeen, CopiesRemoved]):
         left = [one for one in result.ids if store.names(f"{BACKUPS}/{one}")]
         if left:
             raise CheckFailed(f"Still there: {', '.join(left)}.", next_action=LOOK_AGAIN)
-        held = (
-            f"; {len(result.held)} of them for the store's own retention, which did not let go" if result.held else ""
-        )
+        held = f", of them {len(result.held)} that the store's own retention holds" if result.held else ""
         stays = f"; {result.stays}" if result.stays and result.ids else ""
         return f"copies removed: {len(result.ids)}, kept: {result.kept}{held}{stays}"

@@ -27,6 +27,7 @@ from uscdr.scenarios.registry import OPERATIONS as STEPS
 from uscdr.scenarios.results_backups import BackupsScheduled
 from uscdr.settings import Operator
 from uscdr.vault.backups import catalog
+from uscdr.vault.store import LocalStore, StoreRetains
 
 SENT = {"capture": "capture", "schedule": "schedule_backups DATABASE_URL"}
 LOOKS = {"capture": ("app", "database", "transfers", "transfer", "schedules"), "schedule": ("database", "schedules")}
@@ -271,3 +272,27 @@ def test_it_is_held_against_no_objective_and_says_what_it_is(quick: Path, what: 
 def test_a_schedule_in_a_journal_of_the_version_before_is_understood() -> None:
     found = BackupsScheduled.model_validate({"name": "DATABASE_URL", "hour": 2, "timezone": "Asia/Manila"})
     assert found == BackupsScheduled(schedules=("daily at 02:00 Asia/Manila",), created=True)
+
+
+def test_a_removal_says_what_the_bucket_keeps_and_claims_nothing_that_its_retention_holds(
+    quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = full_vault(quick / "clinic")
+    monkeypatch.setattr(type(run.store), "keeps_versions", lambda _store, _name: True)
+    phrase, gone, kept = approved(run)
+    held = min(gone)
+    delete = type(run.store).delete
+
+    def retained(store: LocalStore, name: str) -> None:
+        if name.split("/")[1] == held:
+            raise StoreRetains("It holds it.")
+        delete(store, name)
+
+    monkeypatch.setattr(type(run.store), "delete", retained)
+    assert ended(run.begin(confirm=phrase)) == (ExitCode.DONE, "")
+    assert left(run) == (kept | {held}, set())
+    result = run.events("step.")[-1]["result"]
+    assert (set(result["ids"]), result["held"], result["kept"]) == (gone - {held}, [held], len(kept) + 1)
+    told = run.journal_path.read_text()
+    assert "of them 1 that the store's own retention holds" in told
+    assert "no room is freed before" in told
