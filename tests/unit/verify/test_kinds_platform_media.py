@@ -16,6 +16,7 @@ from fake_surroundings import world as platform_world
 from fakes import World as Provider
 from uscdr.errors import CredentialsRefused, NotFound, RateLimited
 from uscdr.models.media import Asset, AssetKey, MediaDownload, ReferenceColumn, StoredReference
+from uscdr.providers.ports.media import Delivered
 from uscdr.providers.ports.progress import Progress
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import World
@@ -237,8 +238,38 @@ def _on(clinic: Clinic, media: FakeMedia, day: int) -> Finding:
     return checked(seen, "media", sample=12, bytes=0)
 
 
-def test_a_large_sample_is_cut_to_what_three_calls_can_tell() -> None:
+def test_a_large_sample_is_cut_to_what_six_calls_can_tell() -> None:
     clinic = Clinic(600)
     found, evidence = clinic.verdict(sample=600, bytes=0)
-    assert (found, clinic.calls("look_up")) == ("pass", 3)
+    assert (found, clinic.calls("look_up")) == ("pass", 6)
     assert int(evidence.partition(" ")[0]) >= 100
+
+
+def test_restricted_files_are_looked_up_where_they_are_and_a_public_twin_is_a_failure() -> None:
+    clinic = Clinic(1)
+    secret = AssetKey(resource_type="raw", public_id="media/secret.pdf", delivery="authenticated")
+    clinic.cloud.put(secret, b"secret")
+    clinic.refer("https://res.cloudinary.com/" + clinic.world().expected.cloud + f"/{secret}", 3, 6)
+    assert clinic.verdict() == ("pass", "2 of 2 files looked up, all there; 2 downloaded and equal")
+    clinic.cloud.put(secret.model_copy(update={"delivery": "upload"}), b"secret")
+    found, evidence = clinic.verdict()
+    assert (found, "1 of 2 sampled files are restricted, and anybody can have them" in evidence) == ("fail", True)
+
+
+def test_a_file_that_users_are_refused_although_nothing_restricts_it() -> None:
+    clinic = Clinic()
+
+    class Shut(FakeMedia):
+        def delivered(self, url: str) -> Delivered:
+            return "withheld"
+
+    found, evidence = verdict(clinic.world(Shut(clinic.cloud)), "media")
+    assert (found, "3 of 3 downloaded files are refused to users" in evidence) == ("fail", True)
+
+
+def test_names_that_are_not_understood_are_counted() -> None:
+    clinic = Clinic(1)
+    clinic.refer("data:image/png;base64,xxxx", 3, 0)
+    assert clinic.verdict() == (
+        "pass", "1 of 1 files looked up, all there; 1 downloaded and equal; 1 stored names of files are not understood"
+    )  # fmt: skip

@@ -27,7 +27,7 @@ from uscdr.verify.kinds.config import value_of
 from uscdr.verify.verdict import Finding, Measures
 from uscdr.verify.world import Expected, World
 
-LOOKS = 3
+LOOKS = 6
 """Calls for the sample, of an hourly allowance; each downloaded file takes one more for its digest."""
 MOST_MISSING = 10
 """Missing files that are looked for by less likely names: nine calls more at most."""
@@ -106,10 +106,20 @@ class _Counts:
 
     @property
     def words(self) -> str:
+        """How much was looked at, and what was not."""
+        return self.looked_up + self.left
+
+    @property
+    def looked_up(self) -> str:
         """How much was looked at."""
+        return f"{self.sampled} of {self.files} files looked up"
+
+    @property
+    def left(self) -> str:
+        """What could not be looked at, to be put behind a sentence."""
         missing = f"; {self.absent} configured columns are not in the database" if self.absent else ""
         unread = f"; {self.unread} stored names of files are not understood" if self.unread else ""
-        return f"{self.sampled} of {self.files} files looked up{missing}{unread}"
+        return missing + unread
 
 
 def _looked_at(media: Media, sample: Sequence[_File], spec: MediaCheck, counts: _Counts) -> Finding:
@@ -117,7 +127,11 @@ def _looked_at(media: Media, sample: Sequence[_File], spec: MediaCheck, counts: 
     there = [(one, asset) for one in sample if (asset := _present(one, held)) is not None]
     missing = len(sample) - len(there)
     resized = sum(one.bytes not in (0, asset.bytes) for one, asset in there)
-    words = ((missing, "missing"), (resized, "not of the size that their rows tell"))
+    words = (
+        (missing, "missing"),
+        (resized, "not of the size that their rows tell"),
+        (sum(_lies_open(one, held) for one in sample), "restricted, and anybody can have them under the same name"),
+    )
     problems = [f"{number} of {len(sample)} sampled files are {what}" for number, what in words if number]
     if problems:
         return Finding("fail", "; ".join((*problems, counts.words)))
@@ -128,12 +142,15 @@ def _downloaded(media: Media, there: Sequence[Asset], spec: MediaCheck, counts: 
     small = [asset for asset in there if asset.bytes <= LARGEST]
     # The sample has its newest file first, the others moved on.
     chosen = small[:1] + small[len(small) - max(0, min(spec.bytes, len(small)) - 1) :] if spec.bytes else []
-    compared, wrong = _compare(media, chosen)
+    compared, wrong, withheld = _compare(media, chosen)
     if wrong:
         return Finding("fail", f"{wrong} of {compared} downloaded files are not what the service says; {counts.words}")
+    if withheld:
+        why = "are refused to users although nothing restricts them"
+        return Finding("fail", f"{withheld} of {compared} downloaded files {why}; {counts.words}")
     replaced = sum(map(_replaced, there))
     told = f"; {replaced} were replaced after they were stored" if replaced else ""
-    words = f"{counts.words}, all there; {compared} downloaded and equal{told}"
+    words = f"{counts.looked_up}, all there; {compared} downloaded and equal{told}{counts.left}"
     return Finding("pass", words, {"files": counts.files})
 
 
@@ -196,7 +213,7 @@ def affordable(files: Sequence[_File]) -> list[_File]:
     kept: list[_File] = []
     numbers: Counter[tuple[str, str]] = Counter()
     for one in files:
-        more = numbers + Counter((key.resource_type, key.delivery) for key in one.names)
+        more = numbers + Counter((key.resource_type, key.delivery) for key in (*one.names, *_twins(one)))
         if sum(-(-number // LOOKUP_BATCH) for number in more.values()) <= LOOKS:
             kept.append(one)
             numbers = more
@@ -205,9 +222,18 @@ def affordable(files: Sequence[_File]) -> list[_File]:
 
 def _held(media: Media, files: Sequence[_File]) -> Mapping[AssetKey, Asset]:
     """What there is of them; those that are missing are looked for by their other names too, a few at a time."""
-    held = _look_up(media, dict.fromkeys(key for one in files for key in one.names))
+    held = _look_up(media, dict.fromkeys(key for one in files for key in (*one.names, *_twins(one))))
     missing = [one for one in files if _present(one, held) is None]
     return held | _look_up(media, dict.fromkeys(key for one in missing[:MOST_MISSING] for key in one.others))
+
+
+def _twins(one: _File) -> tuple[AssetKey, ...]:
+    """What anybody can have under the names of a file that its rows want restricted."""
+    return tuple(key.model_copy(update={"delivery": "upload"}) for key in one.names if key.delivery != "upload")
+
+
+def _lies_open(one: _File, held: Mapping[AssetKey, Asset]) -> bool:
+    return any(key in held and held[key].present for key in _twins(one))
 
 
 def _look_up(media: Media, keys: Mapping[AssetKey, None]) -> dict[AssetKey, Asset]:
@@ -231,17 +257,34 @@ def _present(one: _File, held: Mapping[AssetKey, Asset]) -> Asset | None:
     return next((held[key] for key in (*one.names, *one.others) if key in held and held[key].present), None)
 
 
-def _compare(media: Media, assets: Sequence[Asset]) -> tuple[int, int]:
-    """How many were downloaded, and how many of them are not what the service says."""
+def _compare(media: Media, assets: Sequence[Asset]) -> tuple[int, int, int]:
+    """How many were downloaded, how many are not what the service says, and how many users do not get."""
+    found = []
     with tempfile.TemporaryDirectory(prefix="uscdr-") as place:  # 0700
-        wrong = sum(not _same(media, asset, Path(place) / str(number)) for number, asset in enumerate(assets))
-    return len(assets), wrong
+        for number, asset in enumerate(assets):
+            told = _told(media, asset)
+            same = told is not None and _same(media, told, Path(place) / str(number))
+            found.append((same, same and told is not None and _withheld(media, told)))
+    return len(found), sum(not same for same, _ in found), sum(withheld for _, withheld in found)
 
 
-def _same(media: Media, asset: Asset, destination: Path) -> bool:
+def _told(media: Media, asset: Asset) -> Asset | None:
+    """With its digest and who may have it, which a listing does not tell."""
     try:
-        # A listing does not tell the digest.
-        told = asset if asset.etag else media.details(asset.key).asset
+        return asset if asset.etag and asset.access else media.details(asset.key).asset
+    except NotFound:
+        return None
+
+
+def _withheld(media: Media, told: Asset) -> bool:
+    """Whether its address is refused to a user; a download may be signed, a user's request is not."""
+    if told.restricted or told.access is None:
+        return False
+    return media.delivered(media.delivery_url(told.key, format=told.format)) == "withheld"
+
+
+def _same(media: Media, told: Asset, destination: Path) -> bool:
+    try:
         got = media.download(told, destination)
     except NotFound:
         return False
