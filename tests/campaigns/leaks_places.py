@@ -67,7 +67,7 @@ def _plant(stand: Stand) -> None:
     stand.canaries.spellings |= Canaries({**HIDDEN, **secrets}).spellings
     stand.api("PATCH", f"/apps/{stand.app}/config-vars", {"CANARY_OF_THE_CLINIC": CONFIG})
     cloudinary.uploader.upload(
-        b"\x89PNG\r\n\x1a\n" + os.urandom(2000), public_id=f"media/{FILE}", resource_type="image", tags=["media"],
+        b"\x89PNG\r\n\x1a\n" + os.urandom(2000), public_id=FILE, resource_type="image", tags=["usc-pis"],
         cloud_name=account["cloud"], api_key=account["api_key"], api_secret=account["api_secret"],
         upload_prefix=contract["cloudinary"]["api_url"],
     )  # fmt: skip

@@ -240,7 +240,7 @@ def test_a_dead_broker_is_refused_where_the_application_needs_it(clinic: Live) -
         assert client.post(f"{path}?sync=true", json=asked).status_code == 202
         assert client.get("/api/patients/dashboard-stats/").status_code == 200
         broken(clinic, "broker-gone", undo=True)
-        report = client.post(path, json=asked).json()["id"]
+        report = client.post(path, json=asked).json()["report_id"]
         until(lambda: client.get(f"/api/reports/generated/{report}/").json()["status"] == "COMPLETED")
         with broker(clinic) as back:
             until(lambda: back.llen("celery") == 0)
@@ -286,12 +286,12 @@ def test_an_upload_is_in_the_media_service_and_leaves_it_again(clinic: Live) -> 
     )
     picture = httpx.get(_picture(clinic)).content
     with as_staff(clinic) as client, admin:
-        for name, content, kind in (("canary.txt", b"sings", "raw"), ("canary.jpg", picture, "image")):
+        for name, content, kind in (("canary.pdf", b"%PDF-1.7 sings", "raw"), ("canary.jpg", picture, "image")):
             row = client.post("/api/files/uploads/", files={"file": (name, content)}).json()
             assert httpx.get(row["file"]).content == content
             stored = clinic.sql(f"SELECT file FROM file_uploads_uploadedfile WHERE id = {row['id']}")[0][0]
-            public_id = "media/" + (stored.removesuffix(".jpg") if kind == "image" else stored)
-            assert admin.get(f"/resources/{kind}/upload/{public_id}").json()["tags"] == ["media"]
+            public_id = stored.removesuffix(".jpg") if kind == "image" else stored
+            assert admin.get(f"/resources/{kind}/upload/{public_id}").json()["tags"] == ["usc-pis"]
             assert client.delete(f"/api/files/uploads/{row['id']}/").status_code == 204
             assert gone(admin.get(f"/resources/{kind}/upload/{public_id}"))
             assert httpx.get(row["file"]).status_code == 404
@@ -303,14 +303,14 @@ def test_a_report_is_in_the_media_service_and_leaves_it_again(clinic: Live) -> N
         template = client.get("/api/reports/templates/").json()["results"][0]["id"]
         asked = {"template_id": template, "title": "Canary", "export_format": "CSV"}
         path = f"/api/reports/templates/{template}/generate/?sync=true"
-        made = client.post(path, json=asked).json()["id"]
+        made = client.post(path, json=asked).json()["report_id"]
         name = clinic.sql(f"SELECT file_path FROM reports_generatedreport WHERE id = {made}")[0][0]
-        url = f"{cloud['delivery_url']}/{cloud['cloud']}/raw/upload/v1/media/{name}"
+        url = f"{cloud['delivery_url']}/{cloud['cloud']}/raw/upload/v1/{name}"
         assert httpx.get(url).content == client.get(f"/api/reports/generated/{made}/download/").content
         assert client.delete(f"/api/reports/generated/{made}/").status_code == 204
         assert httpx.get(url).status_code == 404
         clinic.fault("500", provider="cloudinary", method="POST")
-        made = client.post(path, json=asked).json()["id"]
+        made = client.post(path, json=asked).json()["report_id"]
     row = f"SELECT status, file_path FROM reports_generatedreport WHERE id = {made}"
     assert clinic.sql(row) == [("COMPLETED", "")]
 
