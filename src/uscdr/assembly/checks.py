@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.ports import Ports
-from uscdr.errors import BadInput, ProviderError
+from uscdr.errors import BadInput
 from uscdr.models.media import CLOUD, KEY, SECRET, MediaAccount
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.provision import commit_of
@@ -38,8 +38,6 @@ from uscdr.verify.world import Expected, Sends, World
 PROBE_TIMEOUT, LOCK_TIMEOUT, CONNECT_TIMEOUT = 10.0, 5.0, 10.0
 STATEMENT_TIMEOUT = 25.0
 """Seconds. A query that is given up ends before the check that asked it."""
-REFUSED_SIGN_IN = "sign-in"
-"""Where refused logins of the check account are noted."""
 CONNECTIONS = 2
 """Of one check: several run beside each other, and small plans have 20 for everybody."""
 
@@ -137,7 +135,11 @@ class _Bench:
         if account is None or not account.password.get_secret_value():
             return None
         site = self.open_website(read_only=self.sends == "reads")
-        found = _counted(self.attempts, self.place, lambda: site.sign_in(account.email, account.password))
+        limit = _login_limit(self.place)
+        if self.attempts is None or limit is None:
+            found = site.sign_in(account.email, account.password)
+        else:
+            found = self.attempts.login(LOGIN, limit, lambda: site.sign_in(account.email, account.password))
         self.given.ports.redactor.register("USCDR_CHECK_TOKEN", found.get_secret_value())
         return found
 
@@ -179,27 +181,6 @@ class _Bench:
         if self.given.source is None or not commit:
             return None
         return self.given.source.archive(commit, self.given.work)
-
-
-def _counted(attempts: Attempts | None, place: Place, sign_in: Callable[[], SecretStr]) -> SecretStr:
-    """A login, unless logins of this machine were refused lately and one more could lock the address out.
-
-    A right login uses up nothing; a refused one counts with the empty ones that checks send.
-    """
-    limit = _login_limit(place)
-    if attempts is None or limit is None:
-        return sign_in()
-    if attempts.used(REFUSED_SIGN_IN, limit) and (spent := attempts.spent(LOGIN, limit)):
-        raise ProviderError(
-            f"The check account was not signed in, as its last login was refused: {spent}.",
-            provider="the application", next_action="Check USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD, and wait.",
-        )  # fmt: skip
-    try:
-        return sign_in()
-    except ProviderError:
-        attempts.note(LOGIN)
-        attempts.note(REFUSED_SIGN_IN)
-        raise
 
 
 def _login_limit(place: Place) -> Limit | None:

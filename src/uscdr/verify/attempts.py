@@ -7,10 +7,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import Field
 
+from uscdr.errors import ProviderError
 from uscdr.files import PRIVATE_FILE, disk_errors, private_directory, write_whole
 from uscdr.models.base import Fact
 from uscdr.models.duration import Duration
@@ -19,6 +20,9 @@ from uscdr.words import duration
 KEPT = timedelta(days=2)
 """What is older is forgotten, once the book has grown to LARGE bytes."""
 LARGE = 64 * 1024
+REFUSED = "sign-in"
+"""Where refused logins of the check account are noted besides."""
+T = TypeVar("T")
 UNREADABLE = "What was sent to the application before cannot be counted."
 
 
@@ -65,6 +69,24 @@ class Attempts:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+    def login(self, path: str, limit: Limit, sign_in: Callable[[], T]) -> T:
+        """What `sign_in` gives, unless one of this machine was refused lately and one more could lock the address out.
+
+        A right login uses nothing up; a refused one counts with what else is sent to `path`. Raises ProviderError.
+        """
+        if self.used(REFUSED, limit) and (spent := self.spent(path, limit)):
+            raise ProviderError(
+                f"The check account was not signed in, as its last login was refused: {spent}.",
+                provider="the application",
+                next_action="Check USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD, and wait.",
+            )
+        try:
+            return sign_in()
+        except ProviderError:
+            self.note(path)
+            self.note(REFUSED)
+            raise
 
     def _lines(self) -> list[tuple[datetime, str]]:
         with disk_errors(UNREADABLE):

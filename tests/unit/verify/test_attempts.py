@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 import uscdr.verify.attempts as module
-from uscdr.errors import MachineError
+from uscdr.errors import MachineError, ProviderError
 from uscdr.models.web import WebAnswer
 from uscdr.verify.attempts import Attempts, Limit
 from uscdr.verify.kinds.http import HttpCheck, run
@@ -84,6 +84,33 @@ def test_a_large_book_forgets_what_is_old(tmp_path: Path, monkeypatch: pytest.Mo
     assert file.stat().st_size < 49 * 60
     clock.later(hours=-1)
     assert book.spent("/login/", replace_times(2)).startswith("1 of 2")
+
+
+def refuse() -> str:
+    raise ProviderError("The check account could not sign in (status 401).", provider="the application")
+
+
+def test_a_wrong_password_is_not_tried_until_people_are_locked_out(tmp_path: Path) -> None:
+    clock = Clock()
+    for _ in range(4):
+        with pytest.raises(ProviderError, match="status 401"):
+            Attempts(tmp_path, "a place", clock).login("/login/", LIMIT, refuse)
+    book = Attempts(tmp_path, "a place", clock)
+    with pytest.raises(ProviderError, match="4 of 5 logins used"):
+        book.login("/login/", LIMIT, lambda: pytest.fail("sent"))
+    assert book.spent("/login/", LIMIT)
+    clock.later(minutes=16)
+    assert book.login("/login/", LIMIT, lambda: "token") == "token"
+
+
+def test_a_right_password_uses_nothing_up_and_is_sent_beside_spent_empty_forms(tmp_path: Path) -> None:
+    book = Attempts(tmp_path, "a place", Clock())
+    for _ in range(9):
+        assert book.login("/login/", LIMIT, lambda: "token") == "token"
+    assert book.spent("/login/", LIMIT) == ""
+    for _ in range(4):
+        book.note("/login/")
+    assert book.login("/login/", LIMIT, lambda: "token") == "token"
 
 
 @dataclass
