@@ -19,7 +19,7 @@ from uscdr.providers.postgres import archive as archives
 from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.errors import translated
-from uscdr.providers.postgres.lacks import lacking
+from uscdr.providers.postgres.lacks import too_old
 from uscdr.providers.postgres.loading import on_this_machine
 from uscdr.providers.scratch_filling import Filling, Server, fill
 from uscdr.providers.scratch_names import is_left, own_name, this_machine
@@ -147,7 +147,7 @@ class OwnScratch:
             self._refuse_production(server, connection)
             major = connection.info.server_version // 10_000
             if major < archive.dumped_from:
-                raise lacking([f"what PostgreSQL {archive.dumped_from} has: it is version {major}"], server.words)
+                raise too_old(major, archive.dumped_from, server.words)
             for (name,) in connection.execute(_MINE.encode()).fetchall():
                 if name.startswith(_PREFIX) and is_left(name.removeprefix(_PREFIX)):
                     _drop(connection, name)

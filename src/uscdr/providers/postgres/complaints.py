@@ -26,6 +26,7 @@ _WITHHELD = "the server's message is withheld: it may quote rows"
 _KNOWN = (
     "cannot ",
     "character with byte sequence",
+    "check constraint ",
     "collation ",
     "column ",
     "conflicting ",
@@ -53,6 +54,7 @@ _KNOWN = (
     "must be owner of",
     "must be superuser",
     "new row for relation",
+    "no partition of relation",
     "no schema has been selected",
     "null value in column",
     "numeric field overflow",

@@ -35,11 +35,16 @@ def lack(message: str) -> str:
     return ""
 
 
-def lacking(what: Iterable[str], server: str) -> MachineError:
+def lacking(what: Iterable[str], server: str, way_on: str = SCRATCH) -> MachineError:
     """The error: the server lacks `what`. `server` is `this machine's PostgreSQL`, or that at its address."""
     return MachineError(
-        f"{server} lacks {first_of(_each_once(what))}", why="the dump itself may be sound", next_action=SCRATCH
+        f"{server} lacks {first_of(_each_once(what))}", why="the dump itself may be sound", next_action=way_on
     )
+
+
+def too_old(version: int, dumped_from: int, server: str) -> MachineError:
+    """The error: a dump of a newer PostgreSQL may say what this server does not understand. Major versions."""
+    return lacking([f"what PostgreSQL {dumped_from} has: it is version {version}"], server)
 
 
 def _each_once(what: Iterable[str]) -> list[str]:

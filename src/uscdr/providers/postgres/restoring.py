@@ -15,7 +15,7 @@ from uscdr.errors import CheckFailed, Interrupted, MachineError
 from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.complaints import blames_machine, is_newer_setting, lacked, reasons
 from uscdr.providers.postgres.contents import Entry
-from uscdr.providers.postgres.lacks import lacking
+from uscdr.providers.postgres.lacks import lacking, too_old
 from uscdr.providers.postgres.selection import Selection
 from uscdr.words import plural
 
@@ -142,8 +142,10 @@ def _judge(code: int, found: Sequence[str], archive: Archive, target: Target) ->
         raise lacking(lacks, target.server)
     if not target.superuser and any(map(_of_rights, found)):
         raise lacking(["a right that the dump needs"], f"the role that is used at {target.server}")
-    if target.foreign_locale and all(_by_order(one) for one in found):
+    if target.foreign_locale and any(map(_by_order, found)):
         raise lacking([f"the locale {target.foreign_locale}"], target.server)
+    if target.version < archive.dumped_from and any(map(_of_server, found)):
+        raise too_old(target.version, archive.dumped_from, target.server)
     newer = f"; it was dumped from PostgreSQL {archive.dumped_from}" if archive.dumped_from else ""
     raise CheckFailed(
         f"the dump does not restore: {plural(max(1, len(found)), 'error')}",
@@ -158,4 +160,11 @@ def _of_rights(reason: str) -> bool:
 
 def _by_order(reason: str) -> bool:
     """Whether another order of texts may explain it: partitions and constraints may be made of one."""
-    return "new row for relation" in reason or "no partition of relation" in reason
+    return any(
+        words in reason for words in (": new row for relation", ": no partition of relation", ": check constraint")
+    )
+
+
+def _of_server(reason: str) -> bool:
+    """Whether it was the server that refused, not pg_restore that could not read."""
+    return reason.startswith(("could not execute query", "COPY failed", "error returned by PQ"))

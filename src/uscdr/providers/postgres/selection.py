@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from uscdr.models.postgres import LeftOut
-from uscdr.providers.postgres.contents import DATA, NO_SECTION, ROWS, Entry
+from uscdr.providers.postgres.contents import DATA, NO_SECTION, PRE_DATA, ROWS, Entry
 
 EXTENSIONS_SCHEMA = "heroku_ext"
 """Where the platform keeps extensions; dumps may name it without making it."""
@@ -129,7 +129,7 @@ def dependents(entries: Sequence[Entry], roots: Collection[int]) -> set[int]:
 
 def in_section(entries: Sequence[Entry], section: int) -> list[Entry]:
     """Those of a section; what has none belongs to the section that it stands in."""
-    found, current = list[Entry](), 0
+    found, current = list[Entry](), PRE_DATA
     for entry in entries:
         current = entry.section if entry.section != NO_SECTION else current
         if current == section:

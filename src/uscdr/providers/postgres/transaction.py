@@ -34,6 +34,7 @@ _IN_SCHEMA = re.compile(r" WITH SCHEMA (.+);\s*$")
 _UNLINK = "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = ANY (%s::oid[])"
 _NO_RIGHT, _UNDEFINED, _NO_FEATURE, _NO_FILE = "42501", "42704", "0A000", "58P01"
 _ROLE = re.compile(r'role "([^"]{1,63})" does not exist')
+_HAVE_IT = "Order a database of the version and plan that the dump was made on"
 UNCHANGED = "the database is as it was"
 
 
@@ -249,7 +250,7 @@ class LoadTransaction:
                 error_id=state,
             )
         if what := lack(_message(error)):
-            return lacking([what], f"the database at {self.server}")
+            return lacking([what], f"the database at {self.server}", f"{_HAVE_IT}; {UNCHANGED}")
         if state[:2] in _OF_THE_DUMP and state != "42501":
             return CheckFailed(
                 f"the dump does not load into the database at {self.server}",

@@ -36,6 +36,7 @@ COMMENT ON TABLE t IS 'COPY t FROM stdin;
 1	x
 \.
 ';
+COMMENT ON SCHEMA public IS 'COPY t FROM stdin;';
 COMMENT ON COLUMN t.id IS '
 -- Name: id; Type: TABLE';
 CREATE RULE said AS ON UPDATE TO t DO ALSO SELECT '
@@ -56,6 +57,7 @@ SELECT 'function', p.proname::text, p.prosrc FROM pg_proc p JOIN pg_namespace n 
   WHERE n.nspname = 'public'
 UNION ALL SELECT 'comment', c.relname || ' ' || objsubid, description FROM pg_description d
   JOIN pg_class c ON c.oid = d.objoid JOIN pg_namespace n ON n.oid = c.relnamespace AND nspname = 'public'
+UNION ALL SELECT 'comment', 'public', description FROM pg_description WHERE objoid = 'public'::regnamespace
 UNION ALL SELECT 'rule', rulename, definition FROM pg_rules WHERE schemaname = 'public'
 UNION ALL SELECT 'view', viewname, definition FROM pg_views WHERE schemaname = 'public'
 UNION ALL SELECT 'matview', matviewname, ispopulated::text FROM pg_matviews

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uscdr.providers.postgres.complaints import blames_machine, reasons
+from uscdr.providers.postgres.complaints import blames_machine, lacked, reasons
+from uscdr.providers.postgres.lacks import lack, lacking
 
 WITHHELD = "the server's message is withheld: it may quote rows"
 
@@ -41,6 +42,34 @@ WITHHELD = "the server's message is withheld: it may quote rows"
 )
 def test_what_is_kept(line: str, kept: list[str]) -> None:
     assert reasons([line]) == kept
+
+
+@pytest.mark.parametrize(
+    ("message", "what"),
+    [
+        ("ICU is not supported in this build", "ICU"),
+        ('collation "pg_catalog.en-x-icu" for encoding "UTF8" does not exist', "ICU (collation en-x-icu)"),
+        ('collation "pg_catalog.fr_FR" for encoding "UTF8" does not exist', "the locale fr_FR"),
+        ('could not create locale "fr_FR.UTF-8": No such file or directory', "the locale fr_FR.UTF-8"),
+        ('invalid locale name "PG_UNICODE_FAST" for builtin provider', "the locale PG_UNICODE_FAST"),
+        ('extension "vector" is not available', "the extension vector"),
+        ('could not open extension control file "/x/postgis.control": No such file', "the extension postgis"),
+        ('could not access file "$libdir/postgis-3": No such file or directory', "the library postgis-3"),
+        ('collation "public.mine" for encoding "UTF8" does not exist', ""),
+        ('extension "Ana; DROP" is not available', ""),
+        ('relation "p" does not exist', ""),
+    ],
+)
+def test_what_a_server_lacks_is_told_from_what_is_wrong(message: str, what: str) -> None:
+    assert lack(message) == what
+    (reason,) = reasons([f"pg_restore: error: could not execute query: ERROR:  {message}"])
+    assert lacked(reason) == what
+    assert not what or not blames_machine(reason)
+
+
+def test_icu_is_named_once() -> None:
+    error = lacking(["ICU", "ICU", "ICU (collation a)", "the locale b"], "this machine's PostgreSQL")
+    assert error.message == "this machine's PostgreSQL lacks ICU (collation a), the locale b"
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\r\n")))

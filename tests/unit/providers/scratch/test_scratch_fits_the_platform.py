@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from uscdr.errors import MachineError
+from uscdr.errors import CheckFailed, MachineError, UscdrError
 from uscdr.models.postgres import Invariant
 from uscdr.providers.postgres import archive
 from uscdr.providers.scratch import LocalScratch
@@ -155,3 +155,31 @@ def test_a_collation_that_this_machine_lacks(
     assert lacking.value.message == f"this machine's PostgreSQL lacks {lack}"
     assert lacking.value.why == "the dump itself may be sound"
     assert "--scratch" in lacking.value.next_action
+
+
+VIOLATED = """
+CREATE FUNCTION fits(text) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT true';
+CREATE TABLE t (n text CHECK (fits(n))); INSERT INTO t VALUES ('a');
+CREATE OR REPLACE FUNCTION fits(text) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT false';
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ((b"", b""), CheckFailed, "the dump does not restore: 1 error"),
+        ((b"'C.UTF-8'", b"'X.UTF-8'"), MachineError, "this machine's PostgreSQL lacks the locale X.UTF-8"),
+        ((b"\x0017.", b"\x0099."), MachineError, "this machine's PostgreSQL lacks what PostgreSQL 99 has"),
+    ],
+)
+def test_rows_that_do_not_fit_blame_the_dump_only_where_nothing_else_may_be_the_cause(
+    other: Other, base: Path, tmp_path: Path, change: tuple[bytes, bytes], error: type[UscdrError], words: str
+) -> None:
+    """Another order of texts, or a newer server's statements, may be the cause."""
+    dump = other.dump(tmp_path / "d", VIOLATED)
+    head, rest = dump.read_bytes()[:4000], dump.read_bytes()[4000:]
+    assert change[0] in head
+    dump.write_bytes((head.replace(*change) if change[0] else head) + rest)
+    with pytest.raises(error) as refused, LocalScratch(base).restore(dump, ignore):
+        pytest.fail("restored rows that do not fit")
+    assert refused.value.message.startswith(words)
