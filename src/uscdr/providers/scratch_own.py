@@ -137,6 +137,7 @@ class OwnScratch:
     def _check(self, server: Server, archive: Archive) -> None:
         """Refuses a server that cannot do, or must not; removes what killed proofs left."""
         with server.session() as connection:
+            self._refuse_production(server, connection)
             may, standby = connection.execute(_RIGHTS.encode()).fetchall()[0]
             if standby or not may:
                 why = "it is a standby" if standby else "the role in its URL has no CREATEDB"
@@ -144,7 +145,6 @@ class OwnScratch:
                     f"{_upper(server.words)} cannot hold a proof: no database can be created.",
                     why=why, next_action=_ANOTHER,
                 )  # fmt: skip
-            self._refuse_production(server, connection)
             major = connection.info.server_version // 10_000
             if major < archive.dumped_from:
                 raise too_old(major, archive.dumped_from, server.words)
