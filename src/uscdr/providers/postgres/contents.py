@@ -17,7 +17,7 @@ from uscdr.errors import CheckFailed, MachineError
 _KNOWN = frozenset({(1, minor) for minor in range(12, 17)})
 """Archive versions of PostgreSQL 9.0 to 18."""
 _INT, _OFFSET = 4, 8
-_ROWS, _OBJECTS = 1, 3
+_ROWS_BLOCK, _OBJECTS_BLOCK = 1, 3
 """Kinds of blocks: a table's rows, large objects."""
 _END = bytes(1 + _INT)
 _RUNS_OVER = "its table of contents is cut off, or runs into its rows"
@@ -25,6 +25,7 @@ _RUNS_OVER = "its table of contents is cut off, or runs into its rows"
 NO_SECTION, PRE_DATA, DATA, POST_DATA = 1, 2, 3, 4
 """Sections of entries; what has none (a comment, a grant) belongs where it stands."""
 ROWS: Final = "TABLE DATA"
+OBJECTS: Final = "BLOBS"
 MAIN_SCHEMA: Final = "public"
 
 
@@ -150,9 +151,9 @@ class Reader:
         try:
             while not wanted <= found:
                 kind, number = self._take(1)[0], self._number()
-                if kind not in (_ROWS, _OBJECTS):
+                if kind not in (_ROWS_BLOCK, _OBJECTS_BLOCK):
                     break
-                self._pass_over(objects=kind == _OBJECTS)
+                self._pass_over(objects=kind == _OBJECTS_BLOCK)
                 found.add(number)
         except Torn:
             pass  # what is lacking then is told by what was found

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from uscdr.models.postgres import LeftOut
-from uscdr.providers.postgres.contents import DATA, NO_SECTION, PRE_DATA, ROWS, Entry
+from uscdr.providers.postgres.contents import DATA, NO_SECTION, OBJECTS, PRE_DATA, ROWS, Entry
 
 EXTENSIONS_SCHEMA = "heroku_ext"
 """Where the platform keeps extensions; dumps may name it without making it."""
@@ -23,7 +23,7 @@ _GRANTS = frozenset({"ACL", "ACL LANGUAGE", "DEFAULT ACL", "SECURITY LABEL", "ST
 _REPLICATION = frozenset(
     {"PUBLICATION", "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA", "SUBSCRIPTION", "SUBSCRIPTION TABLE"}
 )
-_HOLDING = frozenset({"TABLE", ROWS, "SEQUENCE", "SEQUENCE SET", "TYPE", "DOMAIN", "BLOB", "BLOB METADATA", "BLOBS"})
+_HOLDING = frozenset({"TABLE", ROWS, "SEQUENCE", "SEQUENCE SET", "TYPE", "DOMAIN", "BLOB", "BLOB METADATA", OBJECTS})
 _FOREIGN = frozenset({"FOREIGN DATA WRAPPER", "SERVER", "USER MAPPING", "FOREIGN TABLE"})
 _ONLY_WATCHING = frozenset(
     {
@@ -57,7 +57,7 @@ class Selection:
     def without(self, gone: Collection[int], why: str) -> Selection | None:
         """The same less these entries and what hangs on them; None when rows hang on them."""
         hanging = dependents(self.entries, gone)
-        if any(entry.number in hanging and entry.kind in _HOLDING for entry in self.entries):
+        if any(entry.number in hanging and (entry.rows or entry.kind in _HOLDING) for entry in self.entries):
             return None
         kept = tuple(entry for entry in self.entries if entry.number not in hanging)
         lost = [
@@ -160,5 +160,5 @@ def _plain(name: str) -> str:
 
 
 def rows(entries: Sequence[Entry]) -> list[Entry]:
-    """The tables' rows."""
-    return [entry for entry in in_section(entries, DATA) if entry.kind == ROWS]
+    """Those that rows follow for, whatever they are called; large objects are no rows."""
+    return [entry for entry in in_section(entries, DATA) if entry.rows and entry.kind != OBJECTS]

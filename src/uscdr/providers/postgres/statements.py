@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from uscdr.providers.postgres.contents import POST_DATA, PRE_DATA, Entry
+from uscdr.providers.postgres.contents import DATA, POST_DATA, PRE_DATA, Entry
 from uscdr.providers.postgres.selection import in_section
 
 _CONSTANT = (
@@ -51,6 +51,12 @@ def constraints(entries: Sequence[Entry]) -> list[Entry]:
     """Keys, indexes, rules, triggers and policies, in order; the content of materialized views at the end."""
     found = [entry for entry in in_section(entries, POST_DATA) if entry.definition]
     return sorted(found, key=lambda entry: entry.kind == _LAST)
+
+
+def positions(entries: Sequence[Entry]) -> list[bytes]:
+    """What is to be said once the rows are there: the positions of sequences."""
+    found = in_section(entries, DATA)
+    return [entry.definition for entry in found if entry.definition and not entry.rows and entry.kind not in _OBJECTS]
 
 
 def objects(entries: Sequence[Entry]) -> list[int]:

@@ -11,7 +11,7 @@ from uscdr.errors import AnswerLost, CheckFailed, Conflict
 from uscdr.models.postgres import LeftOut
 from uscdr.providers.postgres import statements
 from uscdr.providers.postgres.archive import Archive
-from uscdr.providers.postgres.contents import Entry
+from uscdr.providers.postgres.contents import OBJECTS, Entry
 from uscdr.providers.postgres.errors import PROVIDER, mapped, words
 from uscdr.providers.postgres.lacks import lack, lacking
 from uscdr.providers.postgres.script import Script
@@ -173,7 +173,7 @@ class LoadTransaction:
         self._send(b"RELEASE SAVEPOINT tried")
 
     def _copy(self) -> None:
-        filled = [entry for entry in rows(self._selection.entries) if entry.rows]
+        filled = rows(self._selection.entries)
         with contextlib.closing(self._script.rows([entry for entry in filled if entry.copy])) as tables:
             for table in tables:
                 self._place = f"filling {table.table}"
@@ -187,7 +187,7 @@ class LoadTransaction:
                 self._send(self._script.inserts(entry))
         self._write_objects()
         self._place = "setting sequences"
-        self._send_all([entry.definition for entry in self._selection.entries if entry.kind == "SEQUENCE SET"])
+        self._send_all(statements.positions(self._selection.entries))
 
     def _write_objects(self) -> None:
         self._place = "writing large objects"
@@ -196,7 +196,7 @@ class LoadTransaction:
             return
         self._connection.execute(_UNLINK, (numbers,))
         self._connection.execute("SELECT count(pg_catalog.lo_create(number)) FROM unnest(%s::oid[]) number", (numbers,))
-        written = [entry for entry in self._selection.entries if entry.kind == "BLOBS"]
+        written = [entry for entry in self._selection.entries if entry.kind == OBJECTS]
         with contextlib.closing(self._script.objects(written)) as parts:
             for part in parts:
                 self._send(part)

@@ -1,0 +1,74 @@
+"""What is left out of a dump never takes a row with it."""
+
+from __future__ import annotations
+
+from uscdr.providers.postgres.contents import DATA, NO_SECTION, POST_DATA, PRE_DATA, Entry
+from uscdr.providers.postgres.selection import Selection, in_section, roles, select
+from uscdr.providers.postgres.selection import rows as with_rows
+
+
+def entry(number: int, kind: str, name: str = "x", section: int = PRE_DATA, **given: object) -> Entry:
+    """One entry of a table of contents."""
+    facts = {"rows": 0, "schema": "public", "definition": b"", "removal": b"", "copy": b"", "method": ""} | given
+    needs = frozenset(facts.pop("needs", ()))  # type: ignore[call-overload]
+    return Entry(number=number, kind=kind, name=name, section=section, needs=needs, **facts)  # type: ignore[arg-type]
+
+
+EXTENSION = entry(1, "EXTENSION", "pg_stat_statements", schema="")
+VIEW = entry(2, "VIEW", "slow", needs=(1,))
+OVER = entry(3, "VIEW", "slower", needs=(2,))
+NOTE = entry(4, "COMMENT", "VIEW slow", NO_SECTION, needs=(2,))
+TABLE = entry(5, "TABLE", "kept", needs=(3,))
+HELD = entry(6, "TABLE DATB", "kept", DATA, needs=(3,), rows=1)
+
+
+def test_what_hangs_on_it_goes_with_it_and_is_named() -> None:
+    less = Selection((EXTENSION, VIEW, OVER, NOTE), ()).without({1}, "it is not there")
+    assert less is not None
+    assert less.entries == ()
+    assert [(one.what, one.why) for one in less.left_out] == [
+        ("extension pg_stat_statements", "it is not there"),
+        ("view slow", "it hangs on extension pg_stat_statements, which is left out"),
+        ("view slower", "it hangs on extension pg_stat_statements, which is left out"),
+    ]
+
+
+def test_a_table_or_rows_are_never_left_out() -> None:
+    """Whatever a damaged entry calls them."""
+    assert Selection((EXTENSION, VIEW, OVER, TABLE), ()).without({1}, "it is not there") is None
+    assert Selection((EXTENSION, VIEW, OVER, HELD), ()).without({1}, "it is not there") is None
+    assert with_rows((EXTENSION, HELD)) == [HELD]
+
+
+def test_a_comment_belongs_where_it_stands() -> None:
+    """Also the first of all, which stands before anything of a section."""
+    key = entry(7, "CONSTRAINT", "k", POST_DATA)
+    of_key = entry(8, "COMMENT", "CONSTRAINT k", NO_SECTION)
+    entries = (NOTE, TABLE, HELD, key, of_key)
+    assert in_section(entries, PRE_DATA) == [NOTE, TABLE]
+    assert in_section(entries, DATA) == [HELD]
+    assert in_section(entries, POST_DATA) == [key, of_key]
+
+
+def test_the_platforms_function_that_a_default_calls_stays() -> None:
+    schema, call = entry(10, "SCHEMA", "_heroku", schema=""), entry(11, "FUNCTION", "f()", schema="_heroku")
+    idle = entry(12, "FUNCTION", "g()", schema="_heroku")
+    table = entry(13, "TABLE", "t", needs=(11,))
+    chosen = select((schema, call, idle, table))
+    assert chosen.entries == (schema, call, table)
+    assert [(one.what, one.of_platform) for one in chosen.left_out] == [("function _heroku.g()", True)]
+
+
+def test_roles_are_read_as_they_are_quoted() -> None:
+    head = b'CREATE POLICY "TO ""x""" ON public."my TO y" AS RESTRICTIVE FOR SELECT TO '
+    policy = entry(
+        20, "POLICY", "t p", POST_DATA, definition=head + b'analyst, "Odd ""r"", x", CURRENT_USER USING (true);'
+    )
+    assert roles(policy) == {"analyst", 'Odd "r", x'}
+    everybody = entry(
+        21, "POLICY", "t p", POST_DATA, definition=b"CREATE POLICY p ON public.t USING ((a = 'TO b'::text));"
+    )
+    assert roles(everybody) == frozenset()
+    mapping = entry(22, "USER MAPPING", "m", definition=b'CREATE USER MAPPING FOR "Far" SERVER s;')
+    assert roles(mapping) == {"Far"}
+    assert roles(entry(23, "USER MAPPING", "m", definition=b"CREATE USER MAPPING FOR PUBLIC SERVER s;")) == frozenset()
