@@ -151,6 +151,30 @@ def months(safe: Safe, count: int = 12) -> tuple[Entry, ...]:
 RULE = Retention(daily=2, weekly=2, monthly=2)
 
 
+def test_copies_of_another_database_are_neither_removed_for_ours_nor_kept_in_their_place(safe: Safe) -> None:
+    day = timedelta(days=1)
+    old = safe.pull(transfer(20, at=NOW - 9 * day), dump(20))
+    safe.prove(old)
+    taken = [safe.pull(transfer(n, at=NOW - 5 * day + n * HOUR), dump(n), addon="another") for n in (31, 32)]
+    safe.prove(taken[0])
+    ours = safe.pull(transfer(40, at=NOW - 5 * day), dump(40))
+    safe.prove(ours)
+    one = Retention(daily=1, weekly=0, monthly=0)
+    planned = pruning.plan(listed(safe), shelf(safe.store), one, NOW)
+    assert planned.copies == (old,)
+    assert planned.proven == ours
+    safe.prove(safe.pull(transfer(33, at=NOW - day), dump(33), addon="another"))
+    planned = pruning.plan(listed(safe), shelf(safe.store), one, NOW)
+    assert planned.copies == (old, *taken)
+    assert planned.proven == ours
+
+
+def test_a_name_means_this_databases_backup_before_a_newer_one_of_another(safe: Safe) -> None:
+    safe.pull(transfer(1).model_copy(update={"id": "theirs"}), addon="another")
+    mine = transfer(1, at=NOW - 2 * HOUR)
+    assert find(listed(safe, mine), "b001").transfer_id == mine.id
+
+
 def test_pruning_removes_what_the_rule_does_not_keep_and_says_how_much(safe: Safe) -> None:
     found = months(safe)
     planned = pruning.plan(found, shelf(safe.store), RULE, NOW)

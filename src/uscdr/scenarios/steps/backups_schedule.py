@@ -114,7 +114,7 @@ class ScheduleNewDatabase(ScheduleBackups):
 
     @override
     def _database(self, view: View) -> tuple[str, str]:
-        return view.need(DatabaseReady).id, "DATABASE_URL"
+        return view.need(DatabaseReady).id, self._deps.target.heroku.database
 
 
 def wanted_schedule(deps: Deps) -> str:

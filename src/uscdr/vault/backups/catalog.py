@@ -117,7 +117,12 @@ class Entry:
     @property
     def proven(self) -> bool:
         """Whether it surely is one to restore: there, and shown so by a proof."""
-        return not self.unfit and self.proof is not None and self.proof.sound
+        return not self.unfit and self.shown_good
+
+    @property
+    def shown_good(self) -> bool:
+        """Whether a proof has shown it to be good, of whichever database it is."""
+        return not self.damaged_state and self.proof is not None and self.proof.sound
 
 
 def shelf(store: Store) -> Shelf:
@@ -248,8 +253,9 @@ def find(found: Sequence[Entry], wanted: str) -> Entry:
 def _matching(found: Sequence[Entry], wanted: str) -> Iterator[Entry]:
     text = wanted.lower()
     exact = [one for one in found if text in (one.name, one.transfer_id)]
-    # after a rebuild the platform counts from b001 again: the newest of a name is meant
+    # after a rebuild the platform counts from b001 again: the newest of a name is meant, and this database's own
     if exact:
-        yield exact[-1]
+        ours = [one for one in exact if one.whose is Whose.OURS]
+        yield (ours or exact)[-1]
         return
     yield from (one for one in found if any(card.id.startswith(wanted) for card in one.copies))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from uscdr.models.heroku import Whose
 from uscdr.vault.backups.catalog import Entry, Shelf
 from uscdr.vault.backups.manifest import BACKUPS, CARD, MANIFEST, CopyCard, inside
 from uscdr.vault.backups.retention import Held, Retention, removable
@@ -69,11 +70,19 @@ class Pruning:
 
 
 def plan(found: Sequence[Entry], there: Shelf, rule: Retention, now: datetime) -> Pruning:
-    """Decide for all copies of one application; leftovers are of whichever."""
-    cards = {card.id: (card, entry.proven) for entry in found for card in entry.copies}
-    held = [Held(card.id, card.origin.taken_at, proven) for card, proven in cards.values()]
-    gone = [cards[one.id][0] for one in removable(held, rule)]
-    proven = [card for card, shown in cards.values() if shown]
+    """Decide for all copies of one application, each of its databases by itself; leftovers are of whichever.
+
+    Copies of one database say nothing of another's: neither which of them to keep, nor that some may go.
+    """
+    cards = {card.id: card for entry in found for card in entry.copies}
+    databases: dict[str, list[Held]] = {}
+    for entry in found:
+        for card in entry.copies:
+            database = "" if entry.whose is Whose.OURS else card.origin.addon_id
+            databases.setdefault(database, []).append(Held(card.id, card.origin.taken_at, entry.shown_good))
+    going = (cards[one.id] for held in databases.values() for one in removable(held, rule))
+    gone = sorted(going, key=lambda card: (card.origin.taken_at, card.id))
+    proven = [card for entry in found for card in entry.copies if entry.proven]
     return Pruning(
         copies=tuple(gone),
         leftovers=tuple(copy for copy, written in there.unfinished.items() if now - written > LEFTOVER_AFTER),
