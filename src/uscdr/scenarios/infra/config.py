@@ -13,7 +13,17 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from uscdr.scenarios.infra.addresses import Address, holds, host_in, host_moved, is_part, moved, names_data, secrets_in
+from uscdr.scenarios.infra.addresses import (
+    NEW,
+    Address,
+    holds,
+    host_in,
+    host_moved,
+    is_part,
+    moved,
+    names_data,
+    secrets_in,
+)
 from uscdr.scenarios.model_recovery import Recovery
 
 _PART = re.compile(
@@ -23,6 +33,7 @@ _PART = re.compile(
 NOT_EXACT = "an address of {} that cannot be rewritten exactly"
 NOT_MADE = "of {}, which is not made anew"
 ELSEWHERE = "copied as it is, and names a database or queue that is no add-on of the application"
+ATTACH = "of {} of another application, {}: attach it by hand"
 STAYS = "copied as it is, and names {}, which stays as it is"
 NOT_OURS = "copied as it is, and names neither the old application nor one of its hostnames"
 
@@ -42,7 +53,8 @@ class Known:
     addon: str
     fate: Fate
     old: Address = field(repr=False)
-    new: Address = field(repr=False)
+    new: Address | None = field(repr=False)
+    """None when the new add-on does not tell one."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +67,12 @@ class Surroundings:
     made: frozenset[str] = frozenset()
     """Variables that the new add-ons set."""
     not_made: Mapping[str, str] = field(default_factory=dict)
-    """Variables of add-ons that are not made anew, and of which."""
+    """Variables of add-ons that are not made anew, and why those are not."""
     hosts: Sequence[str] = ()
     names: Sequence[str] = ()
     """Hostnames that lead to the application wherever it is."""
-    new_url: str = ""
-    """Of the new application at the platform; empty before it is known."""
+    new_url: str | None = None
+    """Of the new application at the platform; None before it is made, empty when the platform tells none."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +100,7 @@ def new_config(old: Mapping[str, SecretStr], recovery: Recovery, around: Surroun
         if name in around.made:
             continue
         if name in around.not_made:
-            left[name] = NOT_MADE.format(around.not_made[name])
+            left[name] = around.not_made[name]
             continue
         fresh, why = _with_services(name, texts, around)
         if fresh is None:
@@ -115,7 +127,7 @@ def _with_services(name: str, texts: Mapping[str, str], around: Surroundings) ->
         if one.fate is Fate.STAYS:
             doubt = STAYS.format(one.addon)
             continue
-        fresh = moved(text, one.old, one.new)
+        fresh = moved(text, one.old, one.new) if one.new is not None else None
         if fresh is None:
             return None, NOT_EXACT.format(one.addon)
         text = fresh
@@ -151,7 +163,9 @@ def _parts(address: Address) -> Iterator[str]:
 
 def _with_hosts(name: str, text: str, recovery: Recovery, around: Surroundings) -> str:
     """The text with the new application's name in place of the old one's; the list of names gets it beside that."""
-    new = urlsplit(around.new_url).netloc.lower() or "new.invalid"
+    new = NEW.host if around.new_url is None else urlsplit(around.new_url).netloc.lower()
+    if not new:
+        return text
     if name == recovery.hosts:
         bare = new.partition(":")[0]  # a list of allowed hosts knows no ports
         return text if not around.new_url or _lists(text, bare) else f"{text},{bare}" if text else bare

@@ -24,7 +24,7 @@ class NewPlace:
 
     addons: Sequence[AddOn] = ()
     config: Mapping[str, SecretStr] | None = None
-    url: str = ""
+    url: str | None = None
 
 
 def rebuilt_in_place(deps: Deps, old: OldPlace) -> bool:

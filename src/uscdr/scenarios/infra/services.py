@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from uscdr.models.heroku import POSTGRES, REDIS, AddOn, Attachment
 from uscdr.scenarios.infra.addresses import NEW, Address, address_of
-from uscdr.scenarios.infra.config import Fate, Known
+from uscdr.scenarios.infra.config import ATTACH, NOT_MADE, Fate, Known
 from uscdr.vault.content import AppFacts
 
 REDIS_URL = "REDIS_URL"
@@ -89,8 +89,10 @@ def given(found: Sequence[Had]) -> frozenset[str]:
 
 
 def not_made(found: Sequence[Had]) -> dict[str, str]:
-    """Variables of add-ons that are not made anew -> which add-on."""
-    return {name: one.words for one in found if one.fate is not Fate.ANEW for name in one.variables}
+    """Variables of add-ons that are not made anew -> why they are not set."""
+    gone = {name: NOT_MADE.format(one.words) for one in found if one.fate is Fate.GONE for name in one.variables}
+    theirs = [one for one in found if one.fate is Fate.STAYS]
+    return gone | {name: ATTACH.format(one.words, one.addon.app_name) for one in theirs for name in one.variables}
 
 
 def known(
@@ -112,11 +114,16 @@ def _text(config: Mapping[str, SecretStr], name: str) -> str:
 
 def _successor(
     name: str, old: Address, had_: Had, new: Sequence[AddOn], there: Mapping[str, SecretStr]
-) -> Address:  # fmt: skip
-    """Where the new add-on of the service is reached: by the same variable, else by one of the same scheme."""
+) -> Address | None:  # fmt: skip
+    """Where the new add-on of the service is reached: by the same variable, else by one of the same scheme.
+
+    A stand-in before anything is made; None when there is none where there should be one.
+    """
+    if not new:
+        return NEW
     service = had_.addon.service
     names = [one for addon in new if addon.service == service for one in addon.config_vars if one in there]
     found = {one: address_of(there[one].get_secret_value()) for one in names}
     if name in found:
         return found[name]
-    return next((one for one in found.values() if one.scheme == old.scheme), next(iter(found.values()), NEW))
+    return next((one for one in found.values() if one.scheme == old.scheme), next(iter(found.values()), None))

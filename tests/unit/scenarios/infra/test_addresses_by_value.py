@@ -142,7 +142,9 @@ def test_words_of_a_simple_address_are_no_sign_of_it() -> None:
 def test_an_add_on_that_is_not_made_anew_is_named_with_all_that_holds_its_address() -> None:
     gone = known("pg-2", OLD_DB, fate=Fate.GONE)
     config = made(
-        {"ANALYTICS_URL": OLD_DB, "STATS": f"{OLD_DB}?x=1", "KEPT": "k"}, gone, not_made={"ANALYTICS_URL": "pg-2 (p)"}
+        {"ANALYTICS_URL": OLD_DB, "STATS": f"{OLD_DB}?x=1", "KEPT": "k"},
+        gone,
+        not_made={"ANALYTICS_URL": "of pg-2 (p), which is not made anew"},
     )
     assert shown(config) == {"KEPT": "k"}
     assert config.left == {
@@ -199,6 +201,18 @@ def test_the_old_applications_name_is_rewritten_wherever_it_stands() -> None:
 def test_an_address_of_its_own_that_names_another_place_is_pointed_out() -> None:
     config = made({"SITE_URL": "https://of-two-recoveries-ago.herokuapp.com"}, hosts=("usc-pis.herokuapp.com",))
     assert "neither the old application nor one of its hostnames" in config.doubtful["SITE_URL"]
+
+
+def test_a_new_place_that_tells_no_address_gets_no_made_up_one() -> None:
+    silent = Known("pg-1", Fate.ANEW, OLD, None)
+    config = made(
+        {"COPY": OLD_DB, "SITE_URL": "https://usc-pis.herokuapp.com"},
+        silent,
+        hosts=("usc-pis.herokuapp.com",),
+        new_url="",
+    )
+    assert shown(config) == {"SITE_URL": "https://usc-pis.herokuapp.com"}
+    assert list(config.left) == ["COPY"]
 
 
 def test_no_part_of_an_address_is_in_its_words() -> None:
