@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ _PGCRYPTO = """
 SELECT n.nspname::text FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
 WHERE e.extname = 'pgcrypto'
 """
-_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _KEY, _PLACES, _COUNTS = "uscdr.key", "uscdr.places", "uscdr.counts"
 
 # One block for the whole sample: its inner blocks are savepoints, so a row that does not open costs no
@@ -51,28 +49,16 @@ END
 def ask(
     connection: Connection, wanted: Sequence[CanaryColumn], key: SecretStr, *, sample: int
 ) -> tuple[CanaryResult, ...]:
-    """Tries `key` on up to `sample` rows of each column, all of one moment, in a transaction that cannot write.
+    """Tries `key` on up to `sample` rows of each column, all of one moment (see `connection`).
 
     Half of the sample are the newest rows by key, as a rebuild with another key leaves rows under two;
     the rest is spread over the table. A bytea column is opened as it is, any other as armoured text.
     """
-    connection.execute(_BEGIN)
-    try:
-        schema = next((name for (name,) in connection.execute(_PGCRYPTO)), None)
-        known = {table.name: table for table in tables(connection, sizes=False)}
-        # Set apart and by a parameter: the server's log of slow queries, which shows parameters, never gets it.
-        connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (_KEY, key.get_secret_value())).fetchall()
-        return tuple(_of_column(connection, one, known, schema, sample) for one in wanted)
-    finally:
-        _end(connection)
-
-
-def _end(connection: Connection) -> None:
-    import psycopg
-
-    # A connection that broke rolls back by itself, and its own error is the one to raise.
-    with contextlib.suppress(psycopg.OperationalError):
-        connection.execute("ROLLBACK")
+    schema = next((name for (name,) in connection.execute(_PGCRYPTO)), None)
+    known = {table.name: table for table in tables(connection, sizes=False)}
+    # Set apart and by a parameter: the server's log of slow queries, which shows parameters, never gets it.
+    connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (_KEY, key.get_secret_value())).fetchall()
+    return tuple(_of_column(connection, one, known, schema, sample) for one in wanted)
 
 
 def _of_column(

@@ -1,16 +1,20 @@
-"""How a session with a database is opened: read-only, bounded in time, in one fixed text format."""
+"""How a database is read: in transactions that cannot write, bounded in time, in one fixed text format.
+
+A connection pooler may ignore start-up options, and give the next transaction another session of the server.
+So nothing is left to the session: every transaction is told all of it, and is looked at before anything is read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import SecretStr
 
 from uscdr.errors import ProviderError
-from uscdr.providers.postgres.errors import PASSING, translated
+from uscdr.providers.postgres.errors import PASSING, translated, unguarded
 
 if TYPE_CHECKING:
     import psycopg
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _ATTEMPTS = 3
+_BEGIN = b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_GUARDS = ("statement_timeout", "lock_timeout", "row_security")
+"""Settings without which nothing is read, beside `transaction_read_only`."""
 
 # Text must not depend on the server's or the role's settings, or digests could not be compared;
 # row_security=off turns silently hidden rows into an error.
@@ -61,7 +68,7 @@ class Link:
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
-        """One connection in autocommit, closed at the end; psycopg's errors leave as ours."""
+        """One connection, closed at the end, for `moment`; psycopg's errors leave as ours."""
         with translated(self.server):
             connection = self.open()
             try:
@@ -79,7 +86,6 @@ class Link:
             make_conninfo(self.url.get_secret_value(), **tls),
             autocommit=True,
             prepare_threshold=None,
-            options=" ".join(f"-c {name}={value}" for name, value in self._settings().items()),
             client_encoding="utf8",
             application_name=self.application_name,
             connect_timeout=max(2, round(self.connect_timeout)),  # libpq takes whole seconds, two at least
@@ -90,12 +96,55 @@ class Link:
             keepalives_count=3,
         )
 
+    @contextmanager
+    def moment(self, connection: Connection, *, snapshot: str = "") -> Iterator[None]:
+        """One transaction that sees one moment and cannot write, whoever wrote its queries; rolled back at the end.
+
+        `snapshot` is the name of the moment that another transaction exported. Raises ProviderError when the
+        transaction turns out not to be held to reading.
+        """
+        import psycopg
+
+        self.begin(connection, snapshot=snapshot)
+        try:
+            yield
+        finally:
+            # A connection that broke rolls back by itself, and its own error is the one to raise.
+            with suppress(psycopg.OperationalError):
+                connection.execute("ROLLBACK")
+
+    def begin(self, connection: Connection, *, snapshot: str = "") -> None:
+        """Begin what `moment` ends. Raises psycopg's errors and ProviderError."""
+        from psycopg import sql
+
+        shared = sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)).as_bytes() if snapshot else b""
+        connection.execute(b"; ".join(filter(None, (_BEGIN, shared, self.local_settings(_SETTINGS)))))
+        # Once a snapshot is taken, as this query does, the transaction cannot be made to write any more.
+        found = dict(connection.execute(_HELD, ([*_GUARDS, "transaction_read_only"],)).fetchall())
+        if found.get("transaction_read_only") != "on" or any(found.get(name) != self._guard(name) for name in _GUARDS):
+            raise unguarded(self.server)
+
+    def local_settings(self, settings: Mapping[str, str]) -> bytes:
+        """Statements that make `settings` and the time-outs hold to the end of the transaction."""
+        wanted = settings | self._limits()
+        return "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in wanted.items()).encode()
+
     def read(self, work: Callable[[Connection], R]) -> R:
-        """Does `work` on a connection of its own; asks again, on a new one, when the failure may pass.
+        """Does `work` in a moment of its own; asks again, on a new connection, when the failure may pass.
 
         Only for reads: `work` may run up to three times.
         """
         return self.retried(lambda: self._once(work))
+
+    def read_each(self, works: Iterable[Callable[[Connection], R]]) -> list[R]:
+        """As `read`, several on one connection: what one does to its transaction, the next does not meet."""
+        wanted = tuple(works)
+
+        def each() -> list[R]:
+            with self.session() as connection:
+                return [self._in_moment(connection, work) for work in wanted]
+
+        return self.retried(each)
 
     def retried(self, attempt: Callable[[], R]) -> R:
         """The one retry loop: up to three attempts, within about two seconds besides their own time."""
@@ -111,11 +160,22 @@ class Link:
 
     def _once(self, work: Callable[[Connection], R]) -> R:
         with self.session() as connection:
+            return self._in_moment(connection, work)
+
+    def _in_moment(self, connection: Connection, work: Callable[[Connection], R]) -> R:
+        with self.moment(connection):
             return work(connection)
 
-    def _settings(self) -> dict[str, str]:
+    def _limits(self) -> dict[str, str]:
+        """In milliseconds, as the server tells them."""
         limits = {"statement_timeout": self.statement_timeout, "lock_timeout": self.lock_timeout}
-        return _SETTINGS | {name: f"{max(1, round(value * 1000))}ms" for name, value in limits.items()}
+        return {name: str(max(1, round(value * 1000))) for name, value in limits.items()}
+
+    def _guard(self, name: str) -> str:
+        return (_SETTINGS | self._limits())[name]
+
+
+_HELD = "SELECT name, setting FROM pg_catalog.pg_settings WHERE name = ANY (%s)"
 
 
 def _may_pass(error: BaseException) -> bool:

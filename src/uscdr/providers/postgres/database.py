@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -127,9 +128,7 @@ class PostgresDatabase:
 
     def invariants(self, wanted: Sequence[Invariant]) -> tuple[InvariantResult, ...]:
         """Each invariant in a transaction of its own; a failing query is a result with `holds=None`."""
-        return self._link.read(
-            lambda connection: tuple(expectations.ask(connection, invariant) for invariant in wanted)
-        )
+        return tuple(self._link.read_each(partial(expectations.ask, invariant=invariant) for invariant in wanted))
 
     def timed(self, wanted: Invariant) -> tuple[InvariantResult, float]:
         """One invariant, with the seconds of its query alone; connecting is not counted."""
@@ -177,7 +176,7 @@ class PostgresDatabase:
         if self._read_only:
             raise WriteRefused("ending sessions is refused: wired read-only", provider=PROVIDER)
         with self._link.session() as connection:
-            return sessions.end(connection)
+            return sessions.end(connection, lambda: self._link.moment(connection))
 
     def access(self, tables: AccessTables) -> AccessSeen:
         """Who may get in; see `access`."""

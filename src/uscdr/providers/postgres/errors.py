@@ -22,6 +22,8 @@ LOCK_TIMEOUT = "55P03"
 UNREACHABLE = "08001"
 LOST = "08006"
 NOT_ACCEPTING = "57P03"
+POOLER = "08P01"
+"""A violation of the protocol, by which PgBouncer tells whatever it refuses."""
 
 PASSING = frozenset({UNREACHABLE, LOST, NOT_ACCEPTING, TOO_MANY, "57P01", "57P02", "40001", "40P01"})
 """SQLSTATEs after which the same read, asked once more at once, may well succeed."""
@@ -53,6 +55,18 @@ def mapped(error: psycopg.Error, server: str) -> ProviderError:
         provider=PROVIDER,
         why=f"SQLSTATE {state}: {words(error)}",
         error_id=state,
+    )
+
+
+def unguarded(server: str) -> ProviderError:
+    """A transaction that was not held to reading, or not bounded in time, although both were asked for."""
+    return Conflict(
+        f"nothing is read from the database at {server}: its sessions cannot be held to reading",
+        provider=PROVIDER,
+        why="read-only transactions and time-outs were asked for and did not take effect, as a connection pooler or "
+        "proxy in between (such as PgBouncer) may ignore them",
+        next_action="use the database server's own address instead of the pooler's",
+        error_id="pooler",
     )
 
 
@@ -206,6 +220,12 @@ _MAKERS: dict[str, Maker] = {
         why="the connection was refused",
         next_action=_STATUS,
         retryable=True,
+    ),
+    POOLER: _make(
+        ProviderError,
+        "the connection pooler at {server} refused a transaction",
+        why="it allows none (statement pooling), or none of its connections to the server was free in time",
+        next_action="use the database server's own address instead of the pooler's, or try again",
     ),
     "08": _make(
         ProviderError,

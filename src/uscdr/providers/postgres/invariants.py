@@ -1,8 +1,7 @@
-"""Expectations in SQL: each asked alone, in a transaction that cannot write and is rolled back."""
+"""Expectations in SQL: each asked alone, in a moment of its own (see `connection`)."""
 
 from __future__ import annotations
 
-import contextlib
 import time
 from decimal import Decimal
 from numbers import Real
@@ -68,25 +67,15 @@ def _judged(connection: Connection, invariant: Invariant, watch: _Watch) -> Inva
 
 def _value(connection: Connection, query: str, watch: _Watch) -> object:
     """The one value of `query`. Raises `_NotOneValue` and psycopg's errors."""
-    connection.execute("BEGIN READ ONLY")
-    try:
-        # Once a snapshot is taken the transaction cannot be made to write any more.
-        connection.execute("SELECT 1")
-        # The binary result makes it the extended protocol, which refuses a second statement.
-        with connection.cursor(binary=True) as cursor, watch:
-            cursor.execute(query.encode())
-            width = len(cursor.description or ())
-            rows = cursor.fetchmany(2) if width else []
-        if width != 1 or len(rows) != 1:
-            many = "more than one row" if len(rows) > 1 else "no row"
-            raise _NotOneValue(f"the query returned {many}" if width == 1 else f"it returned {width} columns")
-        return rows[0][0]
-    finally:
-        import psycopg
-
-        # A connection that broke rolls back by itself, and its own error is the one to raise.
-        with contextlib.suppress(psycopg.OperationalError):
-            connection.execute("ROLLBACK")
+    # The binary result makes it the extended protocol, which refuses a second statement.
+    with connection.cursor(binary=True) as cursor, watch:
+        cursor.execute(query.encode())
+        width = len(cursor.description or ())
+        rows = cursor.fetchmany(2) if width else []
+    if width != 1 or len(rows) != 1:
+        many = "more than one row" if len(rows) > 1 else "no row"
+        raise _NotOneValue(f"the query returned {many}" if width == 1 else f"it returned {width} columns")
+    return rows[0][0]
 
 
 def holds(value: object, invariant: Invariant) -> bool:

@@ -75,7 +75,7 @@ class PostgresLoader:
         archive = archives.read(dump, self._tools)
         link = self._link(url)
         with contextlib.closing(link.retried(lambda: _opened(link))) as connection:
-            load = LoadTransaction(connection, archive, link.server)
+            load = LoadTransaction(connection, archive, link)
             _watch(load, progress, self._stop)
             return load.left_out
 

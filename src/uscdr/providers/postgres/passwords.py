@@ -17,7 +17,6 @@ from pydantic import SecretStr
 from uscdr.errors import BadInput
 from uscdr.models.postgres import PasswordResult
 from uscdr.pool import run_all
-from uscdr.providers.postgres.reading import moment
 
 if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
@@ -36,7 +35,7 @@ _UNUSABLE = "!"
 
 def accounts(connection: Connection, query: str) -> list[Account]:
     """The rows of `query`, which returns (id, hash). Raises BadInput when it returns something else."""
-    with moment(connection), connection.cursor(binary=True) as cursor:
+    with connection.cursor(binary=True) as cursor:
         # The binary result makes it the extended protocol, which refuses a second statement.
         cursor.execute(query.encode())
         width = len(cursor.description or ())

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from uscdr.models.postgres import SequenceState
 from uscdr.providers.postgres.inventory import Table
-from uscdr.providers.postgres.reading import moment
 
 if TYPE_CHECKING:
     from psycopg import sql
@@ -50,12 +49,11 @@ def read(connection: Connection) -> tuple[SequenceState, ...]:
     """
     from psycopg import sql
 
-    with moment(connection):
-        found = connection.execute(_FILLING).fetchall()
-        if not found:
-            return ()
-        query = sql.SQL(" UNION ALL ").join(_state(number, row) for number, row in enumerate(found))
-        states = sorted(connection.execute(query).fetchall())
+    found = connection.execute(_FILLING).fetchall()
+    if not found:
+        return ()
+    query = sql.SQL(" UNION ALL ").join(_state(number, row) for number, row in enumerate(found))
+    states = sorted(connection.execute(query).fetchall())
     return tuple(_fact(row, state) for row, state in zip(found, states, strict=True))
 
 

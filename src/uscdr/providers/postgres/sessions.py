@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from uscdr.models.postgres import Session
@@ -49,15 +51,18 @@ def others(connection: Connection) -> tuple[Session, ...]:
     )
 
 
-def end(connection: Connection) -> int:
+def end(connection: Connection, moment: Callable[[], AbstractContextManager[None]]) -> int:
     """Ends those that we may, again and again until none is left, for ten seconds at most.
+
+    Each look is a `moment` of the connection of its own, as one sees the same sessions to its end.
 
     Returns how many different sessions were ended; clients that reconnect at once count each time.
     """
     deadline = time.monotonic() + _LIMIT
     told: set[tuple[int, str]] = set()
     while True:
-        here = connection.execute(_END).fetchall()
+        with moment():
+            here = connection.execute(_END).fetchall()
         told |= {(pid, born) for pid, born, accepted in here if accepted}
         still = {(pid, born) for pid, born, _ in here}
         if not still or time.monotonic() > deadline:

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 from uscdr.errors import ProviderError
 from uscdr.pool import run_all
 from uscdr.providers.postgres.connection import Link
-from uscdr.providers.postgres.errors import TOO_MANY, translated
+from uscdr.providers.postgres.errors import POOLER, TOO_MANY, translated
 
 if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-
 
 def spread(link: Link, workers: int, work: Callable[[Connection, T], R], items: Sequence[T]) -> list[R]:
     """`work` on every item, on at most `workers` connections with one snapshot; results in order.
@@ -79,7 +76,7 @@ class _Crew:
             with translated(self.server):
                 return self._join()
         except ProviderError as error:
-            if error.error_id != TOO_MANY:
+            if error.error_id not in (TOO_MANY, POOLER):
                 raise
         return self._idle.get()  # every borrower gives back, so this ends
 
@@ -101,11 +98,7 @@ class _Crew:
             connection.close()
 
     def _join(self) -> Connection:
-        from psycopg import sql
-
         connection = self._link.open()
         self._open.append(connection)
-        connection.execute(_BEGIN)
-        if self._snapshot:
-            connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(self._snapshot)))
+        self._link.begin(connection, snapshot=self._snapshot)
         return connection

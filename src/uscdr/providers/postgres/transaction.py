@@ -20,7 +20,7 @@ from uscdr.providers.postgres.selection import is_delicate, is_dispensable, rows
 if TYPE_CHECKING:
     import psycopg
 
-    from uscdr.providers.postgres.connection import Connection
+    from uscdr.providers.postgres.connection import Connection, Link
 
 _WITH_CONNECTION_CHECKS = 140_000
 _WITH_TRANSACTION_TIMEOUT = 170_000
@@ -41,12 +41,13 @@ UNCHANGED = "the database is as it was"
 class LoadTransaction:
     """One load on one connection: `run` in a thread of its own, `abandon` from another."""
 
-    def __init__(self, connection: Connection, archive: Archive, server: str) -> None:
+    def __init__(self, connection: Connection, archive: Archive, link: Link) -> None:
         self._connection = connection
         self._archive = archive
         self._selection = archive.selection
         self._script = Script(archive)
-        self.server = server
+        self._link = link
+        self.server = link.server
         self._place = "taking its turn"
         self.sent = 0
         """Bytes of rows so far."""
@@ -54,9 +55,8 @@ class LoadTransaction:
     def run(self) -> None:
         """The whole load, to the end of its transaction."""
         with self._judged():
-            self._prepare()
-            self._send(b"BEGIN")
             try:
+                self._begin()
                 self._fill()
             except BaseException:
                 self._roll_back()
@@ -78,18 +78,25 @@ class LoadTransaction:
         except psycopg.Error:
             self._connection.close()
 
-    def _prepare(self) -> None:
+    def _begin(self) -> None:
+        """All of it for this transaction alone: a connection pooler gives the next one another session."""
+        limits = self._link.local_settings({"idle_in_transaction_session_timeout": "0"})
+        # A load may take long; only a wait for a lock may not.
+        self._send(b"BEGIN READ WRITE; " + limits + b"; SET LOCAL statement_timeout = 0")
+        if self._connection.info.server_version >= _WITH_CONNECTION_CHECKS:
+            self._have_connection_checked()
+        if self._connection.info.server_version >= _WITH_TRANSACTION_TIMEOUT:
+            self._send(b"SET LOCAL transaction_timeout = 0")
+
+    def _have_connection_checked(self) -> None:
+        """A killed laptop's load must not go on building an index; not every platform of servers can tell."""
         import psycopg
 
-        # A load may take long; only a wait for a lock may not.
-        self._send(b"SET default_transaction_read_only = off; SET statement_timeout = 0")
-        self._send(b"SET idle_in_transaction_session_timeout = 0")
-        if self._connection.info.server_version >= _WITH_CONNECTION_CHECKS:
-            # A killed laptop's load must not go on building an index; not every platform of servers can tell.
-            with contextlib.suppress(psycopg.DataError):
-                self._send(b"SET client_connection_check_interval = '5s'")
-        if self._connection.info.server_version >= _WITH_TRANSACTION_TIMEOUT:
-            self._send(b"SET transaction_timeout = 0")
+        self._send(b"SAVEPOINT checked")
+        try:
+            self._send(b"SET LOCAL client_connection_check_interval = '5s'")
+        except psycopg.DataError:
+            self._send(b"ROLLBACK TO SAVEPOINT checked")
 
     def _fill(self) -> None:
         self._take_turn()

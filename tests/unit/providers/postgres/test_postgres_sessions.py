@@ -71,8 +71,8 @@ def test_url_cannot_weaken_required_tls(clinic: Any) -> None:
 )
 def test_sessions_refuse_to_write(clinic: Any, read_only: bool, statement: str) -> None:
     adapter = clinic.adapter(read_only=read_only)
-    with pytest.raises(ProviderError, match="read-only"), adapter._link.session() as connection:
-        connection.execute(statement.encode())
+    with pytest.raises(ProviderError, match="read-only"):
+        adapter._link.read(lambda connection: connection.execute(statement.encode()))
 
 
 @pytest.mark.parametrize(
@@ -268,8 +268,8 @@ def test_no_patient_in_a_result_or_an_error(clinic: Any, sql: str) -> None:
     assert not result.holds
     assert CANARY not in repr(result)
     assert "1990" not in repr(result)
-    with pytest.raises(ProviderError) as caught, clinic.adapter()._link.session() as connection:
-        connection.execute(b"SELECT name::int FROM patients_patient")
+    with pytest.raises(ProviderError) as caught:
+        clinic.adapter()._link.read(lambda connection: connection.execute(b"SELECT name::int FROM patients_patient"))
     assert CANARY not in whole(caught.value)
 
 
