@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -56,9 +56,13 @@ from uscdr.models.postgres import (
     SequenceState,
     ServerFacts,
     Session,
+    TableCounts,
     TableDigest,
+    TableDigests,
     TableKeys,
     TableSize,
+    Unread,
+    Written,
 )
 from uscdr.models.provision import Build, Domain
 from uscdr.models.web import WebAnswer
@@ -155,6 +159,14 @@ class World:
         self.lingering = 1
         """Looks until stopped dynos are gone, or started ones are up."""
         self.never_up: set[str] = set()
+        self.uncounted: dict[str, str] = {}
+        """Tables of the live database of which no row can be read -> why. A restore makes them new."""
+        self.damaged_again: dict[str, str] = {}
+        """As `uncounted`, after a restore."""
+        self.unread: dict[str, str] = {}
+        """Tables that can be counted but not be read whole -> why."""
+        self.beyond: dict[str, int] = {}
+        """`table.column` of the live database -> rows with a time that cannot be."""
         self.references: list[StoredReference] = []
         self.dark = False
         """Nothing answers any more."""
@@ -249,6 +261,7 @@ class World:
         if transfer.kind is TransferKind.RESTORE:
             source = int(transfer.logs[0].partition("=")[2])
             self.live = deepcopy(self.dumps[source]) if state is TransferState.COMPLETED else Data()
+            self.uncounted, self.unread, self.beyond = dict(self.damaged_again), {}, {}
         elif state is TransferState.COMPLETED:
             self.dumps[transfer.num] = deepcopy(self.live)
             stored = [t for t in self.transfers if t.kind is TransferKind.MANUAL_BACKUP and t.ended and not t.expired]
@@ -520,21 +533,54 @@ class FakeDatabase:
     def tables(self) -> tuple[TableSize, ...]:
         return tuple(TableSize(name=name, bytes=8192) for name in sorted(self._data().tables))
 
+    def counted(self, tables: Sequence[str]) -> TableCounts:
+        rows, unread = self._data().tables, self._unread(tables, self._world.uncounted)
+        gone = {one.table for one in unread}
+        return TableCounts(rows={name: len(rows[name]) for name in tables if name not in gone}, unread=unread)
+
     def counts(self, tables: Sequence[str]) -> Mapping[str, int]:
-        return {name: len(self._data().tables[name]) for name in tables}
+        found = self.counted(tables)
+        _hold_whole(found.unread)
+        return found.rows
+
+    def digested(self, tables: Sequence[str]) -> TableDigests:
+        unread = self._unread(tables, self._world.uncounted | self._world.unread)
+        return TableDigests(tables=self._digests(tables, {one.table for one in unread}), unread=unread)
 
     def digests(self, tables: Sequence[str]) -> tuple[TableDigest, ...]:
+        found = self.digested(tables)
+        _hold_whole(found.unread)
+        return found.tables
+
+    def _digests(self, tables: Sequence[str], gone: Collection[str]) -> tuple[TableDigest, ...]:
         rows = self._data().tables
         return tuple(
             TableDigest(name=n, rows=len(rows[n]), digest=str(sorted(rows[n].items())), buckets=_buckets(rows[n]))
             for n in tables
+            if n not in gone
         )
+
+    def _unread(self, tables: Sequence[str], damaged: Mapping[str, str]) -> tuple[Unread, ...]:
+        """Of the live data alone: a dump has only what could be read."""
+        if self._fixed is not None:
+            return ()
+        return tuple(Unread(table=name, why=damaged[name], damaged=True) for name in tables if name in damaged)
+
+    def lacking(self, tables: Sequence[str]) -> tuple[str, ...]:
+        there = self._data().tables
+        return tuple(name for name in tables if name not in there)
 
     def keys(self, table: str, *, buckets: Sequence[int] | None = None) -> TableKeys:
         rows = self._data().tables[table]
         keys = sorted(key for key in rows if buckets is None or key // BUCKET in buckets)
         prints = tuple(rows[key] for key in keys)
         return TableKeys(name=table, column="id", keys=tuple(str(key) for key in keys), prints=prints)
+
+    def written(self, columns: Sequence[str]) -> Mapping[str, Written]:
+        return {
+            column: Written(newest=newest, beyond=self._world.beyond.get(column, 0))
+            for column, newest in self.newest(columns).items()
+        }
 
     def newest(self, columns: Sequence[str]) -> Mapping[str, str | None]:
         self._data()
@@ -627,6 +673,11 @@ class FakeDatabase:
             return changed
 
         return self._world.write("withdraw", effect)
+
+
+def _hold_whole(unread: Sequence[Unread]) -> None:
+    if unread:
+        raise ProviderError("; ".join(one.words("read") for one in unread), provider="postgres")
 
 
 class FakeLoader:

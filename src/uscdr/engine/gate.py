@@ -77,7 +77,9 @@ class Gate:
 
 UNKNOWN = "…"
 """Stands in a phrase for what is not known yet."""
-_ANYTHING = r"(?:under )?[^ ,]+(?: h)?"
+AT_LEAST = "at least"
+"""Stands in a phrase before a number that may turn out to be greater."""
+_ANYTHING = rf"(?:under |{AT_LEAST} )?[^ ,]+(?: h)?"
 """A number, a word, or a span of hours."""
 
 

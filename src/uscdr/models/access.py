@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pydantic import Field
 
 from uscdr.models.base import Fact
+from uscdr.models.table_names import TableText
 from uscdr.words import first_of, plural
 
 MASS, FEWEST = 0.2, 5
@@ -21,15 +22,15 @@ MOST_ROWS = 5000
 class AccessTables(Fact):
     """Where the application keeps who may get in."""
 
-    accounts: str
+    accounts: TableText
     """The table of accounts."""
     flags: tuple[str, ...] = ("is_active", "is_staff", "is_superuser")
     """Its columns that let somebody in, or let them do more, while they are true."""
     password: str = "password"  # noqa: S105 - a column's name
     """Its column with the hash of the password; empty when there is none."""
-    sessions: tuple[str, ...] = ()
+    sessions: tuple[TableText, ...] = ()
     """Tables whose rows are somebody's way in: tokens, sessions, keys. Without them one has to sign in again."""
-    permissions: tuple[str, ...] = ()
+    permissions: tuple[TableText, ...] = ()
     """Tables whose rows let an account do more: its groups, its permissions."""
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import Literal
 
 from pydantic import Field, SecretStr
 
 from uscdr.models.base import Fact
+from uscdr.models.postgres import Unread
+from uscdr.models.table_names import ColumnName, ColumnText, TableName
 
 ResourceType = Literal["image", "raw", "video"]
 RESOURCE_TYPES: tuple[ResourceType, ...] = ("image", "raw", "video")
@@ -170,12 +173,12 @@ class KnownAsset(Fact):
 
 
 class ReferenceColumn(Fact):
-    """A column that names stored files: `table.column`.
+    """A column that names stored files: `table.column`, or `schema.table.column`.
 
     A text column holds names. A JSON column is searched for addresses and paths of files; nothing else is read.
     """
 
-    column: str = Field(pattern=r"^[A-Za-z0-9_.]+\.[A-Za-z0-9_]+$")
+    column: ColumnText
     resource_type: ResourceType | Literal["by_extension"] = "by_extension"
     """What the column's storage makes of a name; `by_extension` looks at the name, as one storage for all does."""
     written: str = "created_at"
@@ -192,12 +195,19 @@ class StoredReference(Fact):
     key: str
     value: str = Field(repr=False)
     created_at: datetime | None = None
+    odd_time: bool = False
+    """The row has a time, which cannot be (in the future, before the year 1): then `created_at` is not known."""
     bytes: int | None = None
+
+    @property
+    def source(self) -> str:
+        """The column, as a `ReferenceColumn` names it."""
+        return str(ColumnName(TableName.parse(self.table), self.column))
 
     @property
     def place(self) -> str:
         """`table.column #key`, for people."""
-        return f"{self.table}.{self.column} #{self.key}"
+        return f"{self.source} #{self.key}"
 
 
 class FileReferences(Fact):
@@ -207,3 +217,11 @@ class FileReferences(Fact):
     absent: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     """Columns that are there and whose type holds no names: `table.column (integer)`."""
+    unreadable: tuple[Unread, ...] = ()
+    """Columns that are there and could not be read: which files they name is not known."""
+
+    @property
+    def odd_times(self) -> dict[str, int]:
+        """By table the rows that name files and whose time cannot be."""
+        rows = {(one.table, one.key) for one in self.found if one.odd_time}
+        return dict(Counter(table for table, _ in rows))

@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from uscdr.models.base import Fact
+from uscdr.models.table_names import TableText
 
 
 class ServerFacts(Fact):
@@ -18,7 +19,7 @@ class ServerFacts(Fact):
 
 
 class TableSize(Fact):
-    """One user table (`schema.name` unless the schema is `public`), its bytes with indexes and TOAST."""
+    """One user table by its name as `TableName` prints it; its bytes as the server last counted them."""
 
     name: str
     bytes: int
@@ -27,7 +28,7 @@ class TableSize(Fact):
 class TableDigest(Fact):
     """Exact row count and an order-independent digest of the whole content of one table."""
 
-    name: str
+    name: TableText
     rows: int
     digest: str
     buckets: dict[int, str] = Field(default_factory=dict, repr=False, exclude=True)
@@ -36,6 +37,50 @@ class TableDigest(Fact):
     def same(self, other: TableDigest | None) -> bool:
         """Whether both have the same rows."""
         return other is not None and (self.rows, self.digest) == (other.rows, other.digest)
+
+
+class Unread(Fact):
+    """A table that could not be read, and why. `damaged`: what is stored is broken; else it is only out of reach."""
+
+    table: str
+    why: str
+    damaged: bool = False
+
+    def words(self, done: str) -> str:
+        """As a finding; `done` is what could not be done with it, such as "counted"."""
+        return f"{self.table}: {self.why}" if self.damaged else f"{self.table}: cannot be {done}: {self.why}"
+
+
+class TableCounts(Fact):
+    """Exact row counts of those tables that can be counted, and the others."""
+
+    rows: dict[str, int] = Field(default_factory=dict)
+    unread: tuple[Unread, ...] = ()
+
+
+class TableDigests(Fact):
+    """Digests of those tables that can be read whole, and the others."""
+
+    tables: tuple[TableDigest, ...] = ()
+    unread: tuple[Unread, ...] = ()
+
+
+class Written(Fact):
+    """What a column of times tells: its `newest`, ISO 8601 UTC, of those that can be; None when there is none.
+
+    `beyond`: rows with a time that cannot be, in the future or before the year 1; they count as no newest one.
+    """
+
+    newest: str | None = None
+    beyond: int = 0
+    unread: Unread | None = None
+
+    def problem(self, column: str) -> str:
+        """As a finding of `column`; empty when there is nothing to say."""
+        if self.unread is not None:
+            return self.unread.words("read")
+        rows = "1 row has a time" if self.beyond == 1 else f"{self.beyond:,} rows have times"
+        return f"{column}: {rows} that cannot be (in the future, or before the year 1)" if self.beyond else ""
 
 
 class TableKeys(Fact):
@@ -77,7 +122,7 @@ class InvariantResult(Fact):
 class CanaryColumn(Fact):
     """An encrypted column of pgcrypto and the plain one beside it: a key that fits makes them equal."""
 
-    table: str
+    table: TableText
     encrypted: str
     plain: str
 
@@ -128,6 +173,8 @@ class SequenceState(Fact):
     ahead: int = 0
     taken: bool = False
     soon: bool = False
+    unread: Unread | None = None
+    """Why its column could not be read; then nothing of it is known."""
 
     @property
     def behind(self) -> bool:
@@ -151,12 +198,16 @@ class SequenceState(Fact):
 
 
 class ForeignKey(Fact):
-    """A foreign key of `table`. `orphans`: rows of the table whose other row is not there."""
+    """A foreign key of `table`. `orphans`: rows of the table whose other row is not there.
+
+    `unread`: why they could not be counted, named by the key's own table although the other may be the cause.
+    """
 
     table: str
     name: str
     validated: bool
     orphans: int
+    unread: Unread | None = None
 
 
 class PasswordResult(Fact):

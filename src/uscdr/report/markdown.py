@@ -8,7 +8,7 @@ from datetime import datetime
 from uscdr.report.checks_markdown import to_checks_markdown
 from uscdr.report.model import Objective, PhaseReport, RunReport, StepReport, TableLoss
 from uscdr.report.pages import integrity_section, table
-from uscdr.report.words import at, count, in_markdown, lost, span, stamp
+from uscdr.report.words import at, bound, count, in_markdown, lost, span, stamp
 from uscdr.words import MINUTE
 
 
@@ -75,7 +75,7 @@ def _data(report: RunReport) -> list[str]:
         lines.append(f"- SHA-256 of the backup: `{_say(data.backup_sha256)}`")
     if data.rows_backup is None and data.rows_after is None:
         return [*lines, "- No rows were counted in this run.", ""]
-    before = "unreadable" if data.readable_before is False else count(data.rows_before)
+    before = "unreadable" if data.readable_before is False else bound(data.rows_before, at_least=data.before_at_least)
     lines.append(
         f"- Rows: {before} before, {count(data.rows_backup)} in the backup, {count(data.rows_after)} after, "
         f"**{lost(data)} lost**"
@@ -100,6 +100,7 @@ def _losses(report: RunReport) -> list[str]:
 def _loss(loss: TableLoss) -> list[str]:
     numbers = [count(number) for number in (loss.now, loss.backup, loss.lost, loss.damaged)]
     remarks = ["same keys, other content"] if loss.changed else []
+    remarks += [_say(loss.unread)] if loss.unread else []
     remarks += ["not in the totals"] if loss.volatile else []
     return [_say(loss.table), *numbers, _ranges(loss.ranges), ", ".join(remarks) or "-"]
 

@@ -158,6 +158,8 @@ class TableLoss(Record):
     ranges: tuple[str, ...] = ()
     changed: bool = False
     volatile: bool = False
+    unread: str = ""
+    """Why the table could not be compared, in words."""
 
 
 class DataReport(Record):
@@ -165,6 +167,8 @@ class DataReport(Record):
 
     readable_before: bool | None = None
     rows_before: int | None = None
+    before_at_least: bool = False
+    """Whether `rows_before` is a lower bound: not every table could be counted."""
     rows_backup: int | None = None
     rows_after: int | None = None
     rows_lost: int | None = None

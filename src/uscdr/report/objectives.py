@@ -113,6 +113,7 @@ def data_facts(fold: Fold) -> DataReport:
         rows_after=_count(after.get("rows")),
         rows_lost=_count(ledger.get("rows_lost")),
         at_least=ledger.get("at_least") is True,
+        before_at_least=ledger.get("now_at_least") is True,
         tables=tuple(loss for loss in map(_table, _rows(ledger.get("tables"))) if loss),
         tables_matching=_count(after.get("tables_matching")),
         tables_checked=_count(after.get("tables")),

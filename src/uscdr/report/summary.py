@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from uscdr.models.checklists import count_words
 from uscdr.report.model import Objective, RunReport
 from uscdr.report.rounds import baseline_words, cut_off, not_passed, progress_words, result_words
-from uscdr.report.words import count, lost, span
+from uscdr.report.words import bound, count, lost, span
 from uscdr.words import escape, first_of
 
 MOST_LINES = 15
@@ -44,7 +44,7 @@ def _rows(report: RunReport) -> list[str]:
     known = (data.rows_before, data.rows_backup, data.rows_after, data.rows_lost)
     if all(number is None for number in known):
         return []
-    before = "unreadable" if data.readable_before is False else count(data.rows_before)
+    before = "unreadable" if data.readable_before is False else bound(data.rows_before, at_least=data.before_at_least)
     words = f"Rows: {before} before, {count(data.rows_backup)} in the backup, {count(data.rows_after)} after"
     lines = [f"{words}, {lost(data)} lost"]
     losses = [f"{table.table} {count(table.lost)}" for table in data.tables if table.lost and not table.volatile]

@@ -30,9 +30,14 @@ def count(number: int | None) -> str:
     return UNKNOWN if number is None else f"{number:,}"
 
 
+def bound(number: int | None, *, at_least: bool) -> str:
+    """A count as `count` says it, or what it is at least."""
+    return f"at least {count(number)}" if at_least and number is not None else count(number)
+
+
 def lost(data: DataReport) -> str:
     """How many rows were lost; a lower bound says so."""
-    return f"{'at least ' if data.at_least and data.rows_lost is not None else ''}{count(data.rows_lost)}"
+    return bound(data.rows_lost, at_least=data.at_least)
 
 
 def in_markdown(text: str) -> str:

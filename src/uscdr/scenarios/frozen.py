@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from uscdr.errors import UscdrError
-from uscdr.models.postgres import TableDigest
+from uscdr.models.postgres import TableDigests
 from uscdr.providers.ports.database import Database
 
 
@@ -16,7 +16,7 @@ class FrozenLook:
     def __init__(self, open_live: Callable[[], Database]) -> None:
         self._open_live = open_live
         self._thread: threading.Thread | None = None
-        self._digests: tuple[TableDigest, ...] | None = None
+        self._digests: TableDigests | None = None
 
     def begin(self) -> None:
         """Start, unless started before."""
@@ -24,7 +24,7 @@ class FrozenLook:
             self._thread = threading.Thread(target=self._work, name="frozen look", daemon=True)
             self._thread.start()
 
-    def digests(self, live: Database) -> tuple[TableDigest, ...]:
+    def digests(self, live: Database) -> TableDigests:
         """What was begun, or a look now if that failed or was never begun. Raises ProviderError."""
         if self._thread is not None:
             self._thread.join()
@@ -37,6 +37,6 @@ class FrozenLook:
             return  # asked again, and reported, when its turn comes
 
 
-def digest_all(database: Database) -> tuple[TableDigest, ...]:
-    """Count and digest every table."""
-    return database.digests([table.name for table in database.tables()])
+def digest_all(database: Database) -> TableDigests:
+    """Count and digest every table, as far as they can be read."""
+    return database.digested([table.name for table in database.tables()])

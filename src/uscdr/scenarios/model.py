@@ -12,6 +12,7 @@ from uscdr.models.access import AccessTables
 from uscdr.models.base import Fact
 from uscdr.models.duration import Duration
 from uscdr.models.postgres import Invariant
+from uscdr.models.table_names import ColumnText, TableText
 from uscdr.scenarios.model_kit import KitSettings
 from uscdr.scenarios.model_media import MediaSettings
 from uscdr.scenarios.model_recovery import Recovery
@@ -75,11 +76,12 @@ class Application(Fact):
     source: Source | None = None
     formation: dict[str, Annotated[int, Field(ge=0, le=100)]] = Field(default_factory=lambda: {"web": 1})
     """What normally runs; used only when the platform shows nothing running and no journal remembers."""
-    expected_tables: tuple[str, ...] = ()
-    volatile_tables: tuple[str, ...] = ()
+    expected_tables: tuple[TableText, ...] = ()
+    """Tables of the schema `public`, or `schema.table`."""
+    volatile_tables: tuple[TableText, ...] = ()
     """Written without a person's doing (sessions, queues): restored and compared, but not in the blast radius."""
-    freshness: tuple[str, ...] = ()
-    """`table.column` whose newest value tells when data was last written."""
+    freshness: tuple[ColumnText, ...] = ()
+    """`table.column` or `schema.table.column` whose newest value tells when data was last written."""
     dangerous_migrations: tuple[DangerousMigration, ...] = ()
     write_check: Annotated[WriteCheck | None, BeforeValidator(_bare_command, WriteCheck | str | None)] = None
     """Run in a one-off dyno at the end of a recovery: what only reads cannot see that nothing can be saved."""

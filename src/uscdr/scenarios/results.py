@@ -8,7 +8,7 @@ from pydantic import AliasChoices, Field
 
 from uscdr.models.base import Fact
 from uscdr.models.heroku import ServiceColor
-from uscdr.models.postgres import InvariantResult, LeftOut, TableDigest
+from uscdr.models.postgres import InvariantResult, LeftOut, TableDigest, Unread
 from uscdr.vault.backups.proofs import CanaryVerdict
 
 TAKEN_AT = AliasChoices("taken_at", "created_at")
@@ -69,6 +69,10 @@ class DatabaseSeen(Fact):
     invariants: tuple[InvariantResult, ...] = ()
     newest: dict[str, str | None] = Field(default_factory=dict)
     sharing: Sharing = Sharing()
+    unread: tuple[Unread, ...] = ()
+    """Tables that could not be counted; `rows` has the others."""
+    odd_times: tuple[str, ...] = ()
+    """What is wrong with the columns that tell the newest write, in words."""
 
 
 class BackupLine(Fact):
@@ -219,6 +223,8 @@ class LedgerLine(Fact):
     volatile: bool = False
     unseen: int = 0
     """Rows that an earlier state had, later than the backup, and neither side has: lost, whatever is restored."""
+    unread: str = ""
+    """Why the live table cannot be compared, in words; then `lost` and `damaged` are not known."""
 
 
 class Ledger(Fact):
@@ -226,6 +232,8 @@ class Ledger(Fact):
 
     tables: tuple[LedgerLine, ...]
     rows_now: int | None
+    now_at_least: bool = False
+    """Whether `rows_now` is a lower bound: not every table can be counted."""
     rows_backup: int
     rows_lost: int | None
     """None when nothing at all is known."""
@@ -253,6 +261,8 @@ class Compared(Fact):
     tables: int
     rows: int
     differing: tuple[str, ...]
+    unread: tuple[str, ...] = ()
+    """Tables that cannot be read after the restore, and why, in words."""
 
 
 class Withdrawn(Fact):

@@ -98,6 +98,8 @@ class DataProbed(Fact):
     rows: int
     migrations: int
     missing: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    """Tables that cannot be counted, and why, in words."""
 
 
 class Redeployed(Fact):

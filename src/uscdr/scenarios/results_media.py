@@ -68,6 +68,10 @@ class MediaSeen(Fact):
     elsewhere: int = 0
     elsewhere_in: dict[str, int] = Field(default_factory=dict)
     """Rows whose file lies with somebody else, by column."""
+    odd_times: dict[str, int] = Field(default_factory=dict)
+    """By table the rows that name files and whose time cannot be."""
+    unreadable: tuple[str, ...] = ()
+    """Columns of the database that could not be read, and why, in words."""
     unread: dict[str, int] = Field(default_factory=dict)
     """Rows whose name of a file is not understood, by column; 0 for a column whose type holds no names."""
     absolute: int = 0
@@ -134,6 +138,8 @@ class MediaVerified(Fact):
     undelivered: int
     misopened: int = 0
     """Files that others may have than the copy knows."""
+    unreadable: tuple[str, ...] = ()
+    """Columns of the database that could not be read, and why, in words."""
     unread: dict[str, int] = Field(default_factory=dict)
     """As in `MediaSeen`."""
     laid_open: int = 0

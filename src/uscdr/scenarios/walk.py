@@ -219,11 +219,12 @@ def _gone(way: _Way, transfer: Transfer, older: Transfer) -> list[str]:
 
 
 def _live(deps: Deps) -> dict[str, TableDigest]:
-    """Nothing of a database that cannot be read."""
+    """Nothing of a database that cannot be read whole."""
     try:
-        return {one.name: one for one in digest_all(deps.database())}
+        found = digest_all(deps.database())
     except ProviderError:
         return {}
+    return {} if found.unread else {one.name: one for one in found.tables}
 
 
 def _since(chosen: Transfer, passed: Sequence[str]) -> str:

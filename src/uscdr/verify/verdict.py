@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from uscdr.models.postgres import Unread
+from uscdr.words import first_of
 
 Verdict = Literal["pass", "fail", "inconclusive", "not checked"]
 Measures = Mapping[str, Any]
@@ -18,6 +21,20 @@ class Finding:
     verdict: Verdict
     evidence: str
     measures: Measures = field(default_factory=dict)
+
+
+def as_far_as_read(found: Finding, unread: Iterable[Unread | None], done: str) -> Finding:
+    """`found`, of what could be read, with the tables that could not be `done` (such as "counted").
+
+    Damage is a failure. What is out of reach, locked or hidden, leaves no pass.
+    """
+    tables = {one.table: one for one in unread if one is not None}.values()
+    if not tables:
+        return found
+    words = first_of([one.words(done) for one in sorted(tables, key=lambda one: (not one.damaged, one.table))])
+    failed = found.verdict == "fail" or any(one.damaged for one in tables)
+    evidence = f"{words}; {found.evidence}"
+    return Finding("fail" if failed else "inconclusive", evidence, found.measures)
 
 
 def judged(problems: list[str], good: str, measures: Measures | None = None) -> Finding:

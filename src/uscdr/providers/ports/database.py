@@ -24,9 +24,12 @@ from uscdr.models.postgres import (
     SequenceState,
     ServerFacts,
     Session,
+    TableCounts,
     TableDigest,
+    TableDigests,
     TableKeys,
     TableSize,
+    Written,
 )
 from uscdr.providers.ports.progress import Progress
 
@@ -42,12 +45,23 @@ class Database(Protocol):
         """Every ordinary user table, by name."""
         ...
 
+    def counted(self, tables: Sequence[str]) -> TableCounts:
+        """Exact counts, never estimates; several at once on separate connections.
+
+        A table that cannot be read (damaged, locked, hidden by row-level security) is in the result's `unread`.
+        """
+        ...
+
     def counts(self, tables: Sequence[str]) -> Mapping[str, int]:
-        """Exact counts, never estimates; several at once on separate connections."""
+        """As `counted`, but a table that cannot be read raises ProviderError, which names all of them."""
+        ...
+
+    def digested(self, tables: Sequence[str]) -> TableDigests:
+        """Exact counts and content digests, comparable between servers and versions; `unread` as in `counted`."""
         ...
 
     def digests(self, tables: Sequence[str]) -> tuple[TableDigest, ...]:
-        """Exact counts and content digests, comparable between servers and versions."""
+        """As `digested`, but a table that cannot be read raises ProviderError, which names all of them."""
         ...
 
     def keys(self, table: str, *, buckets: Sequence[int] | None = None) -> TableKeys:
@@ -57,8 +71,16 @@ class Database(Protocol):
         """
         ...
 
+    def lacking(self, tables: Sequence[str]) -> tuple[str, ...]:
+        """Those of `tables` that are not there; a partitioned table is there although its leaves hold the rows."""
+        ...
+
+    def written(self, columns: Sequence[str]) -> Mapping[str, Written]:
+        """For each `table.column` the newest time that can be, how many cannot, and why it cannot be read."""
+        ...
+
     def newest(self, columns: Sequence[str]) -> Mapping[str, str | None]:
-        """For each `table.column` the newest timestamp as ISO 8601 UTC, None when empty or missing."""
+        """As `written`, its newest time alone: None when empty, missing or out of reach."""
         ...
 
     def invariants(self, wanted: Sequence[Invariant]) -> tuple[InvariantResult, ...]:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import SecretStr
 
 from uscdr.errors import NotFound
 from uscdr.models.access import AccessBack, AccessSeen, AccessTables, AccountSeen
+from uscdr.models.postgres import Unread
 from uscdr.providers.postgres.inventory import Table, columns, named
+from uscdr.providers.postgres.reading import attempt, mark
 
 if TYPE_CHECKING:
     from psycopg import sql
 
     from uscdr.providers.postgres.connection import Connection
+
+R = TypeVar("R")
 
 _KEY = """
 SELECT a.attname::text FROM pg_catalog.pg_index i
@@ -31,21 +36,29 @@ UNUSABLE = "!"
 def seen(connection: Connection, tables: AccessTables) -> AccessSeen:
     """Who may get in now. What is not there, or cannot be read, is in `missing`, never an exception."""
     missing: list[str] = []
-    accounts: dict[str, AccountSeen] = {}
     rows: dict[str, frozenset[str]] = {}
+    mark(connection)
     found = _named(connection, tables.accounts)
-    if found is None:
-        missing.append(tables.accounts)
-    else:
+    if found is not None:
         missing += [f"{tables.accounts}.{flag}" for flag in tables.flags if flag not in _names(connection, found)]
-        accounts = _accounts(connection, found, tables)
+    accounts = _read(connection, tables.accounts, partial(_accounts, tables=tables), missing) or {}
     for name in (*tables.sessions, *tables.permissions):
-        table = _named(connection, name)
-        if table is None:
-            missing.append(name)
-        else:
-            rows[name] = _digests(connection, table)
+        digests = _read(connection, name, _digests, missing)
+        if digests is not None:
+            rows[name] = digests
     return AccessSeen(accounts=accounts, rows=rows, missing=tuple(missing))
+
+
+def _read(
+    connection: Connection, name: str, work: Callable[[Connection, Table], R], missing: list[str]
+) -> R | None:  # fmt: skip
+    """What `work` gives of a table; None when it is not there or cannot be read, and then `missing` says so."""
+    table = _named(connection, name)
+    told = None if table is None else attempt(connection, table, work)
+    if told is None or isinstance(told, Unread):
+        missing.append(name)
+        return None
+    return told
 
 
 def passwords(connection: Connection, tables: AccessTables, keys: Sequence[str]) -> dict[str, SecretStr]:

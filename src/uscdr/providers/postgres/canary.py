@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from uscdr.models.postgres import CanaryColumn, CanaryResult
-from uscdr.providers.postgres.inventory import Column, Table, columns, primary_key, tables
+from uscdr.providers.postgres.inventory import Column, Table, columns, known, primary_key
 
 if TYPE_CHECKING:
     from psycopg import sql
@@ -55,16 +55,16 @@ def ask(
     the rest is spread over the table. A bytea column is opened as it is, any other as armoured text.
     """
     schema = next((name for (name,) in connection.execute(_PGCRYPTO)), None)
-    known = {table.name: table for table in tables(connection, sizes=False)}
+    there = known(connection)
     # Set apart and by a parameter: the server's log of slow queries, which shows parameters, never gets it.
     connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (_KEY, key.get_secret_value())).fetchall()
-    return tuple(_of_column(connection, one, known, schema, sample) for one in wanted)
+    return tuple(_of_column(connection, one, there, schema, sample) for one in wanted)
 
 
 def _of_column(
-    connection: Connection, one: CanaryColumn, known: dict[str, Table], schema: str | None, sample: int
+    connection: Connection, one: CanaryColumn, there: dict[str, Table], schema: str | None, sample: int
 ) -> CanaryResult:
-    table = known.get(one.table.removeprefix("public."))
+    table = there.get(one.table)
     live = {} if table is None else {column.name: column for column in columns(connection, table)}
     missing = _missing(one, table, live, schema)
     if table is None or schema is None or missing:

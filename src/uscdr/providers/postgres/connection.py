@@ -120,13 +120,29 @@ class Link:
         shared = sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)).as_bytes() if snapshot else b""
         connection.execute(b"; ".join(filter(None, (_BEGIN, shared, self.local_settings(_SETTINGS)))))
         # Once a snapshot is taken, as this query does, the transaction cannot be made to write any more.
-        found = dict(connection.execute(_HELD, ([*_GUARDS, "transaction_read_only"],)).fetchall())
+        found: dict[str, str] = dict(connection.execute(_HELD, ([*_GUARDS, "transaction_read_only"],)).fetchall())
         if found.get("transaction_read_only") != "on" or any(found.get(name) != self._guard(name) for name in _GUARDS):
             raise unguarded(self.server)
 
+    @contextmanager
+    def change(self, connection: Connection) -> Iterator[None]:
+        """One transaction that may write, bounded in time: committed at the end, rolled back after an error."""
+        import psycopg
+
+        settings = {**_SETTINGS, "default_transaction_read_only": "off"}
+        try:
+            connection.execute(b"BEGIN READ WRITE; " + self.local_settings(settings))
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            # A connection that broke rolls back by itself, and its own error is the one to raise.
+            with suppress(psycopg.Error):
+                connection.execute("ROLLBACK")
+            raise
+
     def local_settings(self, settings: Mapping[str, str]) -> bytes:
         """Statements that make `settings` and the time-outs hold to the end of the transaction."""
-        wanted = settings | self._limits()
+        wanted = {**settings, **self._limits()}
         return "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in wanted.items()).encode()
 
     def read(self, work: Callable[[Connection], R]) -> R:

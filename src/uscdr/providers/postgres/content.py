@@ -1,4 +1,4 @@
-"""What the tables hold, without showing it: counts, digests, keys and newest times."""
+"""What the tables hold, without showing it: counts, digests and keys."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 _INTEGERS = frozenset({20, 21, 23})
 _UUID = 2950
 BUCKET_BITS = 12
-_DATE, _TIMESTAMP, _TIMESTAMPTZ = 1082, 1114, 1184
 
 
 def count(connection: Connection, table: Table) -> int:
     """The exact number of rows."""
     from psycopg import sql
 
-    query = sql.SQL("SELECT count(*) FROM ONLY {}").format(table.quoted())
+    query = sql.SQL("SELECT count(*) FROM {}").format(table.rows())
     rows: int = connection.execute(query).fetchall()[0][0]
     return rows
 
@@ -45,11 +44,11 @@ def digest(connection: Connection, table: Table) -> TableDigest:
         "SELECT bucket, count(*), sum(('x' || substr(h, 1, 16))::bit(64)::int8)::text,"
         " sum(('x' || substr(h, 17, 16))::bit(64)::int8)::text FROM"
         " (SELECT {bucket} AS bucket, encode(sha256(convert_to(ROW({columns})::text, 'UTF8')), 'hex') AS h"
-        " FROM ONLY {table} AS t OFFSET 0) AS hashed GROUP BY bucket"
+        " FROM {table} AS t OFFSET 0) AS hashed GROUP BY bucket"
     ).format(
         bucket=_bucket(connection, table),
         columns=sql.SQL(", ").join(sql.Identifier("t", column.name) for column in live),
-        table=table.quoted(),
+        table=table.rows(),
     )
     parts = [(part, count, int(first), int(second)) for part, count, first, second in connection.execute(query)]
     rows = sum(count for _, count, _, _ in parts)
@@ -92,11 +91,11 @@ def keys(connection: Connection, table: Table, buckets: Sequence[int] | None = N
     query = sql.SQL(
         "SELECT string_agg(key || ' ' || print, ',') FROM"
         " (SELECT {key}::text AS key,"
-        " ('x' || left(md5(ROW({row})::text), 8))::bit(32)::int AS print FROM ONLY {table} AS t WHERE {where}) AS rows"
+        " ('x' || left(md5(ROW({row})::text), 8))::bit(32)::int AS print FROM {table} AS t WHERE {where}) AS rows"
     ).format(
         key=expression,
         row=row,
-        table=table.quoted(),
+        table=table.rows(),
         where=_in_buckets(connection, table, buckets),
     )
     found: str | None = connection.execute(query).fetchall()[0][0]
@@ -118,22 +117,3 @@ def _in_buckets(connection: Connection, table: Table, buckets: Sequence[int] | N
         return sql.SQL("true")
     wanted = sql.SQL(", ").join(sql.Literal(int(bucket)) for bucket in buckets)
     return sql.SQL("{} IN ({})").format(_bucket(connection, table), wanted)
-
-
-def newest(connection: Connection, table: Table, column: str) -> str | None:
-    """The newest finite time in a date or time column, ISO 8601 in UTC; a time without zone counts as UTC.
-
-    None when there is no row, no such column, or the column holds something else.
-    """
-    from psycopg import sql
-
-    found = next((live for live in columns(connection, table) if live.name == column), None)
-    if found is None or found.type not in {_DATE, _TIMESTAMP, _TIMESTAMPTZ}:
-        return None
-    # The session's time zone is UTC, so ::timestamp is UTC's clock for all three types.
-    query = sql.SQL(
-        'SELECT to_char(max({column})::timestamp, \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'
-        " FROM ONLY {table} WHERE isfinite({column})"
-    ).format(column=sql.Identifier(found.name), table=table.quoted())
-    latest: str | None = connection.execute(query).fetchall()[0][0]
-    return latest

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import SecretStr
 
-from uscdr.errors import WriteRefused
+from uscdr.errors import ProviderError, WriteRefused
 from uscdr.models.access import AccessBack, AccessSeen, AccessTables
 from uscdr.models.media import FileReferences, ReferenceColumn
 from uscdr.models.postgres import (
@@ -23,9 +23,13 @@ from uscdr.models.postgres import (
     SequenceState,
     ServerFacts,
     Session,
+    TableCounts,
     TableDigest,
+    TableDigests,
     TableKeys,
     TableSize,
+    Unread,
+    Written,
 )
 from uscdr.providers.postgres import (
     access,
@@ -37,14 +41,19 @@ from uscdr.providers.postgres import (
     references,
     sequences,
     sessions,
+    times,
 )
 from uscdr.providers.postgres import invariants as expectations
 from uscdr.providers.postgres.connection import Link
 from uscdr.providers.postgres.errors import PROVIDER
+from uscdr.providers.postgres.inventory import Table
+from uscdr.providers.postgres.reading import attempt
 from uscdr.providers.postgres.snapshot import spread
 
 if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
+
+R = TypeVar("R")
 
 MOST_WORKERS = 4
 """Small plans allow 20 connections, which the application needs."""
@@ -90,41 +99,52 @@ class PostgresDatabase:
         return self._link.read(inventory.facts)
 
     def tables(self) -> tuple[TableSize, ...]:
-        """Every table that holds the application's rows, leaves of partitioned ones too, by name."""
-        found = self._link.read(lambda connection: inventory.tables(connection, sizes=True))
-        return tuple(TableSize(name=table.name, bytes=table.bytes) for table in found)
+        """Every table that holds the application's rows, leaves of partitioned ones too, by name.
+
+        The catalogue alone is asked: exact sizes would have to wait for a table that another session has locked.
+        """
+        return tuple(TableSize(name=table.name, bytes=table.bytes) for table in self._link.read(inventory.tables))
+
+    def counted(self, tables: Sequence[str]) -> TableCounts:
+        """Exact counts, all of one moment, and which tables have none. Raises `NotFound` when one is not there."""
+        read, unread = self._as_far_as_can_be(content.count, tables)
+        return TableCounts(rows={name: read[name] for name in tables if name in read}, unread=unread)
 
     def counts(self, tables: Sequence[str]) -> Mapping[str, int]:
-        """Exact counts, all of one moment. Raises `NotFound` when a table is not there."""
-        found = self._named(tables)
-        rows = spread(self._link, self._workers, content.count, found)
-        by_name = {table.name: number for table, number in zip(found, rows, strict=True)}
-        return {name: by_name[name] for name in tables}
+        """As `counted`. Raises `ProviderError` when a table cannot be counted, too."""
+        found = self.counted(tables)
+        self._hold_whole(found.unread, "counted")
+        return found.rows
+
+    def digested(self, tables: Sequence[str]) -> TableDigests:
+        """Exact counts and content digests, all of one moment; raises as `counted` does."""
+        read, unread = self._as_far_as_can_be(content.digest, tables)
+        wanted = dict.fromkeys(tables)
+        return TableDigests(tables=tuple(read[name] for name in wanted if name in read), unread=unread)
 
     def digests(self, tables: Sequence[str]) -> tuple[TableDigest, ...]:
-        """Exact counts and content digests, all of one moment. Raises `NotFound` as `counts` does."""
-        digests = spread(self._link, self._workers, content.digest, self._named(tables))
-        by_name = {digest.name: digest for digest in digests}
-        return tuple(by_name[name] for name in dict.fromkeys(tables))
+        """As `digested`. Raises `ProviderError` when a table cannot be read, too."""
+        found = self.digested(tables)
+        self._hold_whole(found.unread, "read")
+        return found.tables
 
     def keys(self, table: str, *, buckets: Sequence[int] | None = None) -> TableKeys:
         """The primary keys of one table; other than integers and UUIDs they are hashed (see `content.keys`)."""
         found = self._named([table])[0]
         return self._link.read(lambda connection: content.keys(connection, found, buckets))
 
+    def lacking(self, tables: Sequence[str]) -> tuple[str, ...]:
+        """Those of `tables` that are not there; a partitioned one is there as a whole."""
+        there = self._link.read(inventory.known)
+        return tuple(name for name in dict.fromkeys(tables) if name not in there)
+
+    def written(self, columns: Sequence[str]) -> Mapping[str, Written]:
+        """For each `table.column` its newest time; see `times`. None when empty, missing or not a time."""
+        return self._link.read(lambda connection: times.of_columns(connection, columns))
+
     def newest(self, columns: Sequence[str]) -> Mapping[str, str | None]:
-        """For each `table.column` the newest time, ISO 8601 UTC; None when empty, missing or not a time."""
-
-        def ask(connection: Connection) -> dict[str, str | None]:
-            known = {table.name: table for table in inventory.tables(connection, sizes=False)}
-            latest: dict[str, str | None] = {}
-            for wanted in columns:
-                name, _, column = wanted.rpartition(".")
-                table = known.get(name.removeprefix("public."))
-                latest[wanted] = content.newest(connection, table, column) if table else None
-            return latest
-
-        return self._link.read(ask)
+        """For each `table.column` the newest time that can be, ISO 8601 UTC; None as in `written`."""
+        return {name: one.newest for name, one in self.written(columns).items()}
 
     def invariants(self, wanted: Sequence[Invariant]) -> tuple[InvariantResult, ...]:
         """Each invariant in a transaction of its own; a failing query is a result with `holds=None`."""
@@ -157,7 +177,7 @@ class PostgresDatabase:
     def foreign_keys(self) -> tuple[ForeignKey, ...]:
         """Every foreign key with its orphans, counted in one snapshot; see `foreign_keys`."""
         found = self._link.read(foreign_keys.listed)
-        counts = spread(self._link, self._workers, foreign_keys.orphans, found)
+        counts = spread(self._link, self._workers, foreign_keys.counted, found)
         return tuple(sorted(map(foreign_keys.fact, found, counts), key=lambda one: (one.table, one.name)))
 
     def published_passwords(
@@ -190,9 +210,30 @@ class PostgresDatabase:
         """Shut out again who gets in by `back` (write, idempotent), all or nothing; how many rows were changed."""
         if self._read_only:
             raise WriteRefused("withdrawing access is refused: wired read-only", provider=PROVIDER)
-        with self._link.session() as connection, connection.transaction():
-            connection.execute(b"SET TRANSACTION READ WRITE")
+        with self._link.session() as connection, self._link.change(connection):
             return access.withdraw(connection, tables, back, hashes)
+
+    def _as_far_as_can_be(
+        self, work: Callable[[Connection, Table], R], names: Sequence[str]
+    ) -> tuple[dict[str, R], tuple[Unread, ...]]:
+        """By table what `work` gave, and by name those that cannot be read."""
+        found = self._named(names)
+        results = spread(self._link, self._workers, partial(attempt, work=work), found)
+        pairs = list(zip(found, results, strict=True))
+        unread = (result for _, result in pairs if isinstance(result, Unread))
+        return (
+            {table.name: result for table, result in pairs if not isinstance(result, Unread)},
+            tuple(sorted(unread, key=lambda one: one.table)),
+        )
+
+    def _hold_whole(self, unread: Sequence[Unread], done: str) -> None:
+        if unread:
+            raise ProviderError(
+                f"of the database at {self._link.server} not every table can be {done}",
+                provider=PROVIDER,
+                why="; ".join(one.words(done) for one in unread),
+                error_id="unread",
+            )
 
     def _named(self, names: Sequence[str]) -> list[inventory.Table]:
         return self._link.read(lambda connection: inventory.named(connection, names))

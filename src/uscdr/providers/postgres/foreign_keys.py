@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from uscdr.models.postgres import ForeignKey
+from uscdr.models.postgres import ForeignKey, Unread
 from uscdr.providers.postgres.inventory import Table
+from uscdr.providers.postgres.reading import attempt
 
 if TYPE_CHECKING:
     from psycopg import sql
@@ -33,7 +34,7 @@ FROM pg_catalog.pg_constraint c
 JOIN pg_catalog.pg_class t ON t.oid = c.conrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
 JOIN pg_catalog.pg_class r ON r.oid = c.confrelid JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
 WHERE c.contype = 'f' AND c.conparentid = 0 AND t.relpersistence <> 't'
-  AND tn.nspname !~ '^pg_' AND tn.nspname NOT IN ('information_schema', 'heroku_ext')
+  AND tn.nspname !~ '^pg_' AND tn.nspname NOT IN ('information_schema', 'heroku_ext', '_heroku')
 """
 
 
@@ -48,34 +49,21 @@ class _Pair:
 
 
 @dataclass(frozen=True)
-class _Side:
-    """One table of the key. A partitioned one is read with its partitions, any other without its children."""
-
-    table: Table
-    partitioned: bool
-
-    def rows(self) -> sql.Composable:
-        from psycopg import sql
-
-        return self.table.quoted() if self.partitioned else sql.SQL("ONLY {}").format(self.table.quoted())
-
-
-@dataclass(frozen=True)
 class Key:
     """One foreign key as the catalogue has it. `full`: a row must have all its columns or none (MATCH FULL)."""
 
     name: str
     validated: bool
     full: bool
-    own: _Side
-    other: _Side
+    own: Table
+    other: Table
     pairs: tuple[_Pair, ...]
 
 
 def listed(connection: Connection) -> list[Key]:
     """Every foreign key, those of big tables first."""
     rows = connection.execute(_LIST).fetchall()
-    return sorted((_key(row) for row in rows), key=lambda key: -key.own.table.bytes)
+    return sorted((_key(row) for row in rows), key=lambda key: -key.own.bytes)
 
 
 def _key(row: tuple[Any, ...]) -> Key:
@@ -84,8 +72,8 @@ def _key(row: tuple[Any, ...]) -> Key:
         name=name,
         validated=validated,
         full=full,
-        own=_Side(Table(oid, schema, relation, pages), partitioned=parts),
-        other=_Side(Table(oid2, schema2, relation2, 0), partitioned=parts2),
+        own=Table(oid, schema, relation, pages, partitioned=parts),
+        other=Table(oid2, schema2, relation2, 0, partitioned=parts2),
         pairs=tuple(_Pair(*pair) for pair in pairs),
     )
 
@@ -121,6 +109,13 @@ def _same(pair: _Pair) -> sql.Composable:
     )
 
 
-def fact(key: Key, orphans: int) -> ForeignKey:
+def counted(connection: Connection, key: Key) -> int | Unread:
+    """As `orphans`, or why the two tables cannot be read; the connection has a `mark`."""
+    return attempt(connection, key.own, lambda live, _: orphans(live, key))
+
+
+def fact(key: Key, orphans: int | Unread) -> ForeignKey:
     """What is told of a key."""
-    return ForeignKey(table=key.own.table.name, name=key.name, validated=key.validated, orphans=orphans)
+    told = ForeignKey(table=key.own.name, name=key.name, validated=key.validated, orphans=0)
+    change = {"unread": orphans} if isinstance(orphans, Unread) else {"orphans": orphans}
+    return told.model_copy(update=change)

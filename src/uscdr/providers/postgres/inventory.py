@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from uscdr.errors import NotFound
 from uscdr.models.postgres import Extension, Migration, ServerFacts
+from uscdr.models.table_names import TableName
 from uscdr.providers.postgres.errors import PROVIDER
 
 if TYPE_CHECKING:
@@ -15,15 +16,14 @@ if TYPE_CHECKING:
 
     from uscdr.providers.postgres.connection import Connection
 
-# Ordinary tables and the leaves of partitioned ones: those that hold rows. `heroku_ext` is where the
-# platform keeps extensions; an extension's own tables are not the application's.
+# Ordinary tables, and partitioned ones with their leaves. `heroku_ext` and `_heroku` are the platform's
+# own; an extension's own tables are not the application's.
 _TABLES = """
 SELECT c.oid::int8, n.nspname::text, c.relname::text,
-       CASE WHEN %(sizes)s THEN coalesce(pg_catalog.pg_total_relation_size(c.oid), 0)
-            ELSE greatest(c.relpages, 0)::int8 * current_setting('block_size')::int8 END
+       greatest(c.relpages, 0)::int8 * current_setting('block_size')::int8, c.relkind = 'p'
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND c.relpersistence <> 't'
-  AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'heroku_ext')
+WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+  AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'heroku_ext', '_heroku')
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                   WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                     AND d.objid = c.oid AND d.deptype = 'e')
@@ -45,23 +45,33 @@ SELECT current_setting('server_version_num')::int, current_database()::text,
 
 @dataclass(frozen=True)
 class Table:
-    """One table as the catalogue has it. `bytes` is a mere estimate unless the size was asked for."""
+    """One table as the catalogue has it. `bytes` is a mere estimate, from the server's last count.
+
+    A `partitioned` one holds no row itself: its leaves, which are tables of their own, do.
+    """
 
     oid: int
     schema: str
     relation: str
     bytes: int
+    partitioned: bool = False
 
     @property
     def name(self) -> str:
-        """`schema.name`, without the schema when it is `public`."""
-        return self.relation if self.schema == "public" else f"{self.schema}.{self.relation}"
+        """As `TableName` prints it: no other table has this text."""
+        return str(TableName(self.schema, self.relation))
 
     def quoted(self) -> sql.Identifier:
-        """Its full name for a statement."""
+        """Its full name for a statement, which then means the rows of its children and leaves, too."""
         from psycopg import sql
 
         return sql.Identifier(self.schema, self.relation)
+
+    def rows(self) -> sql.Composable:
+        """Its own rows for a statement: what children inherit is theirs, but leaves are no more than its parts."""
+        from psycopg import sql
+
+        return self.quoted() if self.partitioned else sql.SQL("ONLY {}").format(self.quoted())
 
 
 @dataclass(frozen=True)
@@ -82,19 +92,23 @@ def facts(connection: Connection) -> ServerFacts:
     return ServerFacts(version=(number // 10_000, number % 10_000), database=database, size=size)
 
 
-def tables(connection: Connection, *, sizes: bool) -> list[Table]:
-    """Every table that holds the application's rows, by name.
+def tables(connection: Connection) -> list[Table]:
+    """Every table that holds the application's rows, by name; so of a partitioned one the leaves alone."""
+    return sorted(
+        (table for table in known(connection).values() if not table.partitioned), key=lambda table: table.name
+    )
 
-    Exact `sizes` have to wait for a table that another session has locked; estimates do not.
-    """
-    rows = connection.execute(_TABLES, {"sizes": sizes}).fetchall()
-    return sorted((Table(*row) for row in rows), key=lambda table: table.name)
+
+def known(connection: Connection) -> dict[str, Table]:
+    """By name what can be asked for: the tables that hold rows, and the partitioned ones as wholes."""
+    rows = connection.execute(_TABLES).fetchall()
+    return {table.name: table for table in (Table(*row) for row in rows)}
 
 
 def named(connection: Connection, names: Sequence[str]) -> list[Table]:
     """The tables called `names`, biggest first, each once. Raises `NotFound` with those missing."""
-    known = {table.name: table for table in tables(connection, sizes=False)}
-    missing = sorted(set(names) - known.keys())
+    there = known(connection)
+    missing = sorted(set(names) - there.keys())
     if missing:
         raise NotFound(
             f"not in the database: {', '.join(missing)}",
@@ -102,7 +116,7 @@ def named(connection: Connection, names: Sequence[str]) -> list[Table]:
             why="the table was dropped, never made, or the name is misspelt",
             error_id="42P01",
         )
-    return sorted((known[name] for name in set(names)), key=lambda table: -table.bytes)
+    return sorted((there[name] for name in set(names)), key=lambda table: -table.bytes)
 
 
 def columns(connection: Connection, table: Table) -> list[Column]:
@@ -129,7 +143,7 @@ def extensions(connection: Connection) -> tuple[Extension, ...]:
 
 def migrations(connection: Connection) -> tuple[Migration, ...]:
     """Applied Django migrations in the order of their application; empty without the table."""
-    if not any(table.name == "django_migrations" for table in tables(connection, sizes=False)):
+    if "django_migrations" not in known(connection):
         return ()
     query = "SELECT app, name FROM public.django_migrations ORDER BY id"
     return tuple(Migration(app=app, name=name) for app, name in connection.execute(query))

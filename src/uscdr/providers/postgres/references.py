@@ -8,10 +8,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
-from uscdr.providers.postgres.inventory import Column, Table, columns, primary_key, tables
+from uscdr.models.postgres import Unread
+from uscdr.models.table_names import ColumnName
+from uscdr.providers.postgres.inventory import Column, Table, columns, known, primary_key
+from uscdr.providers.postgres.reading import attempt, mark
+from uscdr.providers.postgres.times import can_be, is_time
 
 if TYPE_CHECKING:
     from psycopg import sql
@@ -20,13 +25,18 @@ if TYPE_CHECKING:
 
 _JSONS = ("json", "jsonb")
 _INTEGERS = frozenset({20, 21, 23})
-_TIMES = frozenset({1082, 1114, 1184})
 _PLAIN_KEYS = frozenset({20, 21, 23, 2950})
 FILE_LIKE = (
     r"^(https?:)?//[^[:cntrl:]]+$|^/?media/[^[:cntrl:]]+$|^/?(image|raw|video)/(upload|private|authenticated)/[^[:cntrl:]]+$"
     r"|^[^[:space:]]+/[^[:space:]/]+\.[A-Za-z0-9]{2,5}$"
 )
 """What is taken from JSON: an address, or a path that ends in a file's extension."""
+# `json` keeps what `jsonb` refuses: NUL, and halves of a character. An even number of backslashes before
+# one of its own says nothing.
+_NO_TEXT = (
+    r"(?<!\\)((?:\\\\)*)\\u(?:0000|[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u)[dD][c-fC-F][0-9a-fA-F]{2})"
+)
 _FILE_LIKE = re.compile(FILE_LIKE.replace("[:cntrl:]", r"\x00-\x1f\x7f").replace("[:space:]", r"\s"))
 _STRINGS = 'strict $.** ? (@.type() == "string")'
 _LONE_IDS = "strict $.** ? (exists(@.public_id) && !exists(@.url) && !exists(@.secure_url)).public_id"
@@ -52,24 +62,33 @@ class _Shape:
 
 
 def read(connection: Connection, wanted: Sequence[ReferenceColumn]) -> FileReferences:
-    """Every reference in `wanted`, by column and key, and the columns that are not there."""
-    known = {table.name: table for table in tables(connection, sizes=False)}
+    """Every reference in `wanted`, by column and key, and the columns that are not there or cannot be read."""
+    there = known(connection)
     found: list[StoredReference] = []
     absent: list[str] = []
     unread: list[str] = []
+    unreadable: list[Unread] = []
+    mark(connection)
     for one in wanted:
-        name, _, column = one.column.rpartition(".")
-        table = known.get(name)
+        name = ColumnName.parse(one.column)
+        table = there.get(str(name.table))
         live = {} if table is None else {column.name: column for column in columns(connection, table)}
-        if table is None or column not in live:
+        if table is None or name.column not in live:
             absent.append(one.column)
             continue
-        shape = _shape(connection, live[column])
+        shape = _shape(connection, live[name.column])
         if shape.holds == "nothing":
             unread.append(f"{one.column} ({shape.name})")
             continue
-        found += _of_column(connection, table, _Asked(live[column], shape, live.get(one.written), live.get(one.size)))
-    return FileReferences(found=tuple(found), absent=tuple(absent), unread=tuple(unread))
+        asked = _Asked(live[name.column], shape, live.get(one.written), live.get(one.size))
+        rows = attempt(connection, table, partial(_of_column, asked=asked), name=one.column)
+        if isinstance(rows, Unread):
+            unreadable.append(rows)
+        else:
+            found += rows
+    return FileReferences(
+        found=tuple(found), absent=tuple(absent), unread=tuple(unread), unreadable=tuple(unreadable)
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,31 +110,35 @@ def _shape(connection: Connection, column: Column) -> _Shape:
     return _Shape("json" if name in _JSONS else "nothing", many=False, name=name, old_json=name == "json")
 
 
-def _of_column(connection: Connection, table: Table, asked: _Asked) -> Iterator[StoredReference]:
+def _of_column(connection: Connection, table: Table, asked: _Asked) -> list[StoredReference]:
     from psycopg import sql
 
     in_json = asked.shape.holds == "json"
     query = sql.SQL(
-        "SELECT {key}, {value}, {at}, {size} FROM ONLY {table} AS t {more} WHERE {where} ORDER BY 1"
+        "SELECT {key}, {value}, {at}, {odd}, {size} FROM {table} AS t {more} WHERE {where} ORDER BY 1"
     ).format(
         key=_key(primary_key(connection, table)),
         value=sql.SQL("found.path"),
         at=_at(asked.written),
+        odd=_odd(asked.written),
         size=_size(asked),
         table=table.quoted(),
         more=_inside(asked),
         where=sql.SQL("found.named OR found.path ~ %(like)s" if in_json else "found.path <> '' AND %(like)s <> ''"),
     )
-    for where, value, at, told in connection.execute(query, {"like": FILE_LIKE}):
-        for name in (value,) if in_json else _listed(value):
-            yield StoredReference(
-                table=table.name,
-                column=asked.column.name,
-                key=str(where),
-                value=name,
-                created_at=datetime.fromtimestamp(at, UTC) if at is not None else None,
-                bytes=told or None if name == value else None,
-            )
+    return [
+        StoredReference(
+            table=table.name,
+            column=asked.column.name,
+            key=str(where),
+            value=name,
+            created_at=datetime.fromtimestamp(at, UTC) if at is not None else None,
+            odd_time=odd,
+            bytes=told or None if name == value else None,
+        )
+        for where, value, at, odd, told in connection.execute(query, {"like": FILE_LIKE})
+        for name in ((value,) if in_json else _listed(value))
+    ]
 
 
 def _listed(value: str) -> tuple[str, ...]:
@@ -151,8 +174,9 @@ def _inside(asked: _Asked) -> sql.Composable:
     values = sql.SQL("CROSS JOIN LATERAL {} AS one(value)").format(whole)
     if asked.shape.holds == "text":
         return sql.SQL("{} CROSS JOIN LATERAL (SELECT one.value, false) AS found(path, named)").format(values)
-    # jsonb has no NUL character; no name has one either.
-    text = sql.SQL("replace(one.value, '\\u0000', '')" if asked.shape.old_json else "one.value")
+    text: sql.Composable = sql.SQL("one.value")
+    if asked.shape.old_json:
+        text = sql.SQL("regexp_replace(one.value, {}, '\\1', 'g')").format(sql.Literal(_NO_TEXT))
     return sql.SQL(
         "{values} CROSS JOIN LATERAL ("
         "SELECT path #>> '{{}}', false FROM jsonb_path_query({text}::jsonb, {strings}) AS path UNION ALL "
@@ -171,13 +195,24 @@ def _key(key: Column | None) -> sql.Composable:
 
 
 def _at(written: Column | None) -> sql.Composable:
-    """Seconds since the epoch; the session's time zone is UTC."""
+    """Seconds since the epoch, of a time that can be; the session's time zone is UTC."""
     from psycopg import sql
 
-    if written is None or written.type not in _TIMES:
+    if written is None or not is_time(written):
         return sql.SQL("NULL::float8")
     column = sql.Identifier("t", written.name)
-    return sql.SQL("CASE WHEN isfinite({0}) THEN extract(epoch FROM {0}::timestamptz)::float8 END").format(column)
+    return sql.SQL("CASE WHEN {can_be} THEN extract(epoch FROM {column}::timestamptz)::float8 END").format(
+        can_be=can_be(written, column), column=column
+    )
+
+
+def _odd(written: Column | None) -> sql.Composable:
+    """Whether the row has a time, and that cannot be."""
+    from psycopg import sql
+
+    if written is None or not is_time(written):
+        return sql.SQL("false")
+    return sql.SQL("coalesce(NOT {}, false)").format(can_be(written, sql.Identifier("t", written.name)))
 
 
 def _size(asked: _Asked) -> sql.Composable:

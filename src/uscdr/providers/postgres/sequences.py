@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from uscdr.models.postgres import SequenceState
+from uscdr.models.postgres import SequenceState, Unread
 from uscdr.providers.postgres.inventory import Table
+from uscdr.providers.postgres.reading import attempt, mark
 
 if TYPE_CHECKING:
     from psycopg import sql
@@ -33,7 +34,7 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = fills.number
 JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
 WHERE t.relkind IN ('r', 'p') AND NOT t.relispartition AND t.relpersistence <> 't' AND NOT q.seqcycle
   AND CASE WHEN y.typtype = 'd' THEN y.typbasetype ELSE y.oid END IN (20, 21, 23)
-  AND tn.nspname !~ '^pg_' AND tn.nspname NOT IN ('information_schema', 'heroku_ext')
+  AND tn.nspname !~ '^pg_' AND tn.nspname NOT IN ('information_schema', 'heroku_ext', '_heroku')
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                   WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                     AND d.objid = t.oid AND d.deptype = 'e')
@@ -53,8 +54,23 @@ def read(connection: Connection) -> tuple[SequenceState, ...]:
     if not found:
         return ()
     query = sql.SQL(" UNION ALL ").join(_state(number, row) for number, row in enumerate(found))
-    states = sorted(connection.execute(query).fetchall())
+    mark(connection)
+    states = attempt(connection, _table(found[0]), lambda live, _: sorted(live.execute(query).fetchall()))
+    if isinstance(states, Unread):  # one of the tables; which, each by itself tells
+        return tuple(_alone(connection, row) for row in found)
     return tuple(_fact(row, state) for row, state in zip(found, states, strict=True))
+
+
+def _alone(connection: Connection, row: tuple[Any, ...]) -> SequenceState:
+    state = attempt(connection, _table(row), lambda live, _: live.execute(_state(0, row)).fetchall()[0])
+    if isinstance(state, Unread):
+        return SequenceState(table=state.table, column=row[3], last=None, greatest=None, next=0, unread=state)
+    return _fact(row, state)
+
+
+def _table(row: tuple[Any, ...]) -> Table:
+    oid, schema, relation = row[:3]
+    return Table(oid, schema, relation, 0)
 
 
 SOON = 100
@@ -77,7 +93,7 @@ CROSS JOIN LATERAL (
 """
 
 
-def _state(number: int, row: tuple[Any, ...]) -> sql.Composable:
+def _state(number: int, row: tuple[Any, ...]) -> sql.Composed:
     from psycopg import sql
 
     _, schema, relation, column, sequence_schema, sequence, step = row
@@ -96,10 +112,10 @@ def _state(number: int, row: tuple[Any, ...]) -> sql.Composable:
 
 
 def _fact(row: tuple[Any, ...], state: tuple[Any, ...]) -> SequenceState:
-    oid, schema, relation, column, _, _, step = row
+    _, _, _, column, _, _, step = row
     _, value, called, greatest, alone, ahead, taken, soon = state
     return SequenceState(
-        table=Table(oid, schema, relation, 0).name,
+        table=_table(row).name,
         column=column,
         last=value if called else None,
         greatest=greatest,

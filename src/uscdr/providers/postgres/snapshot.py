@@ -10,12 +10,14 @@ from uscdr.errors import ProviderError
 from uscdr.pool import run_all
 from uscdr.providers.postgres.connection import Link
 from uscdr.providers.postgres.errors import POOLER, TOO_MANY, translated
+from uscdr.providers.postgres.reading import mark
 
 if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
 
 T = TypeVar("T")
 R = TypeVar("R")
+
 
 def spread(link: Link, workers: int, work: Callable[[Connection, T], R], items: Sequence[T]) -> list[R]:
     """`work` on every item, on at most `workers` connections with one snapshot; results in order.
@@ -64,6 +66,7 @@ class _Crew:
         with translated(self.server):
             leader = self._join()
             row = leader.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
+            mark(leader)
         self._snapshot = row[0] if row else ""
         self._idle.put(leader)
 
@@ -74,7 +77,9 @@ class _Crew:
             pass
         try:
             with translated(self.server):
-                return self._join()
+                joined = self._join()
+                mark(joined)
+                return joined
         except ProviderError as error:
             if error.error_id not in (TOO_MANY, POOLER):
                 raise

@@ -48,6 +48,10 @@ class Survey:
     rows: int = 0
     elsewhere: Counter[str] = field(default_factory=Counter)
     """Rows whose file lies with somebody else, by column."""
+    unreadable: tuple[str, ...] = ()
+    """Columns that could not be read, and why, in words."""
+    odd_times: Mapping[str, int] = field(default_factory=dict)
+    """By table the rows whose time cannot be."""
     unread: Counter[str] = field(default_factory=Counter)
     """Rows whose name of a file is not understood, by column; columns that hold none count 0."""
     absolute: int = 0
@@ -91,7 +95,7 @@ def resolve(
     kinds: dict[str, Kind] = {one.column: one.resource_type for one in settings.references}
     for row in references.found:
         survey.rows += 1
-        column = f"{row.table}.{row.column}"
+        column = row.source
         found = read(row.value, kinds.get(column, "by_extension"), prefix=settings.prefix, clouds=clouds)
         key = _choose(found, survey.held, known)
         if key is None:
@@ -101,6 +105,8 @@ def resolve(
         _want(survey, key, row)
     survey.absent = references.absent
     survey.unread.update(dict.fromkeys(references.unread, 0))
+    survey.unreadable = tuple(one.words("read") for one in references.unreadable)
+    survey.odd_times = references.odd_times
 
 
 def _choose(found: Reading, held: Mapping[AssetKey, Held], known: Mapping[AssetKey, KnownAsset]) -> AssetKey | None:

@@ -116,8 +116,8 @@ class DatabaseLook(DepsStep[DatabaseSeen, DatabaseSeen]):
 
     def _inventory(self, database: Database, attachment: Attachment, info: DatabaseInfo) -> DatabaseSeen:
         config = self._deps.config
-        rows = dict(database.counts([table.name for table in database.tables()]))
-        invariants = database.invariants(config.invariants)
+        counted = database.counted([table.name for table in database.tables()])
+        written = database.written(config.app.freshness)
         return DatabaseSeen(
             addon_id=attachment.addon_id,
             addon=attachment.addon_name,
@@ -126,10 +126,12 @@ class DatabaseLook(DepsStep[DatabaseSeen, DatabaseSeen]):
             status=info.value("Status"),
             reachable=True,
             size=database.facts().size,
-            rows=rows,
-            missing=tuple(name for name in config.app.expected_tables if name not in rows),
-            invariants=invariants,
-            newest=dict(database.newest(config.app.freshness)),
+            rows=counted.rows,
+            missing=database.lacking(config.app.expected_tables),
+            invariants=database.invariants(config.invariants),
+            newest={column: one.newest for column, one in written.items()},
+            unread=counted.unread,
+            odd_times=tuple(filter(None, (one.problem(column) for column, one in written.items() if not one.unread))),
         )
 
     @override
@@ -159,11 +161,14 @@ def _unreachable(attachment: Attachment, info: DatabaseInfo, error: ProviderErro
 def _database_words(seen: DatabaseSeen) -> str:
     if not seen.reachable:
         return f"{seen.addon} ({seen.plan}) does not answer: {seen.why}"
-    words = [f"{seen.addon} ({seen.plan}) answers: {plural(len(seen.rows), 'table')}, {size(seen.size)}"]
+    tables = len(seen.rows) + len(seen.unread)
+    words = [f"{seen.addon} ({seen.plan}) answers: {plural(tables, 'table')}, {size(seen.size)}"]
+    words += [one.words("counted") for one in seen.unread]
     if seen.missing:
         words.append("missing tables: " + ", ".join(seen.missing))
     if failing(seen.invariants):
         words.append("broken: " + "; ".join(failing(seen.invariants)))
+    words += seen.odd_times
     return "; ".join(words)
 
 

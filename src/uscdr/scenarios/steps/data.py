@@ -30,19 +30,29 @@ class Compare(DepsStep[Compared, Compared]):
     def probe(self, view: View, tell: Tell) -> Compared:
         proof, database = view.need(Proof), self._deps.database()
         tell.progress("counting and digesting the restored tables")
-        live = {digest.name: digest for digest in database.digests([t.name for t in database.tables()])}
+        found = database.digested([t.name for t in database.tables()])
+        live = {digest.name: digest for digest in found.tables}
+        unread = {one.table for one in found.unread}
         then = {digest.name: digest for digest in proof.tables}
         volatile = self._deps.config.app.volatile_tables
-        differing = [name for name in sorted(live.keys() | then.keys()) if not _equal(live.get(name), then.get(name))]
+        names = sorted((live.keys() | then.keys()) - unread)
+        differing = [name for name in names if not _equal(live.get(name), then.get(name))]
         return Compared(
-            matching=len(then) - len([name for name in differing if name in then]),
+            matching=len(then.keys() - unread) - len([name for name in differing if name in then]),
             tables=len(then),
             rows=sum(digest.rows for digest in live.values() if digest.name not in volatile),
             differing=tuple(differing),
+            unread=tuple(one.words("compared") for one in found.unread),
         )
 
     @override
     def plan(self, seen: Compared, view: View) -> Action:
+        if seen.unread:
+            return Action(
+                "blocked",
+                f"After the restore not every table can be read: {'; '.join(seen.unread)}. Maintenance mode stays on. "
+                "When the cause is gone: uscdr runs resume",
+            )
         if seen.differing:
             return Action(
                 "blocked",

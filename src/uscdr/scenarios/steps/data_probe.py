@@ -25,10 +25,13 @@ class DataProbe(DepsStep[DataProbed, DataProbed]):
     @override
     def probe(self, view: View, tell: Tell) -> DataProbed:
         database = self._deps.database()
-        counts = database.counts([table.name for table in database.tables()])
-        missing = tuple(name for name in self._deps.config.app.expected_tables if name not in counts)
+        counted = database.counted([table.name for table in database.tables()])
         return DataProbed(
-            tables=len(counts), rows=sum(counts.values()), migrations=len(database.migrations()), missing=missing
+            tables=len(counted.rows),
+            rows=sum(counted.rows.values()),
+            migrations=len(database.migrations()),
+            missing=database.lacking(self._deps.config.app.expected_tables),
+            unread=tuple(one.words("counted") for one in counted.unread),
         )
 
     @override
@@ -37,6 +40,12 @@ class DataProbe(DepsStep[DataProbed, DataProbed]):
             return Action(
                 "blocked",
                 f"The database lacks {', '.join(seen.missing)}: this is damage to the data (uscdr recover db).",
+            )
+        if seen.unread:
+            return Action(
+                "blocked",
+                f"Not every table of the database can be read: {'; '.join(seen.unread)}. If the data are damaged: "
+                "uscdr recover db. If a table is locked: see who holds it (heroku pg:locks), then uscdr runs resume.",
             )
         words = f"{plural(seen.tables, 'table')}, {plural(seen.rows, 'row')}, {plural(seen.migrations, 'migration')}"
         return Action("read", f"the database answers: {words}", (sql("count of every table"),))

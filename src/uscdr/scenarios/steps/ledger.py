@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
-from uscdr.models.postgres import TableDigest, TableKeys
+from uscdr.models.postgres import TableDigest, TableKeys, Unread, Written
 from uscdr.pool import run_all
 from uscdr.providers.ports.database import Database
 from uscdr.scenarios.candidate import stored_dump
@@ -78,21 +78,25 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
 
     def _compare(self, live: Database, scratch: Database, view: View, tell: Tell) -> Ledger:
         tell.progress("digesting the live tables")
-        now = {digest.name: digest for digest in self._deps.frozen.digests(live)}
+        found = self._deps.frozen.digests(live)
+        now = {digest.name: digest for digest in found.tables}
         then = {digest.name: digest for digest in self._deps.candidate.digests()}
         volatile = set(self._deps.config.app.volatile_tables)
+        unread = [_unread_line(live, one, then.pop(one.table, None), volatile) for one in found.unread]
         tell.progress("comparing the tables that differ")
         lines = compared((live, scratch), (now, then), volatile, self._deps.stop.event)
         lines = _with_unseen(lines, self._later_states(view.need(ChosenBackup)))
+        lines += unread
         counted = [line for line in lines if not line.volatile]
         return Ledger(
-            tables=tuple(lines),
+            tables=tuple(sorted(lines, key=lambda line: line.table)),
             rows_now=sum(line.now or 0 for line in counted),
             rows_backup=sum(line.backup or 0 for line in counted),
             rows_lost=sum((line.lost or 0) + line.unseen for line in counted),
             readable=True,
+            now_at_least=any(line.unread and line.now is None for line in counted),
             at_least=any(_is_bound(line) for line in counted),
-            last_write=_latest(live.newest(self._deps.config.app.freshness).values()),
+            last_write=_latest(live.written(self._deps.config.app.freshness).values()),
         )
 
     @override
@@ -134,8 +138,8 @@ def ledger_words(ledger: Ledger) -> str:
     unseen = [f"{line.table} {line.unseen:,}" for line in _counted(ledger) if line.unseen]
     words += ["lost by the damage, known only from a proof or the baseline: " + "; ".join(unseen)] if unseen else []
     words += ["what the damage took of rows newer than the backup cannot be counted"] if ledger.at_least else []
-    unknown = [line.table for line in _counted(ledger) if line.lost is None]
-    words += ["not comparable: " + ", ".join(unknown)] if unknown else []
+    unknown = [line.unread or line.table for line in _counted(ledger) if line.lost is None]
+    words += ["not comparable, so that more may be lost: " + "; ".join(unknown)] if unknown else []
     return ". ".join([*words, f"{plural(ledger.rows_now or 0, 'row')} now, {ledger.rows_backup:,} in the backup"])
 
 
@@ -178,7 +182,14 @@ def _line(
     if now.same(then):
         return LedgerLine(table=name, now=now.rows, backup=then.rows, lost=0, damaged=0, volatile=volatile)
     where = _differing(now, then)
-    live, stored = sides[0].keys(name, buckets=where), sides[1].keys(name, buckets=where)
+    try:
+        live = sides[0].keys(name, buckets=where)
+    except ProviderError as error:  # it could be read a moment ago
+        why = f"{name}: cannot be compared: {error.message}"
+        return LedgerLine(
+            table=name, now=now.rows, backup=then.rows, lost=None, damaged=None, volatile=volatile, unread=why
+        )
+    stored = sides[1].keys(name, buckets=where)
     if live.keys is None or stored.keys is None:
         return LedgerLine(
             table=name, now=now.rows, backup=then.rows, lost=max(0, now.rows - then.rows),
@@ -253,7 +264,23 @@ def ranges(keys: Sequence[str]) -> tuple[str, ...]:
     return (*words[:MOST_RANGES], f"and {more} more ranges") if more > 0 else tuple(words)
 
 
-def _latest(times: Iterable[str | None]) -> datetime | None:
-    known = [datetime.fromisoformat(time) for time in times if time]
+def _unread_line(live: Database, unread: Unread, then: TableDigest | None, volatile: Collection[str]) -> LedgerLine:
+    """A table whose rows cannot be read may be counted all the same."""
+    try:
+        rows = live.counted([unread.table]).rows.get(unread.table)
+    except ProviderError:
+        rows = None
+    return LedgerLine(
+        table=unread.table, now=rows, backup=then.rows if then else None, lost=None, damaged=None,
+        volatile=unread.table in volatile, unread=unread.words("compared"),
+    )  # fmt: skip
+
+
+def _latest(columns: Iterable[Written]) -> datetime | None:
+    """None, too, when one of them cannot be read: it might be the newest."""
+    written = tuple(columns)
+    if any(one.unread for one in written):
+        return None
+    known = [datetime.fromisoformat(one.newest) for one in written if one.newest]
     aware = [time for time in known if time.tzinfo is not None]
     return max(aware, default=None)

@@ -96,6 +96,8 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             elsewhere=survey.elsewhere.total(),
             elsewhere_in=dict(survey.elsewhere),
             unread=dict(survey.unread),
+            unreadable=survey.unreadable,
+            odd_times=dict(survey.odd_times),
             absolute=survey.absolute,
             absent=survey.absent,
             skew=skew(survey),
@@ -166,6 +168,9 @@ def _words(seen: MediaSeen) -> list[str]:
         words.append(
             f"{plural(seen.elsewhere, 'row')} naming files that lie elsewhere ({by_column(seen.elsewhere_in)})"
         )
+    words += seen.unreadable
+    if seen.odd_times:
+        words.append(f"times that cannot be (in the future, or before the year 1): {by_column(seen.odd_times)}")
     if seen.unread:
         words.append(f"names of files that are NOT UNDERSTOOD, and so not looked for: {by_column(seen.unread)}")
     if seen.absent:

@@ -82,6 +82,7 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
             misopened=len(misopened),
             laid_open=len(open_twins),
             unread=dict(survey.unread),
+            unreadable=survey.unreadable,
         )
         _tell(seen, tell)
         return seen
@@ -123,6 +124,12 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
             return Action("blocked", UNJUDGED.format(files=plural(look.replaced, "file")))
         if problems:
             return Action("blocked", f"{'; '.join(problems)}. Rows: {some_of(seen.places)}. {COPY_WANTED}")
+        if seen.unreadable:
+            return Action(
+                "blocked",
+                f"Which files are wanted is not known whole: {'; '.join(seen.unreadable)}. If the data are damaged: "
+                "uscdr recover db. When they can be read again: uscdr runs resume",
+            )
         known = f"{seen.hashed} by a known digest" if seen.hashed == seen.sampled else (
             f"{seen.hashed} by a known digest, the others by size: nothing tells their digest")  # fmt: skip
         words = (
@@ -161,6 +168,8 @@ def _tell(seen: MediaVerified, tell: Tell) -> None:
         "bytes of a sample", "fail" if seen.wrong else sure,  # type: ignore[arg-type] # a literal by either way
         f"{seen.sampled - seen.wrong} of {seen.sampled} right: {seen.hashed} compared by digest, the rest by size",
     )  # fmt: skip
+    for words in seen.unreadable:
+        tell.check("every column that names files can be read", "fail", words)
     if seen.unread:
         tell.check("stored names that are not understood", "not checked", by_column(seen.unread))
     tell.check(

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import SecretStr
 from typing_extensions import override
 
-from uscdr.engine.gate import UNKNOWN
+from uscdr.engine.gate import AT_LEAST, UNKNOWN
 from uscdr.engine.step import Action, Blast, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.access import AccessBack
@@ -190,7 +190,8 @@ def _amounts(ledger: Ledger | None, view: View) -> tuple[str, str]:
     if ledger is None:
         seen = view.get(DatabaseSeen)
         return (UNKNOWN if seen is None or seen.reachable else "unreadable"), UNKNOWN
-    return "unreadable" if ledger.rows_now is None else str(ledger.rows_now), str(ledger.rows_backup)
+    here = "unreadable" if ledger.rows_now is None else str(ledger.rows_now)
+    return f"{AT_LEAST} {here}" if ledger.now_at_least else here, str(ledger.rows_backup)
 
 
 def _seconds_lost(ledger: Ledger, chosen: ChosenBackup) -> float | None:

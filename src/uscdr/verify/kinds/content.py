@@ -8,9 +8,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from uscdr.models.postgres import TableDigest
+from uscdr.models.table_names import TableText, table_text
 from uscdr.verify.check import CheckSpec, Provider
-from uscdr.verify.kinds.rows import missing
-from uscdr.verify.verdict import Finding, judged
+from uscdr.verify.verdict import Finding, as_far_as_read, judged
 from uscdr.verify.world import World
 from uscdr.words import first_of, plural
 
@@ -19,7 +19,7 @@ class ContentCheck(CheckSpec):
     """Digests of whole tables against the baseline: for what nobody changes in daily work."""
 
     kind: Literal["content"]
-    tables: Annotated[tuple[str, ...], Field(min_length=1)]
+    tables: Annotated[tuple[TableText, ...], Field(min_length=1)]
     may_grow: bool = False
     """Rows may be added and changed; only fewer rows are a failure."""
 
@@ -29,9 +29,12 @@ class ContentCheck(CheckSpec):
 def run(name: str, spec: ContentCheck, world: World) -> Finding:
     """Compute the digests."""
     database = world.database()
-    gone = missing(database, spec.tables)
-    digests = database.digests([table for table in dict.fromkeys(spec.tables) if table not in gone])
-    before: Mapping[str, Mapping[str, Any]] = world.before(name).get("tables", {})
+    gone = database.lacking(spec.tables)
+    found = database.digested([table for table in dict.fromkeys(spec.tables) if table not in gone])
+    digests = found.tables
+    before: Mapping[str, Mapping[str, Any]] = {
+        table_text(table): told for table, told in world.before(name).get("tables", {}).items()
+    }
     compared = [one for one in digests if one.name in before]
     new = [one for one in digests if one.name not in before]
     problems = [
@@ -40,7 +43,7 @@ def run(name: str, spec: ContentCheck, world: World) -> Finding:
         *([f"empty: {first_of(_empty(new))}"] if _empty(new) else []),
     ]
     measured = {"tables": {one.name: {"rows": one.rows, "digest": one.digest} for one in digests}}
-    return judged(problems, _good(compared, new, spec), measured)
+    return as_far_as_read(judged(problems, _good(compared, new, spec), measured), found.unread, "read")
 
 
 def _empty(digests: list[TableDigest]) -> list[str]:

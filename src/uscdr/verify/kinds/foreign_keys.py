@@ -9,7 +9,7 @@ from pydantic import Field
 
 from uscdr.models.postgres import ForeignKey
 from uscdr.verify.check import CheckSpec, Provider
-from uscdr.verify.verdict import Finding, judged
+from uscdr.verify.verdict import Finding, as_far_as_read, judged
 from uscdr.verify.world import World
 from uscdr.words import first_of, plural
 
@@ -37,7 +37,8 @@ def run(name: str, spec: ForeignKeysCheck, world: World) -> Finding:
         *_invalid(found),
         *_orphaned(found),
     ]
-    return judged(problems, f"{plural(len(found), 'foreign key')}, all valid, no orphaned row", {"keys": names})
+    finding = judged(problems, f"{plural(len(found), 'foreign key')}, all valid, no orphaned row", {"keys": names})
+    return as_far_as_read(finding, (key.unread for key in found), "compared")
 
 
 def _invalid(found: tuple[ForeignKey, ...]) -> list[str]:

@@ -24,7 +24,7 @@ from uscdr.models.media_names import Kind, read
 from uscdr.providers.ports.media import LOOKUP_BATCH, Media
 from uscdr.verify.check import CheckSpec, Provider
 from uscdr.verify.kinds.config import value_of
-from uscdr.verify.verdict import Finding, Measures
+from uscdr.verify.verdict import Finding, Measures, as_far_as_read
 from uscdr.verify.world import Expected, World
 
 LOOKS = 6
@@ -90,11 +90,10 @@ def run(name: str, spec: MediaCheck, world: World) -> Finding:
     found = world.database().file_references(world.expected.references)
     files, unread = files_of(found, world.expected)
     if not files:
-        return _no_file(found, world.before(name))
+        return as_far_as_read(_no_file(found, world.before(name)), found.unreadable, "read")
     sample = affordable(turn(files, spec.sample, world.now()))
-    return _looked_at(
-        media, sample, spec, _Counts(len(files), len(sample), len(found.absent), unread + len(found.unread))
-    )
+    counts = _Counts(len(files), len(sample), len(found.absent), unread + len(found.unread))
+    return as_far_as_read(_looked_at(media, sample, spec, counts), found.unreadable, "read")
 
 
 @dataclass(frozen=True)
@@ -183,7 +182,7 @@ def files_of(found: FileReferences, expected: Expected) -> tuple[list[_File], in
     files: dict[tuple[AssetKey, ...], _File] = {}
     unread = 0
     for row in found.found:
-        kind = kinds.get(f"{row.table}.{row.column}", "by_extension")
+        kind = kinds.get(row.source, "by_extension")
         meant = read(row.value, kind, prefix=expected.media_prefix, clouds=frozenset({expected.cloud}))
         unread += meant.where == "not understood"
         if meant.where != "here":

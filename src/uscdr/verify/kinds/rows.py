@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from uscdr.providers.ports.database import Database
+from uscdr.models.table_names import TableText, table_text
 from uscdr.verify.baseline import NO_BASELINE
 from uscdr.verify.check import CheckSpec, Provider
-from uscdr.verify.verdict import Finding, judged
+from uscdr.verify.verdict import Finding, as_far_as_read, judged
 from uscdr.verify.world import World
 from uscdr.words import first_of, plural
 
@@ -19,9 +19,9 @@ class RowsCheck(CheckSpec):
     """Exact counts against the baseline and against floors."""
 
     kind: Literal["rows"]
-    tables: tuple[str, ...] = ()
+    tables: tuple[TableText, ...] = ()
     """Without any: the tables that scenarios.yaml expects, but not the volatile ones."""
-    minimum: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    minimum: dict[TableText, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     """Table -> rows that it must have at least."""
     shrink: Annotated[float, Field(ge=0, le=1)] = 0.05
     """The share of its rows that a table may have lost since the baseline; all of them is always too much."""
@@ -36,22 +36,18 @@ def run(name: str, spec: RowsCheck, world: World) -> Finding:
     if not wanted:
         return Finding("inconclusive", "no table is named, neither here nor in `expected_tables`")
     database = world.database()
-    gone = missing(database, wanted)
-    counts = database.counts([table for table in wanted if table not in gone])
-    before: Mapping[str, int] = world.before(name).get("rows", {})
+    gone = database.lacking(wanted)
+    found = database.counted([table for table in wanted if table not in gone])
+    counts = found.rows
+    before: Mapping[str, int] = {table_text(table): rows for table, rows in world.before(name).get("rows", {}).items()}
     problems = [
         *([f"missing: {first_of(gone)}"] if gone else []),
         *_too_few(spec, counts),
         *_lost(spec, counts, before),
     ]
     words = f"{plural(sum(counts.values()), 'row')} in {plural(len(counts), 'table')}"
-    return judged(problems, f"{words}; {_against(counts, before)}", {"rows": dict(counts)})
-
-
-def missing(database: Database, tables: Sequence[str]) -> list[str]:
-    """Those of `tables` that are not there."""
-    there = {table.name for table in database.tables()}
-    return [table for table in tables if table not in there]
+    finding = judged(problems, f"{words}; {_against(counts, before)}", {"rows": dict(counts)})
+    return as_far_as_read(finding, found.unread, "counted")
 
 
 def _too_few(spec: RowsCheck, counts: Mapping[str, int]) -> list[str]:

@@ -113,3 +113,14 @@ def test_everything_or_nothing(pair: tuple[Any, Any]) -> None:
     with pytest.raises(ProviderError):
         backup.adapter(read_only=False).withdraw(TABLES, back, {})
     assert value(backup, "SELECT count(*) FROM account WHERE is_active") == [(30,)]
+
+
+def test_a_table_that_cannot_be_read_is_a_doubt_and_the_others_are_looked_at(pair: tuple[Any, Any]) -> None:
+    live, backup = pair
+    with psycopg.connect(live.server.dsn(live.name)) as other:
+        other.execute("LOCK TABLE token IN ACCESS EXCLUSIVE MODE")
+        seen = live.adapter(lock_timeout=0.1).access(TABLES)
+    assert seen.missing == ("token",)
+    back = given_back(TABLES, seen, backup.adapter().access(TABLES))
+    assert back.counts == {"session": 5, "account_groups": 1}
+    assert back.doubts == ("whether token lets somebody in again cannot be told: it cannot be read",)

@@ -13,7 +13,7 @@ from live_target import Owned, dump, ignore, loader, whole
 from uscdr.errors import CheckFailed, Conflict, Interrupted
 
 CANARY = "Canario"
-TABLES = ['Odd "n" x', "audit.event", "django_migrations", "patients_patient", "visits_2026"]
+TABLES = ['"Odd ""n"" x"', "audit.event", "django_migrations", "patients_patient", "visits_2026"]
 
 
 def test_an_owner_loads_it_twice_and_the_tables_are_the_same(owned: Owned, clinic: Any, good: Path) -> None:

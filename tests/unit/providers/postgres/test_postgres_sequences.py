@@ -112,7 +112,8 @@ def test_names_and_schemas(new_database: Any) -> None:
     )
     found = clinic.adapter().sequences()
     told = [(one.table, one.column, one.behind) for one in found]
-    assert told == [('Au"dit.Even;t x', "I d", True), ('Au"dit.Even;t x', "other", False), ("plain", "ID", False)]
+    odd = '"Au""dit"."Even;t x"'
+    assert told == [(odd, "I d", True), (odd, "other", False), ("plain", "ID", False)]
 
 
 def test_partitions_and_children_share_their_parents_sequence(new_database: Any) -> None:

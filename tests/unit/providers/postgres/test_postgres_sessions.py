@@ -206,8 +206,9 @@ def test_statement_timeout(clinic: Any) -> None:
     assert result.holds is None
     assert "query canceled (57014)" in result.seen
     clinic.run("CREATE TABLE big AS SELECT g, repeat('x', 200) FROM generate_series(1, 300000) g")
-    with pytest.raises(ProviderError, match="did not answer a query in time"):
+    with pytest.raises(ProviderError) as caught:
         clinic.adapter(statement_timeout=0.02).digests(["big"])
+    assert caught.value.why.startswith("big: cannot be read: the server cut the query short")
 
 
 def test_lock_timeout(clinic: Any) -> None:

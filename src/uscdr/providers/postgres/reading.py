@@ -1,0 +1,101 @@
+"""What of a moment cannot be read, beside what can: one damaged or locked table ends no look at the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from uscdr.models.postgres import Unread
+from uscdr.providers.postgres.errors import LOCK_TIMEOUT, PASSING, words
+from uscdr.providers.postgres.inventory import Table
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from uscdr.providers.postgres.connection import Connection
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+TOO_LONG, NO_RIGHT, GONE = "57014", "42501", "42P01"
+_DAMAGED = {
+    "XX000": "data corrupted",  # a value that was stored apart and is not there, or makes no sense
+    "XX001": "data corrupted",
+    "XX002": "data corrupted (index)",
+    "58P01": "data corrupted (a file of it is missing)",
+    "58030": "data corrupted (its files cannot be read)",
+    "58000": "data corrupted (its files cannot be read)",
+    "22021": "data corrupted (text that does not fit its encoding)",
+}
+_OF_THE_SERVER = ("08", "25", "53", "57P")
+"""Beginnings of SQLSTATEs that tell of the connection or the whole server, not of one table."""
+
+_ROW_SECURITY = "SELECT relrowsecurity, relforcerowsecurity FROM pg_catalog.pg_class WHERE oid = %s"
+_HOLDERS = """
+SELECT DISTINCT l.pid, coalesce(a.usename::text, ''), coalesce(a.application_name, '')
+FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+WHERE l.relation = %s AND l.granted AND l.mode = 'AccessExclusiveLock' AND l.pid IS DISTINCT FROM pg_backend_pid()
+  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
+ORDER BY 1
+"""
+
+
+def mark(connection: Connection) -> None:
+    """What the moment goes back to when a part of it fails; once is enough, as reading changes nothing."""
+    connection.execute("SAVEPOINT part")
+
+
+def attempt(
+    connection: Connection, table: Table, work: Callable[[Connection, Table], R], *, name: str = ""
+) -> R | Unread:
+    """What `work` gives, or why `table` (under `name`) cannot be read; the moment, which has a `mark`, goes on.
+
+    Raises psycopg's errors that tell of the connection or of the whole server.
+    """
+    import psycopg
+
+    try:
+        return work(connection, table)
+    except psycopg.Error as error:
+        if connection.closed or not _of_the_table(error):
+            raise
+        connection.execute("ROLLBACK TO SAVEPOINT part")
+        return _unread(connection, table, error, name or table.name)
+
+
+def _of_the_table(error: psycopg.Error) -> bool:
+    state = error.sqlstate
+    return bool(state) and state not in PASSING and not str(state).startswith(_OF_THE_SERVER)
+
+
+def _unread(connection: Connection, table: Table, error: psycopg.Error, name: str) -> Unread:
+    state = error.sqlstate or ""
+    if state in _DAMAGED:
+        return Unread(table=name, why=_DAMAGED[state], damaged=True)
+    if state == LOCK_TIMEOUT:
+        return Unread(table=name, why=f"locked by {_holders(connection, table)}")
+    if state == NO_RIGHT:
+        return Unread(table=name, why=_hidden(connection, table))
+    if state == TOO_LONG:
+        return Unread(table=name, why="the server cut the query short, as it does after the statement timeout")
+    if state == GONE:
+        return Unread(table=name, why="it was removed meanwhile")
+    return Unread(table=name, why=f"{words(error)} (SQLSTATE {state})")
+
+
+def _holders(connection: Connection, table: Table) -> str:
+    """Who keeps everybody else out; a session's query is not asked for, as it may hold personal data."""
+    found = connection.execute(_HOLDERS, (table.oid,)).fetchall()
+    sessions = [
+        "a prepared transaction" if pid is None else f"session {pid} ({', '.join(filter(None, (user, application)))})"
+        for pid, user, application in found
+    ]
+    return ", ".join(sessions) or "another session"
+
+
+def _hidden(connection: Connection, table: Table) -> str:
+    found = connection.execute(_ROW_SECURITY, (table.oid,)).fetchall()
+    secured, forced = found[0] if found else (False, False)
+    if secured:
+        return "row-level security is forced" if forced else "row-level security would hide rows"
+    return "the database user lacks the right to read it"

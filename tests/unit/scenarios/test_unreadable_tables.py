@@ -1,0 +1,94 @@
+"""A table that cannot be read: of the damaged state it is named and the recovery goes on; of the recovered it is none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fakes import World
+from rehearsal import Rehearsal
+from uscdr.errors import ExitCode
+from uscdr.models.heroku import TransferKind
+from uscdr.scenarios.deps import Request
+
+CORRUPTED = "django_session: data corrupted"
+
+
+def world() -> World:
+    world = World()
+    world.store(TransferKind.SCHEDULED_BACKUP)
+    world.live.tables["patients_patient"][99] = 1
+    return world
+
+
+def planned(run: Rehearsal, step: str) -> str:
+    steps = run.events("plan.ready")[-1]["steps"]
+    return str(next(line["summary"] for line in steps if line["id"] == step))
+
+
+def test_a_damaged_table_is_named_and_what_is_lost_is_at_least_so_much(quick: Path) -> None:
+    run = Rehearsal(quick, world())
+    run.world.uncounted["django_migrations"] = "data corrupted"
+    phrase = run.phrase()
+    assert "django_migrations: data corrupted" in planned(run, "database")
+    assert "answers: 3 tables" in planned(run, "database")
+    ledger = planned(run, "ledger")
+    assert "not comparable, so that more may be lost: django_migrations: data corrupted" in ledger
+    assert "patients_patient 1 (99)" in ledger
+    assert "at least 51 rows -> " in phrase
+    ending = run.begin(confirm=phrase)
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    assert 99 not in run.world.live.tables["patients_patient"]
+    (asked,) = run.events("gate.asked")
+    assert asked["facts"]["rows now"] == "at least 51"
+    assert asked["facts"]["rows lost"] == "at least 1"
+
+
+def test_a_table_that_can_be_counted_but_not_compared_is_counted(quick: Path) -> None:
+    run = Rehearsal(quick, world())
+    run.world.unread["patients_patient"] = "data corrupted"
+    phrase = run.phrase()
+    assert "data corrupted" not in planned(run, "database")
+    assert "patients_patient: data corrupted" in planned(run, "ledger")
+    assert ": 53 rows -> " in phrase
+    ending = run.begin(confirm=phrase)
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    (asked,) = run.events("gate.asked")
+    assert asked["facts"]["rows lost"] == "at least 0"
+
+
+def test_a_table_that_cannot_be_read_after_the_restore_is_no_success(quick: Path) -> None:
+    run = Rehearsal(quick, world())
+    run.world.damaged_again["django_session"] = "data corrupted"
+    ending = run.begin(confirm=run.phrase())
+    assert ending is not None
+    assert ending.code is not ExitCode.DONE
+    assert run.world.maintenance
+    text = json.dumps(run.events())
+    assert f"After the restore not every table can be read: {CORRUPTED}. Maintenance mode stays on." in text
+    run.world.uncounted.clear()
+    again = run.resume()
+    assert again is not None
+    assert again.code is ExitCode.DONE
+    assert not run.world.maintenance
+
+
+def test_times_that_cannot_be_are_named(quick: Path) -> None:
+    run = Rehearsal(quick, world())
+    column = run.config.app.freshness[0]
+    run.world.beyond[column] = 2
+    run.begin(dry_run=True)
+    assert f"{column}: 2 rows have times that cannot be (in the future, or before the year 1)" in planned(run, "database")
+
+
+def test_recover_app_ends_at_a_table_that_cannot_be_read(quick: Path) -> None:
+    run = Rehearsal(quick, world(), request=Request("app"))
+    run.world.uncounted["django_session"] = "data corrupted"
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is not ExitCode.DONE
+    text = json.dumps(run.events(), ensure_ascii=False)
+    assert f"Not every table of the database can be read: {CORRUPTED}." in text
+    assert "uscdr recover db" in text
