@@ -80,7 +80,9 @@ def test_times_that_cannot_be_are_named(quick: Path) -> None:
     column = run.config.app.freshness[0]
     run.world.beyond[column] = 2
     run.begin(dry_run=True)
-    assert f"{column}: 2 rows have times that cannot be (in the future, or before the year 1)" in planned(run, "database")
+    assert f"{column}: 2 rows have times that cannot be (in the future, or before the year 1)" in planned(
+        run, "database"
+    )
 
 
 def test_recover_app_ends_at_a_table_that_cannot_be_read(quick: Path) -> None:

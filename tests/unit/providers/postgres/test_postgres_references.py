@@ -89,3 +89,49 @@ def test_every_type_that_can_hold_names_is_read(new_database: Any) -> None:
     ]  # fmt: skip
     assert read.unread == ("forms.b (bytea)",)
     assert read.absent == ()
+
+
+def test_what_jsonb_does_not_take_hides_no_name(new_database: Any) -> None:
+    r"""NUL and halves of a character, but not a backslash before the letter u, nor a whole character written so."""
+    clinic = new_database()
+    clinic.run(
+        "CREATE TABLE notes (id int PRIMARY KEY, body json);"
+        "INSERT INTO notes VALUES (1, $$" + r'{"a": "x\u0000\u0000y", "f": "media/a.png"}' + "$$),"
+        "(2, $$" + r'["media/b.png", "\ud800", "x\udc00\ud83d"]' + "$$),"
+        "(3, $$" + r'["media/\ud83d\ude42.png", "C:\\u0000"]' + "$$)"
+    )
+    read = clinic.adapter().file_references(columns("notes.body"))
+    assert [one.value for one in read.found] == ["media/a.png", "media/b.png", "media/🙂.png"]
+    assert read.unreadable == ()
+
+
+def test_a_time_that_cannot_be_is_counted_and_told_as_none(new_database: Any) -> None:
+    clinic = new_database()
+    clinic.run(FILES)
+    clinic.run("UPDATE uploads SET created_at = '12026-11-28' WHERE id = 1")
+    read = clinic.adapter().file_references(columns("uploads.file", "sessions.file"))
+    assert [one.created_at for one in read.found] == [None, None, None]
+    assert read.odd_times == {"uploads": 2}
+
+
+def test_a_column_that_cannot_be_read_is_named_and_the_others_are_read(new_database: Any) -> None:
+    import psycopg
+
+    clinic = new_database()
+    clinic.run(FILES)
+    with psycopg.connect(clinic.server.dsn(clinic.name)) as other:
+        other.execute("LOCK TABLE uploads IN ACCESS EXCLUSIVE MODE")
+        read = clinic.adapter(lock_timeout=0.1).file_references(columns("uploads.file", "sessions.file"))
+    assert [one.source for one in read.found] == ["sessions.file"]
+    (unread,) = read.unreadable
+    assert unread.words("read").startswith("uploads.file: cannot be read: locked by session ")
+
+
+def test_a_column_is_known_by_its_schema_and_name(new_database: Any) -> None:
+    clinic = new_database()
+    clinic.run(
+        "CREATE SCHEMA other; CREATE TABLE other.uploads (\"Path of\" text); INSERT INTO other.uploads VALUES ('media/o');"
+        "CREATE TABLE uploads (\"Path of\" text); INSERT INTO uploads VALUES ('media/p')"
+    )
+    read = clinic.adapter().file_references(columns("other.uploads.Path of"))
+    assert [(one.value, one.source) for one in read.found] == [("media/o", 'other.uploads."Path of"')]
