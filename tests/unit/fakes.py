@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -94,6 +95,20 @@ class Data:
     """Account -> its flags that are true."""
 
 
+@dataclass
+class Disk:
+    """What is damaged where the live database is kept. A restore makes its tables new."""
+
+    uncounted: dict[str, str] = field(default_factory=dict)
+    """Tables of which no row can be read -> why."""
+    uncounted_again: dict[str, str] = field(default_factory=dict)
+    """As `uncounted`, after a restore."""
+    unread: dict[str, str] = field(default_factory=dict)
+    """Tables that can be counted but not be read whole -> why."""
+    beyond: dict[str, int] = field(default_factory=dict)
+    """`table.column` -> rows with a time that cannot be."""
+
+
 def clinic(patients: int = 50) -> Data:
     """A sound database."""
     return Data(
@@ -119,6 +134,11 @@ class World:
     """Other add-ons as the application sees them."""
     left_out: tuple[LeftOut, ...] = ()
     """What a load says that it did without."""
+
+    @cached_property
+    def disk(self) -> Disk:
+        """Sound, until a test damages it."""
+        return Disk()
 
     def __init__(self, *, keep: int = 5, age: timedelta = timedelta(hours=2, minutes=30)) -> None:
         self.addon, self.owner = ADDON, APP
@@ -159,14 +179,6 @@ class World:
         self.lingering = 1
         """Looks until stopped dynos are gone, or started ones are up."""
         self.never_up: set[str] = set()
-        self.uncounted: dict[str, str] = {}
-        """Tables of the live database of which no row can be read -> why. A restore makes them new."""
-        self.damaged_again: dict[str, str] = {}
-        """As `uncounted`, after a restore."""
-        self.unread: dict[str, str] = {}
-        """Tables that can be counted but not be read whole -> why."""
-        self.beyond: dict[str, int] = {}
-        """`table.column` of the live database -> rows with a time that cannot be."""
         self.references: list[StoredReference] = []
         self.dark = False
         """Nothing answers any more."""
@@ -261,7 +273,7 @@ class World:
         if transfer.kind is TransferKind.RESTORE:
             source = int(transfer.logs[0].partition("=")[2])
             self.live = deepcopy(self.dumps[source]) if state is TransferState.COMPLETED else Data()
-            self.uncounted, self.unread, self.beyond = dict(self.damaged_again), {}, {}
+            self.disk = Disk(uncounted=dict(self.disk.uncounted_again))
         elif state is TransferState.COMPLETED:
             self.dumps[transfer.num] = deepcopy(self.live)
             stored = [t for t in self.transfers if t.kind is TransferKind.MANUAL_BACKUP and t.ended and not t.expired]
@@ -534,7 +546,7 @@ class FakeDatabase:
         return tuple(TableSize(name=name, bytes=8192) for name in sorted(self._data().tables))
 
     def counted(self, tables: Sequence[str]) -> TableCounts:
-        rows, unread = self._data().tables, self._unread(tables, self._world.uncounted)
+        rows, unread = self._data().tables, self._unread(tables, self._world.disk.uncounted)
         gone = {one.table for one in unread}
         return TableCounts(rows={name: len(rows[name]) for name in tables if name not in gone}, unread=unread)
 
@@ -544,7 +556,7 @@ class FakeDatabase:
         return found.rows
 
     def digested(self, tables: Sequence[str]) -> TableDigests:
-        unread = self._unread(tables, self._world.uncounted | self._world.unread)
+        unread = self._unread(tables, self._world.disk.uncounted | self._world.disk.unread)
         return TableDigests(tables=self._digests(tables, {one.table for one in unread}), unread=unread)
 
     def digests(self, tables: Sequence[str]) -> tuple[TableDigest, ...]:
@@ -578,7 +590,7 @@ class FakeDatabase:
 
     def written(self, columns: Sequence[str]) -> Mapping[str, Written]:
         return {
-            column: Written(newest=newest, beyond=self._world.beyond.get(column, 0))
+            column: Written(newest=newest, beyond=self._world.disk.beyond.get(column, 0))
             for column, newest in self.newest(columns).items()
         }
 

@@ -1,4 +1,4 @@
-"""A table that cannot be read: of the damaged state it is named and the recovery goes on; of the recovered it is none."""
+"""A table that cannot be read: of the damaged state it is named and all goes on; of the recovered it is no success."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def planned(run: Rehearsal, step: str) -> str:
 
 def test_a_damaged_table_is_named_and_what_is_lost_is_at_least_so_much(quick: Path) -> None:
     run = Rehearsal(quick, world())
-    run.world.uncounted["django_migrations"] = "data corrupted"
+    run.world.disk.uncounted["django_migrations"] = "data corrupted"
     phrase = run.phrase()
     assert "django_migrations: data corrupted" in planned(run, "database")
     assert "answers: 3 tables" in planned(run, "database")
@@ -47,7 +47,7 @@ def test_a_damaged_table_is_named_and_what_is_lost_is_at_least_so_much(quick: Pa
 
 def test_a_table_that_can_be_counted_but_not_compared_is_counted(quick: Path) -> None:
     run = Rehearsal(quick, world())
-    run.world.unread["patients_patient"] = "data corrupted"
+    run.world.disk.unread["patients_patient"] = "data corrupted"
     phrase = run.phrase()
     assert "data corrupted" not in planned(run, "database")
     assert "patients_patient: data corrupted" in planned(run, "ledger")
@@ -61,14 +61,14 @@ def test_a_table_that_can_be_counted_but_not_compared_is_counted(quick: Path) ->
 
 def test_a_table_that_cannot_be_read_after_the_restore_is_no_success(quick: Path) -> None:
     run = Rehearsal(quick, world())
-    run.world.damaged_again["django_session"] = "data corrupted"
+    run.world.disk.uncounted_again["django_session"] = "data corrupted"
     ending = run.begin(confirm=run.phrase())
     assert ending is not None
     assert ending.code is not ExitCode.DONE
     assert run.world.maintenance
     text = json.dumps(run.events())
     assert f"After the restore not every table can be read: {CORRUPTED}. Maintenance mode stays on." in text
-    run.world.uncounted.clear()
+    run.world.disk.uncounted.clear()
     again = run.resume()
     assert again is not None
     assert again.code is ExitCode.DONE
@@ -78,7 +78,7 @@ def test_a_table_that_cannot_be_read_after_the_restore_is_no_success(quick: Path
 def test_times_that_cannot_be_are_named(quick: Path) -> None:
     run = Rehearsal(quick, world())
     column = run.config.app.freshness[0]
-    run.world.beyond[column] = 2
+    run.world.disk.beyond[column] = 2
     run.begin(dry_run=True)
     assert f"{column}: 2 rows have times that cannot be (in the future, or before the year 1)" in planned(
         run, "database"
@@ -87,7 +87,7 @@ def test_times_that_cannot_be_are_named(quick: Path) -> None:
 
 def test_recover_app_ends_at_a_table_that_cannot_be_read(quick: Path) -> None:
     run = Rehearsal(quick, world(), request=Request("app"))
-    run.world.uncounted["django_session"] = "data corrupted"
+    run.world.disk.uncounted["django_session"] = "data corrupted"
     ending = run.begin()
     assert ending is not None
     assert ending.code is not ExitCode.DONE

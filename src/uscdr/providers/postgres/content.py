@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from uscdr.models.postgres import TableDigest, TableKeys
-from uscdr.providers.postgres.inventory import Table, columns, primary_key, written
+from uscdr.providers.postgres.inventory import Table, primary_key, written
 
 if TYPE_CHECKING:
     from psycopg import sql

@@ -130,7 +130,8 @@ def test_a_column_that_cannot_be_read_is_named_and_the_others_are_read(new_datab
 def test_a_column_is_known_by_its_schema_and_name(new_database: Any) -> None:
     clinic = new_database()
     clinic.run(
-        "CREATE SCHEMA other; CREATE TABLE other.uploads (\"Path of\" text); INSERT INTO other.uploads VALUES ('media/o');"
+        'CREATE SCHEMA other; CREATE TABLE other.uploads ("Path of" text);'
+        "INSERT INTO other.uploads VALUES ('media/o');"
         "CREATE TABLE uploads (\"Path of\" text); INSERT INTO uploads VALUES ('media/p')"
     )
     read = clinic.adapter().file_references(columns("other.uploads.Path of"))
