@@ -9,6 +9,7 @@ from typing import Any
 from uscdr.assembly import vault
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.errors import UscdrError
+from uscdr.models.table_names import table_text
 from uscdr.vault.backups.catalog import Scope
 from uscdr.vault.backups.loss import Earlier, State
 from uscdr.vault.backups.proofs import ProofDocument, Proofs
@@ -59,7 +60,7 @@ def _of_baseline(baseline: Baseline) -> State:
     rows: dict[str, int] = {}
     newest: dict[str, str | None] = {}
     for counted in _values(baseline, "rows"):
-        rows |= _mapping(counted)
+        rows |= {table_text(table): number for table, number in _mapping(counted).items()}
     for times in _values(baseline, "newest"):
         newest |= _mapping(times)
     return State(BASELINE, baseline.taken_at, rows, newest)

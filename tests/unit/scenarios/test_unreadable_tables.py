@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest import mock
 
-from fakes import World
+from fakes import FakeDatabase, World
 from rehearsal import Rehearsal
-from uscdr.errors import ExitCode
+from uscdr.errors import ExitCode, ProviderError
 from uscdr.models.heroku import TransferKind
+from uscdr.models.postgres import TableSize
 from uscdr.scenarios.deps import Request
 
 CORRUPTED = "django_session: data corrupted"
@@ -94,3 +96,19 @@ def test_recover_app_ends_at_a_table_that_cannot_be_read(quick: Path) -> None:
     text = json.dumps(run.events(), ensure_ascii=False)
     assert f"Not every table of the database can be read: {CORRUPTED}." in text
     assert "uscdr recover db" in text
+
+
+def test_a_database_whose_catalogue_is_damaged_is_as_one_that_does_not_answer(quick: Path) -> None:
+    run = Rehearsal(quick, world())
+
+    sound = FakeDatabase.tables
+
+    def damaged(database: FakeDatabase) -> tuple[TableSize, ...]:
+        if database._fixed is None:
+            raise ProviderError("the database cannot read what it stored", provider="postgres")
+        return sound(database)
+
+    with mock.patch.object(FakeDatabase, "tables", damaged):
+        run.begin(dry_run=True)
+    assert "cannot read what it stored" in planned(run, "database")
+    assert "what is lost cannot be listed" in planned(run, "ledger")

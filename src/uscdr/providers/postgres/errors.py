@@ -173,6 +173,12 @@ _MAKERS: dict[str, Maker] = {
         next_action="scale the dynos down or end sessions, then try again",
         retryable=True,
     ),
+    "XX": _make(
+        ProviderError,
+        "the database at {server} cannot read what it stored",
+        why="data corrupted: a page, a value or the catalogue is damaged",
+        next_action="if it is the application's own database: uscdr recover db",
+    ),
     "53": _make(ProviderError, "the database server at {server} is out of disk or memory", next_action=_STATUS),
     "57014": _make(
         ProviderError,

@@ -15,6 +15,9 @@ from uscdr.providers.postgres.reading import mark
 if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
 
+_NO_MORE = frozenset({TOO_MANY, POOLER, "22023", "42704"})
+"""Why another connection may not be had, or does not see the same moment, as behind a pooler of several servers."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -81,7 +84,7 @@ class _Crew:
                 mark(joined)
                 return joined
         except ProviderError as error:
-            if error.error_id not in (TOO_MANY, POOLER):
+            if error.error_id not in _NO_MORE:
                 raise
         return self._idle.get()  # every borrower gives back, so this ends
 

@@ -106,13 +106,12 @@ class DatabaseLook(DepsStep[DatabaseSeen, DatabaseSeen]):
         info = self._deps.backups.database_info(attachment.addon_id)
         shared = {"sharing": sharing(self._deps.platform, self._deps.app, attachment)}
         try:
-            database = self._deps.database()
-            database.facts()
-        except ProviderError as error:
+            seen = self._inventory(self._deps.database(), attachment, info)
+        except ProviderError as error:  # its catalogue may be damaged although it answers
             return _unreachable(attachment, info, error).model_copy(update=shared)
         if app.maintenance:
             tell.warn("Maintenance mode is on already.")
-        return self._inventory(database, attachment, info).model_copy(update=shared)
+        return seen.model_copy(update=shared)
 
     def _inventory(self, database: Database, attachment: Attachment, info: DatabaseInfo) -> DatabaseSeen:
         config = self._deps.config

@@ -99,7 +99,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             return 0
         try:
             database = self._deps.database()
-            return sum(database.counts([table.name for table in database.tables()]).values())
+            return sum(database.counted([table.name for table in database.tables()]).rows.values())
         except ProviderError:
             return 0
 

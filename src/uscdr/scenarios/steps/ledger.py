@@ -50,7 +50,12 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
         except ProviderError as error:
             tell.warn(f"What the restore will lose cannot be listed: {error.message}")
             return self._unreadable(proof)
-        return self._compare(live, self._scratch(view, tell), view, tell)
+        scratch = self._scratch(view, tell)
+        try:
+            return self._compare(live, scratch, view, tell)
+        except ProviderError as error:
+            tell.warn(f"What the restore will lose cannot be listed: {error.message}")
+            return self._unreadable(proof)
 
     def _scratch(self, view: View, tell: Tell) -> Database:
         chosen = view.need(ChosenBackup)
