@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import groupby
@@ -221,7 +222,10 @@ def _one_sided(
     volatile: bool,
 ) -> LedgerLine:
     now, then = digests
-    keys = sides[0].keys(name).keys if now is not None and now.rows else ()
+    keys: tuple[str, ...] | None = ()
+    if now is not None and now.rows:
+        with suppress(ProviderError):  # it could be read a moment ago; how many rows there are is known
+            keys = sides[0].keys(name).keys
     return LedgerLine(
         table=name,
         now=now.rows if now else None,
