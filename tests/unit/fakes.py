@@ -620,11 +620,14 @@ class FakeDatabase:
         results = []
         for one in columns:
             found = min(sample, len(rows.get(one.table, {})))
-            judged = {"matching": found} if fits else {"unreadable": found}
+            matching, unreadable = (found, 0) if fits else (0, found)
             missing = "" if one.table in rows else f"table {one.table}"
             results.append(
-                CanaryResult(table=one.table, column=one.encrypted, sampled=found, missing=missing, **judged)
-            )
+                CanaryResult(
+                    table=one.table, column=one.encrypted, sampled=found, matching=matching, unreadable=unreadable,
+                    missing=missing,
+                )
+            )  # fmt: skip
         return tuple(results)
 
     def extensions(self) -> tuple[Extension, ...]:

@@ -145,11 +145,13 @@ class CanaryResult(Fact):
     unencrypted: int = 0
     missing: str = ""
     """What is not there, such as `table patients_patient` or `extension pgcrypto`; then all numbers are 0."""
+    unread: Unread | None = None
+    """Why the table cannot be read; then all numbers are 0, too."""
 
     @property
     def fits(self) -> bool | None:
         """Whether the key opened every row of the sample as it should; None when no row could tell."""
-        if self.missing or self.sampled == 0:
+        if self.missing or self.unread or self.sampled == 0:
             return None
         return self.differing == 0 and self.unreadable == 0
 

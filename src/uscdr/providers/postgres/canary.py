@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from uscdr.models.postgres import CanaryColumn, CanaryResult
+from uscdr.models.postgres import CanaryColumn, CanaryResult, Unread
 from uscdr.providers.postgres.inventory import Column, Table, columns, known, primary_key
+from uscdr.providers.postgres.reading import attempt, mark
 
 if TYPE_CHECKING:
     from psycopg import sql
@@ -58,7 +59,20 @@ def ask(
     there = known(connection)
     # Set apart and by a parameter: the server's log of slow queries, which shows parameters, never gets it.
     connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (_KEY, key.get_secret_value())).fetchall()
-    return tuple(_of_column(connection, one, there, schema, sample) for one in wanted)
+    mark(connection)
+    return tuple(_as_far_as_read(connection, one, there, schema, sample) for one in wanted)
+
+
+def _as_far_as_read(
+    connection: Connection, one: CanaryColumn, there: dict[str, Table], schema: str | None, sample: int
+) -> CanaryResult:
+    table = there.get(one.table)
+    if table is None:
+        return _of_column(connection, one, there, schema, sample)
+    told = attempt(connection, table, lambda live, _: _of_column(live, one, there, schema, sample))
+    if isinstance(told, Unread):
+        return CanaryResult(table=one.table, column=one.encrypted, unread=told)
+    return told
 
 
 def _of_column(

@@ -229,15 +229,18 @@ def _judged(results: Sequence[CanaryResult], key: Key) -> CanaryVerdict:
     wrong = sum(one.unreadable + one.differing for one in results)
     sampled, matching = sum(one.sampled for one in results), sum(one.matching for one in results)
     missing = [one.missing for one in results if one.missing]
+    unread = [one.unread.words("read") for one in results if one.unread]
     verdict: Literal["pass", "fail", "not checked"] = "pass"
     why = ""
     if wrong:
         verdict, why = "fail", f"{name} does not open {wrong} of {sampled} sampled values"
     elif missing:
         verdict, why = "fail", f"there is no {', '.join(missing)}"
+    elif unread:
+        verdict, why = "fail", "; ".join(unread)
     elif not matching:
         verdict, why = "not checked", f"no encrypted value was found on which {name} could be tried"
     return CanaryVerdict(
-        verdict=verdict, why=why, columns=len(results) - len(missing), sampled=sampled, matching=matching, wrong=wrong,
-        unencrypted=sum(one.unencrypted for one in results), fingerprint=key.fingerprint,
+        verdict=verdict, why=why, columns=len(results) - len(missing) - len(unread),
+        sampled=sampled, matching=matching, wrong=wrong, unencrypted=sum(one.unencrypted for one in results), fingerprint=key.fingerprint,
     )  # fmt: skip

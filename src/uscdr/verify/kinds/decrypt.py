@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr
 from uscdr.fingerprint import fingerprint
 from uscdr.models.postgres import CanaryResult
 from uscdr.verify.check import CheckSpec, Provider
-from uscdr.verify.verdict import Finding, judged
+from uscdr.verify.verdict import Finding, as_far_as_read, judged
 from uscdr.verify.world import World
 from uscdr.words import first_of, plural
 
@@ -36,7 +36,7 @@ def run(name: str, spec: DecryptCheck, world: World) -> Finding:
     if not key.get_secret_value():
         return Finding("fail", f"the config variable {variable} is not set: nothing can be decrypted, or encrypted")
     results = world.database().canary(columns, key, sample=spec.sample)
-    bare = {f"{one.table}.{one.column}": one.unencrypted for one in results if not one.missing}
+    bare = {f"{one.table}.{one.column}": one.unencrypted for one in results if not (one.missing or one.unread)}
     before: Mapping[str, int] = world.before(name).get("unencrypted", {})
     problems = [
         *(f"there is no {one.missing}" for one in results if one.missing),
@@ -45,9 +45,11 @@ def run(name: str, spec: DecryptCheck, world: World) -> Finding:
     ]
     sampled = sum(one.sampled for one in results)
     if not problems and not sampled:
-        return Finding("inconclusive", "no encrypted value was found, so the key could not be tried")
+        nothing = Finding("inconclusive", "no encrypted value was found, so the key could not be tried")
+        return as_far_as_read(nothing, (one.unread for one in results), "read")
     measured = {"unencrypted": bare, "key": fingerprint(key, world.app)}
-    return judged(problems, _good(variable, results, sampled, bare), measured)
+    finding = judged(problems, _good(variable, results, sampled, bare), measured)
+    return as_far_as_read(finding, (one.unread for one in results), "read")
 
 
 def _unreadable(results: tuple[CanaryResult, ...], variable: str) -> list[str]:
@@ -76,6 +78,6 @@ def _unencrypted(bare: Mapping[str, int], before: Mapping[str, int], allowed: in
 def _good(variable: str, results: tuple[CanaryResult, ...], sampled: int, bare: Mapping[str, int]) -> str:
     tried = [one for one in results if one.sampled]
     words = f"{variable} opens all of {plural(sampled, 'sampled value')} in {plural(len(tried), 'column')}"
-    empty = [f"{one.table}.{one.column}" for one in results if not one.sampled]
+    empty = [f"{one.table}.{one.column}" for one in results if not (one.sampled or one.unread)]
     words += f"; nothing encrypted in {first_of(empty)}" if empty else ""
     return words + (f"; {sum(bare.values()):,} in plain text only" if any(bare.values()) else "")

@@ -9,8 +9,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from uscdr.errors import ProviderError
+from uscdr.models.postgres import CanaryColumn
 
 REST = {"audit.event": 4, "django_migrations": 2, "visits_2026": 2}
 
@@ -62,6 +64,21 @@ def test_what_else_reads_the_damaged_table_goes_on_too(clinic: Any) -> None:
     assert {one.table for one in clinic.adapter().sequences() if one.unread is None} >= {"stay"}
     (key,) = clinic.adapter().foreign_keys()
     assert (key.table, key.validated) == ("stay", True)
+
+
+def test_a_key_is_tried_on_what_can_be_read(clinic: Any) -> None:
+    clinic.run(
+        "CREATE TABLE sealed (id int PRIMARY KEY, plain text, secret bytea);"
+        "INSERT INTO sealed VALUES (1, 'x', pgp_sym_encrypt('x', 'key'));"
+        "CREATE TABLE spoiled AS SELECT * FROM sealed"
+    )
+    spoil(clinic, "spoiled")
+    wanted = [CanaryColumn(table=table, encrypted="secret", plain="plain") for table in ("spoiled", "sealed")]
+    spoiled, sealed = clinic.adapter().canary(wanted, SecretStr("key"))
+    assert sealed.fits
+    assert spoiled.fits is None
+    assert spoiled.unread is not None
+    assert spoiled.unread.words("read") == "spoiled: data corrupted"
 
 
 def test_a_missing_file_is_a_finding(clinic: Any) -> None:
