@@ -242,5 +242,6 @@ def _judged(results: Sequence[CanaryResult], key: Key) -> CanaryVerdict:
         verdict, why = "not checked", f"no encrypted value was found on which {name} could be tried"
     return CanaryVerdict(
         verdict=verdict, why=why, columns=len(results) - len(missing) - len(unread),
-        sampled=sampled, matching=matching, wrong=wrong, unencrypted=sum(one.unencrypted for one in results), fingerprint=key.fingerprint,
+        sampled=sampled, matching=matching, wrong=wrong, unencrypted=sum(one.unencrypted for one in results),
+        fingerprint=key.fingerprint,
     )  # fmt: skip
