@@ -60,7 +60,7 @@ class Choose(DepsStep[ChosenBackup, ChosenBackup]):
             return
         proof = self._deps.candidate.proof(stored_dump(self._deps.backups, owner, chosen), tell)
         refusal = refusal_of(self._deps, with_key_trouble(self._deps, proof))
-        if refusal:
+        if refusal and not put_back(self._deps, choice):
             raise CheckFailed(refusal, next_action="Nothing was changed.")
 
     def _key_in_doubt(self) -> bool:
@@ -117,10 +117,15 @@ class Choice:
         )
 
 
+def put_back(deps: Deps, choice: Choice) -> bool:
+    """Whether a state that was captured before a recovery is named: it is put back damaged as it is."""
+    return deps.request.scenario == "db" and not choice.looked_for and choice.chosen.id in deps.memory.damaged
+
+
 def chosen_of(deps: Deps, choice: Choice) -> ChosenBackup:
     """What is known of the backup, once it is chosen."""
     at, transfer = now(), choice.chosen
-    damaged = deps.request.scenario == "db" and not choice.looked_for and transfer.id in deps.memory.damaged
+    damaged = put_back(deps, choice)
     remarks = (*transfer.remarks(at), *choice.remarks, *([DAMAGED] if damaged else []))
     return ChosenBackup(
         backup=transfer.name, transfer_id=transfer.id, num=transfer.num, taken_at=transfer.taken_at,

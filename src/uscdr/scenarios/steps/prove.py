@@ -65,9 +65,8 @@ class Prove(DepsStep[Proof, Proof]):
     def plan(self, seen: Proof, view: View) -> Action:
         refusal, chosen = refusal_of(self._deps, seen), view.get(ChosenBackup)
         if refusal and chosen is not None and chosen.damaged:
-            return Action(
-                "read", _as_it_was(seen, self._deps.config.recovery.key), self.calls(), {"BACKUP": seen.backup}
-            )
+            words = _as_it_was(seen, self._deps.config.recovery.key)
+            return Action("read", words, self.calls(), {"BACKUP": seen.backup})
         if refusal:
             return Action("blocked", refusal)
         words = f"{seen.backup} restores here: {plural(len(seen.tables), 'table')}, {plural(seen.rows, 'row')}, "
