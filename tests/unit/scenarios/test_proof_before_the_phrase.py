@@ -105,7 +105,7 @@ def test_a_backup_without_an_expected_table_is_refused(quick: Path) -> None:
     app = run.config.app.model_copy(update={"expected_tables": ("patients_patient", "patients_gone")})
     run.config = run.config.model_copy(update={"app": app})
     words = refused(run)
-    assert "b001 restores, but tables are missing: patients_gone. Choose another backup" in words
+    assert "b001 restores, but tables are missing: patients_gone. There is no other backup" in words
     assert "app.expected_tables" in words
 
 

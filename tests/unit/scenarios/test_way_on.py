@@ -57,6 +57,53 @@ def test_a_new_backup_that_fails_at_the_end_says_that_only_the_backup_is_missing
     assert "only a new backup is missing: uscdr backup capture" in advice
 
 
+def only(run: Rehearsal, *, live: str) -> Rehearsal:
+    """One backup there is, and it has no patients; the live database is whole or damaged too."""
+    world = run.world
+    world.dumps[1].tables["patients_patient"] = {}
+    if live == "damaged":
+        world.live.tables["patients_patient"] = {}
+    run.request = replace(run.request, backup="b001")
+    return run
+
+
+def said(ending: Ending | None) -> str:
+    assert ending is not None
+    assert ending.error is not None
+    return f"{ending.error.message} {ending.error.next_action}"
+
+
+def test_without_another_backup_a_whole_database_is_to_be_captured(quick: Path) -> None:
+    run = only(Rehearsal(quick), live="whole")
+    words = said(run.begin())
+    assert "There is no other backup, but the database itself answers and breaks nothing" in words
+    assert "`uscdr backup capture`" in words
+    assert run.world.restores == []
+
+
+def test_without_another_backup_and_with_a_damaged_database_kits_and_the_support_are_named(quick: Path) -> None:
+    words = said(only(Rehearsal(quick), live="damaged").begin())
+    assert "There is no other backup. A kit may hold one: uscdr kit list" in words
+
+
+def test_another_backup_that_there_is_is_named(quick: Path) -> None:
+    run = Rehearsal(quick)
+    run.world.store(run.world.transfers[-1].kind)
+    words = said(only(run, live="whole").begin())
+    assert "Choose another (b002): uscdr recover db --backup b002" in words
+
+
+@pytest.mark.parametrize("live", ["whole", "damaged"])
+def test_without_any_backup_the_next_step_exists(quick: Path, live: str) -> None:
+    run = only(Rehearsal(quick), live=live)
+    run.request = replace(run.request, backup=None)
+    run.world.transfers.clear()
+    code, advice = ended(run.begin())
+    assert code is ExitCode.BAD_INPUT
+    assert ("uscdr backup capture" in advice) is (live == "whole")
+    assert ("uscdr kit list" in advice) is (live == "damaged")
+
+
 def test_a_restore_that_fails_names_another_backup(quick: Path) -> None:
     run = Rehearsal(quick)
     run.world.doom = [TransferState.COMPLETED, FAILED]

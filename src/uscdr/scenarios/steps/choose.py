@@ -15,6 +15,7 @@ from uscdr.models.heroku import DAMAGED, Transfer, Whose
 from uscdr.scenarios.backups.questions import key_of
 from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.deps import Deps, now
+from uscdr.scenarios.other_way import another
 from uscdr.scenarios.results import ChosenBackup, SafetyCapture
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.prove import refusal_of, with_key_trouble
@@ -50,16 +51,16 @@ class Choose(DepsStep[ChosenBackup, ChosenBackup]):
         else:
             self._deps.candidate.prefetch(stored_dump(self._deps.backups, attachment.owner_app_name, choice.chosen))
         if not view.thorough:
-            self._refuse_before_the_first_change(attachment.owner_app_name, choice, tell)
+            self._refuse_before_the_first_change(attachment.owner_app_name, choice, view, tell)
         return warn_of(chosen_of(self._deps, choice), tell)
 
-    def _refuse_before_the_first_change(self, owner: str, choice: Choice, tell: Tell) -> None:
+    def _refuse_before_the_first_change(self, owner: str, choice: Choice, view: View, tell: Tell) -> None:
         """Users are not shut out for a backup that will be refused, as far as that is known or feared."""
         chosen = choice.chosen
         if chosen.id in self._deps.memory.damaged or (self._walk is None and not self._key_in_doubt()):
             return
-        proof = self._deps.candidate.proof(stored_dump(self._deps.backups, owner, chosen), tell)
-        refusal = refusal_of(self._deps, with_key_trouble(self._deps, proof))
+        proof = self._deps.candidate.proof(stored_dump(self._deps.backups, owner, choice.chosen), tell)
+        refusal = refusal_of(self._deps, with_key_trouble(self._deps, proof), view)
         if refusal and not put_back(self._deps, choice):
             raise CheckFailed(refusal, next_action="Nothing was changed.")
 
@@ -177,7 +178,7 @@ def pick(deps: Deps, transfers: tuple[Transfer, ...], view: View) -> Choice:
     raise BadInput(
         "There is no backup that could be restored.",
         why="; ".join(map(_with_reason, listed)) or "The platform lists none.",
-        next_action="Look for an off-platform copy (uscdr kit check); ask the platform's support: https://help.heroku.com",
+        next_action=another(view),
     )
 
 

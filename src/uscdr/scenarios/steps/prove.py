@@ -11,6 +11,7 @@ from uscdr.errors import ProviderError
 from uscdr.scenarios.candidate import DumpSource, stored_dump
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.key_trouble import way_back
+from uscdr.scenarios.other_way import another
 from uscdr.scenarios.results import ChosenBackup, Proof
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import DOWNLOADS, reads
@@ -63,7 +64,7 @@ class Prove(DepsStep[Proof, Proof]):
 
     @override
     def plan(self, seen: Proof, view: View) -> Action:
-        refusal, chosen = refusal_of(self._deps, seen), view.get(ChosenBackup)
+        refusal, chosen = refusal_of(self._deps, seen, view), view.get(ChosenBackup)
         if refusal and chosen is not None and chosen.damaged:
             words = _as_it_was(seen, self._deps.config.recovery.key)
             return Action("read", words, self.calls(), {"BACKUP": seen.backup})
@@ -87,18 +88,18 @@ def with_key_trouble(deps: Deps, proof: Proof) -> Proof:
     return proof.model_copy(update={"key_trouble": trouble})
 
 
-def refusal_of(deps: Deps, proof: Proof) -> str:
+def refusal_of(deps: Deps, proof: Proof, view: View) -> str:
     """Why nothing may be replaced by this backup, and what to do; empty when nothing speaks against it."""
     key = deps.config.recovery.key
-    name, wants = proof.backup, wanting(proof, key)
+    name, wants, instead = proof.backup, wanting(proof, key), another(view, proof.backup)
     if wants and proof.key.opens_nothing:
         sample = f"{proof.key.wrong:,} of {plural(proof.key.sampled, 'sampled value')} cannot be read with it"
         return f"{key} does not fit the backup {name}: {sample}. {proof.key_trouble}".rstrip()
     if wants:
-        return f"{name} restores, but {wants}. Choose another backup (uscdr backup list){_taken_off(proof)}"
+        return f"{name} restores, but {wants}. {instead}{_taken_off(proof)}"
     if proof.key.verdict == "fail" and not proof.key.wrong:
         return (
-            f"Whether {key} fits the backup {name} is not known: {proof.key.why}. Choose another backup; or, if that "
+            f"Whether {key} fits the backup {name} is not known: {proof.key.why}. {instead}; or, if that "
             "came later than it, take it off recovery.canaries in scenarios.yaml."
         )
     return ""

@@ -15,6 +15,7 @@ from uscdr.models.base import Fact
 from uscdr.models.duration import elapsed
 from uscdr.models.heroku import Transfer, TransferKind, TransferState, under_way
 from uscdr.scenarios.deps import now
+from uscdr.scenarios.other_way import another
 from uscdr.scenarios.results import (
     ApplicationChecked,
     ChosenBackup,
@@ -87,7 +88,8 @@ class Restore(DepsStep[RestoreSeen, Restored]):
     @override
     def plan(self, seen: RestoreSeen, view: View) -> Action:
         if seen.unfit:
-            return Action("blocked", f"{seen.backup} cannot be restored any more: {seen.unfit}.")
+            words = f"{seen.backup} cannot be restored any more: {seen.unfit}. {another(view, seen.backup)}."
+            return Action("blocked", words)
         if seen.running:
             return Action("blocked", seen.running)
         owner = seen.owner_app
