@@ -184,7 +184,7 @@ def test_the_journal_tells_it_all(desk: Desk) -> None:
 
 
 def test_after_a_recovery_from_the_wrong_backup_one_command_puts_every_row_back(desk: Desk) -> None:
-    desk.call("sandbox", "break", "db", "--how", "delete-rows")
+    desk.call("sandbox", "break", "db", "--how", "scramble-text")
     before, backup = desk.content(), desk.backup()
     assert before != backup
     done = desk.call(*RECOVER, "--confirm", desk.phrase())

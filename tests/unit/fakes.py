@@ -482,13 +482,14 @@ class FakeMachine:
     """When databases lie on another disk."""
     programs: frozenset[str] = frozenset({"git"})
     left: int | None = 1 << 34
+    own_server: bool = False
     lacks: str = ""
     """What `postgres` refuses with."""
 
     def postgres(self, server_major: int) -> Programs:
         if self.lacks:
             raise MachineError(self.lacks, next_action=install("sandbox"))
-        return Programs(self.pg_restore, self.server, Path("/pg"))
+        return Programs(self.pg_restore, None if self.own_server else self.server)
 
     def program(self, name: str) -> Path | None:
         return Path(name) if name in self.programs else None
@@ -496,7 +497,9 @@ class FakeMachine:
     def downloads(self) -> Room:
         return Room(Path("/here"), self.free, 1)
 
-    def databases(self) -> Room:
+    def databases(self) -> Room | None:
+        if self.own_server:
+            return None
         apart = self.free_for_databases
         return Room(Path("/here"), self.free, 1) if apart is None else Room(Path("/there"), apart, 2)
 

@@ -109,7 +109,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         old=OldLook(ports.platform, ports.provisioning, ports.deploys, ports.backups, kit),
         loader=PostgresLoader(stop=around.stop.event, read_only=read_only),
         pages=other_pages(job, ports, media),
-        machine=ThisMachine(work),
+        machine=ThisMachine(work, own_server=place.scratch is not None),
         work=work,
         vault=vault,
         earlier=known,

@@ -20,16 +20,18 @@ _AVAILABLE = re.compile(r"^MemAvailable:\s+(\d+) kB$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class ThisMachine:
-    """`work` is the run's private directory, where dumps go."""
+    """`work` is the run's private directory, where dumps go; `own_server`: whether they are restored elsewhere."""
 
     work: Path
+    own_server: bool = False
 
     def postgres(self, server_major: int) -> Programs:
         """As `providers.scratch` and `providers.postgres.archive` find them. Raises MachineError."""
         restores = find_tool("pg_restore", minimum_major=first_reader(server_major))
-        place = find_server()
-        server = find_tool("postgres", configured=place)
-        return Programs(restores.version[0], server.version[0], place)
+        if self.own_server:
+            return Programs(restores.version[0], None)
+        server = find_tool("postgres", configured=find_server())
+        return Programs(restores.version[0], server.version[0])
 
     def program(self, name: str) -> Path | None:
         """By PATH."""
@@ -46,9 +48,9 @@ class ThisMachine:
             file.flush()
         return room(self.work)
 
-    def databases(self) -> Room:
+    def databases(self) -> Room | None:
         """The private server of a proof keeps its files there."""
-        return room(files_under(self.work))
+        return None if self.own_server else room(files_under(self.work))
 
     def memory(self) -> int | None:
         """From `/proc/meminfo`."""

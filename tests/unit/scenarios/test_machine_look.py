@@ -92,6 +92,15 @@ def test_backups_that_are_compared_need_room_together_and_a_named_one_needs_less
     assert ending.code is ExitCode.DONE
 
 
+def test_a_server_of_the_operators_own_needs_no_room_here_but_for_the_download(quick: Path) -> None:
+    run = Rehearsal(quick, large(2 * GB), machine=FakeMachine(free=3 * GB, own_server=True, server=1))
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    looked = next(one["result"] for one in run.events("step.succeeded") if one["name"] == "machine.look")
+    assert "a PostgreSQL server of the operator's own" in looked["tools"]
+
+
 def test_all_that_is_wrong_is_told_at_once(quick: Path) -> None:
     run = Rehearsal(quick, large(2 * GB), machine=FakeMachine(lacks="no pg_restore here", free=GB))
     words = refused(run)
@@ -123,10 +132,13 @@ def test_what_an_application_recovery_does_needs_no_database_programs(quick: Pat
 def test_this_very_machine_is_looked_at(tmp_path: Path) -> None:
     machine = ThisMachine(tmp_path)
     programs = machine.postgres(17)
+    assert programs.server is not None
     assert programs.server >= 17
     assert programs.pg_restore >= 17
     assert machine.downloads().free > 0
-    assert machine.databases().free > 0
+    assert machine.databases() is not None
+    assert ThisMachine(tmp_path, own_server=True).databases() is None
+    assert ThisMachine(tmp_path, own_server=True).postgres(17).server is None
     assert (machine.memory() or 1) > 0
     assert machine.program("sh") is not None
     assert not list(tmp_path.iterdir())

@@ -65,6 +65,21 @@ def test_the_state_before_is_put_back_row_by_row_and_then_the_backup_again(quick
     assert run.world.live.tables["patients_patient"] == clinic().tables["patients_patient"]
 
 
+def test_a_damaged_state_that_does_not_restore_is_refused_before_users_are_shut_out(quick: Path) -> None:
+    run = Rehearsal(quick)
+    assert recovered(run) is ExitCode.DONE
+    kept = way_back(run)
+    run.world.dumps[int(kept[1:])] = Data()
+    writes = len(run.world.writes)
+    run.request = replace(run.request, backup=kept)
+    ending = run.begin()
+    assert ending is not None
+    assert ending.error is not None
+    assert ending.code is ExitCode.CHECK_FAILED
+    assert f"heroku pg:backups:download {kept} --app usc-pis" in ending.error.next_action
+    assert len(run.world.writes) == writes
+
+
 def test_a_damaged_state_is_never_put_back_by_itself(quick: Path) -> None:
     run = Rehearsal(quick)
     damage(run, "too few rows")

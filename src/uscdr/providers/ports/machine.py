@@ -12,8 +12,8 @@ class Programs:
     """PostgreSQL's programs that a proof would use; majors, such as 17."""
 
     pg_restore: int
-    server: int
-    place: Path
+    server: int | None
+    """None for a server of the operator's own, which is asked when it is used."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Machine(Protocol):
         """Where dumps and files are downloaded to. Raises MachineError when it cannot be written."""
         ...
 
-    def databases(self) -> Room:
-        """Where a dump is restored."""
+    def databases(self) -> Room | None:
+        """Where a dump is restored; None when that is a server of the operator's own."""
         ...
 
     def memory(self) -> int | None:

@@ -18,7 +18,7 @@ from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.other_way import another
 from uscdr.scenarios.results import ChosenBackup, SafetyCapture
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.prove import refusal_of, with_key_trouble
+from uscdr.scenarios.steps.prove import proven, refusal_of, with_key_trouble
 from uscdr.scenarios.steps.words import reads
 from uscdr.scenarios.walk import Walk, walk
 from uscdr.vault.backups.proving import try_key
@@ -56,12 +56,12 @@ class Choose(DepsStep[ChosenBackup, ChosenBackup]):
 
     def _refuse_before_the_first_change(self, owner: str, choice: Choice, view: View, tell: Tell) -> None:
         """Users are not shut out for a backup that will be refused, as far as that is known or feared."""
-        chosen = choice.chosen
-        if chosen.id in self._deps.memory.damaged or (self._walk is None and not self._key_in_doubt()):
+        back = put_back(self._deps, choice)
+        if not back and self._walk is None and not self._key_in_doubt():
             return
-        proof = self._deps.candidate.proof(stored_dump(self._deps.backups, owner, choice.chosen), tell)
+        proof = proven(self._deps, stored_dump(self._deps.backups, owner, choice.chosen), tell, damaged=back)
         refusal = refusal_of(self._deps, with_key_trouble(self._deps, proof), view)
-        if refusal and not put_back(self._deps, choice):
+        if refusal and not back:
             raise CheckFailed(refusal, next_action="Nothing was changed.")
 
     def _key_in_doubt(self) -> bool:

@@ -63,7 +63,7 @@ class MachineLook(DepsStep[MachineSeen, MachineSeen]):
         for words in self._warnings(programs, theirs):
             tell.warn(words)
         return MachineSeen(
-            tools=f"PostgreSQL {programs.server}, pg_restore {programs.pg_restore}" if programs else "",
+            tools=_words(programs) if programs else "",
             place=str(room.place) if room else "",
             free=room.free if room else 0,
             needed=demand.dump + demand.restored,
@@ -119,11 +119,13 @@ class MachineLook(DepsStep[MachineSeen, MachineSeen]):
         download, proof = f"the download ({size(demand.dump)})", f"the proof ({size(demand.restored)})"
         if not demand.restored:
             wrong += _lacking(here, demand.dump, "this run", ROOM)
+        elif there is None:
+            wrong += _lacking(here, demand.dump, download, ROOM)
         elif there.device == here.device:
             wrong += _lacking(here, demand.dump + demand.restored, f"{download} and {proof}", fewer)
         else:
             wrong += [*_lacking(here, demand.dump, download, fewer), *_lacking(there, demand.restored, proof, fewer)]
-        return min((here, there), key=lambda one: one.free) if demand.restored else here
+        return here if there is None or not demand.restored else min((here, there), key=lambda one: one.free)
 
     def _inputs(self, wrong: list[UscdrError]) -> None:
         """Kits and keys open now, or never."""
@@ -141,7 +143,7 @@ class MachineLook(DepsStep[MachineSeen, MachineSeen]):
     def _warnings(self, programs: Programs | None, theirs: int) -> Iterator[str]:
         if self._deps.request.scenario in USES_CODE and not self._git():
             yield "git is not installed: what needs the code's repository cannot be done."
-        if programs and theirs > programs.server:
+        if programs and programs.server is not None and theirs > programs.server:
             yield (
                 f"This machine's PostgreSQL {programs.server} is older than the platform's {theirs}: a proof may fail "
                 f"for that alone. Install PostgreSQL {theirs}."
@@ -164,6 +166,13 @@ def tried(look: Callable[[], T], wrong: list[UscdrError]) -> T | None:
     except (BadInput, CheckFailed, MachineError) as error:
         wrong.append(error)
         return None
+
+
+def _words(programs: Programs) -> str:
+    server = (
+        f"PostgreSQL {programs.server}" if programs.server is not None else "a PostgreSQL server of the operator's own"
+    )
+    return f"{server}, pg_restore {programs.pg_restore}"
 
 
 def _lacking(room: Room, needed: int, purpose: str, advice: str) -> list[UscdrError]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.errors import ProviderError
+from uscdr.errors import CheckFailed, ProviderError
 from uscdr.scenarios.candidate import DumpSource, stored_dump
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.key_trouble import way_back
@@ -44,7 +44,8 @@ class Prove(DepsStep[Proof, Proof]):
 
     @override
     def probe(self, view: View, tell: Tell) -> Proof:
-        proof = self._deps.candidate.proof(self._source(view), tell)
+        damaged = view.need(ChosenBackup).damaged
+        proof = proven(self._deps, self._source(view), tell, damaged=damaged)
         self._tell_key(proof, tell)
         return with_key_trouble(self._deps, proof)
 
@@ -74,6 +75,19 @@ class Prove(DepsStep[Proof, Proof]):
         words += f"{size(seen.bytes)}, {len(seen.invariants)} of {len(seen.invariants)} invariants hold, "
         words += f"key: {key_words(seen.key)}, SHA-256 {seen.sha256[:16]}…"
         return Action("read", words, self.calls(), {"BACKUP": seen.backup})
+
+
+def proven(deps: Deps, source: DumpSource, tell: Tell, *, damaged: bool) -> Proof:
+    """The proof; of a damaged state that does not restore, what can still be done. Raises CheckFailed."""
+    try:
+        return deps.candidate.proof(source, tell)
+    except CheckFailed as error:
+        if damaged:
+            error.next_action = (
+                f"{source.name} breaks its own rules, so it cannot be put back whole. Take single rows from it: "
+                f"heroku pg:backups:download {source.name} --app {deps.old_app} --output {source.name}.dump"
+            )
+        raise
 
 
 def with_key_trouble(deps: Deps, proof: Proof) -> Proof:
