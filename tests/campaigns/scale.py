@@ -53,7 +53,7 @@ def count(campaign: str, scale: str) -> int:
 
 def limit(campaign: str, scale: str) -> float:
     """Seconds after which no more are drawn."""
-    return 60 * SIZES[campaign].minutes if scale == "sample" else float("inf")
+    return 60 * SIZES[campaign].minutes * {"sample": 1, "middle": 3}.get(scale, float("inf"))
 
 
 def drawn(items: Iterable[T], number: int, seed: int) -> list[T]:
