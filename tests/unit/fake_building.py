@@ -7,16 +7,13 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from fake_deploys import FakeDeploys
+from fake_deploys import FakeDeploys, add_release
 from fake_places import ME, Place, Places, addon_of
 from fake_provisioning import FakeProvisioning
 from fakes import Data
 from uscdr.errors import Conflict, NotFound
 from uscdr.models.heroku import AddOn, App, Release, Schedule
 from uscdr.models.provision import Build, Domain, LogDrain, SourceArchive
-
-PROCESSES = {"web": 1, "worker": 0, "beat": 0}
-"""What the platform starts of a new application."""
 
 
 def fresh(places: Places, name: str) -> Place:
@@ -86,6 +83,9 @@ class PlaceProvisioning(FakeProvisioning):
         def effect() -> None:
             place = self._places.place(app)
             place.values |= {name: value.get_secret_value() for name, value in values.items() if value is not None}
+            current = next((one for one in place.releases if one.current), None)
+            if current is not None:
+                add_release(place, f"Set {', '.join(sorted(values))} config vars", current.slug_id, status="pending")
 
         self._world.write("set_config", effect, " ".join(sorted(values)))
 
@@ -165,7 +165,7 @@ class PlaceProvisioning(FakeProvisioning):
 
 
 class PlaceDeploys(FakeDeploys):
-    """`ports.Deploys` over several apps. A release phase migrates; a first release starts web only."""
+    """`ports.Deploys` over several apps."""
 
     def __init__(self, places: Places) -> None:
         super().__init__(places.any)
@@ -176,11 +176,7 @@ class PlaceDeploys(FakeDeploys):
         return self._deploys.setdefault(app, FakeDeploys(self._places.place(app)))
 
     def release(self, app: str, ref: str) -> Release:
-        place, found = self._places.place(app), self._at(app).release(app, ref)
-        if found.current and found.slug_id and not place.formation:
-            place.formation = dict(PROCESSES)
-            place.live.applied += [name for name in place.deployed if name not in place.live.applied]
-        return found
+        return self._at(app).release(app, ref)
 
     def builds(self, app: str) -> tuple[Build, ...]:
         return self._at(app).builds(app)

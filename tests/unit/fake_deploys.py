@@ -5,7 +5,6 @@ Releases and builds end when they are looked at for the `slowness`-th time, as `
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,15 +39,7 @@ def add_release(
     )  # fmt: skip
     world.releases.insert(0, made)
     world.vars_of[made.id] = world.vars
-    return _run(world, made) if status == "succeeded" else made
-
-
-def _run(world: World, release: Release) -> Release:
-    running = release.model_copy(update={"status": "succeeded", "current": True, "eligible_for_rollback": True})
-    others = [r.model_copy(update={"current": False}) for r in world.releases]
-    world.releases = [running if r.id == release.id else r for r in others]
-    world.intact_web = release.slug_id not in world.bad_slugs
-    return running
+    return world.run(made) if status == "succeeded" else made
 
 
 class FakeDeploys:
@@ -56,30 +47,15 @@ class FakeDeploys:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._looks: Counter[str] = Counter()
-
-    def _due(self, identity: str) -> bool:
-        self._looks[identity] += 1
-        return self._looks[identity] >= self._world.slowness
 
     def release(self, app: str, ref: str) -> Release:
         def look() -> Release:
             for release in self._world.releases:
                 if ref in (release.id, str(release.version), f"v{release.version}"):
-                    return self._progress(release)
+                    return self._world.progress(release)
             raise NotFound(f"There is no release {ref}.", provider="fake", status=404)
 
         return self._world.call("release", look)
-
-    def _progress(self, release: Release) -> Release:
-        if release.status != "pending" or not self._due(release.id):
-            return release
-        status = self._world.release_doom.pop(0) if self._world.release_doom else "succeeded"
-        if status == "succeeded":
-            return _run(self._world, release)
-        ended = release.model_copy(update={"status": status})
-        self._world.releases = [ended if r.id == release.id else r for r in self._world.releases]
-        return ended
 
     def rollback(self, app: str, release_id: str) -> Release:
         def effect() -> Release:
@@ -95,7 +71,7 @@ class FakeDeploys:
     def build(self, app: str, build_id: str) -> Build:
         def look() -> Build:
             build = next(b for b in self._world.build_list if b.id == build_id)
-            return self._built(build) if build.status == "pending" and self._due(build_id) else build
+            return self._built(build) if build.status == "pending" and self._world.due(build_id) else build
 
         return self._world.call("build", look)
 

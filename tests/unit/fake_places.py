@@ -43,6 +43,8 @@ CONFIG = {
     "ALLOWED_HOSTS": f"{HOST},{APP}.example", "DEBUG": "",
 }  # fmt: skip
 FORMATION = {"web": 2, "worker": 3, "beat": 1}
+PROCESSES = {"web": 1, "worker": 0, "beat": 0}
+"""What the platform starts of a new application."""
 
 
 class Place(World):
@@ -61,7 +63,6 @@ class Place(World):
         self.drains: tuple[LogDrain, ...] = ()
         self.timetable: list[Schedule] = []
         self.certificates = False
-        self.looks: Counter[str] = Counter()
 
     @property  # one platform: it answers for all of its apps, or for none
     def dark(self) -> bool:
@@ -87,6 +88,13 @@ class Place(World):
             return result
 
         return self.call(name, noted)
+
+    def run(self, release: Release) -> Release:
+        """A release phase migrates; a first release starts web only."""
+        if release.slug_id and not self.formation:
+            self.formation = dict(PROCESSES)
+            self.live.applied += [name for name in self.deployed if name not in self.live.applied]
+        return super().run(release)
 
     @property
     def url(self) -> str:

@@ -185,8 +185,8 @@ class World:
         self.faults: dict[tuple[str, int], str] = {}
         self.calls: Counter[str] = Counter()
         self.writes: list[str] = []
-        self._turn = threading.RLock()
-        self._settling = 0
+        self.looks: Counter[str] = Counter()
+        self._turn, self._settling = threading.RLock(), 0
         self._previous = dict(self.formation)
         self.store(TransferKind.MANUAL_BACKUP, age=age)
         self.live.tables["patients_patient"] |= dict.fromkeys(range(51, 61), 1)
@@ -280,6 +280,33 @@ class World:
             for old in stored[: max(0, len(stored) - self.keep)]:
                 self.transfers.remove(old)
 
+    # releases
+
+    def due(self, identity: str) -> bool:
+        """Whether it was looked at often enough to have ended."""
+        self.looks[identity] += 1
+        return self.looks[identity] >= self.slowness
+
+    def progress(self, release: Release) -> Release:
+        """A pending release ends when it is looked at for the `slowness`-th time, as `release_doom` says."""
+        if release.status != "pending" or not self.due(release.id):
+            return release
+        status = self.release_doom.pop(0) if self.release_doom else "succeeded"
+        if status == "succeeded":
+            return self.run(release)
+        ended = release.model_copy(update={"status": status})
+        self.releases = [ended if r.id == release.id else r for r in self.releases]
+        return ended
+
+    def run(self, release: Release) -> Release:
+        """It succeeded, and its dynos start."""
+        running = release.model_copy(update={"status": "succeeded", "current": True, "eligible_for_rollback": True})
+        others = [r.model_copy(update={"current": False}) for r in self.releases]
+        self.releases = [running if r.id == release.id else r for r in others]
+        self.intact_web = release.slug_id not in self.bad_slugs
+        self._settling = self.lingering
+        return running
+
     # dynos
 
     def scale(self, quantities: Mapping[str, int]) -> None:
@@ -295,8 +322,9 @@ class World:
         kinds = self._previous if self._settling and not any(self.formation.values()) else self.formation
         state = "starting" if self._settling else "up"
         names = [(f"{kind}.{n + 1}", kind) for kind, number in kinds.items() for n in range(number)]
-        running = [Dyno(id=name, name=name, type=kind, state="crashed" if kind in self.never_up else state)
-                   for name, kind in names]  # fmt: skip
+        version = next((one.version for one in self.releases if one.current), None)
+        running = [Dyno(id=name, name=name, type=kind, state="crashed" if kind in self.never_up else state,
+                        release_version=version) for name, kind in names]  # fmt: skip
         return (*running, *(Dyno(id=name, name=name, type="run", state="up") for name in self.one_offs))
 
     @property
@@ -392,7 +420,12 @@ class FakePlatform:
         return self._world.write("run_one_off", effect, command.rpartition("manage.py ")[2])
 
     def releases(self, app: str, *, limit: int = 15) -> tuple[Release, ...]:
-        return self._world.call("releases", lambda: tuple(self._world.releases[:limit]))
+        def look() -> tuple[Release, ...]:
+            for release in tuple(self._world.releases):
+                self._world.progress(release)
+            return tuple(self._world.releases[:limit])
+
+        return self._world.call("releases", look)
 
     def builds_pending(self, app: str) -> int:
         return self._world.call("builds_pending", lambda: self._world.builds)

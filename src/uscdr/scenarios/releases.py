@@ -1,16 +1,145 @@
-"""Waiting for releases and for the dynos that run them."""
+"""Waiting for releases and for the dynos that run them. A change is done when both say so, not when it is accepted."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
 from uscdr.engine.step import Tell
 from uscdr.engine.wait import Patience, until
-from uscdr.errors import EffectFailed
-from uscdr.models.heroku import Dyno, Release
+from uscdr.errors import CheckFailed, EffectFailed
+from uscdr.models.heroku import Dyno, ProcessType, Release
 from uscdr.scenarios.deps import Deps
 
 RELEASE_LIMIT = 1800.0
 DYNO_LIMIT = 300.0
 SETTLED = ("up", "crashed", "idle")
+RUNS = ("up", "idle")
+"""States of a dyno that serves; one on a plan that sleeps is idle until it is asked."""
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What the newest releases and the dynos of a formation say at one moment."""
+
+    pending: Release | None
+    """A release that has not ended."""
+    failed: Release | None
+    """The newest release, where it failed: what it changed is not in force, the code before it runs."""
+    version: int | None
+    """The release that runs; None where none does."""
+    waiting: tuple[str, ...]
+    """Dynos, and process types, of which it cannot be said that they run that release: `web.1 starting (v11)`."""
+    crashed: tuple[Dyno, ...]
+    """Dynos of that release that came down."""
+    running: dict[str, int]
+    """Process type -> dynos that run that release."""
+
+    @property
+    def reached(self) -> bool:
+        """Whether everything that was released runs, on every dyno that is scaled."""
+        return self.pending is None and self.failed is None and not self.waiting
+
+    @property
+    def words(self) -> str:
+        """What is waited for, or what runs."""
+        if self.pending is not None:
+            return f"v{self.pending.version}: {self.pending.status}"
+        if self.failed is not None:
+            return f"v{self.failed.version}: {self.failed.status}"
+        if self.waiting:
+            return f"waiting for v{self.version}: {', '.join(self.waiting)}"
+        counts = ", ".join(f"{kind}={number}" for kind, number in sorted(self.running.items()) if number)
+        return f"v{self.version} runs on {counts}" if counts else "no dyno is scaled"
+
+
+def newest_version(deps: Deps) -> int:
+    """The newest release's version before a change is sent; 0 where there is none."""
+    found = deps.platform.releases(deps.app, limit=1)
+    return found[0].version if found else 0
+
+
+def look_in_force(deps: Deps, since: int | None = None, kinds: Collection[str] | None = None) -> InForce:
+    """One look. `since`: the newest version before the change, so that an older failed release is not held against it.
+
+    `kinds`: the process types to look at; None for the whole formation.
+    """
+    releases = deps.platform.releases(deps.app)
+    newest = releases[0] if releases else None
+    pending = next((one for one in releases if one.status == "pending"), None)
+    failed = newest if since is not None and newest and newest.version > since and _failed(newest) else None
+    version = _running(releases)
+    formation = [one for one in deps.platform.formation(deps.app) if kinds is None or one.type in kinds]
+    dynos = [one for one in deps.platform.dynos(deps.app) if any(one.type == entry.type for entry in formation)]
+    of_it = [one for one in dynos if version is not None and (one.release_version or 0) >= version]
+    good = [one for one in of_it if one.state in RUNS and _fits(one, formation)]
+    running = {entry.type: sum(one.type == entry.type for one in good) for entry in formation}
+    late = [f"{one.name} {one.state} (v{one.release_version or '?'})" for one in dynos if one not in good]
+    short = [f"{entry.type} {running[entry.type]} of {entry.quantity}" for entry in formation
+             if running[entry.type] != entry.quantity]  # fmt: skip
+    crashed = tuple(one for one in of_it if one.state == "crashed")
+    return InForce(pending, failed, version, (*late, *short), crashed, running)
+
+
+def await_in_force(
+    deps: Deps, tell: Tell, *, since: int | None = None, kinds: Collection[str] | None = None
+) -> InForce:
+    """Wait until no release is pending and every scaled dyno runs the current one, `up`; arguments as `look_in_force`.
+
+    Raises EffectFailed when a release after `since` failed, CheckFailed when a dyno of the current release crashed,
+    OutcomeUnknown at the limit, Interrupted.
+    """
+    await_quiet(deps, tell)
+    patience = Patience("the restart of the dynos", DYNO_LIMIT, f"heroku ps --app {deps.app}")
+
+    def look() -> InForce:
+        found = look_in_force(deps, since, kinds)
+        tell.progress(found.words, sum(found.running.values()))
+        return found
+
+    ended = until(look, lambda found: bool(found.reached or found.failed or found.crashed), patience, deps.stop)
+    refuse_not_in_force(deps, ended)
+    return ended
+
+
+def refuse_not_in_force(deps: Deps, found: InForce) -> None:
+    """Raises EffectFailed for a failed release, CheckFailed for a crashed dyno."""
+    if found.failed is not None:
+        version = found.failed.version
+        raise EffectFailed(
+            f"The release v{version} {found.failed.status}: its change is not in force, v{found.version} still runs.",
+            provider="heroku",
+            why="Its release phase (migrations, static files) did not end well.",
+            next_action=f"{retry(deps)} Then: uscdr runs resume",
+        )
+    if found.crashed:
+        names, first = ", ".join(one.name for one in found.crashed), found.crashed[0].name
+        raise CheckFailed(
+            f"{names} crashed at the start under v{found.version}.",
+            next_action=f"See why: heroku logs --app {deps.app} --dyno {first}; then: uscdr runs resume",
+        )
+
+
+def retry(deps: Deps) -> str:
+    """What a person does about a failed release of a change that is already made."""
+    app = deps.app
+    return f"See why: heroku releases:output --app {app}. When that is fixed: heroku releases:retry --app {app}."
+
+
+def _failed(release: Release) -> bool:
+    return release.status not in ("succeeded", "pending")
+
+
+def _running(releases: Sequence[Release]) -> int | None:
+    """The current release's version; where none is marked so, the newest that succeeded."""
+    marked = [one for one in releases if one.current] or [one for one in releases if one.status == "succeeded"]
+    return marked[0].version if marked else None
+
+
+def _fits(dyno: Dyno, formation: Sequence[ProcessType]) -> bool:
+    """Whether it has the size that its process type has now; a changed size restarts it."""
+    size = next(one.size for one in formation if one.type == dyno.type)
+    return not size or not dyno.size or size.casefold() == dyno.size.casefold()
 
 
 def await_release(deps: Deps, release_id: str, tell: Tell) -> Release:

@@ -11,6 +11,7 @@ from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.scenarios.infra.lost import new_place, planned
+from uscdr.scenarios.releases import await_in_force, look_in_force, newest_version, retry
 from uscdr.scenarios.results_infra import AppMade, ConfigSet, DatabaseReady, Materials, Switched, Unsilenced
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import writes
@@ -89,8 +90,17 @@ class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
         return f"{plural(len(result.set) + len(result.kept), 'variable')} are as they should be"
 
 
-class Unsilence(DepsStep[ConfigSeen, Unsilenced]):
-    """From now on the new place mails; the old one does not any more."""
+class MailSeen(ConfigSeen):
+    """The same, and whether what was set is in force: the deployment has succeeded, so no later release may fail."""
+
+    in_force: bool
+    failed: bool
+    standing: str
+    """What is waited for, in words."""
+
+
+class Unsilence(DepsStep[MailSeen, Unsilenced]):
+    """From now on the new place mails; the old one does not any more. Done when its dynos run with it."""
 
     name = "infra.unsilence"
     title = "Let mail out"
@@ -107,29 +117,40 @@ class Unsilence(DepsStep[ConfigSeen, Unsilenced]):
         return withheld
 
     @override
-    def probe(self, view: View, tell: Tell) -> ConfigSeen:
-        return compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app))
+    def probe(self, view: View, tell: Tell) -> MailSeen:
+        seen = compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app))
+        force = look_in_force(self._deps, since=0)
+        return MailSeen(
+            **seen.model_dump(), in_force=force.reached, failed=force.failed is not None, standing=force.words
+        )
 
     @override
-    def plan(self, seen: ConfigSeen, view: View) -> Action:
-        if not seen.to_set:
-            return Action("noop", "nothing is withheld")
+    def plan(self, seen: MailSeen, view: View) -> Action:
         known = {"unsilence": " ".join(f"{name}=${name}" for name in seen.to_set)}
-        return Action("change", f"mail is let out: {', '.join(seen.to_set)}", self.calls(), known)
+        if seen.to_set:
+            return Action("change", f"mail is let out: {', '.join(seen.to_set)}", self.calls(), known)
+        if not (seen.in_force or seen.failed):
+            return Action("change", f"every variable is set; {seen.standing}", known=known)
+        if seen.failed:
+            return Action("blocked", f"Mail is not let out: {seen.standing}. {retry(self._deps)}")
+        return Action("noop", "nothing is withheld", known=known)
 
     @override
-    def apply(self, seen: ConfigSeen, view: View, tell: Tell) -> Unsilenced:
-        wanted = self._wanted(view)
-        self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.to_set})
+    def apply(self, seen: MailSeen, view: View, tell: Tell) -> Unsilenced:
+        wanted, since = self._wanted(view), newest_version(self._deps)
+        if seen.to_set:
+            self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.to_set})
+        await_in_force(self._deps, tell, since=since)
         return Unsilenced(set=seen.to_set)
 
     @override
-    def unchanged(self, seen: ConfigSeen, view: View) -> Unsilenced:
+    def unchanged(self, seen: MailSeen, view: View) -> Unsilenced:
         return Unsilenced(set=())
 
     @override
     def confirm_effect(self, result: Unsilenced, view: View, tell: Tell) -> str:
-        left = self.probe(view, tell).to_set
+        left = compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app)).to_set
         if left:
             raise CheckFailed(f"Still withheld: {', '.join(left)}.")
-        return f"{plural(len(result.set), 'variable')} let out" if result.set else "nothing was withheld"
+        force = look_in_force(self._deps)
+        return f"{plural(len(result.set), 'variable')} let out; {force.words}" if result.set else force.words

@@ -11,7 +11,7 @@ import pytest
 from lost_place import Recovery, advice, alive, end_state, ended, lost, sent, without_database
 from pydantic import SecretStr
 
-from fake_deploys import FakeSource
+from fake_deploys import FakeSource, add_release
 from fake_names import OLD
 from fake_places import HOST
 from fakes import World
@@ -416,3 +416,34 @@ def test_what_the_load_left_out_is_said_with_the_reason(quick: Path, monkeypatch
     (loaded,) = [text for text in summaries if "is loaded" in text]
     assert "left out, as it belongs to the platform: schema _heroku" in loaded
     assert loaded.endswith("NOT in the new database: policy notes mine")
+
+
+def test_mail_is_let_out_when_its_release_runs_and_not_before(quick: Path) -> None:
+    run = lost(quick)
+    assert ended(run.begin()) == (DONE, "")
+    place = run.places.apps[NEW]
+    assert place.releases[0].status == "succeeded"
+    assert place.releases[0].description.startswith("Set GMAIL_CLIENT_ID")
+    told = next(one["summary"] for one in run.events("step.succeeded") if one["step"] == "unsilence")
+    assert told == f"3 variables let out; v{place.releases[0].version} runs on web=2"
+
+
+def test_mail_is_not_called_let_out_while_its_release_has_failed(quick: Path) -> None:
+    run = lost(quick)
+
+    def crash(seq: int, moment: str) -> None:
+        if sent(run, "swap") and not run.places.apps[NEW].release_doom and not sent(run, "set_config")[1:]:
+            run.places.apps[NEW].release_doom = ["failed"]
+
+    run.crash = crash
+    code, words = ended(run.begin())
+    assert (code, "its change is not in force" in words) == (FAILED, True)
+    assert run.places.apps[NEW].formation["worker"] == 0
+    run.crash = lambda seq, moment: None
+    ending = run.resume()
+    assert ended(ending)[0] is CHECK
+    assert "Mail is not let out: v2: failed. See why: heroku releases:output" in ended(ending)[1]
+    place = run.places.apps[NEW]
+    add_release(place, "Retry of v2", place.releases[0].slug_id)
+    assert ended(run.resume()) == (DONE, "")
+    assert len(sent(run, "set_config")) == 2
