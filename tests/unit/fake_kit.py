@@ -15,7 +15,7 @@ from fake_building import PlaceProvisioning
 from fake_deploys import COMMITS
 from fake_places import ME, PlacePlatform, Places
 from fakes import APP
-from uscdr.vault.content import AppFacts, ConfigVars, DumpFacts, SourceFacts
+from uscdr.vault.content import AppFacts, ConfigVars, DnsFacts, DumpFacts, SourceFacts
 
 NUMBER = 1
 """The backup that the kit's dump is of."""
@@ -32,6 +32,7 @@ class FakeKit:
     code: SourceFacts | None
     kit: str = "20261123T000000Z-usc-pis-abcdef"
     work: Path = Path()
+    names: DnsFacts | None = None
     damaged: Callable[[str], None] = lambda name: None
 
     @property
@@ -45,6 +46,9 @@ class FakeKit:
     def config(self) -> ConfigVars | None:
         self.damaged("config.json")
         return self.variables
+
+    def dns(self) -> DnsFacts | None:
+        return self.names
 
     def dump(self) -> DumpFacts | None:
         self.damaged("database.json")

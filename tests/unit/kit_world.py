@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import SecretStr
 
@@ -89,17 +89,27 @@ class Names:
 
     records: dict[tuple[str, str], RecordSet] = field(default_factory=dict)
     silent: bool = False
+    wildcard: str = ""
+    """What answers for every name without a CNAME."""
 
     def read(self, name: str, record_type: RecordType) -> RecordSet | None:
         found = self.records.get((name, record_type))
         return found.model_copy(update={"extras": {"proxied": "true"}}) if found else None
 
-    def look(self, name: str, record_type: RecordType) -> Sighting:
-        found = self.records.get((name, record_type))
-        answers = [ServerAnswer(server=SERVER, state="answered" if found else "no such record", records=found)]
+    def look(self, name: str, record_type: RecordType, *, target: str = "") -> Sighting:
+        del target
+        own = self.records.get((name, record_type))
+        star = RecordSet(name=name, type="CNAME", ttl=300, values=(self.wildcard,))
+        found = own or (star if self.wildcard and record_type == "CNAME" else None)
+        state: Literal["answered", "no such record"] = "answered" if found else "no such record"
+        answers = [ServerAnswer(server=SERVER, state=state, records=found, borrowed=own is None and found is not None)]
         if self.silent:
             answers.append(ServerAnswer(server=SERVER, state="timeout"))
         return Sighting(answers=tuple(answers))
+
+    def addresses(self, name: str) -> tuple[str, ...] | None:
+        del name
+        return ("192.0.2.1",)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from uscdr.drills.kit import build
 from uscdr.drills.media import files_are_back
 from uscdr.drills.stage import Stage
 from uscdr.drills.truth import Finding, same_rows
-from uscdr.models.dns import RecordSet
+from uscdr.providers.ports.leading import leads
 from uscdr.scenarios.deps import Deps, Request
 
 
@@ -64,7 +64,4 @@ def _hostname(deps: Deps) -> Finding:
 
 
 def _leads(deps: Deps, name: str, target: str) -> bool:
-    if deps.dns is None or not target:
-        return False
-    wanted = RecordSet(name=name, type="CNAME", ttl=1, values=(target,))
-    return deps.dns.verifier.look(name, "CNAME", target=target).all_say(wanted)
+    return deps.dns is not None and bool(target) and leads(deps.dns.verifier, name, target)

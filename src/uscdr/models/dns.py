@@ -8,7 +8,7 @@ from pydantic import Field
 
 from uscdr.models.base import Fact
 
-RecordType = Literal["A", "AAAA", "ALIAS", "CAA", "CNAME", "NS", "SOA", "TXT"]
+RecordType = Literal["A", "AAAA", "ALIAS", "CAA", "CNAME", "HTTPS", "MX", "NS", "SOA", "SRV", "TXT"]
 
 
 class RecordSet(Fact):
@@ -43,6 +43,13 @@ class ServerAnswer(Fact):
     state: Literal["answered", "no such record", "lame", "refused", "timeout"]
     records: RecordSet | None = None
     serial: int | None = None
+    borrowed: bool = False
+    """Whether a wildcard gives these records to every name beside it: as far as answers show, the name has no own."""
+
+    @property
+    def own(self) -> RecordSet | None:
+        """The records of the name's own; None where only a wildcard answers for it."""
+        return None if self.borrowed else self.records
 
 
 class Sighting(Fact):
@@ -56,6 +63,11 @@ class Sighting(Fact):
             one.records is not None and one.state == "answered" and wanted.same_values(one.records)
             for one in self.answers
         )
+
+    def none_has(self) -> bool:
+        """Whether every server answered that the name has no such record of its own."""
+        states = ("answered", "no such record")
+        return bool(self.answers) and all(one.state in states and one.own is None for one in self.answers)
 
 
 class Caution(Fact):

@@ -54,6 +54,10 @@ class InfraSeen(Fact):
     hostnames: tuple[str, ...] = ()
     records: tuple[RecordSet, ...] = ()
     """What the zone holds for the hostnames now: what a switch expects, and what a rollback brings back."""
+    by_hand: dict[str, str] = Field(default_factory=dict)
+    """Hostnames for which no CNAME can be written, and why: a person makes their records."""
+    nowhere: tuple[str, ...] = ()
+    """Those of them that did not lead to the old place: nobody reached it by them."""
     zone_read: bool = True
     """Whether the zone could be asked for them."""
     collaborators: tuple[str, ...] = ()
@@ -203,6 +207,14 @@ class CertificatesOn(Fact):
     hostnames: tuple[str, ...]
 
 
+class NameLeft(Fact):
+    """A hostname whose record a person has to make, and why no CNAME could be written for it."""
+
+    hostname: str
+    target: str
+    why: str
+
+
 class Switched(Fact):
     """The names lead to the new place; `old` is what a rollback brings back."""
 
@@ -211,12 +223,15 @@ class Switched(Fact):
     at: datetime
     old_answers_until: datetime
     """Until then a resolver may still give the old answer."""
+    left: tuple[NameLeft, ...] = ()
+    """Hostnames that were not moved, because a person has to; they may lead to the new place all the same."""
 
 
 class CertificatesSeen(Fact):
-    """Hostname -> state of its certificate."""
+    """Hostname -> state of its certificate; `left`: hostnames whose record a person has to make first."""
 
     states: dict[str, str]
+    left: tuple[str, ...] = ()
 
 
 class Unsilenced(Fact):

@@ -132,7 +132,7 @@ def _quick(gathering: Gathering, state: _State) -> Iterator[tuple[PartName, Call
         return part
 
     def of_dns() -> Part:
-        part = dns.collect(gathering, state.app.hostnames if state.app else ())
+        part = dns.collect(gathering, state.app.domains if state.app else ())
         return part if state.app else _unsure_of_hostnames(part)
 
     def of_source() -> Part:

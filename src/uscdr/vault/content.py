@@ -50,11 +50,17 @@ class ConfigVars(Fact):
 
 
 class HostRecords(Fact):
-    """The records of one hostname, as every authoritative server says, and as the provider's zone holds them."""
+    """The records of one hostname, as every authoritative server says, and as the provider's zone holds them.
+
+    `wildcard` is what a wildcard answers for it, which is no record of its own. `led` tells whether it led users to
+    the application; None when that could not be told, and in kits of older versions.
+    """
 
     hostname: str
     authoritative: tuple[RecordSet, ...]
     at_provider: tuple[RecordSet, ...] = ()
+    wildcard: tuple[RecordSet, ...] = ()
+    led: bool | None = None
 
 
 class DnsFacts(Fact):

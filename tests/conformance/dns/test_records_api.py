@@ -1,5 +1,6 @@
 """The Cloudflare zone against the sandbox's records API; the truth is asked of its name servers."""
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
@@ -13,6 +14,7 @@ from uscdr.models.dns import RecordSet
 from uscdr.providers.dns.cautions import proxied
 from uscdr.providers.dns.cloudflare import CloudflareZone
 from uscdr.providers.dns.cloudflare_client import CloudflareClient
+from uscdr.providers.ports.leading import leads, leads_or_unknown
 
 _numbers = count(1)
 
@@ -128,6 +130,28 @@ def test_an_alias_at_the_apex_is_a_flattened_one(emulated: Place, zone: Cloudfla
         zone.swap(emulated.zone, "ALIAS", wanted, None)
     finally:
         zone.swap(emulated.zone, "A", None, old)
+
+
+def test_only_addresses_stand_in_the_way_of_an_alias(emulated: Place, zone: CloudflareZone, name: str) -> None:
+    assert zone.obstacle(name) == ""
+    assert "A" in zone.obstacle(emulated.zone)
+    old = zone.read(emulated.zone, "A")
+    zone.swap(emulated.zone, "A", old, None)
+    try:
+        assert zone.obstacle(emulated.zone) == ""  # mail and text stand at the apex, and the provider flattens there
+        zone.swap(emulated.zone, "CNAME", None, alias(emulated.zone, OLD))
+        for _ in range(100):  # the second server lags
+            if leads(emulated.verifier(), emulated.zone, OLD):
+                break
+            time.sleep(0.1)
+        assert leads(emulated.verifier(), emulated.zone, OLD)
+        assert leads_or_unknown(emulated.verifier(), emulated.zone, "gone.herokudns.com") is None
+    finally:
+        zone.swap(emulated.zone, "CNAME", alias(emulated.zone, OLD), None)
+        zone.swap(emulated.zone, "A", None, old)
+    emulated.put(f"*.{name}", f"300 CNAME {OLD}.")
+    assert zone.read(f"any.{name}", "CNAME") is None
+    emulated.put(f"*.{name}")
 
 
 def test_a_wrong_token(emulated: Place) -> None:

@@ -167,13 +167,64 @@ def test_an_ignored_alias_is_not_taken_for_success(place: Place, name: str, apex
     assert place.truth(owner, "CNAME") == []
 
 
-def test_a_wildcard_that_answers_for_the_name_is_told(place: Place, name: str) -> None:
-    star, covered = f"*.{name}", f"any.{name}"
-    place.put(star, f"300 CNAME {OLD}.")
-    with pytest.raises(Conflict) as caught:
-        place.open().swap(covered, "CNAME", alias(covered, OLD), alias(covered, NEW))
-    assert "wildcard" in caught.value.why
+@pytest.mark.parametrize("star", ["300 CNAME old.herokudns.com.", "300 A 192.0.2.7"])
+def test_what_only_a_wildcard_answers_is_no_record_and_the_new_one_is_added_beside_it(
+    place: Place, name: str, star: str
+) -> None:
+    label = name.partition(".")[0]
+    place.put(f"*.{label}.{place.zone}", star)
+    borrower, zone, verifier = f"www.{label}.{place.zone}", place.open(), place.verifier()
+    kind: RecordType = "CNAME" if "CNAME" in star else "A"
+    assert zone.read(borrower, kind) is None
+    assert place.open(read_only=True).read(borrower, kind) is None
+    assert zone.obstacle(borrower) == ""
+    new = alias(borrower, OLD)
+    zone.swap(borrower, "CNAME", None, new)
+    assert zone.read(borrower, "CNAME") == new  # the very same as the wildcard's, and its own
+    assert place.truth(f"*.{label}.{place.zone}", kind) != []
+    zone.swap(borrower, "CNAME", new, None)
+    until_(verifier, borrower, kind)
+    assert place.truth(borrower, kind) != []  # the wildcard answers again
+    place.put(f"*.{label}.{place.zone}")
+
+
+def until_(verifier: DnsVerifier, name: str, kind: RecordType) -> None:
+    """Every server answers, and by the wildcard only."""
+    end = time.monotonic() + SOON
+    while not (seen := verifier.look(name, kind)).none_has() or not all(one.borrowed for one in seen.answers):
+        assert time.monotonic() < end, seen
+        time.sleep(0.05)
+
+
+def test_a_name_of_its_own_is_not_taken_for_the_wildcards(place: Place, name: str) -> None:
+    place.put(f"*.{place.zone}", "60 CNAME elsewhere.example.net.")
+    until(place.verifier(), alias(name, OLD))
+    assert place.open().read(name, "CNAME") == alias(name, OLD)
+    assert not place.verifier().look(name, "CNAME").none_has()
+    star = f"*.{place.zone}"
+    assert place.open().read(star, "CNAME") == alias(star, "elsewhere.example.net", ttl=60)
     place.put(star)
+
+
+@pytest.mark.parametrize(
+    ("records", "why"),
+    [
+        (("300 CNAME old.herokudns.com.",), ""),
+        ((), ""),
+        (("300 MX 10 mail.example.net.", '300 TXT "v=spf1"'), "cannot stand beside: MX, TXT"),
+        (("300 A 192.0.2.7", "300 AAAA 2001:db8::7"), "cannot stand beside: A, AAAA"),
+    ],
+)
+def test_why_a_name_can_have_no_alias(place: Place, name: str, records: tuple[str, ...], why: str) -> None:
+    place.put(name, *records)
+    found = place.open().obstacle(name)
+    assert why in found
+    assert bool(found) is bool(why)
+
+
+def test_why_the_apex_and_a_foreign_name_can_have_none(place: Place) -> None:
+    assert "apex" in place.open().obstacle(place.zone)
+    assert "does not lie in the zone" in place.open().obstacle("www.elsewhere.example.net")
 
 
 def test_a_wrong_secret_is_found_while_reading(place: Place, name: str) -> None:

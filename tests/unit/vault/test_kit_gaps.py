@@ -164,6 +164,24 @@ def test_a_hostname_without_any_record(shop: Workshop) -> None:
     assert [gap.what for gap in built.manifest.part("dns").gaps] == [HOST]
 
 
+def test_what_a_wildcard_answers_is_kept_and_not_taken_for_a_record(shop: Workshop) -> None:
+    shop.names.records.clear()
+    shop.names.wildcard = "elsewhere.example.net"
+    built = shop.build()
+    assert built.manifest.part("dns").gaps == ()
+    kept = shop.read(built).dns()
+    assert kept is not None
+    (host,) = kept.hosts
+    assert (host.authoritative, host.led) == ((), False)
+    assert host.wildcard[0].values == ("elsewhere.example.net",)
+
+
+def test_whether_a_hostname_led_to_the_application(shop: Workshop) -> None:
+    kept = shop.read(shop.build()).dns()
+    assert kept is not None
+    assert kept.hosts[0].led is True
+
+
 def test_a_dump_that_does_not_restore_is_kept_and_said_to_be_so(shop: Workshop) -> None:
     shop.world.dumps[1] = Data(tables={})
     built = shop.build()

@@ -16,6 +16,7 @@ from uscdr.providers.dns.cloudflare_client import Ask, CloudflareClient
 from uscdr.providers.dns.cloudflare_errors import HOW_TO_GET_ACCESS, PROVIDER
 from uscdr.providers.dns.instructions import by_hand
 from uscdr.providers.dns.names import normal
+from uscdr.providers.dns.obstacles import beside, outside
 from uscdr.providers.dns.records import HOSTS
 from uscdr.providers.dns.swapping import Swap, checked, conflict, ignored, same
 from uscdr.providers.http import segment
@@ -81,6 +82,11 @@ class CloudflareZone:
         held = self.read(swap.name, record_type)
         if not self._is_done(swap, held):
             raise ignored(swap, held, provider=PROVIDER)
+
+    def obstacle(self, name: str) -> str:
+        """Only addresses and a delegation: the provider flattens at the apex, and keeps mail and text beside."""
+        name = normal(name)
+        return outside(self.zone, name) or beside(name, self.read, ("A", "AAAA", "NS"))
 
     def instructions(self, expected: RecordSet | None, wanted: RecordSet | None) -> tuple[str, ...]:
         """What to type or click, with old and new line and TTL."""

@@ -6,6 +6,7 @@ from uscdr.errors import ProviderError, WriteRefused
 from uscdr.models.dns import RecordSet, RecordType, ServerAnswer
 from uscdr.providers.dns.instructions import by_hand
 from uscdr.providers.dns.names import normal
+from uscdr.providers.dns.obstacles import obstacle
 from uscdr.providers.dns.refusals import PROVIDER
 from uscdr.providers.ports.dns import Verifier
 
@@ -25,7 +26,7 @@ class ManualZone:
         return False
 
     def read(self, name: str, record_type: RecordType) -> RecordSet | None:
-        """What the server with the newest copy of the zone says.
+        """What the server with the newest copy of the zone says; None where it is a wildcard that answers.
 
         Raises `ProviderError` (retryable) when no server answers. An ALIAS shows as the addresses it stands for.
         """
@@ -39,7 +40,7 @@ class ManualZone:
                 next_action="Check the network and the zone's name servers, then run the command again.",
                 retryable=True,
             )
-        return _newest(usable).records
+        return _newest(usable).own
 
     def swap(
         self,
@@ -52,6 +53,10 @@ class ManualZone:
         raise WriteRefused(
             f"{name} ({record_type}) lies in a zone that only a person can edit: nothing was sent.", provider=PROVIDER
         )
+
+    def obstacle(self, name: str) -> str:
+        """The apex, and what its servers show at the name: how the provider gets round it is not known here."""
+        return obstacle(self.zone, normal(name), self.read)
 
     def instructions(self, expected: RecordSet | None, wanted: RecordSet | None) -> tuple[str, ...]:
         """What to type or click, with old and new line and TTL."""

@@ -63,7 +63,7 @@ class Primary:
         self._port = port
         self._key = key
         self._timeout = timeout
-        self._read_only = read_only
+        self.read_only = read_only
         self._patience = patience
         self._record = record
 
@@ -108,7 +108,7 @@ class Primary:
 
     def _send(self, asked: Asked, message: dns.message.Message, path: str) -> dns.message.Message:
         kind = dns.opcode.to_text(message.opcode())
-        if self._read_only and message.opcode() != dns.opcode.QUERY:
+        if self.read_only and message.opcode() != dns.opcode.QUERY:
             raise WriteRefused(f"This run only reads: {kind} {path} was refused and not sent.", provider=PROVIDER)
         if self._record is not None:
             self._record(kind, path, message.opcode() != dns.opcode.QUERY)

@@ -11,10 +11,12 @@ from uscdr.errors import BadInput
 from uscdr.models.dns import RecordSet, RecordType
 from uscdr.providers.dns.instructions import by_hand
 from uscdr.providers.dns.names import normal, wire_name
+from uscdr.providers.dns.obstacles import obstacle
 from uscdr.providers.dns.primary import Primary, signing_key
 from uscdr.providers.dns.records import answered, to_wire
 from uscdr.providers.dns.refusals import PROVIDER
 from uscdr.providers.dns.swapping import Swap, checked, conflict, ignored
+from uscdr.providers.dns.wildcards import borrowed, may_borrow, unmade
 from uscdr.providers.http import Record
 from uscdr.providers.retry import Patience
 
@@ -61,10 +63,34 @@ class Rfc2136Zone:
         return True
 
     def read(self, name: str, record_type: RecordType) -> RecordSet | None:
-        """What the primary holds now (query over TCP, no recursion)."""
+        """What the primary holds now (query over TCP, no recursion), of the name's own.
+
+        Where a wildcard gives the very same, an UPDATE that only asks (prerequisites, no change) tells whether the
+        name has records; a run that only reads takes it that it has none.
+        """
         _known_on_the_wire(record_type)
         name = normal(name)
+        held = self._answered(name, record_type)
+        if held is None or not may_borrow(name, self.zone):
+            return held
+        if not borrowed(held, self._answered(unmade(name), record_type)):
+            return held
+        return held if self._has_own(name, record_type) else None
+
+    def obstacle(self, name: str) -> str:
+        """The protocol's: the apex, and what stands beside."""
+        return obstacle(self.zone, normal(name), self.read)
+
+    def _answered(self, name: str, record_type: RecordType) -> RecordSet | None:
         return answered(self._primary.ask(name, record_type), name, record_type)
+
+    def _has_own(self, name: str, record_type: RecordType) -> bool:
+        if self._primary.read_only:
+            return False
+        question = dns.update.UpdateMessage(wire_name(self.zone))
+        question.present(wire_name(name), dns.rdatatype.from_text(record_type))
+        what = f"tell whether {name} has a {record_type} of its own"
+        return self._primary.update(question, what, f"{name}/{record_type}") == dns.rcode.NOERROR
 
     def swap(self, name: str, record_type: RecordType, expected: RecordSet | None, wanted: RecordSet | None) -> None:
         """One UPDATE whose prerequisites are the expected values; then a look whether it took effect."""

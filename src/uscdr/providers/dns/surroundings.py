@@ -16,6 +16,7 @@ from uscdr.providers.dns.delegation import Delegation
 from uscdr.providers.dns.names import ancestors, is_within, parent
 from uscdr.providers.dns.records import answered
 from uscdr.providers.dns.resolvers import Resolvers, addresses_in
+from uscdr.providers.dns.wildcards import may_borrow, unmade
 
 BESIDE = ("A", "AAAA", "MX", "TXT")
 """Types that people put beside each other, and that a CNAME does not tolerate."""
@@ -84,7 +85,16 @@ class Survey:
                 yield records
 
     def _holds(self, name: str, kind: str) -> bool:
-        return any(rrset.rdtype == dns.rdatatype.from_text(kind) for rrset in self._inside(name, kind).answer)
+        """Of its own: what a wildcard gives does not stand beside a record that is made."""
+        there = self._texts(name, kind)
+        if not there or not may_borrow(name, self._delegation.zone):
+            return bool(there)
+        return there != self._texts(unmade(name), kind)
+
+    def _texts(self, name: str, kind: str) -> frozenset[str]:
+        answer = self._inside(name, kind).answer
+        sets = [rrset for rrset in answer if rrset.rdtype == dns.rdatatype.from_text(kind)]
+        return frozenset(f"{rrset.ttl} {rdata.to_text()}" for rrset in sets for rdata in rrset)
 
     def _wildcard(self, name: str) -> RecordSet | None:
         star = f"*.{parent(name)}"

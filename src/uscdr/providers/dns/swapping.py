@@ -70,14 +70,10 @@ def same(one: RecordSet | None, other: RecordSet | None) -> bool:
 
 def conflict(swap: Swap, held: RecordSet | None, *, provider: str) -> Conflict:
     """The error for a zone that no longer holds what was expected; it is unchanged."""
-    wildcard = same(held, swap.expected)
-    why = f"Expected: {described(swap.expected)}. Found: {described(held)}. Wanted: {described(swap.wanted)}."
-    if wildcard:
-        why += " The name answers as expected and yet holds no such record: a wildcard may answer for it."
     return Conflict(
         f"{swap.name} ({swap.type}) was changed by somebody else; it was left as it is.",
         provider=provider,
-        why=why,
+        why=f"Expected: {described(swap.expected)}. Found: {described(held)}. Wanted: {described(swap.wanted)}.",
         next_action="Find out who changed it, then plan again from what the zone holds now.",
     )
 

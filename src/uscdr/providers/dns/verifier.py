@@ -16,6 +16,7 @@ from uscdr.providers.dns.names import normal
 from uscdr.providers.dns.records import answered, serial
 from uscdr.providers.dns.resolvers import Resolvers, addresses_in
 from uscdr.providers.dns.surroundings import Survey
+from uscdr.providers.dns.wildcards import borrowed, may_borrow, unmade
 
 TIMEOUT = 3.0
 """Seconds for one attempt; a server is given one by UDP and one by TCP."""
@@ -64,6 +65,10 @@ class DnsVerifier:
             one = partial(self._plain, delegation.zone, name, record_type)
         return self._gather([partial(one, server) for server in delegation.servers])
 
+    def addresses(self, name: str) -> tuple[str, ...] | None:
+        """By the given servers, else by resolvers."""
+        return self._survey(Delegation("", ())).addresses(normal(name))
+
     def cautions(self, name: str, target: str) -> tuple[Caution, ...]:
         """What will make pointing `name` at `target` fail or mislead, the blocking ones first."""
         name, target = normal(name), normal(target)
@@ -76,7 +81,16 @@ class DnsVerifier:
         state, message = attempt(server, name, record_type, timeout=self._timeout)
         if message is None:
             return _told(server, state, None)
-        return _told(server, state, answered(message, name, record_type), self._serial(server, zone))
+        records = answered(message, name, record_type)
+        told = _told(server, state, records, self._serial(server, zone))
+        return told.model_copy(update={"borrowed": self._borrowed(zone, name, records, server)})
+
+    def _borrowed(self, zone: str, name: str, records: RecordSet | None, server: NameServer) -> bool:
+        if records is None or not may_borrow(name, zone):
+            return False
+        other = unmade(name)
+        _, message = attempt(server, other, records.type, timeout=self._timeout)
+        return message is not None and borrowed(records, answered(message, other, records.type))
 
     def _alias(self, zone: str, name: str, target: str, addresses: frozenset[str], server: NameServer) -> ServerAnswer:
         """Servers do not say ALIAS: sharing one address with the target counts, for answers rotate."""

@@ -16,7 +16,14 @@ class Zone(Protocol):
         ...
 
     def read(self, name: str, record_type: RecordType) -> RecordSet | None:
-        """What the zone holds now, with TTL and the provider's own extras."""
+        """What the zone holds now, with TTL and the provider's own extras; what a wildcard answers is no record."""
+        ...
+
+    def obstacle(self, name: str) -> str:
+        """Why this zone cannot hold a CNAME at `name`, after “because”; empty when it can.
+
+        The apex where nothing flattens, records that a CNAME cannot stand beside, a name of another zone.
+        """
         ...
 
     def swap(self, name: str, record_type: RecordType, expected: RecordSet | None, wanted: RecordSet | None) -> None:
@@ -37,11 +44,15 @@ class Verifier(Protocol):
     """Asks the authoritative servers themselves; what the provider's API says does not count."""
 
     def look(self, name: str, record_type: RecordType, *, target: str = "") -> Sighting:
-        """What each of them says now.
+        """What each of them says now, and whether it is a wildcard that says it (`borrowed`).
 
         Servers never answer with an ALIAS, only with its addresses: `target` is what they are compared with. A
         server whose addresses overlap with the target's of the same moment is reported as saying `target`.
         """
+        ...
+
+    def addresses(self, name: str) -> tuple[str, ...] | None:
+        """Where a name is now, IPv4 first; empty when it surely has no address, None when nobody could tell."""
         ...
 
     def cautions(self, name: str, target: str) -> tuple[Caution, ...]:

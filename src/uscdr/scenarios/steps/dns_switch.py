@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from typing_extensions import override
 
@@ -13,9 +13,11 @@ from uscdr.errors import CheckFailed, MachineError, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.dns import RecordSet, Sighting
 from uscdr.models.events import Call
+from uscdr.providers.ports.leading import led
 from uscdr.scenarios.deps import now
+from uscdr.scenarios.infra.names import as_task, left_for
 from uscdr.scenarios.results import ApplicationChecked
-from uscdr.scenarios.results_infra import DomainsBound, InfraSeen, Switched
+from uscdr.scenarios.results_infra import DomainsBound, DomainTarget, InfraSeen, NameLeft, Switched
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.words import moment, plural
 
@@ -32,6 +34,13 @@ class Swap(Fact):
     held: RecordSet | None
     expected: RecordSet | None
     wanted: RecordSet | None
+    left: str = ""
+    """Why a person has to make it; empty when it can be swapped."""
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the provider's proxy stands before the record: then name servers never show the target."""
+        return self.wanted is not None and self.wanted.extras.get("proxied") == "true"
 
     @property
     def done(self) -> bool:
@@ -57,6 +66,29 @@ class Swaps(Fact):
     everywhere: bool = False
     """Whether the zone holds all that is wanted, and every name server says so."""
 
+    @property
+    def own(self) -> tuple[Swap, ...]:
+        """Those that are swapped, without those that are left to a person."""
+        return tuple(swap for swap in self.swaps if not swap.left)
+
+    @property
+    def left(self) -> tuple[NameLeft, ...]:
+        """What a person has to do."""
+        return tuple(
+            NameLeft(hostname=swap.name, target=" ".join(swap.wanted.values), why=swap.left)
+            for swap in self.swaps
+            if swap.left and swap.wanted
+        )
+
+
+class Watched(NamedTuple):
+    """How many name servers say what is wanted, of how many, and what the others do."""
+
+    good: int
+    total: int
+    agreed: bool
+    states: str
+
 
 class SwapDns(DepsStep[Swaps, Switched]):
     """Base of the switch and of its undoing."""
@@ -68,29 +100,30 @@ class SwapDns(DepsStep[Swaps, Switched]):
 
     def _looked(self, swaps: tuple[Swap, ...]) -> Swaps:
         """With what the name servers say, which is asked only when the zone holds all that is wanted."""
-        return Swaps(swaps=swaps, everywhere=all(swap.done and self._seen(swap) for swap in swaps))
+        found = Swaps(swaps=swaps)
+        return found.model_copy(update={"everywhere": all(swap.done and self._seen(swap) for swap in found.own)})
 
     def _seen(self, swap: Swap) -> bool:
         try:
-            sighting = self._sighting(swap)
+            return self._watched(swap).agreed
         except (ProviderError, MachineError):
             return False
-        return sighting is not None and _agreed(sighting, swap)
 
     @override
     def plan(self, seen: Swaps, view: View) -> Action:
-        todo = [swap for swap in seen.swaps if not swap.done]
-        if self._deps.dns is None or not seen.swaps:
-            return Action("noop", "there is no record to swap")
-        zone = self._deps.dns.zone
+        left = "".join(f"; LEFT TO A PERSON: {as_task(one)}" for one in seen.left)
+        if self._deps.dns is None or not seen.own:
+            return Action("noop", f"there is no record to swap{left}")
+        todo, zone = [swap for swap in seen.own if not swap.done], self._deps.dns.zone
         drifted = [swap for swap in todo if swap.drifted]
         if drifted:
             return Action("blocked", " ".join(map(_changed, drifted)))
         if not todo and seen.everywhere:
-            return Action("noop", "the zone and every name server have the wanted targets")
+            return Action("noop", f"the zone and every name server have the wanted targets{left}")
         if not todo:
-            return Action("change", "the zone holds the wanted targets; the name servers are watched until all say so")
-        words = "; ".join(swap.words for swap in todo)
+            words = f"the zone holds the wanted targets; the name servers are watched until all say so{left}"
+            return Action("change", words)
+        words = "; ".join(swap.words for swap in todo) + left
         manual = tuple(line for swap in todo for line in zone.instructions(swap.expected, swap.wanted))
         calls = tuple(Call(provider="dns", request=f"swap {swap.name} CNAME", writes=True) for swap in todo)
         return Action("change", words if zone.writable else f"BY HAND: {words}", calls, manual=manual)
@@ -100,7 +133,9 @@ class SwapDns(DepsStep[Swaps, Switched]):
         place = self._deps.dns
         if place is None:
             return self.unchanged(seen, view)
-        for swap in seen.swaps:
+        for one in seen.left:
+            tell.warn(f"By hand, the run goes on meanwhile: {as_task(one)}.")
+        for swap in seen.own:
             if swap.model_copy(update={"held": self._held(swap.name)}).done:
                 continue  # also when it was swapped before an answer was lost
             if place.zone.writable:
@@ -109,25 +144,31 @@ class SwapDns(DepsStep[Swaps, Switched]):
             for line in place.zone.instructions(swap.expected, swap.wanted):
                 tell.warn(line)
         at = now()
-        for swap in seen.swaps:
+        for swap in seen.own:
             self._watch(swap, SEEN_LIMIT if place.zone.writable else BY_HAND_LIMIT, tell)
         return _switched(seen, at, followed=now())
 
     def _watch(self, swap: Swap, limit: float, tell: Tell) -> None:
         patience = Patience(f"the switch of {swap.name}", limit, f"dig +trace {swap.name} CNAME")
 
-        def look() -> Sighting | None:
-            sighting = self._sighting(swap)
-            if sighting is not None:
-                good = [one for one in sighting.answers if _says(one.records, swap.wanted)]
-                tell.progress(f"{swap.name}: seen at name servers", len(good), len(sighting.answers), "servers")
-            return sighting
+        def look() -> Watched:
+            seen = self._watched(swap)
+            tell.progress(f"{swap.name}: seen at name servers", seen.good, seen.total, "servers")
+            return seen
 
-        until(look, lambda sighting: sighting is not None and _agreed(sighting, swap), patience, self._deps.stop)
+        until(look, lambda seen: seen.agreed, patience, self._deps.stop)
 
-    def _sighting(self, swap: Swap) -> Sighting | None:
+    def _watched(self, swap: Swap) -> Watched:
         place = self._deps.dns
-        return place.verifier.look(swap.name, "CNAME") if place else None
+        if place is None:
+            return Watched(0, 0, agreed=False, states="nobody is asked")
+        if swap.hidden:
+            held = swap.model_copy(update={"held": self._held(swap.name)})
+            return Watched(int(held.done), 1, held.done, "the zone's provider, whose proxy hides it")
+        if swap.wanted is None:
+            return _gone(place.verifier.look(swap.name, "CNAME"))
+        kind, sighting = led(place.verifier, swap.name, " ".join(swap.wanted.values))
+        return _shown_by(sighting, swap.wanted.model_copy(update={"type": kind}))
 
     @override
     def unchanged(self, seen: Swaps, view: View) -> Switched:
@@ -137,17 +178,19 @@ class SwapDns(DepsStep[Swaps, Switched]):
     @override
     def confirm_effect(self, result: Switched, view: View, tell: Tell) -> str:
         for wanted in result.new:
-            swap = Swap(name=wanted.name, held=None, expected=None, wanted=wanted)
-            sighting = self._sighting(swap)
-            if sighting is None or not _agreed(sighting, swap):
-                states = ", ".join(
-                    f"{one.server.address}: {one.state}" for one in (sighting.answers if sighting else ())
+            seen = self._watched(Swap(name=wanted.name, held=None, expected=None, wanted=wanted))
+            if not seen.agreed:
+                raise CheckFailed(
+                    f"Not every name server leads {wanted.name} to {_shown(wanted)}.",
+                    why=seen.states,
+                    next_action=f"See: dig +trace {wanted.name} CNAME; then: uscdr runs resume",
                 )
-                raise CheckFailed(f"Not every name server leads {wanted.name} to {_shown(wanted)}.", why=states)
-        if not result.new:
-            return "no hostname was moved"
-        names, end = plural(len(result.new), "name"), moment(result.old_answers_until)
-        return f"{names} moved, seen at every name server; old answers may live until {end}"
+        left = "".join(f"; left to a person: {one.hostname}" for one in result.left)
+        moved = {record.name for record in (*result.old, *result.new)}
+        if not moved:
+            return f"no hostname was moved{left}"
+        names, end = plural(len(moved), "name"), moment(result.old_answers_until)
+        return f"{names} moved, seen at every name server; old answers may live until {end}{left}"
 
 
 class SwitchDns(SwapDns):
@@ -169,25 +212,32 @@ class SwitchDns(SwapDns):
         planned = {record.name: record for record in scope.records}
         return self._looked(
             tuple(
-                self._swap(one.hostname, one.target, planned.get(one.hostname), shown=scope.zone_read)
+                self._swap(one, planned.get(one.hostname), shown=scope.zone_read)
                 for one in view.need(DomainsBound).targets
             )
         )
 
-    def _swap(self, name: str, target: str, planned: RecordSet | None, *, shown: bool) -> Swap:
+    def _swap(self, bound: DomainTarget, planned: RecordSet | None, *, shown: bool) -> Swap:
+        name, why = bound.hostname, left_for(self._deps, bound.hostname)
+        if why:
+            wanted = RecordSet(name=name, type="CNAME", values=(bound.target,), ttl=TTL)
+            return Swap(name=name, held=None, expected=None, wanted=wanted, left=why)
         held = self._held(name)
         planned = planned if shown else held  # where the plan could show nothing, what is there now is swapped
         wanted = RecordSet(
-            name=name, type="CNAME", values=(target,), ttl=planned.ttl if planned else TTL,
+            name=name, type="CNAME", values=(bound.target,), ttl=planned.ttl if planned else TTL,
             extras=planned.extras if planned else {},
         )  # fmt: skip
-        return Swap(name=name, held=held, expected=planned, wanted=wanted)
+        swap = Swap(name=name, held=held, expected=planned, wanted=wanted)
+        if held is None and self._deps.dns and not self._deps.dns.zone.writable and self._seen(swap):
+            return swap.model_copy(update={"held": wanted})  # a wildcard leads there: a person need do nothing
+        return swap
 
     @override
     def baseline(self, seen: Swaps) -> dict[str, Any]:
         return {
-            "old": [swap.expected.model_dump(mode="json") if swap.expected else None for swap in seen.swaps],
-            "new": [swap.wanted.model_dump(mode="json") for swap in seen.swaps if swap.wanted],
+            "old": [swap.expected.model_dump(mode="json") if swap.expected else None for swap in seen.own],
+            "new": [swap.wanted.model_dump(mode="json") for swap in seen.own if swap.wanted],
         }
 
 
@@ -224,20 +274,25 @@ class RollbackDns(SwapDns):
 
 def _switched(seen: Swaps, at: datetime, *, followed: datetime) -> Switched:
     """A resolver may have asked the last server just before it `followed`, and keeps that answer for the old TTL."""
-    old = tuple(swap.expected for swap in seen.swaps if swap.expected is not None)
-    longest = max((swap.expected.ttl if swap.expected else TTL for swap in seen.swaps), default=0)
-    new = tuple(swap.wanted for swap in seen.swaps if swap.wanted is not None)
-    return Switched(old=old, new=new, at=at, old_answers_until=followed + timedelta(seconds=longest))
+    old = tuple(swap.expected for swap in seen.own if swap.expected is not None)
+    longest = max((swap.expected.ttl if swap.expected else TTL for swap in seen.own), default=0)
+    new = tuple(swap.wanted for swap in seen.own if swap.wanted is not None)
+    return Switched(old=old, new=new, at=at, old_answers_until=followed + timedelta(seconds=longest), left=seen.left)
 
 
-def _says(records: RecordSet | None, wanted: RecordSet | None) -> bool:
-    return records is None if wanted is None else wanted.same_values(records)
+def _shown_by(sighting: Sighting, wanted: RecordSet) -> Watched:
+    good = [one for one in sighting.answers if wanted.same_values(one.records)]
+    return Watched(len(good), len(sighting.answers), sighting.all_say(wanted), _states(sighting))
 
 
-def _agreed(sighting: Sighting, swap: Swap) -> bool:
-    if swap.wanted is not None:
-        return sighting.all_say(swap.wanted)
-    return bool(sighting.answers) and all(one.state == "no such record" for one in sighting.answers)
+def _gone(sighting: Sighting) -> Watched:
+    """A wildcard may answer on: the name's own record is gone all the same."""
+    good = [one for one in sighting.answers if one.own is None]
+    return Watched(len(good), len(sighting.answers), sighting.none_has(), _states(sighting))
+
+
+def _states(sighting: Sighting) -> str:
+    return ", ".join(f"{one.server.address}: {one.state}" for one in sighting.answers)
 
 
 def _changed(swap: Swap) -> str:

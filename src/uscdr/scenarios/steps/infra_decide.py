@@ -106,13 +106,15 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
             return "none"
         now = {record.name: " ".join(record.values) for record in scope.records}
         otherwise = "without a CNAME" if scope.zone_read else "not known: the zone does not answer"
-        return "; ".join(f"{name} (now {now.get(name, otherwise)})" for name in scope.hostnames)
+        moved = [f"{name} (now {now.get(name, otherwise)})" for name in _moved(scope)]
+        left = [f"{name} LEFT TO A PERSON: {why}" for name, why in scope.by_hand.items()]
+        return "; ".join((*moved, *left))
 
     @override
     def blast(self, seen: DecideSeen, view: View) -> Blast:
         rows = f"{seen.rows}" if seen.rows is not None else UNKNOWN
         hours = int(seen.chosen.age_seconds // HOUR)
-        names = ", ".join(seen.scope.hostnames) or "no name"
+        names = ", ".join(_moved(seen.scope)) or "no name"
         head = f"build {seen.scope.new_app} with {rows} rows of {seen.chosen.backup}"
         # the age ticks on while a person reads and types: the hour before is accepted too
         phrases = tuple(f"{head}, {h} h old, move {names}" for h in (hours, hours - 1) if h >= 0)
@@ -125,3 +127,8 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
     @override
     def confirm_effect(self, result: InfraDecision, view: View, tell: Tell) -> str:
         return f"decided: {result.app} is built with {result.backup}"
+
+
+def _moved(scope: InfraSeen) -> tuple[str, ...]:
+    """The hostnames whose records the run changes, or shows to a person and waits for."""
+    return tuple(name for name in scope.hostnames if name not in scope.by_hand)

@@ -193,16 +193,17 @@ class AwaitCertificates(DepsStep[CertificatesSeen, CertificatesSeen]):
 
     @override
     def probe(self, view: View, tell: Tell) -> CertificatesSeen:
-        names = set(view.need(InfraSeen).hostnames)
+        left = {one.hostname for one in view.need(Switched).left}
+        names = set(view.need(InfraSeen).hostnames) - left  # issued when a person has made their records
         patience = Patience("the certificates", CERTIFICATE_LIMIT, f"heroku certs:auto --app {self._deps.app}")
 
         def look() -> tuple[Domain, ...]:
             found = [d for d in _custom(self._deps.provisioning.domains(self._deps.app)) if d.hostname in names]
-            tell.progress(", ".join(f"{domain.hostname}: {_state(domain)}" for domain in found))
+            tell.progress(", ".join(f"{domain.hostname}: {state_of(domain)}" for domain in found))
             return tuple(found)
 
         ended = until(look, _settled, patience, self._deps.stop)
-        return CertificatesSeen(states={d.hostname: _state(d) for d in ended})
+        return CertificatesSeen(states={d.hostname: state_of(d) for d in ended}, left=tuple(sorted(left)))
 
     @override
     def plan(self, seen: CertificatesSeen, view: View) -> Action:
@@ -214,7 +215,9 @@ class AwaitCertificates(DepsStep[CertificatesSeen, CertificatesSeen]):
                 f"No certificate: {words}. See that DNS points to the target, that no CAA record forbids it, that no "
                 f"AAAA is left over, then: heroku certs:auto:refresh --app {self._deps.app}; or upload a certificate",
             )
-        return Action("read", ", ".join(f"{n}: {s}" for n, s in seen.states.items()) or "no hostname")
+        states = [f"{name}: {state}" for name, state in seen.states.items()]
+        states += [f"{name}: not awaited, its record is left to a person" for name in seen.left]
+        return Action("read", ", ".join(states) or "no hostname")
 
 
 def _custom(domains: tuple[Domain, ...]) -> list[Domain]:
@@ -225,7 +228,8 @@ def _settled(domains: tuple[Domain, ...]) -> bool:
     return all(domain.acm_status in (ISSUED, HOPELESS) or domain.sni_endpoint for domain in domains)
 
 
-def _state(domain: Domain) -> str:
+def state_of(domain: Domain) -> str:
+    """Its certificate's state in the platform's words; ISSUED for an uploaded one too."""
     if domain.acm_status == ISSUED or (domain.sni_endpoint and domain.acm_status != HOPELESS):
         return ISSUED
     return f"{domain.acm_status}{f' ({domain.acm_reason})' if domain.acm_reason else ''}"

@@ -14,6 +14,7 @@ from uscdr.scenarios.deps import now
 from uscdr.scenarios.infra.config import Fate
 from uscdr.scenarios.infra.lost import attached, left_out, lost, rebuilt_in_place, staying
 from uscdr.scenarios.infra.material import fetch_code
+from uscdr.scenarios.infra.names import led_nowhere, left_for
 from uscdr.scenarios.infra.old import OldPlace
 from uscdr.scenarios.infra.plans import Order, order, services
 from uscdr.scenarios.infra.services import Had
@@ -47,7 +48,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
         if not old.answers:
             tell.warn(f"{self._deps.old_app} does not answer: {old.why}. Working from {old.origin}.")
         hostnames = self._hostnames(old)
-        records, dns = self._records(hostnames)
+        records, by_hand, dns = self._records(hostnames)
         commit, code, code_there = self._code(old)
         _, had = lost(self._deps, old)
         wanted = self._order(old, had)
@@ -76,6 +77,8 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             monthly_cents=wanted.cents,
             hostnames=hostnames,
             records=records,
+            by_hand=by_hand,
+            nowhere=tuple(name for name in by_hand if led_nowhere(self._deps, old, name)),
             zone_read=dns.possible,
             collaborators=tuple(c for c in facts.collaborators if c != account) if facts else (),
             log_drains=tuple(one.host for one in facts.log_drains if not one.addon) if facts else (),
@@ -122,16 +125,21 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
         configured = dns.hostnames if dns else ()
         return tuple(dict.fromkeys((*configured, *(old.facts.hostnames if old.facts else ()))))
 
-    def _records(self, hostnames: tuple[str, ...]) -> tuple[tuple[RecordSet, ...], Need]:
+    def _records(self, hostnames: tuple[str, ...]) -> tuple[tuple[RecordSet, ...], dict[str, str], Need]:
+        """What the zone holds of them, and those for which a person has to make the record, each with its reason."""
+        need = Need(part="switch of the domain", provider="dns", possible=True, why="no hostname to move")
         place = self._deps.dns
-        if place is None or not hostnames:
-            return (), Need(part="switch of the domain", provider="dns", possible=True, why="no hostname to move")
+        if not hostnames:
+            return (), {}, need
         try:
-            found = tuple(held for name in hostnames if (held := place.zone.read(name, "CNAME")) is not None)
+            reasons = {name: left_for(self._deps, name) for name in hostnames}
+            mine = [name for name, why in reasons.items() if place is not None and not why]
+            found = tuple(held for name in mine if place and (held := place.zone.read(name, "CNAME")) is not None)
         except (ProviderError, MachineError, BadInput) as error:
-            return (), Need(part="switch of the domain", provider="dns", possible=False, why=error.message)
-        by = "the zone's provider answers" if place.zone.writable else "by hand: uscdr shows the records and watches"
-        return found, Need(part="switch of the domain", provider="dns", possible=True, why=by)
+            return (), {}, need.model_copy(update={"possible": False, "why": error.message})
+        by = "the zone's provider answers" if place and place.zone.writable else "by hand: uscdr shows the records"
+        by_hand = {name: why for name, why in reasons.items() if why}
+        return found, by_hand, need.model_copy(update={"why": by})
 
     def _code(self, old: OldPlace) -> tuple[str, str, bool]:
         """Commit, where it comes from in words, and whether it can be had. Raises BadInput for an unknown --ref."""

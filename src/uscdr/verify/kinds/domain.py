@@ -7,13 +7,12 @@ from typing import ClassVar, Literal
 from uscdr.models.dns import RecordSet, RecordType, ServerAnswer, Sighting
 from uscdr.models.provision import Domain
 from uscdr.providers.ports.dns import Verifier
+from uscdr.providers.ports.leading import led
 from uscdr.verify.check import CheckSpec, Provider
 from uscdr.verify.kinds.weighing import weighed
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import World
 
-NONE = ("answered", "no such record")
-"""States of a server that serves the zone."""
 MOST = 4
 """Servers that are named."""
 
@@ -49,15 +48,8 @@ def _judge(hostname: str, domain: Domain | None, verifier: Verifier) -> tuple[st
     if domain.cname is None:
         return "", f"the platform has no DNS target for {hostname} yet"
     target = domain.cname.lower().rstrip(".")
-    sighting = verifier.look(hostname, "CNAME", target=target)
-    if _nowhere(sighting):
-        # A zone's own name has no CNAME; an ALIAS is seen by the addresses that it gives.
-        return _compared(hostname, target, "ALIAS", verifier.look(hostname, "ALIAS", target=target))
-    return _compared(hostname, target, "CNAME", sighting)
-
-
-def _nowhere(sighting: Sighting) -> bool:
-    return bool(sighting.answers) and all(one.state in NONE and one.records is None for one in sighting.answers)
+    kind, sighting = led(verifier, hostname, target)
+    return _compared(hostname, target, kind, sighting)
 
 
 def _compared(hostname: str, target: str, kind: RecordType, sighting: Sighting) -> tuple[str, str]:
@@ -73,6 +65,8 @@ def _compared(hostname: str, target: str, kind: RecordType, sighting: Sighting) 
 
 
 def _says(answer: ServerAnswer) -> str:
+    if answer.records is not None and answer.borrowed:
+        return f"{_named(answer)} has no such record and lets a wildcard say {' '.join(answer.records.values)}"
     if answer.records is not None:
         return f"{_named(answer)} says {' '.join(answer.records.values)}"
     words = {"refused": "refuses to be asked", "lame": "does not serve the zone"}

@@ -98,6 +98,9 @@ class Watched:
     def look(self, name: str, record_type: RecordType, *, target: str = "") -> Sighting:
         return Sighting(answers=self.answers)
 
+    def addresses(self, name: str) -> tuple[str, ...] | None:
+        raise AssertionError(name)
+
     def cautions(self, name: str, target: str) -> tuple[Caution, ...]:
         return ()
 
@@ -125,6 +128,22 @@ def silent() -> ServerAnswer:
 )
 def test_a_manual_zone_reads_the_newest_copy(answers: tuple[ServerAnswer, ...], found: RecordSet | None) -> None:
     assert ManualZone("clinic.example", Watched(*answers)).read(WWW, "CNAME") == found
+
+
+def test_what_only_a_wildcard_answers_is_no_record_of_a_manual_zone() -> None:
+    star = says(OLD, 7).model_copy(update={"borrowed": True})
+    assert ManualZone("clinic.example", Watched(star)).read(WWW, "CNAME") is None
+    assert Sighting(answers=(star, star)).none_has()
+    assert not Sighting(answers=(star, says(OLD, 7))).none_has()
+    assert not Sighting(answers=()).none_has()
+    assert Sighting(answers=(star,)).all_say(OLD)  # users are led there all the same
+
+
+def test_why_a_manual_zone_can_hold_no_alias() -> None:
+    zone = ManualZone("clinic.example", Watched(says(None, 1)))
+    assert zone.obstacle(WWW) == ""
+    assert "apex" in zone.obstacle("Clinic.example.")
+    assert "does not lie in the zone" in zone.obstacle("www.other.example")
 
 
 def test_a_manual_zone_that_nobody_tells_of_is_an_error() -> None:
