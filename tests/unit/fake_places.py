@@ -243,6 +243,11 @@ class PlacePlatform(FakePlatform):
         place.write("scale", lambda: place.scale(quantities), f"{app} {dict(quantities)}")
         return ()
 
+    def resize(self, app: str, sizes: Mapping[str, str]) -> tuple[ProcessType, ...]:
+        place = self._places.place(app)
+        place.write("resize", lambda: place.sizes.update(sizes), f"{app} {dict(sizes)}")
+        return self.formation(app)
+
     def dynos(self, app: str) -> tuple[Dyno, ...]:
         return self._at(app).dynos(app)
 

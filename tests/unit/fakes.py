@@ -135,6 +135,9 @@ class World:
     left_out: tuple[LeftOut, ...] = ()
     """What a load says that it did without."""
 
+    sizes: dict[str, str]
+    """Dyno sizes of process types; others are Basic."""
+
     @cached_property
     def disk(self) -> Disk:
         """Sound, until a test damages it."""
@@ -142,7 +145,7 @@ class World:
 
     def __init__(self, *, keep: int = 5, age: timedelta = timedelta(hours=2, minutes=30)) -> None:
         self.addon, self.owner = ADDON, APP
-        self.maintenance = False
+        self.maintenance, self.sizes = False, {}
         self.formation = {"web": 2, "worker": 3, "beat": 1, "cron": 0}
         self.one_offs: list[str] = ["run.7"]
         self.live = clinic()
@@ -374,7 +377,9 @@ class FakePlatform:
 
     def formation(self, app: str) -> tuple[ProcessType, ...]:
         def look() -> tuple[ProcessType, ...]:
-            return tuple(ProcessType(type=kind, quantity=n) for kind, n in self._world.formation.items())
+            sizes = self._world.sizes
+            return tuple(ProcessType(type=kind, quantity=n, size=sizes.get(kind, "Basic"))
+                         for kind, n in self._world.formation.items())  # fmt: skip
 
         return self._world.call("formation", look)
 
@@ -383,6 +388,10 @@ class FakePlatform:
             raise BadInput("No process type was named to scale.")
         self._world.write("scale", lambda: self._world.scale(quantities), str(dict(quantities)))
         return ()
+
+    def resize(self, app: str, sizes: Mapping[str, str]) -> tuple[ProcessType, ...]:
+        self._world.write("resize", lambda: self._world.sizes.update(sizes), str(dict(sizes)))
+        return self.formation(app)
 
     def dynos(self, app: str) -> tuple[Dyno, ...]:
         return self._world.call("dynos", self._world.dynos)

@@ -39,6 +39,8 @@ class InfraSeen(Fact):
     region: str = ""
     stack: str = ""
     formation: dict[str, int] = Field(default_factory=dict)
+    sizes: dict[str, str] = Field(default_factory=dict)
+    """Process type -> dyno size in the old place; empty where it is not told."""
     buildpacks: tuple[str, ...] = ()
     plans: tuple[str, ...] = ()
     """Add-on plans to order, checked against what is sold now."""

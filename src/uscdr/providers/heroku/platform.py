@@ -70,6 +70,14 @@ class HerokuPlatform:
         ask = Ask("scale the dynos", "PATCH", path, writes=True, body={"updates": updates})
         return self._client.ask(ask, lambda body: items(body, decode.process_type))
 
+    def resize(self, app: str, sizes: Mapping[str, str]) -> tuple[ProcessType, ...]:
+        """`PATCH /apps/{app}/formation` (write), sizes alone; `BadInput` for none."""
+        if not sizes:
+            raise BadInput("No process type was named to change its size.")
+        body = {"updates": [{"type": kind, "size": size} for kind, size in sizes.items()]}
+        ask = Ask("change the dyno sizes", "PATCH", f"/apps/{segment(app)}/formation", writes=True, body=body)
+        return self._client.ask(ask, lambda found: items(found, decode.process_type))
+
     def dynos(self, app: str) -> tuple[Dyno, ...]:
         """`GET /apps/{app}/dynos`."""
         return dynos.running(self._client, app)

@@ -59,6 +59,10 @@ class Platform(Protocol):
         """Set absolute quantities in one call (write, idempotent)."""
         ...
 
+    def resize(self, app: str, sizes: Mapping[str, str]) -> tuple[ProcessType, ...]:
+        """Set the dyno size of process types in one call, which restarts those that run (write, idempotent)."""
+        ...
+
     def dynos(self, app: str) -> tuple[Dyno, ...]:
         """Every dyno that exists now, one-off dynos too."""
         ...

@@ -8,12 +8,14 @@ from typing import Any
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
+from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.migrations import compare
 from uscdr.models.provision import Lack, commit_of
 from uscdr.scenarios.builds import await_deployed, find_build, require_running
 from uscdr.scenarios.code import without
 from uscdr.scenarios.infra.material import fetch_code
+from uscdr.scenarios.releases import await_in_force
 from uscdr.scenarios.results import Compared, Drained, VerifiedData
 from uscdr.scenarios.results_app import Redeployed
 from uscdr.scenarios.results_infra import ConfigSet, InfraSeen
@@ -126,28 +128,75 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
         return require_running(self._deps, result)
 
 
-class InfraFormation(DepsStep[Drained, Drained]):
-    """What shall run: as in the old place, of the single ones exactly one. A new app starts web only."""
+class FormationSeen(Fact):
+    """What shall run, and which process types have another dyno size than in the old place: type -> that size."""
+
+    formation: dict[str, int]
+    sizes: dict[str, str]
+    now: dict[str, str]
+    """The size that they have instead."""
+    absent: tuple[str, ...]
+    """Process types that ran in the old place and that the deployed code does not name."""
+
+
+class InfraFormation(DepsStep[FormationSeen, Drained]):
+    """What shall run: as in the old place, of the single ones exactly one. A new app starts web only, and small."""
 
     name = "infra.formation"
     title = "What shall run"
-    effect = Effect.READ
-    manual = ("heroku ps --app {new_app}",)
+    effect = Effect.IDEMPOTENT
+    sends = (writes("PATCH", "/apps/{new_app}/formation (sizes)"),)
+    manual = ("heroku ps:type $TYPE=$SIZE --app {new_app}   # as heroku ps of the old place tells",)
     gives = Drained
     needs = (InfraSeen, VerifiedData)
-    waits = "web, workers and exactly one beat are started, as in the old place"
+    waits = "web, workers and exactly one beat are started, in number and size as in the old place"
 
     @override
-    def probe(self, view: View, tell: Tell) -> Drained:
-        wanted = view.need(InfraSeen).formation
-        there = {entry.type for entry in self._deps.platform.formation(self._deps.app)}
-        return Drained(formation={kind: number for kind, number in wanted.items() if kind in there})
+    def probe(self, view: View, tell: Tell) -> FormationSeen:
+        scope = view.need(InfraSeen)
+        now = {entry.type: entry.size for entry in self._deps.platform.formation(self._deps.app)}
+        other = {kind: size for kind, size in scope.sizes.items()
+                 if kind in now and size.casefold() != now[kind].casefold()}  # fmt: skip
+        return FormationSeen(
+            formation={kind: number for kind, number in scope.formation.items() if kind in now},
+            sizes=other,
+            now={kind: now[kind] for kind in other},
+            absent=tuple(sorted(kind for kind, number in scope.formation.items() if number and kind not in now)),
+        )
 
     @override
-    def plan(self, seen: Drained, view: View) -> Action:
+    def plan(self, seen: FormationSeen, view: View) -> Action:
         several = [f"{kind}={seen.formation[kind]}" for kind in self._deps.config.recovery.single
                    if seen.formation.get(kind, 1) != 1]  # fmt: skip
         if several:
             return Action("blocked", f"There must be exactly one of: {', '.join(several)}.")
         words = ", ".join(f"{kind}={number}" for kind, number in sorted(seen.formation.items()))
-        return Action("read", f"shall run: {words}", ())
+        words = f"shall run: {words}" + _absent(seen.absent)
+        if not seen.sizes:
+            return Action("noop", words)
+        sizes = ", ".join(f"{kind} from {seen.now[kind]} to {size}" for kind, size in sorted(seen.sizes.items()))
+        return Action("change", f"{words}; sizes: {sizes}", self.calls())
+
+    @override
+    def apply(self, seen: FormationSeen, view: View, tell: Tell) -> Drained:
+        self._deps.platform.resize(self._deps.app, seen.sizes)
+        return self.unchanged(seen, view)
+
+    @override
+    def unchanged(self, seen: FormationSeen, view: View) -> Drained:
+        return Drained(formation=seen.formation)
+
+    @override
+    def confirm_effect(self, result: Drained, view: View, tell: Tell) -> str:
+        left = self.probe(view, tell)
+        if left.sizes:
+            raise CheckFailed(
+                f"Not of the size that they had in the old place: {', '.join(sorted(left.sizes))}.",
+                next_action=f"See: heroku ps --app {self._deps.app}; then: uscdr runs resume",
+            )
+        force = await_in_force(self._deps, tell)
+        return f"every process type has its size; {force.words}{_absent(left.absent)}"
+
+
+def _absent(kinds: tuple[str, ...]) -> str:
+    return f"; NOT in the deployed code, and so not started: {', '.join(kinds)}" if kinds else ""

@@ -68,6 +68,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             region=facts.app.region if facts else "",
             stack=facts.app.stack if facts else "",
             formation=self._formation(old),
+            sizes={one.type: one.size for one in old.facts.formation if one.size} if old.facts else {},
             buildpacks=(facts.buildpacks if facts else ()) or self._deps.config.recovery.buildpacks,
             plans=wanted.plans,
             replaced=wanted.replaced,

@@ -68,6 +68,7 @@ READS: dict[str, Callable[[HerokuClient], Any]] = {
 }
 WRITES: dict[str, Callable[[HerokuClient], Any]] = {
     "set_maintenance": lambda c: HerokuPlatform(c).set_maintenance("clinic", enabled=True),
+    "resize": lambda c: HerokuPlatform(c).resize("clinic", {"worker": "Standard-1X"}),
     "scale": lambda c: HerokuPlatform(c).scale("clinic", {"worker": 0}),
     "stop_dyno": lambda c: HerokuPlatform(c).stop_dyno("clinic", "run.1"),
     "run_one_off": lambda c: HerokuPlatform(c).run_one_off("clinic", "true", time_limit=9, on_started=lambda _: None),

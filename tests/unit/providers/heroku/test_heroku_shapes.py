@@ -128,6 +128,16 @@ def test_scaling_sends_whole_absolute_numbers_in_one_call(platform: HerokuPlatfo
     assert (worker.quantity, worker.size, web.quantity) == (0, "Basic", 2)
 
 
+def test_sizes_change_without_their_numbers(platform: HerokuPlatform, heroku: respx.MockRouter) -> None:
+    answer = [{"type": "web", "quantity": 1, "size": "Standard-2X"}]
+    route = heroku.patch(f"{API}/apps/clinic/formation").respond(json=answer)
+    (web,) = platform.resize("clinic", {"web": "Standard-2X"})
+    assert json.loads(route.calls.last.request.content) == {"updates": [{"type": "web", "size": "Standard-2X"}]}
+    assert web.size == "Standard-2X"
+    with pytest.raises(BadInput):
+        platform.resize("clinic", {})
+
+
 @pytest.mark.parametrize("quantities", [{}, {"web": -1}, {"web": True}])
 def test_scaling_to_nonsense_is_refused_before_it_is_sent(
     quantities: dict[str, int], platform: HerokuPlatform, heroku: respx.MockRouter

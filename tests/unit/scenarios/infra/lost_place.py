@@ -172,6 +172,7 @@ def end_state(run: Recovery) -> dict[str, object]:
         "config": dict(place.config_values),
         "packs": place.packs,
         "formation": dict(place.formation),
+        "sizes": dict(place.sizes),
         "maintenance": place.maintenance,
         "live": {name: dict(rows) for name, rows in place.live.tables.items()},
         "applied": list(place.live.applied),

@@ -215,7 +215,7 @@ def test_of_a_place_that_lives_everything_is_stopped_before_anything_starts(quic
     assert (old.maintenance, old.formation, old.one_offs) == (True, {"web": 0, "worker": 0, "beat": 0}, [])
     assert old.hosts == []
     assert run.places.wrongs == set()
-    held = run.events("step.succeeded")[-1]["result"]["holds"]
+    held = next(one["result"]["holds"] for one in run.events("step.succeeded") if one["step"] == "old_place")
     assert any("heroku-postgresql" in one for one in held)
     assert run.events("run.finished")[-1]["left"] == {
         "old application": "usc-pis is in maintenance mode: users are shut out of it"
@@ -447,3 +447,30 @@ def test_mail_is_not_called_let_out_while_its_release_has_failed(quick: Path) ->
     add_release(place, "Retry of v2", place.releases[0].slug_id)
     assert ended(run.resume()) == (DONE, "")
     assert len(sent(run, "set_config")) == 2
+
+
+@pytest.mark.parametrize("case", [lost, alive])
+def test_every_process_type_comes_back_in_its_size(case: Callable[[Path], Recovery], quick: Path) -> None:
+    run = case(quick)
+    run.places.old.sizes = {"web": "Standard-2X", "worker": "Performance-M"}
+    assert run.kit is not None
+    assert run.kit.facts is not None
+    sized = tuple(one.model_copy(update={"size": run.places.old.sizes.get(one.type, one.size)})
+                  for one in run.kit.facts.formation)  # fmt: skip
+    run.kit.facts = run.kit.facts.model_copy(update={"formation": sized})
+    assert ended(run.begin()) == (DONE, "")
+    assert end_state(run)["sizes"] == {"web": "Standard-2X", "worker": "Performance-M"}
+    assert end_state(run)["formation"] == {"web": 2, "worker": 3, "beat": 1}
+    told = next(one["summary"] for one in run.events("step.succeeded") if one["step"] == "formation")
+    assert told.startswith("every process type has its size; v1 runs on web=1")
+
+
+def test_a_process_type_that_the_code_does_not_name_is_told(quick: Path) -> None:
+    run = lost(quick)
+    assert run.kit is not None
+    assert run.kit.facts is not None
+    more = run.kit.facts.formation[0].model_copy(update={"type": "clock", "quantity": 1})
+    run.kit.facts = run.kit.facts.model_copy(update={"formation": (*run.kit.facts.formation, more)})
+    run.begin()
+    told = next(one["reason"] for one in run.events("step.skipped") if one["step"] == "formation")
+    assert "NOT in the deployed code, and so not started: clock" in told
