@@ -6,6 +6,7 @@ without trust, and then trusted alone, whatever its dates, for a handshake that 
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 from collections.abc import Mapping
@@ -64,6 +65,28 @@ class TlsProbe:
         except ssl.SSLCertVerificationError as error:
             seen = self._read(hostname)
             return _told(hostname, seen, _problem(error, seen))
+
+    def answer(self, hostname: str, address: str = "") -> int:
+        """`GET https://hostname/`: its status; the body is not read."""
+        ask = f"GET / HTTP/1.1\r\nHost: {hostname}\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode()
+        try:
+            with (
+                socket.create_connection(self._address or (address or hostname, HTTPS), self._timeout) as plain,
+                self._browser().wrap_socket(plain, server_hostname=hostname) as tls,
+            ):
+                tls.sendall(ask)
+                reply = http.client.HTTPResponse(tls)
+                reply.begin()
+                return reply.status
+        except ssl.SSLCertVerificationError as error:
+            raise ProviderError(
+                f"The certificate that is served for {hostname} is not accepted.",
+                provider=PROVIDER,
+                why=f"It is {PROBLEMS.get(error.verify_code, error.verify_message)}.",
+                next_action=f"Look at it in a browser: https://{hostname}/; and at the platform: heroku certs:auto",
+            ) from None
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise _unreachable(hostname, error) from None
 
     def _browser(self) -> ssl.SSLContext:
         context = trust(self._ca_file)

@@ -40,6 +40,7 @@ from uscdr.scenarios.steps.infra_drains import AddDrains
 from uscdr.scenarios.steps.infra_dump import InfraChoose, InfraLoad, InfraProve
 from uscdr.scenarios.steps.infra_left import LeftLook
 from uscdr.scenarios.steps.infra_materials import InfraMaterials, TryKey
+from uscdr.scenarios.steps.infra_public import PublicLook
 from uscdr.scenarios.steps.infra_scope import InfraScope
 from uscdr.scenarios.steps.ledger import LedgerStep
 from uscdr.scenarios.steps.machine import MachineLook
@@ -81,7 +82,7 @@ PIPELINES: Mapping[str, tuple[AnyStep, ...]] = {
         *(StartWeb, DisableMaintenance, CheckApplication),
         *(BindDomains, EnableCertificates, SwitchDns, AwaitCertificates),
         *(Unsilence, StartWorkers, StartBeat, ScheduleNewDatabase, AddPeople, AddDrains),
-        *(CheckApplication, CaptureFresh, OldPlaceLook, LeftLook),
+        *(PublicLook, CheckApplication, CaptureFresh, OldPlaceLook, LeftLook),
     ),
     "dns": (RollbackDns,),
     "backups": (

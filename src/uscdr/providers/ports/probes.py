@@ -14,13 +14,20 @@ from uscdr.models.probes import Certificate, QueueFacts
 
 
 class Tls(Protocol):
-    """A TLS handshake with a hostname, as a browser makes it."""
+    """A hostname as a browser meets it."""
 
     def certificate(self, hostname: str) -> Certificate:
         """What is served for `hostname`: also when it is not trusted, expired or of another name.
 
         `Certificate.problem` says why a browser would refuse it. Raises ProviderError when nothing answers, or
         what answers does not come to a TLS connection.
+        """
+        ...
+
+    def answer(self, hostname: str, address: str = "") -> int:
+        """The status of `GET https://hostname/`, asked at `address` (empty: where the name leads).
+
+        Raises ProviderError when nothing answers, and for a certificate that a browser would refuse.
         """
         ...
 

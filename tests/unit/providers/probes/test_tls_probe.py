@@ -194,3 +194,36 @@ def test_silence_ends() -> None:
 def test_what_is_no_hostname(hostname: str, authority: trustme.CA) -> None:
     with listening(Tls(authority.issue_cert(HOST))) as address, pytest.raises(ProviderError):
         TlsProbe(address=address, timeout=5).certificate(hostname)
+
+
+class Page(Tls):
+    """Answers every request."""
+
+    def __init__(self, certificate: trustme.LeafCert, answer: bytes) -> None:
+        super().__init__(certificate)
+        self.asked = b""
+        self._answer = answer
+
+    def __call__(self, connection: socket.socket) -> None:
+        with self._context.wrap_socket(connection, server_side=True) as tls:
+            self.asked = tls.recv(4096)
+            tls.sendall(self._answer)
+
+
+def test_a_page_is_asked_for_in_the_names_own_name(authority: trustme.CA, ca_file: Path) -> None:
+    server = Page(authority.issue_cert(HOST), b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n")
+    with listening(server) as address:
+        assert TlsProbe(ca_file=ca_file, address=address, timeout=5).answer(HOST, "192.0.2.1") == 302
+    assert server.names == [HOST]
+    assert server.asked.startswith(b"GET / HTTP/1.1\r\nHost: " + HOST.encode())
+
+
+@pytest.mark.parametrize(
+    ("served", "answer", "words"),
+    [("other.example", b"HTTP/1.1 200 OK\r\n\r\n", "not accepted"), (HOST, b"rubbish\r\n\r\n", "reached")],
+)
+def test_no_page_without_a_trusted_certificate_or_an_answer(
+    served: str, answer: bytes, words: str, authority: trustme.CA, ca_file: Path
+) -> None:
+    with listening(Page(authority.issue_cert(served), answer)) as address, pytest.raises(ProviderError, match=words):
+        TlsProbe(ca_file=ca_file, address=address, timeout=5).answer(HOST)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from lost_place import Recovery, alive, end_state, ended, lost, sent
 
 from fake_names import OLD
 from fake_places import HOST
-from uscdr.errors import ExitCode
+from uscdr.errors import ExitCode, ProviderError
 from uscdr.models.provision import Domain
 from uscdr.recall import remember
 from uscdr.scenarios.deps import Request
@@ -116,3 +120,41 @@ def test_a_name_of_a_place_that_lives_is_looked_at(quick: Path, leads_to: str, c
     run.places.old.hosts.append(old)
     run.names.obstacles, run.names.aliases = {APEX: WHY}, {APEX: leads_to}
     assert ended(run.begin())[0] is code
+
+
+def seen_from_outside(run: Recovery, answer: Callable[[str, str], int]) -> None:
+    """How the world answers those who come by a public name."""
+    real = run.seen_by_checks
+    tls = cast("Any", SimpleNamespace(answer=answer))
+    run.seen_by_checks = lambda job, sends: replace(real(job, sends), tls=tls)  # type: ignore[method-assign]
+
+
+def test_the_last_look_comes_by_the_public_names_at_the_new_targets_address(quick: Path) -> None:
+    run = also_at(lost(quick), APEX)
+    assert run.names is not None
+    run.names.obstacles, run.names.aliases = {APEX: WHY}, {APEX: "old-usc-pis.example"}
+    asked: list[tuple[str, str]] = []
+    seen_from_outside(run, lambda hostname, address: asked.append((hostname, address)) or 200)
+    assert ended(run.begin())[0] is CHECK
+    assert asked == [(HOST, "192.0.2.8")]
+    assert summary(run, "public") == (
+        f"https://{HOST}/ answers 200, its certificate is trusted; {APEX}: not checked, left to a person"
+    )
+    verdicts = {one["check"]: one["verdict"] for one in run.events("check.finished") if "public" in one["check"]}
+    assert verdicts == {f"public address of {HOST}": "pass", f"public address of {APEX}": "not checked"}
+
+
+def test_a_place_that_refuses_its_public_name_is_not_recovered(quick: Path) -> None:
+    run = lost(quick)
+    seen_from_outside(run, lambda hostname, address: 400)
+    code, words = ended(run.begin())
+    assert code is CHECK
+    assert f"https://{HOST}/ answers 400, the application's own address 200" in words
+
+    def unreachable(hostname: str, address: str) -> int:
+        raise ProviderError(f"The certificate that is served for {hostname} is not accepted.", provider="tls")
+
+    seen_from_outside(run, unreachable)
+    assert f"{HOST}: The certificate" in ended(run.resume())[1]
+    seen_from_outside(run, lambda hostname, address: 200)
+    assert ended(run.resume()) == (DONE, "")
