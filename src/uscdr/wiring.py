@@ -36,6 +36,8 @@ from uscdr.settings import operator
 from uscdr.team.claim import Wish
 from uscdr.team.team import Team, takeover
 
+LEFT = "infra.left"
+
 
 def sweep(state: Path) -> None:
     """Remove the dumps that killed processes left: they hold patients' data."""
@@ -203,7 +205,7 @@ def _conduct(
         conductor = Conductor(
             _charter(job, around), bus, Gate(around.asker, job.confirm), around.stop,
             After(
-                lambda: left_behind(deps) if recovers(job.request.scenario) else {},
+                lambda: left_behind(deps) | for_people(own) if recovers(job.request.scenario) else {},
                 lambda: way_back(read(own).events()),
             ),
         )  # fmt: skip
@@ -220,6 +222,13 @@ def _conduct(
         if job.dry_run:
             return conductor.rehearse(steps)
         return conductor.run(steps, history, objectives=lambda: missed(fold_of(read(own).records)))
+
+
+def for_people(journal: Path) -> dict[str, str]:
+    """What a rebuilt place lacks and only people can give it, as its last step found."""
+    found = fold_of(read(journal).records).result(LEFT)
+    told = {"not brought back": found.get("lost") or (), "names": found.get("told") or ()}
+    return {what: "; ".join(map(str, words)) for what, words in told.items() if words}
 
 
 def left_behind(deps: Deps) -> dict[str, str]:

@@ -12,6 +12,7 @@ from fake_places import ME, Place, Places, addon_of
 from fake_provisioning import FakeProvisioning
 from fakes import Data
 from uscdr.errors import Conflict, NotFound
+from uscdr.models.belongings import Belongings
 from uscdr.models.heroku import AddOn, App, Release, Schedule
 from uscdr.models.provision import Build, Domain, LogDrain, SourceArchive
 
@@ -154,6 +155,9 @@ class PlaceProvisioning(FakeProvisioning):
             return made
 
         return self._world.write("add_log_drain", effect, urlsplit(url.get_secret_value()).hostname or "")
+
+    def belongings(self, app: str) -> Belongings:
+        return self._world.call("belongings", lambda: self._places.place(app).belongings)
 
     def schedule_backups(self, addon_id: str, name: str, *, hour: int, timezone: str) -> Schedule:
         def effect() -> Schedule:

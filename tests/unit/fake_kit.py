@@ -15,6 +15,7 @@ from fake_building import PlaceProvisioning
 from fake_deploys import COMMITS
 from fake_places import ME, PlacePlatform, Places
 from fakes import APP
+from uscdr.models.belongings import Belongings
 from uscdr.vault.content import AppFacts, ConfigVars, DnsFacts, DumpFacts, SourceFacts
 
 NUMBER = 1
@@ -73,6 +74,7 @@ def collected(places: Places, work: Path) -> FakeKit:
     """A kit of the old application."""
     platform, provisioning = PlacePlatform(places), PlaceProvisioning(places)
     facts = AppFacts(
+        belongings=Belongings(),
         app=platform.app(APP), account=ME, formation=platform.formation(APP), addons=platform.addons(APP),
         attachments=platform.attachments(APP), release=platform.releases(APP)[0], commit=COMMITS["main"],
         buildpacks=provisioning.buildpacks(APP), domains=provisioning.domains(APP),

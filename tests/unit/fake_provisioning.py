@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from fakes import APP, World
 from uscdr.errors import Conflict, NotFound
+from uscdr.models.belongings import Belongings
 from uscdr.models.heroku import AddOn, App, Schedule
 from uscdr.models.provision import Domain, LogDrain, Plan
 
@@ -91,6 +92,9 @@ class FakeProvisioning:
 
     def add_log_drain(self, app: str, url: SecretStr) -> LogDrain:
         return self._world.write("add_log_drain", lambda: LogDrain(id="1", host="drain.example"))
+
+    def belongings(self, app: str) -> Belongings:
+        return self._world.belongings
 
     def schedule_backups(self, addon_id: str, name: str, *, hour: int, timezone: str) -> Schedule:
         made = Schedule(id="s", name=name, hour=hour, timezone=timezone)

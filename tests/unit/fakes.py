@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, BadInput, CheckFailed, Conflict, MachineError, NotFound, ProviderError, install
 from uscdr.models.access import AccessBack, AccessSeen, AccessTables, AccountSeen
+from uscdr.models.belongings import Belongings
 from uscdr.models.heroku import (
     Account,
     AddOn,
@@ -135,6 +136,7 @@ class World:
     left_out: tuple[LeftOut, ...] = ()
     """What a load says that it did without."""
 
+    belongings = Belongings()
     sizes: dict[str, str]
     """Dyno sizes of process types; others are Basic."""
 

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from fakes import APP, FakeBackups, FakePlatform, FakeScratch, World
 from uscdr.errors import NotFound, ProviderError
+from uscdr.models.belongings import Belongings
 from uscdr.models.dns import NameServer, RecordSet, RecordType, ServerAnswer, Sighting
 from uscdr.models.heroku import Download, Release, SignedUrl
 from uscdr.models.media import Access, Asset, AssetDetails, AssetKey, MediaDownload, ResourceType
@@ -64,7 +65,13 @@ class KitBackups(FakeBackups):
 class Place:
     """`ports.Provisioning` and `ports.Deploys`, as far as a kit reads them."""
 
+    hanging: Belongings = field(default_factory=Belongings)
+
     domain: str = HOST
+
+    def belongings(self, app: str) -> Belongings:
+        del app
+        return self.hanging
 
     def buildpacks(self, app: str) -> tuple[str, ...]:
         return ("heroku/nodejs", "heroku/python")

@@ -52,6 +52,8 @@ class InfraSeen(Fact):
     """Add-ons of other applications that were attached to the old place, in words."""
     sharing: tuple[str, ...] = ()
     """Other applications that go on with the old place's add-ons, in sentences."""
+    by_hand_after: tuple[str, ...] = ()
+    """What else the old place had that this run does not bring back, with what a person does, in words."""
     monthly_cents: int | None = None
     hostnames: tuple[str, ...] = ()
     records: tuple[RecordSet, ...] = ()

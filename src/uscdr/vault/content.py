@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import Field, SecretStr, SerializationInfo, field_serializer
 
 from uscdr.models.base import Fact, spelled
+from uscdr.models.belongings import Belongings
 from uscdr.models.dns import RecordSet
 from uscdr.models.heroku import AddOn, App, Attachment, ProcessType, Release, Schedule
 from uscdr.models.media import Asset
@@ -32,6 +33,8 @@ class AppFacts(Fact):
     collaborators: tuple[str, ...] = ()
     log_drains: tuple[LogDrain, ...] = ()
     schedules: tuple[Schedule, ...] = ()
+    belongings: Belongings | None = None
+    """None in kits of older versions."""
 
     @property
     def hostnames(self) -> tuple[str, ...]:

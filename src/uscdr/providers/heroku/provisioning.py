@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from pydantic import SecretStr
 
 from uscdr.errors import BadInput, Conflict, CredentialsRefused, NotFound, ProviderError
+from uscdr.models.belongings import Belongings
 from uscdr.models.heroku import AddOn, App, Schedule
 from uscdr.models.provision import Domain, LogDrain, Plan
-from uscdr.providers.heroku import addons, decode, domains, transfers
+from uscdr.providers.heroku import addons, belongings, decode, domains, transfers
 from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.heroku.errors import retold
 from uscdr.providers.http import segment
@@ -111,6 +112,10 @@ class HerokuProvisioning:
         body = {"url": url.get_secret_value()}
         ask = Ask("add a log drain", "POST", _of(app, "log-drains"), writes=True, body=body, hide=(url,))
         return self._client.ask(ask, decode.log_drain)
+
+    def belongings(self, app: str) -> Belongings:
+        """`GET /apps/{app}` and its `features`, `webhooks`, `sni-endpoints`, `pipeline-couplings`."""
+        return belongings.of(self._client, app)
 
     def schedule_backups(self, addon_id: str, name: str, *, hour: int, timezone: str) -> Schedule:
         """`POST /client/v11/databases/{id}/transfer-schedules` (write, findable); the hour goes as two digits."""

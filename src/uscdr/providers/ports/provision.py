@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from uscdr.models.belongings import Belongings
 from uscdr.models.heroku import AddOn, App, Release, Schedule
 from uscdr.models.provision import Build, Domain, LogDrain, Plan, SourceArchive
 
@@ -76,6 +77,10 @@ class Provisioning(Protocol):
 
     def add_log_drain(self, app: str, url: SecretStr) -> LogDrain:
         """(write, findable by host)."""
+        ...
+
+    def belongings(self, app: str) -> Belongings:
+        """What else hangs on the app; what could not be asked is said in it."""
         ...
 
     def schedule_backups(self, addon_id: str, name: str, *, hour: int, timezone: str) -> Schedule:

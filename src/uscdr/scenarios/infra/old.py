@@ -91,6 +91,7 @@ class OldLook:
             domains=self._provisioning.domains(app),
             collaborators=permitted(lambda: self._provisioning.collaborators(app)),
             log_drains=permitted(lambda: self._provisioning.log_drains(app)),
+            belongings=self._provisioning.belongings(app),
         )
 
 

@@ -83,6 +83,7 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
             "names moved": self._names(scope),
             "old place": "stopped, so that it neither writes nor mails" if scope.old_answers else "does not answer",
             "time": self._time(),
+            **({"NOT brought back": "; ".join(scope.by_hand_after)} if scope.by_hand_after else {}),
         }
 
     def _without(self, seen: DecideSeen) -> dict[str, str]:

@@ -9,7 +9,7 @@ from uscdr.models.base import Fact
 from uscdr.models.events import Call
 from uscdr.scenarios.infra.names import as_task, is_led
 from uscdr.scenarios.results import ApplicationChecked
-from uscdr.scenarios.results_infra import InfraSeen, Switched
+from uscdr.scenarios.results_infra import DrainsAdded, InfraSeen, Switched
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.infra_domains import ISSUED, state_of
 
@@ -19,6 +19,8 @@ class LeftSeen(Fact):
 
     open: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    """What the old place had and this one has not, with what a person does."""
 
 
 class LeftLook(DepsStep[LeftSeen, LeftSeen]):
@@ -34,20 +36,27 @@ class LeftLook(DepsStep[LeftSeen, LeftSeen]):
 
     @override
     def probe(self, view: View, tell: Tell) -> LeftSeen:
-        nowhere = view.need(InfraSeen).nowhere
-        left = view.need(Switched).left
+        scope, left = view.need(InfraSeen), view.need(Switched).left
         unled = [one for one in left if is_led(self._deps, one) is not True]
-        uncertain = {one.hostname for one in left if one not in unled}
-        certificates = self._without_certificate(uncertain) if uncertain else []
-        return LeftSeen(
-            open=(*(as_task(one) for one in unled if one.hostname not in nowhere), *certificates),
-            told=tuple(
-                f"{as_task(one)}; it did not lead to the old place either" for one in unled if one.hostname in nowhere
-            ),
-        )
+        certificates = self._without_certificate({one.hostname for one in left if one not in unled})
+        missed = [as_task(one) for one in unled if one.hostname not in scope.nowhere]
+        unmissed = [f"{as_task(one)}; it did not lead to the old place either" for one in unled
+                    if one.hostname in scope.nowhere]  # fmt: skip
+        return LeftSeen(open=(*missed, *certificates), told=tuple(unmissed), lost=self._lost(scope, view))
+
+    def _lost(self, scope: InfraSeen, view: View) -> tuple[str, ...]:
+        there, drains = {one.type for one in self._deps.platform.formation(self._deps.app)}, view.get(DrainsAdded)
+        absent = sorted(kind for kind, number in scope.formation.items() if number and kind not in there)
+        unknown = drains.unknown if drains else ()
+        found = {"add-ons": (", ".join(scope.left_out), f"heroku addons:create PLAN --app {self._deps.app}"),
+                 "log drains": (", ".join(unknown), f"heroku drains:add URL --app {self._deps.app}"),
+                 "processes": (", ".join(absent), "the deployed code does not name them")}  # fmt: skip
+        words = [f"{what} ({names}): {how}" for what, (names, how) in found.items() if names]
+        return (*words, *scope.by_hand_after)
 
     def _without_certificate(self, names: set[str]) -> list[str]:
-        found = [one for one in self._deps.provisioning.domains(self._deps.app) if one.hostname in names]
+        every = self._deps.provisioning.domains(self._deps.app) if names else ()
+        found = [one for one in every if one.hostname in names]
         return [f"see that {one.hostname} gets its certificate: {state_of(one)}" for one in found
                 if state_of(one) != ISSUED]  # fmt: skip
 
@@ -55,7 +64,8 @@ class LeftLook(DepsStep[LeftSeen, LeftSeen]):
     def plan(self, seen: LeftSeen, view: View) -> Action:
         calls = (Call(provider="dns", request="QUERY of every authoritative server", writes=False),)
         told = f"to do: {'; '.join(seen.told)}" if seen.told else ""
+        told += f"{'. ' if told else ''}NOT brought back: {'; '.join(seen.lost)}" if seen.lost else ""
         if seen.open:
             words = f"{self._deps.app} works, and is not reached by every name. To do: {'; '.join(seen.open)}"
             return Action("blocked", f"{words}. {told}".strip(), calls)
-        return Action("read", told or "no name is left to a person", calls)
+        return Action("read", told or "nothing is left to people", calls)

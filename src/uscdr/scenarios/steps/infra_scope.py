@@ -21,6 +21,7 @@ from uscdr.scenarios.infra.services import Had
 from uscdr.scenarios.results_infra import InfraSeen, Need
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.words import reads
+from uscdr.vault.owned import by_hand
 from uscdr.words import duration, plural
 
 FRESH = 30.0
@@ -48,7 +49,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
         if not old.answers:
             tell.warn(f"{self._deps.old_app} does not answer: {old.why}. Working from {old.origin}.")
         hostnames = self._hostnames(old)
-        records, by_hand, dns = self._records(hostnames)
+        records, left, dns = self._records(hostnames)
         commit, code, code_there = self._code(old)
         _, had = lost(self._deps, old)
         wanted = self._order(old, had)
@@ -75,11 +76,12 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             left_out=left_out(had),
             attached=attached(had),
             sharing=staying(self._deps, old),
+            by_hand_after=() if self._deps.request.app is None or facts is None else by_hand(facts),
             monthly_cents=wanted.cents,
             hostnames=hostnames,
             records=records,
-            by_hand=by_hand,
-            nowhere=tuple(name for name in by_hand if led_nowhere(self._deps, old, name)),
+            by_hand=left,
+            nowhere=tuple(name for name in left if led_nowhere(self._deps, old, name)),
             zone_read=dns.possible,
             collaborators=tuple(c for c in facts.collaborators if c != account) if facts else (),
             log_drains=tuple(one.host for one in facts.log_drains if not one.addon) if facts else (),
@@ -139,8 +141,8 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
         except (ProviderError, MachineError, BadInput) as error:
             return (), {}, need.model_copy(update={"possible": False, "why": error.message})
         by = "the zone's provider answers" if place and place.zone.writable else "by hand: uscdr shows the records"
-        by_hand = {name: why for name, why in reasons.items() if why}
-        return found, by_hand, need.model_copy(update={"why": by})
+        left = {name: why for name, why in reasons.items() if why}
+        return found, left, need.model_copy(update={"why": by})
 
     def _code(self, old: OldPlace) -> tuple[str, str, bool]:
         """Commit, where it comes from in words, and whether it can be had. Raises BadInput for an unknown --ref."""
@@ -211,6 +213,7 @@ def _words(seen: InfraSeen) -> str:
     words += [f"NOT ordered again, by hand if needed: {', '.join(seen.left_out)}"] if seen.left_out else []
     words += seen.sharing
     words += [f"NOT attached again, by hand if needed: {', '.join(seen.attached)}"] if seen.attached else []
+    words += [f"NOT brought back: {'; '.join(seen.by_hand_after)}"] if seen.by_hand_after else []
     down = [need for need in seen.needs if not need.possible]
     words += [f"NOT POSSIBLE NOW: {need.part} (needs {need.provider}: {need.why})" for need in down]
     words.append(f"{len(seen.needs) - len(down)} of {plural(len(seen.needs), 'part')} can be done")

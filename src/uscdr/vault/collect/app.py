@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from uscdr.models.base import REVEAL
+from uscdr.models.belongings import Belongings
 from uscdr.models.heroku import Release, Schedule
 from uscdr.models.provision import commit_of
 from uscdr.providers.ports.platform import Platform
@@ -14,6 +15,7 @@ from uscdr.providers.ports.provision import Provisioning
 from uscdr.vault.collect.sources import Gaps, Gathering, part_of, present
 from uscdr.vault.content import AppFacts
 from uscdr.vault.manifest import Part
+from uscdr.vault.owned import not_kept
 from uscdr.words import plural
 
 T = TypeVar("T")
@@ -43,7 +45,10 @@ def collect(gathering: Gathering) -> tuple[Part, AppFacts]:
         collaborators=ask("collaborators", lambda port: port.collaborators(app)),
         log_drains=ask("log drains", lambda port: port.log_drains(app)),
         schedules=gaps.attempt("backup schedules", lambda: _schedules(gathering), ()),
+        belongings=gaps.attempt("what else hangs on it", lambda: _belongings(gathering), Belongings()),
     )
+    for what, why in not_kept(facts):
+        gaps.note(what, why)
     gathering.writer.add_bytes("app", "app.json", facts.model_dump_json(context=REVEAL).encode())
     part = part_of("app", gaps, _summary(facts))
     return part.model_copy(update={"taken_at": datetime.now(UTC)}), facts
@@ -81,6 +86,10 @@ def _commit(gathering: Gathering, gaps: Gaps, release: Release | None) -> str:
 def _schedules(gathering: Gathering) -> tuple[Schedule, ...]:
     wishes, sources = gathering.wishes, gathering.sources
     return sources.backups.schedules(sources.platform.database(wishes.app, wishes.database).addon_id)
+
+
+def _belongings(gathering: Gathering) -> Belongings:
+    return present(gathering.sources.provisioning).belongings(gathering.wishes.app)
 
 
 def _summary(facts: AppFacts) -> str:

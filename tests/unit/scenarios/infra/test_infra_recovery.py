@@ -17,6 +17,7 @@ from fake_places import HOST
 from fakes import World
 from rehearsal import Person
 from uscdr.errors import ExitCode
+from uscdr.models.belongings import Belongings
 from uscdr.models.dns import Caution
 from uscdr.models.heroku import AddOn, Attachment
 from uscdr.models.postgres import LeftOut
@@ -474,3 +475,28 @@ def test_a_process_type_that_the_code_does_not_name_is_told(quick: Path) -> None
     run.begin()
     told = next(one["reason"] for one in run.events("step.skipped") if one["step"] == "formation")
     assert "NOT in the deployed code, and so not started: clock" in told
+
+
+@pytest.mark.parametrize("case", [lost, alive])
+def test_what_is_not_brought_back_is_named_before_the_phrase_and_at_the_end(
+    case: Callable[[Path], Recovery], quick: Path
+) -> None:
+    run = case(quick)
+    hooked = Belongings(webhooks=("hooks.example",), features=("preboot",))
+    run.places.old.belongings = hooked
+    assert run.kit is not None
+    assert run.kit.facts is not None
+    run.kit.facts = run.kit.facts.model_copy(update={"belongings": hooked})
+    run.phrase()
+    for step in ("scope", "decide"):
+        assert "NOT brought back: features (preboot): turn them on" in summary(run, step), step
+        assert "webhooks (hooks.example): add them" in summary(run, step)
+    assert ended(run.begin()) == (DONE, "")
+    assert "webhooks (hooks.example)" in run.events("run.finished")[-1]["left"]["not brought back"]
+
+
+def test_in_place_nothing_of_it_is_lost(quick: Path) -> None:
+    run = without_database(quick)
+    run.places.old.belongings = Belongings(webhooks=("hooks.example",))
+    assert ended(run.begin()) == (DONE, "")
+    assert "not brought back" not in run.events("run.finished")[-1]["left"]

@@ -134,7 +134,12 @@ def test_the_last_look_comes_by_the_public_names_at_the_new_targets_address(quic
     assert run.names is not None
     run.names.obstacles, run.names.aliases = {APEX: WHY}, {APEX: "old-usc-pis.example"}
     asked: list[tuple[str, str]] = []
-    seen_from_outside(run, lambda hostname, address: asked.append((hostname, address)) or 200)
+
+    def answer(hostname: str, address: str) -> int:
+        asked.append((hostname, address))
+        return 200
+
+    seen_from_outside(run, answer)
     assert ended(run.begin())[0] is CHECK
     assert asked == [(HOST, "192.0.2.8")]
     assert summary(run, "public") == (
