@@ -500,3 +500,14 @@ def test_in_place_nothing_of_it_is_lost(quick: Path) -> None:
     run.places.old.belongings = Belongings(webhooks=("hooks.example",))
     assert ended(run.begin()) == (DONE, "")
     assert "not brought back" not in run.events("run.finished")[-1]["left"]
+
+
+def test_what_a_living_place_wrote_after_the_dump_is_said_when_it_is_stopped(quick: Path) -> None:
+    run = alive(quick)
+    assert ended(run.begin()) == (DONE, "")
+    told = next(one["summary"] for one in run.events("step.succeeded") if one["step"] == "stop_old")
+    assert "What usc-pis wrote since " in told
+    assert "2 h 30 min ago, is not in b001: LOST in the new place; its own database still has it." in told
+    gone = lost(quick / "gone")
+    assert ended(gone.begin()) == (DONE, "")
+    assert not [one for one in gone.events("note") if "LOST in the new place" in one["text"]]
