@@ -127,4 +127,5 @@ class FakeSource:
             path=str(path), commit=COMMITS.get(ref, ref), sha256="0" * 64, size=path.stat().st_size,
             files=("Procfile",), migrations=known,
             replaces={name: old for name, old in self._world.replaced.items() if name in known}, lacks=self.lacks,
+            steps=tuple(one for one in self._world.files if one.name in known),
         )  # fmt: skip

@@ -45,6 +45,7 @@ from uscdr.models.heroku import (
     TransferState,
 )
 from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
+from uscdr.models.migration_files import MigrationFile
 from uscdr.models.postgres import (
     CanaryColumn,
     CanaryResult,
@@ -59,6 +60,7 @@ from uscdr.models.postgres import (
     ServerFacts,
     Session,
     TableCounts,
+    TableColumn,
     TableDigest,
     TableDigests,
     TableKeys,
@@ -135,6 +137,14 @@ class World:
     """Other add-ons as the application sees them."""
     left_out: tuple[LeftOut, ...] = ()
     """What a load says that it did without."""
+    files: tuple[MigrationFile, ...] = ()
+    """What the code's migrations do, as far as a test says it."""
+    columns: tuple[TableColumn, ...] = ()
+    """Of the live tables."""
+    crashing: Collection[str] = ()
+    """Slugs whose web dynos come down."""
+    unsaved: tuple[str, ...] = ()
+    """Models that the application cannot save."""
 
     belongings = Belongings()
     sizes: dict[str, str]
@@ -327,9 +337,10 @@ class World:
         kinds = self._previous if self._settling and not any(self.formation.values()) else self.formation
         state = "starting" if self._settling else "up"
         names = [(f"{kind}.{n + 1}", kind) for kind, number in kinds.items() for n in range(number)]
-        version = next((one.version for one in self.releases if one.current), None)
-        running = [Dyno(id=name, name=name, type=kind, state="crashed" if kind in self.never_up else state,
-                        release_version=version) for name, kind in names]  # fmt: skip
+        current = next((one for one in self.releases if one.current), None)
+        down = self.never_up | ({"web"} if current is not None and current.slug_id in self.crashing else set())
+        running = [Dyno(id=name, name=name, type=kind, state="crashed" if kind in down else state,
+                        release_version=current.version if current else None) for name, kind in names]  # fmt: skip
         return (*running, *(Dyno(id=name, name=name, type="run", state="up") for name in self.one_offs))
 
     @property
@@ -421,6 +432,11 @@ class FakePlatform:
             if "showmigrations" in command:
                 lines = (f"[{'X' if name in world.live.applied else ' '}]  {name}" for name in world.deployed)
                 return OneOffResult(name="run.9", exit_status=0, output="\r\n".join(lines))
+            if "sqlmigrate" in command:
+                return OneOffResult(name="run.9", exit_status=0, output="BEGIN;\r\nCOMMIT;\r\n")
+            if "write_check" in command:
+                told = [f"{name}: cannot be saved" for name in world.unsaved] or ["a.Model: saved and rolled back"]
+                return OneOffResult(name="run.9", exit_status=1 if world.unsaved else 0, output="\r\n".join(told))
             pending = [name for name in world.deployed if name not in world.live.applied]
             world.live.applied += pending
             for _ in pending:
@@ -682,6 +698,10 @@ class FakeDatabase:
 
     def migrations(self) -> tuple[Migration, ...]:
         return tuple(Migration(app=n.partition(".")[0], name=n.partition(".")[2]) for n in self._data().applied)
+
+    def columns(self) -> tuple[TableColumn, ...]:
+        self._data()
+        return self._world.columns
 
     def sequences(self) -> tuple[SequenceState, ...]:
         last = {name: max(rows, default=None) for name, rows in self._data().tables.items()}

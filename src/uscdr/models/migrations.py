@@ -12,8 +12,12 @@ from typing import Literal
 
 from pydantic import Field
 
+from uscdr.models import schema
 from uscdr.models.base import Fact
-from uscdr.models.postgres import Migration
+from uscdr.models.chain import Chain
+from uscdr.models.migration_files import MigrationFile
+from uscdr.models.postgres import Migration, TableColumn
+from uscdr.words import first_of, plural
 
 Squashed = Mapping[str, tuple[str, ...]]
 _NUMBERED = re.compile(r"[^.]+\.\d{4}_\w+")
@@ -26,6 +30,8 @@ class CodeMigrations(Fact):
     replaces: dict[str, tuple[str, ...]] | None = Field(default_factory=dict)
     """Squashed migration -> those that it replaces. None when only numbered migrations were looked for, so that
     one of another name may be in the code or not."""
+    steps: tuple[MigrationFile, ...] = Field(default=(), repr=False, exclude=True)
+    """What each of them does; empty when only the names are known. Never kept."""
 
 
 class MigrationsVerdict(Fact):
@@ -39,20 +45,77 @@ class MigrationsVerdict(Fact):
     ahead: tuple[str, ...] = ()
     renamed: tuple[str, ...] = ()
     """Migrations of the code that are recorded under the names of those that they replace."""
+    disordered: tuple[str, ...] = ()
+    """`a before b`: a is recorded, and b, which it rests on, is not; or `a and b`: both are the last of one
+    application. Django migrates nothing then."""
+    obstacles: tuple[str, ...] = ()
+    """Why the pending ones would fail: half of their work is there already, or what they rest on is not."""
+    lacking: tuple[str, ...] = ()
+    """Tables and columns that recorded migrations made, and that are not there."""
+    unfillable: tuple[str, ...] = ()
+    """Columns that must be filled and that the code does not know: it can save no row of their tables."""
+    unclear: tuple[str, ...] = ()
+    """Applications whose tables were not looked at: what their migrations do cannot be read from the files."""
+    runs_code: tuple[str, ...] = ()
+    """Pending ones that run Python of their own, which nothing can try beforehand."""
 
     @property
     def known(self) -> bool:
         """Whether the two could be compared."""
         return self.verdict != "not checked"
 
+    @property
+    def up_to_date(self) -> bool:
+        """Whether surely nothing is pending."""
+        return self.known and not self.pending
+
+    @property
+    def fits(self) -> bool:
+        """Whether the code and the database are surely of one kind: nothing pending, ahead, half done or lacking."""
+        return self.verdict == "same" and not self.problems
+
+    @property
+    def stuck(self) -> tuple[str, ...]:
+        """Why `migrate` of this code would fail on this database, in words; empty when nothing is known to."""
+        return tuple(
+            f"{words}: {first_of(names, comma='; ')}"
+            for words, names in (
+                ("the history of migrations is not in order, so that Django migrates nothing", self.disordered),
+                ("a migration was left half done, or its tables were changed by hand", self.obstacles),
+            )
+            if names
+        )
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Everything that is wrong between the two, in words, the worst first."""
+        found = (
+            ("recorded as applied, but not there", self.lacking),
+            ("must be filled and is unknown to the deployed code, which can save no row there", self.unfillable),
+            *((words, ("",)) for words in self.stuck),
+            (f"{_migrations(self.pending)} pending", self.pending),
+            (f"{_migrations(self.ahead)} applied but unknown to the deployed code", self.ahead),
+        )
+        return tuple(f"{words}: {first_of(names)}".removesuffix(": ") for words, names in found if names)
+
+
+def _migrations(names: Collection[str]) -> str:
+    return plural(len(names), "migration")
+
 
 def compare(
-    code: CodeMigrations | None, applied: Collection[Migration] | None, *, against: str = "", why: str = ""
+    code: CodeMigrations | None,
+    applied: Collection[Migration] | None,
+    columns: Collection[TableColumn] | None = None,
+    *,
+    against: str = "",
+    why: str = "",
 ) -> MigrationsVerdict:
     """Judge the code's own applications: others come with libraries, which the code does not hold.
 
     An application under a new name cannot be told from a new one: its migrations are pending, the old ones are not
-    judged. `against` names the code, `why` says why it is not known.
+    judged. `columns` are the database's; without them only names are compared. `against` names the code, `why` says
+    why it is not known.
     """
     if code is None or not code.migrations or applied is None:
         return MigrationsVerdict(verdict="not checked", why=why, applied=len(applied or ()))
@@ -60,7 +123,7 @@ def compare(
     recorded = {one.full_name for one in applied}
     done = _done(squashed, recorded)
     pending, ahead = _pending(names, squashed, done), _ahead(code, recorded)
-    return MigrationsVerdict(
+    found = MigrationsVerdict(
         verdict="ahead" if ahead else "pending" if pending else "same",
         against=against,
         applied=len(recorded),
@@ -68,6 +131,30 @@ def compare(
         ahead=tuple(sorted(ahead)),
         renamed=tuple(sorted(names & done - recorded)),
     )
+    return found.model_copy(update=_files_judged(code, done, pending, columns))
+
+
+def _files_judged(
+    code: CodeMigrations, done: frozenset[str], pending: Collection[str], columns: Collection[TableColumn] | None
+) -> dict[str, tuple[str, ...]]:
+    """What the files tell beyond the names."""
+    if not code.steps:
+        return {}
+    chain = Chain(code.steps, code.replaces or {}, done, pending)
+    found = {
+        "disordered": chain.disordered(),
+        "runs_code": tuple(one.name for one in chain.to_do if one.runs_code),
+    }
+    if columns is None:
+        return found
+    before, whole = schema.state_of(chain.behind), schema.state_of((*chain.behind, *chain.to_do))
+    return {
+        **found,
+        "obstacles": schema.obstacles(chain.to_do, before, columns) if not found["disordered"] else (),
+        "lacking": schema.lacking(before, columns),
+        "unfillable": schema.unfillable(whole, before, columns),
+        "unclear": tuple(sorted(whole.unclear)),
+    }
 
 
 def covered(code: CodeMigrations) -> frozenset[str]:

@@ -25,6 +25,17 @@ class TableSize(Fact):
     bytes: int
 
 
+class TableColumn(Fact):
+    """One column of a table that statements find by its bare name, as the application's do.
+
+    `must_be_given`: it takes no NULL, and nothing fills it (default, identity, a trigger before the row is written).
+    """
+
+    table: str
+    name: str
+    must_be_given: bool = False
+
+
 class TableDigest(Fact):
     """Exact row count and an order-independent digest of the whole content of one table."""
 

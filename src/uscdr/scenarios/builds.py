@@ -10,7 +10,7 @@ from uscdr.engine.wait import Patience, until
 from uscdr.errors import CheckFailed, EffectFailed, ProviderError
 from uscdr.models.provision import Build
 from uscdr.scenarios.deps import Deps
-from uscdr.scenarios.releases import await_release, web_states
+from uscdr.scenarios.releases import await_dynos, await_release
 from uscdr.scenarios.results_app import Redeployed
 
 LIMIT = 3600.0
@@ -46,12 +46,12 @@ def await_build(deps: Deps, build_id: str, tell: Tell) -> Build:
 
 
 def await_deployed(deps: Deps, build_id: str, commit: str, tell: Tell) -> Redeployed:
-    """Wait for the build, its release and its web dynos."""
+    """Wait for the build, its release and its dynos."""
     built = await_build(deps, build_id, tell)
     if built.release_id is None:
         return Redeployed(build=build_id, commit=commit, version=None)
     release = await_release(deps, built.release_id, tell)
-    web_states(deps, release.version, tell)
+    await_dynos(deps, tell)
     return Redeployed(build=build_id, commit=commit, version=release.version)
 
 

@@ -1,4 +1,4 @@
-"""The application's code: what is deployed, what would be, and which migrations each has. Reads only."""
+"""The application's code: what is deployed, what would be, and whether the database fits each. Reads only."""
 
 from __future__ import annotations
 
@@ -6,13 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from uscdr.engine.step import Tell
-from uscdr.errors import MachineError, ProviderError
+from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models import provision
 from uscdr.models.heroku import Release
-from uscdr.models.migrations import CodeMigrations
+from uscdr.models.migrations import CodeMigrations, MigrationsVerdict, compare
+from uscdr.models.postgres import Migration, TableColumn
 from uscdr.models.provision import Lack
 from uscdr.scenarios.deps import Deps
 from uscdr.words import first_of
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What the live database records of its migrations, and its columns."""
+
+    applied: tuple[Migration, ...]
+    columns: tuple[TableColumn, ...]
+
+    def against(self, code: CodeMigrations | None, name: str = "", why: str = "") -> MigrationsVerdict:
+        """The one judgement on both, the code being called `name`."""
+        return compare(code, self.applied, self.columns, against=name, why=why)
 
 
 @dataclass(frozen=True)
@@ -64,3 +77,28 @@ def wanted_ref(deps: Deps) -> str:
     """What to deploy: asked for, else configured."""
     source = deps.config.app.source
     return deps.request.ref or (source.ref if source else "main")
+
+
+def see_tables(deps: Deps) -> Tables:
+    """Of the live database. Raises ProviderError, BadInput."""
+    database = deps.database()
+    return Tables(database.migrations(), database.columns())
+
+
+def judge(deps: Deps, slug_id: str | None) -> MigrationsVerdict:
+    """The live database against the code of a slug; what could not be had is said in `why`, not raised."""
+    try:
+        commit = commit_of(deps, slug_id)
+        if deps.source is None:
+            return MigrationsVerdict(verdict="not checked", why="no source repository is configured (app.source)")
+        if not commit:
+            return MigrationsVerdict(verdict="not checked", why="the platform does not tell which commit it is")
+        return see_tables(deps).against(deps.source.archive(commit, deps.work), commit[:12])
+    except (ProviderError, MachineError, BadInput) as error:
+        return MigrationsVerdict(verdict="not checked", why=error.message)
+
+
+def judge_running(deps: Deps) -> MigrationsVerdict:
+    """The live database against the code that runs at this moment. Raises ProviderError when that is not told."""
+    running = next((one for one in deps.platform.releases(deps.app) if one.current), None)
+    return judge(deps, running.slug_id if running else None)

@@ -9,7 +9,9 @@ from uscdr.scenarios.steps.app_decide import Decide
 from uscdr.scenarios.steps.app_look import AppLook
 from uscdr.scenarios.steps.app_redeploy import Redeploy
 from uscdr.scenarios.steps.app_rollback import Rollback
+from uscdr.scenarios.steps.app_settled import Settled
 from uscdr.scenarios.steps.app_static import Static
+from uscdr.scenarios.steps.app_try import TryDry
 from uscdr.scenarios.steps.application import CheckApplication
 from uscdr.scenarios.steps.assess import BackupsLook, DatabaseLook, StatusLook
 from uscdr.scenarios.steps.backups_capture import CaptureNow, CaptureTrial
@@ -66,9 +68,9 @@ PIPELINES: Mapping[str, tuple[AnyStep, ...]] = {
         *(StartWeb, StartWorkers, StartBeat, DisableMaintenance, CheckApplication, CaptureFresh),
     ),
     "app": (
-        *(StatusLook, ReleaseGuard, AppLook, MachineLook, Decide),
+        *(StatusLook, ReleaseGuard, AppLook, MachineLook, Decide, TryDry),
         *(EnableMaintenance, Rollback, DataProbe, CaptureBefore, Migrate, VerifyData, DisableMaintenance),
-        *(Redeploy, Static, CheckApplication),
+        *(Redeploy, Static, Settled, CheckApplication),
     ),
     "media": (
         *(StatusLook, MediaLook, MachineLook, MediaRepairs, MediaDecide),

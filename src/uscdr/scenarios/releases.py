@@ -13,7 +13,6 @@ from uscdr.scenarios.deps import Deps
 
 RELEASE_LIMIT = 1800.0
 DYNO_LIMIT = 300.0
-SETTLED = ("up", "crashed", "idle")
 RUNS = ("up", "idle")
 """States of a dyno that serves; one on a plan that sleeps is idle until it is asked."""
 
@@ -89,6 +88,13 @@ def await_in_force(
     Raises EffectFailed when a release after `since` failed, CheckFailed when a dyno of the current release crashed,
     OutcomeUnknown at the limit, Interrupted.
     """
+    ended = await_dynos(deps, tell, since=since, kinds=kinds)
+    refuse_not_in_force(deps, ended)
+    return ended
+
+
+def await_dynos(deps: Deps, tell: Tell, *, since: int | None = None, kinds: Collection[str] | None = None) -> InForce:
+    """As `await_in_force`, for who judges a failed release or a crashed dyno himself: neither is waited for longer."""
     await_quiet(deps, tell)
     patience = Patience("the restart of the dynos", DYNO_LIMIT, f"heroku ps --app {deps.app}")
 
@@ -97,9 +103,7 @@ def await_in_force(
         tell.progress(found.words, sum(found.running.values()))
         return found
 
-    ended = until(look, lambda found: bool(found.reached or found.failed or found.crashed), patience, deps.stop)
-    refuse_not_in_force(deps, ended)
-    return ended
+    return until(look, lambda found: bool(found.reached or found.failed or found.crashed), patience, deps.stop)
 
 
 def refuse_not_in_force(deps: Deps, found: InForce) -> None:
@@ -173,24 +177,3 @@ def await_quiet(deps: Deps, tell: Tell) -> None:
         return pending
 
     until(look, lambda pending: not pending, patience, deps.stop)
-
-
-def web_states(deps: Deps, version: int, tell: Tell) -> str:
-    """Wait until every web dyno of the release is up or crashed; their states in words."""
-    wanted = next((p.quantity for p in deps.platform.formation(deps.app) if p.type == "web"), 0)
-    if not wanted:
-        return "none is scaled"
-    patience = Patience("the start of web", DYNO_LIMIT, f"heroku ps --app {deps.app}")
-
-    def look() -> tuple[Dyno, ...]:
-        found = tuple(d for d in deps.platform.dynos(deps.app) if d.type == "web")
-        tell.progress("web: " + ", ".join(f"{dyno.name} {dyno.state}" for dyno in found))
-        return found
-
-    ended = until(look, lambda dynos: _settled(dynos, wanted, version), patience, deps.stop)
-    return ", ".join(f"{dyno.name} {dyno.state}" for dyno in ended)
-
-
-def _settled(dynos: tuple[Dyno, ...], wanted: int, version: int) -> bool:
-    new = [d for d in dynos if (d.release_version or version) >= version and d.state in SETTLED]
-    return len(new) == len(dynos) and len(new) >= wanted

@@ -27,11 +27,26 @@ def remedy(seen: AppSeen, *, wanted: str | None = None, ref: str | None = None) 
         return Remedy(what="redeploy", why="the operator named the ref to deploy")
     if seen.healthy:
         return Remedy(what="none", why=f"all {seen.asked} checks passed, no dyno is crashed, no variable is missing")
-    if seen.pending and not (seen.crashed or seen.missing_config):
-        return Remedy(what="migrate", why="the deployed code needs migrations that the database lacks")
+    if not (seen.crashed or seen.missing_config):
+        remedied = _of_migrations(seen)
+        if remedied is not None:
+            return remedied
     if not (seen.asked or seen.crashed or seen.missing_config):
         return Remedy(what="impossible", why=CLOSED)
     return _go_back(seen)
+
+
+def _of_migrations(seen: AppSeen) -> Remedy | None:
+    """What makes the database and the code fit; None when that is not what is wrong, or nothing here does."""
+    found, later = seen.code, seen.ref_code
+    if found.ahead or found.unfillable:
+        if later.known and not (later.ahead or later.unfillable) and seen.ref_commit != seen.commit:
+            return Remedy(what="redeploy", why=f"{found.problems[0]}; {seen.ref} knows it")
+    elif found.pending:
+        return Remedy(what="migrate", why="the deployed code needs migrations that the database lacks")
+    if found.problems and not seen.failing:
+        return Remedy(what="impossible", why=found.problems[0])
+    return None
 
 
 def _go_back(seen: AppSeen) -> Remedy:

@@ -8,7 +8,10 @@ from typing import Literal
 from pydantic import Field
 
 from uscdr.models.base import Fact
+from uscdr.models.migrations import MigrationsVerdict
 from uscdr.models.provision import Lack
+
+NOT_COMPARED = MigrationsVerdict(verdict="not checked")
 
 
 class ReleaseLine(Fact):
@@ -45,9 +48,9 @@ class AppSeen(Fact):
     database_answers: bool = False
     commit: str = ""
     """What is deployed, as far as the platform says."""
-    pending: tuple[str, ...] | None = None
-    """Migrations of the deployed code that the database lacks; None when it is not known."""
-    ref_pending: tuple[str, ...] | None = None
+    code: MigrationsVerdict = NOT_COMPARED
+    """The database against the deployed code."""
+    ref_code: MigrationsVerdict = NOT_COMPARED
     """The same for what a redeploy would deploy."""
     ref: str = ""
     ref_commit: str = ""
@@ -66,7 +69,7 @@ class AppSeen(Fact):
     @property
     def healthy(self) -> bool:
         """Whether everything that was asked was answered as it should be; nothing asked is not healthy."""
-        return bool(self.asked) and not (self.failing or self.missing_config or self.crashed or self.pending)
+        return bool(self.asked) and not (self.failing or self.missing_config or self.crashed or self.code.problems)
 
 
 class Remedy(Fact):
@@ -77,9 +80,8 @@ class Remedy(Fact):
     to: ReleaseLine | None = None
     undone: tuple[str, ...] = ()
     """Releases after the one that is returned to: deploys and config changes that a rollback undoes."""
-    ahead: tuple[str, ...] = ()
-    """Migrations that the database has and the code returned to has not: a rollback does not undo them."""
-    ahead_known: bool = False
+    code: MigrationsVerdict = NOT_COMPARED
+    """The database against the code that will run then: a rollback undoes no migration."""
 
 
 class RolledBack(Fact):
@@ -87,8 +89,29 @@ class RolledBack(Fact):
 
     version: int
     to: int
-    web: str
-    """States of the web dynos afterwards."""
+    dynos: str
+    """Which dynos ran it afterwards, or what came down."""
+
+
+class TriedDry(Fact):
+    """What was tried of the pending migrations while users could still work."""
+
+    tried: tuple[str, ...]
+    """Migrations whose SQL the deployed code could write."""
+    not_tried: tuple[str, ...] = ()
+    """Those that run Python of their own."""
+
+
+class AppSettled(Fact):
+    """The recovered application against its database, and whether it can save."""
+
+    code: MigrationsVerdict
+    saving: Literal["pass", "fail", "not checked", "not known"]
+    """`not checked`: there is no command for it; `not known`: there is one, and its end was not seen."""
+    words: str = ""
+    """What the command said of what cannot be saved, or why it was not asked."""
+    failing: dict[str, str] = Field(default_factory=dict)
+    """Checks of the application that do not pass -> evidence; asked only when something else is wrong."""
 
 
 class DataProbed(Fact):

@@ -25,6 +25,7 @@ from uscdr.models.postgres import (
     ServerFacts,
     Session,
     TableCounts,
+    TableColumn,
     TableDigest,
     TableDigests,
     TableKeys,
@@ -112,6 +113,10 @@ class Database(Protocol):
 
     def migrations(self) -> tuple[Migration, ...]:
         """Applied Django migrations; empty when there is no such table."""
+        ...
+
+    def columns(self) -> tuple[TableColumn, ...]:
+        """Every column of the tables that statements find by their bare names, of views too."""
         ...
 
     def sequences(self) -> tuple[SequenceState, ...]:

@@ -24,6 +24,7 @@ from uscdr.models.postgres import (
     ServerFacts,
     Session,
     TableCounts,
+    TableColumn,
     TableDigest,
     TableDigests,
     TableKeys,
@@ -42,6 +43,7 @@ from uscdr.providers.postgres import (
     sequences,
     sessions,
     times,
+    table_columns,
 )
 from uscdr.providers.postgres import invariants as expectations
 from uscdr.providers.postgres.connection import Link
@@ -169,6 +171,10 @@ class PostgresDatabase:
     def migrations(self) -> tuple[Migration, ...]:
         """Applied Django migrations, oldest first; empty when there is no such table."""
         return self._link.read(inventory.migrations)
+
+    def columns(self) -> tuple[TableColumn, ...]:
+        """Every column of the tables that are found by their bare names; see `table_columns`."""
+        return self._link.read(table_columns.read)
 
     def sequences(self) -> tuple[SequenceState, ...]:
         """Every sequence that fills an integer column, beside its keys; see `sequences`."""

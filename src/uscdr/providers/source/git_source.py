@@ -92,6 +92,7 @@ class GitSource:
             procfile=_procfile(git, inside, commit, listed.files),
             migrations=found.migrations,
             replaces=found.replaces,
+            steps=found.steps,
         )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from uscdr.models.migrations import CodeMigrations
+from uscdr.providers.source import operations
 
 _FILE = re.compile(r"(?:.*/)?([^/]+)/migrations/((?!_)\w+)\.py")
 """Django takes every module there for a migration whose name does not begin with an underscore."""
@@ -39,7 +40,8 @@ def read(paths: Mapping[str, str], tar: bytes) -> CodeMigrations:
     }
     old = {name: _replaced(texts.get(path, "")) for path, name in known.items()}
     squashed = {name: replaced for name, replaced in sorted(old.items()) if replaced}
-    return CodeMigrations(migrations=tuple(sorted(set(known.values()))), replaces=squashed)
+    files = tuple(operations.parse(name, texts.get(path, "")) for path, name in sorted(known.items()))
+    return CodeMigrations(migrations=tuple(sorted(set(known.values()))), replaces=squashed, steps=files)
 
 
 def _texts(tar: bytes) -> dict[str, str]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Blast, Effect, Tell, View
-from uscdr.errors import BadInput, MachineError, ProviderError
+from uscdr.errors import BadInput
 from uscdr.models.base import Fact
-from uscdr.models.migrations import compare
+from uscdr.models.migrations import MigrationsVerdict
 from uscdr.models.provision import Lack
-from uscdr.scenarios.code import commit_of, without
+from uscdr.scenarios.code import judge, without
+from uscdr.scenarios.refusals import dangerous, way_on
 from uscdr.scenarios.remedy import config_changes, remedy
 from uscdr.scenarios.results import ApplicationChecked, VerifiedData
 from uscdr.scenarios.results_app import AppSeen, DataProbed, Remedy
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
-from uscdr.words import plural
+from uscdr.words import first_of, plural
 
+CHANGES = ("rollback", "migrate", "redeploy")
 NOTHING_TO_DO = "There is nothing to recover: {why}. To go back anyway: --release vN; to deploy: --ref REF."
 
 
@@ -27,6 +29,8 @@ class DecideSeen(Fact):
     ref: str
     ref_commit: str
     ref_lacks: tuple[Lack, ...] = ()
+    refused: str = ""
+    """Why it is not begun: it can be seen to fail, or may not happen by itself."""
 
 
 class Decide(DepsStep[DecideSeen, Remedy]):
@@ -48,25 +52,26 @@ class Decide(DepsStep[DecideSeen, Remedy]):
         judged = remedy(seen, wanted=self._deps.request.release, ref=self._deps.request.ref)
         if judged.what == "redeploy" and not seen.ref_commit:
             raise BadInput(f"{seen.ref or 'The source'} cannot be deployed.", why=seen.source)
-        if judged.what == "rollback":
-            judged = self._with_migrations(judged, tell)
+        judged = judged.model_copy(update={"code": self._code(judged, seen)})
+        refused = self._refused(judged.code, seen) if judged.what in CHANGES else ""
         return DecideSeen(
             remedy=judged, running=f"v{seen.current}", ref=seen.ref, ref_commit=seen.ref_commit,
-            ref_lacks=seen.ref_lacks,
+            ref_lacks=seen.ref_lacks, refused=refused,
         )  # fmt: skip
 
-    def _with_migrations(self, judged: Remedy, tell: Tell) -> Remedy:
-        """Which applied migrations the older code does not know."""
-        commit = commit_of(self._deps, judged.to.slug_id if judged.to else None)
-        if not commit or self._deps.source is None:
-            return judged
-        try:
-            code = self._deps.source.archive(commit, self._deps.work)
-            found = compare(code, self._deps.database().migrations())
-        except (ProviderError, MachineError, BadInput) as error:
-            tell.warn(f"Which migrations were applied since is not known: {error.message}")
-            return judged
-        return judged.model_copy(update={"ahead": found.ahead, "ahead_known": found.known})
+    def _code(self, judged: Remedy, seen: AppSeen) -> MigrationsVerdict:
+        """The database against the code that will run then."""
+        if judged.to is not None:
+            return judge(self._deps, judged.to.slug_id)
+        return seen.ref_code if judged.what == "redeploy" else seen.code
+
+    def _refused(self, found: MigrationsVerdict, seen: AppSeen) -> str:
+        """Why users are not shut out for it: what would fail in the middle is seen now."""
+        if found.stuck:
+            open_still = "" if seen.maintenance else " Users are not shut out for what would fail."
+            return f"The code's migrations cannot be applied: {found.stuck[0]}.{open_still} {way_on(self._deps, found)}"
+        words = dangerous(self._deps, found.pending)
+        return f"The migration {words} Decide with the developers." if words else ""
 
     @override
     def plan(self, seen: DecideSeen, view: View) -> Action:
@@ -75,6 +80,8 @@ class Decide(DepsStep[DecideSeen, Remedy]):
             return Action("blocked", NOTHING_TO_DO.format(why=what.why))
         if what.what == "impossible":
             return Action("blocked", f"No remedy can be chosen: {what.why}. Name one: --release vN or --ref REF.")
+        if seen.refused:
+            return Action("blocked", seen.refused)
         words = "; ".join(f"{name}: {fact}" for name, fact in self._facts(seen).items())
         approved = {"from": seen.running, "to": _goal(seen), "deploy": seen.ref_commit[:12]}
         return Action("change", words, approved=approved)
@@ -86,7 +93,7 @@ class Decide(DepsStep[DecideSeen, Remedy]):
             facts["undone by that"] = "; ".join(what.undone) or "nothing"
             changes = config_changes(what.undone)
             facts["config variables"] = f"changed back: {'; '.join(changes)}" if changes else "stay as they are"
-            facts["database"] = _schema(what)
+        facts["database"] = _schema(what)
         if seen.ref_commit and what.what != "redeploy":
             facts["if that does not help"] = f"{seen.ref} ({seen.ref_commit[:12]}) is deployed{without(seen.ref_lacks)}"
         elif what.what == "redeploy" and seen.ref_lacks:
@@ -104,17 +111,26 @@ class Decide(DepsStep[DecideSeen, Remedy]):
 
     @override
     def confirm_effect(self, result: Remedy, view: View, tell: Tell) -> str:
-        if result.ahead:
-            tell.warn(f"{plural(len(result.ahead), 'migration')} stay applied that the older code does not know.")
+        if result.code.ahead:
+            tell.warn(f"{plural(len(result.code.ahead), 'migration')} stay applied that the code then does not know.")
         return f"decided: {result.what}, because {result.why}"
 
 
 def _schema(what: Remedy) -> str:
-    if not what.ahead_known:
+    """What the code that will run then finds: every danger that is looked at again at the end."""
+    found = what.code
+    if not found.known:
         return "which migrations were applied since is NOT KNOWN; a rollback undoes none"
-    if not what.ahead:
-        return "no migration was applied since"
-    return f"AHEAD of that code by {', '.join(what.ahead)}; a rollback does not undo them"
+    words = [f"AHEAD of that code by {', '.join(found.ahead)}; a rollback does not undo them"] if found.ahead else []
+    if found.unfillable:
+        words.append(f"that code CANNOT SAVE rows, for it does not fill {first_of(found.unfillable)}")
+    if found.lacking:
+        words.append(f"LACKS {first_of(found.lacking)}, which that code reads")
+    if found.pending:
+        words.append(f"{plural(len(found.pending), 'migration')} will be applied: {', '.join(found.pending)}")
+    if found.runs_code:
+        words.append(f"not tried beforehand, for Python of their own runs: {', '.join(found.runs_code)}")
+    return "; ".join(words) or "no migration was applied since"
 
 
 def _goal(seen: DecideSeen) -> str:

@@ -7,15 +7,14 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models.heroku import Release
-from uscdr.models.migrations import CodeMigrations, compare
-from uscdr.models.postgres import Migration
+from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 from uscdr.scenarios.checks import application_checks, ask_until_dead, failing
-from uscdr.scenarios.code import see_code
+from uscdr.scenarios.code import Tables, see_code
 from uscdr.scenarios.log_codes import explain
-from uscdr.scenarios.results_app import AppSeen, ReleaseLine
+from uscdr.scenarios.results_app import NOT_COMPARED, AppSeen, ReleaseLine
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.words import reads
-from uscdr.words import plural
+from uscdr.words import first_of, plural
 
 RELEASES = 30
 LOG_LINES = 1500
@@ -46,7 +45,7 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
         running = next((r for r in releases if r.current), None)
         tell.progress("asking the application")
         failing, asked = ({}, 0) if app.maintenance else self._answers(tell)
-        answers, words, applied = self._database()
+        answers, words, tables = self._database()
         code = see_code(self._deps, running, tell)
         return AppSeen(
             maintenance=app.maintenance,
@@ -60,8 +59,8 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
             database=words,
             database_answers=answers,
             commit=code.commit,
-            pending=_pending(code.migrations, applied),
-            ref_pending=_pending(code.ref_migrations, applied),
+            code=_against(tables, code.migrations, code.commit[:12]),
+            ref_code=_against(tables, code.ref_migrations, code.ref),
             ref=code.ref,
             ref_commit=code.ref_commit,
             source=code.words,
@@ -77,14 +76,14 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
         there = self._deps.platform.config_vars(self._deps.app)
         return tuple(name for name in self._deps.config.config.required if name not in there)
 
-    def _database(self) -> tuple[bool, str, tuple[Migration, ...] | None]:
+    def _database(self) -> tuple[bool, str, Tables | None]:
         try:
             database = self._deps.database()
             version = database.facts().version
-            applied = database.migrations()
+            tables = Tables(database.migrations(), database.columns())
         except (ProviderError, BadInput) as error:
             return False, f"the database does not answer: {error.message}", None
-        return True, f"the database answers (PostgreSQL {version[0]})", applied
+        return True, f"the database answers (PostgreSQL {version[0]})", tables
 
     def _log(self, tell: Tell) -> tuple[str, ...]:
         try:
@@ -144,9 +143,8 @@ def release_line(release: Release) -> ReleaseLine:
     )
 
 
-def _pending(code: CodeMigrations | None, applied: tuple[Migration, ...] | None) -> tuple[str, ...] | None:
-    found = compare(code, applied)
-    return found.pending if found.known else None
+def _against(tables: Tables | None, code: CodeMigrations | None, name: str) -> MigrationsVerdict:
+    return tables.against(code, name) if tables is not None else NOT_COMPARED
 
 
 def in_words(seen: AppSeen) -> str:
@@ -162,11 +160,17 @@ def in_words(seen: AppSeen) -> str:
         words.append(f"all {plural(seen.asked, 'check')} that could be asked passed")
     if seen.missing_config:
         words.append(f"MISSING config: {', '.join(seen.missing_config)}")
-    if seen.pending:
-        words.append(f"PENDING migrations: {', '.join(seen.pending)}")
+    words += _of_migrations(seen.code)
     words += [_newest_change(seen), *seen.log, seen.database, seen.source]
     words += [f"media: {seen.media}", f"domain: {seen.domain}"]
     return "; ".join(word for word in words if word)
+
+
+def _of_migrations(found: MigrationsVerdict) -> list[str]:
+    words = [f"DATABASE AND CODE DO NOT FIT: {one}" for one in found.problems]
+    if found.unclear:
+        words.append(f"the tables of {first_of(found.unclear)} cannot be judged by the code's files")
+    return words
 
 
 def _newest_change(seen: AppSeen) -> str:

@@ -11,7 +11,7 @@ from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Release
-from uscdr.scenarios.releases import await_release, web_states
+from uscdr.scenarios.releases import await_dynos, await_release
 from uscdr.scenarios.remedy import returned_to
 from uscdr.scenarios.results_app import AppSeen, Remedy, RolledBack
 from uscdr.scenarios.steps.base import DepsStep
@@ -74,7 +74,7 @@ class Rollback(DepsStep[RollbackSeen, RolledBack]):
 
     def _awaited(self, release: Release, to: int, tell: Tell) -> RolledBack:
         ended = await_release(self._deps, release.id, tell)
-        return RolledBack(version=ended.version, to=to, web=web_states(self._deps, ended.version, tell))
+        return RolledBack(version=ended.version, to=to, dynos=await_dynos(self._deps, tell).words)
 
     @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
@@ -107,4 +107,4 @@ class Rollback(DepsStep[RollbackSeen, RolledBack]):
                 next_action=f"Take them from the kit (uscdr kit check) and set them: heroku config:set NAME=… --app "
                 f"{self._deps.app}; then: uscdr runs resume",
             )
-        return f"v{result.version} runs with the code and config of v{result.to}; web: {result.web}"
+        return f"v{result.version} runs with the code and config of v{result.to}; {result.dynos}"

@@ -228,8 +228,9 @@ class CaptureBefore(Capture[BeforeCapture]):
 
     @override
     def plan(self, seen: CaptureSeen, view: View) -> Action:
-        app = view.get(AppSeen)
-        if app is not None and app.pending == app.ref_pending == () and view.need(Remedy).what == "rollback":
+        app, decided = view.get(AppSeen), view.need(Remedy)
+        then = (app.code, app.ref_code, decided.code) if app is not None else ()
+        if then and decided.what == "rollback" and all(one.up_to_date for one in then):
             return Action("skip", "no capture: no migration is pending")
         if seen.running:
             return Action("blocked", seen.running)

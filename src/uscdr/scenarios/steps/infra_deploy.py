@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import Any
 
 from typing_extensions import override
@@ -10,17 +9,18 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.models.migrations import compare
 from uscdr.models.provision import Lack, commit_of
 from uscdr.scenarios.builds import await_deployed, find_build, require_running
-from uscdr.scenarios.code import without
+from uscdr.scenarios.code import see_tables, without
 from uscdr.scenarios.infra.material import fetch_code
 from uscdr.scenarios.releases import await_in_force
+from uscdr.scenarios.refusals import dangerous, way_on
 from uscdr.scenarios.results import Compared, Drained, VerifiedData
 from uscdr.scenarios.results_app import Redeployed
 from uscdr.scenarios.results_infra import ConfigSet, InfraSeen
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import writes
+from uscdr.words import first_of
 
 
 class DeploySeen(Fact):
@@ -35,7 +35,10 @@ class DeploySeen(Fact):
     builds: tuple[str, ...]
     pending: int
     migrations: tuple[str, ...]
-    dangerous: tuple[str, ...]
+    dangerous: str
+    """One of them that may not run by itself, and why."""
+    stuck: str
+    """Why they would fail, and what to do."""
     lacks: tuple[Lack, ...] = ()
 
 
@@ -59,13 +62,15 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
         commit = view.need(InfraSeen).commit
         tell.progress(f"packing {commit[:12]}")
         code = fetch_code(self._deps, commit)
-        found = compare(code, self._deps.database().migrations())
+        found = see_tables(self._deps).against(code, commit[:12])
         if not found.known:
             tell.warn(
                 f"Which migrations the release phase of {commit[:12]} applies is NOT KNOWN: it seems to have none."
             )
         if found.ahead:
             tell.warn(f"The data are AHEAD of {commit[:12]} by {', '.join(found.ahead)}: that code does not know them.")
+        if found.unfillable:
+            tell.warn(f"That code CANNOT SAVE rows, for it does not fill {first_of(found.unfillable)}.")
         builds = self._deps.deploys.builds(self._deps.app)
         releases = self._deps.platform.releases(self._deps.app)
         current = next((r for r in releases if r.current and r.slug_id), None)
@@ -78,20 +83,20 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
             pending=self._deps.platform.builds_pending(self._deps.app),
             migrations=found.pending,
             lacks=code.lacks,
-            dangerous=tuple(f"{name}: {rule.why}" for name in found.pending for rule in self._rules(name)),
+            dangerous=dangerous(self._deps, found.pending),
+            stuck=f"{found.stuck[0]}. {way_on(self._deps, found)}" if found.stuck else "",
         )
-
-    def _rules(self, name: str) -> list[Any]:
-        return [rule for rule in self._deps.config.app.dangerous_migrations if fnmatchcase(name, rule.name)]
 
     @override
     def plan(self, seen: DeploySeen, view: View) -> Action:
         if seen.dangerous:
             return Action(
                 "blocked",
-                f"The release would apply a dangerous migration to the restored data: {'; '.join(seen.dangerous)}. "
+                f"The release would apply a dangerous migration to the restored data: {seen.dangerous} "
                 "Decide with the developers, or deploy code of the backup's time: --ref",
             )
+        if seen.stuck:
+            return Action("blocked", f"The release phase of {seen.commit[:12]} would fail: {seen.stuck}")
         if seen.pending:
             return Action("blocked", "Another build of this application is under way.")
         if seen.running == seen.commit and not seen.failed:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from fnmatch import fnmatchcase
-
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.engine.wait import Patience, until
-from uscdr.errors import CheckFailed, EffectFailed, OutcomeUnknown
+from uscdr.errors import CheckFailed, EffectFailed
 from uscdr.models.base import Fact
 from uscdr.models.heroku import OneOffResult
-from uscdr.scenarios.results import Compared, Migrated
+from uscdr.scenarios.code import judge_running
+from uscdr.scenarios.django import PLAN, listed, manage
+from uscdr.scenarios.dyno_words import applied_before, migration_that_failed, reason
+from uscdr.scenarios.refusals import refuse_dangerous, refuse_stuck
+from uscdr.scenarios.results import Compared, Drained, Migrated
 from uscdr.scenarios.results_app import DataProbed, Remedy
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import writes
 from uscdr.words import plural
 
-PLAN_LINE = re.compile(r"^\[(?P<done>[ Xx])\]\s+(?P<name>[\w]+\.[\w]+)")
-LIMIT = 1800.0
 ONE_OFF_LIMIT = 120.0
 
 
@@ -67,58 +66,48 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
 
     @override
     def apply(self, seen: MigrateSeen, view: View, tell: Tell) -> Migrated:
-        pending = self._pending(tell)
-        self._refuse_dangerous(pending)
+        let_in = self._let_in(view)
+        pending = self._pending(tell, let_in)
         if not pending:
             return Migrated(applied=())
-        self._run("migrate --noinput", tell)
-        left = self._pending(tell)
+        refuse_dangerous(self._deps, pending, let_in)
+        refuse_stuck(self._deps, judge_running(self._deps), let_in)
+        ended = manage(self._deps, "migrate --noinput", tell)
+        if ended.exit_status != 0:
+            raise self._failed(ended, let_in)
+        left = self._pending(tell, let_in)
         if left:
             raise CheckFailed(f"Still pending after migrate: {', '.join(left)}.", next_action="uscdr runs resume")
         return Migrated(applied=pending)
 
-    def _pending(self, tell: Tell) -> tuple[str, ...]:
-        output = self._run("showmigrations --plan", tell).output
-        lines = [PLAN_LINE.match(line.strip()) for line in output.splitlines()]
-        found = [match for match in lines if match]
-        if not found:
-            raise OutcomeUnknown(
-                "The list of migrations could not be read from the one-off dyno's output.",
-                next_action=f"Look yourself: {self.by_hand({})[0]}; then: uscdr runs resume",
-            )
-        return tuple(match["name"] for match in found if match["done"] == " ")
+    def _let_in(self, view: View) -> str:
+        """The commands with which users can work again on what there is."""
+        app, stopped = self._deps.app, view.get(Drained)
+        scale = " ".join(f"{kind}={number}" for kind, number in sorted(stopped.formation.items())) if stopped else ""
+        off = f"heroku maintenance:off --app {app}"
+        return f"heroku ps:scale {scale} --app {app} && {off}" if scale else off
 
-    def _refuse_dangerous(self, pending: tuple[str, ...]) -> None:
-        for rule in self._deps.config.app.dangerous_migrations:
-            hit = next((name for name in pending if fnmatchcase(name, rule.name)), None)
-            if hit is not None:
-                raise CheckFailed(
-                    f"The migration {hit} is pending on the restored data and is listed as dangerous.",
-                    why=rule.why,
-                    next_action="Decide with the developers; when it has been dealt with: uscdr runs resume. "
-                    "Maintenance mode stays on.",
-                )
-
-    def _run(self, command: str, tell: Tell) -> OneOffResult:
-        whole = f"{self._deps.config.app.manage} {command}"
-        ended = self._deps.platform.run_one_off(
-            self._deps.app,
-            whole,
-            time_limit=LIMIT,
-            on_started=lambda name: tell.progress(f"{name}: {command}"),
-        )
-        if ended.exit_status is None:
-            raise OutcomeUnknown(
-                f"The connection to the one-off dyno {ended.name} ended before “{command}” reported its exit status.",
-                next_action=f"See: heroku logs --app {self._deps.app} --dyno {ended.name}; then: uscdr runs resume",
-            )
+    def _pending(self, tell: Tell, let_in: str) -> tuple[str, ...]:
+        ended = manage(self._deps, PLAN, tell)
         if ended.exit_status != 0:
-            raise EffectFailed(
-                f"“{whole}” ended with exit status {ended.exit_status}.",
-                provider="heroku",
-                next_action=f"See: heroku logs --app {self._deps.app} --dyno {ended.name}; then: uscdr runs resume",
-            )
-        return ended
+            raise self._failed(ended, let_in)
+        return tuple(name for name, done in listed(self._deps, ended).items() if not done)
+
+    def _failed(self, ended: OneOffResult, let_in: str) -> EffectFailed:
+        """What failed and why, as Django and the database say it, and every way on."""
+        app, name = self._deps.app, migration_that_failed(ended.output)
+        before = applied_before(ended.output)
+        what = f"The migration {name} failed" if name else f"The deployed code could not be asked ({ended.name} ended)"
+        why = reason(ended.output) or f"exit status {ended.exit_status}; the output tells no more"
+        done = f" Applied before it: {', '.join(before)}." if before else ""
+        return EffectFailed(
+            f"{what}: {why}.",
+            provider="heroku",
+            why=f"The database is as before that migration, unless the migration is not atomic.{done}" if name else "",
+            next_action=f"Users are still shut out. Read it whole: heroku logs --app {app} --dyno {ended.name}. "
+            "When the cause is cured: uscdr runs resume. Or deploy code without it: uscdr recover app --ref REF --new. "
+            f"Or let users in with the database as it is: {let_in}",
+        )
 
     @override
     def confirm_effect(self, result: Migrated, view: View, tell: Tell) -> str:

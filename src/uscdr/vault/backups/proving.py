@@ -192,7 +192,7 @@ def _asked(shown: ProofResult, database: Database, questions: Questions, decoded
         canary=try_key(database, questions.canaries, questions.key),
         extensions=database.extensions(),
         applied=applied,
-        migrations=compare(code.migrations, applied, against=code.ref, why=code.why),
+        migrations=compare(code.migrations, applied, database.columns(), against=code.ref, why=code.why),
     )
     grade, why = _grade(found, decoded)
     return replace(found, grade=grade, why=why)

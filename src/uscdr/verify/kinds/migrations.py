@@ -22,18 +22,15 @@ class MigrationsCheck(CheckSpec):
 
 def run(name: str, spec: MigrationsCheck, world: World) -> Finding:  # noqa: ARG001 - as every kind
     """Compare what is applied with the code, or with the baseline when the code is not to be had."""
-    there, code = world.database().migrations(), world.code_migrations() or CodeMigrations()
-    found, applied = compare(code, there), {one.full_name for one in there}
+    database, code = world.database(), world.code_migrations() or CodeMigrations()
+    there = database.migrations()
+    found = compare(code, there, database.columns() if code.steps else None)
+    applied = {one.full_name for one in there}
     known = frozenset(world.before(name).get("applied", ()))
     gone = _listed("of the baseline not applied any more", known - applied - covered(code))
     measured = {"applied": sorted(applied)}
     if found.known:
-        problems = [
-            *_listed("pending", found.pending),
-            *_listed("applied but unknown to the deployed code", found.ahead),
-            *gone,
-        ]
-        return judged(problems, _all_applied(code, found), measured)
+        return judged([*found.problems, *gone], _all_applied(code, found), measured)
     if gone:
         return Finding("fail", gone[0], measured)
     if not known:
@@ -46,7 +43,8 @@ def run(name: str, spec: MigrationsCheck, world: World) -> Finding:  # noqa: ARG
 
 def _all_applied(code: CodeMigrations, found: MigrationsVerdict) -> str:
     words = f"{plural(len(code.migrations), 'migration')} of the code, all applied; none ahead of it"
-    return words + (f"; under the names of those replaced: {first_of(found.renamed)}" if found.renamed else "")
+    words += f"; under the names of those replaced: {first_of(found.renamed)}" if found.renamed else ""
+    return words + (f"; tables of {first_of(found.unclear)} not judged" if found.unclear else "")
 
 
 def _listed(what: str, names: Iterable[str]) -> list[str]:

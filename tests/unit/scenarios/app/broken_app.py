@@ -31,14 +31,14 @@ def broken(state: Path, *, release: str | None = None, ref: str | None = None) -
     world.vars = frozenset({"SECRET_KEY"})
     world.one_offs, world.deployed = [], list(world.live.applied)
     history(world)
-    world.never_up = {"web"}
+    world.crashing = {"slug-41"}
     return Rehearsal(state, world, config=application(), request=Request("app", release=release, ref=ref))
 
 
 def lost_variable(state: Path) -> Rehearsal:
     """v42 removed SECRET_KEY; pages still answer."""
     run = broken(state)
-    run.world.bad_slugs, run.world.never_up = set(), set()
+    run.world.bad_slugs, run.world.crashing = set(), set()
     run.world.vars = frozenset()
     add_release(run.world, "Remove SECRET_KEY config vars", "slug-41")
     return run
@@ -47,7 +47,7 @@ def lost_variable(state: Path) -> Rehearsal:
 def unmigrated(state: Path) -> Rehearsal:
     """v41 is sound code that needs a migration which nobody applied."""
     run = broken(state)
-    run.world.never_up = set()
+    run.world.crashing = set()
     run.world.deployed.append("patients.0003_phone")
     return run
 

@@ -11,7 +11,7 @@ from fake_deploys import FakeSource, add_release
 from fakes import Data
 from rehearsal import Person, Rehearsal
 from uscdr.errors import Declined, ExitCode
-from uscdr.models.heroku import OneOffResult, Release
+from uscdr.models.heroku import Release
 from uscdr.models.provision import Lack
 from uscdr.scenarios.deps import Request
 
@@ -24,6 +24,7 @@ def test_a_bad_release_is_rolled_back_and_nothing_is_built(quick: Path) -> None:
     assert running(run.world) == "Rollback to v40"
     assert run.world.writes == [
         "set_maintenance True", "rollback release-40", "run_one_off showmigrations --plan", "set_maintenance False",
+        "run_one_off uscdr_write_check",
     ]  # fmt: skip
     assert run.person.phrases == ["usc-pis v41: roll back to v40, else deploy cccccccccccc"]
 
@@ -45,7 +46,7 @@ def test_a_phrase_of_another_goal_is_refused_before_anything_is_sent(quick: Path
 
 def test_a_healthy_application_is_refused_with_the_ways_to_insist(quick: Path) -> None:
     run = broken(quick)
-    run.world.bad_slugs, run.world.never_up, run.world.intact_web = set(), set(), True
+    run.world.bad_slugs, run.world.crashing, run.world.intact_web = set(), set(), True
     code, message = ended(run.begin())
     assert (code, "--release" in message, "--ref" in message) == (ExitCode.CHECK_FAILED, True, True)
     assert run.world.writes == []
@@ -77,8 +78,10 @@ def test_code_without_its_migration_is_migrated_after_a_capture(quick: Path) -> 
     run.world.bad_slugs = {"until migrated"}
     assert ended(run.begin())[0] is ExitCode.DONE
     assert run.world.live.applied == run.world.deployed
-    assert [write.partition(" ")[0] for write in run.world.writes] == [
-        "set_maintenance", "capture", "run_one_off", "run_one_off", "run_one_off", "set_maintenance", "start_build",
+    asked, planned = "run_one_off showmigrations --plan", "run_one_off sqlmigrate patients 0003_phone"
+    assert run.world.writes == [
+        asked, planned, "set_maintenance True", "capture", asked, "run_one_off migrate --noinput", asked,
+        "set_maintenance False", "start_build cccc", "run_one_off uscdr_write_check",
     ]  # fmt: skip
 
 
@@ -94,7 +97,12 @@ def test_a_rollback_that_does_not_help_is_followed_by_one_build(quick: Path) -> 
 def test_a_named_release_is_returned_to(quick: Path) -> None:
     run = broken(quick, release="v39")
     run.world.deployed = run.world.live.applied[:1]
-    assert ended(run.begin())[0] is ExitCode.DONE
+    ending = run.begin()
+    code, message = ended(ending)
+    assert (code, "1 migration applied but unknown to the deployed code: patients.0002_names" in message) == (
+        ExitCode.CHECK_FAILED, True,
+    )  # fmt: skip
+    assert "--ref REF --new" in advice(ending)
     assert running(run.world) == "Rollback to v39"
     decided = run.events("gate.asked")[0]["facts"]
     assert "patients.0002_names" in decided["database"]
@@ -103,10 +111,10 @@ def test_a_named_release_is_returned_to(quick: Path) -> None:
 
 def test_a_named_ref_is_deployed_without_asking_the_broken_code_about_migrations(quick: Path) -> None:
     run = broken(quick, ref="old")
-    run.world.one_off_results = [OneOffResult(name="run.9", exit_status=1, output="ImproperlyConfigured")]
+    run.world.live.applied = run.world.live.applied[:1]
     assert ended(run.begin())[0] is ExitCode.DONE
     assert sent(run, "start_build") == ["start_build bbbb"]
-    assert sent(run, "run_one_off") == []
+    assert sent(run, "run_one_off") == ["run_one_off uscdr_write_check"]
     assert run.events("step.succeeded")[-1]["step"] == "check_app"
 
 
@@ -139,7 +147,7 @@ def test_without_an_earlier_release_the_source_is_deployed_once(quick: Path) -> 
 
 def test_maintenance_mode_alone_is_refused(quick: Path) -> None:
     run = broken(quick)
-    run.world.never_up, run.world.maintenance = set(), True
+    run.world.crashing, run.world.maintenance = set(), True
     code, message = ended(run.begin())
     assert (code, "maintenance" in message) == (ExitCode.CHECK_FAILED, True)
     assert run.world.writes == []
@@ -190,7 +198,7 @@ def test_a_squashed_migration_of_the_older_code_is_neither_ahead_nor_pending(qui
     run.world.deployed = [SQUASHED]
     assert decided(run) == "no migration was applied since"
     seen = next(one["result"] for one in run.events("step.succeeded") if one["name"] == "app.look")
-    assert (seen["pending"], seen["ref_pending"]) == ([], [])
+    assert (seen["code"]["verdict"], seen["ref_code"]["verdict"]) == ("same", "same")
 
 
 def test_a_squashed_migration_that_is_recorded_is_not_ahead_of_the_code_that_has_the_old_ones(quick: Path) -> None:
@@ -266,6 +274,7 @@ def test_a_build_under_way_is_waited_for_not_doubled(quick: Path) -> None:
 
 def test_a_lost_rollback_is_told_from_one_whose_number_begins_alike(quick: Path) -> None:
     run = broken(quick, release="v4")
+    run.world.live.applied = run.world.deployed = run.world.live.applied[:1]
     run.world.releases.append(run.world.releases[-1].model_copy(update={"id": "release-4", "version": 4}))
     run.world.faults["rollback", 1] = "lost_before"
     others: list[Release] = []

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uscdr.errors import BadInput
+from uscdr.models.migrations import MigrationsVerdict
 from uscdr.scenarios.remedy import config_changes, last_good, remedy
 from uscdr.scenarios.results_app import AppSeen, ReleaseLine
 
@@ -25,8 +26,14 @@ def line(version: int, description: str = "", *, status: str = "succeeded", can_
 def seen(*releases: ReleaseLine, current: int | None = 41, **facts: object) -> AppSeen:
     """Failing at one check, unless `facts` say otherwise; releases newest first."""
     known = releases or tuple(line(version) for version in (41, 40, 39))
-    told = {"maintenance": False, "failing": {"homepage": "503"}, "asked": 1, "pending": (), "ref_commit": "c" * 40}
-    return AppSeen.model_validate({"releases": known, "current": current, **told, **facts})
+    told = {"maintenance": False, "failing": {"homepage": "503"}, "asked": 1, "ref_commit": "c" * 40}
+    return AppSeen.model_validate({"releases": known, "current": current, "code": lacks(), **told, **facts})
+
+
+def lacks(*pending: str, **facts: object) -> MigrationsVerdict:
+    """The database against the deployed code."""
+    verdict = "ahead" if facts.get("ahead") else "pending" if pending else "same"
+    return MigrationsVerdict.model_validate({"verdict": verdict, "pending": pending, **facts})
 
 
 def goal(found: AppSeen, *, wanted: str | None = None, ref: str | None = None) -> tuple[str, int | None]:
@@ -46,16 +53,16 @@ def test_pages_that_fail_go_back_one_release() -> None:
 
 
 def test_a_crashed_dyno_goes_back_although_migrations_are_pending() -> None:
-    assert goal(seen(dynos={"web.1": "crashed"}, pending=("a.0002_b",))) == ("rollback", 40)
+    assert goal(seen(dynos={"web.1": "crashed"}, code=lacks("a.0002_b"))) == ("rollback", 40)
 
 
 def test_code_without_its_migrations_is_migrated_not_undone() -> None:
-    assert goal(seen(pending=("a.0002_b",))) == ("migrate", None)
-    assert goal(seen(pending=("a.0002_b",), failing={})) == ("migrate", None)
+    assert goal(seen(code=lacks("a.0002_b"))) == ("migrate", None)
+    assert goal(seen(code=lacks("a.0002_b"), failing={})) == ("migrate", None)
 
 
 def test_a_missing_variable_is_brought_back_before_anything_is_migrated() -> None:
-    assert goal(seen(pending=("a.0002_b",), missing_config=("SECRET_KEY",))) == ("rollback", 40)
+    assert goal(seen(code=lacks("a.0002_b"), missing_config=("SECRET_KEY",))) == ("rollback", 40)
 
 
 def test_a_missing_variable_goes_back_before_the_change_that_removed_it() -> None:
@@ -109,11 +116,11 @@ def test_maintenance_mode_alone_is_no_symptom() -> None:
 
 
 @pytest.mark.parametrize(
-    "symptom", [{"dynos": {"web.1": "crashed"}}, {"missing_config": ("SECRET_KEY",)}, {"pending": ("a.0002_b",)}]
+    "symptom", [{"dynos": {"web.1": "crashed"}}, {"missing_config": ("SECRET_KEY",)}, {"code": lacks("a.0002_b")}]
 )
 def test_in_maintenance_mode_other_symptoms_count(symptom: dict[str, object]) -> None:
     judged = remedy(seen(maintenance=True, asked=0, **{"failing": {}, **symptom}))  # type: ignore[arg-type]
-    assert judged.what == ("migrate" if "pending" in symptom else "rollback")
+    assert judged.what == ("migrate" if "code" in symptom else "rollback")
 
 
 @pytest.mark.parametrize("name", ["v39", "39"])

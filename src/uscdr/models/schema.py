@@ -1,0 +1,251 @@
+"""A database's tables against what the code's migrations make of them. Pure.
+
+The models' state after some migrations is what the code reads and writes; a column of it that the table lacks makes
+every read fail, and one that the table has, that must be filled and that no model knows makes every new row fail.
+What a file does not say plainly is not judged: an application with such a file is named as unclear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from uscdr.models.migration_files import FieldMade, MigrationFile, Operation
+from uscdr.models.postgres import TableColumn
+
+LONGEST = 63
+"""PostgreSQL's limit of a name; Django shortens longer ones in a way of its own."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model as the migrations left it."""
+
+    table: str
+    fields: Mapping[str, FieldMade] = field(default_factory=dict)
+    managed: bool = True
+    given: bool = False
+    """Whether the table's name was given, so that renaming the model does not change it."""
+
+    def columns(self) -> frozenset[str]:
+        """Every name that a column of it may have."""
+        return frozenset(column for one in self.fields.values() for column in one.columns)
+
+
+@dataclass
+class State:
+    """Models by application and name, while migrations are replayed."""
+
+    models: dict[tuple[str, str], Model] = field(default_factory=dict)
+    unclear: set[str] = field(default_factory=set)
+    """Applications of which a file could not be understood."""
+
+    def tables(self) -> dict[str, Model]:
+        """Table -> model, of those whose table Django makes and that are understood."""
+        clear = (
+            model for (app, _), model in self.models.items() if app not in self.unclear and len(model.table) <= LONGEST
+        )
+        return {model.table: model for model in clear if model.managed}
+
+
+def state_of(files: Iterable[MigrationFile]) -> State:
+    """What the models are after these migrations, in this order."""
+    state = State()
+    for one in files:
+        if not one.understood:
+            state.unclear.add(one.app)
+        for operation in one.operations:
+            if operation.side != "database":
+                _change(state, one.app, operation)
+    return state
+
+
+def _change(state: State, app: str, one: Operation) -> None:
+    key, models = (app, one.model), state.models
+    if one.kind == "opaque":
+        state.unclear.add(app)
+    elif one.kind == "create":
+        models[key] = Model(one.table or f"{app}_{one.model}", _fields(one), one.managed, given=bool(one.table))
+    elif one.kind in ("sql", "python"):
+        return
+    elif key not in models:
+        state.unclear.add(app)
+    elif one.kind == "delete":
+        del models[key]
+    elif one.kind == "rename":
+        model = models.pop(key)
+        models[app, one.new] = model if model.given else replace(model, table=f"{app}_{one.new}")
+    else:
+        models[key] = _changed(models[key], app, one)
+
+
+def _fields(one: Operation) -> dict[str, FieldMade]:
+    return {made.name: made for made in one.fields}
+
+
+def _changed(model: Model, app: str, one: Operation) -> Model:
+    """What an operation on a model makes of it."""
+    if one.kind == "table":
+        return replace(model, table=one.table or f"{app}_{one.model}", given=bool(one.table))
+    if one.kind == "managed":
+        return replace(model, managed=one.managed)
+    fields = dict(model.fields)
+    if one.kind in ("add", "alter"):
+        fields |= _fields(one)
+    elif one.kind == "remove":
+        fields.pop(one.field, None)
+    elif one.kind == "rename_field" and (made := fields.pop(one.field, None)) is not None:
+        fields[one.new] = renamed(made, one.field, one.new)
+    return replace(model, fields=fields)
+
+
+def renamed(made: FieldMade, old: str, new: str) -> FieldMade:
+    """A field under its new name: a column that was named after it is, too."""
+    columns = tuple({old: new, f"{old}_id": f"{new}_id"}.get(column, column) for column in made.columns)
+    return made.model_copy(update={"name": new, "columns": columns})
+
+
+def lacking(state: State, columns: Collection[TableColumn]) -> tuple[str, ...]:
+    """Tables and `table.column`s that the models have and the database has not."""
+    there = _by_table(columns)
+    found: list[str] = []
+    for table, model in state.tables().items():
+        if table not in there:
+            found.append(table)
+            continue
+        fields = (one for one in model.fields.values() if one.sure and one.columns)
+        found += [f"{table}.{one.columns[0]}" for one in fields if not there[table].intersection(one.columns)]
+    return tuple(sorted(found))
+
+
+def unfillable(state: State, before: State, columns: Collection[TableColumn]) -> tuple[str, ...]:
+    """`table.column`s that must be filled and that the code does not know: it can save no row there.
+
+    `state` is that of all its migrations, `before` that of the applied ones: what a pending one takes away is left out.
+    """
+    known, earlier = state.tables(), before.tables()
+    found = [
+        f"{one.table}.{one.name}"
+        for one in columns
+        if one.must_be_given and one.table in known
+        and one.name not in known[one.table].columns()
+        and not (one.table in earlier and one.name in earlier[one.table].columns())
+    ]  # fmt: skip
+    return tuple(sorted(found))
+
+
+def _by_table(columns: Iterable[TableColumn]) -> dict[str, set[str]]:
+    there: dict[str, set[str]] = {}
+    for one in columns:
+        there.setdefault(one.table, set()).add(one.name)
+    return there
+
+
+def obstacles(
+    pending: Iterable[MigrationFile], before: State, columns: Collection[TableColumn]
+) -> tuple[str, ...]:  # fmt: skip
+    """Why pending migrations would fail on this database: `app.name: what is there already, or is not there`.
+
+    Only what is sure: after statements of SQL that cannot be read, or an operation that is not known, no more is said.
+    """
+    rehearsal = _Rehearsal(_by_table(columns), before)
+    found: list[str] = []
+    for one in pending:
+        if not one.understood:
+            break
+        for operation in one.operations:
+            found += [f"{one.name}: {words}" for words in rehearsal.run(one.app, operation)]
+        if rehearsal.blind:
+            break
+    return tuple(found)
+
+
+class _Rehearsal:
+    """The database's tables while pending migrations are gone through."""
+
+    def __init__(self, there: dict[str, set[str]], before: State) -> None:
+        self._there = there
+        self._state = State(dict(before.models), set(before.unclear))
+        self._touched: set[str] = set()
+        """Tables that statements of SQL name: what they are afterwards is not known."""
+        self.blind = False
+
+    def run(self, app: str, one: Operation) -> list[str]:
+        """What stands in the way of one operation."""
+        if one.kind == "opaque":
+            self.blind = True
+            return []
+        if one.kind == "sql":
+            self._read(one.table)
+            return []
+        if one.kind == "python":
+            return []
+        old = self._state.models.get((app, one.model))
+        _change(self._state, app, one)
+        new = self._state.models.get((app, one.new if one.kind == "rename" else one.model))
+        if one.side == "state" or app in self._state.unclear:
+            return []
+        return self._judge(one, old, new)
+
+    def _read(self, statements: str) -> None:
+        if not statements:
+            self.blind = True
+        self._touched |= {table for table in self._there if re.search(rf"\b{re.escape(table)}\b", statements)}
+        self._touched |= set(re.findall(r"(?i)\btable\s+(?:if\s+(?:not\s+)?exists\s+)?\"?(\w+)", statements))
+
+    def _judge(self, one: Operation, old: Model | None, new: Model | None) -> list[str]:
+        model = old or new
+        if model is None or not model.managed or len(model.table) > LONGEST:
+            return []
+        known = model.table not in self._touched and (new is None or new.table not in self._touched)
+        words = self._effect(one, old, new)
+        return words if known else []
+
+    def _effect(self, one: Operation, old: Model | None, new: Model | None) -> list[str]:
+        if one.kind == "create" and new is not None:
+            return self._make(new)
+        if old is None:
+            return []
+        if old.table not in self._there:
+            return [f"there is no table {old.table}"]
+        if one.kind == "delete":
+            del self._there[old.table]
+            return []
+        if one.kind in ("rename", "table") and new is not None:
+            return self._move(old.table, new.table)
+        return self._columns(one, old, new) if new is not None else []
+
+    def _make(self, new: Model) -> list[str]:
+        if new.table in self._there:
+            return [f"the table {new.table} is there already"]
+        self._there[new.table] = set(new.columns())
+        return []
+
+    def _move(self, old: str, new: str) -> list[str]:
+        if old == new:
+            return []
+        if new in self._there:
+            return [f"the table {new} is there already"]
+        self._there[new] = self._there.pop(old)
+        return []
+
+    def _columns(self, one: Operation, old: Model, new: Model) -> list[str]:
+        columns = self._there[old.table]
+        name = one.field or (one.fields[0].name if one.fields else "")
+        was, becomes = old.fields.get(name), new.fields.get(one.new or name)
+        gone, made = _sure(was), _sure(becomes)
+        if one.kind == "add":
+            gone = None
+        if gone is not None and gone not in columns:
+            return [f"there is no column {old.table}.{gone}"]
+        if made is not None and made != gone and made in columns:
+            return [f"the column {old.table}.{made} is there already"]
+        if gone is not None and (one.kind == "remove" or made is not None):
+            columns.discard(gone)
+        columns.update(becomes.columns if becomes is not None else ())
+        return []
+
+
+def _sure(made: FieldMade | None) -> str | None:
+    return made.columns[0] if made is not None and made.sure and made.columns else None

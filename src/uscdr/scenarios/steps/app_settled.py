@@ -1,0 +1,158 @@
+"""The end of a recovery, after the last restart: does the code that runs fit the database, and can it save?"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.errors import CheckFailed, OutcomeUnknown, ProviderError
+from uscdr.models.base import Fact
+from uscdr.models.heroku import OneOffResult
+from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
+from uscdr.scenarios.checks import application_checks, ask_until_dead, failing
+from uscdr.scenarios.code import judge_running, see_tables
+from uscdr.scenarios.django import PLAN, listed, manage
+from uscdr.scenarios.dyno_words import lacks_command, quotable, reason
+from uscdr.scenarios.refusals import way_on
+from uscdr.scenarios.releases import await_in_force
+from uscdr.scenarios.results import VerifiedData
+from uscdr.scenarios.results_app import AppSettled
+from uscdr.scenarios.steps.base import DepsStep, shut
+from uscdr.scenarios.steps.words import writes
+from uscdr.words import first_of, plural
+
+Saving = Literal["pass", "fail", "not checked", "not known"]
+SAVED = "saved and rolled back"
+
+
+class SettledSeen(Fact):
+    """The command that tries to save; empty when scenarios.yaml names none."""
+
+    command: str
+    optional: bool
+
+
+class Settled(DepsStep[SettledSeen, AppSettled]):
+    """Looks at the migrations again, against the code that runs now, and has the application try to save."""
+
+    name = "app.settled"
+    title = "Look again: migrations, and whether rows can be saved"
+    effect = Effect.IDEMPOTENT
+    sends = (writes("POST", "/apps/{app}/dynos (showmigrations where needed; the write check, which rolls back)"),)
+    manual = (
+        "heroku run --exit-code --app {app} -- {manage} showmigrations --plan",
+        "heroku run --exit-code --app {app} -- {manage} $WRITE_CHECK   # app.write_check of scenarios.yaml",
+    )
+    gives = AppSettled
+    needs = (VerifiedData,)
+    waits = "looked at again when the application runs: migrations, and whether rows can be saved"
+
+    @override
+    def ready(self, view: View) -> str | None:
+        return self.waits if shut(view) else super().ready(view)
+
+    @override
+    def probe(self, view: View, tell: Tell) -> SettledSeen:
+        check = self._deps.config.app.write_check
+        return SettledSeen(command=check.command if check else "", optional=check.optional if check else True)
+
+    @override
+    def plan(self, seen: SettledSeen, view: View) -> Action:
+        known = {"WRITE_CHECK": seen.command} if seen.command else {}
+        words = "the database is compared with the code that runs, and rows are saved and rolled back"
+        return Action("change", words, self.calls(), known)
+
+    @override
+    def apply(self, seen: SettledSeen, view: View, tell: Tell) -> AppSettled:
+        await_in_force(self._deps, tell)
+        tell.progress("comparing the database with the code that runs")
+        code = judge_running(self._deps)
+        if not code.known:
+            code = self._asked(code, tell)
+        saving, words = self._saves(seen, tell)
+        settled = AppSettled(code=code, saving=saving, words=words)
+        if not _wrong(settled):
+            return settled
+        answers, _ = failing(ask_until_dead(self._deps, application_checks(self._deps.config), tell))
+        return settled.model_copy(update={"failing": answers})
+
+    def _asked(self, unknown: MigrationsVerdict, tell: Tell) -> MigrationsVerdict:
+        """The names alone, from the deployed code itself, where its files are not at hand."""
+        try:
+            ended = manage(self._deps, PLAN, tell)
+            if ended.exit_status != 0:
+                return unknown.model_copy(update={"why": reason(ended.output) or unknown.why})
+            names = tuple(listed(self._deps, ended))
+            code = CodeMigrations(migrations=names, replaces=None)
+            return see_tables(self._deps).against(code, "the deployed code")
+        except (ProviderError, OutcomeUnknown) as error:
+            return unknown.model_copy(update={"why": error.message})
+
+    def _saves(self, seen: SettledSeen, tell: Tell) -> tuple[Saving, str]:
+        if not seen.command:
+            return "not checked", "scenarios.yaml names no command for it (app.write_check)"
+        try:
+            ended = manage(self._deps, seen.command, tell)
+        except (ProviderError, OutcomeUnknown) as error:
+            return "not known", error.message
+        if ended.exit_status == 0:
+            return "pass", ""
+        if lacks_command(ended.output, seen.command):
+            lacks = f"the application has no command {seen.command}"
+            return ("not checked" if seen.optional else "fail"), lacks
+        return "fail", _unsaved(ended)
+
+    @override
+    def confirm_effect(self, result: AppSettled, view: View, tell: Tell) -> str:
+        for name, verdict, evidence in _verdicts(result):
+            tell.check(name, verdict, evidence)
+        wrong = _wrong(result)
+        if wrong:
+            raise CheckFailed(
+                f"The application is recovered, but {'; '.join(wrong)}.",
+                why="" if result.failing else "It is open, and its other checks were not asked yet.",
+                next_action=f"{way_on(self._deps, result.code)} Then: uscdr runs resume".strip(),
+            )
+        if result.saving == "not checked":
+            tell.warn(f"Whether rows can be saved was not checked: {result.words}.")
+            return f"{_fitting(result.code)}; saving was not checked"
+        return f"{_fitting(result.code)}; a row of each main model can be saved"
+
+
+def _unsaved(ended: OneOffResult) -> str:
+    """What the command said of the models that it could not save, or why it did not run."""
+    lines = [line.strip() for line in ended.output.replace("\r", "").splitlines()]
+    told = [quotable(line) for line in lines if ": " in line and not line.endswith(SAVED) and "." in line.split(":")[0]]
+    return reason(ended.output) or first_of(told, comma="; ") or f"exit status {ended.exit_status}"
+
+
+def _wrong(result: AppSettled) -> list[str]:
+    """What is wrong, the worst first."""
+    words = [f"{plural(len(result.failing), 'check')} fail: {first_of(list(result.failing))}"] if result.failing else []
+    if result.saving == "fail":
+        words.append(f"it cannot save: {result.words}")
+    words += result.code.problems
+    if not result.code.known:
+        words.append(f"whether the database fits its code is not known: {result.code.why}")
+    if result.saving == "not known":
+        words.append(f"whether it can save is not known: {result.words}")
+    return words
+
+
+def _verdicts(result: AppSettled) -> list[tuple[str, Literal["pass", "fail", "inconclusive", "not checked"], str]]:
+    code = result.code
+    saving: Literal["pass", "fail", "inconclusive", "not checked"]
+    saving = "inconclusive" if result.saving == "not known" else result.saving
+    problems = "; ".join(code.problems)
+    return [
+        ("database fits the code", "inconclusive" if not code.known else "fail" if problems else "pass",
+         problems or (_fitting(code) if code.known else code.why)),
+        ("rows can be saved", saving, result.words or "each main model was saved and rolled back"),
+    ]  # fmt: skip
+
+
+def _fitting(found: MigrationsVerdict) -> str:
+    words = f"the database fits {found.against}: {plural(found.applied, 'migration')}, none pending, none ahead"
+    return words + (f" (tables not judged: {first_of(found.unclear)})" if found.unclear else "")
