@@ -175,11 +175,9 @@ class _Rehearsal:
         """What stands in the way of one operation."""
         if one.kind == "opaque":
             self.blind = True
-            return []
         if one.kind == "sql":
             self._read(one.table)
-            return []
-        if one.kind == "python":
+        if self.blind or one.kind in ("sql", "python"):
             return []
         old = self._state.models.get((app, one.model))
         _change(self._state, app, one)

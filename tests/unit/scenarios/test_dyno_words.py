@@ -1,0 +1,61 @@
+"""What is quoted of a one-off dyno's output: the reason, never what a row holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from uscdr.scenarios.dyno_words import applied_before, lacks_command, migration_that_failed, quotable, reason
+
+EXISTS = 'django.db.utils.ProgrammingError: column "phone" of relation "patients_patient" already exists'
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (EXISTS, 'ProgrammingError: column "phone" of relation "patients_patient" already exists'),
+        (
+            'django.db.utils.ProgrammingError: relation "x_y" already exists',
+            'ProgrammingError: relation "x_y" already exists',
+        ),
+        (
+            'django.db.utils.IntegrityError: duplicate key value violates unique constraint "u"',
+            'IntegrityError: duplicate key value violates unique constraint "u"',
+        ),
+        ("ModuleNotFoundError: No module named 'packaging'", "ModuleNotFoundError: No module named 'packaging'"),
+        ("CommandError: Conflicting migrations detected", "CommandError: Conflicting migrations detected"),
+        (
+            'django.db.utils.DataError: invalid input syntax for type integer: "Ada Lovelace"',
+            "DataError (its words may quote a row and are not shown)",
+        ),
+        ("ValueError: Ada Lovelace has no birthday", "ValueError (its words may quote a row and are not shown)"),
+        ("KeyError: 'Ada'", "KeyError (its words may quote a row and are not shown)"),
+        ("RuntimeError", "RuntimeError"),
+        ("nothing of the kind", ""),
+        ("", ""),
+    ],
+)
+def test_the_reason_names_no_value(line: str, words: str) -> None:
+    assert reason(f"Traceback (most recent call last):\r\n  File x\r\n{line}\r\n") == words
+
+
+def test_the_last_error_of_a_chain_is_the_reason_and_details_are_left_out() -> None:
+    output = f"psycopg.errors.DuplicateColumn: x\r\nDETAIL:  Key (name)=(Ada) exists.\r\n\r\n{EXISTS}\r\n"
+    assert reason(output) == 'ProgrammingError: column "phone" of relation "patients_patient" already exists'
+
+
+def test_which_migration_failed_and_which_went_before() -> None:
+    output = "Running migrations:\r\n  Applying a.0001_x... OK\r\n  Applying a.0002_y...Traceback (most\r\n"
+    assert (migration_that_failed(output), applied_before(output)) == ("a.0002_y", ("a.0001_x",))
+    assert migration_that_failed("  Applying a.0001_x... OK\r\n") == ""
+    assert migration_that_failed("") == ""
+
+
+def test_an_unknown_command_is_told_from_one_that_fails() -> None:
+    assert lacks_command("Unknown command: 'save_all'\r\nType 'manage.py help' for usage.\r\n", "save_all")
+    assert not lacks_command("Unknown command: 'other'", "save_all")
+    assert not lacks_command("CommandError: no", "save_all")
+
+
+def test_a_line_of_the_application_keeps_names_and_loses_values() -> None:
+    assert quotable('p.P: null value in column "phone"') == 'p.P: null value in column "phone"'
+    assert quotable('p.P: invalid input "Ada Lovelace 7"') == "p.P: invalid input …"
