@@ -23,12 +23,16 @@ def way_on(deps: Deps, found: MigrationsVerdict) -> str:
     if found.ahead or found.unfillable:
         return (
             f"Deploy code that has {first_of(found.ahead) or 'these columns'}: uscdr recover app --ref REF --new. Or "
-            f"take it back with the code that has it, which drops what it made: {manage} migrate APP NAME"
+            f"take it back by the code that has it, which drops what it made: {manage} migrate {_app(found)} NAME"
         )
     return f"Apply what is pending: {manage} migrate --noinput" if found.pending else ""
 
 
 RESTORE = "The database was changed by hand: restore a backup (uscdr recover db), or make again what is gone."
+
+
+def _app(found: MigrationsVerdict) -> str:
+    return found.ahead[0].partition(".")[0] if found.ahead else "APP"
 
 
 def _in_order(words: str, manage: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import pytest
 
 from uscdr.models.migration_files import FieldMade, MigrationFile, Operation
@@ -36,10 +39,14 @@ HERE = {"patients_patient": ("id", "name"), "django_migrations": ("id",)}
 
 
 def judged(
-    *applied: str, files: tuple[MigrationFile, ...] = FILES, must: str = "", **tables: tuple[str, ...]
+    *applied: str,
+    files: tuple[MigrationFile, ...] = FILES,
+    must: str = "",
+    more: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    **tables: tuple[str, ...],
 ) -> MigrationsVerdict:
     rows = tuple(Migration(app=one.partition(".")[0], name=one.partition(".")[2]) for one in applied)
-    columns = [TableColumn(table=t, name=n) for t, names in {**HERE, **tables}.items() for n in names]
+    columns = [TableColumn(table=t, name=n) for t, names in {**HERE, **more, **tables}.items() for n in names]
     if must:
         columns.append(TableColumn(table=must.partition(".")[0], name=must.partition(".")[2], must_be_given=True))
     code = CodeMigrations(migrations=tuple(one.name for one in files), steps=files)
@@ -62,7 +69,7 @@ def test_what_fits_is_no_finding() -> None:
     ],
 )
 def test_work_that_is_there_without_its_row_is_half_done(tables: dict[str, tuple[str, ...]], words: str) -> None:
-    found = judged(ONE, TWO, **tables)
+    found = judged(ONE, TWO, more=tables)
     assert found.obstacles[0].startswith(f"{THREE}: {words}")
     assert "a migration was left half done" in found.stuck[0]
 

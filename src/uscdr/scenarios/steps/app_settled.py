@@ -112,8 +112,8 @@ class Settled(DepsStep[SettledSeen, AppSettled]):
         if wrong:
             raise CheckFailed(
                 f"The application is recovered, but {'; '.join(wrong)}.",
-                why="" if result.failing else "It is open, and its other checks were not asked yet.",
-                next_action=f"{way_on(self._deps, result.code)} Then: uscdr runs resume".strip(),
+                why="" if result.failing else "Its checks, which only read, cannot see that.",
+                next_action=_then(way_on(self._deps, result.code)),
             )
         if result.saving == "not checked":
             tell.warn(f"Whether rows can be saved was not checked: {result.words}.")
@@ -121,10 +121,15 @@ class Settled(DepsStep[SettledSeen, AppSettled]):
         return f"{_fitting(result.code)}; a row of each main model can be saved"
 
 
+def _then(way: str) -> str:
+    return f"{way.rstrip('.')}. Then: uscdr runs resume" if way else "Cure that, then: uscdr runs resume"
+
+
 def _unsaved(ended: OneOffResult) -> str:
     """What the command said of the models that it could not save, or why it did not run."""
     lines = [line.strip() for line in ended.output.replace("\r", "").splitlines()]
-    told = [quotable(line) for line in lines if ": " in line and not line.endswith(SAVED) and "." in line.split(":")[0]]
+    named = (line for line in lines if "." in line.partition(": ")[0] and not line.endswith(SAVED))
+    told = [quotable(line) for line in named if "cannot be tried" not in line]
     return reason(ended.output) or first_of(told, comma="; ") or f"exit status {ended.exit_status}"
 
 
