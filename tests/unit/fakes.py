@@ -429,14 +429,13 @@ class FakePlatform:
             world = self._world
             if world.one_off_results:
                 return world.one_off_results.pop(0)
+            if "showmigrations &&" in command:
+                return OneOffResult(name="run.9", exit_status=1 if world.unsaved else 0, output=_listed(world))
             if "showmigrations" in command:
                 lines = (f"[{'X' if name in world.live.applied else ' '}]  {name}" for name in world.deployed)
                 return OneOffResult(name="run.9", exit_status=0, output="\r\n".join(lines))
             if "sqlmigrate" in command:
                 return OneOffResult(name="run.9", exit_status=0, output="BEGIN;\r\nCOMMIT;\r\n")
-            if "write_check" in command:
-                told = [f"{name}: cannot be saved" for name in world.unsaved] or ["a.Model: saved and rolled back"]
-                return OneOffResult(name="run.9", exit_status=1 if world.unsaved else 0, output="\r\n".join(told))
             pending = [name for name in world.deployed if name not in world.live.applied]
             world.live.applied += pending
             for _ in pending:
@@ -477,6 +476,17 @@ class FakePlatform:
 
     def log_lines(self, app: str, *, lines: int = 100) -> tuple[str, ...]:
         return ()
+
+
+def _listed(world: World) -> str:
+    """What `showmigrations` lists, and then what the write check tells."""
+    lines: list[str] = []
+    for app in sorted({name.partition(".")[0] for name in world.deployed}):
+        lines.append(app)
+        own = (one for one in world.deployed if one.startswith(f"{app}."))
+        lines += (f" [{'X' if one in world.live.applied else ' '}] {one.partition('.')[2]}" for one in own)
+    told = [f"{name}: cannot be saved" for name in world.unsaved] or ["a.Model: saved and rolled back"]
+    return "\r\n".join([*lines, *told])
 
 
 class FakeBackups:

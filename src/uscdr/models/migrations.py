@@ -157,6 +157,35 @@ def _files_judged(
     }
 
 
+class Listed(Fact):
+    """What the deployed code lists itself: all migrations that are `known` to it, libraries' too, and the `pending`.
+
+    `squashed`: applications with a squashed migration; which ones it replaces is not told.
+    """
+
+    known: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+    squashed: tuple[str, ...] = ()
+
+
+def with_listed(
+    found: MigrationsVerdict, code: CodeMigrations | None, applied: Collection[Migration], listed: Listed
+) -> MigrationsVerdict:
+    """The judgement on the code's files, and on what only the code itself lists: migrations of its libraries.
+
+    Of everything where the files were not at hand. Nothing is ahead of an application with a squashed migration.
+    """
+    own = {name.partition(".")[0] for name in code.migrations} if code is not None and found.known else set()
+    theirs = {name.partition(".")[0] for name in listed.known} - own
+    pending = {*found.pending, *(name for name in listed.pending if name.partition(".")[0] in theirs)}
+    beyond = {one.full_name for one in applied if one.app in theirs - {*listed.squashed}} - {*listed.known}
+    ahead = {*found.ahead, *beyond}
+    verdict = "ahead" if ahead else "pending" if pending else "same"
+    added = {"verdict": verdict, "pending": tuple(sorted(pending)), "ahead": tuple(sorted(ahead)),
+             "against": found.against or "the deployed code", "applied": len(applied), "why": ""}  # fmt: skip
+    return found.model_copy(update=added)
+
+
 def covered(code: CodeMigrations) -> frozenset[str]:
     """Every name that the code stands for: its own, and those that it replaces."""
     return frozenset(code.migrations).union(*(code.replaces or {}).values())

@@ -9,9 +9,9 @@ from uscdr.engine.step import Tell
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models import provision
 from uscdr.models.heroku import Release
-from uscdr.models.migrations import CodeMigrations, MigrationsVerdict, compare
+from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict, compare, with_listed
 from uscdr.models.postgres import Migration, TableColumn
-from uscdr.models.provision import Lack
+from uscdr.models.provision import Lack, SourceArchive
 from uscdr.scenarios.deps import Deps
 from uscdr.words import first_of
 
@@ -85,20 +85,34 @@ def see_tables(deps: Deps) -> Tables:
     return Tables(database.migrations(), database.columns())
 
 
-def judge(deps: Deps, slug_id: str | None) -> MigrationsVerdict:
-    """The live database against the code of a slug; what could not be had is said in `why`, not raised."""
+def judge(deps: Deps, slug_id: str | None, listed: Listed | None = None) -> MigrationsVerdict:
+    """The live database against the code of a slug; what could not be had is said in `why`, not raised.
+
+    `listed`: what that code, running, lists itself; then its libraries are judged too, and all without its files.
+    """
     try:
-        commit = commit_of(deps, slug_id)
-        if deps.source is None:
-            return MigrationsVerdict(verdict="not checked", why="no source repository is configured (app.source)")
-        if not commit:
-            return MigrationsVerdict(verdict="not checked", why="the platform does not tell which commit it is")
-        return see_tables(deps).against(deps.source.archive(commit, deps.work), commit[:12])
-    except (ProviderError, MachineError, BadInput) as error:
+        tables = see_tables(deps)
+        code, why = _files(deps, slug_id)
+        found = tables.against(code, code.commit[:12] if code else "", why)
+        return with_listed(found, code, tables.applied, listed) if listed is not None else found
+    except (ProviderError, BadInput) as error:
         return MigrationsVerdict(verdict="not checked", why=error.message)
 
 
-def judge_running(deps: Deps) -> MigrationsVerdict:
+def _files(deps: Deps, slug_id: str | None) -> tuple[SourceArchive | None, str]:
+    """A slug's code, or why it is not known."""
+    if deps.source is None:
+        return None, "no source repository is configured (app.source)"
+    try:
+        commit = commit_of(deps, slug_id)
+        return (
+            (deps.source.archive(commit, deps.work), "") if commit else (None, "the platform does not tell its commit")
+        )
+    except (ProviderError, MachineError) as error:
+        return None, error.message
+
+
+def judge_running(deps: Deps, listed: Listed | None = None) -> MigrationsVerdict:
     """The live database against the code that runs at this moment. Raises ProviderError when that is not told."""
     running = next((one for one in deps.platform.releases(deps.app) if one.current), None)
-    return judge(deps, running.slug_id if running else None)
+    return judge(deps, running.slug_id if running else None, listed)

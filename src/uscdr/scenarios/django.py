@@ -7,10 +7,13 @@ import re
 from uscdr.engine.step import Tell
 from uscdr.errors import OutcomeUnknown
 from uscdr.models.heroku import OneOffResult
+from uscdr.models.migrations import Listed
 from uscdr.scenarios.deps import Deps
 
 PLAN_LINE = re.compile(r"^\[(?P<done>[ Xx])\]\s+(?P<name>\w+\.\w+)")
-PLAN = "showmigrations --plan"
+PLAN, LIST = "showmigrations --plan", "showmigrations"
+_MARKED = re.compile(r"^\s?\[(?P<mark>[ Xx-])\] (?P<name>\w+)(?P<squashed> \(\d+ squashed migrations?\))?")
+_APP = re.compile(r"^(?P<app>[A-Za-z_]\w*)\s*$")
 LIMIT = 1800.0
 
 
@@ -48,3 +51,20 @@ def listed(deps: Deps, ended: OneOffResult) -> dict[str, bool]:
             "then: uscdr runs resume",
         )
     return found
+
+
+def own_list(output: str) -> Listed | None:
+    """The migrations of each application in the output of `LIST`; None when there are none in it."""
+    app = ""
+    known: list[str] = []
+    pending: list[str] = []
+    squashed: set[str] = set()
+    for line in output.splitlines():
+        if heading := _APP.match(line):
+            app = heading["app"]
+        elif app and (marked := _MARKED.match(line)):
+            name = f"{app}.{marked['name']}"
+            known.append(name)
+            pending += [name] if marked["mark"] == " " else []
+            squashed |= {app} if marked["squashed"] else set()
+    return Listed(known=tuple(known), pending=tuple(pending), squashed=tuple(sorted(squashed))) if known else None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict, compare, with_listed
+from uscdr.models.postgres import Migration
+from uscdr.scenarios.django import own_list
 from uscdr.scenarios.dyno_words import applied_before, lacks_command, migration_that_failed, quotable, reason
 
 EXISTS = 'django.db.utils.ProgrammingError: column "phone" of relation "patients_patient" already exists'
@@ -59,3 +62,33 @@ def test_an_unknown_command_is_told_from_one_that_fails() -> None:
 def test_a_line_of_the_application_keeps_names_and_loses_values() -> None:
     assert quotable('p.P: null value in column "phone"') == 'p.P: null value in column "phone"'
     assert quotable('p.P: invalid input "Ada Lovelace 7"') == "p.P: invalid input …"
+
+
+LISTING = (
+    "auth\r\n [X] 0001_initial\r\n [ ] 0002_more\r\npatients\r\n [X] 0001_initial\r\n"
+    "sites\r\n [-] 0001_squashed_0003 (3 squashed migrations) run 'manage.py migrate' to finish recording.\r\n"
+    "staticfiles\r\n (no migrations)\r\np.P: saved and rolled back\r\n"
+)
+
+
+def rows(*names: str) -> tuple[Migration, ...]:
+    return tuple(Migration(app=name.partition(".")[0], name=name.partition(".")[2]) for name in names)
+
+
+def test_what_the_code_lists_itself_is_read() -> None:
+    assert own_list(LISTING) == Listed(
+        known=("auth.0001_initial", "auth.0002_more", "patients.0001_initial", "sites.0001_squashed_0003"),
+        pending=("auth.0002_more",), squashed=("sites",),
+    )  # fmt: skip
+    assert own_list("Traceback (most recent call last):\r\nImportError: no\r\n") is None
+
+
+def test_libraries_are_judged_by_what_the_code_lists_and_its_own_by_its_files() -> None:
+    listed = own_list(LISTING)
+    assert listed is not None
+    code = CodeMigrations(migrations=("patients.0001_initial",))
+    applied = rows("auth.0001_initial", "auth.0003_newer", "patients.0001_initial", "sites.0001_initial", "gone.0001_x")
+    found = with_listed(compare(code, applied), code, applied, listed)
+    assert (found.verdict, found.ahead, found.pending) == ("ahead", ("auth.0003_newer",), ("auth.0002_more",))
+    unknown = with_listed(MigrationsVerdict(verdict="not checked", why="no source"), None, applied, listed)
+    assert (unknown.known, unknown.ahead, unknown.why) == (True, ("auth.0003_newer",), "")

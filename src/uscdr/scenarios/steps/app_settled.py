@@ -7,13 +7,13 @@ from typing import Literal
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.errors import CheckFailed, OutcomeUnknown, ProviderError
+from uscdr.errors import CheckFailed, OutcomeUnknown
 from uscdr.models.base import Fact
 from uscdr.models.heroku import OneOffResult
-from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
+from uscdr.models.migrations import Listed, MigrationsVerdict
 from uscdr.scenarios.checks import application_checks, ask_until_dead, failing
-from uscdr.scenarios.code import judge_running, see_tables
-from uscdr.scenarios.django import PLAN, listed, manage
+from uscdr.scenarios.code import judge_running
+from uscdr.scenarios.django import LIST, manage, own_list
 from uscdr.scenarios.dyno_words import lacks_command, quotable, reason
 from uscdr.scenarios.refusals import way_on
 from uscdr.scenarios.releases import await_in_force
@@ -40,9 +40,9 @@ class Settled(DepsStep[SettledSeen, AppSettled]):
     name = "app.settled"
     title = "Look again: migrations, and whether rows can be saved"
     effect = Effect.IDEMPOTENT
-    sends = (writes("POST", "/apps/{app}/dynos (showmigrations where needed; the write check, which rolls back)"),)
+    sends = (writes("POST", "/apps/{app}/dynos (showmigrations; the write check, which rolls back)"),)
     manual = (
-        "heroku run --exit-code --app {app} -- {manage} showmigrations --plan",
+        "heroku run --exit-code --app {app} -- {manage} showmigrations",
         "heroku run --exit-code --app {app} -- {manage} $WRITE_CHECK   # app.write_check of scenarios.yaml",
     )
     gives = AppSettled
@@ -67,42 +67,25 @@ class Settled(DepsStep[SettledSeen, AppSettled]):
     @override
     def apply(self, seen: SettledSeen, view: View, tell: Tell) -> AppSettled:
         await_in_force(self._deps, tell)
+        listed, saving, words = self._asked(seen, tell)
         tell.progress("comparing the database with the code that runs")
-        code = judge_running(self._deps)
-        if not code.known:
-            code = self._asked(code, tell)
-        saving, words = self._saves(seen, tell)
-        settled = AppSettled(code=code, saving=saving, words=words)
+        settled = AppSettled(code=judge_running(self._deps, listed), saving=saving, words=words)
         if not _wrong(settled):
             return settled
         answers, _ = failing(ask_until_dead(self._deps, application_checks(self._deps.config), tell))
         return settled.model_copy(update={"failing": answers})
 
-    def _asked(self, unknown: MigrationsVerdict, tell: Tell) -> MigrationsVerdict:
-        """The names alone, from the deployed code itself, where its files are not at hand."""
+    def _asked(self, seen: SettledSeen, tell: Tell) -> tuple[Listed | None, Saving, str]:
+        """What the code that runs lists, and whether it can save: both in one dyno."""
+        more = (seen.command,) if seen.command else ()
         try:
-            ended = manage(self._deps, PLAN, tell)
-            if ended.exit_status != 0:
-                return unknown.model_copy(update={"why": reason(ended.output) or unknown.why})
-            names = tuple(listed(self._deps, ended))
-            code = CodeMigrations(migrations=names, replaces=None)
-            return see_tables(self._deps).against(code, "the deployed code")
-        except (ProviderError, OutcomeUnknown) as error:
-            return unknown.model_copy(update={"why": error.message})
-
-    def _saves(self, seen: SettledSeen, tell: Tell) -> tuple[Saving, str]:
-        if not seen.command:
-            return "not checked", "scenarios.yaml names no command for it (app.write_check)"
-        try:
-            ended = manage(self._deps, seen.command, tell)
-        except (ProviderError, OutcomeUnknown) as error:
-            return "not known", error.message
-        if ended.exit_status == 0:
-            return "pass", ""
-        if lacks_command(ended.output, seen.command):
-            lacks = f"the application has no command {seen.command}"
-            return ("not checked" if seen.optional else "fail"), lacks
-        return "fail", _unsaved(ended)
+            ended = manage(self._deps, LIST, tell, *more, words="showmigrations; the write check")
+        except OutcomeUnknown as error:
+            return None, "not known" if more else "not checked", error.message
+        listed = own_list(ended.output)
+        if not more:
+            return listed, "not checked", "scenarios.yaml names no command for it (app.write_check)"
+        return listed, *_saved(ended, seen)
 
     @override
     def confirm_effect(self, result: AppSettled, view: View, tell: Tell) -> str:
@@ -119,6 +102,14 @@ class Settled(DepsStep[SettledSeen, AppSettled]):
             tell.warn(f"Whether rows can be saved was not checked: {result.words}.")
             return f"{_fitting(result.code)}; saving was not checked"
         return f"{_fitting(result.code)}; a row of each main model can be saved"
+
+
+def _saved(ended: OneOffResult, seen: SettledSeen) -> tuple[Saving, str]:
+    if ended.exit_status == 0:
+        return "pass", ""
+    if lacks_command(ended.output, seen.command):
+        return ("not checked" if seen.optional else "fail"), f"the application has no command {seen.command}"
+    return "fail", _unsaved(ended)
 
 
 def _then(way: str) -> str:

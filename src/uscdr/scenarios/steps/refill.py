@@ -1,21 +1,23 @@
-"""Start again what was stopped, in order: web, then workers, beat last; each must be seen running."""
+"""Start again what was stopped, in order: web, then workers, beat last; each must be seen to run the current release.
+
+A dyno of an earlier release does not count.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import ClassVar, Literal
 
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.engine.wait import Patience, until
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.models.heroku import Dyno
+from uscdr.scenarios.releases import await_dynos, look_in_force
 from uscdr.scenarios.results import Drained, Refilled, VerifiedData
 from uscdr.scenarios.steps.base import AnyStep, DepsStep
 from uscdr.scenarios.steps.words import reads, writes
 
-START_LIMIT = 300.0
 NEVER_STARTED = frozenset({"release", "console", "rake"})
 
 
@@ -65,9 +67,10 @@ class Refill(DepsStep[RefillSeen, Refilled]):
         part = kind if kind in ("web", "beat") else "workers"
         return part == self.part
 
-    def _up(self, wanted: dict[str, int]) -> dict[str, int]:
-        dynos = self._deps.platform.dynos(self._deps.app)
-        return {kind: len([d for d in dynos if d.type == kind and d.state == "up"]) for kind in wanted}
+    def _up(self, wanted: Collection[str]) -> dict[str, int]:
+        """How many dynos of each run the current release."""
+        running = look_in_force(self._deps, kinds=wanted).running
+        return {kind: running.get(kind, 0) for kind in wanted}
 
     @override
     def plan(self, seen: RefillSeen, view: View) -> Action:
@@ -83,30 +86,16 @@ class Refill(DepsStep[RefillSeen, Refilled]):
     def apply(self, seen: RefillSeen, view: View, tell: Tell) -> Refilled:
         if seen.scaled != seen.wanted:
             self._deps.platform.scale(self._deps.app, seen.wanted)
-        patience = Patience(f"the start of {self.part}", START_LIMIT, f"heroku ps --app {self._deps.app}")
-
-        def look() -> dict[str, int]:
-            self._refuse_crashed(seen.wanted)
-            up = self._up(seen.wanted)
-            tell.progress(f"starting {self.part}", sum(up.values()), sum(seen.wanted.values()), "dynos")
-            return up
-
-        return Refilled(running=until(look, lambda up: up == seen.wanted, patience, self._deps.stop))
-
-    def _refuse_crashed(self, wanted: dict[str, int]) -> None:
-        crashed: list[Dyno] = [
-            dyno
-            for dyno in self._deps.platform.dynos(self._deps.app)
-            if dyno.type in wanted and dyno.state == "crashed"
-        ]
-        if crashed:
-            names = ", ".join(dyno.name for dyno in crashed)
-            logs = f"heroku logs --app {self._deps.app} --dyno {crashed[0].name}"
+        ended = await_dynos(self._deps, tell, kinds=seen.wanted)
+        if ended.crashed:
+            names = ", ".join(dyno.name for dyno in ended.crashed)
+            logs = f"heroku logs --app {self._deps.app} --dyno {ended.crashed[0].name}"
             raise CheckFailed(
                 f"{names} crashed at its start.",
                 why="The data are restored and verified; the application does not run on them.",
                 next_action=f"See: {logs}; then: uscdr runs resume",
             )
+        return Refilled(running={kind: ended.running.get(kind, 0) for kind in seen.wanted})
 
     @override
     def unchanged(self, seen: RefillSeen, view: View) -> Refilled:
