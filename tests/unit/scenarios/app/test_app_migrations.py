@@ -211,14 +211,14 @@ def test_without_its_files_the_code_itself_is_asked(quick: Path) -> None:
     run.world.deployed.append(THREE)
     run.world.live.applied.append(THREE)
     assert ended(run.begin())[0] is ExitCode.DONE
-    assert sent(run, "run_one_off")[-2:] == ["run_one_off showmigrations --plan", "run_one_off uscdr_write_check"]
+    assert sent(run, "run_one_off")[-2:] == ["run_one_off showmigrations --plan", "run_one_off write_check"]
 
 
 @pytest.mark.parametrize(
     ("output", "optional", "code", "words"),
     [
-        ("Unknown command: 'uscdr_write_check'\r\n", True, ExitCode.DONE, ""),
-        ("Unknown command: 'uscdr_write_check'\r\n", False, ExitCode.CHECK_FAILED, "has no command uscdr_write_check"),
+        ("Unknown command: 'write_check'\r\n", True, ExitCode.DONE, ""),
+        ("Unknown command: 'write_check'\r\n", False, ExitCode.CHECK_FAILED, "has no command write_check"),
         (
             "ModuleNotFoundError: No module named 'packaging'",
             True,

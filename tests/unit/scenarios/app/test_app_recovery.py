@@ -24,7 +24,7 @@ def test_a_bad_release_is_rolled_back_and_nothing_is_built(quick: Path) -> None:
     assert running(run.world) == "Rollback to v40"
     assert run.world.writes == [
         "set_maintenance True", "rollback release-40", "run_one_off showmigrations --plan", "set_maintenance False",
-        "run_one_off uscdr_write_check",
+        "run_one_off write_check",
     ]  # fmt: skip
     assert run.person.phrases == ["usc-pis v41: roll back to v40, else deploy cccccccccccc"]
 
@@ -81,7 +81,7 @@ def test_code_without_its_migration_is_migrated_after_a_capture(quick: Path) -> 
     asked, planned = "run_one_off showmigrations --plan", "run_one_off sqlmigrate patients 0003_phone"
     assert run.world.writes == [
         asked, planned, "set_maintenance True", "capture", asked, "run_one_off migrate --noinput", asked,
-        "set_maintenance False", "start_build cccc", "run_one_off uscdr_write_check",
+        "set_maintenance False", "start_build cccc", "run_one_off write_check",
     ]  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def test_a_named_ref_is_deployed_without_asking_the_broken_code_about_migrations
     run.world.live.applied = run.world.live.applied[:1]
     assert ended(run.begin())[0] is ExitCode.DONE
     assert sent(run, "start_build") == ["start_build bbbb"]
-    assert sent(run, "run_one_off") == ["run_one_off uscdr_write_check"]
+    assert sent(run, "run_one_off") == ["run_one_off write_check"]
     assert run.events("step.succeeded")[-1]["step"] == "check_app"
 
 
