@@ -9,9 +9,11 @@ import pytest
 from lost_place import Recovery, advice, alive, ended, lost, sent
 
 from fake_places import HOST, Place
-from fakes import FakeMachine
+from fakes import FakeMachine, World
 from rehearsal import Person
 from uscdr.errors import ExitCode, NotFound
+from uscdr.models.migration_files import FieldMade, MigrationFile, Operation
+from uscdr.models.postgres import TableColumn
 from uscdr.vault.content import ConfigVars
 
 DONE, FAILED, CHECK, BAD, DECLINED = (
@@ -152,6 +154,25 @@ def test_a_dangerous_migration_stops_the_run_before_the_build(quick: Path) -> No
     assert code is CHECK
     assert "patients.0008_drop_unlinked" in words
     assert sent(run, "start_build") == []
+
+
+def test_a_release_phase_that_would_fail_on_the_data_stops_the_run_before_the_build(
+    quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = lost(quick)
+    old = run.places.old
+    first, *_ = old.live.applied
+    name = FieldMade(name="id", columns=("id",))
+    late = MigrationFile(
+        name="notes.0001_initial", operations=(Operation(kind="create", model="note", fields=(name,)),)
+    )
+    old.deployed = [*old.live.applied, late.name]
+    old.files = (MigrationFile(name=first), late)
+    monkeypatch.setattr(World, "columns", (TableColumn(table="notes_note", name="id"),))
+    code, words = ended(run.begin())
+    assert (code, sent(run, "start_build")) == (CHECK, [])
+    assert "notes.0001_initial: the table notes_note is there already" in words
+    assert "migrate --fake notes 0001_initial" in words
 
 
 def test_a_squashed_migration_whose_old_ones_the_data_have_is_not_applied_again(quick: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any, cast
 import psycopg
 from pydantic import SecretStr
 
+from uscdr.models.migration_files import MigrationFile
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import CanaryColumn
 from uscdr.pgserver.server import LocalPostgres
@@ -62,6 +63,7 @@ class Place:
     config: dict[str, SecretStr] = field(default_factory=lambda: {VARIABLE: SecretStr(KEY)})
     code: tuple[str, ...] | None = CODE
     replaces: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    files: tuple[MigrationFile, ...] = ()
     website: Any = None
     signed_in: bool = True
     patience: float = 20.0
@@ -91,7 +93,9 @@ class Place:
             "website": lambda: self.website,
             "token": lambda: SecretStr("token") if self.signed_in else None,
             "database": self.database,
-            "code_migrations": lambda: self.code and CodeMigrations(migrations=self.code, replaces=self.replaces),
+            "code_migrations": lambda: (
+                self.code and CodeMigrations(migrations=self.code, replaces=self.replaces, steps=self.files)
+            ),
             "now": lambda: NOW,
             "baseline": baseline if self.measured is not None else None,
             "before": lambda check: baseline.of(check) if self.measured is not None else {},

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from kinds_database_world import CODE, NAME, Place
 
+from uscdr.models.migration_files import FieldMade, MigrationFile, Operation
 from uscdr.models.postgres import Invariant
 from uscdr.verify.kinds import foreign_keys, invariants, migrations, sequences
 from uscdr.verify.kinds.foreign_keys import ForeignKeysCheck
@@ -141,6 +142,30 @@ def test_migrations(place: Place, change: str, code: tuple[str, ...] | None, ver
     place.code = code
     found, evidence = place.ask(migrations.run, MIGRATIONS)
     assert (found, evidence.startswith(words)) == (verdict, True), evidence
+
+
+RECORD = "records_note"
+NOTE = Operation(kind="create", model="note", fields=tuple(FieldMade(name=n, columns=(n,)) for n in ("id", "text")))
+FILES = (MigrationFile(name="records.0001_initial", operations=(NOTE,)),)
+HALF = "half done, or its tables were changed by hand: records.0001_initial: the table records_note is there already"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("SELECT 1", ""),
+        ("ALTER TABLE records_note ADD more text NOT NULL DEFAULT ''", ""),
+        ("ALTER TABLE records_note ADD more text NOT NULL", "can save no row there: records_note.more"),
+        ("ALTER TABLE records_note DROP text", "recorded as applied, but not there: records_note.text"),
+        ("DROP TABLE records_note", "recorded as applied, but not there: records_note"),
+        ("DELETE FROM django_migrations WHERE app = 'records'", HALF),
+    ],
+)
+def test_tables_are_held_against_what_the_migrations_make(place: Place, change: str, words: str) -> None:
+    place.run(f"CREATE TABLE {RECORD} (id serial PRIMARY KEY, text text)", change)
+    place.files = FILES
+    verdict, evidence = place.ask(migrations.run, MIGRATIONS)
+    assert (verdict, words in evidence) == ("fail" if words else "pass", True), evidence
 
 
 def test_a_squashed_migration_counts_with_those_that_it_replaces(place: Place) -> None:
