@@ -173,17 +173,23 @@ def with_listed(
 ) -> MigrationsVerdict:
     """The judgement on the code's files, and on what only the code itself lists: migrations of its libraries.
 
-    Of everything where the files were not at hand. Nothing is ahead of an application with a squashed migration.
+    Of everything where the files were not at hand. Nothing is ahead of an application with a squashed migration, and
+    nothing is pending of one that is not installed, whose files lie there all the same.
     """
     own = {name.partition(".")[0] for name in code.migrations} if code is not None and found.known else set()
-    theirs = {name.partition(".")[0] for name in listed.known} - own
-    pending = {*found.pending, *(name for name in listed.pending if name.partition(".")[0] in theirs)}
+    installed = {name.partition(".")[0] for name in listed.known}
+    theirs = installed - own
+    pending = {*found.pending, *listed.pending}
     beyond = {one.full_name for one in applied if one.app in theirs - {*listed.squashed}} - {*listed.known}
-    ahead = {*found.ahead, *beyond}
-    verdict = "ahead" if ahead else "pending" if pending else "same"
-    added = {"verdict": verdict, "pending": tuple(sorted(pending)), "ahead": tuple(sorted(ahead)),
-             "against": found.against or "the deployed code", "applied": len(applied), "why": ""}  # fmt: skip
-    return found.model_copy(update=added)
+    judged = {
+        "pending": tuple(sorted(name for name in pending if name.partition(".")[0] in installed)),
+        "ahead": tuple(sorted({*found.ahead, *beyond})),
+        "obstacles": tuple(words for words in found.obstacles if words.partition(".")[0] in installed),
+        "disordered": tuple(words for words in found.disordered if words.partition(".")[0] in installed),
+    }
+    verdict = "ahead" if judged["ahead"] else "pending" if judged["pending"] else "same"
+    told = {"verdict": verdict, "against": found.against or "the deployed code", "applied": len(applied), "why": ""}
+    return found.model_copy(update={**judged, **told})
 
 
 def covered(code: CodeMigrations) -> frozenset[str]:

@@ -92,3 +92,12 @@ def test_libraries_are_judged_by_what_the_code_lists_and_its_own_by_its_files() 
     assert (found.verdict, found.ahead, found.pending) == ("ahead", ("auth.0003_newer",), ("auth.0002_more",))
     unknown = with_listed(MigrationsVerdict(verdict="not checked", why="no source"), None, applied, listed)
     assert (unknown.known, unknown.ahead, unknown.why) == (True, ("auth.0003_newer",), "")
+
+
+def test_an_application_that_is_not_installed_has_nothing_pending() -> None:
+    listed = own_list("patients\r\n [X] 0001_initial\r\n")
+    assert listed is not None
+    code = CodeMigrations(migrations=("patients.0001_initial", "old.0001_initial"))
+    applied = rows("patients.0001_initial")
+    assert compare(code, applied).pending == ("old.0001_initial",)
+    assert with_listed(compare(code, applied), code, applied, listed).fits

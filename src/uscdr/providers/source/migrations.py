@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
+from uscdr.models.migration_files import MigrationFile
 from uscdr.models.migrations import CodeMigrations
 from uscdr.providers.source import operations
 
@@ -40,8 +41,19 @@ def read(paths: Mapping[str, str], tar: bytes) -> CodeMigrations:
     }
     old = {name: _replaced(texts.get(path, "")) for path, name in known.items()}
     squashed = {name: replaced for name, replaced in sorted(old.items()) if replaced}
-    files = tuple(operations.parse(name, texts.get(path, "")) for path, name in sorted(known.items()))
-    return CodeMigrations(migrations=tuple(sorted(set(known.values()))), replaces=squashed, steps=files)
+    files = tuple(
+        _file(name, {texts.get(path, "") for path, of in known.items() if of == name}) for name in _each(known)
+    )
+    return CodeMigrations(migrations=tuple(_each(known)), replaces=squashed, steps=files)
+
+
+def _each(known: Mapping[str, str]) -> list[str]:
+    return sorted(set(known.values()))
+
+
+def _file(name: str, texts: set[str]) -> MigrationFile:
+    """What it does; not understood where several files of that name say different things."""
+    return operations.parse(name, texts.pop()) if len(texts) == 1 else MigrationFile(name=name, understood=False)
 
 
 def _texts(tar: bytes) -> dict[str, str]:

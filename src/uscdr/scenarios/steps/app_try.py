@@ -73,7 +73,14 @@ class TryDry(DepsStep[TrySeen, TriedDry]):
         words = dangerous(self._deps, pending)
         if words:
             raise CheckFailed(f"The migration {words}", why=OPEN, next_action="Decide with the developers.")
-        return TriedDry(tried=pending, not_tried=self._written(pending, seen.runs_code, tell) if pending else ())
+        if not pending:
+            raise CheckFailed(
+                "The deployed code has nothing to migrate: what its files show as pending is not installed in it.",
+                why=OPEN,
+                next_action="Go back: uscdr recover app --release vN --new. Or deploy: uscdr recover app --ref REF "
+                "--new",
+            )
+        return TriedDry(tried=pending, not_tried=self._written(pending, seen.runs_code, tell))
 
     def _written(self, pending: tuple[str, ...], runs_code: tuple[str, ...], tell: Tell) -> tuple[str, ...]:
         """Has Django write the SQL of each; those that run Python of their own, which this does not try."""

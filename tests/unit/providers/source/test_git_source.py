@@ -513,3 +513,18 @@ def test_settings_of_the_environment_are_kept_when_their_count_is_one(count: str
     passed = environment({"GIT_CONFIG_COUNT": count})
     assert passed["GIT_CONFIG_COUNT"] == str(ours_begin_at + ours)
     assert f"GIT_CONFIG_KEY_{ours_begin_at}" in passed
+
+
+def test_two_files_of_one_name_that_differ_are_not_understood(
+    source: GitSource, repository: Path, tmp_path: Path
+) -> None:
+    migrating(repository, **{"0001_initial": "operations = []", "0002_more": "operations = []"})
+    copy = repository / "old/patients/migrations"
+    copy.mkdir(parents=True)
+    (copy / "0001_initial.py").write_text(DJANGO.format(body="operations = []"))
+    (copy / "0002_more.py").write_text(DJANGO.format(body="operations = [x]"))
+    commit(repository, readme="copies\n")
+    found = source.archive("main", tmp_path / "out")
+    assert {one.name: one.understood for one in found.steps} == {
+        "patients.0001_initial": True, "patients.0002_more": False,
+    }  # fmt: skip

@@ -105,6 +105,14 @@ def test_what_django_itself_refuses_is_told_before_users_are_shut_out(quick: Pat
     assert "--release vN --new" in advice(ending)
 
 
+def test_files_of_what_is_not_installed_do_not_close_the_application(quick: Path) -> None:
+    run = unmigrated(quick)
+    run.world.one_off_results = [OneOffResult(name="run.1", exit_status=0, output=f"[X]  {ONE}\r\n[X]  {TWO}\r\n")]
+    code, message = ended(run.begin())
+    assert (code, "nothing to migrate" in message, run.world.maintenance) == (ExitCode.CHECK_FAILED, True, False)
+    assert sent(run, "set_maintenance") == []
+
+
 def test_a_dry_run_starts_no_dyno_and_says_what_a_run_would_look_at(quick: Path) -> None:
     run = unmigrated(quick)
     run.begin(dry_run=True)
