@@ -98,10 +98,11 @@ class FakeDeploys:
         return self._world.write("start_build", effect, archive.commit[:4])
 
     def follow(self, url: str, on_line: Callable[[str], None]) -> None:
-        on_line("-----> Building")
+        for line in self._world.told or ("-----> Building",):
+            on_line(line)
 
     def release_output(self, app: str, ref: str) -> str | None:
-        return None
+        return "https://output.example/" if self._world.told else None
 
 
 class FakeSource:

@@ -143,6 +143,8 @@ class World:
     """Of the live tables."""
     crashing: Collection[str] = ()
     """Slugs whose web dynos come down."""
+    told: tuple[str, ...] = ()
+    """Lines of a build's or release phase's output."""
     unsaved: tuple[str, ...] = ()
     """Models that the application cannot save."""
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from uscdr.engine.step import Tell
 from uscdr.engine.wait import Patience, until
-from uscdr.errors import CheckFailed, EffectFailed
+from uscdr.errors import CheckFailed, EffectFailed, ProviderError
 from uscdr.models.heroku import Dyno, ProcessType, Release
 from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.dyno_words import migration_that_failed, reason
 
 RELEASE_LIMIT = 1800.0
 DYNO_LIMIT = 300.0
+OUTPUT_LINES = 2000
+"""Of a release phase, the last ones: the reason stands at its end."""
 RUNS = ("up", "idle")
 """States of a dyno that serves; one on a plan that sleeps is idle until it is asked."""
 
@@ -113,7 +117,7 @@ def refuse_not_in_force(deps: Deps, found: InForce) -> None:
         raise EffectFailed(
             f"The release v{version} {found.failed.status}: its change is not in force, v{found.version} still runs.",
             provider="heroku",
-            why="Its release phase (migrations, static files) did not end well.",
+            why=why_it_failed(deps, version),
             next_action=f"{retry(deps)} Then: uscdr runs resume",
         )
     if found.crashed:
@@ -122,6 +126,21 @@ def refuse_not_in_force(deps: Deps, found: InForce) -> None:
             f"{names} crashed at the start under v{found.version}.",
             next_action=f"See why: heroku logs --app {deps.app} --dyno {first}; then: uscdr runs resume",
         )
+
+
+def why_it_failed(deps: Deps, version: int) -> str:
+    """The reason that the release phase itself told, as far as it can be quoted and read."""
+    lines: deque[str] = deque(maxlen=OUTPUT_LINES)
+    try:
+        address = deps.deploys.release_output(deps.app, f"v{version}")
+        if address is not None:
+            deps.deploys.follow(address, lines.append)
+    except ProviderError:
+        lines.clear()  # that it failed is known all the same
+    told = reason("\n".join(lines))
+    name = migration_that_failed("\n".join(lines))
+    of = f" of the migration {name}" if name else ""
+    return f"Its release phase ended with an error{of}: {told}." if told else f"Its release phase{of} failed."
 
 
 def retry(deps: Deps) -> str:
@@ -160,7 +179,7 @@ def await_release(deps: Deps, release_id: str, tell: Tell) -> Release:
         raise EffectFailed(
             f"The release v{ended.version} {ended.status}: the code before it still runs.",
             provider="heroku",
-            why="Its release phase (migrations, static files) did not end well.",
+            why=why_it_failed(deps, ended.version),
             next_action=f"See why: heroku releases:output v{ended.version} --app {deps.app}; then: uscdr runs resume",
         )
     return ended

@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 
+from fake_deploys import FakeDeploys
 from fakes import FakePlatform, World
 from uscdr.engine import wait
 from uscdr.engine.wait import Stop
@@ -36,7 +37,7 @@ def release(version: int, status: str = "succeeded", *, current: bool = False) -
 
 
 def place(world: World) -> Any:
-    return SimpleNamespace(app="usc-pis", platform=FakePlatform(world), stop=Stop())
+    return SimpleNamespace(app="usc-pis", platform=FakePlatform(world), deploys=FakeDeploys(world), stop=Stop())
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from uscdr.engine.settle import Search, look_for
 from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
-from uscdr.errors import CheckFailed
+from uscdr.errors import CheckFailed, EffectFailed
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Release
 from uscdr.scenarios.releases import await_dynos, await_release
@@ -73,7 +73,16 @@ class Rollback(DepsStep[RollbackSeen, RolledBack]):
         return self._awaited(accepted, seen.to or 0, tell)
 
     def _awaited(self, release: Release, to: int, tell: Tell) -> RolledBack:
-        ended = await_release(self._deps, release.id, tell)
+        try:
+            ended = await_release(self._deps, release.id, tell)
+        except EffectFailed as error:
+            raise EffectFailed(
+                error.message,
+                provider="heroku",
+                why=error.why,
+                next_action=f"{error.next_action}. Users are still shut out; to let them in on the code before: "
+                f"heroku maintenance:off --app {self._deps.app}",
+            ) from error
         return RolledBack(version=ended.version, to=to, dynos=await_dynos(self._deps, tell).words)
 
     @override

@@ -251,3 +251,20 @@ def test_a_write_check_that_is_absent_is_said_and_one_that_fails_counts(
     assert (found, words in message) == (code, True)
     warned = [one.event.text for one in run.seen if one.event.kind == "note"]
     assert any("saving" in text or "saved was not checked" in text for text in warned) is (found is ExitCode.DONE)
+
+
+def test_a_release_phase_that_fails_tells_why_and_how_users_get_in(quick: Path) -> None:
+    run = broken(quick)
+    run.world.release_doom = ["failed"]
+    run.world.told = (
+        "Running migrations:", "  Applying patients.0003_phone...Traceback (most recent call last):",
+        'django.db.utils.ProgrammingError: column "phone" of relation "patients_patient" already exists',
+    )  # fmt: skip
+    ending = run.begin()
+    code, message = ended(ending)
+    assert code is ExitCode.FAILED
+    assert (
+        "Its release phase ended with an error of the migration patients.0003_phone: ProgrammingError: column "
+        '"phone" of relation "patients_patient" already exists.'
+    ) in message
+    assert "heroku maintenance:off --app usc-pis" in advice(ending)

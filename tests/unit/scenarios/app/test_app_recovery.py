@@ -111,7 +111,7 @@ def test_a_named_release_is_returned_to(quick: Path) -> None:
 
 def test_a_named_ref_is_deployed_without_asking_the_broken_code_about_migrations(quick: Path) -> None:
     run = broken(quick, ref="old")
-    run.world.live.applied = run.world.live.applied[:1]
+    run.world.live.applied = run.world.deployed = run.world.live.applied[:1]
     assert ended(run.begin())[0] is ExitCode.DONE
     assert sent(run, "start_build") == ["start_build bbbb"]
     assert sent(run, "run_one_off") == ["run_one_off write_check"]
