@@ -23,8 +23,8 @@ from uscdr.models.postgres import (
     SequenceState,
     ServerFacts,
     Session,
-    TableCounts,
     TableColumn,
+    TableCounts,
     TableDigest,
     TableDigests,
     TableKeys,
@@ -42,8 +42,8 @@ from uscdr.providers.postgres import (
     references,
     sequences,
     sessions,
-    times,
     table_columns,
+    times,
 )
 from uscdr.providers.postgres import invariants as expectations
 from uscdr.providers.postgres.connection import Link

@@ -13,8 +13,8 @@ from uscdr.models.provision import Lack, commit_of
 from uscdr.scenarios.builds import await_deployed, find_build, require_running
 from uscdr.scenarios.code import see_tables, without
 from uscdr.scenarios.infra.material import fetch_code
-from uscdr.scenarios.releases import await_in_force
 from uscdr.scenarios.refusals import dangerous, way_on
+from uscdr.scenarios.releases import await_in_force
 from uscdr.scenarios.results import Compared, Drained, VerifiedData
 from uscdr.scenarios.results_app import Redeployed
 from uscdr.scenarios.results_infra import ConfigSet, InfraSeen
