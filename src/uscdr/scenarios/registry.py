@@ -65,7 +65,7 @@ PIPELINES: Mapping[str, tuple[AnyStep, ...]] = {
         *(StatusLook, DatabaseLook, BackupsLook, MachineLook),
         *(ReleaseGuard, EnableMaintenance, Drain, EndSessions, CaptureSafety),
         *(Choose, Prove, LedgerStep, AccessLook, Restore, Compare, WithdrawAccess, Migrate, VerifyData),
-        *(StartWeb, StartWorkers, StartBeat, DisableMaintenance, CheckApplication, CaptureFresh),
+        *(StartWeb, StartWorkers, StartBeat, DisableMaintenance, Settled, CheckApplication, CaptureFresh),
     ),
     "app": (
         *(StatusLook, ReleaseGuard, AppLook, MachineLook, Decide, TryDry),
@@ -84,7 +84,7 @@ PIPELINES: Mapping[str, tuple[AnyStep, ...]] = {
         *(StartWeb, DisableMaintenance, CheckApplication),
         *(BindDomains, EnableCertificates, SwitchDns, AwaitCertificates),
         *(Unsilence, StartWorkers, StartBeat, ScheduleNewDatabase, AddPeople, AddDrains),
-        *(PublicLook, CheckApplication, CaptureFresh, OldPlaceLook, LeftLook),
+        *(Settled, PublicLook, CheckApplication, CaptureFresh, OldPlaceLook, LeftLook),
     ),
     "dns": (RollbackDns,),
     "backups": (
