@@ -86,7 +86,7 @@ def test_a_look_that_waits_for_another_step_may_not(use: str) -> None:
 
 def test_a_second_restore_may_not(tmp_path: Path) -> None:
     text = packaged().read_text().replace(
-        "      - {use: data.ledger}\n", "      - {use: data.ledger}\n      - {use: backup.restore, id: once_more}\n"
+        "      - {use: access.look}\n", "      - {use: access.look}\n      - {use: backup.restore, id: once_more}\n"
     )  # fmt: skip
     (tmp_path / "scenarios.yaml").write_text(text)
     with pytest.raises(ConfigError, match=r"`backup\.restore` \(Restore\) has no place here"):
