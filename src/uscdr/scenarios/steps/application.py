@@ -12,7 +12,7 @@ from uscdr.models.base import Fact
 from uscdr.models.events import Call
 from uscdr.scenarios.checks import application_checks, ask, calls, recovery_checks, worst_first
 from uscdr.scenarios.deps import Deps, now
-from uscdr.scenarios.results import ApplicationChecked, VerifiedData, Withdrawn
+from uscdr.scenarios.results import ApplicationChecked, ChosenBackup, VerifiedData, Withdrawn
 from uscdr.scenarios.results_media import MediaVerified
 from uscdr.scenarios.steps.base import DepsStep, shut
 
@@ -80,5 +80,13 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
         found = (*seen.worst, *seen.left_open)
         if found:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-            return Action("blocked", f"{found[0]}{more}. {words}", calls(self._checks))
+            return Action("blocked", f"{found[0]}{more}. {words}{_put_back(view)}", calls(self._checks))
         return Action("read", words, calls(self._checks))
+
+
+def _put_back(view: View) -> str:
+    """What leads on from a damaged state that was put back on purpose."""
+    chosen = view.get(ChosenBackup)
+    if chosen is None or not chosen.damaged:
+        return ""
+    return f". {chosen.backup} is back as it was captured, DAMAGED; a sound one: uscdr recover db --backup NAME --new"
