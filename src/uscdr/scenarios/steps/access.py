@@ -13,8 +13,10 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed, ProviderError
 from uscdr.models.access import AccessBack, AccessTables, given_back
+from uscdr.providers.ports.database import Database
 from uscdr.scenarios.results import ChosenBackup, Compared, Proof, Withdrawn
 from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.ledger import proven_database
 from uscdr.scenarios.steps.words import sql
 from uscdr.words import plural
 
@@ -37,16 +39,18 @@ class AccessLook(DepsStep[AccessBack, AccessBack]):
     @override
     def probe(self, view: View, tell: Tell) -> AccessBack:
         tables = self._deps.config.access
-        found = self._compared(tables) if tables else AccessBack(asked=False, doubts=(NOT_SAID,))
+        found = AccessBack(asked=False, doubts=(NOT_SAID,))
+        if tables:
+            found = self._compared(tables, proven_database(self._deps, view, tell))
         for doubt in found.doubts:
             tell.warn(f"Access: {doubt}.")
         return found
 
-    def _compared(self, tables: AccessTables) -> AccessBack:
+    def _compared(self, tables: AccessTables, backup: Database) -> AccessBack:
         try:
             live = self._deps.database()
             now = live.access(tables)
-            found = given_back(tables, now, self._deps.candidate.open_database().access(tables))
+            found = given_back(tables, now, backup.access(tables))
             if not self._deps.dry_run:
                 self._deps.hashes.update(live.password_hashes(tables, found.passwords))
         except ProviderError as error:

@@ -19,6 +19,7 @@ from uscdr.models.postgres import TableDigest, TableKeys, Unread, Written
 from uscdr.pool import run_all
 from uscdr.providers.ports.database import Database
 from uscdr.scenarios.candidate import stored_dump
+from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.results import ChosenBackup, Ledger, LedgerLine, Proof
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import sql
@@ -51,19 +52,12 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
         except ProviderError as error:
             tell.warn(f"What the restore will lose cannot be listed: {error.message}")
             return self._unreadable(proof)
-        scratch = self._scratch(view, tell)
+        scratch = proven_database(self._deps, view, tell)
         try:
             return self._compare(live, scratch, view, tell)
         except ProviderError as error:
             tell.warn(f"What the restore will lose cannot be listed: {error.message}")
             return self._unreadable(proof)
-
-    def _scratch(self, view: View, tell: Tell) -> Database:
-        chosen = view.need(ChosenBackup)
-        owner = self._deps.attachment().owner_app_name
-        transfer = self._deps.backups.transfer(owner, chosen.transfer_id)
-        self._deps.candidate.proof(stored_dump(self._deps.backups, owner, transfer), tell)
-        return self._deps.candidate.open_database()
 
     def _later_states(self, chosen: ChosenBackup) -> list[State]:
         return [one for one in self._deps.earlier().states if one.at > chosen.taken_at]
@@ -109,6 +103,14 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
     def plan(self, seen: Ledger, view: View) -> Action:
         calls = (sql("count, digest and keys of every differing table, on both sides"),)
         return Action("read", ledger_words(seen), calls)
+
+
+def proven_database(deps: Deps, view: View, tell: Tell) -> Database:
+    """The chosen backup, open on this machine: restored anew where an earlier process proved it."""
+    owner = deps.attachment().owner_app_name
+    transfer = deps.backups.transfer(owner, view.need(ChosenBackup).transfer_id)
+    deps.candidate.proof(stored_dump(deps.backups, owner, transfer), tell)
+    return deps.candidate.open_database()
 
 
 def compared(
