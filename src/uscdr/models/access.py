@@ -105,10 +105,14 @@ def given_back(tables: AccessTables, now: AccessSeen, then: AccessSeen) -> Acces
         elif lost:
             flags[flag] = _sorted(lost)
     deleted = [key for key in then.accounts if key not in now.accounts]
-    if _mass(deleted, then.accounts) or (deleted and not now.accounts):
+    deleted_by_damage = _mass(deleted, then.accounts) or bool(deleted and not now.accounts)
+    if deleted_by_damage:
         doubts.append(f"{len(deleted):,} of {plural(len(then.accounts), 'account')} are gone: that looks like damage")
         deleted = []
     found, more = _rows(tables, now, then)
+    if deleted_by_damage and found:  # they went with their accounts
+        more.append(f"so are {plural(sum(map(len, found.values())), 'row')} of {first_of(found)}, which come back")
+        found = {}
     return AccessBack(
         flags=flags, deleted=_sorted(deleted), passwords=_sorted(_changed(now, then)),
         rows={table: tuple(sorted(gone)) for table, gone in found.items() if len(gone) <= MOST_ROWS},

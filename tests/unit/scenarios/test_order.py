@@ -97,7 +97,7 @@ def test_a_second_restore_may_not(tmp_path: Path) -> None:
     ("left_out", "step", "words"),
     [
         ("backup.prove", "data.ledger", "`data.ledger` needs what no earlier step gives; put `backup.prove`"),
-        ("data.compare", "django.migrate", "`django.migrate` needs what no earlier step gives; put `data.compare`"),
+        ("data.compare", "access.withdraw", "`access.withdraw` needs what no earlier step gives; put `data.compare`"),
         ("data.verify", "heroku.refill", "`heroku.refill` needs what no earlier step gives; put `data.verify`"),
         ("app.check", "backup.restore", "nothing checks what `backup.restore` does; put `app.check` after it"),
         ("status.look", "heroku.maintenance", "comes `status.look` (Provider status), which is missing"),

@@ -96,6 +96,14 @@ def test_what_is_not_there_is_a_doubt_and_damage_is_not_withdrawn(pair: tuple[An
     assert any("18 of 30 accounts are gone: that looks like damage" in doubt for doubt in back.doubts)
 
 
+def test_tokens_that_went_with_their_accounts_are_damage_too(pair: tuple[Any, Any]) -> None:
+    live, backup = pair
+    live.run("TRUNCATE account; TRUNCATE token; TRUNCATE session")
+    back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
+    assert back.amount == 0
+    assert any(doubt.startswith("so are 36 rows of token") for doubt in back.doubts)
+
+
 def test_a_look_alone_withdraws_nothing(pair: tuple[Any, Any]) -> None:
     with pytest.raises(WriteRefused):
         pair[1].adapter().withdraw(TABLES, AccessBack(flags={"is_active": ("7",)}), {})
