@@ -18,7 +18,8 @@ from uscdr.scenarios.steps.base import DepsStep
 from uscdr.verify.world import World
 
 CHECK = "public address of "
-ERRORS = 400
+ERRORS, GONE, BROKEN = 400, 404, 500
+"""Statuses. A name that scenarios.yaml does not list may be one that the application itself refuses, then as before."""
 VERDICTS: Mapping[str, Literal["pass", "fail", "inconclusive"]] = {
     "good": "pass", "bad": "fail", "unknown": "inconclusive"
 }  # fmt: skip
@@ -70,6 +71,12 @@ class PublicLook(DepsStep[PublicSeen, PublicSeen]):
             status = world.tls.answer(hostname.replace("*", ANY, 1), found[0] if found else "")
         except (ProviderError, MachineError) as error:
             return "unknown", f"{error.message} {error.why}".strip()
+        led = self._deps.target.dns.hostnames if self._deps.target.dns else ()
+        if hostname not in led and ERRORS <= status < BROKEN and status != GONE:
+            return (
+                "good",
+                f"https://{hostname}/ is answered by the application with {status}: its config may not name it",
+            )
         if status != own and status >= ERRORS:
             return "bad", f"https://{hostname}/ answers {status}, the application's own address {own}"
         return "good", f"https://{hostname}/ answers {status}, its certificate is trusted"

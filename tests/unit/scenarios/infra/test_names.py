@@ -163,3 +163,12 @@ def test_a_place_that_refuses_its_public_name_is_not_recovered(quick: Path) -> N
     assert f"{HOST}: The certificate" in ended(run.resume())[1]
     seen_from_outside(run, lambda hostname, address: 200)
     assert ended(run.resume()) == (DONE, "")
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, DONE), (404, CHECK), (503, CHECK)])
+def test_a_name_that_the_application_never_listed_may_be_refused_by_it(
+    quick: Path, status: int, code: ExitCode
+) -> None:
+    run = also_at(lost(quick), CLINIC)
+    seen_from_outside(run, lambda hostname, address: status if hostname == CLINIC else 200)
+    assert ended(run.begin())[0] is code
