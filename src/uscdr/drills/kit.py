@@ -47,7 +47,7 @@ def build(stage: Stage) -> Kit:
 def _give(stage: Stage, command: Sequence[str], more: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """A command to the sandbox, with nobody at its standard input."""
     config = ("--config", str(stage.request.config)) if stage.request.config else ()
-    words = [sys.executable, "-m", "uscdr", *config, "--target", "sandbox", *command]
+    words = [sys.executable, "-P", "-m", "uscdr", *config, "--target", "sandbox", *command]
     try:
         return subprocess.run(
             words, env={**stage.env, **more}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,

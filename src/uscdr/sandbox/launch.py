@@ -143,7 +143,7 @@ def _start(state: StateDir, lock: IO[str], tell: Tell) -> dict[str, Any]:
     descriptor = os.open(state.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "ab") as log:
         daemon = subprocess.Popen(
-            [sys.executable, "-m", "uscdr.sandbox.daemon", str(state.root)],
+            [sys.executable, "-P", "-m", "uscdr.sandbox.daemon", str(state.root)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
