@@ -58,6 +58,9 @@ from uscdr.verify.kinds.http import HttpCheck
 from uscdr.verify.world import Expected, Sends
 from uscdr.verify.world import World as Seen
 
+CODE = Code(why="asked later")
+"""What proofs know of the deployed code."""
+
 
 def seen_by_checks(website: Website) -> Seen:
     """An application that has pages, and nothing around it that a check could look at."""
@@ -242,7 +245,7 @@ class Rehearsal:
 
     def _candidate(self, scratch: Any, place: Path, platform: Any, kit: Any) -> Candidate:
         def questions() -> Questions:
-            return asked(self.config, key_of(self.config, platform, "usc-pis", kit), Code(why="asked later"))
+            return asked(self.config, key_of(self.config, platform, "usc-pis", kit), CODE)
 
         return Candidate(scratch, lambda _: Decoded("17.2", "17", ("pgcrypto",)), place, questions, self.stop)
 

@@ -18,8 +18,9 @@ from uscdr.assembly.media import Clouds
 from uscdr.assembly.pages import other_pages
 from uscdr.assembly.ports import Ports
 from uscdr.assembly.vault import decode, keeping
-from uscdr.errors import ProviderError
+from uscdr.errors import MachineError, ProviderError
 from uscdr.files import private_directory
+from uscdr.models.provision import commit_of
 from uscdr.providers.machine import ThisMachine
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.loading import PostgresLoader
@@ -43,7 +44,8 @@ ASKED_LATER = "a later step of the recovery asks"
 
 def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> Deps:
     """Ports and settings for one job; `work` is its private directory."""
-    place, read_only = job.place, job.dry_run
+    place, read_only, scenario = job.place, job.dry_run, job.request.scenario
+    source = _source(job, ports, around)
 
     def open_database(url: SecretStr) -> PostgresDatabase:
         ports.redactor.register("DATABASE_URL", url.get_secret_value())
@@ -59,8 +61,12 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
     config = place.config
     kit = open_kit(job, around, work)
 
+    @cache
+    def code() -> Code:
+        return deployed(ports, source, place.target.heroku.app, work) if scenario == "db" else Code(why=ASKED_LATER)
+
     def questions() -> Questions:
-        return asked(config, key_of(config, ports.platform, place.target.heroku.app, kit), Code(why=ASKED_LATER))
+        return asked(config, key_of(config, ports.platform, place.target.heroku.app, kit), code())
 
     @cache
     def known() -> Earlier:
@@ -73,7 +79,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
 
     vault = vault_place(job, ports, around)
     media = Clouds(job, ports, around, kit).place()
-    dns, source = dns_place(job, ports, around), _source(job, ports, around)
+    dns = dns_place(job, ports, around)
     memory = remember(around.state, place.key)
     worlds = Worlds(
         job, ports, around, verifier=dns.verifier if dns else None, source=source, work=work, damaged=memory.damaged
@@ -114,6 +120,20 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         vault=vault,
         earlier=known,
     )
+
+
+def deployed(ports: Ports, source: GitSource | None, app: str, work: Path) -> Code:
+    """The migrations of the code that is deployed, or why they are not known."""
+    if source is None:
+        return Code(why="scenarios.yaml names no repository (app.source)")
+    try:
+        running = next((one for one in ports.platform.releases(app) if one.current), None)
+        commit = commit_of(running.slug_id, ports.deploys.builds(app)) if running else ""
+        if not commit:
+            return Code(why="the platform does not tell which commit is deployed")
+        return Code(commit[:12], source.archive(commit, work))
+    except (ProviderError, MachineError) as error:
+        return Code(why=f"the code is not available: {error.message}")
 
 
 def _source(job: Job, ports: Ports, around: Surroundings) -> GitSource | None:

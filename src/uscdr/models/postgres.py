@@ -23,6 +23,8 @@ class TableSize(Fact):
 
     name: str
     bytes: int
+    keyed: bool = True
+    """Whether it has a primary key, which lets no row be there twice."""
 
 
 class TableColumn(Fact):

@@ -116,7 +116,7 @@ class Candidate:
         if source.id not in self._open:
             self._scratch.prepare()
             place = self._place / f"{source.name}.dump"
-            opened = _Opened(source, self._scratch, self._decode, place, self._questions(), self._keep)
+            opened = _Opened(source, self._scratch, self._decode, place, self._questions, self._keep)
             self._open[source.id] = opened
             opened.begin(self._stop)
         return self._open[source.id]
@@ -137,7 +137,7 @@ class _Opened:
         scratch: Scratch,
         decode: Decode,
         place: Path,
-        questions: Questions,
+        questions: Callable[[], Questions],
         keep: Keep | None,
     ) -> None:
         self._source = source
@@ -195,9 +195,10 @@ class _Opened:
         report = self._reporter(stop)
         got = source.fetch(dump, report("downloading"))
         self.dump = dump
-        looking = examined(dump, self._questions, self._decode, self._scratch, report)
+        questions = self._questions()
+        looking = examined(dump, questions, self._decode, self._scratch, report)
         shown, self.database = self._stack.enter_context(looking)
-        self._note(got, shown)
+        self._note(got, shown, questions)
         _refuse(source, shown)
         self.digests = shown.tables
         return Proof(
@@ -214,15 +215,17 @@ class _Opened:
             seconds=round(time.monotonic() - started, 3),
             grade=shown.grade.value,
             missing=shown.missing,
+            keyless=shown.keyless,
+            code=shown.migrations,
             key=shown.canary,
         )
 
-    def _note(self, got: Download, shown: ProofResult) -> None:
+    def _note(self, got: Download, shown: ProofResult, questions: Questions) -> None:
         """Keep it; a recovery does not end because that cannot be done."""
         if self._keep is None or self._source.taken_at is None:
             return
         try:
-            self._keep(self._source, got, shown, self._questions)
+            self._keep(self._source, got, shown, questions)
         except UscdrError as error:
             self._unkept = f"{error.message} {error.why}".strip()
 

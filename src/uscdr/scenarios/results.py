@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field
 
 from uscdr.models.base import Fact
 from uscdr.models.heroku import ServiceColor
+from uscdr.models.migrations import MigrationsVerdict
 from uscdr.models.postgres import InvariantResult, LeftOut, TableDigest, Unread
 from uscdr.vault.backups.proofs import CanaryVerdict
 
@@ -199,6 +200,10 @@ class Proof(Fact):
     """How good it is in the words of `backup prove`; empty in journals of older versions."""
     missing: tuple[str, ...] = ()
     """Expected tables that it does not have."""
+    keyless: tuple[str, ...] = ()
+    """Expected tables without a primary key."""
+    code: MigrationsVerdict = MigrationsVerdict(verdict="not checked")
+    """The backup against the code that is deployed."""
     key: CanaryVerdict = CanaryVerdict(verdict="not checked")
     """What the application's key made of the encrypted columns."""
     key_trouble: str = ""

@@ -117,6 +117,7 @@ def _looked_at(way: _Way, transfer: Transfer, older: Sequence[Transfer]) -> tupl
     if proof is None:
         return way.refused[transfer.id], ()
     wants = wanting(proof, way.deps.config.recovery.key)
+    wants = wants or _newer_than_live(way, proof)
     if wants:
         return wants, ()
     found = [_against(way, transfer, proof, before) for before in _before(way, transfer)]
@@ -124,6 +125,18 @@ def _looked_at(way: _Way, transfer: Transfer, older: Sequence[Transfer]) -> tupl
         found += _against_backup(way, transfer, proof, before)
     damage = [one for sign in found for one in sign.damage]
     return summary(damage), tuple(dict.fromkeys(one for sign in found for one in sign.doubts))
+
+
+def _newer_than_live(way: _Way, proof: Proof) -> str:
+    """Migrations of the backup that neither the deployed code nor the live database knows; empty when it has none."""
+    if not proof.code.ahead:
+        return ""
+    try:
+        here = {one.full_name for one in way.deps.database().migrations()}
+    except ProviderError:
+        return ""
+    strange = sorted(set(proof.code.ahead) - here) if here else []
+    return f"it has migrations that neither code nor live database know: {first_of(strange)}" if strange else ""
 
 
 def _compared_with(way: _Way, older: Sequence[Transfer]) -> Iterator[Transfer]:

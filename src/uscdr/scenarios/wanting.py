@@ -19,6 +19,11 @@ def wanting(proof: Proof, key: str) -> str:
         return f"it breaks: {first_of(broken, comma='; ')}"
     if proof.missing:
         return f"tables are missing: {first_of(proof.missing)}"
+    if proof.keyless:
+        return f"no primary key in {first_of(proof.keyless)}: rows may be there twice"
+    broken_schema = (*proof.code.stuck, *(f"recorded as applied, but not there: {one}" for one in proof.code.lacking))
+    if broken_schema:
+        return f"the deployed code {proof.code.against} cannot go on from it: {first_of(broken_schema, comma='; ')}"
     if proof.key.opens_nothing:
         return f"{key} does not fit: {proof.key.wrong:,} of {plural(proof.key.sampled, 'sampled value')} stay shut"
     return ""

@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
-from fakes import World
+from fakes import FakeDatabase, World
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 from uscdr.models.heroku import TransferKind
+from uscdr.models.migrations import CodeMigrations
+from uscdr.models.postgres import TableSize
 from uscdr.scenarios.deps import Deps
 from uscdr.vault.backups.loss import Earlier, State
+from uscdr.vault.backups.proving import Code
 
 SCHEDULED = TransferKind.SCHEDULED_BACKUP
 MAIN = ("patients_patient", "patients_medicalrecord", "feedback_feedback")
@@ -166,3 +169,43 @@ def test_no_more_than_five_are_tried(quick: Path) -> None:
     words = asked(run)
     assert "the time for choosing is over" in words
     assert run.world.calls["public_url"] == 5
+
+
+def test_a_backup_that_neither_code_nor_live_database_leads_to_is_passed_over(quick: Path, known_code: None) -> None:
+    run = desk(quick)
+    run.world.live.applied.append("patients.0099_future")
+    add(run.world, range(3000, 3005), "patients_medicalrecord")
+    backup(run.world, 1)
+    run.world.live.applied.remove("patients.0099_future")
+    seen = looked(run)
+    assert seen["choose"].startswith("a001 ")
+    assert "neither code nor live database know: patients.0099_future" in seen["choose"]
+
+
+def test_migrations_that_come_after_it_are_told_with_the_proof(quick: Path, known_code: None) -> None:
+    run = desk(quick)
+    seen = looked(run)
+    assert "1 migration will be applied after it" in seen["text"]
+
+
+@pytest.fixture
+def known_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deployed code's migrations are known: three, of which the clinic has applied two."""
+    code = CodeMigrations(migrations=("patients.0001_initial", "patients.0002_names", "patients.0003_phone"))
+    monkeypatch.setattr("rehearsal.CODE", Code("abc", code))
+
+
+def test_a_table_without_its_primary_key_is_passed_over(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = desk(quick)
+    add(run.world, range(3000, 3005), "patients_medicalrecord")
+    backup(run.world, 1)
+    whole = FakeDatabase.tables
+
+    def tables(self: FakeDatabase) -> tuple[TableSize, ...]:
+        keyed = len(self._data().tables["patients_medicalrecord"]) == 200
+        return tuple(one.model_copy(update={"keyed": keyed}) for one in whole(self))
+
+    monkeypatch.setattr(FakeDatabase, "tables", tables)
+    seen = looked(run)
+    assert seen["choose"].startswith("a001 ")
+    assert "a002 (no primary key in " in seen["choose"]

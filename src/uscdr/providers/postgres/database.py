@@ -105,7 +105,10 @@ class PostgresDatabase:
 
         The catalogue alone is asked: exact sizes would have to wait for a table that another session has locked.
         """
-        return tuple(TableSize(name=table.name, bytes=table.bytes) for table in self._link.read(inventory.tables))
+        return tuple(
+            TableSize(name=table.name, bytes=table.bytes, keyed=table.keyed)
+            for table in self._link.read(inventory.tables)
+        )
 
     def counted(self, tables: Sequence[str]) -> TableCounts:
         """Exact counts, all of one moment, and which tables have none. Raises `NotFound` when one is not there."""

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 # own; an extension's own tables are not the application's.
 _TABLES = """
 SELECT c.oid::int8, n.nspname::text, c.relname::text,
-       greatest(c.relpages, 0)::int8 * current_setting('block_size')::int8, c.relkind = 'p'
+       greatest(c.relpages, 0)::int8 * current_setting('block_size')::int8, c.relkind = 'p',
+       EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
   AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'heroku_ext', '_heroku')
@@ -55,6 +56,8 @@ class Table:
     relation: str
     bytes: int
     partitioned: bool = False
+    keyed: bool = True
+    """Whether it has a primary key, which lets no row be there twice."""
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import DOWNLOADS, reads
 from uscdr.scenarios.wanting import wanting
 from uscdr.vault.backups.proofs import CanaryVerdict
-from uscdr.words import plural, size
+from uscdr.words import first_of, plural, size
 
 KEY_FITS = "the application's key fits"
 
@@ -74,7 +74,7 @@ class Prove(DepsStep[Proof, Proof]):
         words = f"{seen.backup} restores here: {plural(len(seen.tables), 'table')}, {plural(seen.rows, 'row')}, "
         words += f"{size(seen.bytes)}, {len(seen.invariants)} of {len(seen.invariants)} invariants hold, "
         words += f"key: {key_words(seen.key)}, SHA-256 {seen.sha256[:16]}…"
-        return Action("read", words, self.calls(), {"BACKUP": seen.backup})
+        return Action("read", words + _schema_words(seen), self.calls(), {"BACKUP": seen.backup})
 
 
 def proven(deps: Deps, source: DumpSource, tell: Tell, *, damaged: bool) -> Proof:
@@ -117,6 +117,14 @@ def refusal_of(deps: Deps, proof: Proof, view: View) -> str:
             "came later than it, take it off recovery.canaries in scenarios.yaml."
         )
     return ""
+
+
+def _schema_words(proof: Proof) -> str:
+    """What the deployed code makes of its schema, as far as that is known."""
+    code = proof.code
+    words = f"; {plural(len(code.pending), 'migration')} will be applied after it" if code.pending else ""
+    ahead = f"; AHEAD of the deployed code by {first_of(code.ahead)}: the code has to follow" if code.ahead else ""
+    return words + ahead
 
 
 def _as_it_was(proof: Proof, key: str) -> str:

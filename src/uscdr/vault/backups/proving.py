@@ -115,6 +115,8 @@ class ProofResult:
     tables: tuple[TableDigest, ...] = ()
     missing: tuple[str, ...] = ()
     """Expected tables that are not there."""
+    keyless: tuple[str, ...] = ()
+    """Expected tables without a primary key: rows may be there twice."""
     invariants: tuple[InvariantResult, ...] = ()
     newest: Mapping[str, str | None] = field(default_factory=dict)
     canary: CanaryVerdict = _NOT_TRIED
@@ -181,12 +183,14 @@ def document(subject: Subject, shown: ProofResult, questions: Questions) -> Proo
 
 def _asked(shown: ProofResult, database: Database, questions: Questions, decoded: Decoded) -> ProofResult:
     code, applied = questions.code, database.migrations()
-    tables = database.digests([table.name for table in database.tables()])
+    there = database.tables()
+    tables = database.digests([table.name for table in there])
     found = replace(
         shown,
         server=".".join(map(str, database.facts().version)),
         tables=tables,
-        missing=tuple(sorted(set(questions.expected_tables) - {table.name for table in tables})),
+        missing=tuple(sorted(database.lacking(questions.expected_tables))),
+        keyless=tuple(one.name for one in there if not one.keyed and one.name in questions.expected_tables),
         invariants=database.invariants(questions.invariants),
         newest=dict(database.newest(questions.freshness)),
         canary=try_key(database, questions.canaries, questions.key),
@@ -208,6 +212,7 @@ def _grade(shown: ProofResult, decoded: Decoded) -> tuple[Grade, str]:
     broken = [one.name for one in shown.invariants if one.holds is not True]
     words = [f"it breaks: {'; '.join(broken)}"] if broken else []
     words += [f"tables are missing: {', '.join(shown.missing)}"] if shown.missing else []
+    words += [f"no primary key in {', '.join(shown.keyless)}"] if shown.keyless else []
     if words:
         return Grade.RESTORES, "; ".join(words)
     if shown.canary.verdict != "pass":
