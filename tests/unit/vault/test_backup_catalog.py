@@ -16,7 +16,7 @@ from uscdr.vault.backups import catalog, proofs, pruning
 from uscdr.vault.backups.catalog import Entry, Scope, entries, find, judged, shelf
 from uscdr.vault.backups.eviction import eviction
 from uscdr.vault.backups.grade import Grade
-from uscdr.vault.backups.proofs import Proofs
+from uscdr.vault.backups.proofs import CanaryVerdict, Proofs
 from uscdr.vault.backups.retention import Retention
 from uscdr.vault.backups.rpo import assess
 from uscdr.vault.store import LocalStore
@@ -284,3 +284,23 @@ def test_facts_of_an_entry_survive_the_platform(safe: Safe) -> None:
         there.name, there.kind, there.taken_at, there.finished_at, there.transfer_id, there.warnings,
     )  # fmt: skip
     assert catalog.shelf(safe.store).unfinished == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "demands", "grade", "why"),
+    [
+        ("aaa", "rules", Grade.DECRYPTS, ""),
+        ("", "", Grade.DECRYPTS, ""),
+        ("bbb", "rules", Grade.INVARIANTS, "the application has another key now (bbb) than when it was proven (aaa)"),
+        ("aaa", "others", Grade.RESTORES, "other invariants are asked now than when it was proven"),
+    ],
+)
+def test_a_proof_counts_for_its_key_and_its_rules_alone(
+    safe: Safe, key: str, demands: str, grade: Grade, why: str
+) -> None:
+    one = transfer(1)
+    canary = CanaryVerdict(verdict="pass", sampled=5, matching=5, fingerprint="aaa")
+    safe.prove(safe.pull(one, dump(1)), canary=canary, demands="rules")
+    (found,) = entries((one,), shelf(safe.store).copies, Proofs(safe.store), Scope(APP, ADDON, (), key, demands))
+    assert found.proof is not None
+    assert (found.proof.grade, found.proof.why) == (grade, why)

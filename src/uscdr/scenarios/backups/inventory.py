@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.models.heroku import Attachment, Schedule, Transfer, Whose, under_way
+from uscdr.scenarios.backups.questions import key_of
 from uscdr.scenarios.deps import Deps, VaultPlace
 from uscdr.vault.backups import catalog
 from uscdr.vault.backups.catalog import Entry, Scope, Shelf
-from uscdr.vault.backups.proofs import Proofs
+from uscdr.vault.backups.proofs import Proofs, demands_digest
 from uscdr.vault.store import Store
 
 
@@ -103,7 +104,9 @@ def copies_alone(deps: Deps, there: Shelf) -> tuple[Entry, ...]:
 
 def scope(deps: Deps, attachment: Attachment | None) -> Scope:
     """Whose backups are listed; `attachment` is None when the platform could not be asked."""
-    return Scope(deps.app, attachment.addon_id if attachment else "", deps.memory.damaged)
+    key = key_of(deps.config, deps.platform, deps.app, deps.kit).fingerprint if attachment else ""
+    demands = demands_digest(deps.config.invariants)
+    return Scope(deps.app, attachment.addon_id if attachment else "", deps.memory.damaged, key, demands)
 
 
 def entry_of(known: Inventory, transfer_id: str) -> Entry | None:

@@ -12,7 +12,7 @@ from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.duration import elapsed
 from uscdr.models.heroku import DAMAGED, Transfer, Whose, ahead
 from uscdr.vault.backups import documents
-from uscdr.vault.backups.grade import Evidence, Judgement, Shown, judge
+from uscdr.vault.backups.grade import Evidence, Grade, Judgement, Shown, judge
 from uscdr.vault.backups.manifest import BACKUPS, CARD, FORMAT, MANIFEST, CopyCard, Origin, inside
 from uscdr.vault.backups.proofs import ProofDocument, Proofs
 from uscdr.vault.store import Entry as Stored
@@ -169,6 +169,10 @@ class Scope:
     app: str
     addon_id: str = ""
     damaged: Collection[str] = ()
+    key: str = ""
+    """The fingerprint of the application's key now; empty when it is not known."""
+    demands: str = ""
+    """Which invariants are asked now: `proofs.demands_digest`."""
 
     def owns(self, document: Origin | ProofDocument) -> bool:
         """Whether a copy or proof is of this database, as far as both are known."""
@@ -203,9 +207,23 @@ def _entry(
     ordered = tuple(sorted(cards, key=lambda card: card.made_at, reverse=True))
     number = transfer.id if transfer else ordered[0].origin.transfer_id
     of_bytes = (proofs.of(card.dump.plain_sha256) for card in ordered) if proofs else ()
-    proof = next(filter(None, of_bytes), None) or shown.get(number)
+    proof = _counting(next(filter(None, of_bytes), None) or shown.get(number), of)
     known = Whose.OURS if not ordered or of.owns(ordered[0].origin) else Whose.OTHER
     return Entry(transfer, ordered, proof, number in of.damaged, transfer.whose if transfer else known)
+
+
+def _counting(proof: ProofDocument | None, of: Scope) -> ProofDocument | None:
+    """A proof counts for the key and for the invariants that it was made with."""
+    if proof is None:
+        return None
+    if of.demands and proof.demands and of.demands != proof.demands and proof.grade.reaches(Grade.INVARIANTS):
+        words = "other invariants are asked now than when it was proven"
+        return proof.model_copy(update={"grade": Grade.RESTORES, "why": words})
+    known = proof.canary.fingerprint
+    if of.key and known and of.key != known and proof.grade.reaches(Grade.DECRYPTS):
+        words = f"the application has another key now ({of.key}) than when it was proven ({known})"
+        return proof.model_copy(update={"grade": Grade.INVARIANTS, "why": words})
+    return proof
 
 
 def judged(found: Sequence[Entry], now: datetime, rpo: float) -> tuple[tuple[Entry, Judgement], ...]:

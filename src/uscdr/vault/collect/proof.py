@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from uscdr.errors import Interrupted, MachineError, ProviderError
+from uscdr.fingerprint import fingerprint
 from uscdr.models.postgres import CanaryColumn
 from uscdr.vault.backups import proving
 from uscdr.vault.backups.grade import Grade
@@ -53,7 +54,8 @@ def prove(gathering: Gathering, gaps: Gaps, subject: Subject, plain: Path, known
     if gathering.wishes.unproven:
         return Proven(DumpProof(grade=Grade.EXISTS, origin="left out", why="The operator said so (--unproven)."))
     before = gathering.sources.proofs.fresh(subject.sha256)
-    if before is not None and still_speaks(before, gathering.wishes, known.released_at):
+    key = _print(gathering.wishes, known, subject.app)
+    if before is not None and still_speaks(before, gathering.wishes, known.released_at, key):
         gathering.tell.say(f"proven before, with the same bytes: {before.grade}")
         return Proven(_verdict(before, "vault"), before, {"restored": True})
     gathering.tell.say("restoring the dump on this machine, to prove it")
@@ -66,11 +68,14 @@ def prove(gathering: Gathering, gaps: Gaps, subject: Subject, plain: Path, known
         return Proven(DumpProof(grade=Grade.EXISTS, origin="failed", why=in_words(error)))
 
 
-def still_speaks(proof: ProofDocument, wishes: Wishes, released_at: datetime | None) -> bool:
+def still_speaks(proof: ProofDocument, wishes: Wishes, released_at: datetime | None, key: str = "") -> bool:
     """Whether an earlier proof holds for this kit: nothing was found wanting, and its key is still the key.
 
-    A change of the configuration is a release; what was released after the proof may be another key.
+    A change of the configuration is a release; what was released after the proof may be another key. `key` is the
+    fingerprint of the kit's, when it holds one.
     """
+    if key and proof.canary.fingerprint and key != proof.canary.fingerprint:
+        return False
     if not proof.grade.reaches(Grade.DECRYPTS if wishes.canaries and wishes.key else Grade.INVARIANTS):
         return False
     if proof.migrations.verdict == "ahead" or released_at is None:
@@ -79,7 +84,7 @@ def still_speaks(proof: ProofDocument, wishes: Wishes, released_at: datetime | N
 
 
 def _restored(gathering: Gathering, gaps: Gaps, subject: Subject, plain: Path, known: Collected) -> Proven:
-    asked, sources, watch = _questions(gathering.wishes, known), gathering.sources, gathering.watch("dump")
+    asked, sources, watch = _questions(gathering.wishes, known, subject.app), gathering.sources, gathering.watch("dump")
     with proving.examined(plain, asked, sources.decode, present(sources.scratch), lambda _: watch) as (shown, _):
         document = proving.document(subject, shown, asked)
     sources.proofs.keep(document)
@@ -87,7 +92,13 @@ def _restored(gathering: Gathering, gaps: Gaps, subject: Subject, plain: Path, k
     return Proven(_verdict(document, "build"), document, _seen(shown))
 
 
-def _questions(wishes: Wishes, known: Collected) -> Questions:
+def _print(wishes: Wishes, known: Collected, app: str) -> str:
+    """The fingerprint of the kit's key; empty when it holds none."""
+    value = known.config.get(wishes.key) if wishes.key else None
+    return fingerprint(value, app) if value else ""
+
+
+def _questions(wishes: Wishes, known: Collected, app: str) -> Questions:
     """The key and the code are those of this kit: what is proven is that its parts fit each other."""
     value = known.config.get(wishes.key) if wishes.key else None
     code = known.source
@@ -95,7 +106,12 @@ def _questions(wishes: Wishes, known: Collected) -> Questions:
         invariants=wishes.invariants,
         expected_tables=wishes.expected_tables,
         canaries=tuple(CanaryColumn(**canary.model_dump()) for canary in wishes.canaries),
-        key=Key(wishes.key, value, why=f"the kit does not hold {wishes.key}" if wishes.key else "no key is named"),
+        key=Key(
+            wishes.key,
+            value,
+            why=f"the kit does not hold {wishes.key}" if wishes.key else "no key is named",
+            fingerprint=_print(wishes, known, app),
+        ),
         code=Code(code.commit[:12], code) if code and code.migrations else Code(why="the kit holds no code"),
         freshness=wishes.freshness,
     )
