@@ -8,10 +8,11 @@ from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
 from uscdr.scenarios.infra.names import as_task, is_led
-from uscdr.scenarios.results import ApplicationChecked
-from uscdr.scenarios.results_infra import DrainsAdded, InfraSeen, Switched
+from uscdr.scenarios.results import ApplicationChecked, Restored
+from uscdr.scenarios.results_infra import DrainsAdded, InfraSeen, Materials, Switched
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.infra_domains import ISSUED, state_of
+from uscdr.words import first_of
 
 
 class LeftSeen(Fact):
@@ -31,7 +32,7 @@ class LeftLook(DepsStep[LeftSeen, LeftSeen]):
     effect = Effect.READ
     manual = ("dig $HOSTNAME A; dig $TARGET A   # the same addresses?", "heroku certs:auto --app {new_app}")
     gives = LeftSeen
-    needs = (InfraSeen, Switched, ApplicationChecked)
+    needs = (InfraSeen, Materials, Switched, ApplicationChecked)
     waits = "names whose record a person has to make are looked at again at the end"
 
     @override
@@ -48,8 +49,12 @@ class LeftLook(DepsStep[LeftSeen, LeftSeen]):
         there, drains = {one.type for one in self._deps.platform.formation(self._deps.app)}, view.get(DrainsAdded)
         absent = sorted(kind for kind, number in scope.formation.items() if number and kind not in there)
         unknown = drains.unknown if drains else ()
+        unset, loaded = view.need(Materials).left, view.get(Restored)
+        parts = [one.what for one in loaded.left_out if not one.of_platform] if loaded else []
         found = {"add-ons": (", ".join(scope.left_out), f"heroku addons:create PLAN --app {self._deps.app}"),
                  "log drains": (", ".join(unknown), f"heroku drains:add URL --app {self._deps.app}"),
+                 "variables": (", ".join(unset), f"heroku config:set NAME=… --app {self._deps.app}"),
+                 "parts of the database": (first_of(parts), "see why in the run's report, and make them by hand"),
                  "processes": (", ".join(absent), "the deployed code does not name them")}  # fmt: skip
         words = [f"{what} ({names}): {how}" for what, (names, how) in found.items() if names]
         return (*words, *scope.by_hand_after)

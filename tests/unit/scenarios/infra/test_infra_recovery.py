@@ -93,6 +93,7 @@ def test_what_names_the_old_add_ons_is_said_before_the_phrase_and_never_copied(
     assert ended(run.begin()) == (DONE, "")
     config = run.places.apps[NEW].config_values
     assert config["BROKER"] == "redis://u:p@h/usc-pis-recovery" == config["REDIS_URL"]
+    assert "variables (POOLED): heroku config:set" in run.events("run.finished")[-1]["left"]["not brought back"]
     assert config["REPORTING_DSN"] == "postgresql://u:p@h/usc-pis-recovery?sslmode=require"
     assert "POOLED" not in config
     assert config["WAREHOUSE"] == BY_HAND["WAREHOUSE"]
@@ -417,6 +418,9 @@ def test_what_the_load_left_out_is_said_with_the_reason(quick: Path, monkeypatch
     (loaded,) = [text for text in summaries if "is loaded" in text]
     assert "left out, as it belongs to the platform: schema _heroku" in loaded
     assert loaded.endswith("NOT in the new database: policy notes mine")
+    assert run.events("run.finished")[-1]["left"]["not brought back"] == (
+        "parts of the database (policy notes mine): see why in the run's report, and make them by hand"
+    )
 
 
 def test_mail_is_let_out_when_its_release_runs_and_not_before(quick: Path) -> None:
