@@ -47,6 +47,8 @@ class AccessSeen(Fact):
     accounts: Mapping[str, AccountSeen] = Field(default_factory=dict, repr=False)
     rows: Mapping[str, frozenset[str]] = Field(default_factory=dict, repr=False)
     """Table of sessions or permissions -> digests of its rows' keys."""
+    owners: Mapping[str, Mapping[str, str]] = Field(default_factory=dict, repr=False)
+    """Table -> digest of a row's key -> the key of its account, for tables with a foreign key to the accounts."""
     missing: tuple[str, ...] = ()
 
 
@@ -109,10 +111,8 @@ def given_back(tables: AccessTables, now: AccessSeen, then: AccessSeen) -> Acces
     if deleted_by_damage:
         doubts.append(f"{len(deleted):,} of {plural(len(then.accounts), 'account')} are gone: that looks like damage")
         deleted = []
-    found, more = _rows(tables, now, then)
-    if deleted_by_damage and found:  # they went with their accounts
-        more.append(f"so are {plural(sum(map(len, found.values())), 'row')} of {first_of(found)}, which come back")
-        found = {}
+    vanished = then.accounts.keys() - now.accounts.keys() if deleted_by_damage else set()
+    found, more = _rows(tables, now, then, vanished)
     return AccessBack(
         flags=flags, deleted=_sorted(deleted), passwords=_sorted(_changed(now, then)),
         rows={table: tuple(sorted(gone)) for table, gone in found.items() if len(gone) <= MOST_ROWS},
@@ -120,18 +120,30 @@ def given_back(tables: AccessTables, now: AccessSeen, then: AccessSeen) -> Acces
     )  # fmt: skip
 
 
-def _rows(tables: AccessTables, now: AccessSeen, then: AccessSeen) -> tuple[dict[str, set[str]], list[str]]:
+def _rows(
+    tables: AccessTables, now: AccessSeen, then: AccessSeen, vanished: Collection[str]
+) -> tuple[dict[str, set[str]], list[str]]:
     found: dict[str, set[str]] = {}
     doubts: list[str] = []
     for table in (*tables.sessions, *tables.permissions):
         if table in now.missing or table not in then.rows:
             continue
         gone = set(then.rows[table] - now.rows.get(table, frozenset()))
+        went = _went_along(table, gone, then, vanished)
+        if went:
+            doubts.append(f"{plural(len(went), 'row')} of {table} went with them and will be there again")
+            gone -= went
         if table in tables.permissions and _mass(gone, then.rows[table]):
             doubts.append(f"{len(gone):,} of {plural(len(then.rows[table]), 'row')} of {table} are gone: like damage")
         elif gone:
             found[table] = gone
     return found, doubts
+
+
+def _went_along(table: str, gone: set[str], then: AccessSeen, vanished: Collection[str]) -> set[str]:
+    """Rows that the damage took with their accounts. Where no key says whose a row was, it stays gone."""
+    owners = then.owners.get(table, {})
+    return {row for row in gone if owners.get(row) in vanished}
 
 
 def _changed(now: AccessSeen, then: AccessSeen) -> list[str]:

@@ -27,6 +27,11 @@ SELECT a.attname::text FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
 WHERE i.indrelid = %s AND i.indisprimary ORDER BY a.attnum
 """
+_OWNER = """
+SELECT a.attname::text, a.atttypid::int FROM pg_catalog.pg_constraint c
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+WHERE c.contype = 'f' AND c.conrelid = %s AND c.confrelid = %s AND cardinality(c.conkey) = 1 ORDER BY c.oid LIMIT 1
+"""
 _PLAIN = frozenset({20, 21, 23, 2950})
 """Whole numbers and UUIDs are shown as they are; any other key only as a digest."""
 UNUSABLE = "!"
@@ -42,11 +47,13 @@ def seen(connection: Connection, tables: AccessTables) -> AccessSeen:
     if found is not None:
         missing += [f"{tables.accounts}.{flag}" for flag in tables.flags if flag not in _names(connection, found)]
     accounts = _read(connection, tables.accounts, partial(_accounts, tables=tables), missing) or {}
+    owners: dict[str, dict[str, str]] = {}
     for name in (*tables.sessions, *tables.permissions):
-        digests = _read(connection, name, _digests, missing)
-        if digests is not None:
-            rows[name] = digests
-    return AccessSeen(accounts=accounts, rows=rows, missing=tuple(missing))
+        told = _read(connection, name, partial(_digests, accounts=found), missing)
+        if told is not None:
+            rows[name] = frozenset(told)
+            owners |= {name: told} if any(told.values()) else {}
+    return AccessSeen(accounts=accounts, rows=rows, owners=owners, missing=tuple(missing))
 
 
 def _read(
@@ -123,11 +130,18 @@ def _accounts(connection: Connection, table: Table, tables: AccessTables) -> dic
     }
 
 
-def _digests(connection: Connection, table: Table) -> frozenset[str]:
+def _digests(connection: Connection, table: Table, *, accounts: Table | None) -> dict[str, str]:
+    """Digest of each row's key -> the key of its account as it is shown; empty where no foreign key tells."""
     from psycopg import sql
 
-    query = sql.SQL("SELECT {} FROM {} AS t").format(_row(connection, table), table.quoted())
-    return frozenset(digest for (digest,) in connection.execute(query))
+    owner: sql.Composable = sql.SQL("''")
+    found = connection.execute(_OWNER, [table.oid, accounts.oid]).fetchone() if accounts else None
+    if found is not None:
+        column = sql.Identifier("t", found[0])
+        plain = sql.SQL("coalesce({}::text, '')").format(column)
+        owner = plain if found[1] in _PLAIN else _digest(sql.SQL("ROW({})").format(column))
+    query = sql.SQL("SELECT {}, {} FROM {} AS t").format(_row(connection, table), owner, table.quoted())
+    return dict(connection.execute(query).fetchall())
 
 
 def _lowered(connection: Connection, table: Table, flags: Sequence[str], keys: Sequence[str]) -> int:
