@@ -34,11 +34,11 @@ class Preflight(DepsStep[Cautions, Cautions]):
             try:
                 found += self._deps.dns.verifier.cautions(name, held.values[0] if held else "")
             except (ProviderError, MachineError) as error:
-                found.append(Caution(name=name, what=error.message, so="the switch cannot be seen to have happened"))
+                found.append(Caution(name=name, what=error.message, so="The switch cannot be seen to have happened."))
         return Cautions(found=tuple(one for one in found if not one.blocks))
 
     @override
     def plan(self, seen: Cautions, view: View) -> Action:
         calls = (Call(provider="dns", request="QUERY of every authoritative server", writes=False),)
-        words = "; ".join(f"{one.name}: {one.what}, so {one.so}" for one in seen.found)
+        words = "; ".join(f"{one.name}: {one.what.rstrip('.')}. {one.so.rstrip('.')}" for one in seen.found)
         return Action("read", words or "nothing stands against a switch of the domain", calls)

@@ -293,9 +293,9 @@ def test_a_switch_counts_only_when_every_server_says_so(quick: Path, monkeypatch
 def test_cautions_of_the_domain_are_lines_of_the_plan(quick: Path) -> None:
     run = lost(quick)
     assert run.names is not None
-    run.names.warnings = (Caution(name=HOST, what="CAA forbids it", so="no certificate will be issued"),)
+    run.names.warnings = (Caution(name=HOST, what="CAA forbids it.", so="No certificate will be issued."),)
     run.begin(dry_run=True)
-    assert "CAA forbids it" in summary(run, "preflight")
+    assert f"{HOST}: CAA forbids it. No certificate will be issued" in summary(run, "preflight")
 
 
 def test_an_addon_that_fails_is_ordered_again_by_a_resumed_run(quick: Path) -> None:
