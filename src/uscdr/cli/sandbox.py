@@ -67,6 +67,9 @@ def up(
     dns_ttl: Annotated[int, typer.Option(min=1, help="TTL of the hostname's alias, in seconds.")] = 5,
     dns_lag: Annotated[float, typer.Option(min=0, help="Seconds the second name server is behind.")] = 0.3,
     assets: Annotated[int, typer.Option(help="Further uploads in the media service, of about 20 kB each.")] = 0,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Without what a real place has besides; see docs/sandbox.md.")
+    ] = False,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -81,6 +84,7 @@ def up(
         dns_ttl=dns_ttl,
         dns_lag=dns_lag,
         assets=assets,
+        plain=plain,
     )
     document = launch.up(_state(state), wanted, _tell)
     shown = {key: document[key] for key in ("web_url", "ca_file", "manage", "patients")}

@@ -111,7 +111,7 @@ async def _fill(parts: Parts, source: Source, request: UpRequest, tell: Progress
     if not request.app_source:
         deploy.start_dynos(core, app)
         await deploy.write_since_backup(core, app, request, manage)
-        await deploy.store_files(core, app)
+        await deploy.store_files(core, app, request)
     tell.stage("Waiting for the dynos")
     await deploy.until_up(app)
     return contract

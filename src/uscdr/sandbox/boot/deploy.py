@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from uscdr.errors import MachineError
-from uscdr.sandbox.boot import history
+from uscdr.sandbox.boot import furnishing, history
 from uscdr.sandbox.boot.history import History
 from uscdr.sandbox.boot.request import APP, UpRequest
 from uscdr.sandbox.boot.source import Source
@@ -69,6 +69,8 @@ async def deploy(core: Core, source: Source, request: UpRequest, tell: Tell) -> 
     await addons.provision(core, app, choose("heroku-postgresql:essential-0"))
     if not request.app_source:
         await addons.provision(core, app, choose("heroku-redis:mini"))
+        if not request.plain:
+            await furnishing.surround(core, app)
     domains.own(core, app, HOSTNAME)
     config: dict[str, str] = {}
     if not request.app_source:
@@ -135,6 +137,8 @@ async def fill_clinic(core: Core, app: App, request: UpRequest, manage: str) -> 
     command = f"{manage} generate_clinic --patients {request.patients} --seed {request.seed}"
     known = {"CHECK_EMAIL": account.email, "CHECK_PASSWORD": account.password, "CHECK_TOKEN": account.token}
     await run_inside(core, app, command, known)
+    if not request.plain:
+        await furnishing.add_rows(core, app)
     return account
 
 
@@ -145,10 +149,12 @@ async def add_uploads(core: Core, app: App, count: int) -> None:
         await asyncio.to_thread(clinic.add_uploads, dsn, count)
 
 
-async def store_files(core: Core, app: App) -> None:
+async def store_files(core: Core, app: App, request: UpRequest) -> None:
     """A file in the media service for every name that the clinic's database holds."""
     stored = await asyncio.to_thread(clinic.stored_names, _dsn(core, app))
     await asyncio.to_thread(clinic.seed, core.media.library.root, CLOUDS[0], stored)
+    if not request.plain:
+        await furnishing.store_files(core)
 
 
 def _dsn(core: Core, app: App) -> str:

@@ -75,7 +75,7 @@ async def _postgres(state: StateDir, files: pki.Pki, stack: AsyncExitStack) -> L
 async def assemble(state: StateDir, request: UpRequest, runtime: Runtime, stack: AsyncExitStack) -> Parts:
     """Start every server. Raises MachineError if one cannot be started."""
     files = await asyncio.to_thread(pki.create, state.pki)
-    cluster = DatabaseCluster(await _postgres(state, files, stack))
+    cluster = DatabaseCluster(await _postgres(state, files, stack), plain=request.plain)
     plain, secure = HttpServer(), HttpServer(tls=TlsPair(files.certificate, files.key))
     secure_url = f"https://localhost:{secure.port}"
     rendezvous = RendezvousServer(files.server_context())

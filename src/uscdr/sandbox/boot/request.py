@@ -26,6 +26,7 @@ class UpRequest:
 
     `dns_ttl` is that of the hostname's alias, `dns_lag` the delay of the second name server, both in seconds.
     `assets` is the number of uploads in the media service beyond those of the clinic's own data.
+    `plain` leaves out what `boot/furnishing.py` lists.
     `keep` is the number of manual backups that are kept, `url_lifetime` that of public backup links.
     """
 
@@ -41,6 +42,7 @@ class UpRequest:
     assets: int = 0
     dns_ttl: int = 5
     dns_lag: float = 0.3
+    plain: bool = False
 
     def document(self) -> dict[str, Any]:
         """As JSON."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
+from uscdr.sandbox.data import provided
+
 if TYPE_CHECKING:
     from uscdr.pgserver.server import LocalPostgres
     from uscdr.sandbox.world.entities import Database
@@ -26,10 +28,14 @@ class Facts:
 
 
 class DatabaseCluster:
-    """Creates, empties and describes databases, as the provider's superuser."""
+    """Creates, empties and describes databases, as the provider's superuser.
 
-    def __init__(self, server: LocalPostgres) -> None:
+    `plain` databases lack what the platform puts into each of its own.
+    """
+
+    def __init__(self, server: LocalPostgres, *, plain: bool = False) -> None:
         self.server = server
+        self.plain = plain
 
     def url(self, database: Database) -> str:
         """The URL an app gets: the add-on's own role, which is no superuser."""
@@ -51,11 +57,14 @@ class DatabaseCluster:
             await connection.execute(sql.SQL(template).format(role, password, limit))
             await self._create_empty(connection, database)
 
-    @staticmethod
-    async def _create_empty(connection: psycopg.AsyncConnection[tuple[object, ...]], database: Database) -> None:
+    async def _create_empty(self, connection: psycopg.AsyncConnection[tuple[object, ...]], database: Database) -> None:
         name, role = sql.Identifier(database.name), sql.Identifier(database.user)
-        await connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, role))
+        more = sql.SQL("" if self.plain else f"TEMPLATE template0 {provided.LOCALE}")
+        await connection.execute(sql.SQL("CREATE DATABASE {} OWNER {} {}").format(name, role, more))
         await connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+        if not self.plain:
+            async with await psycopg.AsyncConnection.connect(self.admin_dsn(database.name)) as inside:
+                await inside.execute(provided.STATEMENTS)
 
     async def wipe(self, database: Database) -> None:
         """End all sessions and leave an empty, reachable database: what a restore begins with."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uscdr.pgserver.tools import find_tool
+from uscdr.sandbox.data import provided
 
 _CHUNK = 256 * 1024
 _WATCH = 0.05  # seconds between two looks at a growing file
@@ -51,16 +52,37 @@ async def dump(connection: dict[str, str], target: Path, progress: Progress) -> 
         progress(_size(target))
 
 
+async def contents(source: Path, target: Path) -> Path | None:
+    """Write what is to be loaded of a dump to `target`; none when its table of contents cannot be read."""
+    program = find_tool("pg_restore", minimum_major=_MAJOR).path
+    process = await asyncio.create_subprocess_exec(
+        str(program), "--list", str(source), env=_environment({}), stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    listed, _ = await process.communicate()
+    if process.returncode != 0:
+        return None
+    target.write_text(provided.without(listed.decode()), encoding="utf-8")  # noqa: ASYNC240 - some kilobytes
+    return target
+
+
 async def restore(
-    connection: dict[str, str], source: Path, role: str, progress: Progress, *, part: float = 1.0
+    connection: dict[str, str],
+    source: Path,
+    role: str,
+    progress: Progress,
+    *,
+    part: float = 1.0,
+    listing: Path | None = None,
 ) -> Outcome:
-    """Load a dump into an empty database; every object belongs to `role`.
+    """Load a dump, or what `listing` names of it, into an empty database; every object belongs to `role`.
 
     `progress` gets the bytes read so far. With `part` below 1 the dump breaks off there.
     """
     program = find_tool("pg_restore", minimum_major=_MAJOR).path
     process = await asyncio.create_subprocess_exec(
         str(program),
+        *(("--use-list", str(listing)) if listing else ()),
         "--no-owner",
         "--no-acl",
         f"--role={role}",

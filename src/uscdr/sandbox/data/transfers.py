@@ -169,6 +169,7 @@ class Transfers:
     async def _restore(self, transfer: Transfer, database: Database) -> dump.Outcome:
         stored = self._stored(transfer.from_url)
         source = stored.file if stored and stored.file else self._directory / f"{transfer.uuid}.fetched"
+        listing = self._directory / f"{transfer.uuid}.contents"
         try:
             if stored is None and transfer.from_url.startswith(_STORE):
                 raise DownloadFailed("the backup does not exist any more")
@@ -181,8 +182,10 @@ class Transfers:
             transfer.log("pg_restore starting")
             connection = self._cluster.server.environment(database.name)
             part = 0.5 if transfer.fault == "transfer-fails" else 1.0
-            return await dump.restore(connection, source, database.user, _counter(transfer), part=part)
+            named = None if self._cluster.plain else await dump.contents(source, listing)
+            return await dump.restore(connection, source, database.user, _counter(transfer), part=part, listing=named)
         finally:
+            listing.unlink(missing_ok=True)
             if stored is None:
                 source.unlink(missing_ok=True)
 

@@ -41,10 +41,14 @@ WHERE link LIKE '%/upload/v1/%'"""
 
 @dataclass(frozen=True)
 class Stored:
-    """A name in the database; `size` is the file's size in bytes as far as the row tells it, else 0."""
+    """A name in the database; `size` is the file's size in bytes as far as the row tells it, else 0.
+
+    `delivery` is the media service's word for who may have it.
+    """
 
     name: str
     size: int = 0
+    delivery: str = "upload"
 
     @property
     def is_image(self) -> bool:
@@ -107,7 +111,7 @@ def seed(root: Path, cloud: str, stored: Iterable[Stored]) -> int:
 
 
 def _put(library: Library, cloud: str, stored: Stored) -> bool:
-    name = Name(cloud, "image" if stored.is_image else "raw", "upload", stored.public_id)
+    name = Name(cloud, "image" if stored.is_image else "raw", stored.delivery, stored.public_id)
     if library.assets.find(name):
         return False
     content = stored.content()
