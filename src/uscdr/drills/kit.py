@@ -9,9 +9,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from uscdr.drills.stage import Stage
-from uscdr.errors import MachineError, MissingExtra
+from uscdr.errors import ExitCode, MachineError, MissingExtra
 from uscdr.files import new_file, private_directory
 from uscdr.words import duration
 
@@ -33,15 +34,38 @@ def build(stage: Stage) -> Kit:
     place = private_directory(stage.home / "kits")
     public, identity = key_pair(stage.home / "identity.txt")
     done = _give(stage, ("kit", "build", "--capture", "--to", str(place), "--json"), {"USCDR_KIT_RECIPIENTS": public})
-    if done.returncode != 0:
+    card, lacks = made(done)
+    for one in lacks:
+        stage.output.say(f"Not in the kit, and said so: {one}")
+    return Kit(f"{place}:{card}", identity)
+
+
+def made(done: subprocess.CompletedProcess[str]) -> tuple[str, tuple[str, ...]]:
+    """The id of the kit that `kit build --json` made, and what it says that the kit does not cover.
+
+    A kit that names what it does not cover, as a second database, is what an operator has; the comparison after the
+    recovery shows whether anything is lost that nobody named. Raises MachineError when there is no kit, or a whole part
+    of it is missing.
+    """
+    document = _document(done.stdout) if done.returncode in (ExitCode.DONE, ExitCode.CHECK_FAILED) else {}
+    missing = [part["name"] for part in document.get("parts", []) if part["state"] == "missing"]
+    gaps = tuple(f"{gap['what']}: {gap['why']}" for part in document.get("parts", []) for gap in part["gaps"])
+    if missing or not document:
         lines = done.stderr.splitlines()
         said = next((line for line in lines if line.startswith("Error:")), lines[-1] if lines else "")
         raise MachineError(
             f"The drill's kit could not be built (exit code {done.returncode}).",
-            why=said,
+            why="; ".join(gaps) if missing else said,
             next_action="Try it on a sandbox: uscdr sandbox up; uscdr --target sandbox kit build",
         )
-    return Kit(f"{place}:{json.loads(done.stdout)['kit']}", identity)
+    return document["kit"], gaps
+
+
+def _document(text: str) -> dict[str, Any]:
+    """The last line, which tells of the kit; empty when nothing does."""
+    lines = [line for line in text.splitlines() if line.startswith("{")]
+    found: dict[str, Any] = json.loads(lines[-1]) if lines else {}
+    return found if "kit" in found else {}
 
 
 def _give(stage: Stage, command: Sequence[str], more: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
