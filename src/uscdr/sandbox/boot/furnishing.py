@@ -95,7 +95,7 @@ async def store_files(core: Core) -> None:
     await asyncio.to_thread(clinic.seed, core.media.library.root, CLOUDS[0], files)
 
 
-def _run(core: Core, database: Database, statements: sql.Composable) -> None:
+def _run(core: Core, database: Database, statements: sql.SQL | sql.Composed) -> None:
     """As the database's own role, to which all of it belongs."""
     with psycopg.connect(core.cluster.url(database)) as connection:
         connection.execute(statements)
