@@ -266,7 +266,7 @@ def standing(*options: str, app: str = APP, formation: dict[str, int] | None = N
     stand.home.mkdir()
     _OPEN.append(stand)
     try:
-        stand.errand("sandbox", "up", "--keep", "1000", *options)
+        stand.errand("sandbox", "up", "--plain", "--keep", "1000", *options)
         stand.learn()
         stand.heal()  # what was written since b001 would be a difference of every case
         yield stand

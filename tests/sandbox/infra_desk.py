@@ -189,7 +189,7 @@ def opened(prefix: str) -> Iterator[Desk]:
     (state / "identity.txt").chmod(0o600)
     (state / "public.txt").write_text(str(secret.to_public()))
     desk = Desk(state)
-    desk.call("sandbox", "up", "--patients", "60", "--keep", "60")
+    desk.call("sandbox", "up", "--patients", "60", "--keep", "60", "--plain")
     try:
         yield desk
     finally:

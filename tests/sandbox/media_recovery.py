@@ -98,12 +98,16 @@ class MediaRecovery:
         )
         return found
 
+    def uploads(self) -> list[dict[str, Any]]:
+        """The files of the beginning that anybody may have."""
+        return [one for one in self.live.control("GET", "media/truth") if one["type"] == "upload"]
+
     def wrong(self, number: int = 0) -> list[str]:
         """Public ids of seeded files that a cloud does not deliver as they were."""
         media = self.live.contract["cloudinary"]
         cloud, wrong = media["accounts"][number]["cloud"], []
         with httpx.Client(base_url=media["delivery_url"], trust_env=False) as client:
-            for one in self.live.control("GET", "media/truth"):
+            for one in self.uploads():
                 suffix = ".jpg" if one["resource_type"] == "image" else ""
                 answer = client.get(f"/{cloud}/{one['resource_type']}/upload/v1/{one['public_id']}{suffix}")
                 if hashlib.md5(answer.content).hexdigest() != one["md5"]:
@@ -114,7 +118,7 @@ class MediaRecovery:
         """Every seeded file, named by its public id."""
         media = self.live.contract["cloudinary"]
         with httpx.Client(base_url=media["delivery_url"], trust_env=False) as client:
-            for one in self.live.control("GET", "media/truth"):
+            for one in self.uploads():
                 suffix = ".jpg" if one["resource_type"] == "image" else ""
                 path = folder / f"{one['public_id']}{suffix}"
                 path.parent.mkdir(parents=True, exist_ok=True)

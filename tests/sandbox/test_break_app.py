@@ -18,7 +18,7 @@ from uscdr.sandbox.boot.request import UpRequest
 
 @pytest.fixture(scope="module")
 def clinic() -> Iterator[Live]:
-    live = start(UpRequest(patients=2))
+    live = start(UpRequest(patients=2, plain=True))
     # One process less to start with every release.
     live.send("PATCH", "/apps/usc-pis/formation", {"updates": [{"type": "beat", "quantity": 0}]})
     yield live
@@ -166,3 +166,10 @@ def test_what_cannot_be_meant_is_refused(whole: Live) -> None:
         _break(whole, "gently")
     with pytest.raises(BadInput, match="find that app"):
         whole.control("POST", "break/app", {"how": "bad-release", "app": "nobody"})
+
+
+def test_a_plain_sandbox_has_its_application_alone(clinic: Live) -> None:
+    assert [one["name"] for one in clinic.get("/apps")] == ["usc-pis"]
+    assert len(clinic.get("/apps/usc-pis/addons")) == 2
+    assert clinic.sql("SELECT nspname FROM pg_namespace WHERE nspname IN ('_heroku', 'archive')") == []
+    assert clinic.sql("SELECT evtname FROM pg_event_trigger") == []

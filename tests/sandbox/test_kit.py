@@ -92,7 +92,7 @@ def desk() -> Iterator[Desk]:
         secret = importlib.import_module("pyrage").x25519.Identity.generate()
         (state / "identity.txt").write_text(f"{secret}\n")
         desk = Desk(state, str(secret.to_public()))
-        desk.call("sandbox", "up", "--patients", "5")
+        desk.call("sandbox", "up", "--patients", "5", "--plain")
         yield desk
         desk.call("sandbox", "down")
 

@@ -65,7 +65,7 @@ def test_everything_seeded_is_listed_and_delivered(media_site: Live, media: Clou
     assets = listed(media)
     assert {one["public_id"] for one in truth} <= {key.public_id for key in assets}
     for n, one in enumerate(truth[:6]):
-        asset = assets[AssetKey(resource_type=one["resource_type"], public_id=one["public_id"])]
+        asset = assets[AssetKey(resource_type=one["resource_type"], delivery=one["type"], public_id=one["public_id"])]
         assert media.download(asset, tmp_path / str(n)).md5 == one["md5"]
         assert media.delivered(media.delivery_url(asset.key, format=asset.format)) == "delivered"
 

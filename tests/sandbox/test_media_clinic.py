@@ -23,7 +23,7 @@ ASSETS = 40
 
 @pytest.fixture(scope="module")
 def clinic() -> Iterator[Live]:
-    live = start(UpRequest(patients=60, assets=ASSETS))
+    live = start(UpRequest(patients=60, assets=ASSETS, plain=True))
     yield live
     stop(live)
 

@@ -67,7 +67,7 @@ def rows(desk: Desk) -> str:
 
 def test_a_healthy_application_and_bad_input_are_refused_and_nothing_is_written(desk: Desk) -> None:
     before = desk.writes()
-    healthy = desk.call(*RECOVER, "--confirm", "usc-pis v8: roll back to v7", code=1)
+    healthy = desk.call(*RECOVER, "--confirm", "usc-pis v9: roll back to v8", code=1)
     assert "nothing to recover" in healthy.stderr
     assert "--release vN" in healthy.stderr
     unknown = desk.call(*RECOVER, "--release", "v99", code=2)

@@ -31,7 +31,7 @@ def sandbox(clients: Path) -> Iterator[SandboxUnderTest]:
     """A fresh sandbox with a small clinic, taken down at the end."""
     with tempfile.TemporaryDirectory() as scratch:
         state = Path(scratch) / "state"
-        uscdr("up", "--patients", "60", "--seed", "7", state=state)
+        uscdr("up", "--plain", "--patients", "60", "--seed", "7", state=state)
         try:
             yield _point_clients(Path(scratch), state, clients)
         finally:

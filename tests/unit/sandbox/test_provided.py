@@ -1,0 +1,38 @@
+"""What of a dump's table of contents is the platform's own."""
+
+from __future__ import annotations
+
+import pytest
+
+from uscdr.sandbox.data.provided import without
+
+HEAD = ";\n; Archive created at 2026-11-28\n;\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "7; 2615 16390 SCHEMA - _heroku postgres",
+        "3512; 0 0 ACL - SCHEMA _heroku postgres",
+        "3513; 0 0 COMMENT - SCHEMA _heroku postgres",
+        "251; 1255 16391 FUNCTION _heroku create_ext() postgres",
+        "3514; 0 0 ACL _heroku FUNCTION create_ext() postgres",
+        "3297; 3466 16395 EVENT TRIGGER - extension_before_drop postgres",
+    ],
+)
+def test_the_platforms_own_is_left_out(line: str) -> None:
+    assert without(f"{HEAD}{line}\n") == HEAD
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "217; 1259 16400 TABLE public patients_patient u1",
+        "3297; 3466 16395 EVENT TRIGGER - audit_ddl postgres",
+        "218; 1259 16401 TABLE public _heroku u1",
+        "8; 2615 16399 SCHEMA - archive u1",
+        "3500; 0 16400 TABLE DATA archive _heroku u1",
+    ],
+)
+def test_all_else_stays(line: str) -> None:
+    assert without(f"{HEAD}{line}\n") == f"{HEAD}{line}\n"
