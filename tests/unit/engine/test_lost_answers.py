@@ -17,7 +17,7 @@ WRITES = {
     "end_sessions": 1,
     "capture": 2,
     "restore": 1,
-    "run_one_off": 3,
+    "run_one_off": 4,
 }
 WRITE_CALLS = [(name, number) for name, count in WRITES.items() for number in range(1, count + 1)]
 KINDS = ["refused", "down", "lost_before", "lost_after", "kill_before", "kill_after"]

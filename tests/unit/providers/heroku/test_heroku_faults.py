@@ -48,6 +48,8 @@ READS: dict[str, Callable[[HerokuClient], Any]] = {
     "builds_pending": lambda c: HerokuPlatform(c).builds_pending("clinic"),
     "addons": lambda c: HerokuPlatform(c).addons("clinic"),
     "attachments": lambda c: HerokuPlatform(c).attachments("clinic"),
+    "attachments_of": lambda c: HerokuPlatform(c).attachments_of("db1"),
+    "belongings": lambda c: HerokuProvisioning(c).belongings("clinic"),
     "database": lambda c: HerokuPlatform(c).database("clinic"),
     "log_lines": lambda c: HerokuPlatform(c).log_lines("clinic"),
     "database_info": lambda c: HerokuBackups(c).database_info("db1"),
