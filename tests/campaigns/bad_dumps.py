@@ -32,7 +32,9 @@ DO $$ DECLARE found record; BEGIN
     FOR found IN SELECT conname FROM pg_constraint WHERE conrelid = '{table}'::regclass AND contype IN ('p', 'u') LOOP
         EXECUTE format('ALTER TABLE {table} DROP CONSTRAINT %I CASCADE', found.conname);
     END LOOP;
-    FOR found IN SELECT indexrelid::regclass AS name FROM pg_index WHERE indrelid = '{table}'::regclass AND indisunique LOOP
+    FOR found IN
+        SELECT indexrelid::regclass AS name FROM pg_index WHERE indrelid = '{table}'::regclass AND indisunique
+    LOOP
         EXECUTE format('DROP INDEX %s', found.name);
     END LOOP;
 END $$"""
@@ -86,7 +88,7 @@ def _keys() -> Iterator[Bad]:
     )
     yield Bad("rows under another key", f"{_FREE} {again}")
     for table in MAIN[:5]:
-        twice = f"INSERT INTO {table} SELECT * FROM {table} LIMIT 5"  # noqa: S608 - names of our own
+        twice = f"INSERT INTO {table} SELECT * FROM {table} LIMIT 5"
         yield Bad(f"{table} has keys twice", f"{_WITHOUT_KEYS.format(table=table)}; {_FREE} {twice}")
 
 
