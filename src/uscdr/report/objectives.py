@@ -13,6 +13,7 @@ from uscdr.models.operations import recovers
 from uscdr.report.fold import Fold
 from uscdr.report.model import DataReport, Objective, StepReport, TableLoss, Verdict
 from uscdr.report.words import span
+from uscdr.words import moment
 
 DOORS, CHECKED = "heroku.maintenance", "app.check"
 """The steps after whose success people can work again: the doors open, the application checked."""
@@ -50,7 +51,8 @@ def recovery_time(fold: Fold) -> Objective:
     if back is None:
         late = fold.last_at is not None and (fold.last_at - fold.started_at).total_seconds() > target
         return _not_achieved(target, "missed" if late else "not known", basis)
-    return _achieved(target, (back - fold.started_at).total_seconds(), basis)
+    since = f"from the begin of the run, {moment(fold.started_at)}, {basis}"
+    return _achieved(target, (back - fold.started_at).total_seconds(), since)
 
 
 def _not_achieved(target: float, verdict: Verdict, basis: str) -> Objective:
