@@ -47,6 +47,8 @@ def allows_issuer(records: RecordSet, *, wildcard: bool) -> bool:
 
 
 def _target(around: Surroundings) -> Iterator[Caution]:
+    if not around.target:
+        return  # the platform names it when the new application has the hostname
     if around.target_addresses == ():
         yield Caution(
             name=around.name,

@@ -58,6 +58,10 @@ def test_each_caution(change: dict[str, object], word: str) -> None:
     assert any(word in what for what in words(replace(SOUND, **change)))  # type: ignore[arg-type]  # a test's own mapping
 
 
+def test_a_target_that_is_not_named_yet_is_no_caution() -> None:
+    assert judge(replace(SOUND, target="", target_addresses=None)) == ()
+
+
 def test_what_blocks_comes_first() -> None:
     found = judge(replace(SOUND, target_addresses=(), signed=True, kinds=("A",)))
     assert [caution.blocks for caution in found] == [True, False, False]
