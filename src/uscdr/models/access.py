@@ -111,7 +111,7 @@ def given_back(tables: AccessTables, now: AccessSeen, then: AccessSeen) -> Acces
     if deleted_by_damage:
         doubts.append(f"{len(deleted):,} of {plural(len(then.accounts), 'account')} are gone: that looks like damage")
         deleted = []
-    vanished = then.accounts.keys() - now.accounts.keys() if deleted_by_damage else set()
+    vanished = then.accounts.keys() if not now.accounts else ()
     found, more = _rows(tables, now, then, vanished)
     return AccessBack(
         flags=flags, deleted=_sorted(deleted), passwords=_sorted(_changed(now, then)),
@@ -131,7 +131,7 @@ def _rows(
         gone = set(then.rows[table] - now.rows.get(table, frozenset()))
         went = _went_along(table, gone, then, vanished)
         if went:
-            doubts.append(f"{plural(len(went), 'row')} of {table} went with them and will be there again")
+            doubts.append(f"{plural(len(went), 'row')} of {table} went with them: who had those can sign in again")
             gone -= went
         if table in tables.permissions and _mass(gone, then.rows[table]):
             doubts.append(f"{len(gone):,} of {plural(len(then.rows[table]), 'row')} of {table} are gone: like damage")
@@ -141,7 +141,7 @@ def _rows(
 
 
 def _went_along(table: str, gone: set[str], then: AccessSeen, vanished: Collection[str]) -> set[str]:
-    """Rows that the damage took with their accounts. Where no key says whose a row was, it stays gone."""
+    """Rows that went with all the accounts. Others stay gone: they may have been withdrawn; to sign in costs little."""
     owners = then.owners.get(table, {})
     return {row for row in gone if owners.get(row) in vanished}
 
