@@ -111,7 +111,8 @@ def given_back(tables: AccessTables, now: AccessSeen, then: AccessSeen) -> Acces
     if deleted_by_damage:
         doubts.append(f"{len(deleted):,} of {plural(len(then.accounts), 'account')} are gone: that looks like damage")
         deleted = []
-    vanished = then.accounts.keys() if not now.accounts else ()
+    emptied = not now.accounts and tables.accounts not in now.missing  # a dropped table takes no other's rows along
+    vanished = then.accounts.keys() if emptied else ()
     found, more = _rows(tables, now, then, vanished)
     return AccessBack(
         flags=flags, deleted=_sorted(deleted), passwords=_sorted(_changed(now, then)),
@@ -129,7 +130,7 @@ def _rows(
         if table in now.missing or table not in then.rows:
             continue
         gone = set(then.rows[table] - now.rows.get(table, frozenset()))
-        went = _went_along(table, gone, then, vanished)
+        went = _went_along(table, gone, then, vanished) if not now.rows.get(table) else set()
         if went:
             doubts.append(f"{plural(len(went), 'row')} of {table} went with them: who had those can sign in again")
             gone -= went

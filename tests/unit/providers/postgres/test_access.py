@@ -105,6 +105,16 @@ def test_tokens_that_went_with_their_accounts_are_damage_too(pair: tuple[Any, An
     assert back.doubts[1:] == ("30 rows of token went with them: who had those can sign in again",)
 
 
+@pytest.mark.parametrize("damage", ["DROP TABLE account", "TRUNCATE account"])
+def test_of_tokens_that_are_left_a_withdrawn_one_stays_so_without_accounts(pair: tuple[Any, Any], damage: str) -> None:
+    live, backup = pair
+    backup.run("ALTER TABLE token ADD FOREIGN KEY (user_id) REFERENCES account")
+    live.run(damage)
+    back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
+    assert back.counts["token"] == 1
+    assert not any("sign in again" in doubt for doubt in back.doubts)
+
+
 def test_while_accounts_are_left_every_token_that_is_gone_is_withdrawn(pair: tuple[Any, Any]) -> None:
     """Also those of accounts that the damage took: one of them may have been shut out before."""
     live, backup = pair
