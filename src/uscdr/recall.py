@@ -25,6 +25,7 @@ def remember(state: Path, key: str) -> Memory:
     damaged: set[str] = set()
     own_media: list[tuple[float, float]] = []
     switched: tuple[tuple[RecordSet | None, RecordSet], ...] = ()
+    undone: list[tuple[datetime, datetime]] = []
     for journal in _recoveries(runs.journals(state), key):
         for event in journal.events():
             name = _name(event)
@@ -36,7 +37,23 @@ def remember(state: Path, key: str) -> Memory:
             if name == "dns.switch" and event["kind"] == "step.started":
                 switched = _records(event["baseline"])
         own_media += _own_media(journal)
-    return Memory(formation, frozenset(damaged), switched, tuple(own_media))
+        undone += _undone(journal)
+    return Memory(formation, frozenset(damaged), switched, tuple(own_media), tuple(undone))
+
+
+def _undone(journal: Journal) -> Iterator[tuple[datetime, datetime]]:
+    """From the moment that the restored backup stands for to the end of its restore."""
+    chosen: datetime | None = None
+    for record in journal.records:
+        event = record["event"]
+        if event["kind"] != "step.succeeded":
+            continue
+        result = event.get("result") or {}
+        if _name(event) == "backup.choose":
+            text = result.get("taken_at") or result.get("created_at")
+            chosen = datetime.fromisoformat(str(text)) if text else None
+        elif _name(event) == "backup.restore" and chosen is not None:
+            yield chosen, datetime.fromisoformat(str(record["at"]))
 
 
 def _name(event: Mapping[str, Any]) -> str:

@@ -75,7 +75,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
             addon = ports.platform.database(app, place.target.heroku.database).addon_id
         except ProviderError:  # an application that is gone has none
             addon = ""
-        return earlier(job, around, Scope(app, addon, memory.damaged))
+        return earlier(job, around, Scope(app, addon, memory.damaged), memory.is_undone)
 
     vault = vault_place(job, ports, around)
     media = Clouds(job, ports, around, kit).place()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from uscdr.assembly import vault
@@ -20,17 +20,18 @@ PROVEN_FOR = timedelta(days=14)
 """Proofs are made often; a baseline counts until somebody saves another."""
 
 
-def earlier(job: Job, around: Surroundings, of: Scope) -> Earlier:
-    """What can be read of it: a vault or a baseline that cannot is none."""
+def earlier(job: Job, around: Surroundings, of: Scope, undone: Callable[[datetime], bool]) -> Earlier:
+    """What can be read of it: a vault or a baseline that cannot is none. `undone` states were replaced by a restore."""
     baseline, proofs = _baseline(job, around), tuple(_proofs(job, around, of))
-    states = [_proven(one) for one in proofs if one.counts and one.sound]
+    whole = (one for one in proofs if one.counts and one.sound and one.transfer_id not in of.damaged)
+    states = [_proven(one) for one in whole if not undone(one.taken_at)]
     keys = [
         (f"the proof of {one.backup}", one.proven_at, one.canary.fingerprint)
         for one in proofs
         if one.canary.verdict == "pass" and one.canary.fingerprint
     ]
     if baseline is not None:
-        states.append(_of_baseline(baseline))
+        states += [] if undone(baseline.taken_at) else [_of_baseline(baseline)]
         keys += [(BASELINE, baseline.taken_at, key) for key in _values(baseline, "key") if isinstance(key, str)]
     ordered = sorted(states, key=lambda one: one.at)
     return Earlier(tuple(ordered), tuple(sorted(keys, key=lambda one: one[1])))

@@ -96,6 +96,12 @@ class Memory:
     """Old and new record of each name that the last switch of the domain moved."""
     own_media: tuple[tuple[float, float], ...] = ()
     """From when to when recoveries put media files back, in seconds since 1970."""
+    undone: tuple[tuple[datetime, datetime], ...] = ()
+    """From which backup to which restore of it: states of the database from between are no more, and no measure."""
+
+    def is_undone(self, at: datetime) -> bool:
+        """Whether a restore has replaced what the database was at that moment."""
+        return any(since < at <= until for since, until in self.undone)
 
 
 @dataclass(frozen=True)

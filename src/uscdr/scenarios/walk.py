@@ -141,6 +141,7 @@ def _newer_than_live(way: _Way, proof: Proof) -> str:
 
 def _compared_with(way: _Way, older: Sequence[Transfer]) -> Iterator[Transfer]:
     """The backup before it, and the oldest: damage that nobody noticed for days is in the newest ones alike."""
+    older = [one for one in older if not way.deps.memory.is_undone(one.taken_at)]
     for one in dict.fromkeys((*older[:1], *older[-1:], *(one for one in older if way.known(one)))):
         if way.known(one) or not way.spent:
             yield one

@@ -129,7 +129,7 @@ def test_a_recovery_that_missed_an_objective_is_over_and_blocks_nothing(quick: P
 def test_states_in_words(quick: Path) -> None:
     run = Rehearsal(quick, person=Person(types=False))
     run.begin()
-    assert (summary(run).state, summary(run).step, summary(run).user) == ("declined", "ledger", "ada")
+    assert (summary(run).state, summary(run).step, summary(run).user) == ("declined", "access", "ada")
     run.person.types = True
     run.world.doom = [TransferState.FAILED]
     run.resume()

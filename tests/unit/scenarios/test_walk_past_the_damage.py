@@ -209,3 +209,19 @@ def test_a_table_without_its_primary_key_is_passed_over(quick: Path, monkeypatch
     seen = looked(run)
     assert seen["choose"].startswith("a001 ")
     assert "a002 (no primary key in " in seen["choose"]
+
+
+def test_what_a_restore_replaced_is_no_measure_for_what_comes_after(quick: Path) -> None:
+    """Rows that were loaded twice are in a backup; the state that was restored after it has half as many."""
+    run = desk(quick)
+    DAMAGES["rows were loaded twice"](run.world)
+    backup(run.world, 1)
+    ending = run.begin(confirm=run.phrase())
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    add(run.world, range(5000, 5003), "patients_medicalrecord")
+    newest = run.world.store(SCHEDULED).name
+    add(run.world, range(5003, 5005), "patients_medicalrecord")
+    seen = looked(run)
+    assert seen["choose"].startswith(f"{newest} ")
+    assert "passed over" not in seen["choose"]
