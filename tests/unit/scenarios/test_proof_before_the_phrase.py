@@ -148,3 +148,14 @@ def test_a_few_damaged_values_are_told_and_stop_nothing(quick: Path, monkeypatch
     assert ending is not None
     assert ending.code is ExitCode.DONE
     assert "does not open 2 of 50 sampled values" in warnings(run)
+
+
+def test_a_key_that_was_unset_is_told_with_the_release_that_did_it(quick: Path) -> None:
+    run = clinic(quick, key=None)
+    run.world.releases.insert(
+        0, Release(id="r2", version=42, status="succeeded", description=f"Remove {KEY} config vars", current=True)
+    )
+    run.begin(dry_run=True)
+    told = warnings(run)
+    assert f"Whether {KEY} opens the encrypted columns of b001 is NOT CHECKED" in told
+    assert f"Release v42 changed {KEY}. Bring the earlier one back: uscdr recover app --release v41" in told

@@ -45,9 +45,9 @@ class Prove(DepsStep[Proof, Proof]):
     @override
     def probe(self, view: View, tell: Tell) -> Proof:
         damaged = view.need(ChosenBackup).damaged
-        proof = proven(self._deps, self._source(view), tell, damaged=damaged)
+        proof = with_key_trouble(self._deps, proven(self._deps, self._source(view), tell, damaged=damaged))
         self._tell_key(proof, tell)
-        return with_key_trouble(self._deps, proof)
+        return proof
 
     def _source(self, view: View) -> DumpSource:
         owner = self._deps.attachment().owner_app_name
@@ -61,7 +61,8 @@ class Prove(DepsStep[Proof, Proof]):
         if canary.wrong and not canary.opens_nothing:
             tell.warn(f"{proof.backup}: {canary.why}. The others it does open: these values are damaged.")
         if canary.verdict == "not checked":
-            tell.warn(f"Whether {key} opens the encrypted columns of {proof.backup} is NOT CHECKED: {canary.why}.")
+            words = f"Whether {key} opens the encrypted columns of {proof.backup} is NOT CHECKED: {canary.why}."
+            tell.warn(f"{words} {proof.key_trouble}".rstrip())
 
     @override
     def plan(self, seen: Proof, view: View) -> Action:
@@ -92,7 +93,8 @@ def proven(deps: Deps, source: DumpSource, tell: Tell, *, damaged: bool) -> Proo
 
 def with_key_trouble(deps: Deps, proof: Proof) -> Proof:
     """The same; for a key that opens nothing with what is known of the one that did, and the way back to it."""
-    if not proof.key.opens_nothing:
+    unset = bool(deps.config.recovery.canaries) and proof.key.verdict == "not checked" and not proof.key.fingerprint
+    if not proof.key.opens_nothing and not unset:
         return proof
     try:
         releases = deps.platform.releases(deps.old_app)
