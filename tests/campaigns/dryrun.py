@@ -20,6 +20,7 @@ from .tally import Tally
 # Of users' tables only: PostgreSQL's own analysis writes its catalogs at any time.
 _COUNTERS = "SELECT coalesce(sum(n_tup_ins), 0), sum(n_tup_upd), sum(n_tup_del) FROM pg_stat_user_tables"
 _QUIET = 30.0  # seconds the counters have to stand still before a case may begin
+_LATE = 11.0  # seconds: idle sessions report what is left every ten
 _FLUSH = 1.2  # seconds: PostgreSQL's sessions report their counts once a second
 READS: tuple[tuple[str, ...], ...] = (
     (*RECOVER, "--dry-run"),
@@ -47,6 +48,7 @@ def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
     for seed_of_state, how in enumerate(("", DAMAGES[0], "unreachable"), start=seed):
         if how:
             stand.damage(how)
+            _settled(stand, how)
         product = stand.case("dry")
         for command in drawn(READS, count, seed_of_state):
             variants = [command] if "--help" in command or "--version" in command else [command, ("--json", *command)]
@@ -113,6 +115,16 @@ def _counters(stand: Stand, how: str) -> tuple[int, ...]:
         last = now
         time.sleep(_FLUSH)
     return last
+
+
+def _settled(stand: Stand, how: str) -> None:
+    """An idle session reports its last counts up to ten seconds late: those of before the damage are none of a case."""
+    until = time.monotonic() + _QUIET
+    found, since = _counters(stand, how), time.monotonic()
+    while found and time.monotonic() < min(until, since + _LATE):
+        now = _counters(stand, how)
+        if now != found:
+            found, since = now, time.monotonic()
 
 
 def _content(stand: Stand, how: str) -> oracle.Content | None:

@@ -143,7 +143,7 @@ def _of_places() -> list[tuple[str, bytes]]:
         ("DNS port 0", _swap(dns, dns[:-1] + ", port: 0}")),
         ("a key in the file", _swap(dns, dns[:-1] + ", key: c2VjcmV0LXNlY3JldA==}")),
         ("a secret of the media service", _swap("{cloud: usc-pis}", "{cloud: usc-pis, api_secret: not-here}")),
-        ("media prefix as a list", _swap("prefix: media/", "prefix: [media/]")),
+        ("media tag as a list", _swap("tag: usc-pis", "tag: [usc-pis]")),
         ("a column without a table", _swap(column, "{column: file}")),
         ("a column with SQL in it", _swap(column, '{column: "a.b; DROP TABLE x"}')),
         ("unknown kind of media", _swap(column, column[:-1] + ", resource_type: pdf}")),
