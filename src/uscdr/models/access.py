@@ -114,8 +114,13 @@ def given_back(tables: AccessTables, now: AccessSeen, then: AccessSeen) -> Acces
     emptied = not now.accounts and tables.accounts not in now.missing  # a dropped table takes no other's rows along
     vanished = then.accounts.keys() if emptied else ()
     found, more = _rows(tables, now, then, vanished)
+    changed = _changed(now, then)
+    if _mass(changed, then.accounts):
+        of = f"{len(changed):,} of {plural(len(then.accounts), 'account')}"
+        more.append(f"{of} have another password now: that looks like damage, and the earlier ones open them again")
+        changed = []
     return AccessBack(
-        flags=flags, deleted=_sorted(deleted), passwords=_sorted(_changed(now, then)),
+        flags=flags, deleted=_sorted(deleted), passwords=_sorted(changed),
         rows={table: tuple(sorted(gone)) for table, gone in found.items() if len(gone) <= MOST_ROWS},
         counts={table: len(gone) for table, gone in found.items()}, doubts=(*doubts, *more),
     )  # fmt: skip
@@ -148,12 +153,11 @@ def _went_along(table: str, gone: set[str], then: AccessSeen, vanished: Collecti
 
 
 def _changed(now: AccessSeen, then: AccessSeen) -> list[str]:
-    changed = [
+    return [
         key
         for key, one in then.accounts.items()
         if key in now.accounts and one.password and now.accounts[key].password not in ("", one.password)
     ]
-    return [] if _mass(changed, then.accounts) else changed
 
 
 def _lost(now: AccessSeen, then: AccessSeen) -> list[str]:

@@ -128,6 +128,14 @@ def test_while_accounts_are_left_every_token_that_is_gone_is_withdrawn(pair: tup
     assert value(backup, "SELECT count(*) FROM token") == [(26,)]
 
 
+def test_passwords_that_changed_by_the_dozen_come_back_and_that_is_said(pair: tuple[Any, Any]) -> None:
+    live, backup = pair
+    live.run("UPDATE account SET password = 'scrambled-' || id WHERE id < 20")
+    back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
+    assert back.passwords == ()
+    assert any("of 30 accounts have another password now: that looks like damage" in doubt for doubt in back.doubts)
+
+
 def test_a_look_alone_withdraws_nothing(pair: tuple[Any, Any]) -> None:
     with pytest.raises(WriteRefused):
         pair[1].adapter().withdraw(TABLES, AccessBack(flags={"is_active": ("7",)}), {})
