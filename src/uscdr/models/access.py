@@ -16,7 +16,7 @@ from uscdr.words import first_of, plural
 MASS, FEWEST = 0.2, 5
 """A change of so large a share, and of so many, is damage: nobody shuts a fifth of all people out one by one."""
 MOST_ROWS = 5000
-"""Rows that are named one by one; beyond that every row of the table is withdrawn."""
+"""Sessions that are named one by one; beyond that every one is ended. Rights are always named: others keep theirs."""
 
 
 class AccessTables(Fact):
@@ -121,7 +121,8 @@ def given_back(tables: AccessTables, now: AccessSeen, then: AccessSeen) -> Acces
         changed = []
     return AccessBack(
         flags=flags, deleted=_sorted(deleted), passwords=_sorted(changed),
-        rows={table: tuple(sorted(gone)) for table, gone in found.items() if len(gone) <= MOST_ROWS},
+        rows={table: tuple(sorted(gone)) for table, gone in found.items()
+              if len(gone) <= MOST_ROWS or table in tables.permissions},
         counts={table: len(gone) for table, gone in found.items()}, doubts=(*doubts, *more),
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed, ProviderError
-from uscdr.models.access import AccessBack, AccessTables, given_back
+from uscdr.models.access import AccessBack, AccessTables, AccountSeen, given_back
 from uscdr.providers.ports.database import Database
 from uscdr.scenarios.results import ChosenBackup, Compared, Proof, Withdrawn
 from uscdr.scenarios.steps.base import DepsStep
@@ -113,7 +113,16 @@ class WithdrawAccess(DepsStep[AccessBack, Withdrawn]):
 
     def _look_again(self, tables: AccessTables, known: AccessBack) -> None:
         now = self._deps.database().access(tables)
-        open_again = [key for flag, keys in known.flags.items() for key in keys if flag in now.accounts[key].flags]
+        if now.missing and tables.accounts in now.missing:
+            raise CheckFailed(
+                "Whether access was withdrawn cannot be told: the accounts cannot be read.",
+                next_action="uscdr runs resume",
+            )
+        nobody = AccountSeen()
+        open_again = [
+            key for flag, keys in known.flags.items() for key in keys if flag in now.accounts.get(key, nobody).flags
+        ]
+        open_again += [key for key in known.deleted if now.accounts.get(key, nobody).flags]
         left = sum(len(now.rows.get(table, frozenset()) & {*rows}) for table, rows in known.rows.items())
         if open_again or left:
             words = f"{plural(len(open_again), 'account')} and {plural(left, 'row')} are there again"

@@ -136,6 +136,18 @@ def test_passwords_that_changed_by_the_dozen_come_back_and_that_is_said(pair: tu
     assert any("of 30 accounts have another password now: that looks like damage" in doubt for doubt in back.doubts)
 
 
+def test_many_rights_that_were_taken_away_leave_those_of_others(pair: tuple[Any, Any]) -> None:
+    live, backup = pair
+    many = "INSERT INTO account_groups (user_id, group_id) SELECT 1, g FROM generate_series(1, 40000) g"
+    backup.run(many)
+    live.run(many)
+    live.run("DELETE FROM account_groups WHERE group_id BETWEEN 2 AND 6001")
+    back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
+    backup.adapter(read_only=False).withdraw(TABLES, back, {})
+    assert value(backup, "SELECT count(*) FROM account_groups WHERE group_id > 6001") == [(33999,)]
+    assert value(backup, "SELECT count(*) FROM account_groups WHERE group_id BETWEEN 2 AND 6001") == [(0,)]
+
+
 def test_a_look_alone_withdraws_nothing(pair: tuple[Any, Any]) -> None:
     with pytest.raises(WriteRefused):
         pair[1].adapter().withdraw(TABLES, AccessBack(flags={"is_active": ("7",)}), {})
