@@ -11,12 +11,14 @@ import dns.query
 import dns.rcode
 import dns.tsig
 import dns.update
+import psycopg
 import pytest
 
 from infra_desk import HOST, OLD, USCDR, Desk, opened
 
 SECOND, REFUGE = "usc-pis-second", "usc-pis-refuge"
 LIMIT = 240.0
+CLINICAL = ("patients_patient", "patients_medicalrecord", "patients_consultation")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,8 @@ def test_a_name_of_our_own_is_not_taken_over(desk: Desk) -> None:
 def test_beside_a_living_application_nothing_runs_twice_and_a_person_edits_the_zone(desk: Desk) -> None:
     env = {"USCDR_SANDBOX_DNS": "manual"}
     options = ("--kit", "newest", "--app", SECOND)
+    with psycopg.connect(desk.config(OLD)["DATABASE_URL"]) as written:  # after the kit, and after every backup
+        written.execute("UPDATE patients_patient SET address = 'Last' WHERE id = (SELECT min(id) FROM patients_patient)")
     confirm = desk.phrase(*options, **env)
     before = len(desk.writes())
     arguments = [USCDR, "--target", "sandbox", "recover", "infra", *options, "--confirm", confirm]
@@ -87,6 +91,9 @@ def test_beside_a_living_application_nothing_runs_twice_and_a_person_edits_the_z
     assert shown in said
     assert desk.running(OLD) == []
     assert desk.api(f"/apps/{OLD}")["maintenance"] is True
+    there, here = desk.rows(OLD), desk.rows(SECOND)
+    assert "Last" in here["patients_patient"]
+    assert {name: here.get(name) for name in CLINICAL} == {name: there[name] for name in CLINICAL}
     assert desk.running(SECOND).count("beat") == 1
     assert desk.through_the_edge("/api/health/").status_code == 200
     mine = desk.writes()[before:]

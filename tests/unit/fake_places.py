@@ -28,6 +28,7 @@ from uscdr.models.heroku import (
     Schedule,
     SignedUrl,
     Transfer,
+    TransferKind,
 )
 from uscdr.models.provision import Build, Domain, LogDrain
 
@@ -304,7 +305,8 @@ class PlaceBackups(FakeBackups):
         return self._at(app).transfer(app, ref)
 
     def capture(self, addon_id: str) -> Transfer:
-        return FakeBackups(self._places.of_database(addon_id)).capture(addon_id)
+        place = self._places.of_database(addon_id)
+        return place.write("capture", lambda: place.start(TransferKind.MANUAL_BACKUP), f"of {place.name}")
 
     def public_url(self, app: str, num: int) -> SignedUrl:
         return self._at(app).public_url(app, num)

@@ -17,8 +17,8 @@ from uscdr.words import moment
 
 DOORS, CHECKED = "heroku.maintenance", "app.check"
 """The steps after whose success people can work again: the doors open, the application checked."""
-CHOSEN, LEDGER = ("backup.choose", "infra.choose"), "data.ledger"
-PROVEN, VERIFIED = ("backup.prove", "infra.prove"), "data.verify"
+CHOSEN, LEDGER = ("backup.choose", "infra.choose", "infra.choose_last"), "data.ledger"
+PROVEN, VERIFIED = ("backup.prove", "infra.prove", "infra.prove_last"), "data.verify"
 
 
 def missed(fold: Fold) -> str | None:

@@ -78,6 +78,10 @@ class Candidate:
         self.keep(source.id)
         self._begin(source)
 
+    def also(self, source: DumpSource) -> None:
+        """Begin with `source` beside those that are open."""
+        self._begin(source)
+
     def proof(self, source: DumpSource, tell: Tell) -> Proof:
         """Wait for the proof; it is the current one then. Raises CheckFailed when the backup does not restore."""
         opened = self._begin(source)

@@ -222,14 +222,25 @@ class Deps:
         """The database as the application sees it."""
         return self.platform.database(self.app, self.target.heroku.database)
 
+    def old_attachment(self) -> Attachment:
+        """The database of the configured application, whose backups there are."""
+        return self.platform.database(self.old_app, self.target.heroku.database)
+
     def database(self) -> Database:
-        """The live database, by its config variable."""
+        """The live database, by its config variable. Raises BadInput when the application has none."""
+        return self._database_of(self.app)
+
+    def old_database(self) -> Database:
+        """The live database of the configured application. Raises BadInput when it has none."""
+        return self._database_of(self.old_app)
+
+    def _database_of(self, app: str) -> Database:
         name = self.target.heroku.database
-        url = self.platform.config_vars(self.app).get(name)
+        url = self.platform.config_vars(app).get(name)
         if url is None:
             raise BadInput(
                 f"The application has no config variable {name}.",
-                next_action=f"Attach the database: heroku addons:attach ADDON --as DATABASE --app {self.app}",
+                next_action=f"Attach the database: heroku addons:attach ADDON --as DATABASE --app {app}",
             )
         return self.open_database(url)
 

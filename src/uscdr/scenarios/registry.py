@@ -40,6 +40,7 @@ from uscdr.scenarios.steps.infra_deploy import InfraDeploy, InfraFormation
 from uscdr.scenarios.steps.infra_domains import AwaitCertificates, BindDomains, EnableCertificates
 from uscdr.scenarios.steps.infra_drains import AddDrains
 from uscdr.scenarios.steps.infra_dump import InfraChoose, InfraLoad, InfraProve
+from uscdr.scenarios.steps.infra_last import CaptureLast, ChooseLast, ProveLast
 from uscdr.scenarios.steps.infra_left import LeftLook
 from uscdr.scenarios.steps.infra_materials import InfraMaterials, TryKey
 from uscdr.scenarios.steps.infra_public import PublicLook
@@ -79,8 +80,8 @@ PIPELINES: Mapping[str, tuple[AnyStep, ...]] = {
     "infra": (
         *(StatusLook, InfraScope, InfraMaterials, MachineLook),
         *(InfraChoose, InfraProve, TryKey, Preflight, InfraDecide),
-        *(CreateApp, StopOld, SetBuildpacks, OrderDatabase, OrderQueue, SetConfig),
-        *(InfraLoad, Compare, InfraDeploy, Migrate, VerifyData, InfraFormation),
+        *(CreateApp, StopOld, CaptureLast, SetBuildpacks, OrderDatabase, OrderQueue, SetConfig),
+        *(ChooseLast, ProveLast, InfraLoad, Compare, InfraDeploy, Migrate, VerifyData, InfraFormation),
         *(StartWeb, DisableMaintenance, CheckApplication),
         *(BindDomains, EnableCertificates, SwitchDns, AwaitCertificates),
         *(Unsilence, StartWorkers, StartBeat, ScheduleNewDatabase, AddPeople, AddDrains),

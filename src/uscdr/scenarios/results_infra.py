@@ -8,6 +8,7 @@ from pydantic import Field
 
 from uscdr.models.base import Fact
 from uscdr.models.dns import Caution, RecordSet
+from uscdr.scenarios.results import Captured
 
 
 class Need(Fact):
@@ -144,6 +145,12 @@ class OldStopped(Fact):
     answers: bool = False
     why: str = ""
     """Why it cannot be stopped, when it does not answer."""
+
+
+class LastCapture(Captured):
+    """The old place's last state, when nothing wrote there any more; `why` says why there is none."""
+
+    why: str = ""
 
 
 class AppMade(Fact):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from uscdr.engine.step import Tell
-from uscdr.errors import CheckFailed, ProviderError
+from uscdr.errors import BadInput, CheckFailed, ProviderError
 from uscdr.models.heroku import Transfer
 from uscdr.models.postgres import TableDigest
 from uscdr.providers.ports.database import Database
@@ -86,7 +86,9 @@ def walk(deps: Deps, owner: str, fit: Sequence[Transfer], tell: Tell) -> Walk:
     passed: list[str] = []
     for place, transfer in enumerate(fit):
         if way.spent and not way.known(transfer):
-            return _undecided(passed, "so many newer ones are damaged that the time for choosing is over", transfer)
+            return _undecided(
+                deps, passed, "so many newer ones are damaged that the time for choosing is over", transfer
+            )
         reason, doubts = _looked_at(way, transfer, fit[place + 1 :])
         if not reason:
             return _taken(way, transfer, fit[place + 1 :], tuple(passed), doubts)
@@ -96,14 +98,29 @@ def walk(deps: Deps, owner: str, fit: Sequence[Transfer], tell: Tell) -> Walk:
     if other_key is not None:  # the key is what is wrong, and the proof says so
         _keep(way, other_key)
         return Walk(other_key)
-    return _undecided(passed, "none is without damage", fit[-1])
+    return _undecided(deps, passed, "none is without damage", fit[-1])
+
+
+def beside(deps: Deps, owner: str, transfer: Transfer, before: State, tell: Tell) -> tuple[str, tuple[str, ...]]:
+    """Why a backup is no better than `before` it, empty when it is; and what should be known of it."""
+    way = _Way(deps, owner, tell)
+    older = [one for one in deps.backups.transfers(deps.old_attachment()) if one.name == before.name]
+    reason, doubts = _looked_at(way, transfer, older)
+    proof = way.proofs.get(transfer.id)
+    if reason or proof is None:
+        return reason, doubts
+    if older:
+        gone = _gone(way, transfer, older[0])
+        return "", (*doubts, *([f"it lacks rows that {before.name} has: {first_of(gone)}"] if gone else []))
+    found = _against(way, transfer, proof, before)  # a kit's dump, or one that the platform has no more
+    return summary(found.damage), (*doubts, *found.doubts)
 
 
 def _taken(
     way: _Way, transfer: Transfer, older: Sequence[Transfer], passed: tuple[str, ...], doubts: tuple[str, ...]
 ) -> Walk:
     _current(way, transfer)
-    equal, question = _beside_live(way, transfer, older) if not passed else ("", None)
+    equal, question = _beside_live(way, transfer, older) if not passed and _restores_over(way.deps) else ("", None)
     _keep(way, transfer)
     if question is not None:
         return question
@@ -132,8 +149,8 @@ def _newer_than_live(way: _Way, proof: Proof) -> str:
     if not proof.code.ahead:
         return ""
     try:
-        here = {one.full_name for one in way.deps.database().migrations()}
-    except ProviderError:
+        here = {one.full_name for one in way.deps.old_database().migrations()}
+    except (ProviderError, BadInput):
         return ""
     strange = sorted(set(proof.code.ahead) - here) if here else []
     return f"it has migrations that neither code nor live database know: {first_of(strange)}" if strange else ""
@@ -203,6 +220,11 @@ def _keep(way: _Way, transfer: Transfer) -> None:
     _current(way, transfer).keep(transfer.id)
 
 
+def _restores_over(deps: Deps) -> bool:
+    """Whether the live database is what the backup replaces; a new place takes what the old one has at its end."""
+    return deps.request.scenario == "db"
+
+
 def _beside_live(way: _Way, transfer: Transfer, older: Sequence[Transfer]) -> tuple[str, Walk | None]:
     """What to say of a backup that the live database equals in every row, or the question that this walk ends with.
 
@@ -218,7 +240,7 @@ def _beside_live(way: _Way, transfer: Transfer, older: Sequence[Transfer]) -> tu
     if not missing:
         return f"{equal}, and nothing seems to be damaged", None
     words = f"{equal}. {older[0].name} has rows that both lack ({first_of(missing)}). If they were lost by the damage, "
-    return "", _undecided([], f"{words}{transfer.name} was taken after it", older[0])
+    return "", _undecided(way.deps, [], f"{words}{transfer.name} was taken after it", older[0])
 
 
 def _gone(way: _Way, transfer: Transfer, older: Transfer) -> list[str]:
@@ -235,8 +257,8 @@ def _gone(way: _Way, transfer: Transfer, older: Transfer) -> list[str]:
 def _live(deps: Deps) -> dict[str, TableDigest]:
     """Nothing of a database that cannot be read whole."""
     try:
-        found = digest_all(deps.database())
-    except ProviderError:
+        found = digest_all(deps.old_database())
+    except (ProviderError, BadInput):
         return {}
     return {} if found.unread else {one.name: one for one in found.tables}
 
@@ -247,6 +269,9 @@ def _since(chosen: Transfer, passed: Sequence[str]) -> str:
     return f"the damage came after {chosen.name} of {moment(chosen.taken_at)}"
 
 
-def _undecided(passed: Sequence[str], why: str, proposed: Transfer) -> Walk:
-    command = f"Look at them: uscdr backup list. Then name one: uscdr recover db --backup {proposed.name}"
-    return Walk(None, tuple(passed), undecided=why, advice=command)
+def _undecided(deps: Deps, passed: Sequence[str], why: str, proposed: Transfer) -> Walk:
+    asked = deps.request
+    place = f" --app {asked.app}" if asked.app else ""
+    command = f"uscdr recover {asked.scenario}{place} --backup {proposed.name}"
+    advice = f"Look at them: uscdr backup list. Then name one: {command}"
+    return Walk(None, tuple(passed), undecided=why, advice=advice)

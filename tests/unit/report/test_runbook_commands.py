@@ -70,6 +70,8 @@ def test_the_new_application_is_named_once_it_exists() -> None:
     aimed = {(title, app) for title in titles[created:] for line in commands[title] for app in AIMED.findall(line)}
     assert {title for title, app in aimed if app == OLD} == {
         "Stop the old place",
+        "Capture what it wrote last",
+        "Choose the dump that is loaded",
         "Move the hostnames",
         "What the old place holds",
     }

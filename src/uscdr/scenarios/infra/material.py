@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from uscdr.engine.step import View
@@ -14,7 +15,7 @@ from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.candidate import DumpSource, stored_dump
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import ChosenBackup
-from uscdr.scenarios.steps.choose import chosen_of, pick
+from uscdr.scenarios.steps.choose import Choice, chosen_of, pick
 from uscdr.vault.content import DumpFacts
 from uscdr.vault.reader import KitReader
 
@@ -22,12 +23,22 @@ DUMP, TARBALL = "database.dump", "source.tar.gz"
 KIT = "kit:"
 
 
-def choose_dump(deps: Deps, view: View) -> ChosenBackup:
+Settle = Callable[[str, Choice], Choice]
+"""Passes over damaged ones among the backups of an owning application. Raises Declined."""
+
+
+def the_newest(owner: str, choice: Choice) -> Choice:
+    """Without a look into them."""
+    del owner
+    return choice
+
+
+def choose_dump(deps: Deps, view: View, settle: Settle = the_newest) -> ChosenBackup:
     """The newest good backup of the old platform or of the kit; the one that was named when one was.
 
     Raises BadInput when neither has one.
     """
-    stored, why = _stored(deps, view)
+    stored, why = _stored(deps, view, settle)
     kept = _kept(deps)
     if stored is not None and (kept is None or deps.request.backup or stored.taken_at >= kept.taken_at):
         return stored
@@ -56,10 +67,11 @@ def _in_kit(deps: Deps) -> str:
     return f"The kit holds {kept.backup}." if kept else "The kit holds none."
 
 
-def _stored(deps: Deps, view: View) -> tuple[ChosenBackup | None, str]:
+def _stored(deps: Deps, view: View, settle: Settle) -> tuple[ChosenBackup | None, str]:
     try:
-        addon = deps.platform.database(deps.old_app, deps.target.heroku.database)
-        return chosen_of(deps, pick(deps, deps.backups.transfers(addon), view)), ""
+        addon = deps.old_attachment()
+        choice = pick(deps, deps.backups.transfers(addon), view)
+        return chosen_of(deps, settle(addon.owner_app_name, choice)), ""
     except ProviderError as error:
         return None, error.message
     except BadInput as error:
@@ -79,7 +91,7 @@ def _as_kept(deps: Deps, kit: KitReader, kept: DumpFacts) -> ChosenBackup:
 def dump_source(deps: Deps, chosen: ChosenBackup) -> DumpSource:
     """How the chosen dump gets onto this machine."""
     if not chosen.backup.startswith(KIT):
-        owner = deps.platform.database(deps.old_app, deps.target.heroku.database).owner_app_name
+        owner = deps.old_attachment().owner_app_name
         return stored_dump(deps.backups, owner, deps.backups.transfer(owner, chosen.transfer_id))
 
     def fetch(destination: Path, progress: Progress) -> Download:

@@ -9,7 +9,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
-from uscdr.models.heroku import Transfer, TransferKind, TransferState, pushed_out, under_way
+from uscdr.models.heroku import Attachment, Transfer, TransferKind, TransferState, pushed_out, under_way
 from uscdr.scenarios.results import (
     BeforeCapture,
     Captured,
@@ -55,23 +55,31 @@ class Capture(DepsStep[CaptureSeen, C]):
     sends = (writes("POST", "/client/v11/databases/…/backups"),)
     kind: type[C]
 
+    def attachment(self) -> Attachment:
+        """The database that is captured, as its application sees it."""
+        return self._deps.attachment()
+
+    def pushed_out(self, transfers: tuple[Transfer, ...]) -> str:
+        """The name of the backup that the platform drops for it; empty when it drops none."""
+        out = pushed_out(transfers)
+        return out[0].name if out else ""
+
     @override
     def probe(self, view: View, tell: Tell) -> CaptureSeen:
-        attachment = self._deps.attachment()
+        attachment = self.attachment()
         transfers = self._deps.backups.transfers(attachment)
         database = view.get(DatabaseSeen)
         restored = view.get(VerifiedData) is not None or view.get(DataProbed) is not None
         if view.get(Drained) is not None and not restored:
             self._deps.frozen.begin()
         wanted = "" if restored else pick(self._deps, transfers, view).chosen.name  # afterwards it may be gone
-        out = pushed_out(transfers)
         return CaptureSeen(
             addon_id=attachment.addon_id,
             owner_app=attachment.owner_app_name,
             newest_transfer=newest_number(transfers),
             reachable=restored or database is None or database.reachable or self._answers_now(),
             why=database.why if database else "",
-            pushes_out=out[0].name if out else "",
+            pushes_out=self.pushed_out(transfers),
             wanted=wanted,
             running=under_way(transfers, attachment.owner_app_name),
         )
@@ -97,7 +105,7 @@ class Capture(DepsStep[CaptureSeen, C]):
 
     @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        return find(self._deps, self._deps.attachment(), KINDS, intent, tell)
+        return find(self._deps, self.attachment(), KINDS, intent, tell)
 
     @override
     def adopt(self, provider_id: str, seen: CaptureSeen, view: View, tell: Tell) -> C:
@@ -111,7 +119,7 @@ class Capture(DepsStep[CaptureSeen, C]):
 
     @override
     def confirm_effect(self, result: C, view: View, tell: Tell) -> str:
-        again = self._deps.backups.transfer(self._deps.attachment().owner_app_name, result.id)
+        again = self._deps.backups.transfer(self.attachment().owner_app_name, result.id)
         if again.state is not TransferState.COMPLETED:
             raise OutcomeUnknown(
                 f"{result.name} was finished and is {again.state.value} now.",

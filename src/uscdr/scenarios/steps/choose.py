@@ -28,13 +28,10 @@ REPLACED = ". If its database was replaced by a new one: heroku pg:backups:resto
 """What is left for a backup of the add-on before a promotion: nothing here can tell that it is the right one."""
 
 
-class Choose(DepsStep[ChosenBackup, ChosenBackup]):
-    """Reads the list again, so that a backup that expired meanwhile is noticed. Starts its proof early."""
+class Choosing(DepsStep[ChosenBackup, ChosenBackup]):
+    """Walks back past damaged backups, and begins the proof of the one that is taken."""
 
-    name = "backup.choose"
-    title = "Choose the backup"
     effect = Effect.READ
-    manual = ("heroku pg:backups:info $BACKUP --app {app}",)
     gives = ChosenBackup
 
     @override
@@ -42,14 +39,33 @@ class Choose(DepsStep[ChosenBackup, ChosenBackup]):
         super().__init__(step_id, deps, params)
         self._walk: tuple[tuple[str, ...], Walk] | None = None
 
+    def settle(self, owner: str, choice: Choice, tell: Tell) -> Choice:
+        """What is left of it once damaged ones are passed over. Raises Declined when a person has to choose."""
+        if choice.looked_for and (len(choice.fit) > 1 or self._deps.earlier().states):
+            return self._walked(owner, choice, tell)
+        self._deps.candidate.prefetch(stored_dump(self._deps.backups, owner, choice.chosen))
+        return choice
+
+    def _walked(self, owner: str, choice: Choice, tell: Tell) -> Choice:
+        """The same walk as before if the list is the same: a plan's is not made again when its turn comes."""
+        ids = tuple(one.id for one in choice.fit)
+        if self._walk is None or self._walk[0] != ids:
+            self._walk = ids, walk(self._deps, owner, choice.fit, tell)
+        return choice.after(self._walk[1])
+
+
+class Choose(Choosing):
+    """Reads the list again, so that a backup that expired meanwhile is noticed. Starts its proof early."""
+
+    name = "backup.choose"
+    title = "Choose the backup"
+    manual = ("heroku pg:backups:info $BACKUP --app {app}",)
+
     @override
     def probe(self, view: View, tell: Tell) -> ChosenBackup:
         attachment = self._deps.attachment()
         choice = pick(self._deps, self._deps.backups.transfers(attachment), view)
-        if choice.looked_for and (len(choice.fit) > 1 or self._deps.earlier().states):
-            choice = self._walked(attachment.owner_app_name, choice, tell)
-        else:
-            self._deps.candidate.prefetch(stored_dump(self._deps.backups, attachment.owner_app_name, choice.chosen))
+        choice = self.settle(attachment.owner_app_name, choice, tell)
         if not view.thorough:
             self._refuse_before_the_first_change(attachment.owner_app_name, choice, view, tell)
         return warn_of(chosen_of(self._deps, choice), tell)
@@ -72,13 +88,6 @@ class Choose(DepsStep[ChosenBackup, ChosenBackup]):
             return try_key(self._deps.database(), config.recovery.canaries, key).opens_nothing
         except (ProviderError, BadInput):
             return False
-
-    def _walked(self, owner: str, choice: Choice, tell: Tell) -> Choice:
-        """The same walk as before if the list is the same: a plan's is not made again when its turn comes."""
-        ids = tuple(one.id for one in choice.fit)
-        if self._walk is None or self._walk[0] != ids:
-            self._walk = ids, walk(self._deps, owner, choice.fit, tell)
-        return choice.after(self._walk[1])
 
     @override
     def plan(self, seen: ChosenBackup, view: View) -> Action:
@@ -144,11 +153,14 @@ def warn_of(chosen: ChosenBackup, tell: Tell) -> ChosenBackup:
     return chosen
 
 
-def summary_of(chosen: ChosenBackup, rpo: float) -> str:
-    """What it is, and what its age means."""
+LATER = "What was written since then is lost"
+
+
+def summary_of(chosen: ChosenBackup, rpo: float, later: str = LATER) -> str:
+    """What it is, what its age means, and what becomes of what was written later."""
     against = "within" if chosen.rpo_met else "BEYOND"
     words = f"{chosen.backup} of {moment(chosen.taken_at)}, {size(chosen.bytes)}, {duration(chosen.age_seconds)} old: "
-    words += f"{against} the RPO of {duration(rpo)}. What was written since then is lost"
+    words += f"{against} the RPO of {duration(rpo)}. {later}"
     words += "; passed over: " + ", ".join(chosen.passed_over) if chosen.passed_over else ""
     return words + (f"; {chosen.damage_since}" if chosen.damage_since else "")
 

@@ -9,16 +9,12 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed, Conflict, CredentialsRefused, EffectFailed, NotFound
 from uscdr.models.base import Fact
-from uscdr.models.duration import elapsed
 from uscdr.models.heroku import App
 from uscdr.scenarios.by_hand import in_order
-from uscdr.scenarios.deps import now
-from uscdr.scenarios.results import ChosenBackup
 from uscdr.scenarios.results_infra import AppMade, BuildpacksSet, InfraDecision, InfraSeen, OldStopped
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import writes
 from uscdr.scenarios.stopping import require_stopped, stop_everything
-from uscdr.words import duration, moment
 
 ANOTHER_NAME = "Name another application: uscdr recover infra --app NAME --new"
 
@@ -86,18 +82,7 @@ class StopOld(DepsStep[OldStopped, OldStopped]):
         if not result.answers:
             return f"nothing runs in {app}"
         require_stopped(self._deps, app)
-        words = _not_in_the_dump(view.get(ChosenBackup), app)
-        if words:
-            tell.warn(words)
-        return f"nothing runs in {app}. {words}".strip()
-
-
-def _not_in_the_dump(chosen: ChosenBackup | None, app: str) -> str:
-    """What a place that lived until now wrote since the dump was taken: its database has it, the new one will not."""
-    if chosen is None:
-        return ""
-    since = f"since {moment(chosen.taken_at)}, {duration(elapsed(chosen.taken_at, now()))} ago"
-    return f"What {app} wrote {since}, is not in {chosen.backup}: LOST in the new place; its own database still has it."
+        return f"nothing runs in {app}"
 
 
 class AppSeenNow(Fact):

@@ -7,6 +7,7 @@ from typing_extensions import override
 from uscdr.engine.gate import UNKNOWN
 from uscdr.engine.step import Action, Blast, Effect, Tell, View
 from uscdr.models.base import Fact
+from uscdr.scenarios.infra.last import CAPTURED, not_captured
 from uscdr.scenarios.results import ApplicationChecked, ChosenBackup, Compared, Proof, VerifiedData
 from uscdr.scenarios.results_infra import InfraDecision, InfraSeen, KeyTried, Materials, Switched
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
@@ -77,7 +78,7 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
             "account": scope.account,
             "application": f"{scope.new_app} ({'rebuilt in place' if scope.in_place else 'NEW'})",
             "add-ons": f"{', '.join(scope.plans)} ({price}, dynos not counted)",
-            "data": f"{chosen.backup}, {duration(chosen.age_seconds)} old, {rows}; later writes are LOST",
+            "data": f"{chosen.backup}, {duration(chosen.age_seconds)} old, {rows}; {self._later(scope)}",
             **self._without(seen),
             "code": scope.code,
             "names moved": self._names(scope),
@@ -85,6 +86,10 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
             "time": self._time(),
             **({"NOT brought back": "; ".join(scope.by_hand_after)} if scope.by_hand_after else {}),
         }
+
+    def _later(self, scope: InfraSeen) -> str:
+        lost = not_captured(self._deps, scope)
+        return "later writes are LOST" if lost else CAPTURED
 
     def _without(self, seen: DecideSeen) -> dict[str, str]:
         """What the new place does not get as the old one had it."""

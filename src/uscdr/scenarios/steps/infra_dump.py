@@ -13,44 +13,43 @@ from uscdr.models.base import Fact
 from uscdr.models.postgres import TableDigest
 from uscdr.scenarios.candidate import DumpSource
 from uscdr.scenarios.deps import now
+from uscdr.scenarios.infra.last import CAPTURED, not_captured
 from uscdr.scenarios.infra.material import KIT, choose_dump, dump_source
 from uscdr.scenarios.releases import await_quiet
 from uscdr.scenarios.results import ApplicationChecked, ChosenBackup, Compared, Proof, Restored, VerifiedData
 from uscdr.scenarios.results_infra import DatabaseReady, InfraSeen
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
-from uscdr.scenarios.steps.choose import summary_of, warn_of
+from uscdr.scenarios.steps.choose import LATER, Choosing, summary_of, warn_of
 from uscdr.scenarios.steps.prove import Prove
 from uscdr.scenarios.steps.words import sql
 from uscdr.words import first_of, moment, plural, size
 
 
-class InfraChoose(DepsStep[ChosenBackup, ChosenBackup]):
+class InfraChoose(Choosing):
     """The newest good dump there is, and what its age means. Its proof begins at once."""
 
     name = "infra.choose"
     title = "Choose the dump"
     phase = ASSESS
-    effect = Effect.READ
     manual = (
         "heroku pg:backups --app {app}",
         "heroku pg:backups:download $BACKUP --app {app} --output proof.dump",
         "heroku pg:backups:url $BACKUP --app {app}   # a secret: whoever has it has the patients' data",
         "age -d -i $IDENTITY objects/$OBJECT.age >proof.dump   # or from the kit",
     )
-    gives = ChosenBackup
 
     @override
     def probe(self, view: View, tell: Tell) -> ChosenBackup:
-        chosen = warn_of(choose_dump(self._deps, view), tell)
+        chosen = warn_of(choose_dump(self._deps, view, lambda owner, choice: self.settle(owner, choice, tell)), tell)
         self._deps.candidate.prefetch(dump_source(self._deps, chosen))
         return chosen
 
     @override
     def plan(self, seen: ChosenBackup, view: View) -> Action:
-        words = summary_of(seen, self._deps.config.objectives.rpo)
-        scope, app = view.get(InfraSeen), self._deps.old_app
-        if scope is not None and scope.old_answers and not scope.in_place:
-            words += f". {app} still answers: a backup captured now would lose less (uscdr backup capture)"
+        scope, later = view.get(InfraSeen), LATER
+        if scope is not None and not not_captured(self._deps, scope):
+            later = f"{scope.old_app} answers: {CAPTURED}"
+        words = summary_of(seen, self._deps.config.objectives.rpo, later)
         return Action("read", words, (), {} if seen.backup.startswith(KIT) else {"BACKUP": seen.backup})
 
 

@@ -11,14 +11,18 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError, UscdrError
 from uscdr.providers.ports.machine import Programs, Room
-from uscdr.scenarios.infra.material import choose_dump
+from uscdr.scenarios.infra.last import not_captured
+from uscdr.scenarios.infra.material import KIT, choose_dump
 from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, MachineSeen
 from uscdr.scenarios.results_backups import BackupSystemSeen
+from uscdr.scenarios.results_infra import InfraSeen
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.words import size
 
 T = TypeVar("T")
 MIB = 1 << 20
+AT_ONCE = 3
+"""Backups that are restored here at once when the one to restore is looked for."""
 RESTORED = 3
 """A restored dump takes about so many times its size, unless the database is known to be larger."""
 CLUSTER = 256 * MIB
@@ -76,7 +80,7 @@ class MachineLook(DepsStep[MachineSeen, MachineSeen]):
     def _server(self) -> int:
         """Major version of the platform's server, else of the one that the kit's dump is from; 0 when unknown."""
         try:
-            addon = self._deps.platform.database(self._deps.old_app, self._deps.target.heroku.database)
+            addon = self._deps.old_attachment()
             version = self._deps.backups.database_info(addon.addon_id).server_version
         except ProviderError:
             version = ""
@@ -93,16 +97,24 @@ class MachineLook(DepsStep[MachineSeen, MachineSeen]):
     def _dump(self, view: View) -> int:
         """Bytes of the dumps that will be here at once; that there is none is the business of a later step."""
         if self._deps.request.scenario == "infra":
-            try:
-                return choose_dump(self._deps, view).bytes
-            except (BadInput, ProviderError):
-                return 0
+            return self._for_a_new_place(view)
         seen = view.get(BackupsSeen) or view.get(BackupSystemSeen)
         wanted = (self._deps.request.backup or "").lower()
         lines: tuple[BackupLine, ...] = seen.backups if seen else ()
         fit = [one for one in lines if (one.name.lower() == wanted if wanted else not one.unfit)]
         together = {one.name: one.bytes for one in (*fit[-2:], *fit[:1])} if self._compares else {}
         return sum(together.values()) if together else fit[-1].bytes if fit else 0
+
+    def _for_a_new_place(self, view: View) -> int:
+        """Stored backups are held against each other, and the last capture against the one that was chosen."""
+        try:
+            chosen = choose_dump(self._deps, view)
+        except (BadInput, ProviderError):
+            return 0
+        if not chosen.backup.startswith(KIT):
+            return chosen.bytes * (1 if self._deps.request.backup else AT_ONCE)
+        scope = view.get(InfraSeen)
+        return chosen.bytes * (2 if scope and not not_captured(self._deps, scope) else 1)
 
     @property
     def _compares(self) -> bool:

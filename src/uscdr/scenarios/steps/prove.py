@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.engine.step import Action, Effect, Need, Tell, View
 from uscdr.errors import CheckFailed, ProviderError
 from uscdr.scenarios.candidate import DumpSource, stored_dump
 from uscdr.scenarios.deps import Deps
@@ -34,7 +34,7 @@ class Prove(DepsStep[Proof, Proof]):
     )
     sends = (*DOWNLOADS, reads("GET", "/apps/{app}/config-vars"))
     gives = Proof
-    needs = (ChosenBackup,)
+    needs: ClassVar[tuple[Need, ...]] = (ChosenBackup,)
     waits = "known after the backup is chosen"
     slow: ClassVar[bool] = True
 

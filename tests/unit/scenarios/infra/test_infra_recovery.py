@@ -396,13 +396,6 @@ def _end_release(run: Recovery) -> None:
         releases[1] = releases[1].model_copy(update={"current": False})
 
 
-@pytest.mark.parametrize(("case", "said"), [(alive, True), (lost, False), (without_database, False)])
-def test_where_a_fresh_backup_may_still_be_had_that_is_said(case: object, said: bool, quick: Path) -> None:
-    run: Recovery = case(quick)  # type: ignore[operator]
-    run.begin(dry_run=True)
-    assert ("uscdr backup capture" in summary(run, "choose")) is said
-
-
 def test_what_the_load_left_out_is_said_with_the_reason(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left = (
         LeftOut(what="schema _heroku", why="it belongs to the platform", of_platform=True),
@@ -504,14 +497,3 @@ def test_in_place_nothing_of_it_is_lost(quick: Path) -> None:
     run.places.old.belongings = Belongings(webhooks=("hooks.example",))
     assert ended(run.begin()) == (DONE, "")
     assert "not brought back" not in run.events("run.finished")[-1]["left"]
-
-
-def test_what_a_living_place_wrote_after_the_dump_is_said_when_it_is_stopped(quick: Path) -> None:
-    run = alive(quick)
-    assert ended(run.begin()) == (DONE, "")
-    told = next(one["summary"] for one in run.events("step.succeeded") if one["step"] == "stop_old")
-    assert "What usc-pis wrote since " in told
-    assert "2 h 30 min ago, is not in b001: LOST in the new place; its own database still has it." in told
-    gone = lost(quick / "gone")
-    assert ended(gone.begin()) == (DONE, "")
-    assert not [one for one in gone.events("note") if "LOST in the new place" in one["text"]]
