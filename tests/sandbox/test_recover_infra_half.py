@@ -73,7 +73,9 @@ def test_beside_a_living_application_nothing_runs_twice_and_a_person_edits_the_z
     env = {"USCDR_SANDBOX_DNS": "manual"}
     options = ("--kit", "newest", "--app", SECOND)
     with psycopg.connect(desk.config(OLD)["DATABASE_URL"]) as written:  # after the kit, and after every backup
-        written.execute("UPDATE patients_patient SET address = 'Last' WHERE id = (SELECT min(id) FROM patients_patient)")
+        written.execute(
+            "UPDATE patients_patient SET address = 'Last' WHERE id = (SELECT min(id) FROM patients_patient)"
+        )
     confirm = desk.phrase(*options, **env)
     before = len(desk.writes())
     arguments = [USCDR, "--target", "sandbox", "recover", "infra", *options, "--confirm", confirm]
