@@ -22,7 +22,7 @@ from typing import TypeVar
 from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, BadInput, CheckFailed, Conflict, MachineError, NotFound, ProviderError, install
-from uscdr.models.access import AccessBack, AccessSeen, AccessTables, AccountSeen
+from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, AccessTables, AccountSeen, Unshown
 from uscdr.models.belongings import Belongings
 from uscdr.models.heroku import (
     Account,
@@ -96,6 +96,8 @@ class Data:
     applied: list[str] = field(default_factory=list)
     accounts: dict[int, set[str]] = field(default_factory=dict)
     """Account -> its flags that are true."""
+    roles: dict[int, str] = field(default_factory=dict)
+    """Account -> its role."""
 
 
 @dataclass
@@ -145,6 +147,10 @@ class World:
     """Slugs whose web dynos come down."""
     told: tuple[str, ...] = ()
     """Lines of a build's or release phase's output."""
+    hidden: Collection[str] = ()
+    """Tables and columns of access that cannot be read once it was withdrawn."""
+    again: Callable[[Data], None] | None = None
+    """What somebody else does to the data right after that."""
     unsaved: tuple[str, ...] = ()
     """Models that the application cannot save."""
 
@@ -746,25 +752,36 @@ class FakeDatabase:
 
     def access(self, tables: AccessTables) -> AccessSeen:
         data = self._data()
-        accounts = {str(key): AccountSeen(flags=frozenset(flags)) for key, flags in data.accounts.items()}
+        accounts = {
+            str(key): AccountSeen(
+                flags=frozenset(flags), values={"role": data.roles[key]} if key in data.roles else {}
+            )
+            for key, flags in data.accounts.items()
+        }  # fmt: skip
         rows = {name: frozenset(map(str, data.tables[name])) for name in tables.sessions if name in data.tables}
-        return AccessSeen(accounts=accounts, rows=rows)
+        hidden = tuple(self._world.hidden) if "withdraw" in self._world.writes else ()
+        return AccessSeen(accounts={} if tables.accounts in hidden else accounts, rows=rows, missing=hidden)
 
-    def password_hashes(self, tables: AccessTables, keys: Sequence[str]) -> Mapping[str, SecretStr]:
+    def unshown(self, tables: AccessTables, back: AccessBack) -> Unshown:
         self._data()
         return {}
 
-    def withdraw(self, tables: AccessTables, back: AccessBack, hashes: Mapping[str, SecretStr]) -> int:
-        def effect() -> int:
+    def withdraw(self, tables: AccessTables, back: AccessBack, known: Unshown) -> AccessAgain:
+        def effect() -> AccessAgain:
             data, changed = self._world.live, 0
             for flag, keys in back.flags.items():
                 for key in keys:
                     changed += flag in data.accounts[int(key)]
                     data.accounts[int(key)] -= {flag}
+            for key, move in back.moves.get("role", {}).items():
+                changed += data.roles[int(key)] != move.now
+                data.roles[int(key)] = str(move.now)
             for table, gone in back.rows.items():
                 for row in gone:
                     changed += data.tables[table].pop(int(row), None) is not None
-            return changed
+            if self._world.again:
+                self._world.again(data)
+            return AccessAgain(changed=changed)
 
         return self._world.write("withdraw", effect)
 

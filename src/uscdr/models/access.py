@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
+from uscdr.models.access_moves import Move, Value, in_order, mass, told, withdrawn
 from uscdr.models.base import Fact
 from uscdr.models.table_names import TableText
 from uscdr.words import first_of, plural
 
-MASS, FEWEST = 0.2, 5
-"""A change of so large a share, and of so many, is damage: nobody shuts a fifth of all people out one by one."""
+Unshown = Mapping[tuple[str, str], SecretStr]
+"""By column and account, what is never shown nor written down: hashes of passwords, names to sign in with."""
 MOST_ROWS = 5000
 """Sessions that are named one by one; beyond that every one is ended. Rights are always named: others keep theirs."""
 
@@ -28,16 +29,31 @@ class AccessTables(Fact):
     """Its columns that let somebody in, or let them do more, while they are true."""
     password: str = "password"  # noqa: S105 - a column's name
     """Its column with the hash of the password; empty when there is none."""
+    roles: tuple[str, ...] = ()
+    """Its columns that hold what an account may do as a word, a number, or a reference to a role or a group."""
+    logins: tuple[str, ...] = ()
+    """Its columns with the name to sign in with, or where a new password is sent to; never shown."""
     sessions: tuple[TableText, ...] = ()
     """Tables whose rows are somebody's way in: tokens, sessions, keys. Without them one has to sign in again."""
     permissions: tuple[TableText, ...] = ()
-    """Tables whose rows let an account do more: its groups, its permissions."""
+    """Tables whose rows let an account do more: its groups, its permissions; or let somebody make an account."""
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The columns whose value is compared as it stands."""
+        return (*self.roles, *self.logins)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column of the accounts that is looked at."""
+        return (*self.flags, *self.named, self.password)
 
 
 class AccountSeen(Fact):
-    """One account: the flags that are true, and a digest of its password."""
+    """One account: the flags that are true, what stands in its roles and logins, and a digest of its password."""
 
     flags: frozenset[str] = frozenset()
+    values: Mapping[str, Value] = Field(default_factory=dict, repr=False)
     password: str = Field(default="", repr=False)
 
 
@@ -61,6 +77,8 @@ class AccessBack(Fact):
     """Accounts that are there no more."""
     passwords: tuple[str, ...] = ()
     """Accounts whose password was changed: the earlier one opens them again."""
+    moves: dict[str, dict[str, Move]] = Field(default_factory=dict)
+    """Column of a role or a login -> accounts that have another one now."""
     rows: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Table -> digests of rows that are there no more."""
     counts: dict[str, int] = Field(default_factory=dict)
@@ -72,7 +90,7 @@ class AccessBack(Fact):
     @property
     def amount(self) -> int:
         """Things to withdraw again."""
-        accounts = {key for keys in self.flags.values() for key in keys}
+        accounts = {key for keys in (*self.flags.values(), *self.moves.values()) for key in keys}
         return len(accounts | {*self.deleted, *self.passwords}) + sum(self.counts.values())
 
     @property
@@ -87,6 +105,8 @@ class AccessBack(Fact):
         for flag, keys in self.flags.items():
             if flag != "is_active":
                 yield f"{plural(len(keys), 'account')} without {flag} now ({first_of(keys)})"
+        for column, moves in self.moves.items():
+            yield from told(column, moves)
         if self.deleted:
             yield f"{plural(len(self.deleted), 'account')} deleted since the backup ({first_of(self.deleted)})"
         if self.passwords:
@@ -95,36 +115,75 @@ class AccessBack(Fact):
             yield f"{plural(number, 'row')} of {table} deleted since the backup"
 
 
+class AccessAgain(Fact):
+    """What was done to withdraw access again."""
+
+    changed: int
+    """Rows that were changed or deleted."""
+    shut: tuple[str, ...] = ()
+    """Accounts of which a role or a login could not be set again, and that are shut out for that."""
+
+
 def given_back(tables: AccessTables, now: AccessSeen, then: AccessSeen) -> AccessBack:
     """What `then`, the backup, has of access that `now`, the live database, has not."""
-    doubts = [f"whether {name} lets somebody in again cannot be told: it cannot be read" for name in _lost(now, then)]
-    flags: dict[str, tuple[str, ...]] = {}
-    for flag in tables.flags if now.accounts else ():
-        had = [key for key, one in then.accounts.items() if flag in one.flags]
-        lost = [key for key in had if key in now.accounts and flag not in now.accounts[key].flags]
-        if _mass(lost, had):
-            doubts.append(f"{len(lost):,} of {plural(len(had), 'account')} lost {flag}: that looks like damage")
-        elif lost:
-            flags[flag] = _sorted(lost)
+    doubts = list(_untold(now, then))
+    flags = _flags(tables, now, then, doubts)
+    moves = _moves(tables, now, then, doubts)
     deleted = [key for key in then.accounts if key not in now.accounts]
-    deleted_by_damage = _mass(deleted, then.accounts) or bool(deleted and not now.accounts)
-    if deleted_by_damage:
+    if mass(deleted, len(then.accounts)) or (deleted and not now.accounts):
         doubts.append(f"{len(deleted):,} of {plural(len(then.accounts), 'account')} are gone: that looks like damage")
         deleted = []
     emptied = not now.accounts and tables.accounts not in now.missing  # a dropped table takes no other's rows along
-    vanished = then.accounts.keys() if emptied else ()
-    found, more = _rows(tables, now, then, vanished)
+    found, more = _rows(tables, now, then, then.accounts.keys() if emptied else ())
     changed = _changed(now, then)
-    if _mass(changed, then.accounts):
+    if mass(changed, len(then.accounts)):
         of = f"{len(changed):,} of {plural(len(then.accounts), 'account')}"
         more.append(f"{of} have another password now: that looks like damage, and the earlier ones open them again")
         changed = []
     return AccessBack(
-        flags=flags, deleted=_sorted(deleted), passwords=_sorted(changed),
+        flags=flags, moves=moves, deleted=in_order(deleted), passwords=in_order(changed),
         rows={table: tuple(sorted(gone)) for table, gone in found.items()
               if len(gone) <= MOST_ROWS or table in tables.permissions},
         counts={table: len(gone) for table, gone in found.items()}, doubts=(*doubts, *more),
     )  # fmt: skip
+
+
+def _flags(
+    tables: AccessTables, now: AccessSeen, then: AccessSeen, doubts: list[str]
+) -> dict[str, tuple[str, ...]]:  # fmt: skip
+    """Flag -> who lost it one by one; a flag whose column is gone was taken from nobody."""
+    flags: dict[str, tuple[str, ...]] = {}
+    for flag in tables.flags:
+        if not now.accounts or f"{tables.accounts}.{flag}" in now.missing:
+            continue
+        had = [key for key, one in then.accounts.items() if flag in one.flags]
+        lost = [key for key in had if key in now.accounts and flag not in now.accounts[key].flags]
+        if mass(lost, len(had)):
+            doubts.append(f"{len(lost):,} of {plural(len(had), 'account')} lost {flag}: that looks like damage")
+        elif lost:
+            flags[flag] = in_order(lost)
+    return flags
+
+
+def _moves(
+    tables: AccessTables, now: AccessSeen, then: AccessSeen, doubts: list[str]
+) -> dict[str, dict[str, Move]]:  # fmt: skip
+    """Column -> accounts on both sides whose value was changed one by one."""
+    moves: dict[str, dict[str, Move]] = {}
+    for column in tables.named:
+        pairs = {
+            key: Move(then=one.values[column], now=now.accounts[key].values[column])
+            for key, one in then.accounts.items()
+            if column in one.values and key in now.accounts and column in now.accounts[key].values
+        }
+        taken, damaged = withdrawn(pairs)
+        if damaged:
+            of = f"{len(damaged):,} of {plural(len(pairs), 'account')} have another {column} now"
+            kinds = first_of(sorted({move.words for move in damaged.values()}))
+            doubts.append(f"{of} ({kinds}): that looks like damage, and comes back")
+        if taken:
+            moves[column] = {key: taken[key] for key in in_order(taken)}
+    return moves
 
 
 def _rows(
@@ -140,7 +199,7 @@ def _rows(
         if went:
             doubts.append(f"{plural(len(went), 'row')} of {table} went with them: who had those can sign in again")
             gone -= went
-        if table in tables.permissions and _mass(gone, then.rows[table]):
+        if table in tables.permissions and mass(gone, len(then.rows[table])):
             doubts.append(f"{len(gone):,} of {plural(len(then.rows[table]), 'row')} of {table} are gone: like damage")
         elif gone:
             found[table] = gone
@@ -161,14 +220,13 @@ def _changed(now: AccessSeen, then: AccessSeen) -> list[str]:
     ]
 
 
-def _lost(now: AccessSeen, then: AccessSeen) -> list[str]:
-    """What was there in the backup and is not now."""
-    return [name for name in now.missing if name not in then.missing]
-
-
-def _mass(lost: Collection[str], had: Collection[str]) -> bool:
-    return len(lost) >= FEWEST and len(lost) / len(had) >= MASS
-
-
-def _sorted(keys: Collection[str]) -> tuple[str, ...]:
-    return tuple(sorted(keys, key=lambda key: (len(key), key)))
+def _untold(now: AccessSeen, then: AccessSeen) -> Iterator[str]:
+    """What only one side has, or neither."""
+    for name in now.missing:
+        if name not in then.missing:
+            yield f"whether {name} lets somebody in again cannot be told: it cannot be read"
+        else:
+            yield f"scenarios.yaml names {name} (access:), which neither the database nor the backup has"
+    for name in then.missing:
+        if name not in now.missing:
+            yield f"the backup has no {name} that can be read: what that lets in after the restore cannot be told"

@@ -188,8 +188,8 @@ class Deps:
     """A private directory, gone when the process ends."""
     vault: VaultPlace | None = None
     """Where copies of backups are kept."""
-    hashes: dict[str, SecretStr] = field(default_factory=dict, repr=False)
-    """Of passwords that were changed since the backup, by account: in memory only, until they are set again."""
+    unshown: dict[tuple[str, str], SecretStr] = field(default_factory=dict, repr=False)
+    """Passwords' hashes and names to sign in with that changed since the backup: in memory only, until set again."""
     earlier: Callable[[], Earlier] = Earlier
     """What earlier looks at the database found, read when it is asked for."""
 

@@ -276,6 +276,8 @@ class Withdrawn(Fact):
     changed: int
     left: int = 0
     words: str = ""
+    shut: tuple[str, ...] = ()
+    """Accounts that are shut out because a role or a login could not be set again."""
 
 
 class Migrated(Fact):

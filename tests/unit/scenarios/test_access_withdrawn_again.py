@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fakes import Data
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 
@@ -97,3 +98,107 @@ def test_a_run_that_is_killed_withdraws_after_all(quick: Path, cut: int) -> None
         return  # it had not begun, and said so
     assert run.world.live.accounts[7] == set()
     assert 3 not in run.world.live.tables["django_session"]
+
+
+def with_roles(state: Path) -> Rehearsal:
+    """Account 5 was ADMIN when b001 was taken, and is STUDENT now; the others are what they were."""
+    run = clinic(state)
+    roles = {key: "ADMIN" if key in {5, 6} else "STUDENT" for key in range(1, 41)}
+    run.world.dumps[1].roles = dict(roles)
+    run.world.live.roles = roles | {5: "STUDENT"}
+    return run
+
+
+def test_a_role_that_was_taken_is_listed_before_the_phrase_and_taken_again(quick: Path) -> None:
+    run = with_roles(quick)
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    words = "role ADMIN -> STUDENT since the backup: 1 account (5)"
+    assert words in run.events("gate.asked")[0]["facts"]["access given back"]
+    assert (run.world.live.roles[5], run.world.live.roles[6]) == ("STUDENT", "ADMIN")
+    ended = next(one for one in run.events("step.succeeded") if one["step"] == "withdraw")
+    assert words in json.dumps(ended)
+
+
+def test_the_plan_lists_the_roles_that_come_back(quick: Path) -> None:
+    run = with_roles(quick)
+    run.begin(dry_run=True)
+    assert "role ADMIN -> STUDENT since the backup: 1 account (5)" in plan(run, "access")
+    assert run.world.writes == []
+
+
+def test_a_role_left_as_the_backup_has_it_is_no_success(quick: Path) -> None:
+    run = with_roles(quick)
+    run.request = run.request.__class__("db", give_access_back=True)
+    ending = run.begin()
+    assert ending is not None
+    assert ending.error is not None
+    assert ending.code is ExitCode.CHECK_FAILED
+    assert "role ADMIN -> STUDENT since the backup: 1 account (5)" in ending.error.message
+    assert run.world.live.roles[5] == "ADMIN"
+
+
+def test_roles_that_all_became_one_come_back_and_that_is_said(quick: Path) -> None:
+    run = with_roles(quick)
+    run.world.dumps[1].roles |= dict.fromkeys(range(7, 12), "NURSE")
+    run.world.live.roles = dict.fromkeys(range(1, 41), "STUDENT")
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    assert run.world.live.roles == run.world.dumps[1].roles
+    said = "7 of 40 accounts have another role now (ADMIN -> STUDENT, NURSE -> STUDENT): that looks like damage"
+    assert said in json.dumps(run.events("note"))
+
+
+@pytest.mark.parametrize("kind", ["lost_before", "lost_after", "kill_before", "kill_after"])
+def test_a_withdrawal_whose_answer_is_lost_is_found_or_done_again(quick: Path, kind: str) -> None:
+    run = with_roles(quick)
+    run.world.faults["withdraw", 1] = kind
+    ending: Any = run.begin()
+    if ending is None or ending.code is not ExitCode.DONE:
+        ending = run.resume()
+    assert ending.code is ExitCode.DONE
+    assert run.world.live.roles[5] == "STUDENT"
+    assert run.world.live.accounts[7] == set()
+
+
+def test_accounts_that_cannot_be_read_afterwards_are_no_proof_that_it_was_withdrawn(quick: Path) -> None:
+    run = with_roles(quick)
+    run.world.hidden = ("authentication_user",)
+    ending = run.begin()
+    assert ending is not None
+    assert ending.error is not None
+    assert ending.code is not ExitCode.DONE
+    assert "Whether access was withdrawn cannot be told: the accounts cannot be read." in ending.error.message
+    assert ending.error.next_action is not None
+    assert "uscdr runs resume" in ending.error.next_action
+    assert run.world.maintenance
+    run.world.hidden = ()
+    ending = run.resume()
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    assert run.world.live.roles[5] == "STUDENT"
+
+
+def test_a_role_that_came_back_after_it_was_taken_is_seen(quick: Path) -> None:
+    run = with_roles(quick)
+    run.world.again = lambda live: live.roles.update({5: "ADMIN"})
+    ending = run.begin()
+    assert ending is not None
+    assert ending.error is not None
+    assert "Access was withdrawn and came back: 1 account and 0 rows are there again." in ending.error.message
+    assert run.world.maintenance
+
+
+def test_accounts_that_are_gone_after_the_restore_are_as_good_as_shut_out(quick: Path) -> None:
+    run = with_roles(quick)
+
+    def delete(live: Data) -> None:
+        for key in (5, 7):
+            live.accounts.pop(key, None)
+
+    run.world.again = delete
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is ExitCode.DONE

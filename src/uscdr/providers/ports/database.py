@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from uscdr.models.access import AccessBack, AccessSeen, AccessTables
+from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, AccessTables, Unshown
 from uscdr.models.media import FileReferences, ReferenceColumn
 from uscdr.models.postgres import (
     CanaryColumn,
@@ -156,15 +156,16 @@ class Database(Protocol):
         """Who may get in. A table or column that is not there is named in the result, never an exception."""
         ...
 
-    def password_hashes(self, tables: AccessTables, keys: Sequence[str]) -> Mapping[str, SecretStr]:
-        """The password hashes of these accounts, by key: secrets, for memory only."""
+    def unshown(self, tables: AccessTables, back: AccessBack) -> Unshown:
+        """The values that `back` does not hold, such as hashes of passwords: for memory only."""
         ...
 
-    def withdraw(self, tables: AccessTables, back: AccessBack, hashes: Mapping[str, SecretStr]) -> int:
-        """Shut out again who gets in by `back` (write, idempotent), all or nothing; how many rows were changed.
+    def withdraw(self, tables: AccessTables, back: AccessBack, known: Unshown) -> AccessAgain:
+        """Shut out again who gets in by `back` (write, idempotent), all or nothing.
 
-        Accounts of `back.passwords` get the hash in `hashes`; those that it lacks cannot sign in with a password
-        until it is reset.
+        Accounts of `back.passwords` get the hash in `known`; those that it lacks cannot sign in with a password
+        until it is reset. Accounts of `back.moves` get the value that they have now; where it is not known any more,
+        or is refused, they are shut out.
         """
         ...
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import SecretStr
 
 from uscdr.errors import NotFound
-from uscdr.models.access import AccessBack, AccessSeen, AccessTables, AccountSeen
+from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, AccessTables, AccountSeen, Unshown
+from uscdr.models.access_moves import UNSHOWN, in_order
 from uscdr.models.postgres import Unread
+from uscdr.providers.postgres.access_keys import PLAIN, digest, link_key, row_key, shown_key
+from uscdr.providers.postgres.access_moves import moved, value
 from uscdr.providers.postgres.inventory import Table, columns, named
 from uscdr.providers.postgres.reading import attempt, mark
 
@@ -21,19 +24,13 @@ if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
 
 R = TypeVar("R")
+KeyOf = Callable[["Connection", Table], "sql.Composable"]
 
-_KEY = """
-SELECT a.attname::text FROM pg_catalog.pg_index i
-JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-WHERE i.indrelid = %s AND i.indisprimary ORDER BY a.attnum
-"""
 _OWNER = """
 SELECT a.attname::text, a.atttypid::int FROM pg_catalog.pg_constraint c
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
 WHERE c.contype = 'f' AND c.conrelid = %s AND c.confrelid = %s AND cardinality(c.conkey) = 1 ORDER BY c.oid LIMIT 1
 """
-_PLAIN = frozenset({20, 21, 23, 2950})
-"""Whole numbers and UUIDs are shown as they are; any other key only as a digest."""
 UNUSABLE = "!"
 """What Django has before the hash of an account that nobody can sign in to with a password."""
 
@@ -45,11 +42,12 @@ def seen(connection: Connection, tables: AccessTables) -> AccessSeen:
     mark(connection)
     found = _named(connection, tables.accounts)
     if found is not None:
-        missing += [f"{tables.accounts}.{flag}" for flag in tables.flags if flag not in _names(connection, found)]
+        there = _names(connection, found)
+        missing += [f"{tables.accounts}.{column}" for column in tables.columns if column not in there]
     accounts = _read(connection, tables.accounts, partial(_accounts, tables=tables), missing) or {}
     owners: dict[str, dict[str, str]] = {}
     for name in (*tables.sessions, *tables.permissions):
-        told = _read(connection, name, partial(_digests, accounts=found), missing)
+        told = _read(connection, name, partial(_digests, accounts=found, keyed=_keyed(tables, name)), missing)
         if told is not None:
             rows[name] = frozenset(told)
             owners |= {name: told} if any(told.values()) else {}
@@ -68,24 +66,37 @@ def _read(
     return told
 
 
-def passwords(connection: Connection, tables: AccessTables, keys: Sequence[str]) -> dict[str, SecretStr]:
-    """The hashes of these accounts; they stay in memory."""
+def unshown(connection: Connection, tables: AccessTables, back: AccessBack) -> dict[tuple[str, str], SecretStr]:
+    """The values that `back` does not hold, by column and account; they stay in memory."""
+    wanted = {tables.password: list(back.passwords)}
+    for column, moves in back.moves.items():
+        wanted[column] = [key for key, move in moves.items() if (move.now or "").startswith(UNSHOWN)]
+    table = _named(connection, tables.accounts)
+    there = _names(connection, table) if table else set()
+    return {
+        (column, key): SecretStr(value)
+        for column, keys in wanted.items()
+        if table is not None and column in there and keys
+        for key, value in _texts(connection, table, column, keys)
+        if value
+    }
+
+
+def _texts(connection: Connection, table: Table, column: str, keys: Sequence[str]) -> list[tuple[str, str | None]]:
     from psycopg import sql
 
-    table = _named(connection, tables.accounts)
-    if table is None or not keys or tables.password not in _names(connection, table):
-        return {}
-    query = sql.SQL("SELECT {key}, {password} FROM {table} AS t WHERE {key} = ANY (%s)").format(
-        key=_shown(connection, table), password=sql.Identifier("t", tables.password), table=table.quoted()
+    query = sql.SQL("SELECT {key}, {value}::text FROM {table} AS t WHERE {key} = ANY (%s)").format(
+        key=shown_key(connection, table), value=sql.Identifier("t", column), table=table.quoted()
     )
-    return {key: SecretStr(value) for key, value in connection.execute(query, [list(keys)]) if value}
+    return connection.execute(query, [list(keys)]).fetchall()
 
 
-def withdraw(
-    connection: Connection, tables: AccessTables, back: AccessBack, hashes: Mapping[str, SecretStr]
-) -> int:  # fmt: skip
-    """In the transaction that is open: how many rows were changed or deleted. Repeating it changes nothing more."""
-    changed = 0
+def withdraw(connection: Connection, tables: AccessTables, back: AccessBack, known: Unshown) -> AccessAgain:
+    """In the transaction that is open. Repeating it changes nothing more.
+
+    What cannot be set again, or is not `known` any more, leaves its account shut out.
+    """
+    changed, shut = 0, frozenset[str]()
     accounts = _named(connection, tables.accounts)
     if accounts is not None:
         for flag, keys in back.flags.items():
@@ -93,12 +104,14 @@ def withdraw(
         there = _names(connection, accounts)
         flags = tuple(flag for flag in tables.flags if flag in there)
         changed += _lowered(connection, accounts, flags, back.deleted)
-        changed += _passwords_set(connection, accounts, tables.password, back.passwords, hashes)
+        changed += _passwords_set(connection, accounts, tables.password, back.passwords, known)
+        rows, shut = moved(connection, accounts, back.moves, known)
+        changed += rows + _shut(connection, accounts, tables.password, flags, shut)
     for name, number in back.counts.items():
         table = _named(connection, name)
         if table is not None and number:
-            changed += _deleted(connection, table, back.rows.get(name))
-    return changed
+            changed += _deleted(connection, table, back.rows.get(name), _keyed(tables, name))
+    return AccessAgain(changed=changed, shut=in_order(shut))
 
 
 def _named(connection: Connection, name: str) -> Table | None:
@@ -106,6 +119,11 @@ def _named(connection: Connection, name: str) -> Table | None:
         return named(connection, [name])[0]
     except NotFound:
         return None
+
+
+def _keyed(tables: AccessTables, name: str) -> KeyOf:
+    """A right that was taken and given again is the same right; a token that was made anew is another one."""
+    return link_key if name in tables.permissions else row_key
 
 
 def _names(connection: Connection, table: Table) -> set[str]:
@@ -117,20 +135,28 @@ def _accounts(connection: Connection, table: Table, tables: AccessTables) -> dic
 
     there = _names(connection, table)
     flags = [flag for flag in tables.flags if flag in there]
-    shown = [sql.SQL("coalesce({}::text, '') IN ('true', 't', '1')").format(sql.Identifier("t", one)) for one in flags]
+    true = [sql.SQL("coalesce({}::text, '') IN ('true', 't', '1')").format(sql.Identifier("t", one)) for one in flags]
+    named_ = [column for column in tables.named if column in there]
+    values = [value(column, may_be_shown=column in tables.roles) for column in named_]
     password: sql.Composable = sql.SQL("''")
     if tables.password in there:
-        password = _digest(sql.Identifier("t", tables.password))
+        password = digest(sql.Identifier("t", tables.password))
     query = sql.SQL("SELECT {values} FROM {table} AS t").format(
-        values=sql.SQL(", ").join([_shown(connection, table), password, *shown]), table=table.quoted()
+        values=sql.SQL(", ").join([shown_key(connection, table), password, *true, *values]), table=table.quoted()
     )
     return {
-        key: AccountSeen(flags=frozenset(flag for flag, on in zip(flags, true, strict=True) if on), password=print_)
-        for key, print_, *true in connection.execute(query)
+        key: AccountSeen(
+            flags=frozenset(flag for flag, on in zip(flags, more, strict=False) if on),
+            values=dict(zip(named_, more[len(flags) :], strict=True)),
+            password=print_,
+        )
+        for key, print_, *more in connection.execute(query)
     }
 
 
-def _digests(connection: Connection, table: Table, *, accounts: Table | None) -> dict[str, str]:
+def _digests(
+    connection: Connection, table: Table, *, accounts: Table | None, keyed: KeyOf
+) -> dict[str, str]:  # fmt: skip
     """Digest of each row's key -> the key of its account as it is shown; empty where no foreign key tells."""
     from psycopg import sql
 
@@ -139,8 +165,8 @@ def _digests(connection: Connection, table: Table, *, accounts: Table | None) ->
     if found is not None:
         column = sql.Identifier("t", found[0])
         plain = sql.SQL("coalesce({}::text, '')").format(column)
-        owner = plain if found[1] in _PLAIN else _digest(sql.SQL("ROW({})").format(column))
-    query = sql.SQL("SELECT {}, {} FROM {} AS t").format(_row(connection, table), owner, table.quoted())
+        owner = plain if found[1] in PLAIN else digest(sql.SQL("ROW({})").format(column))
+    query = sql.SQL("SELECT {}, {} FROM {} AS t").format(keyed(connection, table), owner, table.quoted())
     return dict(connection.execute(query).fetchall())
 
 
@@ -152,60 +178,52 @@ def _lowered(connection: Connection, table: Table, flags: Sequence[str], keys: S
     query = sql.SQL("UPDATE {table} AS t SET {set} WHERE {key} = ANY (%s) AND ({on})").format(
         table=table.quoted(),
         set=sql.SQL(", ").join(sql.SQL("{} = false").format(sql.Identifier(flag)) for flag in flags),
-        key=_shown(connection, table),
+        key=shown_key(connection, table),
         on=sql.SQL(" OR ").join(sql.Identifier("t", flag) for flag in flags),
     )
     return connection.execute(query, [list(keys)]).rowcount
 
 
+def _shut(
+    connection: Connection, table: Table, column: str, flags: Sequence[str], keys: Collection[str]
+) -> int:  # fmt: skip
+    """Without a flag that could be lowered, no password opens the account."""
+    from psycopg import sql
+
+    if flags or not keys:
+        return _lowered(connection, table, flags, [*keys])
+    query = sql.SQL("UPDATE {} AS t SET {} = %s WHERE {} = ANY (%s) AND left({}, 1) <> %s").format(
+        table.quoted(), sql.Identifier(column), shown_key(connection, table), sql.Identifier("t", column)
+    )
+    return connection.execute(query, [_opens_nothing(), [*keys], UNUSABLE]).rowcount
+
+
 def _passwords_set(
-    connection: Connection, table: Table, column: str, keys: Sequence[str], hashes: Mapping[str, SecretStr]
-) -> int:
+    connection: Connection, table: Table, column: str, keys: Sequence[str], known: Unshown
+) -> int:  # fmt: skip
     """The newer hash again where it is known; else nobody can sign in until the password is reset."""
     from psycopg import sql
 
     query = sql.SQL("UPDATE {table} AS t SET {column} = %s WHERE {key} = %s AND {old} IS DISTINCT FROM %s").format(
-        table=table.quoted(), column=sql.Identifier(column), key=_shown(connection, table),
+        table=table.quoted(), column=sql.Identifier(column), key=shown_key(connection, table),
         old=sql.Identifier("t", column),
     )  # fmt: skip
     changed = 0
     for key in keys:
-        known = hashes.get(key)
-        value = known.get_secret_value() if known else UNUSABLE + secrets.token_hex(20)
-        changed += connection.execute(query, [value, key, value]).rowcount
+        newer = known.get((column, key))
+        hash_ = newer.get_secret_value() if newer else _opens_nothing()
+        changed += connection.execute(query, [hash_, key, hash_]).rowcount
     return changed
 
 
-def _deleted(connection: Connection, table: Table, rows: Sequence[str] | None) -> int:
+def _opens_nothing() -> str:
+    return UNUSABLE + secrets.token_hex(20)
+
+
+def _deleted(connection: Connection, table: Table, rows: Sequence[str] | None, keyed: KeyOf) -> int:
     from psycopg import sql
 
     if rows is None:
         return connection.execute(sql.SQL("DELETE FROM {}").format(table.quoted())).rowcount
-    query = sql.SQL("DELETE FROM {} AS t WHERE {} = ANY (%s)").format(table.quoted(), _row(connection, table))
+    query = sql.SQL("DELETE FROM {} AS t WHERE {} = ANY (%s)").format(table.quoted(), keyed(connection, table))
     return connection.execute(query, [list(rows)]).rowcount
-
-
-def _shown(connection: Connection, table: Table) -> sql.Composable:
-    """The key of a row as it may be shown."""
-    from psycopg import sql
-
-    keys = [name for (name,) in connection.execute(_KEY, [table.oid])]
-    types = {column.name: column.type for column in columns(connection, table)}
-    if len(keys) == 1 and types[keys[0]] in _PLAIN:
-        return sql.SQL("{}::text").format(sql.Identifier("t", keys[0]))
-    return _row(connection, table)
-
-
-def _row(connection: Connection, table: Table) -> sql.Composable:
-    """A digest of the row's key; of the whole row where there is none."""
-    from psycopg import sql
-
-    keys = [name for (name,) in connection.execute(_KEY, [table.oid])]
-    names = keys or [column.name for column in columns(connection, table)]
-    return _digest(sql.SQL("ROW({})").format(sql.SQL(", ").join(sql.Identifier("t", name) for name in names)))
-
-
-def _digest(expression: sql.Composable) -> sql.Composable:
-    from psycopg import sql
-
-    return sql.SQL("left(encode(sha256(convert_to(coalesce({}::text, ''), 'UTF8')), 'hex'), 16)").format(expression)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import SecretStr
 
 from uscdr.errors import ProviderError, WriteRefused
-from uscdr.models.access import AccessBack, AccessSeen, AccessTables
+from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, AccessTables, Unshown
 from uscdr.models.media import FileReferences, ReferenceColumn
 from uscdr.models.postgres import (
     CanaryColumn,
@@ -211,16 +211,16 @@ class PostgresDatabase:
         """Who may get in; see `access`."""
         return self._link.read(lambda connection: access.seen(connection, tables))
 
-    def password_hashes(self, tables: AccessTables, keys: Sequence[str]) -> Mapping[str, SecretStr]:
-        """The password hashes of these accounts."""
-        return self._link.read(lambda connection: access.passwords(connection, tables, keys))
+    def unshown(self, tables: AccessTables, back: AccessBack) -> Unshown:
+        """What stands in the accounts of `back` and is in memory only."""
+        return self._link.read(lambda connection: access.unshown(connection, tables, back))
 
-    def withdraw(self, tables: AccessTables, back: AccessBack, hashes: Mapping[str, SecretStr]) -> int:
-        """Shut out again who gets in by `back` (write, idempotent), all or nothing; how many rows were changed."""
+    def withdraw(self, tables: AccessTables, back: AccessBack, known: Unshown) -> AccessAgain:
+        """Shut out again who gets in by `back` (write, idempotent), all or nothing."""
         if self._read_only:
             raise WriteRefused("withdrawing access is refused: wired read-only", provider=PROVIDER)
         with self._link.session() as connection, self._link.change(connection):
-            return access.withdraw(connection, tables, back, hashes)
+            return access.withdraw(connection, tables, back, known)
 
     def _as_far_as_can_be(
         self, work: Callable[[Connection, Table], R], names: Sequence[str]

@@ -1,24 +1,25 @@
 """Access that a restore gives back: listed before the phrase, and withdrawn again in the same run.
 
 Who was shut out since the backup could sign in again after it: an account that was deactivated, a token or a session
-that was deleted, a right that was taken away.
+that was deleted, a right that was taken away, a role that was another one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from typing import ClassVar
 
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed, ProviderError
-from uscdr.models.access import AccessBack, AccessTables, AccountSeen, given_back
+from uscdr.models.access import AccessBack, AccessSeen, AccessTables, AccountSeen, given_back
 from uscdr.providers.ports.database import Database
 from uscdr.scenarios.results import ChosenBackup, Compared, Proof, Withdrawn
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.ledger import proven_database
 from uscdr.scenarios.steps.words import sql
-from uscdr.words import plural
+from uscdr.words import first_of, plural
 
 NOT_SAID = "scenarios.yaml does not say where access is kept (access:), so what the restore gives back is not known"
 
@@ -52,7 +53,7 @@ class AccessLook(DepsStep[AccessBack, AccessBack]):
             now = live.access(tables)
             found = given_back(tables, now, backup.access(tables))
             if not self._deps.dry_run:
-                self._deps.hashes.update(live.password_hashes(tables, found.passwords))
+                self._deps.unshown.update(live.unshown(tables, found))
         except ProviderError as error:
             words = f"who was shut out since the backup cannot be told, and gets in again ({error.message.rstrip('.')})"
             return AccessBack(doubts=(words,))
@@ -97,8 +98,10 @@ class WithdrawAccess(DepsStep[AccessBack, Withdrawn]):
         tables = self._deps.config.access
         if tables is None:
             raise CheckFailed("scenarios.yaml does not say any more where access is kept (access:).")
-        changed = self._deps.database().withdraw(tables, seen, self._deps.hashes)
-        return Withdrawn(changed=changed, words=seen.words)
+        again = self._deps.database().withdraw(tables, seen, self._deps.unshown)
+        if again.shut:
+            tell.warn(f"Access: {_shut_words(again.shut)}.")
+        return Withdrawn(changed=again.changed, words=seen.words, shut=again.shut)
 
     @override
     def unchanged(self, seen: AccessBack, view: View) -> Withdrawn:
@@ -108,22 +111,37 @@ class WithdrawAccess(DepsStep[AccessBack, Withdrawn]):
     def confirm_effect(self, result: Withdrawn, view: View, tell: Tell) -> str:
         known, tables = view.need(AccessBack), self._deps.config.access
         if tables is not None:
-            self._look_again(tables, known)
-        return f"{plural(result.changed, 'row')} changed: {result.words}"
+            self._look_again(tables, known, result.shut)
+        shut = f"; {_shut_words(result.shut)}" if result.shut else ""
+        return f"{plural(result.changed, 'row')} changed: {result.words}{shut}"
 
-    def _look_again(self, tables: AccessTables, known: AccessBack) -> None:
+    def _look_again(self, tables: AccessTables, known: AccessBack, shut: Collection[str]) -> None:
         now = self._deps.database().access(tables)
         if now.missing and tables.accounts in now.missing:
             raise CheckFailed(
                 "Whether access was withdrawn cannot be told: the accounts cannot be read.",
                 next_action="uscdr runs resume",
             )
-        nobody = AccountSeen()
-        open_again = [
-            key for flag, keys in known.flags.items() for key in keys if flag in now.accounts.get(key, nobody).flags
-        ]
-        open_again += [key for key in known.deleted if now.accounts.get(key, nobody).flags]
+        open_again = set(_open_again(known, now, shut))
         left = sum(len(now.rows.get(table, frozenset()) & {*rows}) for table, rows in known.rows.items())
         if open_again or left:
             words = f"{plural(len(open_again), 'account')} and {plural(left, 'row')} are there again"
             raise CheckFailed(f"Access was withdrawn and came back: {words}.", next_action="uscdr runs resume")
+
+
+def _open_again(known: AccessBack, now: AccessSeen, shut: Collection[str]) -> Iterator[str]:
+    """Accounts that get in, or do more, as the backup has it; those that are not there are as good as shut out."""
+    nobody = AccountSeen()
+    for flag, keys in known.flags.items():
+        yield from (key for key in keys if flag in now.accounts.get(key, nobody).flags)
+    yield from (key for key in (*known.deleted, *shut) if now.accounts.get(key, nobody).flags)
+    for column, moves in known.moves.items():
+        for key, move in moves.items():
+            one = now.accounts.get(key)
+            if one is not None and key not in shut and one.values.get(column) != move.now:
+                yield key
+
+
+def _shut_words(keys: Collection[str]) -> str:
+    whose = f"{plural(len(keys), 'account')} ({first_of(keys)})"
+    return f"{whose} shut out, as a role or a login could not be set again: set it by hand, then let them in"

@@ -65,9 +65,9 @@ def test_what_comes_back_is_named_by_key_and_holds_no_secret(pair: tuple[Any, An
 def test_it_is_withdrawn_again_and_once_is_enough(pair: tuple[Any, Any]) -> None:
     live, backup = pair
     back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
-    hashes = live.adapter().password_hashes(TABLES, back.passwords)
+    hashes = live.adapter().unshown(TABLES, back)
     restored = backup.adapter(read_only=False)
-    assert restored.withdraw(TABLES, back, hashes) > 0
+    assert restored.withdraw(TABLES, back, hashes).changed > 0
     assert value(backup, "SELECT id FROM account WHERE NOT is_active ORDER BY id") == [(7,), (30,)]
     assert value(backup, "SELECT id FROM account WHERE is_staff ORDER BY id") == [(1,), (3,)]
     assert value(backup, "SELECT password FROM account WHERE id = 9") == [("new-hash",)]
@@ -75,7 +75,7 @@ def test_it_is_withdrawn_again_and_once_is_enough(pair: tuple[Any, Any]) -> None
     assert value(backup, "SELECT count(*) FROM token") == [(29,)]
     assert value(backup, "SELECT count(*) FROM session") == [(0,)]
     assert value(backup, "SELECT count(*) FROM account_groups WHERE user_id = 2") == [(0,)]
-    assert restored.withdraw(TABLES, back, hashes) == 0
+    assert restored.withdraw(TABLES, back, hashes).changed == 0
 
 
 def test_a_password_whose_newer_hash_is_lost_opens_nothing(pair: tuple[Any, Any]) -> None:
