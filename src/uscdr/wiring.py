@@ -31,6 +31,7 @@ from uscdr.scenarios.build import bind, operation
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.model import Scenario
 from uscdr.scenarios.registry import OPERATIONS
+from uscdr.scenarios.shut_out import tasks as shut_out
 from uscdr.scenarios.way_back import tasks as way_back
 from uscdr.settings import operator
 from uscdr.team.claim import Wish
@@ -206,7 +207,7 @@ def _conduct(
             _charter(job, around), bus, Gate(around.asker, job.confirm), around.stop,
             After(
                 lambda: left_behind(deps) | for_people(own) if recovers(job.request.scenario) else {},
-                lambda: way_back(read(own).events()),
+                lambda: (*way_back(read(own).events()), *shut_out(read(own).events())),
             ),
         )  # fmt: skip
         conductor.announce(resumed=bool(records))

@@ -149,6 +149,8 @@ class World:
     """Lines of a build's or release phase's output."""
     hidden: Collection[str] = ()
     """Tables and columns of access that cannot be read once it was withdrawn."""
+    refused: tuple[str, ...] = ()
+    """Accounts whose role the restored database does not take."""
     again: Callable[[Data], None] | None = None
     """What somebody else does to the data right after that."""
     unsaved: tuple[str, ...] = ()
@@ -775,13 +777,16 @@ class FakeDatabase:
                     data.accounts[int(key)] -= {flag}
             for key, move in back.moves.get("role", {}).items():
                 changed += data.roles[int(key)] != move.now
-                data.roles[int(key)] = str(move.now)
+                if key in self._world.refused:
+                    data.accounts[int(key)] = set()
+                else:
+                    data.roles[int(key)] = str(move.now)
             for table, gone in back.rows.items():
                 for row in gone:
                     changed += data.tables[table].pop(int(row), None) is not None
             if self._world.again:
                 self._world.again(data)
-            return AccessAgain(changed=changed)
+            return AccessAgain(changed=changed, shut=self._world.refused)
 
         return self._world.write("withdraw", effect)
 

@@ -77,6 +77,8 @@ class AccessBack(Fact):
     """Accounts that are there no more."""
     passwords: tuple[str, ...] = ()
     """Accounts whose password was changed: the earlier one opens them again."""
+    prints: dict[str, str] = Field(default_factory=dict, repr=False)
+    """Account -> a digest of the newer hash, by which it is known where it stands already."""
     moves: dict[str, dict[str, Move]] = Field(default_factory=dict)
     """Column of a role or a login -> accounts that have another one now."""
     rows: dict[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -122,6 +124,8 @@ class AccessAgain(Fact):
     """Rows that were changed or deleted."""
     shut: tuple[str, ...] = ()
     """Accounts of which a role or a login could not be set again, and that are shut out for that."""
+    reset: tuple[str, ...] = ()
+    """Accounts whose newer password is not known any more: nobody can sign in until it is reset."""
 
 
 def given_back(tables: AccessTables, now: AccessSeen, then: AccessSeen) -> AccessBack:
@@ -142,6 +146,7 @@ def given_back(tables: AccessTables, now: AccessSeen, then: AccessSeen) -> Acces
         changed = []
     return AccessBack(
         flags=flags, moves=moves, deleted=in_order(deleted), passwords=in_order(changed),
+        prints={key: now.accounts[key].password for key in in_order(changed)},
         rows={table: tuple(sorted(gone)) for table, gone in found.items()
               if len(gone) <= MOST_ROWS or table in tables.permissions},
         counts={table: len(gone) for table, gone in found.items()}, doubts=(*doubts, *more),

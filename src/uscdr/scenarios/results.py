@@ -278,6 +278,8 @@ class Withdrawn(Fact):
     words: str = ""
     shut: tuple[str, ...] = ()
     """Accounts that are shut out because a role or a login could not be set again."""
+    reset: tuple[str, ...] = ()
+    """Accounts that nobody can sign in to until the password is reset."""
 
 
 class Migrated(Fact):

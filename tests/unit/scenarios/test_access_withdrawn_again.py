@@ -181,6 +181,19 @@ def test_accounts_that_cannot_be_read_afterwards_are_no_proof_that_it_was_withdr
     assert run.world.live.roles[5] == "STUDENT"
 
 
+def test_who_had_to_be_shut_out_for_it_is_named_at_the_end(quick: Path) -> None:
+    run = with_roles(quick)
+    run.world.refused = ("5",)
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    assert run.world.live.accounts[5] == set()
+    (finished,) = run.events("run.finished")
+    words = "Shut out, as a role or a login could not be set again: 1 account (5); set it by hand, then let them in"
+    assert words in finished["follow_up"]
+    assert words in json.dumps(run.events("note"))
+
+
 def test_a_role_that_came_back_after_it_was_taken_is_seen(quick: Path) -> None:
     run = with_roles(quick)
     run.world.again = lambda live: live.roles.update({5: "ADMIN"})

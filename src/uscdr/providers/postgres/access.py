@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -96,22 +96,31 @@ def withdraw(connection: Connection, tables: AccessTables, back: AccessBack, kno
 
     What cannot be set again, or is not `known` any more, leaves its account shut out.
     """
-    changed, shut = 0, frozenset[str]()
     accounts = _named(connection, tables.accounts)
-    if accounts is not None:
-        for flag, keys in back.flags.items():
-            changed += _lowered(connection, accounts, (flag,), keys)
-        there = _names(connection, accounts)
-        flags = tuple(flag for flag in tables.flags if flag in there)
-        changed += _lowered(connection, accounts, flags, back.deleted)
-        changed += _passwords_set(connection, accounts, tables.password, back.passwords, known)
-        rows, shut = moved(connection, accounts, back.moves, known)
-        changed += rows + _shut(connection, accounts, tables.password, flags, shut)
+    again = AccessAgain(changed=0) if accounts is None else _accounts_again(connection, accounts, tables, back, known)
+    changed = again.changed
     for name, number in back.counts.items():
         table = _named(connection, name)
         if table is not None and number:
             changed += _deleted(connection, table, back.rows.get(name), _keyed(tables, name))
-    return AccessAgain(changed=changed, shut=in_order(shut))
+    return again.model_copy(update={"changed": changed})
+
+
+def _accounts_again(
+    connection: Connection, accounts: Table, tables: AccessTables, back: AccessBack, known: Unshown
+) -> AccessAgain:  # fmt: skip
+    changed = sum(_lowered(connection, accounts, (flag,), keys) for flag, keys in back.flags.items())
+    there = _names(connection, accounts)
+    flags = tuple(flag for flag in tables.flags if flag in there)
+    changed += _lowered(connection, accounts, flags, back.deleted)
+    newer = {key: known[tables.password, key] for key in back.passwords if (tables.password, key) in known}
+    lost = {key: back.prints.get(key, "") for key in back.passwords if key not in newer}
+    reset = _not_standing(connection, accounts, tables.password, lost) if lost else ()
+    changed += _passwords_set(connection, accounts, tables.password, newer) if newer else 0
+    changed += _closed(connection, accounts, tables.password, reset) if reset else 0
+    rows, shut = moved(connection, accounts, back.moves, known)
+    changed += rows + _shut(connection, accounts, tables.password, flags, shut)
+    return AccessAgain(changed=changed, shut=in_order(shut), reset=reset)
 
 
 def _named(connection: Connection, name: str) -> Table | None:
@@ -188,36 +197,42 @@ def _shut(
     connection: Connection, table: Table, column: str, flags: Sequence[str], keys: Collection[str]
 ) -> int:  # fmt: skip
     """Without a flag that could be lowered, no password opens the account."""
-    from psycopg import sql
-
     if flags or not keys:
         return _lowered(connection, table, flags, [*keys])
-    query = sql.SQL("UPDATE {} AS t SET {} = %s WHERE {} = ANY (%s) AND left({}, 1) <> %s").format(
-        table.quoted(), sql.Identifier(column), shown_key(connection, table), sql.Identifier("t", column)
-    )
-    return connection.execute(query, [_opens_nothing(), [*keys], UNUSABLE]).rowcount
+    return _closed(connection, table, column, keys)
 
 
 def _passwords_set(
-    connection: Connection, table: Table, column: str, keys: Sequence[str], known: Unshown
+    connection: Connection, table: Table, column: str, newer: Mapping[str, SecretStr]
 ) -> int:  # fmt: skip
-    """The newer hash again where it is known; else nobody can sign in until the password is reset."""
     from psycopg import sql
 
     query = sql.SQL("UPDATE {table} AS t SET {column} = %s WHERE {key} = %s AND {old} IS DISTINCT FROM %s").format(
         table=table.quoted(), column=sql.Identifier(column), key=shown_key(connection, table),
         old=sql.Identifier("t", column),
     )  # fmt: skip
-    changed = 0
-    for key in keys:
-        newer = known.get((column, key))
-        hash_ = newer.get_secret_value() if newer else _opens_nothing()
-        changed += connection.execute(query, [hash_, key, hash_]).rowcount
-    return changed
+    texts = ((key, secret.get_secret_value()) for key, secret in newer.items())
+    return sum(connection.execute(query, [text, key, text]).rowcount for key, text in texts)
 
 
-def _opens_nothing() -> str:
-    return UNUSABLE + secrets.token_hex(20)
+def _not_standing(connection: Connection, table: Table, column: str, prints: Mapping[str, str]) -> tuple[str, ...]:
+    """Of accounts whose newer hash is not known any more, those where it does not stand already."""
+    from psycopg import sql
+
+    query = sql.SQL("SELECT {}, {} FROM {} AS t WHERE {} = ANY (%s)").format(
+        shown_key(connection, table), digest(sql.Identifier("t", column)), table.quoted(), shown_key(connection, table)
+    )
+    return in_order([key for key, stands in connection.execute(query, [list(prints)]) if stands != prints[key]])
+
+
+def _closed(connection: Connection, table: Table, column: str, keys: Collection[str]) -> int:
+    """No password opens these accounts any more."""
+    from psycopg import sql
+
+    query = sql.SQL("UPDATE {} AS t SET {} = %s WHERE {} = ANY (%s) AND left(coalesce({}, ''), 1) <> %s").format(
+        table.quoted(), sql.Identifier(column), shown_key(connection, table), sql.Identifier("t", column)
+    )
+    return connection.execute(query, [UNUSABLE + secrets.token_hex(20), [*keys], UNUSABLE]).rowcount
 
 
 def _deleted(connection: Connection, table: Table, rows: Sequence[str] | None, keyed: KeyOf) -> int:

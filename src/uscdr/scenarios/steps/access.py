@@ -16,10 +16,11 @@ from uscdr.errors import CheckFailed, ProviderError
 from uscdr.models.access import AccessBack, AccessSeen, AccessTables, AccountSeen, given_back
 from uscdr.providers.ports.database import Database
 from uscdr.scenarios.results import ChosenBackup, Compared, Proof, Withdrawn
+from uscdr.scenarios.shut_out import shut_out
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.ledger import proven_database
 from uscdr.scenarios.steps.words import sql
-from uscdr.words import first_of, plural
+from uscdr.words import plural
 
 NOT_SAID = "scenarios.yaml does not say where access is kept (access:), so what the restore gives back is not known"
 
@@ -99,9 +100,10 @@ class WithdrawAccess(DepsStep[AccessBack, Withdrawn]):
         if tables is None:
             raise CheckFailed("scenarios.yaml does not say any more where access is kept (access:).")
         again = self._deps.database().withdraw(tables, seen, self._deps.unshown)
-        if again.shut:
-            tell.warn(f"Access: {_shut_words(again.shut)}.")
-        return Withdrawn(changed=again.changed, words=seen.words, shut=again.shut)
+        done = Withdrawn(changed=again.changed, words=seen.words, shut=again.shut, reset=again.reset)
+        for task in shut_out(done):
+            tell.warn(f"{task}.")
+        return done
 
     @override
     def unchanged(self, seen: AccessBack, view: View) -> Withdrawn:
@@ -112,8 +114,7 @@ class WithdrawAccess(DepsStep[AccessBack, Withdrawn]):
         known, tables = view.need(AccessBack), self._deps.config.access
         if tables is not None:
             self._look_again(tables, known, result.shut)
-        shut = f"; {_shut_words(result.shut)}" if result.shut else ""
-        return f"{plural(result.changed, 'row')} changed: {result.words}{shut}"
+        return "; ".join((f"{plural(result.changed, 'row')} changed: {result.words}", *shut_out(result)))
 
     def _look_again(self, tables: AccessTables, known: AccessBack, shut: Collection[str]) -> None:
         now = self._deps.database().access(tables)
@@ -140,8 +141,3 @@ def _open_again(known: AccessBack, now: AccessSeen, shut: Collection[str]) -> It
             one = now.accounts.get(key)
             if one is not None and key not in shut and one.values.get(column) != move.now:
                 yield key
-
-
-def _shut_words(keys: Collection[str]) -> str:
-    whose = f"{plural(len(keys), 'account')} ({first_of(keys)})"
-    return f"{whose} shut out, as a role or a login could not be set again: set it by hand, then let them in"

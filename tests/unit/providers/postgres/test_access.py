@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from uscdr.errors import ProviderError, WriteRefused
-from uscdr.models.access import AccessBack, AccessTables, given_back
+from uscdr.models.access import AccessAgain, AccessBack, AccessTables, given_back
 from uscdr.providers.postgres import access
 
 TABLES = AccessTables(
@@ -80,10 +80,21 @@ def test_it_is_withdrawn_again_and_once_is_enough(pair: tuple[Any, Any]) -> None
 
 def test_a_password_whose_newer_hash_is_lost_opens_nothing(pair: tuple[Any, Any]) -> None:
     backup = pair[1]
-    backup.adapter(read_only=False).withdraw(TABLES, AccessBack(passwords=("9",)), {})
+    again = backup.adapter(read_only=False).withdraw(TABLES, AccessBack(passwords=("9",)), {})
+    assert again.reset == ("9",)
     ((password,),) = value(backup, "SELECT password FROM account WHERE id = 9")
     assert password.startswith(access.UNUSABLE)
     assert len(password) == 41
+
+
+def test_a_newer_password_that_stands_already_stays(pair: tuple[Any, Any]) -> None:
+    """It was set, the process ended before it said so, and the next one does not know it any more."""
+    live, backup = pair
+    back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
+    restored = backup.adapter(read_only=False)
+    restored.withdraw(TABLES, back, live.adapter().unshown(TABLES, back))
+    assert restored.withdraw(TABLES, back, {}) == AccessAgain(changed=0)
+    assert value(backup, "SELECT password FROM account WHERE id = 9") == [("new-hash",)]
 
 
 def test_what_is_not_there_is_a_doubt_and_damage_is_not_withdrawn(pair: tuple[Any, Any]) -> None:
