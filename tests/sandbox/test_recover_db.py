@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from uscdr.pgserver.tools import find_tool
@@ -62,6 +63,10 @@ class Desk:
     def phrase(self) -> str:
         plan = self.call(*RECOVER, "--dry-run").stdout
         return next(line.removeprefix("phrase").strip() for line in plan.splitlines() if line.startswith("phrase"))
+
+    def sql(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.api("/apps/usc-pis/config-vars")["DATABASE_URL"], autocommit=True) as connection:
+            return connection.execute(query.encode()).fetchall()
 
     def content(self) -> str:
         """All rows of the live database, in an order of their own."""
@@ -210,6 +215,33 @@ def test_every_other_damage_is_undone_in_every_table_with_one_restore(desk: Desk
     desk.call(*RECOVER, "--confirm", desk.phrase())
     assert desk.content() == backup
     assert len([write for write in desk.writes()[len(before) :] if write.endswith("/restores")]) == 1
+
+
+def test_a_role_that_was_taken_and_an_address_that_changed_stay_so(desk: Desk) -> None:
+    role = "SELECT role FROM authentication_user WHERE email = 'staff1@clinic.usc-pis.example'"
+    ((was, key),) = desk.sql(role.replace("role", "role, id"))
+    assert was == "DOCTOR"
+    desk.sql(f"UPDATE authentication_user SET role = 'STUDENT', is_verified = false WHERE id = {key} RETURNING 1")
+    moved = "UPDATE authentication_user SET email = 'new.owner@clinic.example' WHERE email LIKE 'staff2@%' RETURNING id"
+    ((other,),) = desk.sql(moved)
+    desk.call("sandbox", "break", "db", "--how", "drop-table")
+    plan = desk.call(*RECOVER, "--dry-run").stdout
+    words = (
+        f"1 account without is_verified now ({key})",
+        f"role DOCTOR -> STUDENT since the backup: 1 account ({key})",
+        f"email changed since the backup: 1 account ({other})",
+    )
+    for one in words:
+        assert one in " ".join(plan.split())
+    done = desk.call(*RECOVER, "--confirm", desk.phrase())
+    assert "done and verified" in done.stderr
+    for one in words:
+        assert one in " ".join(done.stderr.split())
+    assert "new.owner" not in plan + done.stderr + done.stdout
+    found = desk.sql(f"SELECT role, is_verified FROM authentication_user WHERE id = {key}")
+    assert found == [("STUDENT", False)]
+    assert desk.sql("SELECT id FROM authentication_user WHERE email = 'new.owner@clinic.example'") == [(other,)]
+    assert desk.sql("SELECT count(*) FROM authentication_user WHERE role = 'DOCTOR'") == [(1,)]
 
 
 def test_a_drill_leaves_a_report_and_no_sandbox(tmp_path: Path) -> None:
