@@ -68,8 +68,7 @@ class CloudflareClient(BearerClient):
     ) -> Iterator[tuple[T, ...]]:
         for page in range(1, MAX_PAGES + 1):
             counted = urlencode({**query, "page": page, "per_page": PAGE})
-            ask = Ask(what, "GET", f"{path}?{counted}")
-            found, last = self.patience.call(lambda ask=ask: self._page(ask, decode), writes=False)  # type: ignore[misc] # a default binds the loop's value
+            found, last = self._page(Ask(what, "GET", f"{path}?{counted}"), decode)
             yield found
             if page >= last:
                 return
@@ -80,6 +79,10 @@ class CloudflareClient(BearerClient):
         )
 
     def _page(self, ask: Ask, decode: Callable[[object], T]) -> tuple[tuple[T, ...], int]:
+        """The items of one page, and how many pages there are."""
+        return self.patience.call(lambda: self._decoded(ask, decode), writes=False)
+
+    def _decoded(self, ask: Ask, decode: Callable[[object], T]) -> tuple[tuple[T, ...], int]:
         body, reply, call = self._once(ask)
         try:
             info = nested(body, "result_info")
