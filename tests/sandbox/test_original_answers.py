@@ -207,6 +207,57 @@ def test_deleting_a_token_shuts_a_person_out(desk: VerifyDesk, web: httpx.Client
         )
 
 
+def test_who_became_one_of_the_staff_is_counted_as_a_patient_no_longer(web: httpx.Client, desk: VerifyDesk) -> None:
+    total = web.get("/api/patients/dashboard-stats/").json()["total_patients"]
+    ((account,),) = desk.live.sql(
+        "SELECT min(p.user_id) FROM patients_patient p JOIN authentication_user u ON u.id = p.user_id"
+        " WHERE u.role = 'STUDENT'"
+    )
+    desk.live.sql(f"UPDATE authentication_user SET role = 'STAFF' WHERE id = {account}")
+    try:
+        assert web.get("/api/patients/dashboard-stats/").json()["total_patients"] == total - 1
+        assert len(web.get("/api/patients/patients/").json()) == total - 1
+        seen = desk.verify("patients-agree")
+        assert (seen.code, seen.verdicts["patients-agree"]) == (0, "pass")
+        assert f"both say {total - 1}" in seen.evidence["patients-agree"]
+        desk.live.sql(f"UPDATE authentication_user SET role = 'FACULTY' WHERE id = {account}")
+        assert f"both say {total}" in desk.verify("patients-agree").evidence["patients-agree"]
+    finally:
+        desk.live.sql(f"UPDATE authentication_user SET role = 'STUDENT' WHERE id = {account}")
+
+
+def test_the_key_is_tried_on_every_encrypted_column(desk: VerifyDesk, seen: Seen, config: Config) -> None:
+    there = desk.live.sql(
+        "SELECT table_name || '.' || column_name FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND data_type = 'bytea' AND column_name LIKE '%\\_enc' ORDER BY 1"
+    )
+    named = sorted(f"{one.table}.{one.encrypted}" for one in config.recovery.canaries)
+    assert named == [name for (name,) in there]
+    assert len(named) == 9
+    assert "in 9 columns" in seen.evidence["encrypted-columns"]
+
+
+def test_some_rows_of_one_column_under_another_key_are_found(desk: VerifyDesk) -> None:
+    newer = "id > (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY id) FROM authentication_user)"
+    filled = f"{newer} AND allergies_enc IS NOT NULL"
+    kept = desk.live.sql(f"SELECT id, encode(allergies_enc, 'hex') FROM authentication_user WHERE {filled}")
+    assert kept
+    desk.live.sql(
+        f"UPDATE authentication_user SET allergies_enc = pgp_sym_encrypt(allergies, 'another') WHERE {filled}"
+    )
+    try:
+        seen = desk.verify("encrypted-columns")
+        assert seen.code == 1
+        assert "PGP_ENCRYPTION_KEY does not fit" in seen.evidence["encrypted-columns"]
+        assert f"{len(kept)} of " in seen.evidence["encrypted-columns"]
+        assert "in authentication_user.allergies_enc" in seen.evidence["encrypted-columns"]
+    finally:
+        for key, sealed in kept:
+            desk.live.sql(
+                f"UPDATE authentication_user SET allergies_enc = decode('{sealed}', 'hex') WHERE id = {key}"
+            )
+
+
 # Last: what is sent here is counted by the application, and by the tool.
 
 

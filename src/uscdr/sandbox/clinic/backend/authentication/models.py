@@ -26,7 +26,7 @@ class User(AbstractUser):
         DOCTOR = "DOCTOR"
         DENTIST = "DENTIST"
         NURSE = "NURSE"
-        TEACHER = "TEACHER"
+        FACULTY = "FACULTY"
         STUDENT = "STUDENT"
 
     email = models.EmailField(unique=True)

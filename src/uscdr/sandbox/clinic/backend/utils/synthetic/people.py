@@ -43,7 +43,7 @@ def accounts(plan):
         name = address(who, plan.first_patient + index)
         teacher = index % 10 == 9  # noqa: PLR2004 - every tenth
         yield (
-            key, name, name, NO_PASSWORD, "TEACHER" if teacher else "STUDENT", who["first"], who["last"],
+            key, name, name, NO_PASSWORD, "FACULTY" if teacher else "STUDENT", who["first"], who["last"],
             "", True, False, False, True, True, f"{20_000_000 + key}", pick(rng, words.COURSES),
             str(1 + index % 4), "Sciences", who["phone"], who["address"], who["birthday"], who["sex"],
             *(profile(rng, who["last"]) if index % PROFILED == 0 else BLANK), made, made, made,
