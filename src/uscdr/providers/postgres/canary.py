@@ -22,18 +22,22 @@ _PGCRYPTO = """
 SELECT n.nspname::text FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
 WHERE e.extname = 'pgcrypto'
 """
-_KEY, _PLACES, _COUNTS = "uscdr.key", "uscdr.places", "uscdr.counts"
+_KEY, _PARTS, _PLACES, _COUNTS = "uscdr.key", "uscdr.parts", "uscdr.places", "uscdr.counts"
+_WAYS = 4
+"""The newest, the oldest, evenly from the first to the last, at random: a part of the sample each."""
 
 # One block for the whole sample: its inner blocks are savepoints, so a row that does not open costs no
 # round trip. Wrong keys end in class 39, seldom (with old ciphers) in 22.
 _BLOCK = """
 DECLARE
     matching int := 0; differing int := 0; blank int := 0; unreadable int := 0;
-    place tid; plain text; opened text;
+    part oid; place tid; plain text; opened text;
 BEGIN
-    FOREACH place IN ARRAY current_setting('uscdr.places')::tid[] LOOP
+    FOR part, place IN SELECT * FROM unnest(current_setting('uscdr.parts')::oid[], current_setting('uscdr.places')::tid[])
+    LOOP
         BEGIN
-            SELECT t.{plain}::text, {decrypt} INTO plain, opened FROM ONLY {table} AS t WHERE t.ctid = place;
+            SELECT t.{plain}::text, {decrypt} INTO plain, opened FROM {rows} AS t
+            WHERE t.tableoid = part AND t.ctid = place;
             IF coalesce(plain, '') = '' THEN blank := blank + 1;
             ELSIF opened = plain THEN matching := matching + 1;
             ELSE differing := differing + 1;
@@ -52,8 +56,9 @@ def ask(
 ) -> tuple[CanaryResult, ...]:
     """Tries `key` on up to `sample` rows of each column, all of one moment (see `connection`).
 
-    Half of the sample are the newest rows by key, as a rebuild with another key leaves rows under two;
-    the rest is spread over the table. A bytea column is opened as it is, any other as armoured text.
+    Rows lie under two keys after a rebuild with another one, and after a bulk load in between: the sample holds the
+    newest rows, the oldest, some at even distances from the first to the last, and some at random. A bytea column is
+    opened as it is, any other as armoured text.
     """
     schema = next((name for (name,) in connection.execute(_PGCRYPTO)), None)
     there = known(connection)
@@ -104,40 +109,58 @@ def _missing(one: CanaryColumn, table: Table | None, live: dict[str, Column], sc
     return ", ".join(absent) or ("" if schema else "extension pgcrypto")
 
 
-def _sample(connection: Connection, table: Table, one: CanaryColumn, sample: int) -> list[str]:
-    """Where the rows of the sample are: the newest half first."""
+def _sample(connection: Connection, table: Table, one: CanaryColumn, sample: int) -> list[tuple[int, str]]:
+    """Where the rows of the sample are: the part of the table, and the place in it. The newest come first."""
     from psycopg import sql
 
     key = primary_key(connection, table)
-    newest = sql.Identifier("t", key.name) if key is not None and key.type in _ORDERED else sql.SQL("t.ctid")
-    query = sql.SQL("SELECT t.ctid::text FROM ONLY {} AS t WHERE t.{} IS NOT NULL ORDER BY {} LIMIT {}")
-    found: dict[str, None] = {}
-    for order, most in ((sql.SQL("{} DESC").format(newest), sample - sample // 2), (_spread(), sample)):
-        rows = connection.execute(
-            query.format(table.quoted(), sql.Identifier(one.encrypted), order, sql.Literal(most))
-        ).fetchall()
-        found |= dict.fromkeys(place for (place,) in rows)
+    age = sql.Identifier("t", key.name) if key is not None and key.type in _ORDERED else sql.SQL("t.ctid")
+    part = -(-sample // _WAYS)
+    sealed = sql.SQL("FROM {} AS t WHERE t.{} IS NOT NULL").format(table.rows(), sql.Identifier(one.encrypted))
+    queries = (
+        _first_by(sealed, sql.SQL("{} DESC").format(age), part),
+        _first_by(sealed, age, part),
+        _evenly(sealed, age, part),
+        _first_by(sealed, sql.SQL("pg_catalog.md5(t.tableoid::text || t.ctid::text)"), sample),
+    )
+    found: dict[tuple[int, str], None] = {}
+    for query in queries:
+        found |= dict.fromkeys((int(oid), place) for oid, place in connection.execute(query).fetchall())
     return list(found)[:sample]
 
 
-def _spread() -> sql.Composable:
+def _first_by(sealed: sql.Composable, order: sql.Composable, most: int) -> sql.Composable:
     from psycopg import sql
 
-    return sql.SQL("pg_catalog.md5(t.ctid::text)")
+    query = sql.SQL("SELECT t.tableoid::int8, t.ctid::text {} ORDER BY {} LIMIT {}")
+    return query.format(sealed, order, sql.Literal(most))
+
+
+def _evenly(sealed: sql.Composable, order: sql.Composable, most: int) -> sql.Composable:
+    """So many rows at even distances: no run of damaged ones that is longer than the distance is missed."""
+    from psycopg import sql
+
+    return sql.SQL(
+        "SELECT part, place FROM (SELECT t.tableoid::int8 AS part, t.ctid::text AS place,"
+        " row_number() OVER (ORDER BY {order}) AS n, count(*) OVER () AS total {sealed}) AS numbered"
+        " WHERE n * {most} / total <> (n - 1) * {most} / total"
+    ).format(order=order, sealed=sealed, most=sql.Literal(most))
 
 
 def _tried(
-    connection: Connection, table: Table, one: CanaryColumn, encrypted: Column, schema: str, places: Sequence[str]
+    connection: Connection, table: Table, one: CanaryColumn, encrypted: Column, schema: str,
+    places: Sequence[tuple[int, str]],
 ) -> tuple[int, ...]:
     from psycopg import sql
 
     if not places:
         return (0, 0, 0, 0)
     block = sql.SQL(_BLOCK).format(
-        plain=sql.Identifier(one.plain), decrypt=_decrypt(encrypted, schema), table=table.quoted()
+        plain=sql.Identifier(one.plain), decrypt=_decrypt(encrypted, schema), rows=table.rows()
     )
-    listed = "{" + ",".join(f'"{place}"' for place in places) + "}"
-    connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (_PLACES, listed))
+    for name, values in ((_PARTS, [oid for oid, _ in places]), (_PLACES, [place for _, place in places])):
+        listed = "{" + ",".join(f'"{value}"' for value in values) + "}"
+        connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, listed))
     connection.execute(sql.SQL("DO {}").format(sql.Literal(block.as_string(connection))))
     counts: str = connection.execute("SELECT pg_catalog.current_setting(%s)", (_COUNTS,)).fetchall()[0][0]
     return tuple(map(int, counts.split()))
@@ -159,8 +182,8 @@ def _unencrypted(connection: Connection, table: Table, one: CanaryColumn) -> int
     """Rows of the whole table with a plain value and nothing encrypted: written without a key."""
     from psycopg import sql
 
-    query = sql.SQL("SELECT count(*) FROM ONLY {} WHERE {} IS NULL AND coalesce({}::text, '') <> ''").format(
-        table.quoted(), sql.Identifier(one.encrypted), sql.Identifier(one.plain)
+    query = sql.SQL("SELECT count(*) FROM {} WHERE {} IS NULL AND coalesce({}::text, '') <> ''").format(
+        table.rows(), sql.Identifier(one.encrypted), sql.Identifier(one.plain)
     )
     rows: int = connection.execute(query).fetchall()[0][0]
     return rows

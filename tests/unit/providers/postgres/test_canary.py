@@ -67,6 +67,41 @@ def test_the_few_newest_rows_under_another_key_are_in_the_sample(sealed: Any) ->
     assert result.fits is False
 
 
+RUNS = {
+    "the newer half": "id > 1140",
+    "the older half": "id <= 1140",
+    "the oldest few": "id <= 30",
+    "a run in the middle": "id BETWEEN 1000 AND 1060",
+    "every third": "id % 3 = 0",
+}
+
+
+@pytest.mark.parametrize("damaged", RUNS.values(), ids=RUNS)
+def test_some_rows_under_another_key_are_in_the_sample_wherever_they_are(sealed: Any, damaged: str) -> None:
+    fill(sealed, 2000, KEY)
+    sealed.run(
+        f"UPDATE patient SET name_enc = {sealed.schema}.pgp_sym_encrypt(name, '{OTHER}', 's2k-mode=1')"
+        f" WHERE name_enc IS NOT NULL AND {damaged}"
+    )
+    (result,) = ask(sealed)
+    assert result.sampled == 200
+    assert 0 < result.unreadable < 200
+    assert result.fits is False
+
+
+def test_a_partitioned_table_is_tried_in_all_its_parts(sealed: Any) -> None:
+    sealed.run(
+        "CREATE TABLE visit (id serial, name text, name_enc bytea) PARTITION BY RANGE (id);"
+        "CREATE TABLE visit_a PARTITION OF visit FOR VALUES FROM (1) TO (101);"
+        "CREATE TABLE visit_b PARTITION OF visit FOR VALUES FROM (101) TO (1001)"
+    )
+    fill(sealed, 100, OTHER, table="visit")
+    fill(sealed, 100, KEY, table="visit")
+    sealed.run("INSERT INTO visit (name) VALUES ('Canario')")
+    (result,) = ask(sealed, RIGHT, CanaryColumn(table="visit", encrypted="name_enc", plain="name"))
+    assert (result.sampled, result.matching, result.unreadable, result.unencrypted) == (200, 100, 100, 1)
+
+
 def test_rows_that_differ_are_blank_or_damaged(sealed: Any) -> None:
     sealed.run(
         "UPDATE patient SET name = 'another' WHERE id <= 5; UPDATE patient SET name = '' WHERE id = 6;"
