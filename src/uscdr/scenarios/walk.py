@@ -185,10 +185,21 @@ def _against_backup(way: _Way, transfer: Transfer, proof: Proof, older: Transfer
     before = way.proof(older)
     if before is None or wanting(before, way.deps.config.recovery.key):
         return []
-    found = [_against(way, transfer, proof, _state(older, before))]
+    found = [_against(way, transfer, proof, _state(older, before)), _shut_since(proof, before)]
     if before.migrations == proof.migrations and transfer.taken_at - older.taken_at <= CLOSE:
         found.append(_rewritten(way, transfer, older))
     return found
+
+
+def _shut_since(proof: Proof, before: Proof) -> Signs:
+    """Encrypted values that the key does not open, of columns in which it opened all before: another key came."""
+    whole = {(one.table, one.column) for one in before.key.tried if not one.wrong}
+    wrong = [one for one in proof.key.tried if one.wrong and (one.table, one.column) in whole]
+    since = f"cannot be read with the key, and all could in {before.backup}"
+    return Signs(
+        damage=tuple(f"{one.words} {since}" for one in wrong if one.shut),
+        doubts=tuple(f"{one.words} {since}" for one in wrong if not one.shut),
+    )
 
 
 def _rewritten(way: _Way, transfer: Transfer, older: Transfer) -> Signs:

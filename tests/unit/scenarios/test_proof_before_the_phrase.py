@@ -12,8 +12,10 @@ from fakes import FakeDatabase, World
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 from uscdr.models.heroku import Release
+from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import CanaryResult
 from uscdr.scenarios.results import Proof
+from uscdr.vault.backups.proving import Code
 
 KEY = "PGP_ENCRYPTION_KEY"
 
@@ -80,8 +82,8 @@ def test_a_key_that_could_not_be_tried_is_a_warning_and_no_stop(
 ) -> None:
     run = clinic(quick, key=None if case == "no key" else "a value")
     if case == "nothing encrypted":
-        blank = CanaryResult(table="patients_patient", column="first_name_enc", sampled=3, blank=3)
-        monkeypatch.setattr(FakeDatabase, "canary", lambda *_, **__: (blank,))
+        nothing = CanaryResult(table="patients_patient", column="first_name_enc")
+        monkeypatch.setattr(FakeDatabase, "canary", lambda *_, **__: (nothing,))
     ending = run.begin()
     assert ending is not None
     assert ending.code is ExitCode.DONE
@@ -148,6 +150,54 @@ def test_a_few_damaged_values_are_told_and_stop_nothing(quick: Path, monkeypatch
     assert ending is not None
     assert ending.code is ExitCode.DONE
     assert "does not open 2 of 50 sampled values" in warnings(run)
+
+
+def test_values_whose_plain_column_was_emptied_are_opened_all_the_same(
+    quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = clinic(quick, key="a value")
+    blank = CanaryResult(table="patients_patient", column="first_name_enc", sampled=50, matching=20, blank=30)
+    monkeypatch.setattr(FakeDatabase, "canary", lambda *_, **__: (blank,))
+    run.begin(dry_run=True)
+    assert checked(run)[0] == ("pass", "50 of 50 sampled values read as they should")
+
+
+def test_a_table_under_another_key_is_not_hidden_by_many_columns_that_can_be_read(
+    quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = clinic(quick, key="a value")
+    good = [
+        CanaryResult(table="authentication_user", column=f"c{number}_enc", sampled=200, matching=200)
+        for number in range(6)
+    ]
+    other = CanaryResult(table="patients_medicalrecord", column="diagnosis_enc", sampled=200, unreadable=200)
+    monkeypatch.setattr(FakeDatabase, "canary", lambda *_, **__: (*good, other))
+    words = refused(run)
+    assert f"{KEY} does not fit the backup b001: 200 of 1,400 sampled values cannot be read with it" in words
+    assert "(200 of 200 in patients_medicalrecord.diagnosis_enc)" in words
+
+
+@pytest.mark.parametrize("pending", [True, False], ids=["older than the code", "as the code has it"])
+def test_a_column_that_pending_migrations_may_bring_is_told_and_any_other_refused(
+    quick: Path, monkeypatch: pytest.MonkeyPatch, pending: bool
+) -> None:
+    run = clinic(quick, key="a value")
+    names = ("patients.0001_initial", "patients.0002_names", *(("patients.0003_phone",) if pending else ()))
+    monkeypatch.setattr("rehearsal.CODE", Code("abc", CodeMigrations(migrations=names)))
+    found = (
+        CanaryResult(table="patients_patient", column="first_name_enc", sampled=50, matching=50),
+        CanaryResult(table="patients_patient", column="phone_enc", missing="column patients_patient.phone_enc"),
+    )
+    monkeypatch.setattr(FakeDatabase, "canary", lambda *_, **__: found)
+    if not pending:
+        assert f"Whether {KEY} fits the backup b001 is not known: there is no column patients_patient.phone_enc" in (
+            refused(run)
+        )
+        return
+    run.begin(dry_run=True)
+    assert run.events("plan.ready")[-1]["phrase"]
+    assert "there is no column patients_patient.phone_enc" in warnings(run)
+    assert "looked at after them" in warnings(run)
 
 
 def test_a_key_that_was_unset_is_told_with_the_release_that_did_it(quick: Path) -> None:

@@ -15,7 +15,7 @@ from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 from uscdr.models.heroku import TransferKind
 from uscdr.models.migrations import CodeMigrations
-from uscdr.models.postgres import TableSize
+from uscdr.models.postgres import CanaryResult, TableSize
 from uscdr.scenarios.deps import Deps
 from uscdr.vault.backups.loss import Earlier, State
 from uscdr.vault.backups.proving import Code
@@ -209,6 +209,31 @@ def test_a_table_without_its_primary_key_is_passed_over(quick: Path, monkeypatch
     seen = looked(run)
     assert seen["choose"].startswith("a001 ")
     assert "a002 (no primary key in " in seen["choose"]
+
+
+@pytest.mark.parametrize(("sealed", "taken"), [(40, "a001"), (3, "a002")], ids=["a column", "a few values"])
+def test_a_backup_with_a_column_under_another_key_is_passed_over_for_one_that_can_be_read(
+    quick: Path, monkeypatch: pytest.MonkeyPatch, sealed: int, taken: str
+) -> None:
+    run = desk(quick)
+    add(run.world, range(3000, 3005), "patients_medicalrecord")
+    backup(run.world, 1)
+
+    def canary(self: FakeDatabase, *_: object, **__: object) -> tuple[CanaryResult, ...]:
+        wrong = sealed if len(self._data().tables["patients_medicalrecord"]) > 200 else 0
+        names = CanaryResult(table="patients_patient", column="first_name_enc", sampled=100, matching=100)
+        last = CanaryResult(
+            table="patients_patient", column="last_name_enc", sampled=40, matching=40 - wrong, unreadable=wrong
+        )
+        return names, last
+
+    monkeypatch.setattr(FakeDatabase, "canary", canary)
+    run.world.vars = frozenset({"PGP_ENCRYPTION_KEY"})
+    seen = looked(run)
+    assert seen["choose"].startswith(f"{taken} ")
+    words = f"{sealed} of 40 in patients_patient.last_name_enc cannot be read with the key, and all could in a001"
+    assert (f"a002 ({words})" in seen["choose"]) is (taken == "a001")
+    assert words in json.dumps(run.events("note")) or taken == "a001"
 
 
 def test_what_a_restore_replaced_is_no_measure_for_what_comes_after(quick: Path) -> None:

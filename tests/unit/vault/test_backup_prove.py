@@ -122,8 +122,8 @@ def test_a_machine_that_fails_proves_nothing_against_the_dump(tmp_path: Path) ->
 
 
 def test_no_encrypted_value_is_not_a_key_that_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    blank = CanaryResult(table="patients_patient", column="first_name_enc", sampled=3, blank=3)
-    monkeypatch.setattr(FakeDatabase, "canary", lambda *_, **__: (blank,))
+    nothing = CanaryResult(table="patients_patient", column="first_name_enc", unencrypted=3)
+    monkeypatch.setattr(FakeDatabase, "canary", lambda *_, **__: (nothing,))
     found = proven(tmp_path)
     assert (found.grade, found.canary.verdict) == (Grade.INVARIANTS, "not checked")
 

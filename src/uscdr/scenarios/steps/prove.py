@@ -60,6 +60,9 @@ class Prove(DepsStep[Proof, Proof]):
         tell.check(KEY_FITS, canary.verdict, key_words(canary))
         if canary.wrong and not canary.opens_nothing:
             tell.warn(f"{proof.backup}: {canary.why}. The others it does open: these values are damaged.")
+        elif not_tried_on_all(proof) and came_later(proof):
+            words = f"{proof.backup}: {canary.why}. {key} opens the encrypted columns that it has"
+            tell.warn(f"{words}; the others come with the pending migrations, and are looked at after them.")
         if canary.verdict == "not checked":
             words = f"Whether {key} opens the encrypted columns of {proof.backup} is NOT CHECKED: {canary.why}."
             tell.warn(f"{words} {proof.key_trouble}".rstrip())
@@ -110,15 +113,27 @@ def refusal_of(deps: Deps, proof: Proof, view: View) -> str:
     name, wants, instead = proof.backup, wanting(proof, key), another(view, proof.backup)
     if wants and proof.key.opens_nothing:
         sample = f"{proof.key.wrong:,} of {plural(proof.key.sampled, 'sampled value')} cannot be read with it"
-        return f"{key} does not fit the backup {name}: {sample}. {proof.key_trouble}".rstrip()
+        where = first_of([one.words for one in proof.key.tried if one.wrong])
+        return f"{key} does not fit the backup {name}: {sample} ({where}). {proof.key_trouble}".rstrip()
     if wants:
         return f"{name} restores, but {wants}. {instead}{_taken_off(proof)}"
-    if proof.key.verdict == "fail" and not proof.key.wrong:
+    if not_tried_on_all(proof) and not came_later(proof):
         return (
             f"Whether {key} fits the backup {name} is not known: {proof.key.why}. {instead}; or, if that "
             "came later than it, take it off recovery.canaries in scenarios.yaml."
         )
     return ""
+
+
+def not_tried_on_all(proof: Proof) -> bool:
+    """Whether the key could not be tried on every encrypted column that is named."""
+    key = proof.key
+    return key.verdict == "fail" and (not key.wrong or bool(key.missing or key.unread))
+
+
+def came_later(proof: Proof) -> bool:
+    """Whether the columns that it lacks may be those of migrations that are applied after the restore."""
+    return proof.key.tried_in_part and bool(proof.code.pending)
 
 
 def _schema_words(proof: Proof) -> str:

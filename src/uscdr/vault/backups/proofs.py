@@ -41,6 +41,34 @@ class ProvenInvariant(Fact):
     holds: bool | None
 
 
+class TriedColumn(Fact):
+    """What the key made of a sample of one column: numbers of values, never a value."""
+
+    table: str
+    column: str
+    sampled: int
+    wrong: int
+    """Values that did not decrypt, or to something else."""
+
+    @property
+    def shut(self) -> bool:
+        """Whether it lies under another key: half of the sample or more, and not just a few damaged values."""
+        return _shut(self.wrong, self.sampled)
+
+    @property
+    def words(self) -> str:
+        """How much of the sample is wrong, and where."""
+        return f"{self.wrong} of {self.sampled} in {self.table}.{self.column}"
+
+
+FEWEST = 5
+"""Sampled values of one table or column; of fewer, damage cannot be told from another key."""
+
+
+def _shut(wrong: int, sampled: int) -> bool:
+    return sampled >= FEWEST and wrong * 2 >= sampled
+
+
 class CanaryVerdict(Fact):
     """What the application's key made of a sample of the encrypted columns."""
 
@@ -55,11 +83,31 @@ class CanaryVerdict(Fact):
     """Values in plain text only."""
     fingerprint: str = ""
     """Of the key that was tried; empty in a proof of an earlier version, and when there was none."""
+    tried: tuple[TriedColumn, ...] = ()
+    """The columns with encrypted values; empty in a proof of an earlier version."""
+    missing: tuple[str, ...] = ()
+    """Tables and columns that are named and not there, and the extension if it is not."""
+    unread: tuple[str, ...] = ()
+    """Tables that cannot be read, and why."""
 
     @property
     def opens_nothing(self) -> bool:
-        """Whether the key is another one than these rows were written under: half of the sample or more is shut."""
-        return self.wrong * 2 >= self.sampled > 0
+        """Whether the key is another one than these rows were written under.
+
+        Half of the sample or more is shut, of all or of one table: many columns that can be read do not make up for
+        a table that cannot.
+        """
+        tables = {one.table for one in self.tried}
+        return self.wrong * 2 >= self.sampled > 0 or any(_shut(*self._of(table)) for table in tables)
+
+    def _of(self, table: str) -> tuple[int, int]:
+        mine = [one for one in self.tried if one.table == table]
+        return sum(one.wrong for one in mine), sum(one.sampled for one in mine)
+
+    @property
+    def tried_in_part(self) -> bool:
+        """Whether the key opens what is there, while columns that are named are not there."""
+        return bool(self.missing and self.matching) and not self.unread
 
 
 class ProofDocument(Fact):

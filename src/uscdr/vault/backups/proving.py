@@ -30,7 +30,8 @@ from uscdr.models.postgres import (
 from uscdr.providers.ports.database import Database, Scratch
 from uscdr.providers.ports.progress import Progress
 from uscdr.vault.backups.grade import Grade
-from uscdr.vault.backups.proofs import FORMAT, CanaryVerdict, ProofDocument, ProvenInvariant, demands_digest
+from uscdr.vault.backups.proofs import FORMAT, CanaryVerdict, ProofDocument, ProvenInvariant, TriedColumn, demands_digest
+from uscdr.words import first_of, plural
 
 TABLES_THERE = "expected tables are there"
 _NOT_TRIED, _NOT_COMPARED = CanaryVerdict(verdict="not checked"), MigrationsVerdict(verdict="not checked")
@@ -230,23 +231,32 @@ def try_key(database: Database, canaries: Sequence[CanaryColumn], key: Key) -> C
 
 
 def _judged(results: Sequence[CanaryResult], key: Key) -> CanaryVerdict:
-    name = key.name
-    wrong = sum(one.unreadable + one.differing for one in results)
-    sampled, matching = sum(one.sampled for one in results), sum(one.matching for one in results)
-    missing = [one.missing for one in results if one.missing]
-    unread = [one.unread.words("read") for one in results if one.unread]
-    verdict: Literal["pass", "fail", "not checked"] = "pass"
-    why = ""
-    if wrong:
-        verdict, why = "fail", f"{name} does not open {wrong} of {sampled} sampled values"
-    elif missing:
-        verdict, why = "fail", f"there is no {', '.join(missing)}"
-    elif unread:
-        verdict, why = "fail", "; ".join(unread)
-    elif not matching:
-        verdict, why = "not checked", f"no encrypted value was found on which {name} could be tried"
-    return CanaryVerdict(
-        verdict=verdict, why=why, columns=len(results) - len(missing) - len(unread),
-        sampled=sampled, matching=matching, wrong=wrong, unencrypted=sum(one.unencrypted for one in results),
+    """A value whose plain column is empty counts as opened: pgcrypto refuses a wrong key by itself."""
+    tried = tuple(
+        TriedColumn(table=one.table, column=one.column, sampled=one.sampled, wrong=one.unreadable + one.differing)
+        for one in results if one.sampled
+    )  # fmt: skip
+    missing = tuple(one.missing for one in results if one.missing)
+    unread = tuple(one.unread.words("read") for one in results if one.unread)
+    found = CanaryVerdict(
+        verdict="pass", columns=len(results) - len(missing) - len(unread), tried=tried, missing=missing, unread=unread,
+        sampled=sum(one.sampled for one in tried), matching=sum(one.sampled - one.wrong for one in tried),
+        wrong=sum(one.wrong for one in tried), unencrypted=sum(one.unencrypted for one in results),
         fingerprint=key.fingerprint,
     )  # fmt: skip
+    verdict, why = _verdict(found, key.name)
+    return found.model_copy(update={"verdict": verdict, "why": why})
+
+
+def _verdict(found: CanaryVerdict, key: str) -> tuple[Literal["pass", "fail", "not checked"], str]:
+    bad = [one.words for one in sorted(found.tried, key=lambda one: -one.wrong) if one.wrong]
+    problems = [
+        *([f"{key} does not open {found.wrong} of {plural(found.sampled, 'sampled value')}: {first_of(bad)}"] if bad else []),
+        *([f"there is no {', '.join(found.missing)}"] if found.missing else []),
+        *found.unread,
+    ]
+    if problems:
+        return "fail", "; ".join(problems)
+    if not found.matching:
+        return "not checked", f"no encrypted value was found on which {key} could be tried"
+    return "pass", ""
