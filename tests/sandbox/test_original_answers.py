@@ -253,9 +253,7 @@ def test_some_rows_of_one_column_under_another_key_are_found(desk: VerifyDesk) -
         assert "in authentication_user.allergies_enc" in seen.evidence["encrypted-columns"]
     finally:
         for key, sealed in kept:
-            desk.live.sql(
-                f"UPDATE authentication_user SET allergies_enc = decode('{sealed}', 'hex') WHERE id = {key}"
-            )
+            desk.live.sql(f"UPDATE authentication_user SET allergies_enc = decode('{sealed}', 'hex') WHERE id = {key}")
 
 
 # Last: what is sent here is counted by the application, and by the tool.

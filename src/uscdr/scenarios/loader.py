@@ -80,7 +80,11 @@ def explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
         "union_tag_not_found": f"`{location}` needs a `kind`; there are: {', '.join(sorted(SPECS))}",
         "string_pattern_mismatch": f"`{location}` has another form than is allowed here",
         "missing": f"`{location}` is missing",
+        "too_short": f"`{location}` needs at least one entry",
+        "string_too_short": f"`{location}` is empty: write what it shall be",
     }
+    if kind == "string_too_short" and key:
+        return "a name is empty: write what it shall be"
     if kind == "literal_error" and key:
         return f"`{detail['loc'][-2]}` is not known here; allowed: {detail['ctx']['expected']}"
     if key or kind in known:

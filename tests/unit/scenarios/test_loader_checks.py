@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from uscdr.errors import ConfigError
 from uscdr.scenarios.loader import load
+from uscdr.verify.check import CheckSpec
+from uscdr.verify.registry import SPECS
 
 TEXT = """\
 version: 1
@@ -63,6 +66,113 @@ def test_a_malformed_check(tmp_path: Path, check: str, place: str, words: list[s
     message = refused(tmp_path, TEXT.replace("CHECK", check))
     assert f"scenarios.yaml:{place}: " in message, message
     assert [word for word in words if word not in message] == [], message
+
+
+NOTHING = "demands nothing"
+AT = "@"
+"""Stands where the fault is."""
+EMPTY: list[tuple[str, list[str]]] = [
+    ("{kind: http, path: /, json: {@role: {}}}",
+     [NOTHING, "`checks.bad.json.role`", "{filled: true}", "{exists: false}"]),
+    ("{kind: http, path: /, json: {@a: {equals: null}}}", [NOTHING]),
+    ("{kind: http, path: /, json: {a: {@minimum: -.inf}}}", ["finite number"]),
+    ("{kind: http, path: /, json: {a: {@filled: false}}}", ["True"]),
+    ("{kind: http, path: /, json: {@a: {exists: false, equals: 1}}}", ["{exists: false} alone"]),
+    ("{kind: http, path: /, json: {@'': 1}}", ["a name is empty"]),
+    ("{kind: http, path: /, @json: {}}", [NOTHING, "`checks.bad.json`", "leave it out"]),
+    ("{kind: http, path: /, @contains: ''}", ["should be a list"]),
+    ("{kind: http, path: /, @contains: []}", [NOTHING]),
+    ("{kind: http, path: /, @contains: [a, '']}", ["one of its texts is empty", NOTHING]),
+    ("{kind: http, path: /, @lacks: []}", [NOTHING]),
+    ("{kind: http, path: /, @lacks: ['']}", ["one of its texts is empty"]),
+    ("{kind: http, path: /, @starts_with: ''}", [NOTHING]),
+    ("{kind: http, path: /, @headers: {}}", [NOTHING]),
+    ("{kind: http, path: /, @min_bytes: 0}", ["greater than or equal to 1"]),
+    ("{kind: http, path: /, @below: 600}", ["less than 600"]),
+    ("{kind: http, path: /, @status: 999}", ["less than 600"]),
+    ("{kind: http, path: /, @follow: ''}", [NOTHING]),
+    ("{kind: http, path: /, @follow_link: ''}", [NOTHING]),
+    ("{kind: http, path: /, @follow_link: src}", ["a pattern with one group"]),
+    ("{kind: http, path: /, @follow_link: '('}", ["this is no pattern"]),
+    ("{kind: http, path: /, @image: ' '}", [NOTHING]),
+    ("{kind: agree, path: /, @json: '', query: SELECT 1}", ["is empty"]),
+    ("{kind: agree, path: /, json: a, @query: ' '}", [NOTHING]),
+    ("{kind: sql, @query: ''}", ["is empty"]),
+    ("{kind: sql, query: SELECT 1, @minimum: -.inf}", ["finite number"]),
+    ("{kind: sql, query: SELECT 1, @shrink: 1}", ["less than 1"]),
+    ("{kind: rows, @tables: []}", [NOTHING]),
+    ("{kind: rows, @minimum: {}}", [NOTHING]),
+    ("{kind: rows, minimum: {@patients_patient: 0}}", ["greater than or equal to 1"]),
+    ("{kind: freshness, @columns: []}", [NOTHING]),
+    ("{kind: content, @tables: []}", ["needs at least one"]),
+    ("{kind: foreign_keys, @minimum: 0}", ["greater than or equal to 1"]),
+    ("{kind: decrypt, @sample: 0}", ["greater than or equal to 1"]),
+    ("{kind: passwords, @published: [], query: SELECT 1}", ["needs at least one"]),
+    ("{kind: passwords, @published: [''], query: SELECT 1}", ["one of its texts is empty"]),
+    ("{kind: dynos, @only: []}", [NOTHING]),
+    ("{kind: addons, @services: []}", ["needs at least one"]),
+    ("{kind: addons, @services: ['']}", ["one of its texts is empty"]),
+    ("{kind: config, @must: {}}", [NOTHING]),
+    ("{kind: config, @must: {DEBUG: []}}", ["`DEBUG` is empty", NOTHING]),
+    ("{kind: config, @published: {}}", [NOTHING]),
+    ("{kind: config, @published: {SECRET_KEY: []}}", ["`SECRET_KEY` is empty"]),
+    ("{kind: config, @same: {}}", [NOTHING]),
+    ("{kind: log, lines: 10, most: 10}", ["`most` must be less than `lines`"]),
+    ("{kind: monitoring, @services: []}", [NOTHING]),
+    ("{kind: monitoring, @variables: []}", [NOTHING]),
+    ("{kind: media, @sample: 0}", ["greater than or equal to 1"]),
+    ("{kind: mail, @client_id: ''}", [NOTHING]),
+    ("{kind: queue, @queues: []}", [NOTHING]),
+    ("{kind: queue, @variable: ''}", [NOTHING]),
+    ("{kind: tls, @hostnames: []}", [NOTHING]),
+    ("{kind: canary, path: /, json_body: {}, @expect: {}}", [NOTHING]),
+    ("{kind: canary, path: /, @upload: ''}", [NOTHING]),
+    ("{kind: canary, path: /, upload: f, @fetch: ''}", [NOTHING]),
+    ("{kind: canary, path: /, upload: f, leftovers: {path: /, @name: ''}}", ["is empty"]),
+    ("{kind: manual, @question: ''}", [NOTHING]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check", "words"), EMPTY, ids=[check.replace(AT, "") for check, _ in EMPTY])
+def test_a_check_that_demands_nothing_is_refused(tmp_path: Path, check: str, words: list[str]) -> None:
+    message = refused(tmp_path, TEXT.replace("CHECK", check.replace(AT, "")))
+    column = f"  bad: {check}".index(AT) + 1 if AT in check else 3
+    assert f"scenarios.yaml:9:{column}: " in message, message
+    assert [word for word in words if word not in message] == [], message
+
+
+EMPTINESS: tuple[object, ...] = ("", [], {})
+FIELDS = {kind: spec.model_fields.keys() - CheckSpec.model_fields.keys() - {"kind"} for kind, spec in SPECS.items()}
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_every_field_of_every_kind_says_something_or_may_be_empty(kind: str) -> None:
+    """A new field is held to the rule without a line of its own."""
+    spec = SPECS[kind]
+    for name in FIELDS[kind] - spec.may_be_empty:
+        written = spec.model_fields[name].alias or name
+        for empty in EMPTINESS:
+            with pytest.raises(ValidationError) as refusal:
+                spec.model_validate({"kind": kind, written: empty})
+            assert any(one["loc"][:1] == (written,) for one in refusal.value.errors()), (name, empty)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "{kind: http, path: /a/, method: POST, json_body: {}, status: 400, json: {role: {filled: true}}}",
+        "{kind: http, path: /, headers: {X-Frame-Options: ''}}",
+        "{kind: http, path: /, json: {a: {exists: true}, b: '', c: {minimum: 0}, d: {exists: false}}}",
+        "{kind: http, path: /, max_bytes: 0}",
+        "{kind: sql, query: SELECT 1, equals: ''}",
+        "{kind: config, must: {DEBUG: ['', 'False']}}",
+        "{kind: queue, first: ''}",
+    ],
+)
+def test_what_is_empty_and_says_something_is_taken(tmp_path: Path, check: str) -> None:
+    path = tmp_path / "scenarios.yaml"
+    path.write_text(TEXT.replace("CHECK", check))
+    assert "bad" in load(path).config.checks
 
 
 WRITING = (

@@ -62,9 +62,25 @@ def verdict(check: dict[str, Any], *answers: tuple[int, bytes]) -> tuple[str, st
         ({"contains": ['id="root"']}, (200, PATIENT), "fail"),
         ({"starts_with": "%PDF-"}, (200, b"%PDF-1.7 " + PATIENT), "pass"),
         ({"starts_with": "%PDF-"}, (200, b" %PDF-1.7"), "fail"),
-        ({"json": {"role": {}}}, (200, b'{"role": null}'), "pass"),
-        ({"json": {"role": {}}}, (200, b'["role"]'), "fail"),
-        ({"json": {"role": {}}}, (200, b"<html>role</html>"), "fail"),
+        ({"json": {"role": {"exists": True}}}, (200, b'{"role": ""}'), "pass"),
+        ({"json": {"role": {"exists": True}}}, (200, b'{"role": null}'), "fail"),
+        ({"json": {"role": {"exists": True}}}, (200, b'["role"]'), "fail"),
+        ({"json": {"role": {"exists": True}}}, (200, b"<html>role</html>"), "fail"),
+        *(
+            ({"json": {"role": {"filled": True}}}, (200, f'{{"role": {value}}}'.encode()), verdict)
+            for value, verdict in (
+                ('"STAFF"', "pass"),
+                ("0", "pass"),
+                ("false", "pass"),
+                ("[0]", "pass"),
+                ("null", "fail"),
+                ('""', "fail"),
+                ("[]", "fail"),
+                ("{}", "fail"),
+            )
+        ),
+        ({"json": {"role": {"filled": True}}}, (200, b"{}"), "fail"),
+        ({"json": {"l.*.n": {"filled": True}}}, (200, b'{"l": [{"n": null}, {"n": 1}]}'), "pass"),
         ({"method": "POST", "status": 401}, (401, b""), "pass"),
         ({"method": "POST", "status": 401}, (200, b'{"token": 1}'), "fail"),
         ({"method": "POST", "status": 401}, (429, b'{"detail": "Too many"}'), "inconclusive"),
@@ -115,7 +131,7 @@ def test_the_item_may_call_its_id_otherwise() -> None:
 
 
 def test_an_empty_multipart_form_is_sent_as_one() -> None:
-    form = {"method": "POST", "status": 400, "multipart_body": {}, "json": {"detail": {}}}
+    form = {"method": "POST", "status": 400, "multipart_body": {}, "json": {"detail": {"filled": True}}}
     found, _, site = verdict(form, (400, b'{"detail": "No file provided"}'))
     assert (found, site.empty_forms) == ("pass", 1)
     assert verdict(form, (500, b'{"detail": "x"}'))[0] == "fail"

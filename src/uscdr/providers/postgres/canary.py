@@ -33,7 +33,8 @@ DECLARE
     matching int := 0; differing int := 0; blank int := 0; unreadable int := 0;
     part oid; place tid; plain text; opened text;
 BEGIN
-    FOR part, place IN SELECT * FROM unnest(current_setting('uscdr.parts')::oid[], current_setting('uscdr.places')::tid[])
+    FOR part, place IN
+        SELECT * FROM unnest(current_setting('uscdr.parts')::oid[], current_setting('uscdr.places')::tid[])
     LOOP
         BEGIN
             SELECT t.{plain}::text, {decrypt} INTO plain, opened FROM {rows} AS t
@@ -129,14 +130,14 @@ def _sample(connection: Connection, table: Table, one: CanaryColumn, sample: int
     return list(found)[:sample]
 
 
-def _first_by(sealed: sql.Composable, order: sql.Composable, most: int) -> sql.Composable:
+def _first_by(sealed: sql.Composable, order: sql.Composable, most: int) -> sql.Composed:
     from psycopg import sql
 
     query = sql.SQL("SELECT t.tableoid::int8, t.ctid::text {} ORDER BY {} LIMIT {}")
     return query.format(sealed, order, sql.Literal(most))
 
 
-def _evenly(sealed: sql.Composable, order: sql.Composable, most: int) -> sql.Composable:
+def _evenly(sealed: sql.Composable, order: sql.Composable, most: int) -> sql.Composed:
     """So many rows at even distances: no run of damaged ones that is longer than the distance is missed."""
     from psycopg import sql
 
@@ -148,7 +149,11 @@ def _evenly(sealed: sql.Composable, order: sql.Composable, most: int) -> sql.Com
 
 
 def _tried(
-    connection: Connection, table: Table, one: CanaryColumn, encrypted: Column, schema: str,
+    connection: Connection,
+    table: Table,
+    one: CanaryColumn,
+    encrypted: Column,
+    schema: str,
     places: Sequence[tuple[int, str]],
 ) -> tuple[int, ...]:
     from psycopg import sql

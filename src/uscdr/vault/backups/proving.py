@@ -30,7 +30,14 @@ from uscdr.models.postgres import (
 from uscdr.providers.ports.database import Database, Scratch
 from uscdr.providers.ports.progress import Progress
 from uscdr.vault.backups.grade import Grade
-from uscdr.vault.backups.proofs import FORMAT, CanaryVerdict, ProofDocument, ProvenInvariant, TriedColumn, demands_digest
+from uscdr.vault.backups.proofs import (
+    FORMAT,
+    CanaryVerdict,
+    ProofDocument,
+    ProvenInvariant,
+    TriedColumn,
+    demands_digest,
+)
 from uscdr.words import first_of, plural
 
 TABLES_THERE = "expected tables are there"
@@ -251,7 +258,11 @@ def _judged(results: Sequence[CanaryResult], key: Key) -> CanaryVerdict:
 def _verdict(found: CanaryVerdict, key: str) -> tuple[Literal["pass", "fail", "not checked"], str]:
     bad = [one.words for one in sorted(found.tried, key=lambda one: -one.wrong) if one.wrong]
     problems = [
-        *([f"{key} does not open {found.wrong} of {plural(found.sampled, 'sampled value')}: {first_of(bad)}"] if bad else []),
+        *(
+            [f"{key} does not open {found.wrong} of {plural(found.sampled, 'sampled value')}: {first_of(bad)}"]
+            if bad
+            else []
+        ),
         *([f"there is no {', '.join(found.missing)}"] if found.missing else []),
         *found.unread,
     ]

@@ -5,26 +5,44 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from uscdr.models.base import Fact
 from uscdr.models.web import WebAnswer
+from uscdr.verify.check import Bound
 
 if TYPE_CHECKING:
     from uscdr.verify.kinds.http import HttpCheck
 
 Scalar = str | int | float | bool
+Place = Annotated[str, Field(min_length=1)]
+"""Names and numbers between dots, `*` for every item of a list; `$` is the whole."""
 
 
 class JsonDemand(Fact):
     """What must be at a place of a JSON answer; a bare value in scenarios.yaml means `equals`."""
 
     equals: Scalar | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    exists: bool = True
+    minimum: Bound | None = None
+    maximum: Bound | None = None
+    exists: bool | None = None
+    """True: the field is there, and not null. False: it is not there."""
+    filled: Literal[True] | None = None
+    """The field is there and is neither null nor an empty text, list or object."""
+
+    @model_validator(mode="after")
+    def _demands(self) -> JsonDemand:
+        bounds = (self.equals, self.minimum, self.maximum, self.filled)
+        if self.exists is None and all(one is None for one in bounds):
+            raise ValueError(
+                "this demands nothing of the field: write the value that must be there, {filled: true}, "
+                "{exists: true}, {minimum: N}, {maximum: N} or {exists: false}"
+            )
+        if self.exists is False and any(one is not None for one in bounds):
+            raise ValueError("a field that must not be there has no value: write {exists: false} alone")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -51,10 +69,12 @@ def wrong_body(answer: WebAnswer, spec: HttpCheck) -> str:
 
 def _wrong_at(answer: WebAnswer, path: str, demand: JsonDemand) -> str:
     found = list(values_at(answer, path))
+    if demand.exists is False:
+        return f"there is a JSON field “{path}”" if found else ""
     if not found:
-        return f"no JSON field “{path}”" if demand.exists else ""
-    if not demand.exists:
-        return f"there is a JSON field “{path}”"
+        return f"no JSON field “{path}”"
+    if (demand.exists and all(one is None for one in found)) or (demand.filled and not any(map(_filled, found))):
+        return f"JSON “{path}” is empty"
     if demand.equals is not None and not any(_same(one, demand.equals) for one in found):
         return f"JSON “{path}” is {_shown(found[0])}, expected {demand.equals!r}"
     for bound, beyond in ((demand.minimum, -1), (demand.maximum, 1)):
@@ -65,6 +85,10 @@ def _wrong_at(answer: WebAnswer, path: str, demand: JsonDemand) -> str:
 
 def _same(one: object, wanted: Scalar) -> bool:
     return type(one) is type(wanted) and one == wanted
+
+
+def _filled(value: object) -> bool:
+    return value is not None and value not in ("", [], {})
 
 
 def _number(value: object) -> bool:

@@ -30,8 +30,8 @@ class Leftovers(Fact):
     """How what a killed check left is found: a list, and the field in it that holds the mark."""
 
     path: Path
-    name: str
-    id: str = "id"
+    name: Annotated[str, Field(min_length=1)]
+    id: Annotated[str, Field(min_length=1)] = "id"
     """How the items of the list call their id."""
 
 
@@ -61,6 +61,7 @@ class CanaryCheck(CheckSpec):
     leftovers: Leftovers | None = None
 
     writes: ClassVar[bool] = True
+    may_be_empty: ClassVar[frozenset[str]] = CheckSpec.may_be_empty | {"json_body", "form"}
 
     @model_validator(mode="after")
     def _takes_back(self) -> CanaryCheck:

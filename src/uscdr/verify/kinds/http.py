@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from uscdr.models.duration import Duration
 from uscdr.models.web import WebAnswer
 from uscdr.providers.ports.web import Website
 from uscdr.verify.attempts import Limit
 from uscdr.verify.check import CheckSpec
-from uscdr.verify.kinds.body import JsonDemand, first_id, link_in, values_at, wrong_body
+from uscdr.verify.kinds.body import JsonDemand, Place, first_id, link_in, values_at, wrong_body
 from uscdr.verify.verdict import Finding, Measures
 from uscdr.verify.world import World
 
+Status = Annotated[int, Field(ge=100, lt=600)]
 Path = Annotated[str, Field(pattern=r"^/[!-~]*$")]
 """Path and query."""
 OK, REFUSED, LIMITED = 200, 400, 429
@@ -41,18 +43,18 @@ class HttpCheck(CheckSpec):
     all runs; while there is no room for one more the check is `not checked`."""
     auth: bool = False
     """Send the check account's token."""
-    status: int = OK
-    below: int | None = None
-    """Any status below this will do, instead of `status`."""
+    status: Status = OK
+    below: Annotated[int, Field(gt=200, lt=600)] | None = None
+    """Any status below this will do, instead of `status`; there is none from 600 on."""
     contains: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     starts_with: str | None = None
     headers: dict[str, str] = Field(default_factory=dict)
     """Name -> a text that must be in the header; an empty one only asks that it is there."""
-    json_: dict[str, JsonDemand] = Field(default_factory=dict, alias="json")
+    json_: dict[Place, JsonDemand] = Field(default_factory=dict, alias="json")
     """Path such as `results.0.id` -> what must be there."""
-    min_bytes: int | None = None
-    max_bytes: int | None = None
+    min_bytes: Annotated[int, Field(ge=1)] | None = None
+    max_bytes: Annotated[int, Field(ge=0)] | None = None
     within: Duration | None = None
     """The answer must come in that time."""
     id: Annotated[str, Field(min_length=1)] = "id"
@@ -64,6 +66,19 @@ class HttpCheck(CheckSpec):
     """A pattern with one group that finds a path in the page; that must answer 200 with no HTML page."""
     image: str | None = None
     """JSON path such as `results.*.banner_image`: the first address there must answer with an image."""
+
+    may_be_empty: ClassVar[frozenset[str]] = CheckSpec.may_be_empty | {"json_body", "multipart_body"}
+
+    @field_validator("follow_link")
+    @classmethod
+    def _finds_a_path(cls, pattern: str | None) -> str | None:
+        try:
+            groups = re.compile(pattern or "()").groups
+        except re.error as error:
+            raise ValueError(f"this is no pattern: {error}") from None
+        if groups != 1:
+            raise ValueError('write a pattern with one group, which finds a path: \'src="(/static/[^"]+)"\'')
+        return pattern
 
     @model_validator(mode="after")
     def _post_reads(self) -> HttpCheck:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from uscdr.models.duration import Duration
 from uscdr.verify.check import CheckSpec, Provider
@@ -33,6 +33,12 @@ class LogCheck(CheckSpec):
     within: Duration = 600.0
 
     provider: ClassVar[Provider] = "platform"
+
+    @model_validator(mode="after")
+    def _can_fail(self) -> LogCheck:
+        if self.most >= self.lines:
+            raise ValueError("`most` must be less than `lines`: so few lines cannot hold more errors than that")
+        return self
 
 
 class _Line(NamedTuple):

@@ -28,6 +28,7 @@ class QueueCheck(CheckSpec):
     most: Annotated[int, Field(ge=0)] = 200
     """Messages that may wait in one queue."""
 
+    may_be_empty: ClassVar[frozenset[str]] = CheckSpec.may_be_empty | {"first"}
     provider: ClassVar[Provider] = "queue"
 
 

@@ -21,8 +21,8 @@ class RowsCheck(CheckSpec):
     kind: Literal["rows"]
     tables: tuple[TableText, ...] = ()
     """Without any: the tables that scenarios.yaml expects, but not the volatile ones."""
-    minimum: dict[TableText, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
-    """Table -> rows that it must have at least."""
+    minimum: dict[TableText, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Table -> rows that it must have at least. That a table is there is asked of each that is named in `tables`."""
     shrink: Annotated[float, Field(ge=0, le=1)] = 0.05
     """The share of its rows that a table may have lost since the baseline; all of them is always too much."""
 

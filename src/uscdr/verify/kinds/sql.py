@@ -10,11 +10,12 @@ from pydantic import Field, model_validator
 from uscdr.models.duration import Duration
 from uscdr.models.postgres import Invariant, InvariantResult
 from uscdr.verify.baseline import NO_BASELINE
-from uscdr.verify.check import CheckSpec, Provider
+from uscdr.verify.check import Bound, CheckSpec, Provider
 from uscdr.verify.verdict import Finding, Measures
 from uscdr.verify.world import World
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+"""Below 1: a value may always have shrunk by all of itself at most."""
 
 
 class SqlCheck(CheckSpec):
@@ -24,14 +25,15 @@ class SqlCheck(CheckSpec):
     query: Annotated[str, Field(min_length=1)]
     equals: str | int | float | bool | None = None
     """Compared as text; numbers as numbers."""
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: Bound | None = None
+    maximum: Bound | None = None
     within: Duration | None = None
     """The query alone, without connecting, must end in that time."""
     shrink: Share | None = None
     """By at most this share the value may be less than in the baseline."""
 
     provider: ClassVar[Provider] = "database"
+    may_be_empty: ClassVar[frozenset[str]] = CheckSpec.may_be_empty | {"equals"}
 
     @model_validator(mode="after")
     def _bounded(self) -> SqlCheck:
