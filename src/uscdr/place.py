@@ -45,3 +45,12 @@ class Place:
     def key(self) -> str:
         """What lock, memory and baseline are for: two names of the same application are one target."""
         return f"{self.target.heroku.api_url} {self.target.heroku.app} {self.identity}".rstrip()
+
+
+def given_account(env: Mapping[str, str]) -> CheckAccount | None:
+    """The check account that the environment names: a token, or an e-mail with its password."""
+    token = env.get("USCDR_CHECK_TOKEN")
+    email, password = env.get("USCDR_CHECK_EMAIL", ""), env.get("USCDR_CHECK_PASSWORD", "")
+    if not token and not (email and password):
+        return None
+    return CheckAccount(email, SecretStr(password), SecretStr(token) if token else None)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from uscdr.errors import BadInput
 from uscdr.models.media import MediaAccount
 from uscdr.models.postgres import Invariant
-from uscdr.place import Place
+from uscdr.place import Place, given_account
 from uscdr.scenarios.deps import CheckAccount
 from uscdr.scenarios.loader import Loaded
 from uscdr.scenarios.model import Config, ConfigManifest, Source
@@ -25,22 +25,27 @@ Facts = Mapping[str, Any]
 
 
 def sandbox_place(loaded: Loaded, env: Mapping[str, str], facts: Facts) -> Place:
-    """The place that `facts` describe. Raises LookupError, TypeError or ValueError when they do not."""
+    """The place that `facts` describe. Raises LookupError, TypeError or ValueError when they do not.
+
+    An application that is not the clinic is asked what its operator's own file says, and without one only what holds
+    for any. A check that needs an account and has none says so.
+    """
     account, config = _account(facts), loaded.config
+    known = account is not None or loaded.own
     source = Source(git=facts["source"]["git"], ref=facts["source"]["ref"])
     application = config.app.model_copy(update={"manage": facts["manage"], "source": source})
     config = config.model_copy(update={"app": application})
-    if account is None:
+    if not known:
         config = any_django_application(config)
     given = env.get("HEROKU_API_KEY")
     return Place(
         name=SANDBOX,
-        target=_target(facts, env, clinic=account is not None),
+        target=_target(facts, env, whole=known),
         config=config,
         digest=loaded.digest,
         token=SecretStr(given or facts["heroku"]["token"]),
         token_source="HEROKU_API_KEY" if given else "the sandbox",
-        account=account,
+        account=account or given_account(env),
         ca_file=Path(facts["ca_file"]),
         media_accounts={one.cloud: one for one in map(_media_account, facts["cloudinary"]["accounts"])},
         dns_key=_dns_key(facts["dns"], env),
@@ -48,7 +53,8 @@ def sandbox_place(loaded: Loaded, env: Mapping[str, str], facts: Facts) -> Place
     )
 
 
-def _target(facts: Facts, env: Mapping[str, str], *, clinic: bool) -> Target:
+def _target(facts: Facts, env: Mapping[str, str], *, whole: bool) -> Target:
+    """With media service and domain, if it is known what the application has there."""
     heroku, media = facts["heroku"], facts["cloudinary"]
     return Target(
         heroku=HerokuTarget(
@@ -57,8 +63,8 @@ def _target(facts: Facts, env: Mapping[str, str], *, clinic: bool) -> Target:
         cloudinary=CloudinaryTarget(
             cloud=media["cloud"], api_url=media["api_url"], delivery_url=media["delivery_url"],
             status_url=media["status_url"],
-        ) if clinic else None,
-        dns=_dns(facts["dns"], env) if clinic else None,
+        ) if whole else None,
+        dns=_dns(facts["dns"], env) if whole else None,
         web=facts["web_url"],
         mail=_mail(facts),
         tls_server=_tls(facts),  # type: ignore[arg-type]  # read as it stands in scenarios.yaml

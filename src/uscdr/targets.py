@@ -12,12 +12,11 @@ from pydantic import SecretStr
 
 from uscdr.errors import BadInput
 from uscdr.models.media import MediaAccount
-from uscdr.place import Place
+from uscdr.place import Place, given_account
 from uscdr.providers.heroku.token import find_token
 from uscdr.providers.scratch_own import VARIABLE as SCRATCH
 from uscdr.providers.scratch_own import scratch_url
 from uscdr.sandboxed import SANDBOX, sandbox_place
-from uscdr.scenarios.deps import CheckAccount
 from uscdr.scenarios.loader import Loaded, load
 from uscdr.scenarios.model import Config
 from uscdr.scenarios.model_targets import Target
@@ -28,13 +27,13 @@ FILE_NAME = "scenarios.yaml"
 
 def load_config(given: Path | None, env: Mapping[str, str]) -> Loaded:
     """`--config`, `$USCDR_CONFIG`, `./scenarios.yaml`, the user's configuration directory, the packaged default."""
-    if given is not None:
-        return load(given)
-    if env.get("USCDR_CONFIG"):
-        return load(Path(env["USCDR_CONFIG"]))
+    named = given or (Path(env["USCDR_CONFIG"]) if env.get("USCDR_CONFIG") else None)
+    if named is not None:
+        return replace(load(named), own=True)
     for candidate in (Path(FILE_NAME), config_directory() / FILE_NAME):
         if candidate.is_file():
-            return load(candidate)
+            found = load(candidate)
+            return replace(found, own=candidate.read_bytes() != packaged().read_bytes())
     return load(packaged())
 
 
@@ -56,7 +55,7 @@ def find_place(loaded: Loaded, name: str | None, env: Mapping[str, str]) -> Plac
     token = find_token(env)
     ca_file = Path(target.ca_file) if target.ca_file else None
     return Place(
-        chosen, target, loaded.config, loaded.digest, token.value, token.source, _account(env), ca_file,
+        chosen, target, loaded.config, loaded.digest, token.value, token.source, given_account(env), ca_file,
         _media_accounts(env), _dns_key(target, env),
     )  # fmt: skip
 
@@ -89,14 +88,6 @@ def _only(config: Config) -> str:
         "Several targets are configured and none was named.",
         next_action="Name one with --target: " + ", ".join([*config.targets, SANDBOX]),
     )
-
-
-def _account(env: Mapping[str, str]) -> CheckAccount | None:
-    token = env.get("USCDR_CHECK_TOKEN")
-    email, password = env.get("USCDR_CHECK_EMAIL", ""), env.get("USCDR_CHECK_PASSWORD", "")
-    if not token and not (email and password):
-        return None
-    return CheckAccount(email, SecretStr(password), SecretStr(token) if token else None)
 
 
 def sandbox_file(env: Mapping[str, str]) -> Path:

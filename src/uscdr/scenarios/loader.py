@@ -42,6 +42,8 @@ class Loaded:
     config: Config
     path: Path
     digest: str
+    own: bool = False
+    """Whether an operator chose it: it was named, or it says other things than the packaged file."""
 
 
 def load(path: Path) -> Loaded:

@@ -9,7 +9,7 @@ from pydantic import Field
 from uscdr.models.postgres import Invariant
 from uscdr.verify.check import CheckSpec, Provider
 from uscdr.verify.kinds.body import values_at
-from uscdr.verify.kinds.http import LIMITED, OK, Path
+from uscdr.verify.kinds.http import LIMITED, OK, SET_ACCOUNT, Path
 from uscdr.verify.kinds.sql import number
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import World
@@ -35,7 +35,7 @@ class AgreeCheck(CheckSpec):
 def run(name: str, spec: AgreeCheck, world: World) -> Finding:
     """Ask both; once more when they differ, as somebody may have written in between."""
     if spec.auth and world.token() is None:
-        return Finding("not checked", "no token of a check account: set USCDR_CHECK_TOKEN")
+        return Finding("not checked", f"there is no check account: {SET_ACCOUNT}")
     first = _compared(name, spec, world)
     return _compared(name, spec, world) if first.verdict == "fail" else first
 

@@ -13,7 +13,7 @@ from uscdr.models.web import Sending, WebAnswer
 from uscdr.providers.ports.web import Application
 from uscdr.verify.check import CheckSpec
 from uscdr.verify.kinds.body import values_at
-from uscdr.verify.kinds.http import Path
+from uscdr.verify.kinds.http import SET_ACCOUNT, Path
 from uscdr.verify.kinds.picture import png
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import World
@@ -79,7 +79,7 @@ def run(name: str, spec: CanaryCheck, world: World) -> Finding:
     del name
     token = world.token()
     if world.writable is None or token is None:
-        return Finding("not checked", "needs --allow-writes and a check account")
+        return Finding("not checked", f"needs --allow-writes and a check account: {SET_ACCOUNT}")
     return _Canary(spec, world.writable(), token, MARK + secrets.token_hex(4), world.account_email).run()
 
 

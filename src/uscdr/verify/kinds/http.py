@@ -20,6 +20,7 @@ from uscdr.verify.world import World
 Status = Annotated[int, Field(ge=100, lt=600)]
 Path = Annotated[str, Field(pattern=r"^/[!-~]*$")]
 """Path and query."""
+SET_ACCOUNT = "set USCDR_CHECK_TOKEN, or USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD"
 OK, REFUSED, LIMITED = 200, 400, 429
 """LIMITED: after a few refused attempts the application refuses all others for a while, of an address or an account."""
 SLOWER, SLOW = 5.0, 2.0
@@ -101,7 +102,7 @@ def run(name: str, spec: HttpCheck, world: World) -> Finding:
     """Put the check to the application."""
     token = world.token() if spec.auth else None
     if spec.auth and token is None:
-        return Finding("not checked", "no token of a check account: set USCDR_CHECK_TOKEN")
+        return Finding("not checked", f"there is no check account: {SET_ACCOUNT}")
     if spent := _spent(spec, world):
         return Finding("not checked", spent)
     site = world.website()

@@ -10,6 +10,7 @@ from uscdr.verify.kinds.http import Path
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import World
 
+SET_PASSWORD = "set USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD"  # noqa: S105 - names of variables
 OK = 200
 SIGNED_OUT = (401, 403)
 
@@ -30,7 +31,7 @@ def run(name: str, spec: SessionCheck, world: World) -> Finding:
     given = world.token()
     token = world.sign_in() if world.writable is not None else None
     if world.writable is None or token is None:
-        return Finding("not checked", "needs --allow-writes and the check account's password")
+        return Finding("not checked", f"needs --allow-writes and the check account: {SET_PASSWORD}")
     site = world.writable()
     if site.ask("GET", spec.profile, token=token).status != OK:
         return Finding("fail", f"{spec.profile}: a fresh login is not known")

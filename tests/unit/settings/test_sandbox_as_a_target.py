@@ -1,0 +1,101 @@
+"""What a sandbox is as a target: how its domain is edited, and what an application in it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from uscdr.errors import BadInput
+from uscdr.sandboxed import sandbox_place
+from uscdr.scenarios.loader import load
+from uscdr.targets import load_config, packaged
+
+ACCOUNTS = [{"cloud": "usc-pis", "api_key": "1", "api_secret": "s"}]
+HERE = "http://127.0.0.1:1"
+FACTS: Mapping[str, Any] = {
+    "source": {"git": "/nowhere", "ref": "main"},
+    "identity": "4f2a9c",
+    "manage": "python manage.py",
+    "web_url": HERE,
+    "ca_file": "/nowhere",
+    "check_account": {"email": "a@example.com", "password": "p"},
+    "heroku": {"app": "usc-pis", "token": "t", "api_url": HERE, "data_url": HERE, "status_url": HERE},
+    "cloudinary": {"cloud": "usc-pis", "api_url": HERE, "delivery_url": HERE, "status_url": HERE,
+        "accounts": ACCOUNTS},
+    "dns": {
+        "zone": "a.example", "hostname": "www.a.example", "server": "127.0.0.1", "port": 1, "key_name": "k",
+        "key": "a2V5",
+        "algorithm": "hmac-sha256", "name_servers": ["127.0.0.1:1"], "cloudflare": {"base_url": HERE, "token": "t"},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("adapter", ["", "rfc2136", "cloudflare", "manual"])
+def test_it_is_edited_as_the_environment_says(adapter: str) -> None:
+    place = sandbox_place(load(packaged()), {"USCDR_SANDBOX_DNS": adapter}, FACTS)
+    assert place.target.dns is not None
+    assert place.target.dns.adapter == (adapter or "rfc2136")
+
+
+def test_an_unknown_adapter_is_named() -> None:
+    with pytest.raises(BadInput, match="bind") as refused:
+        sandbox_place(load(packaged()), {"USCDR_SANDBOX_DNS": "bind"}, FACTS)
+    assert "rfc2136, cloudflare, manual" in refused.value.next_action
+
+
+def test_two_sandboxes_in_a_row_are_two_places_though_all_else_is_the_same() -> None:
+    first, second = (sandbox_place(load(packaged()), {}, {**FACTS, "identity": one}) for one in ("4f2a9c", "51d0e7"))
+    assert (first.target, first.name) == (second.target, second.name)
+    assert first.key != second.key
+    assert first.key.startswith(second.key.rpartition(" ")[0])
+
+
+OTHER = {**FACTS, "check_account": None}
+"""A sandbox with an application that is not the clinic."""
+CHOSEN = ("--config", "USCDR_CONFIG", "a changed ./scenarios.yaml")
+
+
+@pytest.mark.parametrize("how", CHOSEN)
+def test_another_application_is_asked_what_its_operators_file_says(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = packaged().read_text()
+    own = Path("scenarios.yaml")
+    own.write_text(text.replace("rpo: 4h", "rpo: 5h") if how == CHOSEN[2] else text)
+    env = {"USCDR_CONFIG": str(own)} if how == "USCDR_CONFIG" else {}
+    loaded = load_config(own if how == "--config" else None, env)
+    place = sandbox_place(loaded, env, OTHER)
+    assert place.config.checks == loaded.config.checks
+    assert place.config.after_recovery == loaded.config.after_recovery
+    assert place.config.invariants == loaded.config.invariants
+    assert place.config.app.manage == FACTS["manage"]
+    assert (place.target.cloudinary is not None, place.target.dns is not None) == (True, True)
+    assert place.account is None
+
+
+@pytest.mark.parametrize("copied", [True, False], ids=["a copy of the packaged file", "no file"])
+def test_without_a_file_of_its_own_it_is_asked_what_holds_for_any(
+    copied: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    if copied:
+        Path("scenarios.yaml").write_bytes(packaged().read_bytes())
+    place = sandbox_place(load_config(None, {}), {}, OTHER)
+    assert place.config.after_recovery == ("application-answers",)
+    assert place.target.cloudinary is None
+
+
+def test_the_account_of_another_application_comes_from_the_environment() -> None:
+    env = {"USCDR_CHECK_TOKEN": "t" * 40}
+    account = sandbox_place(load(packaged()), env, OTHER).account
+    assert account is not None
+    assert account.token is not None
+    assert account.token.get_secret_value() == "t" * 40
+    clinic = sandbox_place(load(packaged()), env, FACTS).account
+    assert clinic is not None
+    assert clinic.email == "a@example.com"
