@@ -10,7 +10,7 @@ from uscdr.engine.gate import Gate, declined
 from uscdr.engine.history import History
 from uscdr.engine.plan import Foreseen, destruction, foresee, ready_event
 from uscdr.engine.runner import Runner
-from uscdr.engine.step import Action, BoundStep, View
+from uscdr.engine.step import Action, BoundStep, Effect, View
 from uscdr.engine.teller import Teller
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, UscdrError
@@ -64,6 +64,8 @@ class Conductor:
         self._after = after
         self._wrote = False
         self._carried_out = False
+        self._all_but = ""
+        """What is left to a person of a run that is done but for its last write."""
 
     def announce(self, *, resumed: bool) -> None:
         """The journal's first line, or the line that says who took the run up again."""
@@ -99,6 +101,7 @@ class Conductor:
                 self._carried_out = True
             finally:
                 self._wrote = self._wrote or runner.began
+                self._all_but = _all_but(plan, runner.failed)
             missed = objectives()
             if missed:
                 raise CheckFailed(f"Recovered and verified, but an objective was missed: {missed}")
@@ -178,10 +181,20 @@ class Conductor:
         return Ending(code, error)
 
     def _tasks(self) -> tuple[str, ...]:
-        """Nobody is told that the service is restored unless every step was done; a missed objective takes no task."""
+        """Nobody is told that the service is restored before it is; a missed objective takes no task."""
         if not self._wrote:
             return ()
-        return (*self._after.tasks(), *(self._charter.follow_up if self._carried_out else self._charter.if_it_fails))
+        restored = self._carried_out or self._all_but
+        first = (self._all_but,) if self._all_but else ()
+        return (*first, *self._after.tasks(), *(self._charter.follow_up if restored else self._charter.if_it_fails))
+
+
+def _all_but(plan: Sequence[Foreseen], failed: BoundStep | None) -> str:
+    """What a person does for the step that failed, if the work is done without it; else empty."""
+    if failed is None:
+        return ""
+    after = [line.bound.step for line in plan[[line.bound.step.id for line in plan].index(failed.step.id) + 1 :]]
+    return failed.step.done_without if all(step.effect is Effect.READ for step in after) else ""
 
 
 def _as_approved(bound: BoundStep, history: History) -> Action:

@@ -37,6 +37,8 @@ class Runner:
         self._settler = Settler(bus, gate)
         self._guarding = True
         self.began = history.wrote
+        self.failed: BoundStep | None = None
+        """The step whose turn ended with an error."""
 
     def run(self, plan: Sequence[Foreseen], view: View) -> None:
         """Run to the end, or raise the first error after recording it."""
@@ -49,6 +51,7 @@ class Runner:
             except JournalError:
                 raise
             except UscdrError as error:
+                self.failed = line.bound
                 self._record_failure(line.bound, error)
                 raise
 

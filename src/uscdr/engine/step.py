@@ -151,6 +151,9 @@ class Step(ABC, Generic[S, R]):
     """The plan's words while one of those is missing."""
     checked_by: ClassVar[tuple[Need, ...]] = ()
     """Results of later steps, without which its effect would be taken on trust."""
+    done_without: ClassVar[str] = ""
+    """For a person, when this alone failed and only looks would have come after it: the work itself is done, and what
+    to do for the rest. Empty: the work is not done without it."""
     slow: ClassVar[bool] = False
     """Whether planning a real run leaves this look for later (a dry run does it)."""
     fresh_for: ClassVar[float] = 0.0

@@ -13,6 +13,7 @@ from uscdr.report.build import build
 from uscdr.report.summary import summarise
 from uscdr.scenarios.loader import load
 from uscdr.targets import packaged
+from uscdr.verify.kinds.http import HttpCheck
 
 CLAIMS = ("is restored", "is recovered", "works again")
 
@@ -39,16 +40,46 @@ def test_a_missed_objective_changes_no_task_for_the_service_is_restored(quick: P
     assert tasks(run) == run.config.scenarios["db"].follow_up
 
 
-@pytest.mark.parametrize("failed_at", ["capture", "restore", "the last check"])
+@pytest.mark.parametrize("failed_at", ["capture", "restore"])
 def test_a_run_that_failed_tells_nobody_that_the_service_is_restored(quick: Path, failed_at: str) -> None:
     run = Rehearsal(quick)
-    doom = {"capture": 0, "restore": 1, "the last check": 2}[failed_at]
+    doom = {"capture": 0, "restore": 1}[failed_at]
     run.world.doom = [*[TransferState.COMPLETED] * doom, TransferState.FAILED]
     run.begin()
     assert tasks(run) == run.config.scenarios["db"].if_it_fails
     shown = summarise(build(tuple(_records(run)), last_hash=""))
     assert "not restored yet" in shown
     assert not any(claim in shown for claim in CLAIMS)
+
+
+def test_only_the_new_backup_is_missing(quick: Path) -> None:
+    """The data are back and users are in: that is said, with the command for the rest, also after a second failure."""
+    run = Rehearsal(quick)
+    run.world.doom = [TransferState.COMPLETED, TransferState.COMPLETED, TransferState.FAILED, TransferState.FAILED]
+    for ending in (run.begin(), run.resume()):
+        assert ending is not None
+        assert ending.code is ExitCode.FAILED
+        assert not run.world.maintenance
+        first, *others = tasks(run)
+        assert first.startswith("At once: the data are back and users are in; only the backup of the recovered state")
+        assert "uscdr runs resume" in first
+        assert "uscdr backup capture" in first
+        assert tuple(others) == run.config.scenarios["db"].follow_up
+        shown = summarise(build(tuple(_records(run)), last_hash=""))
+        assert "not restored yet" not in shown
+        assert "the data are back" in shown
+    ending = run.resume()
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    assert tasks(run) == run.config.scenarios["db"].follow_up
+
+
+def test_a_check_that_failed_before_the_new_backup_is_no_success(quick: Path) -> None:
+    run = Rehearsal(quick)
+    failing = HttpCheck(kind="http", path="/", contains=("no such words",))
+    run.config = run.config.model_copy(update={"checks": {"homepage": failing}})
+    run.begin()
+    assert tasks(run) == run.config.scenarios["db"].if_it_fails
 
 
 def _records(run: Rehearsal) -> list[dict[str, object]]:

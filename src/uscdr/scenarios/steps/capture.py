@@ -195,6 +195,10 @@ class CaptureFresh(Capture[FreshCapture]):
     gives = FreshCapture
     needs = (VerifiedData,)
     waits = "a new backup is captured when the recovered data are verified"
+    done_without = (
+        "At once: the data are back and users are in; only the backup of the recovered state is missing. Take it and "
+        "look at the rest: uscdr runs resume. The backup alone: uscdr backup capture"
+    )
     kind = FreshCapture
 
     @override
