@@ -26,7 +26,7 @@ from uscdr.models.events import Note, RunStarted, Stamped
 from uscdr.models.operations import command_of, recovers
 from uscdr.recall import refuse_beside_unfinished
 from uscdr.report.build import fold_of
-from uscdr.report.objectives import missed
+from uscdr.report.objectives import shortfall
 from uscdr.scenarios.build import bind, operation
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.model import Scenario
@@ -222,7 +222,7 @@ def _conduct(
         steps = _steps(job, deps)
         if job.dry_run:
             return conductor.rehearse(steps)
-        return conductor.run(steps, history, objectives=lambda: missed(fold_of(read(own).records)))
+        return conductor.run(steps, history, shortfall=lambda: shortfall(fold_of(read(own).records)))
 
 
 def for_people(journal: Path) -> dict[str, str]:

@@ -110,6 +110,8 @@ class Disk:
     """As `uncounted`, after a restore."""
     unread: dict[str, str] = field(default_factory=dict)
     """Tables that can be counted but not be read whole -> why."""
+    hidden: tuple[str, ...] = ()
+    """Tables under forced row-level security, in every backup too."""
     beyond: dict[str, int] = field(default_factory=dict)
     """`table.column` -> rows with a time that cannot be."""
 
@@ -298,7 +300,7 @@ class World:
         if transfer.kind is TransferKind.RESTORE:
             source = int(transfer.logs[0].partition("=")[2])
             self.live = deepcopy(self.dumps[source]) if state is TransferState.COMPLETED else Data()
-            self.disk = Disk(uncounted=dict(self.disk.uncounted_again))
+            self.disk = Disk(uncounted=dict(self.disk.uncounted_again), hidden=self.disk.hidden)
         elif state is TransferState.COMPLETED:
             self.dumps[transfer.num] = deepcopy(self.live)
             stored = [t for t in self.transfers if t.kind is TransferKind.MANUAL_BACKUP and t.ended and not t.expired]
@@ -659,7 +661,11 @@ class FakeDatabase:
         """Of the live data alone: a dump has only what could be read."""
         if self._fixed is not None:
             return ()
-        return tuple(Unread(table=name, why=damaged[name], damaged=True) for name in tables if name in damaged)
+        hidden = [name for name in tables if name in self._world.disk.hidden]
+        return (
+            *(Unread(table=name, why=damaged[name], damaged=True) for name in tables if name in damaged),
+            *(Unread(table=name, why="row-level security is forced", hidden=True) for name in hidden),
+        )
 
     def lacking(self, tables: Sequence[str]) -> tuple[str, ...]:
         there = self._data().tables
@@ -685,7 +691,12 @@ class FakeDatabase:
         rows = self._data().tables
         results = []
         for one in wanted:
-            found = len(rows.get(one.sql.removeprefix("count "), {}))
+            table = one.sql.removeprefix("count ")
+            if self._fixed is None and table in self._world.disk.hidden:
+                refused = InvariantResult(name=one.name, holds=None, seen="42501", expected="", forbidden=True)
+                results.append(refused)
+                continue
+            found = len(rows.get(table, {}))
             holds = found >= (one.minimum or 0)
             results.append(InvariantResult(name=one.name, holds=holds, seen=str(found), expected=f">= {one.minimum}"))
         return tuple(results)

@@ -85,8 +85,8 @@ class Conductor:
 
         return self._end(work)
 
-    def run(self, steps: Sequence[BoundStep], history: History, *, objectives: Callable[[], str | None]) -> Ending:
-        """Plan, confirm, run. `objectives` says after the end which objective was missed, if any."""
+    def run(self, steps: Sequence[BoundStep], history: History, *, shortfall: Callable[[], str]) -> Ending:
+        """Plan, confirm, run. `shortfall` says after the end what speaks against a success; empty when nothing does."""
         self._wrote = history.wrote
 
         def work() -> str:
@@ -102,9 +102,9 @@ class Conductor:
             finally:
                 self._wrote = self._wrote or runner.began
                 self._all_but = _all_but(plan, runner.failed)
-            missed = objectives()
-            if missed:
-                raise CheckFailed(f"Recovered and verified, but an objective was missed: {missed}")
+            short = shortfall()
+            if short:
+                raise CheckFailed(short)
             verified = " and verified" if recovers(self._charter.begun.scenario) else ""
             return f"{self._charter.title}: done{verified}."
 

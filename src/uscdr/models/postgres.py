@@ -58,6 +58,8 @@ class Unread(Fact):
     table: str
     why: str
     damaged: bool = False
+    hidden: bool = False
+    """Row-level security keeps rows of it from us: it is meant so, waiting changes nothing, users may see them."""
 
     def words(self, done: str) -> str:
         """As a finding; `done` is what could not be done with it, such as "counted"."""
@@ -130,6 +132,8 @@ class InvariantResult(Fact):
     holds: bool | None
     seen: str
     expected: str
+    forbidden: bool = False
+    """Whether the server refused the query for the sake of rights or row-level security."""
 
 
 class CanaryColumn(Fact):

@@ -18,6 +18,7 @@ from uscdr.words import moment
 DOORS, CHECKED = "heroku.maintenance", "app.check"
 """The steps after whose success people can work again: the doors open, the application checked."""
 CHOSEN, LEDGER = ("backup.choose", "infra.choose", "infra.choose_last"), "data.ledger"
+COMPARED, COUNTED = "data.compare", "data.probe"
 PROVEN, VERIFIED = ("backup.prove", "infra.prove", "infra.prove_last"), "data.verify"
 
 
@@ -30,6 +31,24 @@ def missed(fold: Fold) -> str | None:
         if one.verdict == "missed"
     ]
     return "; ".join(words) or None
+
+
+def shortfall(fold: Fold) -> str:
+    """Why a run whose steps are all done is no whole success, in a sentence; empty when it is one."""
+    unchecked, late = _unchecked(fold), missed(fold)
+    words = [f"not all of it could be checked: {unchecked}"] if unchecked else []
+    words += [f"an objective was missed: {late}"] if late else []
+    return f"Recovered{'' if unchecked else ' and verified'}, but {'; '.join(words)}" if words else ""
+
+
+def _unchecked(fold: Fold) -> str:
+    hidden = [*_texts(fold.result(COMPARED).get("hidden")), *_texts(fold.result(COUNTED).get("hidden"))]
+    unasked = _texts(fold.result(VERIFIED).get("unasked"))
+    return "; ".join((*hidden, *(f"“{name}” could not be asked" for name in unasked)))
+
+
+def _texts(value: object) -> list[str]:
+    return list(map(str, value)) if isinstance(value, list) else []
 
 
 def recovery_time(fold: Fold) -> Objective:

@@ -268,6 +268,8 @@ class Compared(Fact):
     differing: tuple[str, ...]
     unread: tuple[str, ...] = ()
     """Tables that cannot be read after the restore, and why, in words."""
+    hidden: tuple[str, ...] = ()
+    """Tables that row-level security keeps from us, as the backup has it: not compared, in words."""
 
 
 class Withdrawn(Fact):
@@ -297,6 +299,8 @@ class VerifiedData(Fact):
     invariants_held: int
     invariants: int
     results: tuple[InvariantResult, ...]
+    unasked: tuple[str, ...] = ()
+    """Invariants that cannot be asked, as row-level security keeps a table from us."""
 
 
 class Refilled(Fact):

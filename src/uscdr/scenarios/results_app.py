@@ -123,6 +123,8 @@ class DataProbed(Fact):
     missing: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     """Tables that cannot be counted, and why, in words."""
+    hidden: tuple[str, ...] = ()
+    """Tables that row-level security keeps from us: not counted, in words."""
 
 
 class Redeployed(Fact):

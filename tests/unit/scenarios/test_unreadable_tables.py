@@ -77,6 +77,48 @@ def test_a_table_that_cannot_be_read_after_the_restore_is_no_success(quick: Path
     assert not run.world.maintenance
 
 
+HIDDEN = "cannot be compared: row-level security is forced"
+
+
+def test_a_table_that_row_level_security_hides_in_the_backup_too_is_named_and_users_come_in_again(quick: Path) -> None:
+    """It is meant so: nobody is kept out for it, and it is no whole success either."""
+    run = Rehearsal(quick, world())
+    run.world.disk.hidden = ("django_session",)
+    ending = run.begin(confirm=run.phrase())
+    assert ending is not None
+    assert ending.code is ExitCode.CHECK_FAILED
+    assert ending.error is not None
+    assert ending.error.message == f"Recovered, but not all of it could be checked: django_session: {HIDDEN}"
+    assert not run.world.maintenance
+    assert run.world.formation == {"web": 2, "worker": 3, "beat": 1, "cron": 0}
+    compared = next(one["result"] for one in run.events("step.succeeded") if one["step"] == "compare")
+    assert (compared["hidden"], compared["unread"]) == ([f"django_session: {HIDDEN}"], [])
+    assert "NOT COMPARED with the backup: django_session" in json.dumps(run.events("note"))
+    assert run.events("run.finished")[-1]["follow_up"][1:] == list(run.config.scenarios["db"].follow_up)
+
+
+def test_an_invariant_over_a_hidden_table_is_not_taken_for_a_broken_one(quick: Path) -> None:
+    run = Rehearsal(quick, world())
+    run.world.disk.hidden = ("patients_patient",)
+    ending = run.begin(confirm=run.phrase())
+    assert ending is not None
+    assert ending.error is not None
+    assert f"patients_patient: {HIDDEN}; “patients are there” could not be asked" in ending.error.message
+    assert not run.world.maintenance
+
+
+def test_a_damaged_table_beside_a_hidden_one_keeps_users_out(quick: Path) -> None:
+    run = Rehearsal(quick, world())
+    run.world.disk.hidden = ("django_session",)
+    run.world.disk.uncounted_again["django_migrations"] = "data corrupted"
+    ending = run.begin(confirm=run.phrase())
+    assert ending is not None
+    assert ending.code is ExitCode.CHECK_FAILED
+    assert run.world.maintenance
+    assert ending.error is not None
+    assert "After the restore not every table can be read: django_migrations: data corrupted." in ending.error.message
+
+
 def test_times_that_cannot_be_are_named(quick: Path) -> None:
     run = Rehearsal(quick, world())
     column = run.config.app.freshness[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from uscdr.models.postgres import Invariant, InvariantResult
 from uscdr.providers.postgres.errors import words
+from uscdr.providers.postgres.reading import NO_RIGHT
 
 if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
@@ -60,7 +61,9 @@ def _judged(connection: Connection, invariant: Invariant, watch: _Watch) -> Inva
         if connection.closed:
             raise
         seen = f"query failed: {words(error)}" + (f" ({error.sqlstate})" if error.sqlstate else "")
-        return InvariantResult(name=invariant.name, holds=None, seen=seen, expected=expected)
+        return InvariantResult(
+            name=invariant.name, holds=None, seen=seen, expected=expected, forbidden=error.sqlstate == NO_RIGHT
+        )
     seen = shown(value, invariant.equals)
     return InvariantResult(name=invariant.name, holds=holds(value, invariant), seen=seen, expected=expected)
 

@@ -75,7 +75,7 @@ def _unread(connection: Connection, table: Table, error: psycopg.Error, name: st
     if state == LOCK_TIMEOUT:
         return Unread(table=name, why=f"locked by {_holders(connection, table)}")
     if state == NO_RIGHT:
-        return Unread(table=name, why=_hidden(connection, table))
+        return _withheld(connection, table, name)
     if state == TOO_LONG:
         return Unread(table=name, why="the server cut the query short, as it does after the statement timeout")
     if state == GONE:
@@ -93,9 +93,10 @@ def _holders(connection: Connection, table: Table) -> str:
     return ", ".join(sessions) or "another session"
 
 
-def _hidden(connection: Connection, table: Table) -> str:
+def _withheld(connection: Connection, table: Table, name: str) -> Unread:
     found = connection.execute(_ROW_SECURITY, (table.oid,)).fetchall()
     secured, forced = found[0] if found else (False, False)
-    if secured:
-        return "row-level security is forced" if forced else "row-level security would hide rows"
-    return "the database user lacks the right to read it"
+    if not secured:
+        return Unread(table=name, why="the database user lacks the right to read it")
+    why = "row-level security is forced" if forced else "row-level security would hide rows"
+    return Unread(table=name, why=why, hidden=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.models.postgres import TableDigest
+from uscdr.models.postgres import InvariantResult, TableDigest
 from uscdr.scenarios.results import ChosenBackup, Compared, Migrated, Proof, Restored, VerifiedData
 from uscdr.scenarios.results_app import DataProbed
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.words import sql
 from uscdr.scenarios.wanting import failing
-from uscdr.words import plural
+from uscdr.words import first_of, plural
+
+LOOK_YOURSELF = "The restore puts these rows back as all others: look at some of them in the application itself."
 
 
 class Compare(DepsStep[Compared, Compared]):
@@ -33,6 +35,9 @@ class Compare(DepsStep[Compared, Compared]):
         found = database.digested([t.name for t in database.tables()])
         live = {digest.name: digest for digest in found.tables}
         unread = {one.table for one in found.unread}
+        hidden = tuple(one.words("compared") for one in found.unread if one.hidden)
+        if hidden:
+            tell.warn(f"NOT COMPARED with the backup: {'; '.join(hidden)}. {LOOK_YOURSELF}")
         then = {digest.name: digest for digest in proof.tables}
         volatile = self._deps.config.app.volatile_tables
         names = sorted((live.keys() | then.keys()) - unread)
@@ -42,7 +47,8 @@ class Compare(DepsStep[Compared, Compared]):
             tables=len(then),
             rows=sum(digest.rows for digest in live.values() if digest.name not in volatile),
             differing=tuple(differing),
-            unread=tuple(one.words("compared") for one in found.unread),
+            unread=tuple(one.words("compared") for one in found.unread if not one.hidden),
+            hidden=hidden,
         )
 
     @override
@@ -60,6 +66,7 @@ class Compare(DepsStep[Compared, Compared]):
                 + ", ".join(seen.differing) + ". Maintenance mode stays on; something else may be writing.",
             )  # fmt: skip
         words = f"{seen.matching} of {seen.tables} tables equal the proven backup, {plural(seen.rows, 'row')}"
+        words += f"; NOT COMPARED: {'; '.join(seen.hidden)}" if seen.hidden else ""
         return Action("read", words, (sql("count and digest of every table"),))
 
 
@@ -86,6 +93,15 @@ def _as_captured(seen: VerifiedData, view: View) -> bool:
     }
 
 
+def _unasked(results: tuple[InvariantResult, ...], view: View) -> tuple[str, ...]:
+    """Invariants over a table that row-level security keeps from us; after a restore, that hold in the backup."""
+    seen, proof = view.get(DataProbed) or view.get(Compared), view.get(Proof)
+    if seen is None or not seen.hidden:
+        return ()
+    broken = {one.name for one in proof.invariants if one.holds is not True} if proof is not None else set()
+    return tuple(one.name for one in results if one.forbidden and one.name not in broken)
+
+
 class VerifyData(DepsStep[VerifiedData, VerifiedData]):
     """The invariants on the live data; only when all surely hold does maintenance mode go off."""
 
@@ -103,6 +119,7 @@ class VerifyData(DepsStep[VerifiedData, VerifiedData]):
         matching, tables, rows = _extent(view)
         database = self._deps.database()
         results = database.invariants(self._deps.config.invariants)
+        unasked = _unasked(results, view)
         for result in results:
             verdict = {True: "pass", False: "fail", None: "inconclusive"}[result.holds]
             tell.check(result.name, verdict, f"{result.seen}; expected {result.expected}")  # type: ignore[arg-type]
@@ -113,15 +130,17 @@ class VerifyData(DepsStep[VerifiedData, VerifiedData]):
             invariants_held=len(results) - len(failing(results)),
             invariants=len(results),
             results=results,
+            unasked=unasked,
         )
 
     @override
     def plan(self, seen: VerifiedData, view: View) -> Action:
-        broken = failing(seen.results)
+        broken = failing(tuple(one for one in seen.results if one.name not in seen.unasked))
         if broken and _as_captured(seen, view):
             words = f"the state is back as it was captured, and breaks what it broke then: {'; '.join(broken)}"
             return Action("read", words, (sql("every invariant"),))
         if broken:
             return Action("blocked", f"The data break: {'; '.join(broken)}. Maintenance mode stays on.")
         words = f"{seen.invariants_held} of {seen.invariants} invariants hold, {plural(seen.rows, 'row')}"
+        words += f"; NOT ASKED, as row-level security is in the way: {first_of(seen.unasked)}" if seen.unasked else ""
         return Action("read", words, (sql("every invariant"),))

@@ -26,13 +26,15 @@ class DataProbe(DepsStep[DataProbed, DataProbed]):
     def probe(self, view: View, tell: Tell) -> DataProbed:
         database = self._deps.database()
         counted = database.counted([table.name for table in database.tables()])
+        unread = [one for one in counted.unread if not one.hidden]
         return DataProbed(
             tables=len(counted.rows),
             rows=sum(counted.rows.values()),
             # Not asked for where tables cannot be read: that alone ends it, with all of them named.
-            migrations=0 if counted.unread else len(database.migrations()),
+            migrations=0 if unread else len(database.migrations()),
             missing=database.lacking(self._deps.config.app.expected_tables),
-            unread=tuple(one.words("counted") for one in counted.unread),
+            unread=tuple(one.words("counted") for one in unread),
+            hidden=tuple(one.words("counted") for one in counted.unread if one.hidden),
         )
 
     @override
@@ -49,4 +51,5 @@ class DataProbe(DepsStep[DataProbed, DataProbed]):
                 "uscdr recover db. If a table is locked: see who holds it (heroku pg:locks), then uscdr runs resume.",
             )
         words = f"{plural(seen.tables, 'table')}, {plural(seen.rows, 'row')}, {plural(seen.migrations, 'migration')}"
+        words += f"; NOT COUNTED: {'; '.join(seen.hidden)}" if seen.hidden else ""
         return Action("read", f"the database answers: {words}", (sql("count of every table"),))

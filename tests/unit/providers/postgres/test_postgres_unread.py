@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from uscdr.errors import ProviderError
-from uscdr.models.postgres import CanaryColumn
+from uscdr.models.postgres import CanaryColumn, Invariant
 
 REST = {"audit.event": 4, "django_migrations": 2, "visits_2026": 2}
 
@@ -129,6 +129,12 @@ def test_forced_row_level_security_and_want_of_a_right(clinic: Any) -> None:
             "patients_patient: cannot be counted: row-level security is forced",
             "visits_2026: cannot be counted: the database user lacks the right to read it",
         ]
+        assert [one.hidden for one in found.unread] == [True, False]
+        asked = [Invariant(name=one, sql=f"SELECT count(*) FROM {one}", minimum=0)
+                 for one in ("patients_patient", "visits_2026", "django_migrations", "nobody")]  # fmt: skip
+        told = adapter.invariants(asked)
+        assert [one.holds for one in told] == [None, None, True, None]
+        assert [one.forbidden for one in told] == [True, True, False, False]
 
 
 def test_who_has_a_table_locked_is_said(clinic: Any) -> None:

@@ -296,3 +296,16 @@ def test_somebody_elses_build_of_another_commit_is_not_adopted(quick: Path) -> N
     run.world.faults["start_build", 1] = "lost_before"
     assert ended(run.begin())[0] is ExitCode.DONE
     assert len(sent(run, "start_build")) == 1
+
+
+def test_a_table_that_row_level_security_hides_is_named_and_keeps_nobody_out(quick: Path) -> None:
+    run = broken(quick)
+    run.world.disk.hidden = ("django_session", "patients_patient")
+    ending = run.begin(confirm=run.phrase())
+    assert ending is not None
+    assert ending.code is ExitCode.CHECK_FAILED
+    assert not run.world.maintenance
+    assert ending.error is not None
+    hidden = [f"{name}: cannot be counted: row-level security is forced" for name in run.world.disk.hidden]
+    words = "; ".join((*hidden, "“patients are there” could not be asked"))
+    assert ending.error.message == f"Recovered, but not all of it could be checked: {words}"
