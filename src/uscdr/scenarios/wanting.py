@@ -25,5 +25,7 @@ def wanting(proof: Proof, key: str) -> str:
     if broken_schema:
         return f"the deployed code {proof.code.against} cannot go on from it: {first_of(broken_schema, comma='; ')}"
     if proof.key.opens_nothing:
-        return f"{key} does not fit: {proof.key.wrong:,} of {plural(proof.key.sampled, 'sampled value')} stay shut"
+        where = f", {proof.key.where}" if proof.key.where else ""
+        shut = f"{proof.key.wrong:,} of {plural(proof.key.sampled, 'sampled value')} stay shut"
+        return f"{key} does not fit: {shut}{where}"
     return ""

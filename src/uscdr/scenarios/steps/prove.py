@@ -113,8 +113,8 @@ def refusal_of(deps: Deps, proof: Proof, view: View) -> str:
     name, wants, instead = proof.backup, wanting(proof, key), another(view, proof.backup)
     if wants and proof.key.opens_nothing:
         sample = f"{proof.key.wrong:,} of {plural(proof.key.sampled, 'sampled value')} cannot be read with it"
-        where = first_of([one.words for one in proof.key.tried if one.wrong])
-        return f"{key} does not fit the backup {name}: {sample} ({where}). {proof.key_trouble}".rstrip()
+        where = f" ({proof.key.where})" if proof.key.where else ""
+        return f"{key} does not fit the backup {name}: {sample}{where}. {proof.key_trouble}".rstrip()
     if wants:
         return f"{name} restores, but {wants}. {instead}{_taken_off(proof)}"
     if not_tried_on_all(proof) and not came_later(proof):

@@ -24,6 +24,7 @@ from uscdr.models.postgres import Invariant
 from uscdr.vault.backups import documents
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.store import Store
+from uscdr.words import first_of
 
 FORMAT = 1
 PROOFS = "proofs"
@@ -99,6 +100,12 @@ class CanaryVerdict(Fact):
         """
         tables = {one.table for one in self.tried}
         return self.wrong * 2 >= self.sampled > 0 or any(_shut(*self._of(table)) for table in tables)
+
+    @property
+    def where(self) -> str:
+        """The columns with values that do not open, the worst first; empty when there are none, or in an old proof."""
+        bad = sorted((one for one in self.tried if one.wrong), key=lambda one: -one.wrong)
+        return first_of([one.words for one in bad])
 
     def _of(self, table: str) -> tuple[int, int]:
         mine = [one for one in self.tried if one.table == table]

@@ -38,7 +38,7 @@ from uscdr.vault.backups.proofs import (
     TriedColumn,
     demands_digest,
 )
-from uscdr.words import first_of, plural
+from uscdr.words import plural
 
 TABLES_THERE = "expected tables are there"
 _NOT_TRIED, _NOT_COMPARED = CanaryVerdict(verdict="not checked"), MigrationsVerdict(verdict="not checked")
@@ -256,16 +256,11 @@ def _judged(results: Sequence[CanaryResult], key: Key) -> CanaryVerdict:
 
 
 def _verdict(found: CanaryVerdict, key: str) -> tuple[Literal["pass", "fail", "not checked"], str]:
-    bad = [one.words for one in sorted(found.tried, key=lambda one: -one.wrong) if one.wrong]
-    problems = [
-        *(
-            [f"{key} does not open {found.wrong} of {plural(found.sampled, 'sampled value')}: {first_of(bad)}"]
-            if bad
-            else []
-        ),
-        *([f"there is no {', '.join(found.missing)}"] if found.missing else []),
-        *found.unread,
-    ]
+    problems = [f"there is no {', '.join(found.missing)}"] if found.missing else []
+    problems += found.unread
+    if found.wrong:
+        sampled = plural(found.sampled, "sampled value")
+        problems.insert(0, f"{key} does not open {found.wrong:,} of {sampled}: {found.where}")
     if problems:
         return "fail", "; ".join(problems)
     if not found.matching:
