@@ -21,6 +21,8 @@ from uscdr.verify.kinds.http import HttpCheck
 SANDBOX = "sandbox"
 ADAPTERS = ("rfc2136", "cloudflare", "manual")
 """How the sandbox's domain may be edited."""
+STEADY = "10"
+"""Seconds for which its dynos must have been up at the end of a recovery."""
 Facts = Mapping[str, Any]
 
 
@@ -58,7 +60,8 @@ def _target(facts: Facts, env: Mapping[str, str], *, whole: bool) -> Target:
     heroku, media = facts["heroku"], facts["cloudinary"]
     return Target(
         heroku=HerokuTarget(
-            app=heroku["app"], api_url=heroku["api_url"], data_url=heroku["data_url"], status_url=heroku["status_url"]
+            app=heroku["app"], api_url=heroku["api_url"], data_url=heroku["data_url"], status_url=heroku["status_url"],
+            steady=_steady(env),  # type: ignore[arg-type]  # read as it stands in scenarios.yaml
         ),
         cloudinary=CloudinaryTarget(
             cloud=media["cloud"], api_url=media["api_url"], delivery_url=media["delivery_url"],
@@ -70,6 +73,14 @@ def _target(facts: Facts, env: Mapping[str, str], *, whole: bool) -> Target:
         tls_server=_tls(facts),  # type: ignore[arg-type]  # read as it stands in scenarios.yaml
         ca_file=facts["ca_file"],
     )  # fmt: skip
+
+
+def _steady(env: Mapping[str, str]) -> str:
+    """As the environment says, in whole seconds; dynos of the sandbox start faster than the platform's."""
+    seconds = env.get("USCDR_SANDBOX_STEADY") or STEADY
+    if not seconds.isdecimal():
+        raise BadInput(f"USCDR_SANDBOX_STEADY is “{seconds}”.", next_action="Whole seconds, such as 10.")
+    return f"{seconds}s"
 
 
 def _tls(facts: Facts) -> str | None:

@@ -252,6 +252,9 @@ class PlacePlatform(FakePlatform):
     def dynos(self, app: str) -> tuple[Dyno, ...]:
         return self._at(app).dynos(app)
 
+    def log_lines(self, app: str, *, lines: int = 100) -> tuple[str, ...]:
+        return self._at(app).log_lines(app, lines=lines)
+
     def stop_dyno(self, app: str, name: str) -> None:
         self._at(app).stop_dyno(app, name)
 

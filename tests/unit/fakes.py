@@ -157,6 +157,10 @@ class World:
     """What somebody else does to the data right after that."""
     unsaved: tuple[str, ...] = ()
     """Models that the application cannot save."""
+    up_since: datetime | None = datetime(2026, 11, 1, tzinfo=UTC)
+    """Since when dynos have their state; None when the platform does not tell."""
+    log: tuple[str, ...] = ()
+    """Its lines, oldest first."""
 
     belongings = Belongings()
     sizes: dict[str, str]
@@ -352,7 +356,8 @@ class World:
         current = next((one for one in self.releases if one.current), None)
         down = self.never_up | ({"web"} if current is not None and current.slug_id in self.crashing else set())
         running = [Dyno(id=name, name=name, type=kind, state="crashed" if kind in down else state,
-                        release_version=current.version if current else None) for name, kind in names]  # fmt: skip
+                        release_version=current.version if current else None, updated_at=self.up_since)
+                   for name, kind in names]  # fmt: skip
         return (*running, *(Dyno(id=name, name=name, type="run", state="up") for name in self.one_offs))
 
     @property
@@ -487,7 +492,7 @@ class FakePlatform:
         )  # fmt: skip
 
     def log_lines(self, app: str, *, lines: int = 100) -> tuple[str, ...]:
-        return ()
+        return self._world.call("log_lines", lambda: self._world.log[-lines:])
 
 
 def _listed(world: World) -> str:

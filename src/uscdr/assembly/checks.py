@@ -199,6 +199,7 @@ def expected(place: Place) -> Expected:
         invariants=config.invariants,
         formation=config.app.formation,
         single=frozenset(recovery.single),
+        steady=target.heroku.steady,
         required=config.config.required,
         derived=frozenset(config.config.derived),
         key=recovery.key or "",

@@ -61,6 +61,8 @@ class Dyno(Fact):
     command: str = ""
     release_version: int | None = None
     created_at: datetime | None = None
+    updated_at: datetime | None = None
+    """When its state last changed."""
 
 
 class OneOffResult(Fact):
@@ -84,6 +86,8 @@ class Release(Fact):
     description: str = ""
     current: bool = False
     created_at: datetime | None = None
+    updated_at: datetime | None = None
+    """When it ended, and took effect if it succeeded."""
     user_email: str = ""
     slug_id: str | None = None
     eligible_for_rollback: bool = False

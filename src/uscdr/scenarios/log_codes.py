@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from uscdr.scenarios.log_words import CODES, ERRORS, OTHER_CODE, OTHER_ERROR, Words
+from uscdr.verify.loglines import LogLine, read
 
-_LINE = re.compile(r"(?P<at>\S+)\s+(?P<source>app|heroku)\[(?P<dyno>[\w.-]+)\]:\s?(?P<text>.*)", re.DOTALL)
-_ROUTER = re.compile(r"\bat=(?:error|warning)\s+code=(H\d{2})\b")
-_DYNO = re.compile(r"^Error (R\d{2}|L\d{2}|H\d{2})\b")
 _CRASH = re.compile(r"^State changed from [\w-]+ to crashed\b")
 _TRACEBACK = "Traceback (most recent call last):"
 _NAME = re.compile(
@@ -57,25 +55,20 @@ class _Tally:
 def explain(lines: Iterable[str]) -> tuple[LogCode, ...]:
     """The known codes in `lines` (oldest first, as the platform writes them), the most frequent first."""
     tally = _Tally()
-    for line in lines:
-        match = _LINE.match(line.rstrip("\r\n"))
-        if match:
-            at, text = _moment(match["at"]), match["text"]
-            if match["source"] == "app":
-                _application(tally, match["dyno"], text, at)
-            else:
-                _platform(tally, match["dyno"], text, at)
+    for line in read(lines):
+        if line.of_platform:
+            _platform(tally, line)
+        else:
+            _application(tally, line.process, line.text, line.at)
     found = (_code(code, count, last) for code, (count, last) in tally.seen.items())
     return tuple(sorted(found, key=lambda one: (-one.count, one.code)))
 
 
-def _platform(tally: _Tally, process: str, text: str, at: datetime | None) -> None:
-    # The router quotes the request's path and host, which a visitor chooses; its code comes before them.
-    match = _ROUTER.match(text) if process == "router" else _DYNO.match(text)
-    if match:
-        tally.add(match[1], at)
-    elif _CRASH.match(text):
-        tally.add("crashed", at)
+def _platform(tally: _Tally, line: LogLine) -> None:
+    if line.code:
+        tally.add(line.code, line.at)
+    elif _CRASH.match(line.text):
+        tally.add("crashed", line.at)
 
 
 def _application(tally: _Tally, process: str, text: str, at: datetime | None) -> None:
@@ -99,11 +92,3 @@ def _words(code: str) -> Words:
     if re.fullmatch(r"[HRL]\d\d", code):
         return CODES.get(code, OTHER_CODE)
     return CODES.get(code) or ERRORS.get(code.rpartition(".")[2], OTHER_ERROR)
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from uscdr.models.base import Fact
+from uscdr.models.duration import Duration
+from uscdr.verify.standing import WINDOW
 
 APP = re.compile(r"[a-z0-9][a-z0-9-]{1,35}")
 """A name, or the id that stands for it."""
@@ -42,6 +44,8 @@ class HerokuTarget(Fact):
     data_url: Address = "https://api.data.heroku.com"
     status_url: Address = "https://status.heroku.com"
     database: str = "DATABASE_URL"
+    steady: Duration = WINDOW
+    """For how long a dyno must have been up at the end of a recovery, to be said to stay so."""
 
 
 class CloudinaryTarget(Fact):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from uscdr.engine.step import Tell
@@ -12,13 +12,14 @@ from uscdr.errors import CheckFailed, EffectFailed, ProviderError
 from uscdr.models.heroku import Dyno, ProcessType, Release
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.dyno_words import migration_that_failed, reason
+from uscdr.verify.facts import LOG_LINES
+from uscdr.verify.standing import CRASHED, RUNS, Fall, falls, in_force
+from uscdr.words import plural
 
 RELEASE_LIMIT = 1800.0
 DYNO_LIMIT = 300.0
 OUTPUT_LINES = 2000
 """Of a release phase, the last ones: the reason stands at its end."""
-RUNS = ("up", "idle")
-"""States of a dyno that serves; one on a plan that sleeps is idle until it is asked."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class InForce:
     """Dynos of that release that came down."""
     running: dict[str, int]
     """Process type -> dynos that run that release."""
+    dynos: tuple[Dyno, ...] = ()
+    """Every dyno of the formation."""
 
     @property
     def reached(self) -> bool:
@@ -71,7 +74,8 @@ def look_in_force(deps: Deps, since: int | None = None, kinds: Collection[str] |
     newest = releases[0] if releases else None
     pending = next((one for one in releases if one.status == "pending"), None)
     failed = newest if since is not None and newest and newest.version > since and _failed(newest) else None
-    version = _running(releases)
+    current = in_force(releases)
+    version = current.version if current else None
     formation = [one for one in deps.platform.formation(deps.app) if kinds is None or one.type in kinds]
     dynos = [one for one in deps.platform.dynos(deps.app) if any(one.type == entry.type for entry in formation)]
     of_it = [one for one in dynos if version is not None and (one.release_version or 0) >= version]
@@ -80,8 +84,8 @@ def look_in_force(deps: Deps, since: int | None = None, kinds: Collection[str] |
     late = [f"{one.name} {one.state} (v{one.release_version or '?'})" for one in dynos if one not in good]
     short = [f"{entry.type} {running[entry.type]} of {entry.quantity}" for entry in formation
              if running[entry.type] != entry.quantity]  # fmt: skip
-    crashed = tuple(one for one in of_it if one.state == "crashed")
-    return InForce(pending, failed, version, (*late, *short), crashed, running)
+    crashed = tuple(one for one in of_it if one.state == CRASHED)
+    return InForce(pending, failed, version, (*late, *short), crashed, running, tuple(dynos))
 
 
 def await_in_force(
@@ -124,8 +128,27 @@ def refuse_not_in_force(deps: Deps, found: InForce) -> None:
         names, first = ", ".join(one.name for one in found.crashed), found.crashed[0].name
         raise CheckFailed(
             f"{names} crashed at the start under v{found.version}.",
+            why=why_crashed(deps, found.crashed),
             next_action=f"See why: heroku logs --app {deps.app} --dyno {first}; then: uscdr runs resume",
         )
+
+
+def fallen_lately(deps: Deps) -> Mapping[str, tuple[Fall, ...]]:
+    """By dyno, what brought it down under the release in force. Raises ProviderError."""
+    lines = deps.platform.log_lines(deps.app, lines=LOG_LINES)
+    return falls(lines, in_force(deps.platform.releases(deps.app)))
+
+
+def why_crashed(deps: Deps, dynos: Sequence[Dyno]) -> str:
+    """What the log tells of the first of these dynos that it tells of; empty when it tells nothing."""
+    try:
+        fallen = fallen_lately(deps)
+    except ProviderError:
+        return ""  # that they crashed is known all the same
+    told = next((fallen[one.name] for one in dynos if one.name in fallen), ())
+    if not told:
+        return ""
+    return f"{plural(len(told), 'crash', 'crashes')} since its start, the last: {told[-1].why or 'no reason is told'}."
 
 
 def why_it_failed(deps: Deps, version: int) -> str:
@@ -151,12 +174,6 @@ def retry(deps: Deps) -> str:
 
 def _failed(release: Release) -> bool:
     return release.status not in ("succeeded", "pending")
-
-
-def _running(releases: Sequence[Release]) -> int | None:
-    """The current release's version; where none is marked so, the newest that succeeded."""
-    marked = [one for one in releases if one.current] or [one for one in releases if one.status == "succeeded"]
-    return marked[0].version if marked else None
 
 
 def _fits(dyno: Dyno, formation: Sequence[ProcessType]) -> bool:

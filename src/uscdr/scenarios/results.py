@@ -321,6 +321,8 @@ class ApplicationChecked(Fact):
     """`name: evidence` of what did not pass, the gravest first."""
     left_open: tuple[str, ...] = ()
     """What was left undone on purpose, in words."""
+    fallen: tuple[str, ...] = ()
+    """Dynos that do not stay up, in words."""
 
 
 class ManualAnswer(Fact):

@@ -17,6 +17,8 @@ from uscdr.providers.ports.provision import Provisioning
 from uscdr.words import duration
 
 T = TypeVar("T")
+LOG_LINES = 1500
+"""As many as the platform keeps."""
 LIMIT = 20.0
 """Seconds for one look at the platform: less than a check has, so that the check can say who did not answer."""
 
@@ -121,5 +123,6 @@ class Facts:
         return self._once.get("log_drains", lambda: self._provisioning.log_drains(self.name))
 
     def log_lines(self, lines: int) -> tuple[str, ...]:
-        """The last lines of the log; they may hold personal data and are never shown."""
-        return self._once.get(f"log {lines}", lambda: self._platform.log_lines(self.name, lines=lines))
+        """The last lines of the log, at most `LOG_LINES`; they may hold personal data and are never shown."""
+        kept = self._once.get("log", lambda: self._platform.log_lines(self.name, lines=LOG_LINES))
+        return kept[-lines:]

@@ -20,6 +20,7 @@ from uscdr.providers.ports.web import Application, Website
 from uscdr.verify.attempts import Attempts
 from uscdr.verify.baseline import Baseline
 from uscdr.verify.facts import Facts
+from uscdr.verify.standing import WINDOW
 
 Sends = Literal["reads", "forms", "writes"]
 """What checks may send: nothing but reads, as in a dry run of a recovery; also one login and the empty forms that
@@ -37,6 +38,8 @@ class Expected:
     formation: Mapping[str, int] = field(default_factory=dict)
     single: frozenset[str] = frozenset()
     """Process types of which there must be exactly one."""
+    steady: float = WINDOW
+    """Seconds for which a dyno must have been up, to be said to stay so."""
     required: tuple[str, ...] = ()
     """Config variables."""
     derived: frozenset[str] = frozenset()

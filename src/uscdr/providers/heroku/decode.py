@@ -79,6 +79,7 @@ def dyno(body: object) -> Dyno:
         command=optional_text(source, "command"),
         release_version=optional_number(nested(source, "release"), "version"),
         created_at=optional_moment(source, "created_at"),
+        updated_at=optional_moment(source, "updated_at"),
     )
 
 
@@ -92,6 +93,7 @@ def release(body: object) -> Release:
         description=optional_text(source, "description"),
         current=source.get("current") is True,
         created_at=optional_moment(source, "created_at"),
+        updated_at=optional_moment(source, "updated_at"),
         user_email=optional_text(nested(source, "user"), "email"),
         slug_id=optional_text(nested(source, "slug"), "id") or None,
         eligible_for_rollback=source.get("eligible_for_rollback") is True,

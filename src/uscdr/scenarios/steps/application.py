@@ -10,11 +10,14 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.scenarios.checks import application_checks, ask, calls, recovery_checks, worst_first
+from uscdr.scenarios.checks import TOUCHED, application_checks, ask, calls, recovery_checks, worst_first
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import ApplicationChecked, ChosenBackup, VerifiedData, Withdrawn
 from uscdr.scenarios.results_media import MediaVerified
+from uscdr.scenarios.steady import watch
 from uscdr.scenarios.steps.base import DepsStep, shut
+
+STAY = "dynos stay up"
 
 
 class CheckParams(Fact):
@@ -48,7 +51,9 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
     def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
         super().__init__(step_id, deps, params)
         only = self.given(CheckParams).only
-        self._checks = application_checks(deps.config) if only else recovery_checks(deps.config, deps.request.scenario)
+        scenario = deps.request.scenario
+        self._checks = application_checks(deps.config) if only else recovery_checks(deps.config, scenario)
+        self._last = only is None and "dynos" in TOUCHED.get(scenario, ())
 
     @override
     def ready(self, view: View) -> str | None:
@@ -68,8 +73,16 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
         passed, failed = verdicts["pass"], verdicts["fail"]
         return ApplicationChecked(
             at=now(), passed=passed, failed=failed, not_known=verdicts.total() - passed - failed,
-            worst=worst_first(results), left_open=_left_open(view),
+            worst=worst_first(results), fallen=self._watched(tell) if self._last else (), left_open=_left_open(view),
         )  # fmt: skip
+
+    def _watched(self, tell: Tell) -> tuple[str, ...]:
+        """Dynos that do not stay up. Looked at after the checks: what those took need not be waited for."""
+        seen = watch(self._deps, tell)
+        tell.check(STAY, "fail" if seen.fallen else "pass", "; ".join(seen.fallen) or seen.words)
+        for remark in seen.remarks:
+            tell.warn(f"{remark}.")
+        return seen.fallen
 
     @override
     def plan(self, seen: ApplicationChecked, view: View) -> Action:
@@ -77,7 +90,7 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
         words = f"{seen.passed} of {total} checks passed"
         if seen.passed != total:
             words += f", {seen.failed} failed, {seen.not_known} not known. The application is open: look at it now"
-        found = (*seen.worst, *seen.left_open)
+        found = (*seen.worst, *seen.fallen, *seen.left_open)
         if found:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             return Action("blocked", f"{found[0]}{more}. {words}{_put_back(view)}", calls(self._checks))

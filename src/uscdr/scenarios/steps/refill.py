@@ -13,7 +13,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.scenarios.releases import await_dynos, look_in_force
+from uscdr.scenarios.releases import await_dynos, look_in_force, why_crashed
 from uscdr.scenarios.results import Drained, Refilled, VerifiedData
 from uscdr.scenarios.steps.base import AnyStep, DepsStep
 from uscdr.scenarios.steps.words import reads, writes
@@ -89,10 +89,11 @@ class Refill(DepsStep[RefillSeen, Refilled]):
         ended = await_dynos(self._deps, tell, kinds=seen.wanted)
         if ended.crashed:
             names = ", ".join(dyno.name for dyno in ended.crashed)
+            why = why_crashed(self._deps, ended.crashed)
             logs = f"heroku logs --app {self._deps.app} --dyno {ended.crashed[0].name}"
             raise CheckFailed(
                 f"{names} crashed at its start.",
-                why="The data are restored and verified; the application does not run on them.",
+                why=f"The data are restored and verified; the application does not run on them. {why}".strip(),
                 next_action=f"See: {logs}; then: uscdr runs resume",
             )
         return Refilled(running={kind: ended.running.get(kind, 0) for kind in seen.wanted})

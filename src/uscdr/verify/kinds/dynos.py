@@ -1,18 +1,25 @@
-"""Whether the processes that are wanted run, each as often as the platform was told."""
+"""Whether the processes that are wanted run, each as often as the platform was told, and whether they stay up.
+
+One look cannot see whether a process that began seconds ago stays: the log tells whether it came down before. One that
+did not is no finding; that it is young is said.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from uscdr.errors import ProviderError
 from uscdr.models.heroku import Dyno
 from uscdr.verify.check import CheckSpec, Provider
+from uscdr.verify.facts import LOG_LINES
 from uscdr.verify.kinds.weighing import weighed
+from uscdr.verify.standing import UP, Fall, Standing, falls, in_force, standings
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import Expected, World
+from uscdr.words import first_of
 
-UP, CRASHED = "up", "crashed"
 COMING = ("starting", "idle")
 """May run in a moment; an idle dyno sleeps until it is asked."""
 
@@ -38,7 +45,12 @@ class _Type:
     wanted: int
     single: bool
     quantity: int
-    dynos: tuple[Dyno, ...]
+    stands: tuple[Standing, ...]
+
+    @property
+    def dynos(self) -> tuple[Dyno, ...]:
+        """Those there."""
+        return tuple(one.dyno for one in self.stands)
 
     @property
     def up(self) -> int:
@@ -49,30 +61,45 @@ class _Type:
 def run(name: str, spec: DynosCheck, world: World) -> Finding:
     """Compare what is wanted, what the platform was told, and what runs."""
     told = {one.type: one.quantity for one in world.facts.formation()}
-    types = [_type(one, spec, world.expected, told, world.facts.dynos()) for one in _names(spec, world.expected, told)]
-    if not types:
+    names = _names(spec, world.expected, told)
+    if not names:
         return Finding("inconclusive", "the application has no process type, and none is named in app.formation")
+    stands, unread = standing_now(world, names)
+    types = [_type(one, spec, world.expected, told, stands) for one in names]
     problems = [words for one in types if (words := _problem(one))]
     doubts = [words for one in types if not _problem(one) and (words := _doubt(one))]
     measures = {"quantities": {one.name: one.quantity for one in types}}
-    return weighed(problems, doubts, _good(types, world.before(name)), measures)
+    remarks = [*(one.remark(world.expected.steady) for one in stands if one.remark(world.expected.steady)), *unread]
+    good = _good(types, world.before(name)) + (f" ({first_of(remarks, comma='; ')})" if remarks else "")
+    return weighed(problems, doubts, good, measures)
+
+
+def standing_now(world: World, kinds: Collection[str]) -> tuple[tuple[Standing, ...], tuple[str, ...]]:
+    """Each dyno of these process types; and why the log does not tell of them, where it does not."""
+    dynos = world.facts.dynos()
+    fallen: Mapping[str, tuple[Fall, ...]] = {}
+    unread: tuple[str, ...] = ()
+    try:
+        fallen = falls(world.facts.log_lines(LOG_LINES), in_force(world.facts.releases()))
+    except ProviderError as error:
+        unread = (f"whether one crashed before is not known: {error.message}",)
+    return standings(dynos, fallen, world.now(), kinds), unread
 
 
 def _names(spec: DynosCheck, expected: Expected, told: Mapping[str, int]) -> tuple[str, ...]:
     return spec.only or tuple(dict.fromkeys((*expected.formation, *sorted(expected.single), *told)))
 
 
-def _type(name: str, spec: DynosCheck, expected: Expected, told: Mapping[str, int], dynos: Sequence[Dyno]) -> _Type:
+def _type(name: str, spec: DynosCheck, expected: Expected, told: Mapping[str, int], there: Sequence[Standing]) -> _Type:
     named = name in spec.only or name in expected.single
-    mine = tuple(one for one in dynos if one.type == name)
+    mine = tuple(one for one in there if one.dyno.type == name)
     wanted = expected.formation.get(name, 1 if named else 0)
     return _Type(name, wanted, name in expected.single, told.get(name, 0), mine)
 
 
 def _problem(one: _Type) -> str:
-    crashed = ", ".join(dyno.name for dyno in one.dynos if dyno.state == CRASHED)
-    if crashed:
-        return f"{crashed} crashed"
+    if crashed := [standing.words for standing in one.stands if standing.unsettled]:
+        return "; ".join(crashed)
     if one.wanted and not one.quantity:
         return f"{one.name} is scaled to 0, wanted {one.wanted}"
     if one.single and max(one.quantity, one.up) > 1:

@@ -1,25 +1,23 @@
-"""What the platform itself wrote into the log: errors by code. No line of it is ever shown."""
+"""What the platform itself wrote into the log: errors by code, and crashes. No line of it is ever shown."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from uscdr.models.duration import Duration
 from uscdr.verify.check import CheckSpec, Provider
+from uscdr.verify.kinds.dynos import standing_now
+from uscdr.verify.loglines import LogLine, read
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import World
 from uscdr.words import duration, moment
 
-LINE = re.compile(r"(?P<at>\S+)\s+(?P<source>app|heroku)\[(?P<process>[\w.-]+)\]:\s?(?P<text>.*)", re.DOTALL)
-ROUTER = re.compile(r"at=error\s+code=(H\d\d)\b")
-"""Only errors: a visitor who goes away, or maintenance mode, is written at another level."""
-PROCESS = re.compile(r"Error ([RL]\d\d)\b")
+PASSING = "at=warning"
+"""How the router writes what is no error: a visitor who goes away."""
 LOG_GAP = "L"
 """The letter of codes that tell of lost lines: no fault of the application."""
 
@@ -41,46 +39,34 @@ class LogCheck(CheckSpec):
         return self
 
 
-class _Line(NamedTuple):
-    at: datetime
-    code: str
-
-
 def run(name: str, spec: LogCheck, world: World) -> Finding:  # noqa: ARG001 - the form of every kind
-    """Count the codes."""
-    lines = list(_read(world.facts.log_lines(spec.lines)))
+    """Count the codes, and what came down since the release in force began."""
+    lines = [(one.at, one) for one in read(world.facts.log_lines(spec.lines)) if one.at]
     if not lines:
         return Finding("inconclusive", "the log holds no line that can be read")
-    newest = max(one.at for one in lines)
-    recent = [one for one in lines if one.at > newest - timedelta(seconds=spec.within)]
-    codes = Counter(one.code for one in recent if one.code)
-    errors = sum(count for code, count in codes.items() if not code.startswith(LOG_GAP))
-    shown = ", ".join(f"{count} {code}" for code, count in codes.most_common()) or "no error"
-    span = duration((newest - min(one.at for one in recent)).total_seconds())
+    newest = max(at for at, _ in lines)
+    since = newest - timedelta(seconds=spec.within)
+    recent = [(at, one) for at, one in lines if at > since]
+    codes = Counter(code for _, one in recent if (code := _code(one)))
+    crashes, unsettled = _crashes(world, since)
+    errors = sum(count for code, count in codes.items() if not code.startswith(LOG_GAP)) + crashes
+    counts = [f"{crashes} crashed"] if crashes else []
+    shown = ", ".join([*counts, *(f"{count} {code}" for code, count in codes.most_common())]) or "no error"
+    span = duration((newest - min(at for at, _ in recent)).total_seconds())
     words = f"{shown} in the last {span} of the log, to {moment(newest)}"
+    if unsettled:
+        return Finding("fail", f"{'; '.join(unsettled)}; {words}")
     if errors > spec.most:
         return Finding("fail", f"{words}; allowed are {spec.most}")
     return Finding("pass", words, {"errors": errors})
 
 
-def _read(lines: Iterable[str]) -> Iterator[_Line]:
-    for line in lines:
-        match = LINE.match(line)
-        at = _moment(match["at"]) if match else None
-        if match and at:
-            # Only the platform's own lines are read for codes: an application can print anything.
-            yield _Line(at, _code(match["process"], match["text"]) if match["source"] == "heroku" else "")
+def _crashes(world: World, since: datetime) -> tuple[int, list[str]]:
+    """How often dynos came down by themselves, and those that have not outlived it."""
+    stands, _ = standing_now(world, {one.type for one in world.facts.formation()})
+    crashes = sum(fall.at > since for one in stands for fall in one.falls)
+    return crashes, [one.words for one in stands if one.falls and one.unsettled]
 
 
-def _code(process: str, text: str) -> str:
-    # The router quotes path and host, which a visitor chooses; its code comes before them.
-    match = ROUTER.match(text) if process == "router" else PROCESS.match(text)
-    return match[1] if match else ""
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+def _code(line: LogLine) -> str:
+    return "" if line.text.startswith(PASSING) else line.code
