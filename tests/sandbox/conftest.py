@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from live_sandbox import Live, start, stop, tiny_app
 from uscdr.sandbox.boot.request import UpRequest
+
+os.environ.setdefault("USCDR_SANDBOX_STEADY", "2")  # a recovery's last look at the dynos; its own tests say otherwise
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from uscdr.errors import ProviderError
 from uscdr.models.heroku import Dyno
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.releases import InForce, fallen_lately, look_in_force
-from uscdr.verify.standing import IDLE, UP, Fall, Standing, standings
+from uscdr.verify.standing import UP, Fall, Standing, standings
 from uscdr.words import duration
 
 MOST = 4.0
@@ -93,7 +93,8 @@ def _hopeless(found: tuple[Standing, ...], end: float) -> bool:
 
 
 def _judged(force: InForce, found: tuple[Standing, ...], eyes: _Watch) -> Steady:
-    fallen = [one.words for one in found if one.dyno.state != IDLE and not one.stands(eyes.window)]
+    short = [one for one in found if not one.stands(eyes.window)]
+    fallen = [one.words for one in short if one.unsettled] or [one.words for one in short]
     if not force.reached and not fallen:
         fallen = [force.words]
     remarks = [one.words for one in found if one.falls and one.words not in fallen]

@@ -91,6 +91,8 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
         if seen.passed != total:
             words += f", {seen.failed} failed, {seen.not_known} not known. The application is open: look at it now"
         found = (*seen.worst, *seen.fallen, *seen.left_open)
+        if seen.fallen:
+            words += f". Why a dyno came down: heroku logs --num 1500 --app {self._deps.app}"
         if found:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             return Action("blocked", f"{found[0]}{more}. {words}{_put_back(view)}", calls(self._checks))
