@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 
 from fake_deploys import FakeDeploys
 from fakes import FakePlatform, World
+from rehearsal import Rehearsal
 from uscdr.engine import wait
 from uscdr.engine.wait import Stop
-from uscdr.errors import Interrupted
+from uscdr.errors import ExitCode, Interrupted
 from uscdr.models.heroku import Dyno, Release
 from uscdr.scenarios.steady import watch
 
@@ -67,7 +69,7 @@ def looked(clinic: World, steady: float = 0.3, stop: Stop | None = None) -> tupl
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wait, "FIRST_INTERVAL", 0.02)
 
 
@@ -147,3 +149,25 @@ def test_a_look_that_fails_once_is_repeated() -> None:
     clinic = Clinic(("up", 100.0))
     clinic.faults[("dynos", 1)] = "down"
     assert looked(clinic)[0].fallen == ()
+
+
+@pytest.mark.parametrize("since", ["before its last orderly stop", "since"])
+def test_a_recovery_whose_worker_came_down_is_not_done(quick: Path, since: str) -> None:
+    run = Rehearsal(quick)
+    run.world.up_since = datetime.now(UTC)
+    run.world.log = crash(2, 250)
+    if since != "since":
+        run.world.up_since -= timedelta(hours=1)
+        run.world.log += (f"{datetime.now(UTC).isoformat()} heroku[worker.1]: Stopping all processes with SIGTERM",)
+    ending = run.begin()
+    assert ending is not None
+    checked = [one for one in run.events("check.") if one["name"] == "dynos stay up"]
+    if since != "since":
+        assert (ending.code, checked[-1]["verdict"]) == (ExitCode.DONE, "pass")
+        return
+    assert ending.code is ExitCode.CHECK_FAILED
+    assert ending.error is not None
+    assert "worker.1 crashed at" in ending.error.message
+    assert "(exit status 1)" in ending.error.message
+    assert "heroku logs --num 1500 --app usc-pis" in ending.error.message
+    assert checked[-1]["verdict"] == "fail"
