@@ -161,7 +161,7 @@ def test_a_recovery_whose_worker_came_down_is_not_done(quick: Path, since: str) 
         run.world.log += (f"{datetime.now(UTC).isoformat()} heroku[worker.1]: Stopping all processes with SIGTERM",)
     ending = run.begin()
     assert ending is not None
-    checked = [one for one in run.events("check.") if one["name"] == "dynos stay up"]
+    checked = [one for one in run.events("check.") if one["check"] == "dynos stay up"]
     if since != "since":
         assert (ending.code, checked[-1]["verdict"]) == (ExitCode.DONE, "pass")
         return
