@@ -60,7 +60,8 @@ def _objectives(report: RunReport) -> list[str]:
 
 
 def _objective(name: str, objective: Objective) -> list[str]:
-    achieved = "-" if objective.achieved_seconds is None else span(objective.achieved_seconds)
+    most = "at most " if objective.at_most else ""
+    achieved = "-" if objective.achieved_seconds is None else most + span(objective.achieved_seconds)
     return [name, span(objective.target_seconds), achieved, f"**{objective.verdict}**", _say(objective.basis)]
 
 

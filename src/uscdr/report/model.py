@@ -27,6 +27,8 @@ class Objective(Record):
     achieved_seconds: float | None
     verdict: Verdict
     basis: str
+    at_most: bool = False
+    """Whether what was achieved is an upper bound."""
 
 
 class PhaseReport(Record):

@@ -13,7 +13,7 @@ from uscdr.models.operations import recovers
 from uscdr.report.fold import Fold
 from uscdr.report.model import DataReport, Objective, StepReport, TableLoss, Verdict
 from uscdr.report.words import span
-from uscdr.words import moment
+from uscdr.words import first_of, moment
 
 DOORS, CHECKED = "heroku.maintenance", "app.check"
 """The steps after whose success people can work again: the doors open, the application checked."""
@@ -105,21 +105,40 @@ def recovery_point(fold: Fold) -> Objective:
     """Seconds of writes lost against the RPO: from the chosen backup to the last write that is lost.
 
     When the ledger does not know the last write, all that was written since the backup counts as
-    lost: its age when it was chosen.
+    lost: its age when it was chosen. Where rows are lost of which nobody can tell when they were written, that age is
+    the most that it can be, and the last write that is known the least.
     """
     target = fold.begun.rpo_seconds if fold.begun else 0.0
-    lost, basis = _lost_seconds(fold.result(*CHOSEN), fold.result(LEDGER))
-    return _not_achieved(target, "does not apply", basis) if lost is None else _achieved(target, lost, basis)
-
-
-def _lost_seconds(chosen: dict[str, Any], ledger: dict[str, Any]) -> tuple[float | None, str]:
+    chosen, ledger = fold.result(*CHOSEN), fold.result(LEDGER)
+    backup, age = chosen.get("backup", "?"), _number(chosen.get("age_seconds"))
     begun, last = _moment(chosen.get("taken_at", chosen.get("created_at"))), _moment(ledger.get("last_write"))
     if begun and last:
-        return elapsed(begun, last), f"from backup {chosen.get('backup', '?')} to the last lost write"
-    age = _number(chosen.get("age_seconds"))
+        least = elapsed(begun, last)
+        basis = f"from backup {backup} to the last lost write"
+        undated = _undated(ledger)
+        return _within(target, least, age, basis, undated) if undated and age else _achieved(target, least, basis)
     if age is None:
-        return None, "no backup was chosen in this run"
-    return age, f"age of backup {chosen.get('backup', '?')} when it was chosen"
+        return _not_achieved(target, "does not apply", "no backup was chosen in this run")
+    return _achieved(target, age, f"age of backup {backup} when it was chosen")
+
+
+def _within(target: float, least: float, most: float, basis: str, why: str) -> Objective:
+    """What is known by its bounds alone: met when the most is, missed when the least is, else not known."""
+    if least > target:
+        return _achieved(target, least, f"{basis} that is known; {why}")
+    if most <= target:
+        found = _achieved(target, most, f"age of the backup when it was chosen; {why}")
+        return found.model_copy(update={"at_most": True})
+    return _not_achieved(target, "not known", f"between {span(least)} and {span(most)}; {why}")
+
+
+def _undated(ledger: dict[str, Any]) -> str:
+    """Which rows are lost of which nobody can tell when they were written, in words; empty when there are none."""
+    named = ledger.get("undated")
+    tables = [str(one) for one in named] if isinstance(named, list) else []
+    if tables:
+        return f"when what is lost of {first_of(tables)} was written is not known"
+    return "what the damage took of newer rows cannot be told" if ledger.get("at_least") is True else ""
 
 
 def data_facts(fold: Fold) -> DataReport:

@@ -35,7 +35,10 @@ def summarise(report: RunReport, *, journal: str = "", report_path: str = "") ->
 
 def objective_words(objective: Objective) -> str:
     """`met: 41 min of 2 h 00 min (until: …)`, or why it is not known."""
-    achieved = f"{span(objective.achieved_seconds)} of " if objective.achieved_seconds is not None else "objective "
+    most = "at most " if objective.at_most else ""
+    achieved = (
+        f"{most}{span(objective.achieved_seconds)} of " if objective.achieved_seconds is not None else "objective "
+    )
     return f"{objective.verdict}: {achieved}{span(objective.target_seconds)} ({objective.basis})"
 
 

@@ -246,6 +246,9 @@ class Ledger(Fact):
     at_least: bool = False
     """Whether `rows_lost` is a lower bound: what the damage took of the newest rows, nobody can count."""
     last_write: datetime | None = None
+    """The newest time in the columns of `app.freshness`, before the restore."""
+    undated: tuple[str, ...] = ()
+    """Tables that lose rows of which `last_write` tells nothing: no column of theirs is in `freshness`."""
 
 
 class Restored(Fact):

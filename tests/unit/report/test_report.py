@@ -14,7 +14,7 @@ from uscdr.report.build import build
 from uscdr.report.json import to_json
 from uscdr.report.markdown import to_markdown
 from uscdr.report.model import RunReport
-from uscdr.report.summary import MOST_LINES, summarise
+from uscdr.report.summary import MOST_LINES, objective_words, summarise
 from uscdr.report.words import in_markdown, span
 
 EVENTS = Path(__file__).parents[2] / "golden" / "events"
@@ -269,3 +269,30 @@ def test_the_summary_stays_short_with_much_to_say() -> None:
 )
 def test_spans(seconds: float | None, words: str) -> None:
     assert span(seconds) == words
+
+
+FILES: dict[str, object] = {"undated": ["files"]}
+UNDATED = "when what is lost of files was written is not known"
+TAKEN = "what the damage took of newer rows cannot be told"
+AGE = "age of the backup when it was chosen"
+LAST = "from backup b1 to the last lost write"
+
+
+@pytest.mark.parametrize(
+    ("age", "last", "lost", "words"),
+    [
+        (500, "02:00", {}, f"met: 0 s of 10 min ({LAST})"),
+        (500, "02:00", FILES, f"met: at most 8 min 20 s of 10 min ({AGE}; {UNDATED})"),
+        (500, "01:00", {"at_least": True}, f"met: at most 8 min 20 s of 10 min ({AGE}; {TAKEN})"),
+        (5000, "02:01", FILES, f"not known: objective 10 min (between 1 min and 1 h 23 min; {UNDATED})"),
+        (5000, "02:20", FILES, f"missed: 20 min of 10 min ({LAST} that is known; {UNDATED})"),
+    ],
+)
+def test_rows_whose_time_of_writing_nobody_knows_bound_the_loss(
+    age: int, last: str, lost: dict[str, object], words: str
+) -> None:
+    chosen = done("choose", backup="b1", age_seconds=age, taken_at="2026-11-23T02:00:00Z")
+    ledger = done("ledger", last_write=f"2026-11-23T{last}:00Z", **lost)
+    report = run((1, planned("choose", "ledger")), (2, chosen), (3, ledger), rpo=600)
+    assert objective_words(report.rpo) == words
+    assert (report.rpo.verdict == "missed") == (last == "02:20")

@@ -11,6 +11,8 @@ import pytest
 
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
+from uscdr.journal.reader import read
+from uscdr.report.build import build
 from uscdr.scenarios.deps import Deps
 from uscdr.vault.backups.loss import Earlier, State
 
@@ -77,3 +79,23 @@ def test_a_backup_of_a_minute_ago_is_no_hour_old(quick: Path) -> None:
     )
     facts(run)
     assert run.events("gate.asked")[0]["phrase"].endswith("under 1 h old, under 1 h of writes lost")
+
+
+@pytest.mark.parametrize("age", ["within the objective", "beyond it"])
+def test_lost_rows_that_no_time_is_known_of_are_no_loss_of_no_seconds(quick: Path, age: str) -> None:
+    """`freshness` tells of a write, but not of those of the table that loses rows."""
+    run = Rehearsal(quick)
+    minutes = 120 if age == "within the objective" else 250
+    run.world.transfers[0] = run.world.transfers[0].model_copy(
+        update={
+            f"{one}_at": datetime.now(UTC) - timedelta(minutes=minutes) for one in ("created", "started", "finished")
+        }
+    )
+    run.world.live.tables["file_uploads_patientdocument"] = dict.fromkeys((7, 8, 9), 1)
+    asked = facts(run)
+    assert asked["writes lost"].startswith(f"at most those of {minutes // 60} h")
+    assert "file_uploads_patientdocument" in asked["writes lost"]
+    assert run.events("gate.asked")[0]["phrase"].endswith("unknown of writes lost")
+    report = build(read(run.journal_path).records)
+    assert "when what is lost of file_uploads_patientdocument was written is not known" in report.rpo.basis
+    assert (report.rpo.verdict, report.rpo.at_most) == (("met", True) if minutes == 120 else ("not known", False))

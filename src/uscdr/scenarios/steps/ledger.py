@@ -97,6 +97,7 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
             now_at_least=any(line.unread and line.now is None for line in counted),
             at_least=any(_is_bound(line) for line in counted),
             last_write=_latest(live.written(self._deps.config.app.freshness).values()),
+            undated=_undated(counted, self._deps.config.app.freshness),
         )
 
     @override
@@ -285,6 +286,12 @@ def _unread_line(live: Database, unread: Unread, then: TableDigest | None, volat
         table=unread.table, now=rows, backup=then.rows if then else None, lost=None, damaged=None,
         volatile=unread.table in volatile, unread=unread.words("compared"),
     )  # fmt: skip
+
+
+def _undated(lines: Iterable[LedgerLine], freshness: Iterable[str]) -> tuple[str, ...]:
+    dated = {column.rpartition(".")[0] for column in freshness}
+    losing = (one for one in lines if one.lost or one.lost is None or one.unseen)
+    return tuple(one.table for one in losing if one.table not in dated)
 
 
 def _latest(columns: Iterable[Written]) -> datetime | None:

@@ -32,7 +32,7 @@ from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.ledger import lost_words
 from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number, otherwise
 from uscdr.scenarios.steps.words import writes
-from uscdr.words import HOUR, duration, hours, moment
+from uscdr.words import HOUR, duration, first_of, hours, moment
 
 KINDS = (TransferKind.RESTORE,)
 ANOTHER = "If it fails again, restore another backup (uscdr backup list): uscdr recover db --backup NAME --new"
@@ -126,7 +126,7 @@ class Restore(DepsStep[RestoreSeen, Restored]):
             "backup taken": when,
             "rows lost": lost_words(ledger),
             "access given back": access_words(view.get(AccessBack)),
-            "writes lost": "not known" if lost is None else f"those of {duration(lost)}",
+            "writes lost": _writes_lost(ledger, chosen),
         }
         return Blast(facts, phrases)
 
@@ -196,6 +196,14 @@ def _amounts(ledger: Ledger | None, view: View) -> tuple[str, str]:
     return f"{AT_LEAST} {here}" if ledger.now_at_least else here, str(ledger.rows_backup)
 
 
+def _writes_lost(ledger: Ledger | None, chosen: ChosenBackup) -> str:
+    seconds = None if ledger is None else _seconds_lost(ledger, chosen)
+    if ledger is not None and ledger.undated:
+        most = duration(chosen.age_seconds)
+        return f"at most those of {most}: when the lost rows of {first_of(ledger.undated)} were written is not known"
+    return "not known" if seconds is None else f"those of {duration(seconds)}"
+
+
 def _seconds_lost(ledger: Ledger, chosen: ChosenBackup) -> float | None:
-    """From the backup to the last write that is lost; None when no table tells when it was."""
-    return None if ledger.last_write is None else elapsed(chosen.taken_at, ledger.last_write)
+    """From the backup to the last write that is lost; None when nothing tells when it was."""
+    return None if ledger.last_write is None or ledger.undated else elapsed(chosen.taken_at, ledger.last_write)
