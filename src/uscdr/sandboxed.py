@@ -134,6 +134,7 @@ def any_django_application(config: Config) -> Config:
         update={
             "expected_tables": ("django_migrations",),
             "volatile_tables": ("django_session",),
+            "written_by_release": (),
             "freshness": (),
             "dangerous_migrations": (),
         }

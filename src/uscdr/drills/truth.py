@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from uscdr.models.postgres import TableDigest
 from uscdr.scenarios.deps import Deps
 
-BY_RELEASE = frozenset({"reports_reporttemplate"})
-"""Tables whose rows the clinic's release phase writes again."""
-
 
 @dataclass(frozen=True)
 class Losses:
@@ -34,6 +31,8 @@ class Content:
     """Every table's rows and digest, volatile tables left out; none when it was not asked."""
 
     tables: tuple[TableDigest, ...] = ()
+    by_release: frozenset[str] = frozenset()
+    """Those whose rows every release writes anew."""
 
     @property
     def rows(self) -> int:
@@ -50,7 +49,8 @@ def content(deps: Deps) -> Content:
     """Exact counts and digests of the live database."""
     database = deps.database()
     volatile = deps.config.app.volatile_tables
-    return Content(database.digests([t.name for t in database.tables() if t.name not in volatile]))
+    names = [table.name for table in database.tables() if table.name not in volatile]
+    return Content(database.digests(names), frozenset(deps.config.app.written_by_release))
 
 
 def losses(before: Content, after: Content) -> tuple[Losses, ...]:
@@ -66,11 +66,11 @@ def losses(before: Content, after: Content) -> tuple[Losses, ...]:
 def same_rows(before: Content, after: Content) -> Finding:
     """Whether every row is as it was; what a release phase writes itself, by number."""
     now, there = {table.name: table for table in after.tables}, before.tables
-    changed = [table.name for table in there if table.name not in now or not _same(table, now[table.name])]
+    changed = [table.name for table in there if table.name not in now or not _same(table, now[table.name], before)]
     words = f"{len(there) - len(changed)} of {len(there)} tables are as they were"
     words += f"; not: {', '.join(changed)}" if changed else ""
     return Finding("every row is as it was", bool(there) and not changed, words)
 
 
-def _same(then: TableDigest, now: TableDigest) -> bool:
-    return then.rows == now.rows if then.name in BY_RELEASE else then.same(now)
+def _same(then: TableDigest, now: TableDigest, before: Content) -> bool:
+    return then.rows == now.rows if then.name in before.by_release else then.same(now)

@@ -80,6 +80,8 @@ class Application(Fact):
     """Tables of the schema `public`, or `schema.table`."""
     volatile_tables: tuple[TableText, ...] = ()
     """Written without a person's doing (sessions, queues): restored and compared, but not in the blast radius."""
+    written_by_release: tuple[TableText, ...] = ()
+    """Their rows are written anew by every release: other content there, in no fewer rows, is its work."""
     freshness: tuple[ColumnText, ...] = ()
     """`table.column` or `schema.table.column` whose newest value tells when data was last written."""
     dangerous_migrations: tuple[DangerousMigration, ...] = ()

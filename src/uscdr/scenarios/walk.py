@@ -27,6 +27,8 @@ MOST = 5
 """Proofs that one walk makes at most."""
 REWRITTEN = 3
 """Main tables that are rewritten in large part between two backups: no daily work."""
+MOST_RELEASES = 100
+"""So many are looked at, to see whether one lies between two backups."""
 SHARE_OF_RTO = 0.1
 """Of the time there is to recover: no more goes into choosing."""
 
@@ -203,13 +205,33 @@ def _shut_since(proof: Proof, before: Proof) -> Signs:
 
 
 def _rewritten(way: _Way, transfer: Transfer, older: Transfer) -> Signs:
-    """Rows under the same key with other content: a release rewrites one table, logins another; no day many."""
+    """Rows under the same key with other content: one table may be somebody's work of a day, many are not."""
     first, second = (_opened(way, one) for one in (transfer, older))
     app = way.deps.config.app
     lines = compared((first[0], second[0]), (first[1], second[1]), app.volatile_tables, way.deps.stop.event)
-    grave = [line for line in lines if line.table in app.expected_tables and not line.volatile and _mostly(line)]
+    own = _written_by_release(way, transfer, older)
+    wanted = [line for line in lines if line.table in app.expected_tables and not line.volatile]
+    grave = [line for line in wanted if _mostly(line) and not (line.table in own and _no_fewer(line))]
     words = [f"{line.changed:,} rows of {line.table} have other content than in {older.name}" for line in grave]
     return Signs(damage=tuple(words)) if len(words) >= REWRITTEN else Signs(doubts=tuple(words))
+
+
+def _written_by_release(way: _Way, transfer: Transfer, older: Transfer) -> frozenset[str]:
+    """Tables that a release may have written anew between the two; none when the platform shows that there was none."""
+    named = frozenset(way.deps.config.app.written_by_release)
+    if not named:
+        return named
+    try:
+        times = [one.created_at for one in way.deps.platform.releases(way.deps.app, limit=MOST_RELEASES)]
+    except ProviderError:
+        return named
+    known = [at for at in times if at is not None]
+    whole = len(known) == len(times) and bool(known) and min(known) <= older.taken_at
+    return named if not whole or any(older.taken_at < at <= transfer.taken_at for at in known) else frozenset()
+
+
+def _no_fewer(line: LedgerLine) -> bool:
+    return (line.now or 0) >= (line.backup or 0)
 
 
 def _mostly(line: LedgerLine) -> bool:
@@ -261,8 +283,10 @@ def _gone(way: _Way, transfer: Transfer, older: Transfer) -> list[str]:
     first, second = (_opened(way, one) for one in (transfer, older))
     app = way.deps.config.app
     lines = compared((first[0], second[0]), (first[1], second[1]), app.volatile_tables, way.deps.stop.event)
+    own = _written_by_release(way, transfer, older)
     wanted = [line for line in lines if line.table in app.expected_tables and not line.volatile]
-    return [f"{line.damaged:,} of {line.table}" for line in wanted if line.damaged]
+    gone = [line for line in wanted if line.damaged and not (line.table in own and _no_fewer(line))]
+    return [f"{line.damaged:,} of {line.table}" for line in gone]
 
 
 def _live(deps: Deps) -> dict[str, TableDigest]:

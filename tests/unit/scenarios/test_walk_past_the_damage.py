@@ -13,7 +13,7 @@ import pytest
 from fakes import FakeDatabase, World
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
-from uscdr.models.heroku import TransferKind
+from uscdr.models.heroku import Release, TransferKind
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import CanaryResult, TableSize
 from uscdr.scenarios.deps import Deps
@@ -95,6 +95,48 @@ def test_a_backup_made_after_the_damage_is_passed_over(quick: Path, damage: str)
     assert "a002 (" in seen["choose"]
     assert "the damage came after a001" in seen["choose"]
     assert "patients_medicalrecord" in seen["choose"]
+
+
+TEMPLATES = "reports_reporttemplate"
+
+
+def warned(run: Rehearsal) -> str:
+    """What a dry run warns of."""
+    run.begin(dry_run=True)
+    return json.dumps(run.events("note"))
+
+
+@pytest.mark.parametrize(
+    ("released", "told"), [(10.0, False), (None, False), (40.0, True), (2.0, True)],
+    ids=["between the two", "nobody knows when", "before both", "after both"],
+)  # fmt: skip
+def test_what_every_release_writes_anew_is_no_damage_when_one_lies_between(
+    quick: Path, released: float | None, told: bool
+) -> None:
+    run = desk(quick)
+    app = run.config.app.model_copy(update={"expected_tables": (*MAIN, TEMPLATES)})
+    assert app.written_by_release == (TEMPLATES,)
+    run.config = run.config.model_copy(update={"app": app})
+    run.world.live.tables[TEMPLATES] = dict.fromkeys(range(1, 10), 1)
+    run.world.transfers.clear()
+    backup(run.world, 20)
+    now = datetime.now(UTC)
+    hours = (60.0, released) if released is not None else (None,)
+    run.world.releases = [
+        Release(id=f"r{at}", version=40 + place, status="succeeded", current=place == len(hours) - 1,
+                created_at=None if at is None else now - timedelta(hours=at))
+        for place, at in enumerate(hours)
+    ][::-1]  # fmt: skip
+    rewrite(run.world, range(1, 10), TEMPLATES)
+    backup(run.world, 5)
+    assert (f"9 rows of {TEMPLATES} have other content" in warned(run)) is told
+    rewrite(run.world, range(100, 150), *MAIN[:2])
+    backup(run.world, 1)
+    if not told:
+        assert "rows of patients_patient have other content" in warned(run), "of other tables it is told as before"
+    run.world.live.tables[TEMPLATES].clear()
+    backup(run.world, 0.5)
+    assert f"{TEMPLATES} is empty, it had 9 rows" in looked(run)["choose"]
 
 
 def test_the_run_takes_what_the_dry_run_took_and_proves_each_backup_once(quick: Path) -> None:
