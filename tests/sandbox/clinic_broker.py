@@ -45,7 +45,7 @@ class Place:
 
     def waiting(self) -> list[bytes]:
         """What the queue of the background jobs holds."""
-        return self.call(lambda: self.broker.lists.values(0, b"celery"))
+        return self.call(lambda: self.broker.store.values(0, b"celery"))
 
 
 @contextmanager

@@ -210,7 +210,7 @@ def test_keys_without_rows_and_rows_without_keys_do_no_harm(postgres: LocalPostg
     """As after a restore of the database, and after the loss of the broker."""
     own = site.with_env(DATABASE_URL=new_database(postgres, "queued"), IDLE_HEARTBEAT=None)
     logged = "SELECT count(*) FROM notifications_notificationlog"
-    queue.call(lambda: queue.broker.lists.push(0, b"celery", [b"901", b"902", b"nonsense"]))
+    queue.call(lambda: queue.broker.store.push(0, b"celery", [b"901", b"902", b"nonsense"]))
     with psycopg.connect(own.env["DATABASE_URL"]) as session:
         session.execute("INSERT INTO utils_job (kind, payload, created_at) VALUES ('welcome', '{}', now())")
     with own.process("worker"):

@@ -1,64 +1,61 @@
-"""The commands of a broker: those that a queue of background jobs and a look at it need."""
+"""The commands of a broker: those that a queue of background jobs, its results, a cache and a look at them need."""
 
 from __future__ import annotations
 
-import asyncio
-import hmac
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable
 
-from uscdr.sandbox.broker.lists import DATABASES, Lists
-from uscdr.sandbox.broker.protocol import NO_ARRAY, OK, SECOND, THIRD, Failure, Reply, Status
+from uscdr.sandbox.broker import keyspace, listening, lists, members, scripts, texts
+from uscdr.sandbox.broker.protocol import NO_ARRAY, OK, SECOND, THIRD, Failure, Many, Push, Reply, Status
+from uscdr.sandbox.broker.session import Session, Table
+from uscdr.sandbox.broker.store import DATABASES, Refused
 
 VERSION = "7.2.4"
-_USER = b"default"
 _UNREAD = Failure("NOAUTH Authentication required.")
-_WRONG = Failure("WRONGPASS invalid username-password pair or user is disabled.")
-_NO_NUMBER = Failure("ERR value is not an integer or out of range")
-
-
-@dataclass
-class Session:
-    """One connection of a client."""
-
-    lists: Lists
-    password: str = field(repr=False)
-    known: bool = False
-    version: int = SECOND
-    database: int = 0
-
-    def enter(self, words: list[bytes]) -> Reply:
-        """Check `[user] password`."""
-        user, secret = (words[0], words[1]) if len(words) > 1 else (_USER, words[0])
-        self.known = user == _USER and hmac.compare_digest(secret, self.password.encode())
-        return OK if self.known else _WRONG
-
-
-Command = Callable[[Session, list[bytes]], Reply | Awaitable[Reply]]
+_QUEUED = Status("QUEUED")
+_ANYBODY = frozenset({"AUTH", "HELLO", "QUIT"})
+_AT_ONCE = frozenset({"MULTI", "EXEC", "DISCARD", "WATCH", "QUIT"})
+"""Not put off by a transaction."""
 
 
 async def answer(session: Session, words: list[bytes]) -> Reply:
     """What one command gives."""
     name, given = words[0].upper().decode("ascii", "replace"), words[1:]
+    refused = _refusal(session, name, given)
+    if refused is not None:
+        session.spoilt = session.spoilt or session.queued is not None
+        return refused
+    if session.queued is not None and name not in _AT_ONCE:
+        session.queued.append(words)
+        return _QUEUED
+    return await _done(session, name, given)
+
+
+def _refusal(session: Session, name: str, given: list[bytes]) -> Failure | None:
     if name not in COMMANDS:
         return Failure(f"ERR unknown command '{name[:32]}'")
-    least, command = COMMANDS[name]
-    if len(given) < least:
+    if len(given) < COMMANDS[name][0]:
         return Failure(f"ERR wrong number of arguments for '{name.lower()}' command")
-    if not session.known and name not in ("AUTH", "HELLO", "QUIT"):
-        return _UNREAD
-    done = command(session, given)
-    return await done if isinstance(done, Awaitable) else done
+    return _UNREAD if not session.known and name not in _ANYBODY else None
 
 
-def _ping(_session: Session, given: list[bytes]) -> Reply:
+async def _done(session: Session, name: str, given: list[bytes]) -> Reply:
+    try:
+        done = COMMANDS[name][1](session, given)
+        return await done if isinstance(done, Awaitable) else done
+    except Refused as error:
+        return error.failure
+
+
+def _ping(session: Session, given: list[bytes]) -> Reply:
+    if session.ear.count and session.version == SECOND:
+        return Many((Push((b"pong", given[0] if given else b"")),))
     return given[0] if given else Status("PONG")
 
 
 def _hello(session: Session, given: list[bytes]) -> Reply:
     """`[protocol [AUTH user password] [SETNAME name]]`."""
-    version = _number(given[0]) if given else session.version
-    if version not in (SECOND, THIRD):
+    version = int(given[0]) if given and given[0].isdigit() else session.version
+    if version not in (SECOND, THIRD) or (given and not given[0].isdigit()):
         return Failure("NOPROTO unsupported protocol version")
     word, *credentials = given[1:4] or (b"",)
     if word.upper() == b"AUTH" and isinstance(refused := session.enter(credentials or [b""]), Failure):
@@ -71,107 +68,84 @@ def _hello(session: Session, given: list[bytes]) -> Reply:
 
 
 def _client(_session: Session, given: list[bytes]) -> Reply:
-    if given[0].upper() in (b"SETINFO", b"SETNAME"):
+    word = given[0].upper()
+    if word in (b"SETINFO", b"SETNAME", b"NO-EVICT", b"NO-TOUCH"):
         return OK
-    return Failure("ERR unknown subcommand of 'client'")
+    return 1 if word == b"ID" else None if word == b"GETNAME" else Failure("ERR unknown subcommand of 'client'")
 
 
 def _select(session: Session, given: list[bytes]) -> Reply:
-    number = _number(given[0])
-    if number is None or number >= DATABASES:
+    if not given[0].isdigit() or int(given[0]) >= DATABASES:
         return Failure("ERR DB index is out of range")
-    session.database = number
+    session.database = int(given[0])
     return OK
 
 
 def _info(session: Session, _given: list[bytes]) -> Reply:
-    held = [f"db{n}:keys={len(session.lists.keys(n))}" for n in range(DATABASES) if session.lists.keys(n)]
+    held = [f"db{n}:keys={len(session.store.keys(n))}" for n in range(DATABASES) if session.store.keys(n)]
     lines = ["# Server", f"redis_version:{VERSION}", "redis_mode:standalone", "# Replication", "role:master"]
     return "\r\n".join([*lines, "# Keyspace", *held, ""]).encode()
 
 
-def _push(session: Session, given: list[bytes]) -> Reply:
-    return session.lists.push(session.database, given[0], given[1:])
+def _multi(session: Session, _given: list[bytes]) -> Reply:
+    if session.queued is not None:
+        return Failure("ERR MULTI calls can not be nested")
+    session.queued, session.spoilt = [], False
+    return OK
 
 
-def _pop(session: Session, given: list[bytes]) -> Reply:
-    """One value, or with a count a list of them."""
-    most = _number(given[1]) if given[1:] else 1
-    if most is None:
-        return _NO_NUMBER
-    taken = session.lists.pop(session.database, given[0], most)
-    if given[1:]:
-        return list(taken) if taken else NO_ARRAY
-    return taken[0] if taken else None
-
-
-async def _blocking_pop(session: Session, given: list[bytes]) -> Reply:
-    """From the first list that has something; waits for `timeout` seconds, 0: for ever."""
-    try:
-        limit = float(given[-1]) or None
-    except ValueError:
-        return Failure("ERR timeout is not a float or out of range")
-    try:
-        async with asyncio.timeout(limit):
-            while True:
-                for key in given[:-1]:
-                    if taken := session.lists.pop(session.database, key):
-                        return [key, taken[0]]
-                await session.lists.pushed()
-    except TimeoutError:
+async def _exec(session: Session, _given: list[bytes]) -> Reply:
+    """All that was put off, in one go; nothing where what was watched has changed."""
+    if session.queued is None:
+        return Failure("ERR EXEC without MULTI")
+    queued, spoilt, watched = session.queued, session.spoilt, session.watched
+    session.forget()
+    if spoilt:
+        return Failure("EXECABORT Transaction discarded because of previous errors.")
+    if any(session.store.get(*place) != before for place, before in watched.items()):
         return NO_ARRAY
+    return [await _done(session, words[0].upper().decode(), words[1:]) for words in queued]
 
 
-def _length(session: Session, given: list[bytes]) -> Reply:
-    return len(session.lists.values(session.database, given[0]))
+def _discard(session: Session, _given: list[bytes]) -> Reply:
+    if session.queued is None:
+        return Failure("ERR DISCARD without MULTI")
+    session.forget()
+    return OK
 
 
-def _range(session: Session, given: list[bytes]) -> Reply:
-    """From and to, both included, negative from the end."""
-    values = session.lists.values(session.database, given[0])
-    try:
-        first, last = (int(one) + (len(values) if int(one) < 0 else 0) for one in given[1:3])
-    except ValueError:
-        return _NO_NUMBER
-    return list(values[max(first, 0) : last + 1])
+def _watch(session: Session, given: list[bytes]) -> Reply:
+    if session.queued is not None:
+        return Failure("ERR WATCH inside MULTI is not allowed")
+    for key in given:
+        session.watched[session.database, key] = session.store.snapshot(session.database, key)
+    return OK
 
 
-def _delete(session: Session, given: list[bytes]) -> Reply:
-    return sum(session.lists.remove(session.database, key) for key in given)
+def _unwatch(session: Session, _given: list[bytes]) -> Reply:
+    session.watched = {}
+    return OK
 
 
-def _exists(session: Session, given: list[bytes]) -> Reply:
-    return sum(key in session.lists.keys(session.database) for key in given)
-
-
-def _type(session: Session, given: list[bytes]) -> Reply:
-    return Status("list" if given[0] in session.lists.keys(session.database) else "none")
-
-
-def _size(session: Session, _given: list[bytes]) -> Reply:
-    return len(session.lists.keys(session.database))
-
-
-def _number(text: bytes) -> int | None:
-    return int(text) if text.isdigit() else None
-
-
-COMMANDS: dict[str, tuple[int, Command]] = {
+COMMANDS: Table = {
     "PING": (0, _ping),
+    "ECHO": (1, lambda _session, given: given[0]),
     "AUTH": (1, Session.enter),
     "HELLO": (0, _hello),
     "CLIENT": (1, _client),
     "SELECT": (1, _select),
     "INFO": (0, _info),
-    "RPUSH": (2, _push),
-    "LPOP": (1, _pop),
-    "BLPOP": (2, _blocking_pop),
-    "LLEN": (1, _length),
-    "LRANGE": (3, _range),
-    "DEL": (1, _delete),
-    "EXISTS": (1, _exists),
-    "TYPE": (1, _type),
-    "DBSIZE": (0, _size),
+    "MULTI": (0, _multi),
+    "EXEC": (0, _exec),
+    "DISCARD": (0, _discard),
+    "WATCH": (1, _watch),
+    "UNWATCH": (0, _unwatch),
     "QUIT": (0, lambda _session, _given: OK),
+    **keyspace.COMMANDS,
+    **texts.COMMANDS,
+    **lists.COMMANDS,
+    **members.COMMANDS,
+    **listening.COMMANDS,
+    **scripts.COMMANDS,
 }
 """By name: the fewest arguments, and what does it."""

@@ -23,13 +23,34 @@ class Failure:
     text: str
 
 
+@dataclass(frozen=True)
+class Real:
+    """A number with a fraction."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Push:
+    """What a client gets because it listens."""
+
+    words: tuple[bytes | int | None, ...]
+
+
+@dataclass(frozen=True)
+class Many:
+    """Several messages as the answer to one command."""
+
+    messages: tuple[Push, ...]
+
+
 class _NoArray:
     """The answer of a blocking command that waited in vain."""
 
 
 NO_ARRAY = _NoArray()
 OK = Status("OK")
-Reply = Status | Failure | _NoArray | int | bytes | list["Reply"] | dict[bytes, "Reply"] | None
+Reply = Status | Failure | _NoArray | Push | Many | Real | int | bytes | list["Reply"] | dict[bytes, "Reply"] | None
 
 
 class ProtocolError(ValueError):
@@ -63,6 +84,14 @@ def _number(text: bytes, most: int) -> int:
 
 def encode(reply: Reply, version: int = SECOND) -> bytes:
     """A reply as its bytes."""
+    if isinstance(reply, Real):
+        told = f"{reply.value:.17g}".encode()
+        return b",%s\r\n" % told if version == THIRD else _scalar(told, version)
+    if isinstance(reply, Many):
+        return b"".join(encode(one, version) for one in reply.messages)
+    if isinstance(reply, Push):
+        sign = b">" if version == THIRD else b"*"
+        return sign + b"%d\r\n" % len(reply.words) + b"".join(encode(one, version) for one in reply.words)
     if isinstance(reply, list):
         return b"*%d\r\n" % len(reply) + b"".join(encode(one, version) for one in reply)
     if isinstance(reply, dict):

@@ -8,16 +8,18 @@ import secrets
 import socket
 from typing import TYPE_CHECKING
 
-from uscdr.sandbox.broker.commands import Session, answer
-from uscdr.sandbox.broker.lists import Lists
-from uscdr.sandbox.broker.protocol import Failure, ProtocolError, Reply, encode, read_command
+from uscdr.sandbox.broker.channels import Channels, Ear
+from uscdr.sandbox.broker.commands import answer
+from uscdr.sandbox.broker.protocol import Failure, ProtocolError, Push, Reply, encode, read_command
+from uscdr.sandbox.broker.session import Session
+from uscdr.sandbox.broker.store import Store
 from uscdr.sandbox.faults.rules import BROKER, CONNECTION_KINDS, FaultRules
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
 
 _LONGEST_HANG = 600.0  # seconds
-_KEYLESS = frozenset({"PING", "AUTH", "HELLO", "CLIENT", "SELECT", "INFO", "QUIT"})
+_KEYLESS = frozenset({"PING", "AUTH", "HELLO", "CLIENT", "SELECT", "INFO", "QUIT", "SCRIPT", "EVAL", "EVALSHA"})
 
 
 class Broker:
@@ -25,7 +27,8 @@ class Broker:
 
     def __init__(self, faults: FaultRules) -> None:
         self.password = secrets.token_hex(24)
-        self.lists = Lists()
+        self.store = Store()
+        self._channels = Channels()
         self._faults = faults
         self._held = _bound(0)
         self.port: int = self._held.getsockname()[1]
@@ -63,15 +66,21 @@ class Broker:
         self._held.close()
         for writer in self._open:
             writer.transport.abort()
-        self.lists.clear()
+        self.store.clear()
 
     async def _converse(self, reader: StreamReader, writer: StreamWriter) -> None:
         self._open.add(writer)
-        session = Session(self.lists, self.password)
+
+        def send(message: Push) -> None:
+            writer.write(encode(message, session.version))
+
+        session = Session(self.store, self._channels, Ear(send), self.password)
+        self._channels.join(session.ear)
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 await self._serve(session, reader, writer)
         finally:
+            self._channels.leave(session.ear)
             self._open.discard(writer)
             writer.close()
 
