@@ -8,6 +8,7 @@ and `kill_after` it (the calling process dies). `lost_after_dark` goes on with a
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -69,6 +70,7 @@ from uscdr.models.postgres import (
     Written,
 )
 from uscdr.models.provision import Build, Domain
+from uscdr.models.trial import BEGUN, ENDED, Script, ScriptEnd
 from uscdr.models.web import WebAnswer
 from uscdr.providers.ports.machine import Programs, Room
 from uscdr.providers.ports.progress import Progress
@@ -170,6 +172,21 @@ class World:
     def disk(self) -> Disk:
         """Sound, until a test damages it."""
         return Disk()
+
+    @cached_property
+    def tried_on_copies(self) -> list[str]:
+        """Migrations whose SQL was tried on a copy."""
+        return []
+
+    @cached_property
+    def sql_of(self) -> dict[str, str]:
+        """Migration -> what the code writes of it, or says instead."""
+        return {}
+
+    @cached_property
+    def sql_ends(self) -> dict[str, ScriptEnd]:
+        """Migration -> how its SQL ends on every copy, instead of well."""
+        return {}
 
     def __init__(self, *, keep: int = 5, age: timedelta = timedelta(hours=2, minutes=30)) -> None:
         self.addon, self.owner = ADDON, APP
@@ -452,7 +469,7 @@ class FakePlatform:
                 lines = (f"[{'X' if name in world.live.applied else ' '}]  {name}" for name in world.deployed)
                 return OneOffResult(name="run.9", exit_status=0, output="\r\n".join(lines))
             if "sqlmigrate" in command:
-                return OneOffResult(name="run.9", exit_status=0, output="BEGIN;\r\nCOMMIT;\r\n")
+                return OneOffResult(name="run.9", exit_status=0, output=_written(world, command))
             pending = [name for name in world.deployed if name not in world.live.applied]
             world.live.applied += pending
             for _ in pending:
@@ -460,7 +477,7 @@ class FakePlatform:
                 rows[len(rows) + 1] = 1
             return OneOffResult(name="run.9", exit_status=0, output="OK")
 
-        return self._world.write("run_one_off", effect, command.rpartition("manage.py ")[2])
+        return self._world.write("run_one_off", effect, command.rpartition("manage.py ")[2].partition(";")[0])
 
     def releases(self, app: str, *, limit: int = 15) -> tuple[Release, ...]:
         def look() -> tuple[Release, ...]:
@@ -493,6 +510,15 @@ class FakePlatform:
 
     def log_lines(self, app: str, *, lines: int = 100) -> tuple[str, ...]:
         return self._world.call("log_lines", lambda: self._world.log[-lines:])
+
+
+def _written(world: World, command: str) -> str:
+    """What the code writes of the migrations that the command names, between the marks; nothing of those unwritable."""
+    found = []
+    for name in re.findall(rf"-- {BEGUN} (\S+)'", command):
+        text = world.sql_of.get(name, f"BEGIN;\r\n--\r\n-- {name}\r\n--\r\nSELECT 1;\r\nCOMMIT;")
+        found.append(f"-- {BEGUN} {name}\r\n{text}\r\n-- {ENDED} {0 if text.startswith(('BEGIN', '--')) else 1}\r\n")
+    return "".join(found)
 
 
 def _listed(world: World) -> str:
@@ -627,6 +653,15 @@ class FakeDatabase:
         if not self._world.reachable:
             raise ProviderError("The database does not answer.", provider="postgres", retryable=True)
         return self._world.live
+
+    def tried(self, scripts: Sequence[Script], *, seconds: float) -> tuple[ScriptEnd, ...]:
+        found: list[ScriptEnd] = []
+        for one in scripts:
+            found.append(self._world.sql_ends.get(one.name, ScriptEnd(name=one.name)))
+            self._world.tried_on_copies.append(one.name)
+            if not found[-1].ran:
+                break
+        return tuple(found)
 
     def facts(self) -> ServerFacts:
         self._data()

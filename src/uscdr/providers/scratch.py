@@ -14,16 +14,17 @@ from pydantic import SecretStr
 from uscdr.errors import MachineError
 from uscdr.pgserver.server import LocalPostgres, files_under, reap, start
 from uscdr.providers.machine import room
-from uscdr.providers.ports.database import Database
+from uscdr.providers.ports.database import Copy
 from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import archive as archives
-from uscdr.providers.postgres.database import PostgresDatabase
+from uscdr.providers.postgres.copy import RestoredCopy, give_to
 from uscdr.providers.scratch_filling import Filling, Server, fill
 from uscdr.providers.scratch_names import is_left, own_name
 from uscdr.words import size
 
 _DATABASE = "scratch"
 _READER = "uscdr_reader"
+_OWNER = "uscdr_owner"
 _PREFIX = "scratch-"
 
 # Over the private server's own settings, which do without crash safety already. The log gets no
@@ -82,7 +83,7 @@ class LocalScratch:
         if prepared is not None and prepared.exception() is None:
             prepared.result().destroy()
 
-    def restore(self, dump: Path, progress: Progress) -> AbstractContextManager[Database]:
+    def restore(self, dump: Path, progress: Progress) -> AbstractContextManager[Copy]:
         """Restore `dump` (custom format) into an empty database and open it read-only.
 
         `progress` gets the restored database's size in bytes and no total, which no dump tells.
@@ -96,7 +97,7 @@ class LocalScratch:
         return self._restored(dump, progress)
 
     @contextmanager
-    def _restored(self, dump: Path, progress: Progress) -> Iterator[Database]:
+    def _restored(self, dump: Path, progress: Progress) -> Iterator[Copy]:
         try:
             _demand_room(files_under(self._directory), dump)
             archive = archives.read(dump, self._tools)
@@ -108,12 +109,10 @@ class LocalScratch:
         with server:
             how = Filling(self._jobs, self._extensions, self._stop)
             fill(_as_server(server), _DATABASE, archive, how, progress)
-            yield PostgresDatabase(
+            yield RestoredCopy(
                 SecretStr(server.dsn(_DATABASE, _READER, _add_reader(server))),
-                read_only=True,
+                lambda: _owner(server),
                 statement_timeout=self._statement_timeout,
-                lock_timeout=10.0,
-                connect_timeout=10.0,
                 require_tls=False,
             )
 
@@ -165,3 +164,18 @@ def _add_reader(server: LocalPostgres) -> str:
     with _as_server(server).session() as connection:
         connection.execute(make.format(sql.Identifier(_READER), sql.Literal(password)))
     return password
+
+
+def _owner(server: LocalPostgres) -> SecretStr:
+    """Gives what was restored to a new role that is no superuser, as its owner at the platform is none; its URL.
+
+    SQL that comes from elsewhere must not run as the one who may read and start whatever this machine's user may.
+    """
+    from psycopg import sql
+
+    password = secrets.token_urlsafe(24)
+    make = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(_OWNER), sql.Literal(password))
+    with _as_server(server).session(_DATABASE) as connection, connection.transaction():
+        connection.execute(make)
+        give_to(connection, _DATABASE, _OWNER)
+    return SecretStr(server.dsn(_DATABASE, _OWNER, password))

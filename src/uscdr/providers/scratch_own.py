@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from uscdr.errors import BadInput, ProviderError
-from uscdr.providers.ports.database import Database
+from uscdr.providers.ports.database import Copy
 from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import archive as archives
 from uscdr.providers.postgres.archive import Archive
-from uscdr.providers.postgres.database import PostgresDatabase
+from uscdr.providers.postgres.copy import RestoredCopy
 from uscdr.providers.postgres.errors import translated
 from uscdr.providers.postgres.lacks import too_old
 from uscdr.providers.postgres.loading import on_this_machine
@@ -91,7 +91,7 @@ class OwnScratch:
     def close(self) -> None:
         """Nothing: each proof removes what it made."""
 
-    def restore(self, dump: Path, progress: Progress) -> AbstractContextManager[Database]:
+    def restore(self, dump: Path, progress: Progress) -> AbstractContextManager[Copy]:
         """Restore `dump` (custom format) into a database of its own and open it read-only.
 
         Raises as `LocalScratch.restore`, and:
@@ -101,19 +101,18 @@ class OwnScratch:
         return self._restored(dump, progress)
 
     @contextmanager
-    def _restored(self, dump: Path, progress: Progress) -> Iterator[Database]:
+    def _restored(self, dump: Path, progress: Progress) -> Iterator[Copy]:
         archive, server = archives.read(dump, self._tools), self._server()
         self._check(server, archive)
         name = _PREFIX + own_name()
         try:
             fill(server, name, archive, Filling(self._jobs, (), self._stop), progress)
             _unforce(server, name)
-            yield PostgresDatabase(
-                SecretStr(server.url(name)),
-                read_only=True,
+            url = SecretStr(server.url(name))
+            yield RestoredCopy(
+                url,
+                lambda: url,
                 statement_timeout=self._statement_timeout,
-                lock_timeout=10.0,
-                connect_timeout=10.0,
                 require_tls=not on_this_machine(self._url),
             )
         finally:

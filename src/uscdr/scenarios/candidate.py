@@ -18,7 +18,7 @@ from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, MachineError, UscdrError
 from uscdr.models.heroku import Download, Transfer
 from uscdr.models.postgres import TableDigest
-from uscdr.providers.ports.database import Database, Scratch
+from uscdr.providers.ports.database import Copy, Scratch
 from uscdr.providers.ports.platform import Backups
 from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.results import Proof
@@ -72,6 +72,7 @@ class Candidate:
         self._keep = keep
         self._open: dict[str, _Opened] = {}
         self._current = ""
+        self._awaited: set[str] = set()
 
     def prefetch(self, source: DumpSource) -> None:
         """Begin with `source`, and with it alone, unless that is under way or done already."""
@@ -86,7 +87,13 @@ class Candidate:
         """Wait for the proof; it is the current one then. Raises CheckFailed when the backup does not restore."""
         opened = self._begin(source)
         self._current = source.id
-        return opened.wait(tell, self._stop)
+        proof = opened.wait(tell, self._stop)
+        self._awaited.add(source.id)
+        return proof
+
+    def is_proven(self, wanted: str) -> bool:
+        """Whether the proof of the backup with this id was asked for and stands, so that nobody waits for it again."""
+        return wanted in self._awaited and wanted in self._open
 
     def keep(self, wanted: str) -> None:
         """Remove every database and dump but those of the backup with this id."""
@@ -94,7 +101,7 @@ class Candidate:
             self._open.pop(one).close()
         self._current = wanted
 
-    def open_database(self) -> Database:
+    def open_database(self) -> Copy:
         """The current one's scratch database; its proof must stand."""
         database = self._shown().database
         if database is None:
@@ -156,7 +163,7 @@ class _Opened:
         self._state: tuple[str, float, float | None] = ("waiting", 0.0, None)
         self._error: UscdrError | None = None
         self.proof: Proof | None = None
-        self.database: Database | None = None
+        self.database: Copy | None = None
         self.dump: Path | None = None
         self.digests: tuple[TableDigest, ...] = ()
 

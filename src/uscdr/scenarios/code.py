@@ -112,6 +112,12 @@ def _files(deps: Deps, slug_id: str | None) -> tuple[SourceArchive | None, str]:
         return None, error.message
 
 
+def running_code(deps: Deps) -> CodeMigrations | None:
+    """The files of the code that runs at this moment; None when they are not to be had. Raises ProviderError."""
+    running = next((one for one in deps.platform.releases(deps.app) if one.current), None)
+    return _files(deps, running.slug_id if running else None)[0]
+
+
 def judge_running(deps: Deps, listed: Listed | None = None) -> MigrationsVerdict:
     """The live database against the code that runs at this moment. Raises ProviderError when that is not told."""
     running = next((one for one in deps.platform.releases(deps.app) if one.current), None)

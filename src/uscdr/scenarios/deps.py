@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -36,6 +37,9 @@ from uscdr.vault.backups.pulling import Keyring, Stream
 from uscdr.vault.reader import KitReader
 from uscdr.vault.store import Store
 from uscdr.verify.world import Sends, World
+
+if TYPE_CHECKING:
+    from uscdr.scenarios.walk import Walk
 
 AskPerson = Callable[[str], str]
 
@@ -190,6 +194,8 @@ class Deps:
     """Where copies of backups are kept."""
     unshown: dict[tuple[str, str], SecretStr] = field(default_factory=dict, repr=False)
     """Passwords' hashes and names to sign in with that changed since the backup: in memory only, until set again."""
+    walks: dict[tuple[str, ...], Walk] = field(default_factory=dict, repr=False)
+    """Where walks past the damage ended, by the ids that they had to choose from: none is made twice."""
     earlier: Callable[[], Earlier] = Earlier
     """What earlier looks at the database found, read when it is asked for."""
 

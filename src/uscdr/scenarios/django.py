@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from uscdr.engine.step import Tell
 from uscdr.errors import OutcomeUnknown
 from uscdr.models.heroku import OneOffResult
 from uscdr.models.migrations import Listed
+from uscdr.models.trial import BEGUN, ENDED, Script, scripts
 from uscdr.scenarios.deps import Deps
+from uscdr.words import plural
 
 PLAN_LINE = re.compile(r"^\[(?P<done>[ Xx])\]\s+(?P<name>\w+\.\w+)")
 PLAN, LIST = "showmigrations --plan", "showmigrations"
@@ -17,17 +20,35 @@ _APP = re.compile(r"^(?P<app>[A-Za-z_]\w*)\s*$")
 LIMIT = 1800.0
 
 
-def manage(deps: Deps, command: str, tell: Tell, *more: str, words: str = "") -> OneOffResult:
+def manage(
+    deps: Deps, command: str, tell: Tell, *more: str, words: str = "", time_limit: float = LIMIT
+) -> OneOffResult:
     """Run `manage.py` with this command, and with `more` one after the other while each ends well (write, once).
 
     `words` say what runs, for the progress. Raises OutcomeUnknown when the connection ended before the exit status.
     """
-    shown = words or command
+    line = " && ".join(f"{deps.config.app.manage} {one}" for one in (command, *more))
+    return _run(deps, line, tell, words or command, time_limit)
+
+
+def sql_of(deps: Deps, names: Sequence[str], tell: Tell, *, time_limit: float = LIMIT) -> tuple[Script, ...]:
+    """What the deployed code writes of these migrations, `app.name`, all in one dyno (write, once; changes nothing).
+
+    One that cannot be written does not hinder the next; one whose end did not arrive is not among them. Raises as
+    `manage`.
+    """
+    each = (
+        f"echo '-- {BEGUN} {name}' && {deps.config.app.manage} sqlmigrate {name.replace('.', ' ')}; "
+        f'echo "-- {ENDED} $?"'
+        for name in names
+    )
+    words = f"sqlmigrate of {plural(len(names), 'migration')}"
+    return scripts(_run(deps, "; ".join(each), tell, words, time_limit).output)
+
+
+def _run(deps: Deps, command: str, tell: Tell, shown: str, time_limit: float) -> OneOffResult:
     ended = deps.platform.run_one_off(
-        deps.app,
-        " && ".join(f"{deps.config.app.manage} {one}" for one in (command, *more)),
-        time_limit=LIMIT,
-        on_started=lambda name: tell.progress(f"{name}: {shown}"),
+        deps.app, command, time_limit=time_limit, on_started=lambda name: tell.progress(f"{name}: {shown}")
     )
     if ended.exit_status is None:
         raise OutcomeUnknown(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from uscdr.models.server_words import of_names
+
 APPLYING = re.compile(r"Applying (?P<name>\w+\.\w+)\.\.\.(?P<rest>.*)")
 UNKNOWN_COMMAND = re.compile(r"^Unknown command: '(?P<name>\w+)'", re.MULTILINE)
 _ERROR = re.compile(
@@ -15,24 +17,6 @@ _OWN_WORDS = frozenset({"CommandError", "ImproperlyConfigured", "ModuleNotFoundE
                         "InconsistentMigrationHistory", "SystemCheckError", "NodeNotFoundError",
                         "CircularDependencyError", "AppRegistryNotReady"})  # fmt: skip
 """Errors whose words name parts of the code, never what a table holds."""
-_NAMES = re.compile(
-    r"^(?:(?:relation|column|table|constraint|sequence|index|type|schema|extension|role|database|trigger|function) \S+"
-    r"(?: of relation \S+)? (?:already exists|does not exist|contains null values|is not a table)"
-    r"|column \S+ of relation \S+ (?:contains null values|already exists|does not exist)"
-    r"|column \S+ contains null values"
-    r"|null value in column \S+(?: of relation \S+)? violates not-null constraint"
-    r"|(?:duplicate key value violates|could not create) unique (?:constraint|index) \S+"
-    r"|(?:insert or update|update or delete) on table \S+ violates (?:foreign key|check) constraint \S+"
-    r"(?: on table \S+)?"
-    r"|check constraint \S+(?: of relation \S+)? is violated by some row"
-    r"|new row for relation \S+ violates check constraint \S+"
-    r"|permission denied for \S+ \S+|must be owner of \S+ \S+|permission denied to create \S+ \S+"
-    r"|canceling statement due to (?:statement|lock) timeout|deadlock detected"
-    r"|cannot alter type of a column used by a \S+.*|cannot drop \S+ \S+ because other objects depend on it"
-    r"|cannot ALTER TABLE \S+ because it has pending trigger events"
-    r"|no such (?:table|column): \S+)$"
-)  # fmt: skip
-"""What PostgreSQL says of names alone. Of its other words some quote what a row holds."""
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|“[^”]*”|\([^)]*\)=\([^)]*\)")
 _IDENTIFIER = re.compile(r"[\"'][A-Za-z_][A-Za-z0-9_.]{0,62}[\"']")
 LONGEST = 300
@@ -78,6 +62,6 @@ def _of_line(line: str) -> str:
         return ""
     whole, words = match["type"], match["words"].strip()
     short = whole.rpartition(".")[2]
-    if short in _OWN_WORDS or _NAMES.match(words):
+    if short in _OWN_WORDS or of_names(words):
         return f"{short}: {words}".removesuffix(": ")
     return f"{short} (its words may quote a row and are not shown)" if words else short

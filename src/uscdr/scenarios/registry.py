@@ -28,6 +28,7 @@ from uscdr.scenarios.steps.capture import CaptureBefore, CaptureFresh, CaptureSa
 from uscdr.scenarios.steps.choose import Choose
 from uscdr.scenarios.steps.data import Compare, VerifyData
 from uscdr.scenarios.steps.data_probe import DataProbe
+from uscdr.scenarios.steps.db_try import TryOnCopy
 from uscdr.scenarios.steps.dns_preflight import Preflight
 from uscdr.scenarios.steps.dns_switch import RollbackDns, SwitchDns
 from uscdr.scenarios.steps.freeze import DisableMaintenance, Drain, EnableMaintenance, Maintenance, ReleaseGuard
@@ -64,7 +65,7 @@ from uscdr.scenarios.steps.sessions import EndSessions
 PIPELINES: Mapping[str, tuple[AnyStep, ...]] = {
     "db": (
         *(StatusLook, DatabaseLook, BackupsLook, MachineLook),
-        *(ReleaseGuard, EnableMaintenance, Drain, EndSessions, CaptureSafety),
+        *(ReleaseGuard, TryOnCopy, EnableMaintenance, Drain, EndSessions, CaptureSafety),
         *(Choose, Prove, LedgerStep, AccessLook, Restore, Compare, WithdrawAccess, Migrate, VerifyData),
         *(StartWeb, StartWorkers, StartBeat, DisableMaintenance, Settled, CheckApplication, CaptureFresh),
     ),

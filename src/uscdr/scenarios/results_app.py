@@ -100,6 +100,12 @@ class TriedDry(Fact):
     """Migrations whose SQL the deployed code could write."""
     not_tried: tuple[str, ...] = ()
     """Those that run Python of their own."""
+    backup: str = ""
+    """On whose restored copy their SQL was tried; empty when on none."""
+    ran: tuple[str, ...] = ()
+    """Those whose SQL ran there."""
+    untried: tuple[str, ...] = ()
+    """`app.name (why)` of what did not, or why there is no copy."""
 
 
 class AppSettled(Fact):

@@ -32,6 +32,7 @@ from uscdr.models.postgres import (
     TableSize,
     Written,
 )
+from uscdr.models.trial import Script, ScriptEnd
 from uscdr.providers.ports.progress import Progress
 
 
@@ -170,6 +171,17 @@ class Database(Protocol):
         ...
 
 
+class Copy(Database, Protocol):
+    """A dump, restored into a private database: read as any other, and the only one that SQL is tried on."""
+
+    def tried(self, scripts: Sequence[Script], *, seconds: float) -> tuple[ScriptEnd, ...]:
+        """Run them in order, each as one transaction would, until one fails or `seconds` are over; keep nothing of it.
+
+        One end for each that was begun. A failure is a result, never an exception; so is a server that is gone.
+        """
+        ...
+
+
 class Scratch(Protocol):
     """A private PostgreSQL on this machine, gone when the context ends, however it ends."""
 
@@ -177,7 +189,7 @@ class Scratch(Protocol):
         """Begin to start the server in the background; never needed, never harmful."""
         ...
 
-    def restore(self, dump: Path, progress: Progress) -> AbstractContextManager[Database]:
+    def restore(self, dump: Path, progress: Progress) -> AbstractContextManager[Copy]:
         """Restore a custom-format dump into an empty database and open it.
 
         Raises `CheckFailed` when the dump does not decode or restore, with the tool's own reason.

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.errors import CheckFailed
+from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError
 from uscdr.models.base import Fact
-from uscdr.scenarios.django import PLAN, listed, manage
+from uscdr.models.heroku import Transfer
+from uscdr.models.trial import Script
+from uscdr.scenarios.candidate import stored_dump
+from uscdr.scenarios.django import LIST, PLAN, manage, sql_of
 from uscdr.scenarios.dyno_words import reason
 from uscdr.scenarios.refusals import dangerous
 from uscdr.scenarios.results_app import AppSeen, Remedy, TriedDry
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import writes
-from uscdr.words import first_of, plural
+from uscdr.scenarios.steps.choose import with_reasons
+from uscdr.scenarios.steps.words import DOWNLOADS, writes
+from uscdr.scenarios.trial import OPEN, Plan, Subject, missing_on, on_copy, plan_of, seconds, summary, with_unknown
+from uscdr.words import first_of, plural, size
 
-RAW_PYTHON = re.compile(r"^-- (?:Raw Python operation|THIS OPERATION CANNOT BE WRITTEN AS SQL)", re.MULTILINE)
+WAY_ON = (
+    "Deploy code that migrates these data: uscdr recover app --ref REF --new. Or go back: uscdr recover app "
+    "--release vN --new. If the data were put right since that backup: uscdr backup capture, then uscdr runs resume"
+)
+RESTORED_A_SECOND = 2_000_000
+"""Bytes of a dump that any machine fetches and restores in a second; a larger backup is not waited for."""
+AMBIGUOUS = "More than one migration matches"
+"""What `sqlmigrate` says of a name that another one begins with; `migrate` does not mind."""
 
-
-OPEN = "Users were not shut out by this run, and nothing was changed."
 WOULD = (
-    "if migrations are pending, `check`, `migrate --plan` and their SQL in one-off dynos, before users are shut out; "
-    "a dry run starts no dyno and looked at the files only"
+    "if migrations are pending, `check`, `migrate --plan` and their SQL in one-off dynos, tried on a restored copy of "
+    "the newest backup, before users are shut out; a dry run starts no dyno and looked at the files only"
 )
 
 
@@ -45,7 +55,7 @@ class TryDry(DepsStep[TrySeen, TriedDry]):
         "heroku run --exit-code --app {app} -- {manage} migrate --plan",
         "heroku run --exit-code --app {app} -- {manage} sqlmigrate $APP $MIGRATION",
     )
-    sends = (writes("POST", "/apps/{app}/dynos (check; migrate --plan; sqlmigrate; changes nothing)"),)
+    sends = (writes("POST", "/apps/{app}/dynos (check; migrate --plan; sqlmigrate; changes nothing)"), *DOWNLOADS)
     gives = TriedDry
     needs = (AppSeen, Remedy)
     plans_with = (AppSeen,)
@@ -66,30 +76,65 @@ class TryDry(DepsStep[TrySeen, TriedDry]):
 
     @override
     def apply(self, seen: TrySeen, view: View, tell: Tell) -> TriedDry:
-        ended = manage(self._deps, "check", tell, "migrate --plan", PLAN, words="check, migrate --plan")
+        words = "check, migrate --plan"
+        ended = manage(self._deps, "check", tell, "migrate --plan", PLAN, LIST, words=words)
         if ended.exit_status != 0:
             raise self._refused("The deployed code does not migrate", ended.output)
-        pending = tuple(name for name, done in listed(self._deps, ended).items() if not done)
-        words = dangerous(self._deps, pending)
+        plan = plan_of(self._deps, ended)
+        words = dangerous(self._deps, plan.pending)
         if words:
             raise CheckFailed(f"The migration {words}", why=OPEN, next_action="Decide with the developers.")
-        if not pending:
+        if not plan.pending:
             raise CheckFailed(
                 "The deployed code has nothing to migrate: what its files show as pending is not installed in it.",
                 why=OPEN,
                 next_action="Go back: uscdr recover app --release vN --new. Or deploy: uscdr recover app --ref REF "
                 "--new",
             )
-        return TriedDry(tried=pending, not_tried=self._written(pending, seen.runs_code, tell))
+        try:
+            tried = self._tried(plan, self._copy(tell), tell)
+        finally:
+            self._deps.candidate.close()
+        return tried.model_copy(update={"not_tried": seen.runs_code or tried.not_tried})
 
-    def _written(self, pending: tuple[str, ...], runs_code: tuple[str, ...], tell: Tell) -> tuple[str, ...]:
-        """Has Django write the SQL of each; those that run Python of their own, which this does not try."""
-        first, *more = (f"sqlmigrate {name.replace('.', ' ')}" for name in pending)
-        ended = manage(self._deps, first, tell, *more, words=f"sqlmigrate of {plural(len(pending), 'migration')}")
-        if ended.exit_status != 0:
-            raise self._refused("Django cannot write the SQL of what is pending", ended.output)
-        raw = RAW_PYTHON.search(ended.output.replace("\r", ""))
-        return runs_code or (pending if raw else ())
+    def _copy(self, tell: Tell) -> Subject | str:
+        """The newest backup of this database, restored on this machine; or why there is none."""
+        deps = self._deps
+        try:
+            attachment = deps.attachment()
+            newest = self._newest(deps.backups.transfers(attachment))
+            if newest is None:
+                return "there is no backup whose copy it could be tried on"
+            most = round(seconds(deps) * RESTORED_A_SECOND)
+            if newest.processed_bytes > most:
+                return f"{newest.name} is larger than {size(most)}: restoring it here would take too long"
+            deps.candidate.proof(stored_dump(deps.backups, attachment.owner_app_name, newest), tell)
+            return Subject(newest.name, deps.candidate.open_database(), WAY_ON, restored=False)
+        except (BadInput, CheckFailed, MachineError, ProviderError) as error:
+            return f"no backup could be restored on this machine: {error.message}"
+
+    def _newest(self, transfers: Sequence[Transfer]) -> Transfer | None:
+        listed = with_reasons(reversed(transfers), self._deps.memory.damaged)
+        return next((one for one, unfit in listed if not unfit), None)
+
+    def _tried(self, plan: Plan, copy: Subject | str, tell: Tell) -> TriedDry:
+        if isinstance(copy, str):
+            written = self._written(plan.pending, plan, tell)
+            names = tuple(one.name for one in written if not one.failed)
+            python = tuple(one.name for one in written if one.runs_code)
+            return TriedDry(tried=names, not_tried=python, untried=(f"on data: {copy}",))
+        names, unknown = missing_on(self._deps, copy.copy, plan)
+        also = tuple(name for name in plan.pending if name not in names)
+        written = self._written((*names, *also), plan, tell)
+        return with_unknown(on_copy(self._deps, copy, names, written, plan, tell), unknown)
+
+    def _written(self, names: tuple[str, ...], plan: Plan, tell: Tell) -> tuple[Script, ...]:
+        """Has Django write the SQL of each. Raises CheckFailed when it cannot, of what is pending."""
+        written = sql_of(self._deps, names, tell)
+        failed = next((one for one in written if one.failed and one.name in plan.pending), None)
+        if failed is not None and AMBIGUOUS not in failed.output:
+            raise self._refused(f"Django cannot write the SQL of {failed.name}", failed.output)
+        return written
 
     def _refused(self, what: str, output: str) -> CheckFailed:
         app = self._deps.app
@@ -102,8 +147,11 @@ class TryDry(DepsStep[TrySeen, TriedDry]):
 
     @override
     def confirm_effect(self, result: TriedDry, view: View, tell: Tell) -> str:
-        words = f"{plural(len(result.tried), 'pending migration')} can be written as SQL"
         if result.not_tried:
             tell.warn(f"Not tried, for Python of their own runs: {', '.join(result.not_tried)}.")
+        for words in result.untried:
+            tell.warn(f"Not tried before users are shut out: {words}.")
+        words = f"{plural(len(result.tried), 'pending migration')} can be written as SQL"
+        if result.not_tried:
             words += f"; not tried: {first_of(result.not_tried)}"
-        return words
+        return f"{words}; {summary(result)}"

@@ -10,7 +10,6 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, CheckFailed, Declined, ProviderError
-from uscdr.models.base import Fact
 from uscdr.models.heroku import DAMAGED, Transfer, Whose
 from uscdr.scenarios.backups.questions import key_of
 from uscdr.scenarios.candidate import stored_dump
@@ -28,52 +27,28 @@ REPLACED = ". If its database was replaced by a new one: heroku pg:backups:resto
 """What is left for a backup of the add-on before a promotion: nothing here can tell that it is the right one."""
 
 
-class Choosing(DepsStep[ChosenBackup, ChosenBackup]):
-    """Walks back past damaged backups, and begins the proof of the one that is taken."""
-
-    effect = Effect.READ
-    gives = ChosenBackup
-
-    @override
-    def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
-        super().__init__(step_id, deps, params)
-        self._walk: tuple[tuple[str, ...], Walk] | None = None
-
-    def settle(self, owner: str, choice: Choice, tell: Tell) -> Choice:
-        """What is left of it once damaged ones are passed over. Raises Declined when a person has to choose."""
-        if choice.looked_for and (len(choice.fit) > 1 or self._deps.earlier().states):
-            return self._walked(owner, choice, tell)
-        self._deps.candidate.prefetch(stored_dump(self._deps.backups, owner, choice.chosen))
-        return choice
-
-    def _walked(self, owner: str, choice: Choice, tell: Tell) -> Choice:
-        """The same walk as before if the list is the same: a plan's is not made again when its turn comes."""
-        ids = tuple(one.id for one in choice.fit)
-        if self._walk is None or self._walk[0] != ids:
-            self._walk = ids, walk(self._deps, owner, choice.fit, tell)
-        return choice.after(self._walk[1])
-
-
-class Choose(Choosing):
+class Choose(DepsStep[ChosenBackup, ChosenBackup]):
     """Reads the list again, so that a backup that expired meanwhile is noticed. Starts its proof early."""
 
     name = "backup.choose"
     title = "Choose the backup"
+    effect = Effect.READ
     manual = ("heroku pg:backups:info $BACKUP --app {app}",)
+    gives = ChosenBackup
 
     @override
     def probe(self, view: View, tell: Tell) -> ChosenBackup:
-        attachment = self._deps.attachment()
-        choice = pick(self._deps, self._deps.backups.transfers(attachment), view)
-        choice = self.settle(attachment.owner_app_name, choice, tell)
+        owner = self._deps.attachment().owner_app_name
+        choice = choice_of(self._deps, view, tell)
         if not view.thorough:
-            self._refuse_before_the_first_change(attachment.owner_app_name, choice, view, tell)
+            self._refuse_before_the_first_change(owner, choice, view, tell)
         return warn_of(chosen_of(self._deps, choice), tell)
 
     def _refuse_before_the_first_change(self, owner: str, choice: Choice, view: View, tell: Tell) -> None:
         """Users are not shut out for a backup that will be refused, as far as that is known or feared."""
         back = put_back(self._deps, choice)
-        if not back and self._walk is None and not self._key_in_doubt():
+        proven_already = self._deps.candidate.is_proven(choice.chosen.id)
+        if not back and not proven_already and not self._key_in_doubt():
             return
         proof = proven(self._deps, stored_dump(self._deps.backups, owner, choice.chosen), tell, damaged=back)
         refusal = refusal_of(self._deps, with_key_trouble(self._deps, proof), view)
@@ -125,6 +100,33 @@ class Choice:
         return replace(
             self, fit=fit, passed_over=passed_over, remarks=(*self.remarks, *walked.doubts), damage_since=walked.since
         )
+
+
+def choice_of(deps: Deps, view: View, tell: Tell) -> Choice:
+    """What is chosen now, the proof of it begun or made. Raises as `pick` and `settled`."""
+    attachment = deps.attachment()
+    choice = pick(deps, deps.backups.transfers(attachment), view)
+    return settled(deps, attachment.owner_app_name, choice, tell)
+
+
+def settled(deps: Deps, owner: str, choice: Choice, tell: Tell) -> Choice:
+    """What is left of it once damaged ones are passed over; the proof of what is taken is begun or made.
+
+    The same walk as before if the list is the same: a plan's is not made again when its turn comes. Raises Declined
+    when a person has to choose, and what a walk raises.
+    """
+    if not is_walked(deps, choice):
+        deps.candidate.prefetch(stored_dump(deps.backups, owner, choice.chosen))
+        return choice
+    ids = tuple(one.id for one in choice.fit)
+    if ids not in deps.walks:
+        deps.walks[ids] = walk(deps, owner, choice.fit, tell)
+    return choice.after(deps.walks[ids])
+
+
+def is_walked(deps: Deps, choice: Choice) -> bool:
+    """Whether there is something to compare with, so that proofs decide."""
+    return choice.looked_for and (len(choice.fit) > 1 or bool(deps.earlier().states))
 
 
 def put_back(deps: Deps, choice: Choice) -> bool:

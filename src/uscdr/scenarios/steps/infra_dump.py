@@ -19,18 +19,20 @@ from uscdr.scenarios.releases import await_quiet
 from uscdr.scenarios.results import ApplicationChecked, ChosenBackup, Compared, Proof, Restored, VerifiedData
 from uscdr.scenarios.results_infra import DatabaseReady, InfraSeen
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
-from uscdr.scenarios.steps.choose import LATER, Choosing, summary_of, warn_of
+from uscdr.scenarios.steps.choose import LATER, settled, summary_of, warn_of
 from uscdr.scenarios.steps.prove import Prove
 from uscdr.scenarios.steps.words import sql
 from uscdr.words import first_of, moment, plural, size
 
 
-class InfraChoose(Choosing):
+class InfraChoose(DepsStep[ChosenBackup, ChosenBackup]):
     """The newest good dump there is, and what its age means. Its proof begins at once."""
 
     name = "infra.choose"
     title = "Choose the dump"
     phase = ASSESS
+    effect = Effect.READ
+    gives = ChosenBackup
     manual = (
         "heroku pg:backups --app {app}",
         "heroku pg:backups:download $BACKUP --app {app} --output proof.dump",
@@ -40,7 +42,8 @@ class InfraChoose(Choosing):
 
     @override
     def probe(self, view: View, tell: Tell) -> ChosenBackup:
-        chosen = warn_of(choose_dump(self._deps, view, lambda owner, choice: self.settle(owner, choice, tell)), tell)
+        found = choose_dump(self._deps, view, lambda owner, choice: settled(self._deps, owner, choice, tell))
+        chosen = warn_of(found, tell)
         self._deps.candidate.prefetch(dump_source(self._deps, chosen))
         return chosen
 

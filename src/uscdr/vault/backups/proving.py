@@ -27,7 +27,7 @@ from uscdr.models.postgres import (
     Migration,
     TableDigest,
 )
-from uscdr.providers.ports.database import Database, Scratch
+from uscdr.providers.ports.database import Copy, Database, Scratch
 from uscdr.providers.ports.progress import Progress
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.backups.proofs import (
@@ -142,7 +142,7 @@ class ProofResult:
 @contextmanager
 def examined(
     dump: Path, questions: Questions, decode: Decode, scratch: Scratch, report: Report
-) -> Iterator[tuple[ProofResult, Database | None]]:
+) -> Iterator[tuple[ProofResult, Copy | None]]:
     """Look at everything, as far as the dump allows. What it fails at is in the result, not an exception.
 
     The restored database stays open until the end; there is none when the dump does not restore.
@@ -151,7 +151,8 @@ def examined(
     begun = time.monotonic()
     scratch.prepare()  # its server starts while the dump is read
     with ExitStack() as stack:
-        shown, database = ProofResult(Grade.EXISTS), None
+        shown = ProofResult(Grade.EXISTS)
+        database: Copy | None = None
         try:
             decoded = decode(dump)
             shown = ProofResult(Grade.DECODES, pg_restore=decoded.pg_restore, dumped_from=decoded.dumped_from)

@@ -1,0 +1,191 @@
+"""Migrations as SQL: what the code writes of each, what came of trying it on a copy, and what that proves. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import takewhile
+
+from pydantic import Field
+
+from uscdr.models.base import Fact
+from uscdr.models.migrations import MigrationsVerdict
+
+BEGUN, ENDED = "uscdr-sql-of", "uscdr-sql-end"
+"""Marks in a dyno's output: before the SQL of a migration its name, after it the exit status."""
+_ONE = re.compile(
+    rf"^-- {BEGUN} (?P<name>\w+\.\w+)\n(?P<text>.*?)^-- {ENDED} (?P<status>\d+)$", re.MULTILINE | re.DOTALL
+)
+_PYTHON = re.compile(r"^-- THIS OPERATION CANNOT BE WRITTEN AS SQL[ \t]*$", re.MULTILINE)
+_FIRST = re.compile(r"^(?:BEGIN;|--)[ \t]*$", re.MULTILINE)
+"""The first line that Django writes itself; before it a program may have said anything."""
+_LAST = re.compile(r"^COMMIT;[ \t]*$", re.MULTILINE)
+_AT_ONCE = re.compile(r"\b((?:CREATE(?:\s+UNIQUE)?|DROP)\s+INDEX)\s+CONCURRENTLY\b", re.IGNORECASE)
+
+
+class Script(Fact):
+    """What the code wrote of one migration. `parts` is its SQL, cut where Python of its own runs; it may quote rows."""
+
+    name: str
+    parts: tuple[str, ...] = Field(default=(), repr=False)
+    failed: bool = False
+    """Whether it could not be written; `output` is then what was said instead."""
+    output: str = Field(default="", repr=False)
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether Python of its own runs in it, which no SQL stands for."""
+        return len(self.parts) > 1
+
+
+class ScriptEnd(Fact):
+    """What came of a script on the copy. `words` quote no row; `state` is the SQLSTATE, empty when all of it ran."""
+
+    name: str
+    state: str = ""
+    words: str = ""
+    after_code: bool = False
+    """Whether what failed stands behind Python of the same migration, which was not run."""
+
+    @property
+    def ran(self) -> bool:
+        """Whether every statement succeeded."""
+        return not self.state
+
+
+class Untried(Fact):
+    """A migration that was not tried, or not to its end, and why."""
+
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.why})"
+
+
+class Trial(Fact):
+    """All that was tried. `refused`: what surely fails on these rows, and the server's reason."""
+
+    ran: tuple[str, ...] = ()
+    untried: tuple[Untried, ...] = ()
+    refused: Untried | None = None
+
+
+def scripts(output: str) -> tuple[Script, ...]:
+    """Every migration between its marks, in order; one whose end is missing is not among them."""
+    return tuple(map(_script, _ONE.finditer(output.replace("\r", ""))))
+
+
+def _script(found: re.Match[str]) -> Script:
+    name, text = found["name"], found["text"]
+    if found["status"] != "0":
+        return Script(name=name, failed=True, output=text)
+    first, lasts = _FIRST.search(text), list(_LAST.finditer(text))
+    body = text[first.start() : lasts[-1].start() if lasts else None] if first else ""
+    body = body.removeprefix("BEGIN;")
+    return Script(name=name, parts=tuple(_AT_ONCE.sub(r"\1", part) for part in _PYTHON.split(body)))
+
+
+_BY_ROWS = re.compile(r"22(?!023)|23")
+"""Classes of what rows break: values that do not fit (settings that do not are none of them), and constraints."""
+_BY_SHAPE = frozenset({"42P01", "42P06", "42P07", "42P16", "42701", "42703", "42710", "42804", "2BP01", "55006"})
+"""What tables, columns and the like break: not there, there already, of another type, in use."""
+_BY_ABSENCE = "42704"
+_OURS = re.compile(r"^(?:constraint|index|trigger|rule|policy|sequence) ")
+"""What a database itself lacks; of types, roles and collations this machine's server may be what lacks them."""
+_AS_WRITTEN = frozenset({"42P07", "42P16", "42710", "42804"})
+"""What comes too when the SQL was written beside a database that has the migration already: Django looks there for
+the constraints that it must drop first."""
+
+
+def judged(ends: Sequence[ScriptEnd], runs_code: Collection[str], live: Collection[str]) -> Trial:
+    """What the ends prove. `runs_code`: migrations with Python of their own; `live`: applied in the live database.
+
+    Python that was not run may have filled or cleaned the rows that a later statement falls over, so behind it rows
+    prove nothing. Of what the copy's server lacks nothing is proven, nor of anything behind it.
+    """
+    ran: list[str] = []
+    untried: list[Untried] = []
+    behind_code = False
+    for end in ends:
+        if end.ran:
+            ran.append(end.name)
+            behind_code = behind_code or end.name in runs_code
+            if end.name in runs_code:
+                untried.append(Untried(name=end.name, why=PYTHON))
+            continue
+        failed = Untried(name=end.name, why=end.words)
+        if _proves(end, behind_code=behind_code or end.after_code, written_beside_it=end.name in live):
+            return Trial(ran=tuple(ran), untried=tuple(untried), refused=failed)
+        untried.append(failed.model_copy(update={"why": f"{_why_open(end)}: {end.words}"}))
+        break
+    return Trial(ran=tuple(ran), untried=tuple(untried))
+
+
+PYTHON = "Python of its own runs in it"
+
+
+def _proves(end: ScriptEnd, *, behind_code: bool, written_beside_it: bool) -> bool:
+    if _BY_ROWS.match(end.state):
+        return not behind_code
+    if written_beside_it and end.state in _AS_WRITTEN:
+        return False
+    return end.state in _BY_SHAPE or (end.state == _BY_ABSENCE and _OURS.match(end.words) is not None)
+
+
+def _why_open(end: ScriptEnd) -> str:
+    if _BY_ROWS.match(end.state):
+        return "Python before it was not run, so this proves nothing"
+    if end.state in _AS_WRITTEN:
+        return "its SQL was written beside a database that has it already, so this proves nothing"
+    return "it did not run to its end here, which proves nothing"
+
+
+def pending_on(
+    plan: Mapping[str, bool], squashed: Collection[str], copy: MigrationsVerdict, applied: Collection[str]
+) -> tuple[tuple[str, ...], tuple[Untried, ...]]:
+    """What Django would apply to a copy, in the order of its plan; and what cannot be told.
+
+    `plan`: every migration that is installed, as the live database has it; `squashed`: applications with one that
+    replaces others; `copy`: the copy against the code's files; `applied`: what the copy records. Of libraries there
+    are no files: whether the replaced ones of a squashed migration are applied is not told.
+    """
+    missing = [name for name in plan if name not in applied and name not in copy.renamed]
+    aliases = [name for name in missing if _app(name) in squashed and name not in copy.pending]
+    installed = {_app(name) for name in plan}
+    elsewhere = [name for name in copy.pending if name not in plan and _app(name) in installed]
+    unknown = [
+        *(Untried(name=name, why="whether it is applied under other names is not told") for name in aliases),
+        *(Untried(name=name, why="it is not in the plan that Django makes beside the live database")
+          for name in elsewhere),
+    ]  # fmt: skip
+    return tuple(name for name in missing if name not in aliases), tuple(unknown)
+
+
+def _app(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def fit(names: Sequence[str], written: Sequence[Script]) -> tuple[Script, ...]:
+    """Those that can be tried: up to the first that was not written, on which the next ones may rest."""
+    by_name = {one.name: one for one in written if not one.failed}
+    return tuple(by_name[name] for name in takewhile(by_name.__contains__, names))
+
+
+def without_applied(trial: Trial, live: Collection[str]) -> Trial:
+    """The same, for the live database: what it has applied did succeed there, whatever an older copy says."""
+    failed = trial.refused
+    if failed is None or failed.name not in live:
+        return trial
+    why = f"it fails on this older copy, and the live database has it already: {failed.why}"
+    open_still = failed.model_copy(update={"why": why})
+    return trial.model_copy(update={"refused": None, "untried": (*trial.untried, open_still)})
+
+
+def behind(names: Sequence[str], trial: Trial) -> Iterator[Untried]:
+    """Those of `names` that come behind what was not tried to its end."""
+    known = {*trial.ran, *(one.name for one in trial.untried)}
+    yield from (Untried(name=name, why=BEHIND) for name in names if name not in known)
+
+
+BEHIND = "what comes before it was not tried to its end"

@@ -1,0 +1,146 @@
+"""A dump restored into a private database: read as any other, and open to a trial of SQL that leaves nothing behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from uscdr.errors import ProviderError
+from uscdr.models.server_words import of_names
+from uscdr.models.trial import Script, ScriptEnd
+from uscdr.providers.postgres.connection import Link
+from uscdr.providers.postgres.database import PostgresDatabase
+from uscdr.providers.postgres.errors import LOST, words
+from uscdr.providers.postgres.lacks import lack
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from uscdr.providers.postgres.connection import Connection
+
+LOCK_TIMEOUT, CONNECT_TIMEOUT = 10.0, 10.0
+SHORTEST = 0.01
+"""Seconds that a statement has at least: no limit at all is what a server takes zero for."""
+
+# Whatever an extension made stays its own; a sequence or a row type goes with its table.
+_NOT_OF_EXTENSION = "NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = o.oid AND d.deptype = 'e')"
+_OBJECTS = f"""
+SELECT format('ALTER SCHEMA %I OWNER TO', nspname) FROM pg_catalog.pg_namespace o
+WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND {_NOT_OF_EXTENSION}
+UNION ALL
+SELECT format('ALTER TABLE %I.%I OWNER TO', nspname, relname)
+FROM pg_catalog.pg_class o JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
+WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+  AND {_NOT_OF_EXTENSION}
+  AND NOT (relkind = 'S' AND EXISTS (
+    SELECT FROM pg_catalog.pg_depend d
+    WHERE d.objid = o.oid AND d.deptype IN ('a', 'i') AND d.refclassid = 'pg_catalog.pg_class'::regclass))
+UNION ALL
+SELECT format('ALTER TYPE %I.%I OWNER TO', nspname, typname)
+FROM pg_catalog.pg_type o JOIN pg_catalog.pg_namespace n ON n.oid = typnamespace
+WHERE typtype IN ('e', 'd', 'r') AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND {_NOT_OF_EXTENSION}
+UNION ALL
+SELECT format('ALTER ROUTINE %s OWNER TO', o.oid::regprocedure)
+FROM pg_catalog.pg_proc o JOIN pg_catalog.pg_namespace n ON n.oid = pronamespace
+WHERE prokind <> 'a' AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND {_NOT_OF_EXTENSION}
+"""  # noqa: S608 - constants only
+
+
+def give_to(connection: Connection, database: str, role: str) -> None:
+    """Make `role` the owner of the database and of what the dump brought: what a migration may have to change."""
+    from psycopg import sql
+
+    owner = sql.Identifier(role)
+    connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(database), owner))
+    for (statement,) in connection.execute(_OBJECTS.encode()).fetchall():
+        connection.execute(statement.encode() + b" " + owner.as_bytes(connection))
+
+
+class RestoredCopy(PostgresDatabase):
+    """Adapter of the port `Copy`. Every session is read-only but that of a trial, which is rolled back.
+
+    `owner` gives the URL of a role that may change what was restored; it is asked when a trial begins.
+    """
+
+    def __init__(
+        self, url: SecretStr, owner: Callable[[], SecretStr], *, statement_timeout: float, require_tls: bool
+    ) -> None:
+        super().__init__(
+            url, read_only=True, statement_timeout=statement_timeout, lock_timeout=LOCK_TIMEOUT,
+            connect_timeout=CONNECT_TIMEOUT, require_tls=require_tls,
+        )  # fmt: skip
+        self._owner = owner
+        self._require_tls = require_tls
+
+    @cached_property
+    def _writer(self) -> Link:
+        return Link(
+            url=self._owner(), statement_timeout=self._link.statement_timeout, lock_timeout=LOCK_TIMEOUT,
+            connect_timeout=CONNECT_TIMEOUT, application_name="uscdr trial", require_tls=self._require_tls,
+        )  # fmt: skip
+
+    def tried(self, scripts: Sequence[Script], *, seconds: float) -> tuple[ScriptEnd, ...]:
+        """See the port. All run in one transaction, rolled back at its end: later ones meet what earlier ones made."""
+        if not scripts:
+            return ()
+        try:
+            with self._writer.session() as connection:
+                return tuple(_each(connection, scripts, time.monotonic() + seconds))
+        except ProviderError as error:
+            return (ScriptEnd(name=scripts[0].name, state=error.error_id or LOST, words=error.message),)
+
+
+def _each(connection: Connection, scripts: Sequence[Script], deadline: float) -> Iterator[ScriptEnd]:
+    import psycopg
+
+    connection.execute(f"BEGIN READ WRITE; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'".encode())
+    try:
+        for script in scripts:
+            end = _end(connection, script, deadline)
+            yield end
+            if not end.ran:
+                return
+    finally:
+        with suppress(psycopg.Error):
+            connection.execute("ROLLBACK")
+
+
+def _end(connection: Connection, script: Script, deadline: float) -> ScriptEnd:
+    import psycopg
+
+    done = 0
+    try:
+        for part in script.parts:
+            _run(connection, part, deadline)
+            done += 1
+        # What a commit would look at is looked at here; the next one finds it put off again.
+        connection.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+    except psycopg.Error as error:
+        return ScriptEnd(
+            name=script.name, state=error.sqlstate or LOST, words=_said(error), after_code=done > 0 and script.runs_code
+        )
+    return ScriptEnd(name=script.name)
+
+
+def _run(connection: Connection, text: str, deadline: float) -> None:
+    """One block, so that no statement in it can end the transaction, and the limit holds for all of them."""
+    from psycopg import sql
+
+    left = max(SHORTEST, deadline - time.monotonic())
+    block = sql.SQL("BEGIN EXECUTE {}; END").format(sql.Literal(text)).as_string(connection)
+    limit = sql.Literal(f"{round(left * 1000)}ms")
+    connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(limit))
+    connection.execute(sql.SQL("DO {}").format(sql.Literal(block)))
+
+
+def _said(error: psycopg.Error) -> str:
+    """The server's message if it tells of names alone; DETAIL, which quotes rows, is never asked for."""
+    message = str(error.diag.message_primary or "")
+    if what := lack(message):
+        return f"the server of the copy lacks {what}"
+    return of_names(message) or f"{words(error)} (the server's words may quote a row and are not shown)"

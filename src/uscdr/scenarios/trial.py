@@ -1,0 +1,129 @@
+"""The SQL of pending migrations, tried on a restored copy of the data: what surely fails is seen before it is begun."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from uscdr.engine.step import Tell
+from uscdr.errors import CheckFailed
+from uscdr.models.heroku import OneOffResult
+from uscdr.models.migrations import compare
+from uscdr.models.trial import Script, Trial, Untried, behind, fit, judged, pending_on, without_applied
+from uscdr.providers.ports.database import Copy
+from uscdr.scenarios.code import running_code
+from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.django import LIST, PLAN, listed, manage, own_list, sql_of
+from uscdr.scenarios.dyno_words import reason
+from uscdr.scenarios.results_app import TriedDry
+from uscdr.words import first_of, plural
+
+SHARE_OF_RTO = 0.05
+"""Of the time there is to recover: no more goes into one dyno of a trial, nor into its SQL on the copy."""
+OPEN = "Users were not shut out by this run, and nothing was changed."
+
+
+def seconds(deps: Deps) -> float:
+    """How long a dyno, or the SQL of all migrations, may take."""
+    return deps.config.objectives.rto * SHARE_OF_RTO
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The backup whose copy is at hand, and what a person does when its data let a migration fail."""
+
+    backup: str
+    copy: Copy
+    way_on: str
+    restored: bool
+    """Whether the migrations will run on these very data; else on the live ones, which are newer."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every installed migration in Django's order, each with whether the live database has it; see `pending_on`."""
+
+    done: Mapping[str, bool]
+    squashed: Collection[str]
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """On the live database."""
+        return tuple(name for name, done in self.done.items() if not done)
+
+
+def plan_of(deps: Deps, asked: OneOffResult) -> Plan:
+    """From the output of `PLAN` and `LIST`. Raises OutcomeUnknown when there is none in it."""
+    own = own_list(asked.output)
+    return Plan(listed(deps, asked), own.squashed if own else ())
+
+
+def rehearsed(deps: Deps, subject: Subject, tell: Tell) -> TriedDry:
+    """What the deployed code would apply after the backup is restored, tried on its copy (starts one-off dynos).
+
+    Raises CheckFailed for what surely fails; ProviderError, OutcomeUnknown when the code could not be asked.
+    """
+    asked = manage(deps, PLAN, tell, LIST, words="showmigrations", time_limit=seconds(deps))
+    if asked.exit_status != 0:
+        words = f"the deployed code could not be asked: {reason(asked.output) or 'the output tells no reason'}"
+        return TriedDry(tried=(), untried=(words,))
+    plan = plan_of(deps, asked)
+    names, unknown = missing_on(deps, subject.copy, plan)
+    written = sql_of(deps, names, tell, time_limit=seconds(deps)) if names else ()
+    return with_unknown(on_copy(deps, subject, names, written, plan, tell), unknown)
+
+
+def missing_on(deps: Deps, copy: Copy, plan: Plan) -> tuple[tuple[str, ...], tuple[Untried, ...]]:
+    """What is pending on the copy, and what cannot be told; see `pending_on`."""
+    applied = copy.migrations()
+    verdict = compare(running_code(deps), applied)
+    return pending_on(plan.done, plan.squashed, verdict, {one.full_name for one in applied})
+
+
+def on_copy(
+    deps: Deps, subject: Subject, names: Sequence[str], written: Sequence[Script], plan: Plan, tell: Tell
+) -> TriedDry:
+    """Tries these migrations in their order; nothing of it stays. Raises CheckFailed for what surely fails."""
+    tell.progress(f"trying the SQL of {plural(len(names), 'migration')} on the copy of {subject.backup}")
+    able = fit(names, written)
+    python = tuple(one.name for one in written if one.runs_code)
+    live = {name for name, done in plan.done.items() if done}
+    trial = judged(subject.copy.tried(able, seconds=seconds(deps)), python, live)
+    trial = trial if subject.restored else without_applied(trial, live)
+    _refuse(trial, subject)
+    untried = (*trial.untried, *(_unwritten(one) for one in written if one.failed and one.name in names))
+    whole = trial.model_copy(update={"untried": untried})
+    return TriedDry(
+        tried=tuple(one.name for one in written if not one.failed),
+        not_tried=python,
+        backup=subject.backup,
+        ran=trial.ran,
+        untried=tuple(map(str, (*untried, *behind(names, whole)))),
+    )
+
+
+def with_unknown(tried: TriedDry, unknown: Iterable[Untried]) -> TriedDry:
+    """The same, with what nothing told."""
+    return tried.model_copy(update={"untried": (*tried.untried, *map(str, unknown))})
+
+
+def _unwritten(script: Script) -> Untried:
+    why = reason(script.output) or "the output tells no reason"
+    return Untried(name=script.name, why=f"Django cannot write its SQL beside the live database: {why}")
+
+
+def _refuse(trial: Trial, subject: Subject) -> None:
+    if trial.refused is not None:
+        raise CheckFailed(
+            f"The migration {trial.refused.name} fails on the data of {subject.backup}: {trial.refused.why}.",
+            why=f"Its SQL was tried on the copy that is restored on this machine. {OPEN}",
+            next_action=subject.way_on,
+        )
+
+
+def summary(result: TriedDry) -> str:
+    """What was tried and what was not, for the end of a step."""
+    if not result.backup:
+        return f"NOT TRIED: {first_of(result.untried)}" if result.untried else "nothing was tried"
+    words = f"the SQL of {plural(len(result.ran), 'pending migration')} runs on the copy of {result.backup}"
+    return f"{words}; NOT TRIED: {first_of(result.untried, comma='; ')}" if result.untried else words
