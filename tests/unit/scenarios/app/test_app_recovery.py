@@ -81,8 +81,8 @@ def test_code_without_its_migration_is_migrated_after_a_capture(quick: Path) -> 
     asked, planned = "run_one_off showmigrations --plan", "run_one_off sqlmigrate patients 0003_phone"
     assert run.world.tried_on_copies == ["patients.0003_phone"]
     assert run.world.writes == [
-        "run_one_off showmigrations", planned, "set_maintenance True", "capture", asked, "run_one_off migrate --noinput", asked,
-        "set_maintenance False", "start_build cccc", "run_one_off write_check",
+        "run_one_off showmigrations", planned, "set_maintenance True", "capture", asked,
+        "run_one_off migrate --noinput", asked, "set_maintenance False", "start_build cccc", "run_one_off write_check",
     ]  # fmt: skip
 
 

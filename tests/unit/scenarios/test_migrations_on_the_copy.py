@@ -1,0 +1,237 @@
+"""`recover db`, `recover app`: the SQL of pending migrations is tried on a restored copy before users are shut out."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from app.broken_app import advice, ended, sent, unmigrated
+
+import rehearsal
+from fakes import World
+from rehearsal import Rehearsal
+from uscdr.errors import ExitCode
+from uscdr.models.heroku import OneOffResult, Release, TransferKind
+from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
+from uscdr.models.trial import PYTHON, ScriptEnd, pending_on
+from uscdr.scenarios.deps import Request
+from uscdr.scenarios.steps.app_try import RESTORED_A_SECOND
+from uscdr.scenarios.steps.db_try import deployed_since
+from uscdr.scenarios.trial import SHARE_OF_RTO
+from uscdr.vault.backups.proving import Code
+
+ONE, TWO, THREE = "patients.0001_initial", "patients.0002_names", "patients.0003_phone"
+THERE = ScriptEnd(name=THREE, state="42701", words='column "phone" of relation "patients_patient" already exists')
+STEP = "django.try_on_copy"
+
+
+def clinic(state: Path, *, named: bool = False) -> Rehearsal:
+    """`0003_phone` is pending on every backup. `named`: one backup alone, which is named, so that nothing is walked."""
+    run = Rehearsal(state, World(keep=20))
+    if named:
+        run.request = Request("db", backup="b001")
+    else:
+        older = run.world.store(TransferKind.SCHEDULED_BACKUP, age=timedelta(hours=9))
+        run.world.dumps[older.num] = deepcopy(run.world.dumps[1])
+    return run
+
+
+def knows(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Proofs compare with the deployed code, which has these migrations."""
+    monkeypatch.setattr(rehearsal, "CODE", Code("cccc", CodeMigrations(migrations=names)))
+
+
+def step(run: Rehearsal, kind: str) -> dict[str, object]:
+    return next(one for one in run.events(kind) if one["name"] == STEP)
+
+
+def notes(run: Rehearsal) -> str:
+    return json.dumps(run.events("note"), ensure_ascii=False)
+
+
+def planned(run: Rehearsal) -> dict[str, str]:
+    steps = run.events("plan.ready")[-1]["steps"]
+    return dict(next(one for one in steps if one["name"] == STEP))
+
+
+def test_sql_that_fails_on_the_backup_ends_the_run_before_users_are_shut_out(quick: Path) -> None:
+    run = clinic(quick)
+    run.world.sql_ends[THREE] = THERE
+    ending = run.begin()
+    code, message = ended(ending)
+    assert code is ExitCode.CHECK_FAILED
+    assert f"The migration {THREE} fails on the data of" in message
+    assert 'column "phone" of relation "patients_patient" already exists' in message
+    assert "Users were not shut out by this run" in message
+    assert (run.world.maintenance, run.person.phrases, run.world.restores) == (False, [], [])
+    assert [write for write in run.world.writes if not write.startswith("run_one_off")] == []
+    assert "recover db --backup a002 --new" in advice(ending)
+    assert "recover app --ref REF --new" in advice(ending)
+
+
+def test_resuming_with_other_code_goes_on(quick: Path) -> None:
+    run = clinic(quick)
+    run.world.sql_ends[THREE] = THERE
+    run.begin()
+    del run.world.sql_ends[THREE]
+    assert ended(run.resume())[0] is ExitCode.DONE
+    assert run.world.tried_on_copies == [THREE, THREE]
+
+
+def test_sql_that_runs_is_tried_once_and_the_recovery_goes_on(quick: Path) -> None:
+    run = clinic(quick)
+    assert ended(run.begin())[0] is ExitCode.DONE
+    assert run.world.tried_on_copies == [THREE]
+    shut = run.world.writes.index("set_maintenance True")
+    tried = [place for place, write in enumerate(run.world.writes) if "sqlmigrate" in write]
+    assert [place < shut for place in tried] == [True]
+    assert "the SQL of 1 pending migration runs on the copy of" in str(step(run, "step.succeeded")["summary"])
+
+
+def test_a_dry_run_starts_no_dyno_and_says_what_was_not_tried(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    knows(monkeypatch, ONE, TWO, THREE)
+    run = clinic(quick)
+    assert ended(run.begin(dry_run=True))[0] is ExitCode.DONE
+    assert (run.world.writes, run.world.tried_on_copies) == ([], [])
+    assert f"({THREE})" in planned(run)["summary"]
+    assert "a dry run starts no dyno, so they were NOT TRIED" in planned(run)["summary"]
+
+
+def test_where_nothing_is_pending_nothing_is_asked_or_waited_for(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for named in (True, False):
+        knows(monkeypatch, ONE, TWO)
+        run = clinic(quick / str(named), named=named)
+        run.world.deployed = [ONE, TWO]
+        assert ended(run.begin())[0] is ExitCode.DONE
+        assert step(run, "step.skipped")["reason"] == (
+            "no code was deployed since b001, and nothing is known to be pending" if named
+            else "nothing is pending on b001"
+        )  # fmt: skip
+        assert [write for write in run.world.writes if "sqlmigrate" in write] == []
+
+
+def test_a_named_backup_is_tried_when_code_was_deployed_since(quick: Path) -> None:
+    run = clinic(quick, named=True)
+    run.world.sql_ends[THREE] = THERE
+    new, old = datetime.now(UTC), datetime.now(UTC) - timedelta(days=9)
+    run.world.releases = [
+        Release(id="b", version=41, status="succeeded", current=True, slug_id="two", created_at=new),
+        Release(id="a", version=40, status="succeeded", slug_id="one", created_at=old),
+    ]
+    code, message = ended(run.begin())
+    assert (code, "fails on the data of b001" in message) == (ExitCode.CHECK_FAILED, True)
+    assert run.world.maintenance is False
+
+
+def test_python_is_named_as_not_tried(quick: Path) -> None:
+    run = clinic(quick)
+    run.world.sql_of[THREE] = "--\n-- Raw Python operation\n--\n-- THIS OPERATION CANNOT BE WRITTEN AS SQL"
+    assert ended(run.begin())[0] is ExitCode.DONE
+    assert f"Not tried before the restore: {THREE} ({PYTHON})" in notes(run)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (
+            [OneOffResult(name="run.1", exit_status=1, output="django.db.utils.OperationalError: no route")],
+            "the deployed code could not be asked: OperationalError",
+        ),
+        ([OneOffResult(name="run.1", exit_status=None, output="")], "the deployed code could not be asked"),
+        (
+            [
+                OneOffResult(name="run.1", exit_status=0, output=f"[X]  {ONE}\r\n[X]  {TWO}\r\n[ ]  {THREE}"),
+                OneOffResult(name="run.2", exit_status=0, output="nothing of it arrived"),
+            ],
+            f"{THREE} (what comes before it was not tried to its end)",
+        ),
+    ],
+)
+def test_code_that_cannot_be_asked_beside_a_damaged_database_is_no_stop(
+    quick: Path, told: list[OneOffResult], words: str
+) -> None:
+    run = clinic(quick)
+    run.world.one_off_results = told
+    assert ended(run.begin())[0] is ExitCode.DONE
+    assert words in notes(run)
+
+
+def test_a_migration_that_cannot_be_written_beside_the_live_database_is_named(quick: Path) -> None:
+    run = clinic(quick)
+    run.world.sql_of[THREE] = "ValueError: Found wrong number (0) of constraints for patients_patient(phone)"
+    assert ended(run.begin())[0] is ExitCode.DONE
+    assert "Django cannot write its SQL beside the live database: ValueError" in notes(run)
+
+
+def test_recover_app_tries_it_on_a_copy_of_the_newest_backup(quick: Path) -> None:
+    run = unmigrated(quick)
+    run.world.sql_ends[THREE] = ScriptEnd(name=THREE, state="23505", words='could not create unique index "x"')
+    ending = run.begin()
+    code, message = ended(ending)
+    assert (code, sent(run, "set_maintenance")) == (ExitCode.CHECK_FAILED, [])
+    assert f'The migration {THREE} fails on the data of b001: could not create unique index "x".' in message
+    assert "uscdr backup capture, then uscdr runs resume" in advice(ending)
+
+
+def test_recover_app_says_why_it_was_not_tried(quick: Path) -> None:
+    for case, words in (("none", "there is no backup"), ("large", "would take too long"), ("bad", "could be restored")):
+        run = unmigrated(quick / case)
+        if case == "none":
+            run.world.transfers.clear()
+        if case == "bad":
+            for one in run.world.dumps.values():
+                one.tables.clear()
+        if case == "large":
+            most = run.config.objectives.rto * SHARE_OF_RTO * RESTORED_A_SECOND
+            run.world.transfers = [
+                one.model_copy(update={"processed_bytes": round(most) + 1}) for one in run.world.transfers
+            ]
+        run.begin()
+        assert words in notes(run), case
+        assert "set_maintenance True" in run.world.writes
+        assert run.world.tried_on_copies == []
+
+
+def test_what_the_live_database_has_applied_is_not_refused_for_an_older_copy(quick: Path) -> None:
+    run = unmigrated(quick)
+    for one in run.world.dumps.values():
+        one.applied.remove(TWO)
+    run.world.sql_ends[TWO] = ScriptEnd(name=TWO, state="42701", words='column "name" already exists')
+    run.begin()
+    assert "set_maintenance True" in run.world.writes
+    assert f"{TWO} (it fails on this older copy, and the live database has it already" in notes(run)
+    assert f"{THREE} (what comes before it was not tried to its end)" in notes(run)
+
+
+def test_other_code_since_a_moment() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def release(version: int, slug: str | None, days: int) -> Release:
+        return Release(
+            id=str(version), version=version, status="succeeded", slug_id=slug, created_at=at + timedelta(days=days)
+        )
+
+    assert not deployed_since(at, [])
+    assert not deployed_since(at, [release(2, "a", -1), release(1, "b", -2)])
+    assert not deployed_since(at, [release(2, "a", 1), release(1, "a", -2)]), "a config variable"
+    assert deployed_since(at, [release(2, "b", 1), release(1, "a", -2)])
+    assert deployed_since(at, [release(3, "a", 2), release(2, "b", 1), release(1, "a", -2)]), "and back again"
+    assert deployed_since(at, [release(2, "a", 2), release(1, "a", 1)]), "the list does not go so far back"
+
+
+def test_what_is_pending_on_a_copy() -> None:
+    """Own names by the files, libraries' by the plan; a squashed one of a library may be there under other names."""
+    plan = dict.fromkeys(("auth.0012_x", "beat.0005_squashed", "own.0001_squashed_0002", "own.0003_c"), True)
+    copy = MigrationsVerdict(
+        verdict="pending", pending=("own.0003_c", "gone.0001_a"), renamed=("own.0001_squashed_0002",)
+    )
+    names, unknown = pending_on(plan, ("beat", "own"), copy, {"own.0001_a", "own.0002_b"})
+    assert names == ("auth.0012_x", "own.0003_c")
+    assert [one.name for one in unknown] == ["beat.0005_squashed"], "what is not installed is not pending"
+    beyond = copy.model_copy(update={"pending": ("own.0003_c", "own.0002_b")})
+    assert [one.name for one in pending_on(plan, (), beyond, {"auth.0012_x", "beat.0005_squashed"})[1]] == [
+        "own.0002_b"
+    ]
