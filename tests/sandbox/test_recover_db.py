@@ -244,6 +244,47 @@ def test_a_role_that_was_taken_and_an_address_that_changed_stay_so(desk: Desk) -
     assert desk.sql("SELECT count(*) FROM authentication_user WHERE role = 'DOCTOR'") == [(1,)]
 
 
+def test_a_migration_that_fails_on_the_backup_is_seen_before_users_are_shut_out(desk: Desk) -> None:
+    """Somebody made a table by hand that a later release's new column cannot live with; then the code is deployed."""
+    by_hand(desk, "CREATE TABLE nicknames (preferred_name integer) INHERITS (authentication_user)")
+    desk.call("--target", "sandbox", "backup", "capture")
+    newest = max(one["num"] for one in desk.api("/client/v11/apps/usc-pis/transfers") if one["to_type"] == "gof3r")
+    by_hand(desk, "DROP TABLE nicknames")
+    desk.call("sandbox", "break", "app", "--how", "missing-migration")
+    recover, before = (*RECOVER[:-1], f"b{newest:03}"), desk.writes()
+    plan = desk.call(*recover, "--dry-run").stdout
+    assert "user_preferred_name" in plan
+    assert "a dry run starts no dyno, so they were NOT TRIED" in plan
+    assert desk.writes() == before
+    phrase = next(line.removeprefix("phrase").strip() for line in plan.splitlines() if line.startswith("phrase"))
+    refused = desk.call(*recover, "--confirm", phrase, code=1).stderr
+    assert f"user_preferred_name fails on the data of b{newest:03}: datatype mismatch" in refused
+    assert "Users were not shut out by this run, and nothing was changed." in refused
+    assert "recover app --ref REF --new" in refused
+    assert desk.writes()[len(before) :] == ["POST /apps/usc-pis/dynos"] * 2
+    assert desk.api("/apps/usc-pis")["maintenance"] is False
+
+
+def test_one_that_runs_on_the_backup_is_applied_after_the_restore(desk: Desk) -> None:
+    before = desk.writes()
+    done = desk.call(*RECOVER, "--new", "--confirm", desk.phrase()).stderr
+    assert "the SQL of 1 pending migration runs on the copy of b001" in done
+    assert "done and verified" in done
+    writes = desk.writes()[len(before) :]
+    assert writes.index("POST /apps/usc-pis/dynos") < writes.index("PATCH /apps/usc-pis")
+    assert len([write for write in writes if write.endswith("/restores")]) == 1
+    shown = "SELECT count(*) FROM information_schema.columns WHERE column_name = 'preferred_name'"
+    assert by_hand(desk, shown) == [(1,)]
+
+
+def by_hand(desk: Desk, statement: str) -> list[tuple[Any, ...]]:
+    """In the live database."""
+    url = desk.api("/apps/usc-pis/config-vars")["DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True) as connection:
+        done = connection.execute(statement.encode())
+        return done.fetchall() if done.description else []
+
+
 def test_a_drill_leaves_a_report_and_no_sandbox(tmp_path: Path) -> None:
     reports, state = tmp_path / "reports", tmp_path / "state"
     desk = Desk(state)
