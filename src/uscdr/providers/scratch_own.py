@@ -32,6 +32,7 @@ _PREFIX = f"uscdr_proof_{this_machine()}_"
 _RIGHTS = """
 SELECT rolcreatedb OR rolsuper, pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_roles WHERE rolname = current_user
 """
+_SUPERUSER = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
 _MINE = """
 SELECT datname::text FROM pg_catalog.pg_database d JOIN pg_catalog.pg_roles r ON r.oid = d.datdba
 WHERE rolname = current_user
@@ -111,7 +112,7 @@ class OwnScratch:
             url = SecretStr(server.url(name))
             yield RestoredCopy(
                 url,
-                lambda: url,
+                lambda: _no_superuser(server, url),
                 statement_timeout=self._statement_timeout,
                 require_tls=not on_this_machine(self._url),
             )
@@ -217,6 +218,17 @@ def _environment(parts: Mapping[str, str], database: str) -> dict[str, str]:
     names = {one.keyword.decode(): one.envvar.decode() for one in Conninfo.get_defaults() if one.envvar}
     given = {names[name]: value for name, value in parts.items() if name in names}
     return {"PGCONNECT_TIMEOUT": "10", **given, "PGDATABASE": database}
+
+
+def _no_superuser(server: Server, url: SecretStr) -> SecretStr:
+    """The same URL. Raises ProviderError for a superuser's: SQL from elsewhere may not start programs there."""
+    with server.session() as connection:
+        if connection.execute(_SUPERUSER).fetchall()[0][0]:
+            raise ProviderError(
+                f"{server.words} was given with a superuser, and the application's SQL is not run as one",
+                provider="postgres",
+            )
+    return url
 
 
 def _unforce(server: Server, database: str) -> None:

@@ -20,12 +20,14 @@ from uscdr.words import first_of, plural
 
 SHARE_OF_RTO = 0.05
 """Of the time there is to recover: no more goes into one dyno of a trial, nor into its SQL on the copy."""
+LEAST = 60.0
+"""Seconds: a dyno alone takes that long to come up on a bad day."""
 OPEN = "Users were not shut out by this run, and nothing was changed."
 
 
 def seconds(deps: Deps) -> float:
     """How long a dyno, or the SQL of all migrations, may take."""
-    return deps.config.objectives.rto * SHARE_OF_RTO
+    return max(LEAST, deps.config.objectives.rto * SHARE_OF_RTO)
 
 
 @dataclass(frozen=True)

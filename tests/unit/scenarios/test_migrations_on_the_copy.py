@@ -1,4 +1,4 @@
-"""`recover db`, `recover app`: the SQL of pending migrations is tried on a restored copy before users are shut out."""
+"""`recover db`: the SQL of pending migrations is tried on a restored copy before users are shut out."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from app.broken_app import advice, ended, sent, unmigrated
 
 import rehearsal
 from fakes import World
 from rehearsal import Rehearsal
+from uscdr.engine.conduct import Ending
 from uscdr.errors import ExitCode
 from uscdr.models.heroku import OneOffResult, Release, TransferKind
 from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 from uscdr.models.trial import PYTHON, ScriptEnd, pending_on
 from uscdr.scenarios.deps import Request
-from uscdr.scenarios.steps.app_try import RESTORED_A_SECOND
 from uscdr.scenarios.steps.db_try import deployed_since
-from uscdr.scenarios.trial import SHARE_OF_RTO
 from uscdr.vault.backups.proving import Code
 
 ONE, TWO, THREE = "patients.0001_initial", "patients.0002_names", "patients.0003_phone"
@@ -42,6 +40,11 @@ def clinic(state: Path, *, named: bool = False) -> Rehearsal:
 def knows(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """Proofs compare with the deployed code, which has these migrations."""
     monkeypatch.setattr(rehearsal, "CODE", Code("cccc", CodeMigrations(migrations=names)))
+
+
+def ended(ending: Ending | None) -> tuple[ExitCode, str]:
+    assert ending is not None
+    return ending.code, f"{ending.error.message} {ending.error.why}" if ending.error else ""
 
 
 def step(run: Rehearsal, kind: str) -> dict[str, object]:
@@ -68,8 +71,10 @@ def test_sql_that_fails_on_the_backup_ends_the_run_before_users_are_shut_out(qui
     assert "Users were not shut out by this run" in message
     assert (run.world.maintenance, run.person.phrases, run.world.restores) == (False, [], [])
     assert [write for write in run.world.writes if not write.startswith("run_one_off")] == []
-    assert "recover db --backup a002 --new" in advice(ending)
-    assert "recover app --ref REF --new" in advice(ending)
+    assert ending is not None
+    assert ending.error is not None
+    assert "recover db --backup a002 --new" in ending.error.next_action
+    assert "recover app --ref REF --new" in ending.error.next_action
 
 
 def test_resuming_with_other_code_goes_on(quick: Path) -> None:
@@ -89,6 +94,21 @@ def test_sql_that_runs_is_tried_once_and_the_recovery_goes_on(quick: Path) -> No
     tried = [place for place, write in enumerate(run.world.writes) if "sqlmigrate" in write]
     assert [place < shut for place in tried] == [True]
     assert "the SQL of 1 pending migration runs on the copy of" in str(step(run, "step.succeeded")["summary"])
+
+
+@pytest.mark.parametrize("fault", ["kill_before", "kill_after", "lost_after", "down"])
+def test_a_trial_that_was_cut_short_is_made_again_or_named(quick: Path, fault: str) -> None:
+    for call in (1, 2):
+        run = clinic(quick / str(call))
+        run.world.faults["run_one_off", call] = fault
+        ending = run.begin()
+        ending = run.resume() if ending is None else ending
+        assert ended(ending)[0] is ExitCode.DONE
+        if fault.startswith("kill"):
+            assert run.world.tried_on_copies == [THREE]
+        else:
+            assert "the deployed code could not be asked" in notes(run)
+        assert len(run.world.restores) == 1
 
 
 def test_a_dry_run_starts_no_dyno_and_says_what_was_not_tried(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,46 +184,6 @@ def test_a_migration_that_cannot_be_written_beside_the_live_database_is_named(qu
     run.world.sql_of[THREE] = "ValueError: Found wrong number (0) of constraints for patients_patient(phone)"
     assert ended(run.begin())[0] is ExitCode.DONE
     assert "Django cannot write its SQL beside the live database: ValueError" in notes(run)
-
-
-def test_recover_app_tries_it_on_a_copy_of_the_newest_backup(quick: Path) -> None:
-    run = unmigrated(quick)
-    run.world.sql_ends[THREE] = ScriptEnd(name=THREE, state="23505", words='could not create unique index "x"')
-    ending = run.begin()
-    code, message = ended(ending)
-    assert (code, sent(run, "set_maintenance")) == (ExitCode.CHECK_FAILED, [])
-    assert f'The migration {THREE} fails on the data of b001: could not create unique index "x".' in message
-    assert "uscdr backup capture, then uscdr runs resume" in advice(ending)
-
-
-def test_recover_app_says_why_it_was_not_tried(quick: Path) -> None:
-    for case, words in (("none", "there is no backup"), ("large", "would take too long"), ("bad", "could be restored")):
-        run = unmigrated(quick / case)
-        if case == "none":
-            run.world.transfers.clear()
-        if case == "bad":
-            for one in run.world.dumps.values():
-                one.tables.clear()
-        if case == "large":
-            most = run.config.objectives.rto * SHARE_OF_RTO * RESTORED_A_SECOND
-            run.world.transfers = [
-                one.model_copy(update={"processed_bytes": round(most) + 1}) for one in run.world.transfers
-            ]
-        run.begin()
-        assert words in notes(run), case
-        assert "set_maintenance True" in run.world.writes
-        assert run.world.tried_on_copies == []
-
-
-def test_what_the_live_database_has_applied_is_not_refused_for_an_older_copy(quick: Path) -> None:
-    run = unmigrated(quick)
-    for one in run.world.dumps.values():
-        one.applied.remove(TWO)
-    run.world.sql_ends[TWO] = ScriptEnd(name=TWO, state="42701", words='column "name" already exists')
-    run.begin()
-    assert "set_maintenance True" in run.world.writes
-    assert f"{TWO} (it fails on this older copy, and the live database has it already" in notes(run)
-    assert f"{THREE} (what comes before it was not tried to its end)" in notes(run)
 
 
 def test_other_code_since_a_moment() -> None:

@@ -42,6 +42,7 @@ class TrySeen(Fact):
 
     what: str = ""
     runs_code: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
 
 
 class TryDry(DepsStep[TrySeen, TriedDry]):
@@ -64,14 +65,19 @@ class TryDry(DepsStep[TrySeen, TriedDry]):
     @override
     def probe(self, view: View, tell: Tell) -> TrySeen:
         decided = view.get(Remedy)
-        return TrySeen(what=decided.what, runs_code=decided.code.runs_code) if decided else TrySeen()
+        if decided is None:
+            return TrySeen()
+        code = decided.code
+        return TrySeen(what=decided.what, runs_code=code.runs_code, pending=code.pending)
 
     @override
     def plan(self, seen: TrySeen, view: View) -> Action:
         if not seen.what:
             return Action("later", WOULD, self.calls())
         if seen.what != "migrate":
-            return Action("skip", "the code that will run cannot be asked before it does; its files were looked at")
+            also = f"; NOT TRIED: {first_of(seen.pending)}" if seen.pending else ""
+            words = "the code that will run cannot be asked before it does; its files were looked at"
+            return Action("skip", words + also)
         return Action("change", "the deployed code is asked what it would do; nothing is applied", self.calls())
 
     @override

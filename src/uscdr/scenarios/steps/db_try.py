@@ -48,6 +48,8 @@ class TryOnCopy(DepsStep[PendingSeen, TriedDry]):
     manual = (
         "heroku run --exit-code --app {app} -- {manage} showmigrations --plan",
         "heroku run --exit-code --app {app} -- {manage} sqlmigrate $APP $MIGRATION > migration.sql",
+        "heroku pg:backups:download $BACKUP --app {app} --output proof.dump",
+        "createdb proof && pg_restore --no-owner --no-acl -d proof proof.dump",
         "(echo 'BEGIN;'; grep -vE '^(BEGIN|COMMIT);' migration.sql; echo 'ROLLBACK;') | psql -v ON_ERROR_STOP=1 proof",
     )
     sends = (writes("POST", "/apps/{app}/dynos (showmigrations; sqlmigrate; changes nothing)"),)
@@ -96,12 +98,12 @@ class TryOnCopy(DepsStep[PendingSeen, TriedDry]):
     @override
     def plan(self, seen: PendingSeen, view: View) -> Action:
         if seen.skipped:
-            return Action("noop", seen.skipped)
+            return Action("noop", seen.skipped, known={"BACKUP": seen.backup} if seen.backup else {})
         what = f"{plural(len(seen.pending), 'migration')} pending on {seen.backup} ({first_of(seen.pending)})"
         what = what if seen.known else f"whatever of the deployed code's migrations {seen.backup} lacks"
         words = f"{what}: their SQL is written in one-off dynos and tried on the copy; nothing of it stays"
         dry = "; a dry run starts no dyno, so they were NOT TRIED" if self._deps.dry_run else ""
-        return Action("change", words + dry, self.calls())
+        return Action("change", words + dry, self.calls(), {"BACKUP": seen.backup})
 
     @override
     def apply(self, seen: PendingSeen, view: View, tell: Tell) -> TriedDry:

@@ -42,6 +42,9 @@ class DeploySeen(Fact):
     lacks: tuple[Lack, ...] = ()
 
 
+NOT_TRIED = "NOT TRIED beforehand: before this deploy no dyno can write their SQL"
+
+
 class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
     """The release phase migrates, so dangerous migrations stop the run before the build."""
 
@@ -103,7 +106,7 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
             return Action("noop", f"{seen.commit[:12]} runs already as v{seen.version}")
         words = f"{seen.commit[:12]} is built and released{without(seen.lacks)}"
         if seen.migrations:
-            words += f"; its release phase applies {', '.join(seen.migrations)}"
+            words += f"; its release phase applies {', '.join(seen.migrations)}, {NOT_TRIED}"
         return Action("change", words, self.calls(), {"COMMIT": seen.commit})
 
     @override

@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError
+from uscdr.models.trial import Script, ScriptEnd
 from uscdr.pgserver.server import LocalPostgres, start
 from uscdr.providers.scratch_own import OwnScratch, scratch_url
 
@@ -57,6 +58,16 @@ def test_the_proof_is_the_same_and_nothing_stays(source: Any, good: Path, own: O
         assert database.digests(names) == live.digests(names)
         assert len(own.databases()) == 4
     assert len(own.databases()) == 3
+
+
+def test_sql_is_tried_there_but_never_as_a_superuser(good: Path, own: Own) -> None:
+    script = Script(name="a.b", parts=("ALTER TABLE visit ADD COLUMN more int; DELETE FROM visit;",))
+    with own.scratch().restore(good, ignore) as database:
+        assert database.tried([script], seconds=20.0) == (ScriptEnd(name="a.b"),)
+        assert database.counts(["visit"]) == {"visit": 3000}
+    with own.scratch(url=SecretStr(own.server.dsn())).restore(good, ignore) as database:
+        (end,) = database.tried([script], seconds=20.0)
+        assert (end.ran, "was given with a superuser" in end.words) == (False, True)
 
 
 def test_two_at_once_and_one_that_fails_in_between(good: Path, own: Own) -> None:
