@@ -93,13 +93,16 @@ _BY_SHAPE = frozenset({"42P01", "42P06", "42P07", "42P16", "42701", "42703", "42
 _BY_ABSENCE = "42704"
 _OURS = re.compile(r"^(?:constraint|index|trigger|rule|policy|sequence) ")
 """What a database itself lacks; of types, roles and collations this machine's server may be what lacks them."""
-_AS_WRITTEN = frozenset({"42P07", "42P16", "42710", "42804"})
-"""What comes too when the SQL was written beside a database that has the migration already: Django looks there for
-the constraints that it must drop first."""
+_AS_WRITTEN = frozenset({"42P07", "42P16", "42704", "42710", "42804"})
+"""What comes too when the SQL was written beside a database that has the migration already, or that is damaged: Django
+looks there for the constraints that it must drop first, and for their names."""
 
 
-def judged(ends: Sequence[ScriptEnd], runs_code: Collection[str], live: Collection[str]) -> Trial:
-    """What the ends prove. `runs_code`: migrations with Python of their own; `live`: applied in the live database.
+def judged(ends: Sequence[ScriptEnd], runs_code: Collection[str], beside: Collection[str]) -> Trial:
+    """What the ends prove.
+
+    `runs_code`: migrations with Python of their own; `beside`: those whose SQL was written beside a database that
+    has them already, or is damaged.
 
     Python that was not run may have filled or cleaned the rows that a later statement falls over, so behind it rows
     prove nothing. Of what the copy's server lacks nothing is proven, nor of anything behind it.
@@ -115,7 +118,7 @@ def judged(ends: Sequence[ScriptEnd], runs_code: Collection[str], live: Collecti
                 untried.append(Untried(name=end.name, why=PYTHON))
             continue
         failed = Untried(name=end.name, why=end.words)
-        if _proves(end, behind_code=behind_code or end.after_code, written_beside_it=end.name in live):
+        if _proves(end, behind_code=behind_code or end.after_code, beside=end.name in beside):
             return Trial(ran=tuple(ran), untried=tuple(untried), refused=failed)
         untried.append(failed.model_copy(update={"why": f"{_why_open(end)}: {end.words}"}))
         break
@@ -125,10 +128,10 @@ def judged(ends: Sequence[ScriptEnd], runs_code: Collection[str], live: Collecti
 PYTHON = "Python of its own runs in it"
 
 
-def _proves(end: ScriptEnd, *, behind_code: bool, written_beside_it: bool) -> bool:
+def _proves(end: ScriptEnd, *, behind_code: bool, beside: bool) -> bool:
     if _BY_ROWS.match(end.state):
         return not behind_code
-    if written_beside_it and end.state in _AS_WRITTEN:
+    if beside and end.state in _AS_WRITTEN:
         return False
     return end.state in _BY_SHAPE or (end.state == _BY_ABSENCE and _OURS.match(end.words) is not None)
 
@@ -137,7 +140,7 @@ def _why_open(end: ScriptEnd) -> str:
     if _BY_ROWS.match(end.state):
         return "Python before it was not run, so this proves nothing"
     if end.state in _AS_WRITTEN:
-        return "its SQL was written beside a database that has it already, so this proves nothing"
+        return "its SQL was written beside a database that is not like this copy, so this proves nothing"
     return "it did not run to its end here, which proves nothing"
 
 
@@ -172,14 +175,22 @@ def fit(names: Sequence[str], written: Sequence[Script]) -> tuple[Script, ...]:
     return tuple(by_name[name] for name in takewhile(by_name.__contains__, names))
 
 
+def without_refusal(trial: Trial, why: str) -> Trial:
+    """The same, of which nothing is sure, and why."""
+    if trial.refused is None:
+        return trial
+    open_still = trial.refused.model_copy(update={"why": f"{why}: {trial.refused.why}"})
+    return trial.model_copy(update={"refused": None, "untried": (*trial.untried, open_still)})
+
+
 def without_applied(trial: Trial, live: Collection[str]) -> Trial:
     """The same, for the live database: what it has applied did succeed there, whatever an older copy says."""
-    failed = trial.refused
-    if failed is None or failed.name not in live:
-        return trial
-    why = f"it fails on this older copy, and the live database has it already: {failed.why}"
-    open_still = failed.model_copy(update={"why": why})
-    return trial.model_copy(update={"refused": None, "untried": (*trial.untried, open_still)})
+    applied = trial.refused is not None and trial.refused.name in live
+    return (
+        without_refusal(trial, "it fails on this older copy, and the live database has it already")
+        if applied
+        else trial
+    )
 
 
 def behind(names: Sequence[str], trial: Trial) -> Iterator[Untried]:

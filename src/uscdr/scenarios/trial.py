@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from uscdr.engine.step import Tell
-from uscdr.errors import CheckFailed
+from uscdr.errors import BadInput, CheckFailed, ProviderError
 from uscdr.models.heroku import OneOffResult
-from uscdr.models.migrations import compare
-from uscdr.models.trial import Script, Trial, Untried, behind, fit, judged, pending_on, without_applied
+from uscdr.models.migrations import CodeMigrations, compare
+from uscdr.models.trial import Script, Trial, Untried, behind, fit, judged, pending_on, without_applied, without_refusal
 from uscdr.providers.ports.database import Copy
-from uscdr.scenarios.code import running_code
+from uscdr.scenarios.code import running_code, see_tables
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.django import LIST, PLAN, listed, manage, own_list, sql_of
 from uscdr.scenarios.dyno_words import reason
@@ -70,28 +70,52 @@ def rehearsed(deps: Deps, subject: Subject, tell: Tell) -> TriedDry:
         words = f"the deployed code could not be asked: {reason(asked.output) or 'the output tells no reason'}"
         return TriedDry(tried=(), untried=(words,))
     plan = plan_of(deps, asked)
-    names, unknown = missing_on(deps, subject.copy, plan)
-    written = sql_of(deps, names, tell, time_limit=seconds(deps)) if names else ()
-    return with_unknown(on_copy(deps, subject, names, written, plan, tell), unknown)
+    missing = missing_on(deps, subject.copy, plan)
+    written = sql_of(deps, missing.names, tell, time_limit=seconds(deps)) if missing.names else ()
+    return on_copy(deps, subject, missing, written, plan, tell)
 
 
-def missing_on(deps: Deps, copy: Copy, plan: Plan) -> tuple[tuple[str, ...], tuple[Untried, ...]]:
-    """What is pending on the copy, and what cannot be told; see `pending_on`."""
-    applied = copy.migrations()
-    verdict = compare(running_code(deps), applied)
-    return pending_on(plan.done, plan.squashed, verdict, {one.full_name for one in applied})
+@dataclass(frozen=True)
+class Missing:
+    """What is pending on the copy, in Django's order, and what cannot be told; see `pending_on`."""
+
+    names: tuple[str, ...]
+    unknown: tuple[Untried, ...]
+    beside: frozenset[str]
+    """Those whose SQL is written beside a database that has them already, or is damaged."""
+
+
+def missing_on(deps: Deps, copy: Copy, plan: Plan) -> Missing:
+    """What the deployed code would apply to the copy. Raises ProviderError."""
+    applied, code = copy.migrations(), running_code(deps)
+    recorded = {one.full_name for one in applied}
+    names, unknown = pending_on(plan.done, plan.squashed, compare(code, applied), recorded)
+    live = {name for name, done in plan.done.items() if done}
+    return Missing(names, unknown, frozenset(live if _whole(deps, code) else names))
+
+
+def _whole(deps: Deps, code: CodeMigrations | None) -> bool:
+    """Whether the live database surely has what its recorded migrations made."""
+    try:
+        found = see_tables(deps).against(code)
+    except (ProviderError, BadInput):
+        return False
+    return found.known and not (found.lacking or found.stuck)
 
 
 def on_copy(
-    deps: Deps, subject: Subject, names: Sequence[str], written: Sequence[Script], plan: Plan, tell: Tell
+    deps: Deps, subject: Subject, missing: Missing, written: Sequence[Script], plan: Plan, tell: Tell
 ) -> TriedDry:
     """Tries these migrations in their order; nothing of it stays. Raises CheckFailed for what surely fails."""
+    names = missing.names
     tell.progress(f"trying the SQL of {plural(len(names), 'migration')} on the copy of {subject.backup}")
     able = fit(names, written)
     python = tuple(one.name for one in written if one.runs_code)
-    live = {name for name, done in plan.done.items() if done}
-    trial = judged(subject.copy.tried(able, seconds=seconds(deps)), python, live)
-    trial = trial if subject.restored else without_applied(trial, live)
+    trial = judged(subject.copy.tried(able, seconds=seconds(deps)), python, missing.beside)
+    if not subject.restored:
+        trial = without_applied(trial, {name for name, done in plan.done.items() if done})
+    if missing.unknown:
+        trial = without_refusal(trial, f"it may rest on {missing.unknown[0].name}, which was not tried")
     _refuse(trial, subject)
     untried = (*trial.untried, *(_unwritten(one) for one in written if one.failed and one.name in names))
     whole = trial.model_copy(update={"untried": untried})
@@ -100,13 +124,8 @@ def on_copy(
         not_tried=python,
         backup=subject.backup,
         ran=trial.ran,
-        untried=tuple(map(str, (*untried, *behind(names, whole)))),
+        untried=tuple(map(str, (*untried, *behind(names, whole), *missing.unknown))),
     )
-
-
-def with_unknown(tried: TriedDry, unknown: Iterable[Untried]) -> TriedDry:
-    """The same, with what nothing told."""
-    return tried.model_copy(update={"untried": (*tried.untried, *map(str, unknown))})
 
 
 def _unwritten(script: Script) -> Untried:

@@ -186,6 +186,25 @@ def test_a_migration_that_cannot_be_written_beside_the_live_database_is_named(qu
     assert "Django cannot write its SQL beside the live database: ValueError" in notes(run)
 
 
+def test_sql_that_was_written_beside_a_damaged_database_may_lack_what_it_drops_first(quick: Path) -> None:
+    """Nothing shows that the live database is whole, as the code's files are not to be had."""
+    run = clinic(quick)
+    run.world.sql_ends[THREE] = ScriptEnd(name=THREE, state="42710", words='constraint "x" already exists')
+    assert ended(run.begin())[0] is ExitCode.DONE
+    assert "its SQL was written beside a database that is not like this copy" in notes(run)
+
+
+def test_what_may_rest_on_something_unknown_is_not_refused(quick: Path) -> None:
+    run = clinic(quick)
+    run.world.sql_ends[THREE] = THERE
+    plan = f"[X]  {ONE}\r\n[X]  {TWO}\r\n[X]  beat.0005_b_squashed\r\n[ ]  {THREE}\r\n"
+    listed = "beat\r\n [X] 0005_b_squashed (2 squashed migrations)\r\n"
+    run.world.one_off_results = [OneOffResult(name="run.1", exit_status=0, output=plan + listed)]
+    assert ended(run.begin())[0] is ExitCode.DONE
+    assert f"{THREE} (it may rest on beat.0005_b_squashed, which was not tried" in notes(run)
+    assert "whether it is applied under other names is not told" in notes(run)
+
+
 def test_other_code_since_a_moment() -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -19,7 +19,7 @@ from uscdr.scenarios.results_app import AppSeen, Remedy, TriedDry
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.choose import with_reasons
 from uscdr.scenarios.steps.words import DOWNLOADS, writes
-from uscdr.scenarios.trial import OPEN, Plan, Subject, missing_on, on_copy, plan_of, seconds, summary, with_unknown
+from uscdr.scenarios.trial import OPEN, Plan, Subject, missing_on, on_copy, plan_of, seconds, summary
 from uscdr.words import first_of, plural, size
 
 WAY_ON = (
@@ -129,10 +129,10 @@ class TryDry(DepsStep[TrySeen, TriedDry]):
             names = tuple(one.name for one in written if not one.failed)
             python = tuple(one.name for one in written if one.runs_code)
             return TriedDry(tried=names, not_tried=python, untried=(f"on data: {copy}",))
-        names, unknown = missing_on(self._deps, copy.copy, plan)
-        also = tuple(name for name in plan.pending if name not in names)
-        written = self._written((*names, *also), plan, tell)
-        return with_unknown(on_copy(self._deps, copy, names, written, plan, tell), unknown)
+        missing = missing_on(self._deps, copy.copy, plan)
+        also = tuple(name for name in plan.pending if name not in missing.names)
+        written = self._written((*missing.names, *also), plan, tell)
+        return on_copy(self._deps, copy, missing, written, plan, tell)
 
     def _written(self, names: tuple[str, ...], plan: Plan, tell: Tell) -> tuple[Script, ...]:
         """Has Django write the SQL of each. Raises CheckFailed when it cannot, of what is pending."""
