@@ -153,6 +153,10 @@ class World:
     """Lines of a build's or release phase's output."""
     hidden: Collection[str] = ()
     """Tables and columns of access that cannot be read once it was withdrawn."""
+    secrets: Mapping[tuple[str, str], str] = {}
+    """Column and account -> what stands there and is never written down."""
+    known: Mapping[tuple[str, str], str] = {}
+    """What of that was known when access was withdrawn."""
     refused: tuple[str, ...] = ()
     """Accounts whose role the restored database does not take."""
     again: Callable[[Data], None] | None = None
@@ -817,10 +821,11 @@ class FakeDatabase:
 
     def unshown(self, tables: AccessTables, back: AccessBack) -> Unshown:
         self._data()
-        return {}
+        return {name: SecretStr(text) for name, text in self._world.secrets.items()}
 
     def withdraw(self, tables: AccessTables, back: AccessBack, known: Unshown) -> AccessAgain:
         def effect() -> AccessAgain:
+            self._world.known = {name: secret.get_secret_value() for name, secret in known.items()}
             data, changed = self._world.live, 0
             for flag, keys in back.flags.items():
                 for key in keys:

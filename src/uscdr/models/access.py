@@ -6,10 +6,11 @@ Accounts are named by their keys, sessions and permissions by a digest of theirs
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from hashlib import sha256
 
 from pydantic import Field, SecretStr
 
-from uscdr.models.access_moves import Move, Value, in_order, mass, told, withdrawn
+from uscdr.models.access_moves import UNSHOWN, Move, Value, in_order, mass, told, withdrawn
 from uscdr.models.base import Fact
 from uscdr.models.table_names import TableText
 from uscdr.words import first_of, plural
@@ -99,6 +100,21 @@ class AccessBack(Fact):
     def words(self) -> str:
         """All of it for a person; empty when nothing comes back."""
         return "; ".join(self._parts())
+
+    def prints_of(self, tables: AccessTables) -> dict[tuple[str, str], str]:
+        """By column and account, how the digest begins of each value that is not in here."""
+        moved = {
+            (column, key): move.now.removeprefix(UNSHOWN)
+            for column, moves in self.moves.items()
+            for key, move in moves.items()
+            if move.now and move.now.startswith(UNSHOWN)
+        }
+        return moved | {(tables.password, key): self.prints.get(key, "") for key in self.passwords}
+
+    def fitting(self, tables: AccessTables, values: Unshown) -> dict[tuple[str, str], SecretStr]:
+        """Those of `values` that are still what they were."""
+        prints = self.prints_of(tables)
+        return {name: value for name, value in values.items() if name in prints and _print(value, prints[name])}
 
     def _parts(self) -> Iterator[str]:
         shut = self.flags.get("is_active", ())
@@ -223,6 +239,10 @@ def _changed(now: AccessSeen, then: AccessSeen) -> list[str]:
         for key, one in then.accounts.items()
         if key in now.accounts and one.password and now.accounts[key].password not in ("", one.password)
     ]
+
+
+def _print(value: SecretStr, begins: str) -> bool:
+    return sha256(value.get_secret_value().encode()).hexdigest().startswith(begins)
 
 
 def _untold(now: AccessSeen, then: AccessSeen) -> Iterator[str]:

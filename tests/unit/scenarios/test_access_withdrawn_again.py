@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,24 @@ def test_accounts_that_cannot_be_read_afterwards_are_no_proof_that_it_was_withdr
     assert ending is not None
     assert ending.code is ExitCode.DONE
     assert run.world.live.roles[5] == "STUDENT"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_is_never_written_down_is_read_again_by_a_process_that_takes_over(quick: Path, *, kept: bool) -> None:
+    """As long as the restore has not begun, and only what is still what it was."""
+    run = with_roles(quick)
+    run.world.live.roles[5] = "#" + hashlib.sha256(b"Head of ward 3").hexdigest()[:8]
+    run.world.secrets = {("role", "5"): "Head of ward 3"}
+    run.world.faults["restore", 1] = "kill_before"
+    run.begin()
+    assert "Head of ward" not in run.journal_path.read_text()
+    if not kept:
+        run.world.secrets = {("role", "5"): "Another"}
+    ending = run.resume()
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    assert run.world.known == ({("role", "5"): "Head of ward 3"} if kept else {})
+    assert "Head of ward" not in run.journal_path.read_text()
 
 
 def test_who_had_to_be_shut_out_for_it_is_named_at_the_end(quick: Path) -> None:

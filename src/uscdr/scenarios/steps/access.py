@@ -15,6 +15,7 @@ from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed, ProviderError
 from uscdr.models.access import AccessBack, AccessSeen, AccessTables, AccountSeen, given_back
 from uscdr.providers.ports.database import Database
+from uscdr.scenarios.access_kept import keep
 from uscdr.scenarios.results import ChosenBackup, Compared, Proof, Withdrawn
 from uscdr.scenarios.shut_out import shut_out
 from uscdr.scenarios.steps.base import DepsStep
@@ -50,14 +51,12 @@ class AccessLook(DepsStep[AccessBack, AccessBack]):
 
     def _compared(self, tables: AccessTables, backup: Database) -> AccessBack:
         try:
-            live = self._deps.database()
-            now = live.access(tables)
+            now = self._deps.database().access(tables)
             found = given_back(tables, now, backup.access(tables))
-            if not self._deps.dry_run:
-                self._deps.unshown.update(live.unshown(tables, found))
         except ProviderError as error:
             words = f"who was shut out since the backup cannot be told, and gets in again ({error.message.rstrip('.')})"
             return AccessBack(doubts=(words,))
+        keep(self._deps, found)
         return found
 
     @override

@@ -14,6 +14,7 @@ from uscdr.models.access import AccessBack
 from uscdr.models.base import Fact
 from uscdr.models.duration import elapsed
 from uscdr.models.heroku import Transfer, TransferKind, TransferState, under_way
+from uscdr.scenarios.access_kept import keep
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.other_way import another
 from uscdr.scenarios.results import (
@@ -138,6 +139,7 @@ class Restore(DepsStep[RestoreSeen, Restored]):
                 f"The proof is of {proof.backup}, the restore of {seen.backup}.", next_action="Plan anew: --dry-run"
             )
         backup = self._deps.backups.transfer(seen.owner_app, seen.transfer_id)
+        keep(self._deps, view.need(AccessBack))
         with otherwise(ANOTHER):
             accepted = self._deps.backups.restore(seen.addon_id, self._source(seen, backup))
             tell.accepted(accepted.id)

@@ -54,7 +54,10 @@ def back_of(pair: tuple[Any, Any], tables: AccessTables = TABLES) -> AccessBack:
 def again(pair: tuple[Any, Any], tables: AccessTables = TABLES, known: Unshown | None = None) -> AccessAgain:
     """Withdraws in the backup what it gives back."""
     back = back_of(pair, tables)
-    kept = pair[0].adapter().unshown(tables, back) if known is None else known
+    read = pair[0].adapter().unshown(tables, back)
+    assert back.fitting(tables, read) == read
+    assert read.keys() == back.prints_of(tables).keys()
+    kept = read if known is None else known
     done: AccessAgain = pair[1].adapter(read_only=False).withdraw(tables, back, kept)
     return done
 
