@@ -261,7 +261,8 @@ def _restores_over(deps: Deps) -> bool:
 def _beside_live(way: _Way, transfer: Transfer, older: Sequence[Transfer]) -> tuple[str, Walk | None]:
     """What to say of a backup that the live database equals in every row, or the question that this walk ends with.
 
-    It may have been taken after the damage if the one before it has rows that both lack: then it is no default.
+    It may have been taken after the damage if the one before it has rows that both lack, or have with other content:
+    then it is no default.
     """
     live, volatile = _live(way.deps), way.deps.config.app.volatile_tables
     here = {name: one for name, one in live.items() if name not in volatile}
@@ -269,15 +270,27 @@ def _beside_live(way: _Way, transfer: Transfer, older: Sequence[Transfer]) -> tu
     if not here or here.keys() != there.keys() or not all(one.same(there[name]) for name, one in here.items()):
         return "", None
     equal = f"the live database equals {transfer.name} in every row: restoring it changes nothing"
-    missing = _gone(way, transfer, older[0]) if older else []
-    if not missing:
+    found = _main_lines(way, transfer, older[0]) if older else []
+    missing, other = _damaged(found), [f"{line.changed:,} of {line.table}" for line in found if line.changed]
+    if not missing and not other:
         return f"{equal}, and nothing seems to be damaged", None
-    words = f"{equal}. {older[0].name} has rows that both lack ({first_of(missing)}). If they were lost by the damage, "
+    kinds = [f"rows that both lack ({first_of(missing)})"] if missing else []
+    kinds += [f"rows with other content ({first_of(other)})"] if other else []
+    words = f"{equal}. {older[0].name} has {' and '.join(kinds)}. If that is the damage, "
     return "", _undecided(way.deps, [], f"{words}{transfer.name} was taken after it", older[0])
 
 
 def _gone(way: _Way, transfer: Transfer, older: Transfer) -> list[str]:
     """Rows of main tables that the older backup has and the newer has not."""
+    return _damaged(_main_lines(way, transfer, older))
+
+
+def _damaged(lines: Sequence[LedgerLine]) -> list[str]:
+    return [f"{line.damaged:,} of {line.table}" for line in lines if line.damaged]
+
+
+def _main_lines(way: _Way, transfer: Transfer, older: Transfer) -> list[LedgerLine]:
+    """What differs in the main tables; nothing when the older backup was not restored."""
     if older.id not in way.proofs:
         return []
     first, second = (_opened(way, one) for one in (transfer, older))
@@ -285,8 +298,7 @@ def _gone(way: _Way, transfer: Transfer, older: Transfer) -> list[str]:
     lines = compared((first[0], second[0]), (first[1], second[1]), app.volatile_tables, way.deps.stop.event)
     own = _written_by_release(way, transfer, older)
     wanted = [line for line in lines if line.table in app.expected_tables and not line.volatile]
-    gone = [line for line in wanted if line.damaged and not (line.table in own and _no_fewer(line))]
-    return [f"{line.damaged:,} of {line.table}" for line in gone]
+    return [line for line in wanted if not (line.table in own and _no_fewer(line))]
 
 
 def _live(deps: Deps) -> dict[str, TableDigest]:

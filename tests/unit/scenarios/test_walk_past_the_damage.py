@@ -174,6 +174,19 @@ def test_a_backup_that_the_live_database_equals_is_no_default_while_an_older_one
     assert run.world.writes == []
 
 
+def test_a_backup_that_the_live_database_equals_is_no_default_while_an_older_one_has_other_content(quick: Path) -> None:
+    """All passwords were set to one, and the schedule took a backup of that."""
+    run = desk(quick)
+    rewrite(run.world, range(1, 201), "feedback_feedback")
+    backup(run.world, 1)
+    words = asked(run)
+    assert "live database equals a002 in every row" in words
+    assert "a001 has rows with other content (200 of feedback_feedback)" in words
+    assert "If that is the damage, a002 was taken after it" in words
+    assert "uscdr recover db --backup a001" in words
+    assert run.world.writes == []
+
+
 def test_on_a_healthy_database_the_plan_says_that_nothing_changes(quick: Path) -> None:
     run = desk(quick)
     backup(run.world, 1)
