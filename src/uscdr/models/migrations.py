@@ -91,7 +91,10 @@ class MigrationsVerdict(Fact):
         """Everything that is wrong between the two, in words, the worst first."""
         found = (
             ("recorded as applied, but not there", self.lacking),
-            ("must be filled and is unknown to the deployed code, which can save no row there", self.unfillable),
+            (
+                "a column must be filled that is unknown to the deployed code, which can save no row there",
+                self.unfillable,
+            ),
             *((words, ("",)) for words in self.stuck),
             (f"{_migrations(self.pending)} pending", self.pending),
             (f"{_migrations(self.ahead)} applied but unknown to the deployed code", self.ahead),

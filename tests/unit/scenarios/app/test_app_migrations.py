@@ -209,7 +209,11 @@ def test_the_worst_is_named_first(quick: Path) -> None:
     run = known(broken(quick), "id", must=("consent",))
     run.world.unsaved = ("patients.Patient",)
     message = ended(run.begin())[1]
-    order = ["cannot save: patients.Patient: cannot be saved", "recorded as applied, but not there", "must be filled"]
+    order = [
+        "cannot save: patients.Patient: cannot be saved",
+        "recorded as applied, but not there",
+        "a column must be filled",
+    ]
     assert sorted(order, key=message.index) == order
 
 
