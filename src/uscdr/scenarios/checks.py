@@ -58,6 +58,11 @@ def application_checks(config: Config) -> tuple[Check, ...]:
     return tuple(one for one in recovery_checks(config) if one.spec.provider == "application")
 
 
+def key_checks(config: Config) -> tuple[Check, ...]:
+    """Those that try the application's key on what it encrypted: its pages are answered without it."""
+    return tuple(check(config, name) for name, spec in config.checks.items() if spec.kind == "decrypt")
+
+
 def unfit_for_recovery(spec: CheckSpec) -> str:
     """Why a check cannot stand in `after_recovery`; empty when it can."""
     if isinstance(spec, ManualCheck):

@@ -9,6 +9,8 @@ from uscdr.vault.backups.loss import Earlier
 from uscdr.vault.backups.proofs import CanaryVerdict
 from uscdr.words import moment
 
+KIT = "or take it from the kit: uscdr kit list"
+
 
 def way_back(key: str, seen: CanaryVerdict, earlier: Earlier, releases: Sequence[Release]) -> str:
     """Sentences for a person; `releases` newest first."""
@@ -26,11 +28,15 @@ def _known(seen: CanaryVerdict, earlier: Earlier) -> str:
 
 
 def _advice(key: str, releases: Sequence[Release]) -> str:
+    words = f"Choose a backup that was taken with this key, or find the {key} that was in use when it was taken"
+    return changed_by(key, releases) or f"{words} ({KIT}), and set it first."
+
+
+def changed_by(key: str, releases: Sequence[Release]) -> str:
+    """Which release changed the key and how the earlier one comes back; empty when none of `releases` did."""
     changed = next((one for one in releases if key in one.description.replace(",", " ").split()), None)
-    kit = "or take it from the kit: uscdr kit list"
     if changed is None:
-        words = f"Choose a backup that was taken with this key, or find the {key} that was in use when it was taken"
-        return f"{words} ({kit}), and set it first."
+        return ""
     when = f" of {moment(changed.created_at)}" if changed.created_at else ""
     by = f"Release v{changed.version}{when} changed {key}."
-    return f"{by} Bring the earlier one back: uscdr recover app --release v{changed.version - 1} ({kit})."
+    return f"{by} Bring the earlier one back: uscdr recover app --release v{changed.version - 1} ({KIT})."

@@ -26,7 +26,8 @@ def remedy(seen: AppSeen, *, wanted: str | None = None, ref: str | None = None) 
     if ref is not None:
         return Remedy(what="redeploy", why="the operator named the ref to deploy")
     if seen.healthy:
-        return Remedy(what="none", why=f"all {seen.asked} checks passed, no dyno is crashed, no variable is missing")
+        why = f"all {seen.asked} checks passed, no dyno is crashed, no variable is missing"
+        return Remedy(what="impossible", why=seen.unreadable) if seen.unreadable else Remedy(what="none", why=why)
     if not (seen.crashed or seen.missing_config):
         remedied = _of_migrations(seen)
         if remedied is not None:

@@ -44,6 +44,8 @@ class AppSeen(Fact):
     log: tuple[str, ...] = ()
     """Known error codes of the log, explained."""
     missing_config: tuple[str, ...] = ()
+    unreadable: str = ""
+    """Why the application's key does not read what is encrypted; empty when it does, or when nobody knows."""
     database: str = ""
     database_answers: bool = False
     commit: str = ""

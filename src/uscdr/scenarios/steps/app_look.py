@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models.heroku import Release
 from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
-from uscdr.scenarios.checks import application_checks, ask_until_dead, failing
+from uscdr.scenarios.checks import application_checks, ask, ask_until_dead, failing, key_checks
 from uscdr.scenarios.code import Tables, see_code
+from uscdr.scenarios.key_trouble import changed_by
 from uscdr.scenarios.log_codes import explain
 from uscdr.scenarios.results_app import NOT_COMPARED, AppSeen, ReleaseLine
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
@@ -56,6 +59,7 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
             asked=asked,
             log=self._log(tell),
             missing_config=self._missing_config(),
+            unreadable=self._unreadable(releases, tell) if answers else "",
             database=words,
             database_answers=answers,
             commit=code.commit,
@@ -75,6 +79,12 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
     def _missing_config(self) -> tuple[str, ...]:
         there = self._deps.platform.config_vars(self._deps.app)
         return tuple(name for name in self._deps.config.config.required if name not in there)
+
+    def _unreadable(self, releases: Sequence[Release], tell: Tell) -> str:
+        """No page shows it: the application answers without its key, and with another one."""
+        found = ask(self._deps, key_checks(self._deps.config), tell)
+        words = "; ".join(one.finding.evidence for one in found if one.finding.verdict == "fail")
+        return f"{words}. {changed_by(self._deps.config.recovery.key, releases)}".rstrip(". ") if words else ""
 
     def _database(self) -> tuple[bool, str, Tables | None]:
         try:
@@ -160,6 +170,8 @@ def in_words(seen: AppSeen) -> str:
         words.append(f"all {plural(seen.asked, 'check')} that could be asked passed")
     if seen.missing_config:
         words.append(f"MISSING config: {', '.join(seen.missing_config)}")
+    if seen.unreadable:
+        words.append(f"ENCRYPTED RECORDS CANNOT BE READ: {seen.unreadable}")
     words += _of_migrations(seen.code)
     words += [_newest_change(seen), *seen.log, seen.database, seen.source]
     words += [f"media: {seen.media}", f"domain: {seen.domain}"]

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from broken_app import advice, broken, ended, lost_variable, running, sent, unmigrated
+from pydantic import SecretStr
 
 from fake_deploys import FakeSource, add_release
-from fakes import Data
+from fakes import Data, FakeDatabase
 from rehearsal import Person, Rehearsal
 from uscdr.errors import Declined, ExitCode
 from uscdr.models.heroku import Release
 from uscdr.models.provision import Lack
 from uscdr.scenarios.deps import Request
+from uscdr.verify.kinds.decrypt import DecryptCheck
+from uscdr.verify.world import Expected
 
 SQUASHED = "patients.squashed_initial"
 
@@ -49,6 +55,31 @@ def test_a_healthy_application_is_refused_with_the_ways_to_insist(quick: Path) -
     run.world.bad_slugs, run.world.crashing, run.world.intact_web = set(), set(), True
     code, message = ended(run.begin())
     assert (code, "--release" in message, "--ref" in message) == (ExitCode.CHECK_FAILED, True, True)
+    assert run.world.writes == []
+
+
+def test_an_application_whose_key_opens_nothing_is_not_called_healthy(
+    quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pages are answered without the key; the release that changed it is named, and returning to it is a way."""
+    run = broken(quick)
+    run.world.bad_slugs, run.world.crashing, run.world.intact_web = set(), set(), True
+    checks = {**run.config.checks, "encrypted-columns": DecryptCheck(kind="decrypt")}
+    run.config = run.config.model_copy(update={"checks": checks})
+    recovery, key = run.config.recovery, {"PGP_ENCRYPTION_KEY": SecretStr("one that opens nothing")}
+    expected = Expected(key=recovery.key, canaries=recovery.canaries)
+    facts, database = cast("Any", SimpleNamespace(config=lambda: key)), FakeDatabase(run.world)
+    pages = run.seen_by_checks
+    monkeypatch.setattr(
+        run, "seen_by_checks",
+        lambda *asked: replace(pages(*asked), expected=expected, facts=facts, database=lambda: database),
+    )  # fmt: skip
+    add_release(run.world, "Set PGP_ENCRYPTION_KEY config vars", "slug-41")
+    message = ended(run.begin())[1]
+    assert "PGP_ENCRYPTION_KEY does not fit" in message
+    assert "Release v42" in message
+    assert "uscdr recover app --release v41" in message
+    assert "nothing to recover" not in message
     assert run.world.writes == []
 
 
