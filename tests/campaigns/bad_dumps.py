@@ -30,6 +30,8 @@ def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
     """One backup after b001, another bad one each time; a dry run must not take it, and say why."""
     server = _Server.of(stand)
     first = stand.home / "sandbox" / "backups" / f"{stand.transfers()[0]['uuid']}.dump"
+    for one in stand.transfers()[1:]:  # each more is proven for each case
+        stand.api("DELETE", f"/client/v11/apps/{stand.app}/transfers/{int(one['num'])}")
     with server.base(first):
         for bad in drawn(cases(stand.config()["PGP_ENCRYPTION_KEY"]), count, seed):
             if not tally.goes_on():

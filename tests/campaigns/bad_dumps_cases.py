@@ -195,7 +195,6 @@ def _keys(key: str) -> Iterator[Bad]:
     yield Bad("the oldest half under another key", _encrypted("another application", MAIN[0], f"id <= {half}"))
     yield Bad("the newest half under another key", _encrypted("another application", MAIN[0], f"id > {half}"))
     yield Bad("one table under another key", _encrypted("another application", MAIN[1]))
-    yield Bad("one in five rows under another key", _encrypted("another application", where="id % 5 = 0"))
     yield Bad("encrypted with nothing", f"UPDATE {MAIN[0]} SET first_name_enc = convert_to(first_name, 'UTF8')")
     yield Bad("nothing is encrypted any more", f"UPDATE {MAIN[0]} SET first_name_enc = NULL; "
               f"UPDATE {MAIN[1]} SET diagnosis_enc = NULL; UPDATE {MAIN[-1]} SET illness_enc = NULL")  # fmt: skip

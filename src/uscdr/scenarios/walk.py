@@ -29,6 +29,7 @@ REWRITTEN = 3
 """Main tables that are rewritten in large part between two backups: no daily work."""
 MOST_RELEASES = 100
 """So many are looked at, to see whether one lies between two backups."""
+_NO_FILE = (404, 410)
 SHARE_OF_RTO = 0.1
 """Of the time there is to recover: no more goes into choosing."""
 
@@ -72,13 +73,20 @@ class _Way:
         return transfer.id in self.proofs or transfer.id in self.refused
 
     def proof(self, transfer: Transfer) -> Proof | None:
-        """None when it does not restore: then `refused` says why. Raises MachineError, ProviderError."""
+        """None when it does not restore, or is not there: then `refused` says why.
+
+        Raises MachineError, and ProviderError when it could not be fetched for another reason.
+        """
         if not self.known(transfer):
             source = stored_dump(self.deps.backups, self.owner, transfer)
             try:
                 self.proofs[transfer.id] = self.deps.candidate.proof(source, self.tell)
             except CheckFailed as error:
                 self.refused[transfer.id] = f"{error.message.rstrip('.')}: {error.why}".rstrip(".: ")
+            except ProviderError as error:
+                if error.status not in _NO_FILE:
+                    raise
+                self.refused[transfer.id] = error.message.rstrip(".")
         return self.proofs.get(transfer.id)
 
 
@@ -189,7 +197,7 @@ def _against_backup(way: _Way, transfer: Transfer, proof: Proof, older: Transfer
         return []
     found = [_against(way, transfer, proof, _state(older, before)), _shut_since(proof, before)]
     if before.migrations == proof.migrations and transfer.taken_at - older.taken_at <= CLOSE:
-        found.append(_rewritten(way, transfer, older))
+        found += [_rewritten(way, transfer, older), _unwritable_since(proof, before)]
     return found
 
 
@@ -204,15 +212,22 @@ def _shut_since(proof: Proof, before: Proof) -> Signs:
     )
 
 
+def _unwritable_since(proof: Proof, before: Proof) -> Signs:
+    """Columns that must be filled and that the code does not know, with no migration that made them."""
+    new = sorted(set(proof.code.unfillable) - set(before.code.unfillable))
+    words = f"the deployed code {proof.code.against} can save no row: it does not fill {first_of(new)}"
+    return Signs(damage=(f"{words}, which {before.backup} has not",) if new else ())
+
+
 def _rewritten(way: _Way, transfer: Transfer, older: Transfer) -> Signs:
-    """Rows under the same key with other content: one table may be somebody's work of a day, many are not."""
+    """Rows with other content, or others in their place: one table may be somebody's work of a day, many are not."""
     first, second = (_opened(way, one) for one in (transfer, older))
     app = way.deps.config.app
     lines = compared((first[0], second[0]), (first[1], second[1]), app.volatile_tables, way.deps.stop.event)
     own = _written_by_release(way, transfer, older)
     wanted = [line for line in lines if line.table in app.expected_tables and not line.volatile]
     grave = [line for line in wanted if _mostly(line) and not (line.table in own and _no_fewer(line))]
-    words = [f"{line.changed:,} rows of {line.table} have other content than in {older.name}" for line in grave]
+    words = [_unlike(line, older.name) for line in grave]
     return Signs(damage=tuple(words)) if len(words) >= REWRITTEN else Signs(doubts=tuple(words))
 
 
@@ -236,7 +251,20 @@ def _no_fewer(line: LedgerLine) -> bool:
 
 def _mostly(line: LedgerLine) -> bool:
     shared = max(1, min(line.now or 0, line.backup or 0))
-    return line.changed >= FEWEST and line.changed / shared >= DAMAGE
+    unlike = line.changed + _exchanged(line)
+    return unlike >= FEWEST and unlike / shared >= DAMAGE
+
+
+def _exchanged(line: LedgerLine) -> int:
+    """Rows that are gone, and others came in their place, so that the count alone tells nothing."""
+    return min(line.lost or 0, line.damaged or 0)
+
+
+def _unlike(line: LedgerLine, older: str) -> str:
+    exchanged = _exchanged(line)
+    if exchanged > line.changed:
+        return f"{exchanged:,} rows of {line.table} are not there, and as many others are that {older} has not"
+    return f"{line.changed:,} rows of {line.table} have other content than in {older}"
 
 
 def _opened(way: _Way, transfer: Transfer) -> tuple[Database, dict[str, TableDigest]]:

@@ -44,6 +44,11 @@ def rewrite(world: World, keys: range, *tables: str) -> None:
         world.live.tables[table] |= dict.fromkeys(keys, 2)
 
 
+def exchange(world: World, *tables: str) -> None:
+    for table in tables:
+        world.live.tables[table] = {key + 10_000: value for key, value in world.live.tables[table].items()}
+
+
 def desk(state: Path) -> Rehearsal:
     """A clinic with two main tables, and a001 and a002 of a healthy state."""
     run = Rehearsal(state, World(keep=20, age=timedelta(hours=50)))
@@ -79,6 +84,7 @@ DAMAGES: dict[str, Callable[[World], object]] = {
     "a table is empty": lambda w: remove(w, "patients_medicalrecord", range(1, 201)),
     "a table is gone": lambda w: w.live.tables.pop("patients_medicalrecord"),
     "rows of three tables were rewritten": lambda w: rewrite(w, range(100, 150), *MAIN),
+    "rows are another clinic's": lambda w: exchange(w, *MAIN),
     "rows were loaded twice": lambda w: add(w, range(1001, 1201), *MAIN),
 }
 
