@@ -142,6 +142,10 @@ class NotFound(ProviderError):
     """The named thing does not exist at the provider."""
 
 
+class WrongContent(ProviderError):
+    """What the provider delivered is whole and is something else; asking again would give the same."""
+
+
 class Conflict(ProviderError):
     """The provider's state forbids the call now."""
 

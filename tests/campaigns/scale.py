@@ -24,21 +24,21 @@ class Size:
 
 
 SIZES = {
-    "kill": Size("runs cut short", 5, 20, 300, 2),
-    "kill-writes": Size("of each write, cut between request and answer", 2, 20, 100, 1),
-    "faults": Size("faults at the provider's calls", 10, 60, 1500, 2),
-    "input": Size("mutated configurations; of the bad commands three times as many", 10, 40, 2000, 2),
-    "dry-run": Size("commands that read, on each of three databases", 6, EVERY, EVERY),
+    "kill": Size("runs cut short", 4, 20, 300, 1),
+    "kill-writes": Size("of each write, cut between request and answer", 1, 20, 100, 1),
+    "faults": Size("faults at the provider's calls", 8, 60, 1500, 1.25),
+    "input": Size("mutated configurations; of the bad commands three times as many", 8, 40, 2000, 1.25),
+    "dry-run": Size("commands that read, on each of three databases", 3, EVERY, EVERY),
     "breaks": Size("kinds of damage", 2, EVERY, EVERY),
     "leaks": Size("recoveries with canaries: as many of the database, of the others, and drills", 1, EVERY, EVERY),
     "backups": Size("kinds of bad backups", 2, EVERY, EVERY),
-    "dumps": Size("damaged dumps", 60, 60, 1200, 1),
+    "dumps": Size("damaged dumps", 60, 60, 1200, 0.75),
     "journal": Size("torn or flipped journals", 6, 24, 400),
-    "kill-app": Size("runs cut short", 3, 20, 300, 1.5),
-    "kill-media": Size("runs cut short", 3, 20, 300, 1.5),
-    "kill-infra": Size("runs cut short", 3, 20, 300, 2),
-    "other-app": Size("kinds of damage", 2, EVERY, EVERY),
-    "bad-dumps": Size("backups that are wrong", 4, 30, EVERY, 2),
+    "kill-app": Size("runs cut short", 3, 20, 300, 0.75),
+    "kill-media": Size("runs cut short", 3, 20, 300, 0.75),
+    "kill-infra": Size("runs cut short", 2, 20, 300, 1),
+    "other-app": Size("kinds of damage", 1, EVERY, EVERY),
+    "bad-dumps": Size("backups that are wrong", 5, 30, EVERY, 1.25),
     "good-dumps": Size("good dumps of odd make", 8, 60, EVERY, 1),
 }
 SCALES = ("sample", "middle", "full")

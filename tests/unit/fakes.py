@@ -168,6 +168,8 @@ class World:
     log: tuple[str, ...] = ()
     """Its lines, oldest first."""
 
+    undelivered: Mapping[str, ProviderError] = {}
+    """Numbers of backups -> what their download ends with."""
     belongings = Belongings()
     sizes: dict[str, str]
     """Dyno sizes of process types; others are Basic."""
@@ -583,6 +585,8 @@ class FakeBackups:
 
     def download(self, link: SignedUrl, destination: Path, progress: Progress) -> Download:
         content = link.url.get_secret_value().encode()
+        if (name := content.rpartition(b"/")[2].decode()) in self._world.undelivered:
+            raise self._world.undelivered[name]
         destination.write_bytes(content)
         progress(len(content), len(content))
         return Download(size=len(content), sha256=hashlib.sha256(content).hexdigest())
@@ -777,6 +781,10 @@ class FakeDatabase:
     def columns(self) -> tuple[TableColumn, ...]:
         self._data()
         return self._world.columns
+
+    def variety(self, tables: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+        there = self._data().tables
+        return {name: {"content": len(set(there[name].values()))} for name in tables if name in there}
 
     def sequences(self) -> tuple[SequenceState, ...]:
         last = {name: max(rows, default=None) for name, rows in self._data().tables.items()}

@@ -27,10 +27,16 @@ class Origin:
     refused: Callable[[int], ProviderError]
 
     def fault(
-        self, message: str, *, why: str = "", status: int | None = None, retryable: bool = False
+        self,
+        message: str,
+        *,
+        why: str = "",
+        status: int | None = None,
+        retryable: bool = False,
+        kind: type[ProviderError] = ProviderError,
     ) -> ProviderError:
         """Something that is wrong with the download."""
-        return ProviderError(
+        return kind(
             message, provider=self.provider, why=why, next_action=self.next_action, status=status, retryable=retryable
         )
 

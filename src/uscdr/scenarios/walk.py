@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from uscdr.engine.step import Tell
-from uscdr.errors import BadInput, CheckFailed, ProviderError
+from uscdr.errors import BadInput, CheckFailed, NotFound, ProviderError, WrongContent
 from uscdr.models.heroku import Transfer
 from uscdr.models.postgres import TableDigest
 from uscdr.providers.ports.database import Database
@@ -29,7 +29,8 @@ REWRITTEN = 3
 """Main tables that are rewritten in large part between two backups: no daily work."""
 MOST_RELEASES = 100
 """So many are looked at, to see whether one lies between two backups."""
-_NO_FILE = (404, 410)
+VARIED = 10
+"""So many values of one column become one by mistake only."""
 SHARE_OF_RTO = 0.1
 """Of the time there is to recover: no more goes into choosing."""
 
@@ -81,12 +82,8 @@ class _Way:
             source = stored_dump(self.deps.backups, self.owner, transfer)
             try:
                 self.proofs[transfer.id] = self.deps.candidate.proof(source, self.tell)
-            except CheckFailed as error:
+            except (CheckFailed, NotFound, WrongContent) as error:
                 self.refused[transfer.id] = f"{error.message.rstrip('.')}: {error.why}".rstrip(".: ")
-            except ProviderError as error:
-                if error.status not in _NO_FILE:
-                    raise
-                self.refused[transfer.id] = error.message.rstrip(".")
         return self.proofs.get(transfer.id)
 
 
@@ -228,7 +225,19 @@ def _rewritten(way: _Way, transfer: Transfer, older: Transfer) -> Signs:
     wanted = [line for line in lines if line.table in app.expected_tables and not line.volatile]
     grave = [line for line in wanted if _mostly(line) and not (line.table in own and _no_fewer(line))]
     words = [_unlike(line, older.name) for line in grave]
-    return Signs(damage=tuple(words)) if len(words) >= REWRITTEN else Signs(doubts=tuple(words))
+    alike = _one_value((first[0], second[0]), [line.table for line in grave if not _exchanged(line)], older.name)
+    return Signs(damage=(*words, *alike)) if alike or len(words) >= REWRITTEN else Signs(doubts=tuple(words))
+
+
+def _one_value(sides: tuple[Database, Database], tables: Sequence[str], older: str) -> list[str]:
+    """Columns whose rows differed, and now hold one value: an UPDATE without its WHERE, and no work of users."""
+    now, then = (side.variety(tables) if tables else {} for side in sides)
+    return [
+        f"every row of {table} has one and the same {column}, of {had:,} values in {older}"
+        for table, columns in then.items()
+        for column, had in columns.items()
+        if had >= VARIED and now.get(table, {}).get(column) == 1
+    ]
 
 
 def _written_by_release(way: _Way, transfer: Transfer, older: Transfer) -> frozenset[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from fakes import FakeDatabase, World
 from rehearsal import Rehearsal
-from uscdr.errors import ExitCode
+from uscdr.errors import ExitCode, NotFound, ProviderError, WrongContent
 from uscdr.models.heroku import Release, TransferKind
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import CanaryResult, TableSize
@@ -145,6 +145,55 @@ def test_what_every_release_writes_anew_is_no_damage_when_one_lies_between(
     run.world.live.tables[TEMPLATES].clear()
     backup(run.world, 0.5)
     assert f"{TEMPLATES} is empty, it had 9 rows" in looked(run)["choose"]
+
+
+def test_one_table_that_is_rewritten_is_told_and_one_value_in_all_its_rows_is_damage(quick: Path) -> None:
+    run = desk(quick)
+    run.world.live.tables["feedback_feedback"] = {key: key % 50 for key in range(1, 201)}
+    backup(run.world, 19)
+    run.world.live.tables["feedback_feedback"] = {key: key % 40 for key in range(1, 201)}
+    backup(run.world, 5)
+    told = looked(run)
+    assert told["choose"].startswith("a003 ")
+    assert "rows of feedback_feedback have other content than in a002" in json.dumps(run.events("note"))
+    run.world.live.tables["feedback_feedback"] = dict.fromkeys(range(1, 201), 7)
+    backup(run.world, 1)
+    seen = looked(run)["choose"]
+    assert seen.startswith("a003 ")
+    assert "passed over: a004 (" in seen
+    assert "every row of feedback_feedback has one and the same content, of 40 values in a003" in seen
+
+
+def test_rows_exchanged_in_one_table_are_told_only(quick: Path) -> None:
+    run = desk(quick)
+    exchange(run.world, "feedback_feedback")
+    backup(run.world, 1)
+    add(run.world, range(1, 4), "feedback_feedback")
+    seen = looked(run)
+    assert seen["choose"].startswith("a002 ")
+    words = "200 rows of feedback_feedback are not there, and as many others are that a001 has not"
+    assert words in json.dumps(run.events("note"))
+
+
+@pytest.mark.parametrize("kind", [NotFound, WrongContent])
+def test_a_backup_whose_file_is_gone_or_another_is_passed_over(quick: Path, kind: type[ProviderError]) -> None:
+    run = desk(quick)
+    backup(run.world, 1)
+    run.world.undelivered = {"2": kind("It is not there.", provider="heroku", why="It was dropped.")}
+    seen = looked(run)["choose"]
+    assert seen.startswith("a001 ")
+    assert "passed over: a002 (It is not there: It was dropped)" in seen
+
+
+def test_a_backup_that_cannot_be_fetched_now_is_not_passed_over(quick: Path) -> None:
+    run = desk(quick)
+    backup(run.world, 1)
+    run.world.undelivered = {"2": ProviderError("The line is cut.", provider="heroku", retryable=True)}
+    ending = run.begin(dry_run=True)
+    assert ending is not None
+    assert ending.code is ExitCode.FAILED
+    assert ending.error is not None
+    assert ending.error.message == "The line is cut."
 
 
 def test_the_run_takes_what_the_dry_run_took_and_proves_each_backup_once(quick: Path) -> None:

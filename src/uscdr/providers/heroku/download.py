@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from uscdr.errors import ProviderError
+from uscdr.errors import NotFound, ProviderError, WrongContent
 from uscdr.models.heroku import Download, SignedUrl
 from uscdr.providers import download, private_file
 from uscdr.providers.heroku.client import HerokuClient
@@ -54,7 +54,7 @@ def _refused(status: int) -> ProviderError:
         return STORAGE.fault("The download link has expired.", why=why, status=status, retryable=True)
     if status == httpx.codes.NOT_FOUND:
         why = "Storage answered 404: the platform may have dropped this backup."
-        return STORAGE.fault("The backup's file is not there.", why=why, status=status)
+        return STORAGE.fault("The backup's file is not there.", why=why, status=status, kind=NotFound)
     return STORAGE.fault("The backup could not be downloaded.", why=why, status=status, retryable=may_pass(status))
 
 
@@ -86,4 +86,4 @@ def _check_start(start: bytes, *, whole: bool = False) -> None:
         why = "It looks like XML, as storage answers for an expired link."
     else:
         why = f"A dump begins with {MAGIC.decode()}; this does not."
-    raise STORAGE.fault("What was downloaded is not a PostgreSQL dump.", why=why)
+    raise STORAGE.fault("What was downloaded is not a PostgreSQL dump.", why=why, kind=WrongContent)

@@ -120,6 +120,13 @@ class Database(Protocol):
         """Every column of the tables that statements find by their bare names, of views too."""
         ...
 
+    def variety(self, tables: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+        """By table and column of texts or numbers: how many different values it holds, NULL counted as one.
+
+        Tables that are not there are left out.
+        """
+        ...
+
     def sequences(self) -> tuple[SequenceState, ...]:
         """Every sequence that an integer column owns or takes its default from, beside the column's keys.
 

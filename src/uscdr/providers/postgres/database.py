@@ -44,6 +44,7 @@ from uscdr.providers.postgres import (
     sessions,
     table_columns,
     times,
+    variety,
 )
 from uscdr.providers.postgres import invariants as expectations
 from uscdr.providers.postgres.connection import Link
@@ -178,6 +179,10 @@ class PostgresDatabase:
     def columns(self) -> tuple[TableColumn, ...]:
         """Every column of the tables that are found by their bare names; see `table_columns`."""
         return self._link.read(table_columns.read)
+
+    def variety(self, tables: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+        """How many different values each column of texts or numbers holds; see `variety`."""
+        return self._link.read(lambda connection: variety.of_tables(connection, tables))
 
     def sequences(self) -> tuple[SequenceState, ...]:
         """Every sequence that fills an integer column, beside its keys; see `sequences`."""
