@@ -150,7 +150,9 @@ def _rows() -> Iterator[Bad]:
     for table in MAIN:
         yield Bad(f"{table} is empty", f"{_FREE} DELETE FROM {table}")
     for table in MAIN:
-        yield Bad(f"{table} has fewer than half", _only(table, f"(SELECT greatest(0, (count(*) - 1) / 2) FROM {table})"))
+        yield Bad(
+            f"{table} has fewer than half", _only(table, f"(SELECT greatest(0, (count(*) - 1) / 2) FROM {table})")
+        )
     for table in MAIN[:4]:
         yield Bad(f"{table} is gone", f"DROP TABLE {table} CASCADE")
     for table in (MAIN[0], MAIN[1], MAIN[7]):
@@ -168,8 +170,8 @@ def _contents(key: str) -> Iterator[Bad]:
     """Rows that are there, and are not what they were."""
     one = "treatment = 'x', notes = 'x'"
     both = f"first_name = 'X', first_name_enc = pgp_sym_encrypt('X', '{key}')"
-    yield Bad("three tables rewritten to one value",
-              f"UPDATE {MAIN[1]} SET {one}; UPDATE {MAIN[2]} SET treatment = 'x'; UPDATE {MAIN[3]} SET remarks = 'x'")  # fmt: skip
+    others = f"UPDATE {MAIN[2]} SET treatment = 'x'; UPDATE {MAIN[3]} SET remarks = 'x'"
+    yield Bad("three tables rewritten to one value", f"UPDATE {MAIN[1]} SET {one}; {others}")
     yield Bad("all patients have one name", f"UPDATE {MAIN[0]} SET {both}")
     yield Bad("all records say the same", f"UPDATE {MAIN[1]} SET {one}")
     yield Bad("what is readable is no more what is encrypted", f"UPDATE {MAIN[1]} SET diagnosis = md5(diagnosis)")
@@ -220,7 +222,10 @@ def _doubled() -> Iterator[Bad]:
     yield Bad("no key at all, and no row twice", _WITHOUT_KEYS.format(table=MAIN[3]))
     yield Bad("accounts twice under new numbers", f"{_WITHOUT_KEYS.format(table=MAIN[-1])} {_again(MAIN[-1])}; "
               f"ALTER TABLE {MAIN[-1]} ADD PRIMARY KEY (id)")  # fmt: skip
-    yield Bad("records without their patient", f"{_FREE} DELETE FROM {MAIN[0]} WHERE id IN (SELECT patient_id FROM {MAIN[1]} LIMIT 2)")
+    yield Bad(
+        "records without their patient",
+        f"{_FREE} DELETE FROM {MAIN[0]} WHERE id IN (SELECT patient_id FROM {MAIN[1]} LIMIT 2)",
+    )
     yield Bad(
         "feedback without its patient, and nothing that forbids it",
         f"{_WITHOUT_REFERENCES.format(table=MAIN[7])} UPDATE {MAIN[7]} SET patient_id = -1 WHERE id % 3 = 0",
@@ -234,8 +239,8 @@ def _schemas() -> Iterator[Bad]:
     yield Bad("a migration of the future without a number", record.format("squashed_by_somebody"))
     yield Bad("a column is gone", f"ALTER TABLE {MAIN[0]} DROP COLUMN last_name CASCADE")
     yield Bad("a column has another name", f"ALTER TABLE {MAIN[1]} RENAME COLUMN diagnosis TO finding")
-    yield Bad("a column must be filled that no code knows", f"ALTER TABLE {MAIN[1]} ADD COLUMN ward text NOT NULL DEFAULT 'a'; "
-              f"ALTER TABLE {MAIN[1]} ALTER COLUMN ward DROP DEFAULT")  # fmt: skip
+    ward = f"ALTER TABLE {MAIN[1]} ADD ward text NOT NULL DEFAULT 'a'; ALTER TABLE {MAIN[1]} ALTER ward DROP DEFAULT"
+    yield Bad("a column must be filled that no code knows", ward)
     yield Bad("no migration is recorded", "DELETE FROM django_migrations")
     yield Bad("a migration half applied", f"{forget.format('0007_encrypted_columns')}; "
               f"ALTER TABLE {MAIN[0]} DROP COLUMN last_name_enc")  # fmt: skip
