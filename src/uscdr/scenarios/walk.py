@@ -29,7 +29,7 @@ REWRITTEN = 3
 """Main tables that are rewritten in large part between two backups: no daily work."""
 MOST_RELEASES = 100
 """So many are looked at, to see whether one lies between two backups."""
-VARIED = 10
+VARIED = 5
 """So many values of one column become one by mistake only."""
 SHARE_OF_RTO = 0.1
 """Of the time there is to recover: no more goes into choosing."""
