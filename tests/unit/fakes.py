@@ -100,6 +100,8 @@ class Data:
     """Account -> its flags that are true."""
     roles: dict[int, str] = field(default_factory=dict)
     """Account -> its role."""
+    keys_gone: dict[str, int] = field(default_factory=dict)
+    """Foreign keys that are not there -> the rows that break them."""
 
 
 @dataclass
@@ -795,7 +797,11 @@ class FakeDatabase:
 
     def foreign_keys(self) -> tuple[ForeignKey, ...]:
         tables = sorted(self._data().tables)
-        return tuple(ForeignKey(table=name, name=f"{name}_fk", validated=True, orphans=0) for name in tables)
+        keys = [ForeignKey(table=name, name=f"{name}_fk", validated=True, orphans=0) for name in tables]
+        return tuple(key for key in keys if key.name not in self._data().keys_gone)
+
+    def breaking(self, keys: Sequence[ForeignKey]) -> tuple[int, ...]:
+        return tuple(self._data().keys_gone.get(key.name, 0) for key in keys)
 
     def published_passwords(
         self, query: str, candidates: Sequence[SecretStr], *, seconds: float = 20.0

@@ -226,6 +226,10 @@ class ForeignKey(Fact):
     name: str
     validated: bool
     orphans: int
+    columns: tuple[str, ...] = ()
+    other: str = ""
+    others: tuple[str, ...] = ()
+    """The columns of `table`, and those of the table `other` that they must be found in."""
     unread: Unread | None = None
 
 

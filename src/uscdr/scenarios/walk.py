@@ -194,7 +194,11 @@ def _against_backup(way: _Way, transfer: Transfer, proof: Proof, older: Transfer
         return []
     found = [_against(way, transfer, proof, _state(older, before)), _shut_since(proof, before)]
     if before.migrations == proof.migrations and transfer.taken_at - older.taken_at <= CLOSE:
-        found += [_rewritten(way, transfer, older), _unwritable_since(proof, before)]
+        found += [
+            _rewritten(way, transfer, older),
+            _unbound_since(way, transfer, older),
+            _unwritable_since(proof, before),
+        ]
     return found
 
 
@@ -206,6 +210,24 @@ def _shut_since(proof: Proof, before: Proof) -> Signs:
     return Signs(
         damage=tuple(f"{one.words} {since}" for one in wrong if one.shut),
         doubts=tuple(f"{one.words} {since}" for one in wrong if not one.shut),
+    )
+
+
+def _unbound_since(way: _Way, transfer: Transfer, older: Transfer) -> Signs:
+    """Foreign keys that are gone, with no migration that took them: rows without their own are damage."""
+    (newer, tables), (before, _) = (_opened(way, one) for one in (transfer, older))
+    there = {(key.table, key.name) for key in newer.foreign_keys()}
+    main = set(way.deps.config.app.expected_tables) & tables.keys()
+    gone = [key for key in before.foreign_keys() if key.table in main and (key.table, key.name) not in there]
+    found = list(zip(gone, newer.breaking(gone) if gone else (), strict=True))
+    since = f"and the key that forbids it in {older.name} is gone"
+    return Signs(
+        damage=tuple(
+            f"{rows:,} rows of {key.table} miss the row they belong to, {since}" for key, rows in found if rows
+        ),
+        doubts=tuple(
+            f"{key.table} has lost its foreign key {key.name} since {older.name}" for key, r in found if not r
+        ),
     )
 
 

@@ -164,6 +164,22 @@ def test_one_table_that_is_rewritten_is_told_and_one_value_in_all_its_rows_is_da
     assert "every row of feedback_feedback has one and the same content, of 40 values in a003" in seen
 
 
+def test_rows_that_miss_theirs_are_damage_where_the_key_that_forbids_it_is_gone(quick: Path) -> None:
+    run = desk(quick)
+    run.world.live.keys_gone = {"feedback_feedback_fk": 0}
+    backup(run.world, 5)
+    assert looked(run)["choose"].startswith("a002 ")
+    assert "feedback_feedback has lost its foreign key feedback_feedback_fk since a001" in json.dumps(
+        run.events("note")
+    )
+    run.world.live.keys_gone = {"feedback_feedback_fk": 3}
+    backup(run.world, 1)
+    seen = looked(run)["choose"]
+    words = "3 rows of feedback_feedback miss the row they belong to, and the key that forbids it in a001 is gone"
+    assert "passed over: a003 (" in seen
+    assert words in seen
+
+
 def test_rows_exchanged_in_one_table_are_told_only(quick: Path) -> None:
     run = desk(quick)
     exchange(run.world, "feedback_feedback")

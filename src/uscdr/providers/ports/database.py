@@ -141,6 +141,13 @@ class Database(Protocol):
         """
         ...
 
+    def breaking(self, keys: Sequence[ForeignKey]) -> tuple[int, ...]:
+        """How many rows break each of `keys`, which another database has and this one need not.
+
+        0 where a table or column is not there. All of one moment.
+        """
+        ...
+
     def published_passwords(
         self, query: str, candidates: Sequence[SecretStr], *, seconds: float = 20.0
     ) -> PasswordResult:

@@ -194,6 +194,10 @@ class PostgresDatabase:
         counts = spread(self._link, self._workers, foreign_keys.counted, found)
         return tuple(sorted(map(foreign_keys.fact, found, counts), key=lambda one: (one.table, one.name)))
 
+    def breaking(self, keys: Sequence[ForeignKey]) -> tuple[int, ...]:
+        """How many rows break each of these keys of another database; see `foreign_keys`."""
+        return self._link.read(lambda connection: foreign_keys.breaking(connection, keys))
+
     def published_passwords(
         self, query: str, candidates: Sequence[SecretStr], *, seconds: float = 20.0
     ) -> PasswordResult:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from uscdr.models.postgres import ForeignKey, Unread
-from uscdr.providers.postgres.inventory import Table
+from uscdr.providers.postgres.inventory import Table, columns, known
 from uscdr.providers.postgres.reading import attempt
 
 if TYPE_CHECKING:
@@ -114,8 +115,45 @@ def counted(connection: Connection, key: Key) -> int | Unread:
     return attempt(connection, key.own, lambda live, _: orphans(live, key))
 
 
+def breaking(connection: Connection, wanted: Sequence[ForeignKey]) -> tuple[int, ...]:
+    """How many rows break each key, which another database has and this one need not; 0 where a column is not there."""
+    there = known(connection)
+    return tuple(_breaking(connection, key, there.get(key.table), there.get(key.other)) for key in wanted)
+
+
+def _breaking(connection: Connection, key: ForeignKey, own: Table | None, other: Table | None) -> int:
+    from psycopg import sql
+
+    if own is None or other is None or not (_has(connection, own, key.columns) and _has(connection, other, key.others)):
+        return 0
+    one = 'pg_catalog.lower({}::text COLLATE "C")'  # a key of citext finds its row in other letters
+    same = sql.SQL(f"{one} OPERATOR(pg_catalog.=) {one}")
+    query = sql.SQL(
+        "SELECT count(*) FROM {own} AS f WHERE {filled} AND NOT EXISTS (SELECT FROM {other} AS p WHERE {same})"
+    ).format(
+        own=own.rows(),
+        filled=sql.SQL(" AND ").join(
+            sql.SQL("{} IS NOT NULL").format(sql.Identifier("f", name)) for name in key.columns
+        ),
+        other=other.rows(),
+        same=sql.SQL(" AND ").join(
+            same.format(sql.Identifier("p", theirs), sql.Identifier("f", ours))
+            for ours, theirs in zip(key.columns, key.others, strict=True)
+        ),
+    )
+    rows: int = connection.execute(query).fetchall()[0][0]
+    return rows
+
+
+def _has(connection: Connection, table: Table, names: Collection[str]) -> bool:
+    return bool(names) and {*names} <= {one.name for one in columns(connection, table)}
+
+
 def fact(key: Key, orphans: int | Unread) -> ForeignKey:
     """What is told of a key."""
-    told = ForeignKey(table=key.own.name, name=key.name, validated=key.validated, orphans=0)
+    told = ForeignKey(
+        table=key.own.name, name=key.name, validated=key.validated, orphans=0, other=key.other.name,
+        columns=tuple(pair.own for pair in key.pairs), others=tuple(pair.other for pair in key.pairs),
+    )  # fmt: skip
     change = {"unread": orphans} if isinstance(orphans, Unread) else {"orphans": orphans}
     return told.model_copy(update=change)

@@ -121,3 +121,24 @@ def test_a_locked_table_is_no_orphan(new_database: Any) -> None:
         assert key.unread.words("compared").startswith("child: cannot be compared: locked by session ")
         assert str(connection.info.backend_pid) in key.unread.why
         assert not key.unread.damaged
+
+
+@pytest.mark.parametrize(
+    ("script", "without", "rows"),
+    [
+        (ONE + "INSERT INTO child VALUES (1, 1), (2, NULL), (3, 7)", "ALTER TABLE child DROP CONSTRAINT fk", 1),
+        (CITEXT, "ALTER TABLE child DROP CONSTRAINT fk", 1),
+        (INTEGERS, "ALTER TABLE child DROP CONSTRAINT fk", 1),
+        (ONE + "INSERT INTO child VALUES (3, 7)", "DROP TABLE parent CASCADE", 0),
+        (ONE + "INSERT INTO child VALUES (3, 7)", "ALTER TABLE child DROP COLUMN parent", 0),
+    ],
+)
+def test_rows_that_break_a_key_of_another_database_are_counted(
+    new_database: Any, script: str, without: str, rows: int
+) -> None:
+    clinic = new_database()
+    clinic.run(OFF + script)
+    keys = clinic.adapter().foreign_keys()
+    clinic.run(without)
+    assert clinic.adapter().foreign_keys() == ()
+    assert clinic.adapter().breaking(keys) == (rows,)
