@@ -81,10 +81,11 @@ class Settler:
                 settled = self._after_loss(bound, intent, seen, view, error)
                 if settled is not None:
                     return settled, True
+        later = f"Look at the provider's status, then: uscdr runs resume. {bound.step.otherwise(seen)}"
         raise OutcomeUnknown(
             f"The answer to “{bound.title}” was lost {MOST_REPEATS} times.",
             why="Each time the provider was asked, and the change was not there.",
-            next_action="Look at the provider's status, then: uscdr runs resume.",
+            next_action=later.rstrip(),
         )
 
     def _after_loss(self, bound: BoundStep, intent: Intent, seen: Fact, view: View, error: AnswerLost) -> Fact | None:

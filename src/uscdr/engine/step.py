@@ -212,6 +212,11 @@ class Step(ABC, Generic[S, R]):
         """FINDABLE only: go on waiting for the write that was found."""
         raise NotImplementedError
 
+    def otherwise(self, seen: S) -> str:
+        """What leads on when the provider cannot do it, and what is lost by that; empty when nothing does."""
+        del seen
+        return ""
+
     def blast(self, seen: S, view: View) -> Blast:
         """Destructive steps only: what will be destroyed."""
         raise NotImplementedError

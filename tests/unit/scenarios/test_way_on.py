@@ -22,7 +22,7 @@ def ended(ending: Ending | None) -> tuple[ExitCode, str]:
     return ending.code, ending.error.next_action
 
 
-@pytest.mark.parametrize("refused", ["transfer", "resumed", "at once"])
+@pytest.mark.parametrize("refused", ["transfer", "resumed", "at once", "for want of a right", "no answer"])
 def test_a_damaged_state_that_cannot_be_captured_is_gone_past_in_words_and_without_a_capture(
     quick: Path, refused: str
 ) -> None:
@@ -31,16 +31,21 @@ def test_a_damaged_state_that_cannot_be_captured_is_gone_past_in_words_and_witho
     before = dict(run.world.formation)
     if refused == "at once":
         run.world.faults["capture", 1] = "conflict"
+    if refused == "for want of a right":
+        run.world.faults["capture", 1] = "refused"
+    if refused == "no answer":
+        run.world.faults |= {("capture", number): "lost_before" for number in range(1, 10)}
     run.world.doom = [FAILED] * 2
     code, advice = ended(run.begin())
     if refused == "resumed":
         code, advice = ended(run.resume())
-    assert code is ExitCode.FAILED
+    assert code is (ExitCode.UNKNOWN if refused == "no answer" else ExitCode.FAILED)
     assert "uscdr recover db --backup b001 --without-safety-capture --new" in advice
     assert "lost for good: rows written since b001 was taken" in advice
     assert run.world.maintenance
     run.request = replace(run.request, safety_capture=False, anew=True)
     run.world.doom.clear()
+    run.world.faults.clear()
     ending = run.begin()
     assert ending is not None
     assert (ending.code, ending.error) == (ExitCode.DONE, None)

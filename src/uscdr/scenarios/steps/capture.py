@@ -112,8 +112,8 @@ class Capture(DepsStep[CaptureSeen, C]):
         with otherwise(self.otherwise(seen)):
             return self._captured(adopt(self._deps, seen.owner_app, provider_id, tell))
 
+    @override
     def otherwise(self, seen: CaptureSeen) -> str:
-        """What leads on when the platform cannot capture, and what is lost by it."""
         del seen
         return "If it fails again, the platform's support has to say why: https://help.heroku.com"
 

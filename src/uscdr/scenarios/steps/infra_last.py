@@ -7,7 +7,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.errors import Conflict, EffectFailed, NotFound
+from uscdr.errors import NotFound, ProviderError
 from uscdr.models.duration import elapsed
 from uscdr.models.heroku import Attachment, under_way
 from uscdr.scenarios.candidate import stored_dump
@@ -19,7 +19,7 @@ from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.capture import Capture, CaptureSeen
 from uscdr.scenarios.steps.choose import Choice, chosen_of, summary_of, warn_of
 from uscdr.scenarios.steps.infra_dump import InfraProve
-from uscdr.scenarios.steps.transfers import newest_number
+from uscdr.scenarios.steps.transfers import newest_number, said_no
 
 
 class CaptureLast(Capture[LastCapture]):
@@ -75,7 +75,9 @@ class CaptureLast(Capture[LastCapture]):
     def apply(self, seen: CaptureSeen, view: View, tell: Tell) -> LastCapture:
         try:
             return super().apply(seen, view, tell)
-        except (EffectFailed, Conflict) as error:
+        except ProviderError as error:
+            if not said_no(error):
+                raise
             return LastCapture(id="", num=0, name="", bytes=0, why=f"{error.message} {error.why}".strip())
 
     @override

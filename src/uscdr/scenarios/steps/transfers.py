@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from uscdr.engine.settle import Search, look_for
 from uscdr.engine.step import Finding, Intent, Tell
 from uscdr.engine.wait import Patience, until
-from uscdr.errors import Conflict, EffectFailed, NotFound, OutcomeUnknown
+from uscdr.errors import AnswerLost, EffectFailed, NotFound, OutcomeUnknown, ProviderError, WriteRefused
 from uscdr.models.heroku import Attachment, Transfer, TransferKind, TransferState, Whose
 from uscdr.scenarios.deps import Deps
 
@@ -46,12 +46,19 @@ def follow(deps: Deps, app: str, accepted: Transfer, tell: Tell) -> Transfer:
     return ended
 
 
+def said_no(error: ProviderError) -> bool:
+    """Whether the platform refused or failed for good: the same call would end alike, and nothing is in doubt."""
+    return not (error.retryable or isinstance(error, AnswerLost | WriteRefused))
+
+
 @contextmanager
 def otherwise(advice: str) -> Iterator[None]:
     """What fails alike each time is no dead end: a refusal or a failure names what leads on without it."""
     try:
         yield
-    except (EffectFailed, Conflict) as error:
+    except ProviderError as error:
+        if not said_no(error):
+            raise
         error.next_action = ". ".join(part.rstrip(".") for part in (error.next_action, advice) if part)
         raise
 

@@ -100,6 +100,14 @@ def test_a_platform_that_cannot_capture_it_does_not_end_the_recovery(quick: Path
     assert "LOST in the new place" in told(run)
 
 
+def test_a_platform_that_refuses_to_capture_it_does_not_end_the_recovery(quick: Path) -> None:
+    run = alive(quick)
+    run.places.old.faults["capture", 1] = "refused"
+    assert ended(run.begin()) == (DONE, "")
+    assert rows(run) == run.places.old.dumps[1].tables[TABLE]
+    assert "The last state of usc-pis could not be captured. " in told(run)
+
+
 def test_a_backup_that_was_named_is_the_one_that_is_loaded(quick: Path) -> None:
     run = alive(quick, backup="b001")
     assert ended(run.begin()) == (DONE, "")
