@@ -62,6 +62,14 @@ def test_a_new_backup_that_fails_at_the_end_says_that_only_the_backup_is_missing
     assert "only a new backup is missing: uscdr backup capture" in advice
 
 
+def test_a_restore_that_the_platform_never_answers_names_another_backup(quick: Path) -> None:
+    run = Rehearsal(quick)
+    run.world.faults |= {("restore", number): "lost_before" for number in range(1, 10)}
+    code, advice = ended(run.begin())
+    assert code is ExitCode.UNKNOWN
+    assert "restore another backup (uscdr backup list): uscdr recover db --backup NAME --new" in advice
+
+
 def only(run: Rehearsal, *, live: str) -> Rehearsal:
     """One backup there is, and it has no patients; the live database is whole or damaged too."""
     world = run.world

@@ -160,6 +160,10 @@ class Restore(DepsStep[RestoreSeen, Restored]):
             return _restored(adopt(self._deps, seen.owner_app, provider_id, tell), view.need(Proof))
 
     @override
+    def otherwise(self, seen: RestoreSeen) -> str:
+        return ANOTHER
+
+    @override
     def confirm_effect(self, result: Restored, view: View, tell: Tell) -> str:
         again = self._deps.backups.transfer(self._deps.attachment().owner_app_name, result.id)
         if again.state is not TransferState.COMPLETED:
