@@ -13,6 +13,8 @@ from uscdr.vault.backups.loss import State
 from uscdr.words import duration, moment
 
 CAPTURED = "what it writes until it is stopped is captured then, and comes along if it proves good"
+OPEN_AGAIN = "Access that was withdrawn there since then is open again here."
+LEFT_BEHIND = "later writes are LOST, and access that was withdrawn since then is open again"
 
 
 def not_captured(deps: Deps, scope: InfraSeen, stopped: OldStopped | None = None) -> str:
@@ -33,7 +35,7 @@ def lost_since(deps: Deps, chosen: ChosenBackup) -> str:
     """What a place that lived until it was stopped wrote since the dump: its database has it, the new one will not."""
     since = f"since {moment(chosen.taken_at)}, {duration(elapsed(chosen.taken_at, now()))} ago"
     words = f"What {deps.old_app} wrote {since}, is not in {chosen.backup}"
-    return f"{words}: LOST in the new place; its own database still has it."
+    return f"{words}: LOST in the new place; its own database still has it. {OPEN_AGAIN}"
 
 
 def wanting_in(

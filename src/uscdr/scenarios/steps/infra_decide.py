@@ -7,7 +7,7 @@ from typing_extensions import override
 from uscdr.engine.gate import UNKNOWN
 from uscdr.engine.step import Action, Blast, Effect, Tell, View
 from uscdr.models.base import Fact
-from uscdr.scenarios.infra.last import CAPTURED, not_captured
+from uscdr.scenarios.infra.last import CAPTURED, LEFT_BEHIND, not_captured
 from uscdr.scenarios.results import ApplicationChecked, ChosenBackup, Compared, Proof, VerifiedData
 from uscdr.scenarios.results_infra import InfraDecision, InfraSeen, KeyTried, Materials, Switched
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
@@ -89,7 +89,7 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
 
     def _later(self, scope: InfraSeen) -> str:
         lost = not_captured(self._deps, scope)
-        return "later writes are LOST" if lost else CAPTURED
+        return LEFT_BEHIND if lost else CAPTURED
 
     def _without(self, seen: DecideSeen) -> dict[str, str]:
         """What the new place does not get as the old one had it."""

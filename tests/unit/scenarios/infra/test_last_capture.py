@@ -67,7 +67,7 @@ def test_where_no_old_place_can_be_captured_the_first_choice_stands(case: object
     run: Recovery = case(quick)  # type: ignore[operator]
     run.begin(dry_run=True)
     assert "no last capture: " in planned(run, "capture_last")
-    assert "later writes are LOST" in planned(run, "decide")
+    assert "later writes are LOST, and access that was withdrawn since then is open again" in planned(run, "decide")
     assert ended(run.begin()) == (DONE, "")
     assert "capture of usc-pis" not in sent(run, "capture")[:-1]
     assert result(run, "choose_last") == result(run, "choose")
@@ -98,6 +98,7 @@ def test_a_platform_that_cannot_capture_it_does_not_end_the_recovery(quick: Path
     assert rows(run) == run.places.old.dumps[1].tables[TABLE]
     assert "The last state of usc-pis could not be captured. " in told(run)
     assert "LOST in the new place" in told(run)
+    assert "Access that was withdrawn there since then is open again here." in told(run)
 
 
 def test_a_platform_that_refuses_to_capture_it_does_not_end_the_recovery(quick: Path) -> None:
