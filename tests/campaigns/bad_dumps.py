@@ -87,9 +87,9 @@ def _looked(stand: Stand, tally: Tally, bad: Bad, name: str) -> None:
 
 
 def _reason(text: str, name: str) -> str:
-    """What is told of a backup in brackets after its name, or in a sentence that begins with it."""
+    """What is told of a backup in brackets after its name."""
     flat = " ".join(text.split())
-    found = re.search(rf"{name} \((.+)", flat) or re.search(rf"{name} .+", flat)
+    found = re.search(rf"{name} \((.+)", flat)
     return found[0][:400] if found else ""
 
 

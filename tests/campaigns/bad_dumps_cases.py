@@ -225,6 +225,8 @@ def _doubled() -> Iterator[Bad]:
         "records without their patient",
         f"{_FREE} DELETE FROM {MAIN[0]} WHERE id IN (SELECT patient_id FROM {MAIN[1]} LIMIT 2)",
     )
+    accounts = f"{_again(MAIN[-1])}; ALTER TABLE {MAIN[-1]} ADD PRIMARY KEY (id)"
+    yield Bad("accounts twice under new numbers", f"{_WITHOUT_KEYS.format(table=MAIN[-1])} {accounts}")
     yield Bad(
         "feedback without its patient, and nothing that forbids it",
         f"{_WITHOUT_REFERENCES.format(table=MAIN[7])} UPDATE {MAIN[7]} SET patient_id = -1 WHERE id % 3 = 0",

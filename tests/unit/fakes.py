@@ -66,6 +66,7 @@ from uscdr.models.postgres import (
     TableDigests,
     TableKeys,
     TableSize,
+    UniqueKey,
     Unread,
     Written,
 )
@@ -101,7 +102,7 @@ class Data:
     roles: dict[int, str] = field(default_factory=dict)
     """Account -> its role."""
     keys_gone: dict[str, int] = field(default_factory=dict)
-    """Foreign keys that are not there -> the rows that break them."""
+    """Foreign keys that are not there, and tables without their unique key -> the rows that break them."""
 
 
 @dataclass
@@ -802,6 +803,13 @@ class FakeDatabase:
 
     def breaking(self, keys: Sequence[ForeignKey]) -> tuple[int, ...]:
         return tuple(self._data().keys_gone.get(key.name, 0) for key in keys)
+
+    def unique_keys(self) -> tuple[UniqueKey, ...]:
+        keys = [UniqueKey(table=name, columns=("mark",)) for name in sorted(self._data().tables)]
+        return tuple(key for key in keys if key.table not in self._data().keys_gone)
+
+    def repeated(self, keys: Sequence[UniqueKey]) -> tuple[int, ...]:
+        return tuple(self._data().keys_gone.get(key.table, 0) for key in keys)
 
     def published_passwords(
         self, query: str, candidates: Sequence[SecretStr], *, seconds: float = 20.0

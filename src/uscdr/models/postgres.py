@@ -233,6 +233,13 @@ class ForeignKey(Fact):
     unread: Unread | None = None
 
 
+class UniqueKey(Fact):
+    """Columns of `table` that are together in one row only."""
+
+    table: str
+    columns: tuple[str, ...]
+
+
 class PasswordResult(Fact):
     """How many accounts were tried with passwords that everybody can read.
 

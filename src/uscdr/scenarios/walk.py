@@ -18,6 +18,7 @@ from uscdr.scenarios.candidate import Candidate, stored_dump
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.frozen import digest_all
 from uscdr.scenarios.results import LedgerLine, Proof
+from uscdr.scenarios.rules_since import rules_since, unwritable_since
 from uscdr.scenarios.steps.ledger import compared
 from uscdr.scenarios.wanting import wanting
 from uscdr.vault.backups.loss import CLOSE, DAMAGE, FEWEST, Signs, State, signs, summary
@@ -196,8 +197,8 @@ def _against_backup(way: _Way, transfer: Transfer, proof: Proof, older: Transfer
     if before.migrations == proof.migrations and transfer.taken_at - older.taken_at <= CLOSE:
         found += [
             _rewritten(way, transfer, older),
-            _unbound_since(way, transfer, older),
-            _unwritable_since(proof, before),
+            _rules(way, transfer, older),
+            unwritable_since(proof, before),
         ]
     return found
 
@@ -213,29 +214,9 @@ def _shut_since(proof: Proof, before: Proof) -> Signs:
     )
 
 
-def _unbound_since(way: _Way, transfer: Transfer, older: Transfer) -> Signs:
-    """Foreign keys that are gone, with no migration that took them: rows without their own are damage."""
+def _rules(way: _Way, transfer: Transfer, older: Transfer) -> Signs:
     (newer, tables), (before, _) = (_opened(way, one) for one in (transfer, older))
-    there = {(key.table, key.name) for key in newer.foreign_keys()}
-    main = set(way.deps.config.app.expected_tables) & tables.keys()
-    gone = [key for key in before.foreign_keys() if key.table in main and (key.table, key.name) not in there]
-    found = list(zip(gone, newer.breaking(gone) if gone else (), strict=True))
-    since = f"and the key that forbids it in {older.name} is gone"
-    return Signs(
-        damage=tuple(
-            f"{rows:,} rows of {key.table} miss the row they belong to, {since}" for key, rows in found if rows
-        ),
-        doubts=tuple(
-            f"{key.table} has lost its foreign key {key.name} since {older.name}" for key, r in found if not r
-        ),
-    )
-
-
-def _unwritable_since(proof: Proof, before: Proof) -> Signs:
-    """Columns that must be filled and that the code does not know, with no migration that made them."""
-    new = sorted(set(proof.code.unfillable) - set(before.code.unfillable))
-    words = f"the deployed code {proof.code.against} can save no row: it does not fill {first_of(new)}"
-    return Signs(damage=(f"{words}, which {before.backup} has not",) if new else ())
+    return rules_since(newer, before, set(way.deps.config.app.expected_tables) & tables.keys(), older.name)
 
 
 def _rewritten(way: _Way, transfer: Transfer, older: Transfer) -> Signs:

@@ -181,6 +181,19 @@ def test_rows_that_miss_theirs_are_damage_where_the_key_that_forbids_it_is_gone(
     assert words in seen
 
 
+def test_rows_that_are_there_again_are_damage_where_the_key_that_forbids_it_is_gone(quick: Path) -> None:
+    run = desk(quick)
+    run.world.live.keys_gone = {"feedback_feedback": 0}
+    backup(run.world, 5)
+    assert looked(run)["choose"].startswith("a002 ")
+    assert "nothing keeps feedback_feedback (mark) unique since a001" in json.dumps(run.events("note"))
+    run.world.live.keys_gone = {"feedback_feedback": 3}
+    backup(run.world, 1)
+    seen = looked(run)["choose"]
+    assert "passed over: a003 (" in seen
+    assert "3 rows are there again in feedback_feedback (mark), and the key that forbids it in a001 is gone" in seen
+
+
 def test_rows_exchanged_in_one_table_are_told_only(quick: Path) -> None:
     run = desk(quick)
     exchange(run.world, "feedback_feedback")

@@ -30,6 +30,7 @@ from uscdr.models.postgres import (
     TableDigests,
     TableKeys,
     TableSize,
+    UniqueKey,
     Written,
 )
 from uscdr.models.trial import Script, ScriptEnd
@@ -145,6 +146,17 @@ class Database(Protocol):
         """How many rows break each of `keys`, which another database has and this one need not.
 
         0 where a table or column is not there. All of one moment.
+        """
+        ...
+
+    def unique_keys(self) -> tuple[UniqueKey, ...]:
+        """What may be in one row only: primary keys, constraints and indexes of plain columns, by table and columns."""
+        ...
+
+    def repeated(self, keys: Sequence[UniqueKey]) -> tuple[int, ...]:
+        """How many rows break each of `keys`, which another database has and this one need not; NULL breaks none.
+
+        0 where a table or column is not there.
         """
         ...
 

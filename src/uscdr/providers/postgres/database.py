@@ -29,6 +29,7 @@ from uscdr.models.postgres import (
     TableDigests,
     TableKeys,
     TableSize,
+    UniqueKey,
     Unread,
     Written,
 )
@@ -44,6 +45,7 @@ from uscdr.providers.postgres import (
     sessions,
     table_columns,
     times,
+    unique_keys,
     variety,
 )
 from uscdr.providers.postgres import invariants as expectations
@@ -197,6 +199,14 @@ class PostgresDatabase:
     def breaking(self, keys: Sequence[ForeignKey]) -> tuple[int, ...]:
         """How many rows break each of these keys of another database; see `foreign_keys`."""
         return self._link.read(lambda connection: foreign_keys.breaking(connection, keys))
+
+    def unique_keys(self) -> tuple[UniqueKey, ...]:
+        """Every key and unique index of plain columns; see `unique_keys`."""
+        return self._link.read(unique_keys.listed)
+
+    def repeated(self, keys: Sequence[UniqueKey]) -> tuple[int, ...]:
+        """How many rows break each of these keys of another database; see `unique_keys`."""
+        return self._link.read(lambda connection: unique_keys.breaking(connection, keys))
 
     def published_passwords(
         self, query: str, candidates: Sequence[SecretStr], *, seconds: float = 20.0
