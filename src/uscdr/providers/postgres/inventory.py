@@ -145,8 +145,9 @@ def extensions(connection: Connection) -> tuple[Extension, ...]:
 
 
 def migrations(connection: Connection) -> tuple[Migration, ...]:
-    """Applied Django migrations in the order of their application; empty without the table."""
-    if "django_migrations" not in known(connection):
+    """Applied Django migrations in the order of their application; empty without the table, or if it is not Django's."""
+    table = known(connection).get("django_migrations")
+    if table is None or not {"id", "app", "name"} <= {column.name for column in columns(connection, table)}:
         return ()
     query = "SELECT app, name FROM public.django_migrations ORDER BY id"
     return tuple(Migration(app=app, name=name) for app, name in connection.execute(query))

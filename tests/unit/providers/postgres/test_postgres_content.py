@@ -205,6 +205,8 @@ def test_newest(clinic: Any) -> None:
 def test_extensions_and_migrations(clinic: Any) -> None:
     assert "pgcrypto" in [extension.name for extension in clinic.adapter().extensions()]
     assert [migration.name for migration in clinic.adapter().migrations()] == ["0001_a", "0002_b"]
+    clinic.run("ALTER TABLE django_migrations DROP COLUMN app")
+    assert clinic.adapter().migrations() == ()
     clinic.run("DROP TABLE django_migrations")
     assert clinic.adapter().migrations() == ()
 
