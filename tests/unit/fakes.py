@@ -101,6 +101,8 @@ class Data:
     """Account -> its flags that are true."""
     roles: dict[int, str] = field(default_factory=dict)
     """Account -> its role."""
+    sealed: str = ""
+    """What is not there of that which opens encrypted columns."""
     keys_gone: dict[str, int] = field(default_factory=dict)
     """Foreign keys that are not there, and tables without their unique key -> the rows that break them."""
 
@@ -766,7 +768,8 @@ class FakeDatabase:
         for one in columns:
             found = min(sample, len(rows.get(one.table, {})))
             matching, unreadable = (found, 0) if fits else (0, found)
-            missing = "" if one.table in rows else f"table {one.table}"
+            missing = self._data().sealed or ("" if one.table in rows else f"table {one.table}")
+            found, matching, unreadable = (0, 0, 0) if missing else (found, matching, unreadable)
             results.append(
                 CanaryResult(
                     table=one.table, column=one.encrypted, sampled=found, matching=matching, unreadable=unreadable,

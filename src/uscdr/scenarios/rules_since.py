@@ -26,6 +26,12 @@ def rules_since(now: Database, before: Database, main: Collection[str], older: s
     )
 
 
+def sealed_since(now: Proof, before: Proof) -> Signs:
+    """Encrypted columns, or the extension that opens them, that are gone with no migration that took them."""
+    gone = sorted(set(now.key.missing) - set(before.key.missing))
+    return Signs(damage=(f"there is no {first_of(gone)}, which {before.backup} has",) if gone else ())
+
+
 def unwritable_since(now: Proof, before: Proof) -> Signs:
     """Columns that must be filled and that the code does not know, with no migration that made them."""
     new = sorted(set(now.code.unfillable) - set(before.code.unfillable))

@@ -18,7 +18,7 @@ from uscdr.scenarios.candidate import Candidate, stored_dump
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.frozen import digest_all
 from uscdr.scenarios.results import LedgerLine, Proof
-from uscdr.scenarios.rules_since import rules_since, unwritable_since
+from uscdr.scenarios.rules_since import rules_since, sealed_since, unwritable_since
 from uscdr.scenarios.steps.ledger import compared
 from uscdr.scenarios.wanting import wanting
 from uscdr.vault.backups.loss import CLOSE, DAMAGE, FEWEST, Signs, State, signs, summary
@@ -198,6 +198,7 @@ def _against_backup(way: _Way, transfer: Transfer, proof: Proof, older: Transfer
         found += [
             _rewritten(way, transfer, older),
             _rules(way, transfer, older),
+            sealed_since(proof, before),
             unwritable_since(proof, before),
         ]
     return found

@@ -194,6 +194,16 @@ def test_rows_that_are_there_again_are_damage_where_the_key_that_forbids_it_is_g
     assert "3 rows are there again in feedback_feedback (mark), and the key that forbids it in a001 is gone" in seen
 
 
+def test_a_backup_without_what_opens_encrypted_columns_is_passed_over(quick: Path) -> None:
+    run = desk(quick)
+    run.world.vars = frozenset({"PGP_ENCRYPTION_KEY"})
+    run.world.live.sealed = "extension pgcrypto"
+    backup(run.world, 1)
+    seen = looked(run)["choose"]
+    assert seen.startswith("a001 ")
+    assert "passed over: a002 (there is no extension pgcrypto, which a001 has)" in seen
+
+
 def test_rows_exchanged_in_one_table_are_told_only(quick: Path) -> None:
     run = desk(quick)
     exchange(run.world, "feedback_feedback")

@@ -145,7 +145,7 @@ def extensions(connection: Connection) -> tuple[Extension, ...]:
 
 
 def migrations(connection: Connection) -> tuple[Migration, ...]:
-    """Applied Django migrations in the order of their application; empty without the table, or if it is not Django's."""
+    """Applied Django migrations in the order of their application; empty without the table that Django makes."""
     table = known(connection).get("django_migrations")
     if table is None or not {"id", "app", "name"} <= {column.name for column in columns(connection, table)}:
         return ()

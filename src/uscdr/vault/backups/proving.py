@@ -257,7 +257,7 @@ def _judged(results: Sequence[CanaryResult], key: Key) -> CanaryVerdict:
 
 
 def _verdict(found: CanaryVerdict, key: str) -> tuple[Literal["pass", "fail", "not checked"], str]:
-    problems = [f"there is no {', '.join(found.missing)}"] if found.missing else []
+    problems = [f"there is no {', '.join(dict.fromkeys(found.missing))}"] if found.missing else []
     problems += found.unread
     if found.wrong:
         sampled = plural(found.sampled, "sampled value")
