@@ -196,7 +196,7 @@ def test_rows_that_are_there_again_are_damage_where_the_key_that_forbids_it_is_g
 
 def test_a_backup_without_what_opens_encrypted_columns_is_passed_over(quick: Path) -> None:
     run = desk(quick)
-    run.world.vars = frozenset({"PGP_ENCRYPTION_KEY"})
+    run.world.vars, run.world.key = frozenset({"PGP_ENCRYPTION_KEY"}), "a value"
     run.world.live.sealed = "extension pgcrypto"
     backup(run.world, 1)
     seen = looked(run)["choose"]
