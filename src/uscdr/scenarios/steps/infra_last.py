@@ -9,7 +9,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import NotFound, ProviderError
 from uscdr.models.duration import elapsed
-from uscdr.models.heroku import Attachment, under_way
+from uscdr.models.heroku import Attachment, Whose, under_way
 from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.infra.last import lost_since, not_captured, wanting_in
@@ -108,6 +108,7 @@ class ChooseLast(DepsStep[ChosenBackup, ChosenBackup]):
         if taken is None or taken.why:
             return self._as_before(chosen, view, tell)
         transfer = self._deps.backups.transfer(self._owner(), taken.id)
+        transfer = transfer.model_copy(update={"whose": Whose.OURS})  # this run took it of that very add-on
         wrong, doubts = wanting_in(self._deps, transfer, chosen, view.need(Proof), tell)
         if wrong:
             tell.warn(f"The last state of {self._deps.old_app}, {transfer.name}, is not taken: {wrong}.")
