@@ -1,14 +1,15 @@
-"""Who is shut out by a recovery, although nobody had shut them out: what could not be set again. Pure."""
+"""Who is shut out by a recovery although nobody had shut them out, and who may get in again unseen. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from uscdr.models.access import AccessBack
 from uscdr.scenarios.results import Withdrawn
 from uscdr.words import first_of, plural
 
-WITHDRAW = "access.withdraw"
+LOOK, RESTORE, WITHDRAW = "access.look", "backup.restore", "access.withdraw"
 
 
 def shut_out(done: Withdrawn) -> Iterator[str]:
@@ -22,10 +23,8 @@ def shut_out(done: Withdrawn) -> Iterator[str]:
 
 
 def tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The same, of a run's events."""
-    return tuple(
-        task
-        for event in events
-        if event["kind"] == "step.succeeded" and event.get("name") == WITHDRAW
-        for task in shut_out(Withdrawn.model_validate(event["result"]))
-    )
+    """The same, of a run's events; after a restore also what could not be told of access, or looked like damage."""
+    done = {event.get("name"): event["result"] for event in events if event["kind"] == "step.succeeded"}
+    found = shut_out(Withdrawn.model_validate(done[WITHDRAW])) if WITHDRAW in done else ()
+    doubts = AccessBack.model_validate(done[LOOK]).doubts if LOOK in done and RESTORE in done else ()
+    return (*found, *(f"See who can sign in now: {doubt}" for doubt in doubts))

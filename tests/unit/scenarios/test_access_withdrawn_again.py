@@ -77,7 +77,10 @@ def test_a_flag_that_most_accounts_lost_is_damage_and_comes_back(quick: Path) ->
     assert ending is not None
     assert ending.code is ExitCode.DONE
     assert run.world.live.accounts[9] == {"is_active", "is_staff"}
-    assert "40 of 40 accounts lost is_active: that looks like damage" in json.dumps(run.events("note"))
+    words = "40 of 40 accounts lost is_active: that looks like damage"
+    assert words in json.dumps(run.events("note"))
+    (finished,) = run.events("run.finished")
+    assert f"See who can sign in now: {words}" in finished["follow_up"], "it is said again at the end"
 
 
 @pytest.mark.parametrize("cut", range(1, 60, 4))
