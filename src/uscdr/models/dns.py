@@ -77,3 +77,5 @@ class Caution(Fact):
     what: str
     so: str
     blocks: bool = False
+    no_certificate: bool = False
+    """Whether no certificate is issued for the name while it stands."""

@@ -239,7 +239,7 @@ class Switched(Fact):
 
 
 class CertificatesSeen(Fact):
-    """Hostname -> state of its certificate; `left`: hostnames whose record a person has to make first."""
+    """Hostname -> state of its certificate; `left`: hostnames for which a person has to do something first."""
 
     states: dict[str, str]
     left: tuple[str, ...] = ()

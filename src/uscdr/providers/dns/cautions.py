@@ -86,6 +86,7 @@ def _caa(around: Surroundings) -> Iterator[Caution]:
             name=around.name,
             what=f"CAA at {around.caa.name} does not allow {ISSUER}: {', '.join(around.caa.values)}.",
             so="Automatic certificates will not be issued; upload one, or add that issuer before the switch.",
+            no_certificate=True,
         )
 
 

@@ -12,6 +12,7 @@ from uscdr.models.provision import Domain
 from uscdr.scenarios.results import ApplicationChecked
 from uscdr.scenarios.results_infra import (
     AppMade,
+    Cautions,
     CertificatesOn,
     CertificatesSeen,
     DomainsBound,
@@ -193,8 +194,8 @@ class AwaitCertificates(DepsStep[CertificatesSeen, CertificatesSeen]):
 
     @override
     def probe(self, view: View, tell: Tell) -> CertificatesSeen:
-        left = {one.hostname for one in view.need(Switched).left}
-        names = set(view.need(InfraSeen).hostnames) - left  # issued when a person has made their records
+        left = {one.hostname for one in view.need(Switched).left} | self._forbidden(view)
+        names = set(view.need(InfraSeen).hostnames) - left  # issued when a person has done what is left to them
         patience = Patience("the certificates", CERTIFICATE_LIMIT, f"heroku certs:auto --app {self._deps.app}")
 
         def look() -> tuple[Domain, ...]:
@@ -204,6 +205,13 @@ class AwaitCertificates(DepsStep[CertificatesSeen, CertificatesSeen]):
 
         ended = until(look, _settled, patience, self._deps.stop)
         return CertificatesSeen(states={d.hostname: state_of(d) for d in ended}, left=tuple(sorted(left)))
+
+    def _forbidden(self, view: View) -> set[str]:
+        """Names whose zone allows no certificate: waiting would be in vain, and mail and workers wait behind it."""
+        cautions = view.get(Cautions)
+        names = {one.name for one in cautions.found if one.no_certificate} if cautions else set()
+        there = _custom(self._deps.provisioning.domains(self._deps.app)) if names else []
+        return names - {one.hostname for one in there if state_of(one) == ISSUED}
 
     @override
     def plan(self, seen: CertificatesSeen, view: View) -> Action:
@@ -216,7 +224,7 @@ class AwaitCertificates(DepsStep[CertificatesSeen, CertificatesSeen]):
                 f"AAAA is left over, then: heroku certs:auto:refresh --app {self._deps.app}; or upload a certificate",
             )
         states = [f"{name}: {state}" for name, state in seen.states.items()]
-        states += [f"{name}: not awaited, its record is left to a person" for name in seen.left]
+        states += [f"{name}: not awaited, it is left to a person" for name in seen.left]
         return Action("read", ", ".join(states) or "no hostname")
 
 

@@ -9,7 +9,7 @@ from uscdr.models.base import Fact
 from uscdr.models.events import Call
 from uscdr.scenarios.infra.names import as_task, is_led
 from uscdr.scenarios.results import ApplicationChecked, Restored
-from uscdr.scenarios.results_infra import DrainsAdded, InfraSeen, Materials, Switched
+from uscdr.scenarios.results_infra import CertificatesSeen, DrainsAdded, InfraSeen, Materials, Switched
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.infra_domains import ISSUED, state_of
 from uscdr.words import first_of
@@ -39,7 +39,9 @@ class LeftLook(DepsStep[LeftSeen, LeftSeen]):
     def probe(self, view: View, tell: Tell) -> LeftSeen:
         scope, left = view.need(InfraSeen), view.need(Switched).left
         unled = [one for one in left if is_led(self._deps, one) is not True]
-        certificates = self._without_certificate({one.hostname for one in left if one not in unled})
+        awaited = view.get(CertificatesSeen)
+        mine = {one.hostname for one in left if one not in unled} | (set(awaited.left) if awaited else set())
+        certificates = self._without_certificate(mine - {one.hostname for one in unled})
         missed = [as_task(one) for one in unled if one.hostname not in scope.nowhere]
         unmissed = [f"{as_task(one)}; it did not lead to the old place either" for one in unled
                     if one.hostname in scope.nowhere]  # fmt: skip

@@ -34,7 +34,7 @@ class PublicSeen(Fact):
     bad: dict[str, str] = Field(default_factory=dict)
     unknown: dict[str, str] = Field(default_factory=dict)
     left: tuple[str, ...] = ()
-    """Not asked: their records are left to a person, and do not lead here yet."""
+    """Not asked: their record does not lead here yet, or they have no certificate; both are left to a person."""
 
 
 class PublicLook(DepsStep[PublicSeen, PublicSeen]):
@@ -51,11 +51,12 @@ class PublicLook(DepsStep[PublicSeen, PublicSeen]):
     @override
     def probe(self, view: View, tell: Tell) -> PublicSeen:
         left = {one.hostname for one in view.need(Switched).left if is_led(self._deps, one) is not True}
+        left |= set(view.need(CertificatesSeen).left) - {one.hostname for one in view.need(Switched).left}
         seen: dict[str, dict[str, str]] = {"good": {}, "bad": {}, "unknown": {}}
         with self._deps.world() as world:
             for one in view.need(DomainsBound).targets:
                 if one.hostname in left:
-                    tell.check(CHECK + one.hostname, "not checked", "its record is left to a person")
+                    tell.check(CHECK + one.hostname, "not checked", "its record or its certificate is left to a person")
                     continue
                 tell.progress(f"asking {one.hostname}")
                 verdict, words = self._asked(world, one.hostname, one.target)

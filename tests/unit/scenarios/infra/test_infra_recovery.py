@@ -298,6 +298,22 @@ def test_cautions_of_the_domain_are_lines_of_the_plan(quick: Path) -> None:
     assert f"{HOST}: CAA forbids it. No certificate will be issued" in summary(run, "preflight")
 
 
+def test_where_the_zone_allows_no_certificate_the_rest_goes_on_and_a_person_is_told(quick: Path) -> None:
+    run = lost(quick)
+    assert run.names is not None
+    why = Caution(name=HOST, what="CAA forbids it.", so="No certificate will be issued.", no_certificate=True)
+    run.names.warnings, run.places.certificate = (why,), "failing"
+    code, words = ended(run.begin())
+    assert code is CHECK
+    assert f"see that {HOST} gets its certificate: failing" in words
+    new = run.places.apps[NEW]
+    assert "GMAIL_CLIENT_ID" in new.values
+    assert new.formation == {"web": 2, "worker": 3, "beat": 1}
+    assert sent(run, "capture") == [f"capture of {NEW}"]
+    new.hosts = [one.model_copy(update={"acm_status": "cert issued"}) for one in new.hosts]
+    assert ended(run.resume()) == (DONE, "")
+
+
 def test_an_addon_that_fails_is_ordered_again_by_a_resumed_run(quick: Path) -> None:
     run = lost(quick)
     run.places.addon_doom = ["deprovisioned"]

@@ -82,7 +82,7 @@ def test_a_name_that_cannot_be_a_cname_is_left_to_a_person_and_the_rest_goes_on(
     assert end_state(run)["formation"] == {"web": 2, "worker": 3, "beat": 1}
     assert end_state(run)["captures"] == 1
     assert sorted(names.held) == [HOST]
-    assert f"{APEX}: not awaited, its record is left to a person" in summary(run, "await_certificates")
+    assert f"{APEX}: not awaited, it is left to a person" in summary(run, "await_certificates")
     assert ended(run.resume())[0] is CHECK  # nobody did it yet
     names.aliases = {APEX: f"usc-pis-example-{NEW}.dns.example"}
     assert ended(run.resume()) == (DONE, "")
