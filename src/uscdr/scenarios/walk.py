@@ -250,7 +250,7 @@ def _written_by_release(way: _Way, transfer: Transfer, older: Transfer) -> froze
     if not named:
         return named
     try:
-        times = [one.created_at for one in way.deps.platform.releases(way.deps.app, limit=MOST_RELEASES)]
+        times = [one.created_at for one in way.deps.platform.releases(way.deps.old_app, limit=MOST_RELEASES)]
     except ProviderError:
         return named
     known = [at for at in times if at is not None]
