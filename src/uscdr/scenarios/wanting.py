@@ -14,11 +14,11 @@ def failing(results: tuple[InvariantResult, ...]) -> list[str]:
 
 def wanting(proof: Proof, key: str) -> str:
     """Why nothing may be replaced by it; empty when nothing speaks against it. `key`: the key's variable."""
+    if proof.missing:
+        return f"tables are missing: {first_of(proof.missing)}"
     broken = failing(proof.invariants)
     if broken:
         return f"it breaks: {first_of(broken, comma='; ')}"
-    if proof.missing:
-        return f"tables are missing: {first_of(proof.missing)}"
     if proof.keyless:
         return f"no primary key in {first_of(proof.keyless)}: rows may be there twice"
     broken_schema = (*proof.code.stuck, *(f"recorded as applied, but not there: {one}" for one in proof.code.lacking))

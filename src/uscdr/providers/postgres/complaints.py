@@ -1,8 +1,9 @@
 """What may be repeated of pg_restore's complaints: its own words, and the server's when they are known.
 
 The server's message may hold a row's values, between quotation marks or, when a function of the
-application raises it, anywhere. So it is repeated only up to the first quotation mark, and only when it
-begins as one of PostgreSQL's own messages; DETAIL, CONTEXT, HINT and commands are dropped whole.
+application raises it, anywhere. So it is repeated whole only when it tells of names of tables and the like
+and of nothing else; otherwise up to the first quotation mark, and only when it begins as one of PostgreSQL's
+own. DETAIL, CONTEXT, HINT and commands are dropped whole.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from uscdr.models.server_words import of_names
 from uscdr.providers.postgres.lacks import lack
 
 _OWN = re.compile(r"^pg_restore: (?:error|fatal): (?P<text>.*)")
@@ -126,6 +128,8 @@ def _reason(line: str) -> str | None:
 def _known_part(message: str) -> str:
     if what := lack(message):
         return f"{_LACKS}{what}"
+    if told := of_names(message.rstrip()):
+        return told
     if not message.lower().startswith(_KNOWN):
         return _WITHHELD
     return message.partition('"')[0].rstrip(": ")

@@ -21,7 +21,15 @@ WITHHELD = "the server's message is withheld: it may quote rows"
         ),
         (
             'pg_restore: error: COPY failed for table "p": ERROR:  duplicate key value violates unique constraint "k"',
-            ['COPY failed for table "p": duplicate key value violates unique constraint'],
+            ['COPY failed for table "p": duplicate key value violates unique constraint "k"'],
+        ),
+        (
+            'pg_restore: error: could not execute query: ERROR:  duplicate key value violates unique constraint "r_k"',
+            ['could not execute query: duplicate key value violates unique constraint "r_k"'],
+        ),
+        (
+            'pg_restore: error: could not execute query: ERROR:  insert or update on table "r" violates Ana "r_fk"',
+            ["could not execute query: insert or update on table"],
         ),
         (
             "pg_restore: error: could not execute query: ERROR:  Ana is too young",

@@ -129,10 +129,14 @@ def test_rows_under_two_keys(place: Place) -> None:
 
 
 def test_another_content_than_beside_it(place: Place) -> None:
-    seal(place, 2, KEY, "somebody else")
     place.planted.append("somebody else")
+    seal(place, 4, KEY, "somebody else")
     verdict, evidence = place.ask(decrypt.run, DECRYPT)
-    assert (verdict, "2 of 102 in" in evidence, "something else" in evidence) == ("fail", True, True)
+    assert verdict == "pass", "a few that open are no sign of another key"
+    assert "LOOK AT 4 of 104 in patient.name_enc: opened, they say something else than stands" in evidence
+    seal(place, 1, KEY, "somebody else")
+    verdict, evidence = place.ask(decrypt.run, DECRYPT)
+    assert (verdict, "5 of 105 in" in evidence, "something else" in evidence) == ("fail", True, True)
 
 
 def test_rows_written_without_encryption(place: Place) -> None:
