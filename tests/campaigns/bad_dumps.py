@@ -78,7 +78,7 @@ def _looked(stand: Stand, tally: Tally, bad: Bad, name: str) -> None:
         wrong.append(f"{name} would be restored")
     if not (reason := _reason(ended.text, name)):
         wrong.append(f"nothing says why {name} is not taken")
-    elif bad.says not in reason:
+    elif bad.says not in reason and not (bad.or_says and bad.or_says in reason):
         wrong.append(f"the reason says nothing of “{bad.says}”: {reason}")
     if stand.writes(mark):
         wrong.append("the dry run wrote")

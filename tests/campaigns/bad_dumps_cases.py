@@ -71,6 +71,8 @@ class Bad:
     spoil: Callable[[bytes], bytes] | None = None
     options: tuple[str, ...] = ("-Fc",)
     says: str = ""
+    or_says: str = ""
+    """Another part that will do: rows that others refer to are missed by the server first."""
     fault: str = ""
     kept: bool = True
 
@@ -101,6 +103,7 @@ def _files() -> Iterator[Bad]:
     yield Bad("the storage's refusal", spoil=lambda _: _REFUSAL)
 
 
+_MISSED = "violates foreign key constraint"
 _NO_DUMP = "not a PostgreSQL dump"
 _PAGE = b"<!DOCTYPE html><html><body><h1>Request has expired</h1></body></html>" * 20
 _REFUSAL = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>AccessDenied</Code></Error>'
@@ -149,7 +152,7 @@ def _transfers() -> Iterator[Bad]:
 
 def _rows() -> Iterator[Bad]:
     for table in MAIN:
-        yield Bad(f"{table} is empty", f"{_FREE} DELETE FROM {table}", says=table)
+        yield Bad(f"{table} is empty", f"{_FREE} DELETE FROM {table}", says=table, or_says=_MISSED)
     for table in MAIN:
         yield Bad(
             f"{table} has fewer than half", _only(table, f"(SELECT greatest(0, (count(*) - 1) / 2) FROM {table})")
