@@ -144,6 +144,10 @@ class CanaryColumn(Fact):
     plain: str
 
 
+MANY_APART, SHARE_APART = 5, 0.1
+"""Fewer values, and a smaller share of a column's sample, are somebody's work by hand."""
+
+
 class CanaryResult(Fact):
     """What a key made of the encrypted `column`: numbers of rows, never a value.
 
@@ -170,7 +174,18 @@ class CanaryResult(Fact):
         """Whether the key opened every row of the sample as it should; None when no row could tell."""
         if self.missing or self.unread or self.sampled == 0:
             return None
-        return self.differing == 0 and self.unreadable == 0
+        return self.wrong == 0
+
+    @property
+    def apart(self) -> int:
+        """Values that all open, and few of which say something else than stands beside them: no other key's work."""
+        few = self.differing < MANY_APART and self.differing < self.sampled * SHARE_APART
+        return self.differing if few and not self.unreadable else 0
+
+    @property
+    def wrong(self) -> int:
+        """Values that do not open, or too many of which say something else."""
+        return self.unreadable + self.differing - self.apart
 
 
 class SequenceState(Fact):

@@ -162,4 +162,5 @@ def key_words(canary: CanaryVerdict) -> str:
     if canary.verdict != "pass":
         return canary.why or "not tried"
     words = f"{canary.matching} of {plural(canary.sampled, 'sampled value')} read as they should"
-    return words + (f", {plural(canary.unencrypted, 'value')} were never encrypted" if canary.unencrypted else "")
+    words += f", {plural(canary.unencrypted, 'value')} were never encrypted" if canary.unencrypted else ""
+    return words + (f", LOOK AT {plural(canary.apart, 'value')}: other than beside them" if canary.apart else "")

@@ -82,6 +82,8 @@ class CanaryVerdict(Fact):
     """Values that did not decrypt, or to something else."""
     unencrypted: int = 0
     """Values in plain text only."""
+    apart: int = 0
+    """Values that open and say something else than stands beside them; too few to be another key's work."""
     fingerprint: str = ""
     """Of the key that was tried; empty in a proof of an earlier version, and when there was none."""
     tried: tuple[TriedColumn, ...] = ()

@@ -241,7 +241,7 @@ def try_key(database: Database, canaries: Sequence[CanaryColumn], key: Key) -> C
 def _judged(results: Sequence[CanaryResult], key: Key) -> CanaryVerdict:
     """A value whose plain column is empty counts as opened: pgcrypto refuses a wrong key by itself."""
     tried = tuple(
-        TriedColumn(table=one.table, column=one.column, sampled=one.sampled, wrong=one.unreadable + one.differing)
+        TriedColumn(table=one.table, column=one.column, sampled=one.sampled, wrong=one.wrong)
         for one in results if one.sampled
     )  # fmt: skip
     missing = tuple(one.missing for one in results if one.missing)
@@ -249,6 +249,7 @@ def _judged(results: Sequence[CanaryResult], key: Key) -> CanaryVerdict:
     found = CanaryVerdict(
         verdict="pass", columns=len(results) - len(missing) - len(unread), tried=tried, missing=missing, unread=unread,
         sampled=sum(one.sampled for one in tried), matching=sum(one.sampled - one.wrong for one in tried),
+        apart=sum(one.apart for one in results),
         wrong=sum(one.wrong for one in tried), unencrypted=sum(one.unencrypted for one in results),
         fingerprint=key.fingerprint,
     )  # fmt: skip

@@ -14,9 +14,6 @@ from uscdr.verify.verdict import Finding, as_far_as_read, judged
 from uscdr.verify.world import World
 from uscdr.words import first_of, plural
 
-MANY, SHARE = 5, 0.1
-"""Fewer, and a smaller share of a column's sample, is somebody's work by hand."""
-
 
 class DecryptCheck(CheckSpec):
     """Encrypted columns decrypt to what stands beside them, and are filled."""
@@ -56,18 +53,9 @@ def run(name: str, spec: DecryptCheck, world: World) -> Finding:
 
 
 def _unreadable(results: tuple[CanaryResult, ...], variable: str) -> list[str]:
-    wrong = [
-        f"{one.unreadable + one.differing} of {one.sampled} in {one.table}.{one.column}"
-        for one in results
-        if one.fits is False and not _few_apart(one)
-    ]
+    wrong = [f"{one.wrong} of {one.sampled} in {one.table}.{one.column}" for one in results if one.fits is False]
     other = "" if any(one.unreadable for one in results) else ": they decrypt to something else than stands beside them"
     return [f"{variable} does not fit {first_of(wrong)}{other}"] if wrong else []
-
-
-def _few_apart(one: CanaryResult) -> bool:
-    """Whether all open, and a few say something else than stands beside them: written by hand, not by another key."""
-    return not one.unreadable and 0 < one.differing < MANY and one.differing < one.sampled * SHARE
 
 
 def _unencrypted(bare: Mapping[str, int], before: Mapping[str, int], allowed: int) -> list[str]:
@@ -88,6 +76,6 @@ def _good(variable: str, results: tuple[CanaryResult, ...], sampled: int, bare: 
     words = f"{variable} opens all of {plural(sampled, 'sampled value')} in {plural(len(tried), 'column')}"
     empty = [f"{one.table}.{one.column}" for one in results if not (one.sampled or one.unread)]
     words += f"; nothing encrypted in {first_of(empty)}" if empty else ""
-    apart = [f"{one.differing} of {one.sampled} in {one.table}.{one.column}" for one in results if _few_apart(one)]
+    apart = [f"{one.apart} of {one.sampled} in {one.table}.{one.column}" for one in results if one.apart]
     words += f"; LOOK AT {first_of(apart)}: opened, they say something else than stands beside them" if apart else ""
     return words + (f"; {sum(bare.values()):,} in plain text only" if any(bare.values()) else "")

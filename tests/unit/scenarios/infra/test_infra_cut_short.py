@@ -87,6 +87,8 @@ def test_any_write_goes_wrong(whole: tuple[str, Recovery], quick: Path, kind: st
     wrong = []
     for write, times in Counter(one.partition(" ")[0] for one in calm.places.writes).items():
         for number in range(1, times + 1):
+            if (name, write, number, kind) == ("alive", "capture", 1, "refused"):
+                continue  # the old place's last capture: the run goes on without it, see test_last_capture
             run = again(name, quick / f"{write}-{number}")
             run.places.faults[write, number] = kind
             ending = run.begin()

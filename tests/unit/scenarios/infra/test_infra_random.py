@@ -58,12 +58,17 @@ def test_a_bad_day_ends_well(part: int, quick: Path) -> None:
         run = case(quick / case.__name__)
         assert run.begin() is not None
         calm[run.request.app is None, "usc-pis" in run.places.apps] = end_state(run)
+    named = alive(quick / "named", backup="b001")
+    assert named.begin() is not None
+    without_last = end_state(named)
     wrong = []
     for seed in range(part * SEEDS, (part + 1) * SEEDS):
         run = a_day(seed, quick / str(seed))
         ending = carried_on(run)
         end = end_state(run)
         expected = calm[run.request.app is None, "usc-pis" in run.places.apps]
+        if any("could not be captured" in one["text"] for one in run.events("note")):
+            expected = {**expected, "live": without_last["live"], "applied": without_last["applied"]}
         problems = [f"{key}: {end[key]}" for key in expected if end[key] != expected[key]]
         problems += [f"{kind}: {len(sent(run, kind))}" for kind in NEVER_TWICE if len(sent(run, kind)) > 1]
         problems += [f"{one}: twice" for one in set(sent(run, "capture")) if sent(run, "capture").count(one) > 1]

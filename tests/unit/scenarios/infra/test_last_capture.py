@@ -92,9 +92,13 @@ def test_a_last_state_that_does_not_restore_is_left_too(quick: Path) -> None:
     assert "The last state of usc-pis, b002, is not taken: " in told(run)
 
 
-def test_a_platform_that_cannot_capture_it_does_not_end_the_recovery(quick: Path) -> None:
+@pytest.mark.parametrize("how", ["failed", "refused"])
+def test_a_platform_that_cannot_capture_it_does_not_end_the_recovery(quick: Path, how: str) -> None:
     run = alive(quick)
-    run.places.old.doom = [TransferState.FAILED]
+    if how == "failed":
+        run.places.old.doom = [TransferState.FAILED]
+    else:
+        run.places.faults["capture", 1] = "refused"
     assert ended(run.begin()) == (DONE, "")
     assert rows(run) == run.places.old.dumps[1].tables[TABLE]
     assert "The last state of usc-pis could not be captured. " in told(run)
