@@ -88,10 +88,11 @@ def desk() -> Iterator[Desk]:
         try:
             first, last = PATIENT.split()
             key = desk.api("/apps/usc-pis/config-vars", "PATCH", {"VAULT_CANARY": VALUE})["PGP_ENCRYPTION_KEY"]
-            sealed = f"pgp_sym_encrypt('{first}', '{key}')"
-            desk.sql(
-                f"UPDATE patients_patient SET first_name = '{first}', last_name = '{last}', first_name_enc = {sealed}"
+            sealed = ", ".join(
+                f"{name} = '{value}', {name}_enc = pgp_sym_encrypt('{value}', '{key}')"
+                for name, value in (("first_name", first), ("last_name", last))
             )
+            desk.sql(f"UPDATE patients_patient SET {sealed}")
             yield desk
         finally:
             desk.call("sandbox", "down")
@@ -137,7 +138,7 @@ def test_the_copy_is_proven_to_the_top_by_its_key(desk: Desk, pulled: dict[str, 
     assert proof["sha256"] == pulled["sha256"]
     assert (proof["source"], proof["copy_opened"]) == ("vault", True)
     assert proof["canary"]["verdict"] == "pass"
-    assert (proof["canary"]["columns"], proof["canary"]["wrong"]) == (3, 0)
+    assert (proof["canary"]["columns"], proof["canary"]["wrong"]) == (9, 0)
     assert proof["migrations"]["verdict"] == "same"
     assert proof["extensions"] == ["pgcrypto", "plpgsql"]
     assert proof["tables"] > 40
