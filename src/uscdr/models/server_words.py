@@ -18,7 +18,7 @@ _NAMES = re.compile(
     r"|new row for relation \S+ violates check constraint \S+"
     r"|permission denied for \S+ \S+|must be owner of \S+ \S+|permission denied to create \S+ \S+"
     r"|canceling statement due to (?:statement|lock) timeout|deadlock detected"
-    r"|cannot alter type of a column used by a \S+.*"
+    r"|cannot alter type of a column used by a [a-z]+(?: [a-z]+){0,2}"
     r"|cannot drop \S+ \S+(?: (?:of|on) \S+ \S+)? because other objects depend on it"
     r"|cannot ALTER TABLE \S+ because it has pending trigger events"
     r"|foreign key constraint \S+ cannot be implemented"

@@ -1,8 +1,8 @@
 """What may be repeated of pg_restore's complaints: its own words, and the server's when they are known.
 
 The server's message may hold a row's values, between quotation marks or, when a function of the
-application raises it, anywhere. So it is repeated whole only when it tells of names of tables and the like
-and of nothing else; otherwise up to the first quotation mark, and only when it begins as one of PostgreSQL's
+application raises it, anywhere. So it is repeated whole only when it names a table and the constraint that is
+violated, and nothing else; otherwise up to the first quotation mark, and only when it begins as one of PostgreSQL's
 own. DETAIL, CONTEXT, HINT and commands are dropped whole.
 """
 
@@ -22,6 +22,8 @@ _SERVER = re.compile(
 _LACKS = "the server lacks "
 _NEWER_SETTING = 'could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"'
 """What pg_restore 17 sets, whatever the server knows."""
+_BROKEN_RULE = " violates "
+"""In what the server says of a constraint; other messages may be those of a function of the application alike."""
 _WITHHELD = "the server's message is withheld: it may quote rows"
 
 # How messages of PostgreSQL begin, as far as a restore meets them; the part before any value.
@@ -128,7 +130,7 @@ def _reason(line: str) -> str | None:
 def _known_part(message: str) -> str:
     if what := lack(message):
         return f"{_LACKS}{what}"
-    if told := of_names(message.rstrip()):
+    if _BROKEN_RULE in message and (told := of_names(message.rstrip())):
         return told
     if not message.lower().startswith(_KNOWN):
         return _WITHHELD

@@ -32,6 +32,10 @@ WITHHELD = "the server's message is withheld: it may quote rows"
             ["could not execute query: insert or update on table"],
         ),
         (
+            'pg_restore: error: could not execute query: ERROR:  role "Ana" does not exist',
+            ["could not execute query: role"],
+        ),
+        (
             "pg_restore: error: could not execute query: ERROR:  Ana is too young",
             [f"could not execute query: {WITHHELD}"],
         ),
