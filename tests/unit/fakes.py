@@ -23,7 +23,8 @@ from typing import TypeVar
 from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, BadInput, CheckFailed, Conflict, MachineError, NotFound, ProviderError, install
-from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, AccessTables, AccountSeen, Unshown
+from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, AccountSeen, KeyedAccess, Unshown
+from uscdr.models.access_moves import UNSHOWN
 from uscdr.models.belongings import Belongings
 from uscdr.models.heroku import (
     Account,
@@ -200,7 +201,7 @@ class World:
         return {}
 
     def __init__(self, *, keep: int = 5, age: timedelta = timedelta(hours=2, minutes=30)) -> None:
-        self.addon, self.owner = ADDON, APP
+        self.addon, self.owner, self.database_url = ADDON, APP, "postgres://u:p@h/d"
         self.maintenance, self.sizes = False, {}
         self.formation = {"web": 2, "worker": 3, "beat": 1, "cron": 0}
         self.one_offs: list[str] = ["run.7"]
@@ -424,7 +425,7 @@ class FakePlatform:
 
     def config_vars(self, app: str) -> Mapping[str, SecretStr]:
         there = {name: SecretStr("a value") for name in self._world.vars}
-        return self._world.call("config_vars", lambda: {**there, "DATABASE_URL": SecretStr("postgres://u:p@h/d")})
+        return self._world.call("config_vars", lambda: {**there, "DATABASE_URL": SecretStr(self._world.database_url)})
 
     def set_maintenance(self, app: str, *, enabled: bool) -> App:
         def effect() -> App:
@@ -832,11 +833,12 @@ class FakeDatabase:
 
         return self._world.write("end_sessions", effect)
 
-    def access(self, tables: AccessTables) -> AccessSeen:
+    def access(self, tables: KeyedAccess) -> AccessSeen:
         data = self._data()
         accounts = {
             str(key): AccountSeen(
-                flags=frozenset(flags), values={"role": data.roles[key]} if key in data.roles else {}
+                flags=frozenset(flags),
+                values={"role": self._word(tables, str(key), data.roles[key])} if key in data.roles else {},
             )
             for key, flags in data.accounts.items()
         }  # fmt: skip
@@ -844,11 +846,15 @@ class FakeDatabase:
         hidden = tuple(self._world.hidden) if "withdraw" in self._world.writes else ()
         return AccessSeen(accounts={} if tables.accounts in hidden else accounts, rows=rows, missing=hidden)
 
-    def unshown(self, tables: AccessTables, back: AccessBack) -> Unshown:
+    def _word(self, tables: KeyedAccess, key: str, role: str) -> str:
+        """A role that is not shown is its digest, keyed."""
+        return UNSHOWN + tables.digest(SecretStr(self._world.secrets["role", key]))[:8] if role == UNSHOWN else role
+
+    def unshown(self, tables: KeyedAccess, back: AccessBack) -> Unshown:
         self._data()
         return {name: SecretStr(text) for name, text in self._world.secrets.items()}
 
-    def withdraw(self, tables: AccessTables, back: AccessBack, known: Unshown) -> AccessAgain:
+    def withdraw(self, tables: KeyedAccess, back: AccessBack, known: Unshown) -> AccessAgain:
         def effect() -> AccessAgain:
             self._world.known = {name: secret.get_secret_value() for name, secret in known.items()}
             data, changed = self._world.live, 0

@@ -1,6 +1,7 @@
 """Who could get in, before and after: what a restore gives back of access that was withdrawn since the backup. Pure.
 
 Accounts are named by their keys, sessions and permissions by a digest of theirs: never a token, a name or a password.
+Digests are journalled, so they are keyed: who has a journal and a list of addresses must not be able to confirm one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ Unshown = Mapping[tuple[str, str], SecretStr]
 """By column and account, what is never shown nor written down: hashes of passwords, names to sign in with."""
 MOST_ROWS = 5000
 """Sessions that are named one by one; beyond that every one is ended. Rights are always named: others keep theirs."""
+_MARK = 8
 
 
 class AccessTables(Fact):
@@ -48,6 +50,25 @@ class AccessTables(Fact):
     def columns(self) -> tuple[str, ...]:
         """Every column of the accounts that is looked at."""
         return (*self.flags, *self.named, self.password)
+
+
+class KeyedAccess(AccessTables):
+    """The tables, and what digests of their values are keyed with; empty in journals of earlier versions."""
+
+    secret: SecretStr = Field(exclude=True, repr=False)
+
+    @property
+    def mark(self) -> str:
+        """By what a later process knows whether it has the same secret; empty without one."""
+        return self.digest(SecretStr(""))[:_MARK] if self.secret.get_secret_value() else ""
+
+    def digest(self, value: SecretStr) -> str:
+        """Hexadecimal digits; those of SQL (`access_keys.Keyed.digest`) are the first of them."""
+        return sha256((self.secret.get_secret_value() + value.get_secret_value()).encode()).hexdigest()
+
+    def as_noted(self, back: AccessBack) -> KeyedAccess:
+        """The same for a journal that an earlier version wrote."""
+        return self if back.mark else self.model_copy(update={"secret": SecretStr("")})
 
 
 class AccountSeen(Fact):
@@ -87,6 +108,8 @@ class AccessBack(Fact):
     counts: dict[str, int] = Field(default_factory=dict)
     """Table -> how many those are; more than `rows` names when there are too many."""
     doubts: tuple[str, ...] = ()
+    mark: str = ""
+    """By what the secret is known that digests in here are keyed with; empty in journals of earlier versions."""
     asked: bool = True
     """False when scenarios.yaml does not say where access is kept."""
 
@@ -111,10 +134,14 @@ class AccessBack(Fact):
         }
         return moved | {(tables.password, key): self.prints.get(key, "") for key in self.passwords}
 
-    def fitting(self, tables: AccessTables, values: Unshown) -> dict[tuple[str, str], SecretStr]:
+    def fitting(self, tables: KeyedAccess, values: Unshown) -> dict[tuple[str, str], SecretStr]:
         """Those of `values` that are still what they were."""
         prints = self.prints_of(tables)
-        return {name: value for name, value in values.items() if name in prints and _print(value, prints[name])}
+        return {
+            name: value
+            for name, value in values.items()
+            if name in prints and tables.digest(value).startswith(prints[name])
+        }
 
     def _parts(self) -> Iterator[str]:
         shut = self.flags.get("is_active", ())
@@ -144,7 +171,7 @@ class AccessAgain(Fact):
     """Accounts whose newer password is not known any more: nobody can sign in until it is reset."""
 
 
-def given_back(tables: AccessTables, now: AccessSeen, then: AccessSeen) -> AccessBack:
+def given_back(tables: KeyedAccess, now: AccessSeen, then: AccessSeen) -> AccessBack:
     """What `then`, the backup, has of access that `now`, the live database, has not."""
     doubts = list(_untold(now, then))
     flags = _flags(tables, now, then, doubts)
@@ -166,6 +193,7 @@ def given_back(tables: AccessTables, now: AccessSeen, then: AccessSeen) -> Acces
         rows={table: tuple(sorted(gone)) for table, gone in found.items()
               if len(gone) <= MOST_ROWS or table in tables.permissions},
         counts={table: len(gone) for table, gone in found.items()}, doubts=(*doubts, *more),
+        mark=tables.mark,
     )  # fmt: skip
 
 
@@ -239,10 +267,6 @@ def _changed(now: AccessSeen, then: AccessSeen) -> list[str]:
         for key, one in then.accounts.items()
         if key in now.accounts and one.password and now.accounts[key].password not in ("", one.password)
     ]
-
-
-def _print(value: SecretStr, begins: str) -> bool:
-    return sha256(value.get_secret_value().encode()).hexdigest().startswith(begins)
 
 
 def _untold(now: AccessSeen, then: AccessSeen) -> Iterator[str]:

@@ -241,6 +241,10 @@ class Deps:
         return self._database_of(self.old_app)
 
     def _database_of(self, app: str) -> Database:
+        return self.open_database(self.database_url(app))
+
+    def database_url(self, app: str) -> SecretStr:
+        """Of an application's live database, by its config variable. Raises BadInput when it has none."""
         name = self.target.heroku.database
         url = self.platform.config_vars(app).get(name)
         if url is None:
@@ -248,7 +252,7 @@ class Deps:
                 f"The application has no config variable {name}.",
                 next_action=f"Attach the database: heroku addons:attach ADDON --as DATABASE --app {app}",
             )
-        return self.open_database(url)
+        return url
 
 
 def now() -> datetime:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from fakes import Data
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
+from uscdr.models.access_moves import UNSHOWN
 
 
 def clinic(state: Path) -> Rehearsal:
@@ -189,7 +189,7 @@ def test_accounts_that_cannot_be_read_afterwards_are_no_proof_that_it_was_withdr
 def test_what_is_never_written_down_is_read_again_by_a_process_that_takes_over(quick: Path, *, kept: bool) -> None:
     """As long as the restore has not begun, and only what is still what it was."""
     run = with_roles(quick)
-    run.world.live.roles[5] = "#" + hashlib.sha256(b"Head of ward 3").hexdigest()[:8]
+    run.world.live.roles[5] = UNSHOWN
     run.world.secrets = {("role", "5"): "Head of ward 3"}
     run.world.faults["restore", 1] = "kill_before"
     run.begin()
@@ -201,6 +201,22 @@ def test_what_is_never_written_down_is_read_again_by_a_process_that_takes_over(q
     assert ending.code is ExitCode.DONE
     assert run.world.known == ({("role", "5"): "Head of ward 3"} if kept else {})
     assert "Head of ward" not in run.journal_path.read_text()
+
+
+def test_digests_are_keyed_with_the_databases_password_and_another_one_can_tell_nothing(quick: Path) -> None:
+    """Who goes on after the password was changed would find no account that fits, and call that done."""
+    run = with_roles(quick)
+    run.world.faults["withdraw", 1] = "kill_before"
+    run.begin()
+    run.world.database_url = "postgres://u:changed@h/d"
+    ending = run.resume()
+    assert ending is not None
+    assert ending.error is not None
+    assert "Access cannot be withdrawn again from here. This comes back: " in ending.error.message
+    assert "role ADMIN -> STUDENT" in ending.error.message
+    assert "the password that the database had then" in str(ending.error.why)
+    assert run.world.maintenance
+    assert run.world.live.roles[5] == "ADMIN"
 
 
 def test_who_had_to_be_shut_out_for_it_is_named_at_the_end(quick: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, AccessTables, Unshown
+from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, KeyedAccess, Unshown
 from uscdr.models.media import FileReferences, ReferenceColumn
 from uscdr.models.postgres import (
     CanaryColumn,
@@ -179,15 +179,15 @@ class Database(Protocol):
         """End other clients' sessions; how many were ended (write, idempotent)."""
         ...
 
-    def access(self, tables: AccessTables) -> AccessSeen:
+    def access(self, tables: KeyedAccess) -> AccessSeen:
         """Who may get in. A table or column that is not there is named in the result, never an exception."""
         ...
 
-    def unshown(self, tables: AccessTables, back: AccessBack) -> Unshown:
+    def unshown(self, tables: KeyedAccess, back: AccessBack) -> Unshown:
         """The values that `back` does not hold, such as hashes of passwords: for memory only."""
         ...
 
-    def withdraw(self, tables: AccessTables, back: AccessBack, known: Unshown) -> AccessAgain:
+    def withdraw(self, tables: KeyedAccess, back: AccessBack, known: Unshown) -> AccessAgain:
         """Shut out again who gets in by `back` (write, idempotent), all or nothing.
 
         Accounts of `back.passwords` get the hash in `known`; those that it lacks cannot sign in with a password

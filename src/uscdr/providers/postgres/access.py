@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import SecretStr
 
 from uscdr.errors import NotFound
-from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, AccessTables, AccountSeen, Unshown
+from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, AccountSeen, KeyedAccess, Unshown
 from uscdr.models.access_moves import UNSHOWN, in_order
 from uscdr.models.postgres import Unread
-from uscdr.providers.postgres.access_keys import PLAIN, digest, link_key, row_key, shown_key
+from uscdr.providers.postgres.access_keys import PLAIN, Keyed
 from uscdr.providers.postgres.access_moves import moved, value
 from uscdr.providers.postgres.inventory import Table, columns, named
 from uscdr.providers.postgres.reading import attempt, mark
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
 
 R = TypeVar("R")
-KeyOf = Callable[["Connection", Table], "sql.Composable"]
 
 _OWNER = """
 SELECT a.attname::text, a.atttypid::int FROM pg_catalog.pg_constraint c
@@ -35,7 +35,15 @@ UNUSABLE = "!"
 """What Django has before the hash of an account that nobody can sign in to with a password."""
 
 
-def seen(connection: Connection, tables: AccessTables) -> AccessSeen:
+@dataclass(frozen=True)
+class _Whose:
+    """The table of accounts as `t`, and how its rows are named."""
+
+    table: Table
+    key: sql.Composable
+
+
+def seen(connection: Connection, tables: KeyedAccess) -> AccessSeen:
     """Who may get in now. What is not there, or cannot be read, is in `missing`, never an exception."""
     missing: list[str] = []
     rows: dict[str, frozenset[str]] = {}
@@ -47,7 +55,7 @@ def seen(connection: Connection, tables: AccessTables) -> AccessSeen:
     accounts = _read(connection, tables.accounts, partial(_accounts, tables=tables), missing) or {}
     owners: dict[str, dict[str, str]] = {}
     for name in (*tables.sessions, *tables.permissions):
-        told = _read(connection, name, partial(_digests, accounts=found, keyed=_keyed(tables, name)), missing)
+        told = _read(connection, name, partial(_digests, accounts=found, tables=tables, name=name), missing)
         if told is not None:
             rows[name] = frozenset(told)
             owners |= {name: told} if any(told.values()) else {}
@@ -66,7 +74,7 @@ def _read(
     return told
 
 
-def unshown(connection: Connection, tables: AccessTables, back: AccessBack) -> dict[tuple[str, str], SecretStr]:
+def unshown(connection: Connection, tables: KeyedAccess, back: AccessBack) -> dict[tuple[str, str], SecretStr]:
     """The values that `back` does not hold, by column and account; they stay in memory."""
     wanted = {tables.password: list(back.passwords)}
     for column, moves in back.moves.items():
@@ -77,21 +85,23 @@ def unshown(connection: Connection, tables: AccessTables, back: AccessBack) -> d
         (column, key): SecretStr(value)
         for column, keys in wanted.items()
         if table is not None and column in there and keys
-        for key, value in _texts(connection, table, column, keys)
+        for key, value in _texts(connection, table, column, keys, Keyed(tables.secret))
         if value
     }
 
 
-def _texts(connection: Connection, table: Table, column: str, keys: Sequence[str]) -> list[tuple[str, str | None]]:
+def _texts(
+    connection: Connection, table: Table, column: str, keys: Sequence[str], keyed: Keyed
+) -> list[tuple[str, str | None]]:
     from psycopg import sql
 
     query = sql.SQL("SELECT {key}, {value}::text FROM {table} AS t WHERE {key} = ANY (%s)").format(
-        key=shown_key(connection, table), value=sql.Identifier("t", column), table=table.quoted()
+        key=keyed.shown(connection, table), value=sql.Identifier("t", column), table=table.quoted()
     )
     return connection.execute(query, [list(keys)]).fetchall()
 
 
-def withdraw(connection: Connection, tables: AccessTables, back: AccessBack, known: Unshown) -> AccessAgain:
+def withdraw(connection: Connection, tables: KeyedAccess, back: AccessBack, known: Unshown) -> AccessAgain:
     """In the transaction that is open. Repeating it changes nothing more.
 
     What cannot be set again, or is not `known` any more, leaves its account shut out.
@@ -102,24 +112,26 @@ def withdraw(connection: Connection, tables: AccessTables, back: AccessBack, kno
     for name, number in back.counts.items():
         table = _named(connection, name)
         if table is not None and number:
-            changed += _deleted(connection, table, back.rows.get(name), _keyed(tables, name))
+            changed += _deleted(connection, table, back.rows.get(name), _key_of(connection, table, tables, name))
     return again.model_copy(update={"changed": changed})
 
 
 def _accounts_again(
-    connection: Connection, accounts: Table, tables: AccessTables, back: AccessBack, known: Unshown
+    connection: Connection, accounts: Table, tables: KeyedAccess, back: AccessBack, known: Unshown
 ) -> AccessAgain:  # fmt: skip
-    changed = sum(_lowered(connection, accounts, (flag,), keys) for flag, keys in back.flags.items())
+    keyed = Keyed(tables.secret)
+    whose = _Whose(accounts, keyed.shown(connection, accounts))
+    changed = sum(_lowered(connection, whose, (flag,), keys) for flag, keys in back.flags.items())
     there = _names(connection, accounts)
     flags = tuple(flag for flag in tables.flags if flag in there)
-    changed += _lowered(connection, accounts, flags, back.deleted)
+    changed += _lowered(connection, whose, flags, back.deleted)
     newer = {key: known[tables.password, key] for key in back.passwords if (tables.password, key) in known}
     lost = {key: back.prints.get(key, "") for key in back.passwords if key not in newer}
-    reset = _not_standing(connection, accounts, tables.password, lost) if lost else ()
-    changed += _passwords_set(connection, accounts, tables.password, newer) if newer else 0
-    changed += _closed(connection, accounts, tables.password, reset) if reset else 0
-    rows, shut = moved(connection, accounts, back.moves, known)
-    changed += rows + _shut(connection, accounts, tables.password, flags, shut)
+    reset = _not_standing(connection, whose, tables, lost) if lost else ()
+    changed += _passwords_set(connection, whose, tables.password, newer) if newer else 0
+    changed += _closed(connection, whose, tables.password, reset) if reset else 0
+    rows, shut = moved(connection, accounts, back.moves, known, keyed)
+    changed += rows + _shut(connection, whose, tables.password, flags, shut)
     return AccessAgain(changed=changed, shut=in_order(shut), reset=reset)
 
 
@@ -130,28 +142,30 @@ def _named(connection: Connection, name: str) -> Table | None:
         return None
 
 
-def _keyed(tables: AccessTables, name: str) -> KeyOf:
+def _key_of(connection: Connection, table: Table, tables: KeyedAccess, name: str) -> sql.Composable:
     """A right that was taken and given again is the same right; a token that was made anew is another one."""
-    return link_key if name in tables.permissions else row_key
+    keyed = Keyed(tables.secret)
+    return keyed.link(connection, table) if name in tables.permissions else keyed.row(connection, table)
 
 
 def _names(connection: Connection, table: Table) -> set[str]:
     return {column.name for column in columns(connection, table)}
 
 
-def _accounts(connection: Connection, table: Table, tables: AccessTables) -> dict[str, AccountSeen]:
+def _accounts(connection: Connection, table: Table, tables: KeyedAccess) -> dict[str, AccountSeen]:
     from psycopg import sql
 
+    keyed = Keyed(tables.secret)
     there = _names(connection, table)
     flags = [flag for flag in tables.flags if flag in there]
     true = [sql.SQL("coalesce({}::text, '') IN ('true', 't', '1')").format(sql.Identifier("t", one)) for one in flags]
     named_ = [column for column in tables.named if column in there]
-    values = [value(column, may_be_shown=column in tables.roles) for column in named_]
+    values = [value(column, keyed, may_be_shown=column in tables.roles) for column in named_]
     password: sql.Composable = sql.SQL("''")
     if tables.password in there:
-        password = digest(sql.Identifier("t", tables.password))
+        password = keyed.digest(sql.Identifier("t", tables.password))
     query = sql.SQL("SELECT {values} FROM {table} AS t").format(
-        values=sql.SQL(", ").join([shown_key(connection, table), password, *true, *values]), table=table.quoted()
+        values=sql.SQL(", ").join([keyed.shown(connection, table), password, *true, *values]), table=table.quoted()
     )
     return {
         key: AccountSeen(
@@ -164,7 +178,7 @@ def _accounts(connection: Connection, table: Table, tables: AccessTables) -> dic
 
 
 def _digests(
-    connection: Connection, table: Table, *, accounts: Table | None, keyed: KeyOf
+    connection: Connection, table: Table, *, accounts: Table | None, tables: KeyedAccess, name: str
 ) -> dict[str, str]:  # fmt: skip
     """Digest of each row's key -> the key of its account as it is shown; empty where no foreign key tells."""
     from psycopg import sql
@@ -172,73 +186,74 @@ def _digests(
     owner: sql.Composable = sql.SQL("''")
     found = connection.execute(_OWNER, [table.oid, accounts.oid]).fetchone() if accounts else None
     if found is not None:
-        column = sql.Identifier("t", found[0])
-        plain = sql.SQL("coalesce({}::text, '')").format(column)
-        owner = plain if found[1] in PLAIN else digest(sql.SQL("ROW({})").format(column))
-    query = sql.SQL("SELECT {}, {} FROM {} AS t").format(keyed(connection, table), owner, table.quoted())
+        owner = Keyed(tables.secret).owner(found[0], plain=found[1] in PLAIN)
+    key = _key_of(connection, table, tables, name)
+    query = sql.SQL("SELECT {}, {} FROM {} AS t").format(key, owner, table.quoted())
     return dict(connection.execute(query).fetchall())
 
 
-def _lowered(connection: Connection, table: Table, flags: Sequence[str], keys: Sequence[str]) -> int:
+def _lowered(connection: Connection, whose: _Whose, flags: Sequence[str], keys: Sequence[str]) -> int:
     from psycopg import sql
 
     if not flags or not keys:
         return 0
     query = sql.SQL("UPDATE {table} AS t SET {set} WHERE {key} = ANY (%s) AND ({on})").format(
-        table=table.quoted(),
+        table=whose.table.quoted(),
         set=sql.SQL(", ").join(sql.SQL("{} = false").format(sql.Identifier(flag)) for flag in flags),
-        key=shown_key(connection, table),
+        key=whose.key,
         on=sql.SQL(" OR ").join(sql.Identifier("t", flag) for flag in flags),
     )
     return connection.execute(query, [list(keys)]).rowcount
 
 
 def _shut(
-    connection: Connection, table: Table, column: str, flags: Sequence[str], keys: Collection[str]
+    connection: Connection, whose: _Whose, column: str, flags: Sequence[str], keys: Collection[str]
 ) -> int:  # fmt: skip
     """Without a flag that could be lowered, no password opens the account."""
     if flags or not keys:
-        return _lowered(connection, table, flags, [*keys])
-    return _closed(connection, table, column, keys)
+        return _lowered(connection, whose, flags, [*keys])
+    return _closed(connection, whose, column, keys)
 
 
 def _passwords_set(
-    connection: Connection, table: Table, column: str, newer: Mapping[str, SecretStr]
+    connection: Connection, whose: _Whose, column: str, newer: Mapping[str, SecretStr]
 ) -> int:  # fmt: skip
     from psycopg import sql
 
     query = sql.SQL("UPDATE {table} AS t SET {column} = %s WHERE {key} = %s AND {old} IS DISTINCT FROM %s").format(
-        table=table.quoted(), column=sql.Identifier(column), key=shown_key(connection, table),
+        table=whose.table.quoted(), column=sql.Identifier(column), key=whose.key,
         old=sql.Identifier("t", column),
     )  # fmt: skip
     texts = ((key, secret.get_secret_value()) for key, secret in newer.items())
     return sum(connection.execute(query, [text, key, text]).rowcount for key, text in texts)
 
 
-def _not_standing(connection: Connection, table: Table, column: str, prints: Mapping[str, str]) -> tuple[str, ...]:
+def _not_standing(
+    connection: Connection, whose: _Whose, tables: KeyedAccess, prints: Mapping[str, str]
+) -> tuple[str, ...]:
     """Of accounts whose newer hash is not known any more, those where it does not stand already."""
     from psycopg import sql
 
     query = sql.SQL("SELECT {}, {} FROM {} AS t WHERE {} = ANY (%s)").format(
-        shown_key(connection, table), digest(sql.Identifier("t", column)), table.quoted(), shown_key(connection, table)
+        whose.key, Keyed(tables.secret).digest(sql.Identifier("t", tables.password)), whose.table.quoted(), whose.key
     )
     return in_order([key for key, stands in connection.execute(query, [list(prints)]) if stands != prints[key]])
 
 
-def _closed(connection: Connection, table: Table, column: str, keys: Collection[str]) -> int:
+def _closed(connection: Connection, whose: _Whose, column: str, keys: Collection[str]) -> int:
     """No password opens these accounts any more."""
     from psycopg import sql
 
     query = sql.SQL("UPDATE {} AS t SET {} = %s WHERE {} = ANY (%s) AND left(coalesce({}, ''), 1) <> %s").format(
-        table.quoted(), sql.Identifier(column), shown_key(connection, table), sql.Identifier("t", column)
+        whose.table.quoted(), sql.Identifier(column), whose.key, sql.Identifier("t", column)
     )
     return connection.execute(query, [UNUSABLE + secrets.token_hex(20), [*keys], UNUSABLE]).rowcount
 
 
-def _deleted(connection: Connection, table: Table, rows: Sequence[str] | None, keyed: KeyOf) -> int:
+def _deleted(connection: Connection, table: Table, rows: Sequence[str] | None, key: sql.Composable) -> int:
     from psycopg import sql
 
     if rows is None:
         return connection.execute(sql.SQL("DELETE FROM {}").format(table.quoted())).rowcount
-    query = sql.SQL("DELETE FROM {} AS t WHERE {} = ANY (%s)").format(table.quoted(), keyed(connection, table))
+    query = sql.SQL("DELETE FROM {} AS t WHERE {} = ANY (%s)").format(table.quoted(), key)
     return connection.execute(query, [list(rows)]).rowcount

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import SecretStr
 
 from uscdr.errors import ProviderError, WriteRefused
-from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, AccessTables, Unshown
+from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, KeyedAccess, Unshown
 from uscdr.models.media import FileReferences, ReferenceColumn
 from uscdr.models.postgres import (
     CanaryColumn,
@@ -226,15 +226,15 @@ class PostgresDatabase:
         with self._link.session() as connection:
             return sessions.end(connection, lambda: self._link.moment(connection))
 
-    def access(self, tables: AccessTables) -> AccessSeen:
+    def access(self, tables: KeyedAccess) -> AccessSeen:
         """Who may get in; see `access`."""
         return self._link.read(lambda connection: access.seen(connection, tables))
 
-    def unshown(self, tables: AccessTables, back: AccessBack) -> Unshown:
+    def unshown(self, tables: KeyedAccess, back: AccessBack) -> Unshown:
         """What stands in the accounts of `back` and is in memory only."""
         return self._link.read(lambda connection: access.unshown(connection, tables, back))
 
-    def withdraw(self, tables: AccessTables, back: AccessBack, known: Unshown) -> AccessAgain:
+    def withdraw(self, tables: KeyedAccess, back: AccessBack, known: Unshown) -> AccessAgain:
         """Shut out again who gets in by `back` (write, idempotent), all or nothing."""
         if self._read_only:
             raise WriteRefused("withdrawing access is refused: wired read-only", provider=PROVIDER)

@@ -13,9 +13,9 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed, ProviderError
-from uscdr.models.access import AccessBack, AccessSeen, AccessTables, AccountSeen, given_back
+from uscdr.models.access import AccessBack, AccessSeen, AccountSeen, KeyedAccess, given_back
 from uscdr.providers.ports.database import Database
-from uscdr.scenarios.access_kept import keep
+from uscdr.scenarios.access_kept import keep, keyed, noted
 from uscdr.scenarios.results import ChosenBackup, Compared, Proof, Withdrawn
 from uscdr.scenarios.shut_out import shut_out
 from uscdr.scenarios.steps.base import DepsStep
@@ -41,7 +41,7 @@ class AccessLook(DepsStep[AccessBack, AccessBack]):
 
     @override
     def probe(self, view: View, tell: Tell) -> AccessBack:
-        tables = self._deps.config.access
+        tables = keyed(self._deps)
         found = AccessBack(asked=False, doubts=(NOT_SAID,))
         if tables:
             found = self._compared(tables, proven_database(self._deps, view, tell))
@@ -49,7 +49,7 @@ class AccessLook(DepsStep[AccessBack, AccessBack]):
             tell.warn(f"Access: {doubt}.")
         return found
 
-    def _compared(self, tables: AccessTables, backup: Database) -> AccessBack:
+    def _compared(self, tables: KeyedAccess, backup: Database) -> AccessBack:
         try:
             now = self._deps.database().access(tables)
             found = given_back(tables, now, backup.access(tables))
@@ -95,7 +95,7 @@ class WithdrawAccess(DepsStep[AccessBack, Withdrawn]):
 
     @override
     def apply(self, seen: AccessBack, view: View, tell: Tell) -> Withdrawn:
-        tables = self._deps.config.access
+        tables = noted(self._deps, seen)
         if tables is None:
             raise CheckFailed("scenarios.yaml does not say any more where access is kept (access:).")
         again = self._deps.database().withdraw(tables, seen, self._deps.unshown)
@@ -110,12 +110,13 @@ class WithdrawAccess(DepsStep[AccessBack, Withdrawn]):
 
     @override
     def confirm_effect(self, result: Withdrawn, view: View, tell: Tell) -> str:
-        known, tables = view.need(AccessBack), self._deps.config.access
+        known = view.need(AccessBack)
+        tables = noted(self._deps, known)
         if tables is not None:
             self._look_again(tables, known, result.shut)
         return "; ".join((f"{plural(result.changed, 'row')} changed: {result.words}", *shut_out(result)))
 
-    def _look_again(self, tables: AccessTables, known: AccessBack, shut: Collection[str]) -> None:
+    def _look_again(self, tables: KeyedAccess, known: AccessBack, shut: Collection[str]) -> None:
         now = self._deps.database().access(tables)
         if now.missing and tables.accounts in now.missing:
             raise CheckFailed(

@@ -7,13 +7,18 @@ from typing import Any
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from uscdr.errors import ProviderError, WriteRefused
-from uscdr.models.access import AccessAgain, AccessBack, AccessTables, given_back
+from uscdr.models.access import AccessAgain, AccessBack, KeyedAccess, given_back
 from uscdr.providers.postgres import access
 
-TABLES = AccessTables(
-    accounts="account", flags=("is_active", "is_staff"), sessions=("token", "session"), permissions=("account_groups",)
+TABLES = KeyedAccess(
+    secret=SecretStr("a secret of the platform"),
+    accounts="account",
+    flags=("is_active", "is_staff"),
+    sessions=("token", "session"),
+    permissions=("account_groups",),
 )
 SCHEMA = """
 CREATE TABLE account (id serial PRIMARY KEY, password text, is_active bool, is_staff bool);

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
-from uscdr.models.access import AccessAgain, AccessBack, AccessTables, Unshown, given_back
+from uscdr.models.access import AccessAgain, AccessBack, KeyedAccess, Unshown, given_back
 from uscdr.models.access_moves import Move
 
-TABLES = AccessTables(
+TABLES = KeyedAccess(
+    secret=SecretStr("a secret of the platform"),
     accounts="account", flags=("is_active", "is_staff"), roles=("role", "team_id"), logins=("email",),
     sessions=("token",), permissions=("account_groups",),
 )  # fmt: skip
@@ -46,12 +49,12 @@ def pair(new_database: Callable[..., Any]) -> tuple[Any, Any]:
     return live, backup
 
 
-def back_of(pair: tuple[Any, Any], tables: AccessTables = TABLES) -> AccessBack:
+def back_of(pair: tuple[Any, Any], tables: KeyedAccess = TABLES) -> AccessBack:
     live, backup = (one.adapter() for one in pair)
     return given_back(tables, live.access(tables), backup.access(tables))
 
 
-def again(pair: tuple[Any, Any], tables: AccessTables = TABLES, known: Unshown | None = None) -> AccessAgain:
+def again(pair: tuple[Any, Any], tables: KeyedAccess = TABLES, known: Unshown | None = None) -> AccessAgain:
     """Withdraws in the backup what it gives back."""
     back = back_of(pair, tables)
     read = pair[0].adapter().unshown(tables, back)
@@ -78,7 +81,7 @@ def test_a_role_that_was_taken_is_named_before_and_stands_again_after(pair: tupl
 
 
 def test_equal_accounts_give_nothing_back(pair: tuple[Any, Any]) -> None:
-    assert back_of(pair) == AccessBack()
+    assert back_of(pair) == AccessBack(mark=TABLES.mark)
     assert again(pair) == AccessAgain(changed=0)
 
 
@@ -228,3 +231,29 @@ def test_a_group_that_was_left_and_joined_again_is_the_same_right(pair: tuple[An
     assert back_of(pair).counts == {"account_groups": 1}
     again(pair)
     assert rows(backup, "SELECT user_id FROM account_groups WHERE user_id IN (2, 3)") == [(2,)]
+
+
+def test_who_has_what_is_journalled_and_a_list_of_addresses_can_confirm_none(pair: tuple[Any, Any]) -> None:
+    live, _ = pair
+    live.run("UPDATE account SET email = 'new.owner@clinic.example' WHERE id = 6")
+    live.run("UPDATE account SET password = 'h' WHERE id = 9")
+    back = back_of(pair)
+    text = back.model_dump_json()
+    for known in ("new.owner@clinic.example", "person6@clinic.example", "h"):
+        assert sha256(known.encode()).hexdigest()[:8] not in text
+    assert TABLES.secret.get_secret_value() not in text + repr(TABLES) + TABLES.model_dump_json()
+    other = TABLES.model_copy(update={"secret": SecretStr("another")})
+    assert other.mark != TABLES.mark == back.mark
+    assert other.as_noted(back) is other
+    assert back.fitting(other, live.adapter().unshown(TABLES, back)) == {}
+
+
+def test_what_an_earlier_version_noted_is_read_without_a_secret(pair: tuple[Any, Any]) -> None:
+    live, backup = pair
+    live.run("UPDATE account SET email = 'new6' WHERE id = 6")
+    earlier = TABLES.model_copy(update={"secret": SecretStr("")})
+    back = AccessBack.model_validate_json(back_of(pair, earlier).model_dump_json(exclude={"mark"}))
+    read = live.adapter().unshown(TABLES, back)
+    assert TABLES.as_noted(back).mark == back.mark == ""
+    assert back.fitting(TABLES.as_noted(back), read) == read != {}
+    assert backup.adapter(read_only=False).withdraw(TABLES.as_noted(back), back, read).changed == 1
