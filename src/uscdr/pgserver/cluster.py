@@ -17,6 +17,9 @@ from uscdr.errors import MachineError
 _TIMEOUT = 60
 _LOG_LINES = 8
 _BIND_ATTEMPTS = 5
+SOCKET_PORT = 5432
+"""Part of a socket's name; no other server has its directory."""
+_TEMPORARY = "tmp"
 
 # Crash safety costs time and is of no use to a server that is thrown away; error details and
 # statements carry row values, which must not reach a log.
@@ -49,10 +52,14 @@ class TlsFiles:
 
 @dataclass(frozen=True)
 class Cluster:
-    """`home` is a directory of the server's own user; `binaries` the programs that it can reach."""
+    """`home` is a directory of the server's own user; `binaries` the programs that it can reach.
+
+    `sockets`: the directory of its socket, when that is the only way in; else it listens on the loopback address.
+    """
 
     home: Path
     binaries: Path
+    sockets: Path | None = None
 
     @property
     def data(self) -> Path:
@@ -78,19 +85,22 @@ def unprivileged() -> pwd.struct_passwd | None:
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
-def prepare(home: Path, binaries: Path) -> Cluster:
-    """Makes the empty directory `home` for the server's user; copies programs it could not reach."""
-    home.mkdir(mode=0o700)
+def prepare(home: Path, binaries: Path, sockets: Path | None = None) -> Cluster:
+    """Makes the empty directory `home` for the server's user, and that of its socket; copies programs out of reach."""
+    made = dict.fromkeys((home, sockets or home, home / _TEMPORARY))
+    for path in made:
+        path.mkdir(mode=0o700)
     user = unprivileged()
     if user is not None:
         if not _reachable(binaries / "postgres"):
             binaries = _copy_programs(binaries, home / "install")
-        os.chown(home, user.pw_uid, user.pw_gid)
-    return Cluster(home.resolve(), binaries)
+        for path in made:
+            os.chown(path, user.pw_uid, user.pw_gid)
+    return Cluster(home.resolve(), binaries, sockets)
 
 
 def initialise(cluster: Cluster, password: str, *, tls: TlsFiles | None, parameters: Mapping[str, str]) -> None:
-    """Runs initdb: UTF-8, C locale, superuser `postgres` with `password` (SCRAM), TCP only.
+    """Runs initdb: UTF-8, C locale, superuser `postgres` with `password` (SCRAM on every way in, the socket too).
 
     Raises:
         MachineError: initdb failed; carries its last lines.
@@ -104,6 +114,9 @@ def initialise(cluster: Cluster, password: str, *, tls: TlsFiles | None, paramet
     if answer.returncode != 0:
         raise _failed("initdb", answer.stderr.strip().replace("\n", " | ")[-500:])
     settings = {**DEFAULTS, **parameters, "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
+    if cluster.sockets is not None:
+        settings |= {"listen_addresses": "", "unix_socket_directories": str(cluster.sockets)}
+        settings["unix_socket_permissions"] = "0700"
     if tls is not None:
         _write_owned(cluster.home / "server.crt", tls.certificate.read_bytes())
         _write_owned(cluster.home / "server.key", tls.key.read_bytes())
@@ -114,13 +127,13 @@ def initialise(cluster: Cluster, password: str, *, tls: TlsFiles | None, paramet
 
 
 def launch(cluster: Cluster) -> int:
-    """Starts the server in a session of its own and waits until it answers. Returns the TCP port.
+    """Starts the server in a session of its own and waits until it answers. Returns its port.
 
     Raises:
         MachineError: it did not come up; carries the last lines of its log.
     """
     for _ in range(_BIND_ATTEMPTS):
-        port = _free_port()
+        port = _free_port() if cluster.sockets is None else SOCKET_PORT
         command = ["pg_ctl", "start", "-D", str(cluster.data), "-l", str(cluster.log), "-w"]
         answer = run(cluster, [*command, "-t", str(_TIMEOUT), "-o", f"-p {port}"])
         if answer.returncode == 0:
@@ -148,7 +161,12 @@ def run(cluster: Cluster, command: list[str]) -> subprocess.CompletedProcess[str
             errors="replace",
             stdin=subprocess.DEVNULL,
             cwd=cluster.home,
-            env={"PATH": f"{cluster.binaries}:/usr/bin:/bin", "LC_ALL": "C", "HOME": str(cluster.home)},
+            env={
+                "PATH": f"{cluster.binaries}:/usr/bin:/bin",
+                "LC_ALL": "C",
+                "HOME": str(cluster.home),
+                "TMPDIR": str(cluster.home / _TEMPORARY),
+            },
             timeout=2 * _TIMEOUT,
             check=False,
             user=user.pw_uid if user else None,

@@ -1,4 +1,4 @@
-"""A private, local PostgreSQL server: started on a free loopback port, found again, removed.
+"""A private, local PostgreSQL server: started on a free loopback port or a socket alone, found again, removed.
 
 Its directory holds `server.json` (0600), which says where the server's files are, its port and its
 password. For an ordinary user the files lie in the directory itself; for root they lie in a directory
@@ -28,15 +28,19 @@ from uscdr.pgserver.process import birth, command_line
 from uscdr.pgserver.tools import find_server
 
 _RECORD = "server.json"
+_LOOPBACK = "127.0.0.1"
 _OURS = "uscdr-postgres-"
 _FOREIGN_HOMES = Path("/var/tmp")  # noqa: S108 - sticky and world-traversable; the name is random and made exclusively
+_LONGEST_SOCKET = 90
+"""Bytes of a socket's directory: the system allows 103 to 107 for the whole path."""
 
 
 @dataclass(frozen=True)
 class LocalPostgres:
     """A running server. As a context manager it is destroyed at the end.
 
-    `directory` is the server's alone. `password` is that of the superuser `postgres`.
+    `directory` is the server's alone. `host` is an address, or the directory of the only socket. `password` is that
+    of the superuser `postgres`.
     """
 
     directory: Path
@@ -51,7 +55,10 @@ class LocalPostgres:
     def dsn(self, database: str = "postgres", user: str = "postgres", password: str | None = None) -> str:
         """A connection URL. It holds the password: never in argv or a log."""
         secret = quote(self.password if password is None else password, safe="")
-        return f"postgres://{quote(user, safe='')}:{secret}@{self.host}:{self.port}/{quote(database, safe='')}"
+        name, path = quote(user, safe=""), quote(database, safe="")
+        if self.host.startswith("/"):
+            return f"postgres://{name}:{secret}@/{path}?host={quote(self.host, safe='')}&port={self.port}"
+        return f"postgres://{name}:{secret}@{self.host}:{self.port}/{path}"
 
     def environment(
         self, database: str = "postgres", user: str = "postgres", password: str | None = None
@@ -101,11 +108,13 @@ def start(
     tls: TlsFiles | None = None,
     parameters: Mapping[str, str] = MappingProxyType({}),
     tied: bool = False,
+    by_socket: bool = False,
 ) -> LocalPostgres:
     """Makes a cluster in `directory` (absent or empty) and starts it; takes about half a second.
 
     `parameters` are settings of postgresql.conf over those of `cluster.DEFAULTS`, which favour speed
-    over crash safety. A `tied` server ends, and its directory goes, when this process dies in any way
+    over crash safety. One that is reached `by_socket` listens on nothing but a socket, in a directory that its
+    user and we alone may enter. A `tied` server ends, and its directory goes, when this process dies in any way
     or drops the result; any other outlives it until `destroy` or `reap`.
 
     Raises:
@@ -118,11 +127,13 @@ def start(
     home = directory / "postgres"
     if clusters.unprivileged() is not None:
         home = _FOREIGN_HOMES.resolve() / f"{_OURS}{secrets.token_hex(8)}"
+    sockets = _place_of_socket(home) if by_socket else None
     # Where the files will be is written before they are: `reap` finds them whenever we are killed.
-    _write_record(directory, {"home": str(home)})
-    guard = guards.post(home / "data", [home, directory]) if tied else None
+    _write_record(directory, {"home": str(home), "sockets": str(sockets or "")})
+    made = [home, *filter(None, [sockets]), directory]
+    guard = guards.post(home / "data", made) if tied else None
     try:
-        return _bring_up(directory, home, binaries, tls=tls, parameters=parameters, guard=guard)
+        return _bring_up(directory, Cluster(home, binaries, sockets), tls=tls, parameters=parameters, guard=guard)
     except BaseException:
         if guard is not None:
             guard.release()
@@ -132,14 +143,13 @@ def start(
 
 def _bring_up(
     directory: Path,
-    home: Path,
-    binaries: Path,
+    wanted: Cluster,
     *,
     tls: TlsFiles | None,
     parameters: Mapping[str, str],
     guard: guards.Guard | None,
 ) -> LocalPostgres:
-    cluster = clusters.prepare(home, binaries)
+    cluster = clusters.prepare(wanted.home, wanted.binaries, wanted.sockets)
     password = secrets.token_urlsafe(24)
     clusters.initialise(cluster, password, tls=tls, parameters=parameters)
     port = clusters.launch(cluster)
@@ -148,12 +158,21 @@ def _bring_up(
         raise MachineError("a private PostgreSQL server ended as soon as it was up", why=cluster.log_tail())
     record = {
         "home": str(cluster.home),
+        "sockets": str(cluster.sockets or ""),
         "binaries": str(cluster.binaries),
         "port": str(port),
         "pid": str(pid),
     }
     _write_record(directory, record | {"born": birth(pid) or "", "password": password})
-    return LocalPostgres(directory, cluster.home, cluster.binaries, "127.0.0.1", port, pid, password, guard=guard)
+    host = str(cluster.sockets or _LOOPBACK)
+    return LocalPostgres(directory, cluster.home, cluster.binaries, host, port, pid, password, guard=guard)
+
+
+def _place_of_socket(home: Path) -> Path:
+    """A directory whose path is short enough for a socket: that of the files, or one of its own."""
+    if len(os.fsencode(home)) <= _LONGEST_SOCKET:
+        return home
+    return _FOREIGN_HOMES.resolve() / f"{_OURS}{secrets.token_hex(8)}"
 
 
 def files_under(directory: Path) -> Path:
@@ -170,7 +189,7 @@ def attach(directory: Path) -> LocalPostgres | None:
         directory=directory.resolve(),
         home=Path(record["home"]),
         binaries=Path(record["binaries"]),
-        host="127.0.0.1",
+        host=record.get("sockets") or _LOOPBACK,
         port=int(record["port"]),
         pid=int(record["pid"]),
         password=record["password"],
@@ -190,6 +209,8 @@ def reap(directory: Path) -> None:
     if pid is not None:
         _end(pid)
     _remove(home)
+    if sockets := record.get("sockets"):
+        _remove(Path(sockets))
     _remove(directory)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -17,14 +17,15 @@ from uscdr.providers.machine import room
 from uscdr.providers.ports.database import Copy
 from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import archive as archives
-from uscdr.providers.postgres.copy import RestoredCopy, give_to
-from uscdr.providers.scratch_filling import Filling, Server, fill
+from uscdr.providers.postgres.copy import RestoredCopy
+from uscdr.providers.scratch_filling import Filling, fill
 from uscdr.providers.scratch_names import is_left, own_name
+from uscdr.providers.scratch_server import Bench, Login, Server, add_owner
 from uscdr.words import size
 
 _DATABASE = "scratch"
-_READER = "uscdr_reader"
-_OWNER = "uscdr_owner"
+_READER, _OWNER = "uscdr_reader_", "uscdr_owner_"
+"""With a random end: a dump's policies may name any role."""
 _PREFIX = "scratch-"
 
 # Over the private server's own settings, which do without crash safety already. The log gets no
@@ -43,9 +44,9 @@ class LocalScratch:
 
     `directory` (made with mode 0700) gets one subdirectory for each server, which is removed with the
     server at the end of the context, and by a guard if this process is killed. `jobs` is the number of
-    parallel restore workers; `tools` a directory of PostgreSQL programs; `extensions` are made in the
-    schema `public` before a restore unless the dump makes them itself; a set `stop` cuts a restore
-    short; `statement_timeout` (seconds) bounds each query on the restored database.
+    parallel restore workers; `tools` a directory of PostgreSQL programs; a set `stop` cuts a restore
+    short; `statement_timeout` (seconds) bounds each query on the restored database, and each statement of
+    the dump that brings nothing.
     """
 
     def __init__(
@@ -54,14 +55,12 @@ class LocalScratch:
         *,
         jobs: int = 2,
         tools: Path | None = None,
-        extensions: Sequence[str] = (),
         stop: threading.Event | None = None,
         statement_timeout: float = 600.0,
     ) -> None:
         self._directory = directory
         self._jobs = jobs
         self._tools = tools
-        self._extensions = tuple(extensions)
         self._stop = stop
         self._statement_timeout = statement_timeout
         self._prepared: Future[LocalPostgres] | None = None
@@ -107,13 +106,16 @@ class LocalScratch:
             raise
         self._prepared = None  # the server is this context's from now on
         with server:
-            how = Filling(self._jobs, self._extensions, self._stop)
-            fill(_as_server(server), _DATABASE, archive, how, progress)
+            how, place = Filling(self._jobs, self._stop, self._statement_timeout), _as_server(server)
+            with place.session() as connection:
+                owner = add_owner(connection, _OWNER + secrets.token_hex(4))
+            left_out = fill(Bench(place, _DATABASE, owner), archive, how, progress)
             yield RestoredCopy(
-                SecretStr(server.dsn(_DATABASE, _READER, _add_reader(server))),
-                lambda: _owner(server),
+                SecretStr(place.url(_DATABASE, _add_reader(place))),
+                lambda: _changing(place, owner),
                 statement_timeout=self._statement_timeout,
                 require_tls=False,
+                left_out=left_out,
             )
 
 
@@ -132,7 +134,8 @@ def _start(directory: Path, result: Future[LocalPostgres]) -> None:
     """Starts a server; its outcome, a failure too, is the future's."""
     try:
         _sweep(directory)
-        result.set_result(start(directory / f"{_PREFIX}{own_name()}", parameters=_PARAMETERS, tied=True))
+        place = directory / f"{_PREFIX}{own_name()}"
+        result.set_result(start(place, parameters=_PARAMETERS, tied=True, by_socket=True))
     except BaseException as error:  # noqa: BLE001 - handed over whole to the thread that waits for it
         result.set_exception(error)
 
@@ -145,37 +148,41 @@ def _sweep(directory: Path) -> None:
 
 
 def _as_server(server: LocalPostgres) -> Server:
+    def url(database: str, login: Login | None) -> str:
+        return server.dsn(database, login.name, login.password.get_secret_value()) if login else server.dsn(database)
+
     return Server(
         words="this machine's PostgreSQL",
-        place=f"{server.host}:{server.port}",
+        place="this machine's PostgreSQL",
         private=True,
         home="postgres",
-        url=server.dsn,
-        environment=server.environment,
+        url=url,
+        environment=lambda database, one: server.environment(database, one.name, one.password.get_secret_value()),
+        files=server.home,
     )
 
 
-def _add_reader(server: LocalPostgres) -> str:
-    """Makes a role that may read everything and do nothing else; returns its password."""
+def _add_reader(server: Server) -> Login:
+    """Makes a role that may read everything and do nothing else."""
     from psycopg import sql
 
-    password = secrets.token_urlsafe(24)
+    login = Login(_READER + secrets.token_hex(4), SecretStr(secrets.token_urlsafe(24)))
+    name = sql.Identifier(login.name)
     make = sql.SQL("CREATE ROLE {} LOGIN BYPASSRLS IN ROLE pg_read_all_data PASSWORD {}")
-    with _as_server(server).session() as connection:
-        connection.execute(make.format(sql.Identifier(_READER), sql.Literal(password)))
-    return password
+    with server.session() as connection:
+        connection.execute(make.format(name, sql.Literal(login.password.get_secret_value())))
+        connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(_DATABASE), name))
+    return login
 
 
-def _owner(server: LocalPostgres) -> SecretStr:
-    """Gives what was restored to a new role that is no superuser, as its owner at the platform is none; its URL.
+def _changing(server: Server, owner: Login) -> SecretStr:
+    """The URL of the owner of what was restored, whom policies bind as at the platform.
 
-    SQL that comes from elsewhere must not run as the one who may read and start whatever this machine's user may.
+    The password is set once more: a dump may have changed it.
     """
     from psycopg import sql
 
-    password = secrets.token_urlsafe(24)
-    make = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(_OWNER), sql.Literal(password))
-    with _as_server(server).session(_DATABASE) as connection, connection.transaction():
-        connection.execute(make)
-        give_to(connection, _DATABASE, _OWNER)
-    return SecretStr(server.dsn(_DATABASE, _OWNER, password))
+    change = sql.SQL("ALTER ROLE {} NOBYPASSRLS PASSWORD {}")
+    with server.session() as connection:
+        connection.execute(change.format(sql.Identifier(owner.name), sql.Literal(owner.password.get_secret_value())))
+    return SecretStr(server.url(_DATABASE, owner))

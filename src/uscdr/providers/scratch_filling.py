@@ -4,127 +4,192 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from uscdr.errors import ProviderError
+from uscdr.errors import CheckFailed, ProviderError
+from uscdr.models.postgres import LeftOut
 from uscdr.providers.ports.progress import Progress
-from uscdr.providers.postgres import locales, restoring
+from uscdr.providers.postgres import locales, powerless, restoring
 from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.contents import Entry
-from uscdr.providers.postgres.errors import translated
 from uscdr.providers.postgres.lacks import lack, lacking
-from uscdr.providers.postgres.restoring import Target
-from uscdr.providers.postgres.selection import EXTENSIONS_SCHEMA, Selection, is_dispensable, roles
+from uscdr.providers.postgres.powerless import Admitted, Wanted
+from uscdr.providers.postgres.restoring import NoRight, Target
+from uscdr.providers.postgres.selection import Selection, roles
+from uscdr.providers.scratch_server import Bench, Login, Server, give, search_path, settle
+from uscdr.providers.scratch_watch import Watch
 
 if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
 
-
-@dataclass(frozen=True)
-class Server:
-    """Where the database is made. `url` gives the URL of a database by name, `environment` libpq's variables for it.
-
-    `words` is what a message calls the server. `private`: it is ours alone, so roles may be made in it.
-    `home` is the database in which others are made.
-    """
-
-    words: str
-    place: str
-    private: bool
-    home: str
-    url: Callable[[str], str] = field(repr=False)
-    environment: Callable[[str], Mapping[str, str]] = field(repr=False)
-
-    @contextmanager
-    def session(self, database: str = "") -> Iterator[Connection]:
-        """A writing session of the role that makes the database."""
-        import psycopg
-
-        with (
-            translated(self.place),
-            psycopg.connect(self.url(database or self.home), autocommit=True, connect_timeout=10) as connection,
-        ):
-            yield connection
+_ROUNDS = 4
+"""Restores of one dump, each with less of what its owner may not make."""
+_NO_RIGHT = "the owner of a database may not make it"
+_EXTENSIONS = (
+    "SELECT name::text, pg_catalog.bool_or(trusted) FROM pg_catalog.pg_available_extension_versions GROUP BY 1"
+)
+_RESERVED, _LONGEST_NAME = "pg_", 63
 
 
 @dataclass(frozen=True)
 class Filling:
-    """How a dump is restored: `extensions` are made in the schema `public` unless the dump makes them itself."""
+    """How a dump is restored. `seconds` is how long a statement of the dump may run and bring nothing."""
 
     jobs: int
-    extensions: Sequence[str]
     stop: threading.Event | None
+    seconds: float = 600.0
 
 
-def fill(server: Server, database: str, archive: Archive, how: Filling, progress: Progress) -> None:
-    """Make the empty `database` and restore into it. Raises as `restoring.run`; `MachineError` for what is lacking."""
-    with server.session() as connection:
-        foreign = locales.create_database(connection, database, locales.of_dump(archive.entries))
-        path = f'ALTER DATABASE "{database}" SET search_path = "$user", public, {EXTENSIONS_SCHEMA}'
-        connection.execute(path.encode())
-        version = connection.info.server_version // 10_000
-    selection = _made_ready(server, database, archive, how)
-    with server.session() as watching:
-        look = _size_reporter(watching, database, progress)
-        target = Target(server.environment(database), server.words, version, foreign, superuser=server.private)
-        restoring.run(archive, selection, target, jobs=how.jobs, look=look, stop=how.stop)
-        look()
-    _analyse(server, database)
+@dataclass(frozen=True)
+class Ready:
+    """What is restored into a database that was made for it.
+
+    `gone` is what was left out so far for want of something; `foreign` the dump's locale if the server lacks it.
+    """
+
+    selection: Selection
+    gone: tuple[str, ...] = ()
+    foreign: str = ""
 
 
-def _made_ready(server: Server, database: str, archive: Archive, how: Filling) -> Selection:
-    """What the dump takes for granted is made; what is restored."""
-    wanted = [name for name in how.extensions if name not in archive.extensions]
-    with server.session(database) as connection:
-        known = {name for (name,) in connection.execute("SELECT name::text FROM pg_available_extensions")}
-        selection = _available(archive.selection, known, server)
-        if missing := sorted(set(wanted) - known):
-            raise lacking([f"the extension {name}" for name in missing], server.words)
-        if any(entry.kind == "EXTENSION" for entry in selection.entries) and EXTENSIONS_SCHEMA not in archive.schemas:
-            connection.execute(f"CREATE SCHEMA {EXTENSIONS_SCHEMA}".encode())
-        _make_extensions(connection, wanted)
-        _try_collations(connection, selection, server)
-        return _with_roles(connection, selection, server)
+def fill(bench: Bench, archive: Archive, how: Filling, progress: Progress) -> tuple[LeftOut, ...]:
+    """Make the empty database and restore into it as its owner. What was left out, and why.
+
+    Raises as `restoring.run`; `MachineError` for what is lacking.
+    """
+    selection = archive.selection
+    for number in range(_ROUNDS):
+        ready = Ready(selection)
+        try:
+            ready = _made(bench, replace(archive, selection=selection))
+            _filled(bench, archive, ready, how, progress)
+        except NoRight as error:
+            if number + 1 == _ROUNDS:
+                raise lacking([error.reason], f"the role that a dump is restored by at {bench.server.words}") from None
+            selection, how = _less(selection, error), replace(how, jobs=1)
+            with bench.server.session() as connection:
+                drop(connection, bench.database)
+        except CheckFailed as error:
+            before = {one.what for one in archive.selection.left_out}
+            if gone := [one for one in ready.gone if one not in before]:
+                raise powerless.unproven(gone, error.why) from None
+            raise
+        else:
+            return ready.selection.left_out
+    raise AssertionError("the last round returns or raises")
 
 
-def _available(selection: Selection, known: set[str], server: Server) -> Selection:
-    """Without extensions that are not there and that no row needs. Raises MachineError for any other."""
-    absent = [one for one in selection.entries if one.kind == "EXTENSION" and one.name not in known]
-    for entry in absent:
-        why = f"{server.words} does not have it, and no row needs it"
-        less = selection.without({entry.number}, why) if is_dispensable(entry) else None
-        if less is None:
-            raise lacking([f"the extension {one.name}" for one in absent if not is_dispensable(one)], server.words)
-        selection = less
+def drop(connection: Connection, database: str) -> None:
+    """Removes a database, whoever is in it."""
+    from psycopg import sql
+
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+
+
+def _less(selection: Selection, error: NoRight) -> Selection:
+    """Less what could not be made for want of a right. Raises MachineError when rows hang on it.
+
+    Of several workers nobody knows whose complaint it was: then the same once more, by one.
+    """
+    if not error.numbers:
+        return selection
+    less = selection.without(error.numbers, _NO_RIGHT)
+    if less is None:
+        raise powerless.unmade([one for one in selection.entries if one.number in error.numbers])
+    return less
+
+
+def _made(bench: Bench, archive: Archive) -> Ready:
+    """The database with what the dump takes for granted, before any of its statements runs."""
+    with bench.server.session() as connection:
+        foreign = locales.create_database(connection, bench.database, locales.of_dump(archive.entries))
+        connection.execute(search_path(bench.database))
+    with bench.server.session(bench.database) as connection:
+        known = dict(connection.execute(_EXTENSIONS.encode()).fetchall())
+        admitted = powerless.admit(archive.selection, known, bench.server.words)
+        there = _schemas(connection)
+        selection = _make_extensions(connection, admitted, bench)
+        made = _schemas(connection) - there
+        gone = tuple(one.what for one in selection.left_out)
+        selection = _with_roles(connection, selection, bench.server)
+        give(connection, bench)
+    kept = tuple(one for one in selection.entries if one.kind != "SCHEMA" or one.name not in made)
+    return Ready(Selection(kept, selection.left_out), gone, foreign)
+
+
+def _filled(bench: Bench, archive: Archive, ready: Ready, how: Filling, progress: Progress) -> None:
+    _try_collations(bench, ready.selection)
+    with bench.server.session() as watching:
+        watch = Watch(watching, bench, archive.dump, how.seconds, progress)
+        version = watching.info.server_version // 10_000
+        target = Target(
+            bench.server.environment(bench.database, bench.owner), bench.server.words, version, ready.foreign
+        )
+        restoring.run(archive, ready.selection, target, jobs=how.jobs, look=watch.look, stop=how.stop)
+        watch.look()
+        settle(watching, bench)
+    _analyse(bench, how.seconds)
+
+
+def _schemas(connection: Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT nspname::text FROM pg_catalog.pg_namespace")}
+
+
+def _make_extensions(connection: Connection, admitted: Admitted, bench: Bench) -> Selection:
+    """Each in the schema that the dump names. Raises MachineError for one that cannot be made and that rows need."""
+    import psycopg
+
+    selection = admitted.selection
+    for one in admitted.extensions:
+        try:
+            _make_extension(connection, one, bench.owner)
+        except psycopg.Error as error:
+            what = lack(str(error.diag.message_primary or "")) or f"a right or a part of the extension {one.name}"
+            with_it = Selection((*selection.entries, one.entry), selection.left_out)
+            less = with_it.without({one.entry.number}, f"{bench.server.words} lacks {what}")
+            if less is None:
+                raise lacking([what], bench.server.words) from None
+            selection = less
     return selection
 
 
-def _make_extensions(connection: Connection, names: Sequence[str]) -> None:
+def _make_extension(connection: Connection, one: Wanted, login: Login) -> None:
     from psycopg import sql
 
-    for name in names:
-        connection.execute(sql.SQL("CREATE EXTENSION {} SCHEMA public").format(sql.Identifier(name)))
+    inside = sql.SQL(" SCHEMA {}").format(sql.Identifier(one.schema)) if one.schema else sql.SQL("")
+    if one.schema:
+        make = sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}")
+        connection.execute(make.format(sql.Identifier(one.schema), sql.Identifier(login.name)))
+    connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}{}").format(sql.Identifier(one.name), inside))
 
 
-def _try_collations(connection: Connection, selection: Selection, server: Server) -> None:
+def _try_collations(bench: Bench, selection: Selection) -> None:
     """Whether the server can have the dump's collations: asked first, as a restore tells only at its end."""
     import psycopg
 
     lacks = []
-    for entry in selection.entries:
-        if entry.kind != "COLLATION":
-            continue
-        with connection.transaction(force_rollback=True):
-            try:
-                connection.execute(_schema(entry))
-                connection.execute(entry.definition)
-            except psycopg.Error as error:
-                lacks.append(_of_collation(entry, error))
+    with bench.session() as connection:
+        connection.execute("SET statement_timeout = '10s'")
+        for entry in selection.entries:
+            if entry.kind != "COLLATION":
+                continue
+            with contextlib.suppress(psycopg.ProgrammingError), connection.transaction(force_rollback=True):
+                try:
+                    connection.execute(_schema(entry))
+                    _one_statement(connection, entry.definition)
+                except psycopg.Error as error:
+                    lacks.append(_of_collation(entry, error))
     if found := list(filter(None, lacks)):
-        raise lacking(found, server.words)
+        raise lacking(found, bench.server.words)
+
+
+def _one_statement(connection: Connection, text: bytes) -> None:
+    """By the protocol that takes no second one, which could lift the limit of the first."""
+    import psycopg
+
+    with psycopg.RawCursor(connection) as cursor:
+        cursor.execute(text, ())
 
 
 def _schema(entry: Entry) -> bytes:
@@ -139,35 +204,31 @@ def _of_collation(entry: Entry, error: Exception) -> str:
 
 
 def _with_roles(connection: Connection, selection: Selection, server: Server) -> Selection:
-    """Roles that policies and user mappings name: made in our own server; in another, those entries are left out."""
+    """Roles that policies name: made in our own server; in another, those policies are left out."""
     from psycopg import sql
 
     there = {name for (name,) in connection.execute("SELECT rolname::text FROM pg_catalog.pg_roles")}
     for entry in selection.entries:
         missing = sorted(roles(entry) - there)
-        if server.private:
+        if not missing:
+            continue
+        if server.private and not any(map(_is_reserved, missing)):
             for name in missing:
                 connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)))
             there.update(missing)
-        elif missing:
+        else:
             why = f"the role {missing[0]} does not exist on {server.words}"
             selection = selection.without({entry.number}, why) or selection
     return selection
 
 
-def _analyse(server: Server, database: str) -> None:
+def _is_reserved(role: str) -> bool:
+    """Whether nobody can make a role of this name."""
+    return role.startswith(_RESERVED) or role == "none" or not 0 < len(role.encode()) <= _LONGEST_NAME
+
+
+def _analyse(bench: Bench, seconds: float) -> None:
     """Tells the planner about the fresh tables; an index on a failing function may forbid that."""
-    with contextlib.suppress(ProviderError), server.session(database) as connection:
+    with contextlib.suppress(ProviderError), bench.session() as connection:
+        connection.execute(f"SET statement_timeout = {round(seconds * 1000)}".encode())
         connection.execute("ANALYZE")
-
-
-def _size_reporter(connection: Connection, database: str, progress: Progress) -> Callable[[], None]:
-    import psycopg
-
-    def look() -> None:
-        # A server that is gone is pg_restore's to report.
-        with contextlib.suppress(psycopg.OperationalError):
-            rows = connection.execute("SELECT pg_catalog.pg_database_size(%s)", (database,)).fetchall()
-            progress(rows[0][0], None)
-
-    return look

@@ -21,8 +21,9 @@ from uscdr.providers.postgres.copy import RestoredCopy
 from uscdr.providers.postgres.errors import translated
 from uscdr.providers.postgres.lacks import too_old
 from uscdr.providers.postgres.loading import on_this_machine
-from uscdr.providers.scratch_filling import Filling, Server, fill
+from uscdr.providers.scratch_filling import Filling, drop, fill
 from uscdr.providers.scratch_names import is_left, own_name, this_machine
+from uscdr.providers.scratch_server import Bench, Login, Server, add_owner
 
 if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
@@ -30,12 +31,12 @@ if TYPE_CHECKING:
 VARIABLE = "USCDR_SCRATCH"
 _PREFIX = f"uscdr_proof_{this_machine()}_"
 _RIGHTS = """
-SELECT rolcreatedb OR rolsuper, pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_roles WHERE rolname = current_user
+SELECT current_user::text, rolcreatedb OR rolsuper, rolcreaterole OR rolsuper, pg_catalog.pg_is_in_recovery()
+FROM pg_catalog.pg_roles WHERE rolname = current_user
 """
-_SUPERUSER = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
 _MINE = """
-SELECT datname::text FROM pg_catalog.pg_database d JOIN pg_catalog.pg_roles r ON r.oid = d.datdba
-WHERE rolname = current_user
+SELECT datname::text FROM pg_catalog.pg_database WHERE pg_catalog.pg_has_role(datdba, 'USAGE')
+UNION SELECT rolname::text FROM pg_catalog.pg_roles
 """
 _STARTED = "SELECT pg_catalog.pg_postmaster_start_time()::text"
 """To the microsecond: no two servers have the same."""
@@ -66,7 +67,8 @@ class OwnScratch:
 
     `production` gives the URLs of the application's databases, with whose servers this one must have nothing to do;
     it may raise ProviderError when the platform does not tell. `jobs`, `tools`, `stop`, `statement_timeout` are as
-    in `LocalScratch`. Roles are not made there: policies for roles that it does not have are left out.
+    in `LocalScratch`. Beside the database a role of the same name is made, which owns it, restores and reads, and
+    goes with it; no other: policies for roles that the server does not have are left out.
     """
 
     def __init__(
@@ -96,7 +98,7 @@ class OwnScratch:
         """Restore `dump` (custom format) into a database of its own and open it read-only.
 
         Raises as `LocalScratch.restore`, and:
-            BadInput: the server is production's, or the role may not create databases.
+            BadInput: the server is production's, or the role may not create databases and roles.
             ProviderError: the server does not answer.
         """
         return self._restored(dump, progress)
@@ -107,18 +109,23 @@ class OwnScratch:
         self._check(server, archive)
         name = _PREFIX + own_name()
         try:
-            fill(server, name, archive, Filling(self._jobs, (), self._stop), progress)
-            _unforce(server, name)
-            url = SecretStr(server.url(name))
+            with server.session() as connection:
+                owner = add_owner(connection, name)
+            bench = Bench(server, name, owner)
+            how = Filling(self._jobs, self._stop, self._statement_timeout)
+            left_out = fill(bench, archive, how, progress)
+            _unforce(bench)
+            url = SecretStr(server.url(name, owner))
             yield RestoredCopy(
                 url,
-                lambda: _no_superuser(server, url),
+                lambda: url,
                 statement_timeout=self._statement_timeout,
                 require_tls=not on_this_machine(self._url),
+                left_out=left_out,
             )
         finally:
             with server.session() as connection:
-                _drop(connection, name)
+                _remove(connection, name)
 
     def _server(self) -> Server:
         parts = _parts(self._url)
@@ -130,27 +137,21 @@ class OwnScratch:
             place=place,
             private=False,
             home=parts.get("dbname") or "postgres",
-            url=lambda database: _conninfo(parts, database),
-            environment=lambda database: _environment(parts, database),
+            url=lambda database, login: _conninfo(_as(parts, login), database),
+            environment=lambda database, login: _environment(_as(parts, login), database),
         )
 
     def _check(self, server: Server, archive: Archive) -> None:
         """Refuses a server that cannot do, or must not; removes what killed proofs left."""
         with server.session() as connection:
             self._refuse_production(server, connection)
-            may, standby = connection.execute(_RIGHTS.encode()).fetchall()[0]
-            if standby or not may:
-                why = "it is a standby" if standby else "the role in its URL has no CREATEDB"
-                raise BadInput(
-                    f"{_upper(server.words)} cannot hold a proof: no database can be created.",
-                    why=why, next_action=_ANOTHER,
-                )  # fmt: skip
+            _refuse_powerless(server, connection)
             major = connection.info.server_version // 10_000
             if major < archive.dumped_from:
                 raise too_old(major, archive.dumped_from, server.words)
             for (name,) in connection.execute(_MINE.encode()).fetchall():
                 if name.startswith(_PREFIX) and is_left(name.removeprefix(_PREFIX)):
-                    _drop(connection, name)
+                    _remove(connection, name)
 
     def _refuse_production(self, server: Server, connection: Connection) -> None:
         try:
@@ -166,6 +167,23 @@ class OwnScratch:
                     why="a restore for a proof would take its disk and its time, beside the patients' data",
                     next_action=_ANOTHER,
                 )
+
+
+def _refuse_powerless(server: Server, connection: Connection) -> None:
+    """A proof makes a database, and a role that may do nothing outside of it. Raises BadInput."""
+    from psycopg import sql
+
+    role, databases, roles, standby = connection.execute(_RIGHTS.encode()).fetchall()[0]
+    if not standby and databases and roles:
+        return
+    lacks = [word for word, there in (("CREATEDB", databases), ("CREATEROLE", roles)) if not there]
+    grant = f"ALTER ROLE {sql.Identifier(role).as_string(connection)} {' '.join(lacks)};"
+    raise BadInput(
+        f"{_upper(server.words)} cannot hold a proof: no {'database' if standby or not databases else 'role'} "
+        "can be created.",
+        why="it is a standby" if standby else f"the role in its URL has no {' and no '.join(lacks)}",
+        next_action=_ANOTHER if standby else f"Have its superuser run: {grant} {_ANOTHER}",
+    )
 
 
 def _start_of(url: SecretStr) -> str | None:
@@ -205,6 +223,10 @@ def _parts(url: SecretStr) -> dict[str, str]:
         return {}
 
 
+def _as(parts: Mapping[str, str], login: Login | None) -> Mapping[str, str]:
+    return {**parts, "user": login.name, "password": login.password.get_secret_value()} if login else parts
+
+
 def _conninfo(parts: Mapping[str, str], database: str) -> str:
     from psycopg.conninfo import make_conninfo
 
@@ -220,28 +242,21 @@ def _environment(parts: Mapping[str, str], database: str) -> dict[str, str]:
     return {"PGCONNECT_TIMEOUT": "10", **given, "PGDATABASE": database}
 
 
-def _no_superuser(server: Server, url: SecretStr) -> SecretStr:
-    """The same URL. Raises ProviderError for a superuser's: SQL from elsewhere may not start programs there."""
-    with server.session() as connection:
-        if connection.execute(_SUPERUSER).fetchall()[0][0]:
-            raise ProviderError(
-                f"{server.words} was given with a superuser, and the application's SQL is not run as one",
-                provider="postgres",
-            )
-    return url
-
-
-def _unforce(server: Server, database: str) -> None:
+def _unforce(bench: Bench) -> None:
     """Policies that bind a table's owner too would hide rows from the proof, whose own tables these are."""
-    with server.session(database) as connection:
+    with bench.session() as connection:
         for (statement,) in connection.execute(_FORCED.encode()).fetchall():
             connection.execute(statement.encode())
 
 
-def _drop(connection: Connection, name: str) -> None:
+def _remove(connection: Connection, name: str) -> None:
+    """The database of a proof, and the role of the same name that owned it. Another's role stays."""
+    import psycopg
     from psycopg import sql
 
-    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    drop(connection, name)
+    with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+        connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
 
 
 def _upper(words: str) -> str:

@@ -200,6 +200,11 @@ class Database(Protocol):
 class Copy(Database, Protocol):
     """A dump, restored into a private database: read as any other, and the only one that SQL is tried on."""
 
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What of the dump is not there, and why. No row is ever left out."""
+        ...
+
     def tried(self, scripts: Sequence[Script], *, seconds: float) -> tuple[ScriptEnd, ...]:
         """Run them in order, each as one transaction would, until one fails or `seconds` are over; keep nothing of it.
 

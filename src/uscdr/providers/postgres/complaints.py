@@ -55,6 +55,7 @@ _KNOWN = (
     "language ",
     "literal ",
     "missing data for column",
+    "must be able to set role",
     "must be owner of",
     "must be superuser",
     "new row for relation",
@@ -62,6 +63,7 @@ _KNOWN = (
     "no schema has been selected",
     "null value in column",
     "numeric field overflow",
+    "only superuser",
     "operator ",
     "out of memory",
     "permission denied",
@@ -79,6 +81,8 @@ _KNOWN = (
     "unsupported ",
     "value ",
 )
+_RIGHTS = ("permission denied", "must be superuser", "must be owner of", "must be able to set role", "only superuser")
+_ENTRY = re.compile(r"^pg_restore: from TOC entry (\d{1,9});")
 _MACHINE = (
     "could not extend file",
     "could not write",
@@ -107,6 +111,17 @@ def blames_machine(reason: str) -> bool:
 def lacked(reason: str) -> str:
     """What the server lacks by an entry of `reasons`; empty when it tells of something else."""
     return reason.partition(_LACKS)[2]
+
+
+def tells_of_rights(reason: str) -> bool:
+    """Whether an entry of `reasons` says that the role may not do what it was told."""
+    return any(f": {words}" in reason.lower() for words in _RIGHTS)
+
+
+def entry_of(line: str) -> int:
+    """The number of the entry that the lines after this one are about; 0 when it names none."""
+    found = _ENTRY.match(line)
+    return int(found[1]) if found else 0
 
 
 def is_newer_setting(line: str) -> bool:

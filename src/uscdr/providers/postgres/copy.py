@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from uscdr.errors import ProviderError
+from uscdr.models.postgres import LeftOut
 from uscdr.models.server_words import of_names
 from uscdr.models.trial import Script, ScriptEnd
 from uscdr.providers.postgres.connection import Link
@@ -27,54 +28,29 @@ LOCK_TIMEOUT, CONNECT_TIMEOUT = 10.0, 10.0
 SHORTEST = 0.01
 """Seconds that a statement has at least: no limit at all is what a server takes zero for."""
 
-# Whatever an extension made stays its own; a sequence or a row type goes with its table.
-_NOT_OF_EXTENSION = "NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = o.oid AND d.deptype = 'e')"
-_OBJECTS = f"""
-SELECT format('ALTER SCHEMA %I OWNER TO', nspname) FROM pg_catalog.pg_namespace o
-WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND {_NOT_OF_EXTENSION}
-UNION ALL
-SELECT format('ALTER TABLE %I.%I OWNER TO', nspname, relname)
-FROM pg_catalog.pg_class o JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
-WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
-  AND {_NOT_OF_EXTENSION}
-  AND NOT (relkind = 'S' AND EXISTS (
-    SELECT FROM pg_catalog.pg_depend d
-    WHERE d.objid = o.oid AND d.deptype IN ('a', 'i') AND d.refclassid = 'pg_catalog.pg_class'::regclass))
-UNION ALL
-SELECT format('ALTER TYPE %I.%I OWNER TO', nspname, typname)
-FROM pg_catalog.pg_type o JOIN pg_catalog.pg_namespace n ON n.oid = typnamespace
-WHERE typtype IN ('e', 'd', 'r') AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND {_NOT_OF_EXTENSION}
-UNION ALL
-SELECT format('ALTER ROUTINE %s OWNER TO', o.oid::regprocedure)
-FROM pg_catalog.pg_proc o JOIN pg_catalog.pg_namespace n ON n.oid = pronamespace
-WHERE prokind <> 'a' AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND {_NOT_OF_EXTENSION}
-"""  # noqa: S608 - constants only
-
-
-def give_to(connection: Connection, database: str, role: str) -> None:
-    """Make `role` the owner of the database and of what the dump brought: what a migration may have to change."""
-    from psycopg import sql
-
-    owner = sql.Identifier(role)
-    connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(database), owner))
-    for (statement,) in connection.execute(_OBJECTS.encode()).fetchall():
-        connection.execute(statement.encode() + b" " + owner.as_bytes(connection))
-
 
 class RestoredCopy(PostgresDatabase):
     """Adapter of the port `Copy`. Every session is read-only but that of a trial, which is rolled back.
 
     `owner` gives the URL of a role that may change what was restored; it is asked when a trial begins.
+    `left_out` is what of the dump is not there, and why.
     """
 
     def __init__(
-        self, url: SecretStr, owner: Callable[[], SecretStr], *, statement_timeout: float, require_tls: bool
+        self,
+        url: SecretStr,
+        owner: Callable[[], SecretStr],
+        *,
+        statement_timeout: float,
+        require_tls: bool,
+        left_out: Sequence[LeftOut] = (),
     ) -> None:
         super().__init__(
             url, read_only=True, statement_timeout=statement_timeout, lock_timeout=LOCK_TIMEOUT,
             connect_timeout=CONNECT_TIMEOUT, require_tls=require_tls,
         )  # fmt: skip
         self._owner = owner
+        self.left_out = tuple(left_out)
         self._require_tls = require_tls
 
     @cached_property

@@ -13,7 +13,14 @@ from typing import IO
 
 from uscdr.errors import CheckFailed, Interrupted, MachineError
 from uscdr.providers.postgres.archive import Archive
-from uscdr.providers.postgres.complaints import blames_machine, is_newer_setting, lacked, reasons
+from uscdr.providers.postgres.complaints import (
+    blames_machine,
+    entry_of,
+    is_newer_setting,
+    lacked,
+    reasons,
+    tells_of_rights,
+)
 from uscdr.providers.postgres.contents import Entry
 from uscdr.providers.postgres.lacks import lacking, too_old
 from uscdr.providers.postgres.selection import Selection
@@ -31,14 +38,21 @@ class Target:
     """An empty database that a dump is restored into. `environment` is libpq's, PGDATABASE among it.
 
     `server` is what a message calls it; `foreign_locale` the locale of the dump's database if the server lacks it.
-    `superuser`: whether no right can be lacking.
     """
 
     environment: Mapping[str, str]
     server: str
     version: int
     foreign_locale: str = ""
-    superuser: bool = True
+
+
+class NoRight(Exception):
+    """The role that restored may not make some entries: their numbers, none if nobody knows which; a reason."""
+
+    def __init__(self, numbers: frozenset[int], reason: str) -> None:
+        super().__init__(reason)
+        self.numbers = numbers
+        self.reason = reason
 
 
 def run(
@@ -58,6 +72,7 @@ def run(
     Raises:
         CheckFailed: the dump did not restore without an error; how many, and the first few.
         MachineError: this machine failed, or the server lacks something; not the dump.
+        NoRight: the role may not make some of it.
         Interrupted: `stop` was set.
     """
     process = _start(archive, target, jobs)
@@ -73,6 +88,8 @@ def run(
         raise
     finally:
         reader.join()
+    if found.barred and code >= 0:
+        raise NoRight(frozenset(found.barred if jobs == 1 else ()), found.barred_by)
     _judge(0 if code == 1 and found.passed_over else code, found.shown, archive, target)
 
 
@@ -105,15 +122,24 @@ class _Complaints:
         self._old_server = old_server
         self.shown: list[str] = []
         self.passed_over = False
+        self.barred: list[int] = []
+        """Entries for which a right is lacking: known for sure when one worker alone complains."""
+        self.barred_by = ""
+        self._entry = 0
 
     def collect(self, stream: IO[str]) -> None:
         """Read to the end."""
         with stream:
             for line in stream:
+                self._entry = entry_of(line) or self._entry
                 if self._old_server and is_newer_setting(line):
                     self.passed_over = True
-                else:
-                    self.shown.extend(reasons([line]))
+                    continue
+                for reason in reasons([line]):
+                    self.shown.append(reason)
+                    if tells_of_rights(reason):
+                        self.barred.append(self._entry)
+                        self.barred_by = reason
 
 
 def _wait(process: subprocess.Popen[str], look: Callable[[], None], stop: threading.Event | None) -> int:
@@ -140,8 +166,6 @@ def _judge(code: int, found: Sequence[str], archive: Archive, target: Target) ->
         )
     if lacks := [what for what in map(lacked, found) if what]:
         raise lacking(lacks, target.server)
-    if not target.superuser and any(map(_of_rights, found)):
-        raise lacking(["a right that the dump needs"], f"the role that is used at {target.server}")
     if target.foreign_locale and any(map(_by_order, found)):
         raise lacking([f"the locale {target.foreign_locale}"], target.server)
     if target.version < archive.dumped_from and any(map(_of_server, found)):
@@ -152,10 +176,6 @@ def _judge(code: int, found: Sequence[str], archive: Archive, target: Target) ->
         why=shown + newer,
         next_action="choose another backup",
     )
-
-
-def _of_rights(reason: str) -> bool:
-    return any(words in reason for words in (": permission denied", ": must be superuser", ": must be owner of"))
 
 
 def _by_order(reason: str) -> bool:

@@ -24,7 +24,7 @@ _REPLICATION = frozenset(
     {"PUBLICATION", "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA", "SUBSCRIPTION", "SUBSCRIPTION TABLE"}
 )
 _HOLDING = frozenset({"TABLE", ROWS, "SEQUENCE", "SEQUENCE SET", "TYPE", "DOMAIN", "BLOB", "BLOB METADATA", OBJECTS})
-_FOREIGN = frozenset({"FOREIGN DATA WRAPPER", "SERVER", "USER MAPPING", "FOREIGN TABLE"})
+FOREIGN = frozenset({"FOREIGN DATA WRAPPER", "SERVER", "USER MAPPING", "FOREIGN TABLE"})
 _ONLY_WATCHING = frozenset(
     {
         "amcheck", "auto_explain", "hypopg", "pageinspect", "pg_buffercache", "pg_cron", "pg_freespacemap",
@@ -44,6 +44,7 @@ _POLICY_ROLES = re.compile(
     rf"CREATE POLICY {_NAME} ON {_NAME}(?:\.{_NAME})?(?: AS RESTRICTIVE)?(?: FOR [A-Z]+)? TO ({_NAME}(?:, {_NAME})*)"
 )
 _MAPPED_ROLE = re.compile(rf"CREATE USER MAPPING FOR ({_NAME}) SERVER")
+_IN_SCHEMA = re.compile(rf" WITH SCHEMA ({_NAME});\s*$")
 _ANYBODY = frozenset({"public", "PUBLIC", "current_user", "session_user", "current_role"})
 
 
@@ -139,12 +140,18 @@ def in_section(entries: Sequence[Entry], section: int) -> list[Entry]:
 
 def is_delicate(entry: Entry) -> bool:
     """Whether an owner may lack the right, or the server the role, to make it; and no row hangs on it."""
-    return entry.kind in _FOREIGN | {"POLICY"} or _comments_on(entry, {"SCHEMA"})
+    return entry.kind in FOREIGN | {"POLICY"} or _comments_on(entry, {"SCHEMA"})
 
 
 def is_dispensable(extension: Entry) -> bool:
     """Whether an extension only watches a server or reaches another: no row of a dump needs it."""
     return extension.name in _ONLY_WATCHING | _ELSEWHERE
+
+
+def extension_schema(extension: Entry) -> str:
+    """The schema that a dump wants an extension in; empty when it names none."""
+    found = _IN_SCHEMA.search(extension.definition.decode("utf-8", "replace"))
+    return _plain(found[1]) if found else ""
 
 
 def roles(entry: Entry) -> frozenset[str]:

@@ -15,7 +15,7 @@ from uscdr.providers.postgres.contents import OBJECTS, Entry
 from uscdr.providers.postgres.errors import PROVIDER, mapped, words
 from uscdr.providers.postgres.lacks import lack, lacking
 from uscdr.providers.postgres.script import Script
-from uscdr.providers.postgres.selection import is_delicate, is_dispensable, rows
+from uscdr.providers.postgres.selection import extension_schema, is_delicate, is_dispensable, rows
 
 if TYPE_CHECKING:
     import psycopg
@@ -30,7 +30,6 @@ _TURN = 7_229_513_118
 
 # Classes of SQLSTATE that tell of what the dump says, not of the server's state.
 _OF_THE_DUMP = frozenset({"0A", "22", "23", "26", "2B", "38", "39", "3F", "42", "54", "58", "P0"})
-_IN_SCHEMA = re.compile(r" WITH SCHEMA (.+);\s*$")
 _UNLINK = "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = ANY (%s::oid[])"
 _NO_RIGHT, _UNDEFINED, _NO_FEATURE, _NO_FILE = "42501", "42704", "0A000", "58P01"
 _ROLE = re.compile(r'role "([^"]{1,63})" does not exist')
@@ -131,9 +130,8 @@ class LoadTransaction:
         if entry.kind == "SCHEMA":
             self._make_schema(entry.name)
             return
-        found = _IN_SCHEMA.search(entry.definition.decode(errors="replace"))
-        if found:
-            self._make_schema(found[1].strip('"').replace('""', '"'))
+        if schema := extension_schema(entry):
+            self._make_schema(schema)
         if is_dispensable(entry):
             self._try(entry)
         else:

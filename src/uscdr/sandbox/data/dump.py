@@ -69,15 +69,14 @@ async def contents(source: Path, target: Path) -> Path | None:
 async def restore(
     connection: dict[str, str],
     source: Path,
-    role: str,
     progress: Progress,
     *,
     part: float = 1.0,
     listing: Path | None = None,
 ) -> Outcome:
-    """Load a dump, or what `listing` names of it, into an empty database; every object belongs to `role`.
+    """Load a dump, or what `listing` names of it, into an empty database as the role that `connection` names.
 
-    `progress` gets the bytes read so far. With `part` below 1 the dump breaks off there.
+    Nobody else's rights are at hand: a role that was only set is undone by a dump's own statement. `progress` gets the bytes read so far. With `part` below 1 the dump breaks off there.
     """
     program = find_tool("pg_restore", minimum_major=_MAJOR).path
     process = await asyncio.create_subprocess_exec(
@@ -85,7 +84,6 @@ async def restore(
         *(("--use-list", str(listing)) if listing else ()),
         "--no-owner",
         "--no-acl",
-        f"--role={role}",
         f"--dbname={connection['PGDATABASE']}",
         env=_environment(connection),
         stdin=asyncio.subprocess.PIPE,

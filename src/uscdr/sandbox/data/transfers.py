@@ -180,10 +180,10 @@ class Transfers:
             await self._cluster.wipe(database)
             await self._cluster.add_extensions(database, transfer.extensions)
             transfer.log("pg_restore starting")
-            connection = self._cluster.server.environment(database.name)
+            connection = self._cluster.server.environment(database.name, database.user, database.password)
             part = 0.5 if transfer.fault == "transfer-fails" else 1.0
             named = None if self._cluster.plain else await dump.contents(source, listing)
-            return await dump.restore(connection, source, database.user, _counter(transfer), part=part, listing=named)
+            return await dump.restore(connection, source, _counter(transfer), part=part, listing=named)
         finally:
             listing.unlink(missing_ok=True)
             if stored is None:

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError
+from uscdr.errors import BadInput, CheckFailed, ProviderError
 from uscdr.models.trial import Script, ScriptEnd
 from uscdr.pgserver.server import LocalPostgres, start
 from uscdr.providers.scratch_own import OwnScratch, scratch_url
@@ -24,7 +24,7 @@ def ignore(done: int, total: int | None) -> None:
 
 
 class Own:
-    """A server with a role that may create databases and no more, and one that may not."""
+    """A server with a role that may create databases and roles and no more, and some that may not."""
 
     def __init__(self, server: LocalPostgres) -> None:
         self.server = server
@@ -41,14 +41,22 @@ class Own:
     def databases(self) -> set[str]:
         return {name for (name,) in self.run("SELECT datname::text FROM pg_database")}
 
+    def roles(self) -> set[str]:
+        """Of proofs."""
+        return {name for (name,) in self.run("SELECT rolname::text FROM pg_roles WHERE rolname ~ '^uscdr'")}
+
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[Own]:
     with tempfile.TemporaryDirectory() as parent, start(Path(parent) / "own", tied=True) as running:
         made = Own(running)
-        made.run(f"CREATE ROLE prover LOGIN CREATEDB PASSWORD '{SECRET}'; CREATE ROLE guest LOGIN PASSWORD '{SECRET}'")
+        made.run(
+            f"CREATE ROLE prover LOGIN CREATEDB CREATEROLE PASSWORD '{SECRET}';"
+            f"CREATE ROLE guest LOGIN PASSWORD '{SECRET}'; CREATE ROLE maker LOGIN CREATEDB PASSWORD '{SECRET}'"
+        )
         yield made
         assert made.databases() == {"postgres", "template0", "template1"}
+        assert made.roles() == set()
 
 
 def test_the_proof_is_the_same_and_nothing_stays(source: Any, good: Path, own: Own) -> None:
@@ -60,14 +68,20 @@ def test_the_proof_is_the_same_and_nothing_stays(source: Any, good: Path, own: O
     assert len(own.databases()) == 3
 
 
-def test_sql_is_tried_there_but_never_as_a_superuser(good: Path, own: Own) -> None:
+@pytest.mark.parametrize("user", ["prover", "postgres"])
+def test_nothing_of_a_dump_runs_with_more_than_the_rights_of_its_owner(good: Path, own: Own, user: str) -> None:
     script = Script(name="a.b", parts=("ALTER TABLE visit ADD COLUMN more int; DELETE FROM visit;",))
-    with own.scratch().restore(good, ignore) as database:
+    url = own.url if user == "prover" else SecretStr(own.server.dsn())
+    with own.scratch(url=url).restore(good, ignore) as database:
         assert database.tried([script], seconds=20.0) == (ScriptEnd(name="a.b"),)
         assert database.counts(["visit"]) == {"visit": 3000}
-    with own.scratch(url=SecretStr(own.server.dsn())).restore(good, ignore) as database:
-        (end,) = database.tried([script], seconds=20.0)
-        assert (end.ran, "was given with a superuser" in end.words) == (False, True)
+        (name,) = own.databases() - {"postgres", "template0", "template1"}
+        rights = "rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls"
+        member = "(SELECT count(*) FROM pg_auth_members m WHERE m.member = r.oid)"
+        assert own.run(f"SELECT rolname::text, {rights}, {member} FROM pg_roles r WHERE rolname ~ '^uscdr'") == [
+            (name, False, False, False, False, user == "postgres", 0)
+        ]
+        assert own.run(f"SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = '{name}'") == [(name,)]
 
 
 def test_two_at_once_and_one_that_fails_in_between(good: Path, own: Own) -> None:
@@ -123,19 +137,33 @@ def test_a_platform_that_does_not_answer_has_no_server_to_be_spared(good: Path, 
         assert database.counts(["visit"]) == {"visit": 3000}
 
 
-def test_a_role_that_may_not_create_databases(good: Path, own: Own) -> None:
-    guest = SecretStr(own.server.dsn("postgres", "guest", SECRET))
-    with pytest.raises(BadInput, match="cannot hold a proof") as refused, own.scratch(url=guest).restore(good, ignore):
+@pytest.mark.parametrize(
+    ("user", "what", "lacks"), [("guest", "database", ["CREATEDB", "CREATEROLE"]), ("maker", "role", ["CREATEROLE"])]
+)
+def test_a_role_that_may_not_create_what_a_proof_needs(
+    good: Path, own: Own, user: str, what: str, lacks: list[str]
+) -> None:
+    url = SecretStr(own.server.dsn("postgres", user, SECRET))
+    with (
+        pytest.raises(BadInput, match=f"cannot hold a proof: no {what} can be created") as refused,
+        own.scratch(url=url).restore(good, ignore),
+    ):
         pytest.fail("restored without the right")
-    assert refused.value.why == "the role in its URL has no CREATEDB"
+    assert refused.value.why == f"the role in its URL has no {' and no '.join(lacks)}"
+    assert f'ALTER ROLE "{user}" {" ".join(lacks)};' in refused.value.next_action
 
 
-def test_a_right_that_is_lacking_does_not_blame_the_dump(source: Any, own: Own, tmp_path: Path) -> None:
+def test_an_extension_that_reaches_elsewhere_is_left_out_and_the_rest_is_proven(
+    source: Any, own: Own, tmp_path: Path
+) -> None:
     source.run("CREATE EXTENSION postgres_fdw; CREATE TABLE plain (id int); INSERT INTO plain VALUES (1)")
     dump = source.dump(tmp_path / "d", "--extension=postgres_fdw", "--table=plain")
     source.run("DROP EXTENSION postgres_fdw; DROP TABLE plain")
-    with pytest.raises(MachineError, match="lacks a right that the dump needs"), own.scratch().restore(dump, ignore):
-        pytest.fail("restored without its extension")
+    with own.scratch().restore(dump, ignore) as database:
+        assert database.counts(["plain"]) == {"plain": 1}
+        assert [(one.what, one.why) for one in database.left_out] == [
+            ("extension postgres_fdw", "it may reach beyond its database, so no proof makes it")
+        ]
 
 
 def test_a_damaged_dump_is_blamed(own: Own, good: Path, tmp_path: Path) -> None:
@@ -151,10 +179,12 @@ def test_what_a_killed_proof_left_is_removed(good: Path, own: Own) -> None:
         (mine,) = own.databases() - {"postgres", "template0", "template1"}
         left = mine.removesuffix(mine.split("_", 3)[3]) + "999999999_00000000_00000000"
         own.run(f"CREATE DATABASE {left} OWNER prover")
+        own.run(f"SET ROLE prover; CREATE ROLE {left}; CREATE ROLE {left.replace('00000000_', '00000001_')}")
         own.run("CREATE DATABASE uscdr_proof_00000000_999999999_00000000_00000000 OWNER prover")  # another machine's
         with own.scratch().restore(good, ignore):
             assert left not in own.databases()
             assert mine in own.databases()
+            assert not {left, left.replace("00000000_", "00000001_")} & own.roles()
     assert len(own.databases()) == 4
     own.run("DROP DATABASE uscdr_proof_00000000_999999999_00000000_00000000")
 

@@ -31,21 +31,6 @@ def whole(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)) + repr(vars(error))
 
 
-def test_extension_that_the_dump_takes_for_granted(source: Any, base: Path, tmp_path: Path) -> None:
-    source.run("CREATE EXTENSION citext SCHEMA public; CREATE TABLE folded (a citext)")
-    dump = source.dump(tmp_path / "d", "--extension=plpgsql", "--table=folded")
-    source.run("DROP EXTENSION citext CASCADE; DROP TABLE folded")
-    refusal(base, dump)
-    with LocalScratch(base, extensions=["citext"]).restore(dump, ignore) as database:
-        assert database.counts(["folded"]) == {"folded": 0}
-    with (
-        pytest.raises(MachineError, match="lacks the extension no_such_extension") as lacking,
-        LocalScratch(base, extensions=["no_such_extension"]).restore(dump, ignore),
-    ):
-        pytest.fail("restored without its extension")
-    assert "--scratch" in lacking.value.next_action
-
-
 @pytest.mark.parametrize(
     ("content", "why"),
     [
