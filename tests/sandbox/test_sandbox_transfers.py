@@ -77,6 +77,27 @@ def test_a_database_that_nobody_can_reach_is_reachable_after_a_restore(live: Liv
     assert live.sql(COUNT) == before
 
 
+def test_nothing_of_a_dump_runs_as_a_superuser(live: Live) -> None:
+    """Whoever owns a database puts a function behind a column: `RESET ROLE` undoes a role that was only set."""
+    body = (
+        "DECLARE who text; BEGIN RESET ROLE; SELECT rolsuper::text INTO who FROM pg_catalog.pg_roles"
+        " WHERE rolname = current_user; RETURN who; END"
+    )
+    live.sql(f"CREATE FUNCTION public.inner_tidy(v text) RETURNS text LANGUAGE plpgsql AS $f$ {body} $f$")
+    live.sql(
+        "CREATE FUNCTION public.tidy(v text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS"
+        " $f$ BEGIN RETURN public.inner_tidy(v); END $f$"
+    )
+    live.sql("CREATE TABLE public.notes (v text, s text GENERATED ALWAYS AS (public.tidy(v)) STORED)")
+    live.sql("INSERT INTO public.notes SELECT left(md5(g::text), 20) FROM generate_series(1, 5000) g")
+    seen = "SELECT DISTINCT s FROM public.notes"
+    assert live.restore(live.capture()["to_url"])["succeeded"] is True
+    assert live.sql(seen) == [("false",)]
+    live.control("POST", "break", {"how": "scramble-text", "app": live.app})
+    assert live.sql(seen) == [("false",)]
+    live.sql("DROP TABLE public.notes")
+
+
 def test_a_restore_of_what_is_no_dump_fails_and_says_why(live: Live) -> None:
     backup = live.capture()
     failed = live.restore(live.contract["web_url"] + "index.html")

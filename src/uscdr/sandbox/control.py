@@ -89,7 +89,7 @@ def _database_addon(core: Core, app: App) -> Addon:
 
 
 async def break_database(request: Request) -> Response:
-    """POST break: damage the app's database for real, as the provider's superuser."""
+    """POST break: damage the app's database for real."""
     core, body = core_of(request), await body_of(request)
     how, app = str(body.get("how")), core.world.app(str(body.get("app")))
     if how not in KINDS:
@@ -97,7 +97,7 @@ async def break_database(request: Request) -> Response:
     database = _database_addon(core, app).database
     if database is None:
         raise not_found("database")
-    dsn, server = core.cluster.admin_dsn(database.name), core.cluster.admin_dsn()
+    dsn, server = await core.cluster.breaking_dsn(database), core.cluster.admin_dsn()
     try:
         done = await asyncio.to_thread(damage, how, dsn=dsn, server_dsn=server, database=database.name)
     except ValueError as error:

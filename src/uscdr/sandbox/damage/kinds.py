@@ -31,7 +31,10 @@ class Damage:
 
 
 def damage(how: str, *, dsn: str, server_dsn: str, database: str) -> list[Damage]:
-    """Do it, as the superuser, in one transaction. Raises ValueError if there is nothing to damage."""
+    """Do it in one transaction. Raises ValueError if there is nothing to damage.
+
+    `dsn` is that of a role that may go past foreign keys, `server_dsn` a superuser's.
+    """
     if how == "unreachable":
         return _shut(server_dsn, database)
     with connect(dsn) as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +15,10 @@ from uscdr.sandbox.data import provided
 if TYPE_CHECKING:
     from uscdr.pgserver.server import LocalPostgres
     from uscdr.sandbox.world.entities import Database
+
+_BREAKING = "uscdr_sandbox_damage"
+_CATALOG_ALONE = "-c search_path=pg_catalog -c event_triggers=off"
+"""For a superuser in a customer's database: whatever is made there, and set for it, is not called."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,23 @@ class DatabaseCluster:
         return self.server.dsn(database.name, database.user, database.password)
 
     def admin_dsn(self, database: str = "postgres") -> str:
-        """A superuser's URL; it never leaves the daemon."""
+        """A superuser's URL; it never leaves the daemon. Nothing that a customer may have made is called through it."""
         return self.server.dsn(database)
+
+    async def breaking_dsn(self, database: Database) -> str:
+        """The URL of a role that may do to a database what its owner may, and past its foreign keys; no more.
+
+        It is no superuser: a customer's functions run with the rights of whoever changes a row.
+        """
+        role, password = sql.Identifier(_BREAKING), secrets.token_urlsafe(24)
+        async with await self._admin() as connection:
+            known = await connection.execute("SELECT FROM pg_catalog.pg_roles WHERE rolname = %s", [_BREAKING])
+            verb = sql.SQL("ALTER" if known.rowcount else "CREATE")
+            made = sql.SQL("{} ROLE {} LOGIN NOSUPERUSER PASSWORD {}")
+            await connection.execute(made.format(verb, role, sql.Literal(password)))
+            await connection.execute(sql.SQL("GRANT SET ON PARAMETER session_replication_role TO {}").format(role))
+            await connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(database.user), role))
+        return self.server.dsn(database.name, _BREAKING, password)
 
     async def _admin(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
         return await psycopg.AsyncConnection.connect(self.admin_dsn(), autocommit=True)
@@ -116,6 +136,6 @@ class DatabaseCluster:
     async def _tables(self, database: Database) -> int:
         query = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
         dsn = self.admin_dsn(database.name)
-        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, options=_CATALOG_ALONE) as connection:
             row = await (await connection.execute(query)).fetchone()
         return int(row[0]) if row else 0
