@@ -200,6 +200,11 @@ class World:
         """Migration -> how its SQL ends on every copy, instead of well."""
         return {}
 
+    @cached_property
+    def not_restored(self) -> tuple[LeftOut, ...]:
+        """What of every dump no proof makes."""
+        return ()
+
     def __init__(self, *, keep: int = 5, age: timedelta = timedelta(hours=2, minutes=30)) -> None:
         self.addon, self.owner, self.database_url = ADDON, APP, "postgres://u:p@h/d"
         self.maintenance, self.sizes = False, {}
@@ -667,6 +672,10 @@ class FakeDatabase:
         if not self._world.reachable:
             raise ProviderError("The database does not answer.", provider="postgres", retryable=True)
         return self._world.live
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        return self._world.not_restored
 
     def tried(self, scripts: Sequence[Script], *, seconds: float) -> tuple[ScriptEnd, ...]:
         found: list[ScriptEnd] = []

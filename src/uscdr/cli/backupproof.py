@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uscdr.models.migrations import MigrationsVerdict
+from uscdr.models.postgres import words_of
 from uscdr.ui.console import Output
 from uscdr.vault.backups.proofs import ProofDocument
 from uscdr.words import duration, first_of, plural, size
@@ -35,6 +36,8 @@ def _lines(proof: ProofDocument) -> Iterator[str]:
         yield f"key         {_key(proof)}"
         yield f"extensions  {', '.join(proof.extensions)}"
         yield f"migrations  {_migrations(proof.migrations)}"
+    if proof.left_out:
+        yield f"NOT PROVEN  {words_of(proof.left_out)}"
     made = f"uscdr {proof.uscdr}" + (f", pg_restore {proof.pg_restore}" if proof.pg_restore else "")
     made += f", PostgreSQL {proof.server}" if proof.server else ""
     yield f"by          {made}, in {duration(proof.seconds)}"

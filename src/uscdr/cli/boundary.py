@@ -61,6 +61,10 @@ def _in_words(error: BaseException) -> UscdrError:
             return _interrupted()
         case OSError():
             return _machine(error)
+        case MemoryError():
+            return MachineError(
+                "This machine has no memory left.", next_action="End other programs, then: uscdr runs list"
+            )
         case _:
             return _defect(error)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import Field
 
 from uscdr.models.base import Fact
 from uscdr.models.table_names import TableText
+from uscdr.words import first_of
+
+_SHOWN = 5
 
 
 class ServerFacts(Fact):
@@ -302,3 +306,8 @@ class LeftOut(Fact):
     what: str
     why: str
     of_platform: bool = False
+
+
+def words_of(left_out: Sequence[LeftOut]) -> str:
+    """For a person: `event trigger own (only a superuser may make an event trigger); view near (…) and 3 more`."""
+    return first_of([f"{one.what} ({one.why})" for one in left_out], _SHOWN, "; ")

@@ -161,7 +161,7 @@ class _Opened:
         self._stack = ExitStack()
         self._thread: threading.Thread | None = None
         self._state: tuple[str, float, float | None] = ("waiting", 0.0, None)
-        self._error: UscdrError | None = None
+        self._error: BaseException | None = None
         self.proof: Proof | None = None
         self.database: Copy | None = None
         self.dump: Path | None = None
@@ -196,7 +196,7 @@ class _Opened:
     def _work(self, stop: Stop) -> None:
         try:
             self.proof = self._prove(stop)
-        except UscdrError as error:
+        except BaseException as error:  # noqa: BLE001 - handed over whole to the thread that waits for it
             self._error = error
 
     def _prove(self, stop: Stop) -> Proof:
@@ -227,6 +227,7 @@ class _Opened:
             grade=shown.grade.value,
             missing=shown.missing,
             keyless=shown.keyless,
+            left_out=shown.left_out,
             code=shown.migrations,
             key=shown.canary,
         )

@@ -202,6 +202,8 @@ class Proof(Fact):
     """Expected tables that it does not have."""
     keyless: tuple[str, ...] = ()
     """Expected tables without a primary key."""
+    left_out: tuple[LeftOut, ...] = ()
+    """What of the backup was not restored on this machine, and so is not proven; no row is among it."""
     code: MigrationsVerdict = MigrationsVerdict(verdict="not checked")
     """The backup against the code that is deployed."""
     key: CanaryVerdict = CanaryVerdict(verdict="not checked")

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import model_validator
 
 from uscdr.models.base import Fact
+from uscdr.models.postgres import LeftOut
 from uscdr.scenarios.results import BackupLine, Captured
 from uscdr.vault.backups.proofs import CanaryVerdict
 from uscdr.vault.backups.rpo import Standing
@@ -137,6 +138,7 @@ class CopyProven(Fact):
     invariants_held: int
     canary: CanaryVerdict
     seconds: float
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class BackupsVerdict(Fact):

@@ -76,7 +76,8 @@ async def restore(
 ) -> Outcome:
     """Load a dump, or what `listing` names of it, into an empty database as the role that `connection` names.
 
-    Nobody else's rights are at hand: a role that was only set is undone by a dump's own statement. `progress` gets the bytes read so far. With `part` below 1 the dump breaks off there.
+    Nobody else's rights are at hand: a role that was only set is undone by a dump's own statement. `progress` gets
+    the bytes read so far. With `part` below 1 the dump breaks off there.
     """
     program = find_tool("pg_restore", minimum_major=_MAJOR).path
     process = await asyncio.create_subprocess_exec(

@@ -8,6 +8,7 @@ from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
+from uscdr.models.postgres import words_of
 from uscdr.scenarios.backups.inventory import Inventory, entry_of, take, vault_of
 from uscdr.scenarios.backups.proof import prove_and_keep
 from uscdr.scenarios.backups.questions import questions
@@ -93,6 +94,8 @@ class ProveTrial(DepsStep[ProveSeen, CopyProven]):
             )
         tell.check("the new backup restores", "pass" if result.sound else "fail", f"{result.grade}; {_content(result)}")
         tell.check(KEY_FITS, result.canary.verdict, key_words(result.canary))
+        if result.left_out:
+            tell.warn(f"Not proven of {result.backup}, as a proof does not make it: {words_of(result.left_out)}.")
         if not result.sound:
             raise self._failed(take(self._deps), result.backup, f"{result.grade}: {result.why}")
         return f"{result.backup}: {result.grade}; {_content(result)}; from {_source(result)}"
@@ -125,6 +128,7 @@ def _proven(proof: ProofDocument) -> CopyProven:
         backup=proof.backup, grade=proof.grade.value, sound=proof.sound, why=proof.why, sha256=proof.sha256,
         source=proof.source, copy_id=proof.copy_id, copy_opened=proof.copy_opened, tables=proof.tables,
         rows=proof.rows, invariants=len(held), invariants_held=sum(held), canary=proof.canary, seconds=proof.seconds,
+        left_out=proof.left_out,
     )  # fmt: skip
 
 

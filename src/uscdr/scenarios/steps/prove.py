@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Need, Tell, View
 from uscdr.errors import CheckFailed, ProviderError
+from uscdr.models.postgres import words_of
 from uscdr.scenarios.candidate import DumpSource, stored_dump
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.key_trouble import way_back
@@ -47,6 +48,8 @@ class Prove(DepsStep[Proof, Proof]):
         damaged = view.need(ChosenBackup).damaged
         proof = with_key_trouble(self._deps, proven(self._deps, self._source(view), tell, damaged=damaged))
         self._tell_key(proof, tell)
+        if proof.left_out:
+            tell.warn(f"Not proven of {proof.backup}, as a proof does not make it: {words_of(proof.left_out)}.")
         return proof
 
     def _source(self, view: View) -> DumpSource:

@@ -20,7 +20,7 @@ from pydantic import Field
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.migrations import MigrationsVerdict
-from uscdr.models.postgres import Invariant
+from uscdr.models.postgres import Invariant, LeftOut
 from uscdr.vault.backups import documents
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.store import Store
@@ -156,6 +156,8 @@ class ProofDocument(Fact):
     """Exact rows by table; empty in a proof of an earlier version."""
     newest: dict[str, str | None] = Field(default_factory=dict)
     """The newest time by `table.column`."""
+    left_out: tuple[LeftOut, ...] = ()
+    """What of the dump was not restored, and so is not proven; no row is among it."""
 
     @property
     def sound(self) -> bool:

@@ -24,6 +24,7 @@ from uscdr.models.postgres import (
     Extension,
     Invariant,
     InvariantResult,
+    LeftOut,
     Migration,
     TableDigest,
 )
@@ -125,6 +126,8 @@ class ProofResult:
     """Expected tables that are not there."""
     keyless: tuple[str, ...] = ()
     """Expected tables without a primary key: rows may be there twice."""
+    left_out: tuple[LeftOut, ...] = ()
+    """What of the application's is in the dump, and was not restored for this."""
     invariants: tuple[InvariantResult, ...] = ()
     newest: Mapping[str, str | None] = field(default_factory=dict)
     canary: CanaryVerdict = _NOT_TRIED
@@ -186,11 +189,11 @@ def document(subject: Subject, shown: ProofResult, questions: Questions) -> Proo
         dumped_from=shown.dumped_from, tables=len(shown.tables), rows=shown.rows, invariants=tuple(invariants),
         demands=demands_digest(questions.invariants), canary=shown.canary,
         extensions=tuple(one.name for one in shown.extensions), migrations=shown.migrations,
-        counts={one.name: one.rows for one in shown.tables}, newest=dict(shown.newest),
+        counts={one.name: one.rows for one in shown.tables}, newest=dict(shown.newest), left_out=shown.left_out,
     )  # fmt: skip
 
 
-def _asked(shown: ProofResult, database: Database, questions: Questions, decoded: Decoded) -> ProofResult:
+def _asked(shown: ProofResult, database: Copy, questions: Questions, decoded: Decoded) -> ProofResult:
     code, applied = questions.code, database.migrations()
     there = database.tables()
     tables = database.digests([table.name for table in there])
@@ -203,6 +206,7 @@ def _asked(shown: ProofResult, database: Database, questions: Questions, decoded
         invariants=database.invariants(questions.invariants),
         newest=dict(database.newest(questions.freshness)),
         canary=try_key(database, questions.canaries, questions.key),
+        left_out=tuple(one for one in database.left_out if not one.of_platform),
         extensions=database.extensions(),
         applied=applied,
         migrations=compare(code.migrations, applied, database.columns(), against=code.ref, why=code.why),
@@ -213,7 +217,8 @@ def _asked(shown: ProofResult, database: Database, questions: Questions, decoded
 
 def _grade(shown: ProofResult, decoded: Decoded) -> tuple[Grade, str]:
     """The grade, and why it is no better."""
-    lacking = sorted(set(decoded.extensions) - {one.name for one in shown.extensions})
+    said = {one.what.removeprefix("extension ") for one in shown.left_out}
+    lacking = sorted(set(decoded.extensions) - {one.name for one in shown.extensions} - said)
     if lacking:
         return Grade.DECODES, f"the restored database lacks the extension {', '.join(lacking)}"
     if not shown.invariants:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from uscdr.errors import Interrupted, MachineError, ProviderError
 from uscdr.fingerprint import fingerprint
-from uscdr.models.postgres import CanaryColumn
+from uscdr.models.postgres import CanaryColumn, words_of
 from uscdr.vault.backups import proving
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.backups.proofs import ProofDocument
@@ -87,6 +87,8 @@ def _restored(gathering: Gathering, gaps: Gaps, subject: Subject, plain: Path, k
     asked, sources, watch = _questions(gathering.wishes, known, subject.app), gathering.sources, gathering.watch("dump")
     with proving.examined(plain, asked, sources.decode, present(sources.scratch), lambda _: watch) as (shown, _):
         document = proving.document(subject, shown, asked)
+    if document.left_out:
+        gathering.tell.say(f"not proven of the dump, as a proof does not make it: {words_of(document.left_out)}")
     sources.proofs.keep(document)
     _note(gaps, document, shown)
     return Proven(_verdict(document, "build"), document, _seen(shown))
