@@ -217,6 +217,8 @@ def _conduct(
         if aside is not None:
             words = f"Lines that only this machine had, after another took the run over, are kept in {aside}."
             bus.emit(Note(level="warning", text=words))
+        for doubt in deps.kit.doubts if deps.kit else ():
+            bus.emit(Note(level="warning", text=f"{doubt.message} What is shown of the kit is what is sealed in it."))
         if records and records[0]["event"]["scenario_digest"] != job.place.digest:
             bus.emit(Note(level="warning", text="scenarios.yaml was changed since this run was begun."))
         steps = _steps(job, deps)

@@ -17,6 +17,7 @@ from fake_places import ME, PlacePlatform, Places
 from fakes import APP
 from uscdr.models.belongings import Belongings
 from uscdr.vault.content import AppFacts, ConfigVars, DnsFacts, DumpFacts, SourceFacts
+from uscdr.vault.store import ObjectLost
 
 NUMBER = 1
 """The backup that the kit's dump is of."""
@@ -36,8 +37,10 @@ class FakeKit:
     names: DnsFacts | None = None
     damaged: Callable[[str], None] = lambda name: None
 
+    doubts: tuple[ObjectLost, ...] = ()
+
     @property
-    def card(self) -> SimpleNamespace:
+    def manifest(self) -> SimpleNamespace:
         return SimpleNamespace(created_at=datetime.now(UTC) - timedelta(hours=3))
 
     def app(self) -> AppFacts | None:

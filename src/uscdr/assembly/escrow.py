@@ -51,7 +51,19 @@ def open_kit(job: Job, around: Surroundings, work: Path) -> KitReader | None:
     store, kit = KitPlaces(lambda: job.place.config.kit.to, around.state, around.env).find(wanted)
     keys = identities(identity_file(job.identity, around.env))
     place = private_directory(work / "kit")
-    return KitReader(LookOnlyStore(store), kit, keys, place, lambda _: around.stop.check())
+    reader = KitReader(LookOnlyStore(store), kit, keys, place, lambda _: around.stop.check())
+    _refuse_unsaid(reader, Of(job.place.target.heroku.app, job.place.identity))
+    return reader
+
+
+def _refuse_unsaid(kit: KitReader, of: Of) -> None:
+    """Without a card the newest kit of a place was taken for this application's before anything told whose it is."""
+    manifest = kit.manifest
+    if not kit.card_read and Of(manifest.app, manifest.identity) != of:
+        raise BadInput(
+            f"{kit.kit} is the kit of {manifest.app} ({manifest.target}), and its card is not there to say so.",
+            next_action="Name the kit that is meant: uscdr kit list, then --kit ID",
+        )
 
 
 def pinned(wanted: str, place: Place, state: Path, env: Mapping[str, str] | None = None) -> str:

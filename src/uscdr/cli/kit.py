@@ -88,11 +88,19 @@ def check(
 
 
 @app.command("list")
-def list_kits(context: typer.Context, *, to: PlaceOption = None, as_json: JsonOption = False) -> None:
+def list_kits(
+    context: typer.Context,
+    *,
+    to: PlaceOption = None,
+    identity: Annotated[
+        Path | None, typer.Option("--identity", help="Private key: by what is sealed, not by what the cards say.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Every kit, oldest first."""
     from uscdr.cli import kitlook
 
-    kitlook.list_kits(options(context), to, as_json=as_json)
+    kitlook.list_kits(options(context), to, identity, as_json=as_json)
 
 
 @app.command()

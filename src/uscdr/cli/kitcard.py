@@ -14,7 +14,7 @@ from uscdr.vault.card import card_text
 from uscdr.vault.cardpage import Printing, card_page
 from uscdr.vault.examine import known
 from uscdr.vault.freshness import Seen, judge
-from uscdr.vault.manifest import Contact
+from uscdr.vault.manifest import Card, Contact
 from uscdr.vault.reader import KitReader, read_card
 from uscdr.vault.seal import identities
 from uscdr.vault.store import Store
@@ -24,24 +24,36 @@ def show_card(given: Globals, wanted: Wanted, *, html: bool, as_json: bool) -> N
     """The card on stdout."""
     output = given.output(json_lines=as_json)
     store, kit = wanted.find(given)
+    reader = _opened(store, kit, wanted)
+    card = reader.card if reader else read_card(store, kit)
+    if reader is None:
+        output.warn("By its card, not checked: whether the sealed manifest says the same shows --identity FILE.")
     if html:
-        page = card_page(_printing(given, wanted, store, kit, output))
+        page = card_page(_printing(given, card, reader, store, output))
         output.record({"kit": kit, "html": page}) if output.json_lines else output.result(page.rstrip("\n"))
     elif output.json_lines:
-        output.record(read_card(store, kit).model_dump(mode="json"))
+        output.record(card.model_dump(mode="json"))
     else:
-        output.result(card_text(read_card(store, kit)).rstrip("\n"))
+        output.result(card_text(card).rstrip("\n"))
 
 
-def _printing(given: Globals, wanted: Wanted, store: Store, kit: str, output: Output) -> Printing:
-    """With an identity everything is of the kit itself; without, contacts are of scenarios.yaml."""
+def _opened(store: Store, kit: str, wanted: Wanted) -> KitReader | None:
+    """The kit, with an identity. Raises CheckFailed for a card that is not the kit's: it is not printed."""
     if wanted.identity is None:
-        card = read_card(store, kit)
+        return None
+    reader = KitReader(store, kit, identities(wanted.identity), state() / "scratch")
+    for doubt in reader.doubts:
+        raise doubt
+    return reader
+
+
+def _printing(given: Globals, card: Card, reader: KitReader | None, store: Store, output: Output) -> Printing:
+    """With an identity everything is of the kit itself; without, contacts are of scenarios.yaml."""
+    if reader is None:
         fresh = judge(Seen(at=datetime.now(UTC), card=card, rpo=card.rpo))
         return Printing(card, store.place, _configured(given, output), fresh)
-    reader = KitReader(store, kit, identities(wanted.identity), state() / "scratch")
-    seen = Seen(at=datetime.now(UTC), card=reader.card, rpo=reader.card.rpo, manifest=reader.manifest, **known(reader))
-    return Printing(reader.card, store.place, reader.manifest.contacts or _configured(given, output), judge(seen))
+    seen = Seen(at=datetime.now(UTC), card=card, rpo=card.rpo, manifest=reader.manifest, **known(reader))
+    return Printing(card, store.place, reader.manifest.contacts or _configured(given, output), judge(seen))
 
 
 def _configured(given: Globals, output: Output) -> tuple[Contact, ...]:

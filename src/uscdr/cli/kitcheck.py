@@ -52,7 +52,7 @@ def check_kit(given: Globals, asked: CheckOptions, *, as_json: bool) -> int:
 def seen_of(found: Examination) -> Seen:
     """What its freshness is judged by."""
     return Seen(
-        at=datetime.now(UTC), card=found.card, damaged=len(found.findings), rpo=found.card.rpo,
+        at=datetime.now(UTC), card=found.card, damaged=len(found.lost), rpo=found.card.rpo,
         manifest=found.manifest, commit=found.commit, media=found.media,
     )  # fmt: skip
 

@@ -10,8 +10,11 @@ from pathlib import Path
 from uscdr.assembly.escrow import KitPlaces
 from uscdr.cli.context import Globals, state
 from uscdr.errors import BadInput
+from uscdr.models.duration import elapsed
 from uscdr.ui.tables import show_table
 from uscdr.vault import listing
+from uscdr.vault.reader import KitReader
+from uscdr.vault.seal import identities
 from uscdr.vault.store import Store
 from uscdr.words import duration, size
 
@@ -47,19 +50,32 @@ def places(given: Globals) -> KitPlaces:
     return KitPlaces(configured, state(), os.environ)
 
 
-def list_kits(given: Globals, to: str | None, *, as_json: bool) -> None:
-    """The list on stdout."""
+def list_kits(given: Globals, to: str | None, identity: Path | None, *, as_json: bool) -> None:
+    """The list on stdout; without an identity by what the cards say, and that is said."""
     output = given.output(json_lines=as_json)
-    lines = listing.kits(places(given).store(to))
+    store = places(given).store(to)
+    lines = listing.kits(store, _opener(store, identity) if identity else None)
     rows = [line.model_dump(mode="json") if output.json_lines else _row(line) for line in lines]
     show_table(rows, output, empty="No kit.")
+    if any(line.created_at and not line.checked for line in lines):
+        output.say(
+            "By their cards, not checked: uscdr kit list --identity FILE, or uscdr kit check KIT --identity FILE"
+        )
+    for line in lines:
+        if line.why:
+            output.say(f"{line.kit}: {line.why}")
+
+
+def _opener(store: Store, identity: Path) -> listing.Open:
+    keys = identities(identity)
+    return lambda kit: KitReader(store, kit, keys, state() / "scratch")
 
 
 def _row(line: listing.KitLine) -> dict[str, object]:
     return {
         "kit": line.kit,
-        "state": line.state,
-        "age": duration((datetime.now(UTC) - line.created_at).total_seconds()) if line.created_at else None,
+        "state": line.state if line.checked or not line.created_at else f"{line.state} by its card",
+        "age": duration(elapsed(line.created_at, datetime.now(UTC))) if line.created_at else None,
         "application": line.app,
         "dump": line.dump.value if line.dump else None,
         "objects": line.objects,

@@ -35,7 +35,10 @@ def restore(given: Globals, wanted: Wanted, parts: Sequence[PartName], into: Pat
             speech.progress(part, number, total, "files")
 
         def opened(work: Path) -> KitReader:
-            return KitReader(store, kit, keys, work, lambda _: _check(around))
+            reader = KitReader(store, kit, keys, work, lambda _: _check(around))
+            for doubt in reader.doubts:
+                output.warn(doubt.message)
+            return reader
 
         done = extract(opened, once, into.expanduser().absolute(), step)
     show_table([_record(one) if output.json_lines else _row(one) for one in done], output)

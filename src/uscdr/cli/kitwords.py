@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from uscdr.models.duration import elapsed
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
 from uscdr.vault.build import Built
@@ -61,17 +62,20 @@ def _freshness(fresh: Freshness, minimum: int | None) -> str:
 
 
 def _age(at: datetime) -> str:
-    return duration((datetime.now(UTC) - at).total_seconds())
+    return duration(elapsed(at, datetime.now(UTC)))
 
 
 def _verdict(found: Examination) -> str:
-    old = _age(found.card.created_at)
-    count = f"{plural(found.checked, 'object')}, {size(found.bytes)}, {old} old"
+    old = f"{_age(found.card.created_at)} old"
+    count = f"{plural(found.checked, 'object')}, {size(found.bytes)}, {old}"
     if not found.sound:
-        return f"DAMAGED ({count}): {plural(len(found.findings), 'finding')}"
+        return f"DAMAGED ({count}): {plural(len(found.lost), 'damaged or missing object')}"
     whole = "complete" if found.card.complete else "INCOMPLETE"
     if found.manifest is None:
-        return f"{whole} by its card, all digests right ({count}); NOT CHECKED: what is inside (give --identity FILE)"
+        return (
+            f"{whole} by its card, all digests right ({count} by its card); "
+            "NOT CHECKED: what is inside (give --identity FILE)"
+        )
     return f"{whole}, every object decrypted ({count})"
 
 
@@ -86,6 +90,7 @@ def _record(found: Examination) -> Mapping[str, object]:
         "objects": found.checked,
         "bytes": found.bytes,
         "findings": found.findings,
+        "damaged": len(found.lost),
         "parts": _records(manifest) if manifest else None,
         "lost": _losses(manifest) if manifest else None,
     }

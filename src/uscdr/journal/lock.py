@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from uscdr.errors import LockHeld
 from uscdr.files import lock_errors, open_lock, private_directory, try_lock
-from uscdr.models.base import Fact
+from uscdr.models.base import Fact, Moment
 from uscdr.settings import Operator, is_gone
 from uscdr.words import moment
 
@@ -32,7 +32,7 @@ class Holder(Fact):
     user: str
     host: str
     pid: int
-    since: datetime
+    since: Moment
     message: str
 
     def __str__(self) -> str:

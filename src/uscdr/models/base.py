@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, SecretStr, SerializationInfo
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, SerializationInfo
 
 REVEAL = {"reveal": True}
 """Serialisation context with which secrets are written out: only into what is encrypted next."""
 
 
 class Fact(BaseModel):
-    """An immutable record. Unknown fields are an error, so that a typo cannot pass as data."""
+    """An immutable record. Unknown fields are an error, so that a typo cannot pass as data; so are endless numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _in_our_times(value: datetime) -> datetime:
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise ValueError(f"the year {value.year} is none of ours")
+    return value
+
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
+Moment = Annotated[AwareDatetime, AfterValidator(_in_our_times)]
+"""A time in a document that is read again: with its zone, and such that ages can be reckoned from it."""
+
+Count = Annotated[int, Field(ge=0, le=(1 << 63) - 1)]
+"""How many things or bytes, in a document that is read again."""
 
 
 def spelled(value: SecretStr, info: SerializationInfo) -> str:

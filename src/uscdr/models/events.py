@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from uscdr.models.base import Moment
 
 
 class Event(BaseModel):
@@ -196,7 +197,7 @@ class ChecksStarted(Event):
     checks: tuple[str, ...]
     items: int
     round: int = 1
-    baseline_at: datetime | None = None
+    baseline_at: Moment | None = None
     """When the baseline was taken that it is compared with; None without one."""
 
 
@@ -237,7 +238,7 @@ class ChecksFinished(Event):
     skipped_manual: bool = False
     changed: tuple[str, ...] = ()
     """watch: checks whose verdict differs from the round before, as `name: pass -> fail`."""
-    next_at: datetime | None = None
+    next_at: Moment | None = None
     """watch: when the next round begins; None after the last one."""
 
 
@@ -290,6 +291,6 @@ class Stamped(BaseModel):
     model_config = ConfigDict(frozen=True)
     run: str
     seq: int | None
-    at: datetime
+    at: Moment
     mono: float
     event: Payload

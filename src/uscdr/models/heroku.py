@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from pydantic import Field, SecretStr
 
-from uscdr.models.base import Fact
+from uscdr.models.base import Fact, Moment
 from uscdr.models.duration import elapsed
 from uscdr.words import moment, plural
 
@@ -38,7 +38,7 @@ class App(Fact):
     region: str = ""
     owner_email: str = ""
     web_url: str | None = None
-    released_at: datetime | None = None
+    released_at: Moment | None = None
 
 
 class ProcessType(Fact):
@@ -60,8 +60,8 @@ class Dyno(Fact):
     size: str = ""
     command: str = ""
     release_version: int | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+    created_at: Moment | None = None
+    updated_at: Moment | None = None
     """When its state last changed."""
 
 
@@ -85,8 +85,8 @@ class Release(Fact):
     status: str
     description: str = ""
     current: bool = False
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+    created_at: Moment | None = None
+    updated_at: Moment | None = None
     """When it ended, and took effect if it succeeded."""
     user_email: str = ""
     slug_id: str | None = None
@@ -204,12 +204,12 @@ class Transfer(Fact):
     name: str
     kind: TransferKind
     state: TransferState
-    created_at: datetime
+    created_at: Moment
     databases: tuple[DatabaseEnd, ...] = ()
     """The ends that are databases: one of a backup or restore, two of a copy."""
     whose: Whose = Whose.UNKNOWN
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
+    started_at: Moment | None = None
+    finished_at: Moment | None = None
     warnings: int = 0
     processed_bytes: int = 0
     source_bytes: int = 0
@@ -356,7 +356,7 @@ class SignedUrl(Fact):
     """A link that lets its holder download all patients' data until it expires."""
 
     url: SecretStr
-    expires_at: datetime | None = None
+    expires_at: Moment | None = None
 
 
 class ServiceColor(Fact):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from uscdr.models.base import Fact
+from uscdr.models.base import Fact, Moment
 from uscdr.models.postgres import Unread
 from uscdr.models.table_names import ColumnName, ColumnText, TableName
 
@@ -71,7 +70,7 @@ class Asset(Fact):
     etag: str = ""
     placeholder: bool = False
     """Deleted, but its backup is kept: a row without a file, never to be counted as present."""
-    created_at: datetime | None = None
+    created_at: Moment | None = None
     url: str = ""
     """Where the original is delivered (https unless the target says otherwise)."""
     tags: tuple[str, ...] = ()
@@ -99,7 +98,7 @@ class AssetVersion(Fact):
     version_id: str
     version: int = 0
     bytes: int = 0
-    created_at: datetime | None = None
+    created_at: Moment | None = None
     restorable: bool = True
 
 
@@ -123,7 +122,7 @@ class Quota(Fact):
 
     limit: int
     remaining: int
-    resets_at: datetime
+    resets_at: Moment
 
 
 class MediaUsage(Fact):
@@ -194,7 +193,7 @@ class StoredReference(Fact):
     column: str
     key: str
     value: str = Field(repr=False)
-    created_at: datetime | None = None
+    created_at: Moment | None = None
     odd_time: bool = False
     """The row has a time, which cannot be (in the future, before the year 1): then `created_at` is not known."""
     bytes: int | None = None

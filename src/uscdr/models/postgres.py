@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from pydantic import Field
 
-from uscdr.models.base import Fact
+from uscdr.models.base import Fact, Moment
 from uscdr.models.table_names import TableText
 from uscdr.words import first_of
 
@@ -297,7 +296,7 @@ class Session(Fact):
     user: str
     application: str
     state: str
-    started_at: datetime | None = None
+    started_at: Moment | None = None
 
 
 class LeftOut(Fact):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field, SecretStr, SerializationInfo, field_serializer
 
-from uscdr.models.base import Fact, spelled
+from uscdr.models.base import Fact, Moment, spelled
 from uscdr.models.migrations import CodeMigrations
 
 
@@ -42,7 +41,7 @@ class Build(Fact):
     status: str
     commit: str = ""
     checksum: str = ""
-    created_at: datetime | None = None
+    created_at: Moment | None = None
     slug_id: str | None = None
     release_id: str | None = None
     output_url: str | None = Field(default=None, repr=False)

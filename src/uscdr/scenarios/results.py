@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from pydantic import AliasChoices, Field
 
-from uscdr.models.base import Fact
+from uscdr.models.base import Fact, Moment
 from uscdr.models.heroku import ServiceColor
 from uscdr.models.migrations import MigrationsVerdict
 from uscdr.models.postgres import InvariantResult, LeftOut, TableDigest, Unread
@@ -82,10 +80,10 @@ class BackupLine(Fact):
     name: str
     kind: str
     state: str
-    created_at: datetime
-    taken_at: datetime | None = None
+    created_at: Moment
+    taken_at: Moment | None = None
     """The moment that it stands for, and that its age is counted from; None in a journal of an earlier version."""
-    finished_at: datetime | None
+    finished_at: Moment | None
     age_seconds: float
     bytes: int
     warnings: int
@@ -167,9 +165,9 @@ class ChosenBackup(Fact):
     backup: str
     transfer_id: str
     num: int
-    taken_at: datetime = Field(validation_alias=TAKEN_AT)
+    taken_at: Moment = Field(validation_alias=TAKEN_AT)
     """The moment that it stands for; every age and every objective is counted from it."""
-    finished_at: datetime | None
+    finished_at: Moment | None
     age_seconds: float
     rpo_met: bool
     bytes: int
@@ -247,7 +245,7 @@ class Ledger(Fact):
     readable: bool
     at_least: bool = False
     """Whether `rows_lost` is a lower bound: what the damage took of the newest rows, nobody can count."""
-    last_write: datetime | None = None
+    last_write: Moment | None = None
     """The newest time in the columns of `app.freshness`, before the restore."""
     undated: tuple[str, ...] = ()
     """Tables that lose rows of which `last_write` tells nothing: no column of theirs is in `freshness`."""
@@ -317,7 +315,7 @@ class Refilled(Fact):
 class ApplicationChecked(Fact):
     """The application's answers to its checks."""
 
-    at: datetime
+    at: Moment
     """When it was seen to work: the end of the downtime."""
     passed: int
     failed: int

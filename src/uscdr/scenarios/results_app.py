@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
-from uscdr.models.base import Fact
+from uscdr.models.base import Fact, Moment
 from uscdr.models.migrations import MigrationsVerdict
 from uscdr.models.provision import Lack
 
@@ -21,7 +20,7 @@ class ReleaseLine(Fact):
     version: int
     status: str
     description: str
-    created_at: datetime | None
+    created_at: Moment | None
     slug_id: str | None
     can_return: bool
     """Whether the platform would roll back to it."""

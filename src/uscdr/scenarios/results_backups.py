@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from pydantic import model_validator
 
-from uscdr.models.base import Fact
+from uscdr.models.base import Fact, Moment
 from uscdr.models.postgres import LeftOut
 from uscdr.scenarios.results import BackupLine, Captured
 from uscdr.vault.backups.proofs import CanaryVerdict
@@ -18,7 +17,7 @@ class FailedBackup(Fact):
     """A backup that ended without success, and the platform's last words on it."""
 
     name: str
-    at: datetime
+    at: Moment
     why: str
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from pydantic import Field
 
-from uscdr.models.base import Fact
+from uscdr.models.base import Fact, Moment
 from uscdr.models.dns import Caution, RecordSet
 from uscdr.scenarios.results import Captured
 
@@ -231,8 +229,8 @@ class Switched(Fact):
 
     old: tuple[RecordSet, ...]
     new: tuple[RecordSet, ...]
-    at: datetime
-    old_answers_until: datetime
+    at: Moment
+    old_answers_until: Moment
     """Until then a resolver may still give the old answer."""
     left: tuple[NameLeft, ...] = ()
     """Hostnames that were not moved, because a person has to; they may lead to the new place all the same."""

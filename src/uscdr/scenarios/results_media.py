@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from pydantic import Field
 
-from uscdr.models.base import Fact
+from uscdr.models.base import Fact, Moment
 from uscdr.models.heroku import ServiceColor
 from uscdr.models.media import Quota
 from uscdr.scenarios.media.estimate import Effort
@@ -15,8 +13,8 @@ from uscdr.scenarios.media.estimate import Effort
 class Skew(Fact):
     """Database and media against each other in time; None where there is nothing to tell by."""
 
-    newest_reference: datetime | None = None
-    newest_asset: datetime | None = None
+    newest_reference: Moment | None = None
+    newest_asset: Moment | None = None
     missing_after_newest_asset: int = 0
     """Files missing whose rows are newer than every file: the media are older than the database."""
     orphans_after_newest_reference: int = 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from uscdr.errors import CheckFailed
 from uscdr.vault.manifest import KITS, MANIFEST, SUMS, Card, CardPart, DumpProof
+from uscdr.vault.store import ObjectLost
 from uscdr.words import moment, plural, size
 
 _UP = "../../"
@@ -22,12 +22,13 @@ def sums_text(kit: str, listed: Mapping[str, str]) -> bytes:
 
 
 def parse_sums(kit: str, data: bytes) -> dict[str, str]:
-    """Names in the store and their digests. Raises CheckFailed naming the file."""
+    """Names in the store and their digests. Raises ObjectLost."""
     found: dict[str, str] = {}
     for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), start=1):
         match = _LINE.fullmatch(line)
         if match is None:
-            raise CheckFailed(f"{KITS}/{kit}/{SUMS} is damaged (line {number}).")
+            name = f"{KITS}/{kit}/{SUMS}"
+            raise ObjectLost(name, f"{name} is damaged (line {number}).", next_action="Use another kit: uscdr kit list")
         name = match[2]
         found[name.removeprefix(_UP) if name.startswith(_UP) else f"{KITS}/{kit}/{name}"] = match[1]
     return found

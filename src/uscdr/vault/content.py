@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from pydantic import Field, SecretStr, SerializationInfo, field_serializer
 
-from uscdr.models.base import Fact, spelled
+from uscdr.models.base import Fact, Moment, spelled
 from uscdr.models.belongings import Belongings
 from uscdr.models.dns import RecordSet
 from uscdr.models.heroku import AddOn, App, Attachment, ProcessType, Release, Schedule
@@ -86,7 +84,7 @@ class DumpFacts(Fact):
     backup: str
     transfer_id: str
     kind: str
-    taken_at: datetime
+    taken_at: Moment
     warnings: int
     bytes: int
     sha256: str

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from uscdr.errors import CheckFailed
 from uscdr.vault.content import MediaEntry
-from uscdr.vault.manifest import CARD, KITS, MANIFEST, SUMS, Card, Manifest, PartName
+from uscdr.vault.manifest import KITS, MANIFEST, SUMS, Card, Manifest, PartName
 from uscdr.vault.reader import KitReader, SealedName, damaged, read_card, read_sums
 from uscdr.vault.seal import Identity
-from uscdr.vault.store import Store, digest_of
+from uscdr.vault.store import ObjectLost, Store, digest_of, is_name
 
 LOST: dict[PartName, str] = {
     "app": "What the application is made of (add-ons, dynos, domains) would have to be remembered.",
@@ -31,12 +31,15 @@ Step = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found. `manifest` is None when no key was given: what is inside was not looked at."""
+    """What was found. `manifest` is None when no key was given: what is inside was not looked at, and `card` is a hint.
+
+    With a key `card` says what the manifest says. `lost`: what is damaged, missing or another kit's, once each.
+    """
 
     card: Card
     checked: int
     bytes: int
-    findings: tuple[str, ...]
+    lost: tuple[ObjectLost, ...]
     manifest: Manifest | None = None
     commit: str | None = None
     """Of the code in the kit; None when that was not looked at, or there is none."""
@@ -44,15 +47,21 @@ class Examination:
     """Files with their original, and files in all."""
 
     @property
+    def findings(self) -> tuple[str, ...]:
+        """In words."""
+        return tuple(one.message for one in self.lost)
+
+    @property
     def sound(self) -> bool:
         """Whether nothing is damaged or missing from the store, as far as was looked."""
-        return not self.findings
+        return not self.lost
 
 
 def examine(store: Store, kit: str, keys: Sequence[Identity], work: Path, step: Step) -> Examination:
     """Look at everything; damage is a finding, not an exception.
 
-    Raises CheckFailed when there is no card or no manifest at all, BadInput for another format or a wrong identity.
+    Raises CheckFailed when there is no manifest at all, or nothing that tells of the kit (no card without a key, no
+    manifest that can be opened without a card), BadInput for another format or a wrong identity.
     """
     if store.size(f"{KITS}/{kit}/{MANIFEST}") is None:
         raise CheckFailed(
@@ -60,66 +69,75 @@ def examine(store: Store, kit: str, keys: Sequence[Identity], work: Path, step: 
             why="Its build was cut off, or the file was lost.",
             next_action="Use another one (uscdr kit list), or build anew.",
         )
-    card = read_card(store, kit)
-    listed, findings = _listed(store, card)
-    size = 0
+    reader, lost = _opened(store, kit, keys, work)
+    card = reader.card if reader else read_card(store, kit)
+    found = _digests(store, card, [*(reader.doubts if reader else ()), *lost], step)
+    return _inside(reader, found, step) if reader else found
+
+
+def _opened(
+    store: Store, kit: str, keys: Sequence[Identity], work: Path
+) -> tuple[KitReader | None, list[ObjectLost]]:  # fmt: skip
+    """None without a key, and when it cannot be opened: why."""
+    try:
+        return (KitReader(store, kit, keys, work) if keys else None), []
+    except ObjectLost as error:
+        return None, [error]
+
+
+def _digests(store: Store, card: Card, lost: list[ObjectLost], step: Step) -> Examination:
+    """Every object that the kit needs, as it lies there."""
+    listed, more = _listed(store, card)
+    lost, size = [*lost, *more], 0
     for number, (name, digest) in enumerate(sorted(listed.items()), start=1):
         step(number, len(listed))
         try:
-            seen, more = digest_of(store, name)
-        except CheckFailed as error:
-            findings.append(error.message)
+            seen, length = digest_of(store, name)
+        except ObjectLost as error:
+            lost.append(error)
             continue
-        size += more
+        size += length
         if seen != digest:
-            findings.append(damaged(name, "its SHA-256 is not the one that the kit names").message)
-    found = Examination(card, len(listed), size, tuple(findings))
-    return _inside(store, found, keys, work, step) if keys else found
+            lost.append(damaged(name, "its SHA-256 is not the one that the kit names"))
+    return Examination(card, len(listed), size, _once(lost))
 
 
-def _listed(store: Store, card: Card) -> tuple[dict[str, str], list[str]]:
+def _listed(store: Store, card: Card) -> tuple[dict[str, str], list[ObjectLost]]:
     """What the kit needs, by the list of sums; a list that the card does not know is a finding."""
-    manifest = f"{KITS}/{card.kit}/{MANIFEST}"
+    manifest = {f"{KITS}/{card.kit}/{MANIFEST}": card.manifest_sha256}
     try:
         listed, data = read_sums(store, card.kit)
-    except CheckFailed as error:
-        return {manifest: card.manifest_sha256}, [error.message]
-    findings = []
-    if hashlib.sha256(data).hexdigest() != card.sums_sha256:
-        findings.append(damaged(f"{KITS}/{card.kit}/{SUMS}", "it is not the one that the card names").message)
-    return listed | {manifest: card.manifest_sha256}, findings
+    except ObjectLost as error:
+        return manifest, [error]
+    if card.sums_sha256 and hashlib.sha256(data).hexdigest() != card.sums_sha256:
+        name = f"{KITS}/{card.kit}/{SUMS}"
+        return _names(listed) | manifest, [damaged(name, "it is not the one that the card names")]
+    return _names(listed) | manifest, []
 
 
-def _inside(store: Store, found: Examination, keys: Sequence[Identity], work: Path, step: Step) -> Examination:
+def _names(listed: Mapping[str, str]) -> dict[str, str]:
+    """A line about what can be no object's name is damage of the list, which its own digest tells."""
+    return {name: digest for name, digest in listed.items() if is_name(name)}
+
+
+def _inside(reader: KitReader, found: Examination, step: Step) -> Examination:
     """Decrypt everything."""
-    try:
-        reader = KitReader(store, found.card.kit, keys, work)
-        wanted = list(_wanted(reader))
-    except CheckFailed as error:
-        return _with(found, [error.message])
-    findings = _differences(found.card, reader.manifest)
+    wanted, lost = _wanted(reader)
     for number, open_one in enumerate(wanted, start=1):
         step(number, len(wanted))
         try:
             open_one()
-        except CheckFailed as error:
-            findings.append(error.message)
-    return replace(_with(found, findings), manifest=reader.manifest, **known(reader))
+        except ObjectLost as error:
+            lost.append(error)
+    return replace(found, lost=_once([*found.lost, *lost]), manifest=reader.manifest, **known(reader))
 
 
-def _differences(card: Card, manifest: Manifest) -> list[str]:
-    """The card can be read by anybody, and so be changed; the manifest must say the same."""
-    said = (
-        card.kit, card.created_at, card.app, card.recipients, card.complete, card.parts, card.dump, card.rpo,
-        card.public_keys,
-    )  # fmt: skip
-    meant = (
-        manifest.kit, manifest.created_at, manifest.app, manifest.recipients, manifest.complete,
-        manifest.card_parts(), manifest.card_dump(), manifest.rpo, manifest.public_keys,
-    )  # fmt: skip
-    if said == meant:
-        return []
-    return [damaged(f"{KITS}/{card.kit}/{CARD}", "it does not say what the manifest says").message]
+def _once(lost: Sequence[ObjectLost]) -> tuple[ObjectLost, ...]:
+    """One finding for each thing, the first."""
+    first: dict[str, ObjectLost] = {}
+    for one in lost:
+        first.setdefault(one.name, one)
+    return tuple(first.values())
 
 
 def known(reader: KitReader) -> dict[str, Any]:
@@ -133,13 +151,14 @@ def known(reader: KitReader) -> dict[str, Any]:
     return {"commit": source.commit if source else None, "media": (stored, len(present)) if inventory else None}
 
 
-def _wanted(reader: KitReader) -> Iterator[Callable[[], object]]:
-    for one in reader.manifest.objects:
-        yield _opening(reader, SealedName(one.path, one.sha256, one.plain_sha256))
-    inventory = reader.media()
-    for entry in inventory.entries if inventory else ():
-        if entry.stored is not None:
-            yield _opening_media(reader, entry)
+def _wanted(reader: KitReader) -> tuple[list[Callable[[], object]], list[ObjectLost]]:
+    """How each object is opened; an inventory that cannot be read is told of when it is opened itself."""
+    wanted = [_opening(reader, SealedName(one.path, one.sha256, one.plain_sha256)) for one in reader.manifest.objects]
+    try:
+        inventory = reader.media()
+    except ObjectLost as error:
+        return wanted, [error]
+    return wanted + [_opening_media(reader, one) for one in (inventory.entries if inventory else ())], []
 
 
 def _opening(reader: KitReader, wanted: SealedName) -> Callable[[], object]:
@@ -153,7 +172,3 @@ def _opening_media(reader: KitReader, entry: MediaEntry) -> Callable[[], object]
             reader.verify(SealedName(entry.stored.path, entry.stored.sha256, note.sha256))
 
     return open_one
-
-
-def _with(found: Examination, more: Sequence[str]) -> Examination:
-    return replace(found, findings=tuple(dict.fromkeys((*found.findings, *more))))

@@ -16,7 +16,7 @@ from uscdr.models.base import Fact
 from uscdr.models.duration import elapsed
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.manifest import Card, Contact, DumpProof, Manifest, PartName, PartState
-from uscdr.words import duration
+from uscdr.words import duration, plural
 
 WEIGHTS: Mapping[str, int] = {
     "dump age": 15,
@@ -61,6 +61,7 @@ class Seen:
     at: datetime
     card: Card
     damaged: int = 0
+    """How many objects are damaged, missing or another kit's."""
     rpo: float | None = None
     manifest: Manifest | None = None
     commit: str | None = None
@@ -90,7 +91,7 @@ class Freshness(Fact):
 def judge(seen: Seen) -> Freshness:
     """Every question, in the order of WEIGHTS; a damaged kit counts for nothing."""
     if seen.damaged:
-        words = f"{seen.damaged} damaged or missing: nobody should have to rebuild from this kit"
+        words = f"{plural(seen.damaged, 'damaged or missing object')}: nobody should have to rebuild from this kit"
         return Freshness(
             score=0, unknown=0, reasons=(Reason(question="whole", points=0, of=100, state="less", words=words),)
         )

@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from uscdr.errors import CheckFailed, LockHeld, MachineError
-from uscdr.models.base import Fact
+from uscdr.models.base import Fact, Moment
 from uscdr.settings import Operator
 from uscdr.vault.store import Entry, NameTaken, Store
 from uscdr.words import moment
@@ -48,8 +48,8 @@ class Record(Fact):
     pid: int
     nonce: str
     message: str
-    taken_at: datetime
-    expires_at: datetime
+    taken_at: Moment
+    expires_at: Moment
     seconds: float
 
     @property

@@ -1,36 +1,47 @@
-"""Which kits a store has, and which one is meant. Needs no key."""
+"""Which kits a store has, and which one is meant. Needs no key: what their cards say is a hint."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 from uscdr.errors import BadInput, CheckFailed
-from uscdr.models.base import Fact
+from uscdr.models.base import Fact, Moment
 from uscdr.vault.backups.grade import Grade
-from uscdr.vault.manifest import KITS, MANIFEST
-from uscdr.vault.reader import read_card
+from uscdr.vault.manifest import KITS, MANIFEST, Card
+from uscdr.vault.reader import KitReader, read_card
+from uscdr.vault.seal import WrongIdentity
 from uscdr.vault.store import Store
 
 
 class KitLine(Fact):
-    """One line of `uscdr kit list`. `unfinished`: its build was cut off, it has no manifest."""
+    """One line of `uscdr kit list`. `unfinished`: its build was cut off, it has no manifest.
+
+    `checked`: the sealed manifest says so; otherwise it is what the card says, and nobody looked.
+    """
 
     kit: str
     state: Literal["complete", "incomplete", "unfinished", "damaged"]
-    created_at: datetime | None = None
+    created_at: Moment | None = None
     app: str = ""
     objects: int = 0
     bytes: int = 0
     dump: Grade | None = None
     """What the dump was shown to be worth when the kit was made."""
+    checked: bool = False
+    why: str = ""
+    """Why it is damaged."""
 
 
-def kits(store: Store) -> tuple[KitLine, ...]:
-    """Every kit, oldest first, unfinished and damaged ones too."""
-    return tuple(_line(store, kit) if finished else _unfinished(kit) for kit, finished in _found(store).items())
+Open = Callable[[str], KitReader]
+"""Opens a kit. Raises as `KitReader`."""
+
+
+def kits(store: Store, open_one: Open | None = None) -> tuple[KitLine, ...]:
+    """Every kit, oldest first, unfinished and damaged ones too; with a key by what is sealed."""
+    found = _found(store).items()
+    return tuple(_line(store, kit, open_one) if finished else _unfinished(kit) for kit, finished in found)
 
 
 def _found(store: Store) -> dict[str, bool]:
@@ -47,15 +58,26 @@ def _unfinished(kit: str) -> KitLine:
     return KitLine(kit=kit, state="unfinished")
 
 
-def _line(store: Store, kit: str) -> KitLine:
+def _line(store: Store, kit: str, open_one: Open | None) -> KitLine:
+    checked = open_one is not None
     try:
-        card = read_card(store, kit)
-    except (CheckFailed, BadInput):
-        return KitLine(kit=kit, state="damaged")
+        card = _sealed(kit, open_one) if open_one is not None else read_card(store, kit)
+    except WrongIdentity:
+        return _line(store, kit, None)
+    except (CheckFailed, BadInput) as error:
+        return KitLine(kit=kit, state="damaged", checked=checked, why=error.message)
     return KitLine(
         kit=kit, state="complete" if card.complete else "incomplete", created_at=card.created_at, app=card.app,
-        objects=card.objects, bytes=card.bytes, dump=card.dump.grade if card.dump else None,
+        objects=card.objects, bytes=card.bytes, dump=card.dump.grade if card.dump else None, checked=checked,
     )  # fmt: skip
+
+
+def _sealed(kit: str, open_one: Open) -> Card:
+    """What the manifest says. Raises CheckFailed for a card that says something else."""
+    reader = open_one(kit)
+    for doubt in reader.doubts:
+        raise doubt
+    return reader.card
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from uscdr.models.base import Fact
+from uscdr.models.base import Count, Fact, Moment
 from uscdr.vault.backups.grade import Grade
 
 FORMAT = 1
@@ -17,6 +17,7 @@ CARD, CARD_TEXT, CARD_PAGE = "card.json", "card.txt", "card.html"
 
 PartName = Literal["app", "config", "dns", "dump", "source", "media"]
 PARTS: tuple[PartName, ...] = ("app", "config", "dns", "dump", "source", "media")
+Seconds = Annotated[float, Field(gt=0, le=1e9)]
 PartState = Literal["complete", "partial", "missing", "left out"]
 
 
@@ -35,9 +36,9 @@ class StoredObject(Fact):
     """What it is when decrypted: `config.json`, `database.dump`, `source.tar.gz`."""
     path: str
     sha256: str
-    size: int
+    size: Count
     plain_sha256: str
-    plain_size: int
+    plain_size: Count
 
 
 class Part(Fact):
@@ -46,7 +47,7 @@ class Part(Fact):
     name: PartName
     state: PartState
     summary: str = ""
-    taken_at: datetime | None = None
+    taken_at: Moment | None = None
     gaps: tuple[Gap, ...] = ()
 
     @property
@@ -58,7 +59,7 @@ class Part(Fact):
 class Fingerprints(Fact):
     """HMAC-SHA256 of every configuration value under a salt of this kit: comparable without the values."""
 
-    salt: str = Field(default="", repr=False)
+    salt: str = Field(default="", repr=False, pattern="^([0-9a-f]{2})*$")
     values: dict[str, str] = Field(default_factory=dict, repr=False)
 
 
@@ -71,7 +72,7 @@ class DumpProof(Fact):
 
     grade: Grade
     origin: Literal["build", "vault", "left out", "failed"]
-    proven_at: datetime | None = None
+    proven_at: Moment | None = None
     why: str = ""
     """Why it is no better; not on the card."""
 
@@ -94,7 +95,7 @@ class Manifest(Fact):
 
     format: int
     kit: str
-    created_at: datetime
+    created_at: Moment
     uscdr: str
     app: str
     target: str
@@ -111,8 +112,8 @@ class Manifest(Fact):
     dump: DumpProof | None = None
     """None when there is no dump."""
     contacts: tuple[Contact, ...] = ()
-    rpo: float | None = None
-    """Seconds: the objective when the kit was made."""
+    rpo: Seconds | None = None
+    """The objective when the kit was made."""
     public_keys: tuple[str, ...] = ()
     """Those that `recipients` are fingerprints of."""
 
@@ -134,21 +135,49 @@ class Manifest(Fact):
         """The same of the dump's proof."""
         return self.dump.model_copy(update={"why": ""}) if self.dump else None
 
+    def as_card(self, size: Size, digests: Digests) -> Card:
+        """The card that belongs to this manifest."""
+        return Card(
+            format=self.format, kit=self.kit, created_at=self.created_at, uscdr=self.uscdr, app=self.app,
+            target=self.target, identity=self.identity, recipients=self.recipients, complete=self.complete,
+            parts=self.card_parts(), objects=size.objects, bytes=size.bytes, manifest_sha256=digests.manifest,
+            sums_sha256=digests.sums, dump=self.card_dump(), rpo=self.rpo, public_keys=self.public_keys,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many encrypted objects a kit needs, and how many bytes they have."""
+
+    objects: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Digests:
+    """SHA-256 of the manifest as it is stored, and of the list of sums."""
+
+    manifest: str
+    sums: str
+
 
 class CardPart(Fact):
     """One part as the card tells it: no reasons, which might say too much."""
 
     name: PartName
     state: PartState
-    taken_at: datetime | None = None
+    taken_at: Moment | None = None
 
 
 class Card(Fact):
-    """What is known of a kit without a key. Holds no secret and nothing of a person."""
+    """What is known of a kit without a key. Holds no secret and nothing of a person.
+
+    Anybody who can write to the place can change it: what it says counts for nothing once the manifest is opened.
+    """
 
     format: int
     kit: str
-    created_at: datetime
+    created_at: Moment
     uscdr: str
     app: str
     target: str
@@ -156,10 +185,10 @@ class Card(Fact):
     recipients: tuple[str, ...]
     complete: bool
     parts: tuple[CardPart, ...]
-    objects: int
-    bytes: int
+    objects: Count
+    bytes: Count
     manifest_sha256: str
     sums_sha256: str
     dump: DumpProof | None = None
-    rpo: float | None = None
+    rpo: Seconds | None = None
     public_keys: tuple[str, ...] = ()

@@ -27,12 +27,19 @@ from uscdr.vault.content import (
     MediaNote,
     SourceFacts,
 )
-from uscdr.vault.manifest import CARD, FORMAT, KITS, MANIFEST, SUMS, Card, Manifest, StoredObject
+from uscdr.vault.manifest import CARD, FORMAT, KITS, MANIFEST, SUMS, Card, Digests, Manifest, Size, StoredObject
 from uscdr.vault.seal import Identity, Sealed, Watch, WrongIdentity, unseal
-from uscdr.vault.store import Store, digest_of, new_private_file
+from uscdr.vault.store import ObjectLost, Store, digest_of, new_private_file
+from uscdr.words import moment
 
 M = TypeVar("M", bound=BaseModel)
 _LARGEST_CARD, _LARGEST_SUMS = 1 << 20, 1 << 28
+_SAID: Mapping[str, str] = {
+    "format": "the format", "uscdr": "the version of uscdr", "recipients": "who can open it",
+    "complete": "whether it is complete", "parts": "its parts", "dump": "what the dump is worth",
+    "rpo": "the objective", "public_keys": "the public keys",
+}  # fmt: skip
+"""Fields of a card that the manifest has, too, in words."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +47,19 @@ class SealedName:
     """What is to be decrypted, and what it must be: None where that is not told."""
 
     path: str
-    sha256: str
+    sha256: str | None
     plain_sha256: str | None = None
 
 
 def read_card(store: Store, kit: str) -> Card:
-    """The card of a kit, without a key. Raises CheckFailed (missing, damaged), BadInput (another format)."""
-    name = f"{KITS}/{kit}/{CARD}"
-    with store.open(name) as file:
-        data = file.read(_LARGEST_CARD)
-    return _model(Card, data, name)
+    """What the card of a kit says, for who has no key: a hint, which anybody could have written.
+
+    Raises CheckFailed (missing, damaged, of another kit), BadInput (another format).
+    """
+    card, doubts = _hint(store, kit)
+    if card is None:
+        raise doubts[0]
+    return card
 
 
 def read_sums(store: Store, kit: str) -> tuple[dict[str, str], bytes]:
@@ -62,6 +72,10 @@ def read_sums(store: Store, kit: str) -> tuple[dict[str, str], bytes]:
 
 class KitReader:
     """One kit, opened with an identity. `work` is a private directory for what is decrypted, and only then.
+
+    The sealed manifest alone says which kit this is and how old it is: it must be of the kit that was asked for. The
+    card must not be another kit's; whatever else it says otherwise, or that it is not there, is among the `doubts`,
+    and `card` is what the manifest would have it say.
 
     `watch` is called with the plain bytes done of an object; what it raises ends the reading.
 
@@ -76,11 +90,27 @@ class KitReader:
         self._keys = keys
         self._work = work
         self._watch = watch
-        self.kit = kit
-        self.card = read_card(store, kit)
-        name = f"{KITS}/{kit}/{MANIFEST}"
-        self.manifest = _model(Manifest, self._bytes(SealedName(name, self.card.manifest_sha256)), name)
         self._media: dict[AssetKey, MediaEntry] | None = None
+        self.kit = kit
+        hint, self.doubts = _hint(store, kit)
+        self.card_read = hint is not None
+        self.manifest, sealed = self._own_manifest(hint)
+        size = Size(hint.objects, hint.bytes) if hint else _size(self.manifest)
+        self.card = self.manifest.as_card(size, Digests(sealed, hint.sums_sha256 if hint else ""))
+        if hint is not None:
+            self.doubts = _compared(hint, self.card)
+
+    def _own_manifest(self, hint: Card | None) -> tuple[Manifest, str]:
+        """The manifest and the SHA-256 of it as it is stored. Raises CheckFailed for that of another kit."""
+        name, target = f"{KITS}/{self.kit}/{MANIFEST}", io.BytesIO()
+        sealed = self._decrypt(SealedName(name, hint.manifest_sha256 if hint else None), target)
+        manifest = _model(Manifest, target.getvalue(), name)
+        if manifest.kit != self.kit:
+            raise _foreign(name, f"it is the manifest of {manifest.kit}")
+        inside = tuple(one.path for one in manifest.objects)
+        if not all(path.startswith(f"{KITS}/{self.kit}/") for path in inside) or _twice(manifest):
+            raise damaged(name, "it names objects of another kit, or two by one name")
+        return manifest, sealed.sha256
 
     @property
     def name(self) -> str:
@@ -195,22 +225,68 @@ class KitReader:
                 done = _naming(wanted.path, lambda: unseal(source, target, self._keys, self._watch))
         except WrongIdentity:
             # a damaged beginning looks the same as another key's
-            if digest_of(self._store, wanted.path)[0] != wanted.sha256:
+            if wanted.sha256 not in (None, digest_of(self._store, wanted.path)[0]):
                 raise damaged(wanted.path, "its SHA-256 is not the one that the kit names") from None
             raise
-        if done.sha256 != wanted.sha256:
+        if wanted.sha256 not in (None, done.sha256):
             raise damaged(wanted.path, "its SHA-256 is not the one that the kit names")
         if wanted.plain_sha256 not in (None, done.plain_sha256):
             raise damaged(wanted.path, "what it decrypts to is not what was encrypted")
         return done
 
 
-def damaged(path: str, why: str) -> CheckFailed:
+def damaged(path: str, why: str) -> ObjectLost:
     """An object that must not be used."""
-    return CheckFailed(
+    return ObjectLost(
+        path,
         f"{path} is damaged: {why}.",
         next_action="Use another kit (uscdr kit list), or fetch this one again from where it was copied.",
     )
+
+
+def _foreign(path: str, whose: str) -> ObjectLost:
+    """What lies in a kit's place and is another's."""
+    return ObjectLost(
+        path,
+        f"{path} does not belong to this kit: {whose}.",
+        next_action="Somebody copied or renamed it: use another kit (uscdr kit list), or fetch this one again.",
+    )
+
+
+def _hint(store: Store, kit: str) -> tuple[Card | None, tuple[ObjectLost, ...]]:
+    """The card, if it is there and can be read: a kit can be opened without. Raises ObjectLost for another kit's."""
+    name = f"{KITS}/{kit}/{CARD}"
+    try:
+        with store.open(name) as file:
+            card = _model(Card, file.read(_LARGEST_CARD), name)
+    except ObjectLost as error:
+        return None, (error,)
+    if card.kit != kit:
+        raise _foreign(name, f"it is the card of {card.kit}")
+    return card, ()
+
+
+def _size(manifest: Manifest) -> Size:
+    """Of the kit's own objects: how many media there are, only the inventory tells."""
+    return Size(len(manifest.objects), sum(one.size for one in manifest.objects))
+
+
+def _twice(manifest: Manifest) -> bool:
+    objects, parts = [one.name for one in manifest.objects], [one.name for one in manifest.parts]
+    return len(set(objects)) < len(objects) or len(set(parts)) < len(parts)
+
+
+def _compared(hint: Card, own: Card) -> tuple[ObjectLost, ...]:
+    """What the card says otherwise than the manifest. Raises ObjectLost when that is whose kit it is."""
+    name = f"{KITS}/{own.kit}/{CARD}"
+    if (hint.app, hint.target, hint.identity) != (own.app, own.target, own.identity):
+        raise _foreign(name, f"it says {hint.app} ({hint.target}), the sealed manifest {own.app} ({own.target})")
+    words = [words for field, words in _SAID.items() if getattr(hint, field) != getattr(own, field)]
+    if hint.created_at != own.created_at:
+        words.insert(0, f"made {moment(hint.created_at)}, the sealed manifest says {moment(own.created_at)}")
+    if not words:
+        return ()
+    return (_foreign(name, f"it does not say what the manifest says ({'; '.join(words)})"),)
 
 
 def _naming(path: str, work: Callable[[], Sealed]) -> Sealed:
@@ -228,7 +304,7 @@ def _naming(path: str, work: Callable[[], Sealed]) -> Sealed:
 def _model(model: type[M], data: bytes, name: str) -> M:
     """Parse a document of the kit; the text of a validation error may hold secrets and is not repeated."""
     found = _format_of(data)
-    if found not in (None, FORMAT):
+    if found is not None and found != FORMAT:
         raise BadInput(
             f"{name} has format {found}; this uscdr reads {FORMAT}.", next_action="Use the uscdr version on the card."
         )
@@ -239,9 +315,10 @@ def _model(model: type[M], data: bytes, name: str) -> M:
         raise damaged(name, f"not what this uscdr understands ({place or 'no JSON'})") from None
 
 
-def _format_of(data: bytes) -> object:
+def _format_of(data: bytes) -> int | None:
     try:
         document = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return document.get("format") if isinstance(document, dict) else None
+    found = document.get("format") if isinstance(document, dict) else None
+    return found if isinstance(found, int) else None

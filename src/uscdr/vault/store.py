@@ -217,14 +217,32 @@ class LocalStore:
 
 def checked_name(name: str) -> str:
     """`name`, if every kind of store takes it: ASCII letters, digits, `_`, `-`, `.` and `/`. Raises BadInput."""
-    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME or max(map(len, name.split("/"))) > _LONGEST_PART:
+    if not is_name(name):
         raise BadInput(f"{name[:_LONGEST_PART]!r} is no name of an object in a kit.")
     return name
 
 
-def missing(name: str, place: str) -> CheckFailed:
+def is_name(name: str) -> bool:
+    """Whether every kind of store takes it."""
+    return (
+        _NAME.fullmatch(name) is not None
+        and len(name) <= _LONGEST_NAME
+        and max(map(len, name.split("/"))) <= _LONGEST_PART
+    )
+
+
+class ObjectLost(CheckFailed):
+    """One stored object, `name`, is missing or damaged."""
+
+    def __init__(self, name: str, message: str, *, next_action: str) -> None:
+        super().__init__(message, next_action=next_action)
+        self.name = name
+
+
+def missing(name: str, place: str) -> ObjectLost:
     """An object that should be there and is not."""
-    return CheckFailed(
+    return ObjectLost(
+        name,
         f"{name} is missing from {place}.",
         next_action="Use another kit (uscdr kit list), or fetch this one again from where it was copied.",
     )

@@ -27,9 +27,11 @@ from uscdr.vault.manifest import (
     MANIFEST,
     SUMS,
     Card,
+    Digests,
     Fingerprints,
     Manifest,
     PartName,
+    Size,
     StoredObject,
 )
 from uscdr.vault.seal import Recipient, Sealed, Watch, seal
@@ -110,25 +112,7 @@ class KitWriter:
             if entry.stored is not None:
                 sizes[entry.stored.path] = entry.stored.size
                 sizes[entry.stored.note_path] = entry.stored.note_size
-        return Card(
-            format=manifest.format,
-            kit=self.kit,
-            created_at=manifest.created_at,
-            uscdr=manifest.uscdr,
-            app=manifest.app,
-            target=manifest.target,
-            identity=manifest.identity,
-            recipients=manifest.recipients,
-            complete=manifest.complete,
-            parts=manifest.card_parts(),
-            objects=len(sizes),
-            bytes=sum(sizes.values()),
-            manifest_sha256=digest,
-            sums_sha256=sums,
-            dump=manifest.card_dump(),
-            rpo=manifest.rpo,
-            public_keys=manifest.public_keys,
-        )
+        return manifest.as_card(Size(len(sizes), sum(sizes.values())), Digests(digest, sums))
 
     def _plain(self, name: str, data: bytes) -> None:
         """The few files that anybody may read."""

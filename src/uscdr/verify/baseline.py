@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from uscdr.errors import BadInput, MachineError
 from uscdr.files import private_directory, write_whole
-from uscdr.models.base import Fact
+from uscdr.models.base import Fact, Moment
 
 NO_BASELINE = "no baseline to compare with"
 
@@ -23,7 +22,7 @@ class Baseline(Fact):
     version: int = 1
     key: str
     """Which place: the platform's address and the application."""
-    taken_at: datetime
+    taken_at: Moment
     run: str
     checks: dict[str, dict[str, Any]] = Field(default_factory=dict)
 

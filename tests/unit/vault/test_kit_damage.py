@@ -128,7 +128,8 @@ def test_a_damaged_card(shop: Workshop, text: str) -> None:
     card = shop.root / "vault" / "kits" / built.card.kit / "card.json"
     card.write_text(text)
     with pytest.raises(CheckFailed, match=r"card\.json"):
-        look(shop, built)
+        look(shop, built, opened=False)
+    assert ["card.json" in finding for finding in look(shop, built).findings] == [True]
     assert [line.state for line in listing.kits(shop.store)] == ["damaged"]
 
 

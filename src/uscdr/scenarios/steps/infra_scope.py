@@ -9,6 +9,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound, ProviderError
 from uscdr.models.dns import RecordSet
+from uscdr.models.duration import elapsed
 from uscdr.scenarios.code import without
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.infra.config import Fate
@@ -65,7 +66,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             rows_there=self._rows_there(old),
             knows=old.origin,
             kit=kit.kit if kit else "",
-            kit_age=(now() - kit.card.created_at).total_seconds() if kit else None,
+            kit_age=elapsed(kit.manifest.created_at, now()) if kit else None,
             region=facts.app.region if facts else "",
             stack=facts.app.stack if facts else "",
             formation=self._formation(old),

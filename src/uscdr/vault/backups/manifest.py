@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 
-from uscdr.models.base import Fact
+from uscdr.models.base import Fact, Moment
 from uscdr.models.heroku import Transfer
 
 FORMAT = 1
@@ -29,9 +29,9 @@ class Origin(Fact):
     transfer_id: str
     name: str
     kind: str
-    created_at: datetime
-    taken_at: datetime
-    finished_at: datetime | None
+    created_at: Moment
+    taken_at: Moment
+    finished_at: Moment | None
     warnings: int
     processed_bytes: int
     server_version: str
@@ -54,7 +54,7 @@ class CopyManifest(Fact):
 
     format: int
     id: str
-    made_at: datetime
+    made_at: Moment
     target: str
     origin: Origin
     dump: Sealing
@@ -65,7 +65,7 @@ class CopyCard(Fact):
 
     format: int
     id: str
-    made_at: datetime
+    made_at: Moment
     uscdr: str
     origin: Origin
     dump: Sealing

@@ -18,7 +18,7 @@ from typing import Literal
 from pydantic import Field
 
 from uscdr.errors import BadInput, CheckFailed
-from uscdr.models.base import Fact
+from uscdr.models.base import Fact, Moment
 from uscdr.models.migrations import MigrationsVerdict
 from uscdr.models.postgres import Invariant, LeftOut
 from uscdr.vault.backups import documents
@@ -130,8 +130,8 @@ class ProofDocument(Fact):
     """Whose database it is of; empty in a proof that an earlier version made."""
     backup: str
     transfer_id: str
-    taken_at: datetime
-    proven_at: datetime
+    taken_at: Moment
+    proven_at: Moment
     seconds: float
     source: Literal["vault", "platform"]
     copy_id: str = ""
