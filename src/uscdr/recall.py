@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from uscdr.errors import Declined, JournalError
 from uscdr.journal import runs
 from uscdr.journal.names import name_of
-from uscdr.journal.reader import Journal, read
+from uscdr.journal.reader import Journal, Look, look
+from uscdr.models.base import Count, Moment
 from uscdr.models.dns import RecordSet
 from uscdr.scenarios.deps import Memory
 
@@ -19,25 +22,64 @@ STOPS = ("heroku.drain", "infra.stop_old")
 """Steps whose results say what ran before it was stopped."""
 
 
+class _Told(BaseModel):
+    """What is asked of a recorded result or baseline; the rest of it is for others."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _Stopped(_Told):
+    formation: dict[str, Count] = {}
+
+
+class _Captured(_Told):
+    id: str = ""
+
+
+class _Chosen(_Told):
+    taken_at: Moment | None = None
+    created_at: Moment | None = None
+
+
+class _Switched(_Told):
+    old: tuple[RecordSet | None, ...] = ()
+    new: tuple[RecordSet, ...] = ()
+
+
+T = TypeVar("T", bound=_Told)
+
+
+def _told(kind: type[T], recorded: object) -> T:
+    """What stands there of it; nothing when it is of another shape."""
+    try:
+        return kind.model_validate(recorded)
+    except ValidationError:
+        return kind()
+
+
 def remember(state: Path, key: str) -> Memory:
-    """What earlier runs on this target recorded: the formation, and captures of damaged states."""
+    """What earlier runs on this target recorded: the formation, and captures of damaged states.
+
+    Of a journal that is damaged what stands before the damage is as true as ever.
+    """
     formation: dict[str, int] = {}
     damaged: set[str] = set()
     own_media: list[tuple[float, float]] = []
     switched: tuple[tuple[RecordSet | None, RecordSet], ...] = ()
     undone: list[tuple[datetime, datetime]] = []
-    for journal in _recoveries(runs.journals(state), key):
-        for event in journal.events():
+    for found in _recoveries(runs.journals(state), key):
+        for event in found.journal.events():
             name = _name(event)
             recorded = event.get("result") or event.get("baseline") or {}
             if name == "backup.capture_safety":
-                damaged |= {str(found) for found in (recorded.get("id"), event.get("provider_id")) if found}
-            if name in STOPS and any(recorded.get("formation", {}).values()):
-                formation = recorded["formation"]
+                known = (_told(_Captured, recorded).id, event.get("provider_id"))
+                damaged |= {str(one) for one in known if one}
+            if name in STOPS and any((stopped := _told(_Stopped, recorded).formation).values()):
+                formation = stopped
             if name == "dns.switch" and event["kind"] == "step.started":
-                switched = _records(event["baseline"])
-        own_media += _own_media(journal)
-        undone += _undone(journal)
+                switched = _records(_told(_Switched, event["baseline"]))
+        own_media += _own_media(found.journal)
+        undone += _undone(found.journal)
     return Memory(formation, frozenset(damaged), switched, tuple(own_media), tuple(undone))
 
 
@@ -48,10 +90,9 @@ def _undone(journal: Journal) -> Iterator[tuple[datetime, datetime]]:
         event = record["event"]
         if event["kind"] != "step.succeeded":
             continue
-        result = event.get("result") or {}
         if _name(event) == "backup.choose":
-            text = result.get("taken_at") or result.get("created_at")
-            chosen = datetime.fromisoformat(str(text)) if text else None
+            told = _told(_Chosen, event["result"])
+            chosen = told.taken_at or told.created_at
         elif _name(event) == "backup.restore" and chosen is not None:
             yield chosen, datetime.fromisoformat(str(record["at"]))
 
@@ -60,12 +101,15 @@ def _name(event: Mapping[str, Any]) -> str:
     return name_of(str(event.get("name", "")), str(event.get("step", "")))
 
 
-def _recoveries(paths: Iterable[Path], key: str) -> Iterator[Journal]:
-    """Those of this target that can be read; without those of single writes, of which cron makes many."""
+def _recoveries(paths: Iterable[Path], key: str) -> Iterator[Look]:
+    """Those of this target, and those that do not tell theirs; without single writes, of which cron makes many."""
     for path in paths:
-        journal = None if runs.of_operation(path) else read_quietly(path)
-        if journal is not None and next(journal.events(), {}).get("request", {}).get("key") == key:
-            yield journal
+        if runs.of_operation(path):
+            continue
+        found = look(path)
+        of = runs.asked(list(found.journal.events())).get("key")
+        if of == key or (of is None and found.damage is not None):
+            yield found
 
 
 def _own_media(journal: Journal) -> Iterator[tuple[float, float]]:
@@ -82,31 +126,41 @@ def _own_media(journal: Journal) -> Iterator[tuple[float, float]]:
     yield from ((first, last) for first in begun.values())
 
 
-def _records(baseline: Mapping[str, Any]) -> tuple[tuple[RecordSet | None, RecordSet], ...]:
-    old = [RecordSet.model_validate(record) if record else None for record in baseline.get("old", ())]
-    return tuple(zip(old, map(RecordSet.model_validate, baseline.get("new", ())), strict=True))
-
-
-def read_quietly(path: Path) -> Journal | None:
-    """A journal, or None when it is damaged: `runs list` names those."""
-    try:
-        return read(path)
-    except JournalError:
-        return None
+def _records(told: _Switched) -> tuple[tuple[RecordSet | None, RecordSet], ...]:
+    return tuple(zip(told.old, told.new, strict=True)) if len(told.old) == len(told.new) else ()
 
 
 def refuse_beside_unfinished(state: Path, key: str) -> None:
-    """A run that changed something and did not end must be resumed, or set aside in words."""
-    for journal in _recoveries(reversed(list(runs.journals(state))), key):
-        summary = runs.summarize(journal)
+    """A run that changed something and did not end must be resumed, or set aside in words.
+
+    One whose journal cannot be read is one of them, also when it does not even tell of which target it was.
+    """
+    for found in _recoveries(reversed(list(runs.journals(state))), key):
+        summary = runs.summary_of(found)
         if not runs.touches_application(summary):
             continue
         if summary.state in runs.OVER:
             return
+        if found.damage is not None and summary.wrote:
+            raise _unreadable(summary, found.damage)
         if summary.wrote and runs.resumable(summary):
-            how = f"{summary.run} --take-over (of {summary.user})" if runs.is_copy(journal.path) else ""
-            raise Declined(
-                f"Run {summary.run} on this target changed something and is not finished ({summary.state}).",
-                why=f"It was at step “{summary.step}”; it remembers what runs normally and what was restored.",
-                next_action=f"Go on with it: {f'uscdr runs resume {how}'.strip()}. To leave it and begin anew: --new",
-            )
+            raise _unfinished(summary, elsewhere=runs.is_copy(found.journal.path))
+
+
+def _unreadable(summary: runs.RunSummary, damage: JournalError) -> Declined:
+    whose = "on this target" if summary.target != runs.UNKNOWN else "perhaps on this target"
+    return Declined(
+        f"The journal of run {summary.run}, {whose}, cannot be read to its end: what it changed is not known.",
+        why=f"{damage.message} {damage.why}".strip(),
+        next_action=f"What can be read of it: uscdr runs show {summary.run}. See at the provider what was done. "
+        "Then, to leave it and begin anew: --new",
+    )
+
+
+def _unfinished(summary: runs.RunSummary, *, elsewhere: bool) -> Declined:
+    how = f"{summary.run} --take-over (of {summary.user})" if elsewhere else ""
+    return Declined(
+        f"Run {summary.run} on this target changed something and is not finished ({summary.state}).",
+        why=f"It was at step “{summary.step}”; it remembers what runs normally and what was restored.",
+        next_action=f"Go on with it: {f'uscdr runs resume {how}'.strip()}. To leave it and begin anew: --new",
+    )

@@ -30,6 +30,7 @@ from uscdr.report.objectives import shortfall
 from uscdr.scenarios.build import bind, operation
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.model import Scenario
+from uscdr.scenarios.recorded import require_ours
 from uscdr.scenarios.registry import OPERATIONS
 from uscdr.scenarios.shut_out import tasks as shut_out
 from uscdr.scenarios.way_back import tasks as way_back
@@ -210,6 +211,9 @@ def _conduct(
                 lambda: (*way_back(read(own).events()), *shut_out(read(own).events())),
             ),
         )  # fmt: skip
+        steps = _steps(job, deps)
+        if journal is not None:
+            require_ours(steps, history, journal.path)
         conductor.announce(resumed=bool(records))
         if journal is not None and journal.torn_bytes:
             words = f"The journal's last line was cut off ({journal.torn_bytes} bytes) and is dropped: the step looks."
@@ -221,7 +225,6 @@ def _conduct(
             bus.emit(Note(level="warning", text=f"{doubt.message} What is shown of the kit is what is sealed in it."))
         if records and records[0]["event"]["scenario_digest"] != job.place.digest:
             bus.emit(Note(level="warning", text="scenarios.yaml was changed since this run was begun."))
-        steps = _steps(job, deps)
         if job.dry_run:
             return conductor.rehearse(steps)
         return conductor.run(steps, history, shortfall=lambda: shortfall(fold_of(read(own).records)))

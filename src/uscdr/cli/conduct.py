@@ -15,13 +15,14 @@ from uscdr.cli.context import Globals, state
 from uscdr.cli.wishes import check_wishes
 from uscdr.engine.conduct import Ending
 from uscdr.engine.history import fold
-from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound
+from uscdr.errors import BadInput, CredentialsRefused, JournalError, MachineError, NotFound
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal, read
 from uscdr.models.operations import command_of
 from uscdr.place import Place
 from uscdr.report.build import build
 from uscdr.report.summary import summarise
+from uscdr.scenarios import recorded
 from uscdr.scenarios.deps import Request
 from uscdr.session import surroundings
 from uscdr.team.team import VARIABLE, Team, open_team
@@ -137,10 +138,10 @@ def resume(given: Globals, asked: TakenUp, *, as_json: bool) -> int:
     path = runs.find(state(), asked.run, of_others=asked.take_over)
     journal = read(path)
     first = _resumable(journal, team, asked)
-    wanted = {name: value for name, value in first["request"].items() if name in Request.__dataclass_fields__}
-    place = _same_place(given.place(first["target"]), first["request"]["key"])
-    confirmed = None if fold(journal.records).spent else first["request"]["confirm"]
-    job = Job(place, Request(**wanted), journal.run, asked.confirm or confirmed, dry_run=False, identity=asked.identity)
+    begun = recorded.asked(first, path)
+    place = _same_place(given.place(first["target"]), begun.key)
+    confirmed = None if fold(journal.records).spent else begun.confirm
+    job = Job(place, begun.request, journal.run, asked.confirm or confirmed, dry_run=False, identity=asked.identity)
     with surroundings(output, state(), os.environ) as around:
         ending = wiring.resume(job, around, path, team, take_over=asked.take_over)
     return _farewell(ending, job.run, output, team)
@@ -148,11 +149,7 @@ def resume(given: Globals, asked: TakenUp, *, as_json: bool) -> int:
 
 def _resumable(journal: Journal, team: Team | None, asked: TakenUp) -> dict[str, Any]:
     """The journal's first event, if there is something to resume. Raises BadInput."""
-    first = next(journal.events(), None)
-    if first is None:
-        raise BadInput(
-            f"Run {journal.run} was ended before it wrote anything.", next_action="Begin anew: uscdr recover …"
-        )
+    first = next(journal.events())
     if runs.only_looks(runs.summarize(journal)):
         raise BadInput(
             f"Run {journal.run} only looked: nothing of it is resumed.", next_action="Look again: uscdr verify all"
@@ -195,7 +192,10 @@ def _tell_arrears(team: Team | None, output: Output) -> None:
 
 
 def _farewell(ending: Ending, run: str, output: Output, team: Team | None) -> int:
-    journal = read(state() / "runs" / run / NAME)
+    path = state() / "runs" / run / NAME
+    if isinstance(ending.error, JournalError) and not path.exists():
+        raise ending.error  # not even its first line could be written
+    journal = read(path)
     if not output.json_lines:
         output.say(summarise(build(journal.records, last_hash=journal.last_hash), journal=str(journal.path)))
     _tell_arrears(team, output)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from uscdr.cli.context import state
-from uscdr.errors import BadInput
+from uscdr.errors import BadInput, JournalError
 from uscdr.journal import runs
-from uscdr.journal.reader import read
+from uscdr.journal.reader import Journal, look
 from uscdr.report.build import build
 from uscdr.report.model import RunReport
+from uscdr.ui.console import Output
+from uscdr.words import plural
 
 
 def newest(wanted: str | None) -> Path:
@@ -22,7 +25,21 @@ def newest(wanted: str | None) -> Path:
     return every[-1]
 
 
-def load_report(path: Path) -> RunReport:
-    """Fold the journal at `path`."""
-    journal = read(path)
-    return build(journal.records, last_hash=journal.last_hash)
+@dataclass(frozen=True)
+class Loaded:
+    """A journal folded into a report; with a `damage` only what stands before it."""
+
+    report: RunReport
+    journal: Journal
+    damage: JournalError | None
+
+
+def load(path: Path, output: Output) -> Loaded:
+    """Fold the journal at `path`, as far as it can be read, and say so. Raises JournalError when nothing can."""
+    found = look(path)
+    journal = found.journal
+    if found.damage is not None:
+        if not journal.records:
+            raise found.damage
+        output.warn(f"Only what stands before a damage is shown: {plural(len(journal.records), 'line')}.")
+    return Loaded(build(journal.records, last_hash=journal.last_hash), journal, found.damage)

@@ -30,36 +30,40 @@ def list_runs(context: typer.Context, *, as_json: JsonOption = False) -> None:
 @app.command()
 def show(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
     """Where a run stands, step by step."""
-    from uscdr.cli.reports import load_report, newest
+    from uscdr.cli.reports import load, newest
     from uscdr.journal import runs
-    from uscdr.journal.reader import read
     from uscdr.report.summary import summarise
 
     output = options(context).output(json_lines=as_json)
     _look_around(output)
     path = newest(run)
-    report = load_report(path)
+    loaded = load(path, output)
     if runs.is_copy(path):
-        output.say(f"This run is not this machine's: {runs.hand(list(read(path).events()))} has it, or had it last.")
+        hand = runs.hand(list(loaded.journal.events()))
+        output.say(f"This run is not this machine's: {hand} has it, or had it last.")
     if output.json_lines:
-        output.record(report.model_dump(mode="json"))
+        output.record(loaded.report.model_dump(mode="json"))
     else:
-        output.result(summarise(report, journal=str(path)))
+        output.result(summarise(loaded.report, journal=str(path)))
+    if loaded.damage is not None:
+        raise loaded.damage
 
 
 @app.command()
 def report(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
     """A run's report: Markdown, or JSON with --json."""
-    from uscdr.cli.reports import load_report, newest
+    from uscdr.cli.reports import load, newest
     from uscdr.report.markdown import to_markdown
 
     output = options(context).output(json_lines=as_json)
     _look_around(output)
-    made = load_report(newest(run))
+    loaded = load(newest(run), output)
     if output.json_lines:
-        output.record(made.model_dump(mode="json"))
+        output.record(loaded.report.model_dump(mode="json"))
     else:
-        output.result(to_markdown(made))
+        output.result(to_markdown(loaded.report))
+    if loaded.damage is not None:
+        raise loaded.damage
 
 
 @app.command()

@@ -49,7 +49,7 @@ def _apply(history: History, event: dict[str, Any], at: str) -> None:
     elif kind == "step.started":
         _started(history, event, at)
     elif kind == "step.accepted":
-        intent = history.intents[step]
+        intent = history.intents.get(step, Intent(at, {}, None))
         history.intents[step] = Intent(intent.at, intent.baseline, event["provider_id"])
     elif kind in ("step.succeeded", "step.skipped"):
         history.intents.pop(step, None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
-from uscdr.errors import UscdrError
+from uscdr.errors import BadInput, UscdrError
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
 
@@ -50,6 +50,41 @@ class Intent:
     at: str
     baseline: Mapping[str, Any]
     accepted: str | None
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Texts that the baseline keeps under this name; none when it keeps nothing. Raises BadInput."""
+        found = self.baseline.get(name) or ()
+        if not isinstance(found, list | tuple) or not all(isinstance(one, str) for one in found):
+            raise self._odd(name)
+        return tuple(found)
+
+    def text(self, name: str) -> str:
+        """The same of one text; empty when there is none."""
+        found = self.baseline.get(name) or ""
+        if not isinstance(found, str):
+            raise self._odd(name)
+        return found
+
+    def number(self, name: str) -> int:
+        """The same of a number; 0 when there is none."""
+        found = self.baseline.get(name) or 0
+        if not isinstance(found, int):
+            raise self._odd(name)
+        return found
+
+    def numbers(self, name: str) -> dict[str, int]:
+        """The same of numbers by name."""
+        found = self.baseline.get(name) or {}
+        if not isinstance(found, Mapping) or not all(isinstance(one, int) for one in found.values()):
+            raise self._odd(name)
+        return dict(found)
+
+    def _odd(self, name: str) -> BadInput:
+        return BadInput(
+            f"The journal does not say in a way that is understood what was there before ({name}).",
+            why="Another version wrote it, or it was copied from elsewhere.",
+            next_action="See at the provider what was done, then begin anew, on purpose: uscdr recover … --new",
+        )
 
 
 @dataclass(frozen=True)

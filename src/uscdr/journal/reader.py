@@ -1,4 +1,8 @@
-"""Read a journal: a torn last line is dropped and reported; damage anywhere else is refused with its place."""
+"""Read a journal: a torn last line is dropped and reported; damage anywhere else is refused with its place.
+
+There is one reader. What it hands out is whole and of the shape of `models.events`: whoever asks for a field of an
+event may rely on its type. `look` hands out what stands before a damage, too.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uscdr.errors import JournalError
+from uscdr import reading
+from uscdr.errors import ExitCode, JournalError
 from uscdr.journal.chain import FIRST, is_whole, line_hash
 
 NAME = "journal.jsonl"
+LARGEST = 1 << 28
+"""Bytes; a run of a night has a hundredth of that."""
+_LONELY = b"\\ud"
+"""How half a character begins where a name was no UTF-8."""
+
+
+class ForeignJournal(JournalError):
+    """Every line is as it was written, and what stands there is not what this uscdr writes."""
+
+    exit_code = ExitCode.BAD_INPUT
 
 
 @dataclass(frozen=True)
@@ -34,23 +49,46 @@ class Journal:
         return (record["event"] for record in self.records)
 
 
+@dataclass(frozen=True)
+class Look:
+    """What can be read: all of a whole journal, else what stands before the `damage`."""
+
+    journal: Journal
+    damage: JournalError | None = None
+
+
 def read(path: Path) -> Journal:
-    """Read and check the whole chain. Raises JournalError naming line and byte of any damage."""
+    """Read and check the whole chain. Raises JournalError naming line and byte of any damage.
+
+    A journal of which nothing is there is damage as well: its first line appears with its name.
+    """
+    found = look(path)
+    if found.damage is not None:
+        raise found.damage
+    return found.journal
+
+
+def look(path: Path) -> Look:
+    """As `read`, up to the damage."""
     try:
-        data = path.read_bytes()
+        data = reading.whole(path, LARGEST)
     except OSError as error:
-        raise JournalError(
-            f"The journal {path} cannot be read.", why=error.strerror or "", next_action="Check the path."
-        ) from error
+        return Look(Journal(path, (), 0, 0, FIRST), _unreadable(path, error.strerror or type(error).__name__))
     end = data.rfind(b"\n") + 1
     records: list[dict[str, Any]] = []
     previous, offset = FIRST, 0
     for number, line in enumerate(data[:end].split(b"\n")[:-1], start=1):
-        records.append(_record(path, line, previous, (number, offset)))
+        try:
+            records.append(_record(path, line, previous, (number, offset)))
+        except JournalError as error:
+            return Look(Journal(path, tuple(records), offset, 0, previous), error)
         previous, offset = line_hash(line), offset + len(line) + 1
+    found = Journal(path, tuple(records), end, len(data) - end, previous)
     if is_whole(data[end:-1]):
-        raise _damage(path, (len(records) + 1, end), "the end of the line was overwritten")
-    return Journal(path, tuple(records), end, len(data) - end, previous)
+        return Look(found, _damage(path, (len(records) + 1, end), "the end of the line was overwritten"))
+    return Look(
+        found, None if records else _unreadable(path, "It is empty, or only a piece of its first line is there.")
+    )
 
 
 def _record(path: Path, line: bytes, previous: str, place: tuple[int, int]) -> dict[str, Any]:
@@ -59,15 +97,55 @@ def _record(path: Path, line: bytes, previous: str, place: tuple[int, int]) -> d
         raise _damage(path, place, "the line is not as it was written")
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _damage(path, place, "the line is not JSON") from None
     if not isinstance(record, dict) or not isinstance(record.get("event"), dict):
         raise _damage(path, place, "the line is not a journal record")
     if record.get("prev") != previous:
         raise _damage(path, place, "the hash of the line before does not match")
     if record.get("seq") != number - 1:
-        raise _damage(path, (number, offset), f"sequence number {record.get('seq')} stands where {number - 1} belongs")
+        raise _damage(
+            path, (number, offset), f"sequence number {record.get('seq')!r:.20} stands where {number - 1} belongs"
+        )
+    _require_shape(path, line, record, number)
     return record
+
+
+def _require_shape(path: Path, line: bytes, record: dict[str, Any], number: int) -> None:
+    """Imported here: the list of no runs at all needs no models."""
+    from pydantic import ValidationError
+
+    from uscdr.models.events import Stamped
+
+    clean = line if _LONELY not in line else json.dumps(record, ensure_ascii=False).encode(errors="replace")
+    try:
+        found = Stamped.model_validate_json(clean, strict=True)
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
+        raise foreign(path, f"line {number}: {place or 'no JSON'}") from None
+    if found.run != path.parent.name:
+        raise foreign(path, f"line {number} is of the run {found.run}")
+    if (number == 1) != (found.event.kind == "run.started"):
+        raise foreign(path, f"line {number}: {found.event.kind}")
+
+
+def foreign(path: Path, what: str) -> ForeignJournal:
+    """A journal that was not written by this uscdr, or not for this run."""
+    return ForeignJournal(
+        f"The journal {path} holds what this uscdr does not write there ({what}).",
+        why="Another version wrote it, or it was copied from elsewhere.",
+        next_action=_LOOK.format(run=path.parent.name),
+    )
+
+
+_LOOK = (
+    "What can be read of it: uscdr runs show {run}. It counts as unfinished: see what was done at the provider, then "
+    "begin anew, on purpose: uscdr recover … --new"
+)
+
+
+def _unreadable(path: Path, why: str) -> JournalError:
+    return JournalError(f"The journal {path} cannot be read.", why=why, next_action=_LOOK.format(run=path.parent.name))
 
 
 def _damage(path: Path, place: tuple[int, int], what: str) -> JournalError:
@@ -75,5 +153,5 @@ def _damage(path: Path, place: tuple[int, int], what: str) -> JournalError:
     return JournalError(
         f"The journal {path} is damaged at line {number} (byte {offset}): {what}.",
         why="It was edited, or the disk lost what had been written.",
-        next_action="Keep the file as evidence; establish by hand what was done, then start a new run.",
+        next_action=f"Keep the file as evidence. {_LOOK.format(run=path.parent.name)}",
     )

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from uscdr import reading
 from uscdr.errors import BadInput, JournalError
-from uscdr.journal.reader import NAME, Journal, read
+from uscdr.journal.reader import LARGEST, NAME, Journal, Look, look
 from uscdr.models import checklists, operations
 
 OVER = ("done", "objective missed")
 """States of a run that carried out every step."""
+UNKNOWN = "?"
+DAMAGED = "damaged"
+"""The state of a run whose journal cannot be read, or not to its end: it counts as unfinished."""
+_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-(?P<scenario>.+)-[0-9a-f]{6}")
 SHARED, COPY = "shared", "copy.jsonl"
 """Below the state directory: `shared/<store>/runs/<run>/copy.jsonl`, copies of journals in stores of a team."""
 TAKEN_UP = b'"kind":"run.resumed"'
@@ -45,13 +51,57 @@ def new_run_id(scenario: str) -> str:
 
 
 def journals(state: Path) -> Iterator[Path]:
-    """Every journal, oldest first; of a run that another machine went on with, the copy of the team's."""
-    known = {path.parent.name: path for path in (state / "runs").glob(f"*/{NAME}")}
-    for copy in (state / SHARED).glob(f"*/runs/*/{COPY}"):
-        own = known.get(copy.parent.name)
-        if own is None or is_elsewhere(own.read_bytes(), copy.read_bytes()):
-            known[copy.parent.name] = copy
+    """Every journal, oldest first; of a run that another machine went on with, the copy of the team's.
+
+    One that cannot be read is among them. Raises JournalError when not even their names can be had.
+    """
+    known = {path.parent.name: path for path in _below(state / "runs", NAME)}
+    for store in _names(state / SHARED):
+        for copy in _below(state / SHARED / store / "runs", COPY):
+            own = known.get(copy.parent.name)
+            if own is None or _is_elsewhere(own, copy):
+                known[copy.parent.name] = copy
     return iter([known[run] for run in sorted(known)])
+
+
+def _below(place: Path, name: str) -> list[Path]:
+    """`place/*/name`, for all that has one or may have one: a directory that may not be looked into may."""
+    return [path for run in _names(place) if _may_be(path := place / run / name)]
+
+
+def _names(place: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in place.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise JournalError(
+            f"{place} cannot be looked at, and so nobody knows which runs are not finished.",
+            why=error.strerror or type(error).__name__,
+            next_action="Mend its permissions, or set USCDR_STATE_DIR to the place that was used before.",
+        ) from error
+
+
+def _may_be(path: Path) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _is_elsewhere(own: Path, copy: Path) -> bool:
+    shared = _bytes(copy)
+    return shared is not None and is_elsewhere(_bytes(own) or b"", shared)
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return reading.whole(path, LARGEST)
+    except OSError:
+        return None
 
 
 def is_elsewhere(own: bytes, shared: bytes) -> bool:
@@ -71,14 +121,20 @@ def is_copy(path: Path) -> bool:
 
 def summaries(state: Path) -> list[RunSummary]:
     """Every run, oldest first; a damaged journal is listed as such."""
-    return [_summary_of(path) for path in journals(state)]
+    return [summary_of(look(path)) for path in journals(state)]
 
 
-def _summary_of(path: Path) -> RunSummary:
-    try:
-        return summarize(read(path))
-    except JournalError:
-        return RunSummary(path.parent.name, "?", "?", "", "damaged", "", "", wrote=False)
+def summary_of(found: Look) -> RunSummary:
+    """One line of a journal, or of what can be read of it: then nobody knows what else the run did."""
+    journal = found.journal
+    if found.damage is None:
+        return summarize(journal)
+    named = _ID.fullmatch(journal.run)
+    scenario = named["scenario"] if named else UNKNOWN
+    nothing = RunSummary(journal.run, scenario, UNKNOWN, "", "", "", "", wrote=True)
+    known = summarize(journal) if journal.records else nothing
+    harmless = known.state == "dry run" or only_looks(known)
+    return replace(known, state=DAMAGED, wrote=not harmless)
 
 
 def summarize(journal: Journal) -> RunSummary:
@@ -88,8 +144,8 @@ def summarize(journal: Journal) -> RunSummary:
     begun = [event for event in events if event["kind"] == "step.started"]
     return RunSummary(
         journal.run,
-        first.get("scenario", "?"),
-        first.get("target", "?"),
+        first.get("scenario", UNKNOWN),
+        first.get("target", UNKNOWN),
         journal.records[0]["at"] if events else "",
         _state(events),
         begun[-1]["step"] if begun else "",
@@ -106,7 +162,7 @@ def hand(events: Sequence[Mapping[str, Any]]) -> str:
 
 def _state(events: list[dict[str, Any]]) -> str:
     plans = [event for event in events if event["kind"] == "plan.ready"]
-    if any(plan["dry_run"] for plan in plans) or (events and events[0].get("request", {}).get("dry_run")):
+    if any(plan["dry_run"] for plan in plans) or (events and asked(events).get("dry_run") is True):
         return "dry run"
     ends = [event for event in events if event["kind"] in ("run.finished", "run.resumed")]
     if not ends or ends[-1]["kind"] == "run.resumed":
@@ -114,6 +170,11 @@ def _state(events: list[dict[str, Any]]) -> str:
     ended = {event["step"] for event in events if event["kind"] in ("step.succeeded", "step.skipped")}
     whole = bool(plans) and ended >= {step["id"] for step in plans[-1]["steps"]}
     return "objective missed" if ends[-1]["outcome"] == "failed" and whole else str(ends[-1]["outcome"])
+
+
+def asked(events: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What stood on the command line that began the run, and its target's `key`; empty when nothing can be read."""
+    return dict(events[0]["request"]) if events and events[0]["kind"] == "run.started" else {}
 
 
 def find(state: Path, wanted: str | None, *, of_others: bool = False) -> Path:
@@ -132,7 +193,7 @@ def find(state: Path, wanted: str | None, *, of_others: bool = False) -> Path:
 
 def resumable(summary: RunSummary) -> bool:
     """Whether `uscdr runs resume` has something to do."""
-    return not only_looks(summary) and summary.state not in (*OVER, "dry run", "damaged")
+    return not only_looks(summary) and summary.state not in (*OVER, "dry run", DAMAGED)
 
 
 def only_looks(summary: RunSummary) -> bool:
@@ -154,18 +215,23 @@ def _newest_resumable(state: Path, *, of_others: bool) -> Path:
     """Not one that was followed by a finished run on its target, nor one that ended before it changed anything.
 
     A run that may have left the application half done comes before a newer one that did not touch it; the latter is
-    followed by any of its own scenario.
+    followed by any of its own scenario. A journal that cannot be read is such a run; where it does not even tell its
+    target, a finished run that was begun beside it on purpose follows it.
     """
     over: set[tuple[str, str]] = set()
     harmless: Path | None = None
     for path in reversed(list(journals(state))):
-        summary = _summary_of(path)
+        found = look(path)
+        summary = summary_of(found)
         touches = touches_application(summary)
+        what = (summary.target, "" if touches else summary.scenario)
         if summary.state == "done":
-            over.add((summary.target, "" if touches else summary.scenario))
+            over.add(what)
+            if asked(list(found.journal.events())).get("anew") is True:
+                over.add((UNKNOWN, ""))
         elif is_copy(path) and not of_others:
             continue
-        elif _waits(summary) and (summary.target, "" if touches else summary.scenario) not in over:
+        elif _waits(summary) and what not in over:
             if touches:
                 return path
             harmless = harmless or path
@@ -176,4 +242,6 @@ def _newest_resumable(state: Path, *, of_others: bool) -> Path:
 
 def _waits(summary: RunSummary) -> bool:
     """Whether it can be resumed, and changed something or was cut off before its process could say how it ended."""
+    if summary.state == DAMAGED:
+        return summary.wrote
     return resumable(summary) and (summary.wrote or summary.state in ("unfinished", "interrupted"))

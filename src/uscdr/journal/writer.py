@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from uscdr.errors import JournalError
@@ -11,11 +13,17 @@ from uscdr.journal.chain import FIRST, encode, line_hash
 from uscdr.journal.reader import NAME, Journal, read
 from uscdr.models.events import Stamped
 
+DRAFT = ".journal.new"
+"""What a journal is called before its first line: one that has its name and no line lost it."""
+
 
 class JournalWriter:
     """The ledger of one run. Not safe for two processes: hold the target's lock."""
 
-    def __init__(self, descriptor: int, path: Path, previous: str, good_bytes: int) -> None:
+    def __init__(
+        self, descriptor: int, path: Path, previous: str, good_bytes: int, draft: Path | None = None
+    ) -> None:  # fmt: skip
+        self._draft = draft
         self._descriptor = descriptor
         self.path = path
         self._previous = previous
@@ -34,6 +42,7 @@ class JournalWriter:
         line = encode(stamped.model_dump(mode="json"), self._previous)
         try:
             self._append(line)
+            self._name()
         except OSError as error:
             self._broken = True
             self._drop_tail()
@@ -42,8 +51,20 @@ class JournalWriter:
         self._good_bytes += len(line)
 
     def close(self) -> None:
-        """Release the file."""
+        """Release the file; of a run that wrote nothing nothing stays."""
         os.close(self._descriptor)
+        if self._draft is not None:
+            with suppress(OSError):
+                self._draft.unlink()
+                self._draft.parent.rmdir()
+
+    def _name(self) -> None:
+        """Give the file its name with the first line in it, durably."""
+        if self._draft is not None:
+            self._draft.rename(self.path)
+            self._draft = None
+            sync(self.path.parent)  # the file's name and its directory's name must survive a power cut too
+            sync(self.path.parent.parent)
 
     def _append(self, line: bytes) -> None:
         view = memoryview(line)
@@ -60,16 +81,16 @@ class JournalWriter:
 
 
 def create(directory: Path) -> JournalWriter:
-    """Start the journal of a new run in a new directory (0700, file 0600), durably."""
+    """Start the journal of a new run in a new directory (0700, file 0600); it has its name with its first line."""
     private_directory(directory)
-    path = directory / NAME
+    path, draft = directory / NAME, directory / DRAFT
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
-        sync(directory)  # the file's name and its directory's name must survive a power cut too
-        sync(directory.parent)
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
     except OSError as error:
         raise _failed(path, error.strerror or type(error).__name__) from error
-    return JournalWriter(descriptor, path, FIRST, 0)
+    return JournalWriter(descriptor, path, FIRST, 0, draft)
 
 
 def reopen(path: Path) -> tuple[JournalWriter, Journal]:

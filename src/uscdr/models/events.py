@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from uscdr.models.base import Moment
+from uscdr.models.base import Count, Moment, Span
 
 
 class Event(BaseModel):
     """Base of all payloads. `kind` tells which."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     kind: str
 
 
@@ -63,8 +63,8 @@ class RunStarted(Event):
     user: str
     host: str
     scenario_digest: str
-    rto_seconds: float
-    rpo_seconds: float
+    rto_seconds: Span
+    rpo_seconds: Span
 
 
 class RunResumed(Event):
@@ -83,7 +83,7 @@ class PlanReady(Event):
     digest: str
     dry_run: bool
     steps: tuple[PlannedStep, ...]
-    budgets: dict[str, float]
+    budgets: dict[str, Span]
     phrase: str | None = None
 
 
@@ -97,7 +97,7 @@ class StepStarted(Event):
     title: str
     phase: str
     effect: str
-    attempt: int = 1
+    attempt: Count = 1
     baseline: dict[str, Any] = Field(default_factory=dict)
     """What was seen just before, as far as a later settling or undoing needs it."""
 
@@ -128,7 +128,7 @@ class StepSucceeded(Event):
     kind: Literal["step.succeeded"] = "step.succeeded"
     step: str
     name: str = ""
-    seconds: float
+    seconds: Span
     summary: str
     result: dict[str, Any] = Field(default_factory=dict)
     adopted: bool = False
@@ -195,8 +195,8 @@ class ChecksStarted(Event):
 
     kind: Literal["checks.started"] = "checks.started"
     checks: tuple[str, ...]
-    items: int
-    round: int = 1
+    items: Count
+    round: Count = 1
     baseline_at: Moment | None = None
     """When the baseline was taken that it is compared with; None without one."""
 
@@ -209,7 +209,7 @@ class CheckFinished(Event):
     check: str
     verdict: Literal["pass", "fail", "inconclusive", "not checked"]
     evidence: str
-    seconds: float = 0.0
+    seconds: Span = 0.0
     why: str = ""
     """What a failure means, or what to do about it."""
 
@@ -230,10 +230,10 @@ class ChecksFinished(Event):
     """A round's end: every line of the checklists that was asked for, and the sum."""
 
     kind: Literal["checks.finished"] = "checks.finished"
-    round: int = 1
+    round: Count = 1
     items: tuple[ChecklistItem, ...]
-    seconds: float
-    passed: int
+    seconds: Span
+    passed: Count
     """Lines of the checklists, of `len(items)`."""
     skipped_manual: bool = False
     changed: tuple[str, ...] = ()
@@ -288,9 +288,9 @@ PAYLOAD: TypeAdapter[Payload] = TypeAdapter(Payload)
 class Stamped(BaseModel):
     """An event with its envelope. `seq` is None for events that ledgers do not see."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
     run: str
-    seq: int | None
+    seq: Count | None
     at: Moment
     mono: float
     event: Payload

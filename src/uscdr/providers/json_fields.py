@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from uscdr.models.base import is_ours
+
 T = TypeVar("T")
 
 
@@ -92,9 +94,10 @@ def parse_moment(value: str) -> datetime | None:
     compact = re.sub(r"\s*(UTC|GMT)$", "+00:00", value.strip())
     try:
         found = datetime.fromisoformat(re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", compact))
-        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+        whole = found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return whole if is_ours(whole) else None
 
 
 def _kind(value: object) -> str:

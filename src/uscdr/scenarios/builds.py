@@ -57,7 +57,7 @@ def await_deployed(deps: Deps, build_id: str, commit: str, tell: Tell) -> Redepl
 
 def find_build(deps: Deps, intent: Intent, tell: Tell) -> Finding:
     """A build of the intent's commit which was not there before: the accepted one, else by looking a while."""
-    before, commit = set(intent.baseline.get("builds", ())), str(intent.baseline.get("commit"))
+    before, commit = set(intent.texts("builds")), intent.text("commit")
 
     def new() -> list[Build]:
         builds = reversed(deps.deploys.builds(deps.app))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, AwareDatetime, Field
 
 from uscdr.models.base import Fact, Moment
 from uscdr.models.heroku import ServiceColor
@@ -245,7 +245,7 @@ class Ledger(Fact):
     readable: bool
     at_least: bool = False
     """Whether `rows_lost` is a lower bound: what the damage took of the newest rows, nobody can count."""
-    last_write: Moment | None = None
+    last_write: AwareDatetime | None = None
     """The newest time in the columns of `app.freshness`, before the restore."""
     undated: tuple[str, ...] = ()
     """Tables that lose rows of which `last_write` tells nothing: no column of theirs is in `freshness`."""

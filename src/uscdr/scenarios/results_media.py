@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from uscdr.models.base import Fact, Moment
 from uscdr.models.heroku import ServiceColor
@@ -13,7 +13,7 @@ from uscdr.scenarios.media.estimate import Effort
 class Skew(Fact):
     """Database and media against each other in time; None where there is nothing to tell by."""
 
-    newest_reference: Moment | None = None
+    newest_reference: AwareDatetime | None = None
     newest_asset: Moment | None = None
     missing_after_newest_asset: int = 0
     """Files missing whose rows are newer than every file: the media are older than the database."""

@@ -102,7 +102,7 @@ def claim(
     """
     terms = terms if take_over is None else replace(terms, pause=take_over.pause)
     row, note = Row(store, wish.scope, terms), notes / wish.scope
-    own = note.read_text() if note.is_file() else ""
+    own = note.read_bytes().decode(errors="replace") if note.is_file() else ""
     lease = _acquire(row, wish, own) or _taken_over(row, wish, own, take_over)
     private_directory(notes)
     write_whole(note, lease.record.nonce.encode())

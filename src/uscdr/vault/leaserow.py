@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from uscdr.errors import CheckFailed, LockHeld, MachineError
-from uscdr.models.base import Fact, Moment
+from uscdr.models.base import Fact, Moment, ProcessId, Span
 from uscdr.settings import Operator
 from uscdr.vault.store import Entry, NameTaken, Store
 from uscdr.words import moment
@@ -45,12 +45,12 @@ class Record(Fact):
     state: Literal["held", "released"]
     user: str
     host: str
-    pid: int
+    pid: ProcessId
     nonce: str
     message: str
     taken_at: Moment
     expires_at: Moment
-    seconds: float
+    seconds: Span
 
     @property
     def who(self) -> Operator:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from uscdr.models.base import Count, Fact, Moment
+from uscdr.models.base import Count, Fact, Moment, Span
 from uscdr.vault.backups.grade import Grade
 
 FORMAT = 1
@@ -17,7 +17,6 @@ CARD, CARD_TEXT, CARD_PAGE = "card.json", "card.txt", "card.html"
 
 PartName = Literal["app", "config", "dns", "dump", "source", "media"]
 PARTS: tuple[PartName, ...] = ("app", "config", "dns", "dump", "source", "media")
-Seconds = Annotated[float, Field(gt=0, le=1e9)]
 PartState = Literal["complete", "partial", "missing", "left out"]
 
 
@@ -112,7 +111,7 @@ class Manifest(Fact):
     dump: DumpProof | None = None
     """None when there is no dump."""
     contacts: tuple[Contact, ...] = ()
-    rpo: Seconds | None = None
+    rpo: Span | None = None
     """The objective when the kit was made."""
     public_keys: tuple[str, ...] = ()
     """Those that `recipients` are fingerprints of."""
@@ -190,5 +189,5 @@ class Card(Fact):
     manifest_sha256: str
     sums_sha256: str
     dump: DumpProof | None = None
-    rpo: Seconds | None = None
+    rpo: Span | None = None
     public_keys: tuple[str, ...] = ()

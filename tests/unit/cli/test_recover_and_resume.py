@@ -10,7 +10,7 @@ import pytest
 from fakes import Killed
 from rehearsal import Rehearsal
 from uscdr.cli import boundary
-from uscdr.journal import runs
+from uscdr.journal import chain, runs
 from uscdr.models.heroku import TransferState
 
 
@@ -116,12 +116,77 @@ def test_dumps_left_by_a_run_killed_after_its_end_go_although_there_is_nothing_t
     assert not left.exists()
 
 
-def test_a_run_without_a_first_line_is_not_resumed(shell: Shell, quick: Path) -> None:
+def test_a_run_that_lost_its_first_line_is_not_resumed(shell: Shell, quick: Path) -> None:
     place = quick / "runs" / "20261123T000000Z-db-000000"
     place.mkdir(parents=True)
     (place / "journal.jsonl").write_bytes(b'{"prev":"torn')
     code, _, err = shell.type("runs", "resume")
-    assert (code, "before it wrote anything" in err) == (2, True)
+    assert code == 3
+    assert "cannot be read" in err
+    assert "uscdr runs show 20261123T000000Z-db-000000" in err
+    assert "uscdr recover … --new" in err
+
+
+def test_what_can_be_read_of_a_damaged_journal_is_shown(shell: Shell) -> None:
+    shell.type("recover", "db", "--confirm", shell.phrase())
+    path = shell.run.journal_path
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:5], b"nonsense\n", *lines[6:]]))
+    for command in ("show", "report"):
+        code, out, err = shell.type("runs", command, path.parent.name)
+        assert (code, "usc-pis" in out) == (3, True)
+        assert "Only what stands before a damage is shown: 5 lines" in err
+        assert "damaged at line 6" in err
+    writes = list(shell.run.world.writes)
+    code, _, err = shell.type("recover", "db", "--confirm", "x")
+    assert (code, "cannot be read to its end" in err, "--new" in err) == (4, True, True)
+    assert shell.run.world.writes == writes
+
+
+def odd(path: Path, kind: str, **said: object) -> None:
+    """Other contents in a right chain: the last event of this kind says something else."""
+    records = [json.loads(line) for line in path.read_bytes().splitlines()]
+    changed = next(one for one in reversed(records) if one["event"]["kind"] == kind)
+    changed["event"].update(said)
+    previous, data = chain.FIRST, b""
+    for record in records:
+        line = chain.encode({name: value for name, value in record.items() if name not in ("prev", "sum")}, previous)
+        previous, data = chain.line_hash(line), data + line
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("run.started", {"request": {"scenario": "db", "key": "k", "recipients": 5}}),
+        ("run.started", {"request": {"scenario": "db", "key": 5}}),
+        ("run.started", {"request": {"scenario": "app", "key": "k"}}),
+        ("run.started", {"request": {"scenario": "db", "key": "k", "new_wish": True}}),
+        ("run.started", {"request": {}}),
+        ("step.succeeded", {"result": {"formation": "many"}}),
+        ("step.succeeded", {"result": {"backup": 5, "unheard": "of"}}),
+        ("step.succeeded", {"seconds": -5.0}),
+        ("step.started", {"baseline": {"formation": [1, 2]}}),
+        ("step.started", {"effect": 5}),
+        ("plan.ready", {"steps": [{"id": "choose"}]}),
+        ("plan.ready", {"budgets": {"assess": 1e300}}),
+    ],
+)
+def test_foreign_contents_are_bad_input_and_send_nothing(shell: Shell, kind: str, said: dict[str, object]) -> None:
+    shell.run.world.faults["scale", 1] = "kill_after"
+    shell.type("recover", "db", "--confirm", shell.phrase())
+    odd(shell.run.journal_path, kind, **said)
+    writes = list(shell.run.world.writes)
+    code, out, err = shell.type("runs", "resume")
+    assert "defect" not in out + err
+    assert (code, shell.run.world.writes) == (2, writes), err
+    for command in (("runs", "show"), ("runs", "report"), ("runs", "list"), ("recover", "db", "--dry-run")):
+        code, out, err = shell.type(*command)
+        assert code in (0, 1, 2), err
+        assert "defect" not in out + err
+    code, _, err = shell.type("recover", "db", "--confirm", "x")
+    assert code == 4
+    assert shell.run.world.writes == writes
 
 
 def test_a_scenario_that_the_file_lacks_is_bad_input(shell: Shell, quick: Path) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -21,14 +22,21 @@ from hypothesis import strategies as st
 from uscdr.errors import ExitCode, JournalError, MachineError
 from uscdr.journal import chain, writer
 from uscdr.journal.chain import FIRST
-from uscdr.journal.reader import read
-from uscdr.models.events import Note, Stamped
+from uscdr.journal.reader import ForeignJournal, look, read
+from uscdr.models.events import Note, RunStarted, Stamped
+
+
+def begun(text: str) -> RunStarted:
+    return RunStarted(
+        scenario="db", target="t", app="a", request={}, version="0", user=text, host="h", scenario_digest="d",
+        rto_seconds=1, rpo_seconds=1,
+    )  # fmt: skip
 
 
 def stamped(seq: int, text: str) -> Stamped:
-    return Stamped(
-        run="r", seq=seq, at=datetime(2026, 11, 23, tzinfo=UTC), mono=0.5, event=Note(level="info", text=text)
-    )
+    """The first one says it as the user's name: every journal begins with who began the run."""
+    event = Note(level="info", text=text) if seq else begun(text)
+    return Stamped(run="run", seq=seq, at=datetime(2026, 11, 23, tzinfo=UTC), mono=0.5, event=event)
 
 
 def written(place: Path, *texts: str) -> Path:
@@ -40,11 +48,11 @@ def written(place: Path, *texts: str) -> Path:
 
 
 def texts(path: Path) -> list[str]:
-    return [event["text"] for event in read(path).events()]
+    return [str(event.get("text", event.get("user"))) for event in read(path).events()]
 
 
 @settings(max_examples=40, deadline=None)
-@given(words=st.lists(st.text(st.characters(codec="utf-8"), max_size=40), max_size=5))
+@given(words=st.lists(st.text(st.characters(codec="utf-8"), max_size=40), min_size=1, max_size=5))
 def test_round_trip(words: list[str]) -> None:
     with TemporaryDirectory() as place:
         _round_trip(words, Path(place))
@@ -163,24 +171,97 @@ def test_whole_lines_that_are_no_record_of_ours_are_refused(tmp_path: Path, line
 
 def test_a_line_edited_with_a_right_hash_but_another_number_is_refused(tmp_path: Path) -> None:
     ledger = writer.create(tmp_path / "run")
-    ledger.record(stamped(5, "a"))
+    ledger.record(stamped(0, "a").model_copy(update={"seq": 5}))
     ledger.close()
     with pytest.raises(JournalError, match="sequence number 5 stands where 0 belongs"):
         read(ledger.path)
 
 
-def test_an_empty_or_torn_first_line_is_an_empty_journal(tmp_path: Path) -> None:
-    path = written(tmp_path / "run")
-    assert read(path).records == ()
-    path.write_bytes(b'{"prev"')
-    assert (read(path).records, read(path).torn_bytes) == ((), 7)
+def test_a_journal_has_its_name_with_its_first_line_and_leaves_nothing_without(tmp_path: Path) -> None:
+    ledger = writer.create(tmp_path / "run")
+    assert not ledger.path.exists()
+    ledger.record(stamped(0, "a"))
+    assert texts(ledger.path) == ["a"]
+    ledger.close()
+    writer.create(tmp_path / "none").close()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("data", [b"", b'{"prev"', b'{"prev":"0"}'])
+def test_a_journal_without_a_first_line_has_lost_it(tmp_path: Path, data: bytes) -> None:
+    path = written(tmp_path / "run", "a")
+    path.write_bytes(data)
+    with pytest.raises(JournalError, match="cannot be read") as refused:
+        read(path)
+    assert "uscdr runs show run" in refused.value.next_action
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match=r"journal\.jsonl"):
         read(tmp_path / "journal.jsonl")
-    with pytest.raises(JournalError):
+    with pytest.raises(JournalError) as refused:
         read(tmp_path)
+    assert refused.value.why == "it is a directory"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(JournalError, match="pipe"):
+        read(tmp_path / "pipe")
+
+
+def foreign(*events: dict[str, Any], **envelope: Any) -> bytes:
+    """Whole lines in a right chain, whatever they say."""
+    previous, lines = FIRST, b""
+    for seq, event in enumerate(events):
+        record = {"run": "run", "seq": seq, "at": "2026-11-23T00:00:00Z", "mono": 0.5, "event": event, **envelope}
+        line = chain.encode(record, previous)
+        previous, lines = chain.line_hash(line), lines + line
+    return lines
+
+
+FIRST_LINE = begun("ada").model_dump(mode="json")
+STARTED = {"kind": "step.started", "step": "s", "title": "t", "phase": "p", "effect": "once"}
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (foreign({**FIRST_LINE, "rto_seconds": "soon"}), "line 1: event.run.started.rto_seconds"),
+        (foreign({**FIRST_LINE, "rto_seconds": -1}), "line 1: event.run.started.rto_seconds"),
+        (foreign({**FIRST_LINE, "rto_seconds": float("nan")}), "line 1"),
+        (foreign({**FIRST_LINE, "rto_seconds": 10**400}), "line 1"),
+        (foreign({**FIRST_LINE, "request": None}), "line 1: event.run.started.request"),
+        (foreign({**FIRST_LINE, "new": "field"}), "line 1: event.run.started.new"),
+        (foreign(FIRST_LINE, {"kind": "step.danced", "step": "s"}), "line 2: event"),
+        (foreign(FIRST_LINE, {**STARTED, "attempt": -1}), "line 2: event.step.started.attempt"),
+        (foreign(FIRST_LINE, {**STARTED, "baseline": 7}), "line 2: event.step.started.baseline"),
+        (foreign(FIRST_LINE, FIRST_LINE), "line 2: run.started"),
+        (foreign({"kind": "note", "level": "info", "text": "x"}), "line 1: note"),
+        (foreign(FIRST_LINE, run="another"), "line 1 is of the run another"),
+        (foreign(FIRST_LINE, at=5), "line 1: at"),
+        (foreign(FIRST_LINE, at="2026-11-23T00:00:00"), "line 1: at"),
+        (foreign(FIRST_LINE, at="9999-12-31T23:59:59Z"), "line 1: at"),
+        (foreign(FIRST_LINE, mono="x"), "line 1: mono"),
+    ],
+)
+def test_a_right_chain_with_foreign_contents_is_bad_input(tmp_path: Path, data: bytes, says: str) -> None:
+    path = written(tmp_path / "run", "a")
+    path.write_bytes(data)
+    with pytest.raises(ForeignJournal) as refused:
+        read(path)
+    assert f"({says}" in refused.value.message
+    assert refused.value.exit_code is ExitCode.BAD_INPUT
+
+
+def test_a_name_that_is_no_utf8_is_no_foreign_one(tmp_path: Path) -> None:
+    assert texts(written(tmp_path / "run", "ad\udce4")) == ["ad\udce4"]
+
+
+def test_what_stands_before_a_damage_can_be_looked_at(tmp_path: Path) -> None:
+    path = written(tmp_path / "run", "a", "b", "c")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b"nonsense\n" + lines[2])
+    found = look(path)
+    assert found.damage is not None
+    assert (len(found.journal.records), found.journal.good_bytes) == (1, len(lines[0]))
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
@@ -243,7 +324,7 @@ def test_a_short_write_then_an_error_whose_tail_cannot_be_cut_off_is_a_torn_tail
 
 
 def _fill(place: str, answer: object) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1700, resource.RLIM_INFINITY))
     import signal
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -274,15 +355,15 @@ def test_a_real_limit_on_the_file_leaves_whole_lines_only(tmp_path: Path) -> Non
 def test_a_journal_that_cannot_be_begun_or_reopened_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    path = written(tmp_path / "old", "a")
+    path = written(tmp_path / "old" / "run", "a")
 
     def fail(*_: object, **__: object) -> int:
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(os, name, fail)
     with pytest.raises(JournalError, match="could not be written"):
-        writer.create(tmp_path / "new")
-    with pytest.raises(JournalError, match="could not be"):
+        writer.create(tmp_path / "new").record(stamped(0, "a"))
+    with pytest.raises(JournalError, match=r"could not be|cannot be read"):
         writer.reopen(path)
 
 

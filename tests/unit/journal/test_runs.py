@@ -138,7 +138,7 @@ def test_states_in_words(quick: Path) -> None:
     assert runs.summaries(quick / "2")[0].state == "unfinished"
 
 
-def test_a_damaged_journal_is_listed_and_passed_over(quick: Path) -> None:
+def test_a_damaged_journal_is_listed_and_looked_at(quick: Path) -> None:
     run = Rehearsal(quick)
     killed_at(run, "step.started", "drain")
     data = bytearray(run.journal_path.read_bytes())
@@ -146,8 +146,7 @@ def test_a_damaged_journal_is_listed_and_passed_over(quick: Path) -> None:
     run.journal_path.write_bytes(bytes(data))
     assert runs.summaries(quick)[0].state == "damaged"
     assert remember(quick, KEY).formation == {}
-    with pytest.raises(BadInput):
-        runs.find(quick, None)
+    assert runs.find(quick, None) == run.journal_path
 
 
 def test_a_run_is_found_by_a_unique_beginning(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ class Rollback(DepsStep[RollbackSeen, RolledBack]):
 
     @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        after, to = int(intent.baseline.get("newest", 0)), int(intent.baseline.get("to") or 0)
+        after, to = intent.number("newest"), intent.number("to")
 
         def newer() -> list[Release]:
             listed = reversed(self._deps.platform.releases(self._deps.app))

@@ -48,8 +48,8 @@ class PruneCopies(DepsStep[CopiesSeen, CopiesRemoved]):
         begun = view.intents.get(self.id)
         if begun is None:
             return self._look(None)
-        seen = self._look(tuple(begun.baseline["ids"]))
-        return seen.model_copy(update={"phrase": begun.baseline["phrase"]})
+        seen = self._look(begun.texts("ids"))
+        return seen.model_copy(update={"phrase": begun.text("phrase")})
 
     def _look(self, approved: tuple[str, ...] | None) -> CopiesSeen:
         store = vault_of(self._deps).store()

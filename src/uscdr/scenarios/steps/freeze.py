@@ -155,7 +155,7 @@ class Drain(DepsStep[Drained, Drained]):
 
     def _wanted(self, current: dict[str, int], view: View) -> dict[str, int]:
         earlier = view.intents.get(self.id)
-        recalled = dict(earlier.baseline.get("formation", {})) if earlier else {}
+        recalled = earlier.numbers("formation") if earlier else {}
         known = view.get(Drained)
         for source in (recalled, dict(known.formation) if known else {}, current, dict(self._deps.memory.formation)):
             if any(source.values()):

@@ -141,7 +141,7 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
 
     @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        before = set(intent.baseline.get("there", ()))
+        before = set(intent.texts("there"))
         search = Search(
             f"GET /apps/{self._deps.app}/addons",
             lambda: [addon for addon in self._own() if addon.id not in before],

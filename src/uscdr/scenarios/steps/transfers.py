@@ -70,7 +70,7 @@ def _reason(transfer: Transfer) -> str:
 
 def find(deps: Deps, addon: Attachment, kinds: tuple[TransferKind, ...], intent: Intent, tell: Tell) -> Finding:
     """Look for the transfer that the intent started: the accepted id, else a newer one of that kind and database."""
-    after = int(intent.baseline.get("newest_transfer", 0))
+    after = intent.number("newest_transfer")
     search = Search(
         f"GET /client/v11/apps/{addon.owner_app_name}/transfers",
         lambda: _newer(deps.backups.transfers(addon), kinds, after),
