@@ -26,7 +26,7 @@ from uscdr.models.events import Note, RunStarted, Stamped
 from uscdr.models.operations import command_of, recovers
 from uscdr.recall import refuse_beside_unfinished
 from uscdr.report.build import fold_of
-from uscdr.report.objectives import shortfall
+from uscdr.report.objectives import held_back, shortfall
 from uscdr.scenarios.build import bind, operation
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.model import Scenario
@@ -227,7 +227,10 @@ def _conduct(
             bus.emit(Note(level="warning", text="scenarios.yaml was changed since this run was begun."))
         if job.dry_run:
             return conductor.rehearse(steps)
-        return conductor.run(steps, history, shortfall=lambda: shortfall(fold_of(read(own).records)))
+        return conductor.run(
+            steps, history, shortfall=lambda: shortfall(fold_of(read(own).records)),
+            proviso=lambda: held_back(fold_of(read(own).records)),
+        )  # fmt: skip
 
 
 def for_people(journal: Path) -> dict[str, str]:

@@ -945,6 +945,7 @@ class FakeWebsite:
         token: SecretStr | None = None,
         json_body: Mapping[str, object] | None = None,
         empty_form: bool = False,
+        once: bool = False,
     ) -> WebAnswer:
         if self._world.maintenance or not self._world.formation.get("web"):
             return WebAnswer(status=503)

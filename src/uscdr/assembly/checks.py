@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,10 +27,12 @@ from uscdr.providers.ports.provision import SourceCode
 from uscdr.providers.ports.web import Website
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.queue_probe import QueueProbe
+from uscdr.providers.retry import RetryPolicy
 from uscdr.providers.tls_probe import TlsProbe
 from uscdr.providers.website import LOGIN, ApplicationWebsite
 from uscdr.scenarios.deps import now
-from uscdr.verify.attempts import Attempts, Limit
+from uscdr.scenarios.model import Config
+from uscdr.verify.attempts import LOGINS, Attempts, Limit
 from uscdr.verify.baseline import read
 from uscdr.verify.facts import Facts, Once
 from uscdr.verify.kinds.http import HttpCheck
@@ -38,6 +41,8 @@ from uscdr.verify.world import Expected, Sends, World
 PROBE_TIMEOUT, LOCK_TIMEOUT, CONNECT_TIMEOUT = 10.0, 5.0, 10.0
 STATEMENT_TIMEOUT = 25.0
 """Seconds. A query that is given up ends before the check that asked it."""
+UNHURRIED = RetryPolicy(seconds=20.0, rate_floor=60.0)
+"""Of a check: it ends within its own time, and does not wait for an allowance to be renewed."""
 CONNECTIONS = 2
 """Of one check: several run beside each other, and small plans have 20 for everybody."""
 
@@ -54,6 +59,12 @@ class Worlds:
     work: Path
     damaged: frozenset[str]
 
+    @cached_property
+    def attempts(self) -> Attempts:
+        """What is sent to the application that it counts: one book for all looks of this run."""
+        place = self.job.place.of_app(self.job.request.app)
+        return Attempts(self.around.state, place.key, now)
+
     @contextmanager
     def open(self, sends: Sends) -> Iterator[World]:
         """Everything that checks may look at in one round; nothing is asked yet, what is opened is closed at the end.
@@ -65,7 +76,7 @@ class Worlds:
         facts = Facts(heroku.app, ports.platform, ports.backups, ports.provisioning, database=heroku.database)
         with ExitStack() as stack:
             once = Once(limit=PROBE_TIMEOUT, provider="the application")
-            attempts = Attempts(self.around.state, place.key, now) if sends != "reads" else None
+            attempts = self.attempts if sends != "reads" else None
             yield self._world(place, _Bench(self, place, sends, facts, once, stack, attempts))
 
     def _world(self, place: Place, bench: _Bench) -> World:
@@ -135,10 +146,10 @@ class _Bench:
         if account is None or not account.password.get_secret_value():
             return None
         site = self.open_website(read_only=self.sends == "reads")
-        limit = _login_limit(self.place)
-        if self.attempts is None or limit is None:
+        if self.attempts is None:
             found = site.sign_in(account.email, account.password)
         else:
+            limit = login_limit(self.place.config)
             found = self.attempts.login(LOGIN, limit, lambda: site.sign_in(account.email, account.password))
         self.given.ports.redactor.register("USCDR_CHECK_TOKEN", found.get_secret_value())
         return found
@@ -170,7 +181,7 @@ class _Bench:
         return self.stack.enter_context(
             CloudinaryMedia(
                 account, api_url=target.api_url, delivery_url=target.delivery_url, ca_file=self.place.ca_file,
-                read_only=True, stop=self.given.around.stop.event, on_wait=self.given.ports.waits,
+                read_only=True, stop=self.given.around.stop.event, on_wait=self.given.ports.waits, policy=UNHURRIED,
             )
         )  # fmt: skip
 
@@ -183,10 +194,10 @@ class _Bench:
         return self.given.source.archive(commit, self.given.work)
 
 
-def _login_limit(place: Place) -> Limit | None:
-    """What a check says of how many refused logins the application takes; a wrong password counts with them."""
-    specs = (one for one in place.config.checks.values() if isinstance(one, HttpCheck))
-    return next((one.limit for one in specs if one.limit and urlsplit(one.path).path == LOGIN), None)
+def login_limit(config: Config) -> Limit:
+    """How many refused logins the application takes, as a check says; a wrong password counts with them."""
+    specs = (one for one in config.checks.values() if isinstance(one, HttpCheck))
+    return next((one.counted for one in specs if one.counted and urlsplit(one.path).path == LOGIN), LOGINS)
 
 
 def expected(place: Place) -> Expected:

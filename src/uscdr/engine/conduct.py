@@ -85,8 +85,18 @@ class Conductor:
 
         return self._end(work)
 
-    def run(self, steps: Sequence[BoundStep], history: History, *, shortfall: Callable[[], str]) -> Ending:
-        """Plan, confirm, run. `shortfall` says after the end what speaks against a success; empty when nothing does."""
+    def run(
+        self,
+        steps: Sequence[BoundStep],
+        history: History,
+        *,
+        shortfall: Callable[[], str],
+        proviso: Callable[[], str] = lambda: "",
+    ) -> Ending:
+        """Plan, confirm, run. `shortfall` says after the end what speaks against a success; empty when nothing does.
+
+        `proviso` says what a success leaves open.
+        """
         self._wrote = history.wrote
 
         def work() -> str:
@@ -106,7 +116,8 @@ class Conductor:
             if short:
                 raise CheckFailed(short)
             verified = " and verified" if recovers(self._charter.begun.scenario) else ""
-            return f"{self._charter.title}: done{verified}."
+            open_ = proviso()
+            return f"{self._charter.title}: done{verified}{f'; {open_}' if open_ else ''}."
 
         return self._end(work)
 

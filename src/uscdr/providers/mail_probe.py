@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode
 
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 
 from uscdr.errors import ProviderError, RateLimited, WriteRefused
 from uscdr.providers.exchange import Call, Reply, exchange
+from uscdr.providers.headers import retry_after
 from uscdr.providers.http import USER_AGENT, proxy_for, require_private, trust
 from uscdr.providers.refusal import may_pass
 from uscdr.providers.retry import Patience, RetryPolicy
@@ -21,6 +23,7 @@ GOOGLE = "https://oauth2.googleapis.com/token"
 TIMEOUT = 10.0
 """Seconds of silence."""
 ONCE_MORE = RetryPolicy(attempts=2, seconds=15.0)
+LATER = "Try again later; look at the provider's status page."
 FIELDS = ("client_id", "client_secret", "refresh_token")
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 REASON = re.compile(r"[a-z][a-z0-9_]{1,40}")
@@ -51,7 +54,10 @@ class MailProbe:
         call = Call("accept the application's mail account", "POST", self._url, writes=False, body=body,
                     headers=FORM, hide=secrets)  # fmt: skip
         with self._open() as client:
-            return self._patience.call(lambda: _judged(exchange(client, call, provider=PROVIDER)), writes=False)
+            judged = self._patience.call(lambda: _judged(exchange(client, call, provider=PROVIDER)), writes=False)
+        if isinstance(judged, RateLimited):
+            raise judged
+        return judged
 
     def _open(self) -> httpx.Client:
         inner = httpx.HTTPTransport(verify=trust(self._ca_file), proxy=proxy_for(self._url), trust_env=False)
@@ -85,30 +91,31 @@ class TokenRequestOnly(httpx.BaseTransport):
         self._inner.close()
 
 
-def _judged(reply: Reply) -> str:
-    """The reason of a refusal, empty for none. Nothing else of the answer is kept."""
+def _judged(reply: Reply) -> str | RateLimited:
+    """The reason of a refusal, empty for none. Nothing else of the answer is kept.
+
+    Too many requests are given back, not raised: asking again would only use up more.
+    """
     body = reply.fields()
     if reply.status == httpx.codes.OK and isinstance(body.get("access_token"), str) and body["access_token"]:
         return ""
     reason = body.get("error")
     if reply.status in (httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED) and isinstance(reason, str):
         return reason if REASON.fullmatch(reason) else "refused"
-    raise _unusable(reply)
-
-
-def _unusable(reply: Reply) -> ProviderError:
-    why = f"It answered {reply.status}."
-    action = "Try again later; look at the provider's status page."
     if reply.status == httpx.codes.TOO_MANY_REQUESTS:
         return RateLimited(
-            "The mail account's provider was asked too often.", provider=PROVIDER, why=why, next_action=action,
+            "The mail account's provider was asked too often.",
+            provider=PROVIDER,
+            retry_after=retry_after(reply.headers.get("Retry-After"), now=datetime.now(UTC)),
+            why=f"It answered {reply.status}.",
+            next_action=LATER,
             status=reply.status,
-        )  # fmt: skip
-    return ProviderError(
+        )
+    raise ProviderError(
         "The mail account's provider does not tell whether it accepts the account.",
         provider=PROVIDER,
-        why=why,
-        next_action=action,
+        why=f"It answered {reply.status}.",
+        next_action=LATER,
         status=reply.status,
         retryable=may_pass(reply.status),
     )

@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 from pydantic import SecretStr
 
-from uscdr.errors import ProviderError
+from uscdr.errors import ProviderError, RateLimited
 from uscdr.models.web import Sending, WebAnswer
 from uscdr.providers.exchange import Call, Reply, exchange
+from uscdr.providers.headers import retry_after
 from uscdr.providers.http import EMPTY_FORM, EMPTY_FORM_TYPE, open_client, trust
 from uscdr.providers.retry import Patience, RetryPolicy
 
 PROVIDER = "the application"
 GATEWAY_ERRORS = (502, 503, 504)
+LIMITED = 429
+"""Raised as RateLimited, whatever was asked: it is never an answer."""
 LOGIN = "/api/auth/login/"
 
 
@@ -50,14 +54,15 @@ class ApplicationWebsite:
         token: SecretStr | None = None,
         json_body: Mapping[str, object] | None = None,
         empty_form: bool = False,
+        once: bool = False,
     ) -> WebAnswer:
-        """One request; the answer's status is the caller's to judge."""
+        """One request; the answer's status is the caller's to judge, but for LIMITED."""
         headers = {} if token is None else {"Authorization": f"Token {token.get_secret_value()}"}
         if empty_form or json_body is not None:
             headers["Content-Type"] = EMPTY_FORM_TYPE if empty_form else "application/json"
         hide = () if token is None else (token,)
-        # Only refused POSTs are ever sent by checks: asking again changes nothing.
-        call = Call(f"answer {method} {path.partition('?')[0]}", method, path, writes=False,
+        # Only refused POSTs are ever sent by checks: asking again changes nothing, unless the application counts them.
+        call = Call(f"answer {method} {path.partition('?')[0]}", method, path, writes=once,
                     body=EMPTY_FORM if empty_form else json_body, headers=headers, hide=hide)  # fmt: skip
         return self._answer(call)
 
@@ -85,6 +90,8 @@ class ApplicationWebsite:
             reply = self._patience.call(lambda: self._once(call), writes=call.writes)
         except _StillAway as error:
             reply = error.reply
+        if reply.status == LIMITED:
+            raise _limited(reply, call)
         kind = reply.headers.get("Content-Type", "")
         spent = time.monotonic() - started
         headers = {name.lower(): value for name, value in reply.headers.items()}
@@ -98,16 +105,29 @@ class ApplicationWebsite:
 
     def sign_in(self, email: str, password: SecretStr) -> SecretStr:
         """`POST` to LOGIN with the check account; its token."""
-        answer = self.ask("POST", LOGIN, json_body={"email": email, "password": password.get_secret_value()})
+        body = {"email": email, "password": password.get_secret_value()}
+        answer = self.ask("POST", LOGIN, json_body=body, once=True)  # a refused one is counted
         try:
             token = json.loads(answer.body)["token"]
         except (ValueError, KeyError, TypeError):
             raise ProviderError(
                 f"The check account could not sign in (status {answer.status}).",
                 provider=PROVIDER,
+                status=answer.status,
                 next_action="Check USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD; five failures lock an account out.",
             ) from None
         return SecretStr(str(token))
+
+
+def _limited(reply: Reply, call: Call) -> RateLimited:
+    """Somebody counts requests and takes no more for now: that tells nothing of what was asked for."""
+    return RateLimited(
+        f"{call.path.partition('?')[0]}: {LIMITED}, the application was asked too often for now",
+        provider=PROVIDER,
+        retry_after=retry_after(reply.headers.get("Retry-After"), now=datetime.now(UTC)),
+        next_action="Wait; nothing is asked again before the limit's time is over.",
+        status=LIMITED,
+    )
 
 
 def _encoded(sending: Sending) -> tuple[bytes | None, str]:

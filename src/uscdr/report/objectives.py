@@ -41,6 +41,12 @@ def shortfall(fold: Fold) -> str:
     return f"Recovered{'' if unchecked else ' and verified'}, but {'; '.join(words)}" if words else ""
 
 
+def held_back(fold: Fold) -> str:
+    """What the last look at the application left out because somebody limits requests; empty when nothing."""
+    left_out = _texts(fold.result(CHECKED).get("held_back"))
+    return f"not checked, as a limit of requests is used up: {first_of(left_out, comma='; ')}" if left_out else ""
+
+
 def _unchecked(fold: Fold) -> str:
     hidden = [*_texts(fold.result(COMPARED).get("hidden")), *_texts(fold.result(COUNTED).get("hidden"))]
     unasked = _texts(fold.result(VERIFIED).get("unasked"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from uscdr.errors import BadInput
@@ -60,6 +60,14 @@ def select(config: Config, wish: Wish) -> Selection:
     )  # fmt: skip
     checks = tuple(check(config, name) for name in config.checks if name in chosen)
     return Selection(checks, kept, tuple(name for name in config.checks if name in skipped))
+
+
+def repeated(selection: Selection, passed: Collection[str]) -> Selection:
+    """What a further round of the same run asks: what passed, and is counted by who is asked, is not sent again."""
+    left_out = {one.name for one in selection.checks if one.spec.counted and one.name in passed}
+    lines = (replace(line, checks=tuple(n for n in line.checks if n not in left_out)) for line in selection.lines)
+    checks = tuple(one for one in selection.checks if one.name not in left_out)
+    return replace(selection, checks=checks, lines=tuple(line for line in lines if line.checks or line.skipped))
 
 
 def check(config: Config, name: str) -> Check:

@@ -10,7 +10,7 @@ from uscdr.models.events import Call
 from uscdr.scenarios.checklists import check
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.model import Config
-from uscdr.verify.check import Check, CheckSpec
+from uscdr.verify.check import Check, CheckSpec, Provider
 from uscdr.verify.engine import Result, look_at, without_answer
 from uscdr.verify.kinds.agree import AgreeCheck
 from uscdr.verify.kinds.http import HttpCheck
@@ -28,6 +28,8 @@ TOUCHED: Mapping[str, tuple[str, ...]] = {
     "infra": (*_DATA, "dynos", "release", "config", "addons"),
 }
 """By scenario: kinds of checks whose subject it touches. `verify` would look right after it: so it looks itself."""
+LIMITING: tuple[Provider, ...] = ("application", "media", "mail")
+"""Whose limits keep a recovery from being looked at, and not from being done."""
 GRAVITY = ("decrypt", "invariants", "foreign_keys", "agree", "sequences", "sql", "config", "addons", "release", "dynos")
 """What is named first of several findings: the data before what serves them; other kinds come after these."""
 
@@ -39,9 +41,28 @@ def recovery_checks(config: Config, scenario: str = "") -> tuple[Check, ...]:
 
 
 def worst_first(results: Iterable[Result]) -> tuple[str, ...]:
-    """What did not pass, as `name: evidence`: failures before what is not known, graver kinds before others."""
-    bad = [one for one in results if one.finding.verdict != "pass"]
-    return tuple(f"{one.check.name}: {one.finding.evidence}" for one in sorted(bad, key=_gravity))
+    """What did not pass, as `name: evidence`: failures before what is not known, graver kinds before others.
+
+    What a limit kept back speaks neither for nor against, as long as the application was seen to work by other checks.
+    """
+    seen = list(results)
+    works = any(one.finding.verdict == "pass" and one.check.spec.provider == "application" for one in seen)
+    bad = [one for one in seen if one.finding.verdict != "pass" and not (works and _held_back(one))]
+    return tuple(map(_told, sorted(bad, key=_gravity)))
+
+
+def held_back(results: Iterable[Result]) -> tuple[str, ...]:
+    """What was not checked because somebody limits requests, as `name: evidence`."""
+    return tuple(_told(one) for one in results if _held_back(one))
+
+
+def _held_back(one: Result) -> bool:
+    """What the platform alone knows, such as whether the dynos run, is not done without."""
+    return one.finding.limited and one.check.spec.provider in LIMITING
+
+
+def _told(one: Result) -> str:
+    return f"{one.check.name}: {one.finding.evidence}"
 
 
 def _gravity(one: Result) -> tuple[bool, int]:
@@ -50,12 +71,12 @@ def _gravity(one: Result) -> tuple[bool, int]:
 
 
 def application_checks(config: Config) -> tuple[Check, ...]:
-    """Those of `after_recovery` that the application itself answers.
+    """Those of `after_recovery` that the application itself answers, as often as a recovery likes.
 
     What is wrong with its release or its config shows in them; a missing backup schedule or a name server says
-    nothing of either.
+    nothing of either. What the application counts, such as an empty login, is sent once, at the end.
     """
-    return tuple(one for one in recovery_checks(config) if one.spec.provider == "application")
+    return tuple(one for one in recovery_checks(config) if one.spec.provider == "application" and not one.spec.counted)
 
 
 def key_checks(config: Config) -> tuple[Check, ...]:

@@ -322,6 +322,8 @@ class ApplicationChecked(Fact):
     not_known: int
     worst: tuple[str, ...] = ()
     """`name: evidence` of what did not pass, the gravest first."""
+    held_back: tuple[str, ...] = ()
+    """`name: evidence` of what was not checked because somebody limits requests; none of `worst`."""
     left_open: tuple[str, ...] = ()
     """What was left undone on purpose, in words."""
     fallen: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from uscdr.assembly.job import Surroundings
 from uscdr.errors import Declined
 from uscdr.events import Bus
 from uscdr.models.events import CheckFinished, ChecklistItem, ChecksFinished, ChecksStarted, StepProgress
-from uscdr.scenarios.checklists import Selection, verdict_of
+from uscdr.scenarios.checklists import Selection, repeated, verdict_of
 from uscdr.verification.wanted import Round, Verification
 from uscdr.verify.check import Check
 from uscdr.verify.engine import Result, look_at
@@ -44,6 +44,8 @@ class Rounds:
                 self.last = self._one(number, seen, another=another)
             if not another:
                 return self.last
+            passed = [name for name, verdict in self.last.verdicts.items() if verdict == "pass"]
+            self._selection = repeated(self._selection, passed)
             number += 1
             self._around.stop.pause(max(0.0, begun + self._wanted.every - time.monotonic()))
 

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from uscdr.models.base import Fact
 from uscdr.models.duration import Duration
+from uscdr.verify.attempts import Limit
 
 Provider = Literal["application", "database", "platform", "media", "dns", "tls", "mail", "queue", "source", "person"]
 """Who must answer. One that hangs is waited for once, not once a check."""
@@ -30,6 +31,11 @@ class CheckSpec(Fact):
     """A canary: run only when the operator allows writes."""
     may_be_empty: ClassVar[frozenset[str]] = frozenset({"why"})
     """Fields that say something when they are empty; any other that is written down and empty demands nothing."""
+
+    @property
+    def counted(self) -> Limit | None:
+        """The limit of what the check sends; None for what nobody counts."""
+        return None
 
     @field_validator("*")
     @classmethod

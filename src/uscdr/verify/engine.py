@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from uscdr.deadlines import Ended, Timed, run_timed
-from uscdr.errors import UscdrError, WriteRefused
+from uscdr.errors import RateLimited, UscdrError, WriteRefused
 from uscdr.verify.check import Check
 from uscdr.verify.registry import run
-from uscdr.verify.verdict import Finding
+from uscdr.verify.verdict import Finding, beyond_limit
 from uscdr.verify.world import World
 from uscdr.words import duration
 
@@ -93,6 +93,8 @@ def without_answer(error: Exception) -> Finding:
     """What a check says that raised."""
     if isinstance(error, WriteRefused):
         return Finding("not checked", "a dry run sends no POST")
+    if isinstance(error, RateLimited):
+        return beyond_limit(in_words(error))
     return Finding("inconclusive", in_words(error))
 
 

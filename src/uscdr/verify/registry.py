@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
-from uscdr.verify.check import Check, CheckSpec
+from uscdr.verify.check import Check, CheckSpec, Provider
 from uscdr.verify.kinds import (
     addons,
     agree,
@@ -107,6 +107,13 @@ RUN: Mapping[str, Callable[[str, Any, World], Finding]] = {
 """By kind. `manual` is asked by whoever has the terminal."""
 
 
+HOURLY: tuple[Provider, ...] = ("media", "mail")
+"""Who counts what is asked of them by the hour or day: one that took no more is left alone by later runs too."""
+
+
 def run(check: Check, world: World) -> Finding:
-    """Run one check."""
-    return RUN[check.kind](check.name, check.spec, world)
+    """Run one check. Raises RateLimited when somebody who counts requests takes no more for now."""
+    provider, book = check.spec.provider, world.attempts
+    if book is None or provider not in HOURLY:
+        return RUN[check.kind](check.name, check.spec, world)
+    return book.heed(provider, lambda: RUN[check.kind](check.name, check.spec, world))

@@ -21,6 +21,13 @@ class Finding:
     verdict: Verdict
     evidence: str
     measures: Measures = field(default_factory=dict)
+    limited: bool = False
+    """Not checked because somebody counts requests: a sentence on the limit, none on what was to be looked at."""
+
+
+def beyond_limit(evidence: str) -> Finding:
+    """Not checked, so that a limit is not used up, or as it was used up."""
+    return Finding("not checked", evidence, limited=True)
 
 
 def as_far_as_read(found: Finding, unread: Iterable[Unread | None], done: str) -> Finding:

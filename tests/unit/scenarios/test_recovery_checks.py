@@ -50,6 +50,7 @@ class Site:
         token: SecretStr | None = None,
         json_body: Mapping[str, object] | None = None,
         empty_form: bool = False,
+        once: bool = False,
     ) -> WebAnswer:
         self.asked.append(path)
         if isinstance(self._answer, Exception):

@@ -130,6 +130,7 @@ class Site:
         token: SecretStr | None = None,
         json_body: Mapping[str, object] | None = None,
         empty_form: bool = False,
+        once: bool = False,
     ) -> WebAnswer:
         self.asked.append(path)
         return self.answers[path]

@@ -1,7 +1,8 @@
-"""Refused attempts are counted over all runs of this machine, so that checks lock nobody out."""
+"""What somebody counts is sent sparingly, over all runs of this machine, so that checks lock nobody out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any, cast
 import pytest
 
 import uscdr.verify.attempts as module
-from uscdr.errors import MachineError, ProviderError
+from uscdr.errors import MachineError, ProviderError, RateLimited
 from uscdr.models.web import WebAnswer
-from uscdr.verify.attempts import Attempts, Limit
-from uscdr.verify.kinds.http import HttpCheck, run
+from uscdr.verify.attempts import LOGINS, Attempts, Limit
+from uscdr.verify.check import Check
+from uscdr.verify.engine import look_at
+from uscdr.verify.kinds.http import HttpCheck
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import World
 
@@ -36,28 +39,188 @@ class Clock:
         self.at += timedelta(**much)
 
 
-def test_the_last_attempt_is_left_to_people_and_the_window_slides(tmp_path: Path) -> None:
+@dataclass
+class Login:
+    """The application's login: five refused ones in 15 minutes, empty ones too, and it takes none of this address."""
+
+    clock: Clock
+    times: list[datetime] = field(default_factory=list)
+    asked: int = 0
+    limited: RateLimited | None = None
+
+    def ask(self, method: str, path: str, **more: Any) -> WebAnswer:
+        self.asked += 1
+        if self.limited is not None:
+            raise self.limited
+        assert more["once"], "what is counted is not sent again"
+        self.times.append(self.clock.at)
+        return WebAnswer(status=400)
+
+    def of_a_person(self) -> int:
+        """What a right login of somebody behind the same address is answered."""
+        recent = [one for one in self.times if self.clock.at - one < timedelta(minutes=15)]
+        return 429 if len(recent) >= LIMIT.times else 200
+
+
+@dataclass
+class _World:
+    attempts: Attempts | None
+    site: Login
+
+    def website(self) -> Login:
+        return self.site
+
+    def token(self) -> None:
+        return None
+
+    def before(self, name: str) -> dict[str, Any]:
+        return {}
+
+
+def check(world: _World, **more: Any) -> Finding:
+    spec = HttpCheck.model_validate({**FORM, **more})
+    (result,) = look_at(cast("World", world), [Check("login", spec, "http")], began=lambda _: None)
+    return result.finding
+
+
+def runs(tmp_path: Path, clock: Clock) -> Callable[[], tuple[Finding, Login]]:
+    """Each call is a run of its own."""
+    site = Login(clock)
+    return lambda: (check(_World(Attempts(tmp_path, "a place", clock), site)), site)
+
+
+def limited(**more: Any) -> Callable[[], Any]:
+    def ask() -> Any:
+        raise too_many(**more)
+
+    return ask
+
+
+def too_many(**more: Any) -> RateLimited:
+    return RateLimited("/login/: 429, the application was asked too often", provider="the application", **more)
+
+
+def test_a_night_of_checks_every_ten_minutes_is_checked_each_time_and_locks_nobody_out(tmp_path: Path) -> None:
     clock = Clock()
-    for number in range(4):
-        book = Attempts(tmp_path, "a place", clock)  # as the next run opens it
-        assert book.spent("/login/", LIMIT) == "", number
-        book.note("/login/")
-        clock.later(minutes=1)
-    assert book.spent("/login/", LIMIT).startswith("4 of 5 logins used in 15 min")
-    clock.later(minutes=10, seconds=59)
-    assert book.spent("/login/", LIMIT)
+    run = runs(tmp_path, clock)
+    for number in range(60):
+        finding, site = run()
+        assert (finding.verdict, site.of_a_person()) == ("pass", 200), (number, finding)
+        clock.later(minutes=10)
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 30, 240])
+def test_however_often_it_is_run_a_person_may_mistype_twice(tmp_path: Path, seconds: int) -> None:
+    clock = Clock()
+    run = runs(tmp_path, clock)
+    for _ in range(40):
+        _, site = run()
+        for times in (site.times, [*site.times, clock.at, clock.at]):
+            assert Login(clock, list(times)).of_a_person() == 200
+        clock.later(seconds=seconds)
+
+
+def test_half_is_left_to_people_and_the_window_slides(tmp_path: Path) -> None:
+    clock = Clock()
+    run = runs(tmp_path, clock)
+    assert run()[0].verdict == "pass"
+    clock.later(minutes=1)
+    assert run()[0].verdict == "pass"
+    finding, site = run()
+    assert (finding.verdict, finding.limited, site.asked) == ("not checked", True, 2)
+    assert finding.evidence == (
+        "not sent: checks used 2 of 5 logins in 15 min, the others are left to people; "
+        "one is free again at 2026-11-28 09:15 UTC (/login/)"
+    )
+    clock.later(minutes=13, seconds=59)
+    assert run()[0].verdict == "not checked"
     clock.later(seconds=2)
-    assert book.spent("/login/", LIMIT) == ""
+    assert run()[0].verdict == "pass"
+
+
+def test_a_run_sends_one(tmp_path: Path) -> None:
+    clock = Clock()
+    world = _World(Attempts(tmp_path, "a place", clock), Login(clock))
+    assert [check(world).verdict for _ in range(3)] == ["pass", "not checked", "not checked"]
+    assert world.site.asked == 1
+    assert "this run sent one" in check(world).evidence
+
+
+def test_two_at_once_do_not_both_take_the_last_one(tmp_path: Path) -> None:
+    clock = Clock()
+    site, books = Login(clock), [Attempts(tmp_path, "a place", clock) for _ in range(6)]
+    checks = [Check(f"login{number}", HttpCheck.model_validate(FORM), "http") for number in range(6)]
+    found = []
+    for book in books:
+        found += list(look_at(cast("World", _World(book, site)), checks, began=lambda _: None))
+    assert sum(one.finding.verdict == "pass" for one in found) == site.asked == 2
+
+
+def test_a_login_has_a_limit_even_if_none_is_written_down(tmp_path: Path) -> None:
+    clock = Clock()
+    site = Login(clock)
+    found = [
+        check(_World(Attempts(tmp_path, "a place", clock), site), path="/api/auth/login/", limit=None).verdict
+        for _ in range(5)
+    ]
+    assert (found, site.asked) == (["pass"] * 2 + ["not checked"] * 3, 2)
+    assert HttpCheck.model_validate({**FORM, "path": "/api/auth/logout/", "limit": None}).counted is None
+    assert LOGINS == LIMIT
+
+
+def test_429_is_not_checked_and_nothing_is_sent_before_its_time_is_over(tmp_path: Path) -> None:
+    clock = Clock()
+    site = Login(clock, limited=too_many())
+    first = check(_World(Attempts(tmp_path, "a place", clock), site))
+    assert (first.verdict, first.limited) == ("not checked", True)
+    site.limited = None
+    clock.later(minutes=14)
+    later = check(_World(Attempts(tmp_path, "a place", clock), site))
+    assert (later.verdict, later.limited, site.asked) == ("not checked", True, 1)
+    assert "took no more at 2026-11-28 09:00 UTC (429), and is left alone until 2026-11-28 09:15 UTC" in later.evidence
+    clock.later(minutes=2)
+    assert check(_World(Attempts(tmp_path, "a place", clock), site)).verdict == "pass"
+
+
+@pytest.mark.parametrize(("told", "minutes"), [(3600.0, 60), (1.0, 1), (1e15, 24 * 60)])
+def test_it_is_left_alone_for_as_long_as_it_says(tmp_path: Path, told: float, minutes: float) -> None:
+    clock = Clock()
+    book = Attempts(tmp_path, "a place", clock)
+    with pytest.raises(RateLimited):
+        book.heed("/login/", limited(retry_after=told))
+    assert book.held("/login/")
+    clock.later(minutes=minutes, seconds=1)
+    assert not book.held("/login/")
+
+
+def test_who_counts_by_the_hour_is_left_alone_by_later_runs_too(tmp_path: Path) -> None:
+    clock = Clock()
+    with pytest.raises(RateLimited, match="429"):
+        Attempts(tmp_path, "a place", clock).heed("mail", limited())
+    with pytest.raises(RateLimited, match=r"left alone until 2026-11-28 10:00 UTC"):
+        Attempts(tmp_path, "a place", clock).heed("mail", lambda: pytest.fail("asked"))
+    assert Attempts(tmp_path, "a place", clock).heed("media", lambda: "asked") == "asked"
+    clock.later(minutes=61)
+    assert Attempts(tmp_path, "a place", clock).heed("mail", lambda: "asked") == "asked"
 
 
 def test_other_paths_and_places_have_counts_of_their_own(tmp_path: Path) -> None:
     clock = Clock()
     book = Attempts(tmp_path, "a place", clock)
-    for _ in range(4):
+    for _ in range(2):
         book.note("/login/")
     assert book.spent("/register/", LIMIT) == ""
     assert Attempts(tmp_path, "another place", clock).spent("/login/", LIMIT) == ""
     assert book.spent("/login/", LIMIT)
+
+
+def test_what_a_clock_that_was_wrong_wrote_holds_nobody_back(tmp_path: Path) -> None:
+    ahead = Clock(START + timedelta(days=300))
+    for _ in range(3):
+        Attempts(tmp_path, "a place", ahead).note("/login/", until=ahead.at + timedelta(hours=1))
+        Attempts(tmp_path, "a place", ahead).note("/login/")
+    book = Attempts(tmp_path, "a place", Clock())
+    assert (book.held("/login/"), book.spent("/login/", LIMIT)) == ("", "")
 
 
 def test_a_line_that_was_cut_off_counts_as_none(tmp_path: Path) -> None:
@@ -65,12 +228,11 @@ def test_a_line_that_was_cut_off_counts_as_none(tmp_path: Path) -> None:
     book.note("/login/")
     (file,) = (tmp_path / "attempts").iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
-    file.write_text(file.read_text() + "2026-11-28T09:0\n\nnonsense /login/\n2026-11-28T09:00:00 /login/\n")
-    assert book.spent("/login/", replace_times(2)).startswith("1 of 2")
-
-
-def replace_times(times: int) -> Limit:
-    return LIMIT.model_copy(update={"times": times})
+    torn = "2026-11-28T09:0\n\nnonsense /login/\n2026-11-28T09:00:00 /login/\n"
+    torn += "2026-11-28T09:00:00+00:00 /login/ until=20\n"
+    file.write_text(file.read_text() + torn)
+    assert book.used("/login/", LIMIT) == 1
+    assert book.held("/login/") == ""
 
 
 def test_a_large_book_forgets_what_is_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,28 +241,49 @@ def test_a_large_book_forgets_what_is_old(tmp_path: Path, monkeypatch: pytest.Mo
     book = Attempts(tmp_path, "a place", clock)
     for _ in range(100):
         book.note("/login/")
-        clock.later(hours=1)
+        clock.later(hours=4)
     (file,) = (tmp_path / "attempts").iterdir()
     assert file.stat().st_size < 49 * 60
-    clock.later(hours=-1)
-    assert book.spent("/login/", replace_times(2)).startswith("1 of 2")
+    clock.later(hours=-4)
+    assert book.used("/login/", LIMIT) == 1
 
 
 def refuse() -> str:
-    raise ProviderError("The check account could not sign in (status 401).", provider="the application")
+    raise ProviderError("The check account could not sign in (status 401).", provider="the application", status=401)
 
 
 def test_a_wrong_password_is_not_tried_until_people_are_locked_out(tmp_path: Path) -> None:
     clock = Clock()
-    for _ in range(4):
+    for _ in range(2):
         with pytest.raises(ProviderError, match="status 401"):
             Attempts(tmp_path, "a place", clock).login("/login/", LIMIT, refuse)
     book = Attempts(tmp_path, "a place", clock)
-    with pytest.raises(ProviderError, match="4 of 5 logins used"):
+    with pytest.raises(ProviderError, match="checks used 2 of 5 logins"):
         book.login("/login/", LIMIT, lambda: pytest.fail("sent"))
     assert book.spent("/login/", LIMIT)
     clock.later(minutes=16)
     assert book.login("/login/", LIMIT, lambda: "token") == "token"
+
+
+def test_a_login_that_never_arrived_uses_nothing_up(tmp_path: Path) -> None:
+    def away() -> str:
+        raise ProviderError("could not be reached", provider="the application", sent=False)
+
+    book = Attempts(tmp_path, "a place", Clock())
+    for _ in range(5):
+        with pytest.raises(ProviderError, match="could not be reached"):
+            book.login("/login/", LIMIT, away)
+    assert book.used("/login/", LIMIT) == 0
+
+
+def test_a_login_that_was_limited_is_not_tried_again(tmp_path: Path) -> None:
+    clock = Clock()
+    with pytest.raises(RateLimited):
+        Attempts(tmp_path, "a place", clock).login("/login/", LIMIT, limited())
+    book = Attempts(tmp_path, "a place", clock)
+    with pytest.raises(RateLimited, match="left alone"):
+        book.login("/login/", LIMIT, lambda: pytest.fail("sent"))
+    assert book.used("/login/", LIMIT) == 0
 
 
 def test_a_right_password_uses_nothing_up_and_is_sent_beside_spent_empty_forms(tmp_path: Path) -> None:
@@ -113,65 +296,21 @@ def test_a_right_password_uses_nothing_up_and_is_sent_beside_spent_empty_forms(t
     assert book.login("/login/", LIMIT, lambda: "token") == "token"
 
 
-@dataclass
-class Login:
-    """An application that counts, as it does: after five it refuses everybody behind the address."""
-
-    status: int = 400
-    asked: int = 0
-
-    def ask(self, method: str, path: str, **more: Any) -> WebAnswer:
-        self.asked += 1
-        return WebAnswer(status=self.status)
-
-
-@dataclass
-class _World:
-    attempts: Attempts | None
-    site: Login = field(default_factory=Login)
-
-    def website(self) -> Login:
-        return self.site
-
-    def before(self, name: str) -> dict[str, Any]:
-        return {}
-
-
-def check(world: _World) -> Finding:
-    return run("login", HttpCheck.model_validate(FORM), cast("World", world))
-
-
-def test_a_check_over_the_limit_is_not_checked_and_sends_nothing(tmp_path: Path) -> None:
-    clock = Clock()
-    world = _World(Attempts(tmp_path, "a place", clock))
-    found = [check(world).verdict for _ in range(8)]
-    assert found == ["pass"] * 4 + ["not checked"] * 4
-    assert world.site.asked == 4
-    assert "4 of 5 logins used in 15 min" in check(world).evidence
-    clock.later(minutes=16)
-    assert check(world).verdict == "pass"
-
-
-def test_refused_answers_count_and_429_is_no_pass(tmp_path: Path) -> None:
-    world = _World(Attempts(tmp_path, "a place", Clock()), Login(status=429))
-    found = [check(world) for _ in range(5)]
-    assert [one.verdict for one in found] == ["inconclusive"] * 4 + ["not checked"]
-    assert "429" in found[0].evidence
-
-
 def test_a_round_that_sends_no_form_has_no_book(tmp_path: Path) -> None:
-    world = _World(None)
+    world = _World(None, Login(Clock()))
     assert check(world).verdict == "pass"  # the transport would have refused it
     assert not list(tmp_path.iterdir())
 
 
 def test_what_cannot_be_counted_is_not_sent(tmp_path: Path) -> None:
-    book = Attempts(tmp_path, "a place", Clock())
+    clock = Clock()
+    book = Attempts(tmp_path, "a place", clock)
     book.note("/login/")
     (file,) = (tmp_path / "attempts").iterdir()
     file.unlink()
     file.mkdir()
-    world = _World(book)
+    site = Login(clock)
     with pytest.raises(MachineError, match="cannot be counted"):
-        check(world)
-    assert world.site.asked == 0
+        book.count("/login/", LIMIT, lambda: pytest.fail("sent"))
+    assert check(_World(book, site)).verdict == "inconclusive"
+    assert site.asked == 0

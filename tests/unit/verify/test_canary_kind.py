@@ -45,6 +45,7 @@ class Files:
         token: SecretStr | None = None,
         json_body: Mapping[str, object] | None = None,
         empty_form: bool = False,
+        once: bool = False,
     ) -> WebAnswer:
         assert token is not None
         listed = [{self.called: key, "name": name} for key, (name, _) in self.files.items()]

@@ -156,7 +156,18 @@ def test_credentials_that_are_not_accepted() -> None:
 
 def test_a_used_up_allowance_makes_no_verdict() -> None:
     clinic = Clinic()
-    clinic.cloud.remaining = 1
+    for remaining in (1, 500, 1_010):  # of 10,000; the check itself may take some
+        clinic.cloud.remaining = remaining
+        found, evidence = clinic.verdict()
+        assert found == "not checked"
+        assert f"{remaining - 1} of 10000 calls of the media service's allowance are left" in evidence
+    clinic.cloud.remaining = 1_100
+    assert clinic.verdict()[0] == "pass"
+
+
+def test_one_that_is_used_up_meanwhile_makes_no_verdict() -> None:
+    clinic = Clinic()
+    clinic.cloud.refuses = RateLimited
     with pytest.raises(RateLimited):
         clinic.verdict()
 

@@ -30,20 +30,28 @@ class Website(Protocol):
         token: SecretStr | None = None,
         json_body: Mapping[str, object] | None = None,
         empty_form: bool = False,
+        once: bool = False,
     ) -> WebAnswer:
         """One request, redirects followed on the same host only; the adapter has its time-outs.
 
-        `empty_form` sends a multipart form without fields, instead of `json_body`.
-        An unreachable application raises ProviderError; any HTTP status is an answer.
+        `empty_form` sends a multipart form without fields, instead of `json_body`. `once`: it is not sent again,
+        unless it surely never arrived. An unreachable application raises ProviderError, 429 RateLimited; any other
+        HTTP status is an answer.
         """
         ...
 
     def fetch(self, address: str) -> WebAnswer:
-        """GET a public address, of any host or relative to the application; no credentials go with it."""
+        """GET a public address, of any host or relative to the application; no credentials go with it.
+
+        Errors as of `ask`.
+        """
         ...
 
     def sign_in(self, email: str, password: SecretStr) -> SecretStr:
-        """The check account's token. Creates it once and notes the login (write)."""
+        """The check account's token. Creates it once and notes the login (write). Sent once, as a refused one counts.
+
+        Raises ProviderError for an account that the application does not take.
+        """
         ...
 
 

@@ -10,12 +10,13 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.scenarios.checks import TOUCHED, application_checks, ask, calls, recovery_checks, worst_first
+from uscdr.scenarios.checks import TOUCHED, application_checks, ask, calls, held_back, recovery_checks, worst_first
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import ApplicationChecked, ChosenBackup, VerifiedData, Withdrawn
 from uscdr.scenarios.results_media import MediaVerified
 from uscdr.scenarios.steady import watch
 from uscdr.scenarios.steps.base import DepsStep, shut
+from uscdr.words import first_of
 
 STAY = "dynos stay up"
 
@@ -73,7 +74,8 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
         passed, failed = verdicts["pass"], verdicts["fail"]
         return ApplicationChecked(
             at=now(), passed=passed, failed=failed, not_known=verdicts.total() - passed - failed,
-            worst=worst_first(results), fallen=self._watched(tell) if self._last else (), left_open=_left_open(view),
+            worst=worst_first(results), held_back=held_back(results),
+            fallen=self._watched(tell) if self._last else (), left_open=_left_open(view),
         )  # fmt: skip
 
     def _watched(self, tell: Tell) -> tuple[str, ...]:
@@ -88,8 +90,10 @@ class CheckApplication(DepsStep[ApplicationChecked, ApplicationChecked]):
     def plan(self, seen: ApplicationChecked, view: View) -> Action:
         total = seen.passed + seen.failed + seen.not_known
         words = f"{seen.passed} of {total} checks passed"
-        if seen.passed != total:
+        if seen.worst:
             words += f", {seen.failed} failed, {seen.not_known} not known. The application is open: look at it now"
+        elif seen.held_back:
+            words += f". Not checked, as a limit of requests is used up: {first_of(seen.held_back, comma='; ')}"
         found = (*seen.worst, *seen.fallen, *seen.left_open)
         if seen.fallen:
             words += f". Why a dyno came down: heroku logs --num 1500 --app {self._deps.app}"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import secrets
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
+from typing_extensions import override
 
-from uscdr.errors import AnswerLost, ProviderError
+from uscdr.errors import AnswerLost, ProviderError, RateLimited
 from uscdr.models.base import Fact
 from uscdr.models.web import Sending, WebAnswer
 from uscdr.providers.ports.web import Application
+from uscdr.verify.attempts import Limit
 from uscdr.verify.check import CheckSpec
 from uscdr.verify.kinds.body import values_at
 from uscdr.verify.kinds.http import SET_ACCOUNT, Path
@@ -59,9 +62,16 @@ class CanaryCheck(CheckSpec):
     remove: Path | None = None
     """Where it is removed, by DELETE; None when nothing stays."""
     leftovers: Leftovers | None = None
+    limit: Limit | None = None
+    """How many of them somebody takes in a while, such as mails a day; checks use half of them, and one a run."""
 
     writes: ClassVar[bool] = True
     may_be_empty: ClassVar[frozenset[str]] = CheckSpec.may_be_empty | {"json_body", "form"}
+
+    @property
+    @override
+    def counted(self) -> Limit | None:
+        return self.limit
 
     @model_validator(mode="after")
     def _takes_back(self) -> CanaryCheck:
@@ -80,7 +90,10 @@ def run(name: str, spec: CanaryCheck, world: World) -> Finding:
     token = world.token()
     if world.writable is None or token is None:
         return Finding("not checked", f"needs --allow-writes and a check account: {SET_ACCOUNT}")
-    return _Canary(spec, world.writable(), token, MARK + secrets.token_hex(4), world.account_email).run()
+    canary = _Canary(spec, world.writable(), token, MARK + secrets.token_hex(4), world.account_email)
+    if spec.limit is None or world.attempts is None:
+        return canary.run()
+    return world.attempts.count(urlsplit(spec.path).path, spec.limit, canary.run)
 
 
 class _Canary:
@@ -100,13 +113,18 @@ class _Canary:
         if made.status not in ACCEPTED:
             return Finding("fail", f"{self._spec.path}: status {made.status}")
         item = next(iter(values_at(made, self._spec.id)), None)
+        limited, wrong = None, ""
         try:
             wrong = self._wrong(made, item)
+        except RateLimited as error:
+            limited = error
         except ProviderError as error:
             wrong = error.message
         left = self._remove(item)
         if wrong or left:
             return Finding("fail", "; ".join(filter(None, (wrong, left))))
+        if limited is not None:
+            raise limited
         words = f"{self._spec.path}: {made.status}" + (", removed again" if self._spec.remove else "")
         return Finding("pass", words + (f"; {swept} left by an earlier check removed" if swept else ""))
 

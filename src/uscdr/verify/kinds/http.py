@@ -7,11 +7,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
+from typing_extensions import override
 
 from uscdr.models.duration import Duration
 from uscdr.models.web import WebAnswer
 from uscdr.providers.ports.web import Website
-from uscdr.verify.attempts import Limit
+from uscdr.verify.attempts import LOGINS, Limit
 from uscdr.verify.check import CheckSpec
 from uscdr.verify.kinds.body import JsonDemand, Place, first_id, link_in, values_at, wrong_body
 from uscdr.verify.verdict import Finding, Measures
@@ -21,8 +22,7 @@ Status = Annotated[int, Field(ge=100, lt=600)]
 Path = Annotated[str, Field(pattern=r"^/[!-~]*$")]
 """Path and query."""
 SET_ACCOUNT = "set USCDR_CHECK_TOKEN, or USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD"
-OK, REFUSED, LIMITED = 200, 400, 429
-"""LIMITED: after a few refused attempts the application refuses all others for a while, of an address or an account."""
+OK, REFUSED = 200, 400
 SLOWER, SLOW = 5.0, 2.0
 """A page is slow when it takes so many times as long as in the baseline, and at least so many seconds."""
 IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"<svg", b"<?xml")
@@ -40,8 +40,9 @@ class HttpCheck(CheckSpec):
     multipart_body: dict[str, Any] | None = None
     """The same as a multipart form, where the application parses nothing else: only `{}`; instead of `json_body`."""
     limit: Limit | None = None
-    """How many refusals the application takes before it locks the address out. What this machine sent is counted over
-    all runs; while there is no room for one more the check is `not checked`."""
+    """How many refusals the application takes before it locks the address out. A run sends one; what this machine sent
+    is counted over all runs, and half is left to people: while there is no room for one more the check is
+    `not checked`. A login has one also if none is written down."""
     auth: bool = False
     """Send the check account's token."""
     status: Status = OK
@@ -97,38 +98,40 @@ class HttpCheck(CheckSpec):
             raise ValueError("a signed-in logout would end the check account's session everywhere")
         return self
 
+    @property
+    @override
+    def counted(self) -> Limit | None:
+        login = self.method == "POST" and "login" in self.path
+        return self.limit or (LOGINS if login else None)
+
 
 def run(name: str, spec: HttpCheck, world: World) -> Finding:
     """Put the check to the application."""
     token = world.token() if spec.auth else None
     if spec.auth and token is None:
         return Finding("not checked", f"there is no check account: {SET_ACCOUNT}")
-    if spent := _spent(spec, world):
-        return Finding("not checked", spent)
+    if spec.counted is not None and world.attempts is not None:
+        finding = world.attempts.count(urlsplit(spec.path).path, spec.counted, lambda: _looked(world, spec, token))
+    else:
+        finding = _looked(world, spec, token)
+    return _slower(finding, world.before(name))
+
+
+def _looked(world: World, spec: HttpCheck, token: SecretStr | None) -> Finding:
     site = world.website()
     finding = ask(site, spec, token)
     if finding.verdict == "pass" and spec.image is not None:
         finding = _image(site, spec, token, finding.measures)
-    return _slower(finding, world.before(name))
-
-
-def _spent(spec: HttpCheck, world: World) -> str:
-    """Why the form is not sent for now; else it is noted as sent, and this is empty."""
-    if spec.limit is None or world.attempts is None:
-        return ""
-    path = urlsplit(spec.path).path
-    spent = world.attempts.spent(path, spec.limit)
-    if not spent:
-        world.attempts.note(path)
-    return spent
+    return finding
 
 
 def ask(website: Website, spec: HttpCheck, token: SecretStr | None) -> Finding:
     """One check, without the baseline. A dead application raises ProviderError."""
     empty_form = spec.multipart_body is not None
-    answer = website.ask(spec.method, spec.path, token=token, json_body=spec.json_body, empty_form=empty_form)
-    if answer.status == LIMITED and spec.below is None:
-        return Finding("inconclusive", f"{LIMITED}, the application was asked too often for now ({spec.path})")
+    answer = website.ask(
+        spec.method, spec.path, token=token, json_body=spec.json_body, empty_form=empty_form,
+        once=spec.counted is not None,
+    )  # fmt: skip
     wrong = _wrong_head(answer, spec) or (wrong_body(answer, spec) if spec.follow is None else "")
     if wrong:
         return Finding("fail", f"{wrong} ({spec.path})")

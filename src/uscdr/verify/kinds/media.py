@@ -19,18 +19,21 @@ from pydantic import Field
 
 from uscdr.errors import CredentialsRefused, NotFound
 from uscdr.models.duration import Duration
-from uscdr.models.media import CLOUD, KEY, SECRET, Asset, AssetKey, FileReferences
+from uscdr.models.media import CLOUD, KEY, SECRET, Asset, AssetKey, FileReferences, Quota
 from uscdr.models.media_names import Kind, read
 from uscdr.providers.ports.media import LOOKUP_BATCH, Media
 from uscdr.verify.check import CheckSpec, Provider
 from uscdr.verify.kinds.config import value_of
-from uscdr.verify.verdict import Finding, Measures, as_far_as_read
+from uscdr.verify.verdict import Finding, Measures, as_far_as_read, beyond_limit
 from uscdr.verify.world import Expected, World
+from uscdr.words import moment
 
 LOOKS = 6
 """Calls for the sample, of an hourly allowance; each downloaded file takes one more for its digest."""
 MOST_MISSING = 10
 """Missing files that are looked for by less likely names: nine calls more at most."""
+KEPT_PART = 10
+"""One of so many calls of the allowance is not used up by a check: a recovery, and the application, need some."""
 LARGEST = 10 * 1024 * 1024
 """Bytes of a file that is downloaded."""
 NEWEST_PART = 4
@@ -85,6 +88,11 @@ def run(name: str, spec: MediaCheck, world: World) -> Finding:
         media.ping()
     except CredentialsRefused:
         return Finding("fail", "the media service does not accept the application's credentials")
+    scarce = _scarce(media.quota, spec)
+    return beyond_limit(scarce) if scarce else _sampled(name, spec, world, media)
+
+
+def _sampled(name: str, spec: MediaCheck, world: World, media: Media) -> Finding:
     if not world.expected.references:
         return Finding("inconclusive", "the service answers; no column that names files is configured")
     found = world.database().file_references(world.expected.references)
@@ -94,6 +102,17 @@ def run(name: str, spec: MediaCheck, world: World) -> Finding:
     sample = affordable(turn(files, spec.sample, world.now()))
     counts = _Counts(len(files), len(sample), len(found.absent), unread + len(found.unread))
     return as_far_as_read(_looked_at(media, sample, spec, counts), found.unreadable, "read")
+
+
+def _scarce(quota: Quota | None, spec: MediaCheck) -> str:
+    """Why the check leaves what is left of the hourly allowance to a recovery and to the application."""
+    most = LOOKS + MOST_MISSING + spec.bytes
+    if quota is None or quota.remaining - most >= quota.limit // KEPT_PART:
+        return ""
+    left = f"{quota.remaining} of {quota.limit} calls of the media service's allowance are left"
+    return (
+        f"{left} until {moment(quota.resets_at)}; the check takes up to {most}, and leaves the last ones to a recovery"
+    )
 
 
 @dataclass(frozen=True)
