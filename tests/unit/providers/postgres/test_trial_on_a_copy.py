@@ -13,7 +13,7 @@ from psycopg import sql
 from uscdr.models.trial import BEGUN, ENDED, Script, ScriptEnd, Trial, judged, scripts
 from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.ports.database import Copy
-from uscdr.providers.postgres.copy import RestoredCopy, give_to
+from uscdr.providers.postgres.copy import RestoredCopy
 from uscdr.providers.scratch import LocalScratch
 
 ROLE = "the_owner"
@@ -210,14 +210,14 @@ def test_types_schemas_functions_and_sequences_can_be_changed(
     new_database: Callable[..., Any], server: LocalPostgres
 ) -> None:
     clinic = new_database()
-    clinic.run(
-        "CREATE EXTENSION pgcrypto; CREATE SCHEMA ward; CREATE TYPE ward.kind AS ENUM ('a');"
-        "CREATE DOMAIN code AS text; CREATE TABLE ward.bed (id serial, kind ward.kind); CREATE SEQUENCE ward.free;"
-        "CREATE VIEW beds AS TABLE ward.bed; CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'"
-    )
     clinic.run(f"DROP ROLE IF EXISTS {ROLE}; CREATE ROLE {ROLE} LOGIN PASSWORD 'x'")
-    with psycopg.connect(server.dsn(clinic.name), autocommit=True) as connection:
-        give_to(connection, clinic.name, ROLE)
+    clinic.run(f'ALTER DATABASE "{clinic.name}" OWNER TO {ROLE}')
+    with psycopg.connect(server.dsn(clinic.name, ROLE, "x"), autocommit=True) as connection:
+        connection.execute(
+            "CREATE EXTENSION pgcrypto; CREATE SCHEMA ward; CREATE TYPE ward.kind AS ENUM ('a');"
+            "CREATE DOMAIN code AS text; CREATE TABLE ward.bed (id serial, kind ward.kind); CREATE SEQUENCE ward.free;"
+            "CREATE VIEW beds AS TABLE ward.bed; CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+        )
     url = clinic.adapter()._link.url
     copy = RestoredCopy(
         url, lambda: type(url)(server.dsn(clinic.name, ROLE, "x")), statement_timeout=20.0, require_tls=False
