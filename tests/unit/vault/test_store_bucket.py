@@ -171,7 +171,7 @@ def test_an_object_that_is_replaced_while_it_is_read(bench: Bench) -> None:
         obstore.put(bench.memory, "x", b"y" * (SMALL * 2))
         with pytest.raises(Exception, match="x is missing from memory") as caught:
             file.read()
-    assert caught.type.__name__ == "CheckFailed"
+    assert caught.type.__name__ == "ObjectLost"
 
 
 def refused(code: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
