@@ -19,6 +19,7 @@ from . import (
     dumps,
     faults,
     good_dumps,
+    hostile_dumps,
     kill,
     kill_scenes,
     kill_writes,
@@ -56,6 +57,7 @@ def campaigns(scale: str, seed: int) -> dict[str, Campaign]:
         "backups": of(wrong_backups.run, "backups"),
         "dumps": of(dumps.run, "dumps"),
         "bad-dumps": of(bad_dumps.run, "bad-dumps"),
+        "hostile-dumps": of(hostile_dumps.run, "hostile-dumps"),
         "journal": of(torn.run, "journal"),
         "kill-app": of(kill_scenes.run, "kill-app", make=kill_scenes.application),
         "kill-media": of(kill_scenes.run, "kill-media", make=kill_scenes.media),
@@ -65,7 +67,7 @@ def campaigns(scale: str, seed: int) -> dict[str, Campaign]:
 
 Tallies = dict[str, Tally]
 LANES = (
-    ("faults", "dry-run", "backups", "bad-dumps", "journal", "kill-app", "kill-media", "kill-infra"),
+    ("faults", "dry-run", "backups", "bad-dumps", "hostile-dumps", "journal", "kill-app", "kill-media", "kill-infra"),
     ("kill", "kill-writes", "breaks", "leaks", "input", "dumps", "other-app", "good-dumps"),
 )
 """Each lane has a sandbox of its own; most of a recovery is waiting. `kill-infra` ends its lane's application."""

@@ -28,7 +28,7 @@ _CAPTURED, _HANGS, _LOOK = 60.0, 1.0, 0.05  # seconds
 
 def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
     """One backup after b001, another bad one each time; a dry run must not take it, and say why."""
-    server = _Server.of(stand)
+    server = Server.of(stand)
     first = stand.home / "sandbox" / "backups" / f"{stand.transfers()[0]['uuid']}.dump"
     for one in stand.transfers()[1:]:  # each more is proven for each case
         stand.api("DELETE", f"/client/v11/apps/{stand.app}/transfers/{int(one['num'])}")
@@ -36,7 +36,7 @@ def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
         for bad in drawn(cases(stand.config()["PGP_ENCRYPTION_KEY"]), count, seed):
             if not tally.goes_on():
                 break
-            with _captured(stand, bad) as transfer:
+            with captured(stand, bad) as transfer:
                 file = stand.home / "sandbox" / "backups" / f"{transfer['uuid']}.dump"
                 if not bad.kept:
                     file.unlink()
@@ -46,7 +46,7 @@ def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
 
 
 @contextmanager
-def _captured(stand: Stand, bad: Bad) -> Iterator[dict[str, Any]]:
+def captured(stand: Stand, bad: Bad) -> Iterator[dict[str, Any]]:
     """A backup as the platform tells of it; gone afterwards."""
     if bad.fault:
         stand.errand("sandbox", "fault", "add", bad.fault, "--method", "POST", "--path", "*/backups")
@@ -94,13 +94,13 @@ def _reason(text: str, name: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Server:
+class Server:
     """The sandbox's PostgreSQL as its superuser."""
 
     variables: dict[str, str]
 
     @classmethod
-    def of(cls, stand: Stand) -> _Server:
+    def of(cls, stand: Stand) -> Server:
         facts = json.loads((stand.home / "sandbox" / "postgres" / "server.json").read_bytes())
         found = {
             "PGHOST": facts.get("host", "127.0.0.1"),

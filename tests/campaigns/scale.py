@@ -39,6 +39,7 @@ SIZES = {
     "kill-infra": Size("runs cut short", 2, 20, 300, 1),
     "other-app": Size("kinds of damage", 1, EVERY, EVERY),
     "bad-dumps": Size("backups that are wrong", 5, 30, EVERY, 1.25),
+    "hostile-dumps": Size("dumps that try something, each proven in every way, by two users", 1, 6, EVERY, 0.75),
     "good-dumps": Size("good dumps of odd make", 8, 60, EVERY, 1),
 }
 SCALES = ("sample", "middle", "full")
