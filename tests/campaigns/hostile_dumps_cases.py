@@ -194,6 +194,7 @@ def _forged(marks: Path, bait: Path) -> Iterator[Hostile]:
     yield Hostile(
         "settings for those who come later",
         forge=more("TABLE", _FOR_LATER),
+        restores=False,
     )
     yield Hostile(
         "another locale of its database",

@@ -73,6 +73,11 @@ class LocalPostgres:
             "PGCONNECT_TIMEOUT": "10",
         }
 
+    @property
+    def runs(self) -> bool:
+        """Whether its process is still there."""
+        return birth(self.pid) is not None
+
     def stop(self) -> None:
         """Stops the server (open sessions are ended) and keeps its files. Harmless when it is down.
 

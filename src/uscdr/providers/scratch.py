@@ -11,13 +11,14 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from uscdr.errors import MachineError
+from uscdr.errors import MachineError, ProviderError
 from uscdr.pgserver.server import LocalPostgres, files_under, reap, start
 from uscdr.providers.machine import room
 from uscdr.providers.ports.database import Copy
 from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import archive as archives
 from uscdr.providers.postgres.copy import RestoredCopy
+from uscdr.providers.postgres.errors import PROVIDER
 from uscdr.providers.scratch_filling import Filling, fill
 from uscdr.providers.scratch_names import is_left, own_name
 from uscdr.providers.scratch_server import Bench, Login, Server, add_owner
@@ -27,6 +28,8 @@ _DATABASE = "scratch"
 _READER, _OWNER = "uscdr_reader_", "uscdr_owner_"
 """With a random end: a dump's policies may name any role."""
 _PREFIX = "scratch-"
+_OUT_OF_ROOM = "53"
+"""Class of SQLSTATE."""
 
 # Over the private server's own settings, which do without crash safety already. The log gets no
 # errors: they may quote rows.
@@ -105,7 +108,7 @@ class LocalScratch:
             self.close()
             raise
         self._prepared = None  # the server is this context's from now on
-        with server:
+        with server, _judged(server):
             how, place = Filling(self._jobs, self._stop, self._statement_timeout), _as_server(server)
             with place.session() as connection:
                 owner = add_owner(connection, _OWNER + secrets.token_hex(4))
@@ -117,6 +120,22 @@ class LocalScratch:
                 require_tls=False,
                 left_out=left_out,
             )
+
+
+@contextmanager
+def _judged(server: LocalPostgres) -> Iterator[None]:
+    """An error of a server that is no more, or has no room, tells of this machine."""
+    try:
+        yield
+    except ProviderError as error:
+        if server.runs and not (error.provider == PROVIDER and error.error_id.startswith(_OUT_OF_ROOM)):
+            raise
+        raise MachineError(
+            "this machine's PostgreSQL, which held the restored backup, "
+            + ("has no disk or memory left" if server.runs else "has ended"),
+            why="the backup itself is not in question",
+            next_action="make room on the disk and free memory, then go on or try again",
+        ) from error
 
 
 def _demand_room(place: Path, dump: Path) -> None:

@@ -52,8 +52,8 @@ class Watch:
         """
         import psycopg
 
-        # A server that is gone is pg_restore's to report.
-        with contextlib.suppress(psycopg.OperationalError):
+        # A server that is gone, with its files, is pg_restore's to report.
+        with contextlib.suppress(psycopg.OperationalError, FileNotFoundError):
             now: int = self._connection.execute(_SIZE, (self._database,)).fetchall()[0][0]
             if now != self._size:
                 self._size, self._grew = now, time.monotonic()

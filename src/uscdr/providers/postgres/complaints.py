@@ -82,6 +82,13 @@ _KNOWN = (
     "value ",
 )
 _RIGHTS = ("permission denied", "must be superuser", "must be owner of", "must be able to set role", "only superuser")
+_GONE = (
+    "server closed the connection",
+    "terminating connection",
+    "connection to server",
+    "no connection to the server",
+)
+_DEAD_WORKER = ("a worker process died", "worker process failed")
 _ENTRY = re.compile(r"^pg_restore: from TOC entry (\d{1,9});")
 _MACHINE = (
     "could not extend file",
@@ -92,6 +99,7 @@ _MACHINE = (
     "server closed the connection",
     "terminating connection",
     "could not connect",
+    "connection to server",
     "could not create communication",
     "could not open input file",
     "could not fork",
@@ -116,6 +124,16 @@ def lacked(reason: str) -> str:
 def tells_of_rights(reason: str) -> bool:
     """Whether an entry of `reasons` says that the role may not do what it was told."""
     return any(f": {words}" in reason.lower() for words in _RIGHTS)
+
+
+def tells_of_dead_server(reason: str) -> bool:
+    """Whether an entry of `reasons` says that the server has gone."""
+    return any(words in reason.lower() for words in _GONE)
+
+
+def tells_of_dead_worker(reason: str) -> bool:
+    """Whether an entry of `reasons` says only that one of pg_restore's own processes has gone."""
+    return reason.lower().startswith(_DEAD_WORKER)
 
 
 def entry_of(line: str) -> int:

@@ -56,7 +56,7 @@ class Link:
 
     @property
     def server(self) -> str:
-        """`host:port` for messages; never the user or the password."""
+        """`host:port` for messages, or that it is this machine's; never the user or the password."""
         import psycopg
         from psycopg.conninfo import conninfo_to_dict
 
@@ -64,7 +64,8 @@ class Link:
             parts = conninfo_to_dict(self.url.get_secret_value())
         except psycopg.ProgrammingError:
             return "an unreadable URL"
-        return f"{parts.get('host') or 'localhost'}:{parts.get('port') or 5432}"
+        host = str(parts.get("host") or "localhost")
+        return "this machine's socket" if host.startswith("/") else f"{host}:{parts.get('port') or 5432}"
 
     @contextmanager
     def session(self) -> Iterator[Connection]:

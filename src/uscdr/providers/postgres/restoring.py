@@ -19,6 +19,8 @@ from uscdr.providers.postgres.complaints import (
     is_newer_setting,
     lacked,
     reasons,
+    tells_of_dead_server,
+    tells_of_dead_worker,
     tells_of_rights,
 )
 from uscdr.providers.postgres.contents import Entry
@@ -29,6 +31,7 @@ from uscdr.words import plural
 _INTERVAL = 0.25
 """Seconds between two looks at the progress and at the stop token."""
 _SHOWN = 3
+_NOT_IN_QUESTION = "the backup itself is not in question"
 _WITH_TRANSACTION_TIMEOUT = 17
 """The major version from which a server knows the setting."""
 
@@ -82,8 +85,10 @@ def run(
     try:
         choose(process.stdin, selection.entries)
         code = _wait(process, look, stop)
+        if code < 0:
+            _kill(process)  # its workers live on, and hold its standard error
     except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
+        _kill(process)
         process.wait()
         raise
     finally:
@@ -95,6 +100,7 @@ def run(
 
 def _start(archive: Archive, target: Target, jobs: int) -> subprocess.Popen[str]:
     command = [str(archive.tool.path), "--jobs", str(jobs), "--no-owner", "--no-acl", "--no-comments"]
+    command += ["--verbose"] if jobs == 1 else []  # it then names the entry that an error is about
     command += ["--no-tablespaces", "--use-list", "/dev/stdin", "--dbname", target.environment["PGDATABASE"]]
     return subprocess.Popen(
         [*command, str(archive.dump)],
@@ -106,6 +112,11 @@ def _start(archive: Archive, target: Target, jobs: int) -> subprocess.Popen[str]
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", **target.environment},
         start_new_session=True,  # so that the workers can be killed with it, and Ctrl-C is ours to handle
     )
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def choose(stream: IO[str] | None, entries: Sequence[Entry]) -> None:
@@ -156,13 +167,19 @@ def _judge(code: int, found: Sequence[str], archive: Archive, target: Target) ->
     if code == 0 and not found:
         return
     shown = "; ".join(dict.fromkeys(found[: _SHOWN * 4])) or f"pg_restore ended with {code}"
-    if code < 0:
-        raise MachineError(f"pg_restore was killed by signal {-code}", why="perhaps for want of memory")
+    if code < 0 or (found and all(map(tells_of_dead_worker, found))):
+        raise killed(code)
+    if any(map(tells_of_dead_server, found)):
+        raise MachineError(
+            f"{target.server} ended while the dump was restored",
+            why=f"perhaps it was killed, or had no memory or disk left; {_NOT_IN_QUESTION}",
+            next_action="make room on the disk and free memory, then try again",
+        )
     if any(map(blames_machine, found)):
         raise MachineError(
             "the test restore failed for want of something on this machine",
             why=shown,
-            next_action="make room on the disk, then try again; the backup itself is not in question",
+            next_action=f"make room on the disk, then try again; {_NOT_IN_QUESTION}",
         )
     if lacks := [what for what in map(lacked, found) if what]:
         raise lacking(lacks, target.server)
@@ -175,6 +192,16 @@ def _judge(code: int, found: Sequence[str], archive: Archive, target: Target) ->
         f"the dump does not restore: {plural(max(1, len(found)), 'error')}",
         why=shown + newer,
         next_action="choose another backup",
+    )
+
+
+def killed(code: int) -> MachineError:
+    """The error: somebody ended pg_restore, or one of its workers (`code` is then not negative)."""
+    who = f"pg_restore was killed by signal {-code}" if code < 0 else "a worker of pg_restore was killed"
+    return MachineError(
+        who,
+        why=f"perhaps by this system for want of memory; {_NOT_IN_QUESTION}",
+        next_action="free memory, then try again",
     )
 
 

@@ -20,7 +20,7 @@ from uscdr.errors import CheckFailed, MachineError
 from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.complaints import blames_machine, reasons
 from uscdr.providers.postgres.contents import Entry
-from uscdr.providers.postgres.restoring import choose
+from uscdr.providers.postgres.restoring import choose, killed
 
 _OPTIONS = ("--no-owner", "--no-acl", "--no-comments", "--section=data")
 _CHUNK = 1 << 18
@@ -167,7 +167,7 @@ def _judge(code: int, found: Sequence[str]) -> None:
     if code == 0 and not found:
         return
     if code < 0:
-        raise MachineError(f"pg_restore was killed by signal {-code}", why="perhaps for want of memory")
+        raise killed(code)
     shown = "; ".join(dict.fromkeys(found[:_SHOWN])) or f"pg_restore ended with {code}"
     if any(map(blames_machine, found)):
         raise MachineError("the dump could not be read for want of something on this machine", why=shown)
