@@ -105,5 +105,5 @@ def _contract(env: Mapping[str, str]) -> dict[str, Any]:
 def _sandbox(loaded: Loaded, env: Mapping[str, str]) -> Place:
     try:
         return sandbox_place(loaded, env, _contract(env))
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise BadInput("No sandbox is running.", next_action="Start one: uscdr sandbox up") from None

@@ -149,6 +149,8 @@ class Rehearsal:
 
     def events(self, kind: str = "") -> list[dict[str, Any]]:
         """What the newest journal holds, by kind."""
+        if not self.journal_path.exists():
+            return []  # before its first line
         return [event for event in read(self.journal_path).events() if event["kind"].startswith(kind)]
 
     def phrase(self) -> str:

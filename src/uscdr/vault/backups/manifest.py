@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 
-from uscdr.models.base import Fact, Moment
+from uscdr.models.base import Count, Fact, Moment
 from uscdr.models.heroku import Transfer
 
 FORMAT = 1
@@ -32,8 +32,8 @@ class Origin(Fact):
     created_at: Moment
     taken_at: Moment
     finished_at: Moment | None
-    warnings: int
-    processed_bytes: int
+    warnings: Count
+    processed_bytes: Count
     server_version: str
     """As the platform tells it; empty when it does not."""
 
@@ -44,9 +44,9 @@ class Sealing(Fact):
     path: str
     """Its name in the store."""
     sha256: str
-    size: int
+    size: Count
     plain_sha256: str
-    plain_size: int
+    plain_size: Count
 
 
 class CopyManifest(Fact):
@@ -74,7 +74,7 @@ class CopyCard(Fact):
     passphrase: bool
     """Whether a passphrase opens it, too."""
     manifest_sha256: str
-    manifest_size: int
+    manifest_size: Count
 
 
 def origin_of(transfer: Transfer, app: str, addon_id: str, server_version: str) -> Origin:

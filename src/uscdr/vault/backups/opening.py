@@ -77,8 +77,9 @@ def _check_manifest(store: Store, card: CopyCard, keys: Sequence[Identity]) -> N
     done = _decrypted(store, name, keys, plain, None)
     _same(name, (done.sha256, done.size), (card.manifest_sha256, card.manifest_size))
     manifest = documents.parse(CopyManifest, plain.getvalue(), name, FORMAT)
-    if (manifest.id, manifest.origin, manifest.dump) != (card.id, card.origin, card.dump):
-        raise _damaged(inside(card.id, "card.json"), "it does not say what the manifest says")
+    said = (card.id, card.made_at, card.origin, card.dump)
+    if (manifest.id, manifest.made_at, manifest.origin, manifest.dump) != said:
+        raise _damaged(inside(card.id, "card.json"), "it does not belong to this copy: the manifest says otherwise")
 
 
 def _decrypted(

@@ -18,7 +18,7 @@ from typing import Literal
 from pydantic import Field
 
 from uscdr.errors import BadInput, CheckFailed
-from uscdr.models.base import Fact, Moment
+from uscdr.models.base import Count, Fact, Moment, Span
 from uscdr.models.migrations import MigrationsVerdict
 from uscdr.models.postgres import Invariant, LeftOut
 from uscdr.vault.backups import documents
@@ -124,7 +124,7 @@ class ProofDocument(Fact):
 
     format: int
     sha256: str
-    bytes: int
+    bytes: Count
     app: str
     addon_id: str = ""
     """Whose database it is of; empty in a proof that an earlier version made."""
@@ -132,7 +132,7 @@ class ProofDocument(Fact):
     transfer_id: str
     taken_at: Moment
     proven_at: Moment
-    seconds: float
+    seconds: Span
     source: Literal["vault", "platform"]
     copy_id: str = ""
     """The copy with these bytes; empty when there was none."""
@@ -144,15 +144,15 @@ class ProofDocument(Fact):
     pg_restore: str = ""
     server: str = ""
     dumped_from: str = ""
-    tables: int = 0
-    rows: int = 0
+    tables: Count = 0
+    rows: Count = 0
     invariants: tuple[ProvenInvariant, ...] = ()
     demands: str = ""
     """Which invariants were asked: `demands_digest`."""
     canary: CanaryVerdict = CanaryVerdict(verdict="not checked")
     extensions: tuple[str, ...] = ()
     migrations: MigrationsVerdict = MigrationsVerdict(verdict="not checked")
-    counts: dict[str, int] = Field(default_factory=dict)
+    counts: dict[str, Count] = Field(default_factory=dict)
     """Exact rows by table; empty in a proof of an earlier version."""
     newest: dict[str, str | None] = Field(default_factory=dict)
     """The newest time by `table.column`."""
@@ -181,7 +181,7 @@ def keep(store: Store, proof: ProofDocument) -> str:
 class Proofs:
     """The newest proof of each dump in a store, read when it is first asked for.
 
-    A damaged document, or one that speaks of other bytes than its name, is no proof.
+    A damaged document, or one that speaks of other bytes or another time than its name, is no proof.
     """
 
     def __init__(self, store: Store) -> None:
@@ -189,7 +189,7 @@ class Proofs:
         self._newest: dict[str, str] = {}
         self._read: dict[str, ProofDocument | None] = {}
         for name in store.names(PROOFS):  # sorted: the newest of each digest is the last one
-            if match := _NAME.fullmatch(name):
+            if (match := _NAME.fullmatch(name)) and _moment(name) is not None:
                 self._newest[match["sha256"]] = name
 
     def of(self, sha256: str) -> ProofDocument | None:
@@ -202,12 +202,12 @@ class Proofs:
 
     def of_transfers(self, wanted: Collection[str], since: datetime) -> dict[str, ProofDocument]:
         """By the platform's transfer id, of proofs made since then: for backups that were never pulled."""
-        found = (self.of(sha256) for sha256, name in self._newest.items() if _moment(name) >= since)
+        found = (self.of(sha256) for sha256, name in self._newest.items() if _is_since(name, since))
         return {one.transfer_id: one for one in _by_time(found) if one.transfer_id in wanted}
 
     def since(self, moment: datetime) -> tuple[ProofDocument, ...]:
         """Those made since then, oldest first: they outlive the copies, and tell of backups that retention removed."""
-        return tuple(_by_time(self.of(sha256) for sha256, name in self._newest.items() if _moment(name) >= moment))
+        return tuple(_by_time(self.of(sha256) for sha256, name in self._newest.items() if _is_since(name, moment)))
 
     def all(self) -> tuple[ProofDocument, ...]:
         """Oldest first."""
@@ -219,7 +219,7 @@ class Proofs:
             found = documents.parse(ProofDocument, documents.read(self._store, name), name, FORMAT)
         except (CheckFailed, BadInput):
             return None
-        return found if found.sha256 == sha256 else None
+        return found if found.sha256 == sha256 and found.proven_at == _moment(name) else None
 
 
 def fresh(store: Store, sha256: str, invariants: Sequence[Invariant], now: datetime) -> ProofDocument | None:
@@ -234,6 +234,15 @@ def _by_time(found: Iterator[ProofDocument | None]) -> list[ProofDocument]:
     return sorted((one for one in found if one is not None), key=lambda one: one.proven_at)
 
 
-def _moment(name: str) -> datetime:
+def _is_since(name: str, moment: datetime) -> bool:
+    made = _moment(name)
+    return made is not None and made >= moment
+
+
+def _moment(name: str) -> datetime | None:
+    """When the proof of this name was made; None for what is no time."""
     match = _NAME.fullmatch(name)
-    return datetime.strptime(match["at"] if match else "19700101T000000.000000Z", MOMENT).replace(tzinfo=UTC)
+    try:
+        return datetime.strptime(match["at"], MOMENT).replace(tzinfo=UTC) if match else None
+    except ValueError:
+        return None
