@@ -24,6 +24,7 @@ from . import (
     kill_scenes,
     kill_writes,
     leaks,
+    mutants,
     second_app,
     torn,
     wrong_backups,
@@ -68,7 +69,7 @@ def campaigns(scale: str, seed: int) -> dict[str, Campaign]:
 Tallies = dict[str, Tally]
 LANES = (
     ("faults", "dry-run", "backups", "bad-dumps", "hostile-dumps", "journal", "kill-app", "kill-media", "kill-infra"),
-    ("kill", "kill-writes", "breaks", "leaks", "input", "dumps", "other-app", "good-dumps"),
+    ("kill", "kill-writes", "breaks", "leaks", "input", "dumps", "other-app", "good-dumps", "mutants"),
 )
 """Each lane has a sandbox of its own; most of a recovery is waiting. `kill-infra` ends its lane's application."""
 
@@ -125,7 +126,7 @@ def _run(wanted: set[str], scale: str, seed: int) -> int:
     known = campaigns(scale, seed)
     alone: Alone = {
         name: partial(run, count=count(name, scale), seed=seed)
-        for name, run in {"other-app": second_app.run, "good-dumps": good_dumps.run}.items()
+        for name, run in {"other-app": second_app.run, "good-dumps": good_dumps.run, "mutants": mutants.run}.items()
     }
     threads = []
     for lane in LANES:

@@ -40,6 +40,7 @@ SIZES = {
     "other-app": Size("kinds of damage", 1, EVERY, EVERY),
     "bad-dumps": Size("backups that are wrong", 5, 30, EVERY, 1.25),
     "hostile-dumps": Size("dumps that try something, each proven in every way, by two users", 1, 6, EVERY, 0.75),
+    "mutants": Size("mutated configurations, journals, kits, state files and command lines", 100, 400, 2000, 0.5),
     "good-dumps": Size("good dumps of odd make", 8, 60, EVERY, 1),
 }
 SCALES = ("sample", "middle", "full")

@@ -79,7 +79,7 @@ def _check_manifest(store: Store, card: CopyCard, keys: Sequence[Identity]) -> N
     manifest = documents.parse(CopyManifest, plain.getvalue(), name, FORMAT)
     said = (card.id, card.made_at, card.origin, card.dump)
     if (manifest.id, manifest.made_at, manifest.origin, manifest.dump) != said:
-        raise _damaged(inside(card.id, "card.json"), "it does not belong to this copy: the manifest says otherwise")
+        raise _damaged(inside(card.id, "card.json"), "it does not say what the manifest says")
 
 
 def _decrypted(
