@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -14,11 +15,11 @@ from uscdr.models.postgres import Invariant
 from uscdr.place import Place, given_account
 from uscdr.scenarios.deps import CheckAccount
 from uscdr.scenarios.loader import Loaded
-from uscdr.scenarios.model import Config, ConfigManifest, Source
+from uscdr.scenarios.model import SANDBOX, Config, ConfigManifest, Source
 from uscdr.scenarios.model_targets import CloudinaryTarget, DnsTarget, HerokuTarget, MailTarget, Target
+from uscdr.settings import is_loopback_host
 from uscdr.verify.kinds.http import HttpCheck
 
-SANDBOX = "sandbox"
 ADAPTERS = ("rfc2136", "cloudflare", "manual")
 """How the sandbox's domain may be edited."""
 STEADY = "10"
@@ -32,6 +33,7 @@ def sandbox_place(loaded: Loaded, env: Mapping[str, str], facts: Facts) -> Place
     An application that is not the clinic is asked what its operator's own file says, and without one only what holds
     for any. A check that needs an account and has none says so.
     """
+    _require_loopback(facts)
     account, config = _account(facts), loaded.config
     known = account is not None or loaded.own
     source = Source(git=facts["source"]["git"], ref=facts["source"]["ref"])
@@ -53,6 +55,28 @@ def sandbox_place(loaded: Loaded, env: Mapping[str, str], facts: Facts) -> Place
         dns_key=_dns_key(facts["dns"], env),
         identity=facts["identity"],
     )
+
+
+def _require_loopback(facts: Facts) -> None:
+    """A sandbox is on this machine: what says otherwise is none, and is told nothing. Raises ValueError."""
+    dns = facts["dns"]
+    hosts = [urlsplit(one).hostname or "" for one in _addresses(facts)]
+    hosts += [dns["server"], *(one.rpartition(":")[0].strip("[]") for one in dns["name_servers"])]
+    hosts += [facts["tls"]["host"]] if "tls" in facts else []
+    if not all(map(is_loopback_host, hosts)):
+        raise ValueError("the contract names another machine")
+
+
+def _addresses(node: object) -> Iterator[str]:
+    """Every URL of a contract's."""
+    if isinstance(node, str) and node.startswith(("http://", "https://")):
+        yield node
+    elif isinstance(node, Mapping):
+        for one in node.values():
+            yield from _addresses(one)
+    elif isinstance(node, list):
+        for one in node:
+            yield from _addresses(one)
 
 
 def _target(facts: Facts, env: Mapping[str, str], *, whole: bool) -> Target:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,31 +13,53 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from uscdr.decisions import found, trusted
 from uscdr.errors import BadInput
 from uscdr.models.media import MediaAccount
 from uscdr.place import Place, given_account
 from uscdr.providers.heroku.token import find_token
 from uscdr.providers.scratch_own import VARIABLE as SCRATCH
 from uscdr.providers.scratch_own import scratch_url
-from uscdr.sandboxed import SANDBOX, sandbox_place
+from uscdr.reading import whole
+from uscdr.sandboxed import sandbox_place
 from uscdr.scenarios.loader import Loaded, load
-from uscdr.scenarios.model import Config
+from uscdr.scenarios.model import SANDBOX, Config
 from uscdr.scenarios.model_targets import Target
 from uscdr.settings import config_directory, state_directory
 
 FILE_NAME = "scenarios.yaml"
+MOST_BYTES = 1_000_000
+"""Of a sandbox's contract."""
+DIRECTORY_OF_ITS_OWN, OTHERS_WRITE = 0o077, 0o022
+"""The modes that its directory, and the contract itself, must not have."""
 
 
 def load_config(given: Path | None, env: Mapping[str, str]) -> Loaded:
-    """`--config`, `$USCDR_CONFIG`, `./scenarios.yaml`, the user's configuration directory, the packaged default."""
+    """`--config`, `$USCDR_CONFIG`, `./scenarios.yaml`, the user's configuration directory, the packaged default.
+
+    Raises ConfigError, also for one that decides what it may not.
+    """
     named = given or (Path(env["USCDR_CONFIG"]) if env.get("USCDR_CONFIG") else None)
     if named is not None:
-        return replace(load(named), own=True)
-    for candidate in (Path(FILE_NAME), config_directory() / FILE_NAME):
-        if candidate.is_file():
-            found = load(candidate)
-            return replace(found, own=candidate.read_bytes() != packaged().read_bytes())
-    return load(packaged())
+        return trusted(replace(load(named), own=True))
+    here, users = Path(FILE_NAME), config_directory() / FILE_NAME
+    # what has the name and is no file is refused, not passed by
+    if os.path.lexists(here) and not _is_beside(here, users):
+        return found(_compared(here))
+    return trusted(_compared(users)) if os.path.lexists(users) else found(load(packaged()))
+
+
+def _is_beside(here: Path, users: Path) -> bool:
+    """Whether the current directory is the user's configuration directory."""
+    try:
+        return here.absolute().parent.samefile(users.parent)
+    except OSError:
+        return False
+
+
+def _compared(path: Path) -> Loaded:
+    loaded = load(path)
+    return replace(loaded, own=loaded.digest != hashlib.sha256(packaged().read_bytes()).hexdigest())
 
 
 def packaged() -> Path:
@@ -96,10 +121,25 @@ def sandbox_file(env: Mapping[str, str]) -> Path:
 
 
 def _contract(env: Mapping[str, str]) -> dict[str, Any]:
-    facts = json.loads(sandbox_file(env).read_bytes())
+    path = sandbox_file(env)
+    facts = json.loads(whole(path, MOST_BYTES, links=False))
     if not isinstance(facts, dict):
         raise TypeError("a sandbox's contract is a JSON object")
+    _require_own(path)
     return facts
+
+
+def _require_own(contract: Path) -> None:
+    """It says where credentials go: only this user can have written it. Raises BadInput."""
+    for path, open_to_all in ((contract.parent, DIRECTORY_OF_ITS_OWN), (contract, OTHERS_WRITE)):
+        found = path.stat()
+        if found.st_uid != os.geteuid() or found.st_mode & open_to_all:
+            raise BadInput(
+                f"{path} may have been written by somebody else, and says where the sandbox is.",
+                why=f"Its owner is uid {found.st_uid}, its mode {stat.S_IMODE(found.st_mode):o}.",
+                next_action="Name a state directory of your own (USCDR_STATE_DIR) and start a sandbox: "
+                "uscdr sandbox up",
+            )
 
 
 def _sandbox(loaded: Loaded, env: Mapping[str, str]) -> Place:

@@ -14,6 +14,7 @@ from uscdr.settings import state_directory
 
 if TYPE_CHECKING:
     from uscdr.place import Place
+    from uscdr.scenarios.loader import Loaded
     from uscdr.ui.console import Output
 
 
@@ -40,10 +41,20 @@ class Globals:
 
     def place(self, target: str | None = None) -> Place:
         """The configured target, with credentials."""
-        from uscdr.targets import find_place, load_config, with_scratch
+        from uscdr.targets import find_place, with_scratch
 
-        found = find_place(load_config(self.config, os.environ), target or self.target, os.environ)
+        found = find_place(self.loaded(), target or self.target, os.environ)
         return with_scratch(found, self.scratch, os.environ)
+
+    def loaded(self) -> Loaded:
+        """The configuration; one that decides where things go is named first of all, on stderr."""
+        from uscdr.decisions import notice
+        from uscdr.targets import load_config
+
+        found = load_config(self.config, os.environ)
+        if words := notice(found):
+            self.output().warn(words)
+        return found
 
 
 def state() -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 
 from uscdr.cli.context import Globals, state
@@ -58,10 +57,8 @@ def _printing(given: Globals, card: Card, reader: KitReader | None, store: Store
 
 def _configured(given: Globals, output: Output) -> tuple[Contact, ...]:
     """Of scenarios.yaml; a card can be printed without it."""
-    from uscdr.targets import load_config
-
     try:
-        return contacts_of(load_config(given.config, os.environ).config)
+        return contacts_of(given.loaded().config)
     except BadInput as error:
         output.warn(f"No contacts: {error.message}")
         return ()

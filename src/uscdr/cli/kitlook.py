@@ -43,9 +43,7 @@ def places(given: Globals) -> KitPlaces:
     """The configuration is read only when nothing else says where kits are."""
 
     def configured() -> str | None:
-        from uscdr.targets import load_config
-
-        return load_config(given.config, os.environ).config.kit.to
+        return given.loaded().config.kit.to
 
     return KitPlaces(configured, state(), os.environ)
 

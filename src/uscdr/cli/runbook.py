@@ -16,14 +16,11 @@ def runbook(
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")] = False,
 ) -> None:
     """Print the runbook. Works without network, credentials or a healthy platform."""
-    import os
-
     from uscdr.report.runbook import render, rows
-    from uscdr.targets import load_config
 
     given = options(context)
     output = given.output(json_lines=as_json)
-    config = load_config(given.config, os.environ).config
+    config = given.loaded().config
     if output.json_lines:
         for row in rows(config, scenario):
             output.record(row)

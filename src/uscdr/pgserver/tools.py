@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from uscdr.errors import MachineError, install
+from uscdr.programs import program
 
 _QUIET = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}  # the operator's environment may hold secrets
 _VERSION = re.compile(r"(\d+)\.(\d+)")
@@ -39,7 +39,7 @@ def find_tool(name: str, *, minimum_major: int = 0, configured: Path | None = No
             return tool
         raise _missing(name, minimum_major, [configured], tool)
     seen = None
-    for candidate in (_on_path(name), _in_wheel(name)):
+    for candidate in (program(name), _in_wheel(name)):
         tool = _probe(candidate) if candidate else None
         if tool is not None and tool.version[0] >= minimum_major:
             return tool
@@ -62,11 +62,6 @@ def find_server(*, minimum_major: int = 17) -> Path:
         if not (directory / name).exists():
             raise _missing(name, minimum_major, [directory], None)
     return directory
-
-
-def _on_path(name: str) -> Path | None:
-    found = shutil.which(name)
-    return Path(found) if found else None
 
 
 def _in_wheel(name: str) -> Path | None:

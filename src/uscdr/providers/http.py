@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from uscdr import __version__
-from uscdr.errors import BadInput, ConfigError, WriteRefused
+from uscdr.errors import BadInput, ConfigError, ProviderError, WriteRefused
 from uscdr.settings import is_loopback_host
 
 USER_AGENT = f"uscdr/{__version__}"
@@ -98,6 +98,39 @@ class RecordingTransport(httpx.BaseTransport):
         self._inner.close()
 
 
+CREDENTIALS = ("Authorization", "Cookie")
+
+
+class BoundTransport(httpx.BaseTransport):
+    """Credentials stay with the address that they are for, whatever an answer or a caller names as the next one."""
+
+    def __init__(self, inner: httpx.BaseTransport, base_url: str, *, provider: str) -> None:
+        self._inner = inner
+        self._origin = _origin(httpx.URL(base_url))
+        self._provider = provider
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send; raise ProviderError for credentials that would go elsewhere."""
+        if _origin(request.url) != self._origin and any(name in request.headers for name in CREDENTIALS):
+            raise ProviderError(
+                f"A request with credentials was on its way to {request.url.host}, and was not sent.",
+                provider=self._provider,
+                why=f"They are for {self._origin[1]} alone.",
+                next_action="Find out who names that address.",
+                sent=False,
+            )
+        return self._inner.handle_request(request)
+
+    def close(self) -> None:
+        """Close the real transport."""
+        self._inner.close()
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    """Scheme, host and port."""
+    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
+
+
 def trust(ca_file: Path | None = None) -> ssl.SSLContext:
     """Verify against the system's roots, the bundled ones and `ca_file` (PEM), all together.
 
@@ -158,7 +191,7 @@ def open_client(
     for_writes: bool = False,
     empty_posts: frozenset[str] = frozenset(),
 ) -> httpx.Client:
-    """A client for one base URL; redirects are not followed, so that a token stays with its host.
+    """A client for one base URL; redirects are not followed, and credentials go to no other.
 
     With `for_writes` each request has a connection of its own and more time: a kept connection that the
     server closed meanwhile would look like a lost answer.
@@ -167,6 +200,7 @@ def open_client(
     transport: httpx.BaseTransport = httpx.HTTPTransport(
         verify=verify, limits=limits, proxy=proxy_for(base_url), trust_env=False
     )
+    transport = BoundTransport(transport, base_url, provider=provider)
     if record is not None:
         transport = RecordingTransport(transport, record)
     if read_only:

@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from uscdr import programs
 from uscdr.files import disk_errors
 from uscdr.pgserver.server import files_under
 from uscdr.pgserver.tools import find_server, find_tool
@@ -35,8 +36,7 @@ class ThisMachine:
 
     def program(self, name: str) -> Path | None:
         """By PATH."""
-        found = shutil.which(name)
-        return Path(found) if found else None
+        return programs.program(name)
 
     def downloads(self) -> Room:
         """Tried with a file that is gone at once. Raises MachineError."""

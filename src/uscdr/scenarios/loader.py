@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml.comments import CommentedMap
 
 from uscdr.errors import ConfigError
+from uscdr.models.destination import destinations
 from uscdr.scenarios.build import chosen
 from uscdr.scenarios.checks import application_checks, unfit_for_recovery
 from uscdr.scenarios.media.forbidden import refusal
@@ -23,7 +24,7 @@ from uscdr.scenarios.registry import STEPS
 from uscdr.scenarios.steps.application import CheckApplication
 from uscdr.scenarios.steps.base import AnyStep
 from uscdr.scenarios.steps.manual import ManualParams
-from uscdr.scenarios.tree import content, parse, place, plain
+from uscdr.scenarios.tree import content, parse, place, plain, position
 from uscdr.verify.registry import SPECS
 
 Path_ = tuple[str | int, ...]
@@ -36,6 +37,15 @@ KEY = "[key]"
 
 
 @dataclass(frozen=True)
+class Decision:
+    """A key, as `targets.production.web`, and the line and column where it stands."""
+
+    key: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
 class Loaded:
     """A configuration, where it came from, and its SHA-256."""
 
@@ -44,6 +54,8 @@ class Loaded:
     digest: str
     own: bool = False
     """Whether an operator chose it: it was named, or it says other things than the packaged file."""
+    decides: tuple[Decision, ...] = ()
+    """What it says of where requests, credentials or code go to or come from, beside the providers' own places."""
 
 
 def load(path: Path) -> Loaded:
@@ -56,7 +68,11 @@ def load(path: Path) -> Loaded:
         _refuse(path, tree, error)
     _check_names(path, tree, config)
     _check_steps(path, tree, config)
-    return Loaded(config, path, hashlib.sha256(data).hexdigest())
+    return Loaded(config, path, hashlib.sha256(data).hexdigest(), decides=_decisions(tree, config))
+
+
+def _decisions(tree: CommentedMap, config: Config) -> tuple[Decision, ...]:
+    return tuple(Decision(".".join(map(str, at)), *position(tree, at)) for at in destinations(config))
 
 
 def _refuse(path: Path, tree: CommentedMap, error: ValidationError) -> NoReturn:

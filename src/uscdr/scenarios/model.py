@@ -10,13 +10,14 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from uscdr.models.access import AccessTables
 from uscdr.models.base import Fact
+from uscdr.models.destination import Destination
 from uscdr.models.duration import Duration
 from uscdr.models.postgres import Invariant
 from uscdr.models.table_names import ColumnText, TableText
 from uscdr.scenarios.model_kit import KitSettings
 from uscdr.scenarios.model_media import MediaSettings
 from uscdr.scenarios.model_recovery import Recovery
-from uscdr.scenarios.model_targets import Target
+from uscdr.scenarios.model_targets import Address, Target
 from uscdr.scenarios.model_vault import VaultSettings
 from uscdr.verify.registry import AnyCheck
 
@@ -41,9 +42,9 @@ class Objectives(Fact):
 class Source(Fact):
     """Where the application's code is."""
 
-    git: str
+    git: Annotated[str, Destination()]
     ref: str = "main"
-    status_url: str | None = None
+    status_url: Annotated[Address | None, Destination()] = None
     """The host's status page (of the Statuspage kind); for GitHub it is known."""
 
 
@@ -68,11 +69,16 @@ def _bare_command(value: object) -> object:
     return {"command": value} if isinstance(value, str) else value
 
 
+def _is_plain(manage: str) -> bool:
+    """Whether it runs a `manage.py` of the slug and nothing else: the platform's shell reads it, among all secrets."""
+    return re.fullmatch(r"python[0-9.]* (?:[A-Za-z0-9_-]+/){0,9}manage\.py", manage) is not None
+
+
 class Application(Fact):
     """The application under recovery."""
 
     name: str
-    manage: str = "python backend/manage.py"
+    manage: Annotated[str, Destination(_is_plain)] = "python backend/manage.py"
     source: Source | None = None
     formation: dict[str, Annotated[int, Field(ge=0, le=100)]] = Field(default_factory=lambda: {"web": 1})
     """What normally runs; used only when the platform shows nothing running and no journal remembers."""
@@ -166,13 +172,26 @@ def _check_name(name: str) -> str:
 CheckName = Annotated[str, AfterValidator(_check_name)]
 
 
+SANDBOX = "sandbox"
+
+
+def _target_name(name: str) -> str:
+    """A name that is not taken. Raises ValueError."""
+    if name == SANDBOX:
+        raise ValueError(f"`{SANDBOX}` is built in: give the target another name")
+    return name
+
+
+TargetName = Annotated[str, AfterValidator(_target_name)]
+
+
 class Config(Fact):
     """The whole file."""
 
     version: Literal[1]
     objectives: Objectives
     app: Application
-    targets: Annotated[dict[str, Target], Field(min_length=1)]
+    targets: Annotated[dict[TargetName, Target], Field(min_length=1)]
     contacts: tuple[Contact, ...] = ()
     config: ConfigManifest = ConfigManifest()
     access: AccessTables | None = None

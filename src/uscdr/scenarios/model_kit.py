@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import field_validator
 
 from uscdr.models.base import Fact
+from uscdr.models.destination import Destination, is_directory
 
 
 class KitSettings(Fact):
     """`to`: a bucket (`s3://…`) or a directory, best not on this machine. `recipients`: age or SSH public keys."""
 
-    to: str | None = None
-    recipients: tuple[str, ...] = ()
+    to: Annotated[str | None, Destination(is_directory)] = None
+    recipients: Annotated[tuple[str, ...], Destination()] = ()
 
     @field_validator("recipients")
     @classmethod

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from uscdr.models.base import Fact
+from uscdr.models.destination import Destination
 from uscdr.models.postgres import CanaryColumn
 from uscdr.scenarios.model_targets import AppName
 
@@ -24,13 +25,21 @@ def _plan(text: str) -> str:
 AddonPlan = Annotated[str, AfterValidator(_plan)]
 
 
+def _are_the_platforms(names: tuple[str, ...]) -> bool:
+    """Whether nobody else's code runs, or keeps data, because of them."""
+    return all(re.fullmatch(r"heroku[/-][a-z0-9-]+(?::[a-z0-9.-]+)?", name) for name in names)
+
+
 class Recovery(Fact):
     """How `recover infra` builds the new place. What the old app or the kit knows comes before these defaults."""
 
     app: AppName = "usc-pis-recovery"
-    buildpacks: tuple[str, ...] = ("heroku/nodejs", "heroku/python")
+    buildpacks: Annotated[tuple[str, ...], Destination(_are_the_platforms)] = ("heroku/nodejs", "heroku/python")
     """Used when neither the old app nor the kit says."""
-    addons: tuple[AddonPlan, ...] = ("heroku-postgresql:essential-0", "heroku-redis:mini")
+    addons: Annotated[tuple[AddonPlan, ...], Destination(_are_the_platforms)] = (
+        "heroku-postgresql:essential-0",
+        "heroku-redis:mini",
+    )
     """Plans to order when the old plan is not sold any more, by service."""
     silenced: tuple[str, ...] = ("GMAIL_CLIENT_ID", "GMAIL_CLIENT_SECRET", "GMAIL_REFRESH_TOKEN")
     """Withheld from the copy until the switch: a copy with live mail values writes to real patients."""

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from uscdr.models.base import Fact
+from uscdr.models.destination import Destination
 from uscdr.models.duration import Duration
 from uscdr.verify.standing import WINDOW
 
@@ -29,20 +30,26 @@ def _address(text: str) -> str:
     if split.scheme not in ("http", "https") or not split.hostname or not text.isprintable() or " " in text:
         raise ValueError(f"{text!r} is no address; write https://…")
     _ = split.port  # raises ValueError for what is none
+    if "@" in split.netloc:
+        raise ValueError("an address holds no user name and no password")
+    if not split.netloc.isascii():
+        raise ValueError(f"{text!r} has letters beyond a-z in its host: write them as xn--…")
     return text
 
 
 AppName = Annotated[str, AfterValidator(_app)]
 Address = Annotated[str, AfterValidator(_address)]
+GoesTo = Annotated[Address, Destination()]
+"""Of a provider: the default is its own."""
 
 
 class HerokuTarget(Fact):
     """Where the platform is."""
 
     app: AppName
-    api_url: Address = "https://api.heroku.com"
-    data_url: Address = "https://api.data.heroku.com"
-    status_url: Address = "https://status.heroku.com"
+    api_url: GoesTo = "https://api.heroku.com"
+    data_url: GoesTo = "https://api.data.heroku.com"
+    status_url: GoesTo = "https://status.heroku.com"
     database: str = "DATABASE_URL"
     steady: Duration = WINDOW
     """For how long a dyno must have been up at the end of a recovery, to be said to stay so."""
@@ -52,9 +59,9 @@ class CloudinaryTarget(Fact):
     """Where the media are. The key and its secret come from the environment, the app's config or the kit."""
 
     cloud: str
-    api_url: Address = "https://api.cloudinary.com"
-    delivery_url: Address = "https://res.cloudinary.com"
-    status_url: Address = "https://status.cloudinary.com"
+    api_url: GoesTo = "https://api.cloudinary.com"
+    delivery_url: GoesTo = "https://res.cloudinary.com"
+    status_url: GoesTo = "https://status.cloudinary.com"
 
 
 LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -66,6 +73,8 @@ def _host(text: str) -> str:
     """A host name in lower case without its final dot; its first label may be `*`. Raises ValueError."""
     name = text.lower().rstrip(".")
     first, *others = name.split(".")
+    if name.rpartition(".")[2].isdigit():
+        raise ValueError(f"{text!r} is an address, no host name")
     if len(name) > LONGEST_NAME or not all(LABEL.fullmatch(part) for part in (*others, "x" if first == "*" else first)):
         raise ValueError(f"{text!r} is no host name (letters beyond a-z are written as xn--…)")
     return name
@@ -83,13 +92,13 @@ class DnsTarget(Fact):
     adapter: Literal["manual", "rfc2136", "cloudflare"]
     zone: HostName
     hostnames: tuple[HostName, ...] = ()
-    server: str | None = None
+    server: Annotated[str | None, Destination()] = None
     """rfc2136: the primary's name or address."""
-    port: Annotated[int, Field(ge=1, le=65535)] = 53
+    port: Annotated[int, Field(ge=1, le=65535), Destination()] = 53
     key_name: str | None = None
     algorithm: str = "hmac-sha256"
-    api_url: Address = "https://api.cloudflare.com"
-    name_servers: tuple[str, ...] = ()
+    api_url: GoesTo = "https://api.cloudflare.com"
+    name_servers: Annotated[tuple[str, ...], Destination()] = ()
     """`address:port` of every authoritative server, where they cannot be found by asking: tests and sandboxes."""
 
     @model_validator(mode="after")
@@ -107,7 +116,7 @@ class DnsTarget(Fact):
 class MailTarget(Fact):
     """Where the application's mail account is asked for."""
 
-    token_url: Address = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
+    token_url: GoesTo = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 
 
 SERVER = re.compile(r"(?P<host>[^\s:]+):(?P<port>\d{1,5})")
@@ -128,9 +137,9 @@ class Target(Fact):
     heroku: HerokuTarget
     cloudinary: CloudinaryTarget | None = None
     dns: DnsTarget | None = None
-    web: Address | None = None
+    web: Annotated[Address | None, Destination()] = None
     """The address to check the application at; default: what the platform says."""
     mail: MailTarget = MailTarget()
-    tls_server: Annotated[tuple[str, int], BeforeValidator(_server)] | None = None
+    tls_server: Annotated[Annotated[tuple[str, int], BeforeValidator(_server)] | None, Destination()] = None
     """`host:port` that serves the hostnames' certificates, where they do not resolve: tests and sandboxes."""
-    ca_file: str | None = None
+    ca_file: Annotated[str | None, Destination()] = None

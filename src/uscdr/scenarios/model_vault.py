@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from uscdr.models.base import Fact
+from uscdr.models.destination import Destination, is_directory
 from uscdr.models.duration import Duration
 from uscdr.vault.backups.retention import Retention
 
@@ -16,8 +17,8 @@ EVERY = 3.5 * 3600
 class VaultSettings(Fact):
     """`to`: a directory or object store; without it the kits' place. `recipients`: without them those of the kit."""
 
-    to: str | None = None
-    recipients: tuple[str, ...] = ()
+    to: Annotated[str | None, Destination(is_directory)] = None
+    recipients: Annotated[tuple[str, ...], Destination()] = ()
     every: Annotated[Duration, Field(ge=300, le=86400)] = EVERY
     """How often a backup is captured, copied and proven."""
     retention: Retention = Retention()

@@ -9,16 +9,19 @@ from typing import Any, NoReturn
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.composer import Composer, ComposerError
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.nodes import Node, ScalarNode
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.scalarbool import ScalarBoolean
+from typing_extensions import override
 
 from uscdr.errors import ConfigError
+from uscdr.reading import whole
 
-MOST_BYTES = 2_000_000
-MOST_VALUES = 50_000
+MOST_BYTES = 400_000
+MOST_VALUES = 20_000
 """Keys and values with every alias written out: a few lines of aliases can stand for more than any memory holds."""
 DEEPEST = 40
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
@@ -30,15 +33,11 @@ _BROKEN = (YAMLError, ValueError, TypeError, AttributeError, LookupError, Assert
 def content(path: Path) -> bytes:
     """The file's bytes. Raises ConfigError; reads no more than is allowed, even of a file without end."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        return whole(path, MOST_BYTES)
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot be read: {error.strerror}.", next_action="Name a readable file with --config."
         ) from error
-    if len(data) > MOST_BYTES:
-        raise ConfigError(f"{path}: is larger than {MOST_BYTES} bytes; that is no scenarios.yaml.")
-    return data
 
 
 def parse(path: Path, data: bytes) -> CommentedMap:
@@ -61,8 +60,36 @@ def parse(path: Path, data: bytes) -> CommentedMap:
     return tree
 
 
+class _Bounded(Composer):
+    """Stops at once where there is too much, or too deep: what is read would take minutes to be made."""
+
+    def __init__(self, loader: Any = None) -> None:  # noqa: ANN401 - of ruamel
+        super().__init__(loader)
+        self._made = self._deep = 0
+        self._sizes: dict[int, int] = {}
+        """By node: how many values it stands for, so that an alias counts as what it stands for."""
+
+    @override
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        before, self._deep = self._made, self._deep + 1
+        self._count(1)
+        node: Node | None = super().compose_node(parent, index)
+        self._count(self._sizes.get(id(node), 0))
+        self._sizes.setdefault(id(node), self._made - before)
+        self._deep -= 1
+        return node
+
+    def _count(self, more: int) -> None:
+        self._made += more
+        if self._made > MOST_VALUES or self._deep > DEEPEST:
+            what = f"there are more than {MOST_VALUES:,} values" if self._deep <= DEEPEST else "it is nested too deeply"
+            raise ComposerError(None, None, what, self.loader.parser.peek_event().start_mark)
+
+
 def _yaml() -> YAML:
-    return YAML(typ="rt", pure=True)
+    made = YAML(typ="rt", pure=True)
+    made.Composer = _Bounded
+    return made
 
 
 def _text(path: Path, data: bytes) -> str:
@@ -174,6 +201,12 @@ def _scalar(node: Any) -> Any:  # noqa: ANN401 - a YAML tree
 
 def place(path: Path, tree: CommentedMap, location: Sequence[str | int]) -> str:
     """`file:line:column` of the deepest part of `location` that exists in the tree."""
+    line, column = position(tree, location)
+    return f"{path}:{line}:{column}"
+
+
+def position(tree: CommentedMap, location: Sequence[str | int]) -> tuple[int, int]:
+    """Line and column, from one, of the deepest part of `location` that exists in the tree."""
     line, column = 0, 0
     node: Any = tree
     for key in location:
@@ -184,4 +217,4 @@ def place(path: Path, tree: CommentedMap, location: Sequence[str | int]) -> str:
         else:
             break
         node = node[key]
-    return f"{path}:{line + 1}:{column + 1}"
+    return line + 1, column + 1

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from uscdr.assembly.ports import known_secrets
 from uscdr.errors import BadInput
-from uscdr.sandboxed import SANDBOX, any_django_application
+from uscdr.sandboxed import any_django_application
+from uscdr.scenarios.model import SANDBOX
 from uscdr.settings import config_directory, is_gone, operator, state_directory
 from uscdr.targets import find_place, load_config, packaged, with_scratch
 from uscdr.verify.kinds.http import HttpCheck

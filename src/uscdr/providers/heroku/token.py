@@ -5,9 +5,7 @@ from __future__ import annotations
 import netrc
 import os
 import re
-import shutil
 import signal
-import stat
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,8 +15,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from uscdr.errors import CredentialsRefused
+from uscdr.programs import program
 from uscdr.providers.api_client import CREDENTIAL
 from uscdr.providers.heroku.errors import HOW_TO_GET_ACCESS, PROVIDER
+from uscdr.reading import exposure, opened
 from uscdr.words import duration
 
 HOST = "api.heroku.com"
@@ -62,11 +62,11 @@ def _from_environment(env: Mapping[str, str], reasons: list[str]) -> Token | Non
 
 
 def _from_client(env: Mapping[str, str], reasons: list[str], seconds: float) -> Token | None:
-    program = shutil.which("heroku", path=env.get("PATH", os.defpath))
-    if program is None:
+    client = program("heroku", env)
+    if client is None:
         reasons.append("The Heroku CLI is not installed.")
         return None
-    output = _ask_client(program, env, seconds)
+    output = _ask_client(client, env, seconds)
     if output is None:
         reasons.append(f"`heroku auth:token` did not answer within {duration(seconds)}.")
         return None
@@ -77,15 +77,16 @@ def _from_client(env: Mapping[str, str], reasons: list[str], seconds: float) -> 
     return None
 
 
-def _ask_client(program: str, env: Mapping[str, str], seconds: float) -> str | None:
+def _ask_client(client: Path, env: Mapping[str, str], seconds: float) -> str | None:
     """Its standard output, empty when it fails; None when it takes too long."""
     try:
         process = subprocess.Popen(
-            [program, "auth:token"],
+            [client, "auth:token"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=_passed_on(env),
+            cwd="/",
             start_new_session=True,
         )
     except OSError:
@@ -116,7 +117,8 @@ def _passed_on(env: Mapping[str, str]) -> dict[str, str]:
 def _from_netrc(env: Mapping[str, str], reasons: list[str]) -> Token | None:
     path = _netrc_path(env)
     try:
-        found = netrc.netrc(path).authenticators(HOST)
+        with opened(path):  # a pipe of that name would be waited for
+            found = netrc.netrc(path).authenticators(HOST)
     except FileNotFoundError:
         reasons.append(f"{path} does not exist.")
     except netrc.NetrcParseError as error:
@@ -126,16 +128,10 @@ def _from_netrc(env: Mapping[str, str], reasons: list[str]) -> Token | None:
         reasons.append(f"{path} cannot be read.")
     else:
         if found and CREDENTIAL.fullmatch(found[2] or ""):
-            return Token(SecretStr(found[2] or ""), str(path), _exposure(path))
+            return Token(SecretStr(found[2] or ""), str(path), exposure(path))
         reasons.append(f"{path} has no token for {HOST}.")
     return None
 
 
 def _netrc_path(env: Mapping[str, str]) -> Path:
     return Path(env["NETRC"]) if env.get("NETRC") else Path(env.get("HOME") or Path.home()) / ".netrc"
-
-
-def _exposure(path: Path) -> str:
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        return f"{path} can be read by others: `chmod 600 {path}`."
-    return ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import selectors
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from uscdr.errors import Interrupted, MachineError, ProviderError
+from uscdr.programs import program
 from uscdr.providers.source.complaints import PROVIDER, explain
 from uscdr.words import duration
 
@@ -117,19 +117,22 @@ class Git:
                 raise explain(complaints.read(_CHUNK).decode("utf-8", "replace"), process.returncode)
 
     def _start(self, arguments: tuple[str, ...], complaints: IO[bytes]) -> subprocess.Popen[bytes]:
-        program = shutil.which("git", path=self.env.get("PATH", os.defpath))
-        if program is None:
+        git = program("git", self.env)
+        if git is None:
             raise MachineError(
                 "The `git` program is not on this machine.",
                 why="The source of the application is read with it.",
                 next_action="Install git (2.39 or newer), then run the command again.",
             )
         return subprocess.Popen(
-            [program, *arguments],
+            [git, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=complaints,
             env=dict(self.env),
+            # A repository where the command was given would have its own configuration obeyed: other addresses for
+            # the one asked, programs that are given the credentials.
+            cwd="/",
             start_new_session=True,
         )
 

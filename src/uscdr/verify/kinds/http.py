@@ -61,7 +61,7 @@ class HttpCheck(CheckSpec):
     """The answer must come in that time."""
     id: Annotated[str, Field(min_length=1)] = "id"
     """How the items of a list that is followed call their id."""
-    follow: str | None = None
+    follow: Path | None = None
     """The id of the first item of a JSON list (or of its `results`) is put into this path, and asked too;
     `starts_with`, `min_bytes` and `contains` then apply to the second answer."""
     follow_link: str | None = None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import SecretStr
 
+from uscdr.models.destination import Destination
 from uscdr.verify.check import CheckSpec, Provider
 from uscdr.verify.kinds.config import value_of
 from uscdr.verify.verdict import Finding
@@ -26,13 +27,17 @@ REASONS = {
 """RFC 6749 section 5.2, and Google's own."""
 
 
+Sent = Annotated[str, Destination()]
+"""The name of a variable whose value the mail account's provider is given."""
+
+
 class MailCheck(CheckSpec):
     """Names of the config variables with the account's credentials."""
 
     kind: Literal["mail"]
-    client_id: str = "GMAIL_CLIENT_ID"
-    client_secret: str = "GMAIL_CLIENT_SECRET"  # noqa: S105 - a name
-    refresh_token: str = "GMAIL_REFRESH_TOKEN"  # noqa: S105 - a name
+    client_id: Sent = "GMAIL_CLIENT_ID"
+    client_secret: Sent = "GMAIL_CLIENT_SECRET"  # noqa: S105 - a name
+    refresh_token: Sent = "GMAIL_REFRESH_TOKEN"  # noqa: S105 - a name
 
     provider: ClassVar[Provider] = "mail"
 

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from uscdr.errors import ProviderError
+from uscdr.models.destination import Destination
 from uscdr.models.probes import Certificate
 from uscdr.verify.check import CheckSpec, Provider
 from uscdr.verify.kinds.weighing import weighed
@@ -23,7 +24,7 @@ class TlsCheck(CheckSpec):
     """The certificates of the users' hostnames."""
 
     kind: Literal["tls"]
-    hostnames: tuple[HostName, ...] = ()
+    hostnames: Annotated[tuple[HostName, ...], Destination()] = ()
     """Instead of those of the target's `dns` part."""
     days: Annotated[int, Field(ge=0)] = 14
     """How long each must last at least."""

@@ -1,0 +1,78 @@
+"""What a scenarios.yaml may decide, by where it lies.
+
+A file that merely lies in the current directory may be anybody's: it says what is checked and what things are called,
+never where requests, credentials or code go to or come from. A file that the operator named, or keeps, may say that.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from uscdr.errors import ConfigError
+from uscdr.scenarios.loader import Decision, Loaded
+from uscdr.words import first_of
+
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_ROOT = 0
+
+
+def found(loaded: Loaded) -> Loaded:
+    """A file that nobody named. Raises ConfigError when it decides where things go."""
+    if not loaded.decides:
+        return loaded
+    first = loaded.decides[0]
+    raise ConfigError(
+        f"{loaded.path}:{first.line}:{first.column}: a file that nobody named may not decide where requests, "
+        f"credentials or code go: {_words(loaded.decides)}.",
+        why="It lies where the command was given and may be anybody's; nothing was asked or sent.",
+        next_action="Look at these lines. If you mean them, name the file before the command: "
+        f"uscdr --config {shlex.quote(_spelt(loaded.path))}",
+    )
+
+
+def _spelt(path: Path) -> str:
+    return str(path) if path.is_absolute() else f"./{path}"
+
+
+def trusted(loaded: Loaded) -> Loaded:
+    """A file that the operator named or keeps. Raises ConfigError when others could have written what it decides."""
+    if loaded.decides and (problem := _foreign(loaded.path)):
+        raise ConfigError(
+            f"{loaded.path} decides where requests, credentials or code go, and {problem[0]}.",
+            why=f"It says {_words(loaded.decides)}.",
+            next_action=f"Look whether it says what you mean, then: {problem[1]}",
+        )
+    return loaded
+
+
+def notice(loaded: Loaded) -> str:
+    """What the first line of a command says of a file that decides where things go; empty when it does not."""
+    if not loaded.decides:
+        return ""
+    return f"Configuration: {loaded.path.absolute()} decides where requests go: {_words(loaded.decides)}."
+
+
+def _foreign(path: Path) -> tuple[str, str] | None:
+    """Who but the user and root can write the file or put another in its place, and the command that ends it."""
+    real = path.resolve()
+    for one in dict.fromkeys((real, real.parent, path.absolute().parent)):
+        found = one.stat()
+        if found.st_uid not in (os.geteuid(), _ROOT):
+            return f"{one} belongs to another user (uid {found.st_uid})", f"chown {os.geteuid()} {_quoted(one)}"
+        # in a directory with the sticky bit nobody replaces what is another's
+        kept = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
+        if found.st_mode & _OTHERS_WRITE and not kept:
+            return f"others may write {one}", f"chmod go-w {_quoted(one)}"
+    return None
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
+def _words(decides: Sequence[Decision]) -> str:
+    return first_of([f"{one.key} (line {one.line})" for one in decides])
