@@ -154,5 +154,5 @@ def test_the_place_of_the_configuration_may_be_a_bucket(desk: BucketShop, capsys
     kit = desk.build().card.kit
     document = YAML(typ="safe").load(packaged().read_text())
     Path("scenarios.yaml").write_text(json.dumps({**document, "kit": {"to": desk.kept_in.text}}, default=str))
-    assert boundary.run(["kit", "check", kit]) == 0
+    assert boundary.run(["--config", "scenarios.yaml", "kit", "check", kit]) == 0
     assert kit in capsys.readouterr().out

@@ -109,7 +109,7 @@ def test_the_list_shows_unfinished_kits_too(shop: Workshop, capsys: Captured) ->
 def test_the_store_of_the_configuration_is_used(shop: Workshop, capsys: Captured) -> None:
     built = shop.build()
     configure(to=str(shop.root / "vault"), recipients=[shop.public])
-    assert boundary.run(["kit", "list"]) == 0
+    assert boundary.run(["--config", "scenarios.yaml", "kit", "list"]) == 0
     assert built.card.kit in capsys.readouterr().out
 
 
