@@ -16,6 +16,7 @@ import httpx
 
 from uscdr import __version__
 from uscdr.errors import BadInput, ConfigError, ProviderError, WriteRefused
+from uscdr.reading import opened
 from uscdr.settings import is_loopback_host
 
 USER_AGENT = f"uscdr/{__version__}"
@@ -141,7 +142,8 @@ def trust(ca_file: Path | None = None) -> ssl.SSLContext:
     context.load_default_certs()
     if ca_file is not None:
         try:
-            context.load_verify_locations(ca_file)
+            with opened(ca_file):  # a pipe of that name would be waited for
+                context.load_verify_locations(ca_file)
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(
                 f"{ca_file} cannot be read as PEM certificates.",

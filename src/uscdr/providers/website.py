@@ -16,7 +16,7 @@ from uscdr.errors import ProviderError, RateLimited
 from uscdr.models.web import Sending, WebAnswer
 from uscdr.providers.exchange import Call, Reply, exchange
 from uscdr.providers.headers import retry_after
-from uscdr.providers.http import EMPTY_FORM, EMPTY_FORM_TYPE, open_client, trust
+from uscdr.providers.http import EMPTY_FORM, EMPTY_FORM_TYPE, open_client, require_private, trust
 from uscdr.providers.retry import Patience, RetryPolicy
 
 PROVIDER = "the application"
@@ -57,7 +57,7 @@ class ApplicationWebsite:
         once: bool = False,
     ) -> WebAnswer:
         """One request; the answer's status is the caller's to judge, but for LIMITED."""
-        headers = {} if token is None else {"Authorization": f"Token {token.get_secret_value()}"}
+        headers = {} if token is None else self._signed(token)
         if empty_form or json_body is not None:
             headers["Content-Type"] = EMPTY_FORM_TYPE if empty_form else "application/json"
         hide = () if token is None else (token,)
@@ -74,11 +74,19 @@ class ApplicationWebsite:
     def send(self, sending: Sending, token: SecretStr) -> WebAnswer:
         """One request that changes something; it is sent once. Raises AnswerLost when it may have arrived."""
         body, kind = _encoded(sending)
-        headers = {"Authorization": f"Token {token.get_secret_value()}", **({"Content-Type": kind} if kind else {})}
+        headers = {**self._signed(token), **({"Content-Type": kind} if kind else {})}
         what = f"{sending.method} {sending.path.partition('?')[0]}"
         return self._answer(
             Call(what, sending.method, sending.path, writes=True, body=body, headers=headers, hide=(token,))
         )
+
+    def _signed(self, token: SecretStr) -> dict[str, str]:
+        self._require_private()
+        return {"Authorization": f"Token {token.get_secret_value()}"}
+
+    def _require_private(self) -> None:
+        """Before anything of the check account is sent. Raises ConfigError."""
+        require_private(self._address, "The application's address, where the check account signs in,")
 
     def close(self) -> None:
         """Close its connections."""
@@ -105,6 +113,7 @@ class ApplicationWebsite:
 
     def sign_in(self, email: str, password: SecretStr) -> SecretStr:
         """`POST` to LOGIN with the check account; its token."""
+        self._require_private()
         body = {"email": email, "password": password.get_secret_value()}
         answer = self.ask("POST", LOGIN, json_body=body, once=True)  # a refused one is counted
         try:

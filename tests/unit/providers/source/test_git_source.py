@@ -528,3 +528,25 @@ def test_two_files_of_one_name_that_differ_are_not_understood(
     assert {one.name: one.understood for one in found.steps} == {
         "patients.0001_initial": True, "patients.0002_more": False,
     }  # fmt: skip
+
+
+def test_a_repository_where_the_command_is_given_is_not_obeyed(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its configuration could name another address for the one asked, and a program that is given credentials."""
+    here, ran = tmp_path / "here", tmp_path / "ran"
+    here.mkdir()
+    git(here, "init", "--quiet")
+    script = tmp_path / "evil.sh"
+    script.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    script.chmod(0o755)
+    for key in ("core.fsmonitor", "core.sshCommand", "credential.helper", "core.pager", "core.askPass"):
+        git(here, "config", key, str(script))
+    git(here, "config", f"url.{tmp_path}/nowhere.insteadOf", str(repository))
+    monkeypatch.chdir(here)
+    source = GitSource(str(repository), cache=tmp_path / "cache", timeout=30, env={**ENV, "HOME": str(tmp_path)})
+    assert source.resolve("main") == git(repository, "rev-parse", "main")
+    with pytest.raises(ProviderError):
+        GitSource("ssh://git@127.0.0.1:9/x", cache=tmp_path / "cache2", timeout=5, env={**ENV, "HOME": str(tmp_path)}
+                  ).resolve("main")  # fmt: skip
+    assert not ran.exists()
