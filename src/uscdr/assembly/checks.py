@@ -19,6 +19,7 @@ from uscdr.models.migrations import CodeMigrations
 from uscdr.models.provision import commit_of
 from uscdr.place import Place
 from uscdr.providers.cloudinary.media import CloudinaryMedia
+from uscdr.providers.http import is_private
 from uscdr.providers.mail_probe import MailProbe
 from uscdr.providers.ports.database import Database
 from uscdr.providers.ports.dns import Verifier
@@ -124,7 +125,7 @@ class _Bench:
 
     def open_website(self, *, read_only: bool) -> ApplicationWebsite:
         """A client of the application."""
-        address = self.place.target.web or self.facts.app().web_url or ""
+        address = self.place.target.web or _private(self.facts.app().web_url or "")
         specs = self.place.config.checks.values() if self.sends != "reads" else ()
         posts = (one.path for one in specs if isinstance(one, HttpCheck) and one.method == "POST")
         empty = frozenset(urlsplit(path).path for path in posts)
@@ -192,6 +193,11 @@ class _Bench:
         if self.given.source is None or not commit:
             return None
         return self.given.source.archive(commit, self.given.work)
+
+
+def _private(address: str) -> str:
+    """The platform's address of an application by https, which it serves whatever it tells."""
+    return address if is_private(address) else address.replace("http://", "https://", 1)
 
 
 def login_limit(config: Config) -> Limit:
