@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
 
@@ -20,7 +18,7 @@ from uscdr.place import Place, given_account
 from uscdr.providers.heroku.token import find_token
 from uscdr.providers.scratch_own import VARIABLE as SCRATCH
 from uscdr.providers.scratch_own import scratch_url
-from uscdr.reading import whole
+from uscdr.sandbox.state import read_contract
 from uscdr.sandboxed import sandbox_place
 from uscdr.scenarios.loader import Loaded, load
 from uscdr.scenarios.model import SANDBOX, Config
@@ -28,8 +26,6 @@ from uscdr.scenarios.model_targets import Target
 from uscdr.settings import config_directory, state_directory
 
 FILE_NAME = "scenarios.yaml"
-MOST_BYTES = 1_000_000
-"""Of a sandbox's contract."""
 DIRECTORY_OF_ITS_OWN, OTHERS_WRITE = 0o077, 0o022
 """The modes that its directory, and the contract itself, must not have."""
 
@@ -120,15 +116,6 @@ def sandbox_file(env: Mapping[str, str]) -> Path:
     return state_directory(env) / SANDBOX / "sandbox.json"
 
 
-def _contract(env: Mapping[str, str]) -> dict[str, Any]:
-    path = sandbox_file(env)
-    facts = json.loads(whole(path, MOST_BYTES, links=False))
-    if not isinstance(facts, dict):
-        raise TypeError("a sandbox's contract is a JSON object")
-    _require_own(path)
-    return facts
-
-
 def _require_own(contract: Path) -> None:
     """It says where credentials go: only this user can have written it. Raises BadInput."""
     for path, open_to_all in ((contract.parent, DIRECTORY_OF_ITS_OWN), (contract, OTHERS_WRITE)):
@@ -143,7 +130,14 @@ def _require_own(contract: Path) -> None:
 
 
 def _sandbox(loaded: Loaded, env: Mapping[str, str]) -> Place:
+    facts = read_contract(sandbox_file(env).parent)
+    if facts is None:
+        raise BadInput("No sandbox is running.", next_action="Start one: uscdr sandbox up")
+    _require_own(sandbox_file(env))
     try:
-        return sandbox_place(loaded, env, _contract(env))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        raise BadInput("No sandbox is running.", next_action="Start one: uscdr sandbox up") from None
+        return sandbox_place(loaded, env, facts)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise BadInput(
+            f"{sandbox_file(env)} is not what a sandbox writes there: how it is reached is not known.",
+            next_action="End it, and start it anew: uscdr sandbox down, uscdr sandbox up",
+        ) from None

@@ -95,7 +95,7 @@ def make(root: Path, api: str) -> Material:
 def _runs(state: Path, api: str) -> None:
     finished, cut = _OnTarget(state), _OnTarget(state)
     finished.api = cut.api = api
-    with mock.patch.object(runs, "new_run_id", lambda scenario: FINISHED):
+    with mock.patch.object(runs, "new_run_id", return_value=FINISHED):
         finished.begin()
 
     def crash(seq: int, moment: str) -> None:
@@ -103,7 +103,7 @@ def _runs(state: Path, api: str) -> None:
             raise Killed
 
     cut.crash = crash
-    with mock.patch.object(runs, "new_run_id", lambda scenario: RUN):
+    with mock.patch.object(runs, "new_run_id", return_value=RUN):
         cut.begin()
 
 

@@ -16,8 +16,9 @@ from uscdr.journal import chain
 Document = Any
 ODD: tuple[Any, ...] = (
     None, True, False, -1, 0, 10**30, 10**400, -(10**400), 1e308, float("nan"), float("inf"), 0.5, "", " ",
-    "x" * 100_000, "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "2026-11-23T00:00:00", "2026-11-23T00:00:00+23:59", "soon", "-5",
-    "1e400", "\ud800", "\u202egnp.exe", "\x1b[2J\x07", "../../../../etc/passwd", "/dev/zero", "%s%n{0}{x}",
+    "x" * 100_000, "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "2026-11-23T00:00:00", "2026-11-23T00:00:00+23:59",
+    "soon", "-5", "1e400", "\ud800", "\u202egnp.exe",
+    "\x1b[2J\x07", "../../../../etc/passwd", "/dev/zero", "%s%n{0}{x}",
     "a\nb\r\n", "\x00", [], [[]], {}, {"x": 1}, [None], ["x"] * 10_000, {"a" * 5000: 1},
 )  # fmt: skip
 """Values that some field of some document does not take."""

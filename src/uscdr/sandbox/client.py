@@ -10,7 +10,7 @@ from typing import Any
 from uscdr.errors import BadInput, MachineError
 from uscdr.sandbox.control_paths import PREFIX
 from uscdr.sandbox.launch import contract
-from uscdr.sandbox.state import StateDir, read_json
+from uscdr.sandbox.state import CONTROL, StateDir, read_json
 
 _TIMEOUT = 120.0
 
@@ -31,7 +31,11 @@ def running(state: StateDir) -> dict[str, Any]:
 def ask(state: StateDir, method: str, path: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
     """One call to the control endpoint; returns its JSON. Raises BadInput for a refusal, else MachineError."""
     running(state)
-    control = read_json(state.control) or {}
+    control = read_json(state.control, CONTROL)
+    if control is None:
+        raise MachineError(
+            f"{state.control} is not what a sandbox writes there.", next_action="End it: uscdr sandbox down"
+        )
     request = urllib.request.Request(  # noqa: S310 - a loopback URL from our own 0600 file
         f"{control['url']}{PREFIX}{path}",
         method=method,

@@ -21,7 +21,7 @@ from typing import IO, Any
 from uscdr.errors import BadInput, MachineError, MissingExtra
 from uscdr.sandbox import processes
 from uscdr.sandbox.boot.request import MOST_ASSETS, UpRequest
-from uscdr.sandbox.state import StateDir, read_json, write_private
+from uscdr.sandbox.state import DAEMON, StateDir, read_contract, read_json, write_private
 
 _STOP_LIMIT = 20.0  # seconds the daemon has to stop everything
 _KEPT = frozenset({"lock", "daemon.log"})  # after a failed start
@@ -33,9 +33,9 @@ Tell = Callable[[str], None]
 
 
 def contract(state: StateDir) -> dict[str, Any] | None:
-    """The running sandbox's contract, or None if none runs."""
-    document = read_json(state.contract)
-    if document and processes.alive(int(document["pid"]), str(document["pid_started"])):
+    """The running sandbox's contract, or None if none runs. Raises BadInput for one that cannot be read."""
+    document = read_contract(state.root)
+    if document and processes.alive(document["pid"], document["pid_started"]):
         return document
     return None
 
@@ -91,8 +91,8 @@ def _locked(file: IO[str]) -> bool:
 
 
 def _daemon_lives(state: StateDir) -> bool:
-    document = read_json(state.daemon)
-    return document is not None and processes.alive(int(document["pid"]), str(document["started"]))
+    document = read_json(state.daemon, DAEMON)
+    return document is not None and processes.alive(document["pid"], document["started"])
 
 
 def up(state: StateDir, request: UpRequest, tell: Tell) -> dict[str, Any]:
@@ -185,12 +185,12 @@ def down(state: StateDir, tell: Tell) -> bool:
     """Stop everything and remove the directory; false if there was nothing."""
     if not state.root.exists():
         return False
-    document = read_json(state.daemon)
+    document = read_json(state.daemon, DAEMON)
     if state.is_foreign():
         raise BadInput(f"{state.root} is not a sandbox directory; it is left alone.")
     if document is not None:
         tell("Stopping the sandbox")
-        _stop(int(document["pid"]), str(document["started"]))
+        _stop(document["pid"], document["started"])
     _remove(state)
     return True
 

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from uscdr import reading
 from uscdr.errors import BadInput, MachineError
 
 CONTRACT_VERSION = 1
+LARGEST = 1 << 24
+"""Bytes of a document."""
+CONTRACT: Mapping[str, type] = {
+    "pid": int, "pid_started": str, "identity": str, "heroku": dict, "dns": dict, "cloudinary": dict, "source": dict,
+    "ca_file": str, "web_url": str, "manage": str,
+}  # fmt: skip
+DAEMON: Mapping[str, type] = {"pid": int, "started": str}
+CONTROL: Mapping[str, type] = {"url": str, "secret": str}
+"""What is in each document at least."""
 
 
 def default_root() -> Path:
@@ -150,10 +162,23 @@ def write_private(path: Path, document: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The JSON object in `path`, or None when there is no readable one."""
+def read_json(path: Path, shape: Mapping[str, type] = MappingProxyType({})) -> dict[str, Any] | None:
+    """The JSON object in `path`, or None when there is no readable one with these entries."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        document = json.loads(reading.whole(path, LARGEST))
+    except (OSError, ValueError, RecursionError):
         return None
-    return document if isinstance(document, dict) else None
+    whole = isinstance(document, dict) and all(isinstance(document.get(name), kind) for name, kind in shape.items())
+    return document if whole else None
+
+
+def read_contract(root: Path) -> dict[str, Any] | None:
+    """What a sandbox in this directory says of itself, running or dead; None when there is none. Raises BadInput."""
+    state = StateDir(root)
+    found = read_json(state.contract, CONTRACT)
+    if found is None and os.path.lexists(state.contract):
+        raise BadInput(
+            f"{state.contract} is not what a sandbox writes there: how it is reached is not known.",
+            next_action="End it, and start it anew: uscdr sandbox down, uscdr sandbox up",
+        )
+    return found
