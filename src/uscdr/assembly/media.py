@@ -11,6 +11,8 @@ from pydantic import SecretStr
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.ports import Ports
 from uscdr.errors import BadInput, ProviderError
+from uscdr.journal import runs
+from uscdr.models.base import is_ours
 from uscdr.models.media import CLOUD, KEY, SECRET, MediaAccount
 from uscdr.providers.cloudinary.media import CloudinaryMedia
 from uscdr.providers.http import open_client, trust
@@ -23,8 +25,6 @@ from uscdr.scenarios.media.files import MediaFiles
 from uscdr.scenarios.media.folder import FolderFiles
 from uscdr.scenarios.model_targets import CloudinaryTarget
 from uscdr.vault.reader import KitReader
-
-RUN_STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class Clouds:
@@ -60,7 +60,7 @@ class Clouds:
         since = self._job.request.replaced_since
         if since is None:
             return None
-        begun = datetime.strptime(self._job.run.partition("-")[0], RUN_STAMP).replace(tzinfo=UTC)
+        begun = runs.begun_at(self._job.run) or datetime.now(UTC)
         return Window(int(moment(since).timestamp()), int(begun.timestamp()))
 
     def _files(self) -> MediaFiles | None:
@@ -117,4 +117,7 @@ def moment(text: str) -> datetime:
         raise BadInput(
             f"“{text}” is no moment.", next_action="Write it as 2026-11-23T10:00Z, in UTC: --replaced-since"
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    whole = found if found.tzinfo else found.replace(tzinfo=UTC)
+    if not is_ours(whole):
+        raise BadInput(f"“{text}” is none of our times.", next_action="Write it as 2026-11-23T10:00Z, in UTC")
+    return whole

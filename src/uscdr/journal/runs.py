@@ -20,6 +20,7 @@ OVER = ("done", "objective missed")
 UNKNOWN = "?"
 DAMAGED = "damaged"
 """The state of a run whose journal cannot be read, or not to its end: it counts as unfinished."""
+STAMP = "%Y%m%dT%H%M%SZ"
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-(?P<scenario>.+)-[0-9a-f]{6}")
 SHARED, COPY = "shared", "copy.jsonl"
 """Below the state directory: `shared/<store>/runs/<run>/copy.jsonl`, copies of journals in stores of a team."""
@@ -47,7 +48,15 @@ class RunSummary:
 
 def new_run_id(scenario: str) -> str:
     """A run id that sorts by time, e.g. `20261123T031500Z-db-4f2a9c`."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{scenario}-{os.urandom(3).hex()}"
+    return f"{datetime.now(UTC):{STAMP}}-{scenario}-{os.urandom(3).hex()}"
+
+
+def begun_at(run: str) -> datetime | None:
+    """The moment that a run's id tells; None for what is no run's id."""
+    try:
+        return datetime.strptime(run.partition("-")[0], STAMP).replace(tzinfo=UTC) if _ID.fullmatch(run) else None
+    except ValueError:
+        return None
 
 
 def journals(state: Path) -> Iterator[Path]:

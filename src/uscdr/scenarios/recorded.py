@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from uscdr.engine.history import History
 from uscdr.engine.step import BoundStep
+from uscdr.journal import runs
 from uscdr.journal.reader import foreign
 from uscdr.scenarios.deps import Request
 
@@ -30,6 +31,8 @@ class Asked:
 
 def asked(first: Mapping[str, Any], journal: Path) -> Asked:
     """Of a journal's first event. Raises ForeignJournal for a wish that this uscdr does not know."""
+    if runs.begun_at(journal.parent.name) is None:
+        raise foreign(journal, "its directory's name is no run's id")
     said = dict(first["request"])
     key, confirm, _ = (said.pop(name, None) for name in _BESIDE)
     known = {field.name for field in fields(Request)}
