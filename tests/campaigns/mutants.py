@@ -38,6 +38,10 @@ _LEFT_OUT = frozenset({"watch", "drill", "sandbox"})
 """Commands that take long by their nature, or start something."""
 
 
+_READ_BY_POST = ("/actions/addon-attachments/resolve", "/log-sessions")
+"""What the platform has looked at with a POST."""
+
+
 @dataclass
 class Case:
     """One command on one mutated thing. `unlike`: a text that it must not say; `refused`: whether 0 is wrong."""
@@ -399,6 +403,9 @@ class _Answers(BaseHTTPRequestHandler):
         self._answer(404 if body is None else 200, body or {"id": "not_found", "message": "There is no such thing."})
 
     def _write(self) -> None:
+        if self.path.endswith(_READ_BY_POST):
+            self._answer(404, {"id": "not_found", "message": "There is no such thing."})
+            return
         self.writes.append(f"{self.command} {self.path}")
         self._answer(422, {"id": "invalid_params", "message": "Nothing is made here."})
 
