@@ -143,6 +143,6 @@ def _copies(root: Path) -> None:
 
 def _kits(root: Path) -> tuple[str, ...]:
     shop = Workshop(root)
-    built = tuple(shop.build(rpo=14400.0).card.kit for _ in range(2))
+    built = sorted(shop.build(rpo=14400.0).card.kit for _ in range(2))
     (root / "vault").rename(root / "safe")
-    return built
+    return tuple(built)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field, SecretStr, SerializationInfo, field_serializer
 
-from uscdr.models.base import Fact, Moment, spelled
+from uscdr.models.base import Count, Fact, Moment, spelled
 from uscdr.models.belongings import Belongings
 from uscdr.models.dns import RecordSet
 from uscdr.models.heroku import AddOn, App, Attachment, ProcessType, Release, Schedule
@@ -12,6 +14,7 @@ from uscdr.models.media import Asset
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import Extension, InvariantResult, Migration, TableDigest
 from uscdr.models.provision import Domain, Lack, LogDrain
+from uscdr.vault.manifest import Size, StoredObject
 
 
 class AppFacts(Fact):
@@ -121,16 +124,16 @@ class Shelved(Fact):
 
     path: str
     sha256: str
-    size: int
+    size: Count
     note_path: str
     note_sha256: str
-    note_size: int
+    note_size: Count
 
 
 class MediaNote(Fact):
     """Digests of an original, encrypted beside it: a later kit need not download it to know them."""
 
-    bytes: int
+    bytes: Count
     md5: str
     sha256: str
 
@@ -149,3 +152,13 @@ class MediaInventory(Fact):
 
     cloud: str
     entries: tuple[MediaEntry, ...]
+
+
+def size_of(objects: Sequence[StoredObject], media: Sequence[MediaEntry]) -> Size:
+    """Of all that a kit needs, each object once."""
+    sizes = {one.path: one.size for one in objects}
+    for stored in (entry.stored for entry in media):
+        if stored is not None:
+            sizes[stored.path] = stored.size
+            sizes[stored.note_path] = stored.note_size
+    return Size(len(sizes), sum(sizes.values()))

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -26,6 +27,7 @@ from uscdr.vault.content import (
     MediaInventory,
     MediaNote,
     SourceFacts,
+    size_of,
 )
 from uscdr.vault.manifest import CARD, FORMAT, KITS, MANIFEST, SUMS, Card, Digests, Manifest, Size, StoredObject
 from uscdr.vault.seal import Identity, Sealed, Watch, WrongIdentity, unseal
@@ -37,7 +39,8 @@ _LARGEST_CARD, _LARGEST_SUMS = 1 << 20, 1 << 28
 _SAID: Mapping[str, str] = {
     "format": "the format", "uscdr": "the version of uscdr", "recipients": "who can open it",
     "complete": "whether it is complete", "parts": "its parts", "dump": "what the dump is worth",
-    "rpo": "the objective", "public_keys": "the public keys",
+    "rpo": "the objective", "public_keys": "the public keys", "objects": "how many objects it has",
+    "bytes": "their size",
 }  # fmt: skip
 """Fields of a card that the manifest has, too, in words."""
 
@@ -92,13 +95,10 @@ class KitReader:
         self._watch = watch
         self._media: dict[AssetKey, MediaEntry] | None = None
         self.kit = kit
-        hint, self.doubts = _hint(store, kit)
-        self.card_read = hint is not None
-        self.manifest, sealed = self._own_manifest(hint)
-        size = Size(hint.objects, hint.bytes) if hint else _size(self.manifest)
-        self.card = self.manifest.as_card(size, Digests(sealed, hint.sums_sha256 if hint else ""))
-        if hint is not None:
-            self.doubts = _compared(hint, self.card)
+        self._hint, self._lost = _hint(store, kit)
+        self.manifest, self._sealed = self._own_manifest(self._hint)
+        if self._hint is not None:
+            _require_same_place(self._hint, self.manifest)
 
     def _own_manifest(self, hint: Card | None) -> tuple[Manifest, str]:
         """The manifest and the SHA-256 of it as it is stored. Raises CheckFailed for that of another kit."""
@@ -111,6 +111,29 @@ class KitReader:
         if not all(path.startswith(f"{KITS}/{self.kit}/") for path in inside) or _twice(manifest):
             raise damaged(name, "it names objects of another kit, or two by one name")
         return manifest, sealed.sha256
+
+    @property
+    def card_read(self) -> bool:
+        """Whether there is a card that can be read."""
+        return self._hint is not None
+
+    @cached_property
+    def card(self) -> Card:
+        """What the card says when it belongs to the manifest."""
+        return self.manifest.as_card(self._size(), Digests(self._sealed, self._hint.sums_sha256 if self._hint else ""))
+
+    @cached_property
+    def doubts(self) -> tuple[ObjectLost, ...]:
+        """That the card is lost, or what it says otherwise than the manifest."""
+        return _compared(self._hint, self.card) if self._hint else self._lost
+
+    def _size(self) -> Size:
+        """Without an inventory that can be read as the card says, which nothing contradicts then."""
+        try:
+            return size_of(self.manifest.objects, tuple(self._entries().values()))
+        except CheckFailed:
+            hint = self._hint
+            return Size(hint.objects, hint.bytes) if hint else size_of(self.manifest.objects, ())
 
     @property
     def name(self) -> str:
@@ -266,21 +289,21 @@ def _hint(store: Store, kit: str) -> tuple[Card | None, tuple[ObjectLost, ...]]:
     return card, ()
 
 
-def _size(manifest: Manifest) -> Size:
-    """Of the kit's own objects: how many media there are, only the inventory tells."""
-    return Size(len(manifest.objects), sum(one.size for one in manifest.objects))
-
-
 def _twice(manifest: Manifest) -> bool:
     objects, parts = [one.name for one in manifest.objects], [one.name for one in manifest.parts]
     return len(set(objects)) < len(objects) or len(set(parts)) < len(parts)
 
 
-def _compared(hint: Card, own: Card) -> tuple[ObjectLost, ...]:
-    """What the card says otherwise than the manifest. Raises ObjectLost when that is whose kit it is."""
-    name = f"{KITS}/{own.kit}/{CARD}"
+def _require_same_place(hint: Card, own: Manifest) -> None:
+    """Raises ObjectLost for a card that says whose kit it is, and is wrong: by that it may have been chosen."""
     if (hint.app, hint.target, hint.identity) != (own.app, own.target, own.identity):
+        name = f"{KITS}/{own.kit}/{CARD}"
         raise _foreign(name, f"it says {hint.app} ({hint.target}), the sealed manifest {own.app} ({own.target})")
+
+
+def _compared(hint: Card, own: Card) -> tuple[ObjectLost, ...]:
+    """What the card says otherwise than the manifest."""
+    name = f"{KITS}/{own.kit}/{CARD}"
     words = [words for field, words in _SAID.items() if getattr(hint, field) != getattr(own, field)]
     if hint.created_at != own.created_at:
         words.insert(0, f"made {moment(hint.created_at)}, the sealed manifest says {moment(own.created_at)}")

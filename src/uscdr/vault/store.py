@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NoReturn, Protocol
 
+from uscdr import reading
 from uscdr.errors import BadInput, CheckFailed, MachineError
 from uscdr.files import PRIVATE_DIRECTORY, disk_errors, new_file, sync
 from uscdr.vault.staging import STAGING, staging_below
@@ -160,13 +161,15 @@ class LocalStore:
             return file.read()
 
     def open(self, name: str) -> BinaryIO:
-        """Open for reading."""
+        """Open for reading; what is no file there is as good as lost."""
         path = self._path(name)
         try:
-            return path.open("rb")
-        except FileNotFoundError:
+            return reading.opened(path)
+        except (FileNotFoundError, NotADirectoryError):
             raise missing(name, self.place) from None
         except OSError as error:
+            if isinstance(error, reading.NotAFile) or error.errno == errno.ELOOP:
+                raise no_file(name, error.strerror or "a loop of links") from None
             raise MachineError(f"{path} cannot be read.", why=error.strerror or type(error).__name__) from error
 
     def names(self, prefix: str) -> tuple[str, ...]:
@@ -181,8 +184,9 @@ class LocalStore:
 
     def size(self, name: str) -> int | None:
         """From the file's entry."""
+        path = self._path(name)
         try:
-            return self._path(name).stat().st_size
+            return path.stat().st_size if path.is_file() else None
         except OSError:
             return None
 
@@ -244,6 +248,15 @@ def missing(name: str, place: str) -> ObjectLost:
     return ObjectLost(
         name,
         f"{name} is missing from {place}.",
+        next_action="Use another kit (uscdr kit list), or fetch this one again from where it was copied.",
+    )
+
+
+def no_file(name: str, what: str) -> ObjectLost:
+    """Something that is no object has its name."""
+    return ObjectLost(
+        name,
+        f"{name} is damaged: {what}.",
         next_action="Use another kit (uscdr kit list), or fetch this one again from where it was copied.",
     )
 

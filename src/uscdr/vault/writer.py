@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from uscdr.files import disk_errors
 from uscdr.vault.card import card_text, sums_text
 from uscdr.vault.cardpage import Printing, card_page
-from uscdr.vault.content import MediaEntry
+from uscdr.vault.content import MediaEntry, size_of
 from uscdr.vault.manifest import (
     CARD,
     CARD_PAGE,
@@ -31,7 +31,6 @@ from uscdr.vault.manifest import (
     Fingerprints,
     Manifest,
     PartName,
-    Size,
     StoredObject,
 )
 from uscdr.vault.seal import Recipient, Sealed, Watch, seal
@@ -90,7 +89,8 @@ class KitWriter:
         """Write the sums and the card, and last of all the manifest; from then on it is a kit."""
         staged, sealed = self.stage(io.BytesIO(manifest.model_dump_json().encode()), "the manifest")
         sums = sums_text(self.kit, self._listed(media) | {f"{KITS}/{self.kit}/{MANIFEST}": sealed.sha256})
-        card = self._card(manifest, media, sealed.sha256, hashlib.sha256(sums).hexdigest())
+        digests = Digests(sealed.sha256, hashlib.sha256(sums).hexdigest())
+        card = manifest.as_card(size_of(self.objects, media), digests)
         self._plain(SUMS, sums)
         self._plain(CARD, card.model_dump_json(indent=1).encode() + b"\n")
         self._plain(CARD_TEXT, card_text(card).encode())
@@ -105,14 +105,6 @@ class KitWriter:
                 listed[entry.stored.path] = entry.stored.sha256
                 listed[entry.stored.note_path] = entry.stored.note_sha256
         return listed
-
-    def _card(self, manifest: Manifest, media: Sequence[MediaEntry], digest: str, sums: str) -> Card:
-        sizes = {one.path: one.size for one in self.objects}
-        for entry in media:
-            if entry.stored is not None:
-                sizes[entry.stored.path] = entry.stored.size
-                sizes[entry.stored.note_path] = entry.stored.note_size
-        return manifest.as_card(Size(len(sizes), sum(sizes.values())), Digests(digest, sums))
 
     def _plain(self, name: str, data: bytes) -> None:
         """The few files that anybody may read."""

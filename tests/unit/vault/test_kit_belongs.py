@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -194,3 +195,26 @@ def test_one_damaged_object_is_counted_once(shop: Workshop, capsys: Captured) ->
     assert (found["damaged"], len(found["findings"]), found["opened"]) == (1, 1, True)
     age = datetime.fromisoformat(found["created_at"])
     assert age == built.manifest.created_at
+
+
+@pytest.mark.parametrize(
+    "said", [{"objects": 1}, {"bytes": 1}, {"complete": False}, {"recipients": ["x"]}, {"rpo": 1.0}]
+)
+def test_whatever_a_card_says_otherwise_is_a_finding(shop: Workshop, said: dict[str, Any]) -> None:
+    built = shop.build()
+    change_card(shop, built.card.kit, **said)
+    reader = opened(shop, built.card.kit)
+    assert "does not say what the manifest says" in reader.doubts[0].message
+    assert reader.card == built.card
+
+
+@pytest.mark.parametrize("what", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_a_damaged_object(shop: Workshop, what: Callable[[Path], None]) -> None:
+    built = shop.build()
+    name = next(one.path for one in built.manifest.objects if one.name == "config.json")
+    (shop.root / "vault" / name).unlink()
+    what(shop.root / "vault" / name)
+    with pytest.raises(CheckFailed, match=r"\.age is damaged: it is a"):
+        opened(shop, built.card.kit).config()
+    found = examine(shop.store, built.card.kit, shop.keys, shop.work, lambda done, total: None)
+    assert [one.name for one in found.lost] == [name]
