@@ -131,20 +131,27 @@ def _records(told: _Switched) -> tuple[tuple[RecordSet | None, RecordSet], ...]:
 
 
 def refuse_beside_unfinished(state: Path, key: str) -> None:
-    """A run that changed something and did not end must be resumed, or set aside in words.
+    """A run that changed something and did not end must be resumed, or set aside in words. Raises Declined."""
+    if refusal := beside_unfinished(state, key):
+        raise refusal
 
-    One whose journal cannot be read is one of them, also when it does not even tell of which target it was.
+
+def beside_unfinished(state: Path, key: str) -> Declined | None:
+    """Why no other run may begin on this target now; None when one may.
+
+    One whose journal cannot be read is unfinished, also when it does not even tell of which target it was.
     """
     for found in _recoveries(reversed(list(runs.journals(state))), key):
         summary = runs.summary_of(found)
         if not runs.touches_application(summary):
             continue
         if summary.state in runs.OVER:
-            return
+            return None
         if found.damage is not None and summary.wrote:
-            raise _unreadable(summary, found.damage)
+            return _unreadable(summary, found.damage)
         if summary.wrote and runs.resumable(summary):
-            raise _unfinished(summary, elsewhere=runs.is_copy(found.journal.path))
+            return _unfinished(summary, elsewhere=runs.is_copy(found.journal.path))
+    return None
 
 
 def _unreadable(summary: runs.RunSummary, damage: JournalError) -> Declined:

@@ -24,7 +24,7 @@ from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, Journal, read
 from uscdr.models.events import Note, RunStarted, Stamped
 from uscdr.models.operations import command_of, recovers
-from uscdr.recall import refuse_beside_unfinished
+from uscdr.recall import beside_unfinished, refuse_beside_unfinished
 from uscdr.report.build import fold_of
 from uscdr.report.objectives import held_back, shortfall
 from uscdr.scenarios.build import bind, operation
@@ -225,12 +225,23 @@ def _conduct(
             bus.emit(Note(level="warning", text=f"{doubt.message} What is shown of the kit is what is sealed in it."))
         if records and records[0]["event"]["scenario_digest"] != job.place.digest:
             bus.emit(Note(level="warning", text="scenarios.yaml was changed since this run was begun."))
+        beside = _beside(job, around) if job.dry_run else ""
+        if beside:
+            bus.emit(Note(level="warning", text=beside))
         if job.dry_run:
-            return conductor.rehearse(steps)
+            return conductor.rehearse(steps, beside=beside)
         return conductor.run(
             steps, history, shortfall=lambda: shortfall(fold_of(read(own).records)),
             proviso=lambda: held_back(fold_of(read(own).records)),
         )  # fmt: skip
+
+
+def _beside(job: Job, around: Surroundings) -> str:
+    """What a dry run says before it plans what would be refused: an unfinished run comes first."""
+    if job.request.anew or not recovers(job.request.scenario):
+        return ""
+    refusal = beside_unfinished(around.state, job.place.key)
+    return f"{refusal.message} So a new one is refused, also with the phrase. {refusal.next_action}" if refusal else ""
 
 
 def for_people(journal: Path) -> dict[str, str]:

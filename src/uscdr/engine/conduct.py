@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from uscdr.engine.gate import Gate, declined
+from uscdr.engine.gate import UNKNOWN, Gate, declined
 from uscdr.engine.history import History
 from uscdr.engine.plan import Foreseen, destruction, foresee, ready_event
 from uscdr.engine.runner import Runner
@@ -16,9 +17,10 @@ from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, UscdrError
 from uscdr.events import Bus
 from uscdr.models.events import Note, PlanReady, RunFinished, RunResumed, RunStarted
-from uscdr.models.operations import recovers
+from uscdr.models.operations import command_of, recovers
 
 PLANNING = "plan"
+UNCONFIRMED = "Not confirmed: there is no terminal to ask at, and no --confirm."
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,11 @@ class Conductor:
         begun = self._charter.begun
         self._bus.emit(RunResumed(user=begun.user, host=begun.host, version=begun.version) if resumed else begun)
 
-    def rehearse(self, steps: Sequence[BoundStep]) -> Ending:
-        """Dry run: look thoroughly, show the plan, change nothing."""
+    def rehearse(self, steps: Sequence[BoundStep], *, beside: str = "") -> Ending:
+        """Dry run: look thoroughly, show the plan, change nothing.
+
+        `beside` says why the run itself would be refused, though the plan is good.
+        """
 
         def work() -> str:
             view = View(thorough=True)
@@ -81,7 +86,7 @@ class Conductor:
             blocked = [line.action.summary for line in plan if line.action.kind == "blocked"]
             if blocked:
                 raise CheckFailed("The plan cannot be carried out: " + " ".join(blocked))
-            return "Dry run: nothing was changed."
+            return f"Dry run: nothing was changed. {beside}".rstrip()
 
         return self._end(work)
 
@@ -154,10 +159,23 @@ class Conductor:
         if not self._gate.can_be_passed:
             if blast is not None:
                 raise declined(blast, "There is no terminal to ask at, and no --confirm.")
-            raise Declined(
-                "Not confirmed: there is no terminal to ask at, and no --confirm.",
-                next_action="Nothing was changed. A dry run prints the phrase: uscdr recover … --dry-run",
-            )
+            raise self._unconfirmed(history)
+
+    def _unconfirmed(self, history: History) -> Declined:
+        """Without a terminal and a phrase nothing is done; what the run changed before is as it was left."""
+        dry_run = f"{command_of(self._charter.begun.scenario)} --dry-run"
+        if not history.wrote:
+            action = f"Nothing was changed. A dry run prints the phrase: {dry_run}"
+            return Declined(UNCONFIRMED, next_action=action)
+        left = "; ".join(f"{what}: {state}" for what, state in self._after.left().items())
+        action = f"uscdr runs resume --confirm {shlex.quote(history.phrase or 'PHRASE')}"
+        if not history.phrase or UNKNOWN in history.phrase:
+            action = f"A dry run prints the phrase: {dry_run}. Then: uscdr runs resume --confirm PHRASE"
+        return Declined(
+            UNCONFIRMED,
+            why=f"This run changed something before and waits for its phrase. It left: {left or 'users let in'}",
+            next_action=action,
+        )
 
     def _end(self, work: Callable[[], str]) -> Ending:
         try:

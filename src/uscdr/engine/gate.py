@@ -53,7 +53,7 @@ class Gate:
             raise declined(blast, "The phrase given with --confirm does not fit what would be destroyed now.")
         if self._asker.confirm_phrase(blast.facts, blast.phrases[0]):
             return self._asker.manner
-        raise declined(blast, "The phrase was not typed.")
+        raise declined(blast, "The phrase was not typed, so nothing of it was sent.")
 
     def check_early(self, blast: Blast) -> None:
         """Before anything is changed: raises Declined if the phrase given cannot fit what is known already."""
@@ -64,11 +64,14 @@ class Gate:
 
     def begin(self, changes: str) -> None:
         """Before the first change: a person at a terminal says begin. Raises Declined."""
-        if (
-            self._given is None
-            and self._asker.choose(f"The first change: {changes}. Begin?", ("begin", "stop")) != "begin"
-        ):
-            raise Declined("Stopped before the first change.", next_action="Nothing was changed.")
+        if self._given is not None:
+            return
+        try:
+            answer = self._asker.choose(f"The first change: {changes}. Begin?", ("begin", "stop"))
+        except Declined as error:
+            raise _not_begun("There was no answer to the question before the first change.") from error
+        if answer != "begin":
+            raise _not_begun("Stopped before the first change.")
 
     def settle(self, question: str) -> str:
         """What to do about a write that cannot be found: adopt, redo or abort."""
@@ -92,6 +95,10 @@ def _could_be(given: str, phrase: str) -> bool:
 def normal(phrase: str) -> str:
     """A phrase without accidents of spacing."""
     return " ".join(phrase.split())
+
+
+def _not_begun(message: str) -> Declined:
+    return Declined(message, next_action="Nothing was sent, nothing was changed. To decide anew: the same command.")
 
 
 def declined(blast: Blast, why: str) -> Declined:

@@ -27,6 +27,9 @@ class History:
     approved: dict[str, dict[str, str]] = field(default_factory=dict)
     """What was approved of each step of the plan."""
 
+    phrase: str = ""
+    """What was to be typed, as it was last told; numbers in it may have moved on."""
+
     @property
     def begun(self) -> bool:
         """Whether something was changed or confirmed; if not, all that was seen is better looked at anew."""
@@ -46,6 +49,7 @@ def _apply(history: History, event: dict[str, Any], at: str) -> None:
     if kind == "plan.ready":
         history.order = [line["id"] for line in event["steps"]]
         history.approved = {line["id"]: line.get("approved", {}) for line in event["steps"]}
+        history.phrase = event.get("phrase") or ""
     elif kind == "step.started":
         _started(history, event, at)
     elif kind == "step.accepted":
@@ -58,6 +62,8 @@ def _apply(history: History, event: dict[str, Any], at: str) -> None:
         history.intents.pop(step, None)
         history.spent = history.spent or step in history.confirmed
         history.confirmed.discard(step)
+    elif kind == "gate.asked":
+        history.phrase = event["phrase"]
     elif kind == "gate.answered" and event["confirmed"]:
         history.confirmed.add(step)
 

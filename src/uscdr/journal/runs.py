@@ -221,14 +221,16 @@ def of_operation(path: Path) -> bool:
 
 
 def _newest_resumable(state: Path, *, of_others: bool) -> Path:
-    """Not one that was followed by a finished run on its target, nor one that ended before it changed anything.
+    """The newest that changed something. Not one that was followed by a finished run on its target.
 
     A run that may have left the application half done comes before a newer one that did not touch it; the latter is
     followed by any of its own scenario. A journal that cannot be read is such a run; where it does not even tell its
-    target, a finished run that was begun beside it on purpose follows it.
+    target, a finished run that was begun beside it on purpose follows it. One that was cut off before it changed
+    anything comes after all others.
     """
     over: set[tuple[str, str]] = set()
     harmless: Path | None = None
+    idle: Path | None = None
     for path in reversed(list(journals(state))):
         found = look(path)
         summary = summary_of(found)
@@ -241,12 +243,16 @@ def _newest_resumable(state: Path, *, of_others: bool) -> Path:
         elif is_copy(path) and not of_others:
             continue
         elif _waits(summary) and what not in over:
-            if touches:
+            if touches and summary.wrote:
                 return path
-            harmless = harmless or path
-    if harmless is None:
+            if summary.wrote:
+                harmless = harmless or path
+            else:
+                idle = idle or path
+    waiting = harmless or idle
+    if waiting is None:
         raise BadInput("There is no unfinished run on this machine.", next_action="See: uscdr runs list")
-    return harmless
+    return waiting
 
 
 def _waits(summary: RunSummary) -> bool:

@@ -165,7 +165,7 @@ class Fold:
                 started = self._get(event.step).started_at
                 self._change(
                     event.step,
-                    status="failed" if event.known else "unknown",
+                    status="not begun" if started is None else "failed" if event.known else "unknown",
                     ended_at=at,
                     seconds=(at - started).total_seconds() if started else None,
                     summary=event.message,

@@ -57,7 +57,8 @@ class StepReport(Record):
     effect: str
     number: int | None
     destructive: bool = False
-    status: Literal["planned", "started", "done", "skipped", "failed", "unknown"] = "planned"
+    status: Literal["planned", "started", "done", "skipped", "not begun", "failed", "unknown"] = "planned"
+    """`not begun`: its turn came and ended, as when a question was declined, before anything of it was sent."""
     attempts: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None

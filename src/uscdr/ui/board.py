@@ -12,7 +12,8 @@ from uscdr.models.checklists import only_looks
 from uscdr.models.operations import recovers
 from uscdr.ui.checkboard import CheckBoard
 
-Status = Literal["planned", "running", "done", "skipped", "failed", "unknown"]
+Status = Literal["planned", "running", "done", "skipped", "not begun", "failed", "unknown"]
+"""`not begun`: its turn came and ended, as when a question was declined, before anything of it was sent."""
 
 RATE_AFTER = 1.0
 """Seconds of progress needed before a rate means anything."""
@@ -96,7 +97,7 @@ class PhaseState:
     @property
     def _under_way(self) -> bool:
         started = any(step.started for step in self.steps)
-        stopped = any(step.status in {"failed", "unknown"} and step.ended for step in self.steps)
+        stopped = any(step.status in {"not begun", "failed", "unknown"} and step.ended for step in self.steps)
         return started and not self.finished and not stopped
 
 
@@ -191,7 +192,7 @@ class Board:
         for step in self.steps.values():
             if step.status in {"running", "unknown"}:
                 step.status, step.ended = "unknown", None
-            elif step.status == "failed":
+            elif step.status in {"failed", "not begun"}:
                 step.status, step.ended = "planned", None
 
     def _plan(self, plan: ev.PlanReady) -> None:
@@ -250,6 +251,7 @@ class Board:
         step = self.steps.get(step_id)
         if step is None:
             return
-        step.status, step.summary, step.ended = status, summary, at
+        not_begun = status in {"failed", "unknown"} and step.started is None
+        step.status, step.summary, step.ended = "not begun" if not_begun else status, summary, at
         if self.current is step:
             self.current = self.progress = None

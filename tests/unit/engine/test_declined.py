@@ -1,0 +1,184 @@
+"""What is declined, or interrupted at its question, was not sent; a run that changed something says how it left it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from rehearsal import Person, Rehearsal
+from uscdr.errors import BadInput, Declined, ExitCode, Interrupted, UscdrError
+from uscdr.journal import runs
+from uscdr.journal.reader import read
+from uscdr.models.heroku import TransferState
+from uscdr.report.build import build
+from uscdr.scenarios.deps import Request
+from uscdr.ui.board import Board
+from uscdr.ui.screen import frame
+from uscdr.ui.style import bare
+
+LOCKED_OUT = "maintenance mode: ON: users are shut out"
+
+
+class Somebody(Person):
+    """Gives these answers to the phrase and to the first question; None is Ctrl-C."""
+
+    def __init__(self, phrase: bool | None = True, first: str | UscdrError | None = "begin") -> None:
+        super().__init__()
+        self.phrase, self.first = phrase, first
+
+    def confirm_phrase(self, facts: Mapping[str, str], phrase: str) -> bool:
+        self.phrases.append(phrase)
+        if self.phrase is None:
+            raise Interrupted("Interrupted at a question; nothing was confirmed.")
+        return self.phrase
+
+    def choose(self, question: str, options: tuple[str, ...]) -> str:
+        self.questions.append(question)
+        if self.first is None:
+            raise Interrupted("Interrupted at a question; nothing was confirmed.")
+        if isinstance(self.first, UscdrError):
+            raise self.first
+        return self.first
+
+
+def shown(run: Rehearsal) -> str:
+    """The live screen when the run has ended."""
+    board = Board()
+    for stamped in run.seen:
+        board.apply(stamped)
+    return "\n".join(bare(line) for line in frame(board, datetime.now(UTC), 200, 60))
+
+
+def reported(run: Rehearsal) -> dict[str, str]:
+    journal = read(run.journal_path)
+    return {step.name: step.status for step in build(journal.records, last_hash=journal.last_hash).steps}
+
+
+@pytest.mark.parametrize(("phrase", "code"), [(False, ExitCode.DECLINED), (None, ExitCode.INTERRUPTED)])
+def test_a_restore_that_was_not_confirmed_was_not_sent(quick: Path, phrase: bool | None, code: ExitCode) -> None:
+    run = Rehearsal(quick, person=Somebody(phrase=phrase))
+    before = len(run.world.transfers)
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is code
+    assert len(run.world.transfers) == before + 1, "the capture alone"
+    screen_ = shown(run)
+    assert "DESTROYED" not in screen_
+    assert "(failed)" not in screen_
+    assert "Shut users out: maintenance mode is on" in screen_
+    assert reported(run)["backup.restore"] == "not begun"
+
+
+@pytest.mark.parametrize(
+    ("first", "code"),
+    [
+        ("stop", ExitCode.DECLINED),
+        (Declined("No answer to: The first change"), ExitCode.DECLINED),
+        (None, ExitCode.INTERRUPTED),
+    ],
+)
+def test_nothing_was_changed_where_nothing_was_begun(
+    quick: Path, first: str | UscdrError | None, code: ExitCode
+) -> None:
+    run = Rehearsal(quick, person=Somebody(first=first))
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is code
+    assert run.world.writes == []
+    assert "Changed  nothing so far" in shown(run)
+    assert reported(run)["heroku.maintenance"] in ("not begun", "planned")
+    assert ending.error is not None
+    if code is ExitCode.DECLINED:
+        assert "Nothing was sent, nothing was changed." in ending.error.next_action
+    summary = runs.summarize(read(run.journal_path))
+    assert not summary.wrote
+
+
+def test_a_failed_write_is_still_told_as_one(quick: Path) -> None:
+    run = Rehearsal(quick, person=Somebody())
+    run.world.doom = [TransferState.SUCCEEDED, TransferState.FAILED]
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is not ExitCode.DONE
+    assert "MAY HAVE DESTROYED Restore (failed)" in shown(run)
+    assert reported(run)["backup.restore"] == "failed"
+
+
+def test_a_refused_command_leaves_no_run_and_resume_takes_the_one_that_changed_something(quick: Path) -> None:
+    run = Rehearsal(quick, person=Somebody(phrase=None))
+    run.begin()
+    waiting = run.journal_path
+    with pytest.raises(BadInput):
+        Rehearsal(quick, run.world, request=Request("nosuch")).begin(dry_run=True)
+    with pytest.raises(Declined):
+        Rehearsal(quick, run.world).begin()
+    assert [one.run for one in runs.summaries(quick)] == [run.run]
+    interrupted = Rehearsal(quick, run.world, person=Somebody(first=None), request=Request("db", anew=True))
+    interrupted.begin()
+    assert runs.find(quick, None) == waiting
+    assert {one.run for one in runs.summaries(quick)} == {run.run, interrupted.run}
+
+
+def test_one_that_changed_nothing_is_taken_up_when_there_is_no_other(quick: Path) -> None:
+    run = Rehearsal(quick, person=Somebody(first=None))
+    run.begin()
+    assert runs.find(quick, None) == run.journal_path
+
+
+def test_without_a_terminal_a_resumed_run_says_how_it_left_the_application_and_the_phrase(quick: Path) -> None:
+    run = Rehearsal(quick, person=Somebody(phrase=None))
+    run.begin()
+    (phrase,) = run.person.phrases
+    run.person = Person(interactive=False)
+    ending = run.resume()
+    assert ending is not None
+    assert ending.code is ExitCode.DECLINED
+    assert ending.error is not None
+    words = f"{ending.error.message} {ending.error.why} {ending.error.next_action}"
+    assert "Nothing was changed" not in words
+    assert LOCKED_OUT in words
+    assert "stopped: beat, web, worker" in words
+    assert ending.error.next_action == f"uscdr runs resume --confirm {shlex.quote(phrase)}"
+    again = run.resume(confirm=phrase)
+    assert again is not None
+    assert again.code is ExitCode.DONE
+
+
+def test_one_that_was_cut_off_before_its_question_says_where_the_phrase_is(quick: Path) -> None:
+    run = Rehearsal(quick)
+    run.world.faults["scale", 1] = "kill_after"
+    assert run.begin() is None
+    run.person = Person(interactive=False)
+    ending = run.resume()
+    assert ending is not None
+    assert ending.error is not None
+    words = f"{ending.error.message} {ending.error.why} {ending.error.next_action}"
+    assert "Nothing was changed" not in words
+    assert LOCKED_OUT in words
+    assert "uscdr recover db --dry-run" in words
+    assert "uscdr runs resume --confirm PHRASE" in words
+
+
+def test_a_dry_run_beside_an_unfinished_run_says_so_before_and_leads_on(quick: Path) -> None:
+    run = Rehearsal(quick, person=Somebody(phrase=None))
+    run.begin()
+    rehearsed = Rehearsal(quick, run.world)
+    ending = rehearsed.begin(dry_run=True)
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    (warned,) = [one["text"] for one in rehearsed.events("note") if run.run in one["text"]]
+    for words in (warned, rehearsed.events("run.finished")[0]["summary"]):
+        assert "is not finished" in words
+        assert "uscdr runs resume" in words
+        assert "--new" in words
+    kinds = [event["kind"] for event in rehearsed.events()]
+    assert kinds.index("note") < kinds.index("plan.ready")
+    anew = Rehearsal(quick, run.world, request=Request("db", anew=True))
+    anew.begin(dry_run=True)
+    assert not [one for one in anew.events("note") if run.run in one["text"]]
+    with pytest.raises(Declined, match=run.run):
+        Rehearsal(quick, run.world).begin(confirm=rehearsed.events("plan.ready")[0]["phrase"])
