@@ -5,8 +5,6 @@ The codes are a contract with scripts and are never renumbered.
 
 from __future__ import annotations
 
-import shlex
-import sys
 from enum import IntEnum
 
 
@@ -91,12 +89,9 @@ class MissingExtra(MachineError):
     """A library is missing that comes with one of this package's extras."""
 
     def __init__(self, message: str, *, extra: str, module: str) -> None:
+        from uscdr.installation import install
+
         super().__init__(message, why=f"The module {module} is missing.", next_action=f"Install it: {install(extra)}")
-
-
-def install(extra: str) -> str:
-    """The command that installs an extra for the very interpreter that runs this."""
-    return f"{shlex.quote(sys.executable)} -m pip install 'uscdr[{extra}]'"
 
 
 class JournalError(MachineError):

@@ -22,7 +22,8 @@ from typing import TypeVar
 
 from pydantic import SecretStr
 
-from uscdr.errors import AnswerLost, BadInput, CheckFailed, Conflict, MachineError, NotFound, ProviderError, install
+from uscdr.errors import AnswerLost, BadInput, CheckFailed, Conflict, MachineError, NotFound, ProviderError
+from uscdr.installation import install
 from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, AccountSeen, KeyedAccess, Unshown
 from uscdr.models.access_moves import UNSHOWN
 from uscdr.models.belongings import Belongings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from uscdr.assembly import vault
@@ -9,11 +10,12 @@ from uscdr.cli.backupdesk import Desk, Wiring, desk
 from uscdr.cli.conduct import operate
 from uscdr.cli.context import Globals
 from uscdr.errors import ExitCode
+from uscdr.installation import origin
 from uscdr.models.heroku import Schedule
 from uscdr.scenarios.deps import Request
 from uscdr.scenarios.steps.backups_schedule import wanted_schedule
 from uscdr.ui.console import Output
-from uscdr.vault.backups.cron import Rhythm, cron_line, rhythm, workflow
+from uscdr.vault.backups.cron import Rhythm, cron_line, rhythm, wheels, workflow
 from uscdr.vault.backups.rpo import words
 from uscdr.words import duration
 
@@ -48,7 +50,15 @@ def _tell(work: Desk, found: Sequence[Schedule], to: str | None, *, made: bool) 
     output.result(cron_line(every, place, to))
     output.result("\nor as a GitHub workflow, .github/workflows/backups.yml:\n")
     output.result(workflow(every, place, to).rstrip("\n"))
+    output.result(
+        "\nit installs from wheels in the repository; made once, on Linux with Python 3.12 as the runner has:\n"
+    )
+    output.result(_wheels())
     _hint(output)
+
+
+def _wheels() -> str:
+    return wheels(sys.executable, str(origin() or "PATH-OF-THE-WHEEL-OR-CHECKOUT"))
 
 
 def _hint(output: Output) -> None:
@@ -65,4 +75,5 @@ def _record(work: Desk, found: Sequence[Schedule], every: Rhythm, rest: tuple[st
         "every_seconds": every.seconds,
         "cron": cron_line(every, place, to),
         "workflow": workflow(every, place, to),
+        "wheels": _wheels(),
     }

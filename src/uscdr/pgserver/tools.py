@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from uscdr.errors import MachineError, install
+from uscdr.installation import install
 from uscdr.programs import program
 
 _QUIET = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}  # the operator's environment may hold secrets

@@ -100,7 +100,7 @@ def test_nothing_was_changed_where_nothing_was_begun(
 
 def test_a_failed_write_is_still_told_as_one(quick: Path) -> None:
     run = Rehearsal(quick, person=Somebody())
-    run.world.doom = [TransferState.SUCCEEDED, TransferState.FAILED]
+    run.world.doom = [TransferState.COMPLETED, TransferState.FAILED]
     ending = run.begin()
     assert ending is not None
     assert ending.code is not ExitCode.DONE

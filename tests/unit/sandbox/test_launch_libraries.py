@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.errors import ExitCode, MissingExtra
+from uscdr.installation import install
 from uscdr.sandbox import launch
 from uscdr.sandbox.boot.request import UpRequest
 from uscdr.sandbox.state import StateDir
@@ -34,7 +35,7 @@ def test_the_extra_and_its_command_are_named(tmp_path: Path, lacking: set[str], 
         launch.up(StateDir(tmp_path / "sandbox"), UpRequest(), lambda text: None)
     assert refused.value.exit_code is ExitCode.FAILED
     assert all(name in refused.value.why for name in names)
-    assert "-m pip install 'uscdr[sandbox]'" in refused.value.next_action
+    assert install("sandbox") in refused.value.next_action
     assert not (tmp_path / "sandbox").exists()
 
 

@@ -10,6 +10,7 @@ import pytest
 from fakes import FakeMachine, World
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
+from uscdr.installation import install
 from uscdr.models.heroku import DatabaseInfo
 from uscdr.providers.machine import ThisMachine
 
@@ -41,7 +42,7 @@ def test_without_the_tools_nothing_is_begun_and_the_command_that_installs_them_i
     run = Rehearsal(quick, machine=FakeMachine(lacks="pg_restore of PostgreSQL 17 or newer is needed on this machine"))
     words = refused(run, dry_run=dry_run)
     assert "pg_restore of PostgreSQL 17" in words
-    assert "-m pip install 'uscdr[sandbox]'" in words
+    assert install("sandbox") in words
 
 
 @pytest.mark.parametrize("dry_run", [False, True])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from uscdr.cli.backupstatus import lines
 from uscdr.models.heroku import Schedule
-from uscdr.vault.backups.cron import STEPS, command, cron_line, rhythm, workflow
+from uscdr.vault.backups.cron import STEPS, command, cron_line, rhythm, wheels, workflow
 from uscdr.vault.backups.rpo import Point, assess, upcoming
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -122,4 +124,32 @@ def test_three_and_a_half_hours_become_three_and_the_workflow_runs_the_same() ->
     document = YAML(typ="safe").load(text)
     assert document["on"]["schedule"] == [{"cron": "17 */3 * * *"}]
     assert document["jobs"]["backup"]["steps"][-1]["run"] == command("production", None)
-    assert document["jobs"]["backup"]["env"]["HEROKU_API_KEY"] == "${{ secrets.HEROKU_API_KEY }}"
+
+
+def test_nothing_from_elsewhere_runs_in_the_workflow_and_the_token_is_in_one_step() -> None:
+    from ruamel.yaml import YAML
+
+    text = workflow(rhythm(3.5 * 3600, HOURS_4), "production", "s3://safe/usc-pis")
+    document = YAML(typ="safe").load(text)
+    job = document["jobs"]["backup"]
+    *before, last = job["steps"]
+    assert last["env"]["HEROKU_API_KEY"] == "${{ secrets.HEROKU_API_KEY }}"
+    rest = [document, {**job, "steps": before}]
+    assert "secrets." not in str({key: value for key, value in rest[0].items() if key != "jobs"})
+    assert "secrets." not in str(rest[1])
+    assert "env" not in job
+    assert "uses" not in str(job["steps"]), "nobody else's action, not even a pinned one"
+    assert not re.search(r"https?://|curl|wget|docker", text)
+    installing = [step["run"] for step in before if "pip" in step.get("run", "")]
+    assert len(installing) == 1
+    (line,) = [line for line in installing[0].splitlines() if "pip install" in line]
+    assert "--no-index" in line
+    assert installing[0].index("sha256sum --check --strict") < installing[0].index("pip install")
+    for step in job["steps"]:
+        assert subprocess.run(["bash", "-n"], input=step["run"], text=True, check=False).returncode == 0
+
+
+def test_the_wheels_are_made_from_what_is_at_hand() -> None:
+    made = wheels("/usr/bin/python3", "/a place/uscdr-0.1.0-py3-none-any.whl")
+    assert "-m pip wheel --wheel-dir .github/uscdr '/a place/uscdr-0.1.0-py3-none-any.whl[vault,sandbox]'" in made
+    assert "sha256sum *.whl >SHA256SUMS" in made

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.errors import BadInput, MachineError
+from uscdr.installation import install
 from uscdr.vault.location import open_store
 from uscdr.vault.objectstore import ObjectStore
 from uscdr.vault.store import LocalStore
@@ -137,5 +138,5 @@ def test_without_the_library(state: dict[str, str], monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(MachineError) as caught:
         open_store("s3://bucket", state | S3)
-    assert "pip install 'uscdr[vault]'" in caught.value.next_action
+    assert install("vault") in caught.value.next_action
     assert open_store("/mnt/safe", state).place == "/mnt/safe"

@@ -89,7 +89,7 @@ def _unknown(reader: Reader) -> MachineError:
     return MachineError(
         f"the dump is too new for this version of uscdr: its archive format is {reader.version}",
         why="the dump itself may be sound",
-        next_action="pip install --upgrade uscdr",
+        next_action="use a newer uscdr, from where you got this one, or another backup",
     )
 
 

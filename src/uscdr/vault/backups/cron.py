@@ -46,8 +46,25 @@ def cron_line(every: Rhythm, target: str, place: str | None) -> str:
 
 
 def workflow(every: Rhythm, target: str, place: str | None) -> str:
-    """A workflow of GitHub Actions. The runner is thrown away: the vault must be an object store."""
-    return WORKFLOW.format(fields=every.fields, command=command(target, place))
+    """A workflow of GitHub Actions. The runner is thrown away: the vault must be an object store.
+
+    It takes nothing from a public index or of anybody's actions: what would run there would hold the token. The
+    wheels lie in the repository, each with its digest, and the secrets are in the environment of the last step alone.
+    """
+    return WORKFLOW.format(fields=every.fields, command=command(target, place), wheels=WHEELS)
+
+
+WHEELS = ".github/uscdr"
+"""Where the workflow looks for the wheels, below the repository's root."""
+
+
+def wheels(python: str, origin: str) -> str:
+    """The commands that put the wheels there, once; `origin` is the checkout or wheel that this came from."""
+    source = shlex.quote(f"{origin}[vault,sandbox]")
+    return (
+        f"{shlex.quote(python)} -m pip wheel --wheel-dir {WHEELS} {source}\n"
+        f"(cd {WHEELS} && sha256sum *.whl >SHA256SUMS) && git add -f {WHEELS}"
+    )
 
 
 WORKFLOW = """\
@@ -60,15 +77,26 @@ concurrency: {{group: backups, cancel-in-progress: false}}
 permissions: {{contents: read}}
 jobs:
   backup:
-    runs-on: ubuntu-latest
+    runs-on: ubuntu-24.04
     timeout-minutes: 120
-    env:
-      HEROKU_API_KEY: ${{{{ secrets.HEROKU_API_KEY }}}}
-      USCDR_KIT_RECIPIENTS: ${{{{ vars.USCDR_KIT_RECIPIENTS }}}}
     steps:
-      - uses: actions/checkout@v4
-      - uses: actions/setup-python@v5
-        with: {{python-version: "3.12"}}
-      - run: pip install 'uscdr[vault,sandbox]'
-      - run: {command}
+      - name: Fetch this commit
+        env: {{TOKEN: "${{{{ github.token }}}}"}}
+        run: |
+          git init --quiet .
+          git -c credential.helper='!f() {{ echo username=x-access-token; echo "password=$TOKEN"; }}; f' \\
+            fetch --quiet --depth 1 "$GITHUB_SERVER_URL/$GITHUB_REPOSITORY" "$GITHUB_SHA"
+          git checkout --quiet FETCH_HEAD
+      - name: Install uscdr from the wheels of this commit, from no index
+        run: |
+          (cd {wheels} && sha256sum --check --strict --quiet SHA256SUMS)
+          python3 -m venv "$RUNNER_TEMP/uscdr"
+          wheel=$(echo "$PWD"/{wheels}/uscdr-*.whl)
+          "$RUNNER_TEMP/uscdr/bin/python" -m pip install --no-index --find-links {wheels} "$wheel[vault,sandbox]"
+          echo "$RUNNER_TEMP/uscdr/bin" >>"$GITHUB_PATH"
+      - name: Capture, copy and prove
+        env:
+          HEROKU_API_KEY: ${{{{ secrets.HEROKU_API_KEY }}}}
+          USCDR_KIT_RECIPIENTS: ${{{{ vars.USCDR_KIT_RECIPIENTS }}}}
+        run: {command}
 """

@@ -12,6 +12,7 @@ from fake_places import HOST, Place
 from fakes import FakeMachine, World
 from rehearsal import Person
 from uscdr.errors import ExitCode, NotFound
+from uscdr.installation import install
 from uscdr.models.migration_files import FieldMade, MigrationFile, Operation
 from uscdr.models.postgres import TableColumn
 from uscdr.vault.content import ConfigVars
@@ -75,7 +76,7 @@ def test_without_tools_and_room_on_this_machine_nothing_is_created(quick: Path, 
     words = ended(ending)[1]
     assert "pg_restore is needed on this machine" in words
     assert "/here has 1.0 kB free" in words
-    assert "-m pip install 'uscdr[sandbox]'" in advice(ending)
+    assert install("sandbox") in advice(ending)
     assert run.places.writes == []
 
 
