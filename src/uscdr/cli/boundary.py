@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 from uscdr.errors import BadInput, ExitCode, MachineError, UscdrError
@@ -19,9 +21,20 @@ EMPTY_OPTION = re.compile(r"--[a-z-]+=")
 
 def main() -> None:
     """The console script."""
+    _no_tracebacks()
     code = run(sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is the interpreter's own end
     _let_go()
     sys.exit(code)
+
+
+def _no_tracebacks() -> None:
+    """A thread that fell, as when Ctrl-C took its connection away, writes nothing into the screen.
+
+    Whoever waits for its result misses it, and says so. The text of an error may hold anything.
+    """
+    threading.excepthook = lambda fallen: None
+    sys.unraisablehook = lambda fallen: None
 
 
 def run(arguments: Sequence[str]) -> int:

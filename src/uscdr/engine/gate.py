@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from uscdr.engine.step import Blast
@@ -62,12 +62,16 @@ class Gate:
         if UNKNOWN in self._given or not any(_could_be(self._given, phrase) for phrase in blast.phrases):
             raise declined(blast, "The phrase given with --confirm does not fit what would be destroyed.")
 
-    def begin(self, changes: str) -> None:
-        """Before the first change: a person at a terminal says begin. Raises Declined."""
+    def begin(self, changes: str, cautions: Sequence[str] = ()) -> None:
+        """Before the first change: a person at a terminal says begin, having read what speaks against it.
+
+        Raises Declined.
+        """
         if self._given is not None:
             return
         try:
-            answer = self._asker.choose(f"The first change: {changes}. Begin?", ("begin", "stop"))
+            question = " ".join((*cautions, f"The first change: {changes}. Begin?"))
+            answer = self._asker.choose(question, ("begin", "stop"))
         except Declined as error:
             raise _not_begun("There was no answer to the question before the first change.") from error
         if answer != "begin":

@@ -36,6 +36,7 @@ class Runner:
         self._history = history
         self._settler = Settler(bus, gate)
         self._guarding = True
+        self._cautions: list[str] = []
         self.began = history.wrote
         self.failed: BoundStep | None = None
         """The step whose turn ended with an error."""
@@ -103,6 +104,7 @@ class Runner:
         seen = line.seen if line.seen is not None and fresh else bound.step.probe(view, tell)
         action = bound.step.plan(seen, view)
         self._stop_if_blocked(action)
+        self._cautions += [action.caution] if action.caution else []
         view.remember(seen)
         self._succeed(bound, seen, action.summary, started)
 
@@ -166,7 +168,7 @@ class Runner:
             how = self._gate.confirm(blast)
             self._bus.emit(GateAnswered(step=step, name=name, confirmed=True, by=how))
         elif not self.began:
-            self._gate.begin(action.summary)
+            self._gate.begin(action.summary, self._cautions)
         self.began = True
 
     def _start(self, bound: BoundStep, baseline: dict[str, object]) -> None:

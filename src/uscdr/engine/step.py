@@ -41,6 +41,8 @@ class Action:
     """That command itself, where it cannot be told beforehand how many there are."""
     approved: Mapping[str, str] = field(default_factory=dict)
     """What the person approves: if any of it differs when the step's turn comes, the run stops."""
+    caution: str = ""
+    """Of a look: what speaks against changing anything, in a sentence. It stands before the first question."""
 
 
 @dataclass(frozen=True)

@@ -182,3 +182,19 @@ def test_a_dry_run_beside_an_unfinished_run_says_so_before_and_leads_on(quick: P
     assert not [one for one in anew.events("note") if run.run in one["text"]]
     with pytest.raises(Declined, match=run.run):
         Rehearsal(quick, run.world).begin(confirm=rehearsed.events("plan.ready")[0]["phrase"])
+
+
+def test_a_database_that_nothing_is_seen_to_be_broken_in_is_said_to_be_so_before_the_first_question(
+    quick: Path,
+) -> None:
+    run = Rehearsal(quick / "well", person=Somebody(first="stop"))
+    run.begin()
+    (question,) = run.person.questions
+    assert question.startswith("Nothing is seen to be broken: postgresql-curly answers, no table is missing")
+    assert question.endswith("Begin?")
+    assert any("recover db --dry-run compares with the backups" in one["text"] for one in run.events("note"))
+    damaged = Rehearsal(quick / "damaged", person=Somebody(first="stop"))
+    del damaged.world.live.tables["patients_patient"]
+    damaged.begin()
+    assert damaged.person.questions[0].startswith("The first change: ")
+    assert not [one for one in damaged.events("note") if "Nothing is seen" in one["text"]]

@@ -22,6 +22,7 @@ from uscdr.scenarios.wanting import failing
 from uscdr.vault.backups.rpo import words
 from uscdr.words import duration, plural, size
 
+UNSEEN = "Rows that are lost or wrong are not seen by this look: uscdr recover db --dry-run compares with the backups."
 FRESH = 10.0
 """Seconds: an assessment made for the plan need not be made again when the run begins at once."""
 
@@ -111,6 +112,8 @@ class DatabaseLook(DepsStep[DatabaseSeen, DatabaseSeen]):
             return _unreachable(attachment, info, error).model_copy(update=shared)
         if app.maintenance:
             tell.warn("Maintenance mode is on already.")
+        if healthy := _healthy(seen):
+            tell.warn(f"{healthy} {UNSEEN}")
         return seen.model_copy(update=shared)
 
     def _inventory(self, database: Database, attachment: Attachment, info: DatabaseInfo) -> DatabaseSeen:
@@ -142,7 +145,17 @@ class DatabaseLook(DepsStep[DatabaseSeen, DatabaseSeen]):
             reads("GET", f"/client/v11/databases/{seen.addon_id}"),
             sql("SELECT count(*) of every table; invariants"),
         )
-        return Action("read", "; ".join((_database_words(seen), *seen.sharing.words())), calls)
+        words = "; ".join((_database_words(seen), *seen.sharing.words()))
+        return Action("read", words, calls, caution=_healthy(seen))
+
+
+def _healthy(seen: DatabaseSeen) -> str:
+    """That nothing is broken as far as this look sees; empty when something is, or when it could not be seen."""
+    broken = seen.missing or failing(seen.invariants) or seen.unread or seen.odd_times
+    if not seen.reachable or broken or not seen.rows:
+        return ""
+    held = f"every invariant holds ({len(seen.invariants)})"
+    return f"Nothing is seen to be broken: {seen.addon} answers, no table is missing, {held}."
 
 
 def _unreachable(attachment: Attachment, info: DatabaseInfo, error: ProviderError) -> DatabaseSeen:
