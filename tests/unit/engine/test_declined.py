@@ -190,7 +190,7 @@ def test_a_database_that_nothing_is_seen_to_be_broken_in_is_said_to_be_so_before
     run = Rehearsal(quick / "well", person=Somebody(first="stop"))
     run.begin()
     (question,) = run.person.questions
-    assert question.startswith("Nothing is seen to be broken: postgresql-curly answers, no table is missing")
+    assert question.startswith("Nothing is seen to be broken: postgresql-curved-1 answers, no table is missing")
     assert question.endswith("Begin?")
     assert any("recover db --dry-run compares with the backups" in one["text"] for one in run.events("note"))
     damaged = Rehearsal(quick / "damaged", person=Somebody(first="stop"))
