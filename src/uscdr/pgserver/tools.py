@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from uscdr.errors import MachineError, install
+from uscdr.errors import MachineError
 from uscdr.installation import install
 from uscdr.programs import program
 
