@@ -22,11 +22,11 @@ class Item:
     kind: bytes
     section: int
     definition: bytes
-    removal: bytes
+    removal: bytes | None
     copy: bytes
-    schema: bytes
-    tablespace: bytes
-    method: bytes
+    schema: bytes | None
+    tablespace: bytes | None
+    method: bytes | None
     relation: int
     owner: bytes
     mark: bytes | None
@@ -55,7 +55,7 @@ class Forged:
         number = max(item.number for item in self.items) + 1
         item = replace(
             self.items[at], number=number, rows=0, ids=(b"0", b"0"), name=name, kind=kind, definition=definition,
-            removal=b"", copy=b"", schema=schema, method=b"", relation=0, needs=(),
+            removal=None, copy=b"", schema=schema, method=None, relation=0, needs=(),
         )  # fmt: skip
         return replace(self, items=(*self.items[:at], item, *self.items[at:]))
 
@@ -97,12 +97,16 @@ class _Reader:
     def item(self) -> Item:
         number, rows, ids = self.number(), self.number(), (self.text(), self.text())
         name, kind, section = self.text() or b"", self.text() or b"", self.number()
-        texts = [self.text() or b"" for _ in range(6)]
+        definition, removal, copy = self.text() or b"", self.text(), self.text() or b""
+        schema, tablespace, method = self.text(), self.text(), self.text()
         relation, owner, mark = self.number(), self.text() or b"", self.text()
         needs = []
         while (one := self.text()) is not None:
             needs.append(one)
-        return Item(number, rows, ids, name, kind, section, *texts, relation, owner, mark, tuple(needs), self.take(9))
+        return Item(
+            number, rows, ids, name, kind, section, definition, removal, copy, schema, tablespace, method, relation,
+            owner, mark, tuple(needs), self.take(9),
+        )  # fmt: skip
 
 
 def _number(value: int) -> bytes:

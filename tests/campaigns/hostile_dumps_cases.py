@@ -240,13 +240,13 @@ def _twice(text: str) -> str:
 
 def _files(marks: Path, bait: Path) -> Iterator[Hostile]:
     """Blocks of rows that are none."""
-    statement = f"COPY (SELECT 1) TO PROGRAM 'id >>{marks}/block';\nSELECT pg_read_file('{bait}');\n".encode()
-    made = "CREATE TABLE public.zz_last (v text); INSERT INTO public.zz_last VALUES (repeat('a', 400))"
+    size = 600
+    statement = f"COPY (SELECT 1) TO PROGRAM 'id >>{marks}/block';\nSELECT pg_read_file('{bait}');\n"
+    more = f"'x');\n{statement}INSERT INTO public.zz_last VALUES ('y'".ljust(size + 2).encode()
+    made = f"CREATE TABLE public.zz_last (v text); INSERT INTO public.zz_last VALUES (repeat('a', {size}))"
 
     def replaced(dump: Forged) -> Forged:
-        at = dump.tail.index(b"INSERT INTO public.zz_last VALUES")
-        size = len(statement)
-        return replace(dump, tail=dump.tail[:at] + statement + dump.tail[at + size :])
+        return replace(dump, tail=dump.tail.replace(b"'" + b"a" * size + b"'", more))
 
     yield Hostile(
         "a command in place of rows", made, forge=replaced, options=("-Fc", "-Z0", "--inserts"), restores=False
