@@ -31,6 +31,8 @@ class Place:
     dns_key: SecretStr | None = None
     identity: str = ""
     """Of a sandbox: tells it from every other one, also from those before it. Of a platform its address is enough."""
+    token_note: str = ""
+    """What is wrong with the place where the token was found."""
     scratch: SecretStr | None = None
     """The URL of a PostgreSQL server of the operator's own, for proofs."""
 

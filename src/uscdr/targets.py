@@ -77,7 +77,7 @@ def find_place(loaded: Loaded, name: str | None, env: Mapping[str, str]) -> Plac
     ca_file = Path(target.ca_file) if target.ca_file else None
     return Place(
         chosen, target, loaded.config, loaded.digest, token.value, token.source, given_account(env), ca_file,
-        _media_accounts(env), _dns_key(target, env),
+        _media_accounts(env), _dns_key(target, env), token_note=token.note,
     )  # fmt: skip
 
 

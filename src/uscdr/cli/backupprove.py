@@ -35,6 +35,7 @@ def prove(given: Globals, wanted: ProveOptions, *, as_json: bool) -> int:
     keys = vault.reading_keys(wanted.identity, wanted.passphrase_file, os.environ)
     sound = True
     with desk(given, output, Wiring(wanted.to, kit=wanted.kit, identity=wanted.identity, keys=keys)) as work:
+        given.warn_of(wanted.identity, wanted.passphrase_file)
         known = work.entries_if_it_answers()
         chosen = {entry.transfer_id: entry for entry in (find(known, one) for one in wanted.backups)}
         asked = questions(work.deps)

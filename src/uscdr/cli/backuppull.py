@@ -35,6 +35,7 @@ def pull(given: Globals, wanted: PullOptions, *, as_json: bool) -> None:
     output = given.output(json_lines=as_json)
     config = given.place().config
     keys = vault.keyring(wanted.recipients, wanted.passphrase_file, config, os.environ)
+    given.warn_of(wanted.passphrase_file)
     with desk(given, output, Wiring(wanted.to)) as work:
         transfer, entry = _chosen(work, wanted.backup)
         there = copy_for(entry.copies, keys)

@@ -92,6 +92,7 @@ def recover(given: Globals, asked: Asked, *, as_json: bool) -> int:
     place = given.place()
     run = runs.new_run_id(asked.request.scenario)
     job = Job(place, _with_kit(asked, place), run, asked.confirm, asked.dry_run, asked.identity)
+    given.warn_of(asked.identity)
     output = given.output(json_lines=as_json)
     team = None if asked.dry_run else open_team(os.environ)
     if asked.dry_run:
@@ -132,6 +133,7 @@ def resume(given: Globals, asked: TakenUp, *, as_json: bool) -> int:
     """Take a run up again; its exit code."""
     wiring.sweep(state())  # also when there is nothing to resume
     output = given.output(json_lines=as_json)
+    given.loaded()  # one that decides where things go is named before anything else is said
     team = open_team(os.environ, without=asked.without_shared)
     for run in team.settle(state()) if team else ():
         output.say(f"The team has all of run {run} now: the shared state was away when it ended.")
@@ -140,6 +142,7 @@ def resume(given: Globals, asked: TakenUp, *, as_json: bool) -> int:
     first = _resumable(journal, team, asked)
     begun = recorded.asked(first, path)
     place = _same_place(given.place(first["target"]), begun.key)
+    given.warn_of(asked.identity)
     confirmed = None if fold(journal.records).spent else begun.confirm
     job = Job(place, begun.request, journal.run, asked.confirm or confirmed, dry_run=False, identity=asked.identity)
     with surroundings(output, state(), os.environ) as around:

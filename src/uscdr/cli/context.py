@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uscdr.reading import exposure
 from uscdr.settings import state_directory
 
 if TYPE_CHECKING:
     from uscdr.place import Place
     from uscdr.scenarios.loader import Loaded
     from uscdr.ui.console import Output
+
+
+SECRET_FILES = ("USCDR_AGE_IDENTITY", "USCDR_VAULT_PASSPHRASE_FILE")
+"""Variables that name files with secrets."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Globals:
     color: bool | None = None
     scratch: str | None = None
     """The server for a proof, as the command itself names it."""
+    said: list[str] = field(default_factory=list, compare=False, repr=False)
 
     def output(self, *, json_lines: bool = False) -> Output:
         """Where this call's words go; `json_lines` is the option of the command itself."""
@@ -44,6 +50,9 @@ class Globals:
         from uscdr.targets import find_place, with_scratch
 
         found = find_place(self.loaded(), target or self.target, os.environ)
+        if found.token_note:
+            self._warn(found.token_note)
+        self.warn_of(*(os.environ.get(name) for name in SECRET_FILES))
         return with_scratch(found, self.scratch, os.environ)
 
     def loaded(self) -> Loaded:
@@ -53,8 +62,20 @@ class Globals:
 
         found = load_config(self.config, os.environ)
         if words := notice(found):
-            self.output().warn(words)
+            self._warn(words)
         return found
+
+    def warn_of(self, *secrets: Path | str | None) -> None:
+        """Say of each file with a secret that others may read it."""
+        for words in (exposure(Path(one)) for one in secrets if one):
+            if words:
+                self._warn(words)
+
+    def _warn(self, words: str) -> None:
+        """On stderr, once a command."""
+        if words not in self.said:
+            self.said.append(words)
+            self.output().warn(words)
 
 
 def state() -> Path:

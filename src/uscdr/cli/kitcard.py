@@ -23,6 +23,7 @@ def show_card(given: Globals, wanted: Wanted, *, html: bool, as_json: bool) -> N
     """The card on stdout."""
     output = given.output(json_lines=as_json)
     store, kit = wanted.find(given)
+    given.warn_of(wanted.identity)
     reader = _opened(store, kit, wanted)
     card = reader.card if reader else read_card(store, kit)
     if reader is None:

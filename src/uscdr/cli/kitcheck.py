@@ -37,6 +37,7 @@ def check_kit(given: Globals, asked: CheckOptions, *, as_json: bool) -> int:
     """Look at everything; 1 for damage, for a kit that lacks something, or for one that is not fresh enough."""
     output = given.output(json_lines=as_json)
     store, kit = asked.wanted.find(given)
+    given.warn_of(asked.wanted.identity)
     keys = identities(asked.wanted.identity) if asked.wanted.identity is not None else ()
     speech = Speech(output)
     found = examine(

@@ -27,6 +27,7 @@ def restore(given: Globals, wanted: Wanted, parts: Sequence[PartName], into: Pat
     output = given.output(json_lines=as_json)
     keys = identities(identity_file(wanted.identity, os.environ))
     store, kit = wanted.find(given)
+    given.warn_of(wanted.identity)
     speech, once = Speech(output), tuple(dict.fromkeys(parts))
     with surroundings(output, state(), os.environ) as around:
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from uscdr.errors import JournalError
-from uscdr.journal.reader import NAME, read
+from uscdr.journal.reader import LARGEST, NAME, read
 from uscdr.journal.runs import COPY
+from uscdr.reading import whole
 from uscdr.team.copies import home
 from uscdr.team.shelf import Piece, Shelf, count
 from uscdr.vault.store import NameTaken
@@ -23,7 +24,7 @@ def deliver(state: Path, shelf: Shelf) -> tuple[str, ...]:
 
 
 def _delivered(state: Path, shelf: Shelf, copy: Path) -> bool:
-    run, known = copy.parent.name, copy.read_bytes()
+    run, known = copy.parent.name, whole(copy, LARGEST)
     own = _ended(state / "runs" / run / NAME)
     if len(own) <= len(known) or not own.startswith(known):
         return False

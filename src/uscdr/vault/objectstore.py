@@ -36,6 +36,7 @@ from uscdr.vault.store import (
     checked_name,
     digest_of,
     missing,
+    small,
     taken,
 )
 
@@ -124,7 +125,7 @@ class ObjectStore:
     def read(self, name: str) -> bytes:
         """In blocks, too."""
         with self.open(name) as file:
-            return file.read()
+            return small(file, name)
 
     def open(self, name: str) -> BinaryIO:
         """Block by block; a block whose connection breaks is asked for again."""

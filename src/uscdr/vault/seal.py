@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import IO, Any
 
 from uscdr.errors import BadInput, CheckFailed, MachineError, MissingExtra
+from uscdr.reading import whole
 
 IDENTITY_WORD = "AGE-SECRET-KEY-"
 _NO_KEY = "No matching keys"
@@ -87,8 +88,7 @@ def _recipient(text: str) -> Recipient:
 def identities(path: Path) -> tuple[Identity, ...]:
     """Read an age identity file (comments allowed) or an OpenSSH private key. Raises BadInput, MachineError."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_IDENTITY_FILE)
+        data = whole(path, _LARGEST_IDENTITY_FILE)
     except OSError as error:
         raise BadInput(
             f"The identity file {path} cannot be read.",

@@ -22,6 +22,7 @@ from uscdr.vault.staging import STAGING, staging_below
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _LONGEST_NAME, _LONGEST_PART = 800, 255
 _CHUNK = 1 << 20
+_LARGEST_READ = 1 << 26
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV)
 
 
@@ -110,6 +111,14 @@ class Store(Protocol):
         ...
 
 
+def small(file: BinaryIO, name: str) -> bytes:
+    """All of an object that is a small document. Raises CheckFailed for one that is none."""
+    data = file.read(_LARGEST_READ + 1)
+    if len(data) > _LARGEST_READ:
+        raise CheckFailed(f"{name} is larger than {_LARGEST_READ:,} bytes: it is damaged, or no document.")
+    return data
+
+
 class LocalStore:
     """A directory on this machine or on a drive that is carried away. Directories 0700, files 0600."""
 
@@ -158,13 +167,13 @@ class LocalStore:
     def read(self, name: str) -> bytes:
         """The whole file."""
         with self.open(name) as file:
-            return file.read()
+            return small(file, name)
 
     def open(self, name: str) -> BinaryIO:
         """Open for reading; what is no file there is as good as lost."""
         path = self._path(name)
         try:
-            return reading.opened(path)
+            return reading.opened(path, links=False)
         except (FileNotFoundError, NotADirectoryError):
             raise missing(name, self.place) from None
         except OSError as error:

@@ -14,6 +14,7 @@ from uscdr.models.media import Access, AccessRule, Asset, AssetKey
 from uscdr.providers.cloudinary.client import CloudinaryClient, Part
 from uscdr.providers.cloudinary.decode import asset
 from uscdr.providers.json_fields import ShapeError, record
+from uscdr.reading import opened
 
 CHUNK = 6_000_000
 """Bytes; the service wants at least 5 MB in every chunk but the last."""
@@ -69,7 +70,7 @@ def _rule(rule: AccessRule) -> dict[str, str]:
 def _parts(key: AssetKey, file: Path, like: Asset | None) -> Iterator[Part]:
     try:
         size = file.stat().st_size
-        with file.open("rb") as source:
+        with opened(file) as source:
             upload, first = secrets.token_hex(10), 0
             while content := source.read(CHUNK):
                 last = first + len(content) - 1

@@ -13,6 +13,7 @@ from uscdr.providers.postgres import contents, structure
 from uscdr.providers.postgres.complaints import reasons
 from uscdr.providers.postgres.contents import ROWS, Entry
 from uscdr.providers.postgres.selection import Selection, is_dispensable, select
+from uscdr.reading import opened
 from uscdr.words import duration
 
 _MAGIC = b"PGDMP"
@@ -79,7 +80,7 @@ def read(dump: Path, tools: Path | None) -> Archive:
 def _format(dump: Path) -> tuple[int, int]:
     """The archive format's version, from the file's head."""
     try:
-        with dump.open("rb") as file:
+        with opened(dump) as file:
             head = file.read(512)
     except OSError as error:
         raise MachineError(f"{dump} cannot be read", why=error.strerror or "") from error

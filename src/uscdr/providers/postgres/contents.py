@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from uscdr.errors import CheckFailed, MachineError
+from uscdr.reading import opened
 
 _KNOWN = frozenset({(1, minor) for minor in range(12, 17)})
 """Archive versions of PostgreSQL 9.0 to 18."""
@@ -72,7 +73,7 @@ def read(dump: Path) -> tuple[Entry, ...]:
         MachineError: the file cannot be read.
     """
     try:
-        with dump.open("rb") as file:
+        with opened(dump) as file:
             reader = Reader(file)
             if not reader.readable():
                 raise _unknown(reader)

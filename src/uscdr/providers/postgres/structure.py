@@ -11,6 +11,7 @@ from pathlib import Path
 
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.providers.postgres.contents import DATA, NO_SECTION, POST_DATA, PRE_DATA, Reader, Torn
+from uscdr.reading import opened
 from uscdr.words import first_of
 
 _SECTIONS = frozenset({NO_SECTION, PRE_DATA, DATA, POST_DATA})
@@ -24,7 +25,7 @@ def check(dump: Path) -> None:
         MachineError: the file cannot be read.
     """
     try:
-        with dump.open("rb") as file:
+        with opened(dump) as file:
             complaint = _complaint(Reader(file))
     except OSError as error:
         raise MachineError(f"{dump} cannot be read.", why=error.strerror or type(error).__name__) from error

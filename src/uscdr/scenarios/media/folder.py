@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from uscdr.errors import BadInput, CheckFailed, MachineError
 from uscdr.models.media import DELIVERIES, AssetKey, KnownAsset
 from uscdr.models.media_names import IMAGES
+from uscdr.reading import opened
 from uscdr.scenarios.model_media import MediaSettings
 
 _PIECE = 1024 * 1024
@@ -89,7 +90,7 @@ def _describe(path: Path, tag: str) -> KnownAsset:
     # The service's own digest is MD5.
     md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             while piece := file.read(_PIECE):
                 md5.update(piece)
                 sha256.update(piece)

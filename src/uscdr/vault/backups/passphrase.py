@@ -13,6 +13,7 @@ from types import ModuleType
 from pydantic import SecretStr
 
 from uscdr.errors import BadInput, MissingExtra
+from uscdr.reading import whole
 from uscdr.vault.seal import Identity, Recipient, WrongIdentity
 
 SHORTEST = 10
@@ -23,8 +24,7 @@ LARGEST_FILE = 4096
 def read_passphrase(path: Path) -> SecretStr:
     """The first line of the file. Raises BadInput when it cannot be read or is too short to be one."""
     try:
-        with path.open("rb") as file:
-            text = file.read(LARGEST_FILE).decode("utf-8").split("\n")[0].rstrip("\r")
+        text = whole(path, LARGEST_FILE).decode("utf-8").split("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise BadInput(f"The passphrase file {path} cannot be read.", why=why or type(error).__name__) from None
