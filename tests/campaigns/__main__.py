@@ -19,6 +19,7 @@ from . import (
     dumps,
     faults,
     good_dumps,
+    hostile_config,
     hostile_dumps,
     kill,
     kill_scenes,
@@ -69,7 +70,7 @@ def campaigns(scale: str, seed: int) -> dict[str, Campaign]:
 Tallies = dict[str, Tally]
 LANES = (
     ("faults", "dry-run", "backups", "bad-dumps", "hostile-dumps", "journal", "kill-app", "kill-media", "kill-infra"),
-    ("kill", "kill-writes", "breaks", "leaks", "input", "dumps", "other-app", "good-dumps", "mutants"),
+    ("kill", "kill-writes", "breaks", "leaks", "input", "dumps", "other-app", "good-dumps", "mutants", "config"),
 )
 """Each lane has a sandbox of its own; most of a recovery is waiting. `kill-infra` ends its lane's application."""
 
@@ -126,7 +127,12 @@ def _run(wanted: set[str], scale: str, seed: int) -> int:
     known = campaigns(scale, seed)
     alone: Alone = {
         name: partial(run, count=count(name, scale), seed=seed)
-        for name, run in {"other-app": second_app.run, "good-dumps": good_dumps.run, "mutants": mutants.run}.items()
+        for name, run in {
+            "other-app": second_app.run,
+            "good-dumps": good_dumps.run,
+            "mutants": mutants.run,
+            "config": hostile_config.run,
+        }.items()
     }
     threads = []
     for lane in LANES:

@@ -41,6 +41,7 @@ SIZES = {
     "bad-dumps": Size("backups that are wrong", 5, 30, EVERY, 1.25),
     "hostile-dumps": Size("dumps that try something, each proven in every way, by two users", 1, 6, EVERY, 0.75),
     "mutants": Size("mutated configurations, journals, kits, state files and command lines", 100, 400, 2000, 0.5),
+    "config": Size("ways of a hostile configuration, each with every command", 12, 120, EVERY, 0.6),
     "good-dumps": Size("good dumps of odd make", 8, 60, EVERY, 1),
 }
 SCALES = ("sample", "middle", "full")
