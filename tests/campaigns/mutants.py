@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,7 @@ _LEFT_OUT = frozenset({"watch", "drill", "sandbox"})
 """Commands that take long by their nature, or start something."""
 
 
+_SOLD = re.compile(r"/addon-services/([^/]+)/plans")
 _READ_BY_POST = ("/actions/addon-attachments/resolve", "/log-sessions")
 """What the platform has looked at with a POST."""
 
@@ -393,13 +395,17 @@ def _host() -> Iterator[Host]:
 
 
 class _Answers(BaseHTTPRequestHandler):
-    """An account that has nothing: whatever is asked for is not there."""
+    """An account that has nothing, and may order anything: whatever else is asked for is not there."""
 
     writes: list[str]
 
     def do_GET(self) -> None:
-        known = {"/account": {"id": "u", "email": "ada@example.org"}}
-        body = known.get(self.path.partition("?")[0])
+        asked = self.path.partition("?")[0]
+        known: dict[str, Any] = {"/account": {"id": "u", "email": "ada@example.org"}}
+        if sold := _SOLD.fullmatch(asked):
+            plans = [f"{sold[1]}:{size}" for size in ("mini", "essential-0")]
+            known[asked] = [{"name": one, "state": "ga", "price": {"cents": 500, "unit": "month"}} for one in plans]
+        body = known.get(asked)
         self._answer(404 if body is None else 200, body or {"id": "not_found", "message": "There is no such thing."})
 
     def _write(self) -> None:
