@@ -67,6 +67,7 @@ def remember(state: Path, key: str) -> Memory:
     own_media: list[tuple[float, float]] = []
     switched: tuple[tuple[RecordSet | None, RecordSet], ...] = ()
     undone: list[tuple[datetime, datetime]] = []
+    unread: list[str] = []
     for found in _recoveries(runs.journals(state), key):
         for event in found.journal.events():
             name = _name(event)
@@ -80,7 +81,8 @@ def remember(state: Path, key: str) -> Memory:
                 switched = _records(_told(_Switched, event["baseline"]))
         own_media += _own_media(found.journal)
         undone += _undone(found.journal)
-    return Memory(formation, frozenset(damaged), switched, tuple(own_media), tuple(undone))
+        unread += [found.journal.run] if found.damage is not None else []
+    return Memory(formation, frozenset(damaged), switched, tuple(own_media), tuple(undone), tuple(unread))
 
 
 def _undone(journal: Journal) -> Iterator[tuple[datetime, datetime]]:

@@ -103,6 +103,9 @@ class Memory:
     undone: tuple[tuple[datetime, datetime], ...] = ()
     """From which backup to which restore of it: states of the database from between are no more, and no measure."""
 
+    unread: tuple[str, ...] = ()
+    """Runs whose journals cannot be read to their end: what they did beyond that is not known."""
+
     def is_undone(self, at: datetime) -> bool:
         """Whether a restore has replaced what the database was at that moment."""
         return any(since < at <= until for since, until in self.undone)

@@ -13,6 +13,7 @@ from uscdr.vault.manifest import KITS, MANIFEST, Card
 from uscdr.vault.reader import KitReader, read_card
 from uscdr.vault.seal import WrongIdentity
 from uscdr.vault.store import Store
+from uscdr.vault.whichkit import is_id
 
 
 class KitLine(Fact):
@@ -92,7 +93,7 @@ def find(store: Store, wanted: str | None, of: Of | None = None) -> str:
     """The kit whose id begins with `wanted`, or the newest finished one; `of` says whose. Raises BadInput."""
     found = _found(store)
     if wanted is None:
-        finished = [kit for kit, whole in found.items() if whole]
+        finished = [kit for kit, whole in found.items() if whole and is_id(kit)]
         if not finished:
             raise BadInput(f"There is no kit in {store.place}.", next_action="Make one: uscdr kit build")
         return finished[-1] if of is None else _newest(store, finished, of)

@@ -16,6 +16,11 @@ NEWEST = "newest"
 _WHOLE_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-.+")
 
 
+def is_id(text: str) -> bool:
+    """Whether it can be the whole id of a kit."""
+    return _WHOLE_ID.fullmatch(text) is not None
+
+
 @dataclass(frozen=True)
 class Named:
     """A kit as it was named. `place` None: the configured one; `kit` None: the newest."""
@@ -46,7 +51,7 @@ def _id(place: str | None, kit: str) -> Named:
 def _place(text: str) -> Named:
     """The newest of a place; or one kit by where it lies: `PLACE/kits/ID`."""
     path = PurePosixPath(text.rstrip("/"))
-    if path.parent.name != KITS or not _WHOLE_ID.fullmatch(path.name):
+    if path.parent.name != KITS or not is_id(path.name):
         return Named(text, None)
     above = text.rstrip("/").removesuffix(f"{KITS}/{path.name}").rstrip("/")
     return Named(above or ("/" if text.startswith("/") else "."), path.name)

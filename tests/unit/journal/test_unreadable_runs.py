@@ -188,3 +188,10 @@ def test_runs_that_nobody_may_list_are_no_empty_list(quick: Path, monkeypatch: p
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(JournalError, match="cannot be looked at"):
         list(runs.journals(quick))
+
+
+def test_what_nobody_can_read_is_not_called_nothing(quick: Path) -> None:
+    run = drained(quick)
+    flip(3)(run.journal_path)
+    assert remember(quick, KEY).unread == (run.run,)
+    assert remember(quick, OTHER).unread == ()

@@ -218,3 +218,9 @@ def test_what_is_no_file_is_a_damaged_object(shop: Workshop, what: Callable[[Pat
         opened(shop, built.card.kit).config()
     found = examine(shop.store, built.card.kit, shop.keys, shop.work, lambda done, total: None)
     assert [one.name for one in found.lost] == [name]
+
+
+def test_a_directory_that_cannot_be_a_kit_is_never_the_newest(shop: Workshop) -> None:
+    kit = shop.build().card.kit
+    shutil.copytree(place(shop, kit), place(shop, "zzz"))
+    assert listing.find(shop.store, None) == kit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from uscdr.scenarios.infra.names import as_task, left_for
 from uscdr.scenarios.results import ApplicationChecked
 from uscdr.scenarios.results_infra import DomainsBound, DomainTarget, InfraSeen, NameLeft, Switched
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.words import moment, plural
+from uscdr.words import first_of, moment, plural
 
 SEEN_LIMIT = 1800.0
 BY_HAND_LIMIT = 4 * 3600.0
@@ -263,13 +264,21 @@ class RollbackDns(SwapDns):
     @override
     def plan(self, seen: Swaps, view: View) -> Action:
         if not seen.swaps:
-            return Action("blocked", "No run on this target has switched the domain; there is nothing to roll back.")
+            return Action("blocked", _nothing(self._deps.memory.unread))
         return super().plan(seen, view)
 
     @override
     def blast(self, seen: Swaps, view: View) -> Blast:
         words = "; ".join(swap.words for swap in seen.swaps if not swap.done)
         return Blast(facts={"records": words}, phrases=(f"swap back {words}",))
+
+
+def _nothing(unread: Sequence[str]) -> str:
+    """That nothing is to be rolled back, as far as can be told."""
+    words = "No run on this target has switched the domain; there is nothing to roll back"
+    if not unread:
+        return f"{words}."
+    return f"{words}, as far as journals can be read: that of {first_of(unread)} cannot (uscdr runs show RUN)."
 
 
 def _switched(seen: Swaps, at: datetime, *, followed: datetime) -> Switched:
