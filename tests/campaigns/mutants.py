@@ -315,7 +315,7 @@ def _of_state(material: Material, work: Path, chance: random.Random) -> Case:
         (*at, "backup", "status"), (*at, "backup", "prune"), (*at, "verify", "db", "--json"),
         ("--target", "sandbox", "recover", "db", "--dry-run"), ("sandbox", "status"),
     )  # fmt: skip
-    command = chance.choice(commands)
+    command = chance.choice([one for one in commands if "leases" not in path.parts or "--take-over" not in one])
     env = {"USCDR_STATE_DIR": str(state), "USCDR_SHARED": str(work / "team"), "USCDR_SHARED_LEASE": "5s"}
     return Case(f"state, {path.parent.name}/{path.name}"[:60], command, env, refused=command[-2:] == PHRASE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -128,6 +129,8 @@ def _team(place: Path, found: Material) -> None:
     who = Operator("bob", "bobs-desk", 4711)
     row = Row(store, Wish(found.key, RUN, who, "").scope, Terms())
     row.put(1, row.first(who, f"uscdr recover db (run {RUN})"))
+    for record in (place / "leases").rglob("*.json"):
+        os.utime(record, (0, 0))  # nobody has to wait until it runs out
 
 
 def _copies(root: Path) -> None:

@@ -20,14 +20,14 @@ from uscdr.team.claim import Claim, Takeover, Wish
 from uscdr.team.homecoming import Arrived
 from uscdr.team.ledger import SharedLedger
 from uscdr.team.shelf import RUNS, Shelf
-from uscdr.vault.leaserow import LEASES, Terms
+from uscdr.vault.leaserow import LEASES, LONGEST, Terms
 from uscdr.vault.location import open_store
 from uscdr.vault.store import LocalStore, Store
 from uscdr.words import duration
 
 VARIABLE, LEASE = "USCDR_SHARED", "USCDR_SHARED_LEASE"
-SHORTEST, LONGEST = 5.0, 900.0
-"""Seconds. Below, a busy machine would lose its lease; above, a dead one's recovery would wait for too long."""
+SHORTEST = 5.0
+"""Seconds. Below, a busy machine would lose its lease."""
 LOOKS = 10
 """How many looks, at least, a wait for the end of a lease is divided into."""
 WAITING = "take over"

@@ -9,17 +9,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from uscdr.errors import CheckFailed, LockHeld, MachineError
-from uscdr.models.base import Fact, Moment, ProcessId, Span
+from uscdr.models.base import Fact, Moment, ProcessId
 from uscdr.settings import Operator
 from uscdr.vault.store import Entry, NameTaken, Store
 from uscdr.words import moment
 
 LEASES = "leases"
+LONGEST = 900.0
+"""Seconds; with a longer lease a dead machine's run would wait for too long."""
 _NUMBER = re.compile(r"(\d{12})\.json")
 _LOOKS = 5
 """Attempts to see one row whole while others write and tidy it."""
@@ -50,7 +52,7 @@ class Record(Fact):
     message: str
     taken_at: Moment
     expires_at: Moment
-    seconds: Span
+    seconds: Annotated[float, Field(gt=0, le=LONGEST)]
 
     @property
     def who(self) -> Operator:
