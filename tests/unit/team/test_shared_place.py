@@ -116,6 +116,21 @@ def test_a_piece_that_is_seen_before_the_one_before_it_waits_for_it(tmp_path: Pa
     assert copy.read_bytes() == shelf.journal(RUN) == b"0\n1\n2\n3\n"
 
 
+def test_a_copy_that_was_damaged_here_is_fetched_anew(whole: Pair, tmp_path: Path) -> None:
+    shelf, state = Shelf(cast("Any", whole.store)), tmp_path
+    refresh(state, shelf)
+    copy = home(state, shelf) / "runs" / whole.ada.run / COPY
+    right = copy.read_bytes()
+    for damage in (lambda: copy.write_bytes(right[:99] + b"x" + right[100:]), lambda: copy.write_bytes(b"")):
+        damage()
+        refresh(state, shelf)
+        assert copy.read_bytes() == right == shelf.journal(whole.ada.run)
+    copy.unlink()
+    copy.mkdir()
+    refresh(state, shelf)
+    assert copy.read_bytes() == right
+
+
 def test_names_that_lead_elsewhere_become_no_path_of_this_machine(tmp_path: Path, store: Clocked) -> None:
     for name in ("runs/../../x/00000000.jsonl", f"runs/{RUN}/../00000000.jsonl", "runs/other/00000000.jsonl"):
         store.put_once(name, b"x\n")

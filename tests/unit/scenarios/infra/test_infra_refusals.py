@@ -16,6 +16,7 @@ from uscdr.installation import install
 from uscdr.models.migration_files import FieldMade, MigrationFile, Operation
 from uscdr.models.postgres import TableColumn
 from uscdr.vault.content import ConfigVars
+from uscdr.vault.store import ObjectLost
 
 DONE, FAILED, CHECK, BAD, DECLINED = (
     ExitCode.DONE, ExitCode.FAILED, ExitCode.CHECK_FAILED, ExitCode.BAD_INPUT, ExitCode.DECLINED,
@@ -251,3 +252,14 @@ def test_a_damaged_kit_ends_before_anything_is_created(quick: Path, part: str) -
     assert code is not DONE
     assert run.places.writes == []
     assert words
+
+
+def test_a_card_that_is_not_the_kits_is_said_before_anything_is_confirmed(quick: Path) -> None:
+    run = lost(quick)
+    assert run.kit is not None
+    run.kit.doubts = (ObjectLost("card.json", "card.json does not belong to this kit: made 2020.", next_action=""),)
+    run.begin(dry_run=True)
+    said = [event["text"] for event in run.events("note")]
+    assert [text for text in said if "does not belong to this kit" in text and "sealed in it" in text], said
+    plan = run.events("plan.ready")[-1]
+    assert "the kit is 3 h" in json.dumps(plan)
