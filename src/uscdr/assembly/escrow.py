@@ -11,6 +11,8 @@ from uscdr.assembly.job import Job, Surroundings
 from uscdr.errors import BadInput
 from uscdr.files import private_directory
 from uscdr.place import Place
+from uscdr.providers.source.checkouts import published
+from uscdr.reading import exposure
 from uscdr.vault import location
 from uscdr.vault.listing import Of, find
 from uscdr.vault.lookonly import LookOnlyStore
@@ -86,3 +88,8 @@ def identity_file(given: Path | None, env: Mapping[str, str]) -> Path:
             next_action=f"Name the file with the private key: {IDENTITY}=PATH, or --identity PATH",
         )
     return Path(named)
+
+
+def ill_kept(identity: Path, env: Mapping[str, str]) -> tuple[str, ...]:
+    """What is wrong with where a private key is kept, each with its cure."""
+    return tuple(filter(None, (exposure(identity), published(identity, env))))

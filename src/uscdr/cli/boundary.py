@@ -33,8 +33,8 @@ def _no_tracebacks() -> None:
 
     Whoever waits for its result misses it, and says so. The text of an error may hold anything.
     """
-    threading.excepthook = lambda fallen: None
-    sys.unraisablehook = lambda fallen: None
+    threading.excepthook = lambda _: None
+    sys.unraisablehook = lambda _: None
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from uscdr import wiring
+from uscdr.assembly.escrow import ill_kept
 from uscdr.assembly.job import Job
 from uscdr.cli.context import Globals, state
 from uscdr.cli.kitbuild import media_of
@@ -39,6 +40,8 @@ def check_kit(given: Globals, asked: CheckOptions, *, as_json: bool) -> int:
     store, kit = asked.wanted.find(given)
     given.warn_of(asked.wanted.identity)
     keys = identities(asked.wanted.identity) if asked.wanted.identity is not None else ()
+    for words in ill_kept(asked.wanted.identity, os.environ) if asked.wanted.identity is not None else ():
+        output.warn(f"Warning: {words}")
     speech = Speech(output)
     found = examine(
         store, kit, keys, state() / "scratch", lambda done, total: speech.progress("checking", done, total, "objects")

@@ -13,7 +13,7 @@ from uscdr.engine.settle import Settler, in_doubt
 from uscdr.engine.step import Action, BoundStep, Effect, Step, View, alternatives
 from uscdr.engine.teller import Teller
 from uscdr.engine.wait import Stop
-from uscdr.errors import CheckFailed, EffectFailed, JournalError, OutcomeUnknown, Outdated, UscdrError
+from uscdr.errors import CheckFailed, EffectFailed, Interrupted, JournalError, OutcomeUnknown, Outdated, UscdrError
 from uscdr.events import Bus
 from uscdr.models.base import Fact
 from uscdr.models.events import (
@@ -37,6 +37,7 @@ class Runner:
         self._settler = Settler(bus, gate)
         self._guarding = True
         self._cautions: list[str] = []
+        self._begun: set[str] = set()
         self.began = history.wrote
         self.failed: BoundStep | None = None
         """The step whose turn ended with an error."""
@@ -64,10 +65,16 @@ class Runner:
                 message=error.message,
                 why=error.why,
                 next_action=error.next_action,
-                known=not isinstance(error, OutcomeUnknown),
+                known=not (isinstance(error, OutcomeUnknown) or self._cut_off(bound, error)),
                 over=isinstance(error, EffectFailed | Outdated),
+                begun=bool(self._history.attempts.get(bound.step.id)),
             )
         )
+
+    def _cut_off(self, bound: BoundStep, error: UscdrError) -> bool:
+        """Ctrl-C in the middle of a write: it may be under way, and may end well."""
+        begun = bound.step.id in self._begun and bound.step.effect is not Effect.READ
+        return isinstance(error, Interrupted) and begun
 
     def _take_turn(self, line: Foreseen, view: View) -> None:
         step_id = line.bound.step.id
@@ -174,6 +181,7 @@ class Runner:
     def _start(self, bound: BoundStep, baseline: dict[str, object]) -> None:
         attempt = self._history.attempts.get(bound.step.id, 0) + 1
         self._history.attempts[bound.step.id] = attempt
+        self._begun.add(bound.step.id)
         self._bus.emit(
             StepStarted(
                 step=bound.step.id,

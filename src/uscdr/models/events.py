@@ -157,6 +157,8 @@ class StepFailed(Event):
     known: bool = True
     over: bool = False
     """The write surely ended in failure and nothing of it is under way: it may be tried anew, with a new answer."""
+    begun: bool = True
+    """False when its turn ended, as when a question was declined, before anything of it was sent."""
 
 
 class StepSettled(Event):

@@ -158,7 +158,7 @@ def _trouble(event: ev.StepFailed | ev.StepSettled, name: str) -> list[Sentence]
     if isinstance(event, ev.StepSettled):
         words = f" {name}: looked at {event.looked_at}; found {event.found}; decision: {event.decision}"
         return [Sentence(line(Span("settled", "strong"), words))]
-    head = Span("FAILED" if event.known else "UNKNOWN", "bad")
+    head = Span("FAILED" if event.known else "UNKNOWN", "bad") if event.begun else Span("not begun", "warn")
     found = [Sentence(line(head, f" {name}: {event.message}"), "loud")]
     if event.why:
         found.append(Sentence(line(Span("  why ", "dim"), event.why), "loud"))

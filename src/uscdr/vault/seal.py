@@ -61,8 +61,8 @@ def recipients(texts: Sequence[str]) -> tuple[Recipient, ...]:
     if not wanted:
         raise BadInput(
             "No recipient: nobody could open the kit.",
-            next_action="Make a key with `age-keygen -o identity.txt`, keep it off this machine, and give its public "
-            "half: --recipient age1…, USCDR_KIT_RECIPIENTS, or `kit: {recipients: […]}` in scenarios.yaml.",
+            next_action="Make a key with `age-keygen -o identity.txt`, in no checkout, keep it off this machine, give "
+            "its public half: --recipient age1…, USCDR_KIT_RECIPIENTS, or `kit: {recipients: […]}` in scenarios.yaml.",
         )
     return tuple(_recipient(text) for text in wanted)
 

@@ -18,6 +18,7 @@ from uscdr.report.build import build
 from uscdr.scenarios.deps import Request
 from uscdr.ui.board import Board
 from uscdr.ui.screen import frame
+from uscdr.ui.sentences import sentences
 from uscdr.ui.style import bare
 
 LOCKED_OUT = "maintenance mode: ON: users are shut out"
@@ -71,6 +72,10 @@ def test_a_restore_that_was_not_confirmed_was_not_sent(quick: Path, phrase: bool
     assert "(failed)" not in screen_
     assert "Shut users out: maintenance mode is on" in screen_
     assert reported(run)["backup.restore"] == "not begun"
+    assert [one["begun"] for one in run.events("step.failed")] == [False]
+    told = [bare(one.spans) for stamped in run.seen for one in sentences(stamped.event, Board())]
+    assert not [one for one in told if "FAILED" in one]
+    assert any(one.startswith("not begun") for one in told)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +101,23 @@ def test_nothing_was_changed_where_nothing_was_begun(
         assert "Nothing was sent, nothing was changed." in ending.error.next_action
     summary = runs.summarize(read(run.journal_path))
     assert not summary.wrote
+
+
+def test_a_write_that_was_interrupted_may_end_well(quick: Path) -> None:
+    run = Rehearsal(quick, person=Somebody())
+    run.world.slowness = 5
+
+    def crash(seq: int, moment: str) -> None:
+        if moment == "after" and [one for one in run.events("step.accepted") if one["step"] == "restore"]:
+            run.stop.event.set()
+
+    run.crash = crash
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is ExitCode.INTERRUPTED
+    (failed,) = run.events("step.failed")
+    assert (failed["step"], failed["known"], failed["begun"]) == ("restore", False, True)
+    assert "MAY HAVE DESTROYED Restore (unknown)" in shown(run)
 
 
 def test_a_failed_write_is_still_told_as_one(quick: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from ruamel.yaml import YAML
 
 from kit_world import PATIENT, SECRET, Workshop, key, new_key
 from uscdr.cli import boundary
+from uscdr.providers.source.checkouts import published
 from uscdr.targets import packaged
 
 Captured = pytest.CaptureFixture[str]
@@ -51,6 +54,41 @@ def test_with_the_identity_parts_and_ages_are_listed_and_nothing_else(
     assert all(part in shown.out for part in ("app", "config", "dns", "dump", "source", "media"))
     assert not any(canary in shown.out + shown.err for canary in (SECRET, PATIENT, "canary-file"))
     assert list(shop.work.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "checkout", "ignored", "said"),
+    [
+        (0o600, False, False, ()),
+        (0o644, False, False, ("can be read by others: `chmod 600",)),
+        (0o600, True, False, ("which does not ignore it",)),
+        (0o600, True, True, ()),
+        (0o640, True, False, ("can be read by others", "which does not ignore it")),
+    ],
+)
+def test_a_key_that_is_ill_kept_is_warned_of(
+    shop: Workshop, capsys: Captured, mode: int, checkout: bool, ignored: bool, said: tuple[str, ...]
+) -> None:
+    built = shop.build()
+    shop.identity_file.chmod(mode)
+    if checkout:
+        subprocess.run(["git", "init", "--quiet", str(shop.identity_file.parent)], check=True)
+    if ignored:
+        (shop.identity_file.parent / ".gitignore").write_text(f"{shop.identity_file.name}\n")
+    path, key_file = str(shop.root / "vault" / "kits" / built.card.kit), str(shop.identity_file)
+    assert boundary.run(["kit", "check", path, "--identity", key_file]) == 0
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Warning: ")]
+    assert len(warnings) == len(said)
+    assert all(words in warning for words, warning in zip(said, warnings, strict=True))
+
+
+def test_an_ignored_key_that_is_tracked_all_the_same_is_warned_of(shop: Workshop) -> None:
+    place, git = shop.identity_file.parent, ("git", "-C", str(shop.identity_file.parent))
+    (place / ".gitignore").write_text("*\n")
+    for command in (("git", "init", "--quiet", str(place)), (*git, "add", "--force", shop.identity_file.name)):
+        subprocess.run(command, check=True)
+    assert "would publish it" in published(shop.identity_file, os.environ)
+    assert published(place / "gone.txt", os.environ) == ""
 
 
 def test_what_is_missing_costs_exit_1_and_says_what_cannot_be_rebuilt(shop: Workshop, capsys: Captured) -> None:
