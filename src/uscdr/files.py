@@ -154,6 +154,16 @@ def try_lock(descriptor: int) -> bool:
     return True
 
 
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is still the one that has the name `path`."""
+    mine = os.fstat(descriptor)
+    try:
+        there = path.stat()
+    except OSError:
+        return False
+    return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
+
+
 def lock_errors(path: Path) -> AbstractContextManager[None]:
     """`disk_errors` of a lock file."""
     return disk_errors(f"The lock file {path} cannot be used.")

@@ -57,6 +57,14 @@ def is_gone(pid: int) -> bool:
     return False
 
 
+def boot() -> str:
+    """Which start of this machine's kernel this is; empty where that is not told."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
 def is_loopback_host(host: str) -> bool:
     """Whether a host name or address is this machine's own."""
     try:

@@ -35,8 +35,8 @@ from uscdr.scenarios.registry import OPERATIONS
 from uscdr.scenarios.shut_out import tasks as shut_out
 from uscdr.scenarios.way_back import tasks as way_back
 from uscdr.settings import operator
-from uscdr.team.claim import Wish
-from uscdr.team.team import Team, takeover
+from uscdr.team.claim import Claim, Wish
+from uscdr.team.team import Team, waiting
 
 LEFT = "infra.left"
 
@@ -102,7 +102,7 @@ def begin(job: Job, around: Surroundings, team: Team | None = None) -> Ending:
         if job.dry_run:
             return _conduct(job, around, stack.enter_context(_new_journal(job, around)), History())
         stack.enter_context(_lock(job, around))
-        claim = stack.enter_context(team.claim(around.state, _wish(job, around))) if team else None
+        claim = stack.enter_context(_claim(job, around, team)) if team else None
         if team is not None:
             team.settle(around.state)
         if recovers(job.request.scenario) and not job.request.anew:
@@ -122,8 +122,7 @@ def resume(
             own, journal = journals.reopen(path)
             stack.enter_context(_closing(own))
             return _go_on(job, around, own, journal)
-        wanted = takeover(around.asker, around.stop, _onlookers(job, around)) if take_over else None
-        claim = stack.enter_context(team.claim(around.state, _wish(job, around), take_over=wanted))
+        claim = stack.enter_context(_claim(job, around, team, take_over=take_over))
         team.refresh(around.state)
         arrived = team.bring(around.state, job.run, take_over=take_over)
         own, journal = journals.reopen(arrived.path)
@@ -161,8 +160,22 @@ def _wish(job: Job, around: Surroundings) -> Wish:
     return Wish(job.place.key, job.run, operator(around.env), _message(job))
 
 
-def _lock(job: Job, around: Surroundings) -> AbstractContextManager[lock.Holder]:
-    return lock.hold(around.state, job.place.key, operator(around.env), _message(job))
+@contextmanager
+def _lock(job: Job, around: Surroundings) -> Iterator[None]:
+    """The lock of this machine, without which nothing is sent."""
+    with (
+        lock.hold(around.state, job.place.key, operator(around.env), _message(job)) as held,
+        around.leave.of(held.check),
+    ):
+        yield
+
+
+@contextmanager
+def _claim(job: Job, around: Surroundings, team: Team, *, take_over: bool = False) -> Iterator[Claim]:
+    """The team's lease, without which nothing is sent."""
+    patience = waiting(around.asker, around.stop, _onlookers(job, around), take_over=take_over)
+    with team.claim(around.state, _wish(job, around), patience) as claim, around.leave.of(claim.leave):
+        yield claim
 
 
 def _new_journal(job: Job, around: Surroundings) -> AbstractContextManager[journals.JournalWriter]:
@@ -201,6 +214,7 @@ def _conduct(
     with opened(job, around) as (deps, ports):
         bus = Bus(job.run, ports.redactor, first_seq=len(records))
         ports.waits.bus = bus
+        around.leave.tell = lambda words: bus.emit(Note(level="warning", text=words))
         bus.add_ledger(ledger)
         for viewer in around.viewers:
             bus.add_viewer(viewer)

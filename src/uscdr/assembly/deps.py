@@ -51,7 +51,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         ports.redactor.register("DATABASE_URL", url.get_secret_value())
         return PostgresDatabase(
             url, read_only=read_only, statement_timeout=STATEMENT_TIMEOUT, lock_timeout=LOCK_TIMEOUT,
-            connect_timeout=CONNECT_TIMEOUT, require_tls=True,
+            connect_timeout=CONNECT_TIMEOUT, require_tls=True, leave=around.leave,
         )  # fmt: skip
 
     def open_live() -> PostgresDatabase:
@@ -113,7 +113,7 @@ def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> De
         dns=dns,
         kit=kit,
         old=OldLook(ports.platform, ports.provisioning, ports.deploys, ports.backups, kit),
-        loader=PostgresLoader(stop=around.stop.event, read_only=read_only),
+        loader=PostgresLoader(stop=around.stop.event, read_only=read_only, leave=around.leave),
         pages=other_pages(job, ports, media),
         machine=ThisMachine(work, own_server=place.scratch is not None),
         work=work,

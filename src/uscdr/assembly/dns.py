@@ -44,10 +44,10 @@ def _zone(target: DnsTarget, job: Job, ports: Ports, around: Surroundings, verif
     if target.adapter == "cloudflare":
         client = CloudflareClient(
             key, base_url=target.api_url, ca_file=job.place.ca_file, read_only=job.dry_run,
-            stop=around.stop.event, on_wait=ports.waits,
+            stop=around.stop.event, on_wait=ports.waits, leave=around.leave,
         )  # fmt: skip
         return CloudflareZone(target.zone, ports.stack.enter_context(client))
     return Rfc2136Zone(
         target.zone, target.server or "", target.port, key_name=target.key_name or "", key=key,
-        algorithm=target.algorithm, read_only=job.dry_run,
+        algorithm=target.algorithm, read_only=job.dry_run, leave=around.leave,
     )  # fmt: skip

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from uscdr.engine.gate import Asker
 from uscdr.engine.wait import Stop
 from uscdr.events import Bus, Viewer
+from uscdr.leave import Leave
 from uscdr.models.events import Note, Stamped
 from uscdr.place import Place
 from uscdr.providers.retry import Wait
@@ -18,7 +19,7 @@ from uscdr.words import duration
 
 @dataclass(frozen=True)
 class Surroundings:
-    """This process: where it keeps state, its environment, how it asks and shows."""
+    """This process: where it keeps state, its environment, how it asks and shows, and whose leave its changes need."""
 
     state: Path
     env: Mapping[str, str]
@@ -27,6 +28,7 @@ class Surroundings:
     viewers: Sequence[Viewer]
     prime: Callable[[Sequence[Stamped]], None]
     stop: Stop
+    leave: Leave = field(default_factory=Leave)
 
 
 @dataclass(frozen=True)

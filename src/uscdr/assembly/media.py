@@ -76,6 +76,7 @@ class Clouds:
                 CloudinaryMedia(
                     account, api_url=target.api_url, delivery_url=target.delivery_url, ca_file=self._job.place.ca_file,
                     read_only=self._job.dry_run, stop=self._around.stop.event, on_wait=self._ports.waits,
+                    leave=self._around.leave,
                 )
             )  # fmt: skip
         return self._open[cloud]

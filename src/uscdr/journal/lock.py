@@ -1,13 +1,16 @@
 """One recovery per target. The kernel's file lock decides; the file says who holds it, since when, where.
 
 A lock heals itself only when its holder is provably dead: the kernel freed the file lock, and the holder ran on
-this machine (a restart frees it too). A holder on another machine (shared state) is never presumed dead.
+this machine (a restart frees it too). A holder on another machine (a shared home) is never presumed dead.
+A file can be deleted while it is held. Its holder looks for that before each change; and the next comer is told by the
+lock that every holder has on the state directory as well (`presence`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +20,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from uscdr.errors import LockHeld
-from uscdr.files import lock_errors, open_lock, private_directory, try_lock
+from uscdr.files import is_at, lock_errors, open_lock, private_directory, try_lock
+from uscdr.journal.presence import Presence, present
 from uscdr.models.base import Fact, Moment
-from uscdr.settings import Operator, is_gone
+from uscdr.settings import Operator, boot, is_gone
 from uscdr.words import moment
 
 NAMING_LIMIT, NAMING_INTERVAL = 2.0, 0.02
@@ -34,54 +38,151 @@ class Holder(Fact):
     pid: int
     since: Moment
     message: str
+    boot: str = ""
+    """Which start of which kernel it runs on, where that is told."""
 
     def __str__(self) -> str:
         return f"{Operator(self.user, self.host, self.pid)}, since {moment(self.since)}"
 
 
+class Held:
+    """A lock that this process holds; thread-safe."""
+
+    def __init__(self, path: Path, descriptor: int, target: str, holder: Holder, presence: Presence) -> None:
+        self.holder = holder
+        self._path = path
+        self._descriptor = descriptor
+        self._target = target
+        self._presence = presence
+        self._turn = threading.Lock()
+
+    def check(self) -> str:
+        """Look whether the lock file is still the one that is held; two calls of the system.
+
+        One that was deleted or replaced is taken again, if nobody else can have come meanwhile; words say so. Raises
+        LockHeld when somebody has the new one, or may have had it.
+        """
+        with self._turn:
+            if is_at(self._descriptor, self._path):
+                return ""
+            self._take_again()
+        return (
+            f"The lock file {self._path} was deleted or replaced while this run worked. It was taken again, and "
+            "nobody else had it meanwhile."
+        )
+
+    def _take_again(self) -> None:
+        private_directory(self._path.parent)
+        descriptor = open_lock(self._path)
+        try:
+            self._refuse_another(descriptor)
+            _write(descriptor, self._path, self.holder.model_dump_json().encode())
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+
+    def _refuse_another(self, descriptor: int) -> None:
+        with lock_errors(self._path):
+            won = try_lock(descriptor)
+        if won and self._presence.keeps_others_out and not _read(descriptor) and is_at(descriptor, self._path):
+            return
+        other = None if won else _read(descriptor)
+        raise LockHeld(
+            f"The lock file {self._path} was deleted or replaced while this run worked on {self._target}.",
+            why=f"It is another's now: {other}." if other else "Another process may have worked on it meanwhile.",
+            next_action="Nothing more was changed from here. See who: uscdr runs list. Then: uscdr runs resume",
+        )
+
+    def release(self) -> None:
+        """Let go of it; the file stays, and says nothing."""
+        try:
+            if is_at(self._descriptor, self._path):
+                _write(self._descriptor, self._path, b"")
+        finally:
+            os.close(self._descriptor)
+
+
 @contextmanager
-def hold(state: Path, target: str, who: Operator, message: str) -> Iterator[Holder]:
+def hold(state: Path, target: str, who: Operator, message: str) -> Iterator[Held]:
     """Hold the lock of `target` for the duration. Raises LockHeld saying who has it, MachineError for a bad disk."""
     path = private_directory(state / "locks") / (_file_name(target) + ".lock")
-    descriptor = open_lock(path)
+    descriptor = _acquired(path, target)
     try:
-        _acquire(descriptor, path, target)
-        holder = Holder(user=who.user, host=who.host, pid=who.pid, since=datetime.now(UTC), message=message)
-        _write(descriptor, path, holder.model_dump_json().encode())
-        try:
-            yield holder
-        finally:
-            _write(descriptor, path, b"")
+        with present(state, path) as presence:
+            holder = Holder(
+                user=who.user, host=who.host, pid=who.pid, since=datetime.now(UTC), message=message, boot=boot()
+            )
+            _write(descriptor, path, holder.model_dump_json().encode())
+            held = Held(path, descriptor, target, holder, presence)
+            descriptor = -1
+            try:
+                yield held
+            finally:
+                held.release()
     finally:
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _file_name(target: str) -> str:
     return hashlib.sha256(target.encode()).hexdigest()[:16]
 
 
+def _acquired(path: Path, target: str) -> int:
+    """The descriptor of the file that is at `path`, locked by this process."""
+    while True:
+        descriptor = open_lock(path)
+        try:
+            _acquire(descriptor, path, target)
+            if is_at(descriptor, path):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # it was deleted in between: then it is not what the next comer will see
+
+
 def _acquire(descriptor: int, path: Path, target: str) -> None:
     with lock_errors(path):
         won = try_lock(descriptor)
-    if not won:
-        raise _held(_winner(descriptor), target)
+    if not won and not _won_late(descriptor, path):
+        raise _held(_read(descriptor), target)
     holder = _read(descriptor)
-    if holder and holder.host != os.uname().nodename:
+    if holder and not _of_this_machine(holder):
         raise _held(holder, target, hint=f"If that machine is surely out of the game: delete {path}")
 
 
-def _winner(descriptor: int) -> Holder | None:
-    """Who holds it. The winner writes that a moment after it won; until then the name of a dead one may stand there."""
+def _won_late(descriptor: int, path: Path) -> bool:
+    """False once it is known who holds it, or that nobody says so.
+
+    The winner writes its name a moment after it won; until then the name of a dead one may stand there. One that only
+    looked whether somebody holds it lets go at once.
+    """
     deadline = time.monotonic() + NAMING_LIMIT
     while True:
         holder = _read(descriptor)
-        if (holder is not None and _may_live(holder)) or time.monotonic() >= deadline:
-            return holder
+        if holder is not None and _may_live(holder):
+            return False
+        with lock_errors(path):
+            if try_lock(descriptor):
+                return True
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(NAMING_INTERVAL)  # an interval between two looks
 
 
 def _may_live(holder: Holder) -> bool:
     return holder.host != os.uname().nodename or not is_gone(holder.pid)
+
+
+def _of_this_machine(holder: Holder) -> bool:
+    """Whether the kernel that gave us the lock is the one that it held it by: then it is dead.
+
+    A container has another name each time, and a laptop one in each network.
+    """
+    return holder.host == os.uname().nodename or (holder.boot != "" and holder.boot == boot())
 
 
 def _read(descriptor: int) -> Holder | None:

@@ -12,6 +12,7 @@ import httpx
 from pydantic import SecretStr
 
 from uscdr.errors import CredentialsRefused
+from uscdr.leave import ANYHOW, Leave
 from uscdr.providers.exchange import Call, Reply, exchange
 from uscdr.providers.http import Record, open_client, trust
 from uscdr.providers.retry import OnWait, Patience, RetryPolicy
@@ -28,6 +29,7 @@ class Wiring(TypedDict, total=False):
     stop: threading.Event | None
     on_wait: OnWait | None
     record: Record | None
+    leave: Leave
     policy: RetryPolicy | None
     sleep: Callable[[float], None] | None
 
@@ -60,6 +62,8 @@ class BearerClient:
         self.read_only = wiring["read_only"]
         self.record = wiring.get("record")
         """Told of every request; connections of other hosts that serve a call share it."""
+        self.leave = wiring.get("leave", ANYHOW)
+        """Asked before each request that writes, on those connections, too."""
         self.patience = patience(wiring)
         self._clients: dict[tuple[str, bool], httpx.Client] = {}
         self._opening = threading.Lock()
@@ -92,6 +96,7 @@ class BearerClient:
                     record=self.record,
                     headers={"Authorization": f"Bearer {self.token.get_secret_value()}"},
                     for_writes=for_writes,
+                    leave=self.leave,
                 )
             return self._clients[key]
 

@@ -6,6 +6,7 @@ Dry run is safe by construction: a client opened `read_only` cannot send a write
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ import httpx
 
 from uscdr import __version__
 from uscdr.errors import BadInput, ConfigError, ProviderError, WriteRefused
+from uscdr.leave import ANYHOW, Leave
 from uscdr.reading import opened
 from uscdr.settings import is_loopback_host
 
@@ -24,6 +26,8 @@ TIMEOUT = httpx.Timeout(connect=10.0, read=30.0, write=30.0, pool=10.0)
 """Seconds of silence; a read that is given up is asked again."""
 WRITE_TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=10.0)
 """As long as the official client waits: a write that is given up has to be looked for."""
+UNDER_WAY = 30
+"""Seconds for which a machine goes on sending what the other end does not confirm: then the connection is dropped."""
 
 Record = Callable[[str, str, bool], None]
 """Told of every request just before it is sent: method, path without query, whether it writes."""
@@ -127,9 +131,42 @@ class BoundTransport(httpx.BaseTransport):
         self._inner.close()
 
 
+class AskingTransport(httpx.BaseTransport):
+    """Asks for leave once the connection of a request that writes stands, before its first byte and its body."""
+
+    def __init__(self, inner: httpx.BaseTransport, leave: Leave) -> None:
+        self._inner = inner
+        self._leave = leave
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send; raises what forbids it."""
+        if not only_reads(request.method, sent_path(request)):
+            request.extensions = {**request.extensions, "trace": self._watch}
+        return self._inner.handle_request(request)
+
+    def _watch(self, moment: str, _: object) -> None:
+        if moment.endswith(_JUST_BEFORE):
+            self._leave()
+
+    def close(self) -> None:
+        """Close the real transport."""
+        self._inner.close()
+
+
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     """Scheme, host and port."""
     return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
+
+
+_JUST_BEFORE = (".send_request_headers.started", ".send_request_body.started")
+"""How the HTTP library calls the moments that come right before bytes go out."""
+
+
+def unconfirmed_at_most(seconds: int) -> list[tuple[int, int, int]]:
+    """Socket options that drop a connection whose other end confirms nothing for so long; none where there are none."""
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
+        return []
+    return [(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, seconds * 1000)]
 
 
 def trust(ca_file: Path | None = None) -> ssl.SSLContext:
@@ -192,16 +229,19 @@ def open_client(
     headers: Mapping[str, str] | None = None,
     for_writes: bool = False,
     empty_posts: frozenset[str] = frozenset(),
+    leave: Leave = ANYHOW,
 ) -> httpx.Client:
     """A client for one base URL; redirects are not followed, and credentials go to no other.
 
     With `for_writes` each request has a connection of its own and more time: a kept connection that the
-    server closed meanwhile would look like a lost answer.
+    server closed meanwhile would look like a lost answer. `leave` is asked before each request that writes.
     """
     limits = httpx.Limits(max_keepalive_connections=0 if for_writes else None)
+    dropped = unconfirmed_at_most(UNDER_WAY) if for_writes else None
     transport: httpx.BaseTransport = httpx.HTTPTransport(
-        verify=verify, limits=limits, proxy=proxy_for(base_url), trust_env=False
+        verify=verify, limits=limits, proxy=proxy_for(base_url), trust_env=False, socket_options=dropped
     )
+    transport = AskingTransport(transport, leave)
     transport = BoundTransport(transport, base_url, provider=provider)
     if record is not None:
         transport = RecordingTransport(transport, record)

@@ -13,7 +13,8 @@ from uscdr.errors import LockHeld, MachineError
 from uscdr.files import private_directory, write_whole
 from uscdr.settings import Operator
 from uscdr.vault.lease import Lease, attempt
-from uscdr.vault.leaserow import Record, Row, Standing, Terms, named, said
+from uscdr.vault.leaserow import Record, Row, Standing, Terms, is_ended, named, said
+from uscdr.vault.leasewatch import Watch
 from uscdr.vault.store import Store
 
 TERMS = Terms()
@@ -45,115 +46,165 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Takeover:
-    """That the operator wants it from whoever has it.
+class Waiting:
+    """How this process waits for another's lease, and whether it `takes_over` what is alive.
 
     `asks` puts a phrase to the operator; it raises LockHeld when nobody can be asked. `pause` waits, interruptibly.
-    `tell` shows how many seconds of how many were waited, and for whom.
+    `tell` shows how many seconds of how many were waited, and for what.
     """
 
     asks: Callable[[dict[str, str], str, LockHeld], bool]
     pause: Callable[[float], None]
     tell: Callable[[float, float, str], None]
+    takes_over: bool = False
 
 
 class Claim:
     """A lease that this process holds for its run."""
 
-    def __init__(self, lease: Lease, row: Row, wish: Wish) -> None:
+    def __init__(self, lease: Lease, wish: Wish, place: str) -> None:
         self._lease = lease
-        self._row = row
+        self._place = place
         self._wish = wish
+        self._over: LockHeld | None = None
+
+    @property
+    def over(self) -> LockHeld | None:
+        """Who took over, as far as this process knows already; the store is not asked."""
+        if self._over is None and self._lease.taken_by is not None:
+            self._over = _taken_from(self._wish, self._lease.taken_by.record)
+        return self._over
 
     def check(self) -> None:
         """Look whether this is still the process that writes. Raises LockHeld saying who took over, MachineError."""
-        try:
-            self._lease.check()
-        except LockHeld as error:
-            raise self._lost() from error
+        self._said(self._lease.check)
 
-    def _lost(self) -> LockHeld:
-        highest = self._row.highest()
-        if highest is None:
-            raise MachineError(
-                f"The lease of {self._wish.app} is gone from {self._row.store.place}.",
-                why="Its records are never removed by uscdr, but for those that newer ones replaced.",
-                next_action="Was it emptied, or is it not mounted any more?",
-            )
-        record = highest.record
-        return LockHeld(
-            f"Run {self._wish.run} is no longer this process's: {named(record)} took over.",
-            why=" ".join((_TOO_LONG, said(record))).strip(),
-            next_action=f"Nothing more was changed from here. See: uscdr runs show {_run_of(record) or self._wish.run}",
+    def leave(self) -> str:
+        """Whether a request that changes something may go out now; raises as `check` does. Has nothing to say."""
+        self._said(self._lease.leave)
+        return ""
+
+    def _said(self, ask: Callable[[], None]) -> None:
+        try:
+            ask()
+        except LockHeld as error:
+            raise (self.over or self._gone()) from error
+
+    def _gone(self) -> MachineError:
+        return MachineError(
+            f"The lease of {self._wish.app} is gone from {self._place}.",
+            why="Its records are never removed by uscdr, but for those that newer ones replaced.",
+            next_action="Was it emptied, or is it not mounted any more?",
         )
+
+
+def _taken_from(wish: Wish, record: Record | None) -> LockHeld:
+    return LockHeld(
+        f"Run {wish.run} is no longer this process's: {named(record)} took over.",
+        why=" ".join((_TOO_LONG, said(record))).strip(),
+        next_action=f"Nothing more was changed from here. See: uscdr runs show {_run_of(record) or wish.run}",
+    )
 
 
 @contextmanager
 def claim(
-    store: Store, notes: Path, wish: Wish, *, terms: Terms = TERMS, take_over: Takeover | None = None
+    store: Store, notes: Path, wish: Wish, waiting: Waiting, *, terms: Terms = TERMS
 ) -> Iterator[Claim]:  # fmt: skip
     """Hold the lease of the wish's target. The local lock of the target must be held.
 
-    A lease that a dead process of this machine left is free at once (`notes` remembers which those are); another's is
-    free when its holder ended it or did not renew it in time. With `take_over` that time is waited for, and a holder
-    that is alive is taken over from if the operator types the phrase.
+    A lease that a dead process of this machine left is free at once (`notes` remembers which those are). Another's
+    is free when its holder ended it, or when it stood unchanged for as long as it lasts and the longest request,
+    which is waited for here if it seems to have run out, or if it is to be taken over. A holder that is alive is
+    taken over from if the operator types the phrase; then the same time passes before this returns.
 
     Raises LockHeld saying who has it, Declined, Interrupted, MachineError and OutcomeUnknown.
     """
-    terms = terms if take_over is None else replace(terms, pause=take_over.pause)
-    row, note = Row(store, wish.scope, terms), notes / wish.scope
+    row, note = Row(store, wish.scope, replace(terms, pause=waiting.pause)), notes / wish.scope
     own = note.read_bytes().decode(errors="replace") if note.is_file() else ""
-    lease = _acquire(row, wish, own) or _taken_over(row, wish, own, take_over)
+    taken = _Taking(row, wish, waiting, own).take()
     private_directory(notes)
-    write_whole(note, lease.record.nonce.encode())
-    with lease.kept():
-        yield Claim(lease, row, wish)
+    write_whole(note, taken.lease.record.nonce.encode())
+    with taken.lease.kept():
+        held = Claim(taken.lease, wish, store.place)
+        if taken.alive is not None:
+            _let_it_notice(row, taken.alive, waiting, held)
+        yield held
 
 
-def _acquire(row: Row, wish: Wish, *from_these: str) -> Lease | None:
-    """The lease, if it is free, run out, or held under one of the nonces; None when somebody else has it."""
-    for _ in range(_TRIES):
-        highest = row.highest()
-        if not row.is_over(highest) and _nonce(highest) not in from_these:
-            return None
-        if lease := attempt(row, highest, wish.who, wish.message):
-            return lease
-    return None
+@dataclass(frozen=True)
+class _Taken:
+    """A lease, and the record of a holder from which it was taken while that was alive."""
+
+    lease: Lease
+    alive: Standing | None = None
 
 
-def _taken_over(row: Row, wish: Wish, own: str, take_over: Takeover | None) -> Lease:
-    highest = row.highest()
-    refusal = _held(highest, wish)
-    if take_over is None or highest is None:
-        raise refusal
-    if _outlived(row, highest, take_over):
-        lease = _acquire(row, wish, own)
-    elif wish.run == _run_of(highest.record) and take_over.asks(*_question(highest, wish, refusal)):
-        lease = _acquire(row, wish, own, _nonce(highest))
-    else:
-        raise refusal
-    if lease is None:
-        raise _held(row.highest(), wish)
-    return lease
+@dataclass(frozen=True)
+class _Taking:
+    """One process's attempt to have a lease."""
+
+    row: Row
+    wish: Wish
+    waiting: Waiting
+    own: str
+
+    def take(self) -> _Taken:
+        """Have it, or raise why not."""
+        for _ in range(_TRIES):
+            watch = Watch(self.row)
+            highest = watch.look()
+            if highest is None or is_ended(highest) or _nonce(highest) == self.own:
+                if lease := attempt(self.row, highest, self.wish.who, self.wish.message):
+                    return _Taken(lease)
+            elif not (self.waiting.takes_over or self.row.seems_over(highest)):
+                break
+            elif self._outlived(watch, highest):
+                if lease := attempt(self.row, self.row.highest(), self.wish.who, self.wish.message):
+                    return _Taken(lease)
+            else:
+                return self._from_the_living()
+        raise _held(self.row.highest(), self.wish)
+
+    def _outlived(self, watch: Watch, highest: Standing) -> bool:
+        """Wait until its holder is surely past acting; False when it was renewed or taken meanwhile."""
+        began, longest = self.row.terms.clock(), longest_wait(self.row, highest)
+        now: Standing | None = highest
+        while not watch.is_over(now):
+            words = f"looking whether {named(highest.record)} is alive"
+            self.waiting.tell(self.row.terms.clock() - began, longest, words)
+            self.row.terms.pause(self.row.terms.look)
+            now = watch.look()
+            if watch.changed:
+                return is_ended(now)
+        return True
+
+    def _from_the_living(self) -> _Taken:
+        highest = self.row.highest()
+        refusal = _held(highest, self.wish)
+        if highest is None or not self.waiting.takes_over or self.wish.run != _run_of(highest.record):
+            raise refusal
+        if not self.waiting.asks(*_question(highest, self.wish, refusal)):
+            raise refusal
+        now = self.row.highest()
+        if _nonce(now) != _nonce(highest):
+            raise _held(now, self.wish)
+        if lease := attempt(self.row, now, self.wish.who, self.wish.message):
+            return _Taken(lease, highest)
+        raise _held(self.row.highest(), self.wish)
 
 
-def _outlived(row: Row, highest: Standing, take_over: Takeover) -> bool:
-    """Wait until the lease runs out, or is renewed: then its holder is alive."""
-    began, longest = row.terms.monotonic(), longest_wait(row.terms, highest.record)
-    while not row.is_over(highest):
-        take_over.tell(row.terms.monotonic() - began, longest, named(highest.record))
+def _let_it_notice(row: Row, before: Standing, waiting: Waiting, held: Claim) -> None:
+    """It can renew nothing any more: once this has passed, it sends nothing, and what it sent is over."""
+    began, longest = row.terms.clock(), row.lasts(before)
+    while (waited := row.terms.clock() - began) < longest:
+        waiting.tell(waited, longest, f"letting {named(before.record)} notice that it was taken over")
         row.terms.pause(row.terms.look)
-        now = row.highest()
-        if now is None or _nonce(now) != _nonce(highest):
-            return now is None
-        if now.number != highest.number:
-            return bool(now.record and now.record.state == "released")
-    return True
+        held.check()
 
 
-def longest_wait(terms: Terms, record: Record | None) -> float:
+def longest_wait(row: Row, highest: Standing) -> float:
     """Seconds after which a holder that is gone is surely noticed."""
-    return (record.seconds if record else terms.seconds) + terms.grace + terms.look
+    return row.lasts(highest) + row.terms.look
 
 
 def _question(highest: Standing, wish: Wish, refusal: LockHeld) -> tuple[dict[str, str], str, LockHeld]:

@@ -53,6 +53,8 @@ class SharedLedger:
             MachineError: the store cannot be had, and the step was not begun.
             JournalError: the same, and nothing can be written after it.
         """
+        if self._over is None and self._claim.over is not None:
+            self._over = self._claim.over
         if self._over is not None:
             raise self._over
         line = encode(stamped.model_dump(mode="json"), self._own.last_hash)

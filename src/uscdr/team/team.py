@@ -16,7 +16,7 @@ from uscdr.models.duration import seconds
 from uscdr.models.events import StepProgress
 from uscdr.team import arrears, copies, homecoming
 from uscdr.team import claim as claims
-from uscdr.team.claim import Claim, Takeover, Wish
+from uscdr.team.claim import Claim, Waiting, Wish
 from uscdr.team.homecoming import Arrived
 from uscdr.team.ledger import SharedLedger
 from uscdr.team.shelf import RUNS, Shelf
@@ -63,12 +63,12 @@ class Team:
         return delivered
 
     @contextmanager
-    def claim(self, state: Path, wish: Wish, *, take_over: Takeover | None = None) -> Iterator[Claim]:
+    def claim(self, state: Path, wish: Wish, waiting: Waiting) -> Iterator[Claim]:
         """Be the only one in the team who works on the wish's target; see `claim.claim`."""
         notes = copies.home(state, self.shelf) / "claims"
         with ExitStack() as stack:
             with self._explained():
-                held = claims.claim(self.shelf.store, notes, wish, terms=self.terms, take_over=take_over)
+                held = claims.claim(self.shelf.store, notes, wish, waiting, terms=self.terms)
                 claim = stack.enter_context(held)
             yield claim
 
@@ -154,11 +154,13 @@ def _refuse_unusable(root: Path) -> None:
             )
 
 
-def takeover(asker: Asker, stop: Stop, bus: Bus) -> Takeover:
-    """Taking over by an operator who can be asked, or not. `bus` has viewers and no ledger: the run is not ours yet."""
+def waiting(asker: Asker, stop: Stop, bus: Bus, *, take_over: bool) -> Waiting:
+    """Waiting for another's lease, and taking it over by an operator who can be asked, or not.
 
-    def tell(waited: float, longest: float, whom: str) -> None:
-        words = f"looking whether {whom} is alive"
+    `bus` has viewers and no ledger: the run is not ours yet.
+    """
+
+    def tell(waited: float, longest: float, words: str) -> None:
         bus.emit(StepProgress(step=WAITING, note=words, done=min(waited, longest), total=longest, unit="s"))
 
     def asks(facts: Mapping[str, str], phrase: str, refusal: LockHeld) -> bool:
@@ -170,4 +172,4 @@ def takeover(asker: Asker, stop: Stop, bus: Bus) -> Takeover:
             )
         return asker.confirm_phrase(facts, phrase)
 
-    return Takeover(asks, stop.pause, tell)
+    return Waiting(asks, stop.pause, tell, take_over)

@@ -2,9 +2,11 @@
 
 Whoever creates the next number decides: a new holder, a renewal by the present one, or the end of a lease. Records
 below the highest are removed, the highest never is; so a number that was free only because it had been used and
-removed shows a higher one when the row is looked at again, and counts for nothing. Whether a lease ran out is judged
-by the store's own times alone: when its record was written, and when a record made for the purpose is.
-The lease keeps two writers from working in vain. What keeps them from harm is that names are created only once.
+removed shows a higher one when the row is looked at again, and counts for nothing.
+
+Whether a holder is gone is judged by how long its record stands unchanged, by the clock of whoever waits for it, and
+whether a holder may still send by its own: two clocks are never compared. The holder sends nothing once its last
+renewal is older than the lease lasts; the next one waits for that time and the longest request (`Row.lasts`).
 """
 
 from __future__ import annotations
@@ -16,7 +18,12 @@ from contextlib import contextmanager, suppress
 from uscdr.errors import LockHeld, MachineError, OutcomeUnknown
 from uscdr.settings import Operator
 from uscdr.vault.leaserow import Record, Row, Standing, Terms, dated
+from uscdr.vault.leasewatch import Watch
 from uscdr.vault.store import NameTaken, Store
+
+_TRIES = 3
+_LEFT_ALONE = 10.0
+"""Seconds for which a store that could not be asked is not asked again before a request, while the lease lasts."""
 
 
 class Lease:
@@ -27,7 +34,9 @@ class Lease:
         self._record = record
         self._number = number
         self._renewed = renewed
+        self._good_until = renewed
         self._lost: LockHeld | None = None
+        self._taken_by: Standing | None = None
         self._turn = threading.RLock()
         self._ended = threading.Event()
 
@@ -36,6 +45,11 @@ class Lease:
         """What others see of it."""
         return self._record
 
+    @property
+    def taken_by(self) -> Standing | None:
+        """Whose record took its place, as far as this process knows already."""
+        return self._taken_by
+
     def check(self) -> None:
         """Look whether this process is still the one that writes; call it before each write.
 
@@ -43,8 +57,47 @@ class Lease:
         """
         with self._turn:
             self._look()
-            if self._row.terms.monotonic() - self._renewed >= self._record.seconds:
+            if self._is_stale():
                 self._renew()
+
+    def leave(self) -> None:
+        """Whether a request may go out this very moment. Asks the store only when its last answer is old.
+
+        While the store is away a lease that lasts is enough: whoever takes over waits for longer.
+
+        Raises LockHeld naming who took the lease over; MachineError or OutcomeUnknown when it ran out here, and the
+        store cannot be asked.
+        """
+        for _ in range(_TRIES):
+            if self._stands():
+                return
+            self._confirm()
+        if not self._stands():
+            raise MachineError(
+                f"{self._row.store.place} is too slow to tell whether {self._row.scope} is still this process's.",
+                next_action="Go on when it can be reached: uscdr runs resume",
+            )
+
+    def _stands(self) -> bool:
+        """By this machine's clock, last of all: the process may have been stopped while the store answered."""
+        if self._lost is not None:
+            raise self._lost
+        now = self._row.terms.clock()
+        return now < self._good_until and now - self._renewed < self._record.seconds
+
+    def _confirm(self) -> None:
+        with self._turn:
+            try:
+                self.check()
+            except (MachineError, OutcomeUnknown):
+                if self._is_stale():
+                    raise
+                self._good_until = self._row.terms.clock() + _LEFT_ALONE
+            else:
+                self._good_until = self._row.terms.clock() + self._row.terms.look
+
+    def _is_stale(self) -> bool:
+        return self._row.terms.clock() - self._renewed >= self._record.seconds
 
     def _keep(self) -> None:
         while not self._ended.wait(self._record.seconds / 3):
@@ -62,7 +115,7 @@ class Lease:
         """Write the next number, and make sure that it is the highest."""
         if self._lost is not None:
             raise self._lost
-        began, before = self._row.terms.monotonic(), self._number
+        began, before = self._row.terms.clock(), self._number
         renewed = dated(self._record)
         try:
             self._row.put(before + 1, renewed)
@@ -85,6 +138,7 @@ class Lease:
         if highest is not None and highest.record is not None and highest.record.nonce == self._record.nonce:
             self._record, self._number = highest.record, highest.number
             return
+        self._taken_by = highest
         self._lost = self._row.held_by(highest, "This process no longer holds the lease, and wrote nothing more.")
         raise self._lost
 
@@ -131,20 +185,18 @@ def hold(
 
 
 def holder(store: Store, scope: str) -> Record | None:
-    """Who holds the lease, as far as can be told without writing: whoever did not end it. None: nobody.
+    """Who holds the lease, as far as can be told without writing: whoever did not end it. None: nobody that is known.
 
-    Raises MachineError when the store cannot be asked, or has a record that cannot be read.
+    Raises MachineError when the store cannot be asked.
     """
     highest = Row(store, scope, Terms()).highest()
-    if highest is not None and highest.record is None:
-        raise MachineError(f"The lease of {scope} in {store.place} cannot be read.", next_action="Look again.")
     record = highest.record if highest else None
     return record if record is not None and record.state == "held" else None
 
 
 def attempt(row: Row, highest: Standing | None, who: Operator, message: str) -> Lease | None:
     """Take the lease with the number after the highest; None when somebody else was faster."""
-    number, began = (highest.number + 1 if highest else 1), row.terms.monotonic()
+    number, began = (highest.number + 1 if highest else 1), row.terms.clock()
     record = row.first(who, message)
     if not row.take(number, record):
         return None
@@ -153,11 +205,11 @@ def attempt(row: Row, highest: Standing | None, who: Operator, message: str) -> 
 
 
 def _take(row: Row, who: Operator, message: str, *, take_over: bool, patience: float) -> Lease:
-    now = row.terms.monotonic
+    now, watch = row.terms.clock, Watch(row)
     deadline = now() + patience
     while True:
-        highest = row.highest()
-        if take_over or row.is_over(highest):
+        highest = watch.look()
+        if take_over or watch.is_over(highest):
             if lease := attempt(row, highest, who, message):
                 return lease
             take_over = False  # somebody else was faster: that one is not to be taken over

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
+from uscdr.clock import running
 from uscdr.errors import CheckFailed, LockHeld, MachineError
 from uscdr.models.base import Fact, Moment, ProcessId
 from uscdr.settings import Operator
@@ -25,19 +26,22 @@ LONGEST = 900.0
 _NUMBER = re.compile(r"(\d{12})\.json")
 _LOOKS = 5
 """Attempts to see one row whole while others write and tidy it."""
+LONGEST_REQUEST = 30.0
+"""Seconds for which a request may be under way that left in time; with a short lease no longer than that lasts."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """Seconds: how long a lease lasts without renewal, what is granted on top of that, between two looks while waiting.
+    """Seconds: how long a lease lasts without renewal, what is granted on top of that, and how old a look may be.
 
-    The grant covers stores whose times have whole seconds. `monotonic` and `pause` are this machine's.
+    The grant covers clocks that run at different speeds, and stores whose times have whole seconds. `clock` and
+    `pause` are this machine's.
     """
 
     seconds: float = 60.0
     grace: float = 3.0
     look: float = 2.0
-    monotonic: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = running
     pause: Callable[[float], None] = time.sleep
 
 
@@ -67,6 +71,11 @@ class Standing:
     number: int
     entry: Entry
     record: Record | None
+
+
+def is_ended(highest: Standing | None) -> bool:
+    """Whether nobody has it: it was ended, or there is none."""
+    return highest is None or (highest.record is not None and highest.record.state == "released")
 
 
 @dataclass(frozen=True)
@@ -136,16 +145,21 @@ class Row:
                 with suppress(MachineError):
                     self.store.delete(entry.name)
 
-    def is_over(self, highest: Standing | None) -> bool:
-        """Whether it was ended, or not renewed in time by the store's clock. A record that is unreadable runs, too."""
-        if highest is None:
-            return True
-        record = highest.record
-        if record is not None and record.state == "released":
-            return True
+    def seems_over(self, highest: Standing) -> bool:
+        """Whether it was not renewed in time by the store's clock alone: whoever waits will probably have it then.
+
+        A clock may have been set meanwhile, and a directory may have the times of its writers: nobody acts on this.
+        """
         now = self._now()
-        seconds = (record.seconds if record else self.terms.seconds) + self.terms.grace
-        return now is not None and now - highest.entry.modified_at > timedelta(seconds=seconds)
+        return now is not None and now - highest.entry.modified_at > timedelta(seconds=self.lasts(highest))
+
+    def lasts(self, highest: Standing) -> float:
+        """Seconds for which a record must stand unchanged: then its holder sends no more, and what it sent is over.
+
+        The holder's setting counts. A record that is unreadable runs, too.
+        """
+        seconds = highest.record.seconds if highest.record else self.terms.seconds
+        return seconds + self.terms.grace + min(LONGEST_REQUEST, seconds)
 
     def held_by(self, highest: Standing | None, why: str) -> LockHeld:
         """The refusal, with all that is known of the holder."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from uscdr.settings import Operator, is_gone
 from uscdr.vault import lease
-from uscdr.vault.leaserow import Record, Terms
+from uscdr.vault.leaserow import LONGEST_REQUEST, Record, Terms
 from uscdr.vault.store import Store
 
 SCOPE = "copies"
@@ -41,7 +41,8 @@ def turn(store: Store, queue: Queue, message: str) -> Iterator[lease.Lease]:
     if before is not None and not dead:
         queue.say(f"waiting: {before.who} writes to {store.place}: {before.message}")
     terms = replace(queue.terms, pause=queue.pause)
-    patience = terms.seconds + terms.grace + terms.look
+    seconds = before.seconds if before else terms.seconds
+    patience = seconds + terms.grace + min(LONGEST_REQUEST, seconds) + 2 * terms.look
     with lease.hold(
         store, SCOPE, queue.who, message=message, take_over=dead, patience=patience, terms=terms
     ) as held:  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from store_places import Place
-from team_machines import Machine, lost
+from team_machines import Machine, lost, waiting_for_nobody
 
 from fakes import World
 from uscdr.engine.wait import Stop
@@ -105,7 +105,7 @@ def test_operators_at_once_get_one_claim(shared: Place, tmp_path: Path) -> None:
         wish = Wish("https://api.example usc-pis", f"run-{number}", Operator(f"o{number}", "desk", number), "(run x)")
         start.wait()
         try:
-            with claim(shared.open(), tmp_path / str(number), wish, terms=HASTY) as mine:
+            with claim(shared.open(), tmp_path / str(number), wish, waiting_for_nobody(), terms=HASTY) as mine:
                 end.wait()
                 mine.check()
                 told.append("mine")

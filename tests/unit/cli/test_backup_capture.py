@@ -15,19 +15,21 @@ import pytest
 from backup_world import Safe, dump
 from fake_provisioning import FakeProvisioning
 from fakes import FakeBackups
-from rehearsal import Rehearsal
+from rehearsal import Person, Rehearsal
 from uscdr.assembly import backups as assembly
 from uscdr.assembly.backups import vault_place
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.cli import backup as commands
 from uscdr.cli import boundary
 from uscdr.engine.settle import MOST_REPEATS
+from uscdr.engine.wait import Stop
 from uscdr.errors import AnswerLost
+from uscdr.events import Bus, Redactor
 from uscdr.models.heroku import Schedule, TransferKind
 from uscdr.scenarios.deps import Deps
 from uscdr.settings import Operator
 from uscdr.team.claim import Wish
-from uscdr.team.team import open_team
+from uscdr.team.team import open_team, waiting
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.store import LocalStore
 
@@ -100,7 +102,8 @@ def test_a_colleague_who_recovers_is_not_disturbed(
     assert team is not None
     key = clinic._job("r-1", None, dry_run=False).place.key
     wish = Wish(key, "r-1", Operator("bob", "laptop", 7), "uscdr recover db (run r-1)")
-    with team.claim(clinic.state / "of bob", wish):
+    patience = waiting(Person(), Stop(), Bus("r-1", Redactor()), take_over=False)
+    with team.claim(clinic.state / "of bob", wish, patience):
         assert boundary.run(["backup", "capture"]) == 6
         assert "bob on laptop" in capsys.readouterr().err
         assert clinic.world.writes == []

@@ -5,17 +5,21 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
+import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from uscdr.errors import ExitCode, LockHeld, MachineError
-from uscdr.journal import lock
-from uscdr.settings import Operator, operator
+from uscdr.files import try_lock
+from uscdr.journal import lock, presence
+from uscdr.settings import Operator, boot, operator
 
 HOLDER = """
 import sys
@@ -74,8 +78,8 @@ def holders(tmp_path: Path) -> Iterator[Holders]:
 
 
 def hold(state: Path, target: str = "api usc-pis", who: Operator = ME) -> lock.Holder:
-    with lock.hold(state, target, who, "looking") as holder:
-        return holder
+    with lock.hold(state, target, who, "looking") as held:
+        return held.holder
 
 
 def test_the_loser_is_told_who_where_since_when_and_what_for(holders: Holders) -> None:
@@ -238,3 +242,160 @@ def test_a_lock_file_that_says_nonsense_still_holds(
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(LockHeld, match=named):
             hold(tmp_path, "t")
+
+
+class Way:
+    """What may happen to a lock file behind its holder's back."""
+
+    @staticmethod
+    def deleted(path: Path) -> None:
+        path.unlink()
+
+    @staticmethod
+    def its_directory_deleted(path: Path) -> None:
+        shutil.rmtree(path.parent)
+
+    @staticmethod
+    def moved_away(path: Path) -> None:
+        path.rename(path.with_suffix(".bak"))
+
+    @staticmethod
+    def replaced_by_a_copy(path: Path) -> None:
+        copy = path.with_suffix(".copy")
+        copy.write_bytes(path.read_bytes())
+        copy.replace(path)
+
+    @staticmethod
+    def replaced_by_an_empty_one(path: Path) -> None:
+        path.unlink()
+        path.touch()
+
+
+WAYS = [Way.deleted, Way.its_directory_deleted, Way.moved_away, Way.replaced_by_a_copy, Way.replaced_by_an_empty_one]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "LIMIT", 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("way", WAYS)
+def test_the_next_comer_is_kept_out_though_the_lock_file_is_gone(holders: Holders, way: Callable[[Path], None]) -> None:
+    process = holders.holding()
+    way(lock_file(holders.state))
+    for _ in range(2):
+        with pytest.raises(LockHeld, match=f"Process {process.pid} is at work in") as refused:
+            hold(holders.state)
+        assert "deleted or replaced" in refused.value.why
+    released(process)
+    assert hold(holders.state).user == "grace"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_work_on_another_target_does_not_hide_whose_lock_file_is_gone(holders: Holders) -> None:
+    process = holders.holding()
+    lock_file(holders.state).unlink()
+    with pytest.raises(LockHeld, match=f"Process {process.pid} "):
+        hold(holders.state, "api another-app")
+    released(process)
+    other = holders.holding("api another-app")
+    process = holders.holding()
+    (holders.state / "locks" / (lock._file_name("api usc-pis") + ".lock")).unlink()
+    with pytest.raises(LockHeld, match=f"Process {process.pid} "):
+        hold(holders.state)
+    released(other)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("names", [True, False])
+def test_where_nobody_tells_who_works_there_the_next_comer_is_kept_out_as_well(
+    holders: Holders, monkeypatch: pytest.MonkeyPatch, names: bool
+) -> None:
+    monkeypatch.setattr(presence, "_who", lambda descriptor: set())
+    process = holders.holding()
+    if names:
+        assert hold(holders.state, "api another-app").user == "grace"
+    else:
+        lock_file(holders.state).unlink()
+        with pytest.raises(LockHeld, match="Another process is at work"):
+            hold(holders.state)
+    released(process)
+
+
+@pytest.mark.parametrize("way", [Way.deleted, Way.its_directory_deleted, Way.moved_away, Way.replaced_by_an_empty_one])
+def test_the_holder_takes_it_again_and_says_so_once(
+    tmp_path: Path, holders: Holders, way: Callable[[Path], None]
+) -> None:
+    with lock.hold(tmp_path, "api usc-pis", ME, "recovering") as held:
+        path = lock_file(tmp_path)
+        assert held.check() == ""
+        way(path)
+        assert "was deleted or replaced while this run worked" in held.check()
+        assert held.check() == ""
+        assert json.loads(path.read_text())["user"] == "grace"
+        late = holders.start()
+        assert "grace" in said(late)
+        assert late.wait(30) == 6
+    assert path.read_text() == ""
+    hold(tmp_path)
+
+
+def test_the_holder_does_not_act_beside_one_that_has_the_new_file(tmp_path: Path) -> None:
+    with lock.hold(tmp_path, "api usc-pis", ME, "recovering") as held:
+        path = lock_file(tmp_path)
+        path.unlink()
+        other = held.holder.model_copy(update={"user": "linus"})
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(other.model_dump_json())
+            file.flush()
+            for _ in range(2):
+                with pytest.raises(LockHeld, match="was deleted or replaced") as refused:
+                    held.check()
+                assert "linus" in refused.value.why
+                assert "uscdr runs resume" in refused.value.next_action
+        with pytest.raises(LockHeld, match="was deleted or replaced"):
+            held.check()  # it ended, and may have changed everything
+    assert json.loads(path.read_text())["user"] == "linus"
+
+
+def test_where_the_next_comer_cannot_be_told_the_holder_does_not_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a network file system that has no locks of directories."""
+    whole = try_lock
+
+    def of_files_only(descriptor: int) -> bool:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(9, "Bad file descriptor")
+        return whole(descriptor)
+
+    monkeypatch.setattr("uscdr.journal.presence.try_lock", of_files_only)
+    with lock.hold(tmp_path, "t", ME, "recovering") as held:
+        assert held.check() == ""
+        lock_file(tmp_path).unlink()
+        with pytest.raises(LockHeld, match="was deleted or replaced"):
+            held.check()
+
+
+def test_one_who_only_looks_keeps_nobody_out(tmp_path: Path) -> None:
+    """Whether a lock file is held is asked by taking it for a moment."""
+    hold(tmp_path)
+    with lock_file(tmp_path).open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        timer = threading.Timer(0.1, file.close)
+        timer.start()
+        assert hold(tmp_path).user == "grace"
+        timer.join()
+
+
+def test_a_dead_holder_of_this_kernel_under_another_name_holds_nothing(tmp_path: Path) -> None:
+    """A container has another name each time; a laptop has one in each network."""
+    hold(tmp_path)
+    left = {"user": "ada", "host": "3f2a", "pid": 4, "since": "2026-11-23T02:00:00+00:00", "message": "m"}
+    lock_file(tmp_path).write_text(json.dumps({**left, "boot": boot()}))
+    assert hold(tmp_path).user == "grace"
+    lock_file(tmp_path).write_text(json.dumps({**left, "boot": "another"}))
+    with pytest.raises(LockHeld, match="ada on 3f2a"):
+        hold(tmp_path)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 from unittest import mock
@@ -19,12 +20,12 @@ from uscdr.engine.wait import Stop
 from uscdr.errors import LockHeld, UscdrError
 from uscdr.journal import runs
 from uscdr.settings import Operator
-from uscdr.team.claim import TERMS
+from uscdr.team.claim import TERMS, Waiting
 from uscdr.team.team import Team
 from uscdr.vault.leaserow import Terms
 
-LONG_AFTER = 64.0
-"""Seconds; more than a lease lasts and what is granted on top."""
+LONG_AFTER = 94.0
+"""Seconds; more than a lease lasts, what is granted on top, and the longest request."""
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Machine(Rehearsal):
 
     def __post_init__(self) -> None:
         self.stop = Watched(store=self.store)
+        self.terms = replace(self.terms, clock=lambda: self.store.seconds)
 
     @property
     def watched(self) -> Watched:
@@ -141,6 +143,11 @@ class Pair:
         return b"".join(
             data for name, (data, _) in sorted(self.store.objects.items()) if name.startswith(f"runs/{run}/")
         )
+
+
+def waiting_for_nobody() -> Waiting:
+    """For a claim that is had at once, or refused at once."""
+    return Waiting(lambda facts, phrase, refusal: False, time.sleep, lambda waited, longest, words: None)
 
 
 def lost(machine: Machine, work: Callable[[], object]) -> LockHeld:

@@ -178,7 +178,7 @@ def test_who_is_alive_is_taken_over_from_only_by_the_phrase(
         assert ending is not None
         assert ending.code is ExitCode.DONE
         assert [type(error) for error in told] == [LockHeld]
-    assert store.seconds < LONG_AFTER / 2
+    assert store.seconds > 93 if interactive and types else store.seconds < LONG_AFTER / 2
     assert same_end(pair, whole) == []
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from unittest import mock
 
 import pytest
 from clocked_store import Clocked
@@ -13,7 +14,7 @@ from uscdr.errors import LockHeld, MachineError, OutcomeUnknown
 from uscdr.settings import Operator
 from uscdr.vault.lease import Lease, _take, hold, holder
 from uscdr.vault.leaserow import Row, Terms
-from uscdr.vault.store import StoreUnreachable
+from uscdr.vault.store import Entry, StoreUnreachable
 
 ADA, BOB, EVE = Operator("ada", "desk", 1), Operator("bob", "laptop", 2), Operator("eve", "phone", 3)
 
@@ -32,7 +33,7 @@ class Clock:
 
     @property
     def terms(self) -> Terms:
-        return Terms(seconds=60.0, grace=3.0, look=2.0, monotonic=lambda: self.now, pause=self.pause)
+        return Terms(seconds=60.0, grace=3.0, look=2.0, clock=lambda: self.now, pause=self.pause)
 
     def pause(self, seconds: float) -> None:
         self.now += seconds
@@ -77,25 +78,133 @@ def test_it_is_ended_when_the_work_fails(store: Clocked, clock: Clock) -> None:
     assert holder(store, "kits") is None
 
 
-@pytest.mark.parametrize(("seconds", "free"), [(62.9, False), (63.5, True)])
-def test_a_dead_holder_by_the_stores_clock_alone(store: Clocked, clock: Clock, seconds: float, free: bool) -> None:
+@pytest.mark.parametrize("off", [-3600.0, 0.0, 3600.0])
+def test_a_dead_holder_is_waited_for_by_ones_own_clock_alone(store: Clocked, clock: Clock, off: float) -> None:
+    """Its lease, what is granted on top, and the longest request; whatever the store's clock was set to meanwhile."""
+    with left_behind(store, ADA, clock):
+        pass
+    store.seconds += off
+    with pytest.raises(LockHeld, match="ada"), hold(store, "kits", BOB, terms=clock.terms, patience=92.0):
+        pass
+    clock.now = 0.0
+    with hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
+        assert 93 < clock.now < 97
+
+
+def test_a_short_lease_grants_a_request_no_more_than_itself(store: Clocked, clock: Clock) -> None:
+    short = replace(clock.terms, seconds=5.0)
+    _take(Row(store, "kits", short), ADA, "nightly kit", take_over=False, patience=0.0)
+    with hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
+        assert 13 < clock.now < 17
+
+
+@pytest.mark.parametrize(("seconds", "over"), [(92.9, False), (93.5, True), (-3600.0, False)])
+def test_the_stores_clock_says_whether_waiting_may_be_worth_it(
+    store: Clocked, clock: Clock, seconds: float, over: bool
+) -> None:
+    row = Row(store, "kits", clock.terms)
     with left_behind(store, ADA, clock):
         pass
     store.seconds += seconds
-    if free:
-        with hold(store, "kits", BOB, terms=clock.terms) as lease:
-            lease.check()
-    else:
-        with pytest.raises(LockHeld, match="ada"), hold(store, "kits", BOB, terms=clock.terms):
-            pass
-        assert len(store.names("leases/kits")) == 1  # what was written to learn the time is gone
+    highest = row.highest()
+    assert highest is not None
+    assert row.seems_over(highest) is over
+    assert len(store.names("leases/kits")) == 1  # what was written to learn the time is gone
 
 
-def test_waiting_for_a_dead_holder(store: Clocked, clock: Clock) -> None:
-    with left_behind(store, ADA, clock):
-        pass
-    with hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
-        assert 63 < clock.now < 68
+def test_one_who_renews_while_it_is_waited_for_is_waited_for_anew(store: Clocked, clock: Clock) -> None:
+    with left_behind(store, ADA, clock) as ada:
+        began = False
+
+        def pause(seconds: float) -> None:
+            nonlocal began
+            clock.pause(seconds)
+            if clock.now >= 50 and not began:
+                began = True
+                ada._renew()
+
+        terms = replace(clock.terms, pause=pause)
+        with hold(store, "kits", BOB, terms=terms, patience=200.0):
+            assert 143 < clock.now < 148
+
+
+class TestLeaveToSend:
+    """The last look before a request goes out."""
+
+    def test_it_asks_the_store_only_when_its_answer_is_old(self, store: Clocked, clock: Clock) -> None:
+        asked = []
+        listing = store.listing
+
+        def counted(prefix: str) -> tuple[Entry, ...]:
+            asked.append(prefix)
+            return listing(prefix)
+
+        with left_behind(store, ADA, clock) as ada, mock.patch.object(store, "listing", counted):
+            for _ in range(5):
+                ada.leave()
+            assert len(asked) == 1
+            clock.now += 2.0
+            ada.leave()
+            assert len(asked) == 2
+
+    def test_one_that_slept_hears_who_took_over(self, store: Clocked, clock: Clock) -> None:
+        with left_behind(store, ADA, clock) as ada:
+            ada.leave()
+            with hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
+                with pytest.raises(LockHeld, match="bob on laptop"):
+                    ada.leave()
+                assert ada.taken_by is not None
+                with pytest.raises(LockHeld, match="bob on laptop"):
+                    ada.leave()
+
+    def test_one_that_slept_while_the_store_answered_does_not_trust_the_answer(
+        self, store: Clocked, clock: Clock
+    ) -> None:
+        """The store said that the lease is its own; then came the sleep, and another, before it could be read."""
+        other = hold(store, "kits", BOB, terms=clock.terms, patience=100.0)
+        with left_behind(store, ADA, clock) as ada:
+            listing, answers = store.listing, []
+
+            def stopped(prefix: str) -> tuple[Entry, ...]:
+                answers.append(listing(prefix))
+                if len(answers) == 1:
+                    other.__enter__()
+                    return answers[0]
+                return listing(prefix)
+
+            with mock.patch.object(store, "listing", stopped), pytest.raises(LockHeld, match="bob on laptop"):
+                ada.leave()
+        other.__exit__(None, None, None)
+
+    def test_one_that_slept_and_was_not_missed_goes_on(self, store: Clocked, clock: Clock) -> None:
+        with left_behind(store, ADA, clock) as ada:
+            clock.pause(3600)
+            ada.leave()
+            with pytest.raises(LockHeld, match="ada"), hold(store, "kits", BOB, terms=clock.terms, patience=30.0):
+                pass
+
+    def test_while_the_store_is_away_the_lease_lasts_as_long_as_it_lasts(self, store: Clocked, clock: Clock) -> None:
+        with left_behind(store, ADA, clock) as ada:
+            ada.leave()
+            store.down = True
+            clock.now += 59
+            ada.leave()
+            clock.now += 1
+            with pytest.raises(StoreUnreachable):
+                ada.leave()
+            store.down = False
+            ada.leave()
+
+    def test_a_store_that_takes_longer_than_a_lease_lasts_gives_no_leave(self, store: Clocked, clock: Clock) -> None:
+        def slow(*_: object) -> int | None:
+            clock.now += 61
+            return 1
+
+        late = mock.patch.multiple(Row, highest_number=slow, put=slow)
+        with left_behind(store, ADA, clock) as ada, late:
+            clock.now += 60
+            with pytest.raises(LockHeld):
+                ada.leave()
 
 
 def test_patience_ends(store: Clocked, clock: Clock) -> None:
@@ -239,13 +348,11 @@ def test_a_renewal_whose_answer_was_lost_is_ones_own(store: Clocked, clock: Cloc
 
 def test_a_record_that_cannot_be_read_holds_until_it_runs_out(store: Clocked, clock: Clock) -> None:
     store.put_once("leases/kits/000000000007.json", b"")
-    with pytest.raises(MachineError, match="cannot be read"):
-        holder(store, "kits")
+    assert holder(store, "kits") is None
     with pytest.raises(LockHeld, match="another process"), hold(store, "kits", BOB, terms=clock.terms):
         pass
-    store.seconds += 64
-    with hold(store, "kits", BOB, terms=clock.terms):
-        pass
+    with hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
+        assert clock.now > 93
 
 
 def test_a_store_without_the_right_to_delete(store: Clocked, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,6 +371,5 @@ def test_an_end_that_does_not_arrive_harms_nobody(store: Clocked, clock: Clock) 
     with hold(store, "kits", ADA, terms=clock.terms):
         store.down = True
     store.down = False
-    store.seconds += 64
-    with hold(store, "kits", BOB, terms=clock.terms):
+    with hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
         pass

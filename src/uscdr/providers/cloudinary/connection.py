@@ -7,14 +7,19 @@ signed body and forgets the headers of an error. It takes another (`http_connect
 from __future__ import annotations
 
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import urllib3
+import urllib3.connection
+from typing_extensions import override
 
 from uscdr.errors import ProviderError, WriteRefused
+from uscdr.leave import ANYHOW, Leave
 from uscdr.providers.cloudinary.errors import PROVIDER
 from uscdr.providers.exchange import ANSWER_BYTES, ANSWER_SECONDS, Call, Reply, unanswered
 from uscdr.providers.http import Record, proxy_for
@@ -46,18 +51,22 @@ class Answer(Reply):
 class Connection:
     """Pooled connections to one API address; thread-safe.
 
-    `read_only` refuses all but GET and a search before anything is sent.
+    `read_only` refuses all but GET and a search before anything is sent. `leave` is asked for before each write, once
+    its connection stands.
     """
 
     def __init__(
-        self, api_url: str, *, verify: ssl.SSLContext, read_only: bool, record: Record | None = None, threads: int = 4
-    ) -> None:
+        self, api_url: str, *, verify: ssl.SSLContext, read_only: bool, record: Record | None = None, threads: int = 4,
+        leave: Leave = ANYHOW,
+    ) -> None:  # fmt: skip
         proxy = proxy_for(api_url)
         self._pool: urllib3.PoolManager = (
             urllib3.PoolManager(ssl_context=verify, maxsize=threads)
             if proxy is None
             else urllib3.ProxyManager(proxy, ssl_context=verify, maxsize=threads)
         )
+        self._sending = _Sending(leave)
+        self._pool.pool_classes_by_scheme = _asking(self._sending)
         self.read_only = read_only
         self._record = record
 
@@ -78,7 +87,7 @@ class Connection:
 
         Raises `WriteRefused`, `AnswerLost` for a write that may have arrived, else `ProviderError`.
         """
-        self._permit(call, url)
+        self._sending.writes = self._permit(call, url)
         timeout = urllib3.Timeout(CONNECT_SECONDS, WRITE_SECONDS if call.writes else READ_SECONDS)
         try:
             response = self._pool.request(
@@ -100,13 +109,60 @@ class Connection:
             # `from None`: the cause can hold the address with its signature, or what the peer sent.
             raise _lost(error, call) from None
 
-    def _permit(self, call: Call, url: str) -> None:
+    def _permit(self, call: Call, url: str) -> bool:
+        """Whether it writes."""
         reads = call.method == "GET" or (call.path in READING_POSTS and not call.writes)
         if self.read_only and not reads:
             message = f"This run only reads: {call.method} {call.path} was refused and not sent."
             raise WriteRefused(message, provider=PROVIDER)
         if self._record is not None:
             self._record(call.method, urlsplit(url).path, not reads)
+        return not reads
+
+
+class _Sending(threading.local):
+    """What this thread sends at the moment, and whose leave it needs."""
+
+    def __init__(self, leave: Leave) -> None:
+        self._leave = leave
+        self.writes = False
+
+    def ask(self) -> None:
+        """Before bytes go out."""
+        if self.writes:
+            self._leave()
+
+
+def _asking(sending: _Sending) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+    """Connections that ask when they stand, and before each part of what they send."""
+
+    class Plain(urllib3.connection.HTTPConnection):
+        @override
+        def send(self, data: Any) -> None:
+            _connect(self)
+            sending.ask()
+            super().send(data)
+
+    class Secure(urllib3.connection.HTTPSConnection):
+        @override
+        def send(self, data: Any) -> None:
+            _connect(self)
+            sending.ask()
+            super().send(data)
+
+    class Plains(urllib3.HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class Secures(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": Plains, "https": Secures}
+
+
+def _connect(connection: urllib3.connection.HTTPConnection) -> None:
+    """As `send` would, but before leave is asked for."""
+    if connection.sock is None and connection.auto_open:
+        connection.connect()
 
 
 Judge = Callable[[Answer, Call], None]

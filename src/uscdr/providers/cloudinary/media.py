@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 from urllib.parse import quote
 
 from uscdr.errors import BadInput, CredentialsRefused, ProviderError, RateLimited
+from uscdr.leave import ANYHOW
 from uscdr.models.media import (
     DELIVERIES,
     Access,
@@ -58,7 +59,10 @@ class CloudinaryMedia:
         load_sdk()
         verify, read_only, record = trust(wiring.get("ca_file")), wiring["read_only"], wiring.get("record")
         self._patience = patience(wiring)
-        self._connection = Connection(api_url, verify=verify, read_only=read_only, record=record, threads=THREADS)
+        self._connection = Connection(
+            api_url, verify=verify, read_only=read_only, record=record, threads=THREADS,
+            leave=wiring.get("leave", ANYHOW),
+        )  # fmt: skip
         self._client = CloudinaryClient(account, api_url, self._connection, self._patience)
         self._delivery = require_private(delivery_url, "The media delivery address").rstrip("/")
         self._secure = self._delivery.startswith("https")

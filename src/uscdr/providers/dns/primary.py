@@ -19,6 +19,7 @@ import dns.tsig
 from pydantic import SecretStr
 
 from uscdr.errors import ConfigError, NotFound, WriteRefused
+from uscdr.leave import ANYHOW, Leave
 from uscdr.models.dns import RecordType
 from uscdr.providers.dns.names import wire_name
 from uscdr.providers.dns.refusals import PROVIDER, Asked, broken, never_arrived, not_accepted, refused
@@ -58,6 +59,7 @@ class Primary:
         read_only: bool,
         patience: Patience,
         record: Record | None,
+        leave: Leave = ANYHOW,
     ) -> None:
         self._server = server
         self._port = port
@@ -66,6 +68,7 @@ class Primary:
         self.read_only = read_only
         self._patience = patience
         self._record = record
+        self._leave = leave
 
     def ask(self, name: str, record_type: RecordType) -> dns.message.Message:
         """Its authoritative answer, without recursion.
@@ -115,6 +118,8 @@ class Primary:
         if self._key is not None:
             message.use_tsig(self._key)
         with self._connected(asked) as connection:
+            if asked.writes:
+                self._leave()
             return self._exchange(asked, message, connection)
 
     def _connected(self, asked: Asked) -> socket.socket:

@@ -8,6 +8,7 @@ import dns.update
 from pydantic import SecretStr
 
 from uscdr.errors import BadInput
+from uscdr.leave import ANYHOW, Leave
 from uscdr.models.dns import RecordSet, RecordType
 from uscdr.providers.dns.instructions import by_hand
 from uscdr.providers.dns.names import normal, wire_name
@@ -44,6 +45,7 @@ class Rfc2136Zone:
         timeout: float = TIMEOUT,
         patience: Patience | None = None,
         record: Record | None = None,
+        leave: Leave = ANYHOW,
     ) -> None:
         self.zone = normal(zone)
         signing = signing_key(key_name, key or SecretStr(""), algorithm) if key_name else None
@@ -55,6 +57,7 @@ class Rfc2136Zone:
             read_only=read_only,
             patience=patience or Patience(),
             record=record,
+            leave=leave,
         )
 
     @property

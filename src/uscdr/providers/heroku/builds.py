@@ -57,6 +57,7 @@ def _upload(client: HerokuClient, put_url: SecretStr, archive: SourceArchive) ->
                 read_only=client.read_only,
                 record=client.record,
                 for_writes=True,
+                leave=client.leave,
             ) as http,
         ):
             _put(http, url, _pieces(file, archive, client.patience.stop), archive.size)

@@ -84,7 +84,7 @@ def _attend(client: HerokuClient, job: Job, started: Started, deadline: rendezvo
     patience = client.patience
     connection = patience.call(lambda: rendezvous.connect(url, client.verify, deadline), writes=True)
     mark, output = ExitMark(), ""
-    with connection, closing(rendezvous.stream(connection, url, deadline, patience.stop)) as chunks:
+    with connection, closing(rendezvous.stream(connection, url, deadline, patience.stop, client.leave)) as chunks:
         for chunk in chunks:
             output = _keep(output, mark.feed(chunk), job)
             if mark.exit_status is not None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from uscdr.errors import Interrupted, ProviderError
+from uscdr.leave import ANYHOW, Leave
 from uscdr.providers.heroku.errors import PROVIDER
 
 BANNER = b"rendezvous"
@@ -75,13 +76,14 @@ def _keep_alive(plain: socket.socket) -> None:
 
 
 def stream(
-    connection: ssl.SSLSocket, url: SecretStr, deadline: Deadline, stop: threading.Event
+    connection: ssl.SSLSocket, url: SecretStr, deadline: Deadline, stop: threading.Event, leave: Leave = ANYHOW
 ) -> Generator[bytes, None, None]:
     """Say the secret, pass the banner by, and give what the process prints until the connection ends.
 
     A connection that breaks ends the stream like one that closes: the exit mark tells the two apart.
     """
     connection.settimeout(_LOOK_UP_SECONDS)
+    leave()  # the command runs once the secret is there
     try:
         connection.sendall(_secret(url) + b"\r\n")
         received = _received(connection, deadline, stop)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import SecretStr
 
 from uscdr.errors import ProviderError
+from uscdr.leave import ANYHOW, Leave
 from uscdr.providers.postgres.errors import PASSING, translated, unguarded
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Link:
-    """Where a database is and how to talk to it. Time-outs are in seconds; `url` is a secret."""
+    """Where a database is and how to talk to it. Time-outs are in seconds; `url` is a secret.
+
+    `leave` is asked right before what was changed is committed.
+    """
 
     url: SecretStr = field(repr=False)
     statement_timeout: float
@@ -53,6 +57,7 @@ class Link:
     connect_timeout: float
     application_name: str
     require_tls: bool
+    leave: Leave = ANYHOW
 
     @property
     def server(self) -> str:
@@ -134,6 +139,7 @@ class Link:
         try:
             connection.execute(b"BEGIN READ WRITE; " + self.local_settings(settings))
             yield
+            self.leave()
             connection.execute("COMMIT")
         except BaseException:
             # A connection that broke rolls back by itself, and its own error is the one to raise.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import SecretStr
 
 from uscdr.errors import ProviderError, WriteRefused
+from uscdr.leave import ANYHOW, Leave
 from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, KeyedAccess, Unshown
 from uscdr.models.media import FileReferences, ReferenceColumn
 from uscdr.models.postgres import (
@@ -84,6 +85,7 @@ class PostgresDatabase:
         application_name: str = "uscdr",
         require_tls: bool,
         workers: int = MOST_WORKERS,
+        leave: Leave = ANYHOW,
     ) -> None:
         self._link = Link(
             url=url,
@@ -92,6 +94,7 @@ class PostgresDatabase:
             connect_timeout=connect_timeout,
             application_name=application_name,
             require_tls=require_tls,
+            leave=leave,
         )
         self._read_only = read_only
         self._workers = max(1, min(workers, MOST_WORKERS))
@@ -224,6 +227,7 @@ class PostgresDatabase:
         if self._read_only:
             raise WriteRefused("ending sessions is refused: wired read-only", provider=PROVIDER)
         with self._link.session() as connection:
+            self._link.leave()
             return sessions.end(connection, lambda: self._link.moment(connection))
 
     def access(self, tables: KeyedAccess) -> AccessSeen:

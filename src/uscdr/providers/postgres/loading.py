@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, Interrupted, WriteRefused
+from uscdr.leave import ANYHOW, Leave
 from uscdr.models.postgres import LeftOut
 from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import archive as archives
@@ -33,7 +34,8 @@ class PostgresLoader:
 
     `tools` is a directory of PostgreSQL programs; a set `stop` cuts a load short; `lock_timeout` (seconds)
     bounds the wait for a table that another session holds, `connect_timeout` (seconds) each attempt to
-    connect. `read_only` refuses everything. TLS is required of any host but this machine.
+    connect. `leave` is asked before the load is committed. `read_only` refuses everything. TLS is required of any
+    host but this machine.
 
     Not removed: tables, functions and types that the dump does not know, and extensions and schemas that
     are there already. Removed with the tables of the dump: what hangs on them (foreign keys, views and
@@ -48,12 +50,14 @@ class PostgresLoader:
         read_only: bool,
         lock_timeout: float = 15.0,
         connect_timeout: float = 10.0,
+        leave: Leave = ANYHOW,
     ) -> None:
         self._tools = tools
         self._stop = stop
         self._read_only = read_only
         self._lock_timeout = lock_timeout
         self._connect_timeout = connect_timeout
+        self._leave = leave
 
     def load(self, url: SecretStr, dump: Path, progress: Progress) -> tuple[LeftOut, ...]:
         """Make the tables of the database at `url` those of `dump` (write, idempotent); see the port.
@@ -87,6 +91,7 @@ class PostgresLoader:
             connect_timeout=self._connect_timeout,
             application_name="uscdr load",
             require_tls=not on_this_machine(url),
+            leave=self._leave,
         )
 
 

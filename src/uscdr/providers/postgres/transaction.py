@@ -211,12 +211,21 @@ class LoadTransaction:
         import psycopg
 
         with self._judged():
+            self._ask_leave()
             try:
                 self._send(b"COMMIT")
             except psycopg.Error as error:
                 if not self._connection.closed:
                     raise
                 raise unconfirmed(self.server, words(error)) from None
+
+    def _ask_leave(self) -> None:
+        """Nothing was changed before: a load may take long, and another may have taken over meanwhile."""
+        try:
+            self._link.leave()
+        except BaseException:
+            self._roll_back()
+            raise
 
     def _roll_back(self) -> None:
         import psycopg

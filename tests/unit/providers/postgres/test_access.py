@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from uscdr.errors import ProviderError, WriteRefused
+from uscdr.errors import LockHeld, ProviderError, WriteRefused
+from uscdr.leave import Leave
 from uscdr.models.access import AccessAgain, AccessBack, KeyedAccess, given_back
 from uscdr.providers.postgres import access
 
@@ -65,6 +66,20 @@ def test_what_comes_back_is_named_by_key_and_holds_no_secret(pair: tuple[Any, An
     text = back.model_dump_json() + back.words
     assert "secret" not in text
     assert "hash" not in text
+
+
+def test_nothing_is_withdrawn_by_one_whose_run_was_taken_over(pair: tuple[Any, Any]) -> None:
+    def taken() -> str:
+        raise LockHeld("Run r-1 is no longer this process's.")
+
+    leave = Leave()
+    restored = pair[1].adapter(read_only=False, leave=leave)
+    before = restored.access(TABLES)
+    with leave.of(taken), pytest.raises(LockHeld, match="no longer"):
+        restored.withdraw(TABLES, AccessBack(passwords=("1",)), {})
+    with leave.of(taken), pytest.raises(LockHeld, match="no longer"):
+        restored.end_sessions()
+    assert restored.access(TABLES) == before
 
 
 def test_it_is_withdrawn_again_and_once_is_enough(pair: tuple[Any, Any]) -> None:

@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from live_target import Owned, loader
 
-from uscdr.errors import Interrupted, ProviderError
+from uscdr.errors import Interrupted, LockHeld, ProviderError
+from uscdr.leave import Leave
 
 
 @pytest.mark.parametrize("how", ["stop", "exception"])
@@ -33,6 +34,24 @@ def test_interrupted_load_leaves_the_old_content(owned: Owned, slow: Path, how: 
     assert time.monotonic() - began < 10
     assert owned.digests(["crawl"]) == before
     assert not running(slow)
+
+
+def test_a_load_whose_run_was_taken_over_meanwhile_leaves_the_old_content(owned: Owned, good: Path) -> None:
+    """Asked once, at the end: when all is sent and nothing is committed."""
+    before = owned.names()
+    asked: list[list[str]] = []
+
+    def taken() -> str:
+        asked.append(owned.names())
+        raise LockHeld("Run r-1 is no longer this process's.")
+
+    leave = Leave()
+    with leave.of(taken), pytest.raises(LockHeld, match="no longer"):
+        loader(leave=leave).load(owned.url, good, lambda done, total: None)
+    assert asked == [before]
+    assert owned.names() == before
+    loader(leave=leave).load(owned.url, good, lambda done, total: None)
+    assert owned.names() != before
 
 
 def running(path: Path) -> list[str]:
