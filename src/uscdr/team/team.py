@@ -17,6 +17,7 @@ from uscdr.models.events import StepProgress
 from uscdr.team import arrears, copies, homecoming
 from uscdr.team import claim as claims
 from uscdr.team.claim import Claim, Waiting, Wish
+from uscdr.team.fitness import require_fit
 from uscdr.team.homecoming import Arrived
 from uscdr.team.ledger import SharedLedger
 from uscdr.team.shelf import RUNS, Shelf
@@ -42,6 +43,7 @@ class Team:
         self.shelf = Shelf(store)
         self.terms = terms
         self.behind = 0
+        self._is_fit = False
 
     @property
     def place(self) -> str:
@@ -55,6 +57,7 @@ class Team:
 
     def settle(self, state: Path) -> tuple[str, ...]:
         """Bring the copies up to date, and give the team what it lacks of runs that ended here; those runs."""
+        self._require_fit()
         self.refresh(state)
         with self._explained():
             delivered = arrears.deliver(state, self.shelf)
@@ -65,6 +68,7 @@ class Team:
     @contextmanager
     def claim(self, state: Path, wish: Wish, waiting: Waiting) -> Iterator[Claim]:
         """Be the only one in the team who works on the wish's target; see `claim.claim`."""
+        self._require_fit()
         notes = copies.home(state, self.shelf) / "claims"
         with ExitStack() as stack:
             with self._explained():
@@ -88,6 +92,13 @@ class Team:
         finally:
             ledger.close()
             self.behind = ledger.unseen
+
+    def _require_fit(self) -> None:
+        """Before anything is written. Raises BadInput for a store that tells two operators that they are alone."""
+        if not self._is_fit:
+            with self._explained():
+                require_fit(self.shelf.store)
+            self._is_fit = True
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

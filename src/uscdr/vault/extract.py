@@ -18,9 +18,10 @@ from pathlib import Path, PurePosixPath
 from uscdr.errors import BadInput, MachineError
 from uscdr.files import PRIVATE_DIRECTORY, disk_errors
 from uscdr.models.media import Asset
+from uscdr.vault.exclusive import take_over
 from uscdr.vault.manifest import MEDIA, PARTS, PartName
 from uscdr.vault.reader import KitReader, damaged
-from uscdr.vault.store import new_private_file, take_over
+from uscdr.vault.store import new_private_file
 
 CONFIG = "config.json"
 NAMELESS = "nameless"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from obstore import exceptions
 
 from uscdr.errors import MachineError
-from uscdr.vault.store import ChecksumRefused, StoreRefused, StoreRetains, StoreUnreachable
+from uscdr.vault.store import ChecksumRefused, NotExclusive, StoreRefused, StoreRetains, StoreUnreachable
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z]{3,60})</Code>")
@@ -28,7 +28,7 @@ _RETAINED = (
 )  # fmt: skip
 _ELSEWHERE = "incorrectly configured region"
 _WAYS = {"Connect": "No connection could be made.", "Timeout": "It took too long to answer."}
-_UNAUTHORIZED, _FORBIDDEN, _TOO_MANY, _SERVER, _FULL = 401, 403, 429, 500, 507
+_UNAUTHORIZED, _FORBIDDEN, _TOO_MANY, _SERVER, _NOT_IMPLEMENTED, _FULL = 401, 403, 429, 500, 501, 507
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,10 @@ def _refused(error: BaseException, answer: _Answer, place: str) -> StoreRefused 
         return by_code
     if _is_refusal(error, answer):
         return _credentials(place, answer)
-    if isinstance(error, exceptions.NotSupportedError):
-        return StoreRefused(
+    if isinstance(error, exceptions.NotSupportedError) or answer.status == _NOT_IMPLEMENTED:
+        return NotExclusive(
             f"{place} cannot do what is needed to create a name only once.",
+            why=answer.words if answer.status else "",
             next_action="Use a store with conditional writes (S3, Google Cloud Storage, Azure, R2, MinIO).",
         )
     if _ELSEWHERE in str(error):

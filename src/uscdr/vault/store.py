@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -17,13 +15,13 @@ from typing import BinaryIO, NoReturn, Protocol
 from uscdr import reading
 from uscdr.errors import BadInput, CheckFailed, MachineError
 from uscdr.files import PRIVATE_DIRECTORY, disk_errors, new_file, sync
+from uscdr.vault.exclusive import take_over
 from uscdr.vault.staging import STAGING, staging_below
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _LONGEST_NAME, _LONGEST_PART = 800, 255
 _CHUNK = 1 << 20
 _LARGEST_READ = 1 << 26
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV)
 
 
 class NameTaken(MachineError):
@@ -32,6 +30,10 @@ class NameTaken(MachineError):
 
 class StoreRefused(MachineError):
     """The store will not do it, however often it is asked: credentials, a missing bucket, no room."""
+
+
+class NotExclusive(StoreRefused):
+    """The store has no way to create a name only once."""
 
 
 class ChecksumRefused(StoreRefused):
@@ -137,7 +139,7 @@ class LocalStore:
             yield place
 
     def create(self, name: str, file: Path) -> None:
-        """Sync, link under the new name (which fails if it exists), sync the directory."""
+        """Sync, take the new name (which fails if it exists), sync the directory."""
         target = self._path(name)
         self._directory(target.parent)
         try:
@@ -293,26 +295,6 @@ def new_private_file(path: Path) -> BinaryIO:
         return new_file(path)
     except OSError as error:
         _unwritable(path, error)
-
-
-def take_over(file: Path, target: Path) -> None:
-    """Give a finished file of the same disk a new name, durably. Raises OSError; FileExistsError when it is taken."""
-    sync(file)
-    _link(file, target)
-    sync(target.parent)
-
-
-def _link(file: Path, target: Path) -> None:
-    try:
-        os.link(file, target)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        # a disk without hard links (a USB stick): reserve the name, then put the whole file in its place
-        new_file(target).close()
-        file.replace(target)
-        return
-    file.unlink()
 
 
 def _unwritable(path: Path, error: OSError) -> NoReturn:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from uscdr.errors import BadInput, CheckFailed, MachineError
-from uscdr.files import occupy
-from uscdr.vault.store import LocalStore, new_private_file
+from uscdr.files import new_file, occupy
+from uscdr.vault import exclusive
+from uscdr.vault.store import LocalStore, NameTaken, new_private_file
 
 
 def staged(place: Path, data: bytes = b"data") -> Path:
@@ -24,10 +27,26 @@ def refuse_links(source: object, target: object) -> None:
     raise OSError(errno.EPERM, "Operation not permitted")
 
 
-@pytest.mark.parametrize("links", [True, False])
-def test_create_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
-    if not links:
+def no_rename(file: Path, target: Path) -> bool:
+    return False
+
+
+DISKS = ["hard links", "exclusive renames", "neither"]
+
+
+@pytest.fixture(params=DISKS)
+def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the disk can do."""
+    if request.param != "hard links":
         monkeypatch.setattr(os, "link", refuse_links)
+    if request.param == "neither":
+        monkeypatch.setattr(exclusive, "rename", no_rename)
+    monkeypatch.setattr(exclusive, "RESERVED", 0.3)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("disk")
+def test_create_once(tmp_path: Path) -> None:
     store = LocalStore(tmp_path / "a" / "b")
     with store.staging() as place:
         store.create("kits/one/x.age", staged(place, b"first"))
@@ -39,6 +58,93 @@ def test_create_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: boo
     assert store.names("kits") == ("kits/one/x.age",)
     assert store.size("kits/one/x.age") == 5
     assert (tmp_path / "a" / "b" / "kits" / "one" / "x.age").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.usefixtures("disk")
+def test_of_many_who_want_one_name_one_has_it(tmp_path: Path) -> None:
+    store, start, won = LocalStore(tmp_path), threading.Barrier(8), []
+
+    def want(number: int) -> None:
+        start.wait()
+        try:
+            store.put_once("leases/x/1", str(number).encode())
+        except NameTaken:
+            return
+        won.append(number)
+
+    threads = [threading.Thread(target=want, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [str(number).encode() for number in won] == [store.read("leases/x/1")]
+    assert store.names("leases") == ("leases/x/1",)
+
+
+@pytest.mark.usefixtures("disk")
+def test_a_name_that_a_killed_process_only_reserved_is_free(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "x").touch()
+    store.put_once("runs/x", b"whole\n")
+    assert store.read("runs/x") == b"whole\n"
+    assert store.names("runs") == ("runs/x",)
+
+
+@pytest.mark.usefixtures("disk")
+@pytest.mark.parametrize("when", ["while it is waited for", "as it is put aside"])
+def test_a_reservation_that_is_filled_in_time_keeps_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    store, path = LocalStore(tmp_path), tmp_path / "runs" / "x"
+    path.parent.mkdir()
+    path.touch()
+
+    def fill() -> None:
+        (tmp_path / "first").write_bytes(b"first")
+        (tmp_path / "first").replace(path)
+
+    if when == "while it is waited for":
+        monkeypatch.setattr(time, "sleep", lambda seconds: fill())
+    else:
+        removed = exclusive._removed
+
+        def late(target: Path) -> bool:
+            fill()
+            return removed(target)
+
+        monkeypatch.setattr(exclusive, "_removed", late)
+    with pytest.raises(NameTaken):
+        store.put_once("runs/x", b"second")
+    assert store.read("runs/x") == b"first"
+    assert store.names("runs") == ("runs/x",)
+
+
+@pytest.mark.parametrize("how", ["put another in its place", "took the name away"])
+def test_one_that_stood_still_between_reserving_and_filling_replaces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(os, "link", refuse_links)
+    monkeypatch.setattr(exclusive, "rename", no_rename)
+    monkeypatch.setattr(exclusive, "RESERVED", 0.0)
+    store, path, new = LocalStore(tmp_path), tmp_path / "runs" / "x", new_file
+
+    def stopped(target: Path) -> object:
+        reserved = new(target)
+        monkeypatch.setattr(exclusive, "new_file", new)
+        if how == "put another in its place":
+            store.put_once("runs/x", b"another")
+        else:
+            path.unlink()
+        return reserved
+
+    monkeypatch.setattr(exclusive, "new_file", stopped)
+    with pytest.raises(MachineError):
+        store.put_once("runs/x", b"mine")
+    if how == "put another in its place":
+        assert store.read("runs/x") == b"another"
+    else:
+        assert not path.exists()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from obstore import exceptions
 
 from uscdr.errors import MachineError
 from uscdr.vault.refusals import explain, explained
-from uscdr.vault.store import StoreRefused, StoreUnreachable
+from uscdr.vault.store import NotExclusive, StoreRefused, StoreUnreachable
 
 PLACE = "s3://bucket/safe"
 CANARY = "AKIACANARYKEYOFVAULT"
@@ -32,7 +32,8 @@ CASES: list[tuple[Exception, type[MachineError], str, str]] = [
     (exceptions.GenericError(answer(404, "ContainerNotFound")), StoreRefused, "no such bucket", ""),
     (exceptions.GenericError(answer(403, "QuotaExceeded")), StoreRefused, "quota is used up", "403 QuotaExceeded"),
     (exceptions.GenericError(answer(507, "XMinioStorageFull")), StoreRefused, "quota is used up", "507"),
-    (exceptions.NotSupportedError("no"), StoreRefused, "create a name only once", ""),
+    (exceptions.NotSupportedError("no"), NotExclusive, "create a name only once", ""),
+    (exceptions.GenericError(answer(501, "")), NotExclusive, "create a name only once", "It answered 501."),
     (
         exceptions.GenericError("redirect without LOCATION, this normally indicates an incorrectly configured region"),
         StoreRefused, "in another region", "",
