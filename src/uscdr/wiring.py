@@ -174,7 +174,7 @@ def _lock(job: Job, around: Surroundings) -> Iterator[None]:
 def _claim(job: Job, around: Surroundings, team: Team, *, take_over: bool = False) -> Iterator[Claim]:
     """The team's lease, without which nothing is sent."""
     patience = waiting(around.asker, around.stop, _onlookers(job, around), take_over=take_over)
-    with team.claim(around.state, _wish(job, around), patience) as claim, around.leave.of(claim.leave):
+    with team.claim(around.state, _wish(job, around), patience) as claim, around.leave.of(claim.leave, claim.lasts):
         yield claim
 
 

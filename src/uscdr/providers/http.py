@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -17,7 +18,7 @@ import httpx
 
 from uscdr import __version__
 from uscdr.errors import BadInput, ConfigError, ProviderError, WriteRefused
-from uscdr.leave import ANYHOW, Leave
+from uscdr.leave import ANYHOW, SHORT, Leave
 from uscdr.reading import opened
 from uscdr.settings import is_loopback_host
 
@@ -140,13 +141,11 @@ class AskingTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send; raises what forbids it."""
-        if not only_reads(request.method, sent_path(request)):
-            request.extensions = {**request.extensions, "trace": self._watch}
-        return self._inner.handle_request(request)
-
-    def _watch(self, moment: str, _: object) -> None:
-        if moment.endswith(_JUST_BEFORE):
-            self._leave()
+        if only_reads(request.method, sent_path(request)):
+            return self._inner.handle_request(request)
+        with ExitStack() as stack:
+            request.extensions = {**request.extensions, "trace": _Departure(self._leave, request, stack)}
+            return self._inner.handle_request(request)
 
     def close(self) -> None:
         """Close the real transport."""
@@ -158,8 +157,27 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
-_JUST_BEFORE = (".send_request_headers.started", ".send_request_body.started")
-"""How the HTTP library calls the moments that come right before bytes go out."""
+class _Departure:
+    """Follows one request out of the house, by what the HTTP library tells of it."""
+
+    def __init__(self, leave: Leave, request: httpx.Request, stack: ExitStack) -> None:
+        self._leave = leave
+        self._stack = stack
+        length = request.headers.get("Content-Length", "")
+        self._is_short = "Transfer-Encoding" not in request.headers and int(length or 0) <= SHORT
+
+    def __call__(self, moment: str, _: object) -> None:
+        if moment.endswith((_HEAD, _BODY)):
+            if self._is_short or moment.endswith(_HEAD):
+                self._stack.enter_context(self._leave.sending())
+            else:
+                self._leave()
+        elif _SENT in moment:
+            self._stack.pop_all().close()
+
+
+_HEAD, _BODY, _SENT = ".send_request_headers.started", ".send_request_body.started", ".send_request_"
+"""How the HTTP library calls the moments right before bytes go out, and begins all that it tells of sending."""
 
 
 def unconfirmed_at_most(seconds: int) -> list[tuple[int, int, int]]:

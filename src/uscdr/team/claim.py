@@ -84,6 +84,10 @@ class Claim:
         self._said(self._lease.leave)
         return ""
 
+    def lasts(self) -> float:
+        """Seconds for which `leave` surely holds."""
+        return self._lease.lasts()
+
     def _said(self, ask: Callable[[], None]) -> None:
         try:
             ask()

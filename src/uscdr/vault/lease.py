@@ -78,6 +78,13 @@ class Lease:
                 next_action="Go on when it can be reached: uscdr runs resume",
             )
 
+    def lasts(self) -> float:
+        """Seconds for which this process may still send, by its last renewal; more than its leave needs, not too much.
+
+        The grant on top is the other side's: half of it is for a request that leaves at the very end.
+        """
+        return max(0.0, self._record.seconds + self._row.terms.grace / 2 - (self._row.terms.clock() - self._renewed))
+
     def _stands(self) -> bool:
         """By this machine's clock, last of all: the process may have been stopped while the store answered."""
         if self._lost is not None:

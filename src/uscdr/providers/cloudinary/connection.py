@@ -9,7 +9,8 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ import urllib3.connection
 from typing_extensions import override
 
 from uscdr.errors import ProviderError, WriteRefused
-from uscdr.leave import ANYHOW, Leave
+from uscdr.leave import ANYHOW, SHORT, Leave
 from uscdr.providers.cloudinary.errors import PROVIDER
 from uscdr.providers.exchange import ANSWER_BYTES, ANSWER_SECONDS, Call, Reply, unanswered
 from uscdr.providers.http import Record, proxy_for
@@ -127,10 +128,17 @@ class _Sending(threading.local):
         self._leave = leave
         self.writes = False
 
-    def ask(self) -> None:
-        """Before bytes go out."""
-        if self.writes:
+    @contextmanager
+    def asking(self, data: object) -> Iterator[None]:
+        """Around the sending of some bytes."""
+        if not self.writes:
+            yield
+        elif isinstance(data, bytes) and len(data) <= SHORT:
+            with self._leave.sending():
+                yield
+        else:
             self._leave()
+            yield
 
 
 def _asking(sending: _Sending) -> dict[str, type[urllib3.HTTPConnectionPool]]:
@@ -140,15 +148,15 @@ def _asking(sending: _Sending) -> dict[str, type[urllib3.HTTPConnectionPool]]:
         @override
         def send(self, data: Any) -> None:
             _connect(self)
-            sending.ask()
-            super().send(data)
+            with sending.asking(data):
+                super().send(data)
 
     class Secure(urllib3.connection.HTTPSConnection):
         @override
         def send(self, data: Any) -> None:
             _connect(self)
-            sending.ask()
-            super().send(data)
+            with sending.asking(data):
+                super().send(data)
 
     class Plains(urllib3.HTTPConnectionPool):
         ConnectionCls = Plain

@@ -83,9 +83,9 @@ def stream(
     A connection that breaks ends the stream like one that closes: the exit mark tells the two apart.
     """
     connection.settimeout(_LOOK_UP_SECONDS)
-    leave()  # the command runs once the secret is there
     try:
-        connection.sendall(_secret(url) + b"\r\n")
+        with leave.sending():  # the command runs once the secret is there
+            connection.sendall(_secret(url) + b"\r\n")
         received = _received(connection, deadline, stop)
         yield _after_banner(received)
         yield from received
