@@ -14,10 +14,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from uscdr.errors import MachineError
+
 Answer = Callable[[], str]
 """Raises what forbids it. Returns words for people when there is something to say, else nothing."""
 SHORT = 65536
 """Bytes: what is sent at one go. More may take long, and is the same from whoever sends it."""
+
+_TRIES, _ENOUGH = 3, 0.05
+"""How often it is asked when it stood still after it was asked; and how many seconds are enough to send."""
 
 
 class Leave:
@@ -50,14 +55,22 @@ class Leave:
 
         Raises as a call does.
         """
-        self()
-        seconds = min((lasts() for _, lasts in self._of), default=math.inf)
-        if math.isinf(seconds):
-            yield
-            return
-        with _FUSE.lit(seconds):
-            self()  # it may have stood still before the timer was set
-            yield
+        for _ in range(_TRIES):
+            self()
+            if math.isinf(seconds := self._lasts()):
+                yield
+                return
+            with _FUSE.lit(seconds):
+                if self._lasts() > _ENOUGH:  # it may have stood still before the timer was set
+                    yield
+                    return
+        raise MachineError(
+            "This process stands still so often that it cannot be sure to be the one that works.",
+            next_action="Go on when the machine is less busy: uscdr runs resume",
+        )
+
+    def _lasts(self) -> float:
+        return min((lasts() for _, lasts in self._of), default=math.inf)
 
 
 class _Fuse:

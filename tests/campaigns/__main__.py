@@ -25,6 +25,7 @@ from . import (
     kill_scenes,
     kill_writes,
     leaks,
+    locks,
     mutants,
     second_app,
     torn,
@@ -61,6 +62,7 @@ def campaigns(scale: str, seed: int) -> dict[str, Campaign]:
         "bad-dumps": of(bad_dumps.run, "bad-dumps"),
         "hostile-dumps": of(hostile_dumps.run, "hostile-dumps"),
         "journal": of(torn.run, "journal"),
+        "locks": of(locks.run, "locks"),
         "kill-app": of(kill_scenes.run, "kill-app", make=kill_scenes.application),
         "kill-media": of(kill_scenes.run, "kill-media", make=kill_scenes.media),
         "kill-infra": of(kill_scenes.run, "kill-infra", make=kill_scenes.infrastructure),
@@ -69,9 +71,14 @@ def campaigns(scale: str, seed: int) -> dict[str, Campaign]:
 
 Tallies = dict[str, Tally]
 LANES = (
-    ("faults", "dry-run", "backups", "bad-dumps", "hostile-dumps", "journal", "kill-app", "kill-media", "kill-infra"),
-    ("kill", "kill-writes", "breaks", "leaks", "input", "dumps", "other-app", "good-dumps", "mutants", "config"),
-)
+    (
+        "faults", "dry-run", "backups", "bad-dumps", "hostile-dumps", "journal", "locks", "kill-app", "kill-media",
+        "kill-infra",
+    ),
+    (
+        "kill", "kill-writes", "breaks", "leaks", "input", "dumps", "other-app", "good-dumps", "mutants", "config",
+    ),
+)  # fmt: skip
 """Each lane has a sandbox of its own; most of a recovery is waiting. `kill-infra` ends its lane's application."""
 
 

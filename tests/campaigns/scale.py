@@ -34,6 +34,7 @@ SIZES = {
     "backups": Size("kinds of bad backups", 2, EVERY, EVERY),
     "dumps": Size("damaged dumps", 60, 60, 1200, 0.75),
     "journal": Size("torn or flipped journals", 6, 24, 400),
+    "locks": Size("races of holders; with the real program a fifth of that", 8, 40, 200, 0.75),
     "kill-app": Size("runs cut short", 3, 20, 300, 0.75),
     "kill-media": Size("runs cut short", 3, 20, 300, 0.75),
     "kill-infra": Size("runs cut short", 2, 20, 300, 1),

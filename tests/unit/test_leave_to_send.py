@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from uscdr.errors import LockHeld
+from uscdr.errors import LockHeld, MachineError
 from uscdr.leave import Leave
 
 STANDS_STILL = """
@@ -69,7 +69,7 @@ def test_a_timer_of_somebody_else_is_left_alone() -> None:
 
 
 def test_one_that_stood_still_before_the_timer_was_set_is_asked_again() -> None:
-    leave, asked = Leave(), []
+    leave, asked, left = Leave(), [], [60.0, 0.0]
 
     def answer() -> str:
         asked.append(True)
@@ -78,10 +78,17 @@ def test_one_that_stood_still_before_the_timer_was_set_is_asked_again() -> None:
         return ""
 
     sent = []
-    with leave.of(answer, lambda: 60.0), pytest.raises(LockHeld), leave.sending():
+    with leave.of(answer, lambda: left.pop(0)), pytest.raises(LockHeld), leave.sending():
         sent.append(True)
     assert sent == []
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_one_that_never_has_the_time_to_send_says_so() -> None:
+    leave, sent = Leave(), []
+    with leave.of(lambda: "", lambda: 0.01), pytest.raises(MachineError, match="stands still"), leave.sending():
+        sent.append(True)
+    assert sent == []
 
 
 def test_words_are_told_and_who_is_gone_is_not_asked() -> None:

@@ -83,6 +83,8 @@ class Lease:
 
         The grant on top is the other side's: half of it is for a request that leaves at the very end.
         """
+        if self._lost is not None:
+            return 0.0
         return max(0.0, self._record.seconds + self._row.terms.grace / 2 - (self._row.terms.clock() - self._renewed))
 
     def _stands(self) -> bool:
