@@ -69,6 +69,25 @@ def test_start_answers_and_destroy_leaves_nothing(directory: Path) -> None:
     assert not directory.exists()
 
 
+@pytest.mark.parametrize("short", [True, False])
+def test_a_socket_is_the_only_way_in_when_it_is_wanted(
+    directory: Path, short: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the path of the files is; found again, and gone with the server."""
+    if not short:
+        monkeypatch.setattr("uscdr.pgserver.server._LONGEST_SOCKET", 5)
+    with start(directory, by_socket=True) as server:
+        sockets = Path(server.host)
+        assert ask(server, "SHOW listen_addresses") == ""
+        assert (sockets == server.home) is short
+        assert (sockets.stat().st_mode & 0o777) == 0o700
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            psycopg.connect(server.dsn(password="wrong"))
+        assert attach(directory) == server
+    assert not sockets.exists()
+    assert not server.home.exists()
+
+
 def test_pgcrypto_and_parameters(directory: Path) -> None:
     with start(directory, parameters={"work_mem": "13MB"}) as server:
         assert ask(server, "SHOW work_mem") == "13MB"

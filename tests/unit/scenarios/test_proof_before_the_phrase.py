@@ -13,7 +13,7 @@ from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 from uscdr.models.heroku import Release
 from uscdr.models.migrations import CodeMigrations
-from uscdr.models.postgres import CanaryResult
+from uscdr.models.postgres import CanaryResult, LeftOut
 from uscdr.scenarios.results import Proof
 from uscdr.vault.backups.proving import Code
 
@@ -66,6 +66,22 @@ def test_a_key_that_does_not_open_the_backup_ends_the_run_before_the_phrase(quic
     assert "Choose a backup that was taken with this key" in words
     assert run.world.writes == [], "nobody is shut out for it"
     assert "a value" not in run.journal_path.read_text()
+
+
+def test_what_is_not_proven_of_a_backup_is_said_and_stops_nothing(quick: Path) -> None:
+    run = clinic(quick, key="a value")
+    run.world.not_restored = (
+        LeftOut(what="event trigger own", why="only a superuser may make an event trigger"),
+        LeftOut(what="schema _heroku", why="it belongs to the platform", of_platform=True),
+    )
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is ExitCode.DONE
+    said = "Not proven of b001, as a proof does not make it: event trigger own (only a superuser may make an event"
+    assert said in warnings(run)
+    assert "_heroku" not in warnings(run)
+    kept = next(one["result"] for one in run.events("step.succeeded") if one["step"] == "prove")
+    assert [one["what"] for one in kept["left_out"]] == ["event trigger own"]
 
 
 def test_the_dry_run_says_so_too(quick: Path) -> None:
