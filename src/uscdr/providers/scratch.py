@@ -101,6 +101,7 @@ class LocalScratch:
     @contextmanager
     def _restored(self, dump: Path, progress: Progress) -> Iterator[Copy]:
         try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             _demand_room(files_under(self._directory), dump)
             archive = archives.read(dump, self._tools)
             server = self._begin().result()

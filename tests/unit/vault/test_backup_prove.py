@@ -13,12 +13,14 @@ from pydantic import SecretStr
 
 from backup_world import NOW, Safe
 from fakes import FakeBackups, FakeDatabase, FakeScratch, World
+from uscdr.cli.backupproof import show_proof
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.models.migrations import CodeMigrations
-from uscdr.models.postgres import CanaryColumn, CanaryResult, Invariant, TableDigest
+from uscdr.models.postgres import CanaryColumn, CanaryResult, Invariant, LeftOut, TableDigest
 from uscdr.scenarios.candidate import Candidate, stored_dump
 from uscdr.scenarios.results import Proof
+from uscdr.ui.console import Output
 from uscdr.vault.backups import proofs
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.backups.proofs import ProofDocument, ProvenInvariant
@@ -111,6 +113,17 @@ def test_what_does_not_decode_or_restore_is_told_in_a_document(tmp_path: Path) -
 def test_an_extension_that_is_not_there_after_the_restore_is_no_restore(tmp_path: Path) -> None:
     found = proven(tmp_path, decode=lambda _: Decoded("17.2", "17", ("pgcrypto", "postgis")))
     assert (found.grade, found.why) == (Grade.DECODES, "the restored database lacks the extension postgis")
+
+
+def test_an_extension_that_was_left_out_and_said_lowers_no_grade(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World()
+    world.not_restored = (LeftOut(what="extension postgis", why="the server does not have it"),)
+    found = proven(tmp_path, decode=lambda _: Decoded("17.2", "17", ("pgcrypto", "postgis")), world=world)
+    assert (found.grade, found.left_out) == (Grade.DECRYPTS, world.not_restored)
+    show_proof(found, "p", Output())
+    assert "NOT PROVEN  extension postgis (the server does not have it)" in capsys.readouterr().out
 
 
 def test_a_machine_that_fails_proves_nothing_against_the_dump(tmp_path: Path) -> None:
