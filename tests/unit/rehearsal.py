@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -130,6 +130,8 @@ class Rehearsal:
     run: str = ""
     crash: Callable[[int, str], None] = lambda seq, moment: None
     """Called before and after each record is written, with its number; may raise Killed."""
+    asks: Callable[[Surroundings], object] = lambda around: around.leave()
+    """Called before each request that changes something."""
 
     def begin(self, *, confirm: str | None = None, dry_run: bool = False) -> Ending | None:
         """A new run; None when its process was killed."""
@@ -174,7 +176,7 @@ class Rehearsal:
             prime=lambda history: None,
             stop=self.stop,
         )
-        with self._in_haste():
+        with self._in_haste(), mock.patch.object(self.world, "leave", partial(self.asks, around)):
             try:
                 return work(around)
             except Killed:

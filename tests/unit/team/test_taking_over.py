@@ -10,6 +10,7 @@ import pytest
 from clocked_store import Clocked
 from team_machines import LONG_AFTER, Pair, is_intent, lost, middle, same_end
 
+from uscdr.assembly.job import Surroundings
 from uscdr.errors import Declined, ExitCode, JournalError, LockHeld, MachineError
 from uscdr.journal import runs
 from uscdr.journal.reader import read
@@ -59,6 +60,32 @@ def test_stopped_at_any_record_and_continued_it_writes_no_more(whole: Pair, quic
         problems += [f"its own journal goes on: {one}" for one in more]
         if problems:
             wrong.append((record, whole.ada.events()[record]["kind"], problems))
+    assert wrong == []
+
+
+def test_stopped_right_before_any_request_it_sends_nothing(whole: Pair, quick: Path) -> None:
+    """In the middle of a step, its intent long recorded: the other machine comes and finishes in between."""
+    wrong = []
+    for number in range(len(whole.world.writes)):
+        pair, asked = Pair(quick / str(number), Clocked()), list[int]()
+
+        def asking(around: Surroundings, pair: Pair = pair, number: int = number, asked: list[int] = asked) -> None:
+            asked.append(number)
+            if len(asked) == number + 1:
+                pair.bob_takes_over()
+            around.leave()
+
+        pair.ada.asks = asking
+        error = lost(pair.ada, pair.ada.begin)
+        problems = same_end(pair, whole)
+        if "bob on bobs-desk (process 4711)" not in error.message or pair.restores != 1:
+            problems.append(f"{pair.restores} restores: {error.message}")
+        if pair.shared(pair.bob.run) != pair.bob.journal_path.read_bytes():
+            problems.append("it wrote into the team's journal")
+        if pair.ada.events()[-1]["kind"] in ("run.finished", "step.failed"):
+            problems.append("its own journal goes on")
+        if problems:
+            wrong.append((whole.world.writes[number], problems))
     assert wrong == []
 
 
