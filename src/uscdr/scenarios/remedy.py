@@ -26,15 +26,20 @@ def remedy(seen: AppSeen, *, wanted: str | None = None, ref: str | None = None) 
     if ref is not None:
         return Remedy(what="redeploy", why="the operator named the ref to deploy")
     if seen.healthy:
-        why = f"all {seen.asked} checks passed, no dyno is crashed, no variable is missing"
+        why = f"all {seen.asked} checks passed, no dyno is crashed, no variable is missing{_but(seen)}"
         return Remedy(what="impossible", why=seen.unreadable) if seen.unreadable else Remedy(what="none", why=why)
     if not (seen.crashed or seen.missing_config):
         remedied = _of_migrations(seen)
         if remedied is not None:
             return remedied
     if not (seen.asked or seen.crashed or seen.missing_config):
-        return Remedy(what="impossible", why=CLOSED)
+        return Remedy(what="impossible", why=CLOSED + _but(seen))
     return _go_back(seen)
+
+
+def _but(seen: AppSeen) -> str:
+    """What no release changes and a person puts right."""
+    return f"; but {seen.stopped}" if seen.stopped else ""
 
 
 def _of_migrations(seen: AppSeen) -> Remedy | None:

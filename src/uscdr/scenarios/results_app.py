@@ -40,6 +40,8 @@ class AppSeen(Fact):
     """Checks that did not pass -> evidence; empty when all passed or none could be asked."""
     asked: int = 0
     """How many checks were asked; 0 in maintenance mode."""
+    stopped: str = ""
+    """Process types that run nowhere and should, and the command that starts them; empty when there are none."""
     log: tuple[str, ...] = ()
     """Known error codes of the log, explained."""
     missing_config: tuple[str, ...] = ()

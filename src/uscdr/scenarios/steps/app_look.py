@@ -57,6 +57,7 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
             dynos={dyno.name: dyno.state for dyno in self._deps.platform.dynos(self._deps.app)},
             failing=failing,
             asked=asked,
+            stopped=self._stopped(),
             log=self._log(tell),
             missing_config=self._missing_config(),
             unreadable=self._unreadable(releases, tell) if answers else "",
@@ -75,6 +76,17 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
 
     def _answers(self, tell: Tell) -> tuple[dict[str, str], int]:
         return failing(ask_until_dead(self._deps, application_checks(self._deps.config), tell))
+
+    def _stopped(self) -> str:
+        """By what runs normally: as it was before the last stop, else as scenarios.yaml says."""
+        normal = {**self._deps.config.app.formation, **self._deps.memory.formation}
+        now = {entry.type: entry.quantity for entry in self._deps.platform.formation(self._deps.app)}
+        wanted = {name: number for name, number in normal.items() if number and now.get(name) == 0}
+        scale = " ".join(f"{name}={number}" for name, number in wanted.items())
+        verb = "is" if len(wanted) == 1 else "are"
+        return (
+            f"{', '.join(wanted)} {verb} scaled to 0 (heroku ps:scale {scale} --app {self._deps.app})" if wanted else ""
+        )
 
     def _missing_config(self) -> tuple[str, ...]:
         there = self._deps.platform.config_vars(self._deps.app)
@@ -168,6 +180,8 @@ def in_words(seen: AppSeen) -> str:
         words.append("failing: " + "; ".join(f"{name} ({why})" for name, why in seen.failing.items()))
     else:
         words.append(f"all {plural(seen.asked, 'check')} that could be asked passed")
+    if seen.stopped:
+        words.append(f"STOPPED: {seen.stopped}")
     if seen.missing_config:
         words.append(f"MISSING config: {', '.join(seen.missing_config)}")
     if seen.unreadable:

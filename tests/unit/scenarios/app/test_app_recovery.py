@@ -177,6 +177,16 @@ def test_without_an_earlier_release_the_source_is_deployed_once(quick: Path) -> 
     assert (sent(run, "rollback"), sent(run, "start_build")) == ([], ["start_build cccc"])
 
 
+def test_maintenance_mode_with_stopped_workers_names_both(quick: Path) -> None:
+    run = broken(quick)
+    run.world.crashing, run.world.maintenance = set(), True
+    run.world.formation |= {"worker": 0, "beat": 0}
+    code, words = ended(run.begin(dry_run=True))
+    assert code is ExitCode.CHECK_FAILED
+    assert "heroku maintenance:off" in words
+    assert "worker, beat are scaled to 0 (heroku ps:scale worker=1 beat=1 --app usc-pis)" in words
+
+
 def test_maintenance_mode_alone_is_refused(quick: Path) -> None:
     run = broken(quick)
     run.world.crashing, run.world.maintenance = set(), True

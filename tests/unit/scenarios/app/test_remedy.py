@@ -109,6 +109,16 @@ def test_without_an_earlier_release_the_source_is_deployed() -> None:
     assert goal(seen(current=None)) == ("redeploy", None)
 
 
+def test_what_runs_nowhere_is_named_beside_maintenance_mode_and_beside_good_answers() -> None:
+    stopped = "worker, beat are scaled to 0 (heroku ps:scale worker=1 beat=1 --app usc-pis)"
+    shut = remedy(seen(maintenance=True, failing={}, asked=0, stopped=stopped))
+    assert shut.what == "impossible"
+    assert "heroku maintenance:off" in shut.why
+    assert shut.why.endswith(f"; but {stopped}")
+    well = remedy(seen(failing={}, stopped=stopped))
+    assert (well.what, well.why.endswith(f"; but {stopped}")) == ("none", True)
+
+
 def test_maintenance_mode_alone_is_no_symptom() -> None:
     judged = remedy(seen(maintenance=True, failing={}, asked=0))
     assert judged.what == "impossible"
