@@ -25,6 +25,7 @@ from . import (
     kill_scenes,
     kill_writes,
     leaks,
+    lockout,
     locks,
     mutants,
     second_app,
@@ -57,6 +58,7 @@ def campaigns(scale: str, seed: int) -> dict[str, Campaign]:
         "dry-run": of(dryrun.run, "dry-run"),
         "breaks": of(breaks.run, "breaks"),
         "leaks": of(leaks.run, "leaks"),
+        "lockout": of(lockout.run, "lockout"),
         "backups": of(wrong_backups.run, "backups"),
         "dumps": of(dumps.run, "dumps"),
         "bad-dumps": of(bad_dumps.run, "bad-dumps"),
@@ -72,13 +74,31 @@ def campaigns(scale: str, seed: int) -> dict[str, Campaign]:
 Tallies = dict[str, Tally]
 LANES = (
     (
-        "faults", "dry-run", "backups", "bad-dumps", "hostile-dumps", "journal", "locks", "kill-app", "kill-media",
+        "faults",
+        "lockout",
+        "dry-run",
+        "backups",
+        "bad-dumps",
+        "hostile-dumps",
+        "journal",
+        "locks",
+        "kill-app",
+        "kill-media",
         "kill-infra",
     ),
     (
-        "kill", "kill-writes", "breaks", "leaks", "input", "dumps", "other-app", "good-dumps", "mutants", "config",
+        "kill",
+        "kill-writes",
+        "breaks",
+        "leaks",
+        "input",
+        "dumps",
+        "other-app",
+        "good-dumps",
+        "mutants",
+        "config",
     ),
-)  # fmt: skip
+)
 """Each lane has a sandbox of its own; most of a recovery is waiting. `kill-infra` ends its lane's application."""
 
 

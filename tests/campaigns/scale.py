@@ -31,6 +31,7 @@ SIZES = {
     "dry-run": Size("commands that read, on each of three databases", 3, EVERY, EVERY),
     "breaks": Size("kinds of damage", 2, EVERY, EVERY),
     "leaks": Size("recoveries with canaries: as many of the database, of the others, and drills", 1, EVERY, EVERY),
+    "lockout": Size("looks ten minutes apart, of a night", 2, 12, 54),
     "backups": Size("kinds of bad backups", 2, EVERY, EVERY),
     "dumps": Size("damaged dumps", 60, 60, 1200, 0.75),
     "journal": Size("torn or flipped journals", 6, 24, 400),

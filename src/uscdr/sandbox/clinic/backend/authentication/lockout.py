@@ -6,10 +6,11 @@ locked out. A right login forgets the attempts before it.
 
 import time
 
+from django.conf import settings
 from django.core.cache import cache
 
 ATTEMPTS = 5
-SECONDS = 900
+SECONDS = settings.LOCKOUT_SECONDS
 
 
 def address(request):

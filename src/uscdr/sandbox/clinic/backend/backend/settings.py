@@ -86,6 +86,8 @@ PGP_ENCRYPTION_KEY = os.environ.get("PGP_ENCRYPTION_KEY", "")
 
 AUTH_USER_MODEL = "authentication.User"
 PASSWORD_HASHERS = ["authentication.hashers.QuickHasher"]
+# The original counts for a quarter of an hour; a test has none.
+LOCKOUT_SECONDS = float(os.environ.get("LOCKOUT_SECONDS", "900"))
 PASSWORD_RESET_TIMEOUT = int(os.environ.get("PASSWORD_RESET_TIMEOUT", "3600"))
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
