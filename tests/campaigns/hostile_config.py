@@ -1,8 +1,7 @@
-"""A stranger's `scenarios.yaml` in the directory where a command is given: its hosts hear nothing, least of all a secret.
+"""A stranger's `scenarios.yaml` in the directory where a command is given: its hosts hear nothing, least of all secrets.
 
 The truth is what listening sockets heard. Hosts beyond this machine are seen, too: the environment's proxy is one of
-the listeners. Every way is also given by `--config`, where it has to be announced; a harness that could not hear would be
-found out there.
+the listeners. One file is given by `--config` as well, and must be heard: a harness that is deaf would be found out.
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ from .product import Product, environment
 from .scale import drawn
 from .tally import Tally
 
-SOON = 30.0
+SOON = 60.0
+"""Seconds, on a machine that has other things to do."""
 _PACKAGED = (Path(__file__).parents[2] / "scenarios.yaml").read_text()
 _BAD, _FAILED = 2, 3
 _HEROKU, _MEDIA, _DNS = "heroku: {app: usc-pis", "{cloud: usc-pis", "dns: {adapter: manual"
@@ -81,7 +81,7 @@ def ways(at: Listeners) -> list[Way]:
     def beside(name: str, text: str, key: str) -> Way:
         return Way(name, _DNS, f"{text}\n    {_DNS}", key)
 
-    port = at.place("loopback").rpartition(":")[2]
+    host, _, port = at.place("loopback").rpartition(":")
     control, twice = "control character", "stands twice"
     return [
         heroku("api host", f"api_url: {url('api host')}"),
@@ -94,7 +94,8 @@ def ways(at: Listeners) -> list[Way]:
         heroku("localhost", f"api_url: http://localhost:{port}"),
         heroku("IPv6 loopback", f'api_url: "http://[::1]:{port}"'),
         heroku("decimal address", f"api_url: http://2130706433:{port}"),
-        heroku("letters that look alike", 'api_url: "https://\u0430pi.heroku.com"', "letters beyond a-z", anywhere=True),
+        heroku("letters that look alike", 'api_url: "https://\u0430pi.heroku.com"', "letters beyond a-z",
+               anywhere=True),
         heroku("line feeds in the host", r'api_url: "https://api.heroku.com\r\nHost: evil"', control, anywhere=True),
         heroku("a key twice", f"api_url: https://api.heroku.com, api_url: {url('twice')}", twice, anywhere=True),
         heroku("which variable is the token", "token_env: AWS_SECRET_ACCESS_KEY", "is not known", anywhere=True),
@@ -108,13 +109,13 @@ def ways(at: Listeners) -> list[Way]:
         Way("media delivery", _MEDIA, f"{_MEDIA}, delivery_url: {url('delivery')}", "cloudinary.delivery_url"),
         Way("media status", _MEDIA, f"{_MEDIA}, status_url: {url('media status')}", "cloudinary.status_url"),
         Way("DNS API", _DNS, f"dns: {{adapter: cloudflare, api_url: {url('dns api')}", "dns.api_url"),
-        Way("DNS primary", _DNS, "dns: {adapter: rfc2136, key_name: k, server: %s, port: %s" % at.places["loopback"],
+        Way("DNS primary", _DNS, f"dns: {{adapter: rfc2136, key_name: k, server: {host}, port: {port}",
             "dns.server"),
         Way("name servers", _DNS, f"{_DNS}, name_servers: [\"{at.place('name server')}\"]", "dns.name_servers"),
         Way("an address as a hostname", "zone: usc-pis.example}", "zone: 0.0.1, hostnames: [127.0.0.1]}",
             "is an address", anywhere=True),
         Way("repository", "app:\n", f"app:\n  source: {{git: {url('git')}/x.git}}\n", "app.source.git"),
-        Way("repository over ssh", "app:\n", "app:\n  source: {git: \"ssh://git@%s:%s/x\"}\n" % at.places["loopback"],
+        Way("repository over ssh", "app:\n", f"app:\n  source: {{git: \"ssh://git@{host}:{port}/x\"}}\n",
             "app.source.git"),
         Way("the repository's status page", "app:\n",
             f"app:\n  source: {{git: /nowhere, status_url: {url('git status')}}}\n", "app.source.status_url"),
@@ -136,7 +137,7 @@ def ways(at: Listeners) -> list[Way]:
             "checks.certificate.hostnames"),
         Way("a target called sandbox", _TARGET, _TARGET.replace("production", "sandbox"), "is built in", anywhere=True),
         Way("another file", "version: 1\n", "version: 1\ninclude: /tmp/evil.yaml\n", "is not known", anywhere=True),
-        Way("a merged part", _TARGET, f"  base: &evil\n    heroku: {{app: x}}\n    web: {url('merged')}\n"
+        Way("a merged part", _TARGET, f"  base: &evil\n    heroku: {{app: other}}\n    web: {url('merged')}\n"
             "  production:\n    <<: *evil\n    heroku: {app: usc-pis}\n", "production.web"),
         Way("a tag", "version: 1\n", "version: !!python/object/apply:os.system ['touch ran']\n", "", anywhere=True),
     ]  # fmt: skip
@@ -152,11 +153,11 @@ class Scene:
     canaries: Canaries
     tally: Tally
 
-    def unheard(self, name: str, *allowed: str) -> list[str]:
+    def unheard(self, name: str) -> list[str]:
         """Complaints about whoever heard anything since the last time."""
         heard = self.at.take()
         self.tally.leak(name, [f"{secret} at {one.name}" for one in heard for secret in self.canaries.found(one.data)])
-        return [f"{one.name} was reached, {one.times} times" for one in heard if one.name not in allowed]
+        return [f"{one.name} was reached, {one.times} times" for one in heard]
 
 
 def run(tally: Tally, *, count: int, seed: int) -> None:
@@ -166,6 +167,7 @@ def run(tally: Tally, *, count: int, seed: int) -> None:
         canaries = Canaries({name: value for name, value in SECRETS.items() if name != "USCDR_CLOUDINARY_CLOUD"})
         scene = Scene(Product(root / "state", _environment(at)), root, at, canaries, tally)
         found = ways(at)
+        _heard(scene)
         for case in drawn(_surroundings(root), max(3, count // 10), seed):
             if tally.goes_on():
                 _surrounded(scene, case)
@@ -209,6 +211,19 @@ def _lies_there(scene: Scene, way: Way, command: Sequence[str]) -> None:
     scene.tally.leak(way.name, scene.canaries.found(ended.text.encode()))
 
 
+def _heard(scene: Scene) -> None:
+    """The operator's own file decides, and its host hears the token: whoever listens is not deaf."""
+    text = f"{_HEROKU}, api_url: http://{scene.at.place('own')}"
+    path = _written(scene.root / "own", Way("own", _HEROKU, text, "heroku.api_url"))
+    scene.at.take()
+    ended = scene.product.run("--config", str(path), "backup", "list", limit=SOON, cwd=scene.root)
+    heard = {one.name: scene.canaries.found(one.data) for one in scene.at.take()}
+    wrong = ended.complaints(_FAILED)
+    if heard != {"own": ["HEROKU_API_KEY"]}:
+        wrong.append(f"heard was {heard}")
+    scene.tally.case("the operator's own file", wrong=wrong)
+
+
 def _named(scene: Scene, way: Way) -> None:
     """The first line says so; what is open to others is refused, and nothing is heard then."""
     path = _written(scene.root / "named", way)
@@ -231,7 +246,7 @@ def _named(scene: Scene, way: Way) -> None:
 
 @dataclass(frozen=True)
 class Surrounding:
-    """A directory with a trap, and what a command there must end with. `heard`: whom it may reach."""
+    """A directory with a trap, and what a command there must end with."""
 
     name: str
     directory: Path
@@ -239,8 +254,6 @@ class Surrounding:
     codes: tuple[int, ...]
     says: str = ""
     env: dict[str, str] = field(default_factory=dict)
-    heard: tuple[str, ...] = ()
-    limit: float = SOON
 
 
 def _surroundings(root: Path) -> Iterator[Surrounding]:
@@ -253,10 +266,11 @@ def _surroundings(root: Path) -> Iterator[Surrounding]:
     trapped = root / "trapped"
     _trap(trapped)
     for path in ("", ":", ".", f":{os.environ['PATH']}", f".:{os.environ['PATH']}", f"{os.environ['PATH']}:"):
-        for arguments in (("recover", "db", "--dry-run"), ("verify", "all"), ("recover", "app", "--dry-run")):
+        for arguments in (("backup", "list"), ("recover", "db", "--dry-run"), ("verify", "all")):
+            # without a token the platform's own client is looked for
             yield Surrounding(
-                f"programs there, PATH {path[:2]!r}: {' '.join(arguments)}", trapped, arguments, (1, _BAD, _FAILED),
-                env={"PATH": path}, heard=("proxy",), limit=240.0,
+                f"programs there, PATH {path[:2]!r}: {' '.join(arguments)}", trapped, arguments, (_FAILED,),
+                "No Heroku token was found", {"PATH": path, "HEROKU_API_KEY": ""},
             )  # fmt: skip
 
 
@@ -326,8 +340,8 @@ def _touched(path: Path) -> Path:
 
 def _surrounded(scene: Scene, case: Surrounding) -> None:
     scene.at.take()
-    ended = scene.product.run(*case.arguments, env=case.env, limit=case.limit, cwd=case.directory)
-    wrong = ended.complaints(*case.codes) + scene.unheard(case.name, *case.heard)
+    ended = scene.product.run(*case.arguments, env=case.env, limit=SOON, cwd=case.directory)
+    wrong = ended.complaints(*case.codes) + scene.unheard(case.name)
     if case.says not in ended.err:
         wrong.append(f"“{case.says}” is not named: {ended.last()}")
     if (case.directory / "ran").exists():
