@@ -1,4 +1,4 @@
-"""A stranger's `scenarios.yaml` in the directory where a command is given: its hosts hear nothing, least of all secrets.
+"""A stranger's `scenarios.yaml` where a command is given: its hosts hear nothing, least of all secrets.
 
 The truth is what listening sockets heard. Hosts beyond this machine are seen, too: the environment's proxy is one of
 the listeners. One file is given by `--config` as well, and must be heard: a harness that is deaf would be found out.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.cli import boundary
+from uscdr.cli.context import Globals
 
 SMALL = """\
 version: 1
@@ -73,7 +74,10 @@ def test_keys_that_others_can_read_are_warned_of_once(
     monkeypatch.setenv("USCDR_AGE_IDENTITY", str(key))
     text = SMALL.replace(', api_url: "http://127.0.0.1:9"', "")
     Path("scenarios.yaml").write_text(text)
-    boundary.run(["dns", "rollback", "--confirm", "x"])
+    given = Globals()
+    assert given.place().token_source == str(netrc)
+    given.place()
+    given.warn_of(key)
     shown = capsys.readouterr().err
     for one in (key, netrc):
         assert shown.count(f"{one} can be read by others: `chmod 600 {one}`.") == 1, shown
