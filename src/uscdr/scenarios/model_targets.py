@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+import idna
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from uscdr.models.base import Fact
@@ -13,6 +15,8 @@ from uscdr.models.destination import Destination
 from uscdr.models.duration import Duration
 from uscdr.verify.standing import WINDOW
 
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_LONGEST_HOST = 253
 APP = re.compile(r"[a-z0-9][a-z0-9-]{1,35}")
 """A name, or the id that stands for it."""
 
@@ -22,6 +26,17 @@ def _app(text: str) -> str:
     if not APP.fullmatch(text):
         raise ValueError(f"{text!r} is no application's name: a-z, digits and hyphens")
     return text
+
+
+def _is_host(host: str, *, bracketed: bool) -> bool:
+    """Whether it is an IP address, or a name that can be looked up."""
+    if bracketed:
+        return ipaddress.IPv6Address(host) is not None
+    labels = host.removesuffix(".").split(".")
+    for label in labels:
+        if label.startswith("xn--"):
+            idna.ulabel(label)
+    return len(host) <= _LONGEST_HOST and all(map(_LABEL.fullmatch, labels))
 
 
 def _address(text: str) -> str:
@@ -34,6 +49,8 @@ def _address(text: str) -> str:
         raise ValueError("an address holds no user name and no password")
     if not split.netloc.isascii():
         raise ValueError(f"{text!r} has letters beyond a-z in its host: write them as xn--…")
+    if not _is_host(split.hostname, bracketed="[" in split.netloc):
+        raise ValueError(f"{text!r} has no host that can be looked up")
     return text
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from uscdr.models.access import AccessBack
 from uscdr.scenarios.results import Withdrawn
 from uscdr.words import first_of, plural
@@ -25,6 +27,9 @@ def shut_out(done: Withdrawn) -> Iterator[str]:
 def tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """The same, of a run's events; after a restore also what could not be told of access, or looked like damage."""
     done = {event.get("name"): event["result"] for event in events if event["kind"] == "step.succeeded"}
-    found = shut_out(Withdrawn.model_validate(done[WITHDRAW])) if WITHDRAW in done else ()
-    doubts = AccessBack.model_validate(done[LOOK]).doubts if LOOK in done and RESTORE in done else ()
+    try:
+        found = tuple(shut_out(Withdrawn.model_validate(done[WITHDRAW]))) if WITHDRAW in done else ()
+        doubts = AccessBack.model_validate(done[LOOK]).doubts if LOOK in done and RESTORE in done else ()
+    except ValidationError:
+        return ("See who can sign in now: what the journal says of it is not understood",)
     return (*found, *(f"See who can sign in now: {doubt}" for doubt in doubts))

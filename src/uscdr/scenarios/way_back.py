@@ -17,7 +17,7 @@ def tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
         if kind == "run.started":
             target = str(event["target"])
         elif kind == "step.succeeded" and step == CAPTURE:
-            captured = str(event["result"]["name"])
+            captured = str(event["result"].get("name", ""))
         elif kind == "step.started" and step == RESTORE:
             begun = True
     if not begun:
