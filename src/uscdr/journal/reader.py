@@ -107,12 +107,11 @@ def _record(path: Path, line: bytes, previous: str, place: tuple[int, int]) -> d
         raise _damage(
             path, (number, offset), f"sequence number {record.get('seq')!r:.20} stands where {number - 1} belongs"
         )
-    _require_shape(path, line, record, number)
-    return record
+    return {**record, "event": _shaped(path, line, record, number)}
 
 
-def _require_shape(path: Path, line: bytes, record: dict[str, Any], number: int) -> None:
-    """Imported here: the list of no runs at all needs no models."""
+def _shaped(path: Path, line: bytes, record: dict[str, Any], number: int) -> dict[str, Any]:
+    """The event, with every field that it has by default. Imported here: the list of no runs needs no models."""
     from pydantic import ValidationError
 
     from uscdr.models.events import Stamped
@@ -127,6 +126,8 @@ def _require_shape(path: Path, line: bytes, record: dict[str, Any], number: int)
         raise foreign(path, f"line {number} is of the run {found.run}")
     if (number == 1) != (found.event.kind == "run.started"):
         raise foreign(path, f"line {number}: {found.event.kind}")
+    whole: dict[str, Any] = found.event.model_dump(mode="json")
+    return whole if clean is line else {**whole, **record["event"]}
 
 
 def foreign(path: Path, what: str) -> ForeignJournal:

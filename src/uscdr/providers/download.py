@@ -80,9 +80,11 @@ def opened(client: httpx.Client, url: str, origin: Origin, stop: threading.Event
     """GET the address once. Raises ProviderError when it is in clear text, refused or unreachable."""
     if not is_private(url):
         raise origin.fault("The download's address is not https, and it must not travel in clear text.")
-    request = client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
     try:
+        request = client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
         response = client.send(request, stream=True)
+    except (httpx.InvalidURL, UnicodeError):
+        raise origin.fault("The download's address is none that can be asked.") from None
     except httpx.HTTPError as error:
         raise origin.broken("The download broke off before it began: the storage did not answer.", error) from None
     try:

@@ -255,6 +255,15 @@ def test_a_name_that_is_no_utf8_is_no_foreign_one(tmp_path: Path) -> None:
     assert texts(written(tmp_path / "run", "ad\udce4")) == ["ad\udce4"]
 
 
+def test_what_a_line_leaves_out_is_there_by_default(tmp_path: Path) -> None:
+    path = written(tmp_path / "run", "a")
+    path.write_bytes(
+        foreign(FIRST_LINE, STARTED, {"kind": "step.succeeded", "step": "s", "seconds": 1, "summary": "x"})
+    )
+    _, begun_step, done = read(path).events()
+    assert (begun_step["attempt"], begun_step["baseline"], done["result"], done["name"]) == (1, {}, {}, "")
+
+
 def test_what_stands_before_a_damage_can_be_looked_at(tmp_path: Path) -> None:
     path = written(tmp_path / "run", "a", "b", "c")
     lines = path.read_bytes().splitlines(keepends=True)
