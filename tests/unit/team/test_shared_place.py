@@ -119,8 +119,8 @@ def test_a_copy_that_was_damaged_here_is_fetched_anew(whole: Pair, tmp_path: Pat
     refresh(state, shelf)
     copy = home(state, shelf) / "runs" / whole.ada.run / COPY
     right = copy.read_bytes()
-    for damage in (lambda: copy.write_bytes(right[:99] + b"x" + right[100:]), lambda: copy.write_bytes(b"")):
-        damage()
+    for damaged in (right[:99] + b"x" + right[100:], b""):
+        copy.write_bytes(damaged)
         refresh(state, shelf)
         assert copy.read_bytes() == right == shelf.journal(whole.ada.run)
     copy.unlink()
