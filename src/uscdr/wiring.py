@@ -219,7 +219,7 @@ def _conduct(
         for viewer in around.viewers:
             bus.add_viewer(viewer)
         conductor = Conductor(
-            _charter(job, around), bus, Gate(around.asker, job.confirm), around.stop,
+            _charter(job, around), bus, Gate(around.asker, job.confirm, send_again=job.send_again), around.stop,
             After(
                 lambda: left_behind(deps) | for_people(own) if recovers(job.request.scenario) else {},
                 lambda: (*way_back(read(own).events()), *shut_out(read(own).events())),

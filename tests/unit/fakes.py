@@ -564,6 +564,9 @@ class FakeBackups:
         address = DatabaseEnd(host="h", name="d")
         return DatabaseInfo(addon_id=addon_id, facts=(("Status", ("Available",)),), address=address)
 
+    def clock(self) -> datetime:
+        return datetime.now(UTC)
+
     def transfers(self, addon: Attachment) -> tuple[Transfer, ...]:
         def look() -> tuple[Transfer, ...]:
             self._world.tick()

@@ -83,7 +83,7 @@ class Person:
     ) -> None:
         self.interactive = interactive
         self.types = types
-        self.answers = {"begin": "begin", "adopt": "abort", **(answers or {})}
+        self.answers = {"begin": "begin", "adopt": "abort", "look again": "send again", **(answers or {})}
         self.phrases: list[str] = []
         self.questions: list[str] = []
 

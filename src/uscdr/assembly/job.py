@@ -42,6 +42,8 @@ class Job:
     dry_run: bool
     identity: Path | None = None
     """The private key of an escape kit, when the environment does not name it."""
+    send_again: bool = False
+    """The operator has seen that the write which an earlier process sent did not happen."""
 
 
 class Waits:

@@ -53,6 +53,7 @@ class TakenUp:
     identity: Path | None = None
     take_over: bool = False
     without_shared: bool = False
+    send_again: bool = False
 
 
 def new_application(given: Globals, wanted: str | None, *, in_place: bool) -> str | None:
@@ -144,7 +145,10 @@ def resume(given: Globals, asked: TakenUp, *, as_json: bool) -> int:
     place = _same_place(given.place(first["target"]), begun.key)
     given.warn_of(asked.identity)
     confirmed = None if fold(journal.records).spent else begun.confirm
-    job = Job(place, begun.request, journal.run, asked.confirm or confirmed, dry_run=False, identity=asked.identity)
+    job = Job(
+        place, begun.request, journal.run, asked.confirm or confirmed, dry_run=False, identity=asked.identity,
+        send_again=asked.send_again,
+    )  # fmt: skip
     with surroundings(output, state(), os.environ) as around:
         ending = wiring.resume(job, around, path, team, take_over=asked.take_over)
     return _farewell(ending, job.run, output, team)

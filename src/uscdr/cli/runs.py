@@ -78,6 +78,10 @@ def resume(
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Go on here with a run that another machine had (USCDR_SHARED).")
     ] = False,
+    send_again: Annotated[
+        bool,
+        typer.Option("--send-again", help="A change whose effect was looked for in vain: you saw that it never came."),
+    ] = False,
     without_shared: Annotated[
         bool, typer.Option("--without-shared", help="Although the shared state cannot be had: nobody sees it.")
     ] = False,
@@ -86,7 +90,9 @@ def resume(
     """Go on with a run that was cut off: looks first, repeats nothing."""
     from uscdr.cli import conduct
 
-    asked = conduct.TakenUp(run, confirm, identity, take_over=take_over, without_shared=without_shared)
+    asked = conduct.TakenUp(
+        run, confirm, identity, take_over=take_over, without_shared=without_shared, send_again=send_again
+    )
     raise typer.Exit(conduct.resume(options(context), asked, as_json=as_json))
 
 

@@ -21,6 +21,9 @@ class Speech:
         self._turn = threading.Lock()
         self._told: dict[str, float] = {}
 
+    def sending(self) -> None:
+        """There is no journal that would keep that."""
+
     def accepted(self, provider_id: str) -> None:
         """The provider took it; there is no journal that would keep that."""
         self._output.detail(f"accepted as {provider_id}")

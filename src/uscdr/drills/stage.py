@@ -53,7 +53,7 @@ class Unattended:
     def choose(self, question: str, options: tuple[str, ...]) -> str:
         """Begin; a lost write that cannot be found ends the drill."""
         del question
-        return "begin" if "begin" in options else "abort"
+        return "begin" if "begin" in options else options[-1]
 
 
 @dataclass(frozen=True)

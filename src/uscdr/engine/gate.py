@@ -34,11 +34,15 @@ class Asker(Protocol):
 
 
 class Gate:
-    """Asks, or compares the phrase given with `--confirm`."""
+    """Asks, or compares the phrase given with `--confirm`.
 
-    def __init__(self, asker: Asker, given: str | None) -> None:
+    `send_again` is the answer, given beforehand, for a write of an earlier process whose effect is not to be found.
+    """
+
+    def __init__(self, asker: Asker, given: str | None, *, send_again: bool = False) -> None:
         self._asker = asker
         self._given = given
+        self._send_again = send_again
 
     @property
     def can_be_passed(self) -> bool:
@@ -82,6 +86,19 @@ class Gate:
         return self._asker.choose(question, ("adopt", "redo", "abort"))
 
 
+    def lost(self, question: str, *, earlier: bool) -> str:
+        """What to do about a write whose effect is not to be seen: LOOK, SEND or STOP. Raises Declined.
+
+        `earlier`: an earlier process sent it. An answer given beforehand is for that one, and is used up by it.
+        """
+        if earlier and self._send_again:
+            self._send_again = False
+            return SEND
+        return self._asker.choose(question, (LOOK, SEND, STOP))
+
+
+LOOK, SEND, STOP = "look again", "send again", "stop"
+"""What a person may answer about a write whose effect is not to be seen."""
 UNKNOWN = "…"
 """Stands in a phrase for what is not known yet."""
 AT_LEAST = "at least"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from uscdr.engine.step import Intent
@@ -55,6 +55,8 @@ def _apply(history: History, event: dict[str, Any], at: str) -> None:
     elif kind == "step.accepted":
         intent = history.intents.get(step, Intent(at, {}, None))
         history.intents[step] = Intent(intent.at, intent.baseline, event["provider_id"])
+    elif kind == "step.sending":
+        history.intents[step] = replace(history.intents[step], sent=True)
     elif kind in ("step.succeeded", "step.skipped"):
         history.intents.pop(step, None)
         history.results[step] = event["result"]
@@ -72,6 +74,7 @@ def _started(history: History, event: dict[str, Any], at: str) -> None:
     step = event["step"]
     earlier = history.intents.get(step)
     baseline = earlier.baseline if earlier and earlier.baseline else event["baseline"]
-    history.intents[step] = Intent(earlier.at if earlier else at, baseline, None)
+    sent = not event.get("says_when_sent", False) or (earlier is not None and earlier.sent)
+    history.intents[step] = Intent(earlier.at if earlier else at, baseline, None, sent)
     history.attempts[step] = event["attempt"]
     history.wrote = history.wrote or event["effect"] != "read"

@@ -191,6 +191,7 @@ class Runner:
                 effect=bound.step.effect.value,
                 attempt=attempt,
                 baseline=baseline,
+                says_when_sent=bound.step.says_when_sent,
             )
         )
 

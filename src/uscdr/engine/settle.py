@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
 
-from uscdr.engine.gate import Gate
+from uscdr.engine.gate import SEND, STOP, Gate
 from uscdr.engine.step import BoundStep, Effect, Finding, Intent, Tell, View
 from uscdr.engine.teller import Teller
 from uscdr.engine.wait import Stop
@@ -19,7 +19,7 @@ from uscdr.models.base import Fact
 from uscdr.models.events import StepSettled
 
 MOST_REPEATS = 3
-LOOK_SECONDS, LOOK_INTERVAL = 8.0, 0.5
+LOOK_SECONDS, LOOK_INTERVAL = 30.0, 0.5
 """For how long, and how often, a provider is asked whether a lost write arrived: its lists lag behind."""
 RESUMED = {True: "at a terminal: adopt, redo or abort", False: "it looks first and repeats nothing"}
 
@@ -49,7 +49,10 @@ class Search(Generic[M]):
 
 
 def look_for(search: Search[M], intent: Intent, stop: Stop, tell: Tell) -> Finding:
-    """What the provider accepted before its process died, else what appears within `LOOK_SECONDS`."""
+    """What the provider accepted before its process died, else what appears within `LOOK_SECONDS`.
+
+    What does not appear by then may still come: that is for the `Settler` to judge.
+    """
     if intent.accepted is not None:
         return Finding(search.looked_at, f"accepted before as {intent.accepted}", intent.accepted)
     deadline = time.monotonic() + LOOK_SECONDS
@@ -64,7 +67,11 @@ def look_for(search: Search[M], intent: Intent, stop: Stop, tell: Tell) -> Findi
 
 
 class Settler:
-    """Performs writes and answers `started, not finished`."""
+    """Performs writes and answers `started, not finished`.
+
+    Time that passed proves nothing: what was sent and is not to be seen is sent again only if the step says that this
+    does no harm, or a person wants it.
+    """
 
     def __init__(self, bus: Bus, gate: Gate) -> None:
         self._bus = bus
@@ -72,15 +79,24 @@ class Settler:
 
     def act(self, bound: BoundStep, seen: Fact, view: View, tell: Tell) -> tuple[Fact, bool]:
         """Apply; on a lost answer look. Returns the result and whether it was adopted."""
-        intent = Intent(datetime.now(UTC).isoformat(), bound.step.baseline(seen), None)
-        view.intents[bound.step.id] = intent  # a second look must know what the first one saw
+        # a second look must know what the first one saw, as the journal does
+        earlier = view.intents.get(bound.step.id)
+        begun = Intent(datetime.now(UTC).isoformat(), bound.step.baseline(seen), None)
+        intent = Intent(earlier.at, earlier.baseline, None) if earlier and earlier.baseline else begun
+        view.intents[bound.step.id] = intent
+        lost = False
         for _ in range(MOST_REPEATS):
             try:
                 return bound.step.apply(seen, view, tell), False
             except AnswerLost as error:
+                lost = True
                 settled = self._after_loss(bound, intent, seen, view, error)
-                if settled is not None:
-                    return settled, True
+            except ProviderError as error:
+                settled = self._echo(bound, intent, seen, view, error) if lost else None
+                if settled is None:
+                    raise
+            if settled is not None:
+                return settled, True
         later = f"Look at the provider's status, then: uscdr runs resume. {bound.step.otherwise(seen)}"
         raise OutcomeUnknown(
             f"The answer to “{bound.title}” was lost {MOST_REPEATS} times.",
@@ -88,8 +104,17 @@ class Settler:
             next_action=later.rstrip(),
         )
 
+    def _echo(self, bound: BoundStep, intent: Intent, seen: Fact, view: View, error: ProviderError) -> Fact | None:
+        """What is refused after a lost answer may be refused because the first request arrived after all."""
+        if bound.step.effect is not Effect.FINDABLE or isinstance(error, EffectFailed):
+            return None
+        tell = Teller(self._bus, bound.step.id, bound.step.name)
+        with in_doubt(bound, intent):
+            finding = bound.step.find(intent, view, tell)
+            return self._adopted(bound, finding, seen, view)
+
     def _after_loss(self, bound: BoundStep, intent: Intent, seen: Fact, view: View, error: AnswerLost) -> Fact | None:
-        """The result if the lost write took effect, None if it surely did not."""
+        """The result if the lost write took effect, None if it is to be sent again."""
         if bound.step.effect is not Effect.IDEMPOTENT:
             return self.settle(bound, intent, seen, view, cause=error)
         tell = Teller(self._bus, bound.step.id, bound.step.name)
@@ -102,19 +127,49 @@ class Settler:
     def settle(
         self, bound: BoundStep, intent: Intent, seen: Fact, view: View, *, cause: AnswerLost | None = None
     ) -> Fact | None:
-        """Answer a started write: its result when adopted, None when it must be sent (again)."""
-        tell = Teller(self._bus, bound.step.id, bound.step.name)
+        """Answer a started write: its result when adopted, None when it must be sent (again).
+
+        Raises OutcomeUnknown when only a person can tell, and nobody is there or wants it sent again.
+        """
         if bound.step.effect is Effect.ONCE:
             return self._ask(bound, intent, seen, view, cause)
-        with in_doubt(bound, intent):
-            finding = bound.step.find(intent, view, tell)
-        self._report(bound, finding, done=finding.provider_id is not None)
+        if not intent.sent:
+            finding = Finding("the journal", "nothing had been sent", None, again=True)
+            self._report(bound, finding, done=False)
+            return None
+        tell = Teller(self._bus, bound.step.id, bound.step.name)
+        while True:
+            with in_doubt(bound, intent):
+                finding = bound.step.find(intent, view, tell)
+                adopted = self._adopted(bound, finding, seen, view)
+            if adopted is not None:
+                return adopted
+            if finding.again or self._sent_again(bound, intent, finding, cause):
+                self._report(bound, finding, done=False)
+                return None
+
+    def _adopted(self, bound: BoundStep, finding: Finding, seen: Fact, view: View) -> Fact | None:
         if finding.provider_id is None:
             return None
+        tell = Teller(self._bus, bound.step.id, bound.step.name)
+        self._report(bound, finding, done=True)
         tell.accepted(finding.provider_id)
-        with in_doubt(bound, intent):
-            adopted: Fact = bound.step.adopt(finding.provider_id, seen, view, tell)
+        adopted: Fact = bound.step.adopt(finding.provider_id, seen, view, tell)
         return adopted
+
+    def _sent_again(self, bound: BoundStep, intent: Intent, finding: Finding, cause: AnswerLost | None) -> bool:
+        """Whether a person wants it sent again; False to look once more."""
+        question = (
+            f"“{bound.title}” was sent (started {intent.at}), and its effect is not to be seen: {finding.found} "
+            f"({finding.looked_at}). It may still come. Sent again, it may happen twice."
+        )
+        try:
+            answer = self._gate.lost(question, earlier=cause is None)
+        except Declined as error:
+            raise _not_seen(bound, intent, finding, cause) from error
+        if answer == STOP:
+            raise _not_seen(bound, intent, finding, cause)
+        return answer == SEND
 
     def _ask(self, bound: BoundStep, intent: Intent, seen: Fact, view: View, cause: AnswerLost | None) -> Fact | None:
         try:
@@ -155,4 +210,15 @@ def _unsettled(bound: BoundStep, intent: Intent, cause: ProviderError | None) ->
         f"It is not known whether “{bound.title}” (started {intent.at}) took effect.",
         why=cause.message if cause else "The process that started it ended before it was recorded.",
         next_action=f"Look at the provider yourself, then: uscdr runs resume ({then}).",
+    )
+
+
+def _not_seen(bound: BoundStep, intent: Intent, finding: Finding, cause: ProviderError | None) -> OutcomeUnknown:
+    heard = f"{cause.message} " if cause else ""
+    return OutcomeUnknown(
+        f"It is not known whether “{bound.title}” (started {intent.at}) takes effect: nothing is to be seen of it yet.",
+        why=f"{heard}Looked at {finding.looked_at}: {finding.found}. A request without an answer may still take effect, "
+        "so it is not sent again unasked.",
+        next_action="Wait a minute and look again, nothing is sent twice: uscdr runs resume. Only when you have seen at "
+        "the provider that it did not happen: uscdr runs resume --send-again",
     )

@@ -23,7 +23,8 @@ class Effect(StrEnum):
     READ = "read"
     IDEMPOTENT = "idempotent"
     FINDABLE = "findable"
-    """Not idempotent, but its effect can be found by asking the provider."""
+    """Not idempotent, but its effect can be found by asking the provider. What is not found may still come: it is
+    sent again only when a person says so, or where `Finding.again` tells that this does no harm."""
     ONCE = "once"
     """Not idempotent and not findable: a lost one is a question for the person."""
 
@@ -52,6 +53,8 @@ class Intent:
     at: str
     baseline: Mapping[str, Any]
     accepted: str | None
+    sent: bool = True
+    """Whether the request may have gone out."""
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Texts that the baseline keeps under this name; none when it keeps nothing. Raises BadInput."""
@@ -91,11 +94,15 @@ class Intent:
 
 @dataclass(frozen=True)
 class Finding:
-    """What looking for a lost write gave. `provider_id` is None when it surely had no effect."""
+    """What looking for a lost write gave. `provider_id` is None when no effect is to be seen (yet).
+
+    `again`: it may be sent again unasked, for it surely had no effect, or twice would be as once.
+    """
 
     looked_at: str
     found: str
     provider_id: str | None
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,10 @@ class Blast:
 
 class Tell(Protocol):
     """How a step speaks while it works."""
+
+    def sending(self) -> None:
+        """The request that changes something goes out next: goes to the journal before it."""
+        ...
 
     def accepted(self, provider_id: str) -> None:
         """The provider took the write: goes to the journal at once."""
@@ -193,6 +204,8 @@ class Step(ABC, Generic[S, R]):
     to do for the rest. Empty: the work is not done without it."""
     slow: ClassVar[bool] = False
     """Whether planning a real run leaves this look for later (a dry run does it)."""
+    says_when_sent: ClassVar[bool] = False
+    """FINDABLE only: whether `apply` calls `tell.sending` just before its one request that may not happen twice."""
     fresh_for: ClassVar[float] = 0.0
     """READ only: for how many seconds what the plan saw still counts, instead of looking again."""
 
@@ -242,7 +255,7 @@ class Step(ABC, Generic[S, R]):
         raise NotImplementedError
 
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        """FINDABLE only: did the lost write take effect?"""
+        """FINDABLE only: did the lost write take effect? Raises OutcomeUnknown for what may be it and may not."""
         raise NotImplementedError
 
     def adopt(self, provider_id: str, seen: S, view: View, tell: Tell) -> R:

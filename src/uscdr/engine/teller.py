@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from uscdr.events import Bus
-from uscdr.models.events import CheckFinished, Note, StepAccepted, StepProgress
+from uscdr.models.events import CheckFinished, Note, StepAccepted, StepProgress, StepSending
 
 
 class Teller:
@@ -15,6 +15,10 @@ class Teller:
         self._bus = bus
         self._step = step
         self._name = name
+
+    def sending(self) -> None:
+        """To the journal before the request goes out."""
+        self._bus.emit(StepSending(step=self._step))
 
     def accepted(self, provider_id: str) -> None:
         """To the journal at once."""

@@ -100,6 +100,15 @@ class StepStarted(Event):
     attempt: Count = 1
     baseline: dict[str, Any] = Field(default_factory=dict)
     """What was seen just before, as far as a later settling or undoing needs it."""
+    says_when_sent: bool = False
+    """Whether `step.sending` follows before the request goes out; until then nothing was sent."""
+
+
+class StepSending(Event):
+    """The request that changes something goes out next: from here on it may take effect, whatever is heard of it."""
+
+    kind: Literal["step.sending"] = "step.sending"
+    step: str
 
 
 class StepAccepted(Event):
@@ -269,6 +278,7 @@ Payload = Annotated[
     | RunResumed
     | PlanReady
     | StepStarted
+    | StepSending
     | StepAccepted
     | StepProgress
     | StepSucceeded

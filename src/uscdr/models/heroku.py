@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
@@ -176,13 +177,17 @@ class TransferKind(StrEnum):
 
 
 class TransferState(StrEnum):
-    """How far a transfer got. Only COMPLETED is success."""
+    """How far a transfer got. Only COMPLETED is success, only FAILED and CANCELED are surely none.
+
+    UNTOLD is one that has an end of which the platform does not say whether it was a success.
+    """
 
     PENDING = "pending"
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELED = "canceled"
+    UNTOLD = "ended, and whether well is not told"
 
 
 class Whose(StrEnum):
@@ -219,6 +224,8 @@ class Transfer(Fact):
     logs: tuple[str, ...] = Field(default=(), repr=False)
     stored_at: SecretStr | None = None
     """Where the platform keeps a backup; goes into a restore request and nowhere else."""
+    taken_from: SecretStr | None = None
+    """Of a restore: the address that it reads, as the platform tells it."""
 
     @property
     def is_backup(self) -> bool:
@@ -228,12 +235,24 @@ class Transfer(Fact):
     @property
     def ended(self) -> bool:
         """Whether nothing more will happen to it."""
-        return self.state in (TransferState.COMPLETED, TransferState.FAILED, TransferState.CANCELED)
+        return self.state not in (TransferState.PENDING, TransferState.RUNNING)
 
     @property
     def whole(self) -> bool:
         """Whether the whole database was once stored; the platform may have dropped it since."""
         return self.is_backup and self.state is TransferState.COMPLETED and self.processed_bytes > 0
+
+    def reads(self, backup: Transfer) -> bool | None:
+        """Whether this restore reads that backup, by the place where it is stored, else by its size.
+
+        None when neither is told.
+        """
+        if self.taken_from is not None and backup.stored_at is not None:
+            ours, theirs = (urlsplit(one.get_secret_value()).path for one in (backup.stored_at, self.taken_from))
+            return ours == theirs
+        if self.source_bytes and backup.processed_bytes:
+            return self.source_bytes == backup.processed_bytes
+        return None
 
     @property
     def taken_at(self) -> datetime:

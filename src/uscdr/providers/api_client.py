@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Required, Self, TypedDict, Unpack
 
@@ -14,6 +15,7 @@ from pydantic import SecretStr
 from uscdr.errors import CredentialsRefused
 from uscdr.leave import ANYHOW, Leave
 from uscdr.providers.exchange import Call, Reply, exchange
+from uscdr.providers.headers import http_date
 from uscdr.providers.http import Record, open_client, trust
 from uscdr.providers.retry import OnWait, Patience, RetryPolicy
 
@@ -65,6 +67,8 @@ class BearerClient:
         self.leave = wiring.get("leave", ANYHOW)
         """Asked before each request that writes, on those connections, too."""
         self.patience = patience(wiring)
+        self.ahead: float | None = None
+        """Seconds by which the provider's clock is ahead of this machine's, by its last answer; None when none told."""
         self._clients: dict[tuple[str, bool], httpx.Client] = {}
         self._opening = threading.Lock()
 
@@ -82,7 +86,11 @@ class BearerClient:
 
     def exchange(self, base_url: str, call: Call) -> Reply:
         """Send one request once, with the token; errors as of `exchange`."""
-        return exchange(self._client(base_url, for_writes=call.writes), call, provider=self._provider)
+        reply = exchange(self._client(base_url, for_writes=call.writes), call, provider=self._provider)
+        there = http_date(reply.headers.get("Date", ""))
+        if there is not None:
+            self.ahead = (there - datetime.now(UTC)).total_seconds()
+        return reply
 
     def _client(self, base_url: str, *, for_writes: bool) -> httpx.Client:
         key = (base_url, for_writes)

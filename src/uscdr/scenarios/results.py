@@ -260,6 +260,8 @@ class Restored(Fact):
     sha256: str
     left_out: tuple[LeftOut, ...] = ()
     """What of the dump is not in the database."""
+    after: int | None = None
+    """Of a restore by the platform: the highest number of a transfer before it."""
 
 
 class Compared(Fact):
@@ -273,6 +275,8 @@ class Compared(Fact):
     """Tables that cannot be read after the restore, and why, in words."""
     hidden: tuple[str, ...] = ()
     """Tables that row-level security keeps from us, as the backup has it: not compared, in words."""
+    beside: tuple[str, ...] = ()
+    """Further restores of this database that ran since: the data were compared after all of them."""
 
 
 class Withdrawn(Fact):
@@ -304,6 +308,8 @@ class VerifiedData(Fact):
     results: tuple[InvariantResult, ...]
     unasked: tuple[str, ...] = ()
     """Invariants that cannot be asked, as row-level security keeps a table from us."""
+    late: tuple[str, ...] = ()
+    """Restores of this database that ran after the data were compared."""
 
 
 class Refilled(Fact):

@@ -9,7 +9,7 @@ from uscdr.errors import JournalError, LockHeld, MachineError, OutcomeUnknown, U
 from uscdr.journal.chain import encode
 from uscdr.journal.runs import WRITE_EFFECTS
 from uscdr.journal.writer import JournalWriter
-from uscdr.models.events import Payload, RunResumed, Stamped, StepSettled, StepStarted
+from uscdr.models.events import Payload, RunResumed, Stamped, StepSending, StepSettled, StepStarted
 from uscdr.team.claim import Claim
 from uscdr.team.shelf import Piece, Shelf, count
 from uscdr.vault.store import NameTaken
@@ -146,8 +146,10 @@ class SharedLedger:
 
 
 def _acts(event: Payload) -> bool:
-    """Whether a write follows: a step begins, or one that was looked for and is not there is sent again."""
+    """Whether a write follows: a step begins, sends, or one that was looked for and is not there is sent again."""
     match event:
+        case StepSending():
+            return True
         case StepStarted():
             return event.effect in WRITE_EFFECTS
         case StepSettled():

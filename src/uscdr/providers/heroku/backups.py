@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -39,6 +40,10 @@ class HerokuBackups:
         """`GET /client/v11/databases/{id}`."""
         ask = Ask("describe the database", "GET", _database(addon_id), data=True)
         return self._client.ask(ask, lambda body: transfers.database_info(body, addon_id))
+
+    def clock(self) -> datetime:
+        """By the `Date` header of the last answer."""
+        return datetime.now(UTC) + timedelta(seconds=self._client.ahead or 0.0)
 
     def transfers(self, addon: Attachment) -> tuple[Transfer, ...]:
         """`GET /client/v11/apps/{app}/transfers`, oldest first; `GET …/databases/{id}` tells whose they are."""

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import httpx
 from pydantic import SecretStr
 
-from uscdr.errors import Interrupted, MachineError, ProviderError, RateLimited
+from uscdr.errors import AnswerLost, Interrupted, MachineError, ProviderError, RateLimited
 from uscdr.models.provision import Build, SourceArchive
 from uscdr.providers.exchange import describe, is_untrusted, never_arrived
 from uscdr.providers.heroku import decode
@@ -27,10 +27,10 @@ _NOT_BUILT = "No build was started: go on with `uscdr runs resume`."
 def start(client: HerokuClient, app: str, archive: SourceArchive) -> Build:
     """`POST /sources`, `PUT` of the archive, `POST /apps/{app}/builds` (write, findable).
 
-    `AnswerLost` when an upload address or the build may have been made; a failed upload starts no build and
+    `AnswerLost` when the build may have been made; a failed upload starts no build and
     is a plain `ProviderError`. `MachineError` for an archive that cannot be read or has changed.
     """
-    put_url, get_url = client.ask(Ask("open an upload", "POST", "/sources", writes=True), decode.source_blob)
+    put_url, get_url = client.patience.call(lambda: _address(client), writes=False)
     client.patience.call(lambda: _upload(client, put_url, archive), writes=True)
     blob = {
         "url": get_url.get_secret_value(),
@@ -40,6 +40,14 @@ def start(client: HerokuClient, app: str, archive: SourceArchive) -> Build:
     path, body = f"/apps/{segment(app)}/builds", {"source_blob": blob}
     ask = Ask("start a build", "POST", path, writes=True, body=body, hide=(get_url, put_url))
     return client.ask(ask, decode.build)
+
+
+def _address(client: HerokuClient) -> tuple[SecretStr, SecretStr]:
+    """An address that nobody uses does no harm: a lost one is asked for again."""
+    try:
+        return client.once(Ask("open an upload", "POST", "/sources", writes=True), decode.source_blob)[0]
+    except AnswerLost as error:
+        raise _failed(error.why.rstrip("."), retryable=True, status=error.status) from None
 
 
 def _upload(client: HerokuClient, put_url: SecretStr, archive: SourceArchive) -> None:

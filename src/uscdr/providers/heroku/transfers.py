@@ -64,6 +64,7 @@ def accepted(body: object, kind: TransferKind) -> Transfer:
 def _transfer(source: Mapping[str, object], kind: TransferKind, *, num: int, created_at: datetime) -> Transfer:
     is_backup = kind in (TransferKind.MANUAL_BACKUP, TransferKind.SCHEDULED_BACKUP)
     stored_at = optional_text(source, "to_url") if is_backup else ""
+    taken_from = optional_text(source, "from_url") if kind is TransferKind.RESTORE else ""
     return Transfer(
         id=text(source, "uuid"),
         num=num,
@@ -81,6 +82,7 @@ def _transfer(source: Mapping[str, object], kind: TransferKind, *, num: int, cre
         expired=bool(source.get("deleted_at") or source.get("purged_at")),
         logs=items(source.get("logs") or [], _log_line),
         stored_at=SecretStr(stored_at) if stored_at else None,
+        taken_from=SecretStr(taken_from) if taken_from else None,
     )
 
 
@@ -123,9 +125,11 @@ def _name(source: Mapping[str, object], kind: TransferKind, num: int) -> str:
 def _state(source: Mapping[str, object]) -> TransferState:
     """The end is told by presence alone: a time we cannot read is still a time."""
     if source.get("finished_at"):
-        if source.get("succeeded") is True:
-            return TransferState.COMPLETED
-        return TransferState.CANCELED if source.get("canceled_at") else TransferState.FAILED
+        if source.get("canceled_at"):
+            return TransferState.CANCELED
+        told = source.get("succeeded")
+        states = {True: TransferState.COMPLETED, False: TransferState.FAILED}
+        return states[told] if isinstance(told, bool) else TransferState.UNTOLD
     return TransferState.RUNNING if source.get("started_at") else TransferState.PENDING
 
 

@@ -9,6 +9,7 @@ anything is sent. Writes are marked (write).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -120,6 +121,10 @@ class Backups(Protocol):
 
     def database_info(self, addon_id: str) -> DatabaseInfo:
         """The platform's description of the database."""
+        ...
+
+    def clock(self) -> datetime:
+        """The platform's time now, as its last answer told it; this machine's while none did."""
         ...
 
     def transfers(self, addon: Attachment) -> tuple[Transfer, ...]:

@@ -40,6 +40,7 @@ class Redeploy(DepsStep[RedeploySeen, Redeployed]):
     name = "app.redeploy"
     title = "Deploy from source"
     effect = Effect.FINDABLE
+    says_when_sent = True
     sends = (
         writes("POST", "/sources"),
         writes("POST", "/apps/{app}/builds"),
@@ -93,7 +94,9 @@ class Redeploy(DepsStep[RedeploySeen, Redeployed]):
         source = self._deps.source
         if source is None:
             raise CheckFailed("There is no source to deploy from.", next_action="Set app.source in scenarios.yaml.")
-        accepted = self._deps.deploys.start_build(self._deps.app, source.archive(seen.commit, self._deps.work))
+        archive = source.archive(seen.commit, self._deps.work)
+        tell.sending()
+        accepted = self._deps.deploys.start_build(self._deps.app, archive)
         tell.accepted(accepted.id)
         return await_deployed(self._deps, accepted.id, seen.commit, tell)
 

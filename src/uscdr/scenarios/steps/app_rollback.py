@@ -33,6 +33,7 @@ class Rollback(DepsStep[RollbackSeen, RolledBack]):
     name = "app.rollback"
     title = "Roll back"
     effect = Effect.FINDABLE
+    says_when_sent = True
     manual = ("heroku rollback $RELEASE --app {app}   # changes code and config vars, not data or schema",)
     gives = RolledBack
     needs = (AppSeen, Remedy)
@@ -68,6 +69,7 @@ class Rollback(DepsStep[RollbackSeen, RolledBack]):
 
     @override
     def apply(self, seen: RollbackSeen, view: View, tell: Tell) -> RolledBack:
+        tell.sending()
         accepted = self._deps.deploys.rollback(self._deps.app, seen.to_id)
         tell.accepted(accepted.id)
         return self._awaited(accepted, seen.to or 0, tell)

@@ -9,7 +9,7 @@ from uscdr.scenarios.backups.eviction import dropped
 from uscdr.scenarios.backups.inventory import take
 from uscdr.scenarios.results_backups import BackupsDecided, BackupsScheduled, TrialCapture
 from uscdr.scenarios.steps.capture import Capture, CaptureSeen
-from uscdr.scenarios.steps.transfers import newest_number
+from uscdr.scenarios.steps.transfers import seen_now
 
 
 class CaptureNow(Capture[TrialCapture]):
@@ -29,7 +29,7 @@ class CaptureNow(Capture[TrialCapture]):
         return CaptureSeen(
             addon_id=known.attachment.addon_id,
             owner_app=known.owner,
-            newest_transfer=newest_number(known.transfers),
+            **seen_now(self._deps, known.transfers),
             reachable=not goes.refused,
             why=goes.refused or goes.remark,
             pushes_out=goes.name,

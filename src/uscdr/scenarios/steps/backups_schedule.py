@@ -31,6 +31,7 @@ class ScheduleBackups(DepsStep[SchedulesSeen, BackupsScheduled]):
     name = "backup.schedule"
     title = "Schedule daily backups"
     effect = Effect.FINDABLE
+    says_when_sent = True
     manual = ("heroku pg:backups:schedule DATABASE_URL --at '{backup_at}' --app {app}   # only if there is none",)
     gives = BackupsScheduled
 
@@ -56,6 +57,7 @@ class ScheduleBackups(DepsStep[SchedulesSeen, BackupsScheduled]):
     @override
     def apply(self, seen: SchedulesSeen, view: View, tell: Tell) -> BackupsScheduled:
         recovery = self._deps.config.recovery
+        tell.sending()
         made = self._deps.provisioning.schedule_backups(
             seen.addon_id, seen.variable, hour=recovery.backup_hour, timezone=recovery.backup_timezone
         )

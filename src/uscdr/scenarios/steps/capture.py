@@ -8,7 +8,6 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import OutcomeUnknown, ProviderError
-from uscdr.models.base import Fact
 from uscdr.models.heroku import Attachment, Transfer, TransferKind, TransferState, pushed_out, under_way
 from uscdr.scenarios.results import (
     BeforeCapture,
@@ -24,7 +23,16 @@ from uscdr.scenarios.results_app import AppSeen, DataProbed, Remedy
 from uscdr.scenarios.steps.assess import backup_line
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.choose import pick
-from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number, otherwise
+from uscdr.scenarios.steps.transfers import (
+    TransfersSeen,
+    adopt,
+    baseline,
+    find,
+    follow,
+    otherwise,
+    require_new,
+    seen_now,
+)
 from uscdr.scenarios.steps.words import writes
 from uscdr.scenarios.way_back import PUTS_BACK
 from uscdr.words import size
@@ -34,12 +42,10 @@ KINDS = (TransferKind.MANUAL_BACKUP,)
 NONE = "nothing puts it back after the restore"
 
 
-class CaptureSeen(Fact):
+class CaptureSeen(TransfersSeen):
     """Before a capture: whether it is possible, and which stored backup it would push out."""
 
     addon_id: str
-    owner_app: str
-    newest_transfer: int
     reachable: bool
     why: str = ""
     pushes_out: str = ""
@@ -51,6 +57,7 @@ class Capture(DepsStep[CaptureSeen, C]):
     """A manual backup of the database as it is."""
 
     effect = Effect.FINDABLE
+    says_when_sent = True
     manual: ClassVar[tuple[str, ...]] = ("heroku pg:backups:capture --app {app}",)
     sends = (writes("POST", "/client/v11/databases/…/backups"),)
     kind: type[C]
@@ -76,7 +83,7 @@ class Capture(DepsStep[CaptureSeen, C]):
         return CaptureSeen(
             addon_id=attachment.addon_id,
             owner_app=attachment.owner_app_name,
-            newest_transfer=newest_number(transfers),
+            **seen_now(self._deps, transfers),
             reachable=restored or database is None or database.reachable or self._answers_now(),
             why=database.why if database else "",
             pushes_out=self.pushed_out(transfers),
@@ -94,12 +101,14 @@ class Capture(DepsStep[CaptureSeen, C]):
 
     @override
     def baseline(self, seen: CaptureSeen) -> dict[str, Any]:
-        return {"newest_transfer": seen.newest_transfer, "owner_app": seen.owner_app}
+        return baseline(seen)
 
     @override
     def apply(self, seen: CaptureSeen, view: View, tell: Tell) -> C:
         with otherwise(self.otherwise(seen)):
+            tell.sending()
             accepted = self._deps.backups.capture(seen.addon_id)
+            require_new(accepted, seen)
             tell.accepted(accepted.id)
             return self._captured(follow(self._deps, seen.owner_app, accepted, tell))
 
@@ -120,9 +129,10 @@ class Capture(DepsStep[CaptureSeen, C]):
     @override
     def confirm_effect(self, result: C, view: View, tell: Tell) -> str:
         again = self._deps.backups.transfer(self.attachment().owner_app_name, result.id)
-        if again.state is not TransferState.COMPLETED:
+        if not again.whole:
+            now = "empty" if again.state is TransferState.COMPLETED else again.state.value
             raise OutcomeUnknown(
-                f"{result.name} was finished and is {again.state.value} now.",
+                f"{result.name} was finished and is {now} now.",
                 next_action=f"heroku pg:backups:info {result.name} --app {self._deps.app}",
             )
         if result.warnings:

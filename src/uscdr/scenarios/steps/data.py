@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.models.postgres import InvariantResult, TableDigest
+from uscdr.errors import OutcomeUnknown
+from uscdr.models.postgres import InvariantResult, TableDigest, TableDigests
 from uscdr.scenarios.results import ChosenBackup, Compared, Migrated, Proof, Restored, VerifiedData
 from uscdr.scenarios.results_app import DataProbed
 from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.transfers import beside
 from uscdr.scenarios.steps.words import sql
 from uscdr.scenarios.wanting import failing
 from uscdr.words import first_of, plural
 
+MOST_RESTORES = 3
 LOOK_YOURSELF = "The restore puts these rows back as all others: look at some of them in the application itself."
 
 
@@ -30,9 +33,8 @@ class Compare(DepsStep[Compared, Compared]):
 
     @override
     def probe(self, view: View, tell: Tell) -> Compared:
-        proof, database = view.need(Proof), self._deps.database()
-        tell.progress("counting and digesting the restored tables")
-        found = database.digested([t.name for t in database.tables()])
+        proof = view.need(Proof)
+        found, others = self._settled(view.need(Restored), tell)
         live = {digest.name: digest for digest in found.tables}
         unread = {one.table for one in found.unread}
         hidden = tuple(one.words("compared") for one in found.unread if one.hidden)
@@ -49,7 +51,33 @@ class Compare(DepsStep[Compared, Compared]):
             differing=tuple(differing),
             unread=tuple(one.words("compared") for one in found.unread if not one.hidden),
             hidden=hidden,
+            beside=others,
         )
+
+    def _settled(self, restored: Restored, tell: Tell) -> tuple[TableDigests, tuple[str, ...]]:
+        """The tables, and what was restored besides: read anew until no restore began or ended meanwhile."""
+        known = self._beside(restored, tell)
+        for _ in range(MOST_RESTORES):
+            database = self._deps.database()
+            tell.progress("counting and digesting the restored tables")
+            found = database.digested([t.name for t in database.tables()])
+            before, known = known, self._beside(restored, tell)
+            if known == before:
+                break
+        else:
+            raise OutcomeUnknown(
+                f"One restore after another of this database begins ({first_of(known)}).",
+                next_action=f"See who starts them: heroku pg:backups --app {self._deps.app}; then: uscdr runs resume",
+            )
+        if known:
+            tell.warn(
+                f"The platform restored more than once: {restored.name} and {', '.join(known)}. A request may have "
+                "reached it twice, or somebody else restored too. The data are compared as they are after all of them."
+            )
+        return found, known
+
+    def _beside(self, restored: Restored, tell: Tell) -> tuple[str, ...]:
+        return beside(self._deps, restored, tell)
 
     @override
     def plan(self, seen: Compared, view: View) -> Action:
@@ -67,6 +95,7 @@ class Compare(DepsStep[Compared, Compared]):
             )  # fmt: skip
         words = f"{seen.matching} of {seen.tables} tables equal the proven backup, {plural(seen.rows, 'row')}"
         words += f"; NOT COMPARED: {'; '.join(seen.hidden)}" if seen.hidden else ""
+        words += f"; MORE THAN ONE restore ran (also {', '.join(seen.beside)})" if seen.beside else ""
         return Action("read", words, (sql("count and digest of every table"),))
 
 
@@ -131,10 +160,24 @@ class VerifyData(DepsStep[VerifiedData, VerifiedData]):
             invariants=len(results),
             results=results,
             unasked=unasked,
+            late=self._late(view, tell),
         )
+
+    def _late(self, view: View, tell: Tell) -> tuple[str, ...]:
+        """A request that was given up may arrive even now; only after this look are users let in."""
+        restored, compared = view.get(Restored), view.get(Compared)
+        if restored is None or compared is None:
+            return ()
+        return tuple(name for name in beside(self._deps, restored, tell) if name not in compared.beside)
 
     @override
     def plan(self, seen: VerifiedData, view: View) -> Action:
+        if seen.late:
+            return Action(
+                "blocked",
+                f"The database was restored once more ({', '.join(seen.late)}) after the data were compared: what this "
+                "run did to them since is undone. Maintenance mode stays on. Begin anew: uscdr recover db --new",
+            )
         broken = failing(tuple(one for one in seen.results if one.name not in seen.unasked))
         if broken and _as_captured(seen, view):
             words = f"the state is back as it was captured, and breaks what it broke then: {'; '.join(broken)}"

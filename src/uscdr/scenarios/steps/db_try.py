@@ -133,7 +133,7 @@ class TryOnCopy(DepsStep[PendingSeen, TriedDry]):
 
     @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        return Finding("the copy on this machine", "a trial leaves nothing behind", None)
+        return Finding("the copy on this machine", "a trial leaves nothing behind", None, again=True)
 
     @override
     def adopt(self, provider_id: str, seen: PendingSeen, view: View, tell: Tell) -> TriedDry:

@@ -42,6 +42,7 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
     name = "infra.addon"
     title = "Order an add-on"
     effect = Effect.FINDABLE
+    says_when_sent = True
     sends = (writes("POST", "/apps/{new_app}/addons"),)
     params = AddonParams
     manual = ("heroku addons:create {plan} --app {new_app} --wait",)
@@ -108,6 +109,7 @@ class OrderAddon(DepsStep[AddonSeen, AddonReady]):
     def apply(self, seen: AddonSeen, view: View, tell: Tell) -> AddonReady:
         if seen.there:
             return self._awaited(seen.there[0], tell, ordered=False)
+        tell.sending()
         ordered = self._deps.provisioning.create_addon(self._deps.app, seen.plan)
         tell.accepted(ordered.id)
         return self._awaited(ordered.id, tell, ordered=True)

@@ -165,7 +165,7 @@ class CreateApp(DepsStep[AppSeenNow, AppMade]):
         except CredentialsRefused as error:
             raise self._foreign() from error
         if found is None:
-            return Finding(looked_at, "there is none", None)
+            return Finding(looked_at, "there is none", None, again=True)  # a name can be had once only
         if found.owner_email not in ("", account):
             raise self._foreign()
         return Finding(looked_at, "it was not there before, and is ours now", found.id)

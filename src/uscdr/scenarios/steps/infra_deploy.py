@@ -51,6 +51,7 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
     name = "infra.deploy"
     title = "Deploy"
     effect = Effect.FINDABLE
+    says_when_sent = True
     sends = (
         writes("POST", "/sources"),
         writes("POST", "/apps/{new_app}/builds"),
@@ -115,7 +116,9 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
 
     @override
     def apply(self, seen: DeploySeen, view: View, tell: Tell) -> Redeployed:
-        accepted = self._deps.deploys.start_build(self._deps.app, fetch_code(self._deps, seen.commit))
+        code = fetch_code(self._deps, seen.commit)
+        tell.sending()
+        accepted = self._deps.deploys.start_build(self._deps.app, code)
         tell.accepted(accepted.id)
         return await_deployed(self._deps, accepted.id, seen.commit, tell)
 

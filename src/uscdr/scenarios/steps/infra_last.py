@@ -19,7 +19,7 @@ from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.capture import Capture, CaptureSeen
 from uscdr.scenarios.steps.choose import Choice, chosen_of, summary_of, warn_of
 from uscdr.scenarios.steps.infra_dump import InfraProve
-from uscdr.scenarios.steps.transfers import newest_number, said_no
+from uscdr.scenarios.steps.transfers import said_no, seen_now
 
 
 class CaptureLast(Capture[LastCapture]):
@@ -40,16 +40,16 @@ class CaptureLast(Capture[LastCapture]):
     def probe(self, view: View, tell: Tell) -> CaptureSeen:
         why = not_captured(self._deps, view.need(InfraSeen), view.get(OldStopped))
         if why:
-            return CaptureSeen(addon_id="", owner_app="", newest_transfer=0, reachable=False, why=why)
+            return CaptureSeen(addon_id="", owner_app="", reachable=False, why=why)
         try:
             attachment = self.attachment()
         except NotFound as error:
-            return CaptureSeen(addon_id="", owner_app="", newest_transfer=0, reachable=False, why=error.message)
+            return CaptureSeen(addon_id="", owner_app="", reachable=False, why=error.message)
         transfers, chosen = self._deps.backups.transfers(attachment), view.get(ChosenBackup)
         return CaptureSeen(
             addon_id=attachment.addon_id,
             owner_app=attachment.owner_app_name,
-            newest_transfer=newest_number(transfers),
+            **seen_now(self._deps, transfers),
             reachable=True,
             pushes_out=self.pushed_out(transfers),
             wanted=chosen.backup if chosen else "",

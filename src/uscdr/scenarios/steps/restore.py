@@ -9,9 +9,8 @@ from typing_extensions import override
 
 from uscdr.engine.gate import AT_LEAST, UNKNOWN
 from uscdr.engine.step import Action, Blast, Effect, Finding, Intent, Tell, View
-from uscdr.errors import CheckFailed
+from uscdr.errors import CheckFailed, NotFound
 from uscdr.models.access import AccessBack
-from uscdr.models.base import Fact
 from uscdr.models.duration import elapsed
 from uscdr.models.heroku import Transfer, TransferKind, TransferState, under_way
 from uscdr.scenarios.access_kept import keep
@@ -31,7 +30,17 @@ from uscdr.scenarios.results import (
 )
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.ledger import lost_words
-from uscdr.scenarios.steps.transfers import adopt, find, follow, newest_number, otherwise
+from uscdr.scenarios.steps.transfers import (
+    Mark,
+    TransfersSeen,
+    adopt,
+    baseline,
+    find,
+    follow,
+    otherwise,
+    require_new,
+    seen_now,
+)
 from uscdr.scenarios.steps.words import writes
 from uscdr.words import HOUR, duration, first_of, hours, moment
 
@@ -39,16 +48,14 @@ KINDS = (TransferKind.RESTORE,)
 ANOTHER = "If it fails again, restore another backup (uscdr backup list): uscdr recover db --backup NAME --new"
 
 
-class RestoreSeen(Fact):
+class RestoreSeen(TransfersSeen):
     """Right before the restore."""
 
     addon_id: str
     addon: str
-    owner_app: str
     backup: str
     transfer_id: str
     unfit: str = ""
-    newest_transfer: int = 0
     running: str = ""
 
 
@@ -59,6 +66,7 @@ class Restore(DepsStep[RestoreSeen, Restored]):
     title = "Restore"
     effect = Effect.FINDABLE
     destructive = True
+    says_when_sent = True
     manual = (
         "heroku pg:backups:restore $BACKUP DATABASE_URL --app {app} --confirm {app}",
         "heroku pg:backups:info $RESTORE --app {app}",
@@ -82,7 +90,7 @@ class Restore(DepsStep[RestoreSeen, Restored]):
             backup=chosen.backup,
             transfer_id=chosen.transfer_id,
             unfit="gone" if backup is None else backup.unusable,
-            newest_transfer=newest_number(transfers),
+            **seen_now(self._deps, transfers),
             running=under_way(transfers, attachment.owner_app_name),
         )
 
@@ -104,7 +112,7 @@ class Restore(DepsStep[RestoreSeen, Restored]):
 
     @override
     def baseline(self, seen: RestoreSeen) -> dict[str, Any]:
-        return {"newest_transfer": seen.newest_transfer, "owner_app": seen.owner_app, "backup": seen.backup}
+        return {**baseline(seen), "backup": seen.backup}
 
     @override
     def blast(self, seen: RestoreSeen, view: View) -> Blast:
@@ -141,9 +149,12 @@ class Restore(DepsStep[RestoreSeen, Restored]):
         backup = self._deps.backups.transfer(seen.owner_app, seen.transfer_id)
         keep(self._deps, view.need(AccessBack))
         with otherwise(ANOTHER):
-            accepted = self._deps.backups.restore(seen.addon_id, self._source(seen, backup))
+            source = self._source(seen, backup)
+            tell.sending()
+            accepted = self._deps.backups.restore(seen.addon_id, source)
+            require_new(accepted, seen)
             tell.accepted(accepted.id)
-            return _restored(follow(self._deps, seen.owner_app, accepted, tell), proof)
+            return self._restored(follow(self._deps, seen.owner_app, accepted, tell), view)
 
     def _source(self, seen: RestoreSeen, backup: Transfer) -> SecretStr:
         if backup.stored_at is not None:
@@ -152,12 +163,25 @@ class Restore(DepsStep[RestoreSeen, Restored]):
 
     @override
     def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
-        return find(self._deps, self._deps.attachment(), KINDS, intent, tell)
+        addon = self._deps.attachment()
+        return find(self._deps, addon, KINDS, intent, tell, self._backup(addon.owner_app_name, view))
+
+    def _backup(self, owner: str, view: View) -> Transfer | None:
+        """The one that is restored; None when the platform has it no more, which is no proof of anything."""
+        try:
+            return self._deps.backups.transfer(owner, view.need(ChosenBackup).transfer_id)
+        except NotFound:
+            return None
 
     @override
     def adopt(self, provider_id: str, seen: RestoreSeen, view: View, tell: Tell) -> Restored:
         with otherwise(ANOTHER):
-            return _restored(adopt(self._deps, seen.owner_app, provider_id, tell), view.need(Proof))
+            return self._restored(adopt(self._deps, seen.owner_app, provider_id, tell), view)
+
+    def _restored(self, transfer: Transfer, view: View) -> Restored:
+        proof, intent = view.need(Proof), view.intents.get(self.id)
+        after = Mark.of(intent).newest if intent else None
+        return Restored(id=transfer.id, name=transfer.name, backup=proof.backup, sha256=proof.sha256, after=after)
 
     @override
     def otherwise(self, seen: RestoreSeen) -> str:
@@ -171,10 +195,6 @@ class Restore(DepsStep[RestoreSeen, Restored]):
         if again.warnings:
             tell.warn(f"{result.name} finished with {again.warnings} warnings; the data are compared next.")
         return f"{result.name}: {result.backup} restored"
-
-
-def _restored(transfer: Transfer, proof: Proof) -> Restored:
-    return Restored(id=transfer.id, name=transfer.name, backup=proof.backup, sha256=proof.sha256)
 
 
 def access_words(back: AccessBack | None) -> str:

@@ -4,21 +4,85 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
 from uscdr.engine.settle import Search, look_for
 from uscdr.engine.step import Finding, Intent, Tell
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import AnswerLost, EffectFailed, NotFound, OutcomeUnknown, ProviderError, WriteRefused
-from uscdr.models.heroku import Attachment, Transfer, TransferKind, TransferState, Whose
+from uscdr.models.base import Fact
+from uscdr.models.duration import elapsed
+from uscdr.models.heroku import CLOCKS, Attachment, Transfer, TransferKind, TransferState, Whose
 from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.results import Restored
 
+LOOK_FIRST = "Look at the provider before doing it again."
 LIMIT = 6 * 3600.0
 LAST_LINES = 5
 
 
-def newest_number(transfers: tuple[Transfer, ...]) -> int:
-    """The highest transfer number so far; whatever this run starts has a higher one."""
-    return max((transfer.num for transfer in transfers), default=0)
+@dataclass(frozen=True)
+class Mark:
+    """What a transfer of this run is told by: it has none of these ids, a higher number, and was made since."""
+
+    newest: int
+    known: frozenset[str]
+    since: datetime | None
+    """By the platform's clock; None in a journal of an earlier version."""
+
+    @classmethod
+    def of(cls, intent: Intent) -> Mark:
+        """As the intent's baseline has it. Raises BadInput for a journal that has something else there."""
+        known = frozenset(intent.texts("known_transfers"))
+        return cls(intent.number("newest_transfer"), known, _moment(intent.text("since")))
+
+    def later(self, one: Transfer) -> bool:
+        """Whether it was made after the mark: a list that lagged then may have left older ones out."""
+        aged = self.since is not None and elapsed(one.created_at, self.since) > CLOCKS
+        return one.num > self.newest and one.id not in self.known and not aged
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def baseline(seen: TransfersSeen) -> dict[str, Any]:
+    """What the journal keeps, for `Mark.of`."""
+    known = {"newest_transfer": seen.newest_transfer, "owner_app": seen.owner_app}
+    return known | {"known_transfers": list(seen.known_transfers), "since": seen.since}
+
+
+class TransfersSeen(Fact):
+    """What there is right before a transfer is asked for."""
+
+    owner_app: str
+    newest_transfer: int = 0
+    known_transfers: tuple[str, ...] = ()
+    since: str = ""
+    """The platform's time."""
+
+
+def seen_now(deps: Deps, transfers: tuple[Transfer, ...]) -> dict[str, Any]:
+    """The fields of `TransfersSeen` that a list of transfers, fetched just now, tells."""
+    newest = max((transfer.num for transfer in transfers), default=0)
+    known = tuple(transfer.id for transfer in transfers)
+    return {"newest_transfer": newest, "known_transfers": known, "since": deps.backups.clock().isoformat()}
+
+
+def require_new(accepted: Transfer, seen: TransfersSeen) -> None:
+    """Raise AnswerLost when the platform's answer is about a transfer that was there before."""
+    stale = accepted.num and accepted.num <= seen.newest_transfer
+    if stale or accepted.id in seen.known_transfers:
+        raise AnswerLost(
+            f"The platform answered with {accepted.name or accepted.id}, which was there before.",
+            provider="heroku",
+            next_action=LOOK_FIRST,
+        )
 
 
 def follow(deps: Deps, app: str, accepted: Transfer, tell: Tell) -> Transfer:
@@ -26,16 +90,8 @@ def follow(deps: Deps, app: str, accepted: Transfer, tell: Tell) -> Transfer:
 
     Raises EffectFailed with the platform's last log lines, or OutcomeUnknown.
     """
-    what = f"{accepted.kind.value} {accepted.name}"
-    patience = Patience(what, LIMIT, f"heroku pg:backups:info {accepted.name} --app {app}")
-
-    def look() -> Transfer:
-        transfer = deps.backups.transfer(app, accepted.id)
-        total = transfer.source_bytes or None
-        tell.progress(f"{what}: {transfer.state.value}", transfer.processed_bytes, total, "B")
-        return transfer
-
-    ended = until(look, lambda transfer: transfer.ended, patience, deps.stop)
+    what = f"{accepted.kind.value} {accepted.name}".rstrip()
+    ended = _end_of(deps, app, accepted, tell)
     if ended.state is not TransferState.COMPLETED:
         raise EffectFailed(
             f"The {what} {'was canceled' if ended.state is TransferState.CANCELED else 'failed'} at the platform.",
@@ -44,6 +100,36 @@ def follow(deps: Deps, app: str, accepted: Transfer, tell: Tell) -> Transfer:
             next_action=f"See: heroku pg:backups:info {ended.name} --app {app}; then: uscdr runs resume",
         )
     return ended
+
+
+def _end_of(deps: Deps, app: str, accepted: Transfer, tell: Tell) -> Transfer:
+    what = f"{accepted.kind.value} {accepted.name}".rstrip()
+    patience = Patience(f"the {what}", LIMIT, f"heroku pg:backups:info {accepted.name or accepted.id} --app {app}")
+
+    def look() -> Transfer:
+        transfer = _the_same(deps, app, accepted)
+        total = transfer.source_bytes or None
+        tell.progress(f"{what}: {transfer.state.value}", transfer.processed_bytes, total, "B")
+        return transfer
+
+    return until(look, lambda transfer: transfer.ended, patience, deps.stop)
+
+
+def _the_same(deps: Deps, app: str, accepted: Transfer) -> Transfer:
+    """The transfer as it is now. What the platform may yet say otherwise is an error that is looked past a while."""
+    try:
+        transfer = deps.backups.transfer(app, accepted.id)
+    except NotFound as error:
+        raise _not_told("The transfer that was accepted is not listed.", error.message) from error
+    if transfer.id != accepted.id or transfer.kind is not accepted.kind:
+        raise _not_told(f"The platform answered about {transfer.name} when asked about another transfer.")
+    if transfer.state is TransferState.UNTOLD:
+        raise _not_told(f"{transfer.name} has ended, and the platform does not say whether well.")
+    return transfer
+
+
+def _not_told(message: str, why: str = "") -> ProviderError:
+    return ProviderError(message, provider="heroku", why=why, retryable=True)
 
 
 def said_no(error: ProviderError) -> bool:
@@ -68,21 +154,42 @@ def _reason(transfer: Transfer) -> str:
     return " | ".join(line.split('"')[0].split("DETAIL")[0].strip() for line in transfer.logs[-LAST_LINES:])
 
 
-def find(deps: Deps, addon: Attachment, kinds: tuple[TransferKind, ...], intent: Intent, tell: Tell) -> Finding:
-    """Look for the transfer that the intent started: the accepted id, else a newer one of that kind and database."""
-    after = intent.number("newest_transfer")
+def find(
+    deps: Deps, addon: Attachment, kinds: tuple[TransferKind, ...], intent: Intent, tell: Tell,
+    source: Transfer | None = None,
+) -> Finding:  # fmt: skip
+    """Look for the transfer that the intent started: the accepted id, else a newer one of that kind and database.
+
+    `source` is the backup that a restore reads.
+    """
+    mark = Mark.of(intent)
+    looked_at = f"GET /client/v11/apps/{addon.owner_app_name}/transfers"
+    if intent.accepted is not None and _is_ours(deps, addon, kinds, intent.accepted, mark):
+        return Finding(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
+    before = f"{intent.accepted}, as which it was accepted, is not listed any more, and " if intent.accepted else ""
     search = Search(
-        f"GET /client/v11/apps/{addon.owner_app_name}/transfers",
-        lambda: _newer(deps.backups.transfers(addon), kinds, after),
+        looked_at,
+        lambda: _newer(deps.backups.transfers(addon), kinds, mark, source),
         lambda one: f"{one.kind.value} {one.name} began after the intent",
-        f"no {kinds[0].value} with a number above {after}",
+        f"{before}no {kinds[0].value} with a number above {mark.newest}",
     )
-    return look_for(search, intent, deps.stop, tell)
+    return look_for(search, replace(intent, accepted=None), deps.stop, tell)
 
 
-def _newer(transfers: Iterable[Transfer], kinds: tuple[TransferKind, ...], after: int) -> list[Transfer]:
+def _is_ours(deps: Deps, addon: Attachment, kinds: tuple[TransferKind, ...], accepted: str, mark: Mark) -> bool:
+    """Whether that id is still one of ours: the answer may have named another."""
+    try:
+        one = deps.backups.transfer(addon.owner_app_name, accepted)
+    except NotFound:
+        return False
+    return one.kind in kinds and one.id == accepted and mark.later(one)
+
+
+def _newer(
+    transfers: Iterable[Transfer], kinds: tuple[TransferKind, ...], mark: Mark, source: Transfer | None
+) -> list[Transfer]:
     """Raises OutcomeUnknown for one of which the platform does not tell whether it is of this database."""
-    newer = [t for t in transfers if t.num > after and t.kind in kinds and t.whose is not Whose.OTHER]
+    newer = [t for t in transfers if t.kind in kinds and t.whose is not Whose.OTHER and mark.later(t)]
     for one in newer:
         if one.whose is Whose.UNKNOWN:
             raise OutcomeUnknown(
@@ -90,16 +197,25 @@ def _newer(transfers: Iterable[Transfer], kinds: tuple[TransferKind, ...], after
                 why=f"It is {one.unfit}.",
                 next_action=f"See: heroku pg:backups:info {one.name}. If it is this one, wait for its end.",
             )
-    return newer
+    return [one for one in newer if source is None or one.reads(source) is not False]
+
+
+def beside(deps: Deps, restored: Restored, tell: Tell) -> tuple[str, ...]:
+    """The names of further restores of this database that the platform began since, all of them ended.
+
+    A request that reached the platform twice makes two. Raises OutcomeUnknown when one does not end.
+    """
+    if restored.after is None:
+        return ()
+    addon = deps.attachment()
+    since = [t for t in deps.backups.transfers(addon) if t.kind is TransferKind.RESTORE and t.num > restored.after]
+    others = [one for one in since if one.id != restored.id and one.whose is not Whose.OTHER]
+    for one in others:
+        if not one.ended:
+            _end_of(deps, addon.owner_app_name, one, tell)
+    return tuple(one.name for one in others)
 
 
 def adopt(deps: Deps, app: str, transfer_id: str, tell: Tell) -> Transfer:
-    """Go on waiting for a transfer that was found. Raises EffectFailed when the platform lost it."""
-    try:
-        transfer = deps.backups.transfer(app, transfer_id)
-    except NotFound as error:
-        raise EffectFailed(
-            "The transfer that was accepted is not listed any more.", provider="heroku", why=error.message,
-            next_action="uscdr runs resume starts a new one.",
-        ) from error  # fmt: skip
-    return follow(deps, app, transfer, tell)
+    """Go on waiting for a transfer that was found."""
+    return follow(deps, app, deps.backups.transfer(app, transfer_id), tell)
