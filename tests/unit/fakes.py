@@ -3,6 +3,8 @@
 A `World` outlives the processes that work on it, as the real provider does. `World.faults` makes the n-th call
 of a method fail: `refused` and `down` before any effect, `lost_before` and `lost_after` the effect, `kill_before`
 and `kill_after` it (the calling process dies). `lost_after_dark` goes on with a platform that answers nothing.
+`late` loses the answer, and the effect comes after `World.lateness` further looks at the transfers; `twice` has it twice;
+`stray` answers with the oldest transfer instead.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from pydantic import SecretStr
 
@@ -252,6 +254,11 @@ class World:
         self.dark = False
         """Nothing answers any more."""
         self.faults: dict[tuple[str, int], str] = {}
+        self.lateness = 40
+        self.to_come: list[tuple[int, Callable[[], object]]] = []
+        """What was asked for and comes after so many looks."""
+        self.unlisted: set[str] = set()
+        """Transfers that the list leaves out for now."""
         self.calls: Counter[str] = Counter()
         self.writes: list[str] = []
         self.looks: Counter[str] = Counter()
@@ -277,7 +284,14 @@ class World:
                 raise ProviderError(f"{name}: down.", provider="fake", retryable=True, sent=False)
             if kind == "lost_before":
                 raise AnswerLost(f"{name}: no answer.", provider="fake")
+            if kind == "late":
+                self.to_come.append((self.lateness, effect))
+                raise AnswerLost(f"{name}: no answer.", provider="fake")
             result = effect()
+            if kind == "twice":
+                effect()
+            if kind == "stray":
+                return cast("T", self.transfers[0])
             if kind.startswith("lost_after"):
                 self.dark = kind == "lost_after_dark"
                 raise AnswerLost(f"{name}: no answer.", provider="fake")
@@ -328,6 +342,12 @@ class World:
 
     def tick(self) -> None:
         """Time passes at the platform whenever somebody looks."""
+        waiting, self.to_come = self.to_come, []
+        for looks, effect in waiting:
+            if looks > 0:
+                self.to_come.append((looks - 1, effect))
+            else:
+                effect()
         for transfer in tuple(self.transfers):
             if transfer.ended:
                 continue
@@ -571,7 +591,8 @@ class FakeBackups:
         def look() -> tuple[Transfer, ...]:
             self._world.tick()
             address = self.database_info(addon.addon_id).address
-            found = (one.seen_from(addon, address) for one in self._world.transfers)
+            listed = [one for one in self._world.transfers if one.id not in self._world.unlisted]
+            found = (one.seen_from(addon, address) for one in listed)
             return tuple(sorted(found, key=lambda one: (one.taken_at, one.num)))
 
         return self._world.call("transfers", look)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -139,10 +139,10 @@ class Rehearsal:
         job = self._job(self.run, confirm, dry_run=dry_run)
         return self._process(lambda around: wiring.begin(job, around))
 
-    def resume(self, *, confirm: str | None = None) -> Ending | None:
+    def resume(self, *, confirm: str | None = None, send_again: bool = False) -> Ending | None:
         """The newest run, taken up again."""
         path = self.journal_path
-        job = self._job(path.parent.name, confirm, dry_run=False)
+        job = replace(self._job(path.parent.name, confirm, dry_run=False), send_again=send_again)
         return self._process(lambda around: wiring.resume(job, around, path))
 
     @property
