@@ -19,6 +19,7 @@ from uscdr.providers.heroku.deploys import HerokuDeploys
 from uscdr.providers.heroku.platform import HerokuPlatform
 from uscdr.providers.heroku.provisioning import HerokuProvisioning
 from uscdr.providers.http import open_client, trust
+from uscdr.providers.outages import looking
 from uscdr.providers.ports.database import Scratch
 from uscdr.providers.ports.platform import Backups, Platform
 from uscdr.providers.ports.provision import Deploys, Provisioning
@@ -49,6 +50,8 @@ def open_ports(place: Place, around: Surroundings, scratch: Path, *, read_only: 
     """Build the adapters; `read_only` wiring cannot write, whatever is asked of it."""
     heroku, waits = place.target.heroku, Waits()
     with ExitStack() as stack:
+        if read_only:
+            stack.enter_context(looking())
         client = stack.enter_context(
             HerokuClient(
                 heroku.api_url, heroku.data_url, place.token, ca_file=place.ca_file, read_only=read_only,

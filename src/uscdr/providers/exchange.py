@@ -15,6 +15,8 @@ import httpx
 from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, ProviderError
+from uscdr.providers.http import GivenUp
+from uscdr.providers.outages import GIVEN_UP, answer_seconds
 
 ANSWER_SECONDS = 120.0
 """How long one answer may take in all; the read time-out alone would let a dripping server hold us forever."""
@@ -89,8 +91,10 @@ def exchange(client: httpx.Client, call: Call, *, provider: str) -> Reply:
     except httpx.HTTPError as error:
         # `from None`: the cause can hold what the peer sent.
         why = f"{call.method} {call.path}: {describe(error)}."
-        never = never_arrived(error)
-        raise unanswered(call, provider=provider, why=why, never_arrived=never, untrusted=is_untrusted(error)) from None
+        raise unanswered(
+            call, provider=provider, why=why, never_arrived=never_arrived(error), final=will_not_pass(error),
+            untrusted=is_untrusted(error),
+        ) from None  # fmt: skip
 
 
 def _content(call: Call) -> bytes | None:
@@ -98,12 +102,22 @@ def _content(call: Call) -> bytes | None:
 
 
 def _bounded(response: httpx.Response) -> Iterator[bytes]:
+    limit = answer_seconds(ANSWER_SECONDS)
     started, size = time.monotonic(), 0
     for chunk in response.iter_bytes():
         size += len(chunk)
-        if size > ANSWER_BYTES or time.monotonic() - started > ANSWER_SECONDS:
-            raise httpx.ReadTimeout("the answer has no end")
+        if size > ANSWER_BYTES or time.monotonic() - started > limit:
+            raise Endless("the answer has no end")
         yield chunk
+
+
+class Endless(httpx.ReadTimeout):
+    """An answer that grew too large or took too long in all: it would do so again."""
+
+
+def will_not_pass(error: httpx.HTTPError) -> bool:
+    """Whether asking again would end alike."""
+    return isinstance(error, Endless | GivenUp)
 
 
 def never_arrived(error: httpx.HTTPError) -> bool:
@@ -111,21 +125,26 @@ def never_arrived(error: httpx.HTTPError) -> bool:
     return isinstance(error, _NEVER_ARRIVED)
 
 
-def unanswered(call: Call, *, provider: str, why: str, never_arrived: bool, untrusted: bool) -> ProviderError:
-    """The error for a request that got no answer; `untrusted` is a peer whose certificate was refused."""
+def unanswered(
+    call: Call, *, provider: str, why: str, never_arrived: bool, untrusted: bool, final: bool = False
+) -> ProviderError:
+    """The error for a request that got no answer.
+
+    `untrusted` is a peer whose certificate was refused, `final` a failure that would only come again.
+    """
     if never_arrived:
         return ProviderError(
             f"{provider} could not be reached to {call.what}.",
             provider=provider,
             why=why,
             next_action=_TRUST_ACTION if untrusted else _REACH_ACTION,
-            retryable=not untrusted,
+            retryable=not (untrusted or final),
             sent=False,
         )
     if call.writes:
         return answer_lost(call, provider=provider, why=why)
     message = f"{provider} did not answer when asked to {call.what}."
-    return ProviderError(message, provider=provider, why=why, next_action=_REACH_ACTION, retryable=True)
+    return ProviderError(message, provider=provider, why=why, next_action=_REACH_ACTION, retryable=not final)
 
 
 _REACH_ACTION = "Check the network and the provider's status page, then run the command again."
@@ -172,6 +191,8 @@ def describe(error: httpx.HTTPError) -> str:
 
 
 _WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
+    (GivenUp, GIVEN_UP),
+    (Endless, "the answer has no end"),
     (httpx.ConnectTimeout, "no connection within the time limit"),
     (httpx.TimeoutException, "no answer within the time limit"),
     (httpx.ProxyError, "the proxy refused the connection"),

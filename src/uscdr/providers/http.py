@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +20,7 @@ import httpx
 from uscdr import __version__
 from uscdr.errors import BadInput, ConfigError, ProviderError, WriteRefused
 from uscdr.leave import ANYHOW, SHORT, Leave
+from uscdr.providers.outages import known
 from uscdr.reading import opened
 from uscdr.settings import is_loopback_host
 
@@ -80,6 +82,40 @@ class ReadOnlyTransport(httpx.BaseTransport):
 
     def _is_empty_form(self, request: httpx.Request, path: str) -> bool:
         return request.method == "POST" and path in self._empty_posts and request.read() in (b"{}", EMPTY_FORM)
+
+    def close(self) -> None:
+        """Close the real transport."""
+        self._inner.close()
+
+
+class GivenUp(httpx.ConnectError):
+    """Nothing was sent: the host has kept silent for as long as this command waits for it."""
+
+
+class KnowingTransport(httpx.BaseTransport):
+    """Waits for a host no longer than what is left of the patience of a command that only looks, if it is one."""
+
+    def __init__(self, inner: httpx.BaseTransport) -> None:
+        self._inner = inner
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass it on, unless the host is given up."""
+        outages = known()
+        if outages is None:
+            return self._inner.handle_request(request)
+        place = request.url.netloc.decode("ascii")
+        left, begun = outages.left(place), time.monotonic()
+        if left <= 0:
+            raise GivenUp("given up", request=request)
+        limits = request.extensions.get("timeout", {})
+        request.extensions["timeout"] = {name: min(value or left, left) for name, value in limits.items()}
+        try:
+            response = self._inner.handle_request(request)
+        except httpx.TransportError:
+            outages.silent(place, begun)
+            raise
+        outages.answered(place)
+        return response
 
     def close(self) -> None:
         """Close the real transport."""
@@ -263,6 +299,7 @@ def open_client(
     transport = BoundTransport(transport, base_url, provider=provider)
     if record is not None:
         transport = RecordingTransport(transport, record)
+    transport = KnowingTransport(transport)
     if read_only:
         transport = ReadOnlyTransport(transport, provider=provider, empty_posts=empty_posts)
     return httpx.Client(

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from uscdr.errors import ProviderError, RateLimited, WriteRefused
 from uscdr.providers.exchange import Call, Reply, exchange
 from uscdr.providers.headers import retry_after
-from uscdr.providers.http import USER_AGENT, proxy_for, require_private, trust
+from uscdr.providers.http import USER_AGENT, KnowingTransport, proxy_for, require_private, trust
 from uscdr.providers.refusal import may_pass
 from uscdr.providers.retry import Patience, RetryPolicy
 
@@ -62,7 +62,7 @@ class MailProbe:
     def _open(self) -> httpx.Client:
         inner = httpx.HTTPTransport(verify=trust(self._ca_file), proxy=proxy_for(self._url), trust_env=False)
         return httpx.Client(
-            transport=TokenRequestOnly(inner, httpx.URL(self._url)),
+            transport=TokenRequestOnly(KnowingTransport(inner), httpx.URL(self._url)),
             timeout=self._timeout,
             follow_redirects=False,
             trust_env=False,

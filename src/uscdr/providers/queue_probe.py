@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from uscdr.errors import BadInput, CredentialsRefused, ProviderError
 from uscdr.models.probes import QueueFacts
 from uscdr.providers.exchange import causes
+from uscdr.providers.outages import borne
 from uscdr.providers.retry import Patience, RetryPolicy
 
 PROVIDER = "the message broker"
@@ -33,12 +34,19 @@ class QueueProbe:
     def look(self, url: SecretStr, queues: Sequence[str]) -> QueueFacts:
         """`PING`, `INFO server`, and `LLEN` of each queue."""
         options = _options(url, self._timeout)
-        return self._patience.call(lambda: self._once(options, queues), writes=False)
+        return self._patience.call(lambda: self._borne(options, queues), writes=False)
+
+    def _borne(self, options: Mapping[str, Any], queues: Sequence[str]) -> QueueFacts:
+        from redis.exceptions import TimeoutError as Silent
+
+        place = f"{options['host']}:{options['port']}"
+        with _in_our_words(), borne(place, self._timeout, (Silent, OSError)) as seconds:
+            return self._once({**options, "socket_timeout": seconds, "socket_connect_timeout": seconds}, queues)
 
     def _once(self, options: Mapping[str, Any], queues: Sequence[str]) -> QueueFacts:
         import redis
 
-        with _in_our_words(), redis.Redis(**options) as client:
+        with redis.Redis(**options) as client:
             asked = client.pipeline(transaction=False)
             asked.ping()
             asked.info("server")

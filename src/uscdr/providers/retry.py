@@ -12,6 +12,7 @@ from tenacity.stop import stop_base
 from tenacity.wait import wait_base, wait_exponential, wait_random
 
 from uscdr.errors import Interrupted, ProviderError, RateLimited
+from uscdr.providers.outages import known
 
 T = TypeVar("T")
 
@@ -68,7 +69,7 @@ class Patience:
         loop = Retrying(
             retry=retry_if_exception(lambda error: may_resend(error, writes=writes)),
             wait=_ProviderWait(self.policy),
-            stop=stop_after_attempt(self.policy.attempts) | _WaitedEnough(self.policy.seconds),
+            stop=stop_after_attempt(self.policy.attempts) | _WaitedEnough(self.policy.seconds) | _LookedEnough(),
             sleep=self._sleep,
             before_sleep=self._tell,
             reraise=True,
@@ -116,6 +117,16 @@ class _WaitedEnough(stop_base):
     def __call__(self, retry_state: RetryCallState) -> bool:
         spent = max(retry_state.idle_for, retry_state.seconds_since_start or 0.0)
         return spent + retry_state.upcoming_sleep > self._seconds
+
+
+class _LookedEnough(stop_base):
+    """Ends the loop of a command that only looks, once the provider has cost its share. A quota is no outage."""
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        outages, error = known(), _failure(retry_state)
+        if outages is None or not isinstance(error, ProviderError) or isinstance(error, RateLimited):
+            return False
+        return not outages.may_wait(error.provider, retry_state.upcoming_sleep)
 
 
 def _failure(state: RetryCallState) -> BaseException | None:

@@ -18,6 +18,7 @@ from typing import Any
 from uscdr.errors import ProviderError
 from uscdr.models.probes import Certificate
 from uscdr.providers.http import trust
+from uscdr.providers.outages import borne
 
 HTTPS = 443
 TIMEOUT = 10.0
@@ -70,8 +71,10 @@ class TlsProbe:
         """`GET https://hostname/`: its status; the body is not read."""
         ask = f"GET / HTTP/1.1\r\nHost: {hostname}\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode()
         try:
+            where = self._address or (address or hostname, HTTPS)
             with (
-                socket.create_connection(self._address or (address or hostname, HTTPS), self._timeout) as plain,
+                borne(f"{where[0]}:{where[1]}", self._timeout) as seconds,
+                socket.create_connection(where, seconds) as plain,
                 self._browser().wrap_socket(plain, server_hostname=hostname) as tls,
             ):
                 tls.sendall(ask)
@@ -107,7 +110,8 @@ class TlsProbe:
         try:
             hostname.encode("idna")  # before there is a socket: ssl would lose it
             with (
-                socket.create_connection(address, self._timeout) as plain,
+                borne(f"{address[0]}:{address[1]}", self._timeout) as seconds,
+                socket.create_connection(address, seconds) as plain,
                 context.wrap_socket(plain, server_hostname=hostname) as tls,
             ):
                 return _Seen(tls.getpeercert() or {}, tls.getpeercert(binary_form=True) or b"", tls.version() or "")

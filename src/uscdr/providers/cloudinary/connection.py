@@ -24,6 +24,7 @@ from uscdr.leave import ANYHOW, SHORT, Leave
 from uscdr.providers.cloudinary.errors import PROVIDER
 from uscdr.providers.exchange import ANSWER_BYTES, ANSWER_SECONDS, Call, Reply, unanswered
 from uscdr.providers.http import Record, proxy_for
+from uscdr.providers.outages import GIVEN_UP, answer_seconds, known
 
 READING_POSTS = frozenset({"/resources/search"})
 """What is asked with a body, and changes nothing."""
@@ -89,7 +90,8 @@ class Connection:
         Raises `WriteRefused`, `AnswerLost` for a write that may have arrived, else `ProviderError`.
         """
         self._sending.writes = self._permit(call, url)
-        timeout = urllib3.Timeout(CONNECT_SECONDS, WRITE_SECONDS if call.writes else READ_SECONDS)
+        place, begun = urlsplit(url).netloc, time.monotonic()
+        timeout = _timeout(call, place)
         try:
             response = self._pool.request(
                 call.method,
@@ -103,10 +105,13 @@ class Connection:
             )
             try:
                 headers = httpx.Headers(list(response.headers.items()), encoding="latin-1")
-                return Answer(response.status, headers, _whole(response))
+                answer = Answer(response.status, headers, _whole(response))
+                _note(place)
+                return answer
             finally:
                 response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            _note(place, begun)
             # `from None`: the cause can hold the address with its signature, or what the peer sent.
             raise _lost(error, call) from None
 
@@ -200,11 +205,33 @@ class Wire:
         return answer
 
 
+def _timeout(call: Call, place: str) -> urllib3.Timeout:
+    """As long as may be waited; ProviderError for a host that a command which only looks has given up."""
+    outages = known()
+    left = READ_SECONDS + WRITE_SECONDS if outages is None else outages.left(place)
+    if left <= 0:
+        why = f"{call.method} {call.path}: {GIVEN_UP}."
+        raise unanswered(call, provider=PROVIDER, why=why, never_arrived=True, untrusted=False, final=True)
+    return urllib3.Timeout(min(CONNECT_SECONDS, left), min(WRITE_SECONDS if call.writes else READ_SECONDS, left))
+
+
+def _note(place: str, begun: float | None = None) -> None:
+    """That the place answered; or, asked at `begun`, did not."""
+    outages = known()
+    if outages is None:
+        return
+    if begun is None:
+        outages.answered(place)
+    else:
+        outages.silent(place, begun)
+
+
 def _whole(response: urllib3.BaseHTTPResponse) -> bytes:
+    limit = answer_seconds(ANSWER_SECONDS)
     begun, pieces, size = time.monotonic(), [], 0
     for piece in response.stream(_PIECE):
         size += len(piece)
-        if size > ANSWER_BYTES or time.monotonic() - begun > ANSWER_SECONDS:
+        if size > ANSWER_BYTES or time.monotonic() - begun > limit:
             raise urllib3.exceptions.ProtocolError("the answer has no end")
         pieces.append(piece)
     return b"".join(pieces)

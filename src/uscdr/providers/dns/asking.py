@@ -17,6 +17,7 @@ import dns.rdatatype
 from uscdr.errors import ConfigError
 from uscdr.models.dns import NameServer
 from uscdr.providers.dns.names import wire_name
+from uscdr.providers.outages import borne
 
 State = Literal["answered", "lame", "refused", "timeout"]
 DATAGRAM = 1232
@@ -29,8 +30,17 @@ def ask(
 ) -> dns.message.Message:
     """The server's answer; `timeout` in seconds counts for each of two attempts.
 
-    Raises `dns.exception.DNSException` or `OSError` when there is none that can be read.
+    Raises `dns.exception.DNSException` or `OSError` when there is none that can be read; `TimeoutError` at once for a
+    server that a command which only looks has given up.
     """
+    place = f"dns {server.address}:{server.port}"
+    with borne(place, 2 * timeout, (dns.exception.Timeout, EOFError, OSError)) as seconds:
+        return _asked(server, name, record_type, timeout=seconds / 2, recursive=recursive)
+
+
+def _asked(
+    server: NameServer, name: str, record_type: str, *, timeout: float, recursive: bool
+) -> dns.message.Message:  # fmt: skip
     flags = dns.flags.RD if recursive else 0
     rdtype = dns.rdatatype.from_text(record_type)
     question = dns.message.make_query(wire_name(name), rdtype, flags=flags, use_edns=0, payload=DATAGRAM)

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from uscdr.errors import ProviderError
 from uscdr.leave import ANYHOW, Leave
+from uscdr.providers.outages import borne
 from uscdr.providers.postgres.errors import PASSING, translated, unguarded
 
 if TYPE_CHECKING:
@@ -85,6 +86,16 @@ class Link:
     def open(self) -> Connection:
         """A connection that the caller closes. Raises psycopg's errors."""
         import psycopg
+
+        silent = (psycopg.errors.ConnectionTimeout,)
+        try:
+            with borne(self.server, self.connect_timeout, silent) as seconds:
+                return self._connected(seconds)
+        except TimeoutError as error:
+            raise psycopg.errors.ConnectionTimeout(str(error.strerror)) from None
+
+    def _connected(self, seconds: float) -> Connection:
+        import psycopg
         from psycopg.conninfo import make_conninfo
 
         tls = {"sslmode": "require"} if self.require_tls else {}
@@ -94,7 +105,7 @@ class Link:
             prepare_threshold=None,
             client_encoding="utf8",
             application_name=self.application_name,
-            connect_timeout=max(2, round(self.connect_timeout)),  # libpq takes whole seconds, two at least
+            connect_timeout=max(2, round(seconds)),  # libpq takes whole seconds, two at least
             gssencmode="disable",
             # A network that swallows packets must not hold us for hours.
             keepalives_idle=20,
