@@ -3,8 +3,8 @@
 A `World` outlives the processes that work on it, as the real provider does. `World.faults` makes the n-th call
 of a method fail: `refused` and `down` before any effect, `lost_before` and `lost_after` the effect, `kill_before`
 and `kill_after` it (the calling process dies). `lost_after_dark` goes on with a platform that answers nothing.
-`late` loses the answer, and the effect comes after `World.lateness` further looks at the transfers; `twice` has it twice;
-`stray` answers with the oldest transfer instead.
+`late` loses the answer, and the effect comes after `World.lateness` further looks at the transfers; `twice` has it
+twice; `stray` answers with the oldest transfer instead.
 """
 
 from __future__ import annotations
@@ -183,6 +183,18 @@ class World:
     sizes: dict[str, str]
     """Dyno sizes of process types; others are Basic."""
 
+    lateness = 40
+
+    @cached_property
+    def to_come(self) -> list[tuple[int, Callable[[], object]]]:
+        """What was asked for and comes after so many looks."""
+        return []
+
+    @cached_property
+    def unlisted(self) -> set[str]:
+        """Transfers that the list leaves out for now."""
+        return set()
+
     @cached_property
     def disk(self) -> Disk:
         """Sound, until a test damages it."""
@@ -254,11 +266,6 @@ class World:
         self.dark = False
         """Nothing answers any more."""
         self.faults: dict[tuple[str, int], str] = {}
-        self.lateness = 40
-        self.to_come: list[tuple[int, Callable[[], object]]] = []
-        """What was asked for and comes after so many looks."""
-        self.unlisted: set[str] = set()
-        """Transfers that the list leaves out for now."""
         self.calls: Counter[str] = Counter()
         self.writes: list[str] = []
         self.looks: Counter[str] = Counter()
@@ -342,7 +349,8 @@ class World:
 
     def tick(self) -> None:
         """Time passes at the platform whenever somebody looks."""
-        waiting, self.to_come = self.to_come, []
+        waiting = list(self.to_come)
+        self.to_come.clear()
         for looks, effect in waiting:
             if looks > 0:
                 self.to_come.append((looks - 1, effect))

@@ -128,6 +128,8 @@ class Rehearsal:
     seen: list[Stamped] = field(default_factory=list)
     machine: FakeMachine = field(default_factory=FakeMachine)
     run: str = ""
+    send_again: bool = False
+    """What later processes are told of a write that cannot be found."""
     crash: Callable[[int, str], None] = lambda seq, moment: None
     """Called before and after each record is written, with its number; may raise Killed."""
     asks: Callable[[Surroundings], object] = lambda around: around.leave()
@@ -139,10 +141,10 @@ class Rehearsal:
         job = self._job(self.run, confirm, dry_run=dry_run)
         return self._process(lambda around: wiring.begin(job, around))
 
-    def resume(self, *, confirm: str | None = None, send_again: bool = False) -> Ending | None:
+    def resume(self, *, confirm: str | None = None) -> Ending | None:
         """The newest run, taken up again."""
         path = self.journal_path
-        job = replace(self._job(path.parent.name, confirm, dry_run=False), send_again=send_again)
+        job = replace(self._job(path.parent.name, confirm, dry_run=False), send_again=self.send_again)
         return self._process(lambda around: wiring.resume(job, around, path))
 
     @property

@@ -72,12 +72,16 @@ class Desk:
 
     def entries_if_it_answers(self) -> tuple[Entry, ...]:
         """The same; when the platform cannot be asked, the copies alone, and that is said."""
+        return self.listed()[0]
+
+    def listed(self) -> tuple[tuple[Entry, ...], ProviderError | BadInput | None]:
+        """The same, and why the platform could not be asked."""
         try:
             asked = self._asked()
         except (ProviderError, BadInput) as error:
             self.output.warn(f"The platform could not be asked; only copies are known. {error.message} {error.why}")
-            return copies_alone(self.deps, self.shelf())
-        return self._entries(*asked)
+            return copies_alone(self.deps, self.shelf()), error
+        return self._entries(*asked), None
 
     def _asked(self) -> tuple[Attachment, tuple[Transfer, ...]]:
         attachment = self.attachment()

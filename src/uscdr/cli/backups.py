@@ -18,12 +18,19 @@ from uscdr.words import duration, moment, size
 
 
 def show(given: Globals, to: str | None, *, as_json: bool) -> None:
-    """The list, oldest first, on stdout: platform and copies together."""
+    """The list, oldest first, on stdout: platform and copies together.
+
+    Raises ProviderError or BadInput after it, when the platform could not be asked: the list is not whole.
+    """
     output = given.output(json_lines=as_json)
     with desk(given, output, Wiring(to)) as work:
-        graded = judged(work.entries_if_it_answers(), now(), work.deps.config.objectives.rpo)
+        known, unasked = work.listed()
+        graded = judged(known, now(), work.deps.config.objectives.rpo)
     row = _record if output.json_lines else _row
-    show_table([row(entry, verdict) for entry, verdict in graded], output, empty="No backup.")
+    nothing = "No copy. What the platform has is not known." if unasked else "No backup."
+    show_table([row(entry, verdict) for entry, verdict in graded], output, empty=nothing)
+    if unasked is not None:
+        raise unasked
 
 
 def _row(entry: Entry, verdict: Judgement) -> dict[str, object]:

@@ -85,7 +85,6 @@ class Gate:
         """What to do about a write that cannot be found: adopt, redo or abort."""
         return self._asker.choose(question, ("adopt", "redo", "abort"))
 
-
     def lost(self, question: str, *, earlier: bool) -> str:
         """What to do about a write whose effect is not to be seen: LOOK, SEND or STOP. Raises Declined.
 

@@ -217,8 +217,8 @@ def _not_seen(bound: BoundStep, intent: Intent, finding: Finding, cause: Provide
     heard = f"{cause.message} " if cause else ""
     return OutcomeUnknown(
         f"It is not known whether “{bound.title}” (started {intent.at}) takes effect: nothing is to be seen of it yet.",
-        why=f"{heard}Looked at {finding.looked_at}: {finding.found}. A request without an answer may still take effect, "
-        "so it is not sent again unasked.",
-        next_action="Wait a minute and look again, nothing is sent twice: uscdr runs resume. Only when you have seen at "
-        "the provider that it did not happen: uscdr runs resume --send-again",
+        why=f"{heard}Looked at {finding.looked_at}: {finding.found}. A request without an answer may still take "
+        "effect, so it is not sent again unasked.",
+        next_action="Wait a minute and look again, nothing is sent twice: uscdr runs resume. Only when you have seen "
+        "at the provider that it did not happen: uscdr runs resume --send-again",
     )

@@ -148,7 +148,7 @@ def test_the_list_shows_platform_and_vault_together(clinic: Clinic, capsys: Capt
     assert (first["name"], first["where"], first["grade"]) == ("b001", "both", "encrypted columns decrypt")
     assert (second["name"], second["where"], second["proven_at"]) == ("a002", "platform", None)
     clinic.world.dark = True
-    assert boundary.run(["backup", "list"]) == 0
+    assert boundary.run(["backup", "list"]) == 3
     shown = capsys.readouterr()
     assert "only copies are known" in shown.err
     assert "b001" in shown.out

@@ -1,4 +1,4 @@
-"""A write without an answer is never sent again only because time has passed; what happened twice is compared and said."""
+"""A write without an answer is not sent again because time has passed; what happened twice is compared and said."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rehearsal import Person, Rehearsal, kinds
 from uscdr.engine.conduct import Ending
 from uscdr.errors import ExitCode
 from uscdr.models.heroku import TransferKind, TransferState
+
 
 class Alone(Rehearsal):
     """A run that nobody watches: its phrase is given, and nothing else can be asked."""
@@ -29,7 +30,8 @@ class Alone(Rehearsal):
 
     def go_on(self, *, send_again: bool = False) -> Ending:
         """A later one: the phrase stands in the journal."""
-        ending = self.resume(confirm=self.phrase_given, send_again=send_again)
+        self.send_again = send_again
+        ending = self.resume(confirm=self.phrase_given)
         assert ending is not None
         return ending
 
@@ -124,7 +126,7 @@ def test_the_id_of_another_transfer_is_no_answer_and_the_restore_is_found(quick:
 def test_an_old_restore_that_the_list_left_out_before_is_not_taken_for_ours(quick: Path) -> None:
     run = Alone(quick)
     old = run.world.store(TransferKind.RESTORE, age=timedelta(hours=1))
-    run.world.unlisted = {old.id}
+    run.world.unlisted.add(old.id)
     run.world.faults["restore", 1] = "lost_before"
     run.crash = lambda seq, when: run.world.unlisted.clear() if "step.sending" in kinds(run.journal_path) else None
     assert run.work().code is ExitCode.UNKNOWN
@@ -163,3 +165,27 @@ def test_a_process_that_died_before_it_sent_is_gone_on_with_unasked(quick: Path)
     assert run.sent.count("restore") == 1
     settled = [event for event in run.events("step.settled") if event["step"] == "restore"]
     assert [(one["found"], one["decision"]) for one in settled] == [("nothing had been sent", "redo")]
+
+
+def test_an_end_of_which_nobody_says_whether_it_was_good_is_not_known_and_nothing_is_sent_again(quick: Path) -> None:
+    run = Alone(quick)
+    run.world.doom = [TransferState.COMPLETED, TransferState.UNTOLD]
+    ending = run.work()
+    assert ending.code is ExitCode.UNKNOWN
+    assert ending.error is not None
+    assert "does not say whether well" in ending.error.why
+    assert run.go_on().code is ExitCode.UNKNOWN
+    assert run.sent.count("restore") == 1
+
+
+def test_an_accepted_restore_that_is_listed_no_more_is_not_sent_again_unasked(quick: Path) -> None:
+    run = Alone(quick)
+    run.world.faults["restore", 1] = "kill_after"
+    with pytest.raises(AssertionError):
+        run.work()
+    restore = run.world.restores[0]
+    run.world.transfers.remove(restore)
+    ending = run.go_on()
+    assert ending.code is ExitCode.UNKNOWN
+    assert run.sent.count("restore") == 1
+    assert run.go_on(send_again=True).code is ExitCode.DONE

@@ -70,6 +70,9 @@ class Heard:
     def __init__(self) -> None:
         self.warned: list[str] = []
 
+    def sending(self) -> None:
+        pass
+
     def accepted(self, provider_id: str) -> None: ...
     def progress(self, note: str, done: float | None = None, total: float | None = None, unit: str = "") -> None: ...
     def warn(self, text: str) -> None:

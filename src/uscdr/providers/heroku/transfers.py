@@ -125,11 +125,11 @@ def _name(source: Mapping[str, object], kind: TransferKind, num: int) -> str:
 def _state(source: Mapping[str, object]) -> TransferState:
     """The end is told by presence alone: a time we cannot read is still a time."""
     if source.get("finished_at"):
+        if source.get("succeeded") is True:
+            return TransferState.COMPLETED
         if source.get("canceled_at"):
             return TransferState.CANCELED
-        told = source.get("succeeded")
-        states = {True: TransferState.COMPLETED, False: TransferState.FAILED}
-        return states[told] if isinstance(told, bool) else TransferState.UNTOLD
+        return TransferState.FAILED if source.get("succeeded") is False else TransferState.UNTOLD
     return TransferState.RUNNING if source.get("started_at") else TransferState.PENDING
 
 

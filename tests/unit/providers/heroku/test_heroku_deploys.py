@@ -117,6 +117,15 @@ def test_an_upload_that_never_arrived_is_sent_again(
     assert len(waits) == 5
 
 
+def test_a_lost_upload_address_does_no_harm_and_is_asked_for_again(
+    peer: StartPeer, connect: Connect, archive: SourceArchive
+) -> None:
+    storage = peer(answer(200))
+    server = peer(reset, blob(storage.url), answer(201, BUILD))
+    assert HerokuDeploys(connect(server.url)).start_build("clinic", archive).id == BUILD["id"]
+    assert [request.path for request in server.requests] == ["/sources", "/sources", "/apps/clinic/builds"]
+
+
 def test_a_lost_answer_of_the_build_itself_is_in_doubt(
     peer: StartPeer, connect: Connect, archive: SourceArchive
 ) -> None:

@@ -132,7 +132,7 @@ def test_a_read_is_asked_again_then_fails_with_nothing_in_doubt(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("write", sorted(WRITES.keys() - {"start_build"}))  # its first request may be lost
 def test_a_write_that_may_have_arrived_is_sent_once_and_its_answer_is_lost(
     write: str, fault: str, peer: StartPeer, connect: Connect, waits: list[float]
 ) -> None:

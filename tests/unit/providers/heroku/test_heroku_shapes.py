@@ -330,8 +330,8 @@ STATES = [
     ({}, TransferState.COMPLETED),
     ({"finished_at": "x", "warnings": 3}, TransferState.COMPLETED),
     ({"succeeded": False}, TransferState.FAILED),
-    ({"succeeded": None}, TransferState.FAILED),
-    ({"succeeded": "true"}, TransferState.FAILED),
+    ({"succeeded": None}, TransferState.UNTOLD),
+    ({"succeeded": "true"}, TransferState.UNTOLD),
     ({"succeeded": False, "canceled_at": "2026-11-23 09:33:54 +0000"}, TransferState.CANCELED),
 ]
 

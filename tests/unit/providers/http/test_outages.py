@@ -144,9 +144,8 @@ def test_nothing_is_known_where_no_command_only_looks() -> None:
 
 def test_any_other_protocol_heeds_the_same_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outages, "SILENCES", (0.0,))
-    with looking():
-        with pytest.raises(TimeoutError, match="kept silent before"), borne(PLACE, 30.0):
-            pass
+    with looking(), pytest.raises(TimeoutError, match="kept silent before"), borne(PLACE, 30.0):
+        pass
 
 
 def test_a_provider_that_answers_but_not_well_is_waited_for_a_while_in_all() -> None:

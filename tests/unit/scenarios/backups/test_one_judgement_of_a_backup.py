@@ -99,6 +99,9 @@ class Listening:
 
     told: list[str]
 
+    def sending(self) -> None:
+        pass
+
     def accepted(self, provider_id: str) -> None: ...
     def progress(self, note: str, *amounts: object, unit: str = "") -> None: ...
     def check(self, *verdict: str) -> None: ...

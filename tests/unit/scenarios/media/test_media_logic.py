@@ -275,6 +275,9 @@ def test_other_commands_are_not() -> None:
 class Silent:
     """A `Tell` that says nothing."""
 
+    def sending(self) -> None:
+        pass
+
     def accepted(self, provider_id: str) -> None: ...
     def progress(self, note: str, done: float | None = None, total: float | None = None, unit: str = "") -> None: ...
     def warn(self, text: str) -> None: ...
