@@ -10,13 +10,13 @@ from pathlib import Path
 from uscdr.assembly.escrow import KitPlaces
 from uscdr.cli.context import Globals, state
 from uscdr.errors import BadInput
-from uscdr.models.duration import elapsed
+from uscdr.models.duration import aged
 from uscdr.ui.tables import show_table
 from uscdr.vault import listing
 from uscdr.vault.reader import KitReader
 from uscdr.vault.seal import identities
 from uscdr.vault.store import Store
-from uscdr.words import duration, size
+from uscdr.words import size
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _row(line: listing.KitLine) -> dict[str, object]:
     return {
         "kit": line.kit,
         "state": line.state if line.checked or not line.created_at else f"{line.state} by its card",
-        "age": duration(elapsed(line.created_at, datetime.now(UTC))) if line.created_at else None,
+        "age": aged(line.created_at, datetime.now(UTC)) if line.created_at else None,
         "application": line.app,
         "dump": line.dump.value if line.dump else None,
         "objects": line.objects,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from uscdr.models.duration import elapsed
+from uscdr.models.duration import aged
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
 from uscdr.vault.build import Built
@@ -13,7 +13,7 @@ from uscdr.vault.card import worth
 from uscdr.vault.examine import LOST, Examination
 from uscdr.vault.freshness import Freshness, Reason
 from uscdr.vault.manifest import Manifest, Part
-from uscdr.words import duration, plural, size
+from uscdr.words import plural, size
 
 
 def show_built(built: Built, place: str, output: Output) -> None:
@@ -62,7 +62,7 @@ def _freshness(fresh: Freshness, minimum: int | None) -> str:
 
 
 def _age(at: datetime) -> str:
-    return duration(elapsed(at, datetime.now(UTC)))
+    return aged(at, datetime.now(UTC))
 
 
 def _verdict(found: Examination) -> str:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
+from uscdr.words import duration
+
 DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[smhd])")
 LONGEST = 100 * 366 * 86400
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -23,6 +25,17 @@ def seconds(value: object) -> float:
 
 
 Duration = Annotated[float, BeforeValidator(seconds)]
+
+
+CLOCKS = 60.0
+"""Seconds by which the clocks of a provider and of this machine may differ without a word."""
+
+
+def aged(at: datetime, now: datetime) -> str:
+    """The age of what is dated `at`, in words; what is dated later than `now` is of now, and that is said."""
+    ahead = elapsed(now, at)
+    old = duration(elapsed(at, now))
+    return old if ahead <= CLOCKS else f"{old} (dated {duration(ahead)} in the future: the clocks differ)"
 
 
 def elapsed(since: datetime, until: datetime) -> float:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr
 
 from uscdr.models.base import Fact, Moment
-from uscdr.models.duration import elapsed
+from uscdr.models.duration import CLOCKS, elapsed
 from uscdr.words import moment, plural
 
 POSTGRES, REDIS = "heroku-postgresql", "heroku-redis"
@@ -19,8 +19,6 @@ KEEP_DATA = (
     "bonsai", "searchbox", "bucketeer", "cloudcube",
 )  # fmt: skip
 """Services that keep what nothing else has. A queue or cache is none of them: what lasts is not kept there."""
-CLOCKS = 60.0
-"""Seconds by which the clocks of the platform and of this machine may differ without a word."""
 
 
 class Account(Fact):

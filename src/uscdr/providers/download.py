@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import httpx
 
+from uscdr.digits import whole
 from uscdr.errors import Interrupted, ProviderError
 from uscdr.providers.exchange import describe, is_untrusted
-from uscdr.providers.headers import whole_number
 from uscdr.providers.http import is_private
 from uscdr.providers.ports.progress import Progress
 
@@ -49,7 +49,7 @@ class Body:
     """What an answer holds. `size` in bytes is what was announced; memory use does not depend on it."""
 
     def __init__(self, response: httpx.Response, origin: Origin, stop: threading.Event) -> None:
-        self.size = whole_number(response.headers.get("Content-Length"))
+        self.size = whole(response.headers.get("Content-Length"))
         self._response = response
         self._origin = origin
         self._stop = stop

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from uscdr.digits import MOST, whole
 from uscdr.models.base import is_ours
 
 T = TypeVar("T")
@@ -57,9 +58,9 @@ def flag(source: Mapping[str, object], name: str) -> bool:
 def number(source: Mapping[str, object], name: str) -> int:
     """A whole number that must be there, as a number or as digits in a string."""
     value = source.get(name)
-    if isinstance(value, str) and re.fullmatch(r"\d{1,18}", value):
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, str) and (found := whole(value)) is not None:
+        return found
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= MOST:
         raise ShapeError(f"`{name}` is missing or is {_kind(value)}")
     return value
 
@@ -90,14 +91,14 @@ def optional_moment(source: Mapping[str, object], name: str) -> datetime | None:
 
 
 def parse_moment(value: str) -> datetime | None:
-    """ISO 8601 or `2026-11-23 09:33:54 +0000`, as aware UTC; None when it is neither."""
+    """ISO 8601 or `2026-11-23 09:33:54 +0000`, as aware UTC; None when it is neither, or no time of our days."""
     compact = re.sub(r"\s*(UTC|GMT)$", "+00:00", value.strip())
     try:
         found = datetime.fromisoformat(re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", compact))
-        whole = found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+        at = found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return whole if is_ours(whole) else None
+    return at if is_ours(at) else None
 
 
 def _kind(value: object) -> str:

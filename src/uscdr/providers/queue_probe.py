@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
+from uscdr.digits import whole
 from uscdr.errors import BadInput, CredentialsRefused, ProviderError
 from uscdr.models.probes import QueueFacts
 from uscdr.providers.exchange import causes
@@ -63,10 +64,10 @@ def _options(url: SecretStr, timeout: float) -> dict[str, Any]:
 
     try:
         parts = urlsplit(url.get_secret_value())
-        port, database = parts.port or PORT, int(parts.path.strip("/") or 0)
+        port, database = parts.port or PORT, whole(parts.path.strip("/") or "0")
     except ValueError:
         raise _no_address() from None
-    if parts.scheme not in SCHEMES or not parts.hostname:
+    if parts.scheme not in SCHEMES or not parts.hostname or database is None:
         raise _no_address()
     return {
         "host": parts.hostname,

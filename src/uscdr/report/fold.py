@@ -7,6 +7,7 @@ from typing import Any
 
 from uscdr.journal.names import name_of
 from uscdr.models import events as ev
+from uscdr.models.duration import elapsed
 from uscdr.report.model import Attempt, CheckReport, GateReport, ItemReport, NoteReport, RoundReport, StepReport
 
 
@@ -167,7 +168,7 @@ class Fold:
                     event.step,
                     status="not begun" if started is None else "failed" if event.known else "unknown",
                     ended_at=at,
-                    seconds=(at - started).total_seconds() if started else None,
+                    seconds=elapsed(started, at) if started else None,
                     summary=event.message,
                     why=event.why,
                     next_action=event.next_action,

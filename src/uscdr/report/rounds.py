@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from uscdr.models.checklists import NO_BASELINE, count_words, sum_words
+from uscdr.models.duration import elapsed
 from uscdr.report.model import CheckReport, ItemReport, RoundReport, RunReport
 from uscdr.report.words import at
 
@@ -40,7 +41,7 @@ def seconds_of(one: RoundReport) -> float:
     """How long the round took; of one that was cut off, until its last check ended."""
     if one.seconds is not None:
         return one.seconds
-    return max(((check.at - one.started_at).total_seconds() for check in one.checks), default=0.0)
+    return max((elapsed(one.started_at, check.at) for check in one.checks), default=0.0)
 
 
 def not_passed(one: RoundReport) -> list[CheckReport]:

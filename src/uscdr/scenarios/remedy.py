@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from uscdr.digits import whole
 from uscdr.errors import BadInput
 from uscdr.scenarios.results_app import AppSeen, ReleaseLine, Remedy
 
@@ -94,7 +95,7 @@ def _origin(seen: AppSeen, version: int) -> int:
 def returned_to(description: str) -> int | None:
     """The version that a release went back to, None when it did not go back."""
     match = ROLLBACK.match(description)
-    return int(match[1]) if match else None
+    return whole(match[1]) if match else None
 
 
 def _named(seen: AppSeen, wanted: str) -> ReleaseLine:

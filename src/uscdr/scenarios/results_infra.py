@@ -33,7 +33,7 @@ class InfraSeen(Fact):
     rows_there: int = 0
     """In place: rows in the database that the application still has."""
     kit: str = ""
-    kit_age: float | None = None
+    kit_old: str = ""
     """Seconds."""
     region: str = ""
     stack: str = ""

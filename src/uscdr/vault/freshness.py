@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from uscdr.models.base import Fact
-from uscdr.models.duration import elapsed
+from uscdr.models.duration import aged, elapsed
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.manifest import Card, Contact, DumpProof, Manifest, PartName, PartState
 from uscdr.words import duration, plural
@@ -180,7 +180,7 @@ def _config(seen: Seen) -> Reason:
     if _state(seen, "config") not in ("complete", "partial"):
         return _reason(question, 0, "there is no configuration in it")
     if changed is None:
-        age = f"it is {duration((seen.at - taken).total_seconds())} old; " if taken else ""
+        age = f"it is {aged(taken, seen.at)} old; " if taken else ""
         return _unknown(question, f"{age}whether it changed since is not known: {_why(seen, question)}")
     if changed:
         return _reason(question, 0, f"changed since: {', '.join(changed)}")

@@ -49,6 +49,8 @@ SMALL = 8 << 20
 """Bytes: up to here an object is one write."""
 PART, PARTS_AT_ONCE = 5 << 20, 3
 ABANDONED = timedelta(days=1)
+MOST_LISTED, LIST_SECONDS = 5_000_000, 300.0
+"""Objects, and seconds, after which a list has no end."""
 PAUSES = (0.2, 0.8, 2.0)
 """Seconds between the attempts of one create."""
 
@@ -250,8 +252,17 @@ class ObjectStore:
                     self._delete(entry.name)
 
     def _listed(self, prefix: str) -> tuple[Entry, ...]:
+        found: list[ObjectMeta] = []
+        end = time.monotonic() + LIST_SECONDS
         with self._explained():
-            found = [meta for page in obstore.list(self._handles.quick, prefix) for meta in page]
+            for page in obstore.list(self._handles.quick, prefix):
+                found += page
+                if len(found) > MOST_LISTED or time.monotonic() > end:
+                    raise MachineError(
+                        f"{self._place} never ends its list of objects.",
+                        why=f"It listed {len(found):,} of them so far.",
+                        next_action="Look at the bucket with its provider's own tools.",
+                    )
         entries = (Entry(meta["path"], meta["size"], meta["last_modified"]) for meta in found)
         return tuple(sorted(entries, key=lambda entry: entry.name))
 

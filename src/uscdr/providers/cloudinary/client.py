@@ -14,11 +14,12 @@ from urllib.parse import quote
 
 import httpx
 
+from uscdr.digits import whole
 from uscdr.models.media import MediaAccount, Quota
 from uscdr.providers.api_client import require_credentials
 from uscdr.providers.cloudinary.errors import CLOUDINARY, CREDENTIALS, PROVIDER, refusal
 from uscdr.providers.exchange import Call
-from uscdr.providers.headers import http_date, whole_number
+from uscdr.providers.headers import http_date
 from uscdr.providers.http import require_private, segment
 from uscdr.providers.json_fields import ShapeError
 from uscdr.providers.refusal import unreadable
@@ -198,8 +199,8 @@ class _Judge:
 
 def _quota(answer: Answer) -> Quota | None:
     headers = answer.headers
-    limit = whole_number(headers.get("X-FeatureRateLimit-Limit"))
-    remaining = whole_number(headers.get("X-FeatureRateLimit-Remaining"))
+    limit = whole(headers.get("X-FeatureRateLimit-Limit"))
+    remaining = whole(headers.get("X-FeatureRateLimit-Remaining"))
     resets = http_date(headers.get("X-FeatureRateLimit-Reset", ""))
     if limit is None or remaining is None or resets is None:
         return None

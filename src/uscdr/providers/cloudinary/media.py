@@ -30,6 +30,7 @@ from uscdr.providers.cloudinary import decode
 from uscdr.providers.cloudinary.client import Ask, CloudinaryClient
 from uscdr.providers.cloudinary.errors import PROVIDER
 from uscdr.providers.http import open_client, require_private, trust
+from uscdr.providers.pages import Pages
 from uscdr.providers.ports.media import LOOKUP_BATCH, PAGE, RESTORE_BATCH, Delivered
 from uscdr.providers.ports.progress import Progress
 
@@ -124,15 +125,14 @@ class CloudinaryMedia:
         return told
 
     def _pages(self, first: Ask, read: Callable[[object], tuple[T, str]]) -> Iterator[T]:
-        ask, seen = first, set[str]()
+        ask, pages = first, Pages(MAX_PAGES)
         while True:
             found, cursor = self._client.ask(ask, read)
             yield found
             if not cursor:
                 return
-            if cursor in seen or len(seen) >= MAX_PAGES:
+            if not pages.go_on(cursor, found):
                 raise _endless()
-            seen.add(cursor)
             ask = replace(first, params={**first.params, "next_cursor": cursor})
 
     def look_up(self, keys: Sequence[AssetKey]) -> Mapping[AssetKey, Asset]:
@@ -262,6 +262,6 @@ def _endless() -> ProviderError:
     return ProviderError(
         f"{PROVIDER} never ends the list of files.",
         provider=PROVIDER,
-        why="It repeats its cursors.",
+        why="It repeats its pages, or there is no end of them.",
         next_action="See status.cloudinary.com; run the command again later.",
     )

@@ -14,6 +14,7 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 
+from uscdr.digits import whole
 from uscdr.errors import ConfigError
 from uscdr.models.dns import NameServer
 from uscdr.providers.dns.names import wire_name
@@ -108,8 +109,8 @@ def parse_server(text: str, *, port: int = 53) -> NameServer:
 
 def _port(text: str) -> int:
     """Raises ValueError for what no socket takes."""
-    port = int(text)
-    if not 0 < port < PORTS:
+    port = whole(text)
+    if port is None or not 0 < port < PORTS:
         raise ValueError(text)
     return port
 

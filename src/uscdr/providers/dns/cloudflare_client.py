@@ -19,6 +19,7 @@ from uscdr.providers.dns.cloudflare_errors import CLOUDFLARE, HOW_TO_GET_ACCESS,
 from uscdr.providers.exchange import Call, Reply
 from uscdr.providers.http import require_private
 from uscdr.providers.json_fields import ShapeError, items, nested, optional_number
+from uscdr.providers.pages import Pages
 from uscdr.providers.refusal import unreadable
 
 T = TypeVar("T")
@@ -66,17 +67,21 @@ class CloudflareClient(BearerClient):
     def _each_page(
         self, what: str, path: str, query: Mapping[str, str], decode: Callable[[object], T]
     ) -> Iterator[tuple[T, ...]]:
-        for page in range(1, MAX_PAGES + 1):
+        page, pages = 1, Pages(MAX_PAGES)
+        while True:
             counted = urlencode({**query, "page": page, "per_page": PAGE})
             found, last = self._page(Ask(what, "GET", f"{path}?{counted}"), decode)
             yield found
             if page >= last:
                 return
-        raise ProviderError(
-            f"{PROVIDER} never ends the list when asked to {what}.",
-            provider=PROVIDER,
-            next_action="Run the command again later.",
-        )
+            page += 1
+            if not pages.go_on(str(page), found):
+                raise ProviderError(
+                    f"{PROVIDER} never ends the list when asked to {what}.",
+                    provider=PROVIDER,
+                    why="It repeats its pages, or there is no end of them.",
+                    next_action="Run the command again later.",
+                )
 
     def _page(self, ask: Ask, decode: Callable[[object], T]) -> tuple[tuple[T, ...], int]:
         """The items of one page, and how many pages there are."""

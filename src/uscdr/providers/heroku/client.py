@@ -13,13 +13,14 @@ from typing import TypeVar, Unpack
 import httpx
 from pydantic import SecretStr, ValidationError
 
+from uscdr.digits import whole
 from uscdr.errors import ProviderError
 from uscdr.providers.api_client import BearerClient, Wiring
 from uscdr.providers.exchange import Call, Reply
-from uscdr.providers.headers import whole_number
 from uscdr.providers.heroku.errors import HEROKU, HOW_TO_GET_ACCESS, PROVIDER, refusal
 from uscdr.providers.http import require_private
 from uscdr.providers.json_fields import ShapeError, items
+from uscdr.providers.pages import Pages
 from uscdr.providers.refusal import unreadable
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ class HerokuClient(BearerClient):
         return self.ask(ask, lambda body: items(body, decode))
 
     def _each_page(self, ask: Ask, decode: Callable[[object], T]) -> Iterator[tuple[T, ...]]:
-        seen: set[str] = set()
+        pages = Pages(MAX_PAGES)
         while True:
             attempt = partial(self.once, ask, partial(items, decode=decode))
             page, reply = self.patience.call(attempt, writes=False)
@@ -119,13 +120,12 @@ class HerokuClient(BearerClient):
             following = reply.headers.get("Next-Range")
             if following is None:
                 return
-            if following in seen or len(seen) >= MAX_PAGES:
+            if not pages.go_on(following, page):
                 raise _endless(ask)
-            seen.add(following)
             ask = replace(ask, range_=following)
 
     def _note_rate(self, reply: Reply) -> None:
-        remaining = whole_number(reply.headers.get("RateLimit-Remaining"))
+        remaining = whole(reply.headers.get("RateLimit-Remaining"))
         if remaining is not None:
             self.rate_remaining = remaining
 
@@ -144,6 +144,6 @@ def _endless(ask: Ask) -> ProviderError:
     return ProviderError(
         f"{PROVIDER} never ends the list when asked to {ask.what}.",
         provider=PROVIDER,
-        why=f"{ask.method} {ask.path} repeats its pages.",
+        why=f"{ask.method} {ask.path} repeats its pages, or there is no end of them.",
         next_action="See status.heroku.com; run the command again later.",
     )

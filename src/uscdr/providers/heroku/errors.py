@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
+from uscdr.digits import whole
 from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, RateLimited
 from uscdr.providers.exchange import Call, Reply
-from uscdr.providers.headers import whole_number
 from uscdr.providers.refusal import Provider, Reading, Refusal, clean, refused
 
 PROVIDER = "Heroku"
@@ -97,7 +97,7 @@ def refusal(reply: Reply, call: Call) -> ProviderError:
     row = _BY_ID.get(error_id) or _BY_ID[by_status]
     says = row.says or f"it knows no such {_resource(body)}"
     quote = _quote(body, call.hide)
-    remaining = whole_number(reply.headers.get("RateLimit-Remaining"))
+    remaining = whole(reply.headers.get("RateLimit-Remaining"))
     if row.kind is RateLimited and remaining is not None:
         quote = f"{quote} {remaining} requests remain."
     own = isinstance(body.get("id"), str)

@@ -6,8 +6,8 @@ import codecs
 import re
 
 MARK = "\uffff heroku-command-exit-status: "
-_WHOLE = re.compile(re.escape(MARK) + r"(\d{1,3})\n")
-_BEGUN = re.compile(re.escape(MARK) + r"\d{0,3}")
+_WHOLE = re.compile(re.escape(MARK) + r"([0-9]{1,3})\n")
+_BEGUN = re.compile(re.escape(MARK) + r"[0-9]{0,3}")
 
 
 def with_mark(command: str) -> str:

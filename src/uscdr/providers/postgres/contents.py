@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from uscdr.digits import whole
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.reading import opened
 
@@ -138,7 +139,7 @@ class Reader:
             self._number()  # the kind of relation
         self._text()  # owner
         self._text()  # a mark of old versions
-        needs = frozenset(int(one) for one in self._needs() if one.isdigit())
+        needs = frozenset(found for one in self._needs() if (found := whole(one)) is not None)
         self._take(1 + _OFFSET)
         return Entry(number, rows, kind, name, schema, section, definition, removal, copy, method, needs)
 

@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
+from uscdr.digits import whole
 from uscdr.errors import Interrupted, MachineError, ProviderError
 from uscdr.programs import program
 from uscdr.providers.source.complaints import PROVIDER, explain
@@ -76,7 +77,7 @@ class Limit:
 def environment(env: Mapping[str, str]) -> dict[str, str]:
     """The environment of git: what it needs of `env`, and settings that outrank every configuration file."""
     passed = {name: value for name, value in env.items() if _PASSED_ON.fullmatch(name)}
-    count = int(passed["GIT_CONFIG_COUNT"]) if passed.get("GIT_CONFIG_COUNT", "").isdecimal() else 0
+    count = whole(passed.get("GIT_CONFIG_COUNT")) or 0
     for place, (key, value) in enumerate(_OURS.items(), start=count):
         passed |= {f"GIT_CONFIG_KEY_{place}": key, f"GIT_CONFIG_VALUE_{place}": value}
     return {

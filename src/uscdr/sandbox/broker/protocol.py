@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from uscdr.digits import whole
+
 _MOST_WORDS, _LONGEST_WORD = 10_000, 1 << 20
 SECOND, THIRD = 2, 3
 
@@ -76,10 +78,10 @@ async def read_command(reader: asyncio.StreamReader) -> list[bytes] | None:
 
 
 def _number(text: bytes, most: int) -> int:
-    digits = text.strip()
-    if not digits.isdigit() or int(digits) > most:
+    number = whole(text.strip())
+    if number is None or number > most:
         raise ProtocolError("invalid length")
-    return int(digits)
+    return number
 
 
 def encode(reply: Reply, version: int = SECOND) -> bytes:

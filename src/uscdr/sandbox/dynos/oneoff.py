@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from uscdr.digits import whole
 from uscdr.sandbox.dynos import filesystem
 from uscdr.sandbox.dynos.dyno import Dyno
 from uscdr.sandbox.dynos.supervisor import ONE_OFF
@@ -164,4 +165,5 @@ async def _disk(dyno: Dyno) -> Path:
 
 
 def _number(text: str | None, default: int) -> int:
-    return int(text) if text and text.isdigit() else default
+    number = whole(text)
+    return default if number is None else number

@@ -6,6 +6,7 @@ import fnmatch
 from dataclasses import dataclass, field
 from typing import Any
 
+from uscdr.digits import whole
 from uscdr.sandbox.world.entities import new_id
 
 HEROKU, CLOUDINARY, DNS, MAIL = "heroku", "cloudinary", "dns", "mail"
@@ -48,7 +49,7 @@ def valid_kind(kind: str) -> bool:
     """Whether `kind` is known; `slow:SECONDS` carries a number."""
     name, _, seconds = kind.partition(":")
     if name == "slow":
-        return seconds.replace(".", "", 1).isdigit()
+        return whole(seconds.replace(".", "", 1)) is not None
     return kind in PLAIN_KINDS
 
 

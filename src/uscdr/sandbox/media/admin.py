@@ -7,6 +7,7 @@ import binascii
 import json
 from typing import Any
 
+from uscdr.digits import whole
 from uscdr.sandbox.media import present
 from uscdr.sandbox.media.assets import RESOURCE_TYPES, Asset, Name, now
 from uscdr.sandbox.media.calls import AdminCall, Document, admin, route
@@ -72,9 +73,10 @@ def page_size(text: str, default: int = DEFAULT_PAGE) -> int:
     """`max_results`, no more than `LARGEST_PAGE`. Raises 400."""
     if not text:
         return default
-    if not text.isdigit() or int(text) < 1:
+    wanted = whole(text)
+    if not wanted:
         raise bad(f"Invalid value {text} for parameter max_results")
-    return min(int(text), LARGEST_PAGE)
+    return min(wanted, LARGEST_PAGE)
 
 
 def _flags(call: AdminCall) -> set[str]:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from uscdr.digits import whole
 from uscdr.sandbox.media.assets import RESOURCE_TYPES, Asset, Name
 from uscdr.sandbox.media.calls import API
 from uscdr.sandbox.media.errors import MediaError, missing, unauthorized
@@ -83,7 +84,8 @@ def _checked(request: Request) -> MediaService:
     parameters: dict[str, str | list[str]] = dict(request.query_params)
     check(account, parameters)
     expires = request.query_params.get("expires_at", "")
-    if expires.isdigit() and int(expires) < time.time():
+    until = whole(expires)
+    if until is not None and until < time.time():
         raise unauthorized("The URL has expired")
     return service
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from uscdr.digits import whole
 from uscdr.sandbox.media.errors import bad
 
 Fields = Mapping[str, Any]
@@ -116,7 +117,8 @@ def _word(text: str) -> Predicate:
 def _matches(name: str, sign: str, text: str) -> Predicate:
     if sign in _COMPARE:
         compare = _COMPARE[sign]
-        wanted = int(text) if text.isdigit() else text
+        number = whole(text)
+        wanted = text if number is None else number
         return lambda row: compare(type(wanted)(row[name]), wanted)
     if name in ("folder", "asset_folder") and text.endswith("/*"):
         top = text.removesuffix("/*")

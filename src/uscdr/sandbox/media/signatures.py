@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from uscdr.digits import whole
 from uscdr.sandbox.media.errors import bad, unauthorized
 
 if TYPE_CHECKING:
@@ -59,10 +60,11 @@ def _text(parameters: Parameters, name: str) -> str:
 
 
 def _check_age(timestamp: str) -> None:
-    if not timestamp.isdigit():
+    at = whole(timestamp)
+    if at is None:
         raise bad("Invalid timestamp")
-    if int(timestamp) < time.time() - _LIFETIME:
-        told = time.strftime("%Y-%m-%d %H:%M:%S +0000", time.gmtime(int(timestamp)))
+    if at < time.time() - _LIFETIME:
+        told = time.strftime("%Y-%m-%d %H:%M:%S +0000", time.gmtime(at))
         raise bad(f"Stale request - reported time is {told} which is more than 1 hour ago")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from uscdr.digits import whole
 from uscdr.sandbox.web.errors import ApiError
 
 DEFAULT_PAGE, LARGEST_PAGE = 200, 1000
@@ -82,7 +83,8 @@ def _within(item: dict[str, Any], window: Window) -> bool:
 
 def _comparable(value: Any) -> tuple[int, str]:  # noqa: ANN401 - any JSON scalar
     text = str(value)
-    return (int(text), "") if text.isdigit() else (0, text)
+    number = whole(text)
+    return (0, text) if number is None else (number, "")
 
 
 def paginate(items: Sequence[dict[str, Any]], header: str | None) -> Page:

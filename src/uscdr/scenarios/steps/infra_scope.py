@@ -9,7 +9,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound, ProviderError
 from uscdr.models.dns import RecordSet
-from uscdr.models.duration import elapsed
+from uscdr.models.duration import aged
 from uscdr.scenarios.code import without
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.infra.config import Fate
@@ -23,7 +23,7 @@ from uscdr.scenarios.results_infra import InfraSeen, Need
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.words import reads
 from uscdr.vault.owned import by_hand
-from uscdr.words import duration, plural
+from uscdr.words import plural
 
 FRESH = 30.0
 
@@ -66,7 +66,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             rows_there=self._rows_there(old),
             knows=old.origin,
             kit=kit.kit if kit else "",
-            kit_age=elapsed(kit.manifest.created_at, now()) if kit else None,
+            kit_old=aged(kit.manifest.created_at, now()) if kit else "",
             region=facts.app.region if facts else "",
             stack=facts.app.stack if facts else "",
             formation=self._formation(old),
@@ -208,8 +208,8 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
 def _words(seen: InfraSeen) -> str:
     old = "answers" if seen.old_answers else f"does not answer ({seen.old_why})"
     words = [f"{seen.old_app} {old}; what it was made of: {seen.knows}"]
-    if seen.kit_age is not None:
-        words.append(f"the kit is {duration(seen.kit_age)} old")
+    if seen.kit_old:
+        words.append(f"the kit is {seen.kit_old} old")
     words += [*seen.replaced, seen.code]
     words += [f"NOT ordered again, by hand if needed: {', '.join(seen.left_out)}"] if seen.left_out else []
     words += seen.sharing

@@ -8,6 +8,7 @@ from typing import ClassVar, TypeVar
 
 from typing_extensions import override
 
+from uscdr.digits import whole
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError, UscdrError
 from uscdr.providers.ports.machine import Programs, Room
@@ -86,7 +87,7 @@ class MachineLook(DepsStep[MachineSeen, MachineSeen]):
             version = ""
         kept = self._deps.kit.dump() if not version and self._deps.kit else None
         major = (version or (kept.server_version if kept else "")).partition(".")[0]
-        return int(major) if major.isdecimal() else 0
+        return whole(major) or 0
 
     def _demand(self, view: View) -> Demand:
         if not self._proves:

@@ -13,8 +13,8 @@ from uscdr.engine.step import Finding, Intent, Tell
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import AnswerLost, EffectFailed, NotFound, OutcomeUnknown, ProviderError, WriteRefused
 from uscdr.models.base import Fact
-from uscdr.models.duration import elapsed
-from uscdr.models.heroku import CLOCKS, Attachment, Transfer, TransferKind, TransferState, Whose
+from uscdr.models.duration import CLOCKS, elapsed
+from uscdr.models.heroku import Attachment, Transfer, TransferKind, TransferState, Whose
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.results import Restored
 

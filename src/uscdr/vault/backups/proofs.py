@@ -19,6 +19,7 @@ from pydantic import Field
 
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.base import Count, Fact, Moment, Span
+from uscdr.models.duration import CLOCKS, elapsed
 from uscdr.models.migrations import MigrationsVerdict
 from uscdr.models.postgres import Invariant, LeftOut
 from uscdr.vault.backups import documents
@@ -225,7 +226,7 @@ class Proofs:
 def fresh(store: Store, sha256: str, invariants: Sequence[Invariant], now: datetime) -> ProofDocument | None:
     """The newest proof of these bytes, if it is young, asked the same invariants, and found them to hold."""
     found = Proofs(store).of(sha256)
-    if found is None or not timedelta(0) <= now - found.proven_at <= timedelta(hours=GATE_HOURS):
+    if found is None or elapsed(now, found.proven_at) > CLOCKS or now - found.proven_at > timedelta(hours=GATE_HOURS):
         return None
     return found if found.grade.reaches(Grade.INVARIANTS) and found.demands == demands_digest(invariants) else None
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from uscdr.digits import whole
 from uscdr.models.base import Fact
 from uscdr.models.web import WebAnswer
 from uscdr.verify.check import Bound
@@ -122,7 +123,8 @@ def _below(value: object, part: str) -> list[Any]:
     if isinstance(value, list):
         if part == "*":
             return value
-        return value[int(part) : int(part) + 1] if part.isdecimal() else []
+        place = whole(part)
+        return [] if place is None else value[place : place + 1]
     return []
 
 

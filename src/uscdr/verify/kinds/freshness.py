@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
-from uscdr.models.duration import Duration
+from uscdr.models.duration import Duration, aged
 from uscdr.models.table_names import ColumnText, column_text
 from uscdr.verify.baseline import NO_BASELINE
 from uscdr.verify.check import CheckSpec, Provider
@@ -85,13 +85,13 @@ def _old(times: Mapping[str, datetime], max_age: float | None, now: datetime) ->
     if max_age is None:
         return []
     allowed = timedelta(seconds=max_age)
-    old = [f"{column} {_span(now - newest)}" for column, newest in times.items() if now - newest > allowed]
+    old = [f"{column} {aged(newest, now)}" for column, newest in times.items() if now - newest > allowed]
     return [f"older than {_span(allowed)}: {first_of(old)}"] if old else []
 
 
 def _good(times: Mapping[str, datetime], said: str, before: Mapping[str, datetime], now: datetime) -> str:
     column = max(times, key=lambda one: times[one])
-    words = f"the newest of {len(times)}: {column}, {_span(now - times[column])} ago"
+    words = f"the newest of {len(times)}: {column}, {aged(times[column], now)} ago"
     words += f"; {said}" if said else ""
     return words if any(one in before for one in times) else f"{words}; {NO_BASELINE}"
 

@@ -1,0 +1,26 @@
+"""How far a list of pages is followed: to its end, or to where it shows that it has none."""
+
+from __future__ import annotations
+
+import time
+
+LIST_SECONDS = 300.0
+
+
+class Pages:
+    """One list's pages: at most `most`, in `LIST_SECONDS`, none named twice or the same as the one before."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._end = time.monotonic() + LIST_SECONDS
+        self._named: set[str] = set()
+        self._last: object = None
+
+    def go_on(self, following: str, page: object) -> bool:
+        """Whether the page that is called `following` may be asked for, after `page` came."""
+        repeats = following in self._named or (bool(page) and page == self._last)
+        if repeats or len(self._named) >= self._most or time.monotonic() > self._end:
+            return False
+        self._named.add(following)
+        self._last = page
+        return True
