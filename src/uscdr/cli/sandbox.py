@@ -198,9 +198,9 @@ def fault_clear(*, state: StateOption = None) -> None:
 @fault.command("kinds")
 def fault_kinds() -> None:
     """List the kinds of fault."""
-    from uscdr.sandbox.faults.rules import PLAIN_KINDS
+    from uscdr.sandbox.faults.rules import PLAIN_KINDS, TIMED_KINDS
 
-    for kind in (*PLAIN_KINDS, "slow:SECONDS"):
+    for kind in (*PLAIN_KINDS, *(f"{kind}:SECONDS" for kind in TIMED_KINDS)):
         typer.echo(kind)
 
 

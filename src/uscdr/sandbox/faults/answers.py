@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +25,7 @@ _WORDS = {
     "420": ("rate_limit", "Rate Limit Exceeded. Limit of 500 api operations reached."),
     "422": ("invalid_params", "The request could not be processed."),
     "429": ("rate_limit", "Your account reached the API rate limit."),
+    "429-odd": ("rate_limit", "Your account reached the API rate limit."),
     "500": ("server_error", "Internal server error."),
 }
 _CODES = {"401": 10000, "403": 9109, "404": 7003, "429": 971}
@@ -48,7 +52,7 @@ def canned(kind: str, *, provider: str = "heroku") -> Answer:
         return Answer(302, b"", headers={"location": "https://elsewhere.invalid/"})
     status = kind.partition("-")[0]
     error_id, message = _WORDS[kind]
-    limited = {"retry-after": "1", "ratelimit-remaining": "0"} if kind == "429" else {}
+    limited = {"429": {"retry-after": "1", "ratelimit-remaining": "0"}, "429-odd": ODD}.get(kind, {})
     shapes: dict[str, object] = {
         "cloudinary": {"error": {"message": message}},
         "mail": {"error": error_id, "error_description": message},
@@ -58,9 +62,32 @@ def canned(kind: str, *, provider: str = "heroku") -> Answer:
     return Answer(int(status), json.dumps(body).encode(), headers=limited)
 
 
+ODD = {
+    "retry-after": "\u00b2",
+    "ratelimit-remaining": "\u00b2",
+    "x-featureratelimit-limit": "\u00b2",
+    "x-request-id": "\u00b2",
+}
+"""What `str.isdigit` takes for a number, in latin-1, as headers are."""
+BYTE_SECONDS = 1.0
+
+
+async def send_slowly(answer: Answer, to: Send, *, gone: Callable[[], Awaitable[bool]], endless: bool) -> None:
+    """A byte a second of it; or, when it is endless, white space as fast as it is taken."""
+    length = len(answer.body) if not endless else 1 << 50
+    await to({"type": "http.response.start", "status": answer.status, "headers": _head(answer, length)})
+    pieces = itertools.repeat(b" " * 65536) if endless else (answer.body[n : n + 1] for n in range(len(answer.body)))
+    for piece in pieces:
+        if await gone():
+            return
+        await to({"type": "http.response.body", "body": piece, "more_body": True})
+        await asyncio.sleep(0 if endless else BYTE_SECONDS)
+    await to({"type": "http.response.body", "body": b""})
+
+
 def _head(answer: Answer, length: int) -> list[tuple[bytes, bytes]]:
     named = {"content-type": answer.content_type, "content-length": str(length), **answer.headers}
-    return [(key.encode(), value.encode()) for key, value in named.items()]
+    return [(key.encode("latin-1"), value.encode("latin-1")) for key, value in named.items()]
 
 
 async def send(answer: Answer, to: Send) -> None:

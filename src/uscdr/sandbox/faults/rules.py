@@ -25,10 +25,16 @@ STATUS_KINDS = (
     "423-confirmation",
     "429",
     "429-bare",
+    "429-odd",
     "500",
     "503-html",
 )
-BODY_KINDS = ("html-200", "empty-200", "truncated", "wrong-types", "redirect")
+BODY_KINDS = ("html-200", "empty-200", "truncated", "wrong-types", "redirect", "drip", "endless", "odd-headers")
+LYING_KINDS = ("twice", "another-id", "listed-twice", "untold", "backwards", "endless-pages")
+"""Whole answers that are not so: what was asked for happens twice, what is told is not what is."""
+TIMED_KINDS = ("slow", "late", "lags")
+"""With `:SECONDS`: the answer comes so much later; a gateway's refusal comes at once, and the effect so much later; a list
+leaves out what was made so shortly ago."""
 EFFECT_KINDS = (
     "transfer-fails",
     "transfer-hangs",
@@ -42,13 +48,13 @@ EFFECT_KINDS = (
     "dyno-cut",
 )
 DNS_KINDS = ("servfail",)
-PLAIN_KINDS = (*CONNECTION_KINDS, *STATUS_KINDS, *BODY_KINDS, *EFFECT_KINDS, *DNS_KINDS)
+PLAIN_KINDS = (*CONNECTION_KINDS, *STATUS_KINDS, *BODY_KINDS, *LYING_KINDS, *EFFECT_KINDS, *DNS_KINDS)
 
 
 def valid_kind(kind: str) -> bool:
-    """Whether `kind` is known; `slow:SECONDS` carries a number."""
+    """Whether `kind` is known; `slow:SECONDS` and its like carry a number."""
     name, _, seconds = kind.partition(":")
-    if name == "slow":
+    if name in TIMED_KINDS:
         return whole(seconds.replace(".", "", 1)) is not None
     return kind in PLAIN_KINDS
 
@@ -99,6 +105,11 @@ class FaultRules:
         """The fault kind for this call, or an empty string. Every matching rule counts the call."""
         kinds = [rule.kind for rule in self.rules if rule.meets(method, path, provider)]
         return kinds[0] if kinds else ""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a rule will need what was answered before."""
+        return any(rule.kind == "another-id" for rule in self.rules)
 
     def clear(self) -> int:
         """Remove all rules; returns how many there were."""
