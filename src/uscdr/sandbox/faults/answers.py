@@ -62,12 +62,7 @@ def canned(kind: str, *, provider: str = "heroku") -> Answer:
     return Answer(int(status), json.dumps(body).encode(), headers=limited)
 
 
-ODD = {
-    "retry-after": "\u00b2",
-    "ratelimit-remaining": "\u00b2",
-    "x-featureratelimit-limit": "\u00b2",
-    "x-request-id": "\u00b2",
-}
+ODD = dict.fromkeys(("retry-after", "ratelimit-remaining", "x-featureratelimit-limit", "x-request-id"), "\u00b2")
 """What `str.isdigit` takes for a number, in latin-1, as headers are."""
 BYTE_SECONDS = 1.0
 

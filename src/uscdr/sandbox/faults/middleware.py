@@ -68,7 +68,7 @@ class FaultMiddleware:
         elif kind in ("timeout-after", "reset-after"):
             await self._application(scope, receive, _Recorder())
             await (_hang(receive) if kind == "timeout-after" else _drop(scope, reset=True))
-        elif kind in STATUS_KINDS or kind in ("429-odd",) or kind in ("html-200", "empty-200", "redirect"):
+        elif kind in STATUS_KINDS or kind in ("html-200", "empty-200", "redirect"):
             await answers.send(answers.canned(kind, provider=self._provider), send)
         else:
             await self._spoil(kind, scope, receive, send)
@@ -133,7 +133,7 @@ class _Recorder:
 
 
 async def _read(receive: Receive) -> bytes:
-    body = b""
+    body: bytes = b""
     while True:
         message = await receive()
         body += message.get("body", b"")
@@ -154,7 +154,7 @@ def _replayed(body: bytes) -> Receive:
 async def _gone(receive: Receive) -> bool:
     """Whether the client has left."""
     with contextlib.suppress(TimeoutError):
-        return (await asyncio.wait_for(receive(), 0.001))["type"] == "http.disconnect"
+        return bool((await asyncio.wait_for(receive(), 0.001))["type"] == "http.disconnect")
     return False
 
 

@@ -33,8 +33,8 @@ BODY_KINDS = ("html-200", "empty-200", "truncated", "wrong-types", "redirect", "
 LYING_KINDS = ("twice", "another-id", "listed-twice", "untold", "backwards", "endless-pages")
 """Whole answers that are not so: what was asked for happens twice, what is told is not what is."""
 TIMED_KINDS = ("slow", "late", "lags")
-"""With `:SECONDS`: the answer comes so much later; a gateway's refusal comes at once, and the effect so much later; a list
-leaves out what was made so shortly ago."""
+"""With `:SECONDS`: the answer comes so much later; a gateway's refusal comes at once, and the effect so much later; a
+list leaves out what was made so shortly ago."""
 EFFECT_KINDS = (
     "transfer-fails",
     "transfer-hangs",
