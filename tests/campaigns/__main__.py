@@ -30,6 +30,7 @@ from . import (
     mutants,
     second_app,
     torn,
+    wire,
     wrong_backups,
 )
 from .scale import SCALES, count, limit
@@ -85,6 +86,7 @@ LANES = (
         "kill-app",
         "kill-media",
         "kill-infra",
+        "wire",
     ),
     (
         "kill",
@@ -159,6 +161,7 @@ def _run(wanted: set[str], scale: str, seed: int) -> int:
             "good-dumps": good_dumps.run,
             "mutants": mutants.run,
             "config": hostile_config.run,
+            "wire": wire.run,
         }.items()
     }
     threads = []

@@ -8,7 +8,7 @@ import signal
 from dataclasses import dataclass
 from typing import Any
 
-from .kill import RECOVER, captures
+from .kill import RECOVER, captures, gone_on
 from .product import HUNG, Ended, Product
 from .stand import Stand
 from .tally import Tally
@@ -170,7 +170,7 @@ def resumed(stand: Stand, product: Product, phrase: str) -> list[str]:
     """Resume until done; with the phrase of now when it is asked for."""
     words: tuple[str, ...] = ()
     for _ in range(RESUMES):
-        ended = product.run("runs", "resume", *words)
+        ended = gone_on(product, *words)
         if ended.code == 0:
             return ended.complaints(0)
         if ended.code == NOTHING_TO_RESUME:

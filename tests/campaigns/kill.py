@@ -16,6 +16,7 @@ from .tally import Tally
 RECOVER = ("--target", "sandbox", "recover", "db", "--backup", "b001")
 NOTHING_TO_RESUME = 2
 INTERRUPTED = 130
+UNKNOWN, SEND_AGAIN = 5, "--send-again"
 LOCKED = 6
 _BEGIN_LIMIT = 60.0  # seconds
 _RECORDS = 60
@@ -104,12 +105,22 @@ def cut_off(product: Product, running: Running, cut: Cut) -> list[str]:
 
 def resume(product: Product, phrase: str, command: Sequence[str] = RECOVER) -> list[str]:
     """Resume; with nothing to resume the run ended before its journal or after its end."""
-    ended = product.run("runs", "resume")
+    ended = gone_on(product)
     if ended.code != NOTHING_TO_RESUME:
         return ended.complaints(0)
     if _done(product):
         return []
     return product.run(*command, "--confirm", phrase).complaints(0)
+
+
+def gone_on(product: Product, *words: str) -> Ended:
+    """Resume; what was sent and is not to be seen, the operator looks for twice before it is sent again."""
+    ended = product.run("runs", "resume", *words)
+    for more in ((), (SEND_AGAIN,)):
+        if ended.code != UNKNOWN or SEND_AGAIN not in ended.err:
+            break
+        ended = product.run("runs", "resume", *words, *more)
+    return ended
 
 
 def _done(product: Product) -> bool:

@@ -27,6 +27,7 @@ SIZES = {
     "kill": Size("runs cut short", 4, 20, 300, 1),
     "kill-writes": Size("of each write, cut between request and answer", 1, 20, 100, 1),
     "faults": Size("faults at the provider's calls", 8, 60, 1500, 1.25),
+    "wire": Size("faults on the wire, in all scenarios", 4, 60, 500, 0.75),
     "input": Size("mutated configurations; of the bad commands three times as many", 8, 40, 2000, 1.25),
     "dry-run": Size("commands that read, on each of three databases", 3, EVERY, EVERY),
     "breaks": Size("kinds of damage", 2, EVERY, EVERY),
