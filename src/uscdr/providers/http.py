@@ -20,7 +20,7 @@ import httpx
 from uscdr import __version__
 from uscdr.errors import BadInput, ConfigError, ProviderError, WriteRefused
 from uscdr.leave import ANYHOW, SHORT, Leave
-from uscdr.providers.outages import known
+from uscdr.providers.outages import known, resolved
 from uscdr.reading import opened
 from uscdr.settings import is_loopback_host
 
@@ -93,10 +93,14 @@ class GivenUp(httpx.ConnectError):
 
 
 class KnowingTransport(httpx.BaseTransport):
-    """Waits for a host no longer than what is left of the patience of a command that only looks, if it is one."""
+    """Waits for a host no longer than what is left of the patience of a command that only looks, if it is one.
 
-    def __init__(self, inner: httpx.BaseTransport) -> None:
+    `direct`: no proxy is between, which would resolve the host's name.
+    """
+
+    def __init__(self, inner: httpx.BaseTransport, *, direct: bool) -> None:
         self._inner = inner
+        self._direct = direct
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Pass it on, unless the host is given up."""
@@ -110,12 +114,20 @@ class KnowingTransport(httpx.BaseTransport):
         limits = request.extensions.get("timeout", {})
         request.extensions["timeout"] = {name: min(value or left, left) for name, value in limits.items()}
         try:
+            self._find(request.url.host, left)
             response = self._inner.handle_request(request)
         except httpx.TransportError:
             outages.silent(place, begun)
             raise
         outages.answered(place)
         return response
+
+    def _find(self, host: str, seconds: float) -> None:
+        if self._direct:
+            try:
+                resolved(host, seconds)
+            except TimeoutError as error:
+                raise httpx.ConnectTimeout(str(error)) from None
 
     def close(self) -> None:
         """Close the real transport."""
@@ -299,7 +311,7 @@ def open_client(
     transport = BoundTransport(transport, base_url, provider=provider)
     if record is not None:
         transport = RecordingTransport(transport, record)
-    transport = KnowingTransport(transport)
+    transport = KnowingTransport(transport, direct=proxy_for(base_url) is None)
     if read_only:
         transport = ReadOnlyTransport(transport, provider=provider, empty_posts=empty_posts)
     return httpx.Client(

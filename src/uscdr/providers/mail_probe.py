@@ -62,7 +62,9 @@ class MailProbe:
     def _open(self) -> httpx.Client:
         inner = httpx.HTTPTransport(verify=trust(self._ca_file), proxy=proxy_for(self._url), trust_env=False)
         return httpx.Client(
-            transport=TokenRequestOnly(KnowingTransport(inner), httpx.URL(self._url)),
+            transport=TokenRequestOnly(
+                KnowingTransport(inner, direct=proxy_for(self._url) is None), httpx.URL(self._url)
+            ),
             timeout=self._timeout,
             follow_redirects=False,
             trust_env=False,

@@ -7,10 +7,11 @@ by it, and the next look is a command away.
 from __future__ import annotations
 
 import errno
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 SILENCES = (7.0, 3.0, 1.5, 1.0)
 """Seconds for which the first place, the second and so on may keep silent; the last for all further ones."""
@@ -102,6 +103,26 @@ def looking() -> Iterator[Outages]:
         _LOOKING.pop()
 
 
+def resolved(host: str, seconds: float) -> None:
+    """Wait until the name is resolved, well or not; TimeoutError when that takes longer: nothing else limits it."""
+    if host in _RESOLVED:
+        return
+    done = threading.Event()
+
+    def ask() -> None:
+        with suppress(OSError, UnicodeError):
+            socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        done.set()
+
+    threading.Thread(target=ask, daemon=True, name="resolving").start()
+    if not done.wait(seconds):
+        raise TimeoutError(errno.ETIMEDOUT, "the name was not resolved within the time limit")
+    _RESOLVED.add(host)
+
+
+_RESOLVED: set[str] = set()
+
+
 @contextmanager
 def borne(place: str, usual: float, silence: tuple[type[Exception], ...] = (OSError,)) -> Iterator[float]:
     """For how many seconds `place` may keep silent, `usual` at most; an error among `silence` is no answer.
@@ -116,6 +137,7 @@ def borne(place: str, usual: float, silence: tuple[type[Exception], ...] = (OSEr
     if left <= 0:
         raise TimeoutError(errno.ETIMEDOUT, GIVEN_UP)
     try:
+        resolved(place.rpartition(":")[0].removeprefix("dns "), left)
         yield min(usual, left)
     except silence:
         outages.silent(place, begun)

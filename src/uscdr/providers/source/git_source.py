@@ -14,6 +14,7 @@ from uscdr.providers.source import address, lacks, migrations, refs, tarball, tr
 from uscdr.providers.source.complaints import ObjectMissing
 from uscdr.providers.source.lacks import submodules
 from uscdr.providers.source.program import Git, Limit, environment
+from uscdr.providers.source.reach import patience, require_host
 from uscdr.providers.source.store import Store
 
 ATTEMPTS = 3
@@ -57,13 +58,14 @@ class GitSource:
 
     def _git(self) -> Git:
         """Git with the time limit of one call."""
-        return Git(self._env, Limit.of(self._timeout, self._patience.stop))
+        return Git({**self._env, **patience()}, Limit.of(self._timeout, self._patience.stop))
 
     def _resolve(self, git: Git, ref: str) -> str:
         if refs.COMMIT.fullmatch(ref):
             self._store.copy(git, ref)
             return ref
         more = (ref,) if ref.startswith("refs/") else ()
+        require_host(self._address)
         known = refs.parse(git.run("ls-remote", "--", self._address, "HEAD", "refs/heads/*", "refs/tags/*", *more))
         found = refs.choose(known, ref)
         if found is not None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from uscdr.errors import MachineError, ProviderError
 from uscdr.providers.source.complaints import PROVIDER, ObjectMissing
 from uscdr.providers.source.program import Git
+from uscdr.providers.source.reach import require_host
 
 KEEP = 3
 """How many commits of one repository are kept."""
@@ -99,6 +100,7 @@ class Store:
         self._ask(git, fresh, f"--depth={_WHOLE}", "--", self.address, *names)
 
     def _ask(self, git: Git, fresh: Path, *arguments: str) -> None:
+        require_host(self.address)
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
         git.run("--git-dir", str(fresh), "fetch", *options, *arguments)
 

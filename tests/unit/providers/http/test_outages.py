@@ -203,3 +203,22 @@ def test_an_answer_that_never_ends_is_given_up_and_not_asked_for_again(monkeypat
     assert not caught.value.retryable
     assert "the answer has no end" in caught.value.why
     assert len(asked) == 1
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_name_that_nobody_resolves_costs_no_more_than_a_silent_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(20) and [])
+    begun = time.monotonic()
+    try:
+        with looking():
+            for name in ("a.example", "b.example", "c.example"):
+                with (
+                    open_client(f"https://{name}", provider="Heroku", verify=trust(), read_only=True) as client,
+                    pytest.raises(ProviderError) as caught,
+                ):
+                    exchange(client, ASK, provider="Heroku")
+                assert caught.value.sent is False
+    finally:
+        over.set()
+    assert time.monotonic() - begun < 3.0
