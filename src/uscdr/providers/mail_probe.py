@@ -60,11 +60,11 @@ class MailProbe:
         return judged
 
     def _open(self) -> httpx.Client:
-        inner = httpx.HTTPTransport(verify=trust(self._ca_file), proxy=proxy_for(self._url), trust_env=False)
+        proxy = proxy_for(self._url)
+        inner = httpx.HTTPTransport(verify=trust(self._ca_file), proxy=proxy, trust_env=False)
+        knowing = KnowingTransport(inner, direct=proxy is None)
         return httpx.Client(
-            transport=TokenRequestOnly(
-                KnowingTransport(inner, direct=proxy_for(self._url) is None), httpx.URL(self._url)
-            ),
+            transport=TokenRequestOnly(knowing, httpx.URL(self._url)),
             timeout=self._timeout,
             follow_redirects=False,
             trust_env=False,
