@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import time
@@ -307,7 +308,10 @@ def _elsewhere(stand: Stand, state: Path, address: Callable[[int], str], *, list
         file = link / "sandbox.json"
         file.write_text(json.dumps(contract))
         file.chmod(0o600)
-        yield
+        try:
+            yield
+        finally:
+            shutil.rmtree(link)
 
 
 @contextmanager

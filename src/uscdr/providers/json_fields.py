@@ -31,6 +31,34 @@ def items(value: object, decode: Callable[[object], T]) -> tuple[T, ...]:
     return tuple(decode(item) for item in value)
 
 
+def about(ref: str, decode: Callable[[object], T], called: Callable[[T], tuple[object, ...]]) -> Callable[[object], T]:
+    """The same decoder, which refuses an answer about another thing than the one that was asked for as `ref`."""
+
+    def checked(body: object) -> T:
+        found = decode(body)
+        if ref.casefold() not in (str(name).casefold() for name in called(found)):
+            raise ShapeError("it is about another one than was asked for")
+        return found
+
+    return checked
+
+
+def distinct(value: object) -> object:
+    """A list in which no entry with an id stands twice; anything else as it is."""
+    if not isinstance(value, list):
+        return value
+    seen: dict[str, object] = {}
+    kept = []
+    for item in value:
+        name = (item.get("uuid") or item.get("id")) if isinstance(item, dict) else None
+        if isinstance(name, str):
+            if seen.get(name) == item:
+                continue
+            seen[name] = item
+        kept.append(item)
+    return kept
+
+
 def text(source: Mapping[str, object], name: str) -> str:
     """A non-empty string that must be there."""
     value = source.get(name)

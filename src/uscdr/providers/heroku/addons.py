@@ -11,6 +11,7 @@ from uscdr.providers.heroku import decode
 from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.heroku.errors import retold
 from uscdr.providers.http import segment
+from uscdr.providers.json_fields import about
 
 EXPANSION = {"Accept-Expansion": "addon_service,plan"}
 _REFUSALS_OF_A_PLAN = ("addon_error", "invalid_params", "not_found")
@@ -24,10 +25,16 @@ def plans(client: HerokuClient, service: str) -> tuple[Plan, ...]:
     return client.pages(Ask("list the plans of an add-on service", "GET", path, range_=_ALL), decode.plan)
 
 
+def _names(found: AddOn) -> tuple[str, str]:
+    return found.id, found.name
+
+
 def addon(client: HerokuClient, app: str, name: str) -> AddOn:
     """`GET /apps/{app}/addons/{name}`."""
     path = f"/apps/{segment(app)}/addons/{segment(name)}"
-    return client.ask(Ask("describe the add-on", "GET", path, sdk=True, headers=EXPANSION), decode.addon)
+    return client.ask(
+        Ask("describe the add-on", "GET", path, sdk=True, headers=EXPANSION), about(name, decode.addon, _names)
+    )
 
 
 def order(client: HerokuClient, app: str, plan: str, *, name: str | None = None) -> AddOn:

@@ -24,7 +24,7 @@ from uscdr.providers.heroku import download, transfers
 from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.heroku.errors import PROVIDER
 from uscdr.providers.http import segment
-from uscdr.providers.json_fields import items, record
+from uscdr.providers.json_fields import about, items, record
 from uscdr.providers.ports.progress import Progress
 
 _NAME = re.compile(r"([abcr])0*(\d+)")
@@ -67,7 +67,8 @@ class HerokuBackups:
         """
         name = _NAME.fullmatch(ref)
         path = f"{_transfers(app)}/{segment(name[2] if name else ref)}?verbose=true"
-        found = self._client.ask(Ask(f"describe transfer {ref}", "GET", path, data=True), transfers.transfer)
+        decode = about(name[2] if name else ref, transfers.transfer, lambda one: (one.id, one.num))
+        found = self._client.ask(Ask(f"describe transfer {ref}", "GET", path, data=True), decode)
         if name and transfers.LETTERS[found.kind] != name[1] and not found.name.startswith("o"):
             raise NotFound(
                 f"{app} has no transfer called {ref}.",

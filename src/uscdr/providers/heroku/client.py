@@ -19,7 +19,7 @@ from uscdr.providers.api_client import BearerClient, Wiring
 from uscdr.providers.exchange import Call, Reply
 from uscdr.providers.heroku.errors import HEROKU, HOW_TO_GET_ACCESS, PROVIDER, refusal
 from uscdr.providers.http import require_private
-from uscdr.providers.json_fields import ShapeError, items
+from uscdr.providers.json_fields import ShapeError, distinct, items
 from uscdr.providers.pages import Pages
 from uscdr.providers.refusal import unreadable
 
@@ -135,7 +135,7 @@ def _json(reply: Reply) -> object:
     if reply.status == httpx.codes.NO_CONTENT:
         return {}
     try:
-        return reply.json()
+        return distinct(reply.json())
     except ValueError:
         raise ShapeError("the body is not JSON") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -11,6 +11,7 @@ from uscdr.models.heroku import Account, AddOn, App, Attachment, Dyno, ProcessTy
 from uscdr.models.provision import Build, Domain, LogDrain, Plan
 from uscdr.providers.json_fields import (
     ShapeError,
+    about,
     flag,
     items,
     nested,
@@ -41,6 +42,11 @@ def app(body: object) -> App:
         web_url=optional_text(source, "web_url") or None,
         released_at=optional_moment(source, "released_at"),
     )
+
+
+def about_app(name: str) -> Callable[[object], App]:
+    """The same, of that application only; it may be named by its id."""
+    return about(name, app, lambda found: (found.name, found.id))
 
 
 def config_vars(body: object) -> Mapping[str, SecretStr]:

@@ -11,6 +11,7 @@ from uscdr.models.provision import Build, SourceArchive
 from uscdr.providers.heroku import builds, decode, streams
 from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.http import segment
+from uscdr.providers.json_fields import about
 
 NEWEST = "started_at ..; max=100, order=desc"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -28,7 +29,7 @@ class HerokuDeploys:
 
     def release(self, app: str, ref: str) -> Release:
         """`GET /apps/{app}/releases/{ref}`; `ref` is an id, `12` or `v12`."""
-        return self._client.ask(_describe_release(app, ref), decode.release)
+        return self._client.ask(_describe_release(app, ref), about(ref.removeprefix("v"), decode.release, _names))
 
     def rollback(self, app: str, release_id: str) -> Release:
         """`POST /apps/{app}/releases` with `release` (write, findable)."""
@@ -45,7 +46,9 @@ class HerokuDeploys:
     def build(self, app: str, build_id: str) -> Build:
         """`GET /apps/{app}/builds/{build_id}`."""
         path = f"/apps/{segment(app)}/builds/{segment(build_id)}"
-        return self._client.ask(Ask("describe the build", "GET", path), decode.build)
+        return self._client.ask(
+            Ask("describe the build", "GET", path), about(build_id, decode.build, lambda one: (one.id,))
+        )
 
     def start_build(self, app: str, archive: SourceArchive) -> Build:
         """`POST /sources`, `PUT` of the archive, `POST /apps/{app}/builds` (write, findable)."""
@@ -58,6 +61,10 @@ class HerokuDeploys:
     def release_output(self, app: str, ref: str) -> str | None:
         """`output_stream_url` of `GET /apps/{app}/releases/{ref}`."""
         return self._client.ask(_describe_release(app, ref), decode.output_stream)
+
+
+def _names(found: Release) -> tuple[object, ...]:
+    return found.id, found.version
 
 
 def _describe_release(app: str, ref: str) -> Ask:

@@ -43,7 +43,7 @@ class HerokuPlatform:
 
     def app(self, app: str) -> App:
         """`GET /apps/{app}`."""
-        return self._client.ask(Ask("describe the app", "GET", f"/apps/{segment(app)}"), decode.app)
+        return self._client.ask(Ask("describe the app", "GET", f"/apps/{segment(app)}"), decode.about_app(app))
 
     def config_vars(self, app: str) -> Mapping[str, SecretStr]:
         """`GET /apps/{app}/config-vars`."""
@@ -54,7 +54,7 @@ class HerokuPlatform:
         """`PATCH /apps/{app}` (write)."""
         what = "turn maintenance mode on" if enabled else "turn maintenance mode off"
         ask = Ask(what, "PATCH", f"/apps/{segment(app)}", writes=True, body={"maintenance": enabled})
-        return self._client.ask(ask, decode.app)
+        return self._client.ask(ask, decode.about_app(app))
 
     def formation(self, app: str) -> tuple[ProcessType, ...]:
         """`GET /apps/{app}/formation`."""

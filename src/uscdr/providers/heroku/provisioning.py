@@ -32,7 +32,9 @@ class HerokuProvisioning:
         wishes = {"name": name, "region": region, "stack": stack}
         body = {key: value for key, value in wishes.items() if value}
         try:
-            return self._client.ask(Ask(f"create the app {name}", "POST", "/apps", writes=True, body=body), decode.app)
+            return self._client.ask(
+                Ask(f"create the app {name}", "POST", "/apps", writes=True, body=body), decode.about_app(name)
+            )
         except ProviderError as refused:
             raise self._why_no_app(name, refused) from None
 

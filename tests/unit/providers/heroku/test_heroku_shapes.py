@@ -490,3 +490,55 @@ def test_every_form_of_a_time(value: str) -> None:
 @pytest.mark.parametrize("value", ["x", "", "2026-13-01", "0001-01-01 00:00:00 +2359"])
 def test_what_is_no_time(value: str) -> None:
     assert parse_moment(value) is None
+
+
+def test_an_answer_about_another_transfer_is_none(backups: HerokuBackups, heroku: respx.MockRouter) -> None:
+    other = BACKUP | {"uuid": "8b9dbe52-0000-4e0b-9d6a-b2c3a4d5e6f7", "num": 9}
+    heroku.get(f"{DATA}/client/v11/apps/clinic/transfers/{BACKUP['uuid']}?verbose=true").respond(json=other)
+    with pytest.raises(ProviderError) as caught:
+        backups.transfer("clinic", str(BACKUP["uuid"]))
+    assert "it is about another one than was asked for" in caught.value.why
+    assert caught.value.retryable
+
+
+def test_an_answer_about_another_application_is_none(platform: HerokuPlatform, heroku: respx.MockRouter) -> None:
+    heroku.get(f"{API}/apps/clinic").respond(json={"id": "a2", "name": "partner", "maintenance": False})
+    with pytest.raises(ProviderError, match="could not be understood") as caught:
+        platform.app("clinic")
+    assert "about another one" in caught.value.why
+
+
+def test_an_entry_that_is_listed_twice_is_there_once(backups: HerokuBackups, heroku: respx.MockRouter) -> None:
+    heroku.get(f"{DATA}/client/v11/apps/clinic/transfers").respond(json=[BACKUP, BACKUP])
+    assert [one.num for one in backups.transfers(CLINIC)] == [2]
+
+
+ODD = ["\u00b2", "\u0663", "1_0", "9" * 5000, "-1", "1e9", " 1"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_numbers_in_headers_are_passed_over(odd: str, platform: HerokuPlatform, heroku: respx.MockRouter) -> None:
+    headers = [(b"RateLimit-Remaining", odd.encode()), (b"Date", b"Mon, 01 Jan 99999999999 0:0:0 GMT")]
+    answer = httpx.Response(200, json={"email": "o@e"}, headers=headers)
+    heroku.get(f"{API}/account").mock(return_value=answer)
+    assert platform.account().email == "o@e"
+
+
+def test_numbers_and_times_that_cannot_be_are_no_answer(backups: HerokuBackups, heroku: respx.MockRouter) -> None:
+    route = heroku.get(f"{DATA}/client/v11/apps/clinic/transfers")
+    for change in ({"processed_bytes": 10**400}, {"num": "\u00b2"}, {"created_at": "9999-12-31 23:59:59 +0000"}):
+        route.respond(json=[BACKUP | change])
+        with pytest.raises(ProviderError, match="could not be understood"):
+            backups.transfers(CLINIC)
+
+
+def test_a_list_whose_pages_never_end_is_an_error(platform: HerokuPlatform, heroku: respx.MockRouter) -> None:
+    marks = iter(range(1000))
+
+    def page(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(206, json=[{"id": "d1", "name": "web.1"}], headers={"Next-Range": f"id {next(marks)}"})
+
+    heroku.get(f"{API}/apps/clinic/addons").mock(side_effect=page)
+    with pytest.raises(ProviderError):
+        platform.addons("clinic")
+    assert next(marks) < 50
