@@ -59,3 +59,13 @@ class Waits:
                 f"attempt {wait.attempt} of {wait.attempts} failed ({wait.reason}); again in {duration(wait.seconds)}"
             )
             self.bus.emit(Note(level="warning", text=words))
+
+    def clock(self, ahead: float) -> None:
+        """Tell that the platform's clock and this machine's differ by more than goes without a word."""
+        if self.bus is not None:
+            side = "ahead of" if ahead > 0 else "behind"
+            words = (
+                f"The platform's clock is {duration(abs(ahead))} {side} this machine's. Ages are reckoned by this "
+                "machine's clock: look which of them is wrong."
+            )
+            self.bus.emit(Note(level="warning", text=words))

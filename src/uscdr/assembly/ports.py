@@ -55,7 +55,8 @@ def open_ports(place: Place, around: Surroundings, scratch: Path, *, read_only: 
         client = stack.enter_context(
             HerokuClient(
                 heroku.api_url, heroku.data_url, place.token, ca_file=place.ca_file, read_only=read_only,
-                stop=around.stop.event, on_wait=waits, leave=around.leave,
+                stop=around.stop.event, on_wait=waits, on_clock=waits.clock,
+                leave=around.leave,
             )
         )  # fmt: skip
         status = stack.enter_context(

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from uscdr.errors import CredentialsRefused
 from uscdr.leave import ANYHOW, Leave
+from uscdr.models.duration import CLOCKS
 from uscdr.providers.exchange import Call, Reply, exchange
 from uscdr.providers.headers import http_date
 from uscdr.providers.http import Record, open_client, trust
@@ -30,6 +31,7 @@ class Wiring(TypedDict, total=False):
     read_only: Required[bool]
     stop: threading.Event | None
     on_wait: OnWait | None
+    on_clock: Callable[[float], None] | None
     record: Record | None
     leave: Leave
     policy: RetryPolicy | None
@@ -67,6 +69,8 @@ class BearerClient:
         self.leave = wiring.get("leave", ANYHOW)
         """Asked before each request that writes, on those connections, too."""
         self.patience = patience(wiring)
+        self._on_clock = wiring.get("on_clock")
+        """Told once by how many seconds the provider's clock is ahead of this machine's, when that matters."""
         self.ahead: float | None = None
         """Seconds by which the provider's clock is ahead of this machine's, by its last answer; None when none told."""
         self._clients: dict[tuple[str, bool], httpx.Client] = {}
@@ -89,8 +93,13 @@ class BearerClient:
         reply = exchange(self._client(base_url, for_writes=call.writes), call, provider=self._provider)
         there = http_date(reply.headers.get("Date", ""))
         if there is not None:
-            self.ahead = (there - datetime.now(UTC)).total_seconds()
+            self._compare_clocks((there - datetime.now(UTC)).total_seconds())
         return reply
+
+    def _compare_clocks(self, ahead: float) -> None:
+        first, self.ahead = self.ahead is None or abs(self.ahead) <= CLOCKS, ahead
+        if first and abs(ahead) > CLOCKS and self._on_clock is not None:
+            self._on_clock(ahead)
 
     def _client(self, base_url: str, *, for_writes: bool) -> httpx.Client:
         key = (base_url, for_writes)

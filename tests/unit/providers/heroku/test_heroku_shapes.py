@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import httpx
@@ -542,3 +543,18 @@ def test_a_list_whose_pages_never_end_is_an_error(platform: HerokuPlatform, hero
     with pytest.raises(ProviderError):
         platform.addons("clinic")
     assert next(marks) < 50
+
+
+@pytest.mark.parametrize(("hours", "told"), [(0, []), (2, [2]), (-3, [-3])])
+def test_clocks_that_are_apart_are_said_once(
+    hours: int, told: list[int], heroku: respx.MockRouter, connect: Connect
+) -> None:
+    said: list[float] = []
+    there = format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)
+    heroku.get(f"{API}/account").respond(json={"email": "o@e"}, headers={"Date": there})
+    client = connect(API, on_clock=said.append)
+    for _ in range(3):
+        HerokuPlatform(client).account()
+    assert [round(seconds / 3600) for seconds in said] == told
+    ahead = HerokuBackups(client).clock() - datetime.now(UTC)
+    assert abs(ahead - timedelta(hours=hours)) < timedelta(seconds=30)
