@@ -148,10 +148,12 @@ class Row:
     def seems_over(self, highest: Standing) -> bool:
         """Whether it was not renewed in time by the store's clock alone: whoever waits will probably have it then.
 
-        A clock may have been set meanwhile, and a directory may have the times of its writers: nobody acts on this.
+        A clock may have been set meanwhile, and a directory may have the times of its writers: nobody acts on this. A
+        record that is yet to be written tells nothing, and is waited for as well.
         """
         now = self._now()
-        return now is not None and now - highest.entry.modified_at > timedelta(seconds=self.lasts(highest))
+        age = (now - highest.entry.modified_at).total_seconds() if now is not None else 0.0
+        return age > self.lasts(highest) or age < -self.terms.grace
 
     def lasts(self, highest: Standing) -> float:
         """Seconds for which a record must stand unchanged: then its holder sends no more, and what it sent is over.

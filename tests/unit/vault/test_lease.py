@@ -98,7 +98,7 @@ def test_a_short_lease_grants_a_request_no_more_than_itself(store: Clocked, cloc
         assert 13 < clock.now < 17
 
 
-@pytest.mark.parametrize(("seconds", "over"), [(92.9, False), (93.5, True), (-3600.0, False)])
+@pytest.mark.parametrize(("seconds", "over"), [(92.9, False), (93.5, True), (-2.0, False), (-3600.0, True)])
 def test_the_stores_clock_says_whether_waiting_may_be_worth_it(
     store: Clocked, clock: Clock, seconds: float, over: bool
 ) -> None:
