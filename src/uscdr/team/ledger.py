@@ -106,7 +106,9 @@ class SharedLedger:
             raise self._ended(_blind(JournalError, self._shelf, error)) from error
 
     def _try_to_ship(self) -> None:
+        """As a process that was stopped, and continued when another has the run, must not."""
         try:
+            self._claim.leave()
             self._ship()
         except (LockHeld, JournalError) as error:
             raise self._ended(error) from error

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
 
 from clocked_store import Clocked
-from team_machines import LONG_AFTER, Pair, middle, same_end
+from team_machines import LONG_AFTER, Pair, lost, middle, same_end
 
 from uscdr.errors import ExitCode, JournalError
 from uscdr.journal import runs
+from uscdr.settings import Operator
 from uscdr.team.team import Team
+from uscdr.vault.lease import hold
 
 
 def test_what_only_the_first_machine_knew_is_set_aside_and_said(whole: Pair, quick: Path, store: Clocked) -> None:
@@ -32,6 +35,23 @@ def test_what_only_the_first_machine_knew_is_set_aside_and_said(whole: Pair, qui
     assert aside.read_bytes() == mine
     assert any(str(aside) in note["text"] for note in pair.ada.events("note"))
     assert same_end(pair, whole) == []
+
+
+def test_one_that_was_stopped_adds_no_line_once_another_has_the_lease(whole: Pair, quick: Path, store: Clocked) -> None:
+    """Its successor read the journal and has written nothing yet: a line of the first would take its place."""
+    pair, before = Pair(quick, store), list[bytes]()
+    with ExitStack() as stack:
+
+        def taken() -> None:
+            store.seconds += LONG_AFTER
+            (name,) = store.names("leases")
+            bob = Operator("bob", "bobs-desk", 4711)
+            stack.enter_context(hold(cast("Any", store), name.split("/")[1], bob, take_over=True, terms=pair.bob.terms))
+            before.append(pair.shared(pair.ada.run))
+
+        pair.ada.at(middle(whole, "step.succeeded", "restore"), "after", taken)
+        assert "bob on bobs-desk" in lost(pair.ada, pair.ada.begin).message
+    assert [pair.shared(pair.ada.run)] == before
 
 
 def test_writes_without_the_teams_knowledge_and_a_take_over_do_not_go_together(
