@@ -269,14 +269,30 @@ def test_checks_lock_nobody_out(web: httpx.Client, desk: VerifyDesk, seen: Seen)
     """One verification was before this."""
     assert right_login(web, desk) == 200  # and the application forgets what was sent before
     assert seen.verdicts["login-refuses-empty"] == "pass"
+    desk.verify("homepage")
+    desk.counting = True
     verdicts = [desk.verify("login-refuses-empty", "register-form").verdicts for _ in range(4)]
-    assert [one["login-refuses-empty"] for one in verdicts] == ["pass", "pass", "pass", "not checked"]
+    assert [one["login-refuses-empty"] for one in verdicts] == ["pass", "pass", "not checked", "not checked"]
     last = desk.verify("login-refuses-empty", "register-form")
+    desk.counting = False
     assert last.code == 1
-    assert "4 of 5 logins used in 15 min" in last.evidence["login-refuses-empty"]
-    assert "4 of 5 registrations used in 15 min" in last.evidence["register-form"]
+    assert "checks used 2 of 5 logins in 15 min" in last.evidence["login-refuses-empty"]
+    assert "checks used 2 of 5 registrations in 15 min" in last.evidence["register-form"]
     assert set(last.over_the_limit) == {"login-refuses-empty", "register-form"}
     assert right_login(web, desk) == 200
+
+
+def test_429_is_not_checked_is_remembered_and_ends_with_the_window(web: httpx.Client, desk: VerifyDesk) -> None:
+    for _ in range(5):
+        web.post("/api/auth/register/", json={})
+    seen = desk.verify("register-form", "homepage")
+    assert (seen.code, seen.verdicts["register-form"], seen.verdicts["homepage"]) == (1, "not checked", "pass")
+    assert "429" in seen.evidence["register-form"]
+    desk.counting = True
+    again = desk.verify("register-form")
+    desk.counting = False
+    assert again.verdicts["register-form"] == "not checked"
+    assert "is left alone until" in again.evidence["register-form"]
 
 
 def test_five_refused_logins_lock_an_address_out_for_right_ones_too(web: httpx.Client, desk: VerifyDesk) -> None:
