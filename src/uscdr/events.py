@@ -117,6 +117,6 @@ class Bus:
                 viewer(stamped)
             except Exception as error:  # noqa: BLE001 - closed or defective, a screen may not stop a recovery
                 self._viewers.remove(viewer)
-                lost.append(type(error).__name__)
+                lost.append((isinstance(error, OSError) and error.strerror) or type(error).__name__)
         for kind in lost:
             self.emit(Note(level="warning", text=f"A screen shows nothing any more ({kind}); the work goes on."))

@@ -73,6 +73,20 @@ def write_whole(path: Path, data: bytes, next_action: str = ELSEWHERE) -> None:
         file.write(data)
 
 
+def publish(path: Path, data: bytes, next_action: str) -> None:
+    """`write_whole` for a place that a person named: the file that a link leads to; a pipe or device stays one.
+
+    Raises MachineError.
+    """
+    with disk_errors(f"{path} cannot be written.", next_action):
+        special = path.parts[:2] in (("/", "dev"), ("/", "proc")) or (path.exists() and not path.is_file())
+        if special:
+            with path.open("wb") as file:
+                file.write(data)
+    if not special:
+        write_whole(path.resolve(), data, next_action)
+
+
 def sync(path: Path) -> None:
     """Make a file's content, or the names in a directory, outlive a power cut. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)

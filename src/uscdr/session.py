@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,7 +17,17 @@ from uscdr.ui.planview import show_plan
 from uscdr.ui.prompts import Prompter
 from uscdr.ui.viewers import RunViewer, open_viewers
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+CAUSES = {
+    signal.SIGINT: "by the operator",
+    signal.SIGQUIT: "by the operator",
+    signal.SIGTERM: "by a request to end (SIGTERM)",
+    signal.SIGHUP: "by the end of the session: its terminal is gone (SIGHUP)",
+}
+"""Signals that ask a run to stop, and how the journal names them."""
+AT_ONCE = (signal.SIGINT, signal.SIGQUIT)
+"""Those of which a second one leaves at once."""
+OUTLASTS = (signal.SIGHUP, signal.SIGQUIT)
+"""Those that stay ignored when they were from the beginning: `nohup uscdr …` shall outlive its terminal."""
 
 
 @contextmanager
@@ -36,6 +46,7 @@ def surroundings(
             stack.callback(viewer.close)
         prompter = Prompter(output, still=lambda: _still(viewers))
         stack.enter_context(_stopping(stop))
+        stack.enter_context(_suspending(viewers))
         shown = () if asker or not stdout else (_PlanShown(output, viewers),)
         yield Surroundings(
             state=state,
@@ -79,14 +90,40 @@ class _PlanShown:
 def _stopping(stop: Stop) -> Iterator[None]:
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
         del frame
-        if stop.event.is_set() and number == signal.SIGINT:
+        if stop.event.is_set() and number in AT_ONCE:
             raise KeyboardInterrupt
+        if not stop.event.is_set():
+            stop.cause = CAUSES[signal.Signals(number)]
         stop.event.set()
 
-    # `nohup uscdr …` shall outlive its terminal
-    kept = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
-    wanted = [number for number in SIGNALS if number not in kept]
-    before: Mapping[int, object] = {number: signal.signal(number, ask_to_stop) for number in wanted}
+    kept = {number for number in OUTLASTS if signal.getsignal(number) is signal.SIG_IGN}
+    with _handled(dict.fromkeys(CAUSES.keys() - kept, ask_to_stop)):
+        yield
+
+
+@contextmanager
+def _suspending(viewers: Sequence[RunViewer]) -> Iterator[None]:
+    """Ctrl-Z gives the terminal back as a shell expects it, and takes it again afterwards."""
+
+    def suspend(number: int, frame: FrameType | None) -> None:
+        del frame
+        with ExitStack() as stack:
+            for viewer in viewers:
+                stack.enter_context(viewer.suspended())
+            with _handled({number: signal.SIG_DFL}):
+                signal.raise_signal(number)  # stops here until SIGCONT
+
+    wanted = signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL
+    with _handled({signal.SIGTSTP: suspend} if wanted else {}):
+        yield
+
+
+Handler = Callable[[int, FrameType | None], None] | signal.Handlers
+
+
+@contextmanager
+def _handled(handlers: Mapping[int, Handler]) -> Iterator[None]:
+    before: Mapping[int, object] = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:

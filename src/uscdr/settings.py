@@ -9,22 +9,52 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
+from uscdr.errors import MachineError
+
 
 def state_directory(env: Mapping[str, str]) -> Path:
-    """`$USCDR_STATE_DIR`, else the platform's state directory for uscdr."""
+    """`$USCDR_STATE_DIR`, else the platform's state directory for uscdr; absolute. Raises MachineError."""
     given = env.get("USCDR_STATE_DIR")
     if given:
-        return Path(given)
+        return user_path(given).absolute()
     from platformdirs import user_state_path
 
-    return user_state_path("uscdr", appauthor=False)
+    return _of_user(user_state_path("uscdr", appauthor=False))
 
 
 def config_directory() -> Path:
-    """The user's configuration directory for uscdr."""
+    """The user's configuration directory for uscdr; absolute. Raises MachineError."""
     from platformdirs import user_config_path
 
-    return user_config_path("uscdr", appauthor=False)
+    return _of_user(user_config_path("uscdr", appauthor=False))
+
+
+def home_directory(env: Mapping[str, str]) -> Path:
+    """`$HOME`, else what the machine knows of the user. Raises MachineError."""
+    return Path(env["HOME"]) if env.get("HOME") else user_path("~")
+
+
+def user_path(text: str | Path) -> Path:
+    """A path as a person writes it: `~` is the home directory. Raises MachineError when nobody knows that."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise _homeless() from None
+
+
+def _of_user(path: Path) -> Path:
+    """Never one that depends on the directory of the call: the next command would not find it, nor its locks."""
+    if not path.is_absolute():
+        raise _homeless()
+    return path
+
+
+def _homeless() -> MachineError:
+    return MachineError(
+        "It is not known where this user's home directory is.",
+        why="HOME is not set, and the machine has no entry for this user.",
+        next_action="Set HOME, or USCDR_STATE_DIR to a directory of your own.",
+    )
 
 
 @dataclass(frozen=True)

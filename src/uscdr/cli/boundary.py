@@ -9,7 +9,9 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from uscdr.cli.process import ENDING, prepare
 from uscdr.errors import BadInput, ExitCode, MachineError, UscdrError
+from uscdr.ui import outlets
 
 LONGEST_ARGUMENT = 4096
 """Characters; no phrase, path or name that means anything here is longer."""
@@ -20,11 +22,16 @@ EMPTY_OPTION = re.compile(r"--[a-z-]+=")
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. What was to be written and was not makes a success a failure."""
+    prepare()
     _no_tracebacks()
-    code = run(sys.argv[1:])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is the interpreter's own end
-    _let_go()
+    arguments = sys.argv[1:]
+    code = run(arguments)
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)  # what is left is the interpreter's own end
+    lost = outlets.unwritten()
+    if lost is not None and code == ExitCode.DONE:
+        code = _tell(lost, arguments)
     sys.exit(code)
 
 
@@ -39,15 +46,15 @@ def _no_tracebacks() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """One call; its exit code."""
-    if list(arguments) == ["--version"]:
-        from uscdr import __version__
-
-        return _print_version(__version__)
     try:
         _refuse_unreadable(arguments)
-        return _list_runs() if list(arguments) == ["runs", "list"] else _dispatch(arguments)
-    except BrokenPipeError:
-        return _silence()
+        match list(arguments):
+            case ["--version"]:
+                return _print_version()
+            case ["runs", "list"]:
+                return _list_runs()
+            case _:
+                return _dispatch(arguments)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the boundary: a person gets words, whatever happened
         return _tell(_in_words(error), arguments)
 
@@ -108,7 +115,6 @@ def _dispatch(arguments: Sequence[str]) -> int:
     except SystemExit as leaving:
         _uncover(leaving)
         code = leaving.code
-    _flush()
     return code if isinstance(code, int) else 0
 
 
@@ -121,19 +127,11 @@ def _uncover(leaving: SystemExit) -> None:
         error = error.__cause__ or error.__context__
 
 
-def _print_version(version: str) -> int:
-    try:
-        sys.stdout.write(f"uscdr {version}\n")
-        sys.stdout.flush()
-    except (OSError, ValueError, AttributeError):
-        return _silence()
+def _print_version() -> int:
+    from uscdr import __version__
+
+    sys.stdout.write(f"uscdr {__version__}\n")
     return int(ExitCode.DONE)
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None and not stream.closed:
-            stream.flush()
 
 
 def _tell(error: UscdrError, arguments: Sequence[str]) -> int:
@@ -142,25 +140,6 @@ def _tell(error: UscdrError, arguments: Sequence[str]) -> int:
 
     render_error(error, Output(json_lines="--json" in arguments, color=False if "--no-color" in arguments else None))
     return int(error.exit_code)
-
-
-def _let_go() -> None:
-    """What an output could not take is dropped here; the interpreter would try again at exit, and complain."""
-    for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
-        try:
-            if stream is not None:
-                stream.flush()
-        except (OSError, ValueError):
-            sink = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(sink, descriptor)
-
-
-def _silence() -> int:
-    """Nobody reads our output any more: keep the interpreter from complaining about it at exit."""
-    sink = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):
-        os.dup2(sink, descriptor)
-    return int(ExitCode.FAILED)
 
 
 def _interrupted() -> UscdrError:

@@ -203,12 +203,17 @@ def _farewell(ending: Ending, run: str, output: Output, team: Team | None) -> in
     if isinstance(ending.error, JournalError) and not path.exists():
         raise ending.error  # not even its first line could be written
     journal = read(path)
-    if not output.json_lines:
+    if not output.json_lines or output.out.broken:
         output.say(summarise(build(journal.records, last_hash=journal.last_hash), journal=str(journal.path)))
     _tell_arrears(team, output)
     if ending.error is not None:
         render_error(ending.error, output)
         summary, advice = runs.summarize(journal), ending.error.next_action
-        if summary.wrote and runs.resumable(summary) and RESUME not in advice and not output.json_lines:
+        if (
+            summary.wrote
+            and runs.resumable(summary)
+            and RESUME not in advice
+            and (not output.json_lines or output.out.broken)
+        ):
             output.warn(f"Then:  uscdr {RESUME}")
     return int(ending.code)

@@ -13,6 +13,7 @@ from uscdr.cli.kitlook import Wanted
 from uscdr.cli.speech import Speech
 from uscdr.errors import Interrupted
 from uscdr.session import surroundings
+from uscdr.settings import user_path
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
 from uscdr.vault.extract import NAMELESS, Extracted, extract
@@ -41,7 +42,7 @@ def restore(given: Globals, wanted: Wanted, parts: Sequence[PartName], into: Pat
                 output.warn(doubt.message)
             return reader
 
-        done = extract(opened, once, into.expanduser().absolute(), step)
+        done = extract(opened, once, user_path(into).absolute(), step)
     show_table([_record(one) if output.json_lines else _row(one) for one in done], output)
     _warn(done, output)
 

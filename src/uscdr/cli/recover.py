@@ -92,8 +92,9 @@ def media(
 ) -> None:
     """Media files lost: from Cloudinary's own backup, else from a kit or a folder."""
     from uscdr.scenarios.deps import Request
+    from uscdr.settings import user_path
 
-    folder = str(files.expanduser().absolute()) if files else None
+    folder = str(user_path(files).absolute()) if files else None
     request = Request(
         "media", cloud=cloud, files=folder, kit=kit, anew=new,
         replaced_since=replaced_since, accept_replaced=accept_replaced,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from uscdr.assembly.job import Job
 from uscdr.cli.context import Globals, state
-from uscdr.errors import BadInput, MachineError
+from uscdr.errors import BadInput
+from uscdr.files import publish
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, read
 from uscdr.models.duration import seconds
@@ -127,10 +128,4 @@ def _writable(path: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise MachineError(
-            f"{path} could not be written: {error.strerror}.",
-            next_action="The result is in the journal: uscdr runs report",
-        ) from error
+    publish(path, text.encode(), "The result is in the journal: uscdr runs report")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from uscdr.errors import BadInput
 from uscdr.providers.source.refs import check
 from uscdr.scenarios.deps import Request
+from uscdr.settings import user_path
 from uscdr.vault import location, seal
 
 FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
@@ -46,4 +46,4 @@ def lasting(to: str | None, readers: tuple[str, ...] = ()) -> tuple[str | None, 
     if to is None:
         return None, readers
     location.open_store(to, os.environ)
-    return (to if "://" in to else str(Path(to.strip()).expanduser().absolute())), readers
+    return (to if "://" in to else str(user_path(to.strip()).absolute())), readers

@@ -194,6 +194,8 @@ class Conductor:
             return Ending(error.exit_code, error)
         except JournalError:
             raise
+        except Interrupted as error:
+            return self._finish(error.exit_code, self._stop.told(error), error)
         except UscdrError as error:
             return self._finish(error.exit_code, error.message, error)
         return self._finish(ExitCode.DONE, summary, None)

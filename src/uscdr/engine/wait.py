@@ -24,13 +24,20 @@ class Stop:
     """The operator's wish to stop, seen by every wait."""
 
     event: threading.Event = field(default_factory=threading.Event)
+    cause: str = "by the operator"
+    """Who or what it was, after “interrupted”."""
 
     def check(self) -> None:
         """Raise Interrupted when the operator asked to stop."""
         if self.event.is_set():
             raise Interrupted(
-                "Interrupted by the operator.", next_action="Go on where it stopped with: uscdr runs resume"
+                f"Interrupted {self.cause}.", next_action="Go on where it stopped with: uscdr runs resume"
             )
+
+    def told(self, error: Interrupted) -> str:
+        """What the error says, and the cause if it does not name it."""
+        known = self.cause in error.message or not self.event.is_set()
+        return error.message if known else f"{error.message.rstrip('.')} ({self.cause})."
 
     def pause(self, seconds: float) -> None:
         """Wait that long, or raise Interrupted."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from uscdr import reading
 from uscdr.errors import BadInput, MachineError
+from uscdr.settings import state_directory
 
 CONTRACT_VERSION = 1
 LARGEST = 1 << 24
@@ -27,12 +28,7 @@ CONTROL: Mapping[str, type] = {"url": str, "secret": str}
 
 def default_root() -> Path:
     """The sandbox directory when none is named: `$USCDR_STATE_DIR/sandbox`, else the user's state directory."""
-    configured = os.environ.get("USCDR_STATE_DIR")
-    if configured:
-        return Path(configured).expanduser().absolute() / "sandbox"
-    from platformdirs import user_state_path
-
-    return user_state_path("uscdr") / "sandbox"
+    return state_directory(os.environ) / "sandbox"
 
 
 @dataclass(frozen=True)

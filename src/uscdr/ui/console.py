@@ -9,10 +9,23 @@ import sys
 from collections.abc import Mapping
 from typing import TextIO
 
+from uscdr.ui.outlets import outlet_of
 from uscdr.ui.style import Line, painted
 from uscdr.words import escape
 
 DEFAULT_WIDTH, NARROWEST = 80, 20
+SIMPLE = frozenset({"", "dumb", "unknown"})
+"""Values of TERM that promise nothing."""
+
+
+def simple_terminal() -> bool:
+    """Whether the terminal, if there is one, knows neither colour nor movement."""
+    return os.environ.get("TERM", "") in SIMPLE
+
+
+def environment() -> dict[str, str]:
+    """What rich may know of ours: the terminal itself says how large it is, not a variable that somebody exported."""
+    return {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
 
 
 class Stream:
@@ -21,6 +34,12 @@ class Stream:
     def __init__(self, stream: TextIO | None) -> None:
         self.raw = stream
         self.broken = stream is None
+
+    @property
+    def absent(self) -> bool:
+        """Whether it was closed before this process began: nobody wants it."""
+        outlet = outlet_of(self.raw)
+        return self.raw is None or (outlet is not None and outlet.absent)
 
     @property
     def is_tty(self) -> bool:
@@ -46,9 +65,19 @@ class Stream:
         try:
             self.raw.write(self._spellable(text))
             self.raw.flush()
-        except (OSError, ValueError) as error:
-            self._give_up()
+            self.check()
+        except ValueError as error:
+            self.broken = True
             raise OSError(errno.EPIPE, "the output was closed") from error
+        except OSError:
+            self.broken = True
+            raise
+
+    def check(self) -> None:
+        """Raise the OSError with which something written before failed, whoever wrote it."""
+        outlet = outlet_of(self.raw)
+        if outlet is not None and outlet.error is not None:
+            raise outlet.error
 
     def offer(self, text: str) -> bool:
         """Write `text` if anybody can receive it; tells whether it was written."""
@@ -61,17 +90,6 @@ class Stream:
     def _spellable(self, text: str) -> str:
         encoding = getattr(self.raw, "encoding", None) or "utf-8"
         return text.encode(encoding, "backslashreplace").decode(encoding)
-
-    def _give_up(self) -> None:
-        self.broken = True
-        # The interpreter flushes at exit; without this it would complain about the same pipe again.
-        try:
-            descriptor = self.raw.fileno() if self.raw else -1
-            sink = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(sink, descriptor)
-            os.close(sink)
-        except (OSError, ValueError):
-            return
 
 
 class Output:
@@ -95,10 +113,10 @@ class Output:
         self._color = color
 
     def color_on(self, stream: Stream) -> bool:
-        """Whether `stream` gets colour: as asked, else a terminal without NO_COLOR or TERM=dumb."""
+        """Whether `stream` gets colour: as asked, else a terminal that knows it, without NO_COLOR."""
         if self._color is not None:
             return self._color
-        return stream.is_tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        return stream.is_tty and not os.environ.get("NO_COLOR") and not simple_terminal()
 
     def result(self, text: str | Line) -> None:
         """A result, on stdout."""

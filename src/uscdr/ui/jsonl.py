@@ -32,5 +32,10 @@ class JsonLinesViewer:
         """Nothing to pause: prompts are on stderr."""
         yield
 
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Nothing to give back."""
+        yield
+
     def close(self) -> None:
         """Nothing to release: every line is flushed."""

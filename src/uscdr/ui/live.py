@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from uscdr.models.events import CheckFinished, RunFinished, Stamped, StepProgress
 from uscdr.ui.board import Board
 from uscdr.ui.checktable import check_frame, round_lines
-from uscdr.ui.console import Output
+from uscdr.ui.console import Output, environment
 from uscdr.ui.screen import frame, headline
 from uscdr.ui.sentences import sentences
 from uscdr.ui.style import Line, Span, Tone
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 REFRESH_SECONDS = 0.5
+_SHOW_CURSOR, _HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
 _STYLES: dict[Tone, str] = {
     "plain": "",
     "strong": "bold",
@@ -51,6 +53,7 @@ class LiveViewer:
         self._console = _console(output)
         self._live: Live | None = None
         self._broken: OSError | None = None
+        self._height = 0
         self._turn = threading.RLock()
         self._stop = threading.Event()
         self._timer = threading.Thread(target=self._tick, name="uscdr-screen", daemon=True)
@@ -63,6 +66,7 @@ class LiveViewer:
     def __call__(self, stamped: Stamped) -> None:
         """Show one event: finished work scrolls above, the rest moves in place."""
         with self._turn:
+            self._output.err.check()
             if self._broken:
                 raise self._broken
             self._board.apply(stamped)  # before the first frame: it depends on what kind of run this is
@@ -85,12 +89,27 @@ class LiveViewer:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """The screen is away inside this context; the clock stays above, as it stood."""
-        self.pause()
-        self._leave_clock()
+        self._if_there(self.pause)
+        self._if_there(self._leave_clock)
         try:
             yield
         finally:
-            self.resume()
+            self._if_there(self.resume)
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """The shell has its cursor inside this context; afterwards the screen begins below what the shell wrote.
+
+        Bytes only: the signal may have come in the middle of a frame.
+        """
+        moving = self._live is not None
+        if moving:
+            self._bytes(_SHOW_CURSOR)
+        try:
+            yield
+        finally:
+            if moving and self._in_front():
+                self._bytes("\r" + "\n" * self._height + _HIDE_CURSOR)
 
     def close(self) -> None:
         """End the timer and give the terminal back; the last frame of a finished run stays on it."""
@@ -99,10 +118,25 @@ class LiveViewer:
             self._timer.join()
         if self._live and self._board.finished:
             self._live.transient = False
+        self._if_there(self.pause)
+
+    def _if_there(self, work: Callable[[], None]) -> None:
+        """A terminal that is gone is told to the bus by the next event; the work goes on."""
         try:
-            self.pause()
+            work()
         except OSError as error:
             self._broken = error
+
+    def _bytes(self, text: str) -> None:
+        with suppress(OSError):
+            os.write(self._console.file.fileno(), text.encode("ascii"))
+
+    def _in_front(self) -> bool:
+        """Whether the terminal is ours now: not after `bg`."""
+        try:
+            return os.tcgetpgrp(self._console.file.fileno()) == os.getpgrp()
+        except OSError:
+            return False
 
     def _open(self) -> None:
         from rich.live import Live
@@ -135,17 +169,15 @@ class LiveViewer:
         width, height = self._console.size
         draw = check_frame if self._board.only_looks else frame
         lines = draw(self._board, self._now(), width, max(4, height - 1))
+        self._height = len(lines)
         return _joined([_text(spans) for spans in lines])
 
     def _leave_clock(self) -> None:
         board, now, width = self._board, self._now(), self._console.width
         with self._turn:
             left = round_lines(board.checks, now, width) if board.only_looks else headline(board, now, width)
-            try:
-                for spans in left:
-                    self._console.print(_text(spans))
-            except OSError as error:  # told to the bus by the next event
-                self._broken = error
+            for spans in left:
+                self._console.print(_text(spans))
 
     def _scroll(self, stamped: Stamped) -> None:
         if self._board.only_looks and isinstance(stamped.event, CheckFinished):
@@ -167,7 +199,9 @@ def _console(output: Output) -> Console:
 
     stream: TextIO | None = output.err.raw
     color = output.color_on(output.err)
-    return TerminalConsole(file=stream, no_color=not color, highlight=False, markup=False, emoji=False)
+    return TerminalConsole(
+        file=stream, no_color=not color, highlight=False, markup=False, emoji=False, _environ=environment()
+    )
 
 
 def _text(spans: Line) -> Text:

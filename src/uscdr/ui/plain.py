@@ -48,6 +48,11 @@ class PlainViewer:
         """Nothing to pause: lines do not move."""
         yield
 
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Nothing to give back."""
+        yield
+
     def close(self) -> None:
         """Nothing to release."""
 

@@ -19,7 +19,7 @@ NAMES = 9
 
 
 def show_plan(plan: PlanReady, output: Output) -> None:
-    """Show `plan` on stdout: words, or with --json the plan as one object.
+    """Show `plan` on stdout, or on stderr when nobody wants stdout: words, or with --json the plan as one object.
 
     On a terminal sentences are broken at its width; in a pipe they are not. Calls and commands are
     never broken, so that they can be copied.
@@ -27,9 +27,10 @@ def show_plan(plan: PlanReady, output: Output) -> None:
     if output.json_lines:
         output.record(plan.model_dump(mode="json"))
         return
-    width = output.out.width if output.out.is_tty else None
-    color = output.color_on(output.out)
-    output.out.offer("\n".join(painted(spans, color=color) for spans in plan_lines(plan, width)) + "\n")
+    stream = output.err if output.out.absent else output.out
+    width = stream.width if stream.is_tty else None
+    color = output.color_on(stream)
+    stream.offer("\n".join(painted(spans, color=color) for spans in plan_lines(plan, width)) + "\n")
 
 
 def plan_lines(plan: PlanReady, width: int | None) -> list[Line]:

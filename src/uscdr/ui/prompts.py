@@ -156,14 +156,19 @@ class Prompter:
             return
 
 
+ENDS_A_QUESTION = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
 @contextmanager
 def _own_interrupt() -> Iterator[None]:
-    """Ctrl-C raises KeyboardInterrupt inside, even when the process drains on SIGINT otherwise."""
+    """What asks a process to stop raises KeyboardInterrupt inside, even when it drains on signals otherwise."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    wanted = [number for number in ENDS_A_QUESTION if signal.getsignal(number) is not signal.SIG_IGN]
+    before = [(number, signal.signal(number, signal.default_int_handler)) for number in wanted]
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before:
+            signal.signal(number, handler)

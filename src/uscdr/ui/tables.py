@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from uscdr.ui.console import Output
+from uscdr.ui.console import Output, environment
 from uscdr.ui.text import cells
 from uscdr.words import escape
 
@@ -75,7 +75,9 @@ def _ruled(rows: Sequence[Row], columns: Sequence[Column], output: Output) -> st
     from rich.text import Text
 
     color = output.color_on(output.out)
-    console = Console(width=output.out.width, force_terminal=color, no_color=not color, highlight=False)
+    console = Console(
+        width=output.out.width, force_terminal=color, no_color=not color, highlight=False, _environ=environment()
+    )
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")

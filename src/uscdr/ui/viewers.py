@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from uscdr.models.events import Stamped
-from uscdr.ui.console import Output
+from uscdr.ui.console import Output, simple_terminal
 
 
 class RunViewer(Protocol):
@@ -26,6 +25,10 @@ class RunViewer(Protocol):
         """Stand still inside this context, for a prompt."""
         ...
 
+    def suspended(self) -> AbstractContextManager[None]:
+        """The terminal is a shell's inside this context. Entered by a signal, in the middle of anything."""
+        ...
+
     def close(self) -> None:
         """Give the terminal back."""
         ...
@@ -36,7 +39,7 @@ def open_viewers(output: Output, *, stdout: bool = True) -> tuple[RunViewer, ...
     from uscdr.ui.jsonl import JsonLinesViewer
     from uscdr.ui.plain import PlainViewer
 
-    if output.json_lines and stdout:
+    if output.json_lines and stdout and not output.out.absent:
         machine = JsonLinesViewer(output)
         return (machine,) if output.out.is_tty or output.quiet else (machine, PlainViewer(output))
     if output.quiet or output.json_lines or not can_move(output):
@@ -49,5 +52,4 @@ def open_viewers(output: Output, *, stdout: bool = True) -> tuple[RunViewer, ...
 def can_move(output: Output) -> bool:
     """Whether stderr is a terminal that can redraw and spell the screen's bars."""
     encoding = getattr(output.err.raw, "encoding", None) or ""
-    movable = os.environ.get("TERM", "dumb") not in {"", "dumb", "unknown"}
-    return output.err.is_tty and movable and encoding.lower().replace("-", "") == "utf8"
+    return output.err.is_tty and not simple_terminal() and encoding.lower().replace("-", "") == "utf8"

@@ -10,7 +10,7 @@ from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
 from uscdr.errors import BadInput, MissingExtra
-from uscdr.settings import state_directory
+from uscdr.settings import state_directory, user_path
 from uscdr.vault.store import LocalStore, Store
 
 ALLOWED = "a directory, file:///DIRECTORY, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX"
@@ -39,7 +39,7 @@ def open_store(text: str, env: Mapping[str, str]) -> Store:
         raise BadInput("No place is named.", next_action=f"Name {ALLOWED}.")
     found = _URL.fullmatch(text)
     if found is None:
-        return LocalStore(Path(text).expanduser())
+        return LocalStore(user_path(text))
     scheme = found[1].lower()
     if scheme == "file":
         return _local(text)

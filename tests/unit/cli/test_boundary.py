@@ -122,13 +122,12 @@ def test_a_full_disk_is_this_machines_fault(
     assert "No space left on device (/state/x)" in err
 
 
-@pytest.mark.parametrize("error", [BrokenPipeError(), BrokenPipeError(errno.EPIPE, "Broken pipe")])
-def test_a_broken_pipe_is_silent(state: Path, monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
-    silenced: list[int] = []
-    monkeypatch.setattr(os, "dup2", lambda source, target: silenced.append(target))
-    monkeypatch.setattr(runs, "summaries", lambda place: (_ for _ in ()).throw(error))
-    assert boundary.run(["runs", "list"]) == 3
-    assert silenced == [1, 2]
+def test_a_connection_that_breaks_is_not_taken_for_a_reader_who_left(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = ended(BrokenPipeError(errno.EPIPE, "Broken pipe"), monkeypatch, capsys)
+    assert code == 3
+    assert "This machine failed: Broken pipe." in err
 
 
 def test_a_defect_names_type_and_place_and_nothing_else(
@@ -174,29 +173,73 @@ def test_these_succeed(state: Path, capsys: pytest.CaptureFixture[str], argument
     assert boundary.run(arguments) == 0
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["runs", "list"], ["--help"]])
-def test_a_full_output_is_no_traceback(state: Path, arguments: list[str]) -> None:
-    with Path("/dev/full").open("w") as full:
-        done = uscdr(*arguments, stdout=full)
+PRINTS = ("--version", "--help", "runs list", "runbook db", "runbook --json", "verify --list", "sandbox fault kinds")
+
+
+def shell(line: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """A command line with `uscdr` in it, given to bash."""
+    program = f"uscdr() {{ '{sys.executable}' -c 'from uscdr.cli.boundary import main; main()' \"$@\"; }}\n"
+    return subprocess.run(
+        ["bash", "-c", program + line], capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+        env={**os.environ, **env},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", PRINTS)
+def test_what_could_not_be_printed_is_no_success(state: Path, arguments: str) -> None:
+    done = shell(f"uscdr {arguments} >/dev/full")
+    assert done.returncode == 3
+    assert "Standard output could not be written: No space left on device." in done.stderr
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
-    assert done.returncode in (0, 3), done.stderr
 
 
-@pytest.mark.parametrize("arguments", ["--version", "runs list", "--help", "nonsense"])
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-def test_closed_outputs_are_no_traceback(state: Path, arguments: str, closed: str) -> None:
-    command = f'"{sys.executable}" -c "from uscdr.cli.boundary import main; main()" {arguments} {closed}'
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+def test_a_file_that_a_full_disk_cuts_is_no_success(state: Path, tmp_path: Path) -> None:
+    done = shell(f"ulimit -f 1; uscdr runbook >'{tmp_path}/runbook.md'")
+    assert (tmp_path / "runbook.md").stat().st_size == 1024
+    assert done.returncode == 3
+    assert "Standard output could not be written: File too large." in done.stderr
+
+
+def test_a_result_for_machines_tells_of_the_full_disk_where_there_is_room(state: Path) -> None:
+    done = shell("uscdr --json runbook db >/dev/full")
+    assert done.returncode == 3
+    assert done.stderr.count("Standard output could not be written") == 1
+    assert shell("uscdr runbook nonsense 2>/dev/full").returncode == 2  # the greater fault stays
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closed", "code"),
+    [
+        ("runs list", ">&-", 3),
+        ("--version", ">&-", 3),
+        ("--help", ">&- 2>&-", 3),
+        ("runs list", "2>&-", 0),
+        ("runbook db", "2>&- <&-", 0),
+        ("nonsense", ">&-", 2),
+        ("nonsense", "2>&-", 2),
+        ("nonsense", ">/dev/full 2>&1", 2),
+    ],
+)
+def test_closed_outputs(state: Path, arguments: str, closed: str, code: int) -> None:
+    done = shell(f"uscdr {arguments} {closed}")
+    assert done.returncode == code
     assert "Traceback" not in done.stdout + done.stderr
     assert "Exception ignored" not in done.stderr
-    assert done.returncode in (0, 2, 3)
 
 
-def test_a_reader_that_leaves_is_no_traceback(state: Path) -> None:
-    command = f'"{sys.executable}" -c "from uscdr.cli.boundary import main; main()" --help | true'
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
-    assert done.stderr == ""
+@pytest.mark.parametrize("arguments", ["--help", "runs list", "runbook"])
+def test_a_reader_that_leaves_is_told_nothing(state: Path, arguments: str) -> None:
+    done = shell(f"uscdr {arguments} | true; echo ${{PIPESTATUS[0]}}")
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+@pytest.mark.parametrize("arguments", ["runbook", "--help", "kit --help"])
+def test_what_an_encoding_cannot_spell_is_escaped_and_nothing_is_cut(state: Path, arguments: str) -> None:
+    whole = shell(f"uscdr {arguments}", PYTHONIOENCODING="utf-8", COLUMNS="200")
+    plain = shell(f"uscdr {arguments}", PYTHONIOENCODING="ascii", COLUMNS="200")
+    assert (plain.returncode, plain.stderr) == (0, "")
+    assert plain.stdout == whole.stdout.encode("ascii", "backslashreplace").decode()
 
 
 def test_a_real_ctrl_c_is_130(state: Path) -> None:

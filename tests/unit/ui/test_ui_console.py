@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from uscdr import errors
 from uscdr.ui.console import Output
 from uscdr.ui.errors import NEXT, render_error
+from uscdr.ui.outlets import Outlet
 from uscdr.ui.tables import Column, show_table
 
 
@@ -73,7 +75,10 @@ def test_color_follows_the_terminal_and_the_environment(monkeypatch: pytest.Monk
     monkeypatch.setenv("NO_COLOR", "1")
     assert not terminal.color_on(terminal.out)
     monkeypatch.delenv("NO_COLOR")
-    monkeypatch.setenv("TERM", "dumb")
+    for poor in ("dumb", "unknown", ""):
+        monkeypatch.setenv("TERM", poor)
+        assert not terminal.color_on(terminal.out)
+    monkeypatch.delenv("TERM")
     assert not terminal.color_on(terminal.out)
     assert not Output(color=False, stdout=Terminal()).color_on(terminal.out)
 
@@ -85,9 +90,12 @@ def test_a_stream_that_cannot_spell_a_character_says_so_in_ascii() -> None:
     assert raw.getvalue() == b"81,234 \\u2192 81,213 \\u2026\n"
 
 
+INSTALLED = "import sys\nfrom uscdr.ui import outlets\nfrom uscdr.ui.console import Output\noutlets.install()\n"
 WRITER = """
 import sys
+from uscdr.ui import outlets
 from uscdr.ui.console import Output
+outlets.install()
 output = Output()
 sys.stdin.readline()
 for number in range(10000):
@@ -109,22 +117,43 @@ def test_a_reader_who_leaves_stops_nothing_and_causes_no_traceback() -> None:
 
 
 def test_stdout_closed_from_the_beginning() -> None:
-    program = "from uscdr.ui.console import Output\no = Output(); o.result('x'); o.warn('still here')"
-    assert python(program, ">&-") == (0, b"", b"still here\n")
+    program = f"{INSTALLED}o = Output(); o.result('x'); o.warn('still here'); print(o.out.absent, file=sys.stderr)"
+    assert python(program, ">&-") == (0, b"", b"still here\nTrue\n")
+
+
+def test_no_file_that_is_opened_later_is_taken_for_a_closed_output(tmp_path: Path) -> None:
+    program = INSTALLED + f"kept = open({str(tmp_path / 'journal')!r}, 'w'); print('a word'); Output().warn('another')"
+    assert python(program, ">&- 2>&- <&-") == (0, b"", b"")
+    assert (tmp_path / "journal").read_text() == ""
 
 
 def test_both_streams_closed() -> None:
-    program = "from uscdr.ui.console import Output\no = Output(); o.result('x'); o.say('y')"
+    program = INSTALLED + "o = Output(); o.result('x'); o.say('y')"
     assert python(program, ">&- 2>&-") == (0, b"", b"")
 
 
 def test_a_full_device_is_not_a_traceback() -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("this system has no /dev/full")
-    with Path("/dev/full").open("w", encoding="utf-8") as full:
-        output = Output(stdout=full, stderr=io.StringIO())
-        output.result("x")
-        assert output.out.broken
+    program = INSTALLED + "o = Output(); o.result('x'); o.warn(f'broken: {o.out.broken}'); print('more', flush=True)"
+    assert python(program, ">/dev/full") == (0, b"", b"broken: True\n")
+
+
+def test_a_pipe_that_somebody_made_impatient_is_waited_for() -> None:
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    arrived: list[bytes] = []
+
+    def read() -> None:
+        while piece := os.read(ours, 4096):
+            arrived.append(piece)
+
+    reader, outlet = threading.Thread(target=read), Outlet(theirs)
+    with io.BufferedWriter(outlet) as writer:
+        reader.start()
+        writer.write(b"x" * 1_000_000)
+    os.close(theirs)
+    reader.join(30)
+    os.close(ours)
+    assert (len(b"".join(arrived)), outlet.error) == (1_000_000, None)
 
 
 @pytest.mark.parametrize("module", ["console", "text", "errors", "tables", "style"])

@@ -19,6 +19,7 @@ from uscdr.programs import program
 from uscdr.providers.api_client import CREDENTIAL
 from uscdr.providers.heroku.errors import HOW_TO_GET_ACCESS, PROVIDER
 from uscdr.reading import exposure, opened
+from uscdr.settings import home_directory
 from uscdr.words import duration
 
 HOST = "api.heroku.com"
@@ -134,4 +135,4 @@ def _from_netrc(env: Mapping[str, str], reasons: list[str]) -> Token | None:
 
 
 def _netrc_path(env: Mapping[str, str]) -> Path:
-    return Path(env["NETRC"]) if env.get("NETRC") else Path(env.get("HOME") or Path.home()) / ".netrc"
+    return Path(env["NETRC"]) if env.get("NETRC") else home_directory(env) / ".netrc"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from uscdr.errors import ConfigError
 from uscdr.providers.http import is_loopback
+from uscdr.settings import user_path
 
 _SCP_LIKE = re.compile(r"[\w.-]+@[\w.-]+:(?!//)\S+")
 _ALLOWED = ("https", "ssh", "file")
@@ -21,7 +21,7 @@ def checked(git: str) -> str:
     clear-text http to another machine, and for any other scheme.
     """
     if "://" not in git:
-        return git if _SCP_LIKE.fullmatch(git) else str(Path(git).expanduser().resolve())
+        return git if _SCP_LIKE.fullmatch(git) else str(user_path(git).resolve())
     try:
         parts = urlsplit(git)
         user, password = parts.username or "", parts.password

@@ -1,0 +1,38 @@
+"""This process before it does anything: what it inherited from a shell, a terminal or a scheduler is made harmless."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+
+from uscdr.ui import outlets
+
+PRIVATE = 0o077
+"""All that we make is the operator's alone; a mask that takes the owner's own rights away would lock us out too."""
+FILES = 1024
+"""Open files and connections that a recovery may need at once."""
+PLACES = ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
+"""Directories of the user. One that is not absolute would be another in each directory: as if it were not set."""
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+"""What ends a process at once, with its scratch files left behind, unless somebody sees to it."""
+
+
+def prepare() -> None:
+    """Streams, signals, mask and limits. What was to be ignored from the beginning (`nohup`) stays ignored."""
+    outlets.install()
+    os.umask(PRIVATE)
+    for name in PLACES:
+        if not os.path.isabs(os.environ.get(name, "/")):  # noqa: PTH117 - a text, perhaps empty
+            del os.environ[name]
+    _allow_files()
+    for number in ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)  # as Ctrl-C: tidy up, and say so
+
+
+def _allow_files() -> None:
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
