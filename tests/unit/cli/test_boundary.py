@@ -180,8 +180,8 @@ def shell(line: str, **env: str) -> subprocess.CompletedProcess[str]:
     """A command line with `uscdr` in it, given to bash."""
     program = f"uscdr() {{ '{sys.executable}' -c 'from uscdr.cli.boundary import main; main()' \"$@\"; }}\n"
     return subprocess.run(
-        ["bash", "-c", program + line], capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
-        env={**os.environ, **env},
+        ["bash", "-c", program + line], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, **env}, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 
 
