@@ -26,6 +26,7 @@ from .streams_cases import (
     INTERRUPTED,
     SEATS,
     SIGNALS,
+    STOPPED,
     STREAMS,
     SURROUNDINGS,
     Printing,
@@ -44,6 +45,7 @@ _SHOW_CURSOR, _HIDE_CURSOR = b"\x1b[?25h", b"\x1b[?25l"
 def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
     """Cases that are drawn; the wanted texts are what the same commands print to a healthy file."""
     safe = escrow(stand, "streams-safe")
+    stand.errand("--target", "sandbox", "recover", "db", "--backup", "b001", "--dry-run")  # a run to tell of
     cases = (*printing(), *STREAMS, *SURROUNDINGS, *SIGNALS, *SEATS)
     for case in drawn(cases, count, seed):
         if not tally.goes_on():
@@ -218,7 +220,7 @@ class _Chair:
         match what:
             case "hang up":
                 self.gone = True
-                self.child.close(force=False)
+                os.close(self.child.child_fd)
             case "term" | "quit":
                 self.child.kill(signal.SIGTERM if what == "term" else signal.SIGQUIT)
             case "end of input":
@@ -235,17 +237,17 @@ class _Chair:
         if not self.gone:
             self._read()
             self.child.close(force=True)
+        self.child.isalive()
         return self.child.exitstatus if self.child.exitstatus is not None else -int(self.child.signalstatus or HUNG)
 
     def _suspend(self) -> list[str]:
         self.child.send(b"\x1a")
-        self.watch(lambda: _stopped(self.child.pid))
-        self._read()
-        wrong = [] if _stopped(self.child.pid) else ["Ctrl-Z stopped nothing"]
-        if self.seen.rfind(_SHOW_CURSOR) < self.seen.rfind(_HIDE_CURSOR):
-            wrong.append("a shell gets the terminal without a cursor")
-        self.child.kill(signal.SIGCONT)
-        return wrong
+        self.watch(lambda: STOPPED.encode() in self.seen)
+        before = self.seen.partition(STOPPED.encode())[0]
+        if before == self.seen:
+            return ["Ctrl-Z stopped nothing"]
+        hidden = before.rfind(_SHOW_CURSOR) < before.rfind(_HIDE_CURSOR)
+        return ["a shell gets the terminal without a cursor"] if hidden or _HIDE_CURSOR not in before else []
 
     def _read(self) -> None:
         if self.gone:
@@ -255,10 +257,6 @@ class _Chair:
             self.seen += self.child.read_nonblocking(65536, timeout=_LOOK)
 
 
-def _stopped(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
-
-
 def _seated(stand: Stand, tally: Tally, case: Seat) -> None:
     wrong = stand.damage(_DAMAGE)
     phrase, mark, product = stand.phrase(_DAMAGE), stand.mark(), stand.case("seat")
@@ -266,7 +264,7 @@ def _seated(stand: Stand, tally: Tally, case: Seat) -> None:
     env = _environment(product, {"TERM": "xterm", "LANG": "C.UTF-8", "PYTHONUTF8": "1"}, ("NO_COLOR",))
     chair = _Chair(
         pexpect.spawn(
-            "/bin/sh", ["-c", case.shell, PROGRAM, *RECOVER, *confirmed], env=env, cwd=str(stand.root),
+            "/bin/bash", ["-c", case.shell, PROGRAM, *RECOVER, *confirmed], env=env, cwd=str(stand.root),
             dimensions=case.size, timeout=_LIMIT, preexec_fn=_as_a_login_does,
         )
     )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 DONE, FAILED, DECLINED, INTERRUPTED = 0, 3, 4, 130
-FIRST = "begin / stop"
+FIRST, STOPPED = "begin / stop", "a shell again"
 LOCALE_BOUND = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
@@ -82,7 +82,10 @@ def printing() -> list[Printing]:
     ]
     cases += [
         Printing(
-            "a result file on a full disk", "verify --check tls --junit $file", 'ulimit -f 1; "$@"', (1, 2, FAILED)
+            "a result file on a full disk",
+            "--target sandbox verify --check tls --junit $file",
+            'ulimit -f 1; "$@"',
+            (1, 2, FAILED),
         ),
         Printing("the runbook >&-", "runbook", '"$@" >&-', (FAILED,)),
         Printing("the runbook 2>&- <&-", "runbook", '"$@" 2>&- <&- > "$file"', (DONE,)),
@@ -100,7 +103,11 @@ def printing() -> list[Printing]:
         Printing(f"the runbook in {name}", "runbook", '"$@" > "$file"', (DONE,), env, plain=True)
         for name, env in spelled
     ]
-    homes: tuple[tuple[str, dict[str, str]], ...] = (("no HOME", {}), ("HOME empty", {"HOME": ""}), ("HOME relative", {"HOME": "a/home"}))
+    homes: tuple[tuple[str, dict[str, str]], ...] = (
+        ("no HOME", {}),
+        ("HOME empty", {"HOME": ""}),
+        ("HOME relative", {"HOME": "a/home"}),
+    )
     cases += [
         Printing(f"the runbook, {name}", "runbook", '"$@" > "$file"', (DONE,), env, ("HOME",)) for name, env in homes
     ]
@@ -176,7 +183,7 @@ SEATS = (
     Seat("SIGQUIT at the first question", "quit", (INTERRUPTED,), question=FIRST),
     Seat("the end of input at the phrase", "end of input", (DECLINED,)),
     Seat("the end of input at the first question", "end of input", (DECLINED,), question=FIRST),
-    Seat("Ctrl-Z and fg", "suspend", (DONE,), 9),
+    Seat("Ctrl-Z and fg", "suspend", (DONE,), 9, f'set -m; "$0" "$@"; echo "{STOPPED}"; fg > /dev/null'),
     Seat("Ctrl-C", "interrupt", (INTERRUPTED,), 9),
     Seat("a terminal of one column", "nothing", (DONE,), 3, size=(1, 1)),
     Seat("a terminal without a size", "nothing", (DONE,), 3, size=(0, 0)),
