@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from uscdr.models.events import PAYLOAD, Event, Note, Stamped, StepProgress
+from uscdr.models.events import PAYLOAD, Event, Note, RunFinished, Stamped, StepProgress
 
 MIN_SECRET_LENGTH = 6
 """Shorter values would blot out ordinary words."""
@@ -118,5 +118,7 @@ class Bus:
             except Exception as error:  # noqa: BLE001 - closed or defective, a screen may not stop a recovery
                 self._viewers.remove(viewer)
                 lost.append((isinstance(error, OSError) and error.strerror) or type(error).__name__)
+        if isinstance(stamped.event, RunFinished):
+            return  # the journal ends with it, and no work goes on
         for kind in lost:
             self.emit(Note(level="warning", text=f"A screen shows nothing any more ({kind}); the work goes on."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,14 +19,14 @@ def state_directory(env: Mapping[str, str]) -> Path:
         return user_path(given).absolute()
     from platformdirs import user_state_path
 
-    return _of_user(user_state_path("uscdr", appauthor=False))
+    return _of_user(lambda: user_state_path("uscdr", appauthor=False))
 
 
 def config_directory() -> Path:
     """The user's configuration directory for uscdr; absolute. Raises MachineError."""
     from platformdirs import user_config_path
 
-    return _of_user(user_config_path("uscdr", appauthor=False))
+    return _of_user(lambda: user_config_path("uscdr", appauthor=False))
 
 
 def home_directory(env: Mapping[str, str]) -> Path:
@@ -42,8 +42,12 @@ def user_path(text: str | Path) -> Path:
         raise _homeless() from None
 
 
-def _of_user(path: Path) -> Path:
+def _of_user(find: Callable[[], Path]) -> Path:
     """Never one that depends on the directory of the call: the next command would not find it, nor its locks."""
+    try:
+        path = find()
+    except RuntimeError:
+        raise _homeless() from None
     if not path.is_absolute():
         raise _homeless()
     return path

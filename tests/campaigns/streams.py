@@ -183,7 +183,8 @@ def _journalled(product: Product, ended: Ended) -> list[str]:
     outcome = b"done" if ended.code == DONE else b"interrupted"
     if not lines or (b"run.finished" in last and outcome in last):
         return []
-    return ["the journal does not say how it ended"] if not _left_silently(ended) else []
+    said = f"the journal ends with {last[-300:].decode(errors='replace')}"
+    return [said] if not _left_silently(ended) else []
 
 
 def _left_silently(ended: Ended) -> bool:
@@ -220,7 +221,9 @@ class _Chair:
         match what:
             case "hang up":
                 self.gone = True
-                os.close(self.child.child_fd)
+                os.close(self.child.child_fd)  # `close` would end the process, too
+                self.child.child_fd = self.child.ptyproc.fd = -1
+                self.child.closed = self.child.ptyproc.closed = True
             case "term" | "quit":
                 self.child.kill(signal.SIGTERM if what == "term" else signal.SIGQUIT)
             case "end of input":

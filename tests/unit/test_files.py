@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.errors import MachineError
-from uscdr.files import new_file, occupied, occupy, private_directory, write_whole
+from uscdr.files import new_file, occupied, occupy, private_directory, publish, write_whole
 
 
 @contextmanager
@@ -106,3 +106,41 @@ def test_a_directory_is_in_use_while_its_process_lives(tmp_path: Path) -> None:
         assert occupied(tmp_path)
         process.kill()
     assert not occupied(tmp_path)
+
+
+def test_what_a_person_named_is_written_whole_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link.xml").symlink_to(tmp_path / "real" / "r.xml")
+    for text in (b"first", b"second"):
+        publish(tmp_path / "link.xml", text, "")
+        assert (tmp_path / "real" / "r.xml").read_bytes() == text
+    assert (tmp_path / "link.xml").is_symlink()
+    assert [path.name for path in (tmp_path / "real").iterdir()] == ["r.xml"]
+
+
+def test_a_pipe_stays_a_pipe_and_a_device_a_device(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    publish(tmp_path / "pipe", b"text", "")
+    assert os.read(reader, 100) == b"text"
+    os.close(reader)
+    publish(Path("/dev/null"), b"text", "")
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+    with pytest.raises(MachineError, match="/dev/full cannot be written") as refused:
+        publish(Path("/dev/full"), b"text", "Look at the journal.")
+    assert (refused.value.why, refused.value.next_action) == ("No space left on device", "Look at the journal.")
+
+
+def test_a_full_disk_leaves_what_stood_there(tmp_path: Path) -> None:
+    script = (
+        "import resource, sys; from pathlib import Path; from uscdr.files import publish\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try: publish(Path(sys.argv[1]), b'x' * 5000, '')\n"
+        "except Exception as error: print(error, error.why)"
+    )
+    (tmp_path / "r.xml").write_text("before")
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "r.xml"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{tmp_path}/r.xml cannot be written. File too large\n"
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("r.xml", "before")]

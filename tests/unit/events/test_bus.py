@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import threading
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from uscdr.errors import JournalError
 from uscdr.events import Bus, Redactor
-from uscdr.models.events import GateAsked, Note, Stamped, StepProgress, StepSucceeded
+from uscdr.models.events import GateAsked, Note, RunFinished, Stamped, StepProgress, StepSucceeded
 
 
 class Shelf:
@@ -93,6 +94,23 @@ def test_a_viewer_that_fails_is_not_asked_again_disturbs_nobody_and_is_told_of(e
     assert said == ["a", f"A screen shows nothing any more ({type(error).__name__}); the work goes on.", "b"]
     assert [one.seq for one in shelf.kept] == [0, 1, 2]
     assert shown == shelf.kept
+
+
+def test_a_viewer_that_fails_at_the_end_leaves_the_end_the_last_word() -> None:
+    made, shelf, _ = bus()
+
+    def full(stamped: Stamped) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    made.add_viewer(full)
+    made.emit(RunFinished(outcome="done", exit_code=0, summary="Done."))
+    assert [one.event.kind for one in shelf.kept] == ["run.finished"]
+    made.add_viewer(full)
+    made.emit(note("a"))
+    assert [getattr(one.event, "text", "") for one in shelf.kept[1:]] == [
+        "a",
+        "A screen shows nothing any more (No space left on device); the work goes on.",
+    ]
 
 
 SECRET = "s3cr3t/t0ken+with&odd=chars"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pwd
 import subprocess
 from pathlib import Path
 
@@ -10,10 +12,10 @@ import pytest
 from pydantic import SecretStr
 
 from uscdr.assembly.ports import known_secrets
-from uscdr.errors import BadInput
+from uscdr.errors import BadInput, MachineError
 from uscdr.sandboxed import any_django_application
 from uscdr.scenarios.model import SANDBOX
-from uscdr.settings import config_directory, is_gone, operator, state_directory
+from uscdr.settings import config_directory, home_directory, is_gone, operator, state_directory, user_path
 from uscdr.targets import find_place, load_config, packaged, with_scratch
 from uscdr.verify.kinds.http import HttpCheck
 
@@ -23,6 +25,33 @@ def test_the_state_directory_is_as_given_or_the_systems() -> None:
     assert state_directory({}).name == "uscdr"
     assert state_directory({"USCDR_STATE_DIR": ""}).name == "uscdr"
     assert config_directory().name == "uscdr"
+
+
+def test_the_state_directory_does_not_depend_on_where_the_command_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert state_directory({"USCDR_STATE_DIR": "x"}) == tmp_path / "x"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert state_directory({"USCDR_STATE_DIR": "~/x"}) == tmp_path / "x"
+    for relative in ("a/home", "."):
+        monkeypatch.setenv("HOME", relative)
+        for look in (lambda: state_directory({}), config_directory):
+            with contextlib.suppress(MachineError):  # by an older platformdirs
+                assert look().is_absolute()
+
+
+def test_a_user_without_a_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(_: object) -> None:
+        raise KeyError
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for look in (lambda: state_directory({}), lambda: home_directory({}), lambda: user_path("~/kits")):
+        with pytest.raises(MachineError, match="It is not known where this user's home directory is"):
+            look()
+    assert home_directory({"HOME": "/x"}) == Path("/x")
 
 
 def test_a_process_is_gone_when_nothing_has_its_id() -> None:

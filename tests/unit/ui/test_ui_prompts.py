@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -90,6 +91,13 @@ def test_the_end_of_input_is_a_no(asked: pexpect.spawn) -> None:
 @pytest.mark.parametrize("asked", ["confirm", "choose", "ask"], indirect=True)
 def test_ctrl_c_interrupts_even_a_process_that_drains(asked: pexpect.spawn) -> None:
     asked.sendintr()
+    asked.expect("ERROR Interrupted 130")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize("asked", ["confirm"], indirect=True)
+def test_what_ends_a_process_is_not_left_waiting_for_an_answer(asked: pexpect.spawn, number: int) -> None:
+    asked.kill(number)
     asked.expect("ERROR Interrupted 130")
 
 
