@@ -183,7 +183,7 @@ SEATS = (
     Seat("SIGQUIT at the first question", "quit", (INTERRUPTED,), question=FIRST),
     Seat("the end of input at the phrase", "end of input", (DECLINED,)),
     Seat("the end of input at the first question", "end of input", (DECLINED,), question=FIRST),
-    Seat("Ctrl-Z and fg", "suspend", (DONE,), 9, f'set -m; "$0" "$@"; echo "{STOPPED}"; fg > /dev/null'),
+    Seat("Ctrl-Z and fg", "suspend", (DONE,), 9, shell=f'set -m; "$0" "$@"; echo "{STOPPED}"; fg > /dev/null'),
     Seat("Ctrl-C", "interrupt", (INTERRUPTED,), 9),
     Seat("a terminal of one column", "nothing", (DONE,), 3, size=(1, 1)),
     Seat("a terminal without a size", "nothing", (DONE,), 3, size=(0, 0)),
