@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,8 @@ def test_the_state_directory_does_not_depend_on_where_the_command_is_given(
     assert state_directory({"USCDR_STATE_DIR": "~/x"}) == tmp_path / "x"
     for relative in ("a/home", "."):
         monkeypatch.setenv("HOME", relative)
-        for look in (lambda: state_directory({}), config_directory):
+        looks: tuple[Callable[[], Path], ...] = (lambda: state_directory({}), config_directory)
+        for look in looks:
             with contextlib.suppress(MachineError):  # by an older platformdirs
                 assert look().is_absolute()
 
@@ -48,7 +50,12 @@ def test_a_user_without_a_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("HOME")
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setattr(pwd, "getpwuid", unknown)
-    for look in (lambda: state_directory({}), lambda: home_directory({}), lambda: user_path("~/kits")):
+    looks: tuple[Callable[[], Path], ...] = (
+        lambda: state_directory({}),
+        lambda: home_directory({}),
+        lambda: user_path("~/kits"),
+    )
+    for look in looks:
         with pytest.raises(MachineError, match="It is not known where this user's home directory is"):
             look()
     assert home_directory({"HOME": "/x"}) == Path("/x")
