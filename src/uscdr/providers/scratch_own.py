@@ -44,6 +44,8 @@ _FORCED = """
 SELECT format('ALTER TABLE %I.%I NO FORCE ROW LEVEL SECURITY', nspname, relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE relforcerowsecurity
 """
+_NO_ENTRY = ("28", "TLS")
+"""How errors of sessions begin that are not let in; whoever makes databases came from the same place, as safely."""
 _ANOTHER = f"Name another server: --scratch postgresql://…, or {VARIABLE}"
 
 
@@ -113,7 +115,8 @@ class OwnScratch:
                 owner = add_owner(connection, name)
             bench = Bench(server, name, owner)
             how = Filling(self._jobs, self._stop, self._statement_timeout)
-            left_out = fill(bench, archive, how, progress)
+            with _let_in(server):
+                left_out = fill(bench, archive, how, progress)
             _unforce(bench)
             url = SecretStr(server.url(name, owner))
             yield RestoredCopy(
@@ -187,6 +190,21 @@ def _refuse_powerless(server: Server, connection: Connection) -> None:
         why="it is a standby" if standby else f"the role in its URL has no {' and no '.join(lacks)}",
         next_action=_ANOTHER if standby else f"Have its superuser run: {grant} {_ANOTHER}",
     )
+
+
+@contextmanager
+def _let_in(server: Server) -> Iterator[None]:
+    """A server that knows no passwords (peer, certificates) lets nobody in who was made a moment ago."""
+    try:
+        yield
+    except ProviderError as error:
+        if not error.error_id.startswith(_NO_ENTRY):
+            raise
+        raise BadInput(
+            f"{_upper(server.words)} does not let in the role that was made for the proof.",
+            why="a dump is restored by a role of its own, with a password; its pg_hba.conf has no line for that",
+            next_action=_ANOTHER,
+        ) from error
 
 
 def _start_of(url: SecretStr) -> str | None:

@@ -153,6 +153,23 @@ def test_a_role_that_may_not_create_what_a_proof_needs(
     assert f'ALTER ROLE "{user}" {" ".join(lacks)};' in refused.value.next_action
 
 
+def test_a_server_that_lets_no_new_role_in(good: Path, own: Own) -> None:
+    rules = own.server.home / "data" / "pg_hba.conf"
+    known = rules.read_text()
+    rules.write_text("host all prover,postgres 127.0.0.1/32 scram-sha-256\n")
+    own.run("SELECT pg_reload_conf()")
+    try:
+        with (
+            pytest.raises(BadInput, match="does not let in the role that was made for the proof"),
+            own.scratch().restore(good, ignore),
+        ):
+            pytest.fail("restored by a role that has more rights")
+    finally:
+        rules.write_text(known)
+        own.run("SELECT pg_reload_conf()")
+    assert (len(own.databases()), own.roles()) == (3, set())
+
+
 def test_an_extension_that_reaches_elsewhere_is_left_out_and_the_rest_is_proven(
     source: Any, own: Own, tmp_path: Path
 ) -> None:
