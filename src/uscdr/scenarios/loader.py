@@ -18,7 +18,7 @@ from uscdr.models.destination import destinations
 from uscdr.scenarios.build import chosen
 from uscdr.scenarios.checks import application_checks, unfit_for_recovery
 from uscdr.scenarios.media.forbidden import refusal
-from uscdr.scenarios.model import Config, Scenario, StepEntry
+from uscdr.scenarios.model import Config, Scenario, StepEntry, anchored
 from uscdr.scenarios.order import faults
 from uscdr.scenarios.registry import STEPS
 from uscdr.scenarios.steps.application import CheckApplication
@@ -68,7 +68,9 @@ def load(path: Path) -> Loaded:
         _refuse(path, tree, error)
     _check_names(path, tree, config)
     _check_steps(path, tree, config)
-    return Loaded(config, path, hashlib.sha256(data).hexdigest(), decides=_decisions(tree, config))
+    decides = _decisions(tree, config)
+    config = anchored(config, path.absolute().parent)
+    return Loaded(config, path, hashlib.sha256(data).hexdigest(), decides=decides)
 
 
 def _decisions(tree: CommentedMap, config: Config) -> tuple[Decision, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -207,3 +208,22 @@ class Config(Fact):
     """Checks that a recovery ends with, and those of the application begins with: any that need neither a person
     nor writes."""
     scenarios: Annotated[dict[Annotated[str, AfterValidator(known_scenario)], Scenario], Field(min_length=1)]
+
+
+_REMOTE = re.compile(r"[\w.+-]+://|[\w.-]+@[\w.-]+:")
+"""How an address of a repository begins that is no path."""
+
+
+def anchored(config: Config, directory: Path) -> Config:
+    """The same with whole paths of certificates and code: where a command is given does not choose them."""
+    source = config.app.source
+    if source is not None and not _REMOTE.match(source.git):
+        source = source.model_copy(update={"git": str(directory / Path(source.git).expanduser())})
+    targets = {
+        name: one.model_copy(update={"ca_file": str(directory / Path(one.ca_file).expanduser())})
+        if one.ca_file
+        else one
+        for name, one in config.targets.items()
+    }
+    app = config.app.model_copy(update={"source": source})
+    return config.model_copy(update={"app": app, "targets": targets})

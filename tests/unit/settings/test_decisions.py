@@ -244,6 +244,20 @@ def test_wherever_it_lies_it_holds_no_trick(old: str, new: str, words: str, tmp_
     assert "hunter2" not in f"{refused.value.message}{refused.value.why}{refused.value.next_action}"
 
 
+def test_paths_begin_where_the_file_lies_not_where_the_command_is_given(tmp_path: Path) -> None:
+    source = "app: {source: {git: ../code}, "
+    path = written(tmp_path / "named" / "own.yaml", ("app: {", source), beside("ca_file: own.pem"))
+    config = load_config(path, {}).config
+    assert config.targets["production"].ca_file == str(tmp_path / "named" / "own.pem")
+    assert config.app.source
+    assert Path(config.app.source.git).resolve() == tmp_path / "code"
+    for git in ("https://github.com/a/b.git", "git@github.com:a/b.git", "ssh://git@host/a"):
+        written(path, ("app: {", source.replace("../code", git)))
+        found = load_config(path, {}).config.app.source
+        assert found
+        assert found.git == git
+
+
 def test_every_field_that_names_a_place_is_marked() -> None:
     """A field that is added later, and tells where something goes, is not forgotten."""
     told = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ import pytest
 from uscdr.errors import BadInput
 from uscdr.sandboxed import sandbox_place
 from uscdr.scenarios.loader import load
-from uscdr.targets import load_config, packaged
+from uscdr.scenarios.model import SANDBOX
+from uscdr.targets import find_place, load_config, packaged
 
 ACCOUNTS = [{"cloud": "usc-pis", "api_key": "1", "api_secret": "s"}]
 HERE = "http://127.0.0.1:1"
@@ -99,3 +102,38 @@ def test_the_account_of_another_application_comes_from_the_environment() -> None
     clinic = sandbox_place(load(packaged()), env, FACTS).account
     assert clinic is not None
     assert clinic.email == "a@example.com"
+
+
+@pytest.mark.parametrize(
+    ("part", "address"),
+    [
+        (("heroku", "api_url"), "https://api.heroku.com"),
+        (("heroku", "data_url"), "http://127.0.0.1.evil.example"),
+        (("cloudinary", "api_url"), "http://10.0.0.1"),
+        (("dns", "server"), "192.0.2.1"),
+        (("web_url",), "https://evil.example/"),
+    ],
+)
+def test_a_contract_that_names_another_machine_is_none(part: tuple[str, ...], address: str) -> None:
+    facts = copy.deepcopy(dict(FACTS))
+    inside = facts
+    for key in part[:-1]:
+        inside = inside[key]
+    inside[part[-1]] = address
+    with pytest.raises(ValueError, match="another machine"):
+        sandbox_place(load(packaged()), {}, facts)
+
+
+@pytest.mark.parametrize(("of", "mode"), [("directory", 0o755), ("directory", 0o770), ("file", 0o622)])
+def test_a_contract_that_others_could_have_written_is_refused(of: str, mode: int, tmp_path: Path) -> None:
+    directory = tmp_path / "sandbox"
+    directory.mkdir(mode=0o700)
+    path = directory / "sandbox.json"
+    path.write_text(json.dumps({**FACTS, "pid": 1, "pid_started": "1"}))
+    path.chmod(0o600)
+    (directory if of == "directory" else path).chmod(mode)
+    with pytest.raises(BadInput, match="may have been written by somebody else"):
+        find_place(load(packaged()), SANDBOX, {"USCDR_STATE_DIR": str(tmp_path)})
+    directory.chmod(0o700)
+    path.chmod(0o600)
+    assert find_place(load(packaged()), SANDBOX, {"USCDR_STATE_DIR": str(tmp_path)}).name == SANDBOX
