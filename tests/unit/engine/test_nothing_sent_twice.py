@@ -128,7 +128,12 @@ def test_an_old_restore_that_the_list_left_out_before_is_not_taken_for_ours(quic
     old = run.world.store(TransferKind.RESTORE, age=timedelta(hours=1))
     run.world.unlisted.add(old.id)
     run.world.faults["restore", 1] = "lost_before"
-    run.crash = lambda seq, when: run.world.unlisted.clear() if "step.sending" in kinds(run.journal_path) else None
+
+    def crash(seq: int, when: str) -> None:
+        if when == "after" and "step.sending" in kinds(run.journal_path):
+            run.world.unlisted.clear()
+
+    run.crash = crash
     assert run.work().code is ExitCode.UNKNOWN
     assert "step.settled" not in {event["kind"] for event in run.events() if event.get("step") == "restore"}
 
