@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-SILENCES = (7.0, 3.0, 1.5, 1.0)
+SILENCES = (6.0, 2.0, 1.0, 0.5)
 """Seconds for which the first place, the second and so on may keep silent; the last for all further ones."""
 ALIVE = 12.0
 """Seconds for the first one, if it has answered this command before: it may only be slow."""
