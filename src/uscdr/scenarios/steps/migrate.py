@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from typing_extensions import override
 
+from uscdr.engine import settle
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.engine.wait import Patience, until
-from uscdr.errors import CheckFailed, EffectFailed
+from uscdr.errors import AnswerLost, CheckFailed, EffectFailed, OutcomeUnknown
 from uscdr.models.base import Fact
 from uscdr.models.heroku import OneOffResult
 from uscdr.scenarios.code import judge_running
@@ -72,12 +75,31 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
             return Migrated(applied=())
         refuse_dangerous(self._deps, pending, let_in)
         refuse_stuck(self._deps, judge_running(self._deps), let_in)
-        ended = manage(self._deps, "migrate --noinput", tell)
+        try:
+            ended = manage(self._deps, "migrate --noinput", tell)
+        except AnswerLost as error:
+            return self._after_loss(pending, tell, let_in, error)
         if ended.exit_status != 0:
             raise self._failed(ended, let_in)
         left = self._pending(tell, let_in)
         if left:
             raise CheckFailed(f"Still pending after migrate: {', '.join(left)}.", next_action="uscdr runs resume")
+        return Migrated(applied=pending)
+
+    def _after_loss(self, pending: tuple[str, ...], tell: Tell, let_in: str, error: AnswerLost) -> Migrated:
+        """Two at once would get in each other's way: it is not sent again, but waited for and asked after."""
+        deadline = time.monotonic() + settle.LOOK_SECONDS
+        while not self._one_offs() and time.monotonic() < deadline:
+            tell.progress("looking whether the lost migration runs")
+            self._deps.stop.pause(settle.LOOK_INTERVAL)
+        patience = Patience("the migration", ONE_OFF_LIMIT, f"heroku ps --app {self._deps.app}")
+        until(self._one_offs, lambda names: not names, patience, self._deps.stop)
+        if self._pending(tell, let_in):
+            raise OutcomeUnknown(
+                "It is not known whether the migrations that were asked for still run.",
+                why=f"{error.message} They are pending, and no one-off dyno is to be seen.",
+                next_action=f"Look: heroku ps --app {self._deps.app}. When no run.N is there: uscdr runs resume",
+            )
         return Migrated(applied=pending)
 
     def _let_in(self, view: View) -> str:
