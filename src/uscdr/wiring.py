@@ -33,12 +33,14 @@ from uscdr.scenarios.model import Scenario
 from uscdr.scenarios.recorded import require_ours
 from uscdr.scenarios.registry import OPERATIONS
 from uscdr.scenarios.shut_out import tasks as shut_out
+from uscdr.scenarios.way_back import leave
 from uscdr.scenarios.way_back import tasks as way_back
 from uscdr.settings import operator
 from uscdr.team.claim import Claim, Wish
 from uscdr.team.team import Team, waiting
 
 LEFT = "infra.left"
+SHUT = "maintenance mode"
 
 
 def sweep(state: Path) -> None:
@@ -221,7 +223,7 @@ def _conduct(
         conductor = Conductor(
             _charter(job, around), bus, Gate(around.asker, job.confirm, send_again=job.send_again), around.stop,
             After(
-                lambda: left_behind(deps) | for_people(own) if recovers(job.request.scenario) else {},
+                lambda: left_over(deps, own) if recovers(job.request.scenario) else {},
                 lambda: (*way_back(read(own).events()), *shut_out(read(own).events())),
             ),
         )  # fmt: skip
@@ -265,6 +267,13 @@ def for_people(journal: Path) -> dict[str, str]:
     return {what: "; ".join(map(str, words)) for what, words in told.items() if words}
 
 
+def left_over(deps: Deps, journal: Path) -> dict[str, str]:
+    """What state was left behind, and what lets users in again where nothing was overwritten yet."""
+    left = left_behind(deps) | for_people(journal)
+    again = leave(read(journal).events()) if SHUT in left else ""
+    return left | ({"to let them in instead of going on": again} if again else {})
+
+
 def left_behind(deps: Deps) -> dict[str, str]:
     """What state the application was left in, as far as the platform says; of a new place, the old one's too."""
     try:
@@ -282,7 +291,7 @@ def _left(deps: Deps) -> dict[str, str]:
         if new:
             return {}
         raise
-    left = {"maintenance mode": "ON: users are shut out"} if app.maintenance else {}
+    left = {SHUT: "ON: users are shut out"} if app.maintenance else {}
     normal = {**deps.config.app.formation, **deps.memory.formation} if new else deps.memory.formation
     stopped = [entry.type for entry in deps.platform.formation(deps.app)
                if not entry.quantity and normal.get(entry.type, 0 if new else 1)]  # fmt: skip

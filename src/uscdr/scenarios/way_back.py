@@ -1,11 +1,11 @@
-"""The one command that puts back what a recovery of the database overwrote. Pure, over a run's events."""
+"""What puts back what a recovery of the database overwrote, or leaves one that overwrote nothing yet. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-CAPTURE, RESTORE = "backup.capture_safety", "backup.restore"
+CAPTURE, RESTORE, DRAIN = "backup.capture_safety", "backup.restore", "heroku.drain"
 PUTS_BACK = "`uscdr recover db --backup NAME` with the name of this capture puts it back"
 
 
@@ -25,3 +25,22 @@ def tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     if not captured:
         return ("No way back: the state before this recovery was not captured.",)
     return (f"Way back to the state before this recovery: uscdr --target {target} recover db --backup {captured}",)
+
+
+def leave(events: Iterable[Mapping[str, Any]]) -> str:
+    """What lets users in again instead of going on; empty once the restore was begun, and in other scenarios."""
+    app, formation = "", dict[str, int]()
+    for event in events:
+        kind, step = event["kind"], event.get("name", "")
+        if kind == "run.started":
+            app = str(event["app"]) if event["scenario"] == "db" else ""
+        elif kind == "step.started" and step == RESTORE:
+            return ""
+        elif kind in ("step.started", "step.succeeded") and step == DRAIN:
+            recorded = event.get("result") or event.get("baseline") or {}
+            formation = dict(recorded.get("formation", {})) or formation
+    if not app:
+        return ""
+    scale = " ".join(f"{name}={number}" for name, number in sorted(formation.items()) if number)
+    started = f"heroku ps:scale {scale} --app {app} && " if scale else ""
+    return f"{started}heroku maintenance:off --app {app}"

@@ -67,6 +67,8 @@ def test_a_restore_that_was_not_confirmed_was_not_sent(quick: Path, phrase: bool
     assert ending is not None
     assert ending.code is code
     assert len(run.world.transfers) == before + 1, "the capture alone"
+    again = run.events("run.finished")[0]["left"]["to let them in instead of going on"]
+    assert again == "heroku ps:scale beat=1 web=2 worker=3 --app usc-pis && heroku maintenance:off --app usc-pis"
     screen_ = shown(run)
     assert "DESTROYED" not in screen_
     assert "(failed)" not in screen_
@@ -127,6 +129,7 @@ def test_a_failed_write_is_still_told_as_one(quick: Path) -> None:
     assert ending is not None
     assert ending.code is not ExitCode.DONE
     assert "MAY HAVE DESTROYED Restore (failed)" in shown(run)
+    assert "maintenance:off" not in str(run.events("run.finished")[0]["left"])
     assert reported(run)["backup.restore"] == "failed"
 
 
