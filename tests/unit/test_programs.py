@@ -28,7 +28,7 @@ def test_the_current_directory_is_passed_over(path: str, tmp_path: Path, monkeyp
     assert program("git", {"PATH": path.format(sound=sound.parent, here="work")}) == sound
 
 
-@pytest.mark.parametrize("path", ["", ":", "."])
+@pytest.mark.parametrize("path", [":", "."])
 def test_without_a_directory_there_is_no_program(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -38,3 +38,12 @@ def test_without_a_directory_there_is_no_program(path: str, tmp_path: Path, monk
 def test_without_a_path_it_is_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PATH")
     assert program("sh") in (Path("/bin/sh"), Path("/usr/bin/sh"))
+
+
+def test_an_empty_path_is_the_systems_and_never_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path).rename(tmp_path / "only-here")
+    monkeypatch.chdir(tmp_path)
+    assert program("sh", {"PATH": ""}) in (Path("/bin/sh"), Path("/usr/bin/sh"))
+    assert program("only-here", {"PATH": ""}) is None
