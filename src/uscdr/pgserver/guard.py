@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from uscdr.errors import MachineError
+from uscdr.pgserver.process import GUARD
 from uscdr.words import duration
 
 _TIMEOUT = 30.0
@@ -75,7 +76,7 @@ def post(data: Path, removed: list[Path]) -> Guard:
     reading, writing = os.pipe()
     try:
         process = subprocess.Popen(
-            ["/bin/sh", "-c", _SCRIPT, "guard", str(data), *map(str, removed)],
+            ["/bin/sh", "-c", _SCRIPT, GUARD, str(data), *map(str, removed)],
             stdin=reading,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

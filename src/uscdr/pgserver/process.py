@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+from uscdr.errors import MachineError
+
 _QUIET = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}  # the operator's environment may hold secrets
+_OURS = frozenset({"postgres", "postgres:", "initdb", "pg_ctl", "pg_restore", "psql", "git"})
+"""Programs that work in a private directory. A person's pager or editor that looks into it is none of them."""
+GUARD = "uscdr-guard"
+"""What a guard is called: the name of its script."""
+_END_LIMIT = 10.0  # seconds
+_POLL = 0.02
 
 
 def birth(pid: int) -> str | None:
@@ -27,6 +40,79 @@ def command_line(pid: int) -> str:
         ["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, env=_QUIET, check=False
     )
     return answer.stdout.strip()
+
+
+def users_of(directory: Path) -> list[int]:
+    """Processes of ours at work in `directory`: one of our programs that names it, or a server whose place it is."""
+    return [
+        pid
+        for pid, line in _command_lines()
+        if pid != os.getpid()
+        and _is_ours(line)
+        and (_names(line, str(directory)) or _is_below(pid, directory))
+        and birth(pid) is not None
+        and _may_end(pid)
+    ]
+
+
+def end_users_of(directory: Path) -> None:
+    """Ends those at once, with the workers that they lead, and waits until they are gone. Raises MachineError."""
+    deadline = time.monotonic() + _END_LIMIT
+    while found := users_of(directory):
+        if time.monotonic() > deadline:
+            raise MachineError(
+                f"process {found[0]} still works in {directory}, whose owner is dead, and does not end",
+                next_action=f"kill -KILL {found[0]}",
+            )
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if os.getpgid(pid) == pid:
+                    os.killpg(pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_POLL)  # an interval between two looks: who was just starting another is seen in the next
+
+
+def _is_ours(line: str) -> bool:
+    program = line.split(" ", 1)[0].rpartition("/")[2]
+    return program in _OURS or (program == "sh" and GUARD in line.split(" "))
+
+
+def _may_end(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _names(line: str, directory: str) -> bool:
+    """Whether a command line names the directory or what is in it, and not only one whose name begins alike."""
+    start = line.find(directory)
+    while start >= 0:
+        if line[start + len(directory) : start + len(directory) + 1] in ("", "/", " "):
+            return True
+        start = line.find(directory, start + 1)
+    return False
+
+
+def _is_below(pid: int, directory: Path) -> bool:
+    """By its working directory, where that can be read: a server's workers tell nothing else."""
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink().is_relative_to(directory)
+    except OSError:
+        return False
+
+
+def _command_lines() -> Iterator[tuple[int, str]]:
+    if Path("/proc/self/cmdline").exists():
+        yield from ((int(one), command_line(int(one))) for one in os.listdir("/proc") if one.isdigit())
+        return
+    answer = subprocess.run(
+        ["ps", "-ww", "-Ao", "pid=,args="], capture_output=True, text=True, errors="replace", env=_QUIET, check=False
+    )
+    for line in answer.stdout.splitlines():
+        pid, _, rest = line.strip().partition(" ")
+        yield int(pid), rest.strip()
 
 
 def _birth_from_proc(pid: int) -> str | None:

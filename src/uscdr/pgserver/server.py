@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -24,12 +25,13 @@ from uscdr.errors import MachineError
 from uscdr.pgserver import cluster as clusters
 from uscdr.pgserver import guard as guards
 from uscdr.pgserver.cluster import Cluster, TlsFiles
-from uscdr.pgserver.process import birth, command_line
+from uscdr.pgserver.process import birth, command_line, end_users_of
 from uscdr.pgserver.tools import find_server
 
 _RECORD = "server.json"
 _LOOPBACK = "127.0.0.1"
 _OURS = "uscdr-postgres-"
+_NAME = re.compile(rf"{_OURS}[0-9a-f]{{16}}")
 _FOREIGN_HOMES = Path("/var/tmp")  # noqa: S108 - sticky and world-traversable; the name is random and made exclusively
 _LONGEST_SOCKET = 90
 """Bytes of a socket's directory: the system allows 103 to 107 for the whole path."""
@@ -204,7 +206,8 @@ def attach(directory: Path) -> LocalPostgres | None:
 def reap(directory: Path) -> None:
     """Ends and removes what a killed process left of the server of `directory`. Harmless if nothing is.
 
-    A directory without a server's record is left alone.
+    Programs that were still starting it are ended too, and a guard that was at it. The record goes last: whoever is
+    killed meanwhile leaves it to the next. A directory without a server's record is left alone. Raises MachineError.
     """
     record = _read_record(directory)
     if record is None:
@@ -213,10 +216,19 @@ def reap(directory: Path) -> None:
     pid = _postmaster(home)
     if pid is not None:
         _end(pid)
+    end_users_of(home)
     _remove(home)
     if sockets := record.get("sockets"):
         _remove(Path(sockets))
+    for path in directory.iterdir():
+        if path.name != _RECORD:
+            _remove(path)
     _remove(directory)
+
+
+def is_server(directory: Path) -> bool:
+    """Whether a server's record is there."""
+    return (directory / _RECORD).is_file()
 
 
 def _postmaster(home: Path) -> int | None:
@@ -249,10 +261,24 @@ def _end(pid: int) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Removes a tree; an orphaned initdb may write into it for another moment."""
+    """Removes a tree or a file; an orphan may write into it for another moment. Raises MachineError."""
     deadline = time.monotonic() + 5
-    while path.exists():
-        shutil.rmtree(path, ignore_errors=time.monotonic() < deadline)
+    while path.is_symlink() or path.exists():
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise MachineError(
+                    f"{path}, left by a private PostgreSQL server, cannot be removed",
+                    why=error.strerror or type(error).__name__,
+                    next_action=f"rm -rf {path}",
+                ) from error
+            time.sleep(0.02)  # an interval between two looks
 
 
 def _claim(directory: Path) -> None:
@@ -265,18 +291,31 @@ def _claim(directory: Path) -> None:
 
 
 def _write_record(directory: Path, record: Mapping[str, str]) -> None:
+    """Durably: after a loss of power, too, it tells where the files are."""
     path = directory / _RECORD
     fresh = path.with_suffix(".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(record, file)
+        file.flush()
+        os.fsync(file.fileno())
     fresh.replace(path)
 
 
 def _read_record(directory: Path) -> dict[str, str] | None:
+    """None when there is none, or none that names a place of ours: a file may have been damaged, or be another's."""
     try:
-        content = (directory / _RECORD).read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
+        record = json.loads((directory / _RECORD).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
-    record: dict[str, str] = json.loads(content)
-    return record
+    if not isinstance(record, dict) or not all(isinstance(value, str) for value in record.values()):
+        return None
+    places = [record.get("home", ""), *filter(None, [record.get("sockets")])]
+    return record if all(_is_ours(Path(place), directory) for place in places) else None
+
+
+def _is_ours(place: Path, directory: Path) -> bool:
+    """Whether a server of `directory` may have its files there."""
+    own = {directory / "postgres", directory.resolve() / "postgres"}
+    foreign = place.parent in (_FOREIGN_HOMES, _FOREIGN_HOMES.resolve())
+    return place in own or (foreign and _NAME.fullmatch(place.name) is not None)
