@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +19,7 @@ PRIVATE_FILE = 0o600
 OCCUPIED = ".in-use"
 DRAFT, DRAFT_SECONDS = ".new-", 60.0
 """How directories are called before they have their mark, and for how many seconds they are left alone."""
+_ATTEMPTS = 20
 ELSEWHERE = "Make room or fix the permissions, or set USCDR_STATE_DIR to a place that can be written."
 
 
@@ -96,31 +97,67 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def remove_tree(path: Path) -> None:
+    """Remove what can be removed."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
 @contextmanager
-def own_directory(place: Path) -> Iterator[Path]:
+def own_directory(
+    place: Path, *, above: Callable[[Path], object] | None = None, gone: Callable[[Path], None] = remove_tree
+) -> Iterator[Path]:
     """A new private directory that is marked as this process's from the moment it has its name; gone at the end.
 
     Nobody is waited for: a process that was stopped half way keeps no other from making or clearing away its own.
+    `above` makes the directory above, which another may remove as long as it is empty; `gone` removes this one.
     Raises MachineError.
     """
     draft, refused = place.with_name(f"{DRAFT}{secrets.token_hex(8)}"), f"The directory {place} cannot be made."
     try:
         with disk_errors(refused):
-            draft.mkdir(mode=PRIVATE_DIRECTORY)
+            _make(draft, above)
         with occupy(draft):
             with disk_errors(refused):
                 draft.rename(place)
-            yield place
+            try:
+                yield place
+            finally:
+                gone(place)
     finally:
-        for path in (draft, place):
-            shutil.rmtree(path, ignore_errors=True)
+        remove_tree(draft)
 
 
-def clear_away(above: Path) -> None:
+def _make(draft: Path, above: Callable[[Path], object] | None) -> None:
+    for _ in range(_ATTEMPTS if above else 0):
+        if above:
+            above(draft.parent)
+        with suppress(FileNotFoundError):
+            draft.mkdir(mode=PRIVATE_DIRECTORY)
+            return
+    draft.mkdir(mode=PRIVATE_DIRECTORY)
+
+
+def clear_away(above: Path, gone: Callable[[Path], None] = remove_tree) -> None:
     """Remove what killed processes left in `above`. One that is being made is left alone for a minute."""
-    for left in above.iterdir():
-        if not _is_being_made(left) and not occupied(left):
-            shutil.rmtree(left, ignore_errors=True)
+    for left in sorted(above.iterdir()):
+        if not left.is_dir():
+            left.unlink(missing_ok=True)
+        elif not _is_being_made(left):
+            _clear(left, gone)
+
+
+def _clear(left: Path, gone: Callable[[Path], None]) -> None:
+    """Unless its process lives, or another is clearing it away."""
+    if not (left / OCCUPIED).exists():
+        gone(left)
+        return
+    with suppress(FileNotFoundError):
+        descriptor = os.open(left / OCCUPIED, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            if try_lock(descriptor):
+                gone(left)
+        finally:
+            os.close(descriptor)
 
 
 def _is_being_made(directory: Path) -> bool:
@@ -138,17 +175,6 @@ def occupy(directory: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
-
-
-def occupied(directory: Path) -> bool:
-    """Whether a living process uses the directory."""
-    if not (directory / OCCUPIED).exists():
-        return False
-    descriptor = open_lock(directory / OCCUPIED)
-    try:
-        return not try_lock(descriptor)
     finally:
         os.close(descriptor)
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from uscdr import __version__
+from uscdr import __version__, leftovers
 from uscdr.assembly.deps import dependencies
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.ports import Ports, open_ports
@@ -18,7 +18,6 @@ from uscdr.engine.history import History, fold
 from uscdr.engine.step import BoundStep
 from uscdr.errors import BadInput, CredentialsRefused, Interrupted, NotFound, ProviderError
 from uscdr.events import Bus, Ledger, Redactor
-from uscdr.files import clear_away, own_directory, private_directory
 from uscdr.journal import lock, runs
 from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, Journal, read
@@ -41,19 +40,6 @@ from uscdr.team.team import Team, waiting
 
 LEFT = "infra.left"
 SHUT = "maintenance mode"
-
-
-def sweep(state: Path) -> None:
-    """Remove the dumps that killed processes left: they hold patients' data."""
-    clear_away(private_directory(state / "scratch"))
-
-
-@contextmanager
-def workplace(state: Path, run: str) -> Iterator[Path]:
-    """A private directory for dumps, gone at the end; what killed processes left goes too."""
-    sweep(state)
-    with own_directory(state / "scratch" / run) as place:
-        yield place
 
 
 def scenario_of(job: Job) -> Scenario:
@@ -103,6 +89,7 @@ def begin(job: Job, around: Surroundings, team: Team | None = None) -> Ending:
     with ExitStack() as stack:
         if job.dry_run:
             return _conduct(job, around, stack.enter_context(_new_journal(job, around)), History())
+        around = _swept(job, around)
         stack.enter_context(_lock(job, around))
         claim = stack.enter_context(_claim(job, around, team)) if team else None
         if team is not None:
@@ -118,6 +105,7 @@ def resume(
     job: Job, around: Surroundings, path: Path, team: Team | None = None, *, take_over: bool = False
 ) -> Ending:  # fmt: skip
     """Take a run up again where its journal ends; with `take_over` from whatever machine had it."""
+    around = _swept(job, around)
     with ExitStack() as stack:
         stack.enter_context(_lock(job, around))
         if team is None:
@@ -131,6 +119,11 @@ def resume(
         stack.enter_context(_closing(own))
         ledger = stack.enter_context(team.ledger(own, claim, job.run, arrived))
         return _go_on(_as_it_stands(job, path, journal), around, ledger, journal, arrived.aside)
+
+
+def _swept(job: Job, around: Surroundings) -> Surroundings:
+    """What killed processes left is removed, before a lock may refuse; what is still there is said in the run."""
+    return replace(around, left=leftovers.sweep(around.state, job.place.scratch))
 
 
 def _as_it_stands(job: Job, before: Path, journal: Journal) -> Job:
@@ -196,7 +189,7 @@ def _closing(ledger: journals.JournalWriter) -> Iterator[journals.JournalWriter]
 def opened(job: Job, around: Surroundings) -> Iterator[tuple[Deps, Ports]]:
     """Everything a job works with, and its scratch place; all gone at the end."""
     with ExitStack() as stack:
-        work = stack.enter_context(workplace(around.state, job.run))
+        work = stack.enter_context(leftovers.workplace(around.state, job.run))
         ports = stack.enter_context(open_ports(job.place, around, work, read_only=job.dry_run))
         deps = dependencies(job, ports, around, work)
         stack.callback(deps.candidate.close)
@@ -236,6 +229,8 @@ def _conduct(
             bus.emit(Note(level="warning", text=words))
         if aside is not None:
             words = f"Lines that only this machine had, after another took the run over, are kept in {aside}."
+            bus.emit(Note(level="warning", text=words))
+        for words in around.left:
             bus.emit(Note(level="warning", text=words))
         for doubt in deps.kit.doubts if deps.kit else ():
             bus.emit(Note(level="warning", text=f"{doubt.message} What is shown of the kit is what is sealed in it."))

@@ -9,6 +9,7 @@ import ssl
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import psycopg
 
 from uscdr.sandbox import client, launch
 from uscdr.sandbox.boot.request import UpRequest
+from uscdr.sandbox.lifeline import lifeline
 from uscdr.sandbox.state import StateDir
 
 ACCEPT = "application/vnd.heroku+json; version=3"
@@ -71,6 +73,7 @@ class Live:
     state: StateDir
     contract: dict[str, Any]
     api: httpx.Client = field(repr=False)
+    tie: ExitStack = field(default_factory=ExitStack, repr=False)
 
     @property
     def app(self) -> str:
@@ -186,16 +189,18 @@ class Live:
 
 
 def start(request: UpRequest) -> Live:
-    """Bring a sandbox up in a directory of its own."""
+    """Bring a sandbox up in a directory of its own; it ends with this process, however that ends."""
     state = StateDir(Path(tempfile.mkdtemp(prefix="uscdr-sandbox-test-")) / "sandbox")
-    contract = launch.up(state, request, lambda _text: None)
+    tie = ExitStack()
+    contract = launch.up(state, request, lambda _text: None, tie.enter_context(lifeline()))
     headers = {"Authorization": f"Bearer {contract['heroku']['token']}", "Accept": ACCEPT}
     api = httpx.Client(base_url=contract["heroku"]["api_url"], headers=headers, timeout=30, trust_env=False)
-    return Live(state, contract, api)
+    return Live(state, contract, api, tie)
 
 
 def stop(live: Live) -> None:
     """Take it down; nothing is left."""
     live.api.close()
     launch.down(live.state, lambda _text: None)
+    live.tie.close()
     shutil.rmtree(live.state.root.parent, ignore_errors=True)

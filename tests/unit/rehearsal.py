@@ -28,7 +28,7 @@ from fakes import (
     Killed,
     World,
 )
-from uscdr import wiring
+from uscdr import leftovers, wiring
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.engine import wait
 from uscdr.engine.conduct import Ending
@@ -206,7 +206,7 @@ class Rehearsal:
 
     @contextmanager
     def _opened(self, job: Job, around: Surroundings) -> Iterator[tuple[Deps, Any]]:
-        with wiring.workplace(around.state, job.run) as place:
+        with leftovers.workplace(around.state, job.run) as place:
             deps = self._deps(job, place)
             try:
                 yield deps, SimpleNamespace(redactor=Redactor(), waits=SimpleNamespace(bus=None))

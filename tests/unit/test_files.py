@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.errors import MachineError
-from uscdr.files import new_file, occupied, occupy, private_directory, publish, write_whole
+from uscdr.files import clear_away, new_file, occupy, private_directory, publish, write_whole
 
 
 @contextmanager
@@ -92,20 +92,23 @@ def test_a_new_file_is_private_and_never_another_one(tmp_path: Path) -> None:
 
 
 def test_a_directory_is_in_use_while_its_process_lives(tmp_path: Path) -> None:
-    assert not occupied(tmp_path)
-    with occupy(tmp_path):
-        assert occupied(tmp_path)
-    assert not occupied(tmp_path)
-    script = f"from pathlib import Path\nfrom uscdr.files import occupy\nc = occupy(Path({str(tmp_path)!r}))\n"
+    place = tmp_path / "place"
+    place.mkdir()
+    with occupy(place):
+        clear_away(tmp_path)
+        assert place.exists()
+    script = f"from pathlib import Path\nfrom uscdr.files import occupy\nc = occupy(Path({str(place)!r}))\n"
     script += "c.__enter__(); print('held', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        assert occupied(tmp_path)
+        clear_away(tmp_path)
+        assert place.exists()
         process.kill()
-    assert not occupied(tmp_path)
+    clear_away(tmp_path)
+    assert not place.exists()
 
 
 def test_what_a_person_named_is_written_whole_where_it_leads(tmp_path: Path) -> None:

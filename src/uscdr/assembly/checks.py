@@ -99,6 +99,7 @@ class Worlds:
             now=now,
             baseline=read(self.around.state, place.key),
             attempts=bench.attempts,
+            work=self.work,
             damaged=self.damaged,
             writable=(lambda: bench.open_website(read_only=False)) if bench.sends == "writes" else None,
             sign_in=bench.sign_in,

@@ -45,7 +45,7 @@ ASKED_LATER = "a later step of the recovery asks"
 def dependencies(job: Job, ports: Ports, around: Surroundings, work: Path) -> Deps:
     """Ports and settings for one job; `work` is its private directory."""
     place, read_only, scenario = job.place, job.dry_run, job.request.scenario
-    source = _source(job, ports, around)
+    source = _source(job, ports, around, work)
 
     def open_database(url: SecretStr) -> PostgresDatabase:
         ports.redactor.register("DATABASE_URL", url.get_secret_value())
@@ -136,11 +136,11 @@ def deployed(ports: Ports, source: GitSource | None, app: str, work: Path) -> Co
         return Code(why=f"the code is not available: {error.message}")
 
 
-def _source(job: Job, ports: Ports, around: Surroundings) -> GitSource | None:
+def _source(job: Job, ports: Ports, around: Surroundings, work: Path) -> GitSource | None:
     configured = job.place.config.app.source
     if configured is None:
         return None
     return GitSource(
-        configured.git, cache=private_directory(around.state / "source"), timeout=GIT_TIMEOUT, stop=around.stop.event,
-        on_wait=ports.waits, env=os.environ,
+        configured.git, cache=private_directory(around.state / "source"), work=work, timeout=GIT_TIMEOUT,
+        stop=around.stop.event, on_wait=ports.waits, env=os.environ,
     )  # fmt: skip

@@ -29,6 +29,8 @@ class Surroundings:
     prime: Callable[[Sequence[Stamped]], None]
     stop: Stop
     leave: Leave = field(default_factory=Leave)
+    left: Sequence[str] = ()
+    """What killed processes left and could not be removed, in words."""
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def _scratch(place: Place, platform: Platform, directory: Path, around: Surround
         values = platform.config_vars(place.target.heroku.app).values()
         return [value for value in values if value.get_secret_value().startswith(("postgres://", "postgresql://"))]
 
-    return OwnScratch(place.scratch, production, stop=around.stop.event)
+    return OwnScratch(place.scratch, production, place=directory, stop=around.stop.event)
 
 
 def known_secrets(place: Place, env: Mapping[str, str]) -> Redactor:

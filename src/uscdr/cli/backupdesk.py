@@ -11,7 +11,7 @@ from pathlib import Path
 from uscdr import wiring
 from uscdr.assembly.job import Job
 from uscdr.assembly.vault import open_store
-from uscdr.cli.context import Globals, state
+from uscdr.cli.context import Globals, clear_up, state
 from uscdr.errors import BadInput, ProviderError
 from uscdr.journal import runs
 from uscdr.models.heroku import Attachment, Transfer
@@ -30,12 +30,13 @@ from uscdr.vault.turn import Queue, turn
 
 @dataclass(frozen=True)
 class Wiring:
-    """How a command is wired. `keys`: what opens copies."""
+    """How a command is wired. `keys`: what opens copies; `writes`: it is not for looking alone."""
 
     to: str | None = None
     kit: str | None = None
     identity: Path | None = None
     keys: Keys = field(default_factory=Keys)
+    writes: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ class Desk:
 def desk(given: Globals, output: Output, how: Wiring) -> Iterator[Desk]:
     """Everything is opened, the platform only to look, and gone at the end."""
     place = given.place()
+    if how.writes:
+        clear_up(output, place.scratch)
     request = Request("backup", kit=how.kit)
     job = Job(place, request, runs.new_run_id("backup"), None, dry_run=True, identity=how.identity)
     store = open_store(how.to, place.config, state(), os.environ)

@@ -34,7 +34,8 @@ def prove(given: Globals, wanted: ProveOptions, *, as_json: bool) -> int:
     output = given.output(json_lines=as_json)
     keys = vault.reading_keys(wanted.identity, wanted.passphrase_file, os.environ)
     sound = True
-    with desk(given, output, Wiring(wanted.to, kit=wanted.kit, identity=wanted.identity, keys=keys)) as work:
+    how = Wiring(wanted.to, kit=wanted.kit, identity=wanted.identity, keys=keys, writes=True)
+    with desk(given, output, how) as work:
         given.warn_of(wanted.identity, wanted.passphrase_file)
         known = work.entries_if_it_answers()
         chosen = {entry.transfer_id: entry for entry in (find(known, one) for one in wanted.backups)}

@@ -36,7 +36,7 @@ def pull(given: Globals, wanted: PullOptions, *, as_json: bool) -> None:
     config = given.place().config
     keys = vault.keyring(wanted.recipients, wanted.passphrase_file, config, os.environ)
     given.warn_of(wanted.passphrase_file)
-    with desk(given, output, Wiring(wanted.to)) as work:
+    with desk(given, output, Wiring(wanted.to, writes=True)) as work:
         transfer, entry = _chosen(work, wanted.backup)
         there = copy_for(entry.copies, keys)
         card, fetched = (there, False) if there else _copy(work, transfer, keys)

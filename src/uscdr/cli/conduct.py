@@ -18,6 +18,7 @@ from uscdr.engine.history import fold
 from uscdr.errors import BadInput, CredentialsRefused, JournalError, MachineError, NotFound
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal, read
+from uscdr.leftovers import sweep
 from uscdr.models.operations import command_of
 from uscdr.place import Place
 from uscdr.report.build import build
@@ -132,9 +133,9 @@ def _with_kit(asked: Asked, place: Place) -> Request:
 
 def resume(given: Globals, asked: TakenUp, *, as_json: bool) -> int:
     """Take a run up again; its exit code."""
-    wiring.sweep(state())  # also when there is nothing to resume
     output = given.output(json_lines=as_json)
     given.loaded()  # one that decides where things go is named before anything else is said
+    sweep(state())  # also when there is nothing to resume
     team = open_team(os.environ, without=asked.without_shared)
     for run in team.settle(state()) if team else ():
         output.say(f"The team has all of run {run} now: the shared state was away when it ended.")

@@ -14,6 +14,8 @@ from uscdr.reading import exposure
 from uscdr.settings import state_directory
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from uscdr.place import Place
     from uscdr.scenarios.loader import Loaded
     from uscdr.ui.console import Output
@@ -81,6 +83,14 @@ class Globals:
 def state() -> Path:
     """Where runs, locks and the sandbox live."""
     return state_directory(os.environ)
+
+
+def clear_up(output: Output, scratch: SecretStr | None = None) -> None:
+    """Remove what killed processes left: for commands that may write. What is still there is said."""
+    from uscdr.leftovers import sweep
+
+    for words in sweep(state(), scratch):
+        output.warn(words)
 
 
 def options(context: typer.Context) -> Globals:

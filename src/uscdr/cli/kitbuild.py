@@ -12,7 +12,7 @@ from uscdr.assembly import vault
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.ports import Ports
 from uscdr.cli import backups
-from uscdr.cli.context import Globals, state
+from uscdr.cli.context import Globals, clear_up, state
 from uscdr.cli.kitcard import contacts_of
 from uscdr.cli.kitlook import places
 from uscdr.cli.kitwords import show_built
@@ -59,6 +59,7 @@ def build_kit(given: Globals, wanted: BuildOptions, *, as_json: bool) -> int:
     store = places(given).store(wanted.to or place.config.kit.to)
     output = given.output(json_lines=as_json)
     backup = backups.take(given, output)["name"] if wanted.capture else wanted.backup
+    clear_up(output, place.scratch)
     built = _build(_wishes(place, wanted, backup), place, store, to, output)
     show_built(built, store.place, output)
     return int(ExitCode.DONE if built.card.complete else ExitCode.CHECK_FAILED)

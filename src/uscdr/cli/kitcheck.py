@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from uscdr import wiring
+from uscdr import leftovers, wiring
 from uscdr.assembly.escrow import ill_kept
 from uscdr.assembly.job import Job
 from uscdr.cli.context import Globals, state
@@ -43,9 +43,10 @@ def check_kit(given: Globals, asked: CheckOptions, *, as_json: bool) -> int:
     for words in ill_kept(asked.wanted.identity, os.environ) if asked.wanted.identity is not None else ():
         output.warn(f"Warning: {words}")
     speech = Speech(output)
-    found = examine(
-        store, kit, keys, state() / "scratch", lambda done, total: speech.progress("checking", done, total, "objects")
-    )
+    with leftovers.workplace(state(), runs.new_run_id("kit")) as work:
+        found = examine(
+            store, kit, keys, work, lambda done, total: speech.progress("checking", done, total, "objects")
+        )
     seen = seen_of(found)
     fresh = judge(_compared(given, seen, output) if asked.online else seen)
     enough = asked.minimum is None or fresh.score >= asked.minimum

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from uscdr.assembly.escrow import identity_file
 from uscdr.assembly.job import Surroundings
-from uscdr.cli.context import Globals, state
+from uscdr.cli.context import Globals, clear_up, state
 from uscdr.cli.kitlook import Wanted
 from uscdr.cli.speech import Speech
 from uscdr.errors import Interrupted
+from uscdr.journal import runs
+from uscdr.leftovers import workplace
 from uscdr.session import surroundings
 from uscdr.settings import user_path
 from uscdr.ui.console import Output
@@ -29,8 +31,12 @@ def restore(given: Globals, wanted: Wanted, parts: Sequence[PartName], into: Pat
     keys = identities(identity_file(wanted.identity, os.environ))
     store, kit = wanted.find(given)
     given.warn_of(wanted.identity)
+    clear_up(output)
     speech, once = Speech(output), tuple(dict.fromkeys(parts))
-    with surroundings(output, state(), os.environ) as around:
+    with (
+        surroundings(output, state(), os.environ) as around,
+        workplace(state(), runs.new_run_id("kit")) as place,
+    ):
 
         def step(part: PartName, number: int, total: int) -> None:
             _check(around)
@@ -42,7 +48,7 @@ def restore(given: Globals, wanted: Wanted, parts: Sequence[PartName], into: Pat
                 output.warn(doubt.message)
             return reader
 
-        done = extract(opened, once, user_path(into).absolute(), step)
+        done = extract(opened, once, user_path(into).absolute(), step, place)
     show_table([_record(one) if output.json_lines else _row(one) for one in done], output)
     _warn(done, output)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,6 +42,15 @@ def _state(directory: Path | None) -> StateDir:
 
 def _tell(text: str) -> None:
     typer.echo(text, err=True)
+
+
+def _clear_up() -> None:
+    """Of what other commands were killed at."""
+    from uscdr.leftovers import sweep
+    from uscdr.settings import state_directory
+
+    for words in sweep(state_directory(os.environ)):
+        _tell(words)
 
 
 def _show(document: Any, *, as_json: bool, lines: list[str]) -> None:  # noqa: ANN401 - any JSON document
@@ -86,6 +96,7 @@ def up(
         assets=assets,
         plain=plain,
     )
+    _clear_up()
     document = launch.up(_state(state), wanted, _tell)
     shown = {key: document[key] for key in ("web_url", "ca_file", "manage", "patients")}
     _show(shown, as_json=as_json, lines=[f"{document['heroku']['app']} is up at {document['web_url']}"])
@@ -96,6 +107,7 @@ def down(*, state: StateOption = None) -> None:
     """Stop the sandbox and remove every trace of it."""
     from uscdr.sandbox import launch
 
+    _clear_up()
     done = launch.down(_state(state), _tell)
     typer.echo("The sandbox is gone." if done else "There is no sandbox.")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uscdr.assembly.job import Job
-from uscdr.cli.context import Globals, state
+from uscdr.cli.context import Globals, clear_up, state
 from uscdr.errors import BadInput
 from uscdr.files import publish
 from uscdr.journal import runs
@@ -93,6 +93,8 @@ def carry_out(given: Globals, asked: Asked, *, as_json: bool) -> int:
     run = runs.new_run_id(asked.scenario.partition(" ")[0])
     job = Job(place, Request(asked.scenario), run, None, dry_run=True)
     output = given.output(json_lines=as_json)
+    if asked.wanted.wish.allow_writes or asked.wanted.save_baseline:
+        clear_up(output, place.scratch)
     with surroundings(output, state(), os.environ) as around:
         verified = verify(job, around, asked.wanted)
     _show(verified, output)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +13,11 @@ from typing import Any
 from uscdr import wiring
 from uscdr.assembly.job import Job
 from uscdr.engine.conduct import Ending
-from uscdr.files import private_directory
+from uscdr.leftovers import SANDBOX, sweep, workplace
 from uscdr.place import Place
 from uscdr.sandbox import audit, client, launch
 from uscdr.sandbox.boot.request import UpRequest
+from uscdr.sandbox.lifeline import lifeline
 from uscdr.sandbox.state import StateDir
 from uscdr.scenarios.deps import Deps, Request
 from uscdr.session import surroundings
@@ -68,7 +68,7 @@ class Stage:
     @property
     def directory(self) -> StateDir:
         """The sandbox's own directory."""
-        return StateDir(self.home / "sandbox")
+        return StateDir(self.home / SANDBOX)
 
     @property
     def place(self) -> Place:
@@ -107,12 +107,19 @@ class Stage:
 @contextmanager
 def stage(request: DrillRequest, output: Output) -> Iterator[Stage]:
     """A sandbox that is gone at the end whatever happens, with all that was kept beside it."""
-    home = private_directory(request.state / "drills" / secrets.token_hex(4))
+    for words in sweep(request.state):
+        output.warn(words)
+    with workplace(request.state, f"drill-{secrets.token_hex(4)}") as home, _sandbox(home, request, output) as made:
+        yield made
+
+
+@contextmanager
+def _sandbox(home: Path, request: DrillRequest, output: Output) -> Iterator[Stage]:
     env = {name: value for name, value in os.environ.items() if name not in TOKENS}
     made = Stage(home, request, {**env, "USCDR_STATE_DIR": str(home)}, output)
-    try:
-        launch.up(made.directory, UpRequest(patients=request.patients), output.say)
-        yield made
-    finally:
-        launch.down(made.directory, output.say)
-        shutil.rmtree(home, ignore_errors=True)
+    with lifeline() as line:
+        try:
+            launch.up(made.directory, UpRequest(patients=request.patients), output.say, line)
+            yield made
+        finally:
+            launch.down(made.directory, output.say)

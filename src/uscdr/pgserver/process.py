@@ -103,9 +103,13 @@ def _is_below(pid: int, directory: Path) -> bool:
         return False
 
 
+def _numbers() -> list[str]:
+    return [one.name for one in Path("/proc").iterdir() if one.name.isdigit()]
+
+
 def _command_lines() -> Iterator[tuple[int, str]]:
     if Path("/proc/self/cmdline").exists():
-        yield from ((int(one), command_line(int(one))) for one in os.listdir("/proc") if one.isdigit())
+        yield from ((int(one), command_line(int(one))) for one in _numbers())
         return
     answer = subprocess.run(
         ["ps", "-ww", "-Ao", "pid=,args="], capture_output=True, text=True, errors="replace", env=_QUIET, check=False

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from uscdr.errors import MachineError, ProviderError
-from uscdr.pgserver.server import LocalPostgres, files_under, reap, start
+from uscdr.pgserver.server import LocalPostgres, files_under, start
 from uscdr.providers.machine import room
 from uscdr.providers.ports.database import Copy
 from uscdr.providers.ports.progress import Progress
@@ -20,7 +20,6 @@ from uscdr.providers.postgres import archive as archives
 from uscdr.providers.postgres.copy import RestoredCopy
 from uscdr.providers.postgres.errors import PROVIDER
 from uscdr.providers.scratch_filling import Filling, fill
-from uscdr.providers.scratch_names import is_left, own_name
 from uscdr.providers.scratch_server import Bench, Login, Server, add_owner
 from uscdr.words import size
 
@@ -46,7 +45,8 @@ class LocalScratch:
     """Adapter of the port `Scratch`: `pg_restore` into a server tied to this process.
 
     `directory` (made with mode 0700) gets one subdirectory for each server, which is removed with the
-    server at the end of the context, and by a guard if this process is killed. `jobs` is the number of
+    server at the end of the context, and by a guard if this process is killed (if the guard is killed too, by who
+    clears `directory` away). `jobs` is the number of
     parallel restore workers; `tools` a directory of PostgreSQL programs; a set `stop` cuts a restore
     short; `statement_timeout` (seconds) bounds each query on the restored database, and each statement of
     the dump that brings nothing.
@@ -153,18 +153,10 @@ def _demand_room(place: Path, dump: Path) -> None:
 def _start(directory: Path, result: Future[LocalPostgres]) -> None:
     """Starts a server; its outcome, a failure too, is the future's."""
     try:
-        _sweep(directory)
-        place = directory / f"{_PREFIX}{own_name()}"
+        place = directory / f"{_PREFIX}{secrets.token_hex(8)}"
         result.set_result(start(place, parameters=_PARAMETERS, tied=True, by_socket=True))
     except BaseException as error:  # noqa: BLE001 - handed over whole to the thread that waits for it
         result.set_exception(error)
-
-
-def _sweep(directory: Path) -> None:
-    """Removes what a loss of power left: servers whose owner is no more and whose guard died with it."""
-    for path in directory.glob(f"{_PREFIX}*"):
-        if is_left(path.name.removeprefix(_PREFIX)):
-            reap(path)
 
 
 def _as_server(server: LocalPostgres) -> Server:

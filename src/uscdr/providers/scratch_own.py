@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from uscdr import elsewhere
 from uscdr.errors import BadInput, ProviderError
 from uscdr.providers.ports.database import Copy
 from uscdr.providers.ports.progress import Progress
@@ -22,21 +25,19 @@ from uscdr.providers.postgres.errors import translated
 from uscdr.providers.postgres.lacks import too_old
 from uscdr.providers.postgres.loading import on_this_machine
 from uscdr.providers.scratch_filling import Filling, drop, fill
-from uscdr.providers.scratch_names import is_left, own_name, this_machine
 from uscdr.providers.scratch_server import Bench, Login, Server, add_owner
 
 if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
 
 VARIABLE = "USCDR_SCRATCH"
-_PREFIX = f"uscdr_proof_{this_machine()}_"
+_NAME = re.compile(r"uscdr_proof_[0-9a-f]{24}")
 _RIGHTS = """
 SELECT current_user::text, rolcreatedb OR rolsuper, rolcreaterole OR rolsuper, pg_catalog.pg_is_in_recovery()
 FROM pg_catalog.pg_roles WHERE rolname = current_user
 """
-_MINE = """
-SELECT datname::text FROM pg_catalog.pg_database WHERE pg_catalog.pg_has_role(datdba, 'USAGE')
-UNION SELECT rolname::text FROM pg_catalog.pg_roles
+_THERE = """
+SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s UNION SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s
 """
 _STARTED = "SELECT pg_catalog.pg_postmaster_start_time()::text"
 """To the microsecond: no two servers have the same."""
@@ -70,7 +71,8 @@ class OwnScratch:
     `production` gives the URLs of the application's databases, with whose servers this one must have nothing to do;
     it may raise ProviderError when the platform does not tell. `jobs`, `tools`, `stop`, `statement_timeout` are as
     in `LocalScratch`. Beside the database a role of the same name is made, which owns it, restores and reads, and
-    goes with it; no other: policies for roles that the server does not have are left out.
+    goes with it; no other: policies for roles that the server does not have are left out. In `place`, a directory of
+    this process, it notes what it makes: should we be killed, `remove_left` removes it.
     """
 
     def __init__(
@@ -78,12 +80,14 @@ class OwnScratch:
         url: SecretStr,
         production: Callable[[], Sequence[SecretStr]],
         *,
+        place: Path | None = None,
         jobs: int = 2,
         tools: Path | None = None,
         stop: threading.Event | None = None,
         statement_timeout: float = 600.0,
     ) -> None:
         self._url = url
+        self._place = place
         self._production = production
         self._jobs = jobs
         self._tools = tools
@@ -107,9 +111,10 @@ class OwnScratch:
 
     @contextmanager
     def _restored(self, dump: Path, progress: Progress) -> Iterator[Copy]:
-        archive, server = archives.read(dump, self._tools), self._server()
+        archive, server = archives.read(dump, self._tools), _server(self._url)
         self._check(server, archive)
-        name = _PREFIX + own_name()
+        name = f"uscdr_proof_{secrets.token_hex(12)}"
+        noted = self._noted(server.place, name)
         try:
             with server.session() as connection:
                 owner = add_owner(connection, name)
@@ -127,37 +132,23 @@ class OwnScratch:
                 left_out=left_out,
             )
         except BaseException:
-            # Of a server that is gone this error tells; the next proof removes what is left there.
+            # Of a server that is gone this error tells; what is noted is removed later.
             with contextlib.suppress(ProviderError):
-                _clear(server, name)
+                _clear(server, name, noted)
             raise
-        _clear(server, name)
+        _clear(server, name, noted)
 
-    def _server(self) -> Server:
-        parts = _parts(self._url)
-        place = f"{parts.get('host') or 'localhost'}:{parts.get('port') or 5432}"
-        if not on_this_machine(self._url) and parts.get("sslmode") not in {"verify-ca", "verify-full"}:
-            parts["sslmode"] = "require"
-        return Server(
-            words=f"the PostgreSQL at {place}",
-            place=place,
-            private=False,
-            home=parts.get("dbname") or "postgres",
-            url=lambda database, login: _conninfo(_as(parts, login), database),
-            environment=lambda database, login: _environment(_as(parts, login), database),
-        )
+    def _noted(self, server: str, name: str) -> elsewhere.Note | None:
+        return elsewhere.note(self._place, "database", {"server": server, "name": name}) if self._place else None
 
     def _check(self, server: Server, archive: Archive) -> None:
-        """Refuses a server that cannot do, or must not; removes what killed proofs left."""
+        """Refuses a server that cannot do, or must not."""
         with server.session() as connection:
             self._refuse_production(server, connection)
             _refuse_powerless(server, connection)
             major = connection.info.server_version // 10_000
             if major < archive.dumped_from:
                 raise too_old(major, archive.dumped_from, server.words)
-            for (name,) in connection.execute(_MINE.encode()).fetchall():
-                if name.startswith(_PREFIX) and is_left(name.removeprefix(_PREFIX)):
-                    _remove(connection, name)
 
     def _refuse_production(self, server: Server, connection: Connection) -> None:
         try:
@@ -173,6 +164,35 @@ class OwnScratch:
                     why="a restore for a proof would take its disk and its time, beside the patients' data",
                     next_action=_ANOTHER,
                 )
+
+
+def _server(url: SecretStr) -> Server:
+    parts = _parts(url)
+    place = f"{parts.get('host') or 'localhost'}:{parts.get('port') or 5432}"
+    if not on_this_machine(url) and parts.get("sslmode") not in {"verify-ca", "verify-full"}:
+        parts["sslmode"] = "require"
+    return Server(
+        words=f"the PostgreSQL at {place}",
+        place=place,
+        private=False,
+        home=parts.get("dbname") or "postgres",
+        url=lambda database, login: _conninfo(_as(parts, login), database),
+        environment=lambda database, login: _environment(_as(parts, login), database),
+    )
+
+
+def remove_left(url: SecretStr, facts: Mapping[str, str]) -> bool:
+    """Remove what a killed proof noted; false when that is on another server than `url`'s, or another role's.
+
+    Raises ProviderError when the server does not answer, or refuses.
+    """
+    server, name = _server(url), facts.get("name", "")
+    host, _, port = facts.get("server", "").rpartition(":")
+    if not _NAME.fullmatch(name) or not _addresses({"host": host, "port": port}) & _addresses(_parts(url)):
+        return False
+    with server.session() as connection:
+        _remove(connection, name)
+        return not connection.execute(_THERE.encode(), [name, name]).fetchall()
 
 
 def _refuse_powerless(server: Server, connection: Connection) -> None:
@@ -270,9 +290,11 @@ def _unforce(bench: Bench) -> None:
             connection.execute(statement.encode())
 
 
-def _clear(server: Server, name: str) -> None:
+def _clear(server: Server, name: str, noted: elsewhere.Note | None) -> None:
     with server.session() as connection:
         _remove(connection, name)
+    if noted is not None:
+        noted.strike()
 
 
 def _remove(connection: Connection, name: str) -> None:

@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from uscdr.errors import UscdrError
+from uscdr.sandbox import launch
 from uscdr.sandbox.boot import deploy
 from uscdr.sandbox.boot.parts import Parts, assemble
 from uscdr.sandbox.boot.request import UpRequest
 from uscdr.sandbox.boot.source import CLINIC, Source, read_env_file
 from uscdr.sandbox.builds.origin import MAIN
 from uscdr.sandbox.dynos.environment import Runtime
+from uscdr.sandbox.lifeline import Starter
 from uscdr.sandbox.processes import start_mark
 from uscdr.sandbox.state import CONTRACT_VERSION, StateDir, read_json, write_private
 from uscdr.sandbox.world.apps import App
@@ -117,8 +119,9 @@ async def _fill(parts: Parts, source: Source, request: UpRequest, tell: Progress
     return contract
 
 
-async def _serve(state: StateDir, request: UpRequest, progress: Progress) -> None:
+async def _serve(state: StateDir, request: UpRequest, progress: Progress, starter: Starter) -> None:
     stopped = asyncio.Event()
+    starter.watch(asyncio.get_running_loop(), stopped.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with AsyncExitStack() as stack:
@@ -141,13 +144,21 @@ async def _serve(state: StateDir, request: UpRequest, progress: Progress) -> Non
 
 def main(root: Path) -> int:
     """Run until SIGTERM. Exit code 0, or 3 when it could not be started."""
-    state, progress = StateDir(root), Progress()
+    state, starter = StateDir(root), Starter()
+    try:
+        return _run(state, Progress(), starter)
+    finally:
+        if starter.is_gone():
+            launch.clear(state, keep=frozenset())
+
+
+def _run(state: StateDir, progress: Progress, starter: Starter) -> int:
     write_private(state.daemon, {"pid": os.getpid(), "started": start_mark(os.getpid())})
     if sys.platform == "linux":
         # Orphans of dynos come to us and are reaped, instead of staying as zombies of a careless init.
         ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        asyncio.run(_serve(state, UpRequest.parse(read_json(state.request) or {}), progress))
+        asyncio.run(_serve(state, UpRequest.parse(read_json(state.request) or {}), progress, starter))
     except UscdrError as error:
         progress.send({"failed": error.message, "why": error.why, "next": error.next_action})
         return int(error.exit_code)

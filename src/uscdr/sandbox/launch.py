@@ -21,6 +21,7 @@ from typing import IO, Any
 from uscdr.errors import BadInput, MachineError, MissingExtra
 from uscdr.sandbox import processes
 from uscdr.sandbox.boot.request import MOST_ASSETS, UpRequest
+from uscdr.sandbox.lifeline import Lifeline, lifeline
 from uscdr.sandbox.state import DAEMON, StateDir, read_contract, read_json, write_private
 
 _STOP_LIMIT = 20.0  # seconds the daemon has to stop everything
@@ -95,11 +96,11 @@ def _daemon_lives(state: StateDir) -> bool:
     return document is not None and processes.alive(document["pid"], document["started"])
 
 
-def up(state: StateDir, request: UpRequest, tell: Tell) -> dict[str, Any]:
+def up(state: StateDir, request: UpRequest, tell: Tell, tie: Lifeline | None = None) -> dict[str, Any]:
     """Start the sandbox and wait until it is ready; returns its contract.
 
-    A sandbox that runs already with the same parameters is left alone. Raises BadInput if it runs with
-    others, MachineError if it does not start.
+    It ends and is removed when this process dies before that; with a `tie` also later. A sandbox that runs already
+    with the same parameters is left alone. Raises BadInput if it runs with others, MachineError if it does not start.
     """
     wanted = checked(request)
     _demand_libraries(_LIBRARIES if wanted.app_source else (*_LIBRARIES, *_OF_THE_CLINIC))
@@ -109,10 +110,15 @@ def up(state: StateDir, request: UpRequest, tell: Tell) -> dict[str, Any]:
             return _existing(state, wanted, tell)
         if state.daemon.exists():
             tell("Clearing away what a former sandbox left")
-            _clear(state, keep={"lock"})
+            clear(state, keep={"lock"})
             state.prepare()
         write_private(state.request, wanted.document())
-        return _start(state, lock, tell)
+        if tie is not None:
+            return _start(state, lock, tell, tie)
+        with lifeline() as line:
+            document = _start(state, lock, tell, line)
+            line.release()
+            return document
 
 
 def _demand_libraries(names: Sequence[str]) -> None:
@@ -139,31 +145,32 @@ def _existing(state: StateDir, wanted: UpRequest, tell: Tell) -> dict[str, Any]:
     return document
 
 
-def _start(state: StateDir, lock: IO[str], tell: Tell) -> dict[str, Any]:
+def _start(state: StateDir, lock: IO[str], tell: Tell, line: Lifeline) -> dict[str, Any]:
     descriptor = os.open(state.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "ab") as log:
         daemon = subprocess.Popen(
             [sys.executable, "-P", "-m", "uscdr.sandbox.daemon", str(state.root)],
-            stdin=subprocess.DEVNULL,
+            stdin=line.reading,
             stdout=subprocess.PIPE,
             stderr=log,
             start_new_session=True,
             pass_fds=(lock.fileno(),),
             cwd="/",
         )
+    line.hand_over()
     try:
         failure = _follow(daemon, tell)
     except BaseException:
         # An impatient person leaves no half-started sandbox behind.
         daemon.terminate()
         daemon.wait()
-        _clear(state, keep=_KEPT)
+        clear(state, keep=_KEPT)
         raise
     document = contract(state)
     if failure is None and document is not None:
         return document
     daemon.wait()
-    _clear(state, keep=_KEPT)
+    clear(state, keep=_KEPT)
     raise failure or MachineError("The sandbox ended before it was ready.", why=f"See {state.log}.")
 
 
@@ -204,7 +211,7 @@ def _remove(state: StateDir) -> None:
                 raise MachineError(f"Another command holds {state.lock}.")
             time.sleep(_POLL)
         if state.lock.exists():
-            _clear(state, keep=frozenset())
+            clear(state, keep=frozenset())
 
 
 def _stop(pid: int, started: str) -> None:
@@ -220,13 +227,13 @@ def _stop(pid: int, started: str) -> None:
         raise MachineError(f"The sandbox's process {pid} could not be stopped.")
 
 
-def _clear(state: StateDir, *, keep: AbstractSet[str]) -> None:
-    """End what the daemon did not end itself, and remove the files."""
+def clear(state: StateDir, *, keep: AbstractSet[str]) -> None:
+    """End what the daemon did not end itself, and remove the files; what names it is removed last."""
     from uscdr.pgserver.server import reap
 
     processes.Ledger(state.processes).reap()
     reap(state.postgres)
-    for path in state.root.iterdir():
+    for path in sorted(state.root.iterdir(), key=lambda path: path in (state.processes, state.daemon, state.lock)):
         if path.name in keep:
             continue
         if path.is_dir() and not path.is_symlink():

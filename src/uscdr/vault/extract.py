@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from uscdr import elsewhere
 from uscdr.errors import BadInput, MachineError
 from uscdr.files import PRIVATE_DIRECTORY, disk_errors
 from uscdr.models.media import Asset
@@ -56,14 +57,19 @@ class _File:
 
 
 def extract(
-    open_reader: OpenReader, parts: Sequence[PartName], into: Path, step: Callable[[PartName, int, int], None]
+    open_reader: OpenReader,
+    parts: Sequence[PartName],
+    into: Path,
+    step: Callable[[PartName, int, int], None],
+    noted: Path | None = None,
 ) -> tuple[Extracted, ...]:
     """Write `parts` (none: all that the kit has) below `into`, an absolute path. A file appears whole, 0600, or not.
 
     Raises BadInput when a part is not in the kit or a file exists already (nothing is written then), CheckFailed for
-    damage, MachineError; files that were finished before a failure stay.
+    damage, MachineError; files that were finished before a failure stay. What is under way lies in a directory beside
+    them, which is noted in `noted`, this process's own.
     """
-    with _scratch(into) as work:
+    with _scratch(into, noted) as work:
         reader = open_reader(work)
         wanted = {part: _files(reader, part, work) for part in parts or _there(reader)}
         _check_free(into, wanted.values())
@@ -194,13 +200,16 @@ def _directories(above: Path, inside: PurePosixPath, *, follow: bool = False) ->
 
 
 @contextmanager
-def _scratch(into: Path) -> Iterator[Path]:
+def _scratch(into: Path, noted: Path | None) -> Iterator[Path]:
     """A private directory on the same disk, so that a finished file only needs its name."""
     place = into / f".uscdr-{secrets.token_hex(8)}"
     with disk_errors(f"Nothing can be written to {into}.", "Name another directory: --into DIR"):
         _directories(Path(into.anchor), PurePosixPath(*into.parts[1:]), follow=True)
+        note = elsewhere.note(noted, "directory", {"path": str(place)}) if noted is not None else None
         place.mkdir(mode=PRIVATE_DIRECTORY)
     try:
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
+        if note is not None and not place.exists():
+            note.strike()

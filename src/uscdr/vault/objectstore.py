@@ -24,10 +24,10 @@ import obstore
 from obstore import exceptions
 
 from uscdr.errors import CheckFailed, MachineError, OutcomeUnknown
-from uscdr.files import disk_errors, private_directory
+from uscdr.files import disk_errors, own_directory, private_directory
 from uscdr.vault.blocks import Blocks
 from uscdr.vault.refusals import explained, retained
-from uscdr.vault.staging import STAGING, staging_below
+from uscdr.vault.staging import STAGING
 from uscdr.vault.store import (
     ChecksumRefused,
     Entry,
@@ -103,7 +103,7 @@ class ObjectStore:
     def staging(self) -> AbstractContextManager[Path]:
         """On this machine; what killed writers left in the bucket more than a day ago is removed."""
         self._sweep()
-        return staging_below(private_directory(self._scratch))
+        return own_directory(self._scratch / secrets.token_hex(8), above=private_directory)
 
     def create(self, name: str, file: Path) -> None:
         """One conditional write, or parts and a conditional copy."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import SecretStr
@@ -85,6 +86,8 @@ class World:
     baseline: Baseline | None = None
     attempts: Attempts | None = None
     """What was sent to the application that it counts; None when nothing of the kind can be sent in this round."""
+    work: Path | None = None
+    """A private directory of this process."""
     damaged: frozenset[str] = frozenset()
     """Ids of backups that were taken of a damaged state."""
 

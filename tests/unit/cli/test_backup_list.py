@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal import Rehearsal
-from uscdr import wiring
+from uscdr import leftovers
 from uscdr.cli import boundary
 
 
@@ -20,13 +20,13 @@ def test_two_listings_do_not_share_a_workplace(
     monkeypatch.chdir(quick)
     run = Rehearsal(quick)
     used: list[str] = []
-    real = wiring.workplace
+    real = leftovers.workplace
 
     def workplace(state: Path, name: str) -> AbstractContextManager[Path]:
         used.append(name)
         return real(state, name)
 
-    monkeypatch.setattr(wiring, "workplace", workplace)
+    monkeypatch.setattr(leftovers, "workplace", workplace)
     with run._in_haste():
         assert boundary.run(["backup", "list"]) == 0
         assert boundary.run(["backup", "list", "--json"]) == 0

@@ -112,7 +112,7 @@ def test_a_damaged_record_names_nothing_that_is_removed(tmp_path: Path, field: s
     directory, kept = tmp_path / "server", tmp_path / "kept"
     directory.mkdir()
     kept.mkdir()
-    text = json.dumps({"home": str(directory / "postgres"), field: place if place[0] == "/" else str(directory / place)})
+    text = json.dumps({"home": str(directory / "postgres"), field: str(directory / place)})
     (directory / "server.json").write_text(text)
     reap(directory)
     assert kept.exists()

@@ -23,7 +23,9 @@ ATTEMPTS = 3
 class GitSource:
     """The code at `git`, a path on this machine or an https or ssh address; it is only ever read.
 
-    `cache` is a private directory for fetched commits, `timeout` the seconds one call may take in all.
+    `cache` is a private directory for fetched commits; what is being fetched lies in `work`, a directory of this
+    process on the same disk, or in `cache` too. `timeout` is the
+    seconds one call may take in all.
     Raises `ConfigError` for an address that holds a secret or would be read in clear text.
     """
 
@@ -33,12 +35,13 @@ class GitSource:
         *,
         cache: Path,
         timeout: float,
+        work: Path | None = None,
         stop: threading.Event | None = None,
         on_wait: OnWait | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
         self._address = address.checked(git)
-        self._store = Store(cache, self._address)
+        self._store = Store(cache, self._address, work or cache)
         self._timeout = timeout
         self._env = environment(os.environ if env is None else env)
         policy = RetryPolicy(attempts=ATTEMPTS, seconds=timeout)

@@ -30,10 +30,11 @@ _AS_IT_IS = "* -export-ignore -export-subst -text -eol -ident -filter -working-t
 
 @dataclass(frozen=True)
 class Store:
-    """The copies below `root` of the repository at `address`."""
+    """The copies below `root` of the repository at `address`; what is not whole yet is in `work`."""
 
     root: Path
     address: str
+    work: Path
 
     def copy(self, git: Git, commit: str) -> Path:
         """A bare repository that holds the commit with this full id; fetched unless it is there. `NotFound`."""
@@ -68,7 +69,7 @@ class Store:
     @contextmanager
     def _new(self, git: Git) -> Iterator[Path]:
         """An empty bare repository, removed at the end unless it was renamed meanwhile."""
-        fresh = self.root / f".{secrets.token_hex(8)}.part"
+        fresh = self.work / f".{secrets.token_hex(8)}.part"
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._tidy()

@@ -67,7 +67,7 @@ def _trust(authority: Path) -> ssl.SSLContext:
 
 async def _postgres(state: StateDir, files: pki.Pki, stack: AsyncExitStack) -> LocalPostgres:
     tls = TlsFiles(files.certificate, files.key)
-    server = await asyncio.to_thread(start, state.postgres, tls=tls, parameters={"max_connections": "400"})
+    server = await asyncio.to_thread(start, state.postgres, tls=tls, parameters={"max_connections": "400"}, tied=True)
     stack.push_async_callback(asyncio.to_thread, server.destroy)
     return server
 

@@ -101,7 +101,7 @@ def _sampled(name: str, spec: MediaCheck, world: World, media: Media) -> Finding
         return as_far_as_read(_no_file(found, world.before(name)), found.unreadable, "read")
     sample = affordable(turn(files, spec.sample, world.now()))
     counts = _Counts(len(files), len(sample), len(found.absent), unread + len(found.unread))
-    return as_far_as_read(_looked_at(media, sample, spec, counts), found.unreadable, "read")
+    return as_far_as_read(_looked_at(media, sample, spec, counts, world.work), found.unreadable, "read")
 
 
 def _scarce(quota: Quota | None, spec: MediaCheck) -> str:
@@ -140,7 +140,9 @@ class _Counts:
         return missing + unread
 
 
-def _looked_at(media: Media, sample: Sequence[_File], spec: MediaCheck, counts: _Counts) -> Finding:
+def _looked_at(
+    media: Media, sample: Sequence[_File], spec: MediaCheck, counts: _Counts, work: Path | None
+) -> Finding:
     held = _held(media, sample)
     there = [(one, asset) for one in sample if (asset := _present(one, held)) is not None]
     missing = len(sample) - len(there)
@@ -153,14 +155,16 @@ def _looked_at(media: Media, sample: Sequence[_File], spec: MediaCheck, counts: 
     problems = [f"{number} of {len(sample)} sampled files are {what}" for number, what in words if number]
     if problems:
         return Finding("fail", "; ".join((*problems, counts.words)))
-    return _downloaded(media, [asset for _, asset in there], spec, counts)
+    return _downloaded(media, [asset for _, asset in there], spec, counts, work)
 
 
-def _downloaded(media: Media, there: Sequence[Asset], spec: MediaCheck, counts: _Counts) -> Finding:
+def _downloaded(
+    media: Media, there: Sequence[Asset], spec: MediaCheck, counts: _Counts, work: Path | None
+) -> Finding:
     small = [asset for asset in there if asset.bytes <= LARGEST]
     # The sample has its newest file first, the others moved on.
     chosen = small[:1] + small[len(small) - max(0, min(spec.bytes, len(small)) - 1) :] if spec.bytes else []
-    compared, wrong, withheld = _compare(media, chosen)
+    compared, wrong, withheld = _compare(media, chosen, work)
     if wrong:
         return Finding("fail", f"{wrong} of {compared} downloaded files are not what the service says; {counts.words}")
     if withheld:
@@ -275,10 +279,10 @@ def _present(one: _File, held: Mapping[AssetKey, Asset]) -> Asset | None:
     return next((held[key] for key in (*one.names, *one.others) if key in held and held[key].present), None)
 
 
-def _compare(media: Media, assets: Sequence[Asset]) -> tuple[int, int, int]:
+def _compare(media: Media, assets: Sequence[Asset], work: Path | None) -> tuple[int, int, int]:
     """How many were downloaded, how many are not what the service says, and how many users do not get."""
     found = []
-    with tempfile.TemporaryDirectory(prefix="uscdr-") as place:  # 0700
+    with tempfile.TemporaryDirectory(prefix="uscdr-", dir=work) as place:  # 0700
         for number, asset in enumerate(assets):
             told = _told(media, asset)
             same = told is not None and _same(media, told, Path(place) / str(number))

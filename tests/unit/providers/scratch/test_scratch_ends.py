@@ -118,21 +118,6 @@ def test_kill_9_in_the_midst_of_a_restore(
     assert eventually(lambda: not restores_of(dump))
 
 
-def test_what_a_power_loss_left_is_swept(base: Path, good: Path, homes: Any) -> None:
-    """A server without guard whose owner is dead, as after a reset."""
-    script = (
-        "import sys; from pathlib import Path; from uscdr.providers.scratch_names import own_name;"
-        "from uscdr.pgserver.server import start;"
-        "base = Path(sys.argv[1]); base.mkdir(); start(base / f'scratch-{own_name()}')"
-    )
-    subprocess.run([sys.executable, "-c", script, str(base)], check=True)
-    (left,) = base.iterdir()
-    (home,) = homes()
-    with LocalScratch(base).restore(good, ignore):
-        assert not left.exists()
-        assert not home.exists()
-
-
 def test_term_signal_leaves_nothing(good: Path, base: Path, eventually: Any, owned: Any) -> None:
     owner = owned(good)
     owner.terminate()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from uscdr.errors import BadInput, CheckFailed, ProviderError
+from uscdr.leftovers import sweep, workplace
 from uscdr.models.trial import Script, ScriptEnd
 from uscdr.pgserver.server import LocalPostgres, start
 from uscdr.providers.scratch_own import OwnScratch, scratch_url
@@ -191,19 +195,71 @@ def test_a_damaged_dump_is_blamed(own: Own, good: Path, tmp_path: Path) -> None:
         pytest.fail("restored damaged rows")
 
 
-def test_what_a_killed_proof_left_is_removed(good: Path, own: Own) -> None:
-    with own.scratch().restore(good, ignore):
-        (mine,) = own.databases() - {"postgres", "template0", "template1"}
-        left = mine.removesuffix(mine.split("_", 3)[3]) + "999999999_00000000_00000000"
-        own.run(f"CREATE DATABASE {left} OWNER prover")
-        own.run(f"SET ROLE prover; CREATE ROLE {left}; CREATE ROLE {left.replace('00000000_', '00000001_')}")
-        own.run("CREATE DATABASE uscdr_proof_00000000_999999999_00000000_00000000 OWNER prover")  # another machine's
-        with own.scratch().restore(good, ignore):
-            assert left not in own.databases()
-            assert mine in own.databases()
-            assert not {left, left.replace("00000000_", "00000001_")} & own.roles()
+OWNER = """
+import os, sys
+from pathlib import Path
+from pydantic import SecretStr
+from uscdr.leftovers import workplace
+from uscdr.providers.scratch_own import OwnScratch
+with workplace(Path(sys.argv[1]), "killed") as place:
+    with OwnScratch(SecretStr(os.environ["URL"]), list, place=place).restore(Path(sys.argv[2]), lambda *_: None):
+        print("restored", flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def killed(good: Path, own: Own, tmp_path: Path) -> Path:
+    """The state directory of a proof that was killed while it had its database."""
+    command = [sys.executable, "-c", OWNER, str(tmp_path), str(good)]
+    env = {**os.environ, "URL": own.url.get_secret_value()}
+    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"restored\n"
+        owner.kill()
     assert len(own.databases()) == 4
-    own.run("DROP DATABASE uscdr_proof_00000000_999999999_00000000_00000000")
+    return tmp_path
+
+
+def test_what_a_killed_proof_left_is_removed_with_the_servers_url(good: Path, own: Own, killed: Path) -> None:
+    for path in killed.rglob("*.json"):
+        assert SECRET not in path.read_text()
+    with own.scratch().restore(good, ignore):
+        assert sweep(killed, own.url) == ()
+        assert len(own.databases()) == 4  # of a living proof
+        assert len(own.roles()) == 1
+    assert list(killed.iterdir()) == []
+
+
+def test_without_the_url_or_with_a_role_that_may_not_it_is_said_where_they_are(own: Own, killed: Path) -> None:
+    (name,) = own.roles()
+    guest = SecretStr(own.url.get_secret_value().replace("prover", "guest"))
+    elsewhere = SecretStr("postgresql://prover@192.0.2.1:5432/postgres")
+    for url in (None, guest, elsewhere):
+        (said,) = sweep(killed, url)
+        assert name in said
+        assert f"127.0.0.1:{own.server.port}" in said
+        assert "--scratch" in said
+        assert SECRET not in said
+        assert own.roles() == {name}
+        assert [path.name for path in (killed / "scratch" / "killed").iterdir()] == [".elsewhere"]
+    assert sweep(killed, own.url) == ()
+    assert list(killed.iterdir()) == []
+
+
+def test_a_removal_that_cannot_be_made_is_made_by_the_next(good: Path, own: Own, tmp_path: Path) -> None:
+    """A living process, too, strikes out only what is gone."""
+    with workplace(tmp_path, "ours") as place:
+        scratch = OwnScratch(own.url, list, place=place)
+        with pytest.raises(ProviderError), scratch.restore(good, ignore):
+            own.run("ALTER ROLE prover PASSWORD 'another'")
+        assert len(own.databases()) == 4
+    own.run(f"ALTER ROLE prover PASSWORD '{SECRET}'")
+    assert len(sweep(tmp_path)) == 1
+    assert sweep(tmp_path, own.url) == ()
+    assert own.roles() == set()
+    assert list(tmp_path.iterdir()) == []
+
 
 
 @pytest.mark.parametrize("text", ["", "host=x", "mysql://x", "postgres//x", "postgresql://[::1"])
