@@ -26,4 +26,4 @@ def test_a_drill_of_total_loss_compares_rows_files_keys_and_hostname_and_leaves_
     page = (reports / "drill-infra.md").read_text()
     assert page.startswith("# Drill: infra, app-gone")
     assert "| recover | " in page
-    assert not list((state / "drills").iterdir())
+    assert not (state / "scratch").exists()

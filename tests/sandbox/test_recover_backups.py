@@ -184,4 +184,4 @@ def test_a_drill_breaks_schedule_and_backup_and_compares_the_copy(tmp_path: Path
         "the copy is the platform's backup",
         "the copy is proven to the last grade",
     ]
-    assert not list((state / "drills").iterdir())
+    assert not (state / "scratch").exists()

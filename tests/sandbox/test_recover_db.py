@@ -295,4 +295,4 @@ def test_a_drill_leaves_a_report_and_no_sandbox(tmp_path: Path) -> None:
     assert facts["restores"] == 1
     assert facts["rows_before"] - facts["rows_lost"] == facts["rows_after"]
     assert (reports / "drill-db.md").read_text().startswith("# Drill")
-    assert not list((state / "drills").iterdir())
+    assert not (state / "scratch").exists()

@@ -121,6 +121,44 @@ def test_down_stops_one_that_is_still_starting(tmp_path: Path) -> None:
     assert _processes_below(state) == []
 
 
+TIED = """
+import sys
+from pathlib import Path
+from uscdr.sandbox import launch
+from uscdr.sandbox.boot.request import UpRequest
+from uscdr.sandbox.lifeline import lifeline
+from uscdr.sandbox.state import StateDir
+with lifeline() as line:
+    tie = line if sys.argv[3] == "tied" else None
+    launch.up(StateDir(Path(sys.argv[1])), UpRequest(app_source=sys.argv[2]), lambda _: None, tie)
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("when", ["starting", "tied", "released"])
+def test_a_sandbox_ends_when_its_starter_is_killed_unless_it_was_released(tmp_path: Path, when: str) -> None:
+    """A killed test or drill leaves no sandbox, no server and no file; `sandbox up` leaves what it was to leave."""
+    state, source = StateDir(tmp_path / "state"), tiny_app(tmp_path / "app")
+    if when == "starting":
+        (source / "Procfile").write_text("release: sleep 60\nweb: sleep 60\n")
+    with subprocess.Popen(
+        [sys.executable, "-c", TIED, str(state.root), str(source), when], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as starter:
+        if when == "starting":
+            until(lambda: list(Ledger(state.processes).entries()))
+        else:
+            assert starter.stdout is not None
+            assert starter.stdout.readline() == b"ready\n"
+        home = Path(json.loads((state.postgres / "server.json").read_text())["home"])
+        starter.kill()
+    if when == "released":
+        assert launch.contract(state) is not None
+        assert launch.down(state, _quiet) is True
+    until(lambda: not state.root.exists() and not _processes_below(state))
+    assert not home.exists()
+
+
 def test_an_app_that_cannot_be_released_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     source = tiny_app(tmp_path / "app")
     (source / "Procfile").write_text("release: echo no such table; exit 1\nweb: sleep 60\n")

@@ -109,4 +109,4 @@ def test_an_unknown_damage_is_bad_input_and_nothing_is_made(
     result = CliRunner().invoke(commands.app, [scenario, "--how", "meteor"])
     assert isinstance(result.exception, BadInput)
     assert "meteor" in result.exception.message
-    assert not (tmp_path / "state" / "drills").exists()
+    assert not (tmp_path / "state").exists()
