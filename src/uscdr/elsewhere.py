@@ -17,7 +17,7 @@ from typing import Literal
 from uscdr.files import PRIVATE_DIRECTORY, disk_errors, new_file, sync
 
 _NOTES = ".elsewhere"
-Kind = Literal["directory", "database"]
+Kind = Literal["directory", "staging", "database"]
 
 
 @dataclass(frozen=True)

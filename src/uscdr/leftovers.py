@@ -23,6 +23,7 @@ from uscdr.errors import ProviderError, UscdrError
 from uscdr.files import clear_away, disk_errors, own_directory, private_directory, remove_tree
 from uscdr.pgserver.process import end_users_of
 from uscdr.pgserver.server import reap
+from uscdr.vault.staging import STAGING
 
 _REGISTER = "scratch"
 _OWN_NAME = re.compile(r"\.uscdr-[0-9a-f]{16}")
@@ -90,6 +91,8 @@ class _Clearing:
     def _removed(self, note: Note) -> bool:
         if note.kind == "directory":
             done = _directory_removed(Path(note.facts.get("path", "")))
+        elif note.kind == "staging":
+            done = _staging_cleared(Path(note.facts.get("path", "")))
         else:
             done = self._database_removed(note)
         if done:
@@ -117,6 +120,14 @@ def _directory_removed(path: Path) -> bool:
     if _OWN_NAME.fullmatch(path.name):
         remove_tree(path)
         return not path.exists()
+    return True
+
+
+def _staging_cleared(path: Path) -> bool:
+    """Others may be at work in it: only what nobody holds goes. A drive that is not there now is no reason to wait."""
+    if path.name == STAGING and path.is_dir():
+        with suppress(OSError):
+            clear_away(path)
     return True
 
 

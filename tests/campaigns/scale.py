@@ -43,6 +43,7 @@ SIZES = {
     "other-app": Size("kinds of damage", 1, EVERY, EVERY),
     "bad-dumps": Size("backups that are wrong", 5, 30, EVERY, 1.25),
     "hostile-dumps": Size("dumps that try something, each proven in every way, by two users", 1, 6, EVERY, 0.75),
+    "leftovers": Size("commands killed, with or without guard and server, each with the next one", 5, 20, 77, 0.7),
     "mutants": Size("mutated configurations, journals, kits, state files and command lines", 100, 400, 2000, 0.5),
     "config": Size("ways of a hostile configuration, each with every command", 12, 120, EVERY, 0.6),
     "streams": Size("streams and sessions", 8, 30, EVERY, 0.67),

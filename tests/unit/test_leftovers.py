@@ -18,6 +18,8 @@ from uscdr.leftovers import sweep, workplace
 from uscdr.pgserver import guard, process
 from uscdr.pgserver.process import users_of
 from uscdr.pgserver.server import start
+from uscdr.vault.staging import noted_staging
+from uscdr.vault.store import LocalStore
 
 MAKER = """
 import sys
@@ -39,6 +41,8 @@ import sys
 from pathlib import Path
 from uscdr.leftovers import workplace
 from uscdr.pgserver.server import start
+from uscdr.vault.staging import noted_staging
+from uscdr.vault.store import LocalStore
 with workplace(Path(sys.argv[1]), "killed") as place:
     server = start(place / "scratch-1", tied=True, by_socket=True)
     print(server.home, flush=True)
@@ -172,3 +176,16 @@ def test_the_guard_is_known_by_its_name(tmp_path: Path) -> None:
         assert watch.process.poll() is None
     assert found == [watch.process.pid]
     watch.release()
+
+
+def test_what_a_pull_that_was_killed_left_in_a_store_goes_and_what_another_has_there_stays(tmp_path: Path) -> None:
+    store, left = LocalStore(tmp_path / "safe"), tmp_path / "state" / "scratch" / "left"
+    half = tmp_path / "safe" / ".staging" / "0123456789abcdef"
+    half.mkdir(parents=True)
+    elsewhere.note(left, "staging", {"path": str(half.parent)})
+    with workplace(tmp_path / "state", "another") as place, noted_staging(store, place) as used:
+        half.mkdir(exist_ok=True)  # what it cleared away itself
+        assert sweep(tmp_path / "state") == ()
+        assert list(half.parent.iterdir()) == [used]
+        assert len(list(elsewhere.notes(place))) == 1
+    assert list((tmp_path / "state").iterdir()) == []

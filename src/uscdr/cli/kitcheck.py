@@ -44,9 +44,7 @@ def check_kit(given: Globals, asked: CheckOptions, *, as_json: bool) -> int:
         output.warn(f"Warning: {words}")
     speech = Speech(output)
     with leftovers.workplace(state(), runs.new_run_id("kit")) as work:
-        found = examine(
-            store, kit, keys, work, lambda done, total: speech.progress("checking", done, total, "objects")
-        )
+        found = examine(store, kit, keys, work, lambda done, total: speech.progress("checking", done, total, "objects"))
     seen = seen_of(found)
     fresh = judge(_compared(given, seen, output) if asked.online else seen)
     enough = asked.minimum is None or fresh.score >= asked.minimum

@@ -20,6 +20,7 @@ from uscdr.vault.collect.sources import Gathering, Sources, Tell, Unavailable, W
 from uscdr.vault.content import AppFacts, MediaEntry, SourceFacts
 from uscdr.vault.manifest import FORMAT, PARTS, Card, DumpProof, Fingerprints, Gap, Manifest, Part, PartName
 from uscdr.vault.seal import Recipient
+from uscdr.vault.staging import noted_staging
 from uscdr.vault.store import Store
 from uscdr.vault.writer import KitWriter, fingerprints, new_kit_id
 
@@ -64,7 +65,7 @@ def build(
     """
     account = sources.platform.account().email
     dump.check_named(sources, wishes)
-    with store.staging() as staging:
+    with noted_staging(store, work) as staging:
         writer = KitWriter(store, to, staging, new_kit_id(wishes.app))
         gathering = Gathering(sources, wishes, writer, work, tell, stop)
         state = _State()

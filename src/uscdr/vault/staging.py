@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Protocol
 
+from uscdr import elsewhere
 from uscdr.files import clear_away, disk_errors, own_directory
 
 STAGING = ".staging"
+
+
+class Staged(Protocol):
+    """A store, as far as it is needed here."""
+
+    @property
+    def place(self) -> str:
+        """For a person; a directory's path."""
+        ...
+
+    def staging(self) -> AbstractContextManager[Path]:
+        """A private directory for what is under way."""
+        ...
 
 
 @contextmanager
@@ -23,3 +38,12 @@ def staging_below(above: Path) -> Iterator[Path]:
             clear_away(above)
             place = own.enter_context(own_directory(above / secrets.token_hex(8)))
         yield place
+
+
+@contextmanager
+def noted_staging(store: Staged, work: Path | None) -> Iterator[Path]:
+    """That of `store`; one on a drive is noted in `work`, this process's own directory, in case that we are killed."""
+    with ExitStack() as own:
+        if work is not None and "://" not in store.place:
+            own.callback(elsewhere.note(work, "staging", {"path": str(Path(store.place) / STAGING)}).strike)
+        yield own.enter_context(store.staging())

@@ -66,7 +66,7 @@ def copy(
         with vault.download(link) as stream:
             yield stream
 
-    order = Order(_origin(deps, attachment, transfer), vault.target, watch, again)
+    order = Order(_origin(deps, attachment, transfer), vault.target, watch, again, deps.work)
     with vault.turn(f"copying {transfer.name} of {deps.app}", tell.progress):
         there = copy_for(copies_of(deps, transfer.id), keys)
         return (there, False) if there else (pulling.pull(order, open_dump, vault.store(), keys), True)

@@ -30,6 +30,7 @@ from uscdr.vault.backups.manifest import (
 from uscdr.vault.backups.passphrase import new_locked_key
 from uscdr.vault.backups.syncing import synced_meanwhile
 from uscdr.vault.seal import Recipient, Sealed, Watch, seal
+from uscdr.vault.staging import noted_staging
 from uscdr.vault.store import Store, new_private_file
 
 MAGIC = b"PGDMP"
@@ -62,12 +63,16 @@ class Keyring:
 
 @dataclass(frozen=True)
 class Order:
-    """What is pulled for which target; `watch` is told of the bytes so far, `again` of an attempt that broke off."""
+    """What is pulled for which target; `watch` is told of the bytes so far, `again` of an attempt that broke off.
+
+    `work` is a directory of this process.
+    """
 
     origin: Origin
     target: str
     watch: Watch
     again: Callable[[ProviderError], None]
+    work: Path | None = None
 
 
 def pull(order: Order, open_dump: OpenDump, store: Store, keys: Keyring) -> CopyCard:
@@ -81,7 +86,7 @@ def pull(order: Order, open_dump: OpenDump, store: Store, keys: Keyring) -> Copy
     if keys.passphrase is not None:
         own, locked = new_locked_key(keys.passphrase)
         to.append(own)
-    with store.staging() as staging:
+    with noted_staging(store, order.work) as staging:
         staged, sealed = _fetched(order, open_dump, to, staging)
         _check_size(sealed, order.origin)
         copy = new_id(order.origin)
