@@ -2,7 +2,10 @@
 
 import signal
 
+import orphans
+
 
 def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    orphans.watch()

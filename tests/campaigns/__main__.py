@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from .. import orphans
 from . import (
     bad_dumps,
     badinput,
@@ -143,6 +144,7 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := set(given.campaign) - set(names):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    orphans.watch()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored when started in the background
     try:

@@ -117,7 +117,7 @@ def test_a_clone_under_way_is_ended_before_its_directory_goes(tmp_path: Path) ->
     left = tmp_path / "scratch" / "left"
     left.mkdir(parents=True)
     subprocess.run(["git", "init", "--quiet", "--bare", left / "x.git"], check=True)
-    command = ["git", "--git-dir", left / "x.git", "cat-file", "--batch"]
+    command = ["git", "--git-dir", str(left / "x.git"), "cat-file", "--batch"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as clone:
         while clone.pid not in users_of(left):
             assert clone.poll() is None
