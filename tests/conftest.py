@@ -2,7 +2,7 @@
 
 import signal
 
-import orphans
+from campaigns import orphans
 
 
 def pytest_configure() -> None:

@@ -11,7 +11,6 @@ import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from .. import orphans
 from . import (
     bad_dumps,
     badinput,
@@ -30,6 +29,7 @@ from . import (
     lockout,
     locks,
     mutants,
+    orphans,
     second_app,
     streams,
     torn,

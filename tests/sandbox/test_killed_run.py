@@ -16,7 +16,7 @@ RUN = """
 import subprocess, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-import orphans
+from campaigns import orphans
 orphans.watch()
 program = Path(sys.executable).parent / "uscdr"
 subprocess.run([program, "sandbox", "up", "--state", sys.argv[2], "--app-source", sys.argv[3]], check=True)
