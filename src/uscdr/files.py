@@ -141,7 +141,8 @@ def clear_away(above: Path, gone: Callable[[Path], None] = remove_tree) -> None:
     """Remove what killed processes left in `above`. One that is being made is left alone for a minute."""
     for left in sorted(above.iterdir()):
         if not left.is_dir():
-            left.unlink(missing_ok=True)
+            with suppress(OSError):
+                left.unlink()
         elif not _is_being_made(left):
             _clear(left, gone)
 
@@ -151,7 +152,7 @@ def _clear(left: Path, gone: Callable[[Path], None]) -> None:
     if not (left / OCCUPIED).exists():
         gone(left)
         return
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, PermissionError):  # gone meanwhile; another user's
         descriptor = os.open(left / OCCUPIED, os.O_RDWR | os.O_CLOEXEC)
         try:
             if try_lock(descriptor):

@@ -9,6 +9,7 @@ gone when it is empty, so a look at a machine where nothing was left is one call
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -35,9 +36,12 @@ SANDBOX = "sandbox"
 def workplace(state: Path, name: str) -> Iterator[Path]:
     """A private directory of this process, gone at the end with all that it noted. Raises MachineError."""
     register = state / _REGISTER
+    place = register / name
+    if place.exists():  # of a killed process with the same run, which noted what cannot be removed yet
+        place = register / f"{name}-{secrets.token_hex(4)}"
     try:
-        with own_directory(register / name, above=private_directory, gone=_Clearing().tidy) as place:
-            yield place
+        with own_directory(place, above=private_directory, gone=_Clearing().tidy) as own:
+            yield own
     finally:
         with suppress(OSError):
             register.rmdir()

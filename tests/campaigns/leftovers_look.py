@@ -44,7 +44,7 @@ class Seen:
                 found = json.loads(record.read_bytes())
                 if NEIGHBOUR not in record.parts:
                     self.known |= {Path(found[name]) for name in ("home", "sockets") if found.get(name)}
-        marks = [*map(str, (*self.known, self.temporary)), f"{self.state}/scratch/"]
+        marks = [*map(str, (*self.known, self.temporary, self.store)), f"{self.state}/scratch/"]
         self.now = [
             one
             for one in processes()
@@ -91,7 +91,8 @@ class Seen:
         found = []
         for pid, line, _ in self.now:
             guard, server = "uscdr-guard" in line, _program(line) == "postgres" and " -D " in line
-            if (guard and "guard" in wanted) or (server and "server" in wanted):
+            daemon = "uscdr.sandbox.daemon" in line and "guard" in wanted  # tool and daemon at once, or the tool alone
+            if (guard and "guard" in wanted) or (server and "server" in wanted) or daemon:
                 found.append(pid)
         return found
 

@@ -77,6 +77,19 @@ def test_what_a_killed_process_left_goes_and_what_a_living_one_has_stays(tmp_pat
     assert list(alive.iterdir()) == []
 
 
+def test_a_run_goes_on_while_something_of_its_killed_process_cannot_be_removed(tmp_path: Path) -> None:
+    left = tmp_path / "scratch" / "db-1"
+    elsewhere.note(left, "database", {"server": "db.example:5432", "name": "uscdr_proof_" + "0" * 24})
+    (left / "b001.dump").write_text("patients")
+    for _ in range(2):
+        (said,) = sweep(tmp_path)
+        assert "db.example:5432" in said
+        assert [path.name for path in left.iterdir()] == [".elsewhere"]
+        with workplace(tmp_path, "db-1") as place:
+            assert place.is_dir()
+    assert list((tmp_path / "scratch").iterdir()) == [left]
+
+
 def test_a_look_where_nothing_is_left_is_one_call(tmp_path: Path) -> None:
     with workplace(tmp_path, "over"):
         pass
