@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -126,6 +127,8 @@ def _one(
         wrong += left + neighbour()
     tally.case(f"{scene.name}: {'+'.join(victims)}; then {' '.join(after[-2:])}", wrong=wrong)
     if not wrong:
+        shutil.rmtree(temporary)
+        shutil.rmtree(case.place, ignore_errors=True)
         tally.leak(scene.name, stand.done_with(made))
 
 

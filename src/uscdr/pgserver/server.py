@@ -15,6 +15,7 @@ import shutil
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -220,15 +221,11 @@ def reap(directory: Path) -> None:
     _remove(home)
     if sockets := record.get("sockets"):
         _remove(Path(sockets))
-    for path in directory.iterdir():
-        if path.name != _RECORD:
-            _remove(path)
+    with suppress(FileNotFoundError):  # another may be at it
+        for path in directory.iterdir():
+            if path.name != _RECORD:
+                _remove(path)
     _remove(directory)
-
-
-def is_server(directory: Path) -> bool:
-    """Whether a server's record is there."""
-    return (directory / _RECORD).is_file()
 
 
 def _postmaster(home: Path) -> int | None:
