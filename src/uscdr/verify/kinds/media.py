@@ -140,9 +140,7 @@ class _Counts:
         return missing + unread
 
 
-def _looked_at(
-    media: Media, sample: Sequence[_File], spec: MediaCheck, counts: _Counts, work: Path | None
-) -> Finding:
+def _looked_at(media: Media, sample: Sequence[_File], spec: MediaCheck, counts: _Counts, work: Path | None) -> Finding:
     held = _held(media, sample)
     there = [(one, asset) for one in sample if (asset := _present(one, held)) is not None]
     missing = len(sample) - len(there)
@@ -158,9 +156,7 @@ def _looked_at(
     return _downloaded(media, [asset for _, asset in there], spec, counts, work)
 
 
-def _downloaded(
-    media: Media, there: Sequence[Asset], spec: MediaCheck, counts: _Counts, work: Path | None
-) -> Finding:
+def _downloaded(media: Media, there: Sequence[Asset], spec: MediaCheck, counts: _Counts, work: Path | None) -> Finding:
     small = [asset for asset in there if asset.bytes <= LARGEST]
     # The sample has its newest file first, the others moved on.
     chosen = small[:1] + small[len(small) - max(0, min(spec.bytes, len(small)) - 1) :] if spec.bytes else []
