@@ -261,7 +261,6 @@ def test_a_removal_that_cannot_be_made_is_made_by_the_next(good: Path, own: Own,
     assert list(tmp_path.iterdir()) == []
 
 
-
 @pytest.mark.parametrize("text", ["", "host=x", "mysql://x", "postgres//x", "postgresql://[::1"])
 def test_what_is_no_url_of_a_server_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(BadInput, match="not the URL of a PostgreSQL server") as refused:
