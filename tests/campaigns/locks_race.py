@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from .locks_s3 import BUCKET, Bucket, Front, front
+from .product import LIVE
 
 SECONDS, GRACE = 1.0, 0.4
 """Of the leases: short, so that a night has room for many."""
@@ -118,6 +119,7 @@ class Machine:
             [sys.executable, worker, json.dumps(asked)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, env={**os.environ, **env}, start_new_session=True,
         )  # fmt: skip
+        LIVE.add(self.process)
         self.said: list[str] = []
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -173,6 +175,7 @@ class Machine:
             code = self.process.wait(_LIMIT)
         self.send(signal.SIGKILL)
         self.process.wait()
+        LIVE.discard(self.process)
         self._reader.join(_LIMIT)
         while not self._lines.empty():
             self.says(0.0)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 PROGRAM = str(Path(sys.executable).parent / "uscdr")
 LIMIT = 240.0
@@ -22,7 +23,8 @@ _TRACEBACK = re.compile(r"Traceback \(most recent call last\)|^\s+File \".*\", l
 _DEFECT = "A defect in uscdr"
 DOCUMENTED = frozenset({0, 1, 2, 3, 4, 5, 6, 130})
 _LOOK = 0.002
-_LIVE: set[subprocess.Popen[bytes]] = set()
+LIVE: set[subprocess.Popen[Any]] = set()
+"""What `end_all` ends, each with its group."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Product:
                 cwd=cwd or self.state.parent,
                 start_new_session=True,
             )
-        _LIVE.add(process)
+        LIVE.add(process)
         return Running(process, out, err)
 
     def run(
@@ -110,7 +112,7 @@ class Running:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             code = HUNG
-        _LIVE.discard(self.process)
+        LIVE.discard(self.process)
         return Ended(code, self.out.read_text(errors="replace"), self.err.read_text(errors="replace"))
 
     def wait_for(self, seen: Callable[[], bool], limit: float) -> bool:
@@ -129,7 +131,7 @@ class Running:
 
 def end_all() -> None:
     """End what is still under way, of every product."""
-    for process in tuple(_LIVE):
+    for process in tuple(LIVE):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
