@@ -79,7 +79,7 @@ def run(tally: Tally, *, count: int, seed: int) -> None:
 def _judged(case: Case, host: Host, platform: Platform, work: Path) -> list[str]:
     before, kept = len(platform.writes), _digest(case.keeps)
     ended, seconds = host.run(case, work)
-    if SOON < seconds and ended.code != HUNG:
+    if seconds > SOON and ended.code != HUNG:
         seconds = min(seconds, host.run(case, work)[1])  # what its children waited for a processor is not known
     wrong = ended.complaints()
     shown = " ".join(case.arguments)[:300]
