@@ -16,7 +16,7 @@ from uscdr.scenarios.deps import now
 from uscdr.scenarios.results_backups import CopyProven, TrialCapture
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.prove import KEY_FITS, key_words
-from uscdr.scenarios.steps.words import DOWNLOADS, reads
+from uscdr.scenarios.steps.words import DOWNLOADS, RESTORED_BY_HAND, reads
 from uscdr.vault.backups.catalog import Entry
 from uscdr.vault.backups.proofs import ProofDocument, Proofs, demands_digest
 from uscdr.words import duration, plural
@@ -41,8 +41,8 @@ class ProveTrial(DepsStep[ProveSeen, CopyProven]):
     sends = (*DOWNLOADS, reads("GET", "/apps/{app}/config-vars"))
     manual = (
         "age -d -i $IDENTITY_FILE -o proof.dump $VAULT/backup.dump.age",
-        "createdb proof && pg_restore --no-owner --no-acl -d proof proof.dump",
-        "psql proof   # the invariants of scenarios.yaml; {canary} must give 0, the key by \\prompt",
+        *RESTORED_BY_HAND,
+        "psql -h 127.0.0.1 -U proof proof   # invariants of scenarios.yaml; {canary} must give 0, the key by \\prompt",
     )
     gives = CopyProven
     needs = (TrialCapture,)

@@ -18,7 +18,7 @@ from uscdr.scenarios.other_way import another
 from uscdr.scenarios.results_app import TriedDry
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.choose import choice_of, is_walked, pick, put_back
-from uscdr.scenarios.steps.words import writes
+from uscdr.scenarios.steps.words import RESTORED_BY_HAND, writes
 from uscdr.scenarios.trial import Subject, rehearsed, summary
 from uscdr.words import first_of, plural
 
@@ -49,8 +49,9 @@ class TryOnCopy(DepsStep[PendingSeen, TriedDry]):
         "heroku run --exit-code --app {app} -- {manage} showmigrations --plan",
         "heroku run --exit-code --app {app} -- {manage} sqlmigrate $APP $MIGRATION > migration.sql",
         "heroku pg:backups:download $BACKUP --app {app} --output proof.dump",
-        "createdb proof && pg_restore --no-owner --no-acl -d proof proof.dump",
-        "(echo 'BEGIN;'; grep -vE '^(BEGIN|COMMIT);' migration.sql; echo 'ROLLBACK;') | psql -v ON_ERROR_STOP=1 proof",
+        *RESTORED_BY_HAND,
+        "(echo 'BEGIN;'; grep -vE '^(BEGIN|COMMIT);' migration.sql; echo 'ROLLBACK;') >trial.sql",
+        "psql -v ON_ERROR_STOP=1 -h 127.0.0.1 -U proof -f trial.sql proof",
     )
     sends = (writes("POST", "/apps/{app}/dynos (showmigrations; sqlmigrate; changes nothing)"),)
     gives = TriedDry

@@ -21,7 +21,7 @@ from uscdr.scenarios.results_infra import DatabaseReady, InfraSeen
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.scenarios.steps.choose import LATER, settled, summary_of, warn_of
 from uscdr.scenarios.steps.prove import Prove
-from uscdr.scenarios.steps.words import sql
+from uscdr.scenarios.steps.words import RESTORED_BY_HAND, sql
 from uscdr.words import first_of, moment, plural, size
 
 
@@ -63,7 +63,7 @@ class InfraProve(Prove):
     title = "Prove the dump"
     phase = ASSESS
     effect = Effect.READ
-    manual = ("createdb proof && pg_restore --no-owner --no-acl -d proof proof.dump",)
+    manual = RESTORED_BY_HAND
     slow: ClassVar[bool] = True
 
     @override

@@ -89,7 +89,7 @@ class TryKey(DepsStep[KeyTried, KeyTried]):
     title = "Try the key"
     phase = ASSESS
     effect = Effect.READ
-    manual = ("psql proof   # {canary}; the key by \\prompt, not in the command",)
+    manual = ("psql -h 127.0.0.1 -U proof proof   # {canary}; the key by \\prompt, not in the command",)
     gives = KeyTried
     needs = (Materials, Proof)
     waits = TRIED

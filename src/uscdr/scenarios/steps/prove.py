@@ -15,7 +15,7 @@ from uscdr.scenarios.key_trouble import way_back
 from uscdr.scenarios.other_way import another
 from uscdr.scenarios.results import ChosenBackup, Proof
 from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import DOWNLOADS, reads
+from uscdr.scenarios.steps.words import DOWNLOADS, RESTORED_BY_HAND, reads
 from uscdr.scenarios.wanting import wanting
 from uscdr.vault.backups.proofs import CanaryVerdict
 from uscdr.words import first_of, plural, size
@@ -31,7 +31,7 @@ class Prove(DepsStep[Proof, Proof]):
     effect = Effect.READ
     manual: ClassVar[tuple[str, ...]] = (
         "heroku pg:backups:download $BACKUP --app {app} --output proof.dump",
-        "createdb proof && pg_restore --no-owner --no-acl -d proof proof.dump",
+        *RESTORED_BY_HAND,
     )
     sends = (*DOWNLOADS, reads("GET", "/apps/{app}/config-vars"))
     gives = Proof

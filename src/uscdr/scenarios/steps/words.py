@@ -20,5 +20,10 @@ def sql(what: str, *, changes: bool = False) -> Call:
     return Call(provider="postgres", request=what, writes=changes)
 
 
+RESTORED_BY_HAND = (
+    "createuser --pwprompt proof && createdb --owner proof proof   # no superuser: functions of the dump run",
+    "pg_restore --no-owner --no-acl -h 127.0.0.1 -U proof -d proof proof.dump",
+)
+"""What a person does in place of a proof, by a role that may do nothing outside of its database."""
 DOWNLOADS = (reads("POST", "/client/v11/apps/{app}/transfers/…/actions/public-url"), reads("GET", "the signed link"))
 """What fetching a stored backup asks; a step fills in `{app}`."""
