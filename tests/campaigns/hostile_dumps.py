@@ -38,6 +38,9 @@ def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
     with ExitStack() as stack:
         trap = stack.enter_context(_trap())
         users = list(_users(stand))
+        for user in users:
+            if user.number is not None:
+                stack.callback(shutil.rmtree, user.product.state.parent, ignore_errors=True)
         stack.enter_context(server.base(first))
         for hostile in drawn(cases(trap.marks, trap.bait), count, seed):
             if not tally.goes_on():
