@@ -53,7 +53,7 @@ class Globals:
 
         found = find_place(self.loaded(), target or self.target, os.environ)
         if found.token_note:
-            self._warn(found.token_note)
+            self.warn(found.token_note)
         self.warn_of(*(os.environ.get(name) for name in SECRET_FILES))
         return with_scratch(found, self.scratch, os.environ)
 
@@ -64,17 +64,20 @@ class Globals:
 
         found = load_config(self.config, os.environ)
         if words := notice(found):
-            self._warn(words)
+            self._say_once(words)
         return found
 
     def warn_of(self, *secrets: Path | str | None) -> None:
         """Say of each file with a secret that others may read it."""
         for words in (exposure(Path(one)) for one in secrets if one):
             if words:
-                self._warn(words)
+                self.warn(words)
 
-    def _warn(self, words: str) -> None:
-        """On stderr, once a command."""
+    def warn(self, words: str) -> None:
+        """A warning on stderr, once a command."""
+        self._say_once(f"Warning: {words}")
+
+    def _say_once(self, words: str) -> None:
         if words not in self.said:
             self.said.append(words)
             self.output().warn(words)

@@ -38,10 +38,9 @@ def check_kit(given: Globals, asked: CheckOptions, *, as_json: bool) -> int:
     """Look at everything; 1 for damage, for a kit that lacks something, or for one that is not fresh enough."""
     output = given.output(json_lines=as_json)
     store, kit = asked.wanted.find(given)
-    given.warn_of(asked.wanted.identity)
     keys = identities(asked.wanted.identity) if asked.wanted.identity is not None else ()
     for words in ill_kept(asked.wanted.identity, os.environ) if asked.wanted.identity is not None else ():
-        output.warn(f"Warning: {words}")
+        given.warn(words)
     speech = Speech(output)
     with leftovers.workplace(state(), runs.new_run_id("kit")) as work:
         found = examine(store, kit, keys, work, lambda done, total: speech.progress("checking", done, total, "objects"))
