@@ -103,5 +103,6 @@ def _drill(context: typer.Context, scenario: str, how: str, patients: int, repor
     if how not in KINDS[scenario]:
         raise BadInput(f"“{how}” is no damage of this drill.", next_action=f"One of: {', '.join(KINDS[scenario])}.")
     given = options(context)
+    given.loaded()  # a wrong one ends the drill before anything is started
     request = DrillRequest(how, patients, report, state(), given.config)
     raise typer.Exit(drill(scenario, request, given.output(json_lines=as_json)))
