@@ -128,3 +128,26 @@ def test_a_one_off_may_be_out_of_reach_or_cut_off(live: Live) -> None:
     output = live.attached("echo begun; sleep 30; echo ended")
     assert b"begun" in output
     assert b"ended" not in output
+
+
+def test_a_refusal_whose_effect_comes_later(live: Live) -> None:
+    live.fault("late:0.5", method="PATCH")
+    assert live.api.patch(f"/apps/{live.app}", json={"maintenance": True}).status_code == 503
+    assert not _maintenance(live)
+    until = time.monotonic() + 20
+    while not _maintenance(live) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert _maintenance(live)
+
+
+def test_odd_headers_and_bodies_without_end(live: Live) -> None:
+    live.fault("odd-headers")
+    assert live.api.get("/apps").headers["ratelimit-remaining"] == "\u00b2"
+    live.fault("endless")
+    with live.api.stream("GET", "/apps") as answer:
+        size = 0
+        for chunk in answer.iter_raw():
+            size += len(chunk)
+            if size > 1_000_000:
+                break
+    assert size > 1_000_000
