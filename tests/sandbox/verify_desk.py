@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -61,8 +60,6 @@ class VerifyDesk:
     """Where the backup of the healthy state is."""
     kept: dict[str, str] = field(default_factory=dict)
     """What damage took away, until it is mended."""
-    counting: bool = False
-    """Whether what earlier commands sent to the application counts; else each comes a quarter of an hour after them."""
 
     def backup(self) -> str:
         return str(self.live.capture()["to_url"])
@@ -72,8 +69,6 @@ class VerifyDesk:
         return self.live.state.root.parent
 
     def call(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-        if not self.counting:
-            shutil.rmtree(self.home / "attempts", ignore_errors=True)
         inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
         return subprocess.run(
             [USCDR, "--target", "sandbox", *arguments], env={**inherited, "USCDR_STATE_DIR": str(self.home), **env},
