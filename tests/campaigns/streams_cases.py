@@ -176,7 +176,7 @@ SIGNALS = (
 SEATS = (
     Seat("the terminal hangs up", "hang up", (INTERRUPTED,), 9),
     Seat("the terminal hangs up late", "hang up", (INTERRUPTED, DONE), 20),
-    Seat("the terminal hangs up and is outlived", "hang up", (DONE,), 9, 'trap \'\' HUP; exec "$0" "$@"'),
+    Seat("the terminal hangs up and is outlived", "hang up", (DONE,), 9, shell='trap \'\' HUP; exec "$0" "$@"'),
     Seat("the terminal hangs up at the phrase", "hang up", (INTERRUPTED, DECLINED)),
     Seat("the terminal hangs up at the first question", "hang up", (INTERRUPTED, DECLINED), question=FIRST),
     Seat("SIGTERM at the phrase", "term", (INTERRUPTED,)),
