@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import random
 import shutil
@@ -30,6 +31,7 @@ VICTIMS = (
 _BEGIN_LIMIT = 90.0  # seconds
 _SETTLES = 10.0  # seconds a guard may take, where it lives
 _LOOK = 0.01
+_RECIPIENT = str(importlib.import_module("pyrage").x25519.Identity.generate().to_public())
 _TARGET = ("--target", "sandbox")
 PROVE = (*_TARGET, "backup", "prove", "b001")
 RECOVER = (*_TARGET, "recover", "db", "--backup", "b001", "--dry-run")
@@ -111,7 +113,7 @@ def _one(
     made = stand.case("left")
     temporary = stand.root / f"{made.state.name}-tmp"
     temporary.mkdir()
-    env = {**made.env, "TMPDIR": str(temporary)}
+    env = {**made.env, "TMPDIR": str(temporary), "USCDR_KIT_RECIPIENTS": _RECIPIENT}
     if scene.own_server:
         env["USCDR_SCRATCH"] = own.dsn()
     case = Case(stand, replace(made, env=env), own, Seen(made.state, temporary, lambda: _databases(own)))
