@@ -233,23 +233,27 @@ def test_an_unfinished_one_is_in_no_recoverys_way(quick: Path, what: str) -> Non
     refuse_beside_unfinished(run.state, key)
 
 
-def test_a_recovery_that_ends_well_does_not_follow_an_unfinished_one(quick: Path) -> None:
+@pytest.fixture
+def cut_off(quick: Path, monkeypatch: pytest.MonkeyPatch) -> Clinic:
+    """A capture of long ago that was begun and never ended."""
     run = clinic(quick / "clinic", "capture")
     run.world.faults["capture", 1] = "kill_before"
-    assert begin(run) is None
-    cut_off = run.state / "runs" / "20260101T000000Z-capture-000000"
-    run.journal_path.parent.rename(cut_off)
+    with monkeypatch.context() as long_ago:
+        long_ago.setattr(runs, "new_run_id", lambda _: "20260101T000000Z-capture-000000")
+        assert begin(run) is None
+    return run
+
+
+def test_a_recovery_that_ends_well_does_not_follow_an_unfinished_one(cut_off: Clinic) -> None:
+    run, before = cut_off, cut_off.journal_path
     done = Rehearsal(run.state, request=Request("db"))
     assert ended(done.begin())[0] is ExitCode.DONE
-    assert runs.find(run.state, None).parent == cut_off
+    assert runs.find(run.state, None) == before
 
 
-def test_the_next_one_that_ends_well_follows_an_unfinished_one(quick: Path) -> None:
-    run = clinic(quick / "clinic", "capture")
-    run.world.faults["capture", 1] = "kill_before"
-    assert begin(run) is None
+def test_the_next_one_that_ends_well_follows_an_unfinished_one(cut_off: Clinic) -> None:
+    run = cut_off
     assert runs.find(run.state, None) == run.journal_path
-    run.journal_path.parent.rename(run.state / "runs" / "20260101T000000Z-capture-000000")
     assert ended(begin(run))[0] is ExitCode.DONE  # type: ignore[arg-type]
     with pytest.raises(Exception, match="no unfinished run"):
         runs.find(run.state, None)
