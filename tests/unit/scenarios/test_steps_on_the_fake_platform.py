@@ -149,8 +149,14 @@ def test_a_transfer_that_vanishes_while_it_is_watched_is_no_success(quick: Path)
     assert code is ExitCode.UNKNOWN
     assert "not known" in message
     run.crash = lambda seq, moment: None
-    code, message = ended(run.resume())
-    assert (code, "not listed any more" in message) == (ExitCode.FAILED, True)
+    run.person = Person(answers={"look again": "stop"})
+    ending = run.resume()
+    assert ending is not None
+    assert ending.error is not None
+    assert ending.code is ExitCode.UNKNOWN
+    assert "as which it was accepted, is not listed any more" in ending.error.why
+    assert "may happen twice" in run.person.questions[-1]
+    assert run.world.writes.count("restore 1") == 1
 
 
 def test_a_canceled_restore_is_a_failure_that_names_it(quick: Path) -> None:
