@@ -8,6 +8,7 @@ gone when it is empty, so a look at a machine where nothing was left is one call
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
@@ -20,7 +21,7 @@ from pydantic import SecretStr
 
 from uscdr import elsewhere
 from uscdr.elsewhere import Note
-from uscdr.errors import ProviderError, UscdrError
+from uscdr.errors import BadInput, ProviderError, UscdrError
 from uscdr.files import clear_away, disk_errors, own_directory, private_directory, remove_tree
 from uscdr.pgserver.process import end_users_of
 from uscdr.pgserver.server import reap
@@ -50,7 +51,8 @@ def workplace(state: Path, name: str) -> Iterator[Path]:
 def sweep(state: Path, scratch: SecretStr | None = None) -> tuple[str, ...]:
     """Remove what killed processes left; nothing of a living one is touched. What is still there, in words.
 
-    `scratch` is the operator's own server for proofs: what was left there can be removed only with its URL.
+    `scratch` is the operator's own server for proofs, else the one that the environment names: what was left there
+    can be removed only with its URL.
     """
     register = state / _REGISTER
     if not register.exists():
@@ -108,7 +110,8 @@ class _Clearing:
 
         place, name, why = note.facts.get("server", ""), note.facts.get("name", ""), ""
         try:
-            if self.scratch is not None and scratch_own.remove_left(self.scratch, note.facts):
+            url = self.scratch or _scratch_of_environment()
+            if url is not None and scratch_own.remove_left(url, note.facts):
                 return True
         except ProviderError as error:
             why = f" ({error.message})"
@@ -117,6 +120,15 @@ class _Clearing:
             f"patients' data. They go with the next command that has its URL: --scratch or {scratch_own.VARIABLE}."
         )
         return False
+
+
+def _scratch_of_environment() -> SecretStr | None:
+    """For commands that take no server for proofs, and yet may have one named to them."""
+    from uscdr.providers.scratch_own import VARIABLE, scratch_url
+
+    with suppress(BadInput):
+        return scratch_url(os.environ.get(VARIABLE, ""))
+    return None
 
 
 def _directory_removed(path: Path) -> bool:

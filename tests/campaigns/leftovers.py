@@ -164,8 +164,6 @@ def _next(case: Case, after: Sequence[str], scene: Scene) -> list[str]:
         after = ("sandbox", "down", "--state", str(case.place))
     elif after[-1] == "--state":
         after = (*after, str(case.place.with_name(case.place.name + "-none")))
-    elif scene.own_server and after == ("runs", "resume"):
-        after = (*_TARGET, "backup", "capture")  # one that knows the server
     return case.product.run(*after).complaints()
 
 

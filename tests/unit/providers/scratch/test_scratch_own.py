@@ -231,7 +231,10 @@ def test_what_a_killed_proof_left_is_removed_with_the_servers_url(good: Path, ow
     assert list(killed.iterdir()) == []
 
 
-def test_without_the_url_or_with_a_role_that_may_not_it_is_said_where_they_are(own: Own, killed: Path) -> None:
+def test_without_the_url_or_with_a_role_that_may_not_it_is_said_where_they_are(
+    own: Own, killed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("USCDR_SCRATCH", raising=False)
     (name,) = own.roles()
     guest = SecretStr(own.url.get_secret_value().replace("prover", "guest"))
     elsewhere = SecretStr("postgresql://prover@192.0.2.1:5432/postgres")
@@ -243,7 +246,8 @@ def test_without_the_url_or_with_a_role_that_may_not_it_is_said_where_they_are(o
         assert SECRET not in said
         assert own.roles() == {name}
         assert [path.name for path in (killed / "scratch" / "killed").iterdir()] == [".elsewhere"]
-    assert sweep(killed, own.url) == ()
+    monkeypatch.setenv("USCDR_SCRATCH", own.url.get_secret_value())
+    assert sweep(killed) == ()
     assert list(killed.iterdir()) == []
 
 
