@@ -24,6 +24,7 @@ from uscdr.vault.backups import catalog
 from uscdr.vault.backups.catalog import Entry, Shelf
 from uscdr.vault.backups.opening import Keys
 from uscdr.vault.backups.proofs import Proofs
+from uscdr.vault.staging import noted
 from uscdr.vault.store import Store
 from uscdr.vault.turn import Queue, turn
 
@@ -103,7 +104,8 @@ def desk(given: Globals, output: Output, how: Wiring) -> Iterator[Desk]:
     store = open_store(how.to, place.config, state(), os.environ)
     with surroundings(output, state(), os.environ) as around, wiring.opened(job, around) as (deps, _):
         work = Desk(deps, job, store, output)
-        yield replace(work, deps=_with_store(work, how))
+        with noted(store, deps.work if how.writes else None):  # a turn and a proof are written there, too
+            yield replace(work, deps=_with_store(work, how))
 
 
 def _with_store(work: Desk, how: Wiring) -> Deps:

@@ -41,9 +41,16 @@ def staging_below(above: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def noted_staging(store: Staged, work: Path | None) -> Iterator[Path]:
-    """That of `store`; one on a drive is noted in `work`, this process's own directory, in case that we are killed."""
+def noted(store: Staged, work: Path | None) -> Iterator[None]:
+    """What is under way in `store`, if it is a directory, is noted in `work`, this process's own, should we be killed."""
     with ExitStack() as own:
         if work is not None and "://" not in store.place:
             own.callback(elsewhere.note(work, "staging", {"path": str(Path(store.place) / STAGING)}).strike)
-        yield own.enter_context(store.staging())
+        yield
+
+
+@contextmanager
+def noted_staging(store: Staged, work: Path | None) -> Iterator[Path]:
+    """A place of `store` for what is under way, noted."""
+    with noted(store, work), store.staging() as place:
+        yield place
