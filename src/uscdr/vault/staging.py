@@ -42,7 +42,7 @@ def staging_below(above: Path) -> Iterator[Path]:
 
 @contextmanager
 def noted(store: Staged, work: Path | None) -> Iterator[None]:
-    """What is under way in `store`, if it is a directory, is noted in `work`, this process's own, should we be killed."""
+    """What is under way in `store`, if that is a directory, is noted in `work`, our own, in case that we are killed."""
     with ExitStack() as own:
         if work is not None and "://" not in store.place:
             own.callback(elsewhere.note(work, "staging", {"path": str(Path(store.place) / STAGING)}).strike)
