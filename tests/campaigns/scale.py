@@ -24,12 +24,12 @@ class Size:
 
 
 SIZES = {
-    "kill": Size("runs cut short", 4, 20, 300, 1),
+    "kill": Size("runs cut short", 3, 20, 300, 0.75),
     "kill-writes": Size("of each write, cut between request and answer", 1, 20, 100, 1),
-    "faults": Size("faults at the provider's calls", 8, 60, 1500, 1.25),
+    "faults": Size("faults at the provider's calls", 6, 60, 1500, 0.75),
     "wire": Size("faults on the wire, in all scenarios", 4, 60, 500, 0.75),
-    "input": Size("mutated configurations; of the bad commands three times as many", 8, 40, 2000, 1.25),
-    "dry-run": Size("commands that read, on each of three databases", 3, EVERY, EVERY),
+    "input": Size("mutated configurations; of the bad commands three times as many", 4, 40, 2000, 0.75),
+    "dry-run": Size("commands that read, on each of three databases", 1, EVERY, EVERY),
     "breaks": Size("kinds of damage", 2, EVERY, EVERY),
     "leaks": Size("recoveries with canaries: as many of the database, of the others, and drills", 1, EVERY, EVERY),
     "lockout": Size("looks ten minutes apart, of a night", 2, 12, 54),
@@ -39,9 +39,9 @@ SIZES = {
     "locks": Size("races of holders; with the real program a fifth of that", 8, 40, 200, 0.75),
     "kill-app": Size("runs cut short", 3, 20, 300, 0.75),
     "kill-media": Size("runs cut short", 3, 20, 300, 0.75),
-    "kill-infra": Size("runs cut short", 2, 20, 300, 1),
+    "kill-infra": Size("runs cut short", 1, 20, 300, 0.75),
     "other-app": Size("kinds of damage", 1, EVERY, EVERY),
-    "bad-dumps": Size("backups that are wrong", 5, 30, EVERY, 1.25),
+    "bad-dumps": Size("backups that are wrong", 4, 30, EVERY, 0.75),
     "hostile-dumps": Size("dumps that try something, each proven in every way, by two users", 1, 6, EVERY, 0.75),
     "leftovers": Size("commands killed, with or without guard and server, each with the next one", 5, 20, 77, 0.7),
     "mutants": Size("mutated configurations, journals, kits, state files and command lines", 100, 400, 2000, 0.5),
