@@ -111,7 +111,9 @@ def test_any_write_goes_wrong(whole: tuple[str, Rehearsal], quick: Path, kind: s
                 assert ending.code is ExitCode.FAILED
             if kind.startswith("lost"):
                 assert ending is not None
-                assert ending.code is ExitCode.DONE, (write, number, ending.error)
+                # a migration that nobody saw begin may begin yet, and is never begun beside itself
+                waits = (kind, write) == ("lost_before", "run_one_off") and ending.code is ExitCode.UNKNOWN
+                assert waits or ending.code is ExitCode.DONE, (write, number, ending.error)
             if ending is None or ending.code is not ExitCode.DONE:
                 ending = run.resume()
             assert judged(name, run, ending, calm) == [], f"{write} {number}"
