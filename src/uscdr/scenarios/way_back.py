@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from uscdr.engine.step import Intent
+
 CAPTURE, RESTORE, DRAIN = "backup.capture_safety", "backup.restore", "heroku.drain"
 PUTS_BACK = "`uscdr recover db --backup NAME` with the name of this capture puts it back"
 
@@ -28,7 +30,10 @@ def tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def leave(events: Iterable[Mapping[str, Any]]) -> str:
-    """What lets users in again instead of going on; empty once the restore was begun, and in other scenarios."""
+    """What lets users in again instead of going on; empty once the restore was begun, and in other scenarios.
+
+    Raises BadInput for a journal that has something else where the formation belongs.
+    """
     app, formation = "", dict[str, int]()
     for event in events:
         kind, step = event["kind"], event.get("name", "")
@@ -38,7 +43,7 @@ def leave(events: Iterable[Mapping[str, Any]]) -> str:
             return ""
         elif kind in ("step.started", "step.succeeded") and step == DRAIN:
             recorded = event.get("result") or event.get("baseline") or {}
-            formation = dict(recorded.get("formation", {})) or formation
+            formation = Intent("", recorded, None).numbers("formation") or formation
     if not app:
         return ""
     scale = " ".join(f"{name}={number}" for name, number in sorted(formation.items()) if number)
