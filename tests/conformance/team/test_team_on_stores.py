@@ -11,6 +11,7 @@ from store_places import Place
 from team_machines import Machine, lost, waiting_for_nobody
 
 from fakes import World
+from uscdr.clock import running
 from uscdr.engine.wait import Stop
 from uscdr.errors import ExitCode, LockHeld
 from uscdr.settings import Operator
@@ -28,6 +29,11 @@ class Cable:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.down = False
+
+    @property
+    def seconds(self) -> float:
+        """What machines of these tests take the time from: here the real one."""
+        return running()
 
     def __getattr__(self, name: str) -> Any:
         if self.down:
