@@ -105,10 +105,10 @@ def test_a_stopped_run_writes_no_more_when_it_is_continued(
 
 def test_operators_at_once_get_one_claim(shared: Place, tmp_path: Path) -> None:
     told: list[str] = []
-    start, end = threading.Barrier(OPERATORS), threading.Barrier(OPERATORS)
+    start, end = (threading.Barrier(OPERATORS, timeout=120) for _ in range(2))
 
     def work(number: int) -> None:
-        wish = Wish("https://api.example usc-pis", f"run-{number}", Operator(f"o{number}", "desk", number), "(run x)")
+        wish = Wish("https://api.example usc-pis", f"run-{number}", Operator(f"o{number}", "desk", number + 1), "(run x)")
         start.wait()
         try:
             with claim(shared.open(), tmp_path / str(number), wish, waiting_for_nobody(), terms=HASTY) as mine:
