@@ -163,7 +163,9 @@ def same_end(pair: Pair, whole: Pair) -> list[str]:
 
 
 def is_intent(event: dict[str, Any]) -> bool:
-    return event["kind"] == "step.started" and event["effect"] in runs.WRITE_EFFECTS
+    """Whether a write follows that record."""
+    begins = event["kind"] == "step.started" and event["effect"] in runs.WRITE_EFFECTS
+    return begins or event["kind"] == "step.sending"
 
 
 def middle(whole: Pair, kind: str, step: str) -> int:
