@@ -108,7 +108,8 @@ def test_operators_at_once_get_one_claim(shared: Place, tmp_path: Path) -> None:
     start, end = (threading.Barrier(OPERATORS, timeout=120) for _ in range(2))
 
     def work(number: int) -> None:
-        wish = Wish("https://api.example usc-pis", f"run-{number}", Operator(f"o{number}", "desk", number + 1), "(run x)")
+        who = Operator(f"o{number}", "desk", number + 1)
+        wish = Wish("https://api.example usc-pis", f"run-{number}", who, "(run x)")
         start.wait()
         try:
             with claim(shared.open(), tmp_path / str(number), wish, waiting_for_nobody(), terms=HASTY) as mine:
