@@ -56,12 +56,12 @@ def _leave_behind(place: Place) -> None:
 
 def test_threads_at_once(place: Place) -> None:
     said: list[str] = []
-    start, end = threading.Barrier(WRITERS), threading.Barrier(WRITERS)
+    start, end = (threading.Barrier(WRITERS, timeout=120) for _ in range(2))
 
     def write(number: int) -> None:
         start.wait()
         try:
-            with hold(place.open(), "kits", Operator(f"w{number}", "host", number)) as lease:
+            with hold(place.open(), "kits", Operator(f"w{number}", "host", number + 1)) as lease:
                 said.append("held")
                 end.wait()
                 lease.check()
