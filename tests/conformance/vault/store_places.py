@@ -10,7 +10,7 @@ from pathlib import Path
 from obstore.store import LocalStore as ObstoreFiles
 from obstore.store import MemoryStore
 
-from uscdr.vault.location import open_store
+from uscdr.vault.location import SCRATCH, open_store
 from uscdr.vault.objectstore import Handles, ObjectStore
 from uscdr.vault.store import Store
 
@@ -42,7 +42,7 @@ def open_place(text: str, env: Mapping[str, str]) -> Store:
     """The store of `text`: obstore's own files, or whatever a user may name."""
     if text.startswith(FILES):
         root = Path(text.removeprefix(FILES))
-        return ObjectStore(text, _same(ObstoreFiles(root, mkdir=True)), Path(env["USCDR_STATE_DIR"]) / "staging")
+        return ObjectStore(text, _same(ObstoreFiles(root, mkdir=True)), Path(env["USCDR_STATE_DIR"]) / SCRATCH)
     return open_store(text, env)
 
 

@@ -12,6 +12,7 @@ from store_places import Place
 from store_worker import content, digest
 from worker_process import together, workers
 
+from uscdr.leftovers import sweep
 from uscdr.vault.objectstore import SMALL, ObjectStore
 from uscdr.vault.staging import STAGING
 from uscdr.vault.store import NameTaken, digest_of
@@ -87,5 +88,6 @@ def test_a_writer_killed_at_any_moment_leaves_all_or_nothing(shared: Place, dela
         assert digest_of(store, "kits/large") == (digest("killed", KILLED), KILLED)
     else:
         assert store.names("kits") == ()
+    sweep(shared.scratch)  # as every command does that may write
     with store.staging() as staging:
         assert list(staging.parent.iterdir()) == [staging]
