@@ -317,7 +317,8 @@ def _of_state(material: Material, work: Path, chance: random.Random) -> Case:
         (*at, "backup", "status"), (*at, "backup", "prune"), (*at, "verify", "db", "--json"),
         ("--target", "sandbox", "recover", "db", "--dry-run"), ("sandbox", "status"),
     )  # fmt: skip
-    command = chance.choice([one for one in commands if "leases" not in path.parts or "--take-over" not in one])
+    waits = [one for one in commands if "--take-over" in one or one[-2:] == PHRASE]  # a lease may say how long
+    command = chance.choice([one for one in commands if "leases" not in path.parts or one not in waits])
     env = {"USCDR_STATE_DIR": str(state), "USCDR_SHARED": str(work / "team"), "USCDR_SHARED_LEASE": "5s"}
     return Case(f"state, {path.parent.name}/{path.name}"[:60], command, env, refused=command[-2:] == PHRASE)
 
