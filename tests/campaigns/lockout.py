@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from uscdr.targets import packaged
 
@@ -48,7 +49,7 @@ def _night(stand: Stand, tally: Tally, config: Path, count: int) -> None:
         begun = time.monotonic()
         ended = _verify(product, config)
         wrong = ended.complaints(0, 1) + _person(stand)  # the release is young, and the log has its errors
-        wrong += [f"{name} was not checked" for name in _COUNTED if _verdict(ended, name) != "pass"]
+        wrong += [f"{name}: {_finding(ended, name)}" for name in _COUNTED if _verdict(ended, name) != "pass"]
         tally.case(f"look {number + 1} of a night", wrong=wrong)
         time.sleep(max(0.0, _EVERY - (time.monotonic() - begun)))
     tally.leak("night", stand.done_with(product))
@@ -92,8 +93,13 @@ def _verify(product: Product, config: Path, *names: str) -> Ended:
 
 
 def _verdict(ended: Ended, name: str) -> str:
+    return str(_finding(ended, name).get("verdict", "none"))
+
+
+def _finding(ended: Ended, name: str) -> dict[str, Any]:
+    """What a check says, whole; empty when it was not made."""
     lines = (json.loads(line)["event"] for line in ended.out.splitlines() if '"check.finished"' in line)
-    return next((str(event["verdict"]) for event in lines if event["check"] == name), "none")
+    return next((event for event in lines if event["check"] == name), {})
 
 
 def _person(stand: Stand) -> list[str]:
