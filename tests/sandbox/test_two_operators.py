@@ -160,7 +160,7 @@ def team() -> Iterator[Team]:
         site.call("sandbox", "up", "--patients", "30", "--assets", "0", "--keep", "60")
         try:
             for machine in (ada, bob):
-                (machine.state / "sandbox").mkdir(parents=True)
+                (machine.state / "sandbox").mkdir(mode=0o700, parents=True)
                 shutil.copy(site.state / "sandbox" / "sandbox.json", machine.state / "sandbox")
             made = Team(site, ada, bob)
             with psycopg.connect(made.config()["DATABASE_URL"], autocommit=True) as connection:
