@@ -141,5 +141,14 @@ def _short_window(stand: Stand) -> Iterator[None]:
 def _set(stand: Stand, seconds: str | None) -> None:
     stand.api("PATCH", f"/apps/{stand.app}/config-vars", {"LOCKOUT_SECONDS": seconds})
     until = time.monotonic() + _UP
-    while _login(stand, stand.contract["check_account"]["password"]) != _OK and time.monotonic() < until:
+    while not (_is_up(stand) and _login(stand, stand.contract["check_account"]["password"]) == _OK):
+        if time.monotonic() > until:
+            return
         time.sleep(1.0)
+
+
+def _is_up(stand: Stand) -> bool:
+    """Whether all dynos run the newest release: those of the one before answer until they are stopped."""
+    newest = max(int(one["version"]) for one in stand.api("GET", f"/apps/{stand.app}/releases"))
+    dynos = stand.api("GET", f"/apps/{stand.app}/dynos")
+    return bool(dynos) and all((one["state"], one["release"]["version"]) == ("up", newest) for one in dynos)
