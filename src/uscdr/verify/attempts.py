@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field
 
-from uscdr.errors import ProviderError, RateLimited
-from uscdr.files import PRIVATE_FILE, disk_errors, open_lock, private_directory, write_whole
+from uscdr.errors import MachineError, ProviderError, RateLimited
+from uscdr.files import PRIVATE_FILE, disk_errors, open_lock, private_directory, try_lock, write_whole
 from uscdr.models.base import Fact
 from uscdr.models.duration import Duration
 from uscdr.verify.verdict import Finding, beyond_limit
@@ -32,6 +32,7 @@ REFUSED = "sign-in"
 TO_THE_MINUTE = timedelta(seconds=59)
 """Somebody who comes back at the minute that was named is not too early."""
 UNTIL = "until="
+TURN_SECONDS, TURN_INTERVAL = 10.0, 0.05
 T = TypeVar("T")
 UNREADABLE = "What was sent to the application before cannot be counted."
 
@@ -180,10 +181,21 @@ class Attempts:
         with self._lock:
             descriptor = open_lock(self._path.with_suffix(".lock"))
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                self._wait_for(descriptor)
                 yield
             finally:
                 os.close(descriptor)
+
+    def _wait_for(self, descriptor: int) -> None:
+        """Raises MachineError when another process keeps the book for long: it was stopped with it open."""
+        end = time.monotonic() + TURN_SECONDS
+        while not try_lock(descriptor):
+            if time.monotonic() >= end:
+                raise MachineError(
+                    UNREADABLE, why="Another process of uscdr has the book open, and does not let go of it.",
+                    next_action=f"See who: fuser {self._path.with_suffix('.lock')}",
+                )  # fmt: skip
+            time.sleep(TURN_INTERVAL)  # an interval between two looks
 
     def _lines(self) -> list[_Line]:
         with disk_errors(UNREADABLE):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fakes import FakeDatabase
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 from uscdr.journal.reader import read
@@ -99,3 +100,10 @@ def test_lost_rows_that_no_time_is_known_of_are_no_loss_of_no_seconds(quick: Pat
     report = build(read(run.journal_path).records)
     assert "when what is lost of file_uploads_patientdocument was written is not known" in report.rpo.basis
     assert (report.rpo.verdict, report.rpo.at_most) == (("met", True) if minutes == 120 else ("not known", False))
+
+
+def test_a_newest_time_of_long_ago_is_no_last_write(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import of old papers into a column of `freshness`: the year 1950 can be, and nobody wrote here then."""
+    monkeypatch.setattr(FakeDatabase, "newest", lambda _, names: dict.fromkeys(names, "1950-01-01T00:00:00+00:00"))
+    run = Rehearsal(quick)
+    assert facts(run)["writes lost"] == "not known"

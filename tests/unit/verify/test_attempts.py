@@ -314,3 +314,15 @@ def test_what_cannot_be_counted_is_not_sent(tmp_path: Path) -> None:
         book.count("/login/", LIMIT, lambda: pytest.fail("sent"))
     assert check(_World(book, site)).verdict == "inconclusive"
     assert site.asked == 0
+
+
+def test_a_book_that_a_stopped_process_keeps_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TURN_SECONDS", 0.0)
+    book, sent = Attempts(tmp_path, "clinic", Clock()), list[str]()
+    monkeypatch.setattr(module, "try_lock", lambda descriptor: False)
+    with pytest.raises(MachineError, match="cannot be counted") as refused:
+        book.count("/login/", LIMIT, lambda: sent.append("one") or Finding("pass", ""))  # type: ignore[func-returns-value]
+    assert "another process of uscdr" in refused.value.why.lower()
+    assert sent == []

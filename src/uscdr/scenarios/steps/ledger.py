@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
+from uscdr.models.base import is_ours
 from uscdr.models.postgres import TableDigest, TableKeys, Unread, Written
 from uscdr.pool import run_all
 from uscdr.providers.ports.database import Database
@@ -295,10 +296,10 @@ def _undated(lines: Iterable[LedgerLine], freshness: Iterable[str]) -> tuple[str
 
 
 def _latest(columns: Iterable[Written]) -> datetime | None:
-    """None, too, when one of them cannot be read: it might be the newest."""
+    """None, too, when one of them cannot be read: it might be the newest. One of long ago tells of no writing here."""
     written = tuple(columns)
     if any(one.unread for one in written):
         return None
     known = [datetime.fromisoformat(one.newest) for one in written if one.newest]
-    aware = [time for time in known if time.tzinfo is not None]
+    aware = [time for time in known if time.tzinfo is not None and is_ours(time)]
     return max(aware, default=None)

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
+from uscdr.models.base import is_ours
 from uscdr.models.heroku import StatusReport
 from uscdr.models.media import AssetKey, MediaUsage
 from uscdr.scenarios.media.compare import State, replaced_since_stored
@@ -134,7 +135,8 @@ def skew(survey: Survey) -> Skew:
 
 
 def _moment(seconds: float) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+    found = datetime.fromtimestamp(seconds, UTC) if seconds else None
+    return found if found is not None and is_ours(found) else None
 
 
 def _status_words(status: StatusReport | None) -> str:
