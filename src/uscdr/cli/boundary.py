@@ -26,13 +26,20 @@ def main() -> None:
     prepare()
     _no_tracebacks()
     arguments = sys.argv[1:]
-    code = run(arguments)
+    try:
+        code = _delivered(run(arguments), arguments)
+    except KeyboardInterrupt:  # a reader who does not read is waited for no longer
+        outlets.drop()
+        code = int(ExitCode.INTERRUPTED)
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # what is left is the interpreter's own end
-    lost = outlets.unwritten()
-    if lost is not None and code == ExitCode.DONE:
-        code = _tell(lost, arguments)
     sys.exit(code)
+
+
+def _delivered(code: int, arguments: Sequence[str]) -> int:
+    """The exit code, once both outputs took what they take."""
+    lost = outlets.unwritten()
+    return code if lost is None or code != ExitCode.DONE else _tell(lost, arguments)
 
 
 def _no_tracebacks() -> None:

@@ -132,6 +132,12 @@ def unwritten() -> MachineError | None:
     return _cut(lost[0]) if lost else None
 
 
+def drop() -> None:
+    """Nothing more is written, nor waited for: whoever asked this process to end does not want the rest."""
+    for outlet in _OURS.values():
+        outlet.error = outlet.error or OSError(errno.EINTR, os.strerror(errno.EINTR))
+
+
 def _cut(outlet: Outlet) -> MachineError:
     why = outlet.error.strerror if outlet.error else ""
     return MachineError(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -267,3 +269,33 @@ def loaded(*arguments: str) -> set[str]:
 @pytest.mark.parametrize("arguments", [["--version"], ["runs", "list"], ["--help"], ["recover", "--help"]])
 def test_starting_loads_nothing_heavy(state: Path, arguments: list[str]) -> None:
     assert loaded(*arguments) & HEAVY == set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_reader_who_does_not_read_is_waited_for_until_somebody_asks_to_end(number: int) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    os.set_blocking(writing, True)
+    script = (
+        "import os, sys; from uscdr.ui import outlets; from uscdr.cli.boundary import main; real = outlets.unwritten\n"
+        "def told(): os.write(2, b'.'); return real()\n"
+        "outlets.unwritten = told; sys.argv[1:] = ['--version']; main()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=writing, stderr=subprocess.PIPE)
+    try:
+        assert process.stderr is not None
+        assert process.stderr.read(1) == b"."
+        until = time.monotonic() + 30
+        while process.poll() is None and time.monotonic() < until:
+            process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.5)
+        assert process.poll() == 130
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reading)
+        os.close(writing)
