@@ -1,8 +1,10 @@
 """A file gets a name that is free, at once and whole, whoever else wants it: on disks with hard links and without.
 
 A hard link fails where the name is taken, and so does a rename that must not replace. Where there is neither, the name
-is reserved with an empty file, and the whole file is put in its place. Nothing that is stored is empty: so an empty
-file is a reservation, and one that stays as it is was left by a process that is gone.
+is reserved with an empty file. What is small, as everything is that several want, is written into that very file: who
+stood still, and whose reservation was taken over meanwhile, writes where nobody looks. What is large takes the place of
+it. Nothing that is stored is empty: so an empty file is a reservation, and one that stays as it is was left by a
+process that is gone.
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from uscdr.clock import running
-from uscdr.files import new_file, sync
+from uscdr.files import is_at, new_file, sync
 
 RESERVED = 3.0
 """Seconds after which a reservation that nobody fills is taken over; filling it is one rename."""
 _LOOK = 0.1
+_SMALL = 65536
+"""Bytes that are written at one go."""
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV)
 _NO_RENAME = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM)
 _HERE, _LINUX_NOREPLACE, _MACOS_EXCLUSIVE = -100, 1, 4
@@ -77,11 +81,31 @@ def rename(file: Path, target: Path) -> bool:
 def _reserved_and_filled(file: Path, target: Path) -> None:
     """One that stood still in between finds its reservation gone, and leaves what another put there alone."""
     with new_file(target) as reserved:
-        mine = os.fstat(reserved.fileno())
-        there = target.stat()
-        if (there.st_dev, there.st_ino, there.st_size) != (mine.st_dev, mine.st_ino, 0):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-        file.replace(target)
+        if file.stat().st_size <= _SMALL:
+            _fill(reserved.fileno(), file.read_bytes(), target)
+            _require_own(reserved.fileno(), target)
+            file.unlink()
+        else:
+            _require_own(reserved.fileno(), target)
+            file.replace(target)
+
+
+def _fill(descriptor: int, data: bytes, target: Path) -> None:
+    """All of it durably, or the name is free again."""
+    try:
+        if os.write(descriptor, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        os.fsync(descriptor)
+    except OSError:
+        if is_at(descriptor, target):
+            target.unlink(missing_ok=True)
+        raise
+
+
+def _require_own(descriptor: int, target: Path) -> None:
+    """Raises FileExistsError when the name leads elsewhere by now, or nowhere."""
+    if not is_at(descriptor, target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
 
 
 def _given_up(target: Path) -> bool:

@@ -147,6 +147,59 @@ def test_one_that_stood_still_between_reserving_and_filling_replaces_nothing(
         assert not path.exists()
 
 
+def test_one_that_stood_still_right_before_filling_replaces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its last look and the call of the system there is always a moment."""
+    monkeypatch.setattr(os, "link", refuse_links)
+    monkeypatch.setattr(exclusive, "rename", no_rename)
+    monkeypatch.setattr(exclusive, "RESERVED", 0.0)
+    store, write, replace = LocalStore(tmp_path), os.write, Path.replace
+
+    def another_first() -> None:
+        monkeypatch.setattr(os, "write", write)
+        monkeypatch.setattr(Path, "replace", replace)
+        store.put_once("runs/x", b"another")
+
+    def late_write(descriptor: int, data: bytes) -> int:
+        another_first()
+        return write(descriptor, data)
+
+    def late_replace(file: Path, target: Path) -> Path:
+        another_first()
+        return replace(file, target)
+
+    monkeypatch.setattr(os, "write", late_write)
+    monkeypatch.setattr(Path, "replace", late_replace)
+    with pytest.raises(NameTaken):
+        store.put_once("runs/x", b"mine")
+    assert store.read("runs/x") == b"another"
+    assert store.names("runs") == ("runs/x",)
+
+
+def test_a_disk_that_fills_leaves_the_name_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", refuse_links)
+    monkeypatch.setattr(exclusive, "rename", no_rename)
+    store, write = LocalStore(tmp_path), os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:2]))
+    with pytest.raises(MachineError, match="cannot be written"):
+        store.put_once("runs/x", b"mine")
+    assert store.names("runs") == ()
+    monkeypatch.setattr(os, "write", write)
+    store.put_once("runs/x", b"mine")
+    assert store.read("runs/x") == b"mine"
+
+
+@pytest.mark.usefixtures("disk")
+def test_what_is_large_arrives_whole(tmp_path: Path) -> None:
+    store, data = LocalStore(tmp_path), b"x" * 200_000
+    store.put_once("kits/x", data)
+    assert store.read("kits/x") == data
+    with pytest.raises(NameTaken):
+        store.put_once("kits/x", b"y" * 200_000)
+    assert store.read("kits/x") == data
+
+
 @pytest.mark.parametrize(
     "name", ["", "/etc/passwd", "../x", "kits/../../x", "kits//x", ".staging/x", "a\nb", "kits/.x"]
 )
