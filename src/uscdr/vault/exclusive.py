@@ -92,14 +92,16 @@ def _reserved_and_filled(file: Path, target: Path) -> None:
 
 def _fill(descriptor: int, data: bytes, target: Path) -> None:
     """All of it durably, or the name is free again."""
+    done = False
     try:
-        if os.write(descriptor, data) < len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        written = os.write(descriptor, data)
         os.fsync(descriptor)
-    except OSError:
-        if is_at(descriptor, target):
+        done = written == len(data)
+    finally:
+        if not done and is_at(descriptor, target):
             target.unlink(missing_ok=True)
-        raise
+    if not done:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
 
 
 def _require_own(descriptor: int, target: Path) -> None:
