@@ -12,14 +12,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from .locks_s3 import BUCKET, Bucket, Front, front
 from .product import LIVE
+from .serving import served
 
 SECONDS, GRACE = 1.0, 0.4
 """Of the leases: short, so that a night has room for many."""
@@ -97,17 +98,6 @@ class _Hand(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.provider.done.append(asked["by"])
         self._answer()
-
-
-@contextmanager
-def _door(provider: Provider) -> Iterator[_Door]:
-    server = _Door(provider)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 class Machine:
@@ -201,7 +191,10 @@ class Scene:
 
     def machine(self, user: str, *, takes_over: bool, persists: bool, stops: str = "") -> tuple[Machine, Front, _Door]:
         """A process with fronts of its own."""
-        bucket, door = self.stack.enter_context(front(self.bucket)), self.stack.enter_context(_door(self.provider))
+        bucket, door = (
+            self.stack.enter_context(front(self.bucket)),
+            self.stack.enter_context(served(_Door(self.provider))),
+        )
         (self.place / user).mkdir()
         directory = not self.race.store.startswith("S3")
         asked: dict[str, object] = {

@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
+
+from .serving import served
 
 BUCKET = "team"
 Conditions = Literal["honoured", "ignored", "refused"]
@@ -66,16 +68,9 @@ class Front(ThreadingHTTPServer):
         }  # fmt: skip
 
 
-@contextmanager
-def front(bucket: Bucket) -> Iterator[Front]:
+def front(bucket: Bucket) -> AbstractContextManager[Front]:
     """A front, served until the context ends."""
-    server = Front(bucket)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+    return served(Front(bucket))
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from . import mutations
 from .mutants_host import HUNG
 from .mutants_material import APP, RUN, Material, make
 from .product import Ended, environment
+from .serving import served
 from .tally import Tally
 
 SOON = 10.0
@@ -444,9 +444,5 @@ class Platform:
 def _platform() -> Iterator[Platform]:
     writes: list[str] = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Answers", (_Answers,), {"writes": writes}))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with served(server):
         yield Platform(f"http://127.0.0.1:{server.server_address[1]}", writes)
-    finally:
-        server.shutdown()
-        server.server_close()

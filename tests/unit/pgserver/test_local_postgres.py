@@ -6,9 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +30,6 @@ server = start(Path(sys.argv[1]), tied=sys.argv[2] == "tied")
 print(server.pid, server.home, flush=True)
 sys.stdin.read()
 """
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    """A fresh directory's name below a parent that only we can traverse."""
-    parent = Path(tempfile.mkdtemp())
-    yield parent / "server"
-    reap(parent / "server")
-    parent.rmdir()
 
 
 def eventually(condition: Callable[[], bool], limit: float = 15.0) -> bool:

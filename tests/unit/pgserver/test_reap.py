@@ -7,9 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,14 +24,6 @@ server = start(Path(sys.argv[1]), tied=True, by_socket=True)
 print("up", flush=True)
 sys.stdin.read()
 """
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    parent = Path(tempfile.mkdtemp())
-    yield parent / "server"
-    reap(parent / "server")
-    parent.rmdir()
 
 
 def eventually(condition: Callable[[], bool], limit: float = 15.0) -> None:
