@@ -17,8 +17,9 @@ from uscdr.leave import ANYHOW, Leave
 from uscdr.models.duration import CLOCKS
 from uscdr.providers.exchange import Call, Reply, exchange
 from uscdr.providers.headers import http_date
-from uscdr.providers.http import Record, open_client, trust
+from uscdr.providers.http import open_client, trust
 from uscdr.providers.retry import OnWait, Patience, RetryPolicy
+from uscdr.providers.transports import Record
 
 CREDENTIAL = re.compile(r"[!-~]+")
 """What a token, key or secret may consist of."""

@@ -15,8 +15,8 @@ import httpx
 from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, ProviderError
-from uscdr.providers.http import GivenUp
 from uscdr.providers.outages import GIVEN_UP, answer_seconds
+from uscdr.providers.transports import GivenUp
 
 ANSWER_SECONDS = 120.0
 """How long one answer may take in all; the read time-out alone would let a dripping server hold us forever."""

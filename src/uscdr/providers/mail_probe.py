@@ -14,9 +14,10 @@ from pydantic import SecretStr
 from uscdr.errors import ProviderError, RateLimited, WriteRefused
 from uscdr.providers.exchange import Call, Reply, exchange
 from uscdr.providers.headers import retry_after
-from uscdr.providers.http import USER_AGENT, KnowingTransport, proxy_for, require_private, trust
+from uscdr.providers.http import USER_AGENT, proxy_for, require_private, trust
 from uscdr.providers.refusal import may_pass
 from uscdr.providers.retry import Patience, RetryPolicy
+from uscdr.providers.transports import KnowingTransport
 
 PROVIDER = "the mail account's provider"
 GOOGLE = "https://oauth2.googleapis.com/token"

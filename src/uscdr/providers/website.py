@@ -16,8 +16,9 @@ from uscdr.errors import ProviderError, RateLimited
 from uscdr.models.web import Sending, WebAnswer
 from uscdr.providers.exchange import Call, Reply, exchange
 from uscdr.providers.headers import retry_after
-from uscdr.providers.http import EMPTY_FORM, EMPTY_FORM_TYPE, open_client, require_private, trust
+from uscdr.providers.http import open_client, require_private, trust
 from uscdr.providers.retry import Patience, RetryPolicy
+from uscdr.providers.transports import EMPTY_FORM, EMPTY_FORM_TYPE
 
 PROVIDER = "the application"
 GATEWAY_ERRORS = (502, 503, 504)

@@ -23,8 +23,9 @@ from uscdr.errors import ProviderError, WriteRefused
 from uscdr.leave import ANYHOW, SHORT, Leave
 from uscdr.providers.cloudinary.errors import PROVIDER
 from uscdr.providers.exchange import ANSWER_BYTES, ANSWER_SECONDS, Call, Reply, unanswered
-from uscdr.providers.http import Record, proxy_for
+from uscdr.providers.http import proxy_for
 from uscdr.providers.outages import GIVEN_UP, answer_seconds, known
+from uscdr.providers.transports import Record
 
 READING_POSTS = frozenset({"/resources/search"})
 """What is asked with a body, and changes nothing."""

@@ -23,8 +23,8 @@ from uscdr.leave import ANYHOW, Leave
 from uscdr.models.dns import RecordType
 from uscdr.providers.dns.names import wire_name
 from uscdr.providers.dns.refusals import PROVIDER, Asked, broken, never_arrived, not_accepted, refused
-from uscdr.providers.http import Record
 from uscdr.providers.retry import Patience
+from uscdr.providers.transports import Record
 
 
 def signing_key(key_name: str, key: SecretStr, algorithm: str) -> dns.tsig.Key:

@@ -18,8 +18,8 @@ from uscdr.providers.dns.records import answered, to_wire
 from uscdr.providers.dns.refusals import PROVIDER
 from uscdr.providers.dns.swapping import Swap, checked, conflict, ignored
 from uscdr.providers.dns.wildcards import borrowed, may_borrow, unmade
-from uscdr.providers.http import Record
 from uscdr.providers.retry import Patience
+from uscdr.providers.transports import Record
 
 TIMEOUT = 10.0
 """Seconds for a connection, and again for an answer."""
