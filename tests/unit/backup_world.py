@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from kit_world import PATIENT, new_key
 from uscdr.errors import ProviderError
-from uscdr.models.heroku import Transfer, TransferKind, TransferState, Whose
+from uscdr.models.transfers import Transfer, TransferKind, TransferState, Whose
 from uscdr.vault.backups import proofs, pulling
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.backups.manifest import CopyCard, origin_of

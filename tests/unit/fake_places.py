@@ -27,10 +27,9 @@ from uscdr.models.heroku import (
     Release,
     Schedule,
     SignedUrl,
-    Transfer,
-    TransferKind,
 )
 from uscdr.models.provision import Build, Domain, LogDrain
+from uscdr.models.transfers import Transfer, TransferKind
 
 T = TypeVar("T")
 ME, STRANGER = "ada@example.com", "stranger@example.com"

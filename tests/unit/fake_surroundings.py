@@ -15,22 +15,11 @@ from pydantic import SecretStr, TypeAdapter
 
 from uscdr.errors import ProviderError
 from uscdr.models.dns import NameServer, RecordSet, RecordType, ServerAnswer, Sighting
-from uscdr.models.heroku import (
-    AddOn,
-    App,
-    Attachment,
-    DatabaseEnd,
-    Dyno,
-    ProcessType,
-    Release,
-    Schedule,
-    Transfer,
-    TransferKind,
-    TransferState,
-)
+from uscdr.models.heroku import AddOn, App, Attachment, Dyno, ProcessType, Release, Schedule
 from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
 from uscdr.models.probes import Certificate, QueueFacts
 from uscdr.models.provision import Domain, LogDrain
+from uscdr.models.transfers import DatabaseEnd, Transfer, TransferKind, TransferState
 from uscdr.providers.ports.media import Media
 from uscdr.verify.baseline import Baseline
 from uscdr.verify.check import CheckSpec

@@ -34,8 +34,6 @@ from uscdr.models.heroku import (
     AddOn,
     App,
     Attachment,
-    DatabaseEnd,
-    DatabaseInfo,
     Download,
     Dyno,
     OneOffResult,
@@ -45,9 +43,6 @@ from uscdr.models.heroku import (
     ServiceColor,
     SignedUrl,
     StatusReport,
-    Transfer,
-    TransferKind,
-    TransferState,
 )
 from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
 from uscdr.models.migration_files import MigrationFile
@@ -75,6 +70,7 @@ from uscdr.models.postgres import (
     Written,
 )
 from uscdr.models.provision import Build, Domain
+from uscdr.models.transfers import DatabaseEnd, DatabaseInfo, Transfer, TransferKind, TransferState
 from uscdr.models.trial import BEGUN, ENDED, Script, ScriptEnd
 from uscdr.models.web import WebAnswer
 from uscdr.providers.ports.machine import Programs, Room

@@ -14,7 +14,8 @@ from uscdr.assembly.vault import open_store
 from uscdr.cli.context import Globals, clear_up, state
 from uscdr.errors import BadInput, ProviderError
 from uscdr.journal import runs
-from uscdr.models.heroku import Attachment, Transfer
+from uscdr.models.heroku import Attachment
+from uscdr.models.transfers import Transfer
 from uscdr.scenarios.backups.inventory import copies_alone, scope
 from uscdr.scenarios.deps import Deps, Request
 from uscdr.session import surroundings

@@ -11,7 +11,7 @@ from uscdr.cli.backupdesk import Desk, Wiring, desk
 from uscdr.cli.context import Globals
 from uscdr.cli.speech import Speech
 from uscdr.errors import BadInput
-from uscdr.models.heroku import Transfer
+from uscdr.models.transfers import Transfer
 from uscdr.scenarios.backups.copying import copy, copy_for
 from uscdr.ui.console import Output
 from uscdr.vault.backups.catalog import Entry, find

@@ -14,7 +14,7 @@ from uscdr.drills.stage import Stage, Unattended
 from uscdr.drills.truth import Finding, same_rows
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import MachineError, UscdrError
-from uscdr.models.heroku import TransferState
+from uscdr.models.transfers import TransferState
 from uscdr.scenarios.backups.inventory import take, vault_of
 from uscdr.scenarios.deps import Deps, Request
 from uscdr.session import surroundings

@@ -16,8 +16,9 @@ from pathlib import Path
 from uscdr.engine.step import Tell
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, MachineError, UscdrError
-from uscdr.models.heroku import Download, Transfer
+from uscdr.models.heroku import Download
 from uscdr.models.postgres import TableDigest
+from uscdr.models.transfers import Transfer
 from uscdr.providers.ports.database import Copy, Scratch
 from uscdr.providers.ports.platform import Backups
 from uscdr.providers.ports.progress import Progress

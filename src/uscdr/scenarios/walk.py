@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from uscdr.engine.step import Tell
 from uscdr.errors import BadInput, CheckFailed, NotFound, ProviderError, WrongContent
-from uscdr.models.heroku import Transfer
 from uscdr.models.postgres import TableDigest
+from uscdr.models.transfers import Transfer
 from uscdr.providers.ports.database import Database
 from uscdr.scenarios.candidate import Candidate, stored_dump
 from uscdr.scenarios.deps import Deps

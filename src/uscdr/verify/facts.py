@@ -10,8 +10,9 @@ from typing import Any, TypeVar, cast
 from pydantic import SecretStr
 
 from uscdr.errors import ProviderError
-from uscdr.models.heroku import AddOn, App, Attachment, Dyno, ProcessType, Release, Schedule, Transfer
+from uscdr.models.heroku import AddOn, App, Attachment, Dyno, ProcessType, Release, Schedule
 from uscdr.models.provision import Domain, LogDrain
+from uscdr.models.transfers import Transfer
 from uscdr.providers.ports.platform import Backups, Platform
 from uscdr.providers.ports.provision import Provisioning
 from uscdr.words import duration

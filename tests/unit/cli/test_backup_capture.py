@@ -24,7 +24,8 @@ from uscdr.cli import boundary
 from uscdr.engine.wait import Stop
 from uscdr.errors import AnswerLost
 from uscdr.events import Bus, Redactor
-from uscdr.models.heroku import Schedule, TransferKind
+from uscdr.models.heroku import Schedule
+from uscdr.models.transfers import TransferKind
 from uscdr.scenarios.deps import Deps
 from uscdr.settings import Operator
 from uscdr.team.claim import Wish

@@ -11,7 +11,7 @@ from fakes import Killed
 from rehearsal import Rehearsal
 from uscdr.cli import boundary
 from uscdr.journal import chain, runs
-from uscdr.models.heroku import TransferState
+from uscdr.models.transfers import TransferState
 
 
 class Shell:

@@ -13,7 +13,7 @@ from rehearsal import Person, Rehearsal
 from uscdr.errors import BadInput, Declined, ExitCode, Interrupted, UscdrError
 from uscdr.journal import runs
 from uscdr.journal.reader import read
-from uscdr.models.heroku import TransferState
+from uscdr.models.transfers import TransferState
 from uscdr.report.build import build
 from uscdr.scenarios.deps import Request
 from uscdr.ui.board import Board

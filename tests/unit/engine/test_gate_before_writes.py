@@ -11,7 +11,7 @@ from rehearsal import Person, Rehearsal
 from uscdr.engine.gate import UNKNOWN, Gate
 from uscdr.engine.step import Blast
 from uscdr.errors import Declined, ExitCode
-from uscdr.models.heroku import TransferState
+from uscdr.models.transfers import TransferState
 
 
 def code(run: Rehearsal, **how: str | None) -> ExitCode:

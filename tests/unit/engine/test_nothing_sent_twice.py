@@ -11,7 +11,7 @@ from fakes import Killed, clinic
 from rehearsal import Person, Rehearsal, kinds
 from uscdr.engine.conduct import Ending
 from uscdr.errors import ExitCode
-from uscdr.models.heroku import TransferKind, TransferState
+from uscdr.models.transfers import TransferKind, TransferState
 
 
 class Alone(Rehearsal):

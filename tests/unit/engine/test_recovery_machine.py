@@ -13,7 +13,7 @@ from test_crash_everywhere import FINAL
 from fakes import APP, Killed, clinic
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
-from uscdr.models.heroku import TransferState
+from uscdr.models.transfers import TransferState
 
 MEMORY = Path("/dev/shm")
 WRITES = ("set_maintenance", "scale", "stop_dyno", "end_sessions", "capture", "restore", "run_one_off")

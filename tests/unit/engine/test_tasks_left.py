@@ -8,7 +8,7 @@ import pytest
 
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
-from uscdr.models.heroku import TransferState
+from uscdr.models.transfers import TransferState
 from uscdr.report.build import build
 from uscdr.report.summary import summarise
 from uscdr.scenarios.loader import load

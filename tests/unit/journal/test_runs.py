@@ -11,7 +11,7 @@ from rehearsal import Person, Rehearsal
 from uscdr.errors import BadInput, Declined, ExitCode
 from uscdr.journal import runs
 from uscdr.journal.reader import read
-from uscdr.models.heroku import TransferState
+from uscdr.models.transfers import TransferState
 from uscdr.recall import refuse_beside_unfinished, remember
 from uscdr.scenarios.deps import Request
 

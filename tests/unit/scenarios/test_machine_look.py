@@ -11,7 +11,7 @@ from fakes import FakeMachine, World
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 from uscdr.installation import install
-from uscdr.models.heroku import DatabaseInfo
+from uscdr.models.transfers import DatabaseInfo
 from uscdr.providers.machine import ThisMachine
 
 GB = 10**9

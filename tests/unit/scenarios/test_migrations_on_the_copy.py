@@ -14,8 +14,9 @@ from fakes import World
 from rehearsal import Rehearsal
 from uscdr.engine.conduct import Ending
 from uscdr.errors import ExitCode
-from uscdr.models.heroku import OneOffResult, Release, TransferKind
+from uscdr.models.heroku import OneOffResult, Release
 from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
+from uscdr.models.transfers import TransferKind
 from uscdr.models.trial import PYTHON, ScriptEnd, pending_on
 from uscdr.scenarios.deps import Request
 from uscdr.scenarios.steps.db_try import deployed_since

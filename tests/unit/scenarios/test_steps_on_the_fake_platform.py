@@ -13,7 +13,8 @@ from fakes import Killed, World
 from rehearsal import Person, Rehearsal
 from uscdr.engine.conduct import Ending
 from uscdr.errors import ExitCode
-from uscdr.models.heroku import OneOffResult, TransferKind, TransferState
+from uscdr.models.heroku import OneOffResult
+from uscdr.models.transfers import TransferKind, TransferState
 from uscdr.scenarios.deps import Request
 from uscdr.scenarios.model import DangerousMigration, Scenario, StepEntry
 from uscdr.scenarios.steps.ledger import ranges

@@ -9,8 +9,8 @@ from unittest import mock
 from fakes import FakeDatabase, World
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode, ProviderError
-from uscdr.models.heroku import TransferKind
 from uscdr.models.postgres import TableSize
+from uscdr.models.transfers import TransferKind
 from uscdr.scenarios.deps import Request
 
 CORRUPTED = "django_session: data corrupted"

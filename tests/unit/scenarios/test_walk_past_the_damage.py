@@ -13,9 +13,10 @@ import pytest
 from fakes import FakeDatabase, World
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode, NotFound, ProviderError, WrongContent
-from uscdr.models.heroku import Release, TransferKind
+from uscdr.models.heroku import Release
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import CanaryResult, TableSize
+from uscdr.models.transfers import TransferKind
 from uscdr.scenarios.deps import Deps
 from uscdr.vault.backups.loss import Earlier, State
 from uscdr.vault.backups.proving import Code

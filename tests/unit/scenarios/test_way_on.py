@@ -11,7 +11,7 @@ from fakes import clinic
 from rehearsal import Rehearsal
 from uscdr.engine.conduct import Ending
 from uscdr.errors import ExitCode
-from uscdr.models.heroku import TransferState
+from uscdr.models.transfers import TransferState
 
 FAILED = TransferState.FAILED
 

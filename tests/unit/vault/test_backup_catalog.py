@@ -10,7 +10,7 @@ import pytest
 
 from backup_world import ADDON, APP, NOW, Safe, dump, transfer
 from uscdr.errors import BadInput
-from uscdr.models.heroku import Transfer, TransferKind, TransferState
+from uscdr.models.transfers import Transfer, TransferKind, TransferState
 from uscdr.scenarios.backups.standing import forgotten, points
 from uscdr.vault.backups import catalog, proofs, pruning
 from uscdr.vault.backups.catalog import Entry, Scope, entries, find, judged, shelf

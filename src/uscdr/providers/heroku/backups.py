@@ -10,16 +10,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from uscdr.errors import NotFound, ProviderError
-from uscdr.models.heroku import (
-    Attachment,
-    DatabaseEnd,
-    DatabaseInfo,
-    Download,
-    Schedule,
-    SignedUrl,
-    Transfer,
-    TransferKind,
-)
+from uscdr.models.heroku import Attachment, Download, Schedule, SignedUrl
+from uscdr.models.transfers import DatabaseEnd, DatabaseInfo, Transfer, TransferKind
 from uscdr.providers.heroku import download, transfers
 from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.heroku.errors import PROVIDER

@@ -11,15 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from uscdr.models.heroku import (
-    DatabaseEnd,
-    DatabaseInfo,
-    Schedule,
-    SignedUrl,
-    Transfer,
-    TransferKind,
-    TransferState,
-)
+from uscdr.models.heroku import Schedule, SignedUrl
+from uscdr.models.transfers import DatabaseEnd, DatabaseInfo, Transfer, TransferKind, TransferState
 from uscdr.providers.json_fields import (
     ShapeError,
     items,

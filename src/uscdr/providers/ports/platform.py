@@ -20,7 +20,6 @@ from uscdr.models.heroku import (
     AddOn,
     App,
     Attachment,
-    DatabaseInfo,
     Download,
     Dyno,
     OneOffResult,
@@ -28,8 +27,8 @@ from uscdr.models.heroku import (
     Release,
     Schedule,
     SignedUrl,
-    Transfer,
 )
+from uscdr.models.transfers import DatabaseInfo, Transfer
 from uscdr.providers.ports.progress import Progress
 
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from uscdr.engine.step import Tell
 from uscdr.errors import ProviderError
-from uscdr.models.heroku import Attachment, Transfer
+from uscdr.models.heroku import Attachment
+from uscdr.models.transfers import Transfer
 from uscdr.scenarios.backups.inventory import vault_of
 from uscdr.scenarios.deps import Deps
 from uscdr.vault.backups import catalog, pulling

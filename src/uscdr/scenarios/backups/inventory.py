@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from uscdr.errors import CheckFailed, MachineError
-from uscdr.models.heroku import Attachment, Schedule, Transfer, Whose, under_way
+from uscdr.models.heroku import Attachment, Schedule
+from uscdr.models.transfers import Transfer, Whose, under_way
 from uscdr.scenarios.backups.questions import key_of
 from uscdr.scenarios.deps import Deps, VaultPlace
 from uscdr.vault.backups import catalog

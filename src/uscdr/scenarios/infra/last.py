@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uscdr.engine.step import Tell
 from uscdr.models.duration import elapsed
-from uscdr.models.heroku import Transfer
+from uscdr.models.transfers import Transfer
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import ChosenBackup, Proof
 from uscdr.scenarios.results_infra import InfraSeen, OldStopped

@@ -9,8 +9,9 @@ from pathlib import Path
 from uscdr.engine.step import View
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models.duration import elapsed
-from uscdr.models.heroku import Download, ahead, warned
+from uscdr.models.heroku import Download
 from uscdr.models.provision import SourceArchive
+from uscdr.models.transfers import ahead, warned
 from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.candidate import DumpSource, stored_dump
 from uscdr.scenarios.deps import Deps, now

@@ -9,7 +9,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError
 from uscdr.models.base import Fact
-from uscdr.models.heroku import Transfer
+from uscdr.models.transfers import Transfer
 from uscdr.models.trial import Script
 from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.django import LIST, PLAN, manage, sql_of

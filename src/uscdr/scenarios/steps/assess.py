@@ -9,7 +9,8 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
-from uscdr.models.heroku import Attachment, DatabaseInfo, Transfer
+from uscdr.models.heroku import Attachment
+from uscdr.models.transfers import DatabaseInfo, Transfer
 from uscdr.providers.ports.database import Database
 from uscdr.providers.ports.web import ServiceStatus
 from uscdr.scenarios.deps import now

@@ -9,7 +9,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import ProviderError
 from uscdr.models.events import Call
-from uscdr.models.heroku import Transfer, TransferState
+from uscdr.models.transfers import Transfer, TransferState
 from uscdr.scenarios.backups.eviction import dropped
 from uscdr.scenarios.backups.inventory import Inventory, take, vault_of
 from uscdr.scenarios.backups.standing import cron_for, in_words, objectives, stand

@@ -8,7 +8,8 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import OutcomeUnknown, ProviderError
-from uscdr.models.heroku import Attachment, Transfer, TransferKind, TransferState, pushed_out, under_way
+from uscdr.models.heroku import Attachment
+from uscdr.models.transfers import Transfer, TransferKind, TransferState, pushed_out, under_way
 from uscdr.scenarios.results import (
     BeforeCapture,
     Captured,

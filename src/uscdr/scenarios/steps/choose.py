@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, CheckFailed, Declined, ProviderError
-from uscdr.models.heroku import DAMAGED, Transfer, Whose
+from uscdr.models.transfers import DAMAGED, Transfer, Whose
 from uscdr.scenarios.backups.questions import key_of
 from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.deps import Deps, now

@@ -10,7 +10,8 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
 from uscdr.errors import BadInput, OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
-from uscdr.models.heroku import Release, Transfer
+from uscdr.models.heroku import Release
+from uscdr.models.transfers import Transfer
 from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.code import judge_running
 from uscdr.scenarios.deps import Deps

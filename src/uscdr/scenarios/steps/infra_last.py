@@ -9,7 +9,8 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import NotFound, ProviderError
 from uscdr.models.duration import elapsed
-from uscdr.models.heroku import Attachment, Whose, under_way
+from uscdr.models.heroku import Attachment
+from uscdr.models.transfers import Whose, under_way
 from uscdr.scenarios.candidate import stored_dump
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.infra.last import lost_since, not_captured, wanting_in

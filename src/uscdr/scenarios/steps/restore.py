@@ -12,7 +12,7 @@ from uscdr.engine.step import Action, Blast, Effect, Finding, Intent, Tell, View
 from uscdr.errors import CheckFailed, NotFound
 from uscdr.models.access import AccessBack
 from uscdr.models.duration import elapsed
-from uscdr.models.heroku import Transfer, TransferKind, TransferState, under_way
+from uscdr.models.transfers import Transfer, TransferKind, TransferState, under_way
 from uscdr.scenarios.access_kept import keep
 from uscdr.scenarios.deps import now
 from uscdr.scenarios.other_way import another

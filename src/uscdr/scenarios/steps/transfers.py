@@ -14,7 +14,8 @@ from uscdr.engine.wait import Patience, until
 from uscdr.errors import AnswerLost, EffectFailed, NotFound, OutcomeUnknown, ProviderError, WriteRefused
 from uscdr.models.base import Fact
 from uscdr.models.duration import CLOCKS, elapsed
-from uscdr.models.heroku import Attachment, Transfer, TransferKind, TransferState, Whose
+from uscdr.models.heroku import Attachment
+from uscdr.models.transfers import Transfer, TransferKind, TransferState, Whose
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.results import Restored
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.duration import elapsed
-from uscdr.models.heroku import DAMAGED, Transfer, Whose, ahead
+from uscdr.models.transfers import DAMAGED, Transfer, Whose, ahead
 from uscdr.vault.backups import documents
 from uscdr.vault.backups.grade import Evidence, Grade, Judgement, Shown, judge
 from uscdr.vault.backups.manifest import BACKUPS, CARD, FORMAT, MANIFEST, CopyCard, Origin, inside

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from uscdr.models.heroku import pushed_out
+from uscdr.models.transfers import pushed_out
 from uscdr.vault.backups.catalog import Entry
 
 

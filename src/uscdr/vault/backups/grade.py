@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 
-from uscdr.models.heroku import warned
+from uscdr.models.transfers import warned
 from uscdr.words import plural
 
 SMALLEST, LARGEST = 0.5, 2.0

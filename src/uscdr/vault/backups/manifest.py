@@ -12,7 +12,7 @@ import secrets
 from datetime import UTC, datetime
 
 from uscdr.models.base import Count, Fact, Moment
-from uscdr.models.heroku import Transfer
+from uscdr.models.transfers import Transfer
 
 FORMAT = 1
 BACKUPS = "backups"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from uscdr.models.heroku import Whose
+from uscdr.models.transfers import Whose
 from uscdr.vault.backups.catalog import Entry, Shelf
 from uscdr.vault.backups.manifest import BACKUPS, CARD, MANIFEST, CopyCard, inside
 from uscdr.vault.backups.retention import Held, Retention, removable

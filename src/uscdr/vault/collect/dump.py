@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from uscdr.errors import BadInput, MachineError, ProviderError
-from uscdr.models.heroku import AddOn, Attachment, Download, Transfer, usable
+from uscdr.models.heroku import AddOn, Attachment, Download
+from uscdr.models.transfers import Transfer, usable
 from uscdr.vault.backups.proving import Subject
 from uscdr.vault.collect.proof import Collected, Proven, prove
 from uscdr.vault.collect.sources import Gaps, Gathering, Sources, Wishes, missing, part_of

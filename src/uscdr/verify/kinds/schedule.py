@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from uscdr.errors import NotFound
 from uscdr.models.duration import Duration
-from uscdr.models.heroku import Transfer, TransferState, Whose, usable
+from uscdr.models.transfers import Transfer, TransferState, Whose, usable
 from uscdr.verify.check import CheckSpec, Provider
 from uscdr.verify.kinds.weighing import weighed
 from uscdr.verify.verdict import Finding

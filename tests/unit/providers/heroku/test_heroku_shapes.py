@@ -13,7 +13,8 @@ from heroku_wire import CANARY, Connect
 from pydantic import SecretStr
 
 from uscdr.errors import BadInput, Conflict, NotFound, ProviderError
-from uscdr.models.heroku import Attachment, TransferKind, TransferState, Whose
+from uscdr.models.heroku import Attachment
+from uscdr.models.transfers import TransferKind, TransferState, Whose
 from uscdr.providers.heroku.backups import HerokuBackups
 from uscdr.providers.heroku.platform import HerokuPlatform
 from uscdr.providers.json_fields import parse_moment

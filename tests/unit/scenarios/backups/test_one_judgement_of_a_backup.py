@@ -22,7 +22,8 @@ from uscdr.cli.backupdesk import Desk
 from uscdr.engine.step import Intent, View
 from uscdr.errors import BadInput, OutcomeUnknown
 from uscdr.models.duration import SECONDS
-from uscdr.models.heroku import Attachment, DatabaseEnd, TransferKind, TransferState, Whose
+from uscdr.models.heroku import Attachment
+from uscdr.models.transfers import DatabaseEnd, TransferKind, TransferState, Whose
 from uscdr.scenarios.backups import inventory, standing
 from uscdr.scenarios.backups.inventory import scope
 from uscdr.scenarios.deps import Deps, Request

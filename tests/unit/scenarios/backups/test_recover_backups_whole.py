@@ -13,7 +13,8 @@ from unscheduled_clinic import Clinic, UnscheduledWorld, ended
 from fakes import FakeMachine
 from rehearsal import Person
 from uscdr.errors import ExitCode
-from uscdr.models.heroku import Schedule, TransferKind, TransferState
+from uscdr.models.heroku import Schedule
+from uscdr.models.transfers import TransferKind, TransferState
 from uscdr.scenarios.deps import Request
 from uscdr.vault.backups import proofs
 from uscdr.vault.backups.grade import Grade

@@ -14,8 +14,8 @@ from rehearsal import Rehearsal
 from uscdr.errors import Declined, ExitCode
 from uscdr.journal import lock, runs
 from uscdr.journal.reader import read
-from uscdr.models.heroku import TransferKind
 from uscdr.models.operations import OPERATIONS, command_of
+from uscdr.models.transfers import TransferKind
 from uscdr.recall import refuse_beside_unfinished, remember
 from uscdr.report.build import build
 from uscdr.report.markdown import to_markdown

@@ -20,7 +20,8 @@ from rehearsal import Rehearsal, configuration
 from uscdr.assembly.job import Job
 from uscdr.engine.conduct import Ending
 from uscdr.errors import ExitCode
-from uscdr.models.heroku import Download, Schedule, SignedUrl, Transfer, TransferKind, TransferState
+from uscdr.models.heroku import Download, Schedule, SignedUrl
+from uscdr.models.transfers import Transfer, TransferKind, TransferState
 from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.deps import Deps, Request, VaultPlace
 from uscdr.scenarios.model import Config

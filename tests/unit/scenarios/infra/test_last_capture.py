@@ -8,7 +8,7 @@ import pytest
 from lost_place import NEW, Recovery, alive, ended, lost, sent, without_database
 
 from uscdr.errors import ExitCode
-from uscdr.models.heroku import TransferKind, TransferState
+from uscdr.models.transfers import TransferKind, TransferState
 
 DONE = ExitCode.DONE
 TABLE = "patients_patient"
