@@ -1,4 +1,4 @@
-"""Backups, restores and copies at the platform; whether a backup can be used, whose it is and how old is judged here."""
+"""Backups, restores and copies at the platform, and the one judgement of whether and whose and how old a backup is."""
 
 from __future__ import annotations
 
