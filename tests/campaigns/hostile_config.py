@@ -50,7 +50,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("verify", "all", "--allow-writes"),
     ("backup", "list"),
     ("backup", "status"),
-    ("backup", "pull", "b001", "--recipient", _RECIPIENT),
+    ("backup", "pull", "--backup", "b001", "--recipient", _RECIPIENT),
     ("kit", "build", "--recipient", _RECIPIENT),
     ("kit", "list"),
     ("kit", "check", "newest", "--online"),

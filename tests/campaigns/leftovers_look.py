@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 
 NEIGHBOUR = "neighbour"
@@ -26,6 +28,12 @@ def left_in(place: Path) -> list[str]:
     return [f"left: {path}" for name in names for path in place.glob(name)]
 
 
+def _files(top: Path, pattern: str) -> Iterator[Path]:
+    """What is called so below it, whatever goes away meanwhile."""
+    for directory, directories, files in os.walk(top):
+        yield from (Path(directory, name) for name in (*directories, *files) if fnmatch(name, pattern))
+
+
 @dataclass
 class Seen:
     """A case from outside: its state and temporary directories, and all that was seen of it so far."""
@@ -39,7 +47,7 @@ class Seen:
 
     def look(self) -> bool:
         """Take in what is there at this moment."""
-        for record in (*self._below().rglob("server.json"), *self.store.rglob("server.json")):
+        for record in (*_files(self._below(), "server.json"), *_files(self.store, "server.json")):
             with suppress(OSError, ValueError):
                 found = json.loads(record.read_bytes())
                 if NEIGHBOUR not in record.parts:
@@ -72,7 +80,7 @@ class Seen:
 
     def under(self, pattern: str) -> list[Path]:
         """Files in the directories of processes."""
-        return [found for path in self.places() for found in path.rglob(pattern)]
+        return [found for path in self.places() for found in _files(path, pattern)]
 
     def stored(self, pattern: str) -> bool:
         """Whether such a file is in the store."""

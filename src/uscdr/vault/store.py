@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -190,8 +191,8 @@ class LocalStore:
 
     def listing(self, prefix: str) -> tuple[Entry, ...]:
         """Walk the directory; a file that goes away meanwhile is left out."""
-        top = self._path(prefix)
-        found = (self._entry(path) for path in top.rglob("*")) if top.is_dir() else iter(())
+        walk = os.walk(self._path(prefix), onerror=_unlisted)
+        found = (self._entry(Path(directory, name)) for directory, _, names in walk for name in names)
         return tuple(sorted((entry for entry in found if entry is not None), key=lambda entry: entry.name))
 
     def size(self, name: str) -> int | None:
@@ -212,7 +213,8 @@ class LocalStore:
             if not path.is_file():
                 return None
             facts = path.stat()
-        except FileNotFoundError:
+        except OSError as error:
+            _unlisted(error)
             return None
         written = datetime.fromtimestamp(facts.st_mtime, UTC)
         return Entry(path.relative_to(self._root).as_posix(), facts.st_size, written)
@@ -229,6 +231,12 @@ class LocalStore:
         except OSError as error:
             _unwritable(path, error)
         return path
+
+
+def _unlisted(error: OSError) -> None:
+    """What went away meanwhile, or is no directory, is no part of a list; what cannot be read leaves it unknown."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise MachineError(f"{error.filename} cannot be read.", why=error.strerror or type(error).__name__) from error
 
 
 def checked_name(name: str) -> str:

@@ -6,6 +6,7 @@ import errno
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -248,3 +249,33 @@ def test_a_full_disk_leaves_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.undo()
     assert caught.value.why == "No space left on device"
     assert store.names("kits") == ()
+
+
+@pytest.mark.parametrize("there", [PermissionError(13, "Permission denied", "x"), FileNotFoundError(2, "gone", "x")])
+def test_a_directory_that_cannot_be_listed_is_unknown_and_one_that_went_away_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: OSError
+) -> None:
+    store = LocalStore(tmp_path / "a")
+    with store.staging() as place:
+        for name in ("kits/one/x.age", "kits/two/x.age"):
+            store.create(name, staged(place, b"any"))
+    scan = os.scandir
+
+    def scandir(path: str) -> Iterator[os.DirEntry[str]]:
+        if path.endswith("two"):
+            raise there
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    if isinstance(there, FileNotFoundError):
+        assert store.names("kits") == ("kits/one/x.age",)
+    else:
+        with pytest.raises(MachineError, match="cannot be read"):
+            store.names("kits")
+
+
+def test_a_name_that_is_a_file_and_one_that_is_not_there_hold_nothing(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "a")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "kits").touch()
+    assert store.names("kits") == store.names("runs") == ()
