@@ -117,14 +117,24 @@ class _User:
 
     name: str
     product: Product
-    recipient: str
+    identity: str
     program: tuple[str, ...] = (PROGRAM,)
     number: int | None = None
+
+    @property
+    def recipient(self) -> str:
+        """The public half."""
+        return str(pyrage.x25519.Identity.from_str(self.identity).to_public())
 
     def run(self, *arguments: str, limit: float) -> Ended:
         """The program as this user."""
         place = self.product.state
-        env = {**self.product.env, "USCDR_STATE_DIR": str(place), "HOSTILE_SECRET": _CANARY}
+        env = {
+            **self.product.env,
+            "USCDR_STATE_DIR": str(place),
+            "HOSTILE_SECRET": _CANARY,
+            "USCDR_AGE_IDENTITY": str(place / "key"),
+        }
         try:
             done = subprocess.run(
                 [*self.program, *arguments], env=env, cwd=place, capture_output=True, text=True, errors="replace",
@@ -137,9 +147,9 @@ class _User:
 
 
 def _users(stand: Stand) -> Iterator[_User]:
-    recipient = str(pyrage.x25519.Identity.generate().to_public())
-    own = stand.case("hostile")
-    yield _User("root" if os.geteuid() == 0 else "an ordinary user", own, recipient)
+    identity, own = str(pyrage.x25519.Identity.generate()), stand.case("hostile")
+    _private(own.state / "key", identity)
+    yield _User("root" if os.geteuid() == 0 else "an ordinary user", own, identity)
     if os.geteuid() != 0:
         say("    hostile-dumps: not root: the other user is not covered")
         return
@@ -153,11 +163,18 @@ def _users(stand: Stand) -> Iterator[_User]:
     )
     for path in (state / "state" / "sandbox").glob("*.json"):
         path.write_text(path.read_text().replace(str(stand.home), str(state / "state")))
+    _private(state / "state" / "key", identity)
     for path in (state, *state.rglob("*")):
         os.chown(path, _NOBODY, _NOBODY, follow_symlinks=False)
     paths = [str(Path(__file__).parents[2] / "src"), *(one for one in sys.path if one.endswith("site-packages"))]
     product = Product(state / "state", {**own.env, "PYTHONPATH": ":".join(paths), "HOME": str(state)})
-    yield _User("an ordinary user", product, recipient, program, _NOBODY)
+    yield _User("an ordinary user", product, identity, program, _NOBODY)
+
+
+def _private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(0o600)
+    path.write_text(text)
 
 
 def _readable_program() -> tuple[str, ...]:
@@ -182,6 +199,7 @@ def _proven(user: _User, trap: _Trap, hostile: Hostile, name: str, *, whole: boo
         commands += [
             ("recover", "infra", "--backup", name, "--dry-run"),
             ("kit", "build", "--to", kit, "--recipient", user.recipient, "--backup", name),
+            ("kit", "check", "--to", kit, "--restore"),
         ]
     for command in commands:
         ended = user.run(*_ON, *command, limit=240)

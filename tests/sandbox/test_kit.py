@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 import signal
 import ssl
 import subprocess
@@ -176,6 +177,43 @@ def test_a_second_kit_fetches_no_media(desk: Desk, again: subprocess.CompletedPr
 def test_the_dump_is_proven_with_the_kits_own_key(desk: Desk, built: dict[str, Any]) -> None:
     assert (built["dump"]["grade"], built["dump"]["origin"]) == ("encrypted columns decrypt", "build")
     assert "NOT PROVEN" not in desk.call("kit", "card", f"kits:{built['kit']}").stdout
+
+
+def test_a_check_restores_the_dump_with_nothing_but_the_kit(desk: Desk, built: dict[str, Any]) -> None:
+    named = ("--kit", f"kits:{built['kit']}", "--restore")
+    done = desk.call("kit", "check", *named, "--identity", "identity.txt")
+    assert ": encrypted columns decrypt\n" in done.stdout
+    assert "from the kit" in done.stdout
+    assert "with its own key and code" in done.stdout
+    assert list((desk.state / "scratch").glob("*")) == []
+    assert "Name the key" in desk.call("kit", "check", *named, code=2).stderr
+
+
+def test_a_restored_dump_that_lacks_a_table_costs_exit_1(desk: Desk, built: dict[str, Any]) -> None:
+    packaged = (Path(__file__).parents[2] / "scenarios.yaml").read_text()
+    wanting = desk.state / "wanting.yaml"
+    wanting.write_text(packaged.replace("  expected_tables:\n", "  expected_tables:\n    - no_such_table\n", 1))
+    named = ("--kit", f"kits:{built['kit']}", "--identity", "identity.txt")
+    done = desk.call("--config", str(wanting), "kit", "check", *named, "--restore", "--json", code=1)
+    checked, proof = map(json.loads, done.stdout.splitlines())
+    assert checked["sound"]
+    assert checked["complete"]
+    assert (proof["grade"], proof["why"]) == ("restores", "tables are missing: no_such_table")
+    desk.call("--config", str(wanting), "kit", "check", *named)
+
+
+def test_a_check_restores_no_damaged_dump(desk: Desk, built: dict[str, Any]) -> None:
+    shutil.copytree(desk.state / "kits", desk.state / "cut")
+    reader = desk.open(built["kit"], "cut")
+    found = reader.find("database.dump")
+    assert found is not None
+    (desk.state / "cut" / found.path).write_bytes(b"age-encryption.org/v1")
+    done = desk.call(
+        "kit", "check", "--kit", f"cut:{built['kit']}", "--restore", "--identity", "identity.txt", code=1
+    )  # fmt: skip
+    assert "DAMAGE" in done.stdout
+    assert "decrypt" not in done.stdout.splitlines()[-1]
+    assert found.path in done.stderr
 
 
 def test_parts_come_out_of_it(desk: Desk, built: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -88,6 +89,16 @@ def _scratch(place: Place, platform: Platform, directory: Path, around: Surround
         return [value for value in values if value.get_secret_value().startswith(("postgres://", "postgresql://"))]
 
     return OwnScratch(place.scratch, production, place=directory, stop=around.stop.event)
+
+
+@contextmanager
+def local_scratch(directory: Path, stop: threading.Event) -> Iterator[Scratch]:
+    """The packaged server alone: for a proof that asks no platform."""
+    proving = LocalScratch(directory, stop=stop)
+    try:
+        yield proving
+    finally:
+        proving.close()
 
 
 def known_secrets(place: Place, env: Mapping[str, str]) -> Redactor:

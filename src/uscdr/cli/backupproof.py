@@ -14,7 +14,7 @@ SHOWN = 3
 """Names of migrations in a line."""
 
 
-def show_proof(proof: ProofDocument, name: str, output: Output) -> None:
+def show_proof(proof: ProofDocument, name: str | None, output: Output) -> None:
     """Grade and SHA-256 first, then what was seen; the whole document with --json."""
     if output.json_lines:
         output.record({**proof.model_dump(mode="json"), "document": name})
@@ -44,6 +44,8 @@ def _lines(proof: ProofDocument) -> Iterator[str]:
 
 
 def _source(proof: ProofDocument) -> str:
+    if proof.source == "kit":
+        return f"from the kit {proof.copy_id}, with its own key and code"
     if proof.source == "vault":
         return f"from the copy {proof.copy_id}"
     if proof.copy_id:

@@ -74,6 +74,9 @@ def check(
     to: PlaceOption = None,
     identity: IdentityOption = None,
     online: Annotated[bool, typer.Option("--online", help="Compare with what is deployed now.")] = False,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Restore its dump on this machine, with its own key and code, too.")
+    ] = False,
     minimum: Annotated[
         int | None, typer.Option(min=0, max=100, help="Exit 1 when the kit earns fewer points of freshness.")
     ] = None,
@@ -83,7 +86,7 @@ def check(
     from uscdr.cli import kitcheck, kitlook
 
     wanted = kitlook.Wanted(kitlook.one_of(kit, kit_option), to, identity)
-    asked = kitcheck.CheckOptions(wanted, online=online, minimum=minimum)
+    asked = kitcheck.CheckOptions(wanted, online=online, restore=restore, minimum=minimum)
     raise typer.Exit(kitcheck.check_kit(options(context), asked, as_json=as_json))
 
 

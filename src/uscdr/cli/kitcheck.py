@@ -11,7 +11,7 @@ from uscdr.assembly.escrow import ill_kept
 from uscdr.assembly.job import Job
 from uscdr.cli.context import Globals, state
 from uscdr.cli.kitbuild import media_of
-from uscdr.cli.kitlook import Wanted
+from uscdr.cli.kitlook import Opening, Wanted
 from uscdr.cli.kitwords import show_examination
 from uscdr.cli.speech import Speech
 from uscdr.errors import BadInput, ExitCode
@@ -31,12 +31,18 @@ class CheckOptions:
 
     wanted: Wanted
     online: bool = False
+    restore: bool = False
     minimum: int | None = None
 
 
 def check_kit(given: Globals, asked: CheckOptions, *, as_json: bool) -> int:
     """Look at everything; 1 for damage, for a kit that lacks something, or for one that is not fresh enough."""
     output = given.output(json_lines=as_json)
+    if asked.restore and asked.wanted.identity is None:
+        raise BadInput(
+            "Without its private key a dump cannot be restored.",
+            next_action="Name the key: uscdr kit check --restore --identity FILE",
+        )
     store, kit = asked.wanted.find(given)
     keys = identities(asked.wanted.identity) if asked.wanted.identity is not None else ()
     for words in ill_kept(asked.wanted.identity, os.environ) if asked.wanted.identity is not None else ():
@@ -48,7 +54,14 @@ def check_kit(given: Globals, asked: CheckOptions, *, as_json: bool) -> int:
     fresh = judge(_compared(given, seen, output) if asked.online else seen)
     enough = asked.minimum is None or fresh.score >= asked.minimum
     show_examination(found, fresh, asked.minimum, output)
-    return int(ExitCode.DONE if found.sound and found.card.complete and enough else ExitCode.CHECK_FAILED)
+    shown = not asked.restore or _restored(given, Opening(store, kit, keys), output)
+    return int(ExitCode.DONE if found.sound and found.card.complete and enough and shown else ExitCode.CHECK_FAILED)
+
+
+def _restored(given: Globals, opening: Opening, output: Output) -> bool:
+    from uscdr.cli.kitproof import restores
+
+    return restores(given, opening, output)
 
 
 def seen_of(found: Examination) -> Seen:

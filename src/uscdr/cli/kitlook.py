@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from uscdr.models.duration import aged
 from uscdr.ui.tables import show_table
 from uscdr.vault import listing
 from uscdr.vault.reader import KitReader
-from uscdr.vault.seal import identities
+from uscdr.vault.seal import Identity, identities
 from uscdr.vault.store import Store
 from uscdr.words import size
 
@@ -30,6 +31,15 @@ class Wanted:
     def find(self, given: Globals) -> tuple[Store, str]:
         """The store and the kit. Raises BadInput."""
         return places(given).find(self.kit, self.to)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A kit that was found, and what opens it."""
+
+    store: Store
+    kit: str
+    keys: Sequence[Identity]
 
 
 def one_of(argument: str | None, option: str | None) -> str | None:

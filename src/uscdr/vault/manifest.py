@@ -13,6 +13,8 @@ from uscdr.vault.backups.grade import Grade
 FORMAT = 1
 KITS, MEDIA = "kits", "media"
 MANIFEST, SUMS = "manifest.json.age", "SHA256SUMS"
+DUMP = "database.dump"
+"""The decrypted dump, by the name that the manifest has for it."""
 CARD, CARD_TEXT, CARD_PAGE = "card.json", "card.txt", "card.html"
 
 PartName = Literal["app", "config", "dns", "dump", "source", "media"]

@@ -18,9 +18,10 @@ from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import ChosenBackup
 from uscdr.scenarios.steps.choose import Choice, chosen_of, pick
 from uscdr.vault.content import DumpFacts
+from uscdr.vault.manifest import DUMP
 from uscdr.vault.reader import KitReader
 
-DUMP, TARBALL = "database.dump", "source.tar.gz"
+TARBALL = "source.tar.gz"
 KIT = "kit:"
 
 

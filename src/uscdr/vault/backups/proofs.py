@@ -134,9 +134,9 @@ class ProofDocument(Fact):
     taken_at: Moment
     proven_at: Moment
     seconds: Span
-    source: Literal["vault", "platform"]
+    source: Literal["vault", "platform", "kit"]
     copy_id: str = ""
-    """The copy with these bytes; empty when there was none."""
+    """The copy with these bytes, or the kit; empty when there was none."""
     copy_opened: bool = False
     """Whether that copy itself was decrypted, and not only found intact."""
     grade: Grade

@@ -70,7 +70,7 @@ class Subject:
     backup: str
     transfer_id: str
     taken_at: datetime
-    source: Literal["vault", "platform"]
+    source: Literal["vault", "platform", "kit"]
     addon_id: str = ""
     """Whose database it is of; empty when that is not known."""
     copy_id: str = ""

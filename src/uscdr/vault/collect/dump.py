@@ -14,7 +14,7 @@ from uscdr.vault.backups.proving import Subject
 from uscdr.vault.collect.proof import Collected, Proven, prove
 from uscdr.vault.collect.sources import Gaps, Gathering, Sources, Wishes, missing, part_of
 from uscdr.vault.content import DumpFacts
-from uscdr.vault.manifest import DumpProof, Part
+from uscdr.vault.manifest import DUMP, DumpProof, Part
 from uscdr.words import plural, size
 
 """The data API's label."""
@@ -83,7 +83,7 @@ def _keep(
     proven = prove(gathering, gaps, _subject(gathering, chosen, got), plain, known)
     facts = _facts(gathering, gaps, chosen, got).model_copy(update=dict(proven.seen))
     watch = gathering.watch("dump", got.size)
-    stored = gathering.writer.add_file("dump", "database.dump", plain, lambda done: watch(done, None))
+    stored = gathering.writer.add_file("dump", DUMP, plain, lambda done: watch(done, None))
     if stored.plain_sha256 != got.sha256:
         raise MachineError("The dump changed on this machine's disk between download and encryption.")
     gathering.writer.add_bytes("dump", "database.json", facts.model_dump_json().encode())

@@ -96,27 +96,31 @@ def _restored(gathering: Gathering, gaps: Gaps, subject: Subject, plain: Path, k
 
 def _print(wishes: Wishes, known: Collected, app: str) -> str:
     """The fingerprint of the kit's key; empty when it holds none."""
-    value = known.config.get(wishes.key) if wishes.key else None
-    return fingerprint(value, app) if value else ""
+    return key_in_kit(wishes.key, known.config, app).fingerprint
 
 
 def _questions(wishes: Wishes, known: Collected, app: str) -> Questions:
     """The key and the code are those of this kit: what is proven is that its parts fit each other."""
-    value = known.config.get(wishes.key) if wishes.key else None
-    code = known.source
     return Questions(
         invariants=wishes.invariants,
         expected_tables=wishes.expected_tables,
         canaries=tuple(CanaryColumn(**canary.model_dump()) for canary in wishes.canaries),
-        key=Key(
-            wishes.key,
-            value,
-            why=f"the kit does not hold {wishes.key}" if wishes.key else "no key is named",
-            fingerprint=_print(wishes, known, app),
-        ),
-        code=Code(code.commit[:12], code) if code and code.migrations else Code(why="the kit holds no code"),
+        key=key_in_kit(wishes.key, known.config, app),
+        code=code_in_kit(known.source),
         freshness=wishes.freshness,
     )
+
+
+def key_in_kit(name: str, config: Mapping[str, SecretStr], app: str) -> Key:
+    """The application's key as the kit holds it; `name`: its variable, empty when none is named."""
+    value = config.get(name) if name else None
+    why = f"the kit does not hold {name}" if name else "no key is named"
+    return Key(name, value, why=why, fingerprint=fingerprint(value, app) if value else "")
+
+
+def code_in_kit(source: SourceFacts | None) -> Code:
+    """The migrations of the code that the kit holds."""
+    return Code(source.commit[:12], source) if source and source.migrations else Code(why="the kit holds no code")
 
 
 def _verdict(document: ProofDocument, origin: str) -> DumpProof:
