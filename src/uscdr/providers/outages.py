@@ -21,6 +21,8 @@ REFUSALS, AT_LEAST = 3, 1.0
 """So often in a row, over so many seconds, no connection is taken for an answer that will not change."""
 WAITING = 6.0
 """Seconds that are waited in all between attempts at one provider that answers, but not well."""
+QUOTA = 40.0
+"""The same at one that refuses for its rate: its pool fills up again, but not for one that asks for ever."""
 ANSWER = 10.0
 """Seconds that one whole answer may take."""
 REMEMBERED = 60.0
@@ -66,11 +68,11 @@ class Outages:
             self._forget(place)
             self._alive.add(place)
 
-    def may_wait(self, provider: str, seconds: float) -> bool:
-        """Whether so long a wait before the next attempt is within what the provider may cost; it is counted."""
+    def may_wait(self, provider: str, seconds: float, share: float = WAITING) -> bool:
+        """Whether so long a wait before the next attempt is within the provider's share; it is counted."""
         with self._turn:
             waited = self._waited.get(provider, 0.0) + seconds
-            if waited > WAITING:
+            if waited > share:
                 return False
             self._waited[provider] = waited
             return True

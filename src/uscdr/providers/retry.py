@@ -12,7 +12,7 @@ from tenacity.stop import stop_base
 from tenacity.wait import wait_base, wait_exponential, wait_random
 
 from uscdr.errors import Interrupted, ProviderError, RateLimited
-from uscdr.providers.outages import known
+from uscdr.providers.outages import QUOTA, WAITING, known
 
 T = TypeVar("T")
 
@@ -120,13 +120,14 @@ class _WaitedEnough(stop_base):
 
 
 class _LookedEnough(stop_base):
-    """Ends the loop of a command that only looks, once the provider has cost its share. A quota is no outage."""
+    """Ends the loop of a command that only looks, once the provider has cost its share; a quota has a larger one."""
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         outages, error = known(), _failure(retry_state)
-        if outages is None or not isinstance(error, ProviderError) or isinstance(error, RateLimited):
+        if outages is None or not isinstance(error, ProviderError):
             return False
-        return not outages.may_wait(error.provider, retry_state.upcoming_sleep)
+        share = QUOTA if isinstance(error, RateLimited) else WAITING
+        return not outages.may_wait(error.provider, retry_state.upcoming_sleep, share)
 
 
 def _failure(state: RetryCallState) -> BaseException | None:
