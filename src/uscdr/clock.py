@@ -1,8 +1,9 @@
-"""The clock by which a lease is judged: this machine's own, which runs on while the machine sleeps and is never set."""
+"""The clock by which leases and runs are judged: this machine's own, which runs on in a sleep and is never set."""
 
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 
 CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Python's monotonic clock stands still in a sleep. Linux has another beside it; macOS's CLOCK_MONOTONIC runs on."""
@@ -11,3 +12,12 @@ CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 def running() -> float:
     """Seconds since some moment; a sleep of the machine counts."""
     return time.clock_gettime(CLOCK)
+
+
+_BEGUN = (datetime.now(UTC), running())
+
+
+def now() -> datetime:
+    """The time in UTC as this process found it at its begin, and moved on by that clock: no setting makes it jump."""
+    at, since = _BEGUN
+    return at + timedelta(seconds=running() - since)

@@ -10,10 +10,10 @@ import base64
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from uscdr import clock
 from uscdr.models.events import PAYLOAD, Event, Note, RunFinished, Stamped, StepProgress
 
 MIN_SECRET_LENGTH = 6
@@ -108,7 +108,7 @@ class Bus:
     def _stamp(self, event: Event) -> Stamped:
         payload = PAYLOAD.validate_python(self._redactor.data(event.model_dump(mode="json")))
         seq = None if isinstance(event, StepProgress) else self._seq
-        return Stamped(run=self._run, seq=seq, at=datetime.now(UTC), mono=time.monotonic(), event=payload)
+        return Stamped(run=self._run, seq=seq, at=clock.now(), mono=time.monotonic(), event=payload)
 
     def _show(self, stamped: Stamped) -> None:
         lost = []

@@ -22,6 +22,8 @@ class Fold:
         self.started_at: datetime | None = None
         self.finished_at: datetime | None = None
         self.last_at: datetime | None = None
+        self.set_back = 0.0
+        """Seconds by which an event lies before the one before it, at most."""
         self.steps: dict[str, StepReport] = {}
         self.gates: list[GateReport] = []
         self.checks: list[CheckReport] = []
@@ -34,6 +36,8 @@ class Fold:
         """Take in one event; progress is passed over."""
         if stamped.seq is None:
             return
+        if self.last_at is not None:
+            self.set_back = max(self.set_back, (self.last_at - stamped.at).total_seconds())
         self.run, self.last_at = stamped.run, stamped.at
         self.numbers.append(stamped.seq)
         match stamped.event:

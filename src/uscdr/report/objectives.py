@@ -20,6 +20,8 @@ DOORS, CHECKED = "heroku.maintenance", "app.check"
 CHOSEN, LEDGER = ("backup.choose", "infra.choose", "infra.choose_last"), "data.ledger"
 COMPARED, COUNTED = "data.compare", "data.probe"
 PROVEN, VERIFIED = ("backup.prove", "infra.prove", "infra.prove_last"), "data.verify"
+_CLOCKS_APART = 60.0
+"""Seconds by which the clocks of two machines that worked on one run may differ."""
 
 
 def missed(fold: Fold) -> str | None:
@@ -73,6 +75,8 @@ def recovery_time(fold: Fold) -> Objective:
     if fold.plan and fold.plan.dry_run:
         return _not_achieved(target, "does not apply", "dry run")
     back, basis = _service_back(fold)
+    if fold.set_back > _CLOCKS_APART:
+        return _not_achieved(target, "not known", f"a clock was set back by {span(fold.set_back)} during the run")
     if back is None:
         late = fold.last_at is not None and (fold.last_at - fold.started_at).total_seconds() > target
         return _not_achieved(target, "missed" if late else "not known", basis)

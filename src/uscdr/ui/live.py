@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
+from uscdr import clock
 from uscdr.models.events import CheckFinished, RunFinished, Stamped, StepProgress
 from uscdr.ui.board import Board
 from uscdr.ui.checktable import check_frame, round_lines
@@ -35,18 +36,13 @@ _STYLES: dict[Tone, str] = {
 }
 
 
-def utc_now() -> datetime:
-    """The machine's time, in UTC."""
-    return datetime.now(UTC)
-
-
 class LiveViewer:
     """A rich screen on stderr. Raises OSError from the next event on when the terminal is gone.
 
     `now` is the clock that moves the screen; tests give their own.
     """
 
-    def __init__(self, output: Output, *, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, output: Output, *, now: Callable[[], datetime] = clock.now) -> None:
         self._output = output
         self._now = now
         self._board = Board()

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from uscdr import clock
 from uscdr.errors import JournalError
 from uscdr.events import Bus, Redactor
 from uscdr.models.events import GateAsked, Note, RunFinished, Stamped, StepProgress, StepSucceeded
@@ -164,3 +165,13 @@ def test_numbers_and_nothing_pass_unchanged() -> None:
         "a": [1, None, True, 123456, "x[TOKEN]"],
         "b": ["[TOKEN]"],
     }
+
+
+def test_events_move_on_by_the_clock_that_is_never_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, shelf, _ = bus()
+    made.emit(note("before"))
+    there = clock.running()
+    monkeypatch.setattr(clock, "running", lambda: there + 90)
+    made.emit(note("after"))
+    before, after = shelf.kept
+    assert (after.at - before.at).total_seconds() == pytest.approx(90, abs=5)

@@ -146,6 +146,14 @@ def test_recovery_time(timed: tuple[Timed, ...], seconds: float | None, verdict:
     assert (report.rto.achieved_seconds, report.rto.verdict) == (seconds, verdict)
 
 
+def test_the_recovery_time_is_not_known_after_a_clock_was_set_back() -> None:
+    report = run((10, planned("a")), (15, started("a")), (-3500, done("a")), rto=100)
+    assert (report.rto.achieved_seconds, report.rto.verdict) == (None, "not known")
+    assert "set back by 58 min 35 s" in report.rto.basis
+    late = run((10, planned("a")), (15, started("a")), (14, done("a")), rto=100)
+    assert (late.rto.achieved_seconds, late.rto.verdict) == (14, "met")
+
+
 @pytest.mark.parametrize(
     ("result", "seconds", "verdict"),
     [
