@@ -7,6 +7,7 @@ import os
 import select
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -46,6 +47,20 @@ def opened(path: Path, *, links: bool = True) -> BinaryIO:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def below(top: Path) -> Iterator[Path]:
+    """What is no directory, at any depth. What goes away meanwhile, and a `top` that is none, is left out.
+
+    Raises OSError for a directory that cannot be listed: what is in it is unknown.
+    """
+    for directory, _, names in os.walk(top, onerror=_unlisted):
+        yield from (Path(directory, name) for name in names)
+
+
+def _unlisted(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def whole(path: Path, most: int, *, links: bool = True) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -191,8 +190,11 @@ class LocalStore:
 
     def listing(self, prefix: str) -> tuple[Entry, ...]:
         """Walk the directory; a file that goes away meanwhile is left out."""
-        walk = os.walk(self._path(prefix), onerror=_unlisted)
-        found = (self._entry(Path(directory, name)) for directory, _, names in walk for name in names)
+        try:
+            found = [self._entry(path) for path in reading.below(self._path(prefix))]
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise MachineError(f"{error.filename} cannot be read.", why=why) from error
         return tuple(sorted((entry for entry in found if entry is not None), key=lambda entry: entry.name))
 
     def size(self, name: str) -> int | None:
@@ -213,8 +215,7 @@ class LocalStore:
             if not path.is_file():
                 return None
             facts = path.stat()
-        except OSError as error:
-            _unlisted(error)
+        except FileNotFoundError:
             return None
         written = datetime.fromtimestamp(facts.st_mtime, UTC)
         return Entry(path.relative_to(self._root).as_posix(), facts.st_size, written)
@@ -231,12 +232,6 @@ class LocalStore:
         except OSError as error:
             _unwritable(path, error)
         return path
-
-
-def _unlisted(error: OSError) -> None:
-    """What went away meanwhile, or is no directory, is no part of a list; what cannot be read leaves it unknown."""
-    if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        raise MachineError(f"{error.filename} cannot be read.", why=error.strerror or type(error).__name__) from error
 
 
 def checked_name(name: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from uscdr.errors import BadInput, CheckFailed, MachineError
 from uscdr.models.media import DELIVERIES, AssetKey, KnownAsset
 from uscdr.models.media_names import IMAGES
-from uscdr.reading import opened
+from uscdr.reading import below, opened
 from uscdr.scenarios.model_media import MediaSettings
 
 _PIECE = 1024 * 1024
@@ -46,7 +46,7 @@ class FolderFiles:
         return self._known
 
     def _read(self) -> Iterator[tuple[AssetKey, KnownAsset]]:
-        for path in sorted(self._root.rglob("*")):
+        for path in self._files():
             inside = path.relative_to(self._root)
             if any(part.startswith(".") for part in inside.parts) or not self._is_ours(path):
                 continue
@@ -57,6 +57,12 @@ class FolderFiles:
                     key = open_one.model_copy(update={"delivery": delivery})
                     self._paths[key] = path
                     yield key, known
+
+    def _files(self) -> list[Path]:
+        try:
+            return sorted(below(self._root))
+        except OSError as error:
+            raise _unreadable("A directory in the folder", error) from None
 
     def _is_ours(self, path: Path) -> bool:
         return path.is_file() and path.resolve().is_relative_to(self._root)
@@ -96,9 +102,13 @@ def _describe(path: Path, tag: str) -> KnownAsset:
                 sha256.update(piece)
                 size += len(piece)
     except OSError as error:
-        raise MachineError(
-            "A file in the folder cannot be read.",
-            why=f"{error.strerror or 'unknown cause'}.",
-            next_action="Make every file in it readable, or name another folder.",
-        ) from None
+        raise _unreadable("A file in the folder", error) from None
     return KnownAsset(bytes=size, md5=md5.hexdigest(), sha256=sha256.hexdigest(), tags=(tag,) if tag else ())
+
+
+def _unreadable(what: str, error: OSError) -> MachineError:
+    return MachineError(
+        f"{what} cannot be read.",
+        why=f"{error.strerror or 'unknown cause'}.",
+        next_action="Make every file in it readable, or name another folder.",
+    )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from uscdr.engine.wait import Stop
-from uscdr.errors import BadInput, CheckFailed, RateLimited
+from uscdr.errors import BadInput, CheckFailed, MachineError, RateLimited
 from uscdr.models.media import DELIVERIES, Asset, AssetDetails, AssetKey, AssetVersion, KnownAsset, Quota, ResourceType
 from uscdr.models.media_names import Kind, Where, digest, read
 from uscdr.scenarios.media import allowance
@@ -253,6 +256,23 @@ def test_a_folder_that_is_none_or_empty(tmp_path: Path) -> None:
     with pytest.raises(BadInput):
         FolderFiles(tmp_path / "none", MediaSettings())
     with pytest.raises(BadInput):
+        FolderFiles(tmp_path, MediaSettings()).inventory()
+
+
+def test_a_folder_with_a_part_that_cannot_be_listed_is_not_taken_for_all_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shut").mkdir()
+    (tmp_path / "me.jpg").write_bytes(b"jpg")
+    scan = os.scandir
+
+    def scandir(path: str) -> Iterator[os.DirEntry[str]]:
+        if path.endswith("shut"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(MachineError, match="directory in the folder cannot be read"):
         FolderFiles(tmp_path, MediaSettings()).inventory()
 
 
