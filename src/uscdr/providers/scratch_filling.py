@@ -208,6 +208,7 @@ def _with_roles(connection: Connection, selection: Selection, server: Server) ->
     from psycopg import sql
 
     there = {name for (name,) in connection.execute("SELECT rolname::text FROM pg_catalog.pg_roles")}
+    gone = dict[int, str]()
     for entry in selection.entries:
         missing = sorted(roles(entry) - there)
         if not missing:
@@ -217,9 +218,8 @@ def _with_roles(connection: Connection, selection: Selection, server: Server) ->
                 connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)))
             there.update(missing)
         else:
-            why = f"the role {missing[0]} does not exist on {server.words}"
-            selection = selection.without({entry.number}, why) or selection
-    return selection
+            gone[entry.number] = f"the role {missing[0]} does not exist on {server.words}"
+    return selection.less(gone)
 
 
 def _is_reserved(role: str) -> bool:

@@ -66,33 +66,31 @@ def admit(selection: Selection, known: Mapping[str, bool], server: str) -> Admit
         MachineError: rows of the dump hang on an extension that the server lacks, or that no proof makes.
     """
     selection = _without_kinds(selection)
-    wanted, lacks, refused = list[Wanted](), list[Entry](), list[Entry]()
-    for entry in [one for one in selection.entries if one.kind == "EXTENSION"]:
-        if entry.name in known and (known[entry.name] or entry.name in _HARMLESS):
-            wanted.append(Wanted(entry, entry.name, _free(extension_schema(entry))))
-        elif (less := selection.without({entry.number}, _why(entry, known, server))) is not None:
-            selection = less
-        else:
-            (refused if entry.name in known else lacks).append(entry)
-    if lacks:
-        raise lacking([f"the extension {one.name}" for one in lacks], server)
-    if refused:
-        raise unmade(refused)
+    wanted = [one for one in selection.entries if one.kind == "EXTENSION" and _may_be_made(one, known)]
+    others = [one for one in selection.entries if one.kind == "EXTENSION" and not _may_be_made(one, known)]
+    selection = selection.less({one.number: _why(one, known, server) for one in others})
     kept = {entry.number for entry in selection.entries}
-    made = tuple(one for one in wanted if one.entry.number in kept)
-    numbers = {one.entry.number for one in made}
+    needed = [one for one in others if one.number in kept]
+    if lacks := [one.name for one in needed if one.name not in known]:
+        raise lacking([f"the extension {name}" for name in lacks], server)
+    if needed:
+        raise unmade(needed)
+    made = [one for one in wanted if one.number in kept]
+    numbers = {one.number for one in made}
     entries = tuple(one for one in selection.entries if one.number not in numbers)
-    return Admitted(Selection(entries, selection.left_out), made)
+    extensions = tuple(Wanted(one, one.name, _free(extension_schema(one))) for one in made)
+    return Admitted(Selection(entries, selection.left_out), extensions)
+
+
+def _may_be_made(extension: Entry, known: Mapping[str, bool]) -> bool:
+    return extension.name in known and (known[extension.name] or extension.name in _HARMLESS)
 
 
 def _without_kinds(selection: Selection) -> Selection:
     """Less what is a superuser's to make; what rows hang on stays, and fails."""
     reasons = dict.fromkeys(FOREIGN, "it reaches data that lies elsewhere, which no dump holds")
     reasons |= dict.fromkeys(_SUPERUSERS_OWN, "only a superuser may make it")
-    for entry in selection.entries:
-        if entry.kind in reasons and entry in selection.entries:
-            selection = selection.without({entry.number}, reasons[entry.kind]) or selection
-    return selection
+    return selection.less({one.number: reasons[one.kind] for one in selection.entries if one.kind in reasons})
 
 
 def _why(entry: Entry, known: Mapping[str, bool], server: str) -> str:

@@ -7,7 +7,8 @@ left out: what rows hang on stays, and fails where it cannot be made.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from uscdr.models.postgres import LeftOut
@@ -57,20 +58,24 @@ class Selection:
 
     def without(self, gone: Collection[int], why: str) -> Selection | None:
         """The same less these entries and what hangs on them; None when rows hang on them."""
-        hanging = dependents(self.entries, gone)
-        if any(entry.number in hanging and (entry.rows or entry.kind in _HOLDING) for entry in self.entries):
-            return None
-        kept = tuple(entry for entry in self.entries if entry.number not in hanging)
-        lost = [
-            entry
-            for entry in self.entries
-            if entry.number in hanging and (entry.number in gone or entry.kind != "COMMENT")
-        ]
-        root = next((entry.words for entry in lost if entry.number in gone), "it")
+        return None if _held(self.entries) & set(gone) else self.less(dict.fromkeys(gone, why))
+
+    def less(self, gone: Mapping[int, str]) -> Selection:
+        """The same less each of these entries (by number: why) and what hangs on it; but what rows hang on stays."""
+        stay, users = _held(self.entries), _users(self.entries)
+        roots = [entry for entry in self.entries if entry.number in gone and entry.number not in stay]
+        under = dict[int, Entry]()
+        for root in roots:
+            under |= dict.fromkeys(_reached([root.number], users, under), root)
         said = tuple(
-            LeftOut(what=one.words, why=why if one.number in gone else f"it hangs on {root}, which is left out")
-            for one in lost
+            LeftOut(
+                what=one.words,
+                why=gone[one.number] if under[one.number].number == one.number else _on(under[one.number]),
+            )
+            for one in self.entries
+            if one.number in under and (one.number in gone or one.kind != "COMMENT")
         )
+        kept = tuple(entry for entry in self.entries if entry.number not in under)
         return Selection(kept, self.left_out + said)
 
 
@@ -96,11 +101,8 @@ def select(entries: Sequence[Entry]) -> Selection:
 def _of_platform(entries: Sequence[Entry]) -> set[int]:
     """Its schema, what lies in it, and triggers on its functions; but nothing that the application hangs on."""
     own = {entry.number for entry in entries if _lies_in_platform(entry)}
-    for number in sorted(own):
-        users = dependents(entries, {number}) - own
-        named = [entry for entry in entries if entry.number in users]
-        if any(entry.kind not in {"EVENT TRIGGER", "COMMENT"} | _GRANTS for entry in named):
-            own.discard(number)
+    harmless = {"EVENT TRIGGER", "COMMENT"} | _GRANTS
+    own -= _needed(entries, [one.number for one in entries if one.number not in own and one.kind not in harmless])
     triggers = {entry.number for entry in entries if entry.kind == "EVENT TRIGGER" and entry.needs & own}
     comments = {entry.number for entry in entries if entry.kind == "COMMENT" and entry.needs & (own | triggers)}
     needed = {entry.schema for entry in entries if entry.number not in own}
@@ -120,11 +122,40 @@ def _comments_on(entry: Entry, kinds: Iterable[str]) -> bool:
     return entry.kind == "COMMENT" and any(entry.name.startswith(f"{kind} ") for kind in kinds)
 
 
-def dependents(entries: Sequence[Entry], roots: Collection[int]) -> set[int]:
-    """The numbers of `roots` and of all that hangs on them."""
-    found = set(roots)
-    while more := {entry.number for entry in entries if entry.needs & found} - found:
+def _on(root: Entry) -> str:
+    return f"it hangs on {root.words}, which is left out"
+
+
+def _held(entries: Sequence[Entry]) -> set[int]:
+    """The numbers of what holds rows, and of all that it hangs on."""
+    return _needed(entries, [one.number for one in entries if one.rows or one.kind in _HOLDING])
+
+
+def _needed(entries: Sequence[Entry], roots: Iterable[int]) -> set[int]:
+    """The numbers of `roots` and of all that they hang on."""
+    needs = defaultdict[int, set[int]](set)
+    for entry in entries:
+        needs[entry.number] |= entry.needs
+    return _reached(roots, needs)
+
+
+def _users(entries: Sequence[Entry]) -> Mapping[int, Collection[int]]:
+    """By number, what hangs on it directly."""
+    users = defaultdict[int, set[int]](set)
+    for entry in entries:
+        for number in entry.needs:
+            users[number].add(entry.number)
+    return users
+
+
+def _reached(roots: Iterable[int], ways: Mapping[int, Collection[int]], known: Container[int] = ()) -> set[int]:
+    """`roots` and all that a way leads to from them, but what is `known`. In one pass: a dump may have many entries."""
+    found = {one for one in roots if one not in known}
+    left = list(found)
+    while left:
+        more = {one for one in ways.get(left.pop(), ()) if one not in found and one not in known}
         found |= more
+        left += more
     return found
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
 from uscdr.providers.postgres.contents import DATA, NO_SECTION, POST_DATA, PRE_DATA, Entry
+from uscdr.providers.postgres.powerless import admit
 from uscdr.providers.postgres.selection import Selection, in_section, roles, select
 from uscdr.providers.postgres.selection import rows as with_rows
 
@@ -38,6 +43,31 @@ def test_a_table_or_rows_are_never_left_out() -> None:
     assert Selection((EXTENSION, VIEW, OVER, TABLE), ()).without({1}, "it is not there") is None
     assert Selection((EXTENSION, VIEW, OVER, HELD), ()).without({1}, "it is not there") is None
     assert with_rows((EXTENSION, HELD)) == [HELD]
+
+
+def test_several_go_with_what_hangs_on_them_and_what_rows_hang_on_stays() -> None:
+    wrapper, server = entry(20, "FOREIGN DATA WRAPPER", "w"), entry(21, "SERVER", "s", needs=(20,))
+    needed, over = entry(22, "OPERATOR CLASS", "o"), entry(23, "VIEW", "v", needs=(21,))
+    table = entry(24, "TABLE", "t", needs=(22,))
+    less = Selection((wrapper, server, needed, over, table), ()).less({20: "first", 21: "second", 22: "third"})
+    assert less.entries == (needed, table)
+    assert [(one.what, one.why) for one in less.left_out] == [
+        ("foreign data wrapper w", "first"),
+        ("server s", "it hangs on foreign data wrapper w, which is left out"),
+        ("view v", "it hangs on foreign data wrapper w, which is left out"),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["FUNCTION", "OPERATOR CLASS", "EXTENSION", "SERVER"])
+def test_many_entries_take_no_longer_each_than_few(kind: str) -> None:
+    """Whoever writes into a database decides how many there are, and what hangs on what."""
+    schema, many = "_heroku" if kind == "FUNCTION" else "public", 20_000
+    entries = [entry(one, kind, f"x{one}", schema=schema, needs=(one - 1,)) for one in range(1, many)]
+    begun = time.process_time()
+    admitted = admit(select(entries), {}, "this machine's PostgreSQL")
+    assert time.process_time() - begun < 10
+    assert not admitted.selection.entries
+    assert len(admitted.selection.left_out) == many - 1
 
 
 def test_a_comment_belongs_where_it_stands() -> None:
