@@ -72,8 +72,8 @@ def plural(number: int, noun: str, many: str = "") -> str:
 
 
 def first_of(names: Collection[str], most: int = SHOWN, comma: str = ", ") -> str:
-    """`a, b, c and 4 more`."""
-    shown = list(names)[:most]
+    """`a, b, c and 4 more`, each on one line: a name that somebody gave may not look like a line of ours."""
+    shown = [escape(name) for name in list(names)[:most]]
     more = len(names) - len(shown)
     return comma.join(shown) + (f" and {more:,} more" if more else "")
 

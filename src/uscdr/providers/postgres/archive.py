@@ -14,7 +14,7 @@ from uscdr.providers.postgres.complaints import reasons
 from uscdr.providers.postgres.contents import ROWS, Entry
 from uscdr.providers.postgres.selection import Selection, is_dispensable, select
 from uscdr.reading import opened
-from uscdr.words import duration
+from uscdr.words import duration, escape
 
 _MAGIC = b"PGDMP"
 _LIST_LIMIT = 120.0
@@ -48,9 +48,9 @@ class Archive:
 
     @property
     def extensions(self) -> tuple[str, ...]:
-        """Those that a restored database must have."""
+        """Those that a restored database must have, fit to show."""
         made = (entry for entry in self.selection.entries if entry.kind == "EXTENSION")
-        return tuple(entry.name for entry in made if not is_dispensable(entry))
+        return tuple(escape(entry.name) for entry in made if not is_dispensable(entry))
 
     @property
     def schemas(self) -> frozenset[str]:

@@ -15,6 +15,7 @@ from typing import BinaryIO, Final
 from uscdr.digits import whole
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.reading import opened
+from uscdr.words import escape
 
 _KNOWN = frozenset({(1, minor) for minor in range(12, 17)})
 """Archive versions of PostgreSQL 9.0 to 18."""
@@ -59,7 +60,7 @@ class Entry:
         inside = f"{self.schema}." if self.schema and self.schema != MAIN_SCHEMA else ""
         what = self.kind.lower()
         name = self.name.removeprefix(f"{self.kind} ")
-        return f"{what} {inside}{name}".replace("\n", " ").strip()
+        return escape(f"{what} {inside}{name}".strip())
 
 
 class Torn(Exception):

@@ -10,6 +10,7 @@ from uscdr.providers.postgres.contents import DATA, NO_SECTION, POST_DATA, PRE_D
 from uscdr.providers.postgres.powerless import admit
 from uscdr.providers.postgres.selection import Selection, in_section, roles, select
 from uscdr.providers.postgres.selection import rows as with_rows
+from uscdr.words import first_of
 
 
 def entry(number: int, kind: str, name: str = "x", section: int = PRE_DATA, **given: object) -> Entry:
@@ -36,6 +37,12 @@ def test_what_hangs_on_it_goes_with_it_and_is_named() -> None:
         ("view slow", "it hangs on extension pg_stat_statements, which is left out"),
         ("view slower", "it hangs on extension pg_stat_statements, which is left out"),
     ]
+
+
+def test_a_name_of_several_lines_stays_on_one() -> None:
+    """What a dump calls its objects may look like what we say."""
+    assert entry(1, "EXTENSION", "x\nb001: decrypts\x1b[2J", schema="").words == r"extension x\nb001: decrypts\x1b[2J"
+    assert first_of(["a\nb", "c"]) == r"a\nb, c"
 
 
 def test_a_table_or_rows_are_never_left_out() -> None:
