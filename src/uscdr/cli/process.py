@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 
@@ -14,6 +15,10 @@ FILES = 1024
 """Open files and connections that a recovery may need at once."""
 PLACES = ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
 """Directories of the user. One that is not absolute would be another in each directory: as if it were not set."""
+OF_POSTGRES = re.compile("PG[A-Z]+|PGCONNECT_TIMEOUT")
+"""What PostgreSQL's client library takes from the environment: where a database is, and how a session begins."""
+KEPT = frozenset({"PGPASSWORD", "PGPASSFILE"})
+"""For the server of an operator's own whose URL names no password."""
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 """What ends a process at once, with its scratch files left behind, unless somebody sees to it."""
 
@@ -25,10 +30,17 @@ def prepare() -> None:
     for name in PLACES:
         if not os.path.isabs(os.environ.get(name, "/")):  # noqa: PTH117 - a text, perhaps empty
             del os.environ[name]
+    _let_addresses_decide()
     _allow_files()
     for number in ENDING:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)  # as Ctrl-C: tidy up, and say so
+
+
+def _let_addresses_decide() -> None:
+    """A database is where its URL says: a PGHOSTADDR for another would lead ours, with their passwords, there."""
+    for name in [one for one in os.environ if OF_POSTGRES.fullmatch(one) and one not in KEPT]:
+        del os.environ[name]
 
 
 def _allow_files() -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from psycopg.pq import Conninfo
 
 
 def prepared(line: str, then: str, **env: str) -> str:
@@ -39,6 +40,20 @@ def test_places_that_would_be_others_in_each_directory_count_as_not_set() -> Non
     then = f"print([os.environ.get(name) for name in ({names})])"
     env = {"HOME": "home", "XDG_STATE_HOME": "", "XDG_CONFIG_HOME": "/etc/xdg"}
     assert prepared(":", then, **env) == "[None, None, '/etc/xdg']"
+
+
+def test_a_database_is_where_its_url_says_and_its_sessions_begin_as_we_say() -> None:
+    """Whatever the shell has for another one, in every variable that the client library knows."""
+    names = [one.envvar.decode() for one in Conninfo.get_defaults() if one.envvar]
+    env = dict.fromkeys([*names, "PGSERVICEFILE", "PGSYSCONFDIR", "PGTZ"], "odd")
+    then = "print(*sorted(name for name in os.environ if name.startswith('PG')))"
+    kept = {"PGP_ENCRYPTION_KEY": "x", "PG_COLOR": "auto"}
+    assert prepared(":", then, **env, **kept) == "PGPASSFILE PGPASSWORD PGP_ENCRYPTION_KEY PG_COLOR"
+    told = {"PGHOSTADDR": "203.0.113.9", "PGOPTIONS": "-c search_path=evil", "PGSERVICE": "evil"}
+    ask = (
+        "from psycopg.pq import Conninfo; print([one.val or None for one in Conninfo.get_defaults() if one.keyword in "
+    )
+    assert prepared(":", ask + "(b'hostaddr', b'options', b'service')])", **told) == "[None, None, None]"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
