@@ -52,6 +52,8 @@ class Address:
 
 FOREIGN = Address(ours=False, path="")
 """Of another cloud."""
+UNREADABLE = Address(ours=True, path="")
+"""Nobody can tell whose it is."""
 
 
 def is_address(value: str) -> bool:
@@ -61,7 +63,10 @@ def is_address(value: str) -> bool:
 
 def address_of(value: str, clouds: frozenset[str]) -> Address:
     """Read an address. One of another cloud is nobody's of ours and tells no id."""
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return UNREADABLE
     path = unquote(parts.path)
     if (found := _DOWNLOAD.fullmatch(path)) is not None:
         return _downloaded(parts, found, clouds)

@@ -18,9 +18,9 @@ from uscdr.errors import AnswerLost, ProviderError
 from uscdr.providers.outages import GIVEN_UP, answer_seconds
 from uscdr.providers.transports import GivenUp
 
-ANSWER_SECONDS = 120.0
-"""How long one answer may take in all; the read time-out alone would let a dripping server hold us forever."""
 ANSWER_BYTES = 64 * 1024 * 1024
+CODINGS = frozenset({"", "identity", "gzip", "deflate"})
+"""How an answer may be compressed, and only once: twice, a few kilobytes unfold to gigabytes within one read."""
 
 
 _NEVER_ARRIVED = (
@@ -88,6 +88,11 @@ def exchange(client: httpx.Client, call: Call, *, provider: str) -> Reply:
     try:
         with client.stream(call.method, call.path, headers=call.headers, content=_content(call)) as response:
             return Reply(response.status_code, response.headers, b"".join(_bounded(response)))
+    except (httpx.InvalidURL, UnicodeError):
+        raise unanswered(
+            call, provider=provider, why="It names an address that is none.", never_arrived=True, final=True,
+            untrusted=False,
+        ) from None  # fmt: skip
     except httpx.HTTPError as error:
         # `from None`: the cause can hold what the peer sent.
         why = f"{call.method} {call.path}: {describe(error)}."
@@ -102,7 +107,9 @@ def _content(call: Call) -> bytes | None:
 
 
 def _bounded(response: httpx.Response) -> Iterator[bytes]:
-    limit = answer_seconds(ANSWER_SECONDS)
+    if response.headers.get("Content-Encoding", "").strip().lower() not in CODINGS:
+        raise httpx.DecodingError("no coding of ours")
+    limit = answer_seconds()
     started, size = time.monotonic(), 0
     for chunk in response.iter_bytes():
         size += len(chunk)

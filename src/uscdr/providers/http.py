@@ -17,6 +17,7 @@ import httpx
 from uscdr import __version__
 from uscdr.errors import BadInput, ConfigError
 from uscdr.leave import ANYHOW, Leave
+from uscdr.providers.heads import LimitedTransport
 from uscdr.providers.transports import (
     AskingTransport,
     BoundTransport,
@@ -79,8 +80,12 @@ def is_loopback(url: str) -> bool:
 
 
 def is_private(url: str) -> bool:
-    """Whether nobody on the way can read along: https, or http that stays on this machine."""
-    return url.startswith("https://") or (url.startswith("http://") and is_loopback(url))
+    """Whether nobody on the way can read along: https, or http that stays here. What is no address is not."""
+    try:
+        stays = is_loopback(url)
+    except ValueError:
+        return False
+    return url.startswith("https://") or (url.startswith("http://") and stays)
 
 
 def require_private(url: str, what: str) -> str:
@@ -111,10 +116,9 @@ def open_client(
     With `for_writes` each request has a connection of its own and more time: a kept connection that the
     server closed meanwhile would look like a lost answer. `leave` is asked before each request that writes.
     """
-    limits = httpx.Limits(max_keepalive_connections=0 if for_writes else None)
     dropped = unconfirmed_at_most(UNDER_WAY) if for_writes else None
-    transport: httpx.BaseTransport = httpx.HTTPTransport(
-        verify=verify, limits=limits, proxy=proxy_for(base_url), trust_env=False, socket_options=dropped
+    transport: httpx.BaseTransport = LimitedTransport(
+        verify=verify, keeps=not for_writes, proxy=proxy_for(base_url), socket_options=dropped
     )
     transport = AskingTransport(transport, leave)
     transport = BoundTransport(transport, base_url, provider=provider)

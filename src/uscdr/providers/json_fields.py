@@ -6,6 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
+from urllib.parse import urlsplit
+
+import httpx
 
 from uscdr.digits import MOST, whole
 from uscdr.models.base import is_ours
@@ -73,6 +76,23 @@ def text(source: Mapping[str, object], name: str) -> str:
 def optional_text(source: Mapping[str, object], name: str) -> str:
     """A string, or an empty one when it is absent or null."""
     return "" if source.get(name) in (None, "") else text(source, name)
+
+
+def web_address(source: Mapping[str, object], name: str) -> str:
+    """The address of a page or a file that must be there; whether it may be asked is for its reader to judge."""
+    value = text(source, name)
+    try:
+        host = urlsplit(value).hostname and httpx.URL(value).host
+    except (ValueError, httpx.InvalidURL):
+        host = ""
+    if not host or not value.startswith(("https://", "http://")):
+        raise ShapeError(f"`{name}` is no address")
+    return value
+
+
+def optional_web_address(source: Mapping[str, object], name: str) -> str:
+    """The same, or an empty one when it is absent or null."""
+    return "" if source.get(name) in (None, "") else web_address(source, name)
 
 
 def flag(source: Mapping[str, object], name: str) -> bool:

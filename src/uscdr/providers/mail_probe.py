@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from uscdr.errors import ProviderError, RateLimited, WriteRefused
 from uscdr.providers.exchange import Call, Reply, exchange
 from uscdr.providers.headers import retry_after
+from uscdr.providers.heads import LimitedTransport
 from uscdr.providers.http import USER_AGENT, proxy_for, require_private, trust
 from uscdr.providers.refusal import may_pass
 from uscdr.providers.retry import Patience, RetryPolicy
@@ -62,7 +63,7 @@ class MailProbe:
 
     def _open(self) -> httpx.Client:
         proxy = proxy_for(self._url)
-        inner = httpx.HTTPTransport(verify=trust(self._ca_file), proxy=proxy, trust_env=False)
+        inner = LimitedTransport(verify=trust(self._ca_file), proxy=proxy)
         knowing = KnowingTransport(inner, direct=proxy is None)
         return httpx.Client(
             transport=TokenRequestOnly(knowing, httpx.URL(self._url)),

@@ -24,7 +24,9 @@ WAITING = 6.0
 QUOTA = 40.0
 """The same at one that refuses for its rate: its pool fills up again, but not for one that asks for ever."""
 ANSWER = 10.0
-"""Seconds that one whole answer may take."""
+"""Seconds that one whole answer may take, to a command that only looks."""
+ANSWER_SECONDS = 120.0
+"""To any other: the time-outs of silence alone would let a dripping server hold us for ever."""
 REMEMBERED = 60.0
 """Seconds after which such a place is asked again, by a command that looks again and again."""
 
@@ -150,6 +152,6 @@ def borne(place: str, usual: float, silence: tuple[type[Exception], ...] = (OSEr
 GIVEN_UP = "it kept silent before, and is not waited for again"
 
 
-def answer_seconds(usual: float) -> float:
-    """How long one whole answer may take, in seconds."""
-    return usual if known() is None else min(usual, ANSWER)
+def answer_seconds() -> float:
+    """How long one whole answer may take, in seconds; its head alone may not take longer."""
+    return ANSWER_SECONDS if known() is None else ANSWER

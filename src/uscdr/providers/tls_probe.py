@@ -17,6 +17,7 @@ from typing import Any
 
 from uscdr.errors import ProviderError
 from uscdr.models.probes import Certificate
+from uscdr.providers.heads import Cut
 from uscdr.providers.http import trust
 from uscdr.providers.outages import borne
 
@@ -78,9 +79,7 @@ class TlsProbe:
                 self._browser().wrap_socket(plain, server_hostname=hostname) as tls,
             ):
                 tls.sendall(ask)
-                reply = http.client.HTTPResponse(tls)
-                reply.begin()
-                return reply.status
+                return _status(tls, seconds)
         except ssl.SSLCertVerificationError as error:
             raise ProviderError(
                 f"The certificate that is served for {hostname} is not accepted.",
@@ -119,6 +118,18 @@ class TlsProbe:
             raise
         except (OSError, ValueError) as error:
             raise _unreachable(hostname, error) from None
+
+
+def _status(connection: ssl.SSLSocket, seconds: float) -> int:
+    """Of the answer, which begins within so long: interim ones, or a line that trickles in, are none."""
+    watch = Cut(seconds, connection)
+    try:
+        reply = http.client.HTTPResponse(connection)
+        reply.begin()
+        watch.require_time_left()
+        return reply.status
+    finally:
+        watch.cancel()
 
 
 def _trusting_all() -> ssl.SSLContext:

@@ -69,7 +69,11 @@ class ApplicationWebsite:
 
     def fetch(self, address: str) -> WebAnswer:
         """GET a public address, of any host or relative to the application; no credentials go with it."""
-        where = urljoin(self._address, address)
+        try:
+            where = urljoin(self._address, address)
+            urlsplit(where)
+        except ValueError:
+            raise ProviderError("The application names an address that is none.", provider=PROVIDER) from None
         return self._answer(Call(f"give what {urlsplit(where).netloc} holds", "GET", where, writes=False))
 
     def send(self, sending: Sending, token: SecretStr) -> WebAnswer:

@@ -6,6 +6,7 @@ signed body and forgets the headers of an error. It takes another (`http_connect
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import time
@@ -17,12 +18,14 @@ from urllib.parse import urlsplit
 import httpx
 import urllib3
 import urllib3.connection
+import urllib3.response
 from typing_extensions import override
 
 from uscdr.errors import ProviderError, WriteRefused
 from uscdr.leave import ANYHOW, SHORT, Leave
 from uscdr.providers.cloudinary.errors import PROVIDER
-from uscdr.providers.exchange import ANSWER_BYTES, ANSWER_SECONDS, Call, Reply, unanswered
+from uscdr.providers.exchange import ANSWER_BYTES, CODINGS, Call, Reply, unanswered
+from uscdr.providers.heads import Cut
 from uscdr.providers.http import proxy_for
 from uscdr.providers.outages import GIVEN_UP, answer_seconds, known
 from uscdr.providers.transports import Record
@@ -107,6 +110,7 @@ class Connection:
             try:
                 headers = httpx.Headers(list(response.headers.items()), encoding="latin-1")
                 answer = Answer(response.status, headers, _whole(response))
+                self._sending.require_time_left()
                 _note(place)
                 return answer
             finally:
@@ -115,6 +119,8 @@ class Connection:
             _note(place, begun)
             # `from None`: the cause can hold the address with its signature, or what the peer sent.
             raise _lost(error, call) from None
+        finally:
+            self._sending.answered()
 
     def _permit(self, call: Call, url: str) -> bool:
         """Whether it writes."""
@@ -133,6 +139,24 @@ class _Sending(threading.local):
     def __init__(self, leave: Leave) -> None:
         self._leave = leave
         self.writes = False
+        self._watch: Cut | None = None
+
+    def awaits(self, connection: socket.socket | None) -> None:
+        """The request is out: the whole answer has its time from now on."""
+        self.answered()
+        if connection is not None:
+            self._watch = Cut(answer_seconds(), connection)
+
+    def require_time_left(self) -> None:
+        """Raises TimeoutError when the answer is as it is because its time was up."""
+        if self._watch is not None:
+            self._watch.require_time_left()
+
+    def answered(self) -> None:
+        """Nothing is awaited any more."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     @contextmanager
     def asking(self, data: object) -> Iterator[None]:
@@ -148,7 +172,7 @@ class _Sending(threading.local):
 
 
 def _asking(sending: _Sending) -> dict[str, type[urllib3.HTTPConnectionPool]]:
-    """Connections that ask when they stand, and before each part of what they send."""
+    """Connections that ask when they stand, and before each part of what they send; answers have an end."""
 
     class Plain(urllib3.connection.HTTPConnection):
         @override
@@ -157,12 +181,22 @@ def _asking(sending: _Sending) -> dict[str, type[urllib3.HTTPConnectionPool]]:
             with sending.asking(data):
                 super().send(data)
 
+        @override
+        def getresponse(self) -> urllib3.response.HTTPResponse:  # type: ignore[override]  # as theirs
+            sending.awaits(self.sock)
+            return super().getresponse()
+
     class Secure(urllib3.connection.HTTPSConnection):
         @override
         def send(self, data: Any) -> None:
             _connect(self)
             with sending.asking(data):
                 super().send(data)
+
+        @override
+        def getresponse(self) -> urllib3.response.HTTPResponse:  # type: ignore[override]  # as theirs
+            sending.awaits(self.sock)
+            return super().getresponse()
 
     class Plains(urllib3.HTTPConnectionPool):
         ConnectionCls = Plain
@@ -228,11 +262,12 @@ def _note(place: str, begun: float | None = None) -> None:
 
 
 def _whole(response: urllib3.BaseHTTPResponse) -> bytes:
-    limit = answer_seconds(ANSWER_SECONDS)
-    begun, pieces, size = time.monotonic(), [], 0
+    if response.headers.get("Content-Encoding", "").strip().lower() not in CODINGS:
+        raise urllib3.exceptions.DecodeError("no coding of ours")
+    pieces, size = [], 0
     for piece in response.stream(_PIECE):
         size += len(piece)
-        if size > ANSWER_BYTES or time.monotonic() - begun > limit:
+        if size > ANSWER_BYTES:
             raise urllib3.exceptions.ProtocolError("the answer has no end")
         pieces.append(piece)
     return b"".join(pieces)
@@ -252,11 +287,13 @@ def _describe(error: Exception, *, untrusted: bool) -> str:
 
 
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (TimeoutError, "the answer has no end"),
     (urllib3.exceptions.ConnectTimeoutError, "no connection within the time limit"),
     (urllib3.exceptions.TimeoutError, "no answer within the time limit"),
     (urllib3.exceptions.ProxyError, "the proxy refused the connection"),
     (urllib3.exceptions.NewConnectionError, "no connection"),
     (urllib3.exceptions.IncompleteRead, "the answer broke off"),
+    (urllib3.exceptions.DecodeError, "the answer could not be decompressed"),
     (urllib3.exceptions.ProtocolError, "the connection was cut while waiting for the answer"),
     (urllib3.exceptions.SSLError, "the TLS connection failed"),
 )

@@ -44,6 +44,8 @@ def delivered(client: httpx.Client, url: str) -> Delivered:
     """`HEAD` on a delivery address: 200, 404, or 401 and 403; anything else raises."""
     try:
         status = client.head(url).status_code
+    except (httpx.InvalidURL, UnicodeError):
+        raise DELIVERY.fault("The file's delivery address is none that can be asked.") from None
     except httpx.HTTPError as error:
         raise DELIVERY.broken("Delivery did not answer.", error) from None
     if status == httpx.codes.NOT_FOUND:

@@ -90,7 +90,7 @@ class HerokuClient(BearerClient):
         if not httpx.codes.is_success(reply.status):
             raise refusal(reply, call)
         try:
-            return decode(_json(reply)), reply
+            return decode(_json(reply, call)), reply
         except ShapeError as problem:
             raise unreadable(HEROKU, reply, call, str(problem)) from None
         except ValidationError:
@@ -118,7 +118,11 @@ class HerokuClient(BearerClient):
             page, reply = self.patience.call(attempt, writes=False)
             yield page
             following = reply.headers.get("Next-Range")
-            if following is None:
+            if not following and reply.status == httpx.codes.PARTIAL_CONTENT:
+                raise unreadable(
+                    HEROKU, reply, ask.call(self.token), "the list is cut, and does not tell where it goes on"
+                )
+            if not following:
                 return
             if not pages.go_on(following, page):
                 raise _endless(ask)
@@ -130,9 +134,9 @@ class HerokuClient(BearerClient):
             self.rate_remaining = remaining
 
 
-def _json(reply: Reply) -> object:
-    """The body; an empty one only where the status says that there is none."""
-    if reply.status == httpx.codes.NO_CONTENT:
+def _json(reply: Reply, call: Call) -> object:
+    """The body; an empty one only of a write whose status says that there is none: a read without one told nothing."""
+    if reply.status == httpx.codes.NO_CONTENT and call.writes:
         return {}
     try:
         return distinct(reply.json())

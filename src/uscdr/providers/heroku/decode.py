@@ -19,8 +19,10 @@ from uscdr.providers.json_fields import (
     optional_moment,
     optional_number,
     optional_text,
+    optional_web_address,
     record,
     text,
+    web_address,
 )
 
 
@@ -39,7 +41,7 @@ def app(body: object) -> App:
         stack=optional_text(nested(source, "stack"), "name"),
         region=optional_text(nested(source, "region"), "name"),
         owner_email=optional_text(nested(source, "owner"), "email"),
-        web_url=optional_text(source, "web_url") or None,
+        web_url=optional_web_address(source, "web_url") or None,
         released_at=optional_moment(source, "released_at"),
     )
 
@@ -123,19 +125,19 @@ def build(body: object) -> Build:
         created_at=optional_moment(source, "created_at"),
         slug_id=optional_text(nested(source, "slug"), "id") or None,
         release_id=optional_text(nested(source, "release"), "id") or None,
-        output_url=optional_text(source, "output_stream_url") or None,
+        output_url=optional_web_address(source, "output_stream_url") or None,
     )
 
 
 def output_stream(body: object) -> str | None:
     """Where a release's output is streamed; null when it has no release phase."""
-    return optional_text(record(body), "output_stream_url") or None
+    return optional_web_address(record(body), "output_stream_url") or None
 
 
 def source_blob(body: object) -> tuple[SecretStr, SecretStr]:
     """`POST /sources`: where to put an archive and where the build gets it; both addresses are permissions."""
     source = nested(record(body), "source_blob")
-    return SecretStr(text(source, "put_url")), SecretStr(text(source, "get_url"))
+    return SecretStr(web_address(source, "put_url")), SecretStr(web_address(source, "get_url"))
 
 
 def plan(body: object) -> Plan:

@@ -13,7 +13,7 @@ from uscdr.providers.exchange import describe
 from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.heroku.errors import PROVIDER
 from uscdr.providers.http import is_private, open_client, segment
-from uscdr.providers.json_fields import record, text
+from uscdr.providers.json_fields import record, web_address
 
 STREAM_SECONDS = 30.0
 """A stream that is not followed ends by itself; this is for one that does not."""
@@ -27,7 +27,7 @@ def last_lines(client: HerokuClient, app: str, lines: int) -> tuple[str, ...]:
 def _session(client: HerokuClient, app: str, lines: int) -> tuple[str, ...]:
     body = {"lines": lines, "tail": False}
     ask = Ask("open the log", "POST", f"/apps/{segment(app)}/log-sessions", body=body, sdk=True)
-    url, _ = client.once(ask, lambda answer: text(record(answer), "logplex_url"))
+    url, _ = client.once(ask, lambda answer: web_address(record(answer), "logplex_url"))
     if not is_private(url):
         raise _failed("the stream would travel in clear text", retryable=False)
     with open_client(url, provider=PROVIDER, verify=client.verify, read_only=True) as stream:

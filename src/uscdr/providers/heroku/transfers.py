@@ -24,6 +24,7 @@ from uscdr.providers.json_fields import (
     optional_text,
     record,
     text,
+    web_address,
 )
 
 LETTERS: Mapping[TransferKind, str] = {
@@ -56,8 +57,8 @@ def accepted(body: object, kind: TransferKind) -> Transfer:
 
 def _transfer(source: Mapping[str, object], kind: TransferKind, *, num: int, created_at: datetime) -> Transfer:
     is_backup = kind in (TransferKind.MANUAL_BACKUP, TransferKind.SCHEDULED_BACKUP)
-    stored_at = optional_text(source, "to_url") if is_backup else ""
-    taken_from = optional_text(source, "from_url") if kind is TransferKind.RESTORE else ""
+    stored_at = _place(source, "to_url") if is_backup else ""
+    taken_from = _place(source, "from_url") if kind is TransferKind.RESTORE else ""
     return Transfer(
         id=text(source, "uuid"),
         num=num,
@@ -77,6 +78,16 @@ def _transfer(source: Mapping[str, object], kind: TransferKind, *, num: int, cre
         stored_at=SecretStr(stored_at) if stored_at else None,
         taken_from=SecretStr(taken_from) if taken_from else None,
     )
+
+
+def _place(source: Mapping[str, object], name: str) -> str:
+    """Where something is stored; empty when that cannot be read."""
+    value = optional_text(source, name)
+    try:
+        urlsplit(value)
+    except ValueError:
+        return ""
+    return value
 
 
 def _is_database(source: Mapping[str, object], side: str) -> bool:
@@ -164,4 +175,4 @@ def _word(value: object) -> str:
 def signed_url(body: object) -> SignedUrl:
     """`POST …/transfers/{num}/actions/public-url`."""
     source = record(body)
-    return SignedUrl(url=SecretStr(text(source, "url")), expires_at=optional_moment(source, "expires_at"))
+    return SignedUrl(url=SecretStr(web_address(source, "url")), expires_at=optional_moment(source, "expires_at"))

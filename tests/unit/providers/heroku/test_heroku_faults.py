@@ -338,6 +338,31 @@ def test_a_read_timeout_in_a_dripping_body_ends(
         HerokuPlatform(connect(server.url)).account()
 
 
+def test_a_read_that_is_answered_without_a_body_told_nothing(peer: StartPeer, connect: Connect) -> None:
+    """Not: there are no config vars."""
+    server = peer(*[answer(204)] * 6)
+    with pytest.raises(ProviderError, match="could not be understood"):
+        HerokuPlatform(connect(server.url)).config_vars("clinic")
+
+
+def test_a_list_that_is_cut_and_tells_no_next_page_is_not_whole(peer: StartPeer, connect: Connect) -> None:
+    server = peer(*[answer(206, [])] * 6)
+    with pytest.raises(ProviderError, match="could not be understood") as caught:
+        HerokuPlatform(connect(server.url)).addons("clinic")
+    assert "does not tell where it goes on" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1", "https://", "rendezvous://x/y", "https://a\u0000b/", "//clinic.example/"]
+)
+def test_an_address_in_an_answer_that_is_none(address: str, peer: StartPeer, connect: Connect) -> None:
+    app = {"id": "a1", "name": "clinic", "maintenance": False, "web_url": address}
+    server = peer(*[answer(200, app)] * 6)
+    with pytest.raises(ProviderError, match="could not be understood") as caught:
+        HerokuPlatform(connect(server.url)).app("clinic")
+    assert "`web_url` is no address" in caught.value.why
+
+
 @pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "ümlaut"])
 def test_a_token_that_cannot_be_one_is_refused_before_anything_is_sent(token: str) -> None:
     with pytest.raises(CredentialsRefused) as caught:

@@ -100,7 +100,7 @@ def test_an_app_is_read_and_put_into_maintenance(platform: HerokuPlatform, herok
         "stack": {"name": "heroku-24"},
         "owner": {"email": "o@e"},
         "region": {"name": "us"},
-        "web_url": "w",
+        "web_url": "https://clinic.example/",
         "repo_size": None,
         "released_at": "2026-01-01T00:00:00Z",
     }

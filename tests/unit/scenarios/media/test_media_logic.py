@@ -57,6 +57,11 @@ def test_what_a_row_holds_is_what_the_service_calls_it(value: str, kind: Kind, e
     assert found.where == ("here" if expected else "elsewhere")
 
 
+@pytest.mark.parametrize("value", ["http://[2001:db8/media/a.jpg", "//[x/image/upload/v1/media/a.jpg"])
+def test_an_address_that_cannot_be_read_is_told_by_nobody(value: str) -> None:
+    assert read(value, "image", prefix="media/", clouds=frozenset({"clinic"})).where == "not understood"
+
+
 AUTH, PRIVATE = "raw/authenticated/media/dental/x.pdf", "image/private/media/dental/x"
 RES, API = "https://res.cloudinary.com/clinic", "https://api.cloudinary.com/v1_1/clinic"
 
