@@ -116,7 +116,8 @@ def claim(
 ) -> Iterator[Claim]:  # fmt: skip
     """Hold the lease of the wish's target. The local lock of the target must be held.
 
-    A lease that a dead process of this machine left is free at once (`notes` remembers which those are). Another's
+    A lease that a dead process of this machine left is free at once (`notes` remembers which those are; a copy of it
+    is another machine's, whose original may be at work). Another's
     is free when its holder ended it, or when it stood unchanged for as long as it lasts and the longest request,
     which is waited for here if it seems to have run out, or if it is to be taken over. A holder that is alive is
     taken over from if the operator types the phrase; then the same time passes before this returns.
@@ -124,15 +125,27 @@ def claim(
     Raises LockHeld saying who has it, Declined, Interrupted, MachineError and OutcomeUnknown.
     """
     row, note = Row(store, wish.scope, replace(terms, pause=waiting.pause)), notes / wish.scope
-    own = note.read_bytes().decode(errors="replace") if note.is_file() else ""
-    taken = _Taking(row, wish, waiting, own).take()
+    taken = _Taking(row, wish, waiting, _own(note)).take()
     private_directory(notes)
-    write_whole(note, taken.lease.record.nonce.encode())
+    write_whole(note, f"{taken.lease.record.nonce} {_here(notes)}".encode())
     with taken.lease.kept():
         held = Claim(taken.lease, wish, store.place)
         if taken.alive is not None:
             _let_it_notice(row, taken.alive, waiting, held)
         yield held
+
+
+def _own(note: Path) -> str:
+    """The lease that is noted as this machine's; empty when none is, or elsewhere than here."""
+    text = note.read_bytes().decode(errors="replace") if note.is_file() else ""
+    nonce, _, place = text.partition(" ")
+    return nonce if place and place == _here(note.parent) else ""
+
+
+def _here(notes: Path) -> str:
+    """What tells a directory from its copies, and stays when it is moved."""
+    facts = notes.stat()
+    return f"{facts.st_dev}:{facts.st_ino}"
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any, cast
 from unittest import mock
 
 import pytest
 from clocked_store import Clocked
-from team_machines import LONG_AFTER, Pair, is_intent, lost, middle, same_end
+from team_machines import LONG_AFTER, Machine, Pair, is_intent, lost, middle, same_end
 
 from uscdr.assembly.job import Surroundings
 from uscdr.errors import Declined, ExitCode, JournalError, LockHeld, MachineError
@@ -61,6 +62,24 @@ def test_stopped_at_any_record_and_continued_it_writes_no_more(whole: Pair, quic
         if problems:
             wrong.append((record, whole.ada.events()[record]["kind"], problems))
     assert wrong == []
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_copy_of_a_state_directory_is_another_machine(whole: Pair, quick: Path, *, moved: bool) -> None:
+    """Its notes say which lease is its own. The original may be at work: so it is waited for; unless it was moved."""
+    pair, home = Pair(quick, Clocked()), quick / "elsewhere"
+    pair.ada.at(middle(whole, "step.started", "restore"), "after", pair.ada.dies)
+    assert pair.ada.begin() is None
+    pair.store.down = False
+    pair.ada.state.rename(home) if moved else shutil.copytree(pair.ada.state, home, symlinks=True)
+    copied = Machine(home, pair.world, store=pair.store)
+    copied.run = pair.ada.run
+    if moved:
+        ending = copied.resume()
+        assert ending is not None
+        assert ending.code == 0
+    else:
+        assert "is being worked on already: ada on adas-desk" in copied.refused(copied.resume).message
 
 
 def test_stopped_right_before_any_request_it_sends_nothing(whole: Pair, quick: Path) -> None:
