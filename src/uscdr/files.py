@@ -118,6 +118,7 @@ def own_directory(
             _make(draft, above)
         with occupy(draft):
             with disk_errors(refused):
+                _sign(draft / OCCUPIED, place)
                 draft.rename(place)
             try:
                 yield place
@@ -125,6 +126,25 @@ def own_directory(
                 gone(place)
     finally:
         remove_tree(draft)
+
+
+def _sign(mark: Path, place: Path) -> None:
+    """Say which file the mark is, and where: a copy of it says the same."""
+    mark.write_text(f"{_identity(mark)} {place.absolute()}", errors="surrogateescape")
+
+
+def _identity(path: Path) -> str:
+    facts = path.stat()
+    return f"{facts.st_dev}:{facts.st_ino}"
+
+
+def _is_copy(directory: Path) -> bool:
+    """Whether the one that it was copied from is still there: what lies elsewhere is that one's."""
+    mark = directory / OCCUPIED
+    with suppress(OSError):
+        identity, _, place = mark.read_text(errors="surrogateescape").partition(" ")
+        return bool(place) and identity not in ("", _identity(mark)) and _identity(Path(place) / OCCUPIED) == identity
+    return False
 
 
 def _make(draft: Path, above: Callable[[Path], object] | None) -> None:
@@ -138,7 +158,10 @@ def _make(draft: Path, above: Callable[[Path], object] | None) -> None:
 
 
 def clear_away(above: Path, gone: Callable[[Path], None] = remove_tree) -> None:
-    """Remove what killed processes left in `above`. One that is being made is left alone for a minute."""
+    """Remove what killed processes left in `above`. One that is being made is left alone for a minute.
+
+    A copy of another that is still there is removed alone, without `gone`.
+    """
     for left in sorted(above.iterdir()):
         if not left.is_dir():
             with suppress(OSError):
@@ -156,7 +179,7 @@ def _clear(left: Path, gone: Callable[[Path], None]) -> None:
         descriptor = os.open(left / OCCUPIED, os.O_RDWR | os.O_CLOEXEC)
         try:
             if try_lock(descriptor):
-                gone(left)
+                (remove_tree if _is_copy(left) else gone)(left)
         finally:
             os.close(descriptor)
 

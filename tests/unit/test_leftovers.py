@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,35 @@ def test_what_a_killed_process_left_goes_and_what_a_living_one_has_stays(tmp_pat
     assert sweep(state) == ()
     assert list(state.iterdir()) == []
     assert list(alive.iterdir()) == []
+
+
+def test_a_copy_of_the_register_owns_nothing_that_lies_elsewhere(tmp_path: Path) -> None:
+    state, copy, outside = tmp_path / "state", tmp_path / "copy", tmp_path / ".uscdr-0123456789abcdef" / "patients"
+    with maker(state, "alive", tmp_path):
+        shutil.copytree(state, copy)
+        assert sweep(copy) == ()
+        assert not (copy / "scratch").exists()
+        assert outside.exists()
+    shutil.copytree(state, copy, dirs_exist_ok=True)  # its process is dead by now, and it is the original's still
+    assert sweep(copy) == ()
+    assert outside.exists()
+    assert sweep(state) == ()
+    assert not outside.exists()
+
+
+@pytest.mark.parametrize("across_disks", [False, True])
+def test_a_register_that_was_moved_owns_all_it_had(tmp_path: Path, *, across_disks: bool) -> None:
+    state, moved, outside = tmp_path / "state", tmp_path / "moved", tmp_path / ".uscdr-0123456789abcdef" / "patients"
+    with maker(state, "killed", tmp_path):
+        pass
+    if across_disks:
+        shutil.copytree(state, moved)
+        shutil.rmtree(state)
+    else:
+        state.rename(moved)
+    assert sweep(moved) == ()
+    assert not outside.exists()
+    assert not (moved / "scratch").exists()
 
 
 def test_a_run_goes_on_while_something_of_its_killed_process_cannot_be_removed(tmp_path: Path) -> None:
