@@ -265,8 +265,14 @@ def for_people(journal: Path) -> dict[str, str]:
 def left_over(deps: Deps, journal: Path) -> dict[str, str]:
     """What state was left behind, and what lets users in again where nothing was overwritten yet."""
     left = left_behind(deps) | for_people(journal)
-    again = leave(read(journal).events()) if SHUT in left else ""
+    again = leave(read(journal).events(), _normal(deps, left)) if SHUT in left else ""
     return left | ({"to let them in instead of going on": again} if again else {})
+
+
+def _normal(deps: Deps, left: Mapping[str, str]) -> dict[str, int]:
+    """Of what is stopped now: what an earlier run recorded before that, else what the configuration says."""
+    known = deps.memory.formation if any(deps.memory.formation.values()) else deps.config.app.formation
+    return {kind: known.get(kind, 1) for kind in left.get("stopped", "").split(", ") if kind}
 
 
 def left_behind(deps: Deps) -> dict[str, str]:

@@ -39,7 +39,9 @@ def main() -> None:
 def _delivered(code: int, arguments: Sequence[str]) -> int:
     """The exit code, once both outputs took what they take."""
     lost = outlets.unwritten()
-    return code if lost is None or code != ExitCode.DONE else _tell(lost, arguments)
+    if lost is None:
+        return code
+    return _tell(lost, arguments) if code == ExitCode.DONE else _add(lost, code, arguments)
 
 
 def _no_tracebacks() -> None:
@@ -147,6 +149,14 @@ def _tell(error: UscdrError, arguments: Sequence[str]) -> int:
 
     render_error(error, Output(json_lines="--json" in arguments, color=False if "--no-color" in arguments else None))
     return int(error.exit_code)
+
+
+def _add(error: UscdrError, code: int, arguments: Sequence[str]) -> int:
+    """The exit code stays what it is; that something beside it went wrong is said."""
+    from uscdr.ui.console import Output
+
+    Output(json_lines="--json" in arguments).warn(f"{error.message} {error.why}")
+    return code
 
 
 def _interrupted() -> UscdrError:

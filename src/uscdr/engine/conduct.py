@@ -17,9 +17,11 @@ from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, UscdrError
 from uscdr.events import Bus
 from uscdr.models.events import Note, PlanReady, RunFinished, RunResumed, RunStarted
-from uscdr.models.operations import command_of, recovers
+from uscdr.models.operations import command_of, named, recovers
 
 PLANNING = "plan"
+UNTOUCHED = "Nothing was changed."
+NOT_OURS = "This run changed nothing; what is left was so before it (uscdr runs list)."
 UNCONFIRMED = "Not confirmed: there is no terminal to ask at, and no --confirm."
 
 
@@ -147,9 +149,7 @@ class Conductor:
     def _refuse_what_cannot_be_confirmed(self, plan: Sequence[Foreseen], view: View, history: History) -> None:
         blocked = [line.action.summary for line in plan if line.action.kind == "blocked"]
         if blocked and not history.wrote:
-            raise CheckFailed(
-                "The plan cannot be carried out: " + " ".join(blocked), next_action="Nothing was changed."
-            )
+            raise CheckFailed("The plan cannot be carried out: " + " ".join(blocked), next_action=UNTOUCHED)
         destroys = [line for line in plan if line.bound.step.destructive]
         if not destroys or any(line.bound.step.id in history.confirmed for line in destroys):
             return
@@ -159,13 +159,14 @@ class Conductor:
         if not self._gate.can_be_passed:
             if blast is not None:
                 raise declined(blast, "There is no terminal to ask at, and no --confirm.")
-            raise self._unconfirmed(history)
+            if history.begun or any(line.action.kind == "change" for line in plan):
+                raise self._unconfirmed(history)
 
     def _unconfirmed(self, history: History) -> Declined:
         """Without a terminal and a phrase nothing is done; what the run changed before is as it was left."""
         dry_run = f"{command_of(self._charter.begun.scenario)} --dry-run"
         if not history.wrote:
-            action = f"Nothing was changed. A dry run prints the phrase: {dry_run}"
+            action = f"{UNTOUCHED} A dry run prints the phrase: {dry_run}"
             return Declined(UNCONFIRMED, next_action=action)
         left = "; ".join(f"{what}: {state}" for what, state in self._after.left().items())
         action = f"uscdr runs resume --confirm {shlex.quote(history.phrase or 'PHRASE')}"
@@ -202,6 +203,8 @@ class Conductor:
 
     def _finish(self, code: ExitCode, summary: str, error: UscdrError | None) -> Ending:
         left = self._after.left()
+        if error is not None:
+            error.next_action = self._in_words(error.next_action, left)
         if error is not None and left:
             self._bus.emit(
                 Note(level="warning", text="Left behind: " + "; ".join(f"{k}: {v}" for k, v in left.items()))
@@ -210,6 +213,11 @@ class Conductor:
         tasks = self._tasks() if outcome in ("done", "failed") else ()
         self._bus.emit(RunFinished(outcome=outcome, exit_code=int(code), summary=summary, left=left, follow_up=tasks))
         return Ending(code, error)
+
+    def _in_words(self, action: str, left: Mapping[str, str]) -> str:
+        """What is to be done, as it is true of this run: a state that is left is not called nothing."""
+        told = named(action, self._charter.begun.scenario)
+        return told.replace(UNTOUCHED, NOT_OURS) if left and not self._wrote else told
 
     def _tasks(self) -> tuple[str, ...]:
         """Nobody is told that the service is restored before it is; a missed objective takes no task."""

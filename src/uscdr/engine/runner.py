@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from uscdr.engine.gate import Gate
 from uscdr.engine.history import History
 from uscdr.engine.plan import Foreseen
 from uscdr.engine.settle import Settler, in_doubt
-from uscdr.engine.step import Action, BoundStep, Effect, Step, View, alternatives
+from uscdr.engine.step import Action, Blast, BoundStep, Effect, Step, View, alternatives
 from uscdr.engine.teller import Teller
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, EffectFailed, Interrupted, JournalError, OutcomeUnknown, Outdated, UscdrError
@@ -170,13 +171,19 @@ class Runner:
 
     def _ask(self, bound: BoundStep, seen: Fact, action: Action, view: View) -> None:
         if bound.step.destructive and bound.step.id not in self._history.confirmed:
-            blast, step, name = bound.step.blast(seen, view), bound.step.id, bound.step.name
+            blast, step, name = self._warned(bound.step.blast(seen, view)), bound.step.id, bound.step.name
             self._bus.emit(GateAsked(step=step, name=name, facts=dict(blast.facts), phrase=blast.phrases[0]))
             how = self._gate.confirm(blast)
             self._bus.emit(GateAnswered(step=step, name=name, confirmed=True, by=how))
         elif not self.began:
             self._gate.begin(action.summary, self._cautions)
         self.began = True
+
+    def _warned(self, blast: Blast) -> Blast:
+        """With what speaks against it, when this is the first question."""
+        if self.began or not self._cautions:
+            return blast
+        return replace(blast, facts={"look out": " ".join(self._cautions), **blast.facts})
 
     def _start(self, bound: BoundStep, baseline: dict[str, object]) -> None:
         attempt = self._history.attempts.get(bound.step.id, 0) + 1

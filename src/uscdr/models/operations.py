@@ -18,6 +18,15 @@ def recovers(scenario: str) -> bool:
     return not only_looks(scenario) and scenario not in OPERATIONS
 
 
+ANY_RECOVERY = "uscdr recover …"
+"""Stands in a message for the command of the run it is told of, where that is not known."""
+
+
 def command_of(scenario: str) -> str:
     """What begins a run of this scenario."""
     return _COMMANDS.get(scenario, f"uscdr recover {scenario}")
+
+
+def named(words: str, scenario: str) -> str:
+    """What a person is told to do after a run of this scenario, with a command that can be pasted."""
+    return words.replace(ANY_RECOVERY, command_of(scenario))

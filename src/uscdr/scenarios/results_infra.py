@@ -25,6 +25,8 @@ class InfraSeen(Fact):
     old_app: str
     old_answers: bool
     old_why: str = ""
+    old_open: str = ""
+    """What runs of it, while it is open and has its database and another is built beside it."""
     new_app: str
     new_exists: bool
     in_place: bool

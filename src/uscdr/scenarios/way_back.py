@@ -29,12 +29,14 @@ def tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     return (f"Way back to the state before this recovery: uscdr --target {target} recover db --backup {captured}",)
 
 
-def leave(events: Iterable[Mapping[str, Any]]) -> str:
+def leave(events: Iterable[Mapping[str, Any]], stopped: Mapping[str, int]) -> str:
     """What lets users in again instead of going on; empty once the restore was begun, and in other scenarios.
+
+    `stopped` is started when this run itself stopped nothing: what is stopped now, and was before it.
 
     Raises BadInput for a journal that has something else where the formation belongs.
     """
-    app, formation = "", dict[str, int]()
+    app, formation = "", stopped
     for event in events:
         kind, step = event["kind"], event.get("name", "")
         if kind == "run.started":

@@ -210,6 +210,15 @@ def test_a_result_for_machines_tells_of_the_full_disk_where_there_is_room(state:
     assert shell("uscdr runbook nonsense 2>/dev/full").returncode == 2  # the greater fault stays
 
 
+def test_a_cut_output_is_told_beside_another_failure(state: Path) -> None:
+    done = shell(
+        f"'{sys.executable}' -c 'from uscdr.cli import boundary; "
+        "boundary.run = lambda _: (print(0), 1)[1]; boundary.main()' >/dev/full"
+    )
+    assert done.returncode == 1
+    assert "Standard output could not be written: No space left on device. What arrived" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "closed", "code"),
     [

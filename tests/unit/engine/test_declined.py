@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -223,3 +224,19 @@ def test_a_database_that_nothing_is_seen_to_be_broken_in_is_said_to_be_so_before
     damaged.begin()
     assert damaged.person.questions[0].startswith("The first change: ")
     assert not [one for one in damaged.events("note") if "Nothing is seen" in one["text"]]
+
+
+def test_beside_a_cut_run_what_lets_users_in_starts_what_that_one_stopped(quick: Path) -> None:
+    run = Rehearsal(quick, person=Somebody(phrase=None))
+    run.begin()
+    run.person, run.request = Somebody(first="stop"), replace(run.request, anew=True)
+    run.begin()
+    again = run.events("run.finished")[-1]["left"]["to let them in instead of going on"]
+    assert again == "heroku ps:scale beat=1 web=2 worker=3 --app usc-pis && heroku maintenance:off --app usc-pis"
+
+
+def test_a_command_that_is_named_can_be_pasted(quick: Path) -> None:
+    ending = Rehearsal(quick, person=Person(interactive=False)).begin()
+    assert ending is not None
+    assert ending.error is not None
+    assert ending.error.next_action.endswith("uscdr recover db --dry-run")

@@ -10,7 +10,7 @@ from uscdr.models.base import Fact
 from uscdr.models.migrations import MigrationsVerdict
 from uscdr.models.provision import Lack
 from uscdr.scenarios.code import judge, without
-from uscdr.scenarios.refusals import dangerous, way_on
+from uscdr.scenarios.refusals import RESTORE, dangerous, way_on
 from uscdr.scenarios.remedy import config_changes, remedy
 from uscdr.scenarios.results import ApplicationChecked, VerifiedData
 from uscdr.scenarios.results_app import AppSeen, DataProbed, Remedy
@@ -70,6 +70,9 @@ class Decide(DepsStep[DecideSeen, Remedy]):
         if found.stuck:
             open_still = "" if seen.maintenance else " Users are not shut out for what would fail."
             return f"The code's migrations cannot be applied: {found.stuck[0]}.{open_still} {way_on(self._deps, found)}"
+        gone = [one for one in self._deps.config.app.expected_tables if one in (*found.lacking, *seen.code.lacking)]
+        if gone:
+            return f"The database lacks {', '.join(gone)}: no release brings that back. {RESTORE}"
         words = dangerous(self._deps, found.pending)
         return f"The migration {words} Decide with the developers." if words else ""
 
@@ -79,7 +82,8 @@ class Decide(DepsStep[DecideSeen, Remedy]):
         if what.what == "none":
             return Action("blocked", NOTHING_TO_DO.format(why=what.why))
         if what.what == "impossible":
-            return Action("blocked", f"No remedy can be chosen: {what.why}. Name one: --release vN or --ref REF.")
+            way = way_on(self._deps, what.code) or "Name one: --release vN or --ref REF."
+            return Action("blocked", f"No remedy can be chosen: {what.why}. {way}")
         if seen.refused:
             return Action("blocked", seen.refused)
         words = "; ".join(f"{name}: {fact}" for name, fact in self._facts(seen).items())
@@ -94,6 +98,8 @@ class Decide(DepsStep[DecideSeen, Remedy]):
             changes = config_changes(what.undone)
             facts["config variables"] = f"changed back: {'; '.join(changes)}" if changes else "stay as they are"
         facts["database"] = _schema(what)
+        if what.code.lacking:
+            facts["NOT brought back"] = f"{first_of(what.code.lacking)}. {RESTORE}"
         if seen.ref_commit and what.what != "redeploy":
             facts["if that does not help"] = f"{seen.ref} ({seen.ref_commit[:12]}) is deployed{without(seen.ref_lacks)}"
         elif what.what == "redeploy" and seen.ref_lacks:

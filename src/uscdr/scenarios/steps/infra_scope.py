@@ -49,6 +49,9 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
         old = self._deps.old.place(self._deps.old_app)
         if not old.answers:
             tell.warn(f"{self._deps.old_app} does not answer: {old.why}. Working from {old.origin}.")
+        runs = self._still_open(old)
+        if runs:
+            tell.warn(_standing(self._deps.old_app, runs))
         hostnames = self._hostnames(old)
         records, left, dns = self._records(hostnames)
         commit, code, code_there = self._code(old)
@@ -60,6 +63,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             old_app=self._deps.old_app,
             old_answers=old.answers,
             old_why=old.why,
+            old_open=runs,
             new_app=self._deps.app,
             new_exists=self._exists(),
             in_place=self._deps.request.app is None,
@@ -90,6 +94,15 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
             code=code,
             needs=self._needs(old, dns, Need(part="code", provider="source", possible=code_there, why=code)),
         )
+
+    def _still_open(self, old: OldPlace) -> str:
+        """What runs of an old application that is open and has its database; empty when it is not beside a new one."""
+        if not old.answers or old.facts is None or old.facts.app.maintenance or self._deps.request.app is None:
+            return ""
+        running = {one.type: one.quantity for one in old.facts.formation if one.quantity}
+        if "web" not in running or self._deps.target.heroku.database not in old.config:
+            return ""
+        return ", ".join(f"{kind}={number}" for kind, number in sorted(running.items()))
 
     def _exists(self) -> bool:
         try:
@@ -202,7 +215,17 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
         if lacking:
             words = "; ".join(f"{need.part}: {need.provider} ({need.why or 'does not answer'})" for need in lacking)
             return Action("blocked", f"Nothing can be built without: {words}. Name an escape kit: --kit newest", calls)
-        return Action("read", _words(seen), calls)
+        return Action("read", _words(seen), calls, caution=_standing(seen.old_app, seen.old_open))
+
+
+def _standing(app: str, runs: str) -> str:
+    """What speaks against a new place beside an application that works for its users; empty when it does not."""
+    if not runs:
+        return ""
+    return (
+        f"{app} is still there, open to its users, with its database ({runs}): it is stopped for another one. "
+        "If only its data or its code are wrong: uscdr recover db, uscdr recover app."
+    )
 
 
 def _words(seen: InfraSeen) -> str:

@@ -272,3 +272,32 @@ def test_a_release_phase_that_fails_tells_why_and_how_users_get_in(quick: Path) 
         '"phone" of relation "patients_patient" already exists.'
     ) in message
     assert "heroku maintenance:off --app usc-pis" in advice(ending)
+
+
+def test_a_table_that_is_gone_is_seen_before_users_are_shut_out_for_a_rollback(quick: Path) -> None:
+    run = known(broken(quick))
+    run.world.columns = (TableColumn(table="django_migrations", name="id"),)
+    run.world.live.tables.pop("patients_patient")
+    code, message = ended(run.begin())
+    assert (code, run.world.writes, run.world.maintenance) == (ExitCode.CHECK_FAILED, [], False)
+    assert "The database lacks patients_patient: no release brings that back." in message
+    assert "uscdr recover db" in message
+
+
+def test_a_column_that_is_gone_is_named_as_what_the_rollback_does_not_bring_back(quick: Path) -> None:
+    run = known(broken(quick), "id")
+    run.begin()
+    told = str(run.events("gate.asked")[0]["facts"]["NOT brought back"])
+    assert told.startswith("patients_patient.name.")
+    assert "uscdr recover db" in told
+
+
+def test_where_no_release_helps_the_scenario_that_does_is_named(quick: Path) -> None:
+    run = known(broken(quick), "id")
+    run.world.crashing, run.world.bad_slugs, run.world.maintenance = set(), set(), True
+    ending = run.begin()
+    code, message = ended(ending)
+    assert (code, run.world.writes) == (ExitCode.CHECK_FAILED, [])
+    assert "recorded as applied, but not there: patients_patient.name" in message
+    assert "uscdr recover db" in message
+    assert advice(ending) == "This run changed nothing; what is left was so before it (uscdr runs list)."

@@ -513,3 +513,20 @@ def test_in_place_nothing_of_it_is_lost(quick: Path) -> None:
     run.places.old.belongings = Belongings(webhooks=("hooks.example",))
     assert ended(run.begin()) == (DONE, "")
     assert "not brought back" not in run.events("run.finished")[-1]["left"]
+
+
+def test_of_a_place_that_works_that_is_said_before_the_phrase(quick: Path) -> None:
+    run = alive(quick)
+    run.begin()
+    told = str(run.events("gate.asked")[0]["facts"]["look out"])
+    assert told.startswith("usc-pis is still there, open to its users, with its database (")
+    assert "uscdr recover db, uscdr recover app" in told
+    assert any(one["text"] == told for one in run.events("note"))
+
+
+def test_of_a_place_that_is_lost_or_shut_nothing_of_the_kind_is_said(quick: Path) -> None:
+    shut = alive(quick / "shut")
+    shut.places.old.maintenance = True
+    for run in (lost(quick / "lost"), shut):
+        run.begin()
+        assert "look out" not in run.events("gate.asked")[0]["facts"]

@@ -423,3 +423,11 @@ def test_names_that_nobody_understands_are_counted_by_column(run: MediaRun) -> N
     )  # fmt: skip
     assert "NOT UNDERSTOOD and so not looked for: file_uploads_uploadedfile.file: 2 rows" in journal(run)
     assert "q.jpg" not in journal(run)
+
+
+def test_where_nothing_is_lost_nobody_has_to_confirm_it(run: MediaRun) -> None:
+    run.fill(5)
+    assert code(run.begin()) is ExitCode.DONE
+    before, run.person.interactive = len(run.world.writes), False
+    assert code(run.begin()) is ExitCode.DONE
+    assert run.world.writes[before:] == []
