@@ -147,6 +147,7 @@ def main() -> int:
     orphans.watch()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored when started in the background
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # as well, and the commands would inherit that
     try:
         return _run(set(given.campaign) or set(names), given.scale, given.seed)
     except KeyboardInterrupt:
