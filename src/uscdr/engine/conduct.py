@@ -181,6 +181,11 @@ class Conductor:
     def _end(self, work: Callable[[], str]) -> Ending:
         try:
             return self._concluded(work)
+        except KeyboardInterrupt:
+            # it may have come in the middle of a journal line: nothing more is written, the reader drops a torn one
+            self._stop.event.set()
+            error = Interrupted("Left at once.", next_action="See where it stands: uscdr runs show; then: runs resume")
+            return Ending(error.exit_code, error)
         except JournalError as error:
             return Ending(error.exit_code, error)
 
@@ -188,11 +193,6 @@ class Conductor:
         """Raises JournalError, also of the last line."""
         try:
             summary = work()
-        except KeyboardInterrupt:
-            # it may have come in the middle of a journal line: nothing more is written, the reader drops a torn one
-            self._stop.event.set()
-            error = Interrupted("Left at once.", next_action="See where it stands: uscdr runs show; then: runs resume")
-            return Ending(error.exit_code, error)
         except JournalError:
             raise
         except Interrupted as error:

@@ -44,7 +44,7 @@ def _full_disk(run: Rehearsal, record: int, at: list[int]) -> Callable[[int, str
     return crash
 
 
-@pytest.mark.parametrize("how", ["stop", "ctrl-c"])
+@pytest.mark.parametrize("how", ["stop", "ctrl-c", "twice"])
 def test_an_interrupted_run_says_so_and_goes_on(whole: Rehearsal, quick: Path, how: str) -> None:
     for record in range(2, len(whole.events()) - 1, 4):
         run = Rehearsal(quick / f"{record}")
@@ -54,7 +54,7 @@ def test_an_interrupted_run_says_so_and_goes_on(whole: Rehearsal, quick: Path, h
         run.crash = lambda seq, moment: None
         if ending.code is not ExitCode.DONE:
             assert ending.code is ExitCode.INTERRUPTED
-            assert how == "ctrl-c" or run.events()[-1]["outcome"] == "interrupted"
+            assert how != "stop" or run.events()[-1]["outcome"] == "interrupted"
             run.stop.event.clear()
             ending = run.resume()
         assert judged(run, ending, whole) == [], record
@@ -69,6 +69,9 @@ def _operator(run: Rehearsal, record: int, how: str) -> Callable[[int, str], Non
             if how == "ctrl-c":
                 raise KeyboardInterrupt
             run.stop.event.set()
+        elif moment == "before" and done == [seq - 1] and how == "twice":
+            done.append(seq)
+            raise KeyboardInterrupt
 
     return crash
 
