@@ -162,9 +162,10 @@ class CloudinaryClient:
                 self._quota = found
 
     def wait_seconds(self) -> float | None:
-        """Seconds until the allowance is renewed, by the last reading; None when that is not known or past."""
+        """Seconds until the allowance is renewed; None when that is not known or past, or some of it was left."""
         quota = self.quota
-        left = None if quota is None else (quota.resets_at - datetime.now(UTC)).total_seconds()
+        used_up = quota is not None and not quota.remaining
+        left = (quota.resets_at - datetime.now(UTC)).total_seconds() if quota is not None and used_up else None
         return left if left is not None and left > 0 else None
 
 

@@ -17,6 +17,8 @@ LONGEST = 3 * 3600.0
 UNKNOWN_WAIT = 60.0
 """When the service does not say for how long, it is asked again after this."""
 LOOK = 3.0
+_USED_UP = "the allowance is used up; it is renewed"
+_NOT_SAID = "the service takes no more calls for now, and does not say for how long; it is asked again"
 SLACK = 1.0
 """Added to what the service says: clocks differ."""
 
@@ -32,11 +34,12 @@ def within(call: Callable[[], T], stop: Stop, tell: Tell) -> T:
             wait = UNKNOWN_WAIT if error.retry_after is None else error.retry_after + SLACK
             if time.monotonic() - begun + wait > LONGEST:
                 raise
-            _sit_out(wait, stop, tell)
+            what = _NOT_SAID if error.retry_after is None else _USED_UP
+            _sit_out(wait, what, stop, tell)
 
 
-def _sit_out(seconds: float, stop: Stop, tell: Tell) -> None:
+def _sit_out(seconds: float, what: str, stop: Stop, tell: Tell) -> None:
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
-        tell.progress(f"the hourly allowance is used up; it is renewed in {duration(left)}", seconds - left, seconds)
+        tell.progress(f"{what} in {duration(left)}", seconds - left, seconds)
         stop.pause(min(LOOK, left))

@@ -237,6 +237,17 @@ def test_a_used_up_allowance_says_when_it_is_renewed(stub: Stub, media: Cloudina
     assert len(stub.requests) == 2
 
 
+def test_a_refusal_for_the_rate_while_some_is_left_is_not_waited_for_until_the_hour_is_over(
+    stub: Stub, media: CloudinaryMedia
+) -> None:
+    media.ping()
+    stub.faults += [Fault("/usage", "json", status=429)] * 9
+    with pytest.raises(RateLimited) as caught:
+        media.usage()
+    assert caught.value.retry_after is None
+    assert "renewed" not in caught.value.why
+
+
 def test_a_read_only_wiring_sends_no_write(stub: Stub, tmp_path: Path) -> None:
     file = tmp_path / "copy"
     file.write_bytes(b"x" * 7_000_000)
