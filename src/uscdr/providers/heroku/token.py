@@ -18,12 +18,14 @@ from uscdr.errors import CredentialsRefused
 from uscdr.programs import program
 from uscdr.providers.api_client import CREDENTIAL
 from uscdr.providers.heroku.errors import HOW_TO_GET_ACCESS, PROVIDER
-from uscdr.reading import exposure, opened
+from uscdr.reading import exposure, whole
 from uscdr.settings import home_directory
 from uscdr.words import duration
 
 HOST = "api.heroku.com"
 CLIENT_SECONDS = 20.0
+LARGEST_NETRC = 1 << 20
+"""Bytes; one of a person has a thousandth of that."""
 _PASSED_ON = re.compile(
     r"PATH|HOME|USER|LANG|LC_\w+|TERM|XDG_\w+|TMPDIR|https?_proxy|no_proxy|HEROKU_\w+|NODE_EXTRA_CA_CERTS",
     re.IGNORECASE,
@@ -118,14 +120,16 @@ def _passed_on(env: Mapping[str, str]) -> dict[str, str]:
 def _from_netrc(env: Mapping[str, str], reasons: list[str]) -> Token | None:
     path = _netrc_path(env)
     try:
-        with opened(path):  # a pipe of that name would be waited for
-            found = netrc.netrc(path).authenticators(HOST)
+        whole(path, LARGEST_NETRC)  # a pipe of that name would be waited for, an endless file read for ever
+        found = netrc.netrc(path).authenticators(HOST)
     except FileNotFoundError:
         reasons.append(f"{path} does not exist.")
     except netrc.NetrcParseError as error:
         # Its text quotes the file, which is full of passwords.
         reasons.append(f"{path} cannot be read: line {error.lineno} is wrong.")
-    except (OSError, UnicodeDecodeError):
+    except OSError as error:
+        reasons.append(f"{path} cannot be read: {error.strerror or type(error).__name__}.")
+    except UnicodeDecodeError:
         reasons.append(f"{path} cannot be read.")
     else:
         if found and CREDENTIAL.fullmatch(found[2] or ""):

@@ -114,6 +114,14 @@ def test_a_netrc_that_is_no_text(home: Path) -> None:
         find_token(env(home))
 
 
+def test_a_netrc_without_an_end_is_not_read_to_it(home: Path) -> None:
+    with netrc(home).open("r+b") as file:
+        file.truncate(6 << 30)
+    with pytest.raises(CredentialsRefused) as caught:
+        find_token(env(home))
+    assert ".netrc cannot be read: it is larger than 1,048,576 bytes" in caught.value.why
+
+
 def test_every_place_is_named_when_there_is_no_token(home: Path) -> None:
     with pytest.raises(CredentialsRefused) as caught:
         find_token(env(home, HEROKU_API_KEY="two words"))
