@@ -58,16 +58,30 @@ def notice(loaded: Loaded) -> str:
 
 def _foreign(path: Path) -> tuple[str, str] | None:
     """Who but the user and root can write the file or put another in its place, and the command that ends it."""
-    real = path.resolve()
-    for one in dict.fromkeys((real, real.parent, path.absolute().parent)):
-        found = one.stat()
-        if found.st_uid not in (os.geteuid(), _ROOT):
+    real, near = path.resolve(), path.absolute().parent
+    for one in dict.fromkeys((real, real.parent, near, *_passed(path.absolute()))):
+        found, farther = one.stat(), one not in (real, real.parent, near)
+        if found.st_uid not in (os.geteuid(), _ROOT) and not farther:
             return f"{one} belongs to another user (uid {found.st_uid})", f"chown {os.geteuid()} {_quoted(one)}"
         # in a directory with the sticky bit nobody replaces what is another's
         kept = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
-        if found.st_mode & _OTHERS_WRITE and not kept:
-            return f"others may write {one}", f"chmod go-w {_quoted(one)}"
+        if found.st_mode & (stat.S_IWOTH if farther else _OTHERS_WRITE) and not kept:
+            return f"others may write {one}", f"chmod {'o' if farther else 'go'}-w {_quoted(one)}"
     return None
+
+
+def _passed(path: Path) -> set[Path]:
+    """All that a look for `path` leads through: directories up to the root, and those of the links on the way.
+
+    Of what is farther away only that everybody may write there is wrong: a group may be the user's alone.
+    """
+    found, left = set[Path](), [path]
+    while left:
+        one = left.pop()
+        if one not in found:
+            found.add(one)
+            left += [one.parent, *([one.parent / one.readlink()] if one.is_symlink() else [])]
+    return {one for one in found if not one.is_symlink()}
 
 
 def _quoted(path: Path) -> str:

@@ -200,6 +200,30 @@ def test_a_named_file_that_others_may_write_decides_nothing(mode: int, of: str, 
     assert notice(load_config(path, {}))
 
 
+@pytest.mark.parametrize("way", ["above", "above where the link leads", "between two links"])
+def test_a_named_file_that_lies_where_anybody_may_put_another_decides_nothing(way: str, tmp_path: Path) -> None:
+    """Whoever may rename a directory above it has another file stand there."""
+    anybody = tmp_path / "anybody"
+    real = written(anybody / "mine" / "scenarios.yaml", EVIL_API)
+    named = real
+    if way != "above":
+        named = tmp_path / "here" / "link.yaml"
+        named.symlink_to(real)
+    if way == "between two links":
+        safe = written(tmp_path / "safe" / "scenarios.yaml", EVIL_API)
+        (anybody / "again.yaml").symlink_to(safe)
+        named.unlink()
+        named.symlink_to(anybody / "again.yaml")
+    anybody.chmod(0o775)
+    assert load_config(named, {}).decides
+    anybody.chmod(0o757)
+    with pytest.raises(ConfigError, match=f"others may write {anybody}") as refused:
+        load_config(named, {})
+    assert f"chmod o-w {anybody}" in refused.value.next_action
+    anybody.chmod(0o1757)
+    assert load_config(named, {}).decides
+
+
 def test_others_may_write_a_named_file_that_decides_nothing(tmp_path: Path) -> None:
     path = written(tmp_path / "own.yaml", *GOOD)
     path.chmod(0o666)
