@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 from uscdr.files import PRIVATE_DIRECTORY, disk_errors, new_file, sync
+from uscdr.reading import whole
 
 _NOTES = ".elsewhere"
+_LARGEST = 1 << 16
 Kind = Literal["directory", "staging", "database"]
 
 
@@ -53,7 +55,7 @@ def note(place: Path, kind: Kind, facts: Mapping[str, str]) -> Note:
 def notes(place: Path) -> Iterator[Note]:
     """What is noted in `place`. One that was torn is passed over: its thing was not made yet."""
     for path in sorted((place / _NOTES).glob("*.json")):
-        with suppress(OSError, ValueError):
-            found = json.loads(path.read_bytes())
+        with suppress(OSError, ValueError, RecursionError):
+            found = json.loads(whole(path, _LARGEST))
             if isinstance(found, dict) and all(isinstance(value, str) for value in found.values()):
                 yield Note(path, found.pop("kind", ""), found)

@@ -28,8 +28,10 @@ from uscdr.pgserver import guard as guards
 from uscdr.pgserver.cluster import Cluster, TlsFiles
 from uscdr.pgserver.process import birth, command_line, end_users_of
 from uscdr.pgserver.tools import find_server
+from uscdr.reading import NotAFile, whole
 
 _RECORD = "server.json"
+_LARGEST_RECORD = 1 << 16
 _LOOPBACK = "127.0.0.1"
 _OURS = "uscdr-postgres-"
 _NAME = re.compile(rf"{_OURS}[0-9a-f]{{16}}")
@@ -302,8 +304,8 @@ def _write_record(directory: Path, record: Mapping[str, str]) -> None:
 def _read_record(directory: Path) -> dict[str, str] | None:
     """None when there is none, or none that names a place of ours: a file may have been damaged, or be another's."""
     try:
-        record = json.loads((directory / _RECORD).read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        record = json.loads(whole(directory / _RECORD, _LARGEST_RECORD))
+    except (FileNotFoundError, NotADirectoryError, NotAFile, ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or not all(isinstance(value, str) for value in record.values()):
         return None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from uscdr.errors import LockHeld, MachineError
 from uscdr.files import private_directory, write_whole
+from uscdr.reading import whole
 from uscdr.settings import Operator
 from uscdr.vault.lease import Lease, attempt
 from uscdr.vault.leaserow import Record, Row, Standing, Terms, is_ended, named, said
@@ -18,6 +19,7 @@ from uscdr.vault.leasewatch import Watch
 from uscdr.vault.store import Store
 
 TERMS = Terms()
+LARGEST_NOTE = 4096
 _TRIES = 3
 _TOO_LONG = "It was stopped, or could not reach the shared state, for longer than the lease lasts."
 _NOT_PLAIN = re.compile(r"[^a-z0-9-]+")
@@ -125,7 +127,7 @@ def claim(
     Raises LockHeld saying who has it, Declined, Interrupted, MachineError and OutcomeUnknown.
     """
     row, note = Row(store, wish.scope, replace(terms, pause=waiting.pause)), notes / wish.scope
-    taken = _Taking(row, wish, waiting, _own(note)).take()
+    taken = _Taking(row, wish, waiting, noted(note)).take()
     private_directory(notes)
     write_whole(note, f"{taken.lease.record.nonce} {_here(notes)}".encode())
     with taken.lease.kept():
@@ -135,9 +137,12 @@ def claim(
         yield held
 
 
-def _own(note: Path) -> str:
-    """The lease that is noted as this machine's; empty when none is, or elsewhere than here."""
-    text = note.read_bytes().decode(errors="replace") if note.is_file() else ""
+def noted(note: Path) -> str:
+    """The lease that is noted as this machine's; empty when none is, when that is no note, or one of elsewhere."""
+    try:
+        text = whole(note, LARGEST_NOTE).decode(errors="replace")
+    except OSError:
+        return ""
     nonce, _, place = text.partition(" ")
     return nonce if place and place == _here(note.parent) else ""
 

@@ -19,6 +19,7 @@ from uscdr.errors import MachineError, ProviderError, RateLimited
 from uscdr.files import PRIVATE_FILE, disk_errors, open_lock, private_directory, try_lock, write_whole
 from uscdr.models.base import Fact
 from uscdr.models.duration import Duration
+from uscdr.reading import whole
 from uscdr.verify.verdict import Finding, beyond_limit
 from uscdr.words import duration, moment
 
@@ -26,7 +27,7 @@ KEPT = timedelta(days=8)
 """What is older is forgotten, once the book has grown to LARGE bytes."""
 AHEAD = timedelta(days=1)
 """What lies further ahead was written by a clock that was wrong; no refusal is taken to last longer either."""
-LARGE = 64 * 1024
+LARGE, LARGEST = 64 * 1024, 1 << 24
 REFUSED = "sign-in"
 """Where refused logins of the check account are noted besides."""
 TO_THE_MINUTE = timedelta(seconds=59)
@@ -199,7 +200,7 @@ class Attempts:
 
     def _lines(self) -> list[_Line]:
         with disk_errors(UNREADABLE):
-            text = self._path.read_text(errors="replace") if self._path.exists() else ""
+            text = whole(self._path, LARGEST).decode(errors="replace") if self._path.exists() else ""
         latest = self._now() + AHEAD
         return [read for line in text.splitlines() if (read := _read(line)) and read.at <= latest]
 
