@@ -81,10 +81,14 @@ def fill(bench: Bench, archive: Archive, how: Filling, progress: Progress) -> tu
 
 
 def drop(connection: Connection, database: str) -> None:
-    """Removes a database, whoever is in it."""
+    """Removes a database, whoever is in it and whatever its owner made of it. Raises psycopg's errors."""
+    import psycopg
     from psycopg import sql
 
-    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+    name = sql.Identifier(database)
+    with contextlib.suppress(psycopg.errors.InvalidCatalogName):
+        connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(name))
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
 
 
 def _less(selection: Selection, error: NoRight) -> Selection:

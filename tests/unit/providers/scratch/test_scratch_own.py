@@ -88,6 +88,24 @@ def test_nothing_of_a_dump_runs_with_more_than_the_rights_of_its_owner(good: Pat
         assert own.run(f"SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = '{name}'") == [(name,)]
 
 
+def test_a_dump_that_makes_its_database_a_template_keeps_nothing_there(source: Any, own: Own, tmp_path: Path) -> None:
+    """An owner may do that, and a template is not dropped."""
+    tries = "EXECUTE format('ALTER DATABASE %I IS_TEMPLATE true', current_database())"
+    source.run(
+        "CREATE FUNCTION clings(int) RETURNS bool LANGUAGE plpgsql AS $f$ BEGIN"
+        f" IF current_database() ~ '^uscdr' THEN {tries}; END IF; RETURN true; END $f$;"
+        "CREATE TABLE clinging (id int CHECK (public.clings(id))); INSERT INTO clinging VALUES (1)"
+    )
+    dump = source.dump(tmp_path / "d")
+    source.run("DROP TABLE clinging; DROP FUNCTION clings")
+    with own.scratch().restore(dump, ignore) as database:
+        assert database.counts(["clinging"]) == {"clinging": 1}
+        (name,) = own.databases() - {"postgres", "template0", "template1"}
+        assert own.run(f"SELECT datistemplate FROM pg_database WHERE datname = '{name}'") == [(True,)]
+    assert len(own.databases()) == 3
+    assert own.roles() == set()
+
+
 def test_two_at_once_and_one_that_fails_in_between(good: Path, own: Own) -> None:
     scratch = own.scratch()
     with scratch.restore(good, ignore) as one, scratch.restore(good, ignore) as two:
