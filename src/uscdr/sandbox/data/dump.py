@@ -13,6 +13,7 @@ from uscdr.sandbox.data import provided
 _CHUNK = 256 * 1024
 _WATCH = 0.05  # seconds between two looks at a growing file
 _MAJOR = 17
+_AS_IT_CAME = "surrogateescape"
 Progress = Callable[[int], None]
 
 
@@ -62,7 +63,9 @@ async def contents(source: Path, target: Path) -> Path | None:
     listed, _ = await process.communicate()
     if process.returncode != 0:
         return None
-    target.write_text(provided.without(listed.decode()), encoding="utf-8")  # noqa: ASYNC240 - some kilobytes
+    # what a dump calls its objects need not be UTF-8, and goes back to pg_restore as it came
+    listing = provided.without(listed.decode(errors=_AS_IT_CAME))
+    target.write_text(listing, encoding="utf-8", errors=_AS_IT_CAME)  # noqa: ASYNC240 - some kilobytes
     return target
 
 

@@ -44,4 +44,4 @@ _OWN = re.compile(
 
 def without(listing: str) -> str:
     """A dump's table of contents, as `pg_restore --list` prints it, without what every database has already."""
-    return "\n".join(line for line in listing.splitlines() if not _OWN.match(line)) + "\n"
+    return "".join(f"{line}\n" for line in listing.removesuffix("\n").split("\n") if not _OWN.match(line))
