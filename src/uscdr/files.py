@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -204,9 +206,17 @@ def occupy(directory: Path) -> Iterator[None]:
 
 
 def open_lock(path: Path) -> int:
-    """The descriptor of a lock file, which is made when it is missing. Raises MachineError."""
+    """The descriptor of a lock file, which is made when it is missing. Raises MachineError.
+
+    What is no file of its own, as a link or a pipe, is no lock: a holder writes its name into it.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     with lock_errors(path):
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+        descriptor = os.open(path, flags, PRIVATE_FILE)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "It is no file.")
+        return descriptor
 
 
 def try_lock(descriptor: int) -> bool:

@@ -209,6 +209,22 @@ def test_a_file_in_the_directorys_place_is_this_machines_fault(tmp_path: Path) -
         hold(tmp_path / "2", "t")
 
 
+def _linked(path: Path) -> None:
+    path.symlink_to(path.parent.parent / "notes")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, _linked])
+def test_what_is_no_file_is_no_lock_and_stays_as_it_is(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    hold(tmp_path)
+    path, notes = lock_file(tmp_path), tmp_path / "notes"
+    path.unlink()
+    notes.write_text("a person's")
+    make(path)
+    with pytest.raises(MachineError, match="cannot be used"):
+        hold(tmp_path)
+    assert notes.read_text() == "a person's"
+
+
 def test_a_full_disk_is_this_machines_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
