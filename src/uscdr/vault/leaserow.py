@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from uscdr.clock import running
-from uscdr.errors import CheckFailed, LockHeld, MachineError
+from uscdr.errors import BadInput, CheckFailed, LockHeld, MachineError
 from uscdr.models.base import Fact, Moment, ProcessId
 from uscdr.settings import Operator
 from uscdr.vault.store import Entry, NameTaken, Store
@@ -23,7 +23,11 @@ from uscdr.words import moment
 LEASES = "leases"
 LONGEST = 900.0
 """Seconds; with a longer lease a dead machine's run would wait for too long."""
-_NUMBER = re.compile(r"(\d{12})\.json")
+_NUMBER = re.compile(r"([0-9]{12})\.json")
+_END = 10**12
+"""No number has more digits. Nobody comes here by renewals."""
+_LARGEST = 65536
+"""Bytes; a record has some hundred."""
 _LOOKS = 5
 """Attempts to see one row whole while others write and tidy it."""
 LONGEST_REQUEST = 30.0
@@ -97,17 +101,26 @@ class Row:
         )  # fmt: skip
 
     def highest(self) -> Standing | None:
-        """The record that counts. One that goes away while it is read was not the highest any more."""
+        """The record that counts. One that goes away while it is read was not the highest any more.
+
+        One that stays and is no small file is a record like any other that cannot be read.
+        """
+        unread = set[int]()
         for _ in range(_LOOKS):
             numbered = self._numbered()
             if not numbered:
                 return None
             number = max(numbered)
+            if numbered[number].size > _LARGEST:
+                return Standing(number, numbered[number], None)
             try:
                 data = self.store.read(numbered[number].name)
             except CheckFailed:
+                unread.add(number)
                 continue
             return Standing(number, numbered[number], _parsed(data))
+        if len(unread) == 1:
+            return Standing(number, numbered[number], None)
         raise MachineError(
             f"The lease of {self.scope} in {self.store.place} changes faster than it can be read.",
             next_action="Start this again.",
@@ -142,7 +155,7 @@ class Row:
         for entry in self.store.listing(self._directory):
             match = _NUMBER.fullmatch(entry.name.rpartition("/")[2])
             if match is None or int(match[1]) < number:
-                with suppress(MachineError):
+                with suppress(MachineError, BadInput):  # a name that is none of ours
                     self.store.delete(entry.name)
 
     def seems_over(self, highest: Standing) -> bool:
@@ -191,6 +204,12 @@ class Row:
         return f"{LEASES}/{self.scope}"
 
     def _name(self, number: int) -> str:
+        if number >= _END:
+            raise MachineError(
+                f"The lease of {self.scope} in {self.store.place} is at its last number.",
+                why=f"{self._directory} holds a record that no process of uscdr comes to: somebody else wrote it.",
+                next_action=f"Look who is at work, then remove {self._directory}/{number - 1}.json by hand.",
+            )
         return f"{self._directory}/{number:012d}.json"
 
 

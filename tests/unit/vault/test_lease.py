@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -14,7 +16,7 @@ from uscdr.errors import LockHeld, MachineError, OutcomeUnknown
 from uscdr.settings import Operator
 from uscdr.vault.lease import Lease, _take, hold, holder
 from uscdr.vault.leaserow import Row, Terms
-from uscdr.vault.store import Entry, StoreUnreachable
+from uscdr.vault.store import Entry, LocalStore, StoreUnreachable
 
 ADA, BOB, EVE = Operator("ada", "desk", 1), Operator("bob", "laptop", 2), Operator("eve", "phone", 3)
 
@@ -353,6 +355,52 @@ def test_a_record_that_cannot_be_read_holds_until_it_runs_out(store: Clocked, cl
         pass
     with hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
         assert clock.now > 93
+
+
+@pytest.mark.parametrize("name", ["٠٠٠٠٠٠٠٠٠٠٠٩.json", "1.json", ".x", "000000000001.json.part"])
+def test_what_somebody_else_put_there_is_in_nobodys_way(name: str, tmp_path: Path) -> None:
+    directory = tmp_path / "leases" / "kits"
+    directory.mkdir(parents=True)
+    (directory / name).write_text("x")
+    with hold(LocalStore(tmp_path), "kits", ADA) as lease:
+        lease.check()
+
+
+def _linked(path: Path) -> None:
+    path.symlink_to("/etc/hostname")
+
+
+def _huge(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 30)
+
+
+@pytest.mark.parametrize("make", [_linked, _huge])
+def test_a_record_that_is_none_is_waited_for_like_any_other(make: Callable[[Path], None], tmp_path: Path) -> None:
+    path = tmp_path / "leases" / "kits" / "000000000005.json"
+    path.parent.mkdir(parents=True)
+    make(path)
+    now = [0.0]
+
+    def pause(seconds: float) -> None:
+        now[0] += seconds
+
+    terms = Terms(clock=lambda: now[0], pause=pause)
+    with pytest.raises(LockHeld), hold(LocalStore(tmp_path), "kits", ADA, terms=terms):
+        pass
+    with hold(LocalStore(tmp_path), "kits", ADA, patience=120.0, terms=terms) as lease:
+        lease.check()
+    assert now[0] > terms.seconds
+
+
+def test_the_last_number_there_is_is_said_to_be_somebody_elses(store: Clocked, clock: Clock) -> None:
+    store.put_once("leases/kits/999999999999.json", b"")
+    with (
+        pytest.raises(MachineError, match="at its last number") as caught,
+        hold(store, "kits", ADA, patience=200.0, terms=clock.terms),
+    ):
+        pass
+    assert "remove leases/kits/999999999999.json by hand" in caught.value.next_action
 
 
 def test_a_store_without_the_right_to_delete(store: Clocked, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
