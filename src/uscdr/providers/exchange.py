@@ -64,11 +64,15 @@ class Reply:
         return str(told).rpartition(",")[2].strip()[:64]
 
     def json(self) -> object:
-        """The decoded body; ValueError when it is not JSON."""
+        """The decoded body; ValueError when it is not JSON, or holds what can be written nowhere."""
         try:
-            return json.loads(self.content)
+            document = json.loads(self.content, parse_constant=_no_number)
+            if b"\\u" in self.content or b"\xed" in self.content:
+                # Half of a surrogate pair, which no file or screen takes: a UnicodeEncodeError is a ValueError.
+                json.dumps(document, ensure_ascii=False).encode()
         except RecursionError:
             raise ValueError("nested too deeply") from None
+        return document
 
     def fields(self) -> Mapping[str, object]:
         """The decoded body where it is a JSON object; empty for anything else."""
@@ -77,6 +81,10 @@ class Reply:
         except ValueError:
             return {}
         return body if isinstance(body, dict) else {}
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
 
 
 def exchange(client: httpx.Client, call: Call, *, provider: str) -> Reply:
@@ -90,8 +98,8 @@ def exchange(client: httpx.Client, call: Call, *, provider: str) -> Reply:
             return Reply(response.status_code, response.headers, b"".join(_bounded(response)))
     except (httpx.InvalidURL, UnicodeError):
         raise unanswered(
-            call, provider=provider, why="It names an address that is none.", never_arrived=True, final=True,
-            untrusted=False,
+            call, provider=provider, why="Its address, or a header, is none that can be sent.", never_arrived=True,
+            final=True, untrusted=False,
         ) from None  # fmt: skip
     except httpx.HTTPError as error:
         # `from None`: the cause can hold what the peer sent.

@@ -123,7 +123,7 @@ class ApplicationWebsite:
         answer = self.ask("POST", LOGIN, json_body=body, once=True)  # a refused one is counted
         try:
             token = json.loads(answer.body)["token"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise ProviderError(
                 f"The check account could not sign in (status {answer.status}).",
                 provider=PROVIDER,

@@ -363,6 +363,20 @@ def test_an_address_in_an_answer_that_is_none(address: str, peer: StartPeer, con
     assert "`web_url` is no address" in caught.value.why
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"A": "\\ud800"}', b'{"\\udc00": "a"}', b'{"A": "\xed\xa0\x80"}', b'{"A": NaN}', b'{"A": ' + b"[" * 9000]
+)
+def test_what_can_be_written_nowhere_is_no_answer(body: bytes, peer: StartPeer, connect: Connect) -> None:
+    server = peer(*[answer(200, body)] * 6)
+    with pytest.raises(ProviderError, match="could not be understood"):
+        HerokuPlatform(connect(server.url)).config_vars("clinic")
+
+
+def test_a_whole_pair_is_text(peer: StartPeer, connect: Connect) -> None:
+    server = peer(answer(200, b'{"A": "\\ud83d\\ude00 \xed\x95\x9c"}'))
+    assert HerokuPlatform(connect(server.url)).config_vars("clinic")["A"].get_secret_value() == "😀 한"
+
+
 @pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "ümlaut"])
 def test_a_token_that_cannot_be_one_is_refused_before_anything_is_sent(token: str) -> None:
     with pytest.raises(CredentialsRefused) as caught:
