@@ -307,5 +307,5 @@ def _unwritable(path: Path, error: OSError) -> NoReturn:
     raise MachineError(
         f"{path} cannot be written.",
         why=error.strerror or type(error).__name__,
-        next_action="Make room, or mend the permissions, or name another place (--to PLACE), and give the command again.",
+        next_action="Make room, or mend the permissions, or name another place (--to PLACE); then try again.",
     ) from error

@@ -58,6 +58,8 @@ def test_room_is_looked_for_where_the_bytes_go(quick: Path) -> None:
     run = Rehearsal(quick, large(2 * GB), machine=FakeMachine(free=3 * GB, free_for_databases=5 * GB))
     words = refused(run)
     assert "/there has 5.0 GB free; the proof (6.3 GB) needs about 6.3 GB" in words
+    assert "USCDR_SCRATCH" in words
+    assert "USCDR_STATE_DIR" not in words  # which moves nothing of what lies there
     assert "/here" not in words
 
 

@@ -32,6 +32,8 @@ LEAST = 100 * MIB
 """For journals, reports and source code."""
 MEMORY = 512 * MIB
 ROOM = "Make room there, or name another place: USCDR_STATE_DIR"
+FILES = "Make room there, or have it restored on a server of your own: USCDR_SCRATCH"
+"""Where the private server's files lie apart from the run's: that is a fixed place."""
 PROVES = ("db", "infra", "backups")
 """Scenarios that restore a dump on this machine."""
 USES_CODE = ("app", "infra")
@@ -137,7 +139,7 @@ class MachineLook(DepsStep[MachineSeen, MachineSeen]):
         elif there.device == here.device:
             wrong += _lacking(here, demand.dump + demand.restored, f"{download} and {proof}", fewer)
         else:
-            wrong += [*_lacking(here, demand.dump, download, fewer), *_lacking(there, demand.restored, proof, fewer)]
+            wrong += [*_lacking(here, demand.dump, download, fewer), *_lacking(there, demand.restored, proof, FILES)]
         return here if there is None or not demand.restored else min((here, there), key=lambda one: one.free)
 
     def _inputs(self, wrong: list[UscdrError]) -> None:
