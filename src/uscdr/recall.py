@@ -110,7 +110,7 @@ def _recoveries(paths: Iterable[Path], key: str) -> Iterator[Look]:
             continue
         found = look(path)
         of = runs.asked(list(found.journal.events())).get("key")
-        if of == key or (of is None and found.damage is not None):
+        if of == key or (of is None and runs.summary_of(found).state not in runs.OVER):
             yield found
 
 

@@ -20,6 +20,7 @@ from uscdr.scenarios.frozen import digest_all
 from uscdr.scenarios.results import LedgerLine, Proof
 from uscdr.scenarios.rules_since import rules_since, sealed_since, unwritable_since
 from uscdr.scenarios.steps.ledger import compared
+from uscdr.scenarios.other_way import OFF_PLATFORM
 from uscdr.scenarios.wanting import wanting
 from uscdr.vault.backups.loss import CLOSE, DAMAGE, FEWEST, Signs, State, signs, summary
 from uscdr.words import first_of, moment
@@ -106,7 +107,10 @@ def walk(deps: Deps, owner: str, fit: Sequence[Transfer], tell: Tell) -> Walk:
     if other_key is not None:  # the key is what is wrong, and the proof says so
         _keep(way, other_key)
         return Walk(other_key)
-    return _undecided(deps, passed, "none is without damage", fit[-1])
+    whole = [one for one in fit if one.id in way.proofs and not wanting(way.proofs[one.id], deps.config.recovery.key)]
+    if not whole:
+        return Walk(None, tuple(passed), undecided="none can be restored as it must be", advice=OFF_PLATFORM)
+    return _undecided(deps, passed, "none is without damage", whole[-1])
 
 
 def beside(deps: Deps, owner: str, transfer: Transfer, before: State, tell: Tell) -> tuple[str, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -195,3 +196,22 @@ def test_what_nobody_can_read_is_not_called_nothing(quick: Path) -> None:
     flip(3)(run.journal_path)
     assert remember(quick, KEY).unread == (run.run,)
     assert remember(quick, OTHER).unread == ()
+
+
+def test_one_that_never_told_its_target_stands_in_the_way_until_it_is_over(quick: Path) -> None:
+    def nameless(path: Path) -> None:
+        previous, lines = chain.FIRST, b""
+        for line in path.read_bytes().splitlines():
+            record = {name: value for name, value in json.loads(line).items() if name not in ("prev", "sum")}
+            record["event"].get("request", {}).pop("key", None)
+            lines += (line := chain.encode(record, previous))
+            previous = chain.line_hash(line)
+        path.write_bytes(lines)
+
+    done = Rehearsal(quick)
+    done.begin()
+    nameless(done.journal_path)
+    refuse_beside_unfinished(quick, OTHER)
+    nameless(drained(quick).journal_path)
+    with pytest.raises(Declined, match="is not finished"):
+        refuse_beside_unfinished(quick, OTHER)

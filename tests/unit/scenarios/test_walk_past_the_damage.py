@@ -403,3 +403,19 @@ def test_what_a_restore_replaced_is_no_measure_for_what_comes_after(quick: Path)
     seen = looked(run)
     assert seen["choose"].startswith(f"{newest} ")
     assert "passed over" not in seen["choose"]
+
+
+def test_no_backup_is_proposed_that_would_be_refused(quick: Path) -> None:
+    run = desk(quick)
+    run.world.transfers.clear()
+    del run.world.live.tables["patients_medicalrecord"]
+    backup(run.world, 3)
+    backup(run.world, 2)
+    ending = run.begin()
+    assert ending is not None
+    assert ending.code is ExitCode.DECLINED
+    assert ending.error is not None
+    assert "tables are missing: patients_medicalrecord" in ending.error.why
+    assert "--backup" not in ending.error.next_action
+    assert "uscdr kit list" in ending.error.next_action
+    assert run.world.writes == []
