@@ -17,10 +17,10 @@ from uscdr.providers.ports.database import Database
 from uscdr.scenarios.candidate import Candidate, stored_dump
 from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.frozen import digest_all
+from uscdr.scenarios.other_way import OFF_PLATFORM
 from uscdr.scenarios.results import LedgerLine, Proof
 from uscdr.scenarios.rules_since import rules_since, sealed_since, unwritable_since
 from uscdr.scenarios.steps.ledger import compared
-from uscdr.scenarios.other_way import OFF_PLATFORM
 from uscdr.scenarios.wanting import wanting
 from uscdr.vault.backups.loss import CLOSE, DAMAGE, FEWEST, Signs, State, signs, summary
 from uscdr.words import first_of, moment
