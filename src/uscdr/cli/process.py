@@ -22,6 +22,9 @@ KEPT = frozenset({"PGPASSWORD", "PGPASSFILE"})
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 """What ends a process at once, with its scratch files left behind, unless somebody sees to it."""
 
+NEEDED = (signal.SIGCHLD, signal.SIGALRM)
+"""Where the first is ignored, the exit code of every child is lost and reads as 0; the second guards what is sent."""
+
 
 def prepare() -> None:
     """Streams, signals, mask and limits. What was to be ignored from the beginning (`nohup`) stays ignored."""
@@ -32,6 +35,9 @@ def prepare() -> None:
             del os.environ[name]
     _let_addresses_decide()
     _allow_files()
+    for number in NEEDED:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*NEEDED, *ENDING))
     for number in ENDING:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)  # as Ctrl-C: tidy up, and say so

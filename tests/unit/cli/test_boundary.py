@@ -268,6 +268,22 @@ def test_a_real_ctrl_c_is_130(state: Path) -> None:
     assert "Traceback" not in err
 
 
+def test_signals_that_a_parent_ignored_or_blocked_are_heard(state: Path) -> None:
+    ignored = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+        "signal.signal(signal.SIGALRM, signal.SIG_IGN); "
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGINT, signal.SIGTERM}); "
+        "os.execv(sys.executable, [sys.executable, '-c', sys.argv[1]])"
+    )
+    looks = (
+        "import signal, subprocess; from uscdr.cli.process import prepare; prepare(); "
+        "print(subprocess.run(['false']).returncode, signal.getsignal(signal.SIGALRM) is signal.SIG_DFL, "
+        "signal.pthread_sigmask(signal.SIG_BLOCK, ()))"
+    )
+    done = subprocess.run([sys.executable, "-c", ignored, looks], capture_output=True, text=True, check=True)
+    assert done.stdout == "1 True set()\n"
+
+
 def loaded(*arguments: str) -> set[str]:
     before = "import atexit\natexit.register(lambda: sys.stderr.write('\\n'.join(['', *sys.modules])))"
     done = uscdr(*arguments, before=before)
