@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import FrameType
 from typing import TextIO
 
 from uscdr.errors import Declined, Interrupted
@@ -136,7 +137,7 @@ class Prompter:
     @contextmanager
     def _asking(self) -> Iterator[None]:
         try:
-            with self._still(), _own_interrupt():
+            with self._still(), own_interrupt():
                 self._forget_typed_ahead()
                 yield
         except KeyboardInterrupt as error:
@@ -160,13 +161,24 @@ ENDS_A_QUESTION = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @contextmanager
-def _own_interrupt() -> Iterator[None]:
-    """What asks a process to stop raises KeyboardInterrupt inside, even when it drains on signals otherwise."""
+def own_interrupt() -> Iterator[None]:
+    """What asks a process to stop raises KeyboardInterrupt inside, even when it drains on signals otherwise.
+
+    Once: a terminal that hangs up sends its signal twice, and the second one may not fall into the end of the first.
+    """
+    asked: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del frame
+        asked.append(number)
+        if len(asked) == 1:
+            raise KeyboardInterrupt
+
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     wanted = [number for number in ENDS_A_QUESTION if signal.getsignal(number) is not signal.SIG_IGN]
-    before = [(number, signal.signal(number, signal.default_int_handler)) for number in wanted]
+    before = [(number, signal.signal(number, interrupt)) for number in wanted]
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ import pytest
 
 from uscdr.errors import Declined, ExitCode
 from uscdr.ui.console import Output
-from uscdr.ui.prompts import Prompter
+from uscdr.ui.prompts import Prompter, own_interrupt
 
 PHRASE = "destroy 81234 rows of curved for b118"
 PYTHON = ("-c", 'exec "$0" "$@"', sys.executable)
@@ -99,6 +99,22 @@ def test_ctrl_c_interrupts_even_a_process_that_drains(asked: pexpect.spawn) -> N
 def test_what_ends_a_process_is_not_left_waiting_for_an_answer(asked: pexpect.spawn, number: int) -> None:
     asked.kill(number)
     asked.expect("ERROR Interrupted 130")
+
+
+def test_a_terminal_that_hangs_up_interrupts_a_question_once_though_it_tells_twice() -> None:
+    before, went_on = signal.getsignal(signal.SIGHUP), list[str]()
+
+    def hang_up() -> None:
+        try:
+            signal.raise_signal(signal.SIGHUP)
+        finally:
+            signal.raise_signal(signal.SIGHUP)
+            went_on.append("to the end")
+
+    with pytest.raises(KeyboardInterrupt), own_interrupt():
+        hang_up()
+    assert went_on
+    assert signal.getsignal(signal.SIGHUP) is before
 
 
 @pytest.mark.parametrize("asked", ["choose"], indirect=True)
