@@ -17,7 +17,7 @@ from uscdr.vault import listing
 from uscdr.vault.reader import KitReader
 from uscdr.vault.seal import Identity, identities
 from uscdr.vault.store import Store
-from uscdr.words import size
+from uscdr.words import escape, size
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def list_kits(given: Globals, to: str | None, identity: Path | None, *, as_json:
         )
     for line in lines:
         if line.why:
-            output.say(f"{line.kit}: {line.why}")
+            output.say(escape(f"{line.kit}: {line.why}"))
 
 
 def _opener(store: Store, identity: Path) -> listing.Open:

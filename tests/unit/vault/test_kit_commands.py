@@ -144,6 +144,16 @@ def test_the_list_shows_unfinished_kits_too(shop: Workshop, capsys: Captured) ->
     assert states == {first.card.kit: "incomplete", second.card.kit: "unfinished"}
 
 
+def test_what_a_kit_is_called_is_no_line_of_the_list(shop: Workshop, capsys: Captured) -> None:
+    """Whoever may write to the store calls it anything."""
+    made = shop.root / "vault" / "kits" / "20280101T000000Z-x\n20280102T000000Z-usc-pis-1: complete"
+    made.mkdir(parents=True)
+    (made / "manifest.json.age").write_bytes(b"x")
+    assert boundary.run(["kit", "list", "--to", "vault"]) == 0
+    shown = capsys.readouterr()
+    assert not [line for line in (shown.out + shown.err).splitlines() if line.startswith("20280102")]
+
+
 def test_the_store_of_the_configuration_is_used(shop: Workshop, capsys: Captured) -> None:
     built = shop.build()
     configure(to=str(shop.root / "vault"), recipients=[shop.public])
