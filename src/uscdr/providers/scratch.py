@@ -17,8 +17,9 @@ from uscdr.providers.machine import room
 from uscdr.providers.ports.database import Copy
 from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import archive as archives
+from uscdr.providers.postgres.connection import OWN_SOCKET
 from uscdr.providers.postgres.copy import RestoredCopy
-from uscdr.providers.postgres.errors import PROVIDER
+from uscdr.providers.postgres.errors import LOST, NOT_ACCEPTING, PROVIDER, UNREACHABLE
 from uscdr.providers.scratch_filling import Filling, fill
 from uscdr.providers.scratch_server import Bench, Login, Server, add_owner
 from uscdr.words import size
@@ -28,6 +29,8 @@ _READER, _OWNER = "uscdr_reader_", "uscdr_owner_"
 """With a random end: a dump's policies may name any role."""
 _PREFIX = "scratch-"
 _OUT_OF_ROOM = "53"
+_WORDS = "this machine's PostgreSQL"
+_CUT = frozenset({LOST, NOT_ACCEPTING, UNREACHABLE, "57P01", "57P02"})
 """Class of SQLSTATE."""
 
 # Over the private server's own settings, which do without crash safety already. The log gets no
@@ -129,14 +132,25 @@ def _judged(server: LocalPostgres) -> Iterator[None]:
     try:
         yield
     except ProviderError as error:
-        if server.runs and not (error.provider == PROVIDER and error.error_id.startswith(_OUT_OF_ROOM)):
+        ended = _ended(error, server)
+        if not ended:
             raise
         raise MachineError(
-            "this machine's PostgreSQL, which held the restored backup, "
-            + ("has no disk or memory left" if server.runs else "has ended"),
+            f"{_WORDS}, which held the restored backup, {ended}",
             why="the backup itself is not in question",
             next_action="make room on the disk and free memory, then go on or try again",
         ) from error
+
+
+def _ended(error: ProviderError, server: LocalPostgres) -> str:
+    """What became of the server, in words; empty when the error tells of something else."""
+    if not server.runs:
+        return "has ended"
+    if error.provider == PROVIDER and error.error_id.startswith(_OUT_OF_ROOM):
+        return "has no disk or memory left"
+    if error.error_id in _CUT and any(words in error.message for words in (_WORDS, OWN_SOCKET)):
+        return "lost one of its processes: it was killed, as for want of memory, or it crashed"
+    return ""
 
 
 def _demand_room(place: Path, dump: Path) -> None:
@@ -164,8 +178,8 @@ def _as_server(server: LocalPostgres) -> Server:
         return server.dsn(database, login.name, login.password.get_secret_value()) if login else server.dsn(database)
 
     return Server(
-        words="this machine's PostgreSQL",
-        place="this machine's PostgreSQL",
+        words=_WORDS,
+        place=_WORDS,
         private=True,
         home="postgres",
         url=url,

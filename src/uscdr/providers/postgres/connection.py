@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+OWN_SOCKET = "this machine's socket"
 _ATTEMPTS = 3
 _BEGIN = b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _GUARDS = ("statement_timeout", "lock_timeout", "row_security")
@@ -71,7 +72,7 @@ class Link:
         except psycopg.ProgrammingError:
             return "an unreadable URL"
         host = str(parts.get("host") or "localhost")
-        return "this machine's socket" if host.startswith("/") else f"{host}:{parts.get('port') or 5432}"
+        return OWN_SOCKET if host.startswith("/") else f"{host}:{parts.get('port') or 5432}"
 
     @contextmanager
     def session(self) -> Iterator[Connection]:

@@ -14,11 +14,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from uscdr.errors import CheckFailed, MachineError
+from uscdr.errors import CheckFailed, MachineError, ProviderError
 from uscdr.models.postgres import Invariant
 from uscdr.models.trial import Script, ScriptEnd
 from uscdr.pgserver.tools import find_tool
-from uscdr.providers.scratch import LocalScratch
+from uscdr.providers.postgres.errors import mapped
+from uscdr.providers.scratch import LocalScratch, _judged
 
 EVIL = """
 CREATE FUNCTION evil(v text) RETURNS text LANGUAGE plpgsql AS $f$
@@ -311,6 +312,20 @@ def test_a_server_that_ends_under_a_proof_is_this_machines_trouble(good: Path, b
         LocalScratch(base).restore(good, ignore) as database,
     ):
         _ended(_postmaster(homes())[0], database)
+
+
+@pytest.mark.parametrize("where", ["this machine's PostgreSQL", "this machine's socket"])
+@pytest.mark.parametrize("error", [psycopg.OperationalError("server closed it"), psycopg.errors.CrashShutdown("x")])
+def test_a_process_of_the_server_that_was_killed_is_said_to_be(error: psycopg.Error, where: str) -> None:
+    """The kernel ends one session for want of memory, and the server ends the others."""
+    server: Any = SimpleNamespace(runs=True)
+    with (
+        pytest.raises(MachineError, match="lost one of its processes: it was killed, as for want of memory"),
+        _judged(server),
+    ):
+        raise mapped(error, where)
+    with pytest.raises(ProviderError, match=r"clinic\.example"), _judged(server):
+        raise mapped(error, "clinic.example")
 
 
 def _ended(server: int, database: Any) -> None:
