@@ -166,11 +166,24 @@ def _interrupted() -> UscdrError:
 
 
 def _machine(error: OSError) -> UscdrError:
+    if not error.filename and _is_nowhere():
+        return MachineError(
+            "The directory that this command was given in is gone.",
+            next_action="cd ~, then give the command again, with paths that begin with /",
+        )
     where = f" ({error.filename})" if error.filename else ""
     return MachineError(
         f"This machine failed: {error.strerror or type(error).__name__}{where}.",
         next_action="Mend that (room, permissions), then give the command again; a run goes on with: uscdr runs resume",
     )
+
+
+def _is_nowhere() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - nothing but whether there is one
+    except OSError:
+        return True
+    return False
 
 
 def _defect(error: BaseException) -> UscdrError:

@@ -268,6 +268,14 @@ def test_a_real_ctrl_c_is_130(state: Path) -> None:
     assert "Traceback" not in err
 
 
+def test_a_directory_that_is_gone_is_named_as_the_cause(state: Path, tmp_path: Path) -> None:
+    done = shell(
+        f"mkdir '{tmp_path}/gone' && cd '{tmp_path}/gone' && rmdir '{tmp_path}/gone'; uscdr kit list --to safe"
+    )
+    assert done.returncode == 3
+    assert "The directory that this command was given in is gone." in done.stderr
+
+
 def test_signals_that_a_parent_ignored_or_blocked_are_heard(state: Path) -> None:
     ignored = (
         "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
