@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from uscdr.errors import Declined, Interrupted
 from uscdr.ui.console import Output
@@ -17,6 +17,7 @@ from uscdr.ui.style import Span, line
 from uscdr.ui.text import cells
 from uscdr.words import plural
 
+T = TypeVar("T")
 TRIES = 3
 
 
@@ -59,11 +60,7 @@ class Prompter:
                 why=f"The phrase that was wanted is: {phrase}",
                 next_action=f"Read the plan, then give the command again with --confirm {shlex.quote(phrase)}",
             )
-        with self._asking():
-            self._facts(facts)
-            self._output.warn(line("To go on, type exactly (an empty line stops):"))
-            self._output.warn(line("  ", Span(phrase, "strong")))
-            return self._phrase_typed(phrase)
+        return self._interruptible(lambda: self._confirmed(facts, phrase))
 
     def choose(self, question: str, options: Sequence[str]) -> str:
         """The one of `options` that the operator typed in full.
@@ -71,29 +68,18 @@ class Prompter:
         Raises Declined at the end of input or after three answers that are no option.
         """
         self._need_terminal(question)
-        with self._asking():
-            self._output.warn(line(Span(question, "strong")))
-            for _ in range(TRIES):
-                answer = self._read(f"{' / '.join(options)}> ")
-                if answer is None:
-                    break
-                if answer in options:
-                    return answer
-                self._output.warn(f"Type one of: {', '.join(options)}.")
-        raise Declined(f"No answer to: {question}", next_action="Decide, then give the command again.")
+        chosen = self._interruptible(lambda: self._chosen(question, options))
+        if chosen is None:
+            raise Declined(f"No answer to: {question}", next_action="Decide, then give the command again.")
+        return chosen
 
     def ask(self, question: str) -> str:
         """A line of text, never empty. Raises Declined at the end of input or after three empty lines."""
         self._need_terminal(question)
-        with self._asking():
-            self._output.warn(line(Span(question, "strong")))
-            for _ in range(TRIES):
-                answer = self._read("> ")
-                if answer:
-                    return answer
-                if answer is None:
-                    break
-        raise Declined(f"No answer to: {question}", next_action="Give the command again with the answer at hand.")
+        told = self._interruptible(lambda: self._told(question))
+        if told is None:
+            raise Declined(f"No answer to: {question}", next_action="Give the command again with the answer at hand.")
+        return told
 
     def _need_terminal(self, question: str) -> None:
         if not self.interactive:
@@ -102,6 +88,29 @@ class Prompter:
                 why="There is no terminal to ask the operator on.",
                 next_action="Give the command again in a terminal.",
             )
+
+    def _confirmed(self, facts: Mapping[str, str], phrase: str) -> bool:
+        self._facts(facts)
+        self._output.warn(line("To go on, type exactly (an empty line stops):"))
+        self._output.warn(line("  ", Span(phrase, "strong")))
+        return self._phrase_typed(phrase)
+
+    def _chosen(self, question: str, options: Sequence[str]) -> str | None:
+        self._output.warn(line(Span(question, "strong")))
+        for _ in range(TRIES):
+            answer = self._read(f"{' / '.join(options)}> ")
+            if answer is None or answer in options:
+                return answer
+            self._output.warn(f"Type one of: {', '.join(options)}.")
+        return None
+
+    def _told(self, question: str) -> str | None:
+        self._output.warn(line(Span(question, "strong")))
+        for _ in range(TRIES):
+            answer = self._read("> ")
+            if answer or answer is None:
+                return answer
+        return None
 
     def _phrase_typed(self, phrase: str) -> bool:
         for left in range(TRIES - 1, -1, -1):
@@ -134,12 +143,11 @@ class Prompter:
             return None
         return typed.strip()
 
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
+    def _interruptible(self, question: Callable[[], T]) -> T:
         try:
-            with self._still(), own_interrupt():
+            with self._still(), own_interrupts() as interrupts:
                 self._forget_typed_ahead()
-                yield
+                return interrupts.within(question)
         except KeyboardInterrupt as error:
             self._output.err.offer("\n")
             raise Interrupted(
@@ -160,27 +168,54 @@ class Prompter:
 ENDS_A_QUESTION = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
-@contextmanager
-def own_interrupt() -> Iterator[None]:
-    """What asks a process to stop raises KeyboardInterrupt inside, even when it drains on signals otherwise.
+class Interrupts:
+    """What asks a process to stop while a question stands: the first signal ends it, whatever handler there was.
 
-    Once: a terminal that hangs up sends its signal twice, and the second one may not fall into the end of the first.
+    A terminal that hangs up sends its signal twice, just when there is nothing more to read. Neither may fall into the
+    end of the question, where nobody catches it.
     """
-    asked: list[int] = []
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def __init__(self) -> None:
+        self._raises = False
+        self._told = False
+        self.waiting: int | None = None
+        """One that came before or after the question, and has not been told of."""
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """The handler."""
         del frame
-        asked.append(number)
-        if len(asked) == 1:
+        if self._told:
+            return
+        if self._raises:
+            self._told = True
             raise KeyboardInterrupt
+        self.waiting = number
 
+    def within(self, question: Callable[[], T]) -> T:
+        """The answer. Raises KeyboardInterrupt."""
+        try:
+            self._raises = True
+            if self.waiting is not None:
+                self._told, self.waiting = True, None
+                raise KeyboardInterrupt
+            return question()
+        finally:
+            self._raises = False
+
+
+@contextmanager
+def own_interrupts() -> Iterator[Interrupts]:
+    """Signals go to the question; what it was not told of goes to whom they went before."""
+    interrupts = Interrupts()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield interrupts
         return
     wanted = [number for number in ENDS_A_QUESTION if signal.getsignal(number) is not signal.SIG_IGN]
-    before = [(number, signal.signal(number, interrupt)) for number in wanted]
+    before = [(number, signal.signal(number, interrupts)) for number in wanted]
     try:
-        yield
+        yield interrupts
     finally:
         for number, handler in before:
             signal.signal(number, handler)
+        if interrupts.waiting is not None:
+            signal.raise_signal(interrupts.waiting)

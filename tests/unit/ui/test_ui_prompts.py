@@ -13,7 +13,7 @@ import pytest
 
 from uscdr.errors import Declined, ExitCode
 from uscdr.ui.console import Output
-from uscdr.ui.prompts import Prompter, own_interrupt
+from uscdr.ui.prompts import Interrupts, Prompter, own_interrupts
 
 PHRASE = "destroy 81234 rows of curved for b118"
 PYTHON = ("-c", 'exec "$0" "$@"', sys.executable)
@@ -101,20 +101,41 @@ def test_what_ends_a_process_is_not_left_waiting_for_an_answer(asked: pexpect.sp
     asked.expect("ERROR Interrupted 130")
 
 
+def hang_up(went_on: list[str]) -> None:
+    try:
+        signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.raise_signal(signal.SIGHUP)
+        went_on.append("to the end")
+
+
 def test_a_terminal_that_hangs_up_interrupts_a_question_once_though_it_tells_twice() -> None:
     before, went_on = signal.getsignal(signal.SIGHUP), list[str]()
-
-    def hang_up() -> None:
-        try:
-            signal.raise_signal(signal.SIGHUP)
-        finally:
-            signal.raise_signal(signal.SIGHUP)
-            went_on.append("to the end")
-
-    with pytest.raises(KeyboardInterrupt), own_interrupt():
-        hang_up()
+    with pytest.raises(KeyboardInterrupt), own_interrupts() as interrupts:
+        interrupts.within(lambda: hang_up(went_on))
     assert went_on
     assert signal.getsignal(signal.SIGHUP) is before
+
+
+def too_early(interrupts: Interrupts, asked: list[str]) -> None:
+    signal.raise_signal(signal.SIGHUP)
+    interrupts.within(lambda: asked.append("asked"))
+
+
+def test_a_signal_before_a_question_ends_it_and_one_after_it_goes_to_whom_it_went_before() -> None:
+    told, asked = list[int](), list[str]()
+    before = signal.signal(signal.SIGHUP, lambda number, _: told.append(number))
+    try:
+        with pytest.raises(KeyboardInterrupt), own_interrupts() as interrupts:
+            too_early(interrupts, asked)
+        assert (told, asked) == ([], [])
+        with own_interrupts() as interrupts:
+            interrupts.within(lambda: asked.append("asked"))
+            signal.raise_signal(signal.SIGHUP)
+            assert told == []
+        assert (told, asked) == ([signal.SIGHUP], ["asked"])
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("asked", ["choose"], indirect=True)
