@@ -12,7 +12,7 @@ import pytest
 from fakes import Data
 from kit_world import SECRET, Workshop, key
 from uscdr.errors import MachineError
-from uscdr.models.postgres import Invariant
+from uscdr.models.postgres import Invariant, LeftOut
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.backups.proofs import ProofDocument
 from uscdr.vault.collect.sources import ProofShelf, Sources
@@ -74,7 +74,8 @@ def test_a_key_that_does_not_open_the_dump_is_a_gap(clinic: Workshop) -> None:
 def test_an_earlier_proof_of_the_same_bytes_is_used(clinic: Workshop) -> None:
     first = Vault()
     build(clinic, first)
-    again = Vault(first.kept[0])
+    left = LeftOut(what="event trigger told", why="an ordinary owner may not make it")
+    again = Vault(first.kept[0].model_copy(update={"left_out": (left,)}))
 
     class Refusing:
         def restore(self, *_: object) -> None:
@@ -86,6 +87,7 @@ def test_an_earlier_proof_of_the_same_bytes_is_used(clinic: Workshop) -> None:
     assert built.manifest.dump.proven_at == first.kept[0].proven_at
     assert again.kept == []
     assert built.card.complete
+    assert any("not proven of the dump" in one and "event trigger told" in one for one in clinic.tell.said)
 
 
 @pytest.mark.parametrize("change", ["released since", "no release known", "worse", "migrations ahead"])

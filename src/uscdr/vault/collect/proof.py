@@ -57,6 +57,7 @@ def prove(gathering: Gathering, gaps: Gaps, subject: Subject, plain: Path, known
     key = _print(gathering.wishes, known, subject.app)
     if before is not None and still_speaks(before, gathering.wishes, known.released_at, key):
         gathering.tell.say(f"proven before, with the same bytes: {before.grade}")
+        _say_what_is_not(gathering, before)
         return Proven(_verdict(before, "vault"), before, {"restored": True})
     gathering.tell.say("restoring the dump on this machine, to prove it")
     try:
@@ -87,11 +88,15 @@ def _restored(gathering: Gathering, gaps: Gaps, subject: Subject, plain: Path, k
     asked, sources, watch = _questions(gathering.wishes, known, subject.app), gathering.sources, gathering.watch("dump")
     with proving.examined(plain, asked, sources.decode, present(sources.scratch), lambda _: watch) as (shown, _):
         document = proving.document(subject, shown, asked)
-    if document.left_out:
-        gathering.tell.say(f"not proven of the dump, as a proof does not make it: {words_of(document.left_out)}")
+    _say_what_is_not(gathering, document)
     sources.proofs.keep(document)
     _note(gaps, document, shown)
     return Proven(_verdict(document, "build"), document, _seen(shown))
+
+
+def _say_what_is_not(gathering: Gathering, proof: ProofDocument) -> None:
+    if proof.left_out:
+        gathering.tell.say(f"not proven of the dump, as a proof does not make it: {words_of(proof.left_out)}")
 
 
 def _print(wishes: Wishes, known: Collected, app: str) -> str:
