@@ -96,11 +96,12 @@ class Link:
             raise psycopg.errors.ConnectionTimeout(str(error.strerror)) from None
 
     def _connected(self, seconds: float) -> Connection:
-        import psycopg
         from psycopg.conninfo import make_conninfo
 
+        from uscdr.providers.postgres.limited import MARGIN, LimitedConnection
+
         tls = {"sslmode": "require"} if self.require_tls else {}
-        return psycopg.connect(
+        connection = LimitedConnection.connect(
             make_conninfo(self.url.get_secret_value(), **tls),
             autocommit=True,
             prepare_threshold=None,
@@ -113,6 +114,8 @@ class Link:
             keepalives_interval=5,
             keepalives_count=3,
         )
+        connection.limit = self.statement_timeout + MARGIN
+        return connection
 
     @contextmanager
     def moment(self, connection: Connection, *, snapshot: str = "") -> Iterator[None]:

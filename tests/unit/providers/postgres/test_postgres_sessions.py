@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import signal
 import socket
 import tempfile
 import threading
@@ -20,6 +22,9 @@ from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, 
 from uscdr.models.postgres import Invariant
 from uscdr.pgserver.cluster import TlsFiles
 from uscdr.pgserver.server import LocalPostgres, start
+from uscdr.providers.postgres import limited
+from uscdr.providers.postgres.connection import Link
+from uscdr.providers.postgres.errors import LOST, translated
 from uscdr.providers.postgres.snapshot import spread
 
 CANARY = "Canario"
@@ -278,3 +283,32 @@ def test_the_url_is_in_no_repr(clinic: Any, new_database: Callable[[], Any]) -> 
     adapter = clinic.adapter()
     assert clinic.server.password not in repr(adapter) + repr(adapter._link) + repr(vars(adapter))
     assert isinstance(adapter._link.url, SecretStr)
+
+
+def test_a_process_of_the_server_that_stands_still_is_not_waited_for_without_end(
+    clinic: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limited, "MARGIN", 0.3)
+    link = Link(
+        SecretStr(clinic.server.dsn(clinic.name)), statement_timeout=0.2, lock_timeout=0.2, connect_timeout=10,
+        application_name="still", require_tls=False,
+    )  # fmt: skip
+    told: list[ProviderError] = []
+
+    def ask(connection: psycopg.Connection[Any]) -> None:
+        with pytest.raises(ProviderError) as caught, translated("here"), link.moment(connection):
+            connection.execute("SELECT 1")
+        told.append(caught.value)
+
+    with link.session() as connection:
+        process = connection.info.backend_pid
+        os.kill(process, signal.SIGSTOP)
+        try:
+            asking = threading.Thread(target=ask, args=(connection,), daemon=True)
+            asking.start()
+            asking.join(60)
+        finally:
+            os.kill(process, signal.SIGCONT)
+        asking.join(60)
+        assert connection.closed
+    assert [one.error_id for one in told] == [LOST]
