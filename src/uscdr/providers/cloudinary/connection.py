@@ -118,7 +118,7 @@ class Connection:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             _note(place, begun)
             # `from None`: the cause can hold the address with its signature, or what the peer sent.
-            raise _lost(error, call) from None
+            raise _lost(self._sending.cause(error), call) from None
         finally:
             self._sending.answered()
 
@@ -151,6 +151,14 @@ class _Sending(threading.local):
         """Raises TimeoutError when the answer is as it is because its time was up."""
         if self._watch is not None:
             self._watch.require_time_left()
+
+    def cause(self, error: Exception) -> Exception:
+        """What a failure comes of: a connection that this process itself ended was not cut by anybody else."""
+        try:
+            self.require_time_left()
+        except TimeoutError as ours:
+            return ours
+        return error
 
     def answered(self) -> None:
         """Nothing is awaited any more."""
