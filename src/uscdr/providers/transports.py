@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import httpx
+from typing_extensions import override
 
 from uscdr.errors import ProviderError, WriteRefused
 from uscdr.leave import SHORT, Leave
@@ -44,7 +45,18 @@ EMPTY_FORM, EMPTY_FORM_TYPE = f"--{_BOUNDARY}--\r\n".encode(), f"multipart/form-
 """A multipart form without a field, and the type that says so."""
 
 
-class ReadOnlyTransport(httpx.BaseTransport):
+class Around(httpx.BaseTransport):
+    """Stands around another transport, which is closed with it."""
+
+    def __init__(self, inner: httpx.BaseTransport) -> None:
+        self._inner = inner
+
+    @override
+    def close(self) -> None:
+        self._inner.close()
+
+
+class ReadOnlyTransport(Around):
     """Refuses every request that could write, before a connection is opened.
 
     `empty_posts` are paths that may be sent an empty form, `{}` or EMPTY_FORM: it is refused there, and shows that
@@ -52,12 +64,12 @@ class ReadOnlyTransport(httpx.BaseTransport):
     """
 
     def __init__(self, inner: httpx.BaseTransport, *, provider: str, empty_posts: frozenset[str] = frozenset()) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._provider = provider
         self._empty_posts = empty_posts
 
+    @override
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass a read on; raise `WriteRefused` for anything else."""
         path = sent_path(request)
         if not only_reads(request.method, path) and not self._is_empty_form(request, path):
             message = f"This run only reads: {request.method} {path} was refused and not sent."
@@ -67,27 +79,23 @@ class ReadOnlyTransport(httpx.BaseTransport):
     def _is_empty_form(self, request: httpx.Request, path: str) -> bool:
         return request.method == "POST" and path in self._empty_posts and request.read() in (b"{}", EMPTY_FORM)
 
-    def close(self) -> None:
-        """Close the real transport."""
-        self._inner.close()
-
 
 class GivenUp(httpx.ConnectError):
     """Nothing was sent: the host has kept silent for as long as this command waits for it."""
 
 
-class KnowingTransport(httpx.BaseTransport):
+class KnowingTransport(Around):
     """Waits for a host no longer than what is left of the patience of a command that only looks, if it is one.
 
     `direct`: no proxy is between, which would resolve the host's name.
     """
 
     def __init__(self, inner: httpx.BaseTransport, *, direct: bool) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._direct = direct
 
+    @override
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass it on, unless the host is given up."""
         outages = known()
         if outages is None:
             return self._inner.handle_request(request)
@@ -113,42 +121,34 @@ class KnowingTransport(httpx.BaseTransport):
             except TimeoutError as error:
                 raise httpx.ConnectTimeout(str(error)) from None
 
-    def close(self) -> None:
-        """Close the real transport."""
-        self._inner.close()
 
-
-class RecordingTransport(httpx.BaseTransport):
+class RecordingTransport(Around):
     """Tells `record` of each request that is about to be sent."""
 
     def __init__(self, inner: httpx.BaseTransport, record: Record) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._record = record
 
+    @override
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Record, then send."""
         path = sent_path(request)
         self._record(request.method, path, not only_reads(request.method, path))
         return self._inner.handle_request(request)
-
-    def close(self) -> None:
-        """Close the real transport."""
-        self._inner.close()
 
 
 CREDENTIALS = ("Authorization", "Cookie")
 
 
-class BoundTransport(httpx.BaseTransport):
+class BoundTransport(Around):
     """Credentials stay with the address that they are for, whatever an answer or a caller names as the next one."""
 
     def __init__(self, inner: httpx.BaseTransport, base_url: str, *, provider: str) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._origin = _origin(httpx.URL(base_url))
         self._provider = provider
 
+    @override
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send; raise ProviderError for credentials that would go elsewhere."""
         if _origin(request.url) != self._origin and any(name in request.headers for name in CREDENTIALS):
             raise ProviderError(
                 f"A request with credentials was on its way to {request.url.host}, and was not sent.",
@@ -159,29 +159,21 @@ class BoundTransport(httpx.BaseTransport):
             )
         return self._inner.handle_request(request)
 
-    def close(self) -> None:
-        """Close the real transport."""
-        self._inner.close()
 
-
-class AskingTransport(httpx.BaseTransport):
+class AskingTransport(Around):
     """Asks for leave once the connection of a request that writes stands, before its first byte and its body."""
 
     def __init__(self, inner: httpx.BaseTransport, leave: Leave) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._leave = leave
 
+    @override
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send; raises what forbids it."""
         if only_reads(request.method, sent_path(request)):
             return self._inner.handle_request(request)
         with ExitStack() as stack:
             request.extensions = {**request.extensions, "trace": _Departure(self._leave, request, stack)}
             return self._inner.handle_request(request)
-
-    def close(self) -> None:
-        """Close the real transport."""
-        self._inner.close()
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -29,10 +29,10 @@ def prove_kit(
             f"The kit {reader.kit} holds no dump: there is nothing to restore.",
             next_action="Name another kit (uscdr kit list), or build one: uscdr kit build",
         )
-    asked = _questions(reader, config)
+    questions = _questions(reader, config)
     scratch.prepare()  # its server starts while the dump is decrypted
     with reader.open_object(DUMP) as path:
-        return proving.prove(_subject(reader, facts), path, asked, decode, scratch, progress)
+        return proving.prove(_subject(reader, facts), path, questions, decode, scratch, progress)
 
 
 def _questions(reader: KitReader, config: Config) -> Questions:
