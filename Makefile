@@ -21,11 +21,12 @@ drills: $(STAMP)         ## every disaster (database, application, media, infras
 test: $(STAMP)           ## unit, golden and sandbox tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-check: $(STAMP)          ## ruff, mypy --strict, import-linter
+check: $(STAMP)          ## ruff, mypy --strict, import-linter, the limits of tools/house.py
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/house.py
 
 conformance: $(STAMP)    ## official clients, real name servers and age beside the sandbox
 	bash tests/conformance/install_clients.sh .clients
