@@ -37,6 +37,7 @@ LIMITS = {
     "names": Limit(30.5, 20),
     "doubles": Limit(50, 0),
     "circles": Limit(0, 0, everywhere=True),
+    "type-circles": Limit(0, 0, everywhere=True),
     "chain": Limit(33, 18),
     "long-modules": Limit(0, 0, everywhere=True),
     "long-functions": Limit(5, 0, everywhere=True),

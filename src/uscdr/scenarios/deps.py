@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -16,6 +15,7 @@ from uscdr.errors import BadInput, NotFound
 from uscdr.models.dns import RecordSet
 from uscdr.models.heroku import App, Attachment, SignedUrl
 from uscdr.models.media import MediaAccount
+from uscdr.models.transfers import Transfer
 from uscdr.providers.ports.database import Database, Loader, Scratch
 from uscdr.providers.ports.dns import Verifier, Zone
 from uscdr.providers.ports.machine import Machine
@@ -37,9 +37,6 @@ from uscdr.vault.backups.pulling import Keyring, Stream
 from uscdr.vault.reader import KitReader
 from uscdr.vault.store import Store
 from uscdr.verify.world import Sends, World
-
-if TYPE_CHECKING:
-    from uscdr.scenarios.walk import Walk
 
 AskPerson = Callable[[str], str]
 
@@ -154,6 +151,21 @@ class VaultPlace:
     scratch: Scratch
     turn: Callable[[str, Callable[[str], None]], AbstractContextManager[object]]
     """Keeps other writers of the store out: what for, and how to say that it is waited for. Raises LockHeld."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Where a walk back past the damage ended: with a backup, or with a question for a person."""
+
+    chosen: Transfer | None
+    passed_over: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    since: str = ""
+    """Between which backups the damage came; empty when none was passed over for it."""
+    undecided: str = ""
+    """Why a person has to choose; empty when there is nothing to ask."""
+    advice: str = ""
+    """The command that chooses."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from uscdr.models.postgres import TableDigest
 from uscdr.models.transfers import Transfer
 from uscdr.providers.ports.database import Database
 from uscdr.scenarios.candidate import Candidate, stored_dump
-from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.deps import Deps, Walk
 from uscdr.scenarios.frozen import digest_all
 from uscdr.scenarios.other_way import OFF_PLATFORM
 from uscdr.scenarios.results import LedgerLine, Proof
@@ -35,21 +35,6 @@ VARIED = 5
 """So many values of one column become one by mistake only."""
 SHARE_OF_RTO = 0.1
 """Of the time there is to recover: no more goes into choosing."""
-
-
-@dataclass(frozen=True)
-class Walk:
-    """Where it ended: with a backup, or with a question for a person."""
-
-    chosen: Transfer | None
-    passed_over: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
-    since: str = ""
-    """Between which backups the damage came; empty when none was passed over for it."""
-    undecided: str = ""
-    """Why a person has to choose; empty when there is nothing to ask."""
-    advice: str = ""
-    """The command that chooses."""
 
 
 @dataclass

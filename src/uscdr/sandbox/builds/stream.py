@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-
-from uscdr.sandbox.world.entities import new_id
+from uuid import uuid4
 
 
 class OutputStream:
     """Append-only bytes with an end."""
 
     def __init__(self) -> None:
-        self.id = new_id()
+        self.id = str(uuid4())
         self._data = bytearray()
         self._changed = asyncio.Event()
         self.closed = False

@@ -6,15 +6,15 @@ import asyncio
 import contextlib
 import socket
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from uscdr.sandbox.dynos.group import ProcessGroup
 from uscdr.sandbox.world.entities import Release, new_id, now
 
 if TYPE_CHECKING:
     from uscdr.sandbox.dynos.environment import Runtime
+    from uscdr.sandbox.logplex import LogBuffer
     from uscdr.sandbox.processes import Ledger
-    from uscdr.sandbox.world.apps import App
 
 _BOOT_LIMIT = 60.0  # seconds a web dyno has to bind its port
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
@@ -29,10 +29,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class Owner(Protocol):
+    """What a dyno knows of the app that it belongs to."""
+
+    id: str
+    name: str
+    logs: LogBuffer
+
+
 class Dyno:
     """States: starting, up, crashed, down. One-offs are dynos too, with a runner of their own."""
 
-    def __init__(self, app: App, release: Release, *, type_: str, name: str, command: str, size: str) -> None:
+    def __init__(self, app: Owner, release: Release, *, type_: str, name: str, command: str, size: str) -> None:
         self.id = new_id()
         self.app = app
         self.release = release

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
+import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
 from uscdr.digits import whole
-from uscdr.sandbox.world.entities import new_id
 
 HEROKU, CLOUDINARY, DNS, MAIL = "heroku", "cloudinary", "dns", "mail"
 APPLICATION, BROKER = "application", "broker"
@@ -77,7 +77,7 @@ class Rule:
     provider: str = HEROKU
     seen: int = 0
     applied: int = 0
-    id: str = field(default_factory=lambda: new_id()[:8])
+    id: str = field(default_factory=lambda: secrets.token_hex(4))
 
     def meets(self, method: str, path: str, provider: str) -> bool:
         """Count the call if it matches; true when the fault is due."""

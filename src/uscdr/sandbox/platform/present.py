@@ -20,14 +20,14 @@ from uscdr.sandbox.world.entities import (
 
 if TYPE_CHECKING:
     from uscdr.sandbox.core import Core
-    from uscdr.sandbox.dynos.dyno import Dyno
+    from uscdr.sandbox.dynos.dyno import Dyno, Owner
     from uscdr.sandbox.world.apps import App
 
 Document = dict[str, Any]
 GENERATION = {"id": "5f9b4a0e-9c9c-4c0b-8a8e-2f4e0f6e3a11", "name": "cedar"}
 
 
-def app_ref(app: App) -> Document:
+def app_ref(app: Owner) -> Document:
     """The short form other resources carry."""
     return {"id": app.id, "name": app.name}
 

@@ -13,13 +13,13 @@ from uscdr.errors import BadInput, CheckFailed, Declined, ProviderError
 from uscdr.models.transfers import DAMAGED, Transfer, Whose
 from uscdr.scenarios.backups.questions import key_of
 from uscdr.scenarios.candidate import stored_dump
-from uscdr.scenarios.deps import Deps, now
+from uscdr.scenarios.deps import Deps, Walk, now
 from uscdr.scenarios.other_way import another
 from uscdr.scenarios.results import ChosenBackup, SafetyCapture
 from uscdr.scenarios.steps.base import DepsStep
 from uscdr.scenarios.steps.prove import proven, refusal_of, with_key_trouble
 from uscdr.scenarios.steps.words import reads
-from uscdr.scenarios.walk import Walk, walk
+from uscdr.scenarios.walk import walk
 from uscdr.vault.backups.proving import try_key
 from uscdr.words import duration, moment, size
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from uscdr.digits import whole
 from uscdr.models.base import Fact
 from uscdr.models.web import WebAnswer
-from uscdr.verify.check import Bound
-
-if TYPE_CHECKING:
-    from uscdr.verify.kinds.http import HttpCheck
+from uscdr.verify.check import Bound, CheckSpec
 
 Scalar = str | int | float | bool
 Place = Annotated[str, Field(min_length=1)]
@@ -51,7 +48,19 @@ class JsonDemand(Fact):
         return {"equals": value} if isinstance(value, str | int | float | bool) else value
 
 
-def wrong_body(answer: WebAnswer, spec: HttpCheck) -> str:
+class BodyCheck(CheckSpec):
+    """What a check demands of a body."""
+
+    contains: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    starts_with: str | None = None
+    json_: dict[Place, JsonDemand] = Field(default_factory=dict, alias="json")
+    """Path such as `results.0.id` -> what must be there."""
+    min_bytes: Annotated[int, Field(ge=1)] | None = None
+    max_bytes: Annotated[int, Field(ge=0)] | None = None
+
+
+def wrong_body(answer: WebAnswer, spec: BodyCheck) -> str:
     """What is wrong with the body; empty when nothing is."""
     size = len(answer.body)
     missing = next((text for text in spec.contains if text.encode() not in answer.body), None)

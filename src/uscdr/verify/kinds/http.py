@@ -13,8 +13,7 @@ from uscdr.models.duration import Duration
 from uscdr.models.web import WebAnswer
 from uscdr.providers.ports.web import Website
 from uscdr.verify.attempts import LOGINS, Limit
-from uscdr.verify.check import CheckSpec
-from uscdr.verify.kinds.body import JsonDemand, Place, first_id, link_in, values_at, wrong_body
+from uscdr.verify.kinds.body import BodyCheck, first_id, link_in, values_at, wrong_body
 from uscdr.verify.verdict import Finding, Measures
 from uscdr.verify.world import World
 
@@ -29,7 +28,7 @@ IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"<svg", b"<?xml")
 """How the bytes of an image begin."""
 
 
-class HttpCheck(CheckSpec):
+class HttpCheck(BodyCheck):
     """One read-only request and what its answer must be."""
 
     kind: Literal["http"]
@@ -48,15 +47,8 @@ class HttpCheck(CheckSpec):
     status: Status = OK
     below: Annotated[int, Field(gt=200, lt=600)] | None = None
     """Any status below this will do, instead of `status`; there is none from 600 on."""
-    contains: tuple[str, ...] = ()
-    lacks: tuple[str, ...] = ()
-    starts_with: str | None = None
     headers: dict[str, str] = Field(default_factory=dict)
     """Name -> a text that must be in the header; an empty one only asks that it is there."""
-    json_: dict[Place, JsonDemand] = Field(default_factory=dict, alias="json")
-    """Path such as `results.0.id` -> what must be there."""
-    min_bytes: Annotated[int, Field(ge=1)] | None = None
-    max_bytes: Annotated[int, Field(ge=0)] | None = None
     within: Duration | None = None
     """The answer must come in that time."""
     id: Annotated[str, Field(min_length=1)] = "id"
@@ -69,7 +61,7 @@ class HttpCheck(CheckSpec):
     image: str | None = None
     """JSON path such as `results.*.banner_image`: the first address there must answer with an image."""
 
-    may_be_empty: ClassVar[frozenset[str]] = CheckSpec.may_be_empty | {"json_body", "multipart_body"}
+    may_be_empty: ClassVar[frozenset[str]] = BodyCheck.may_be_empty | {"json_body", "multipart_body"}
 
     @field_validator("follow_link")
     @classmethod
