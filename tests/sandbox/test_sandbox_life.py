@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import psutil
 import psycopg
 import pytest
 
@@ -19,7 +20,7 @@ from live_sandbox import Live, start, stop, tiny_app, until
 from uscdr.errors import BadInput, MachineError
 from uscdr.sandbox import launch
 from uscdr.sandbox.boot.request import UpRequest
-from uscdr.sandbox.processes import Ledger, group_members, table
+from uscdr.sandbox.processes import Ledger, group_members, start_mark
 from uscdr.sandbox.state import StateDir
 
 
@@ -30,15 +31,15 @@ def _quiet(_text: str) -> None:
 def _processes_below(state: StateDir) -> list[int]:
     """Live processes that were started from, or run in, the sandbox's directory."""
     found = []
-    for entry in table():
+    for pid in psutil.pids():
         try:
-            command = Path(f"/proc/{entry.pid}/cmdline").read_bytes()
-            place = str(Path(f"/proc/{entry.pid}/cwd").readlink())
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            place = str(Path(f"/proc/{pid}/cwd").readlink())
         except OSError:
             continue
         inside = place.startswith(str(state.root)) or str(state.root).encode() in command
-        if inside and not entry.zombie and entry.pid != os.getpid():
-            found.append(entry.pid)
+        if inside and start_mark(pid) and pid != os.getpid():
+            found.append(pid)
     return found
 
 
@@ -65,7 +66,7 @@ def test_no_dyno_sees_the_daemons_environment(tmp_path: Path, monkeypatch: pytes
         pids = [pid for pid, _ in Ledger(live.state.processes).entries() if Path(f"/proc/{pid}").exists()]
         assert pids
         assert not [pid for pid in pids if b"canary" in Path(f"/proc/{pid}/environ").read_bytes()]
-        arguments = b"".join(Path(f"/proc/{entry.pid}/cmdline").read_bytes() for entry in table())
+        arguments = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in psutil.pids())
         assert live.contract["heroku"]["token"].encode() not in arguments
     finally:
         stop(live)

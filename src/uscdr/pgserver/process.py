@@ -7,10 +7,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uscdr.errors import MachineError
+
+if TYPE_CHECKING:
+    import psutil
 
 _QUIET = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}  # the operator's environment may hold secrets
 _OURS = frozenset({"postgres", "postgres:", "initdb", "pg_ctl", "pg_restore", "psql", "git"})
@@ -22,7 +25,11 @@ _POLL = 0.02
 
 
 def birth(pid: int) -> str | None:
-    """A mark that, with `pid`, names one process for ever; None when it is gone or only a zombie."""
+    """A mark that, with `pid`, names one process for ever; None when it is gone or only a zombie.
+
+    Counted from the start of the kernel: psutil's time of creation moves when somebody sets the clock, and marks are
+    kept in files.
+    """
     if Path("/proc/self/stat").exists():
         return _birth_from_proc(pid)
     return _birth_from_ps(pid)
@@ -30,29 +37,19 @@ def birth(pid: int) -> str | None:
 
 def command_line(pid: int) -> str:
     """The command line of process `pid`, arguments joined by blanks; empty when it is gone."""
-    # Unlike a process's working directory, this may be read of another user's process too.
-    if Path("/proc/self/cmdline").exists():
-        try:
-            return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")
-        except OSError:
-            return ""
-    answer = subprocess.run(
-        ["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, env=_QUIET, check=False
-    )
-    return answer.stdout.strip()
+    import psutil  # 0.1 s: for those commands alone that look at processes
+
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except (psutil.Error, ValueError):  # a server that runs alone writes its number with a minus
+        return ""
 
 
 def users_of(directory: Path) -> list[int]:
     """Processes of ours at work in `directory`: one of our programs that names it, or a server whose place it is."""
-    return [
-        pid
-        for pid, line in _command_lines()
-        if pid != os.getpid()
-        and _is_ours(line)
-        and (_names(line, str(directory)) or _is_below(pid, directory))
-        and birth(pid) is not None
-        and _may_end(pid)
-    ]
+    import psutil
+
+    return [one.pid for one in psutil.process_iter() if one.pid != os.getpid() and _works_in(directory, one)]
 
 
 def end_users_of(directory: Path) -> None:
@@ -77,10 +74,16 @@ def _is_ours(line: str) -> bool:
     return program in _OURS or (program == "sh" and GUARD in line.split(" "))
 
 
-def _may_end(pid: int) -> bool:
+def _works_in(directory: Path, process: psutil.Process) -> bool:
+    import psutil
+
     try:
-        os.kill(pid, 0)
-    except OSError:
+        line = " ".join(process.cmdline())
+        # A server's workers tell by their working directory alone; of another user's process it cannot be read.
+        if not _is_ours(line) or not (_names(line, str(directory)) or Path(process.cwd()).is_relative_to(directory)):
+            return False
+        os.kill(process.pid, 0)
+    except (psutil.Error, OSError):  # it is gone, or nothing that we may end
         return False
     return True
 
@@ -93,30 +96,6 @@ def _names(line: str, directory: str) -> bool:
             return True
         start = line.find(directory, start + 1)
     return False
-
-
-def _is_below(pid: int, directory: Path) -> bool:
-    """By its working directory, where that can be read: a server's workers tell nothing else."""
-    try:
-        return Path(f"/proc/{pid}/cwd").readlink().is_relative_to(directory)
-    except OSError:
-        return False
-
-
-def _numbers() -> list[str]:
-    return [one.name for one in Path("/proc").iterdir() if one.name.isdigit()]
-
-
-def _command_lines() -> Iterator[tuple[int, str]]:
-    if Path("/proc/self/cmdline").exists():
-        yield from ((int(one), command_line(int(one))) for one in _numbers())
-        return
-    answer = subprocess.run(
-        ["ps", "-ww", "-Ao", "pid=,args="], capture_output=True, text=True, errors="replace", env=_QUIET, check=False
-    )
-    for line in answer.stdout.splitlines():
-        pid, _, rest = line.strip().partition(" ")
-        yield int(pid), rest.strip()
 
 
 def _birth_from_proc(pid: int) -> str | None:

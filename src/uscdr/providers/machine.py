@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -14,9 +13,6 @@ from uscdr.pgserver.server import files_under
 from uscdr.pgserver.tools import find_server, find_tool
 from uscdr.providers.ports.machine import Programs, Room
 from uscdr.providers.postgres.archive import first_reader
-
-MEMORY = Path("/proc/meminfo")
-_AVAILABLE = re.compile(r"^MemAvailable:\s+(\d+) kB$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -53,12 +49,13 @@ class ThisMachine:
         return None if self.own_server else room(files_under(self.work))
 
     def memory(self) -> int | None:
-        """From `/proc/meminfo`."""
+        """As psutil tells; None where the system does not."""
+        import psutil
+
         try:
-            found = _AVAILABLE.search(MEMORY.read_text(encoding="ascii"))
-        except OSError:
+            return psutil.virtual_memory().available
+        except (OSError, RuntimeError):
             return None
-        return int(found[1]) * 1024 if found else None
 
 
 def room(place: Path) -> Room:

@@ -9,61 +9,18 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-PROC = Path("/proc")
-_STAT_STATE, _STAT_GROUP, _STAT_START = 0, 2, 19  # fields after the command name in /proc/PID/stat
+from uscdr.pgserver.process import birth
+
 _POLL = 0.02
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One line of the process table. `started` is opaque: compare it, nothing else."""
-
-    pid: int
-    group: int
-    started: str
-    zombie: bool
-
-
-def _from_proc(pid: int) -> Entry | None:
-    try:
-        text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()
-    return Entry(pid, int(fields[_STAT_GROUP]), fields[_STAT_START], fields[_STAT_STATE] in "ZX")
-
-
-def _from_ps() -> Iterator[Entry]:
-    command = ["ps", "-Ao", "pid=,pgid=,stat=,lstart="]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    for line in output.splitlines():
-        pid, group, state, started = line.split(None, 3)
-        yield Entry(int(pid), int(group), started.strip(), state.startswith("Z"))
-
-
-def table() -> Iterator[Entry]:
-    """Every process of this machine that can be seen."""
-    if not (PROC / "self" / "stat").exists():
-        yield from _from_ps()
-        return
-    for directory in PROC.iterdir():
-        if directory.name.isdigit() and (entry := _from_proc(int(directory.name))):
-            yield entry
-
-
 def start_mark(pid: int) -> str:
-    """The start mark of a live process; empty when there is none."""
-    if (PROC / "self" / "stat").exists():
-        entry = _from_proc(pid)
-    else:
-        entry = next((one for one in _from_ps() if one.pid == pid), None)
-    return entry.started if entry and not entry.zombie else ""
+    """The start mark of a live process; empty when there is none. Opaque: compare it, nothing else."""
+    return birth(pid) or ""
 
 
 def alive(pid: int, started: str) -> bool:
@@ -71,9 +28,18 @@ def alive(pid: int, started: str) -> bool:
     return bool(started) and start_mark(pid) == started
 
 
-def group_members(group: int) -> list[Entry]:
+def group_members(group: int) -> list[int]:
     """Live processes of a group, zombies left out."""
-    return [entry for entry in table() if entry.group == group and not entry.zombie]
+    import psutil
+
+    return [pid for pid in psutil.pids() if _group_of(pid) == group and birth(pid) is not None]
+
+
+def _group_of(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except OSError:  # gone, or another session's where the system keeps that to itself
+        return None
 
 
 class Ledger:
@@ -115,5 +81,4 @@ class Ledger:
 
 def _is_ours(pid: int, started: str) -> bool:
     members = group_members(pid)
-    leader = next((entry for entry in members if entry.pid == pid), None)
-    return leader.started == started if leader else bool(members)
+    return start_mark(pid) == started if pid in members else bool(members)

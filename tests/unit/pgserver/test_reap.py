@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from uscdr.pgserver.process import birth, users_of
+from uscdr.pgserver.process import birth, command_line, users_of
 from uscdr.pgserver.server import reap, start
 
 STARTER = """
@@ -115,6 +115,13 @@ def test_a_record_that_is_none_is_left_alone(tmp_path: Path, text: str) -> None:
     (tmp_path / "server.json").write_text(text)
     reap(tmp_path)
     assert (tmp_path / "server.json").exists()
+
+
+@pytest.mark.parametrize("pid", [-1, 0, 1 << 31, 10**30])
+def test_no_process_has_such_a_number(pid: int) -> None:
+    """A server that runs alone writes its number with a minus, and a damaged file may hold any."""
+    assert command_line(pid) == ""
+    assert birth(pid) is None
 
 
 def test_only_our_own_programs_are_ended(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,6 +69,26 @@ def test_a_process_is_gone_when_nothing_has_its_id() -> None:
     assert not is_gone(os.getpid())
     assert not is_gone(1)
     assert not is_gone(10**30)
+
+
+def test_the_number_of_a_thread_is_no_process() -> None:
+    """A holder that is dead is not kept alive by a thread of another program that was given its number."""
+    asked, done = threading.Event(), threading.Event()
+    numbers: list[int] = []
+
+    def work() -> None:
+        numbers.append(threading.get_native_id())
+        asked.set()
+        done.wait(60)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        assert asked.wait(60)
+        assert is_gone(numbers[0])
+    finally:
+        done.set()
+        thread.join()
 
 
 @pytest.mark.parametrize(
