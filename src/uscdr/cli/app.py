@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.context import Globals
+from uscdr.cli.invocation import Globals
 
 EXITS = """\b
 EXIT STATUS

@@ -11,7 +11,7 @@ from pathlib import Path
 from uscdr import wiring
 from uscdr.assembly.job import Job
 from uscdr.assembly.vault import open_store
-from uscdr.cli.context import Globals, clear_up, state
+from uscdr.cli.invocation import Globals, clear_up, state
 from uscdr.errors import BadInput, ProviderError
 from uscdr.journal import runs
 from uscdr.models.heroku import Attachment

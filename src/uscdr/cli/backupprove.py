@@ -9,7 +9,7 @@ from pathlib import Path
 from uscdr.assembly import vault
 from uscdr.cli.backupdesk import Desk, Wiring, desk
 from uscdr.cli.backupproof import show_proof
-from uscdr.cli.context import Globals
+from uscdr.cli.invocation import Globals
 from uscdr.cli.speech import Speech
 from uscdr.errors import CheckFailed, ExitCode
 from uscdr.scenarios.backups.proof import prove_and_keep

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uscdr.cli.backupdesk import Wiring, desk
 from uscdr.cli.conduct import operate
-from uscdr.cli.context import Globals
+from uscdr.cli.invocation import Globals
 from uscdr.cli.wishes import lasting
 from uscdr.scenarios.backups.prunable import prunable
 from uscdr.scenarios.deps import Request

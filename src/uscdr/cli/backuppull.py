@@ -8,7 +8,7 @@ from pathlib import Path
 
 from uscdr.assembly import vault
 from uscdr.cli.backupdesk import Desk, Wiring, desk
-from uscdr.cli.context import Globals
+from uscdr.cli.invocation import Globals
 from uscdr.cli.speech import Speech
 from uscdr.errors import BadInput
 from uscdr.models.transfers import Transfer

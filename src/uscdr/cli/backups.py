@@ -6,7 +6,7 @@ from typing import Any
 
 from uscdr.cli.backupdesk import Wiring, desk
 from uscdr.cli.conduct import operate
-from uscdr.cli.context import Globals
+from uscdr.cli.invocation import Globals
 from uscdr.cli.wishes import lasting
 from uscdr.models.duration import elapsed
 from uscdr.scenarios.deps import Request, now

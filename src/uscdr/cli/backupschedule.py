@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from uscdr.assembly import vault
 from uscdr.cli.backupdesk import Desk, Wiring, desk
 from uscdr.cli.conduct import operate
-from uscdr.cli.context import Globals
+from uscdr.cli.invocation import Globals
 from uscdr.errors import ExitCode
 from uscdr.installation import origin
 from uscdr.models.heroku import Schedule

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uscdr.cli.backupdesk import Wiring, desk
-from uscdr.cli.context import Globals
+from uscdr.cli.invocation import Globals
 from uscdr.errors import ExitCode
 from uscdr.scenarios.backups.inventory import scope
 from uscdr.scenarios.backups.standing import made

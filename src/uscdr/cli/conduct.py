@@ -11,7 +11,7 @@ from typing import Any
 from uscdr import wiring
 from uscdr.assembly.escrow import identity_file, pinned
 from uscdr.assembly.job import Job
-from uscdr.cli.context import Globals, state
+from uscdr.cli.invocation import Globals, state
 from uscdr.cli.wishes import check_wishes
 from uscdr.engine.conduct import Ending
 from uscdr.engine.history import fold

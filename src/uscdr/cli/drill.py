@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.context import options, state
+from uscdr.cli.context import options
+from uscdr.cli.invocation import state
 
 app = typer.Typer(no_args_is_help=True, help="Rehearse on a sandbox that is made for it and gone afterwards.")
 

@@ -12,7 +12,7 @@ from uscdr.assembly import vault
 from uscdr.assembly.job import Job, Surroundings
 from uscdr.assembly.ports import Ports
 from uscdr.cli import backups
-from uscdr.cli.context import Globals, clear_up, state
+from uscdr.cli.invocation import Globals, clear_up, state
 from uscdr.cli.kitcard import contacts_of
 from uscdr.cli.kitlook import places
 from uscdr.cli.kitwords import show_built

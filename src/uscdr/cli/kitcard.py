@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from uscdr.cli.context import Globals, state
+from uscdr.cli.invocation import Globals, state
 from uscdr.cli.kitlook import Wanted
 from uscdr.errors import BadInput
 from uscdr.scenarios.model import Config

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from uscdr import leftovers, wiring
 from uscdr.assembly.escrow import ill_kept
 from uscdr.assembly.job import Job
-from uscdr.cli.context import Globals, state
+from uscdr.cli.invocation import Globals, state
 from uscdr.cli.kitbuild import media_of
 from uscdr.cli.kitlook import Opening, Wanted
 from uscdr.cli.kitwords import show_examination

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from uscdr.assembly.escrow import KitPlaces
-from uscdr.cli.context import Globals, state
+from uscdr.cli.invocation import Globals, state
 from uscdr.errors import BadInput
 from uscdr.models.duration import aged
 from uscdr.ui.tables import show_table

@@ -8,7 +8,7 @@ from uscdr.assembly import vault
 from uscdr.assembly.job import Surroundings
 from uscdr.assembly.ports import local_scratch
 from uscdr.cli.backupproof import show_proof
-from uscdr.cli.context import Globals, state
+from uscdr.cli.invocation import Globals, state
 from uscdr.cli.kitlook import Opening
 from uscdr.cli.speech import Speech
 from uscdr.journal import runs

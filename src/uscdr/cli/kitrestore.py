@@ -8,7 +8,7 @@ from pathlib import Path
 
 from uscdr.assembly.escrow import identity_file
 from uscdr.assembly.job import Surroundings
-from uscdr.cli.context import Globals, clear_up, state
+from uscdr.cli.invocation import Globals, clear_up, state
 from uscdr.cli.kitlook import Wanted
 from uscdr.cli.speech import Speech
 from uscdr.errors import Interrupted

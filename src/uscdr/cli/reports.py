@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from uscdr.cli.context import state
+from uscdr.cli.invocation import state
 from uscdr.errors import BadInput, JournalError
 from uscdr.journal import runs
 from uscdr.journal.reader import Journal, look

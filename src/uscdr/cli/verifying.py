@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uscdr.assembly.job import Job
-from uscdr.cli.context import Globals, clear_up, state
+from uscdr.cli.invocation import Globals, clear_up, state
 from uscdr.errors import BadInput
 from uscdr.files import publish
 from uscdr.journal import runs

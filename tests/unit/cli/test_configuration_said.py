@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.cli import boundary
-from uscdr.cli.context import Globals
+from uscdr.cli.invocation import Globals
 
 SMALL = """\
 version: 1
