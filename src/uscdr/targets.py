@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -60,8 +61,8 @@ def _compared(path: Path) -> Loaded:
 
 def packaged() -> Path:
     """The default that ships with uscdr."""
-    inside = Path(__file__).parent / "scenarios" / "default.yaml"
-    return inside if inside.is_file() else Path(__file__).parents[2] / FILE_NAME
+    inside = Path(str(files("uscdr.scenarios") / "default.yaml"))
+    return inside if inside.is_file() else inside.parents[3] / FILE_NAME
 
 
 def find_place(loaded: Loaded, name: str | None, env: Mapping[str, str]) -> Place:
