@@ -136,9 +136,9 @@ def _of_yaml(material: Material, work: Path, chance: random.Random) -> Case:
 
 
 def _plain(text: str) -> Any:
-    from ruamel.yaml import YAML
+    from uscdr.scenarios.tree import parse
 
-    return YAML(typ="safe", pure=True).load(text)
+    return parse(Path("scenarios.yaml"), text.encode()).value
 
 
 def _of_journal(material: Material, work: Path, chance: random.Random) -> Case:

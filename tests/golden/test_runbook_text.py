@@ -7,12 +7,12 @@ from pathlib import Path
 
 from uscdr.report.runbook import render
 from uscdr.scenarios.model import Config
-from uscdr.scenarios.tree import content, parse, plain
+from uscdr.scenarios.tree import content, parse
 
 HERE = Path(__file__).parent
 
 
 def test_runbook(golden: Callable[[str, str], None]) -> None:
     path = HERE / "configs" / "runbook.yaml"  # a few steps, which no scenario could be made of
-    config = Config.model_validate(plain(path, parse(path, content(path))))
+    config = Config.model_validate(parse(path, content(path)).value)
     golden("runbook.md", render(config, None) + "\n")

@@ -11,7 +11,6 @@ from typing import Annotated, Any, NoReturn, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from ruamel.yaml.comments import CommentedMap
 
 from uscdr.errors import ConfigError
 from uscdr.models.destination import destinations
@@ -24,7 +23,7 @@ from uscdr.scenarios.registry import STEPS
 from uscdr.scenarios.steps.application import CheckApplication
 from uscdr.scenarios.steps.base import AnyStep
 from uscdr.scenarios.steps.manual import ManualParams
-from uscdr.scenarios.tree import content, parse, place, plain, position
+from uscdr.scenarios.tree import Placed, content, parse, place, position
 from uscdr.verify.registry import SPECS
 
 Path_ = tuple[str | int, ...]
@@ -63,7 +62,7 @@ def load(path: Path) -> Loaded:
     data = content(path)
     tree = parse(path, data)
     try:
-        config = Config.model_validate(plain(path, tree))
+        config = Config.model_validate(tree.value)
     except ValidationError as error:
         _refuse(path, tree, error)
     _check_names(path, tree, config)
@@ -73,11 +72,11 @@ def load(path: Path) -> Loaded:
     return Loaded(config, path, hashlib.sha256(data).hexdigest(), decides=decides)
 
 
-def _decisions(tree: CommentedMap, config: Config) -> tuple[Decision, ...]:
+def _decisions(tree: Placed, config: Config) -> tuple[Decision, ...]:
     return tuple(Decision(".".join(map(str, at)), *position(tree, at)) for at in destinations(config))
 
 
-def _refuse(path: Path, tree: CommentedMap, error: ValidationError) -> NoReturn:
+def _refuse(path: Path, tree: Placed, error: ValidationError) -> NoReturn:
     details = error.errors(include_url=False)
     # an unknown key is usually the reason why another is missing
     first = next((detail for detail in details if detail["type"] == "extra_forbidden"), details[0])
@@ -145,7 +144,7 @@ def _below(annotation: Any, part: str | int) -> Any:  # noqa: ANN401 - type expr
     return found
 
 
-def _check_names(path: Path, tree: CommentedMap, config: Config) -> None:
+def _check_names(path: Path, tree: Placed, config: Config) -> None:
     """Checklists and `after_recovery` name checks that there are; every check stands for something."""
     named: list[tuple[Path_, str]] = [
         (("checklists", key, "items", number, "checks", place_), name)
@@ -168,7 +167,7 @@ def _check_names(path: Path, tree: CommentedMap, config: Config) -> None:
         raise ConfigError(f"{place(path, tree, ('checks', name))}: no checklist names the check `{name}`.")
 
 
-def _check_steps(path: Path, tree: CommentedMap, config: Config) -> None:
+def _check_steps(path: Path, tree: Placed, config: Config) -> None:
     for name, scenario in config.scenarios.items():
         at = ("scenarios", name, "steps")
         steps = [_checked_step(path, tree, (*at, index), entry) for index, entry in enumerate(scenario.steps)]
@@ -186,7 +185,7 @@ def _check_steps(path: Path, tree: CommentedMap, config: Config) -> None:
             )
 
 
-def _checked_step(path: Path, tree: CommentedMap, at: Path_, entry: StepEntry) -> AnyStep:
+def _checked_step(path: Path, tree: Placed, at: Path_, entry: StepEntry) -> AnyStep:
     if entry.use not in STEPS:
         known = ", ".join(sorted(STEPS))
         raise ConfigError(f"{place(path, tree, (*at, 'use'))}: there is no step `{entry.use}`; there are: {known}.")
@@ -195,7 +194,7 @@ def _checked_step(path: Path, tree: CommentedMap, at: Path_, entry: StepEntry) -
 
 
 def _check_ids(
-    path: Path, tree: CommentedMap, name: str, scenario: Scenario, steps: Sequence[AnyStep]
+    path: Path, tree: Placed, name: str, scenario: Scenario, steps: Sequence[AnyStep]
 ) -> None:  # fmt: skip
     seen: set[str] = set()
     for index, (entry, step) in enumerate(zip(scenario.steps, steps, strict=True)):
@@ -209,7 +208,7 @@ def _check_ids(
             raise ConfigError(f"{place(path, tree, at)}: phase `{phase}` has no budget; phases: {phases}.")
 
 
-def _check_parameters(path: Path, tree: CommentedMap, at: Path_, step: AnyStep, entry: StepEntry) -> None:
+def _check_parameters(path: Path, tree: Placed, at: Path_, step: AnyStep, entry: StepEntry) -> None:
     try:
         params = step.params.model_validate(entry.with_)
     except ValidationError as error:

@@ -1,24 +1,18 @@
-"""YAML text to a tree that knows its lines, and to plain data. Whatever is wrong has a file, a line and a column."""
+"""YAML text to plain data that knows its lines. Whatever is wrong has a file, a line and a column."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.composer import Composer, ComposerError
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import Node, ScalarNode
-from ruamel.yaml.reader import ReaderError
-from ruamel.yaml.scalarbool import ScalarBoolean
-from typing_extensions import override
+import yaml
 
 from uscdr.errors import ConfigError
 from uscdr.reading import whole
+from uscdr.scenarios.scalars import MERGE, Unmakable, value_of
 
 MOST_BYTES = 400_000
 MOST_VALUES = 20_000
@@ -26,8 +20,29 @@ MOST_VALUES = 20_000
 DEEPEST = 40
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 """Written as an escape; line feeds and tabs may stand in a query."""
-_BROKEN = (YAMLError, ValueError, TypeError, AttributeError, LookupError, AssertionError, NotImplementedError)
-"""What the parser raises for values that it recognises and cannot make, such as the 45th of a month."""
+NO_TEXT = re.compile("[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""The parser would take three more characters for line breaks, which editors do not show as such."""
+UNSEEN_BREAKS = "\x85\u2028\u2029"
+TAG = "tag:yaml.org,2002:"
+PARSER: type[Any] = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
+At = tuple[int, int]
+"""Line and column, from one."""
+
+
+@dataclass(slots=True)
+class Placed:
+    """A value of the file: as plain data, where it begins, and what it is made of, by key or number."""
+
+    at: At
+    value: Any = None
+    size: int = 1
+    """How many values it stands for, and how deep they are nested: an alias counts as what it stands for."""
+    depth: int = 1
+    parts: dict[str | int, Placed] = field(default_factory=dict)
+    keys: dict[str | int, At] = field(default_factory=dict)
+    """Where its keys or items stand; of what was merged in with `<<`, where that is written."""
+    merges: bool = False
+    """Whether it is a `<<` without quotes."""
 
 
 def content(path: Path) -> bytes:
@@ -40,181 +55,260 @@ def content(path: Path) -> bytes:
         ) from error
 
 
-def parse(path: Path, data: bytes) -> CommentedMap:
-    """The tree, with the line and column of every key. Raises ConfigError."""
+def parse(path: Path, data: bytes) -> Placed:
+    """The whole file: a mapping whose keys are text; aliases and merges are written out. Raises ConfigError."""
     text = _text(path, data)
     try:
-        tree = _yaml().load(text)
-    except DuplicateKeyError as error:
-        _syntax(path, error, "this key stands twice in the same mapping")
-    except MarkedYAMLError as error:
-        _syntax(path, error, str(error.problem or error.context or "not YAML"))
-    except ReaderError as error:
-        _refuse(path, _position(text[: error.position]), "this character may not stand in YAML")
-    except RecursionError:
-        _refuse(path, (1, 1), "it is nested too deeply")
-    except _BROKEN:
-        _refuse(path, next(_unmakable(text), (1, 1)), "this value cannot be made sense of")
-    if not isinstance(tree, CommentedMap):
-        _refuse(path, (1, 1), "the file must be a mapping that begins with `version: 1`")
-    return tree
+        return _Reader(text).document()
+    except _Wrong as wrong:
+        _refuse(path, wrong.at, wrong.words)
 
 
-class _Bounded(Composer):
-    """Stops at once where there is too much, or too deep: what is read would take minutes to be made."""
-
-    def __init__(self, loader: Any = None) -> None:  # noqa: ANN401 - of ruamel
-        super().__init__(loader)
-        self._made = self._deep = 0
-        self._sizes: dict[int, int] = {}
-        """By node: how many values it stands for, so that an alias counts as what it stands for."""
-
-    @override
-    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
-        before, self._deep = self._made, self._deep + 1
-        self._count(1)
-        node: Node | None = super().compose_node(parent, index)
-        self._count(self._sizes.get(id(node), 0))
-        self._sizes.setdefault(id(node), self._made - before)
-        self._deep -= 1
-        return node
-
-    def _count(self, more: int) -> None:
-        self._made += more
-        if self._made > MOST_VALUES or self._deep > DEEPEST:
-            what = f"there are more than {MOST_VALUES:,} values" if self._deep <= DEEPEST else "it is nested too deeply"
-            raise ComposerError(None, None, what, self.loader.parser.peek_event().start_mark)
-
-
-def _yaml() -> YAML:
-    made = YAML(typ="rt", pure=True)
-    made.Composer = _Bounded
-    return made
-
-
-def _text(path: Path, data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        _refuse(path, _position(data[: error.start].decode("utf-8")), "this is not UTF-8")
-
-
-def _position(before: str) -> tuple[int, int]:
-    """Line and column, from one, of what comes after `before`."""
-    return before.count("\n") + 1, len(before) - before.rfind("\n")
-
-
-def _unmakable(text: str) -> Iterator[tuple[int, int]]:
-    """The places of scalars that cannot be made into values."""
-    try:
-        pending = [_yaml().compose(text)]
-    except (*_BROKEN, RecursionError):
-        return
-    seen: set[int] = set()
-    while pending:
-        node = pending.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, ScalarNode):
-            if node.style is None and not _makable(node.value):
-                yield node.start_mark.line + 1, node.start_mark.column + 1
-        elif node is not None:
-            pending += [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
-
-
-def _makable(value: str) -> bool:
-    try:
-        _yaml().load(value)
-    except _BROKEN:
-        return False
-    return True
-
-
-def _syntax(path: Path, error: MarkedYAMLError, what: str) -> NoReturn:
-    mark = error.problem_mark or error.context_mark
-    _refuse(path, (mark.line + 1, mark.column + 1) if mark else (1, 1), " ".join(what.split()))
-
-
-def _refuse(path: Path, where: tuple[int, int], what: str) -> NoReturn:
-    line, column = where
-    raise ConfigError(f"{path}:{line}:{column}: {what}.", next_action="Mend that line; indentation is in spaces.")
-
-
-def plain(path: Path, tree: CommentedMap) -> Any:  # noqa: ANN401 - a YAML tree
-    """The tree as plain dicts and lists, so that pydantic sees no ruamel type; aliases are written out."""
-    return _Copier(path).copy(tree, 0)
-
-
-class _Copier:
-    """Copies a tree of bounded size and depth: aliases can make a small file endless."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._nodes = 0
-
-    def copy(self, node: Any, depth: int) -> Any:  # noqa: ANN401 - a YAML tree
-        """One node with all that is below it."""
-        self._nodes += 1
-        if depth > DEEPEST or self._nodes > MOST_VALUES:
-            mark = getattr(node, "lc", None)
-            where = (mark.line + 1, mark.col + 1) if mark is not None and mark.line is not None else (1, 1)
-            _refuse(
-                self._path,
-                where,
-                f"aliases stand for more than {MOST_VALUES:,} values or for themselves, or it is nested too deeply",
-            )
-        if isinstance(node, dict):
-            self._refuse_odd(node, node.items())
-            return {str(key): self.copy(value, depth + 1) for key, value in node.items()}
-        if isinstance(node, list):
-            self._refuse_odd(node, enumerate(node))
-            return [self.copy(item, depth + 1) for item in node]
-        return _scalar(node)
-
-    def _refuse_odd(self, node: Any, items: Iterable[tuple[Any, Any]]) -> None:  # noqa: ANN401 - a YAML tree
-        """Bytes are no text; an escape may make a NUL, which no path, name, address or query may hold."""
-        for key, value in items:
-            odd = next((found for found in map(_oddity, (key, value)) if found), None)
-            if odd is not None:
-                # a key that was merged in with `<<` has no place of its own here
-                line, column = (node.lc.data or {}).get(key, (node.lc.line, node.lc.col))[-2:]
-                _refuse(self._path, (line + 1, column + 1), odd)
-
-
-def _oddity(node: Any) -> str | None:  # noqa: ANN401 - a YAML tree
-    if isinstance(node, bytes):
-        return "this is binary data; write plain text"
-    if isinstance(node, str) and CONTROL.search(node):
-        return "this text holds a control character"
-    return None
-
-
-def _scalar(node: Any) -> Any:  # noqa: ANN401 - a YAML tree
-    if isinstance(node, ScalarBoolean):
-        return bool(node)
-    for kind in (bool, int, float, str):
-        if isinstance(node, kind):
-            return kind(node)
-    return node if node is None else str(node)
-
-
-def place(path: Path, tree: CommentedMap, location: Sequence[str | int]) -> str:
+def place(path: Path, tree: Placed, location: Sequence[str | int]) -> str:
     """`file:line:column` of the deepest part of `location` that exists in the tree."""
     line, column = position(tree, location)
     return f"{path}:{line}:{column}"
 
 
-def position(tree: CommentedMap, location: Sequence[str | int]) -> tuple[int, int]:
+def position(tree: Placed, location: Sequence[str | int]) -> At:
     """Line and column, from one, of the deepest part of `location` that exists in the tree."""
-    line, column = 0, 0
-    node: Any = tree
+    at, part = (1, 1), tree
     for key in location:
-        if isinstance(node, CommentedMap) and key in node and key in (node.lc.data or {}):
-            line, column = node.lc.key(key)
-        elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
-            line, column = node.lc.item(key)
-        else:
+        if key not in part.parts:
             break
-        node = node[key]
-    return line + 1, column + 1
+        at, part = part.keys[key], part.parts[key]
+    return at
+
+
+def _text(path: Path, data: bytes) -> str:
+    try:
+        text = data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        _refuse(path, _position(data[: error.start].decode("utf-8")), "this is not UTF-8")
+    if odd := NO_TEXT.search(text):
+        hidden = "this is a line break that editors do not show" if odd[0] in UNSEEN_BREAKS else ""
+        _refuse(path, _position(text[: odd.start()]), hidden or "this character may not stand in YAML")
+    return text
+
+
+def _position(before: str) -> At:
+    """Line and column of what comes after `before`."""
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def _refuse(path: Path, where: At, what: str) -> NoReturn:
+    line, column = where
+    raise ConfigError(f"{path}:{line}:{column}: {what}.", next_action="Mend that line; indentation is in spaces.")
+
+
+class _Wrong(Exception):
+    """What is wrong, and where."""
+
+    def __init__(self, at: At, words: str) -> None:
+        super().__init__(words)
+        self.at, self.words = at, words
+
+
+def _at(event: Any) -> At:  # noqa: ANN401 - of one of two parsers
+    return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+class _Reader:
+    """Makes values of what the parser finds, and stops at once where there is too much, or too deep."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._parser = PARSER(text)
+        self._anchors: dict[str, Placed | None] = {}
+        """None while what it stands for is not at its end."""
+        self._made = 0
+        self._last: At = (1, 1)
+
+    def document(self) -> Placed:
+        """The only document of the text. Raises _Wrong."""
+        self._next()
+        event = self._next()
+        if isinstance(event, yaml.StreamEndEvent):
+            raise _Wrong((1, 1), _NO_MAPPING)
+        if getattr(event, "version", None) not in (None, (1, 2)):
+            raise _Wrong(_at(event), "this file is read as YAML 1.2; take this line out")
+        top = self._part(self._next(), 1)
+        self._next()
+        event = self._next()
+        if not isinstance(event, yaml.StreamEndEvent):
+            raise _Wrong(_at(event), "another document begins here; the file must hold one")
+        if not isinstance(top.value, dict):
+            raise _Wrong((1, 1), _NO_MAPPING)
+        return top
+
+    def _next(self) -> Any:  # noqa: ANN401 - of one of two parsers
+        try:
+            event = self._parser.get_event()
+        except yaml.MarkedYAMLError as error:
+            begun = any(part in str(error.problem) for part in WITHOUT_END)
+            mark = (error.context_mark if begun else error.problem_mark) or error.problem_mark or error.context_mark
+            at = (mark.line + 1, mark.column + 1) if mark else self._last
+            raise _Wrong(at, _in_words(error, self._character(at))) from None
+        except (yaml.YAMLError, ValueError, OverflowError):  # such as an escape beyond Unicode
+            raise _Wrong(self._last, "what follows here cannot be made sense of") from None
+        self._last = _at(event)
+        return event
+
+    def _character(self, at: At) -> str:
+        """What stands there; empty at the end of a line."""
+        lines = self._text.splitlines()
+        line = lines[at[0] - 1] if at[0] <= len(lines) else ""
+        return line[at[1] - 1 : at[1]]
+
+    def _count(self, more: int, at: At) -> None:
+        self._made += more
+        if self._made > MOST_VALUES:
+            raise _Wrong(at, f"there are more than {MOST_VALUES:,} values, those that aliases stand for included")
+
+    def _part(self, event: Any, depth: int) -> Placed:  # noqa: ANN401 - of one of two parsers
+        at = _at(event)
+        self._count(1, at)
+        if depth > DEEPEST:
+            raise _Wrong(at, "it is nested too deeply")
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event.anchor, at, depth)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        before = self._made
+        part = self._made_of(event, at, depth)
+        part.size = self._made - before + 1
+        part.depth = 1 + max((one.depth for one in part.parts.values()), default=0)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = part
+        return part
+
+    def _alias(self, name: str, at: At, depth: int) -> Placed:
+        if name not in self._anchors:
+            raise _Wrong(at, f"`*{name}` stands for nothing: no `&{name}` comes before it")
+        part = self._anchors[name]
+        if part is None:
+            raise _Wrong(at, f"`*{name}` stands within `&{name}`: aliases may not stand for what they are a part of")
+        self._count(part.size, at)
+        if depth + part.depth - 1 > DEEPEST:
+            raise _Wrong(at, f"it is nested too deeply, with what `*{name}` stands for")
+        return part
+
+    def _made_of(self, event: Any, at: At, depth: int) -> Placed:  # noqa: ANN401 - of one of two parsers
+        if isinstance(event, yaml.ScalarEvent):
+            return _scalar(event, at)
+        listed = isinstance(event, yaml.SequenceStartEvent)
+        if event.tag not in (None, "!", f"{TAG}{'seq' if listed else 'map'}"):
+            raise _Wrong(at, _TAG)
+        return self._sequence(at, depth) if listed else self._mapping(at, depth)
+
+    def _sequence(self, at: At, depth: int) -> Placed:
+        made = Placed(at, [])
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            item = self._part(event, depth + 1)
+            number = len(made.value)
+            made.value.append(item.value)
+            made.parts[number], made.keys[number] = item, _at(event)
+        return made
+
+    def _mapping(self, at: At, depth: int) -> Placed:
+        made, merged = Placed(at, {}), list[Placed]()
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            key, where = self._part(event, depth + 1), _at(event)
+            value = self._part(self._next(), depth + 1)
+            name = _key(key, where)
+            if name in made.value or (key.merges and merged):
+                raise _Wrong(where, "this key stands twice in the same mapping")
+            if key.merges:
+                merged = _merged(value)
+            else:
+                made.value[name], made.parts[name], made.keys[name] = value.value, value, where
+        for one in merged:
+            for key_, part in one.parts.items():
+                if key_ not in made.value:
+                    made.value[key_], made.parts[key_], made.keys[key_] = part.value, part, one.keys[key_]
+        return made
+
+
+_NO_MAPPING = "the file must be a mapping that begins with `version: 1`"
+_HERE = "this does not fit the lines above; look at the indentation, and for a bracket or a quote that is not closed"
+_ESCAPE = r'there is no such escape in "…"; write a backslash as \\, or the text in single quotes'
+_NAME = "after `&` and `*` stands a name of letters, digits, `-` and `_`"
+_BLOCK = "after `|` or `>` the text begins on the next line"
+_TAG = "a tag (`!…`) has no meaning here; write plain values"
+_PERCENT = "a line may not begin with `%`; put a text in quotes"
+FAULTS: tuple[tuple[str, str], ...] = (
+    ("expected ',' or ']'", "the list in brackets that begins on line {line} is not closed here, or lacks a comma"),
+    ("expected ',' or '}'", "the mapping in braces that begins on line {line} is not closed here, or lacks a comma"),
+    ("nesting depth", "it is nested too deeply"),
+    ("mapping values are not allowed", "a `:` may not stand here; look at the indentation, or put the text in quotes"),
+    ("sequence entries are not allowed", "a `- ` may not stand here; each item of a list stands on its own line"),
+    ("mapping keys are not allowed", "a `? ` may not stand here; put the text in quotes"),
+    ("expected ':'", "this key lacks a `:` with a space behind it"),
+    ("unexpected end of stream", "the text in quotes that begins here has no end"),
+    ("document indicator", "the text in quotes that begins here has no end"),
+    ("document separator", "the text in quotes that begins here has no end"),
+    ("escape", _ESCAPE),
+    ("hexadecimal", _ESCAPE),
+    ("hexdecimal", _ESCAPE),
+    ("comment or a line break", _BLOCK),
+    ("comment or line break", _BLOCK),
+    ("chomping or indentation", _BLOCK),
+    ("indentation indicator", "after `|` or `>` may stand 1 to 9, not 0"),
+    ("tab character", "a tab may not stand here; indentation is in spaces"),
+    ("tag", _TAG),
+    ("YAML d", "this line about the version of YAML is not understood; take it out"),
+    ("directive", _PERCENT),
+    ("node content", "a value is missing before this"),
+    ("block end", _HERE),
+    ("expected key", _HERE),
+    ("'-' indicator", _HERE),
+    ("document start", _HERE),
+)
+"""What either parser says, by a part of it, and what a person is told; the first that fits."""
+
+
+WITHOUT_END = ("expected ':'", "unexpected end of stream", "document indicator", "document separator")
+"""Of these the beginning is what a person looks for."""
+
+
+def _in_words(error: yaml.MarkedYAMLError, character: str) -> str:
+    problem = str(error.problem or error.context or "")
+    if "cannot start any token" in problem:
+        problem = "tab character" if character == "\t" else ""
+        if not problem:
+            return f"a text may not begin with “{character}”; put it in quotes"
+    if "alphabetic" in problem:
+        return _NAME if any(one in str(error.context) for one in ("anchor", "alias")) else _PERCENT
+    words = next((words for part, words in FAULTS if part in problem), " ".join(problem.split()) or "this is not YAML")
+    return words.replace("{line}", str(error.context_mark.line + 1 if error.context_mark else 1))
+
+
+def _key(key: Placed, at: At) -> str:
+    if isinstance(key.value, dict | list):
+        raise _Wrong(at, "a key must be a text, not a list or mapping")
+    return str(key.value)
+
+
+def _merged(value: Placed) -> list[Placed]:
+    """The mappings that a `<<` names."""
+    found = list(value.parts.values()) if isinstance(value.value, list) else [value]
+    for one in found:
+        if not isinstance(one.value, dict):
+            raise _Wrong(one.at, "after `<<:` stands a mapping, or a list of mappings, to be merged in")
+    return found
+
+
+def _scalar(event: Any, at: At) -> Placed:  # noqa: ANN401 - of one of two parsers
+    plain = not event.style and event.implicit[0]
+    tag = None if event.tag in (None, "!") else event.tag
+    if tag == f"{TAG}binary":
+        raise _Wrong(at, "this is binary data; write plain text")
+    if tag is not None and not tag.startswith(TAG):
+        raise _Wrong(at, _TAG)
+    try:
+        value = value_of(event.value, plain=plain, kind=tag and tag.removeprefix(TAG))
+    except Unmakable as error:
+        raise _Wrong(at, str(error)) from None
+    if isinstance(value, str) and CONTROL.search(value):
+        raise _Wrong(at, "this text holds a control character")
+    return Placed(at, value, merges=plain and tag is None and event.value == MERGE)

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import pytest
 from obstore.store import S3Store
-from ruamel.yaml import YAML
 from store_places import Place
 
 from kit_world import CANARIES, SECRET, Workshop, key
@@ -21,6 +20,7 @@ from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, Interrupted
 from uscdr.scenarios.deps import Request
 from uscdr.scenarios.model_kit import KitSettings
+from uscdr.scenarios.tree import parse
 from uscdr.targets import packaged
 from uscdr.vault.listing import kits
 from uscdr.vault.objectstore import ObjectStore
@@ -152,7 +152,7 @@ def test_a_run_reads_the_kit_that_it_is_bound_to(desk: BucketShop) -> None:
 
 def test_the_place_of_the_configuration_may_be_a_bucket(desk: BucketShop, capsys: pytest.CaptureFixture[str]) -> None:
     kit = desk.build().card.kit
-    document = YAML(typ="safe").load(packaged().read_text())
+    document = parse(packaged(), packaged().read_bytes()).value
     Path("scenarios.yaml").write_text(json.dumps({**document, "kit": {"to": desk.kept_in.text}}, default=str))
     assert boundary.run(["--config", "scenarios.yaml", "kit", "check", kit]) == 0
     assert kit in capsys.readouterr().out

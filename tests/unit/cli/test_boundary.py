@@ -34,7 +34,7 @@ HEAVY = {
     "dns",
     "pydantic",
     "pydantic_core",
-    "ruamel",
+    "yaml",
     "starlette",
     "django",
     "uvicorn",

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from uscdr.scenarios.registry import STEPS
 from uscdr.scenarios.schema import as_text, schema
+from uscdr.scenarios.tree import parse
 
 ROOT = Path(__file__).parents[3]
 
@@ -16,7 +15,7 @@ def test_the_published_schema_is_current() -> None:
 
 def test_every_step_and_top_level_key_of_the_packaged_file_is_known_to_it() -> None:
     made = schema()
-    packaged = YAML(typ="safe", pure=True).load(ROOT / "scenarios.yaml")
+    packaged = parse(ROOT, (ROOT / "scenarios.yaml").read_bytes()).value
     assert set(packaged) <= set(made["properties"])
     offered = {one["properties"]["use"]["const"]: one for one in made["$defs"]["StepEntry"]["oneOf"]}
     assert set(offered) == set(STEPS)

@@ -8,11 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from kit_world import PATIENT, SECRET, Workshop, key, new_key
 from uscdr.cli import boundary
 from uscdr.providers.source.checkouts import published
+from uscdr.scenarios.tree import parse
 from uscdr.targets import packaged
 
 Captured = pytest.CaptureFixture[str]
@@ -28,7 +28,7 @@ def _nobody(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def configure(**settings: object) -> None:
     """The packaged scenarios with a `kit` section, in this directory."""
-    document = YAML(typ="safe").load(packaged().read_text())
+    document = parse(packaged(), packaged().read_bytes()).value
     Path("scenarios.yaml").write_text(json.dumps({**document, "kit": settings}, default=str))
 
 

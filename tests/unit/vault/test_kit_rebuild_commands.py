@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from ruamel.yaml import YAML
 
 from fakes import APP
 from kit_world import CANARIES, PATIENT, SECRET, Workshop
@@ -17,6 +16,7 @@ from uscdr.errors import BadInput
 from uscdr.place import Place
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.model_targets import HerokuTarget, Target
+from uscdr.scenarios.tree import parse
 from uscdr.targets import packaged
 from uscdr.vault.manifest import Contact
 
@@ -101,7 +101,7 @@ def test_credentials_in_a_place_are_refused_and_not_repeated(shop: Workshop, cap
 
 def test_the_page_has_contacts_of_the_configuration_or_of_the_kit(shop: Workshop, capsys: Captured) -> None:
     shop.build(contacts=(Contact(role="Lead", name="Grace", how="+1 555 0100"),))
-    document = YAML(typ="safe").load(packaged().read_text())
+    document = parse(packaged(), packaged().read_bytes()).value
     contacts = [{"role": "Lead", "name": "Ada", "how": "+63 2 1234"}]
     Path("scenarios.yaml").write_text(json.dumps({**document, "contacts": contacts}, default=str))
     assert boundary.run(["kit", "card", "--html", "--to", "vault"]) == 0
