@@ -31,19 +31,22 @@ DIRECTORY_OF_ITS_OWN, OTHERS_WRITE = 0o077, 0o022
 """The modes that its directory, and the contract itself, must not have."""
 
 
-def load_config(given: Path | None, env: Mapping[str, str]) -> Loaded:
+def load_config(given: Path | None, env: Mapping[str, str], *, lazily: bool = False) -> Loaded:
     """`--config`, `$USCDR_CONFIG`, `./scenarios.yaml`, the user's configuration directory, the packaged default.
 
-    Raises ConfigError, also for one that decides what it may not.
+    `lazily`: checks and steps are validated when they are asked for. Raises ConfigError, also for one that decides
+    what it may not.
     """
     named = given or (Path(env["USCDR_CONFIG"]) if env.get("USCDR_CONFIG") else None)
     if named is not None:
-        return trusted(replace(load(named), own=True))
+        return trusted(replace(load(named, lazily=lazily), own=True))
     here, users = Path(FILE_NAME), config_directory() / FILE_NAME
     # what has the name and is no file is refused, not passed by
     if os.path.lexists(here) and not _is_beside(here, users):
-        return found(_compared(here))
-    return trusted(_compared(users)) if os.path.lexists(users) else found(load(packaged()))
+        return found(_compared(here, lazily=lazily))
+    return (
+        trusted(_compared(users, lazily=lazily)) if os.path.lexists(users) else found(load(packaged(), lazily=lazily))
+    )
 
 
 def _is_beside(here: Path, users: Path) -> bool:
@@ -54,8 +57,8 @@ def _is_beside(here: Path, users: Path) -> bool:
         return False
 
 
-def _compared(path: Path) -> Loaded:
-    loaded = load(path)
+def _compared(path: Path, *, lazily: bool) -> Loaded:
+    loaded = load(path, lazily=lazily)
     return replace(loaded, own=loaded.digest != hashlib.sha256(packaged().read_bytes()).hexdigest())
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
-from pydantic import SecretStr, TypeAdapter
+from pydantic import SecretStr
 
 from uscdr.errors import ProviderError
 from uscdr.models.dns import NameServer, RecordSet, RecordType, ServerAnswer, Sighting
@@ -22,9 +22,8 @@ from uscdr.models.provision import Domain, LogDrain
 from uscdr.models.transfers import DatabaseEnd, Transfer, TransferKind, TransferState
 from uscdr.providers.ports.media import Media
 from uscdr.verify.baseline import Baseline
-from uscdr.verify.check import CheckSpec
 from uscdr.verify.facts import Facts
-from uscdr.verify.registry import RUN, AnyCheck
+from uscdr.verify.registry import RUN, SPECS
 from uscdr.verify.verdict import Finding
 from uscdr.verify.world import Expected, World
 
@@ -232,7 +231,7 @@ def remembering(seen: World, finding: Finding, name: str = "it") -> World:
 
 def checked(seen: World, kind: str, **fields: Any) -> Finding:
     """One check of scenarios.yaml, run as the registry runs it. Raises what a port raises."""
-    spec: CheckSpec = TypeAdapter(AnyCheck).validate_python({"kind": kind, **fields})
+    spec = SPECS[kind].model_validate({"kind": kind, **fields})
     finding = RUN[kind]("it", spec, seen)
     assert PLANTED not in f"{finding.evidence} {finding.measures}"
     return finding

@@ -97,7 +97,7 @@ class Desk:
 @contextmanager
 def desk(given: Globals, output: Output, how: Wiring) -> Iterator[Desk]:
     """Everything is opened, the platform only to look, and gone at the end."""
-    place = given.place()
+    place = given.place(lazily=not how.writes)
     if how.writes:
         clear_up(output, place.scratch)
     request = Request("backup", kit=how.kit)

@@ -44,22 +44,25 @@ class Globals:
             json_lines=self.json_lines or json_lines, quiet=self.quiet, verbose=self.verbose, color=self.color
         )
 
-    def place(self, target: str | None = None) -> Place:
-        """The configured target, with credentials."""
+    def place(self, target: str | None = None, *, lazily: bool = False) -> Place:
+        """The configured target, with credentials; `lazily` as of `loaded`."""
         from uscdr.targets import find_place, with_scratch
 
-        found = find_place(self.loaded(), target or self.target, os.environ)
+        found = find_place(self.loaded(lazily=lazily), target or self.target, os.environ)
         if found.token_note:
             self.warn(found.token_note)
         self.warn_of(*(os.environ.get(name) for name in SECRET_FILES))
         return with_scratch(found, self.scratch, os.environ)
 
-    def loaded(self) -> Loaded:
-        """The configuration; one that decides where things go is named first of all, on stderr."""
+    def loaded(self, *, lazily: bool = False) -> Loaded:
+        """The configuration; one that decides where things go is named first of all, on stderr.
+
+        `lazily`, for what only shows: checks and steps are validated when they are asked for, and not before.
+        """
         from uscdr.decisions import notice
         from uscdr.targets import load_config
 
-        found = load_config(self.config, os.environ)
+        found = load_config(self.config, os.environ, lazily=lazily)
         if words := notice(found):
             self._say_once(words)
         return found

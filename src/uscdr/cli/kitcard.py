@@ -59,7 +59,7 @@ def _printing(given: Globals, card: Card, reader: KitReader | None, store: Store
 def _configured(given: Globals, output: Output) -> tuple[Contact, ...]:
     """Of scenarios.yaml; a card can be printed without it."""
     try:
-        return contacts_of(given.loaded().config)
+        return contacts_of(given.loaded(lazily=True).config)
     except BadInput as error:
         output.warn(f"No contacts: {error.message}")
         return ()

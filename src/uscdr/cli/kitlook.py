@@ -53,7 +53,7 @@ def places(given: Globals) -> KitPlaces:
     """The configuration is read only when nothing else says where kits are."""
 
     def configured() -> str | None:
-        return given.loaded().config.kit.to
+        return given.loaded(lazily=True).config.kit.to
 
     return KitPlaces(configured, state(), os.environ)
 

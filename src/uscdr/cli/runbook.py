@@ -20,7 +20,7 @@ def runbook(
 
     given = options(context)
     output = given.output(json_lines=as_json)
-    config = given.loaded().config
+    config = given.loaded(lazily=True).config
     if output.json_lines:
         for row in rows(config, scenario):
             output.record(row)

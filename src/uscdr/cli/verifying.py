@@ -57,7 +57,7 @@ def answers_of(given: Sequence[str]) -> dict[str, bool]:
 
 def show_list(given: Globals, wish: Wish, *, as_json: bool) -> None:
     """Each line of the checklists with its checks, on stdout; nothing is asked."""
-    config = given.loaded().config
+    config = given.loaded(lazily=True).config
     selection = select(config, Wish(wish.which, wish.patterns, allow_writes=True))
     kinds = {check.name: check for check in selection.checks}
     rows = [

@@ -14,7 +14,7 @@ REVEAL = {"reveal": True}
 class Fact(BaseModel):
     """An immutable record. Unknown fields are an error, so that a typo cannot pass as data; so are endless numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from uscdr.engine.step import Effect
@@ -30,7 +30,7 @@ def rows(config: Config, wanted: str | None) -> Iterator[dict[str, object]]:
             yield {"scenario": name, "number": number, **row}
 
 
-def _chosen(config: Config, wanted: str | None) -> dict[str, Scenario]:
+def _chosen(config: Config, wanted: str | None) -> Mapping[str, Scenario]:
     if wanted is None:
         return config.scenarios
     if wanted not in config.scenarios:

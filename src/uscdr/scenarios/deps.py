@@ -7,36 +7,39 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
-from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput, NotFound
-from uscdr.models.dns import RecordSet
-from uscdr.models.heroku import App, Attachment, SignedUrl
-from uscdr.models.media import MediaAccount
-from uscdr.models.transfers import Transfer
-from uscdr.providers.ports.database import Database, Loader, Scratch
-from uscdr.providers.ports.dns import Verifier, Zone
-from uscdr.providers.ports.machine import Machine
-from uscdr.providers.ports.media import Media
-from uscdr.providers.ports.platform import Backups, Platform
-from uscdr.providers.ports.provision import Deploys, Provisioning, SourceCode
-from uscdr.providers.ports.web import ServiceStatus
-from uscdr.scenarios.candidate import Candidate
-from uscdr.scenarios.frozen import FrozenLook
-from uscdr.scenarios.infra.old import OldLook
 from uscdr.scenarios.media.book import Book
-from uscdr.scenarios.media.files import MediaFiles
-from uscdr.scenarios.model import Config
-from uscdr.scenarios.model_targets import Target
 from uscdr.vault.backups.loss import Earlier
-from uscdr.vault.backups.opening import Keys
-from uscdr.vault.backups.proving import Decode
-from uscdr.vault.backups.pulling import Keyring, Stream
-from uscdr.vault.reader import KitReader
-from uscdr.vault.store import Store
-from uscdr.verify.world import Sends, World
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from uscdr.engine.wait import Stop
+    from uscdr.models.dns import RecordSet
+    from uscdr.models.heroku import App, Attachment, SignedUrl
+    from uscdr.models.media import MediaAccount
+    from uscdr.models.transfers import Transfer
+    from uscdr.providers.ports.database import Database, Loader, Scratch
+    from uscdr.providers.ports.dns import Verifier, Zone
+    from uscdr.providers.ports.machine import Machine
+    from uscdr.providers.ports.media import Media
+    from uscdr.providers.ports.platform import Backups, Platform
+    from uscdr.providers.ports.provision import Deploys, Provisioning, SourceCode
+    from uscdr.providers.ports.web import ServiceStatus
+    from uscdr.scenarios.candidate import Candidate
+    from uscdr.scenarios.frozen import FrozenLook
+    from uscdr.scenarios.infra.old import OldLook
+    from uscdr.scenarios.media.files import MediaFiles
+    from uscdr.scenarios.model import Config
+    from uscdr.scenarios.model_targets import Target
+    from uscdr.vault.backups.opening import Keys
+    from uscdr.vault.backups.proving import Decode
+    from uscdr.vault.backups.pulling import Keyring, Stream
+    from uscdr.vault.reader import KitReader
+    from uscdr.vault.store import Store
+    from uscdr.verify.world import Sends, World
 
 AskPerson = Callable[[str], str]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SkipValidation
 
 from uscdr.models.access import AccessTables
 from uscdr.models.base import Fact
@@ -20,7 +21,7 @@ from uscdr.scenarios.model_media import MediaSettings
 from uscdr.scenarios.model_recovery import Recovery
 from uscdr.scenarios.model_targets import Address, Target
 from uscdr.scenarios.model_vault import VaultSettings
-from uscdr.verify.registry import AnyCheck
+from uscdr.verify.check import CheckSpec
 
 
 def bounded(invariant: Invariant) -> Invariant:
@@ -161,16 +162,7 @@ def known_scenario(name: str) -> str:
 
 ListName = Literal["db", "app", "integration"]
 CHECK_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+){0,8}")
-
-
-def _check_name(name: str) -> str:
-    """A name that needs no quoting on a command line. Raises ValueError."""
-    if not CHECK_NAME.fullmatch(name):
-        raise ValueError(f"`{name}` is no name of a check: a-z, digits and hyphens between them")
-    return name
-
-
-CheckName = Annotated[str, AfterValidator(_check_name)]
+"""Needs no quoting on a command line."""
 
 
 SANDBOX = "sandbox"
@@ -202,12 +194,14 @@ class Config(Fact):
     vault: VaultSettings = VaultSettings()
     media: MediaSettings = MediaSettings()
     invariants: tuple[Annotated[Invariant, AfterValidator(bounded)], ...] = ()
-    checks: dict[CheckName, AnyCheck] = Field(default_factory=dict)
+    checks: SkipValidation[Mapping[str, CheckSpec]] = Field(default_factory=dict)
+    """By name. In a file that was loaded they are validated when one is first asked for."""
     checklists: dict[ListName, Checklist] = Field(default_factory=dict)
     after_recovery: tuple[str, ...] = ()
     """Checks that a recovery ends with, and those of the application begins with: any that need neither a person
     nor writes."""
-    scenarios: Annotated[dict[Annotated[str, AfterValidator(known_scenario)], Scenario], Field(min_length=1)]
+    scenarios: Annotated[Mapping[Annotated[str, AfterValidator(known_scenario)], Scenario], Field(min_length=1)]
+    """In a file that was loaded a scenario's steps are validated when it is first asked for."""
 
 
 _REMOTE = re.compile(r"[\w.+-]+://|[\w.-]+@[\w.-]+:")

@@ -1,108 +1,227 @@
-"""Every step that scenarios.yaml may use, and for each scenario those that it must hold, in the runbook's order."""
+"""Every step that scenarios.yaml may use, and for each scenario those that it must hold, in the runbook's order.
+
+Each is imported when it is first asked for. A test imports all of them, and holds each to the name that it has here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from uscdr.scenarios.steps.access import AccessLook, WithdrawAccess
-from uscdr.scenarios.steps.app_decide import Decide
-from uscdr.scenarios.steps.app_look import AppLook
-from uscdr.scenarios.steps.app_redeploy import Redeploy
-from uscdr.scenarios.steps.app_rollback import Rollback
-from uscdr.scenarios.steps.app_settled import Settled
-from uscdr.scenarios.steps.app_static import Static
-from uscdr.scenarios.steps.app_try import TryDry
-from uscdr.scenarios.steps.application import CheckApplication
-from uscdr.scenarios.steps.assess import BackupsLook, DatabaseLook, StatusLook
-from uscdr.scenarios.steps.backups_capture import CaptureNow, CaptureTrial
-from uscdr.scenarios.steps.backups_commands import CommandsLook
-from uscdr.scenarios.steps.backups_decide import BackupsDecide
-from uscdr.scenarios.steps.backups_look import BackupSystemLook
-from uscdr.scenarios.steps.backups_prove import ProveTrial
-from uscdr.scenarios.steps.backups_prune import PruneCopies
-from uscdr.scenarios.steps.backups_pull import PullTrial
-from uscdr.scenarios.steps.backups_schedule import Reschedule, ScheduleBackups, ScheduleNewDatabase
-from uscdr.scenarios.steps.backups_verdict import BackupsJudged
-from uscdr.scenarios.steps.base import AnyStep
-from uscdr.scenarios.steps.capture import CaptureBefore, CaptureFresh, CaptureSafety
-from uscdr.scenarios.steps.choose import Choose
-from uscdr.scenarios.steps.data import Compare, VerifyData
-from uscdr.scenarios.steps.data_probe import DataProbe
-from uscdr.scenarios.steps.db_try import TryOnCopy
-from uscdr.scenarios.steps.dns_preflight import Preflight
-from uscdr.scenarios.steps.dns_switch import RollbackDns, SwitchDns
-from uscdr.scenarios.steps.freeze import DisableMaintenance, Drain, EnableMaintenance, Maintenance, ReleaseGuard
-from uscdr.scenarios.steps.infra_addon import OrderAddon, OrderDatabase, OrderQueue
-from uscdr.scenarios.steps.infra_after import AddPeople, OldPlaceLook
-from uscdr.scenarios.steps.infra_app import CreateApp, SetBuildpacks, StopOld
-from uscdr.scenarios.steps.infra_config import SetConfig, Unsilence
-from uscdr.scenarios.steps.infra_decide import InfraDecide
-from uscdr.scenarios.steps.infra_deploy import InfraDeploy, InfraFormation
-from uscdr.scenarios.steps.infra_domains import AwaitCertificates, BindDomains, EnableCertificates
-from uscdr.scenarios.steps.infra_drains import AddDrains
-from uscdr.scenarios.steps.infra_dump import InfraChoose, InfraLoad, InfraProve
-from uscdr.scenarios.steps.infra_last import CaptureLast, ChooseLast, ProveLast
-from uscdr.scenarios.steps.infra_left import LeftLook
-from uscdr.scenarios.steps.infra_materials import InfraMaterials, TryKey
-from uscdr.scenarios.steps.infra_public import PublicLook
-from uscdr.scenarios.steps.infra_scope import InfraScope
-from uscdr.scenarios.steps.ledger import LedgerStep
-from uscdr.scenarios.steps.machine import MachineLook
-from uscdr.scenarios.steps.manual import Manual
-from uscdr.scenarios.steps.media_decide import MediaDecide
-from uscdr.scenarios.steps.media_look import MediaLook
-from uscdr.scenarios.steps.media_plan import MediaRepairs
-from uscdr.scenarios.steps.media_restore import RestoreBackups
-from uscdr.scenarios.steps.media_settings import MediaSettingsStep
-from uscdr.scenarios.steps.media_upload import UploadCopies
-from uscdr.scenarios.steps.media_verify import VerifyMedia
-from uscdr.scenarios.steps.migrate import Migrate
-from uscdr.scenarios.steps.prove import Prove
-from uscdr.scenarios.steps.refill import Refill, StartBeat, StartWeb, StartWorkers
-from uscdr.scenarios.steps.restore import Restore
-from uscdr.scenarios.steps.sessions import EndSessions
+from uscdr.lazily import Lazy, LazyTuples
 
-PIPELINES: Mapping[str, tuple[AnyStep, ...]] = {
+if TYPE_CHECKING:
+    from uscdr.scenarios.steps.base import AnyStep
+
+_PIPELINES = {
     "db": (
-        *(StatusLook, DatabaseLook, BackupsLook, MachineLook),
-        *(ReleaseGuard, TryOnCopy, EnableMaintenance, Drain, EndSessions, CaptureSafety),
-        *(Choose, Prove, LedgerStep, AccessLook, Restore, Compare, WithdrawAccess, Migrate, VerifyData),
-        *(StartWeb, StartWorkers, StartBeat, DisableMaintenance, Settled, CheckApplication, CaptureFresh),
+        "uscdr.scenarios.steps.assess:StatusLook",
+        "uscdr.scenarios.steps.assess:DatabaseLook",
+        "uscdr.scenarios.steps.assess:BackupsLook",
+        "uscdr.scenarios.steps.machine:MachineLook",
+        "uscdr.scenarios.steps.freeze:ReleaseGuard",
+        "uscdr.scenarios.steps.db_try:TryOnCopy",
+        "uscdr.scenarios.steps.freeze:EnableMaintenance",
+        "uscdr.scenarios.steps.freeze:Drain",
+        "uscdr.scenarios.steps.sessions:EndSessions",
+        "uscdr.scenarios.steps.capture:CaptureSafety",
+        "uscdr.scenarios.steps.choose:Choose",
+        "uscdr.scenarios.steps.prove:Prove",
+        "uscdr.scenarios.steps.ledger:LedgerStep",
+        "uscdr.scenarios.steps.access:AccessLook",
+        "uscdr.scenarios.steps.restore:Restore",
+        "uscdr.scenarios.steps.data:Compare",
+        "uscdr.scenarios.steps.access:WithdrawAccess",
+        "uscdr.scenarios.steps.migrate:Migrate",
+        "uscdr.scenarios.steps.data:VerifyData",
+        "uscdr.scenarios.steps.refill:StartWeb",
+        "uscdr.scenarios.steps.refill:StartWorkers",
+        "uscdr.scenarios.steps.refill:StartBeat",
+        "uscdr.scenarios.steps.freeze:DisableMaintenance",
+        "uscdr.scenarios.steps.app_settled:Settled",
+        "uscdr.scenarios.steps.application:CheckApplication",
+        "uscdr.scenarios.steps.capture:CaptureFresh",
     ),
     "app": (
-        *(StatusLook, ReleaseGuard, AppLook, MachineLook, Decide, TryDry),
-        *(EnableMaintenance, Rollback, DataProbe, CaptureBefore, Migrate, VerifyData, DisableMaintenance),
-        *(Redeploy, Static, Settled, CheckApplication),
+        "uscdr.scenarios.steps.assess:StatusLook",
+        "uscdr.scenarios.steps.freeze:ReleaseGuard",
+        "uscdr.scenarios.steps.app_look:AppLook",
+        "uscdr.scenarios.steps.machine:MachineLook",
+        "uscdr.scenarios.steps.app_decide:Decide",
+        "uscdr.scenarios.steps.app_try:TryDry",
+        "uscdr.scenarios.steps.freeze:EnableMaintenance",
+        "uscdr.scenarios.steps.app_rollback:Rollback",
+        "uscdr.scenarios.steps.data_probe:DataProbe",
+        "uscdr.scenarios.steps.capture:CaptureBefore",
+        "uscdr.scenarios.steps.migrate:Migrate",
+        "uscdr.scenarios.steps.data:VerifyData",
+        "uscdr.scenarios.steps.freeze:DisableMaintenance",
+        "uscdr.scenarios.steps.app_redeploy:Redeploy",
+        "uscdr.scenarios.steps.app_static:Static",
+        "uscdr.scenarios.steps.app_settled:Settled",
+        "uscdr.scenarios.steps.application:CheckApplication",
     ),
     "media": (
-        *(StatusLook, MediaLook, MachineLook, MediaRepairs, MediaDecide),
-        *(RestoreBackups, UploadCopies, MediaSettingsStep, VerifyMedia, CheckApplication),
+        "uscdr.scenarios.steps.assess:StatusLook",
+        "uscdr.scenarios.steps.media_look:MediaLook",
+        "uscdr.scenarios.steps.machine:MachineLook",
+        "uscdr.scenarios.steps.media_plan:MediaRepairs",
+        "uscdr.scenarios.steps.media_decide:MediaDecide",
+        "uscdr.scenarios.steps.media_restore:RestoreBackups",
+        "uscdr.scenarios.steps.media_upload:UploadCopies",
+        "uscdr.scenarios.steps.media_settings:MediaSettingsStep",
+        "uscdr.scenarios.steps.media_verify:VerifyMedia",
+        "uscdr.scenarios.steps.application:CheckApplication",
     ),
     "infra": (
-        *(StatusLook, InfraScope, InfraMaterials, MachineLook),
-        *(InfraChoose, InfraProve, TryKey, Preflight, InfraDecide),
-        *(CreateApp, StopOld, CaptureLast, SetBuildpacks, OrderDatabase, OrderQueue, SetConfig),
-        *(ChooseLast, ProveLast, InfraLoad, Compare, InfraDeploy, Migrate, VerifyData, InfraFormation),
-        *(StartWeb, DisableMaintenance, CheckApplication),
-        *(BindDomains, EnableCertificates, SwitchDns, AwaitCertificates),
-        *(Unsilence, StartWorkers, StartBeat, ScheduleNewDatabase, AddPeople, AddDrains),
-        *(Settled, PublicLook, CheckApplication, CaptureFresh, OldPlaceLook, LeftLook),
+        "uscdr.scenarios.steps.assess:StatusLook",
+        "uscdr.scenarios.steps.infra_scope:InfraScope",
+        "uscdr.scenarios.steps.infra_materials:InfraMaterials",
+        "uscdr.scenarios.steps.machine:MachineLook",
+        "uscdr.scenarios.steps.infra_dump:InfraChoose",
+        "uscdr.scenarios.steps.infra_dump:InfraProve",
+        "uscdr.scenarios.steps.infra_materials:TryKey",
+        "uscdr.scenarios.steps.dns_preflight:Preflight",
+        "uscdr.scenarios.steps.infra_decide:InfraDecide",
+        "uscdr.scenarios.steps.infra_app:CreateApp",
+        "uscdr.scenarios.steps.infra_app:StopOld",
+        "uscdr.scenarios.steps.infra_last:CaptureLast",
+        "uscdr.scenarios.steps.infra_app:SetBuildpacks",
+        "uscdr.scenarios.steps.infra_addon:OrderDatabase",
+        "uscdr.scenarios.steps.infra_addon:OrderQueue",
+        "uscdr.scenarios.steps.infra_config:SetConfig",
+        "uscdr.scenarios.steps.infra_last:ChooseLast",
+        "uscdr.scenarios.steps.infra_last:ProveLast",
+        "uscdr.scenarios.steps.infra_dump:InfraLoad",
+        "uscdr.scenarios.steps.data:Compare",
+        "uscdr.scenarios.steps.infra_deploy:InfraDeploy",
+        "uscdr.scenarios.steps.migrate:Migrate",
+        "uscdr.scenarios.steps.data:VerifyData",
+        "uscdr.scenarios.steps.infra_deploy:InfraFormation",
+        "uscdr.scenarios.steps.refill:StartWeb",
+        "uscdr.scenarios.steps.freeze:DisableMaintenance",
+        "uscdr.scenarios.steps.application:CheckApplication",
+        "uscdr.scenarios.steps.infra_domains:BindDomains",
+        "uscdr.scenarios.steps.infra_domains:EnableCertificates",
+        "uscdr.scenarios.steps.dns_switch:SwitchDns",
+        "uscdr.scenarios.steps.infra_domains:AwaitCertificates",
+        "uscdr.scenarios.steps.infra_config:Unsilence",
+        "uscdr.scenarios.steps.refill:StartWorkers",
+        "uscdr.scenarios.steps.refill:StartBeat",
+        "uscdr.scenarios.steps.backups_schedule:ScheduleNewDatabase",
+        "uscdr.scenarios.steps.infra_after:AddPeople",
+        "uscdr.scenarios.steps.infra_drains:AddDrains",
+        "uscdr.scenarios.steps.app_settled:Settled",
+        "uscdr.scenarios.steps.infra_public:PublicLook",
+        "uscdr.scenarios.steps.application:CheckApplication",
+        "uscdr.scenarios.steps.capture:CaptureFresh",
+        "uscdr.scenarios.steps.infra_after:OldPlaceLook",
+        "uscdr.scenarios.steps.infra_left:LeftLook",
     ),
-    "dns": (RollbackDns,),
+    "dns": ("uscdr.scenarios.steps.dns_switch:RollbackDns",),
     "backups": (
-        *(StatusLook, BackupSystemLook, MachineLook, CommandsLook, BackupsDecide),
-        *(Reschedule, CaptureTrial, PullTrial, ProveTrial, BackupsJudged),
+        "uscdr.scenarios.steps.assess:StatusLook",
+        "uscdr.scenarios.steps.backups_look:BackupSystemLook",
+        "uscdr.scenarios.steps.machine:MachineLook",
+        "uscdr.scenarios.steps.backups_commands:CommandsLook",
+        "uscdr.scenarios.steps.backups_decide:BackupsDecide",
+        "uscdr.scenarios.steps.backups_schedule:Reschedule",
+        "uscdr.scenarios.steps.backups_capture:CaptureTrial",
+        "uscdr.scenarios.steps.backups_pull:PullTrial",
+        "uscdr.scenarios.steps.backups_prove:ProveTrial",
+        "uscdr.scenarios.steps.backups_verdict:BackupsJudged",
     ),
 }
+PIPELINES: Mapping[str, tuple[AnyStep, ...]] = LazyTuples(_PIPELINES)
 """What a scenario must hold, in this order: the runbook's."""
 
-OPERATIONS: Mapping[str, AnyStep] = {"capture": CaptureNow, "schedule": ScheduleBackups, "prune": PruneCopies}
+_OPERATIONS = {
+    "capture": "uscdr.scenarios.steps.backups_capture:CaptureNow",
+    "schedule": "uscdr.scenarios.steps.backups_schedule:ScheduleBackups",
+    "prune": "uscdr.scenarios.steps.backups_prune:PruneCopies",
+}
+OPERATIONS: Mapping[str, AnyStep] = Lazy(_OPERATIONS)
 """The one step of each run that recovers nothing; no scenarios.yaml names them. `models.operations`: their commands."""
 
-FAMILIES: tuple[AnyStep, ...] = (Maintenance, Refill, OrderAddon, Manual)
-"""Steps whose parameters choose the class, and the one that stands in no pipeline."""
-
-STEPS: Mapping[str, AnyStep] = {
-    **{step.name: step for pipeline in PIPELINES.values() for step in pipeline},
-    **{step.name: step for step in FAMILIES},
+_STEPS = {
+    "status.look": "uscdr.scenarios.steps.assess:StatusLook",
+    "database.look": "uscdr.scenarios.steps.assess:DatabaseLook",
+    "backups.look": "uscdr.scenarios.steps.assess:BackupsLook",
+    "machine.look": "uscdr.scenarios.steps.machine:MachineLook",
+    "heroku.release_guard": "uscdr.scenarios.steps.freeze:ReleaseGuard",
+    "django.try_on_copy": "uscdr.scenarios.steps.db_try:TryOnCopy",
+    "heroku.maintenance": "uscdr.scenarios.steps.freeze:Maintenance",
+    "heroku.drain": "uscdr.scenarios.steps.freeze:Drain",
+    "postgres.end_sessions": "uscdr.scenarios.steps.sessions:EndSessions",
+    "backup.capture_safety": "uscdr.scenarios.steps.capture:CaptureSafety",
+    "backup.choose": "uscdr.scenarios.steps.choose:Choose",
+    "backup.prove": "uscdr.scenarios.steps.prove:Prove",
+    "data.ledger": "uscdr.scenarios.steps.ledger:LedgerStep",
+    "access.look": "uscdr.scenarios.steps.access:AccessLook",
+    "backup.restore": "uscdr.scenarios.steps.restore:Restore",
+    "data.compare": "uscdr.scenarios.steps.data:Compare",
+    "access.withdraw": "uscdr.scenarios.steps.access:WithdrawAccess",
+    "django.migrate": "uscdr.scenarios.steps.migrate:Migrate",
+    "data.verify": "uscdr.scenarios.steps.data:VerifyData",
+    "heroku.refill": "uscdr.scenarios.steps.refill:Refill",
+    "app.settled": "uscdr.scenarios.steps.app_settled:Settled",
+    "app.check": "uscdr.scenarios.steps.application:CheckApplication",
+    "backup.capture": "uscdr.scenarios.steps.capture:CaptureFresh",
+    "app.look": "uscdr.scenarios.steps.app_look:AppLook",
+    "app.decide": "uscdr.scenarios.steps.app_decide:Decide",
+    "django.try": "uscdr.scenarios.steps.app_try:TryDry",
+    "app.rollback": "uscdr.scenarios.steps.app_rollback:Rollback",
+    "data.probe": "uscdr.scenarios.steps.data_probe:DataProbe",
+    "backup.capture_before": "uscdr.scenarios.steps.capture:CaptureBefore",
+    "app.redeploy": "uscdr.scenarios.steps.app_redeploy:Redeploy",
+    "app.static": "uscdr.scenarios.steps.app_static:Static",
+    "media.look": "uscdr.scenarios.steps.media_look:MediaLook",
+    "media.plan": "uscdr.scenarios.steps.media_plan:MediaRepairs",
+    "media.decide": "uscdr.scenarios.steps.media_decide:MediaDecide",
+    "media.restore_backups": "uscdr.scenarios.steps.media_restore:RestoreBackups",
+    "media.upload": "uscdr.scenarios.steps.media_upload:UploadCopies",
+    "media.settings": "uscdr.scenarios.steps.media_settings:MediaSettingsStep",
+    "media.verify": "uscdr.scenarios.steps.media_verify:VerifyMedia",
+    "infra.scope": "uscdr.scenarios.steps.infra_scope:InfraScope",
+    "infra.materials": "uscdr.scenarios.steps.infra_materials:InfraMaterials",
+    "infra.choose": "uscdr.scenarios.steps.infra_dump:InfraChoose",
+    "infra.prove": "uscdr.scenarios.steps.infra_dump:InfraProve",
+    "infra.try_key": "uscdr.scenarios.steps.infra_materials:TryKey",
+    "dns.preflight": "uscdr.scenarios.steps.dns_preflight:Preflight",
+    "infra.decide": "uscdr.scenarios.steps.infra_decide:InfraDecide",
+    "infra.create_app": "uscdr.scenarios.steps.infra_app:CreateApp",
+    "infra.stop_old": "uscdr.scenarios.steps.infra_app:StopOld",
+    "infra.capture_last": "uscdr.scenarios.steps.infra_last:CaptureLast",
+    "infra.buildpacks": "uscdr.scenarios.steps.infra_app:SetBuildpacks",
+    "infra.addon": "uscdr.scenarios.steps.infra_addon:OrderAddon",
+    "infra.config": "uscdr.scenarios.steps.infra_config:SetConfig",
+    "infra.choose_last": "uscdr.scenarios.steps.infra_last:ChooseLast",
+    "infra.prove_last": "uscdr.scenarios.steps.infra_last:ProveLast",
+    "infra.load": "uscdr.scenarios.steps.infra_dump:InfraLoad",
+    "infra.deploy": "uscdr.scenarios.steps.infra_deploy:InfraDeploy",
+    "infra.formation": "uscdr.scenarios.steps.infra_deploy:InfraFormation",
+    "infra.domains": "uscdr.scenarios.steps.infra_domains:BindDomains",
+    "infra.certificates": "uscdr.scenarios.steps.infra_domains:EnableCertificates",
+    "dns.switch": "uscdr.scenarios.steps.dns_switch:SwitchDns",
+    "infra.await_certificates": "uscdr.scenarios.steps.infra_domains:AwaitCertificates",
+    "infra.unsilence": "uscdr.scenarios.steps.infra_config:Unsilence",
+    "infra.schedule": "uscdr.scenarios.steps.backups_schedule:ScheduleNewDatabase",
+    "infra.people": "uscdr.scenarios.steps.infra_after:AddPeople",
+    "infra.drains": "uscdr.scenarios.steps.infra_drains:AddDrains",
+    "infra.public": "uscdr.scenarios.steps.infra_public:PublicLook",
+    "infra.old_place": "uscdr.scenarios.steps.infra_after:OldPlaceLook",
+    "infra.left": "uscdr.scenarios.steps.infra_left:LeftLook",
+    "dns.rollback": "uscdr.scenarios.steps.dns_switch:RollbackDns",
+    "backups.system": "uscdr.scenarios.steps.backups_look:BackupSystemLook",
+    "backups.commands": "uscdr.scenarios.steps.backups_commands:CommandsLook",
+    "backups.decide": "uscdr.scenarios.steps.backups_decide:BackupsDecide",
+    "backups.schedule": "uscdr.scenarios.steps.backups_schedule:Reschedule",
+    "backups.trial": "uscdr.scenarios.steps.backups_capture:CaptureTrial",
+    "backups.pull": "uscdr.scenarios.steps.backups_pull:PullTrial",
+    "backups.prove": "uscdr.scenarios.steps.backups_prove:ProveTrial",
+    "backups.verdict": "uscdr.scenarios.steps.backups_verdict:BackupsJudged",
+    "manual": "uscdr.scenarios.steps.manual:Manual",
 }
+STEPS: Mapping[str, AnyStep] = Lazy(_STEPS)
+"""By the names that scenarios.yaml gives them. Of several classes of one name the one whose parameters choose among
+them stands here."""

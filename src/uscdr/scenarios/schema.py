@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from types import GenericAlias
+from typing import Annotated, Any, Union
+
+from pydantic import Field, create_model
 
 from uscdr.scenarios.model import Config
 from uscdr.scenarios.registry import STEPS
+from uscdr.verify.registry import SPECS
 
 DURATION = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[smhd]$", "examples": ["90s", "10m", "4h", "7d"]}
 
 
 def schema() -> dict[str, Any]:
     """Each step's parameters are checked by its own model; durations are text."""
-    made = Config.model_json_schema(mode="validation")
+    made = _whole().model_json_schema(mode="validation")
     definitions = made["$defs"]
     definitions["Objectives"]["properties"] |= {"rpo": DURATION, "rto": DURATION}
     definitions["Scenario"]["properties"]["budget"]["additionalProperties"] = DURATION
     definitions["StepEntry"] = {"oneOf": [_step(name) for name in sorted(STEPS)]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
+def _whole() -> type[Config]:
+    """The model with every kind of check."""
+    kind: Any = Annotated[Union[tuple(SPECS.values())], Field(discriminator="kind")]  # noqa: UP007 - made at run time
+    checks: Any = (GenericAlias(dict, (str, kind)), Field(default_factory=dict))
+    return create_model("Config", __base__=Config, __doc__=Config.__doc__, checks=checks)
 
 
 def _step(name: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ class CheckSpec(Fact):
     why: str = ""
     """For a person: what a failure means, or what to do about it."""
     timeout: Duration = TIMEOUT
+    kind: str
 
     provider: ClassVar[Provider] = "application"
     writes: ClassVar[bool] = False

@@ -1,0 +1,215 @@
+"""The sections of scenarios.yaml that are validated when something of them is first asked for: checks, and scenarios.
+
+Each is validated whole, or, of the scenarios, each one whole: nothing acts on what was not validated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from typing_extensions import override
+
+from uscdr.scenarios.mistakes import Invalid, Location, Source, complaints
+from uscdr.scenarios.model import CHECK_NAME, Config, Scenario, StepEntry
+from uscdr.verify.check import CheckSpec
+from uscdr.verify.registry import SPECS
+
+if TYPE_CHECKING:
+    from uscdr.scenarios.steps.base import AnyStep
+
+ASKS_APPLICATION = "app.check"
+"""The step that asks the checks of `after_recovery`."""
+
+
+class Checks(Mapping[str, CheckSpec]):
+    """The checks by name; `config` has everything else, `written` what stands in the file."""
+
+    def __init__(self, source: Source, config: Config, written: Mapping[str, Any]) -> None:
+        self._source, self._config, self._written = source, config, written
+        for name in written:
+            if not CHECK_NAME.fullmatch(name):
+                raise source.wrong(
+                    ("checks", name), f"`{name}` is no name of a check: a-z, digits and hyphens between them."
+                )
+
+    @override
+    def __getitem__(self, name: str) -> CheckSpec:
+        return self._made[name]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._written)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._written)
+
+    @override
+    def __contains__(self, name: object) -> bool:
+        return name in self._written
+
+    def validate(self) -> None:
+        """Make them all, and hold them against what names them. Raises ConfigError."""
+        _ = self._made
+
+    @cached_property
+    def _made(self) -> dict[str, CheckSpec]:
+        made, wrong = dict[str, CheckSpec](), list[Invalid]()
+        for name in self._written:
+            found = self.one(name)
+            if isinstance(found, CheckSpec):
+                made[name] = found
+            else:
+                wrong += found
+        if wrong:
+            self._source.refuse(wrong)
+        self._refuse_loose_names()
+        self._refuse_unfit(made)
+        return made
+
+    def one(self, name: str) -> CheckSpec | list[Invalid]:
+        """One check, or what is wrong with its fields. Raises ConfigError for one without a kind."""
+        at, fields = ("checks", name), self._written[name]
+        if not isinstance(fields, dict):
+            raise self._source.wrong(at, f"`checks.{name}` should be a mapping that begins with `kind`.")
+        kind = fields.get("kind")
+        if not isinstance(kind, str) or kind not in SPECS:
+            raise self._source.wrong(at, f"`checks.{name}` needs a `kind`; there are: {', '.join(sorted(SPECS))}.")
+        try:
+            return SPECS[kind].model_validate(fields)
+        except ValidationError as error:
+            return complaints(error, SPECS[kind], at)
+
+    def _refuse_loose_names(self) -> None:
+        """Checklists and `after_recovery` name checks that there are; every check stands for something."""
+        named: list[tuple[Location, str]] = [
+            (("checklists", key, "items", number, "checks", place_), name)
+            for key, one in self._config.checklists.items()
+            for number, item in enumerate(one.items)
+            for place_, name in enumerate(item.checks)
+        ]
+        named += [(("after_recovery", number), name) for number, name in enumerate(self._config.after_recovery)]
+        for at, name in named:
+            if name not in self._written:
+                known = ", ".join(sorted(self._written))
+                raise self._source.wrong(at, f"there is no check `{name}`; there are: {known}.")
+        for name in self._written.keys() - {name for _, name in named}:
+            raise self._source.wrong(("checks", name), f"no checklist names the check `{name}`.")
+
+    def _refuse_unfit(self, made: Mapping[str, CheckSpec]) -> None:
+        """`after_recovery` holds what a recovery can ask, and what asks the application where a scenario needs it."""
+        from uscdr.scenarios.checks import application_checks, unfit_for_recovery
+
+        for number, name in enumerate(self._config.after_recovery):
+            if reason := unfit_for_recovery(made[name]):
+                raise self._source.wrong(
+                    ("after_recovery", number),
+                    f"`{name}` {reason}.",
+                    "Take it out of after_recovery, and run it yourself after a recovery: uscdr verify all",
+                )
+        asks = not application_checks(self._config.model_copy(update={"checks": made}))
+        for name, scenario in self._config.scenarios.items():
+            if asks and any(entry.use == ASKS_APPLICATION for entry in scenario.steps):
+                raise self._source.wrong(
+                    ("scenarios", name),
+                    f"`{name}` ends by checking the application, and "
+                    "`after_recovery` names no check that asks it (kind http or agree).",
+                )
+
+
+class Scenarios(Mapping[str, Scenario]):
+    """The scenarios by name; the steps of each are validated when it is first asked for."""
+
+    def __init__(self, source: Source, written: Mapping[str, Scenario]) -> None:
+        self._source, self._written = source, written
+        self._fit = set[str]()
+
+    @override
+    def __getitem__(self, name: str) -> Scenario:
+        scenario = self._written[name]
+        if name not in self._fit:
+            _check(self._source, name, scenario)
+            self._fit.add(name)
+        return scenario
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._written)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._written)
+
+    @override
+    def __contains__(self, name: object) -> bool:
+        return name in self._written
+
+    def validate(self) -> None:
+        """Check the steps of all. Raises ConfigError."""
+        for name in self:
+            _ = self[name]
+
+
+def _check(source: Source, name: str, scenario: Scenario) -> None:
+    from uscdr.scenarios.order import faults
+
+    at = ("scenarios", name, "steps")
+    steps = [_checked_step(source, (*at, index), entry) for index, entry in enumerate(scenario.steps)]
+    _check_ids(source, name, scenario, steps)
+    fault = next(faults(name, steps), None)
+    if fault is not None:
+        raise source.wrong(
+            (*at, fault.index),
+            f"scenario `{name}`: {fault.words}.",
+            "The packaged scenarios.yaml has every step in its place: uscdr runbook shows the order.",
+        )
+
+
+def _checked_step(source: Source, at: Location, entry: StepEntry) -> AnyStep:
+    from uscdr.scenarios.build import chosen
+    from uscdr.scenarios.registry import STEPS
+
+    if entry.use not in STEPS:
+        known = ", ".join(sorted(STEPS))
+        raise source.wrong((*at, "use"), f"there is no step `{entry.use}`; there are: {known}.")
+    _check_parameters(source, at, STEPS[entry.use], entry)
+    return chosen(entry)
+
+
+def _check_ids(source: Source, name: str, scenario: Scenario, steps: Sequence[AnyStep]) -> None:
+    seen: set[str] = set()
+    for index, (entry, step) in enumerate(zip(scenario.steps, steps, strict=True)):
+        at = ("scenarios", name, "steps", index)
+        step_id, phase = entry.id or step.default_id, entry.phase or step.phase
+        if step_id in seen:
+            raise source.wrong(at, f"two steps of `{name}` have the id `{step_id}`; give an id.")
+        seen.add(step_id)
+        if phase not in scenario.budget:
+            raise source.wrong(at, f"phase `{phase}` has no budget; phases: {', '.join(scenario.budget)}.")
+
+
+def _check_parameters(source: Source, at: Location, step: AnyStep, entry: StepEntry) -> None:
+    try:
+        params = step.params.model_validate(entry.with_)
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        raise source.wrong((*at, "with", *detail["loc"]), f"{Invalid((), detail, step.params)}.") from None
+    if (reason := _forbidden(params)) is not None:
+        raise source.wrong(
+            (*at, "with", "instruction"),
+            reason,
+            "Take the command out of the instruction; a follow-up may warn of it.",
+        )
+
+
+def _forbidden(params: object) -> str | None:
+    """Why a step by hand may not say what it says."""
+    instruction = getattr(params, "instruction", None)
+    if instruction is None:
+        return None
+    from uscdr.scenarios.media.forbidden import refusal
+
+    return refusal(instruction) or None
