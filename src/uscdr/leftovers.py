@@ -25,6 +25,7 @@ from uscdr.errors import BadInput, ProviderError, UscdrError
 from uscdr.files import clear_away, disk_errors, own_directory, private_directory, remove_tree
 from uscdr.pgserver.process import end_users_of
 from uscdr.pgserver.server import reap
+from uscdr.settings import SCRATCH
 from uscdr.vault.staging import STAGING
 
 _REGISTER = "scratch"
@@ -117,17 +118,17 @@ class _Clearing:
             why = f" ({error.message})"
         self.left.append(
             f"A proof that was killed left the database and the role {name} on the PostgreSQL at {place}{why}: "
-            f"patients' data. They go with the next command that has its URL: --scratch or {scratch_own.VARIABLE}."
+            f"patients' data. They go with the next command that has its URL: --scratch or {SCRATCH}."
         )
         return False
 
 
 def _scratch_of_environment() -> SecretStr | None:
     """For commands that take no server for proofs, and yet may have one named to them."""
-    from uscdr.providers.scratch_own import VARIABLE, scratch_url
+    from uscdr.providers.scratch_own import scratch_url
 
     with suppress(BadInput):
-        return scratch_url(os.environ.get(VARIABLE, ""))
+        return scratch_url(os.environ.get(SCRATCH, ""))
     return None
 
 

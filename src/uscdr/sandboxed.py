@@ -18,7 +18,6 @@ from uscdr.scenarios.loader import Loaded
 from uscdr.scenarios.model import SANDBOX, Config, ConfigManifest, Source
 from uscdr.scenarios.model_targets import CloudinaryTarget, DnsTarget, HerokuTarget, MailTarget, Target
 from uscdr.settings import is_loopback_host
-from uscdr.verify.kinds.http import HttpCheck
 
 ADAPTERS = ("rfc2136", "cloudflare", "manual")
 """How the sandbox's domain may be edited."""
@@ -154,6 +153,8 @@ def _account(facts: Facts) -> CheckAccount | None:
 
 def any_django_application(config: Config) -> Config:
     """What still holds for an application that is not the clinic: its migrations are there, its pages answer."""
+    from uscdr.verify.kinds.http import HttpCheck
+
     application = config.app.model_copy(
         update={
             "expected_tables": ("django_migrations",),

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from uscdr.errors import MachineError
 
+SCRATCH = "USCDR_SCRATCH"
+"""The variable that names a PostgreSQL server of the operator's own, for proofs."""
+
 
 def state_directory(env: Mapping[str, str]) -> Path:
     """`$USCDR_STATE_DIR`, else the platform's state directory for uscdr; absolute. Raises MachineError."""

@@ -16,15 +16,10 @@ from uscdr.decisions import found, trusted
 from uscdr.errors import BadInput
 from uscdr.models.media import MediaAccount
 from uscdr.place import Place, given_account
-from uscdr.providers.heroku.token import find_token
-from uscdr.providers.scratch_own import VARIABLE as SCRATCH
-from uscdr.providers.scratch_own import scratch_url
-from uscdr.sandbox.state import read_contract
-from uscdr.sandboxed import sandbox_place
 from uscdr.scenarios.loader import Loaded, load
 from uscdr.scenarios.model import SANDBOX, Config
 from uscdr.scenarios.model_targets import Target
-from uscdr.settings import config_directory, state_directory
+from uscdr.settings import SCRATCH, config_directory, state_directory
 
 FILE_NAME = "scenarios.yaml"
 DIRECTORY_OF_ITS_OWN, OTHERS_WRITE = 0o077, 0o022
@@ -70,6 +65,8 @@ def packaged() -> Path:
 
 def find_place(loaded: Loaded, name: str | None, env: Mapping[str, str]) -> Place:
     """The target called `name`, or the only one. Raises BadInput or CredentialsRefused."""
+    from uscdr.providers.heroku.token import find_token
+
     chosen = name or env.get("USCDR_TARGET") or _only(loaded.config)
     if chosen == SANDBOX:
         return _sandbox(loaded, env)
@@ -88,7 +85,11 @@ def find_place(loaded: Loaded, name: str | None, env: Mapping[str, str]) -> Plac
 def with_scratch(place: Place, given: str | None, env: Mapping[str, str]) -> Place:
     """The same with the server for proofs that the command or the environment names. Raises BadInput."""
     text = given if given is not None else env.get(SCRATCH) or None
-    return place if text is None else replace(place, scratch=scratch_url(text))
+    if text is None:
+        return place
+    from uscdr.providers.scratch_own import scratch_url
+
+    return replace(place, scratch=scratch_url(text))
 
 
 def _media_accounts(env: Mapping[str, str]) -> dict[str, MediaAccount]:
@@ -134,6 +135,9 @@ def _require_own(contract: Path) -> None:
 
 
 def _sandbox(loaded: Loaded, env: Mapping[str, str]) -> Place:
+    from uscdr.sandbox.state import read_contract
+    from uscdr.sandboxed import sandbox_place
+
     facts = read_contract(sandbox_file(env).parent)
     if facts is None:
         raise BadInput("No sandbox is running.", next_action="Start one: uscdr sandbox up")

@@ -25,9 +25,9 @@ from uscdr.providers.ports.database import Scratch
 from uscdr.providers.ports.platform import Backups, Platform
 from uscdr.providers.ports.provision import Deploys, Provisioning
 from uscdr.providers.scratch import LocalScratch
-from uscdr.providers.scratch_own import VARIABLE as SCRATCH
 from uscdr.providers.scratch_own import OwnScratch
 from uscdr.providers.status import HEROKU, StatusPage
+from uscdr.settings import SCRATCH
 from uscdr.vault.location import STORE_SECRETS
 
 

@@ -26,11 +26,11 @@ from uscdr.providers.postgres.lacks import too_old
 from uscdr.providers.postgres.loading import on_this_machine
 from uscdr.providers.scratch_filling import Filling, drop, fill
 from uscdr.providers.scratch_server import Bench, Login, Server, add_owner
+from uscdr.settings import SCRATCH
 
 if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
 
-VARIABLE = "USCDR_SCRATCH"
 _NAME = re.compile(r"uscdr_proof_[0-9a-f]{24}")
 _RIGHTS = """
 SELECT current_user::text, rolcreatedb OR rolsuper, rolcreaterole OR rolsuper, pg_catalog.pg_is_in_recovery()
@@ -47,7 +47,7 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespac
 """
 _NO_ENTRY = ("28", "TLS")
 """How errors of sessions begin that are not let in; whoever makes databases came from the same place, as safely."""
-_ANOTHER = f"Name another server: --scratch postgresql://…, or {VARIABLE}"
+_ANOTHER = f"Name another server: --scratch postgresql://…, or {SCRATCH}"
 
 
 def scratch_url(text: str) -> SecretStr:
@@ -61,7 +61,7 @@ def scratch_url(text: str) -> SecretStr:
     raise BadInput(
         "The server for the proof (--scratch) is not the URL of a PostgreSQL server.",
         next_action="Give it as postgresql://USER:PASSWORD@HOST:PORT/postgres; "
-        f"best in {VARIABLE}, as other users of this machine see a command line.",
+        f"best in {SCRATCH}, as other users of this machine see a command line.",
     )
 
 
