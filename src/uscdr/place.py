@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from uscdr.models.media import MediaAccount
 from uscdr.scenarios.deps import CheckAccount
-from uscdr.scenarios.model import Config
-from uscdr.scenarios.model_targets import Target
+
+if TYPE_CHECKING:
+    from uscdr.models.media import MediaAccount
+    from uscdr.scenarios.model import Config
+    from uscdr.scenarios.model_targets import Target
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.cli.context import options
+from uscdr.cli.context import Globals, options
+
+if TYPE_CHECKING:
+    from uscdr.scenarios.checklists import Wish
 
 Which = Annotated[str, typer.Argument(help="all, db, app or integration.")]
 Names = Annotated[list[str] | None, typer.Argument(help="Checks: names, * and ? allowed; several, or with commas.")]
@@ -44,19 +47,42 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Run the runbook's checklists. Only looks, unless --allow-writes."""
-    from uscdr.cli.verifying import Asked, answers_of, carry_out, duration, show_list
     from uscdr.scenarios.checklists import Wish
-    from uscdr.verification.wanted import Verification
 
     given = options(context)
     wish = Wish(which, split(check), allow_writes=allow_writes, skip_manual=skip_manual)
     if list_only:
         show_list(given, wish, as_json=as_json)
         return
+    from uscdr.cli.verifying import Asked, answers_of, carry_out, duration
+    from uscdr.verification.wanted import Verification
+
     wanted = Verification(
         wish, answers_of(answer or []), save_baseline=save_baseline, deadline=duration("--deadline", deadline)
     )
     raise typer.Exit(carry_out(given, Asked(f"verify {which}", wanted, app, junit, markdown), as_json=as_json))
+
+
+def show_list(given: Globals, wish: Wish, *, as_json: bool) -> None:
+    """Each line of the checklists with its checks, on stdout; nothing is asked."""
+    from uscdr.scenarios.checklists import Wish, select
+    from uscdr.ui.tables import show_table
+
+    config = given.loaded(lazily=True).config
+    selection = select(config, Wish(wish.which, wish.patterns, allow_writes=True))
+    kinds = {check.name: check for check in selection.checks}
+    rows = [
+        {
+            "list": line.list,
+            "line": line.item,
+            "check": name,
+            "kind": kinds[name].kind,
+            "runs": "with --allow-writes" if kinds[name].spec.writes else "always",
+        }
+        for line in selection.lines
+        for name in line.checks
+    ]
+    show_table(rows, given.output(json_lines=as_json), empty="No checklist.")
 
 
 def split(names: list[str] | None) -> tuple[str, ...]:

@@ -18,14 +18,12 @@ from uscdr.place import Place
 from uscdr.report.build import build
 from uscdr.report.checks_markdown import to_checks_markdown
 from uscdr.report.junit import to_junit
-from uscdr.scenarios.checklists import Wish, select
 from uscdr.scenarios.deps import Request
 from uscdr.scenarios.model_targets import APP
 from uscdr.session import surroundings
 from uscdr.ui.checkresult import show_result
 from uscdr.ui.console import Output
 from uscdr.ui.errors import render_error
-from uscdr.ui.tables import show_table
 from uscdr.verification.rounds import told
 from uscdr.verification.run import verify
 from uscdr.verification.wanted import Verification, Verified
@@ -53,25 +51,6 @@ def answers_of(given: Sequence[str]) -> dict[str, bool]:
             raise BadInput(f"--answer “{text}” is no answer.", next_action="Write NAME=yes or NAME=no, each name once.")
         found[name] = ANSWERS[answer]
     return found
-
-
-def show_list(given: Globals, wish: Wish, *, as_json: bool) -> None:
-    """Each line of the checklists with its checks, on stdout; nothing is asked."""
-    config = given.loaded(lazily=True).config
-    selection = select(config, Wish(wish.which, wish.patterns, allow_writes=True))
-    kinds = {check.name: check for check in selection.checks}
-    rows = [
-        {
-            "list": line.list,
-            "line": line.item,
-            "check": name,
-            "kind": kinds[name].kind,
-            "runs": "with --allow-writes" if kinds[name].spec.writes else "always",
-        }
-        for line in selection.lines
-        for name in line.checks
-    ]
-    show_table(rows, given.output(json_lines=as_json), empty="No checklist.")
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from uscdr.engine.gate import SEND, STOP, Gate
 from uscdr.engine.step import BoundStep, Effect, Finding, Intent, Tell, View
 from uscdr.engine.teller import Teller
-from uscdr.engine.wait import Stop
 from uscdr.errors import AnswerLost, Declined, EffectFailed, OutcomeUnknown, ProviderError
-from uscdr.events import Bus
-from uscdr.models.base import Fact
 from uscdr.models.events import StepSettled
+
+if TYPE_CHECKING:
+    from uscdr.engine.wait import Stop
+    from uscdr.events import Bus
+    from uscdr.models.base import Fact
 
 MOST_REPEATS = 3
 LOOK_SECONDS, LOOK_INTERVAL = 30.0, 0.5

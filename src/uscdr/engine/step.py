@@ -6,11 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from uscdr.errors import BadInput, UscdrError
 from uscdr.models.base import Fact
-from uscdr.models.events import Call
+
+if TYPE_CHECKING:
+    from uscdr.models.events import Call
 
 F = TypeVar("F", bound=Fact)
 S = TypeVar("S", bound=Fact)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from uscdr.events import Bus
 from uscdr.models.events import CheckFinished, Note, StepAccepted, StepProgress, StepSending
+
+if TYPE_CHECKING:
+    from uscdr.events import Bus
 
 
 class Teller:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uscdr.engine.step import Effect
 from uscdr.errors import BadInput
 from uscdr.models.operations import command_of
 from uscdr.scenarios.build import chosen
 from uscdr.scenarios.by_hand import Names, app_of, commands, facts
-from uscdr.scenarios.model import Config, Scenario
-from uscdr.scenarios.steps.base import AnyStep
 from uscdr.words import duration
+
+if TYPE_CHECKING:
+    from uscdr.scenarios.model import Config, Scenario
+    from uscdr.scenarios.steps.base import AnyStep
 
 BUILDS = "infra.create_app"
 """From this step on there is a second application: the one that is being built."""

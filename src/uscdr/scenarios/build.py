@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from uscdr.engine.step import BoundStep
-from uscdr.scenarios.deps import Deps
-from uscdr.scenarios.model import Scenario, StepEntry
 from uscdr.scenarios.registry import OPERATIONS, STEPS
 from uscdr.scenarios.steps.base import AnyStep, NoParams
+
+if TYPE_CHECKING:
+    from uscdr.scenarios.deps import Deps
+    from uscdr.scenarios.model import Scenario, StepEntry
 
 
 def chosen(entry: StepEntry) -> AnyStep:

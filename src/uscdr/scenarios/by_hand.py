@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from uscdr.scenarios.model import Config
-from uscdr.scenarios.model_targets import DnsTarget
+if TYPE_CHECKING:
+    from uscdr.scenarios.model import Config
+    from uscdr.scenarios.model_targets import DnsTarget
 
 NAME = re.compile(r"\$([A-Z]+)\b")
 OLD_PLACE = ("infra.", "dns.")

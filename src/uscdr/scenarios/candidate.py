@@ -12,19 +12,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from uscdr.engine.step import Tell
-from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, MachineError, UscdrError
 from uscdr.models.heroku import Download
-from uscdr.models.postgres import TableDigest
-from uscdr.models.transfers import Transfer
-from uscdr.providers.ports.database import Copy, Scratch
-from uscdr.providers.ports.platform import Backups
-from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.results import Proof
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.backups.proving import Decode, ProofResult, Questions, examined
+
+if TYPE_CHECKING:
+    from uscdr.engine.step import Tell
+    from uscdr.engine.wait import Stop
+    from uscdr.models.postgres import TableDigest
+    from uscdr.models.transfers import Transfer
+    from uscdr.providers.ports.database import Copy, Scratch
+    from uscdr.providers.ports.platform import Backups
+    from uscdr.providers.ports.progress import Progress
 
 LOOK_EVERY = 0.1
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from uscdr.errors import BadInput
-from uscdr.scenarios.model import Config
 from uscdr.verify.check import Check
 from uscdr.verify.kinds.manual import ManualCheck
-from uscdr.verify.verdict import Verdict
+
+if TYPE_CHECKING:
+    from uscdr.scenarios.model import Config
+    from uscdr.verify.verdict import Verdict
 
 ALL = "all"
 WORST: tuple[Verdict, ...] = ("fail", "inconclusive", "not checked", "pass")

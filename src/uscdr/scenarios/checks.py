@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from uscdr.engine.step import Tell
 from uscdr.errors import Interrupted, ProviderError
 from uscdr.models.events import Call
 from uscdr.scenarios.checklists import check
-from uscdr.scenarios.deps import Deps
-from uscdr.scenarios.model import Config
-from uscdr.verify.check import Check, CheckSpec, Provider
 from uscdr.verify.engine import Result, look_at, without_answer
 from uscdr.verify.kinds.agree import AgreeCheck
 from uscdr.verify.kinds.http import HttpCheck
 from uscdr.verify.kinds.manual import ManualCheck
 from uscdr.verify.verdict import Finding
-from uscdr.verify.world import World
+
+if TYPE_CHECKING:
+    from uscdr.engine.step import Tell
+    from uscdr.scenarios.deps import Deps
+    from uscdr.scenarios.model import Config
+    from uscdr.verify.check import Check, CheckSpec, Provider
+    from uscdr.verify.world import World
 
 GATEWAY_ERRORS = ("status 502", "status 503", "status 504")
 

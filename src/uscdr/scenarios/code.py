@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from uscdr.engine.step import Tell
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models import provision
-from uscdr.models.heroku import Release
 from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict, compare, with_listed
-from uscdr.models.postgres import Migration, TableColumn
-from uscdr.models.provision import Lack, SourceArchive
-from uscdr.scenarios.deps import Deps
 from uscdr.words import first_of
+
+if TYPE_CHECKING:
+    from uscdr.engine.step import Tell
+    from uscdr.models.heroku import Release
+    from uscdr.models.postgres import Migration, TableColumn
+    from uscdr.models.provision import Lack, SourceArchive
+    from uscdr.scenarios.deps import Deps
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uscdr.errors import BadInput, NotFound
-from uscdr.scenarios.media.book import Book
-from uscdr.vault.backups.loss import Earlier
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -31,9 +29,11 @@ if TYPE_CHECKING:
     from uscdr.scenarios.candidate import Candidate
     from uscdr.scenarios.frozen import FrozenLook
     from uscdr.scenarios.infra.old import OldLook
+    from uscdr.scenarios.media.book import Book
     from uscdr.scenarios.media.files import MediaFiles
     from uscdr.scenarios.model import Config
     from uscdr.scenarios.model_targets import Target
+    from uscdr.vault.backups.loss import Earlier
     from uscdr.vault.backups.opening import Keys
     from uscdr.vault.backups.proving import Decode
     from uscdr.vault.backups.pulling import Keyring, Stream
@@ -42,6 +42,18 @@ if TYPE_CHECKING:
     from uscdr.verify.world import Sends, World
 
 AskPerson = Callable[[str], str]
+
+
+def _empty_book() -> Book:
+    from uscdr.scenarios.media.book import Book
+
+    return Book()
+
+
+def _nothing_earlier() -> Earlier:
+    from uscdr.vault.backups.loss import Earlier
+
+    return Earlier()
 
 
 @dataclass(frozen=True)
@@ -123,7 +135,7 @@ class MediaPlace:
     files: MediaFiles | None
     account: Callable[[], MediaAccount] | None = None
     """The account of the cloud that the application shall use; None leaves its config vars as they are."""
-    book: Book = field(default_factory=Book)
+    book: Book = field(default_factory=_empty_book)
     """What this process has seen so far."""
 
 
@@ -214,7 +226,7 @@ class Deps:
     """Passwords' hashes and names to sign in with that changed since the backup: in memory only, until set again."""
     walks: dict[tuple[str, ...], Walk] = field(default_factory=dict, repr=False)
     """Where walks past the damage ended, by the ids that they had to choose from: none is made twice."""
-    earlier: Callable[[], Earlier] = Earlier
+    earlier: Callable[[], Earlier] = _nothing_earlier
     """What earlier looks at the database found, read when it is asked for."""
 
     @property

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from uscdr.engine.step import Tell
 from uscdr.errors import OutcomeUnknown
-from uscdr.models.heroku import OneOffResult
 from uscdr.models.migrations import Listed
 from uscdr.models.trial import BEGUN, ENDED, Script, scripts
-from uscdr.scenarios.deps import Deps
 from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from uscdr.engine.step import Tell
+    from uscdr.models.heroku import OneOffResult
+    from uscdr.scenarios.deps import Deps
 
 PLAN_LINE = re.compile(r"^\[(?P<done>[ Xx])\]\s+(?P<name>\w+\.\w+)")
 PLAN, LIST = "showmigrations --plan", "showmigrations"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from uscdr.errors import UscdrError
-from uscdr.models.postgres import TableDigests
-from uscdr.providers.ports.database import Database
+
+if TYPE_CHECKING:
+    from uscdr.models.postgres import TableDigests
+    from uscdr.providers.ports.database import Database
 
 
 class FrozenLook:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from uscdr.engine.step import Effect, Need, alternatives
-from uscdr.models.base import Fact
 from uscdr.scenarios.registry import PIPELINES
-from uscdr.scenarios.steps.base import AnyStep
+
+if TYPE_CHECKING:
+    from uscdr.models.base import Fact
+    from uscdr.scenarios.steps.base import AnyStep
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from uscdr.engine.step import Tell
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import CheckFailed, EffectFailed, ProviderError
-from uscdr.models.heroku import Dyno, ProcessType, Release
-from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.dyno_words import migration_that_failed, reason
 from uscdr.verify.facts import LOG_LINES
 from uscdr.verify.standing import CRASHED, RUNS, Fall, falls, in_force
 from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from uscdr.engine.step import Tell
+    from uscdr.models.heroku import Dyno, ProcessType, Release
+    from uscdr.scenarios.deps import Deps
 
 RELEASE_LIMIT = 1800.0
 DYNO_LIMIT = 300.0

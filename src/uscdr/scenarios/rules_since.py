@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
-from uscdr.providers.ports.database import Database
-from uscdr.scenarios.results import Proof
 from uscdr.vault.backups.loss import Signs
 from uscdr.words import first_of
+
+if TYPE_CHECKING:
+    from uscdr.providers.ports.database import Database
+    from uscdr.scenarios.results import Proof
 
 
 def rules_since(now: Database, before: Database, main: Collection[str], older: str) -> Signs:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from uscdr.errors import ProviderError
 from uscdr.models.heroku import POSTGRES, Attachment, service_of
-from uscdr.providers.ports.platform import Platform
 from uscdr.scenarios.results import Sharing
+
+if TYPE_CHECKING:
+    from uscdr.providers.ports.platform import Platform
 
 
 def sharing(platform: Platform, app: str, database: Attachment) -> Sharing:

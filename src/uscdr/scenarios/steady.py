@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from uscdr.engine.step import Tell
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import ProviderError
-from uscdr.models.heroku import Dyno
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.releases import InForce, fallen_lately, look_in_force
 from uscdr.verify.standing import UP, Fall, Standing, standings
 from uscdr.words import duration
+
+if TYPE_CHECKING:
+    from uscdr.engine.step import Tell
+    from uscdr.models.heroku import Dyno
 
 MOST = 4.0
 """So many times the wanted seconds are waited for at most; what does not stand then is a finding."""

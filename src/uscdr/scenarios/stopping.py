@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Tell
+from typing import TYPE_CHECKING
+
 from uscdr.engine.wait import Patience, until
 from uscdr.errors import CheckFailed
-from uscdr.models.heroku import Dyno
-from uscdr.scenarios.deps import Deps
+
+if TYPE_CHECKING:
+    from uscdr.engine.step import Tell
+    from uscdr.models.heroku import Dyno
+    from uscdr.scenarios.deps import Deps
 
 STOP_LIMIT = 180.0
 RELEASE = "release"

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from uscdr.engine.step import Tell
 from uscdr.errors import BadInput, CheckFailed, ProviderError
-from uscdr.models.heroku import OneOffResult
 from uscdr.models.migrations import CodeMigrations, compare
 from uscdr.models.trial import Script, Trial, Untried, behind, fit, judged, pending_on, without_applied, without_refusal
-from uscdr.providers.ports.database import Copy
 from uscdr.scenarios.code import running_code, see_tables
-from uscdr.scenarios.deps import Deps
 from uscdr.scenarios.django import LIST, PLAN, listed, manage, own_list, sql_of
 from uscdr.scenarios.dyno_words import reason
 from uscdr.scenarios.results_app import TriedDry
 from uscdr.words import first_of, plural
+
+if TYPE_CHECKING:
+    from uscdr.engine.step import Tell
+    from uscdr.models.heroku import OneOffResult
+    from uscdr.providers.ports.database import Copy
+    from uscdr.scenarios.deps import Deps
 
 SHARE_OF_RTO = 0.05
 """Of the time there is to recover: no more goes into one dyno of a trial, nor into its SQL on the copy."""

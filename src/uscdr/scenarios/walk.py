@@ -8,22 +8,26 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from uscdr.engine.step import Tell
 from uscdr.errors import BadInput, CheckFailed, NotFound, ProviderError, WrongContent
-from uscdr.models.postgres import TableDigest
-from uscdr.models.transfers import Transfer
-from uscdr.providers.ports.database import Database
 from uscdr.scenarios.candidate import Candidate, stored_dump
-from uscdr.scenarios.deps import Deps, Walk
+from uscdr.scenarios.deps import Walk
 from uscdr.scenarios.frozen import digest_all
 from uscdr.scenarios.other_way import OFF_PLATFORM
-from uscdr.scenarios.results import LedgerLine, Proof
 from uscdr.scenarios.rules_since import rules_since, sealed_since, unwritable_since
 from uscdr.scenarios.steps.ledger import compared
 from uscdr.scenarios.wanting import wanting
 from uscdr.vault.backups.loss import CLOSE, DAMAGE, FEWEST, Signs, State, signs, summary
 from uscdr.words import first_of, moment
+
+if TYPE_CHECKING:
+    from uscdr.engine.step import Tell
+    from uscdr.models.postgres import TableDigest
+    from uscdr.models.transfers import Transfer
+    from uscdr.providers.ports.database import Database
+    from uscdr.scenarios.deps import Deps
+    from uscdr.scenarios.results import LedgerLine, Proof
 
 MOST = 5
 """Proofs that one walk makes at most."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uscdr.deadlines import Ended, Timed, run_timed
 from uscdr.errors import RateLimited, UscdrError, WriteRefused
 from uscdr.verify.check import Check
 from uscdr.verify.registry import run
 from uscdr.verify.verdict import Finding, beyond_limit
-from uscdr.verify.world import World
 from uscdr.words import duration
+
+if TYPE_CHECKING:
+    from uscdr.verify.world import World
 
 WORKERS = 24
 """Checks at once: they wait, they do not work."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import SecretStr
 
 from uscdr.errors import ProviderError
-from uscdr.models.heroku import AddOn, App, Attachment, Dyno, ProcessType, Release, Schedule
-from uscdr.models.provision import Domain, LogDrain
-from uscdr.models.transfers import Transfer
-from uscdr.providers.ports.platform import Backups, Platform
-from uscdr.providers.ports.provision import Provisioning
 from uscdr.words import duration
+
+if TYPE_CHECKING:
+    from uscdr.models.heroku import AddOn, App, Attachment, Dyno, ProcessType, Release, Schedule
+    from uscdr.models.provision import Domain, LogDrain
+    from uscdr.models.transfers import Transfer
+    from uscdr.providers.ports.platform import Backups, Platform
+    from uscdr.providers.ports.provision import Provisioning
 
 T = TypeVar("T")
 LOG_LINES = 1500

@@ -15,11 +15,14 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from uscdr.models.duration import elapsed
-from uscdr.models.heroku import Dyno, Release
 from uscdr.verify.loglines import LogLine, read
 from uscdr.words import duration, moment, plural
+
+if TYPE_CHECKING:
+    from uscdr.models.heroku import Dyno, Release
 
 WINDOW = 30.0
 """Seconds for which a dyno must have been up, unless the target says otherwise."""

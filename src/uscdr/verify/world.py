@@ -6,22 +6,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import SecretStr
 
-from uscdr.models.media import ReferenceColumn
-from uscdr.models.migrations import CodeMigrations
-from uscdr.models.postgres import CanaryColumn, Invariant
-from uscdr.providers.ports.database import Database
-from uscdr.providers.ports.dns import Verifier
-from uscdr.providers.ports.media import Media
-from uscdr.providers.ports.probes import MailAccount, Queue, Tls
-from uscdr.providers.ports.web import Application, Website
-from uscdr.verify.attempts import Attempts
-from uscdr.verify.baseline import Baseline
-from uscdr.verify.facts import Facts
 from uscdr.verify.standing import WINDOW
+
+if TYPE_CHECKING:
+    from uscdr.models.media import ReferenceColumn
+    from uscdr.models.migrations import CodeMigrations
+    from uscdr.models.postgres import CanaryColumn, Invariant
+    from uscdr.providers.ports.database import Database
+    from uscdr.providers.ports.dns import Verifier
+    from uscdr.providers.ports.media import Media
+    from uscdr.providers.ports.probes import MailAccount, Queue, Tls
+    from uscdr.providers.ports.web import Application, Website
+    from uscdr.verify.attempts import Attempts
+    from uscdr.verify.baseline import Baseline
+    from uscdr.verify.facts import Facts
 
 Sends = Literal["reads", "forms", "writes"]
 """What checks may send: nothing but reads, as in a dry run of a recovery; also one login and the empty forms that

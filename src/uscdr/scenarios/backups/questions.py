@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from uscdr.errors import MachineError, ProviderError
 from uscdr.fingerprint import fingerprint
-from uscdr.providers.ports.platform import Platform
-from uscdr.scenarios.deps import Deps
-from uscdr.scenarios.model import Config
 from uscdr.vault.backups.proving import Code, Key, Questions
-from uscdr.vault.reader import KitReader
+
+if TYPE_CHECKING:
+    from uscdr.providers.ports.platform import Platform
+    from uscdr.scenarios.deps import Deps
+    from uscdr.scenarios.model import Config
+    from uscdr.vault.reader import KitReader
 
 
 def questions(deps: Deps) -> Questions:

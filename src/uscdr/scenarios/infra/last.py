@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from uscdr.engine.step import Tell
+from typing import TYPE_CHECKING
+
 from uscdr.models.duration import elapsed
-from uscdr.models.transfers import Transfer
 from uscdr.scenarios.deps import Deps, now
-from uscdr.scenarios.results import ChosenBackup, Proof
-from uscdr.scenarios.results_infra import InfraSeen, OldStopped
 from uscdr.scenarios.walk import beside
 from uscdr.vault.backups.loss import State
 from uscdr.words import duration, moment
+
+if TYPE_CHECKING:
+    from uscdr.engine.step import Tell
+    from uscdr.models.transfers import Transfer
+    from uscdr.scenarios.results import ChosenBackup, Proof
+    from uscdr.scenarios.results_infra import InfraSeen, OldStopped
 
 CAPTURED = "what it writes until it is stopped is captured then, and comes along if it proves good"
 OPEN_AGAIN = "Access that was withdrawn there since then is open again here."

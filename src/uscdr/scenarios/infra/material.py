@@ -5,21 +5,24 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from uscdr.engine.step import View
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models.duration import elapsed
 from uscdr.models.heroku import Download
 from uscdr.models.provision import SourceArchive
 from uscdr.models.transfers import ahead, warned
-from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.candidate import DumpSource, stored_dump
 from uscdr.scenarios.deps import Deps, now
 from uscdr.scenarios.results import ChosenBackup
 from uscdr.scenarios.steps.choose import Choice, chosen_of, pick
-from uscdr.vault.content import DumpFacts
 from uscdr.vault.manifest import DUMP
-from uscdr.vault.reader import KitReader
+
+if TYPE_CHECKING:
+    from uscdr.engine.step import View
+    from uscdr.providers.ports.progress import Progress
+    from uscdr.vault.content import DumpFacts
+    from uscdr.vault.reader import KitReader
 
 TARBALL = "source.tar.gz"
 KIT = "kit:"

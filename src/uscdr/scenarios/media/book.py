@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from uscdr.models.media import Access, AssetDetails, AssetKey, KnownAsset
-from uscdr.providers.ports.media import Media
 from uscdr.scenarios.media.compare import State, Window, misopened, states
 from uscdr.scenarios.media.repair import Repairs, plan
-from uscdr.scenarios.media.survey import Survey
+
+if TYPE_CHECKING:
+    from uscdr.models.media import Access, AssetDetails, AssetKey, KnownAsset
+    from uscdr.providers.ports.media import Media
+    from uscdr.scenarios.media.survey import Survey
 
 
 @dataclass

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from typing_extensions import override
 
 from uscdr.digits import whole
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError, UscdrError
-from uscdr.providers.ports.machine import Programs, Room
 from uscdr.scenarios.infra.last import not_captured
 from uscdr.scenarios.infra.material import KIT, choose_dump
 from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, MachineSeen
@@ -19,6 +18,9 @@ from uscdr.scenarios.results_backups import BackupSystemSeen
 from uscdr.scenarios.results_infra import InfraSeen
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.words import size
+
+if TYPE_CHECKING:
+    from uscdr.providers.ports.machine import Programs, Room
 
 T = TypeVar("T")
 MIB = 1 << 20

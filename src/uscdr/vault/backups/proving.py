@@ -11,24 +11,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import SecretStr
 
 from uscdr import __version__
 from uscdr.errors import CheckFailed
 from uscdr.models.migrations import CodeMigrations, MigrationsVerdict, compare
-from uscdr.models.postgres import (
-    CanaryColumn,
-    CanaryResult,
-    Extension,
-    Invariant,
-    InvariantResult,
-    LeftOut,
-    Migration,
-    TableDigest,
-)
-from uscdr.providers.ports.database import Copy, Database, Scratch
 from uscdr.providers.ports.progress import Progress
 from uscdr.vault.backups.grade import Grade
 from uscdr.vault.backups.proofs import (
@@ -40,6 +29,19 @@ from uscdr.vault.backups.proofs import (
     demands_digest,
 )
 from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from uscdr.models.postgres import (
+        CanaryColumn,
+        CanaryResult,
+        Extension,
+        Invariant,
+        InvariantResult,
+        LeftOut,
+        Migration,
+        TableDigest,
+    )
+    from uscdr.providers.ports.database import Copy, Database, Scratch
 
 TABLES_THERE = "expected tables are there"
 _NOT_TRIED, _NOT_COMPARED = CanaryVerdict(verdict="not checked"), MigrationsVerdict(verdict="not checked")

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import median
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from uscdr.models.base import Fact
 from uscdr.models.duration import elapsed
-from uscdr.models.heroku import Schedule
+
+if TYPE_CHECKING:
+    from uscdr.models.heroku import Schedule
 
 WEEK, DAY = timedelta(days=7), timedelta(days=1)
 HORIZON_DAYS = 8

@@ -1,0 +1,227 @@
+"""Checks and steps are loaded by name when they are asked for; nothing acts on what was not validated."""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+import uscdr
+from uscdr.cli import boundary
+from uscdr.errors import ConfigError, ExitCode
+from uscdr.lazily import imported
+from uscdr.models.base import Fact
+from uscdr.models.destination import Destination
+from uscdr.scenarios import registry as steps
+from uscdr.scenarios.loader import load
+from uscdr.scenarios.sections import ASKS_APPLICATION
+from uscdr.scenarios.steps.application import CheckApplication
+from uscdr.targets import load_config, packaged
+from uscdr.verify import registry as checks
+from uscdr.verify.check import CheckSpec
+
+GOOD = packaged().read_text()
+BAD_CHECK = GOOD.replace("\nchecks:\n", "\nchecks:\n  odd: {kind: http, path: nowhere}\n", 1)
+BAD_STEP = GOOD.replace("use: media.look", "use: media.loook", 1)
+Captured = pytest.CaptureFixture[str]
+
+
+def test_every_step_is_there_under_its_name() -> None:
+    assert {name: steps.STEPS[name].name for name in steps.STEPS} == {name: name for name in steps.STEPS}
+    for name, pipeline in steps.PIPELINES.items():
+        assert all(steps.STEPS[step.name].name == step.name for step in pipeline), name
+    assert {name: steps.OPERATIONS[name].title != "" for name in steps.OPERATIONS} == dict.fromkeys(
+        ("capture", "schedule", "prune"), True
+    )
+    assert CheckApplication.name == ASKS_APPLICATION
+
+
+def test_every_kind_is_there_under_its_name_with_what_runs_it() -> None:
+    for kind, spec in checks.SPECS.items():
+        assert issubclass(spec, CheckSpec)
+        assert get_args(spec.model_fields["kind"].annotation) == (kind,)
+    assert checks.RUN.keys() == checks.SPECS.keys() - {"manual"}
+    assert all(map(callable, checks.RUN.values()))
+
+
+def test_the_fields_of_checks_that_decide_where_things_go_are_told_without_loading_them() -> None:
+    marked = {
+        kind: {name for name, one in spec.model_fields.items() if any(isinstance(m, Destination) for m in one.metadata)}
+        for kind, spec in checks.SPECS.items()
+    }
+    assert {kind: names for kind, names in marked.items() if names} == checks.DESTINATIONS
+    for kind, names in checks.DESTINATIONS.items():
+        assert {checks.SPECS[kind].model_fields[name].alias for name in names} == {None}
+
+
+def test_a_place_that_is_not_there_is_an_error_of_the_import() -> None:
+    for place in ("uscdr.nowhere:X", "uscdr.lazily:nothing"):
+        with pytest.raises((ImportError, AttributeError)):
+            imported(place)
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    monkeypatch.setenv("USCDR_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("HEROKU_API_KEY", "k")
+
+    def write(text: str) -> Path:
+        assert text != GOOD
+        path = tmp_path / "scenarios.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_a_wrong_check_is_said_by_whoever_asks_for_a_check(written: Callable[[str], Path]) -> None:
+    path = written(BAD_CHECK)
+    with pytest.raises(ConfigError, match=r"scenarios\.yaml:\d+:\d+: `checks.odd.path` has another form"):
+        load(path)
+    config = load(path, lazily=True).config
+    assert "odd" in config.checks
+    assert config.scenarios["dns"].steps
+    for name in ("odd", "homepage"):
+        with pytest.raises(ConfigError, match=r"`checks\.odd\.path` has another form"):
+            _ = config.checks[name]
+    with pytest.raises(ConfigError):
+        config.checks.values().__iter__().__next__()
+
+
+def test_a_wrong_step_is_said_by_whoever_asks_for_its_scenario(written: Callable[[str], Path]) -> None:
+    path = written(BAD_STEP)
+    with pytest.raises(ConfigError, match=r"there is no step `media.loook`"):
+        load(path)
+    config = load(path, lazily=True).config
+    assert config.scenarios["db"].steps
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"scenarios\.yaml:\d+:\d+: there is no step `media.loook`"):
+            _ = config.scenarios["media"]
+    assert config.checks["homepage"].kind == "http"
+
+
+WITHOUT_CHECKS = """\
+version: 1
+objectives: {rpo: 4h, rto: 2h}
+app: {name: usc-pis}
+targets: {production: {heroku: {app: usc-pis}}}
+scenarios: {dns: {title: Domain, budget: {assess: 10m, recover: 60m}, steps: [{use: dns.rollback}]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("after_recovery: [home]", "there is no check `home`; there are: "),
+        ("checks: [a]", "`checks` should be a mapping"),
+        ("checks:", "`checks` should be a mapping"),
+        ("checks: {a: 1}", "`checks.a` should be a mapping that begins with `kind`"),
+        ("checks: {a: {kind: [http]}}", "`checks.a` needs a `kind`; there are: addons, "),
+        ("checks: {a: {kind: http, x: 1, path: /}, b: {kind: dynos, y: 1}}", "`x` is not known here; allowed: "),
+        ("checks: {a: {kind: manual, question: Well?}}", "no checklist names the check `a`"),
+        ("checks: {a: {kind: tls, hostnames: 1}}", "`checks.a.hostnames` should be a list"),
+    ],
+)
+def test_without_checks_nothing_names_one(written: Callable[[str], Path], more: str, words: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(written(f"{WITHOUT_CHECKS}{more}\n"))
+    assert f": {words}" in refused.value.message
+
+
+def test_how_many_errors_there_are_is_said(written: Callable[[str], Path]) -> None:
+    path = written(f"{WITHOUT_CHECKS}checks: {{a: {{kind: dynos, x: 1}}, b: {{kind: http}}}}\n")
+    with pytest.raises(ConfigError, match=r"6:27: `x` is not known here; allowed: .* \(1 more errors\)\."):
+        load(path)
+
+
+def test_where_things_go_is_known_although_nothing_was_validated(written: Callable[[str], Path]) -> None:
+    text = GOOD.replace("{kind: tls, days: 14}", "{kind: tls, hostnames: [elsewhere.example]}")
+    loaded = load_config(written(text), {}, lazily=True)
+    assert [one.key for one in loaded.decides] == ["checks.certificate.hostnames"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "goes_on", "stops"),
+    [
+        (BAD_CHECK, "`checks.odd.path` has another form", ["runbook db", "runbook"], ["verify --list", "watch"]),
+        (BAD_STEP, "there is no step `media.loook`", ["runbook db", "verify --list"], ["runbook", "runbook media"]),
+    ],
+)
+def test_what_only_shows_goes_on_beside_a_mistake_elsewhere(
+    written: Callable[[str], Path], capsys: Captured, text: str, words: str, goes_on: list[str], stops: list[str]
+) -> None:
+    given = ["--config", str(written(text))]
+    for command in goes_on:
+        assert boundary.run([*given, *command.split()]) == ExitCode.DONE, command
+    for command in (*stops, "recover db --dry-run", "dns rollback", "verify db", "backup capture", "backup prune"):
+        capsys.readouterr()
+        code = boundary.run([*given, *command.split()])
+        said = capsys.readouterr().err
+        assert (code, words in said) == (ExitCode.BAD_INPUT, True), (command, said)
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The modules that a command loads in a process of its own."""
+    script = (
+        "import json, sys; from uscdr.cli import boundary; code = boundary.run(sys.argv[1:]);"
+        "print(json.dumps([code, *sys.modules]), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=120, check=True
+    )
+    code, *modules = json.loads(done.stderr.splitlines()[-1])
+    assert code == 0, done.stderr
+    return set(modules)
+
+
+def beginning(modules: set[str], *names: str) -> list[str]:
+    return sorted(one for one in modules if one.startswith(names))
+
+
+ADAPTERS = ("httpx", "psycopg", "cloudinary", "dns.", "redis", "obstore", "pyrage", "tenacity", "rich", "ruamel")
+"""And what else is dear."""
+OURS = ("uscdr.providers.postgres", "uscdr.providers.heroku", "uscdr.sandbox", "uscdr.assembly", "uscdr.team")
+
+
+@pytest.mark.parametrize(
+    ("command", "others"),
+    [
+        (("runbook", "dns"), ("uscdr.verify.kinds", "uscdr.scenarios.steps.media", "uscdr.scenarios.steps.restore")),
+        (("runbook", "db"), ("uscdr.verify.kinds.tls", "uscdr.verify.kinds.mail", "uscdr.scenarios.steps.media")),
+        (("verify", "--list"), ("uscdr.scenarios.steps", "uscdr.engine")),
+        (("kit", "card", "--help"), ("uscdr.scenarios", "uscdr.verify", "pydantic")),
+    ],
+)
+def test_a_command_loads_nothing_of_another(
+    written: Callable[[str], Path], command: tuple[str, ...], others: tuple[str, ...]
+) -> None:
+    found = loaded_by(*command)
+    assert beginning(found, *ADAPTERS, *OURS, *others) == []
+
+
+def test_every_model_can_be_made_when_it_is_first_used() -> None:
+    """What a field names must be there then, or the model could never be used."""
+    for one in pkgutil.walk_packages(uscdr.__path__, "uscdr."):
+        if not one.name.startswith(("uscdr.sandbox", "uscdr.__main__")):
+            import_module(one.name)
+    pending: list[type[BaseModel]] = [Fact]
+    while pending:
+        model = pending.pop()
+        model.model_rebuild()
+        assert model.__pydantic_complete__, model
+        pending += model.__subclasses__()
+
+
+def test_importing_the_registries_imports_no_step_and_no_kind() -> None:
+    script = "import json, sys, uscdr.scenarios.loader; print(json.dumps(list(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    found: Any = set(json.loads(done.stdout))
+    assert beginning(found, "uscdr.scenarios.steps", "uscdr.verify.kinds", "uscdr.scenarios.results") == []
