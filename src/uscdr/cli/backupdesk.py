@@ -32,13 +32,15 @@ from uscdr.vault.turn import Queue, turn
 
 @dataclass(frozen=True)
 class Wiring:
-    """How a command is wired. `keys`: what opens copies; `writes`: it is not for looking alone."""
+    """How a command is wired. `keys`: what opens copies; `writes`: it is not for looking alone; `shows`: it never acts
+    on what it finds, so that mistakes in other sections of scenarios.yaml do not matter."""
 
     to: str | None = None
     kit: str | None = None
     identity: Path | None = None
     keys: Keys = field(default_factory=Keys)
     writes: bool = False
+    shows: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Desk:
 @contextmanager
 def desk(given: Globals, output: Output, how: Wiring) -> Iterator[Desk]:
     """Everything is opened, the platform only to look, and gone at the end."""
-    place = given.place(lazily=not how.writes)
+    place = given.place(lazily=how.shows)
     if how.writes:
         clear_up(output, place.scratch)
     request = Request("backup", kit=how.kit)

@@ -23,7 +23,7 @@ def show(given: Globals, to: str | None, *, as_json: bool) -> None:
     Raises ProviderError or BadInput after it, when the platform could not be asked: the list is not whole.
     """
     output = given.output(json_lines=as_json)
-    with desk(given, output, Wiring(to)) as work:
+    with desk(given, output, Wiring(to, shows=True)) as work:
         known, unasked = work.listed()
         graded = judged(known, now(), work.deps.config.objectives.rpo)
     row = _record if output.json_lines else _row

@@ -18,7 +18,7 @@ from uscdr.words import duration, moment
 def status(given: Globals, to: str | None, *, as_json: bool) -> int:
     """One object with --json; 1 when the objective is missed, 0 when it is met."""
     output = given.output(json_lines=as_json)
-    with desk(given, output, Wiring(to)) as work:
+    with desk(given, output, Wiring(to, shows=True)) as work:
         entries, attachment, at = work.entries(), work.deps.attachment(), now()
         found = made(entries, Proofs(work.store), scope(work.deps, attachment), at)
         schedules = work.deps.backups.schedules(attachment.addon_id)
