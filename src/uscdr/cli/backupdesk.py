@@ -32,8 +32,10 @@ from uscdr.vault.turn import Queue, turn
 
 @dataclass(frozen=True)
 class Wiring:
-    """How a command is wired. `keys`: what opens copies; `writes`: it is not for looking alone; `shows`: it never acts
-    on what it finds, so that mistakes in other sections of scenarios.yaml do not matter."""
+    """How a command is wired. `keys`: what opens copies; `writes`: it is not for looking alone.
+
+    `shows`: it never acts on what it finds, so that mistakes in other sections of scenarios.yaml do not matter.
+    """
 
     to: str | None = None
     kit: str | None = None
