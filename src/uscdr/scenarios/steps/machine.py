@@ -11,11 +11,7 @@ from typing_extensions import override
 from uscdr.digits import whole
 from uscdr.engine.step import Action, Effect, Tell, View
 from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError, UscdrError
-from uscdr.scenarios.infra.last import not_captured
-from uscdr.scenarios.infra.material import KIT, choose_dump
 from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, MachineSeen
-from uscdr.scenarios.results_backups import BackupSystemSeen
-from uscdr.scenarios.results_infra import InfraSeen
 from uscdr.scenarios.steps.base import ASSESS, DepsStep
 from uscdr.words import size
 
@@ -103,6 +99,8 @@ class MachineLook(DepsStep[MachineSeen, MachineSeen]):
         """Bytes of the dumps that will be here at once; that there is none is the business of a later step."""
         if self._deps.request.scenario == "infra":
             return self._for_a_new_place(view)
+        from uscdr.scenarios.results_backups import BackupSystemSeen
+
         seen = view.get(BackupsSeen) or view.get(BackupSystemSeen)
         wanted = (self._deps.request.backup or "").lower()
         lines: tuple[BackupLine, ...] = seen.backups if seen else ()
@@ -112,6 +110,10 @@ class MachineLook(DepsStep[MachineSeen, MachineSeen]):
 
     def _for_a_new_place(self, view: View) -> int:
         """Stored backups are held against each other, and the last capture against the one that was chosen."""
+        from uscdr.scenarios.infra.last import not_captured
+        from uscdr.scenarios.infra.material import KIT, choose_dump
+        from uscdr.scenarios.results_infra import InfraSeen
+
         try:
             chosen = choose_dump(self._deps, view)
         except (BadInput, ProviderError):
