@@ -56,17 +56,27 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("kit", "check", "newest", "--online"),
     ("runbook",),
 )
+SHOW: tuple[tuple[str, ...], ...] = (("backup", "list"), ("backup", "status"), ("kit", "list"), ("runbook",))
+"""These run no check, and go on beside one that is wrong."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """One change of the packaged file; `refused`: the key that is named. `anywhere`: no file may say it."""
+    """One change of the packaged file; `refused`: the key that is named. `anywhere`: no file may say it.
+
+    `check`: only a check is wrong by it, and decides nothing.
+    """
 
     name: str
     old: str
     new: str
     refused: str
     anywhere: bool = False
+    check: bool = False
+
+    def refuses(self, command: tuple[str, ...]) -> bool:
+        """Whether this command has to."""
+        return not (self.check and command in SHOW)
 
 
 def ways(at: Listeners) -> list[Way]:
@@ -130,9 +140,9 @@ def ways(at: Listeners) -> list[Way]:
         Way("which variable is sent", "    kind: mail\n", "    kind: mail\n    client_secret: SECRET_KEY\n",
             "checks.mail-account.client_secret"),
         Way("a path that is an address", "path: /api/auth/profile/me/", f"path: {url('path')}/x", "another form",
-            anywhere=True),
+            anywhere=True, check=True),
         Way("a followed address", "follow: /api/medical-certificates/certificates/{id}/render/",
-            f"follow: \"{url('follow')}/{{id}}\"", "another form", anywhere=True),
+            f"follow: \"{url('follow')}/{{id}}\"", "another form", anywhere=True, check=True),
         Way("hosts of certificates", "{kind: tls, days: 14}", "{kind: tls, hostnames: [evil.example]}",
             "checks.certificate.hostnames"),
         Way("a target called sandbox", _TARGET, _TARGET.replace("production", "sandbox"), "is built in", anywhere=True),
@@ -174,7 +184,8 @@ def run(tally: Tally, *, count: int, seed: int) -> None:
         for way in drawn([one for one in found if not one.anywhere], max(2, count // 10), seed):
             if tally.goes_on():
                 _named(scene, way)
-        for way, command in drawn([(way, command) for way in found for command in COMMANDS], count, seed):
+        pairs = [(way, command) for way in found for command in COMMANDS if way.refuses(command)]
+        for way, command in drawn(pairs, count, seed):
             if tally.goes_on():
                 _lies_there(scene, way, command)
 
