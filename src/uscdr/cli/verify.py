@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.cli.context import Globals, options
+from uscdr.cli.context import options
 
 if TYPE_CHECKING:
+    from uscdr.cli.invocation import Globals
     from uscdr.scenarios.checklists import Wish
 
 Which = Annotated[str, typer.Argument(help="all, db, app or integration.")]
