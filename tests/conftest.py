@@ -10,12 +10,18 @@ import signal
 import tempfile
 from pathlib import Path
 
+import pytest
 from campaigns import orphans
+
 from uscdr.pgserver import server
 
 MEMORY = Path("/dev/shm")
 ROOM = 4 << 30
 """Bytes that must be free, of the file system and of the machine's memory."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="every case of what is drawn a third of otherwise")
 
 
 def pytest_configure() -> None:
@@ -37,3 +43,12 @@ def _has_room(place: Path) -> bool:
         return False
     free = next(int(line.split()[1]) << 10 for line in memory.splitlines() if line.startswith("MemAvailable:"))
     return min(found.f_bavail * found.f_frsize, free) >= ROOM and not found.f_flag & os.ST_NOEXEC
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--all` only is what repeats, at some length, what another test finds, too."""
+    if config.getoption("--all"):
+        return
+    left = [item for item in items if item.get_closest_marker("slow")]
+    items[:] = [item for item in items if not item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=left)

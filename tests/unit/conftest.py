@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from uscdr.engine import settle
 
 MEMORY = Path("/dev/shm")
+SHARE = 3
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -29,3 +31,11 @@ def quick(tmp_path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(dir=MEMORY) as place:
         yield Path(place)
+
+
+@pytest.fixture(scope="session")
+def some(request: pytest.FixtureRequest) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """One of three of many like cases, the first and the last among them; all with `--all` (see `make campaigns`)."""
+    if request.config.getoption("--all"):
+        return lambda cases: cases
+    return lambda cases: [*cases[:-1:SHARE], *cases[-1:]]

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fakes import Killed
+from killed_everywhere import Some, killer, moments, wrong_ends
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 
 FINAL = {"web": 2, "worker": 3, "beat": 1, "cron": 0}
-
-
-def killer(record: int, moment: str) -> Callable[[int, str], None]:
-    def crash(seq: int, when: str) -> None:
-        if (seq, when) == (record, moment):
-            raise Killed
-
-    return crash
 
 
 @pytest.fixture(scope="module")
@@ -29,21 +20,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Rehearsal:
     return run
 
 
-def test_every_record_boundary_leads_to_the_same_end(whole: Rehearsal, quick: Path) -> None:
-    count = len(whole.events())
-    wrong = []
-    for record in range(1, count):
-        for moment in ("before", "after"):
-            run = Rehearsal(quick / f"{record}-{moment}")
-            run.crash = killer(record, moment)
-            assert run.begin() is None
-            run.crash = lambda seq, when: None
-            if run.events() and run.events()[-1]["kind"] == "run.finished":
-                continue
-            ending = run.resume()
-            problems = judged(run, ending, whole)
-            if problems:
-                wrong.append((record, moment, whole.events()[record], problems))
+def test_every_record_boundary_leads_to_the_same_end(whole: Rehearsal, quick: Path, some: Some) -> None:
+    wrong = wrong_ends(
+        some(moments(whole)),
+        make=lambda name: Rehearsal(quick / name),
+        begin=lambda run: run.begin(),
+        end=lambda run: judged(run, run.resume(), whole),
+    )
     assert wrong == []
 
 

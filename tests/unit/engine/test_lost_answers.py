@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from test_crash_everywhere import FINAL, judged
 
+from killed_everywhere import Some, looks
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 
@@ -66,8 +67,8 @@ def test_one_write_goes_wrong(
     "name", ["app", "formation", "dynos", "transfers", "transfer", "database", "config_vars", "query"]
 )
 @pytest.mark.parametrize("kind", ["refused", "down"])
-def test_any_look_goes_wrong(whole: Rehearsal, quick: Path, name: str, kind: str) -> None:
-    for number in range(1, whole.world.calls[name] + 1):
+def test_any_look_goes_wrong(whole: Rehearsal, quick: Path, some: Some, name: str, kind: str) -> None:
+    for _, number in some(looks(whole.world.calls, [name])):
         run = Rehearsal(quick / f"{number}")
         run.world.faults[name, number] = kind
         ending = run.begin()

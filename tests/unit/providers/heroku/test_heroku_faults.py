@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from heroku_wire import CANARY, Answer, Connect, StartPeer, answer, patience, reset, reset_in_body, silence
+from matrix import cells
 from pydantic import SecretStr
 
 from uscdr.errors import (
@@ -90,6 +91,8 @@ WRITES: dict[str, Callable[[HerokuClient], Any]] = {
     "rollback": lambda c: HerokuDeploys(c).rollback("clinic", "r1"),
     "start_build": lambda c: HerokuDeploys(c).start_build("clinic", ARCHIVE),
 }
+WHOLE = frozenset({"app", "log_lines", "release_output", "capture", "set_config"})
+"""What every fault is tried on: an answer, a list in pages, a stream, and writes with and without a body."""
 HTML = b"<html>canary-page postgres://u:canary-password@h/db</html>"
 
 FAULTS: dict[str, Answer] = {
@@ -116,8 +119,7 @@ def told(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize(("read", "fault"), cells(READS, [*FAULTS], WHOLE))
 def test_a_read_is_asked_again_then_fails_with_nothing_in_doubt(
     read: str, fault: str, peer: StartPeer, connect: Connect, waits: list[float]
 ) -> None:
@@ -131,8 +133,10 @@ def test_a_read_is_asked_again_then_fails_with_nothing_in_doubt(
     assert caught.value.next_action
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("write", sorted(WRITES.keys() - {"start_build"}))  # its first request may be lost
+@pytest.mark.parametrize(
+    ("write", "fault"),
+    cells(sorted(WRITES.keys() - {"start_build"}), [*FAULTS], WHOLE),  # its first request may be lost
+)
 def test_a_write_that_may_have_arrived_is_sent_once_and_its_answer_is_lost(
     write: str, fault: str, peer: StartPeer, connect: Connect, waits: list[float]
 ) -> None:

@@ -91,7 +91,9 @@ def new_database(server: LocalPostgres) -> Iterator[Callable[..., Clinic]]:
 
     def make(template: str = "template1") -> Clinic:
         name = f"test_{secrets.token_hex(4)}"
-        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(sql.Identifier(name), sql.Identifier(template))
+        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+            sql.Identifier(name), sql.Identifier(template)
+        )
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
             connection.execute(copy)
         made.append(name)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from broken_app import broken, running, sent, unmigrated
 
-from fakes import Killed
+from killed_everywhere import Some, looks, moments, wrong_ends
 from rehearsal import Rehearsal
 from uscdr.engine.conduct import Ending
 from uscdr.errors import ExitCode
@@ -75,25 +75,14 @@ def judged(name: str, run: Rehearsal, ending: Ending | None, whole: Rehearsal) -
     return problems
 
 
-def test_every_record_boundary_leads_to_the_same_end(whole: tuple[str, Rehearsal], quick: Path) -> None:
+def test_every_record_boundary_leads_to_the_same_end(whole: tuple[str, Rehearsal], quick: Path, some: Some) -> None:
     name, calm = whole
-    wrong = []
-    for record in range(1, len(calm.events())):
-        for moment in ("before", "after"):
-            run = again(name, quick / f"{record}-{moment}")
-
-            def crash(seq: int, when: str, at: tuple[int, str] = (record, moment)) -> None:
-                if (seq, when) == at:
-                    raise Killed
-
-            run.crash = crash
-            assert run.begin() is None
-            run.crash = lambda seq, when: None
-            if run.events() and run.events()[-1]["kind"] == "run.finished":
-                continue
-            problems = judged(name, run, run.resume(), calm)
-            if problems:
-                wrong.append((record, moment, calm.events()[record]["kind"], problems))
+    wrong = wrong_ends(
+        some(moments(calm)),
+        make=lambda record: again(name, quick / record),
+        begin=lambda run: run.begin(),
+        end=lambda run: judged(name, run, run.resume(), calm),
+    )
     assert wrong == []
 
 
@@ -123,17 +112,16 @@ LOOKS = ("app", "dynos", "releases", "release", "builds", "build", "config_vars"
 
 
 @pytest.mark.parametrize("kind", ["refused", "down"])
-def test_any_look_goes_wrong(whole: tuple[str, Rehearsal], quick: Path, kind: str) -> None:
+def test_any_look_goes_wrong(whole: tuple[str, Rehearsal], quick: Path, some: Some, kind: str) -> None:
     name, calm = whole
-    for look in LOOKS:
-        for number in range(1, calm.world.calls[look] + 1):
-            run = again(name, quick / f"{look}-{number}")
-            run.world.faults[look, number] = kind
-            ending = run.begin()
-            if ending is not None and ending.code is not ExitCode.DONE:
-                ending = run.resume()
-            problems = judged(name, run, ending, calm)
-            assert [one for one in problems if not _captured_to_be_sure(name, one)] == [], f"{look} {number}"
+    for look, number in some(looks(calm.world.calls, LOOKS)):
+        run = again(name, quick / f"{look}-{number}")
+        run.world.faults[look, number] = kind
+        ending = run.begin()
+        if ending is not None and ending.code is not ExitCode.DONE:
+            ending = run.resume()
+        problems = judged(name, run, ending, calm)
+        assert [one for one in problems if not _captured_to_be_sure(name, one)] == [], f"{look} {number}"
 
 
 def _captured_to_be_sure(name: str, problem: str) -> bool:

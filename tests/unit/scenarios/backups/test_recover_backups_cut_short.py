@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from unscheduled_clinic import Clinic, ended
 
-from fakes import Killed
+from killed_everywhere import Some, looks, moments, wrong_ends
 from uscdr.engine.conduct import Ending
 from uscdr.errors import ExitCode
 
@@ -50,25 +50,14 @@ def judged(clinic: Clinic, ending: Ending | None) -> list[str]:
     return problems
 
 
-def test_every_record_boundary_leads_to_the_same_end(calm: Clinic, quick: Path) -> None:
-    wrong, records = [], len(calm.events())
-    assert records > 25
-    for record in range(1, records):
-        for moment in ("before", "after"):
-            clinic = broken(quick / f"{record}-{moment}")
-
-            def crash(seq: int, when: str, at: tuple[int, str] = (record, moment)) -> None:
-                if (seq, when) == at:
-                    raise Killed
-
-            clinic.crash = crash
-            assert clinic.begin() is None
-            clinic.crash = lambda seq, when: None
-            if clinic.events() and clinic.events()[-1]["kind"] == "run.finished":
-                continue
-            problems = judged(clinic, clinic.resume())
-            if problems:
-                wrong.append((record, moment, calm.events()[record]["kind"], problems))
+def test_every_record_boundary_leads_to_the_same_end(calm: Clinic, quick: Path, some: Some) -> None:
+    assert len(calm.events()) > 25
+    wrong = wrong_ends(
+        some(moments(calm)),
+        make=lambda name: broken(quick / name),
+        begin=lambda clinic: clinic.begin(),
+        end=lambda clinic: judged(clinic, clinic.resume()),
+    )
     assert wrong == []
 
 
@@ -89,16 +78,15 @@ def test_any_write_goes_wrong(calm: Clinic, quick: Path, write: str, kind: str) 
 
 
 @pytest.mark.parametrize("kind", ["refused", "down", "kill_before", "kill_after"])
-def test_any_look_goes_wrong(calm: Clinic, quick: Path, kind: str) -> None:
-    for look in LOOKS:
-        assert calm.world.calls[look], f"{look} is never asked"
-        for number in range(1, calm.world.calls[look] + 1):
-            clinic = broken(quick / f"{look}-{number}")
-            clinic.world.faults[look, number] = kind
-            ending = clinic.begin()
-            if ending is None or ending.code is not ExitCode.DONE:
-                ending = clinic.resume()
-            assert judged(clinic, ending) == [], f"{look} {number}"
+def test_any_look_goes_wrong(calm: Clinic, quick: Path, some: Some, kind: str) -> None:
+    assert [look for look in LOOKS if not calm.world.calls[look]] == [], "never asked"
+    for look, number in some(looks(calm.world.calls, LOOKS)):
+        clinic = broken(quick / f"{look}-{number}")
+        clinic.world.faults[look, number] = kind
+        ending = clinic.begin()
+        if ending is None or ending.code is not ExitCode.DONE:
+            ending = clinic.resume()
+        assert judged(clinic, ending) == [], f"{look} {number}"
 
 
 @pytest.mark.parametrize("write", WRITES)

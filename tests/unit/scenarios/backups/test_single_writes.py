@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from unscheduled_clinic import Clinic, ended
 
 from backup_world import dump
-from fakes import Killed
+from killed_everywhere import Some, looks, moments, wrong_ends
 from rehearsal import Rehearsal
+from uscdr.engine.conduct import Ending
 from uscdr.errors import Declined, ExitCode
 from uscdr.journal import lock, runs
 from uscdr.journal.reader import read
@@ -39,7 +39,7 @@ def clinic(state: Path, what: str) -> Clinic:
     return Clinic(state, request=Request(what))
 
 
-def begin(run: Clinic) -> object:
+def begin(run: Clinic) -> Ending | None:
     return run.begin(confirm=command_of(run.request.scenario))
 
 
@@ -54,17 +54,9 @@ def full_vault(state: Path) -> Clinic:
     return run
 
 
-def killer(record: int, moment: str) -> Callable[[int, str], None]:
-    def crash(seq: int, when: str) -> None:
-        if (seq, when) == (record, moment):
-            raise Killed
-
-    return crash
-
-
-def judged(run: Clinic, ending: object) -> list[str]:
+def judged(run: Clinic, ending: Ending | None) -> list[str]:
     what = run.request.scenario
-    code, said = ended(ending)  # type: ignore[arg-type]
+    code, said = ended(ending)
     problems = [] if code is ExitCode.DONE else [f"ended with {code}: {said}"]
     if run.world.writes != [SENT[what]]:
         problems.append(f"sent: {run.world.writes}")
@@ -73,20 +65,15 @@ def judged(run: Clinic, ending: object) -> list[str]:
 
 
 @BOTH
-def test_every_record_boundary_leads_to_the_same_end(quick: Path, what: str) -> None:
+def test_every_record_boundary_leads_to_the_same_end(quick: Path, some: Some, what: str) -> None:
     calm = clinic(quick / "calm", what)
     assert judged(calm, begin(calm)) == []
-    wrong, records = [], len(calm.events())
-    for record in range(1, records):
-        for moment in ("before", "after"):
-            run = clinic(quick / f"{record}-{moment}", what)
-            run.crash = killer(record, moment)
-            assert begin(run) is None
-            run.crash = lambda seq, when: None
-            if run.events()[-1]["kind"] == "run.finished":
-                continue
-            if problems := judged(run, run.resume(confirm=command_of(what))):
-                wrong.append((record, moment, calm.events()[record]["kind"], problems))
+    wrong = wrong_ends(
+        some(moments(calm)),
+        make=lambda name: clinic(quick / name, what),
+        begin=begin,
+        end=lambda run: judged(run, run.resume(confirm=command_of(what))),
+    )
     assert wrong == []
 
 
@@ -97,8 +84,8 @@ def test_its_write_goes_wrong(quick: Path, what: str, kind: str) -> None:
     run.world.faults[SENT[what].split()[0], 1] = kind
     ending = begin(run)
     if kind.startswith("lost"):
-        assert ended(ending) == (ExitCode.DONE, "")  # type: ignore[arg-type]
-    if ending is None or ended(ending)[0] is not ExitCode.DONE:  # type: ignore[arg-type]
+        assert ended(ending) == (ExitCode.DONE, "")
+    if ending is None or ended(ending)[0] is not ExitCode.DONE:
         assert runs.find(run.state, None) == run.journal_path, "runs resume offers it"
         ending = run.resume(confirm=command_of(what))
     assert judged(run, ending) == []
@@ -106,25 +93,24 @@ def test_its_write_goes_wrong(quick: Path, what: str, kind: str) -> None:
 
 @BOTH
 @pytest.mark.parametrize("kind", ["refused", "down", "kill_before", "kill_after"])
-def test_any_look_goes_wrong(quick: Path, what: str, kind: str) -> None:
+def test_any_look_goes_wrong(quick: Path, some: Some, what: str, kind: str) -> None:
     calm = clinic(quick / "calm", what)
     begin(calm)
-    for look in LOOKS[what]:
-        assert calm.world.calls[look], f"{look} is never asked"
-        for number in range(1, calm.world.calls[look] + 1):
-            run = clinic(quick / f"{look}-{number}", what)
-            run.world.faults[look, number] = kind
-            ending = begin(run)
-            if ending is None or ended(ending)[0] is not ExitCode.DONE:  # type: ignore[arg-type]
-                ending = run.resume(confirm=command_of(what))
-            assert judged(run, ending) == [], f"{look} {number}"
+    assert [look for look in LOOKS[what] if not calm.world.calls[look]] == [], "never asked"
+    for look, number in some(looks(calm.world.calls, LOOKS[what])):
+        run = clinic(quick / f"{look}-{number}", what)
+        run.world.faults[look, number] = kind
+        ending = begin(run)
+        if ending is None or ended(ending)[0] is not ExitCode.DONE:
+            ending = run.resume(confirm=command_of(what))
+        assert judged(run, ending) == [], f"{look} {number}"
 
 
 @BOTH
 def test_a_lost_answer_and_a_platform_gone_dark_is_an_unknown_outcome(quick: Path, what: str) -> None:
     run = clinic(quick / "clinic", what)
     run.world.faults[SENT[what].split()[0], 1] = "lost_after_dark"
-    code, said = ended(begin(run))  # type: ignore[arg-type]
+    code, said = ended(begin(run))
     assert (code, "It is not known whether" in said) == (ExitCode.UNKNOWN, True)
     run.world.dark = False
     assert judged(run, run.resume(confirm=command_of(what))) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lost_place import KINDS, Recovery, alive, end_state, lost, sent, without_database
 
-from fakes import Killed
+from killed_everywhere import Some, looks, wrong_ends
 from uscdr.engine.conduct import Ending
 from uscdr.errors import ExitCode
 
@@ -57,27 +57,15 @@ def _moments(name: str, kind: str) -> tuple[str, ...]:
     return () if name == "alive" else ("after",)
 
 
-def test_every_record_boundary_leads_to_the_same_end(whole: tuple[str, Recovery], quick: Path) -> None:
+def test_every_record_boundary_leads_to_the_same_end(whole: tuple[str, Recovery], quick: Path, some: Some) -> None:
     name, calm = whole
-    wrong = []
-    for record, kind in enumerate((event["kind"] for event in calm.events()[1:]), start=1):
-        for moment in _moments(name, kind):
-            run = again(name, quick / f"{record}-{moment}")
-
-            def crash(seq: int, when: str, at: tuple[int, str] = (record, moment)) -> None:
-                if (seq, when) == at:
-                    raise Killed
-
-            run.crash = crash
-            assert run.begin() is None
-            run.crash = lambda seq, when: None
-            if run.events() and run.events()[-1]["kind"] == "run.finished":
-                continue
-            problems = judged(run, run.resume(), calm)
-            if problems:
-                wrong.append(
-                    (record, moment, calm.events()[record].get("step"), calm.events()[record]["kind"], problems)
-                )
+    kinds = enumerate((event["kind"] for event in calm.events()[1:]), start=1)
+    wrong = wrong_ends(
+        some([(record, moment) for record, kind in kinds for moment in _moments(name, kind)]),
+        make=lambda record: again(name, quick / record),
+        begin=lambda run: run.begin(),
+        end=lambda run: judged(run, run.resume(), calm),
+    )
     assert wrong == []
 
 
@@ -104,19 +92,18 @@ def test_any_write_goes_wrong(whole: tuple[str, Recovery], quick: Path, kind: st
     assert wrong == []
 
 
-def test_any_look_goes_wrong(whole: tuple[str, Recovery], quick: Path) -> None:
+def test_any_look_goes_wrong(whole: tuple[str, Recovery], quick: Path, some: Some) -> None:
     name, calm = whole
     kind, wrong = {"lost": "down"}.get(name, "refused"), []
-    for look in LOOKS:
-        for number in range(1, calm.places.calls[look] + 1, 2 if name == "alive" else 1):
-            run = again(name, quick / f"{look}-{number}")
-            run.places.faults[look, number] = kind
-            ending = run.begin()
-            if ending is not None and ending.code is not ExitCode.DONE:
-                ending = run.resume()
-            problems = judged(run, ending, calm)
-            if problems:
-                wrong.append((look, number, problems))
+    for look, number in some(looks(calm.places.calls, LOOKS)):
+        run = again(name, quick / f"{look}-{number}")
+        run.places.faults[look, number] = kind
+        ending = run.begin()
+        if ending is not None and ending.code is not ExitCode.DONE:
+            ending = run.resume()
+        problems = judged(run, ending, calm)
+        if problems:
+            wrong.append((look, number, problems))
     assert wrong == []
 
 

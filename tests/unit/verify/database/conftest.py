@@ -28,6 +28,8 @@ def kinds_server() -> Iterator[LocalPostgres]:
 def place(kinds_server: LocalPostgres) -> Iterator[Place]:
     name = f"kinds_{secrets.token_hex(4)}"
     with psycopg.connect(kinds_server.dsn(), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE kinds_model STRATEGY FILE_COPY").format(sql.Identifier(name)))
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE kinds_model STRATEGY FILE_COPY").format(sql.Identifier(name))
+        )
         yield Place(kinds_server, name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
