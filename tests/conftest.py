@@ -47,8 +47,30 @@ def _has_room(place: Path) -> bool:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With `--all` only is what repeats, at some length, what another test finds, too."""
-    if config.getoption("--all"):
-        return
-    left = [item for item in items if item.get_closest_marker("slow")]
-    items[:] = [item for item in items if not item.get_closest_marker("slow")]
-    config.hook.pytest_deselected(items=left)
+    if not config.getoption("--all"):
+        left = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=left)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items[:] = _dealt(items, workers)
+
+
+def _dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Files that share a sandbox at the head of each worker's part: what others steal is at its end."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path if item.path.parent.name == "sandbox" else Path(), []).append(item)
+    rest = files.pop(Path(), [])
+    if not files:
+        return items
+    hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for number, of_a_file in enumerate(files.values()):
+        hands[number % workers].extend(of_a_file)
+    # xdist gives the first worker the first tests, the next the next, and each as many.
+    for number, hand in enumerate(hands):
+        share = (len(items) - sum(map(len, hands[:number]))) // (workers - number)
+        filling = max(0, share - len(hand))
+        hand.extend(rest[:filling])
+        del rest[:filling]
+    return [*(item for hand in hands for item in hand), *rest]
