@@ -13,8 +13,6 @@ from pathlib import Path
 import pytest
 from campaigns import orphans
 
-from uscdr.pgserver import server
-
 MEMORY = Path("/dev/shm")
 ROOM = 4 << 30
 """Bytes that must be free, of the file system and of the machine's memory."""
@@ -30,8 +28,6 @@ def pytest_configure() -> None:
     if "TMPDIR" not in os.environ and _has_room(MEMORY):
         os.environ["TMPDIR"] = str(MEMORY)
         tempfile.tempdir = None
-    if os.environ.get("TMPDIR") == str(MEMORY):
-        server._FOREIGN_HOMES = MEMORY
     orphans.watch()
 
 

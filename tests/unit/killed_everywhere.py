@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from fakes import Killed
 from uscdr.engine.conduct import Ending
 
-Some = Callable[[Sequence[Any]], Sequence[Any]]
+Some = Callable[..., Sequence[Any]]
 """The fixture that draws a third."""
 Moment = tuple[int, str]
 """A record's number, and whether the process dies before or after it is written."""

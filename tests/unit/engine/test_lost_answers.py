@@ -68,7 +68,7 @@ def test_one_write_goes_wrong(
 )
 @pytest.mark.parametrize("kind", ["refused", "down"])
 def test_any_look_goes_wrong(whole: Rehearsal, quick: Path, some: Some, name: str, kind: str) -> None:
-    for _, number in some(looks(whole.world.calls, [name])):
+    for _, number in some(looks(whole.world.calls, [name]), turn=kind == "down"):
         run = Rehearsal(quick / f"{number}")
         run.world.faults[name, number] = kind
         ending = run.begin()

@@ -11,6 +11,7 @@ import pytest
 from clocked_store import Clocked
 from team_machines import LONG_AFTER, Machine, Pair, is_intent, lost, middle, same_end
 
+from killed_everywhere import Some
 from uscdr.assembly.job import Surroundings
 from uscdr.errors import Declined, ExitCode, JournalError, LockHeld, MachineError
 from uscdr.journal import runs
@@ -22,6 +23,11 @@ from uscdr.vault.store import StoreUnreachable
 MOMENTS = ("before", "after")
 
 
+def records(whole: Pair) -> range:
+    """Those with something before and after them."""
+    return range(2, len(whole.ada.events()) - 1)
+
+
 def test_the_team_has_the_whole_journal_at_the_end(whole: Pair) -> None:
     assert whole.shared(whole.ada.run) == whole.ada.journal_path.read_bytes()
     assert whole.ada.behind == 0
@@ -29,9 +35,9 @@ def test_the_team_has_the_whole_journal_at_the_end(whole: Pair) -> None:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_at_any_record_the_other_machine_finishes_it(whole: Pair, quick: Path, moment: str) -> None:
+def test_killed_at_any_record_the_other_machine_finishes_it(whole: Pair, quick: Path, some: Some, moment: str) -> None:
     wrong = []
-    for record in range(2, len(whole.ada.events()) - 1):
+    for record in some(records(whole), turn=MOMENTS.index(moment)):
         pair = Pair(quick / str(record), Clocked())
         pair.ada.at(record, moment, pair.ada.dies)
         assert pair.ada.begin() is None
@@ -45,10 +51,12 @@ def test_killed_at_any_record_the_other_machine_finishes_it(whole: Pair, quick: 
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_stopped_at_any_record_and_continued_it_writes_no_more(whole: Pair, quick: Path, moment: str) -> None:
+def test_stopped_at_any_record_and_continued_it_writes_no_more(
+    whole: Pair, quick: Path, some: Some, moment: str
+) -> None:
     """What SIGSTOP and SIGCONT do: the other machine comes and finishes in between."""
     wrong = []
-    for record in range(2, len(whole.ada.events()) - 1):
+    for record in some(records(whole), turn=MOMENTS.index(moment)):
         pair = Pair(quick / str(record), Clocked())
         pair.ada.at(record, moment, pair.bob_takes_over)
         error = lost(pair.ada, pair.ada.begin)
@@ -82,10 +90,10 @@ def test_a_copy_of_a_state_directory_is_another_machine(whole: Pair, quick: Path
         assert "is being worked on already: ada on adas-desk" in copied.refused(copied.resume).message
 
 
-def test_stopped_right_before_any_request_it_sends_nothing(whole: Pair, quick: Path) -> None:
+def test_stopped_right_before_any_request_it_sends_nothing(whole: Pair, quick: Path, some: Some) -> None:
     """In the middle of a step, its intent long recorded: the other machine comes and finishes in between."""
     wrong = []
-    for number in range(len(whole.world.writes)):
+    for number in some(range(len(whole.world.writes))):
         pair, asked = Pair(quick / str(number), Clocked()), list[int]()
 
         def asking(around: Surroundings, pair: Pair = pair, number: int = number, asked: list[int] = asked) -> None:
@@ -108,9 +116,9 @@ def test_stopped_right_before_any_request_it_sends_nothing(whole: Pair, quick: P
     assert wrong == []
 
 
-def test_a_store_that_goes_away_lets_no_step_begin(whole: Pair, quick: Path) -> None:
+def test_a_store_that_goes_away_lets_no_step_begin(whole: Pair, quick: Path, some: Some) -> None:
     wrong = []
-    for record in range(2, len(whole.ada.events()) - 1):
+    for record in some(records(whole)):
         pair = Pair(quick / str(record), Clocked())
 
         def goes(pair: Pair = pair) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +14,8 @@ from live_target import SLOW, Owned, dump
 from psycopg import sql
 from pydantic import SecretStr
 
-from uscdr.pgserver.server import LocalPostgres, start
+from private_servers import running
+from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.postgres.database import PostgresDatabase
 
 CLINIC = """
@@ -69,11 +69,8 @@ class Clinic:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[LocalPostgres]:
-    with (
-        tempfile.TemporaryDirectory() as parent,
-        start(Path(parent) / "server", tied=True) as running,
-    ):
-        yield running
+    with running() as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

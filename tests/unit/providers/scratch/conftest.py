@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,8 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from uscdr.pgserver.server import LocalPostgres, start
+from private_servers import homes_in_memory, running
+from uscdr.pgserver.server import LocalPostgres
 from uscdr.pgserver.tools import find_tool
 from uscdr.providers.postgres.database import PostgresDatabase
 
@@ -79,11 +79,8 @@ class Source:
 
 @pytest.fixture(scope="session")
 def source() -> Iterator[Source]:
-    with (
-        tempfile.TemporaryDirectory() as parent,
-        start(Path(parent) / "server", tied=True) as running,
-    ):
-        made = Source(running)
+    with running() as server:
+        made = Source(server)
         made.run(CLINIC)
         yield made
 
@@ -91,6 +88,12 @@ def source() -> Iterator[Source]:
 @pytest.fixture(scope="session")
 def good(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return source.dump(tmp_path_factory.mktemp("dumps") / "good.dump")
+
+
+@pytest.fixture(autouse=True)
+def in_memory() -> Iterator[None]:
+    with homes_in_memory():
+        yield
 
 
 def eventually(condition: Callable[[], bool], limit: float = 20.0) -> bool:

@@ -108,13 +108,14 @@ def test_any_write_goes_wrong(whole: tuple[str, Rehearsal], quick: Path, kind: s
             assert judged(name, run, ending, calm) == [], f"{write} {number}"
 
 
+LOOK_KINDS = ["refused", "down"]
 LOOKS = ("app", "dynos", "releases", "release", "builds", "build", "config_vars", "query", "transfers", "transfer")
 
 
-@pytest.mark.parametrize("kind", ["refused", "down"])
+@pytest.mark.parametrize("kind", LOOK_KINDS)
 def test_any_look_goes_wrong(whole: tuple[str, Rehearsal], quick: Path, some: Some, kind: str) -> None:
     name, calm = whole
-    for look, number in some(looks(calm.world.calls, LOOKS)):
+    for look, number in some(looks(calm.world.calls, LOOKS), turn=LOOK_KINDS.index(kind)):
         run = again(name, quick / f"{look}-{number}")
         run.world.faults[look, number] = kind
         ending = run.begin()

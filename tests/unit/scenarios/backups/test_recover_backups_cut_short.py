@@ -14,6 +14,7 @@ from uscdr.errors import ExitCode
 SENT = ["schedule_backups DATABASE_URL", "capture"]
 WRITES = ("schedule_backups", "capture")
 LOOKS = ("app", "database", "transfers", "transfer", "schedules", "config_vars", "public_url", "fetch")
+LOOK_KINDS = ("refused", "down", "kill_before", "kill_after")
 KINDS = ("refused", "down", "lost_before", "lost_after", "kill_before", "kill_after")
 
 
@@ -77,10 +78,10 @@ def test_any_write_goes_wrong(calm: Clinic, quick: Path, write: str, kind: str) 
     assert judged(clinic, ending) == []
 
 
-@pytest.mark.parametrize("kind", ["refused", "down", "kill_before", "kill_after"])
+@pytest.mark.parametrize("kind", LOOK_KINDS)
 def test_any_look_goes_wrong(calm: Clinic, quick: Path, some: Some, kind: str) -> None:
     assert [look for look in LOOKS if not calm.world.calls[look]] == [], "never asked"
-    for look, number in some(looks(calm.world.calls, LOOKS)):
+    for look, number in some(looks(calm.world.calls, LOOKS), turn=LOOK_KINDS.index(kind)):
         clinic = broken(quick / f"{look}-{number}")
         clinic.world.faults[look, number] = kind
         ending = clinic.begin()

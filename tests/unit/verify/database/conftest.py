@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 from kinds_database_world import CLINIC, Place
 from psycopg import sql
 
-from uscdr.pgserver.server import LocalPostgres, start
+from private_servers import running
+from uscdr.pgserver.server import LocalPostgres
 
 
 @pytest.fixture(scope="session")
 def kinds_server() -> Iterator[LocalPostgres]:
-    with tempfile.TemporaryDirectory() as parent, start(Path(parent) / "server", tied=True) as running:
-        with psycopg.connect(running.dsn(), autocommit=True) as connection:
+    with running() as server:
+        with psycopg.connect(server.dsn(), autocommit=True) as connection:
             connection.execute("CREATE DATABASE kinds_model")
-        Place(running, "kinds_model").run(CLINIC)
-        yield running
+        Place(server, "kinds_model").run(CLINIC)
+        yield server
 
 
 @pytest.fixture
