@@ -8,7 +8,6 @@ import os
 import shutil
 import ssl
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +18,11 @@ from typing import Any
 
 import httpx
 
+import forked
 from uscdr.pgserver.tools import find_tool
 from uscdr.sandbox import client
 from uscdr.sandbox.state import StateDir
 
-USCDR = str(Path(sys.executable).parent / "uscdr")
 HOST = "www.usc-pis.example"
 OLD, NEW = "usc-pis", "usc-pis-recovery"
 ACCEPT = "application/vnd.heroku+json; version=3"
@@ -38,10 +37,7 @@ class Desk:
 
     def call(self, *arguments: str, code: int | None = 0, **env: str) -> subprocess.CompletedProcess[str]:
         """One command; without a terminal."""
-        done = subprocess.run(
-            [USCDR, *arguments], env=self.environment(env), stdin=subprocess.DEVNULL, check=False,
-            capture_output=True, text=True, timeout=300, cwd=self.state,
-        )  # fmt: skip
+        done = forked.call(arguments, env=self.environment(env), cwd=self.state)
         assert code is None or done.returncode == code, (
             f"{done.returncode}: {done.stdout[-1500:]}\n{done.stderr[-3000:]}"
         )

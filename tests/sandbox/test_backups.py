@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -19,9 +18,10 @@ import httpx
 import psycopg
 import pytest
 
+import forked
+from forked import USCDR
 from uscdr.pgserver.tools import find_tool
 
-USCDR = str(Path(sys.executable).parent / "uscdr")
 PATIENT, VALUE = "Canarina Vaultmarker", "canary-of-a-config-value-90210"
 PASSPHRASE = "canary passphrase of six words"
 LOOKS = {"HEROKU_API_KEY", "USCDR_CONFIG", "USCDR_TARGET", "USCDR_AGE_IDENTITY", "USCDR_VAULT_PASSPHRASE_FILE"}
@@ -40,10 +40,7 @@ class Desk:
         return {**inherited, "USCDR_STATE_DIR": str(self.state), "USCDR_KIT_RECIPIENTS": self.public, **more}
 
     def call(self, *arguments: str, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [USCDR, *arguments], env=self.environment(**env), stdin=subprocess.DEVNULL, check=False,
-            capture_output=True, text=True, timeout=240, cwd=self.state,
-        )  # fmt: skip
+        done = forked.call(arguments, env=self.environment(**env), cwd=self.state)
         self.said.extend((done.stdout, done.stderr))
         assert done.returncode == code, done.stderr[-3000:]
         assert "Traceback" not in done.stderr + done.stdout

@@ -25,11 +25,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "conformance" / "va
 
 from s3_server import BUCKET, SECRET, environment, s3
 
+import forked
+from forked import USCDR
 from uscdr.vault.reader import KitReader
 from uscdr.vault.seal import identities
 from uscdr.vault.store import LocalStore
 
-USCDR = str(Path(sys.executable).parent / "uscdr")
 LONG = 12
 """Characters; a configuration value that long is a secret or an address, and found by nothing but a leak."""
 
@@ -52,10 +53,7 @@ class Desk:
         return {**inherited, "USCDR_STATE_DIR": str(self.state), "USCDR_KIT_RECIPIENTS": self.public}
 
     def call(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [USCDR, *arguments], env=self.environment(), stdin=subprocess.DEVNULL, check=False, capture_output=True,
-            text=True, timeout=240, cwd=self.state,
-        )  # fmt: skip
+        done = forked.call(arguments, env=self.environment(), cwd=self.state)
         assert done.returncode == code, done.stderr[-3000:]
         assert "Traceback" not in done.stderr + done.stdout
         return done

@@ -16,7 +16,8 @@ import httpx
 import psycopg
 import pytest
 
-from test_backups import USCDR, Desk
+from forked import USCDR
+from test_backups import Desk
 from uscdr.pgserver.tools import find_tool
 
 SCHEDULES, BACKUPS = "/client/v11/databases/{}/transfer-schedules", "/client/v11/apps/usc-pis/transfers"

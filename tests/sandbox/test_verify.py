@@ -12,9 +12,10 @@ from xml.etree import ElementTree as ET
 import psycopg
 import pytest
 
+from forked import USCDR
 from live_sandbox import start, stop
 from uscdr.sandbox.boot.request import UpRequest
-from verify_desk import ANSWERED, USCDR, VerifyDesk
+from verify_desk import ANSWERED, VerifyDesk
 
 RUNS = 5
 """Of the whole command, one after the other."""

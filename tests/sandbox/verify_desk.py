@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +12,9 @@ from typing import Any
 
 import psycopg
 
+import forked
 from live_sandbox import Live, until
 
-USCDR = str(Path(sys.executable).parent / "uscdr")
 FOREIGN = ("HEROKU_API_KEY", "USCDR_CONFIG", "USCDR_SANDBOX_DNS", "USCDR_CHECK_TOKEN", "USCDR_TARGET")
 ANSWERED = ("--answer", "menus-by-eye=yes", "--answer", "monitor-by-eye=yes")
 
@@ -70,10 +69,8 @@ class VerifyDesk:
 
     def call(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-        return subprocess.run(
-            [USCDR, "--target", "sandbox", *arguments], env={**inherited, "USCDR_STATE_DIR": str(self.home), **env},
-            stdin=subprocess.DEVNULL, check=False, capture_output=True, text=True, timeout=240, cwd=self.home,
-        )  # fmt: skip
+        environment = {**inherited, "USCDR_STATE_DIR": str(self.home), **env}
+        return forked.call(("--target", "sandbox", *arguments), env=environment, cwd=self.home)
 
     def verify(self, *arguments: str, which: str = "all", **env: str) -> Seen:
         done = self.call("verify", which, *arguments, "--json", **env)

@@ -1,0 +1,120 @@
+"""The program's commands without its start: a process that has imported it all gives each command a child of its own.
+
+`python forked.py` reads one JSON object a line (arguments, environment, directory, files for the outputs) and answers
+with the exit code. Tests of a start itself run the installed program.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import json
+import os
+import pkgutil
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+USCDR = str(Path(sys.executable).parent / "uscdr")
+
+
+class _Host:
+    """The process that forks, for as long as this one lives."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def code(self, case: dict[str, Any]) -> int:
+        """What the command ended with; negative: the signal that killed it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(case) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+@cache
+def _host() -> _Host:
+    return _Host()
+
+
+def call(
+    arguments: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, timeout: float = 300
+) -> subprocess.CompletedProcess[str]:
+    """As `subprocess.run([USCDR, *arguments])` with captured outputs and no terminal. Raises TimeoutExpired."""
+    with tempfile.TemporaryDirectory() as place:
+        out, err = Path(place) / "out", Path(place) / "err"
+        case = {"arguments": arguments, "env": dict(env), "cwd": str(cwd), "out": str(out), "err": str(err)}
+        code = _host().code({**case, "timeout": timeout})
+        return subprocess.CompletedProcess([USCDR, *arguments], code, out.read_text(), err.read_text())
+
+
+def _serve() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _import_all()
+    for line in sys.stdin:
+        sys.stdout.write(f"{_served(json.loads(line))}\n")
+        sys.stdout.flush()
+
+
+def _import_all() -> None:
+    import uscdr
+
+    for module in pkgutil.walk_packages(uscdr.__path__, "uscdr."):
+        if not module.name.startswith(("uscdr.sandbox.clinic", "uscdr.__main__")):
+            importlib.import_module(module.name)
+
+
+def _served(case: dict[str, Any]) -> int:
+    child = os.fork()
+    if child == 0:
+        _run(case)
+    watched = os.pidfd_open(child)
+    if not select.select([watched], [], [], case["timeout"])[0]:
+        os.kill(child, signal.SIGKILL)
+    os.close(watched)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def _run(case: dict[str, Any]) -> NoReturn:
+    code = 1
+    try:
+        _become(case)
+        from uscdr.cli import boundary
+
+        boundary.main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001 - what came through the boundary is what a test looks for
+        traceback.print_exc()
+    finally:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _become(case: dict[str, Any]) -> None:
+    os.environ.clear()
+    os.environ.update(case["env"])
+    os.chdir(case["cwd"])
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(case[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the rest of this process's life
+    sys.argv = [USCDR, *case["arguments"]]
+
+
+if __name__ == "__main__":
+    _serve()
