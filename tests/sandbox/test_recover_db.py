@@ -6,7 +6,6 @@ import json
 import os
 import ssl
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,9 +16,10 @@ import httpx
 import psycopg
 import pytest
 
+import forked
+from forked import USCDR
 from uscdr.pgserver.tools import find_tool
 
-USCDR = str(Path(sys.executable).parent / "uscdr")
 RECOVER = ("--target", "sandbox", "recover", "db", "--backup", "b001")
 
 
@@ -30,16 +30,22 @@ class Desk:
     state: Path
 
     def call(self, *arguments: str, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
-        inherited = {name: value for name, value in os.environ.items() if name != "HEROKU_API_KEY"}
+        return self._judged(forked.call(arguments, env=self._environment(env), cwd=Path.cwd()), code)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The installed program itself."""
         done = subprocess.run(
-            [USCDR, *arguments],
-            env={**inherited, "USCDR_STATE_DIR": str(self.state), **env},
-            stdin=subprocess.DEVNULL,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
+            [USCDR, *arguments], env=self._environment({}), stdin=subprocess.DEVNULL, check=False,
+            capture_output=True, text=True, timeout=240,
+        )  # fmt: skip
+        return self._judged(done, 0)
+
+    def _environment(self, more: dict[str, str]) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if name != "HEROKU_API_KEY"}
+        return {**inherited, "USCDR_STATE_DIR": str(self.state), **more}
+
+    @staticmethod
+    def _judged(done: subprocess.CompletedProcess[str], code: int) -> subprocess.CompletedProcess[str]:
         assert done.returncode == code, done.stderr[-3000:]
         assert "Traceback" not in done.stderr + done.stdout
         return done
@@ -167,7 +173,7 @@ def test_bad_names_and_credentials_are_refused_and_nothing_is_changed(desk: Desk
 
 
 def test_the_recovery_brings_every_table_back_with_one_restore(desk: Desk) -> None:
-    done = desk.call(*RECOVER, "--confirm", desk.phrase())
+    done = desk.run(*RECOVER, "--confirm", desk.phrase())
     assert "done and verified" in done.stderr
     assert desk.content() == desk.backup()
     assert len([write for write in desk.writes() if write.endswith("/restores")]) == 1
@@ -288,7 +294,7 @@ def by_hand(desk: Desk, statement: str) -> list[tuple[Any, ...]]:
 def test_a_drill_leaves_a_report_and_no_sandbox(tmp_path: Path) -> None:
     reports, state = tmp_path / "reports", tmp_path / "state"
     desk = Desk(state)
-    done = desk.call("drill", "db", "--how", "unreachable", "--patients", "40", "--report", str(reports))
+    done = desk.run("drill", "db", "--how", "unreachable", "--patients", "40", "--report", str(reports))
     assert "passed" in done.stdout
     facts = json.loads((reports / "drill-db.json").read_text())
     assert facts["sound"]

@@ -14,7 +14,8 @@ import dns.update
 import psycopg
 import pytest
 
-from infra_desk import HOST, OLD, USCDR, Desk, opened
+from forked import USCDR
+from infra_desk import HOST, OLD, Desk, opened
 
 SECOND, REFUGE = "usc-pis-second", "usc-pis-refuge"
 LIMIT = 240.0

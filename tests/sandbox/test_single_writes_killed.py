@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ from typing import Any
 
 import pytest
 
+import forked
+from forked import USCDR
 from live_sandbox import Live, until
 
-USCDR = str(Path(sys.executable).parent / "uscdr")
 KEPT_OUT = ("HEROKU_API_KEY", "USCDR_CONFIG", "USCDR_TARGET", "USCDR_SHARED", "USCDR_KIT_RECIPIENTS")
 COMMANDS = {"capture": ("backup", "capture"), "schedule": ("backup", "schedule", "--apply")}
 PATHS = {"capture": "*/backups", "schedule": "*/transfer-schedules"}
@@ -30,18 +30,20 @@ class Machine:
     live: Live
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        inherited = {name: value for name, value in os.environ.items() if name not in KEPT_OUT}
         return subprocess.Popen(
-            [USCDR, "--target", "sandbox", *arguments], env={**inherited, "USCDR_STATE_DIR": str(self.state)},
-            cwd=self.state, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [USCDR, "--target", "sandbox", *arguments], env=self._environment(), cwd=self.state,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def call(self, *arguments: str, code: int = 0) -> str:
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == code, err
-        assert "Traceback" not in out + err
-        return out
+        done = forked.call(("--target", "sandbox", *arguments), env=self._environment(), cwd=self.state)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+        return done.stdout
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if name not in KEPT_OUT}
+        return {**inherited, "USCDR_STATE_DIR": str(self.state)}
 
     def made(self, what: str) -> set[str]:
         """Ids of what the platform has."""

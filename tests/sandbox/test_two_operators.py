@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +19,10 @@ import pexpect
 import psycopg
 import pytest
 
+import forked
+from forked import USCDR
 from live_sandbox import until
 
-USCDR = str(Path(sys.executable).parent / "uscdr")
 PATIENT = "Canarina Teammarker"
 LEASE = "5s"
 LOCKED, DECLINED = 6, 4
@@ -61,13 +61,16 @@ class Machine:
     def ended(self, process: subprocess.Popen[str], code: int | tuple[int, ...]) -> str:
         """What it said on stderr, once it ended as it should."""
         out, err = process.communicate(timeout=240)
-        self.said.extend((out, err))
-        assert process.returncode in (code if isinstance(code, tuple) else (code,)), err[-3000:]
-        assert "Traceback" not in out + err
-        return err
+        return self._judged(subprocess.CompletedProcess(process.args, process.returncode, out, err), code)
+
+    def _judged(self, done: subprocess.CompletedProcess[str], code: int | tuple[int, ...]) -> str:
+        self.said.extend((done.stdout, done.stderr))
+        assert done.returncode in (code if isinstance(code, tuple) else (code,)), done.stderr[-3000:]
+        assert "Traceback" not in done.stdout + done.stderr
+        return done.stderr
 
     def call(self, *arguments: str, code: int | tuple[int, ...] = 0) -> str:
-        return self.ended(self.start(*arguments), code)
+        return self._judged(forked.call(arguments, env=self.environment(), cwd=self.home), code)
 
     def answer(self, *arguments: str) -> list[dict[str, Any]]:
         before = len(self.said)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from fakes import Killed
+from rehearsal import Rehearsal
 from uscdr.engine.conduct import Ending
 
 Some = Callable[..., Sequence[Any]]
@@ -14,18 +15,10 @@ Moment = tuple[int, str]
 """A record's number, and whether the process dies before or after it is written."""
 
 
-class Run(Protocol):
-    """What `rehearsal.Rehearsal` and its kind can do."""
-
-    crash: Callable[[int, str], None]
-
-    def events(self, kind: str = "") -> list[dict[str, Any]]: ...
+R = TypeVar("R", bound=Rehearsal)
 
 
-R = TypeVar("R", bound=Run)
-
-
-def moments(calm: Run) -> list[Moment]:
+def moments(calm: Rehearsal) -> list[Moment]:
     """Before and after each record that the uninterrupted run wrote."""
     return [(record, when) for record in range(1, len(calm.events())) for when in ("before", "after")]
 

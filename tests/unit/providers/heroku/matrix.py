@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 
-def cells(calls: Iterable[str], faults: Sequence[str], whole: frozenset[str]) -> list[object]:
+def cells(calls: Iterable[str], faults: Sequence[str], whole: frozenset[str]) -> Sequence[object]:
     """(call, fault): every fault on the calls in `whole`, and each other call with one; the rest with `--all`."""
     table = []
     for row, call in enumerate(calls):

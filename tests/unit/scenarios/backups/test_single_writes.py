@@ -240,7 +240,7 @@ def test_a_recovery_that_ends_well_does_not_follow_an_unfinished_one(cut_off: Cl
 def test_the_next_one_that_ends_well_follows_an_unfinished_one(cut_off: Clinic) -> None:
     run = cut_off
     assert runs.find(run.state, None) == run.journal_path
-    assert ended(begin(run))[0] is ExitCode.DONE  # type: ignore[arg-type]
+    assert ended(begin(run))[0] is ExitCode.DONE
     with pytest.raises(Exception, match="no unfinished run"):
         runs.find(run.state, None)
 
