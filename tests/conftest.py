@@ -14,6 +14,8 @@ import pytest
 from campaigns import orphans
 
 MEMORY = Path("/dev/shm")
+SHARED = ("media_site", "sandboxed")
+"""Fixtures of a session in tests/sandbox; any other sandbox is a file's own."""
 ROOM = 4 << 30
 """Bytes that must be free, of the file system and of the machine's memory."""
 
@@ -53,20 +55,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
-    """Files that share a sandbox at the head of each worker's part: what others steal is at its end."""
-    files: dict[Path, list[pytest.Item]] = {}
-    for item in items:
-        files.setdefault(item.path if item.path.parent.name == "sandbox" else Path(), []).append(item)
-    rest = files.pop(Path(), [])
-    if not files:
-        return items
+    """What shares a sandbox at the head of one worker's part: what others steal is at its end."""
+    groups, rest = _by_sandbox(items)
     hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for number, of_a_file in enumerate(files.values()):
-        hands[number % workers].extend(of_a_file)
+    for group in sorted(groups, key=len, reverse=True):
+        min(hands, key=len).extend(group)
     # xdist gives the first worker the first tests, the next the next, and each as many.
-    for number, hand in enumerate(hands):
+    for number, hand in enumerate(hands if groups else []):
         share = (len(items) - sum(map(len, hands[:number]))) // (workers - number)
         filling = max(0, share - len(hand))
         hand.extend(rest[:filling])
         del rest[:filling]
     return [*(item for hand in hands for item in hand), *rest]
+
+
+def _by_sandbox(items: list[pytest.Item]) -> tuple[list[list[pytest.Item]], list[pytest.Item]]:
+    """Whole files that use one sandbox, and everything else."""
+    files: dict[Path, list[pytest.Item]] = {}
+    rest = []
+    for item in items:
+        if item.path.parent.name == "sandbox" and item.path.parents[1].name == "tests":
+            files.setdefault(item.path, []).append(item)
+        else:
+            rest.append(item)
+    groups: dict[object, list[pytest.Item]] = {}
+    for path, of_a_file in files.items():
+        used = {name for item in of_a_file for name in getattr(item, "fixturenames", ())}
+        shared = next((name for name in SHARED if name in used), path)
+        groups.setdefault(shared, []).extend(of_a_file)
+    return list(groups.values()), rest

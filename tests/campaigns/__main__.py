@@ -32,6 +32,7 @@ from . import (
     orphans,
     second_app,
     streams,
+    suite,
     torn,
     wire,
     wrong_backups,
@@ -106,6 +107,7 @@ LANES = (
         "good-dumps",
         "mutants",
         "config",
+        "suite",
     ),
 )
 """Each lane has a sandbox of its own; most of a recovery is waiting. `kill-infra` ends its lane's application."""
@@ -171,6 +173,7 @@ def _run(wanted: set[str], scale: str, seed: int) -> int:
             "mutants": mutants.run,
             "config": hostile_config.run,
             "wire": wire.run,
+            "suite": suite.run,
         }.items()
     }
     threads = []

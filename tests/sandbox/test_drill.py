@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from test_recover_db import Desk
 
 
+@pytest.mark.slow  # `make drills` runs it in every case
 def test_a_drill_of_total_loss_compares_rows_files_keys_and_hostname_and_leaves_no_sandbox(tmp_path: Path) -> None:
     reports, state = tmp_path / "reports", tmp_path / "state"
     done = Desk(state).call("drill", "infra", "--patients", "20", "--report", str(reports))

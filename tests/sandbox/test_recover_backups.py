@@ -170,6 +170,7 @@ def test_nothing_of_a_patient_and_no_key_is_in_anything_said_or_left(desk: Desk,
     assert not [path for path in (desk.state / "scratch").rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow  # `make drills` runs it in every case
 def test_a_drill_breaks_schedule_and_backup_and_compares_the_copy(tmp_path: Path) -> None:
     reports, state = tmp_path / "reports", tmp_path / "state"
     state.mkdir()

@@ -28,7 +28,7 @@ def desk() -> Iterator[VerifyDesk]:
 def test_damage_is_named(desk: VerifyDesk, damage: Damage) -> None:
     damage.inflict(desk)
     try:
-        seen = desk.verify("--skip-manual")
+        seen = desk.verify(*damage.named)
     finally:
         damage.mend(desk)
     assert seen.code == 1, seen.text
