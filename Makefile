@@ -4,10 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SCALE ?= sample
-# Thousands of processes are started by tests and campaigns: none of them compiles the program anew.
-unexport PYTHONDONTWRITEBYTECODE
+JOBS ?= 1
 
-.PHONY: drill drills test check conformance campaigns bench clean
+.PHONY: drill drills test check conformance campaigns mutants bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +36,9 @@ conformance: $(STAMP)    ## official clients, real name servers and age beside t
 
 campaigns: $(STAMP)      ## kill -9, faults, bad input, leaks: real processes on the sandbox; SCALE=full for all cases
 	$(BIN)/python -m tests.campaigns --scale $(SCALE)
+
+mutants: $(STAMP)        ## whether the tests find the faults of a fixed list; JOBS=2 for two at a time
+	$(BIN)/python -m tools.mutate --jobs $(JOBS)
 
 bench: $(STAMP)          ## ratios in one run
 	$(BIN)/python -m bench

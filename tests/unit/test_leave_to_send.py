@@ -91,6 +91,12 @@ def test_one_that_never_has_the_time_to_send_says_so() -> None:
     assert sent == []
 
 
+def test_of_several_the_one_that_ends_first_counts() -> None:
+    leave = Leave()
+    with leave.of(lambda: "", lambda: 90.0), leave.of(lambda: ""), leave.of(lambda: "", lambda: 30.0), leave.sending():
+        assert 29 < signal.getitimer(signal.ITIMER_REAL)[0] <= 30
+
+
 def test_words_are_told_and_who_is_gone_is_not_asked() -> None:
     leave, told = Leave(), list[str]()
     leave.tell = told.append

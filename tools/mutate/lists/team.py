@@ -1,0 +1,564 @@
+"""The lease, the team's store, leave to send."""
+
+from __future__ import annotations
+
+from tools.mutate.lists import rooms
+
+_LEASE, _TURN, _STORE = (f"tests/unit/vault/test_{one}.py" for one in ("lease", "writers_turn", "store"))
+_ROOM = "tests/unit/team"
+_TAKING, _TWO, _PLACE = (f"{_ROOM}/test_{one}.py" for one in ("taking_over", "two_histories", "shared_place"))
+_FIT, _RESERVED = (f"{_ROOM}/test_{one}.py" for one in ("fit_to_share", "left_reserved"))
+
+_lease = rooms.of("lease", _LEASE, _TURN, _ROOM)
+_name = rooms.of("exclusive", _RESERVED, _STORE, "tests/unit/vault")
+_team = rooms.of("team", _TWO, _PLACE, _FIT, _ROOM)
+_leave = rooms.of("leave", "tests/unit/test_leave_to_send.py", "tests/unit/providers/http/test_leave.py")
+
+LEASE = (
+    _lease(
+        "unlooked",
+        "if self._row.highest_number() == self._number:\nreturn\nhighest =",
+        "if self._number:\n    return\nhighest =",
+        "who was taken over from does not notice",
+    ),
+    _lease(
+        "anybodys",
+        "highest.record.nonce == self._record.nonce",
+        "highest.record.nonce",
+        "the lease of who took over is adopted as one's own",
+    ),
+    _lease(
+        "look-old",
+        "return now < self._good_until and now - self._renewed < self._record.seconds",
+        "return now - self._renewed < self._record.seconds",
+        "the store is not asked again before a request",
+    ),
+    _lease(
+        "ran-out",
+        "return now < self._good_until and now - self._renewed < self._record.seconds",
+        "return now < self._good_until",
+        "a lease that ran out lets a request go",
+    ),
+    _lease(
+        "stale",
+        "return self._row.terms.clock() - self._renewed >= self._record.seconds",
+        "return self._renewed < 0",
+        "a lease that ran out unseen is not renewed before a write",
+    ),
+    _lease(
+        "blind",
+        "if self._is_stale():\nraise\nself._good_until",
+        "self._good_until",
+        "without the store, a lease that ran out is enough",
+    ),
+    _lease(
+        "left-alone",
+        "self._row.terms.clock() + _LEFT_ALONE",
+        "self._row.terms.clock()",
+        "a store that is away is asked before every request",
+    ),
+    _lease(
+        "grant",
+        "self._record.seconds + self._row.terms.grace / 2 -",
+        "self._record.seconds + self._row.terms.grace * 2 -",
+        "a request may leave after the next holder begins",
+    ),
+    _lease(
+        "lost-lasts",
+        "if self._lost is not None:\nreturn 0.0",
+        "if self._number < 0:\n    return 0.0",
+        "a lost lease still lasts",
+    ),
+    _lease(
+        "renewed-late",
+        "self._look()\nself._renewed = began",
+        "self._look()\nself._renewed = self._row.terms.clock()",
+        "a renewal counts from its answer, not from its beginning",
+    ),
+    _lease(
+        "gap",
+        "self._record, self._number = renewed, before + 1\nself._look()",
+        "self._record, self._number = renewed, before + 1",
+        "a renewal into a gap below the highest number counts",
+    ),
+    _lease(
+        "stolen-end",
+        "def _release(self) -> None:\nself._look()",
+        "def _release(self) -> None:\n    self._row.highest_number()",
+        "who was taken over from ends the other's lease",
+    ),
+    _lease(
+        "released",
+        'self._record.model_copy(update={"state": "released"})',
+        'self._record.model_copy(update={"state": "held"})',
+        "a lease is not ended",
+    ),
+    _lease(
+        "not-over",
+        "if take_over or watch.is_over(highest):",
+        "if take_over or highest:",
+        "a lease that is held is taken",
+    ),
+    _lease(
+        "taken-twice",
+        "take_over = False  # somebody else was faster: that one is not to be taken over",
+        "continue",
+        "a take over takes from who was faster, too",
+    ),
+    _lease(
+        "highest",
+        "if self.highest_number() == number:\nreturn True",
+        "if self.highest_number() is not None:\n    return True",
+        "a number that was used and removed counts",
+    ),
+    _lease(
+        "number",
+        "number, began = (highest.number + 1 if highest else 1)",
+        "number, began = (highest.number + 2 if highest else 1)",
+        "a new holder leaves a number out",
+    ),
+    _lease(
+        "request",
+        "return seconds + self.terms.grace + min(LONGEST_REQUEST, seconds)",
+        "return seconds + self.terms.grace",
+        "a request under way is not waited for",
+    ),
+    _lease(
+        "short-request",
+        "return seconds + self.terms.grace + min(LONGEST_REQUEST, seconds)",
+        "return seconds + self.terms.grace + LONGEST_REQUEST",
+        "a short lease is waited for as a long one",
+    ),
+    _lease(
+        "own-terms",
+        "seconds = highest.record.seconds if highest.record else self.terms.seconds",
+        "seconds = self.terms.seconds",
+        "a lease lasts as long as whoever waits says",
+    ),
+    _lease(
+        "outlived",
+        "return highest is None or is_ended(highest) or self.seconds > self._row.lasts(highest)",
+        "return highest is None or is_ended(highest) or self.seconds > 0",
+        "a holder that stood still for a moment is gone",
+    ),
+    _lease(
+        "never-outlived",
+        "return highest is None or is_ended(highest) or self.seconds > self._row.lasts(highest)",
+        "return highest is None or is_ended(highest)",
+        "a dead holder holds for ever",
+    ),
+    _lease(
+        "renewal-unseen",
+        "if self._seen is None or _mark(highest) != _mark(self._seen):",
+        "if self._seen is None:",
+        "who renews while it is waited for is gone",
+    ),
+    _lease(
+        "watch-began",
+        "self.seconds = max(0.0, began - self._since)",
+        "self.seconds = max(0.0, self._row.terms.clock() - self._since)",
+        "the time that a look took counts as seen",
+    ),
+    _lease(
+        "large", "if numbered[number].size > _LARGEST:", "if numbered[number].size < 0:", "a huge record is read whole"
+    ),
+    _lease("unreadable", "if len(unread) == 1:", "if not unread:", "a record that is no file locks everybody out"),
+    _lease(
+        "tidy-own",
+        "if match is None or int(match[1]) < number:",
+        "if match is None or int(match[1]) <= number:",
+        "whoever tidies up removes its own record",
+    ),
+    _lease(
+        "tidy-none", "if match is None or int(match[1]) < number:", "if match is None:", "old records are never removed"
+    ),
+    _lease(
+        "ahead",
+        "return age > self.lasts(highest) or age < -self.terms.grace",
+        "return age > self.lasts(highest)",
+        "a record of tomorrow is not waited for",
+    ),
+    _lease(
+        "ended",
+        'return highest is None or (highest.record is not None and highest.record.state == "released")',
+        "return highest is None or highest.record is not None",
+        "a lease that is held was ended",
+    ),
+    _lease(
+        "unread-ended",
+        'return highest is None or (highest.record is not None and highest.record.state == "released")',
+        'return highest is None or highest.record is None or highest.record.state == "released"',
+        "a record that cannot be read was ended",
+    ),
+    _lease(
+        "last-number",
+        "if number >= _END:",
+        "if number < 0:",
+        "the last number there is locks everybody out without a word",
+    ),
+    _lease(
+        "held",
+        'return record if record is not None and record.state == "held" else None',
+        "return record",
+        "who ended a lease is named as its holder",
+    ),
+    _lease(
+        "dead",
+        "return record.host == who.host and record.pid != who.pid and is_gone(record.pid)",
+        "return record.pid != who.pid and is_gone(record.pid)",
+        "a process of another machine is presumed dead",
+    ),
+    _lease(
+        "alive",
+        "return record.host == who.host and record.pid != who.pid and is_gone(record.pid)",
+        "return record.host == who.host and record.pid != who.pid",
+        "a living process of this machine is presumed dead",
+    ),
+    _lease(
+        "renewal-lost",
+        "except NameTaken:\nself._look()\nreturn\nself._record",
+        "except NameTaken:\n    return\nself._record",
+        "a renewal whose answer was lost is forgotten",
+    ),
+)
+
+EXCLUSIVE = (
+    _name(
+        "own",
+        "if not is_at(descriptor, target):\nraise FileExistsError(",
+        "if descriptor < 0:\n    raise FileExistsError(",
+        "who stood still writes over what another stored",
+    ),
+    _name(
+        "given-up",
+        "return first is not None and _removed(target)",
+        "return _removed(target)",
+        "a name that is taken is given up",
+    ),
+    _name(
+        "never",
+        "return first is not None and _removed(target)",
+        "return False",
+        "a name that was only reserved is never free",
+    ),
+    _name(
+        "filled",
+        "if _reservation(target) != first:\nreturn False",
+        "if target is None:\n    return False",
+        "one who fills its reservation slowly loses it",
+    ),
+    _name(
+        "synced",
+        "sync(file)\ntry:\n_named(file, target)",
+        "try:\n    _named(file, target)",
+        "what is stored is not made durable",
+    ),
+    _name(
+        "named-synced",
+        "_named(file, target)\nsync(target.parent)",
+        "_named(file, target)",
+        "the name of what is stored is not made durable",
+    ),
+    _name(
+        "replaced",
+        "_HERE, old, _HERE, new, _LINUX_NOREPLACE",
+        "_HERE, old, _HERE, new, 0",
+        "a rename replaces what is stored",
+    ),
+    _name(
+        "aside",
+        "if _reservation(aside) is not None:",
+        "if aside:",
+        "what was filled at this very moment is thrown away",
+    ),
+)
+
+TEAM = (
+    _team(
+        "leave",
+        "self._said(self._lease.leave)",
+        "self._lease.lasts()",
+        "a request goes out without a look at the lease",
+        _TAKING,
+    ),
+    _team(
+        "own-dead",
+        "if highest is None or is_ended(highest) or _nonce(highest) == self.own:",
+        "if highest is None or is_ended(highest):",
+        "a dead process of this machine is waited for",
+        _TAKING,
+    ),
+    _team(
+        "taken",
+        "if highest is None or is_ended(highest) or _nonce(highest) == self.own:",
+        "if highest is None or highest:",
+        "a lease is taken from who has it",
+        _TAKING,
+    ),
+    _team(
+        "renewed",
+        "if watch.changed:\nreturn is_ended(now)",
+        "if watch.changed:\n    return True",
+        "who renewed while it was waited for is gone",
+        _LEASE,
+        _TAKING,
+    ),
+    _team(
+        "other-run",
+        "or self.wish.run != _run_of(highest.record):",
+        "or not self.wish.run:",
+        "a lease is taken over for another run than its holder's",
+        _TAKING,
+    ),
+    _team(
+        "phrase",
+        "if not self.waiting.asks(*_question(highest, self.wish, refusal)):",
+        "if not self.waiting.asks:",
+        "who is alive is taken over from without the phrase",
+        _TAKING,
+    ),
+    _team(
+        "meanwhile",
+        "if _nonce(now) != _nonce(highest):",
+        "if not now:",
+        "another than was asked about is taken over from",
+        _TAKING,
+    ),
+    _team(
+        "notice",
+        "if taken.alive is not None:\n_let_it_notice(",
+        "if taken is None:\n    _let_it_notice(",
+        "who was taken over from has no time to notice",
+        _TAKING,
+    ),
+    _team(
+        "copy",
+        'return nonce if place and place == _here(note.parent) else ""',
+        "return nonce",
+        "a copy of a state directory takes its original's lease",
+        _TAKING,
+    ),
+    _team(
+        "intent",
+        "self._final(lambda: self._ship(line))",
+        "self._final(lambda: line.strip() and None)",
+        "a step acts whose intent the team cannot see",
+        _TAKING,
+    ),
+    _team(
+        "last-look",
+        "self._own.record(stamped)\nself._final(self._claim.check)",
+        "self._own.record(stamped)",
+        "the lease is not looked at after the intent",
+        _TAKING,
+    ),
+    _team(
+        "sending",
+        "case StepSending():\nreturn True",
+        "case StepSending():\n    return False",
+        "that a request goes out is not shown to the team first",
+        _TAKING,
+    ),
+    _team(
+        "effects",
+        "return event.effect in WRITE_EFFECTS",
+        'return event.effect == "once"',
+        "intents to write are not shown to the team first",
+        _TAKING,
+    ),
+    _team(
+        "redo",
+        'return event.decision == "redo"',
+        'return event.decision == "adopt"',
+        "what is sent again is not shown to the team first",
+        _TAKING,
+    ),
+    _team(
+        "over",
+        "if self._over is not None:\nraise self._over\nline =",
+        "line =",
+        "who was taken over from writes on",
+        _TAKING,
+    ),
+    _team(
+        "other-line",
+        "if there and lines.startswith(there):",
+        "if there:",
+        "another's line under our number is taken for ours",
+        _TAKING,
+    ),
+    _team(
+        "take-up",
+        "self._take_up()\nelif",
+        "stamped.event.kind.strip()\nelif",
+        "the team does not hear who goes on",
+        _TAKING,
+    ),
+    _team(
+        "stopped",
+        "self._claim.leave()\nself._ship()",
+        "self._ship()",
+        "one that was stopped adds lines once another has the lease",
+    ),
+    _team(
+        "rest",
+        "self._unseen = self._unseen[len(there) :]",
+        'self._unseen = b""',
+        "lines that the team lacks are forgotten",
+        _TAKING,
+    ),
+    _team(
+        "elsewhere",
+        "if not take_over and is_elsewhere(here, shared):",
+        "if take_over and is_elsewhere(here, shared):",
+        "a run that another machine has is taken without words",
+    ),
+    _team(
+        "begun-here",
+        'if begun:\nraise JournalError(\nf"Run {own.parent.name} went on in two places',
+        'if not run:\n    raise JournalError(\n        f"Run {own.parent.name} went on in two places',
+        "writes that the team does not know of are forgotten",
+    ),
+    _team(
+        "aside",
+        "aside = None if shared.startswith(here) else _set_aside(own, here, shared)",
+        "aside = None",
+        "lines that only this machine had are thrown away",
+    ),
+    _team(
+        "copy-damaged",
+        'if found.damage is not None or found.journal.torn_bytes:\nreturn b""',
+        'if found is None:\n    return b""',
+        "a copy that was damaged here is kept",
+    ),
+    _team(
+        "gap",
+        "if piece.first != first:\nreturn",
+        "if piece.first < 0:\n    return",
+        "a piece is read before the one before it is there",
+    ),
+    _team(
+        "gap-silent",
+        "if len(found) < len(pieces):",
+        "if len(found) > len(pieces):",
+        "a gap in a journal of the team is passed over",
+    ),
+    _team(
+        "delivered-other",
+        "if len(own) <= len(known) or not own.startswith(known):",
+        "if len(own) <= len(known):",
+        "the end of a run that was taken over is delivered",
+    ),
+    _team(
+        "delivered-early",
+        'bool(journal.records) and journal.records[-1]["event"]["kind"] == "run.finished"',
+        "bool(journal.records)",
+        "lines of a run that has no end are delivered as one",
+    ),
+    _team(
+        "mounted",
+        'if not root.is_dir():\nraise MachineError(\nf"The shared state',
+        'if root.is_file():\n    raise MachineError(\n        f"The shared state',
+        "a directory that is not mounted becomes the team's",
+    ),
+    _team(
+        "lengths", "if not SHORTEST <= wanted <= LONGEST:", "if not wanted <= LONGEST:", "a lease of a second is taken"
+    ),
+    _team("unfit", "self._require_fit()\nnotes =", "notes =", "a store that gives a name twice is shared"),
+    _team(
+        "interactive",
+        "if not asker.interactive:\nraise LockHeld(",
+        "if asker is None:\n    raise LockHeld(",
+        "without a terminal a lease is taken over",
+        _TAKING,
+    ),
+    _team("without", "if not named or without:", "if not named:", "--without-shared goes on with it"),
+    _team(
+        "given-twice",
+        "if _is_given_twice(store, name):",
+        "if not _is_given_twice(store, name) and not name:",
+        "a store that gives a name twice is fit",
+    ),
+    _team(
+        "shown-late",
+        "if name not in store.names(LEASES):",
+        "if name not in (name, *store.names(LEASES)):",
+        "a store that does not show what was stored is fit",
+    ),
+)
+
+LEAVE = (
+    _leave(
+        "nobody",
+        "for answer, _ in self._of:\nif words := answer():",
+        "for answer, _ in self._of[:0]:\n    if words := answer():",
+        "nobody is asked before a request",
+    ),
+    _leave(
+        "stood-still",
+        "if self._lasts() > _ENOUGH:",
+        "if self._lasts() > -1:",
+        "who stood still before the timer was set sends",
+    ),
+    _leave(
+        "timer",
+        "with _FUSE.lit(seconds):",
+        "with _FUSE.lit(seconds + 3600):",
+        "who stands still while it sends is not ended",
+    ),
+    _leave(
+        "least",
+        "return min((lasts() for _, lasts in self._of), default=math.inf)",
+        "return max((lasts() for _, lasts in self._of), default=math.inf)",
+        "the longest leave counts",
+    ),
+    _leave(
+        "gone",
+        "self._of = tuple(one for one in self._of if one is not mine)",
+        "self._of = tuple(self._of)",
+        "who is gone is asked",
+    ),
+    _leave(
+        "others-timer",
+        "if signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL:",
+        "if signal.getsignal(signal.SIGALRM) is None:",
+        "somebody else's timer is set",
+    ),
+    _leave(
+        "never-sure",
+        'raise MachineError(\n"This process stands still so often that it cannot be sure to be the one that works.",\nnext_action="Go on when the machine is less busy: uscdr runs resume",\n)',
+        "yield",
+        "who never has the time to send sends",
+    ),
+    _leave(
+        "timer-stays",
+        "self._changed(lambda: self._ends.remove(end))",
+        "self._changed(lambda: None)",
+        "a timer outlives what was sent",
+    ),
+    _leave(
+        "told",
+        "if words := answer():\nself.tell(words)",
+        "if words := answer():\n    words.strip()",
+        "what there is to say is not told",
+    ),
+    _leave(
+        "lease-unasked",
+        "around.leave.of(claim.leave, claim.lasts)",
+        'around.leave.of(lambda: "", claim.lasts)',
+        "the lease is not asked before a request",
+        _TAKING,
+    ),
+    _leave(
+        "lock-unasked",
+        "around.leave.of(held.check)",
+        'around.leave.of(lambda: held.holder.boot and "")',
+        "the lock is not asked before a request",
+        "tests/unit/journal/test_lock.py",
+        "tests/unit/cli",
+        "tests/unit/test_session.py",
+        "tests/unit/engine",
+    ),
+)
+
+ALL = (*LEASE, *EXCLUSIVE, *TEAM, *LEAVE)
