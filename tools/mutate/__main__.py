@@ -55,9 +55,8 @@ def _hunted(one: Mutant, at: Place, there: Stand, killers: Killers) -> Record:
 
 def _stages(tests: Sequence[str], tree: Path) -> Iterator[tuple[str, ...]]:
     """The modules first, since they were named as the likeliest, then whole rooms; what is not there is left out."""
-    there = [tree / one for one in dict.fromkeys(tests)]
     for kind in (Path.is_file, Path.is_dir):
-        yield tuple(str(one.relative_to(tree)) for one in there if kind(one))
+        yield tuple(one for one in dict.fromkeys(tests) if kind(tree / one.partition("::")[0]))
 
 
 def red(tests: Iterable[str], there: Stand) -> frozenset[str]:

@@ -74,7 +74,16 @@ class Stand:
 
     def run(self, tests: Sequence[str], limit: float, *, to_the_end: bool = False) -> Outcome:
         """Run these tests until one fails, for `limit` seconds at most."""
-        options = ("-q", "-p", "no:cacheprovider", "-p", failing.__name__, *(() if to_the_end else ("-x",)))
+        options = (
+            "-q",
+            "--tb=no",
+            "--assert=plain",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            failing.__name__,
+            *(() if to_the_end else ("-x",)),
+        )
         begun = time.monotonic()
         with tempfile.TemporaryDirectory() as place:
             notes, said = Path(place) / "failed", Path(place) / "said"

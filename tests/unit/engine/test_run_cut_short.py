@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from test_crash_everywhere import judged
 
 from fakes import Killed
 from rehearsal import Rehearsal
+from uscdr.assembly.job import Surroundings
 from uscdr.errors import ExitCode, JournalError
 from uscdr.scenarios.deps import Request
 
@@ -42,6 +45,33 @@ def _full_disk(run: Rehearsal, record: int, at: list[int]) -> Callable[[int, str
             raise JournalError("The disk is full.")
 
     return crash
+
+
+def test_a_run_whose_lock_another_has_by_now_sends_nothing_more(quick: Path) -> None:
+    """Its lock file was deleted, and who came next has the new one."""
+    for sent in (0, 3):
+        run, asked = Rehearsal(quick / f"{sent}"), list[bool]()
+        with ExitStack() as stack:
+
+            def asking(
+                around: Surroundings,
+                run: Rehearsal = run,
+                asked: list[bool] = asked,
+                stack: ExitStack = stack,
+                sent: int = sent,
+            ) -> None:
+                asked.append(True)
+                if len(asked) == sent + 1:
+                    (path,) = (run.state / "locks").glob("*.lock")
+                    path.unlink()
+                    fcntl.flock(stack.enter_context(path.open("w")), fcntl.LOCK_EX)
+                around.leave()
+
+            run.asks = asking
+            ending = run.begin()
+        assert ending is not None
+        assert ending.code is ExitCode.LOCKED
+        assert len(run.world.writes) == sent
 
 
 @pytest.mark.parametrize("how", ["stop", "ctrl-c", "twice"])

@@ -15,7 +15,8 @@ from clocked_store import Clocked
 from uscdr.errors import LockHeld, MachineError, OutcomeUnknown
 from uscdr.settings import Operator
 from uscdr.vault.lease import Lease, _take, hold, holder
-from uscdr.vault.leaserow import Row, Terms
+from uscdr.vault.leaserow import LONGEST_REQUEST, Row, Terms
+from uscdr.vault.leasewatch import Watch
 from uscdr.vault.store import Entry, LocalStore, StoreUnreachable
 
 ADA, BOB, EVE = Operator("ada", "desk", 1), Operator("bob", "laptop", 2), Operator("eve", "phone", 3)
@@ -209,6 +210,41 @@ class TestLeaveToSend:
                 ada.leave()
 
 
+def test_what_leaves_at_the_very_end_is_over_before_another_begins(store: Clocked, clock: Clock) -> None:
+    row = Row(store, "kits", clock.terms)
+    with left_behind(store, ADA, clock) as ada:
+        highest = row.highest()
+        assert highest is not None
+        assert 60 <= ada.lasts() < row.lasts(highest) - LONGEST_REQUEST
+        clock.now += 61
+        assert ada.lasts() < 1
+        clock.now += 60
+        assert ada.lasts() == 0
+
+
+def test_who_was_taken_over_from_has_no_time_left(store: Clocked, clock: Clock) -> None:
+    with left_behind(store, ADA, clock) as ada, hold(store, "kits", BOB, take_over=True, terms=clock.terms):
+        with pytest.raises(LockHeld):
+            ada.check()
+        assert ada.lasts() == 0
+
+
+def test_while_a_store_answers_nobody_is_seen_to_stand_still(store: Clocked, clock: Clock) -> None:
+    """The holder may have renewed while the answer was on its way."""
+
+    def slow() -> None:
+        clock.now += 100
+
+    watch = Watch(Row(store, "kits", clock.terms))
+    with left_behind(store, ADA, clock):
+        store.before["listing"] = slow
+        watch.look()
+        clock.now += 10
+        store.before["listing"] = slow
+        assert not watch.is_over(watch.look())
+        assert watch.seconds == 10
+
+
 def test_patience_ends(store: Clocked, clock: Clock) -> None:
     with left_behind(store, ADA, clock):
         pass
@@ -346,6 +382,21 @@ def test_a_renewal_whose_answer_was_lost_is_ones_own(store: Clocked, clock: Cloc
         ada._renew()
         with pytest.raises(LockHeld, match="ada"), hold(store, "kits", BOB, terms=clock.terms):
             pass
+
+
+def test_after_a_renewal_whose_answer_was_lost_the_next_ones_count(store: Clocked, clock: Clock) -> None:
+    with left_behind(store, ADA, clock) as ada:
+
+        def lost() -> None:
+            raise StoreUnreachable("lost")
+
+        store.before["after put_once"] = lost
+        with pytest.raises(StoreUnreachable):
+            ada._renew()
+        for _ in range(2):
+            clock.pause(20)
+            ada._renew()
+        assert ada.lasts() > 60
 
 
 def test_a_record_that_cannot_be_read_holds_until_it_runs_out(store: Clocked, clock: Clock) -> None:

@@ -81,6 +81,13 @@ def test_another_that_does_not_renew_is_waited_for_and_named(desk: Desk, who: Op
     assert "copying b001" in desk.said[0]
 
 
+def test_a_process_of_another_machine_is_not_looked_for_on_this_one(desk: Desk) -> None:
+    desk.left_by(Operator("ada", "laptop", a_dead_process()))
+    with turn(desk.store, desk.queue(), "removing copies"):
+        pass
+    assert sum(desk.waits) > 93
+
+
 def test_one_that_renews_keeps_it(desk: Desk) -> None:
     alive = _take(
         Row(desk.store, SCOPE, desk.queue().terms), Operator("ada", "laptop", 7), "x", take_over=False, patience=0

@@ -82,12 +82,6 @@ LEASE = (
         "a renewal into a gap below the highest number counts",
     ),
     _lease(
-        "stolen-end",
-        "def _release(self) -> None:\nself._look()",
-        "def _release(self) -> None:\n    self._row.highest_number()",
-        "who was taken over from ends the other's lease",
-    ),
-    _lease(
         "released",
         'self._record.model_copy(update={"state": "released"})',
         'self._record.model_copy(update={"state": "held"})',
@@ -158,9 +152,6 @@ LEASE = (
         "self.seconds = max(0.0, began - self._since)",
         "self.seconds = max(0.0, self._row.terms.clock() - self._since)",
         "the time that a look took counts as seen",
-    ),
-    _lease(
-        "large", "if numbered[number].size > _LARGEST:", "if numbered[number].size < 0:", "a huge record is read whole"
     ),
     _lease("unreadable", "if len(unread) == 1:", "if not unread:", "a record that is no file locks everybody out"),
     _lease(
@@ -541,13 +532,6 @@ LEAVE = (
         "if words := answer():\nself.tell(words)",
         "if words := answer():\n    words.strip()",
         "what there is to say is not told",
-    ),
-    _leave(
-        "lease-unasked",
-        "around.leave.of(claim.leave, claim.lasts)",
-        'around.leave.of(lambda: "", claim.lasts)',
-        "the lease is not asked before a request",
-        _TAKING,
     ),
     _leave(
         "lock-unasked",
