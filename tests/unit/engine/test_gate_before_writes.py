@@ -8,7 +8,7 @@ import pytest
 
 from fakes import Killed
 from rehearsal import Person, Rehearsal
-from uscdr.engine.gate import UNKNOWN, Gate
+from uscdr.engine.gate import LOOK, SEND, STOP, UNKNOWN, Gate
 from uscdr.engine.step import Blast
 from uscdr.errors import Declined, ExitCode
 from uscdr.models.transfers import TransferState
@@ -205,3 +205,10 @@ def test_a_gate_without_anybody_cannot_be_passed() -> None:
     with pytest.raises(Declined):
         gate(None).settle("What happened?")
     gate("x").begin("nobody is asked")
+
+
+def test_an_answer_given_beforehand_is_for_one_write_of_an_earlier_process() -> None:
+    there = Gate(Person(answers={LOOK: STOP}), "x", send_again=True)
+    assert there.lost("A write of this process?", earlier=False) == STOP
+    assert there.lost("One of an earlier process?", earlier=True) == SEND
+    assert there.lost("And another?", earlier=True) == STOP

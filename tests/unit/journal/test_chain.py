@@ -295,6 +295,19 @@ def test_a_failed_write_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert read(ledger.path).torn_bytes == 0
 
 
+def test_a_journal_its_name_and_its_directorys_name_outlive_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, synced = writer.create(tmp_path / "run"), list[int]()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    ledger.record(stamped(0, "a"))
+    durable = [one.stat().st_ino for one in (ledger.path, tmp_path / "run", tmp_path)]
+    assert synced == durable
+    ledger.record(stamped(1, "b"))
+    assert synced == [*durable, ledger.path.stat().st_ino]
+    ledger.close()
+
+
 def test_short_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = writer.create(tmp_path / "run")
     real = os.write

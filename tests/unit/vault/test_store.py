@@ -251,6 +251,20 @@ def test_a_full_disk_leaves_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert store.names("kits") == ()
 
 
+@pytest.mark.parametrize("size", [4, 1 << 17])
+def test_what_is_stored_and_its_name_outlive_a_power_cut(
+    tmp_path: Path, disk: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, synced = LocalStore(tmp_path), list[int]()
+    with store.staging() as place:
+        file = staged(place, b"x" * size)
+        monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+        store.create("kits/one/x.age", file)
+    there = tmp_path / "kits" / "one" / "x.age"
+    assert there.stat().st_ino in synced
+    assert synced[-1] == there.parent.stat().st_ino
+
+
 @pytest.mark.parametrize("there", [PermissionError(13, "Permission denied", "x"), FileNotFoundError(2, "gone", "x")])
 def test_a_directory_that_cannot_be_listed_is_unknown_and_one_that_went_away_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: OSError

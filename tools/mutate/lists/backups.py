@@ -490,8 +490,8 @@ RETENTION = (
     ),
     _keep(
         "manifest-first",
-        "store.delete(inside(copy, MANIFEST))\nfor name",
-        "for name",
+        'store.delete(inside(copy, MANIFEST))\nfor name in store.names(f"{BACKUPS}/{copy}"):',
+        'for name in reversed(store.names(f"{BACKUPS}/{copy}")):',
         "a manifest names for a while what is gone",
     ),
     _keep(
