@@ -63,12 +63,9 @@ def red(tests: Iterable[str], there: Stand) -> frozenset[str]:
     """Those of the tests that fail without any fault; those that are not there are left out."""
     asked = sorted({one for one in tests if "::" in one and (there.tree / one.partition("::")[0]).exists()})
     outcome = there.run(asked, LIMIT * 4, to_the_end=True) if asked else None
-    if outcome is not None and outcome.lacking:
-        asked = [one for one in asked if one not in outcome.lacking]
-        outcome = there.run(asked, LIMIT * 4, to_the_end=True) if asked else None
     if outcome is None or outcome.green:
         return frozenset()
-    return frozenset(outcome.failed or asked)
+    return frozenset(outcome.failed or {*asked} - {*outcome.lacking})
 
 
 def _changed_since(reference: str, mutants: Sequence[Mutant], texts: dict[Path, str], killers: Killers) -> list[Mutant]:

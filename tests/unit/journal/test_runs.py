@@ -176,3 +176,13 @@ def test_resume_passes_over_a_refused_run_and_what_a_finished_run_followed(quick
     assert refused.code is ExitCode.DECLINED
     with pytest.raises(BadInput, match="no unfinished run"):
         runs.find(quick, None)
+
+
+def test_a_run_is_elsewhere_once_another_took_it_up() -> None:
+    begun, step = b'{"kind":"run.started"}\n', b'{"kind":"step.started"}\n'
+    taken = b'{"event":{"kind":"run.resumed"}}\n'
+    assert runs.is_elsewhere(begun, begun + step + taken)
+    assert runs.is_elsewhere(begun + step, begun + taken)
+    assert runs.is_elsewhere(b"", begun)
+    assert not runs.is_elsewhere(begun, begun + step)  # an intent that was cut off before it acted
+    assert not runs.is_elsewhere(begun + step, begun)  # what the team does not have yet

@@ -14,13 +14,11 @@ _ONE, _WHOLE, _WAY_BACK = (
     f"{_STEPS}/backups",
     f"{_STEPS}/test_way_back.py",
 )
-_ENGINE = tuple(
-    f"tests/unit/engine/test_{one}.py"
-    for one in ("run_whole", "gate_before_writes", "nothing_sent_twice", "recovery_machine")
-)
+_ENGINE = tuple(f"tests/unit/engine/test_{one}.py" for one in ("run_whole", "gate_before_writes", "nothing_sent_twice"))
+_TRANSFERS = "tests/unit/models/test_transfers.py"
 
-_choose = rooms.of("choose", _ONE, _WALK, _BEFORE, _WAY_BACK, *_ENGINE, _STEPS)
-_transfer = rooms.of("transfers", _ONE, _CATALOG, *_ENGINE, _WHOLE)
+_choose = rooms.of("choose", _WALK, _BEFORE, _WAY_BACK, _ONE, *_ENGINE, _STEPS)
+_transfer = rooms.of("transfers", _TRANSFERS, _CATALOG, _ONE, _WHOLE)
 _catalog = rooms.of("catalog", _CATALOG, _ONE, _GRADE, _VAULT, _WHOLE)
 _keep = rooms.of("retention", _RETENTION, _CATALOG, _WHOLE)
 _rpo = rooms.of("rpo", _RPO, _CATALOG, _WHOLE)

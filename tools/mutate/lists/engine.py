@@ -13,7 +13,7 @@ _BACKUPS = "tests/unit/scenarios/backups"
 _gate = rooms.of("gate", _GATE, _DECLINED, _ROOM)
 _run = rooms.of("run", _GATE, _DECLINED, _SENT, _ROOM)
 _settle = rooms.of("settle", _SENT, _LOST, _ROOM, _BACKUPS)
-_past = rooms.of("history", _GATE, _SENT, _CUT, _ROOM, _BACKUPS)
+_past = rooms.of("history", f"{_ROOM}/test_history.py", _GATE, _SENT, _CUT, _ROOM, _BACKUPS)
 _life = rooms.of("life", _GATE, _CUT, _DECLINED, _LEFT, _ROOM)
 _wait = rooms.of("wait", _WAIT, _LOOK, _ROOM)
 
@@ -87,6 +87,7 @@ RUN = (
         "if bound.step.destructive and bound.step.id not in self._history.confirmed:",
         "if bound.step.destructive:",
         "a confirmed step is asked for again by the next process",
+        _CRASH,
     ),
     _run(
         "begin",

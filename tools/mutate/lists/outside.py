@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tools.mutate.lists import rooms
 
-_HTTP = "tests/unit/providers/http"
+_HTTP, _BUS = "tests/unit/providers/http", "tests/unit/events/test_bus.py"
 _RETRY, _FORMS, _BOUND, _LEAVE, _OUTAGES, _REFUSAL, _TRICKLING = (
     f"{_HTTP}/test_{one}.py"
     for one in ("retry", "empty_forms", "bound_credentials", "leave", "outages", "refusal", "trickling")
@@ -14,8 +14,8 @@ _READ_ONLY, _FAULTS = (f"tests/unit/providers/heroku/test_heroku_{one}.py" for o
 _retry = rooms.of("retry", _RETRY, _OUTAGES, _FAULTS, _HTTP)
 _dry = rooms.of("dry-run", _FORMS, _READ_ONLY, _HTTP)
 _lost = rooms.of("lost", _REFUSAL, _FAULTS, _HTTP)
-_hide = rooms.of("redaction", "tests/unit/events", _RETRY)
-_bus = rooms.of("bus", "tests/unit/events", "tests/unit/engine/test_run_cut_short.py")
+_hide = rooms.of("redaction", _BUS, _RETRY, "tests/unit/events")
+_bus = rooms.of("bus", _BUS, "tests/unit/events", "tests/unit/engine")
 
 RETRY = (
     _retry(
@@ -204,7 +204,6 @@ SENT = (
         "self._leave()",
         "a process that stands still while it sends is not ended",
         _LEAVE,
-        "tests/unit/team/test_taking_over.py",
     ),
     _lost(
         "leave-head",
@@ -349,7 +348,7 @@ REDACTION = (
     ),
 )
 
-BUS = (
+ON_THE_BUS = (
     _bus(
         "number",
         "ledger.record(stamped)\nself._seq = stamped.seq + 1",
@@ -383,4 +382,4 @@ BUS = (
     ),
 )
 
-ALL = (*RETRY, *DRY_RUN, *SENT, *REDACTION, *BUS)
+ALL = (*RETRY, *DRY_RUN, *SENT, *REDACTION, *ON_THE_BUS)

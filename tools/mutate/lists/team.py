@@ -6,12 +6,26 @@ from tools.mutate.lists import rooms
 
 _LEASE, _TURN, _STORE = (f"tests/unit/vault/test_{one}.py" for one in ("lease", "writers_turn", "store"))
 _ROOM = "tests/unit/team"
-_TAKING, _TWO, _PLACE = (f"{_ROOM}/test_{one}.py" for one in ("taking_over", "two_histories", "shared_place"))
-_FIT, _RESERVED = (f"{_ROOM}/test_{one}.py" for one in ("fit_to_share", "left_reserved"))
+_TWO, _PLACE, _FIT, _RESERVED = (
+    f"{_ROOM}/test_{one}.py" for one in ("two_histories", "shared_place", "fit_to_share", "left_reserved")
+)
+_TAKING = tuple(
+    f"{_ROOM}/test_taking_over.py::test_{one}"
+    for one in (
+        "the_team_has_the_whole_journal_at_the_end",
+        "a_copy_of_a_state_directory_is_another_machine",
+        "nobody_begins_beside_a_run",
+        "a_dead_process_of_this_machine_is_not_waited_for",
+        "who_is_alive_is_taken_over_from_only_by_the_phrase",
+        "the_chain_goes_on_over_both_machines",
+        "an_intent_that_alone_could_not_be_stored_begins_no_step",
+    )
+)
+"""The quick ones of that module; the others go to every record of a run."""
 
 _lease = rooms.of("lease", _LEASE, _TURN, _ROOM)
 _name = rooms.of("exclusive", _RESERVED, _STORE, "tests/unit/vault")
-_team = rooms.of("team", _TWO, _PLACE, _FIT, _ROOM)
+_team = rooms.of("team", *_TAKING, _TWO, _PLACE, _FIT, _RESERVED, _ROOM)
 _leave = rooms.of("leave", "tests/unit/test_leave_to_send.py", "tests/unit/providers/http/test_leave.py")
 
 LEASE = (
@@ -270,21 +284,18 @@ TEAM = (
         "self._said(self._lease.leave)",
         "self._lease.lasts()",
         "a request goes out without a look at the lease",
-        _TAKING,
     ),
     _team(
         "own-dead",
         "if highest is None or is_ended(highest) or _nonce(highest) == self.own:",
         "if highest is None or is_ended(highest):",
         "a dead process of this machine is waited for",
-        _TAKING,
     ),
     _team(
         "taken",
         "if highest is None or is_ended(highest) or _nonce(highest) == self.own:",
         "if highest is None or highest:",
         "a lease is taken from who has it",
-        _TAKING,
     ),
     _team(
         "renewed",
@@ -292,98 +303,84 @@ TEAM = (
         "if watch.changed:\n    return True",
         "who renewed while it was waited for is gone",
         _LEASE,
-        _TAKING,
     ),
     _team(
         "other-run",
         "or self.wish.run != _run_of(highest.record):",
         "or not self.wish.run:",
         "a lease is taken over for another run than its holder's",
-        _TAKING,
     ),
     _team(
         "phrase",
         "if not self.waiting.asks(*_question(highest, self.wish, refusal)):",
         "if not self.waiting.asks:",
         "who is alive is taken over from without the phrase",
-        _TAKING,
     ),
     _team(
         "meanwhile",
         "if _nonce(now) != _nonce(highest):",
         "if not now:",
         "another than was asked about is taken over from",
-        _TAKING,
     ),
     _team(
         "notice",
         "if taken.alive is not None:\n_let_it_notice(",
         "if taken is None:\n    _let_it_notice(",
         "who was taken over from has no time to notice",
-        _TAKING,
     ),
     _team(
         "copy",
         'return nonce if place and place == _here(note.parent) else ""',
         "return nonce",
         "a copy of a state directory takes its original's lease",
-        _TAKING,
     ),
     _team(
         "intent",
         "self._final(lambda: self._ship(line))",
         "self._final(lambda: line.strip() and None)",
         "a step acts whose intent the team cannot see",
-        _TAKING,
     ),
     _team(
         "last-look",
         "self._own.record(stamped)\nself._final(self._claim.check)",
         "self._own.record(stamped)",
         "the lease is not looked at after the intent",
-        _TAKING,
     ),
     _team(
         "sending",
         "case StepSending():\nreturn True",
         "case StepSending():\n    return False",
         "that a request goes out is not shown to the team first",
-        _TAKING,
     ),
     _team(
         "effects",
         "return event.effect in WRITE_EFFECTS",
         'return event.effect == "once"',
         "intents to write are not shown to the team first",
-        _TAKING,
     ),
     _team(
         "redo",
         'return event.decision == "redo"',
         'return event.decision == "adopt"',
         "what is sent again is not shown to the team first",
-        _TAKING,
     ),
     _team(
         "over",
         "if self._over is not None:\nraise self._over\nline =",
         "line =",
         "who was taken over from writes on",
-        _TAKING,
     ),
     _team(
         "other-line",
         "if there and lines.startswith(there):",
         "if there:",
         "another's line under our number is taken for ours",
-        _TAKING,
     ),
     _team(
         "take-up",
         "self._take_up()\nelif",
         "stamped.event.kind.strip()\nelif",
         "the team does not hear who goes on",
-        _TAKING,
     ),
     _team(
         "stopped",
@@ -396,7 +393,6 @@ TEAM = (
         "self._unseen = self._unseen[len(there) :]",
         'self._unseen = b""',
         "lines that the team lacks are forgotten",
-        _TAKING,
     ),
     _team(
         "elsewhere",
@@ -461,7 +457,6 @@ TEAM = (
         "if not asker.interactive:\nraise LockHeld(",
         "if asker is None:\n    raise LockHeld(",
         "without a terminal a lease is taken over",
-        _TAKING,
     ),
     _team("without", "if not named or without:", "if not named:", "--without-shared goes on with it"),
     _team(
