@@ -12,9 +12,9 @@ _BACKUPS = "tests/unit/scenarios/backups"
 
 _gate = rooms.of("gate", _GATE, _DECLINED, _ROOM)
 _run = rooms.of("run", _GATE, _DECLINED, _SENT, _ROOM)
-_settle = rooms.of("settle", _SENT, _LOST, _ROOM, _BACKUPS)
+_settle = rooms.of("settle", f"{_ROOM}/test_settler.py", _SENT, _LOST, _ROOM, _BACKUPS)
 _past = rooms.of("history", f"{_ROOM}/test_history.py", _GATE, _SENT, _CUT, _ROOM, _BACKUPS)
-_life = rooms.of("life", _GATE, _CUT, _DECLINED, _LEFT, _ROOM)
+_life = rooms.of("life", f"{_ROOM}/test_plan.py", _GATE, _CUT, _DECLINED, _LEFT, _ROOM)
 _wait = rooms.of("wait", _WAIT, _LOOK, _ROOM)
 
 GATE = (
