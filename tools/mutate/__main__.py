@@ -131,6 +131,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.mutate", description=__doc__)
     parser.add_argument("--only", nargs="*", default=(), metavar="ID", help="faults whose names begin so")
     parser.add_argument("--changed-since", metavar="COMMIT", help="where module or test is another since then")
+    parser.add_argument("--unknown", action="store_true", help="of which no test is known that finds them")
     parser.add_argument("--jobs", type=int, default=1, help="copies of the tree that are worked on at a time")
     parser.add_argument("--resume", action="store_true", help="go on with what the last call left")
     parser.add_argument("--find", action="store_true", help="only look whether each can be put in")
@@ -140,6 +141,8 @@ def main() -> int:
     mutants: Sequence[Mutant] = chosen(MUTANTS, given.only)
     if given.changed_since:
         mutants = _changed_since(given.changed_since, mutants, sources(ROOT), killers)
+    if given.unknown:
+        mutants = [one for one in mutants if not killers.of(one)]
     if given.find:
         return _find(mutants)
     results = Results(given.results, anew=not given.resume)

@@ -78,4 +78,5 @@ class Killers:
         """Write down what found them now."""
         known = {**self._known, **{one.id: one.by for one in records if one.result is Result.KILLED and "::" in one.by}}
         if known != self._known:
+            self._known = known
             self._path.write_text(json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

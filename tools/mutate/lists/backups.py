@@ -497,6 +497,7 @@ RETENTION = (
         "except StoreRetains:\nreturn False",
         "except StoreRetains:\n    return True",
         "what the store keeps is called removed",
+        f"{_WHOLE}/test_single_writes.py::test_a_removal_says_what_the_bucket_keeps_and_claims_nothing_that_its_retention_holds",
     ),
     _keep(
         "phrase",

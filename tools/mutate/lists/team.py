@@ -247,12 +247,6 @@ EXCLUSIVE = (
         "a name that was only reserved is never free",
     ),
     _name(
-        "filled",
-        "if _reservation(target) != first:\nreturn False",
-        "if target is None:\n    return False",
-        "one who fills its reservation slowly loses it",
-    ),
-    _name(
         "synced",
         "sync(file)\ntry:\n_named(file, target)",
         "try:\n    _named(file, target)",

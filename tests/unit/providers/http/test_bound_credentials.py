@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -17,6 +18,7 @@ from uscdr.providers.heroku.client import Ask, HerokuClient
 from uscdr.providers.http import open_client, trust
 from uscdr.providers.json_fields import record
 from uscdr.providers.retry import RetryPolicy
+from uscdr.providers.transports import BoundTransport
 from uscdr.providers.website import ApplicationWebsite
 
 TOKEN = SecretStr("HRKU-canary")
@@ -126,3 +128,20 @@ def test_a_file_of_authorities_that_is_a_pipe_is_said_at_once(tmp_path: Path) ->
     os.mkfifo(tmp_path / "ca.pem")
     with pytest.raises(ConfigError, match="cannot be read"):
         trust(tmp_path / "ca.pem")
+
+
+@pytest.mark.parametrize("header", ["Authorization", "Cookie"])
+@pytest.mark.parametrize("other", ["http://api.example:8443", "https://api.example", "https://evil.example:8443"])
+def test_another_scheme_host_or_port_is_another_address(other: str, header: str) -> None:
+    asked = list[str]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200)
+
+    bound = BoundTransport(httpx.MockTransport(answer), "https://api.example:8443", provider="p")
+    with httpx.Client(transport=bound, headers={header: "canary"}) as client:
+        client.get("https://api.example:8443/here")
+        with pytest.raises(ProviderError, match="was not sent"):
+            client.get(f"{other}/there")
+    assert asked == ["https://api.example:8443/here"]
