@@ -7,7 +7,6 @@ SCALE ?= sample
 JOBS ?= 1
 # Thousands of processes are started by tests and campaigns: none of them compiles the program anew.
 unexport PYTHONDONTWRITEBYTECODE
-JOBS ?= 1
 
 .PHONY: drill drills test check conformance campaigns mutants bench clean
 
