@@ -21,8 +21,8 @@ import pyrage  # type: ignore[import-untyped]  # it ships no types
 from psycopg.conninfo import conninfo_to_dict
 
 from bench.recover import USCDR
+from uscdr.pgserver.cluster import find_server
 from uscdr.pgserver.server import start
-from uscdr.pgserver.tools import find_server
 
 PULL_AT_LEAST, PROVE_AT_MOST, MEGABYTES = 0.7, 1.15, 200
 PAIRS, PROOFS = 5, 3

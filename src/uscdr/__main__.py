@@ -7,7 +7,7 @@ import sys
 if not sys.flags.safe_path:
     del sys.path[0]  # the directory where the command is given: what lies there is no module of ours
 
-from uscdr.cli.boundary import main
+from uscdr.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -64,7 +64,7 @@ def _in_base64(value: str) -> Iterator[str]:
             yield encode(b"\0" * before + data).decode()[first:last]
 
 
-class Ledger(Protocol):
+class EventSink(Protocol):
     """A receiver whose failure aborts the run."""
 
     def record(self, stamped: Stamped) -> None:
@@ -82,11 +82,11 @@ class Bus:
         self._run = run
         self._redactor = redactor
         self._seq = first_seq
-        self._ledgers: list[Ledger] = []
+        self._ledgers: list[EventSink] = []
         self._viewers: list[Viewer] = []
         self._turn = threading.RLock()
 
-    def add_ledger(self, ledger: Ledger) -> None:
+    def add_ledger(self, ledger: EventSink) -> None:
         """Give every numbered event to `ledger`, before any viewer."""
         self._ledgers.append(ledger)
 

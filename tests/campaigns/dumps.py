@@ -14,9 +14,9 @@ from queue import Empty, SimpleQueue
 
 from pydantic import SecretStr
 
+from uscdr.backups.proving import Code, EncryptionKey, Questions
 from uscdr.models.migrations import CodeMigrations
 from uscdr.scenarios import loader
-from uscdr.vault.backups.proving import Code, Key, Questions
 
 from . import dumps_cases as cases
 from . import dumps_layout as layouts
@@ -53,7 +53,7 @@ def _questions(source: Source, key: str) -> Questions:
     config = loader.load(_CONFIG).config
     return Questions(
         invariants=config.invariants, expected_tables=config.app.expected_tables, canaries=config.recovery.canaries,
-        key=Key("PGP_ENCRYPTION_KEY", SecretStr(key)),
+        key=EncryptionKey("PGP_ENCRYPTION_KEY", SecretStr(key)),
         code=Code("main", CodeMigrations(migrations=tuple(sorted(source.migrations())))),
     )  # fmt: skip
 

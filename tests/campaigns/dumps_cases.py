@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from uscdr.vault.backups.proofs import ProofDocument
+from uscdr.backups.proofs import ProofDocument
 
 from . import dumps_layout as layouts
 from .dumps_layout import Damage, Layout

@@ -14,13 +14,13 @@ from types import TracebackType
 import psycopg
 from pydantic import SecretStr
 
-from uscdr.assembly import vault
+from uscdr.backups import proving
+from uscdr.backups.proofs import ProofDocument
+from uscdr.backups.proving import EncryptionKey, ProofSubject, Questions
 from uscdr.errors import UscdrError
 from uscdr.pgserver.server import LocalPostgres, start
-from uscdr.providers.scratch import LocalScratch
-from uscdr.vault.backups import proving
-from uscdr.vault.backups.proofs import ProofDocument
-from uscdr.vault.backups.proving import Key, Questions, Subject
+from uscdr.providers.postgres.scratch import LocalScratch
+from uscdr.wiring import stores
 
 from . import dumps_oracle
 from .dumps_oracle import Holding
@@ -82,15 +82,15 @@ class Prover:
         """The verdict of `backup prove` on these bytes."""
         dump = self.work / "candidate.dump"
         dump.write_bytes(data)
-        asked = replace(self.questions, key=Key(self.questions.key.name, key)) if key else self.questions
-        subject = Subject(
+        asked = replace(self.questions, key=EncryptionKey(self.questions.key.name, key)) if key else self.questions
+        subject = ProofSubject(
             sha256=hashlib.sha256(data).hexdigest(), size=len(data), app="usc-pis", backup="b001", transfer_id="t",
             taken_at=datetime.now(UTC), source="platform",
         )  # fmt: skip
         self.server.seen.clear()
         scratch = KeptScratch(self.work, self.server)
         try:
-            proof = proving.prove(subject, dump, asked, vault.decode, scratch, lambda done, total: None)
+            proof = proving.prove(subject, dump, asked, stores.decode, scratch, lambda done, total: None)
         except UscdrError as error:
             return Outcome(None, error, None)
         return Outcome(proof, None, self.server.seen[-1] if self.server.seen else None)

@@ -18,8 +18,8 @@ from uscdr.models.postgres import LeftOut, TableDigest
 from uscdr.pgserver.server import start
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.loading import PostgresLoader
-from uscdr.providers.scratch import LocalScratch
-from uscdr.providers.scratch_own import OwnScratch
+from uscdr.providers.postgres.scratch import LocalScratch
+from uscdr.providers.postgres.scratch_own import OwnScratch
 
 from . import dumps_oracle
 from . import dumps_sources as sources

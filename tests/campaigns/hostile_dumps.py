@@ -180,7 +180,7 @@ def _private(path: Path, text: str) -> None:
 def _readable_program() -> tuple[str, ...]:
     """This version's python of the system, when it finds the product: that of a home directory nobody else can run."""
     python = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
-    program = (python, "-c", "import sys; from uscdr.cli.boundary import main; sys.argv[0] = 'uscdr'; main()")
+    program = (python, "-c", "import sys; from uscdr.cli.main import main; sys.argv[0] = 'uscdr'; main()")
     paths = [str(Path(__file__).parents[2] / "src"), *(one for one in sys.path if one.endswith("site-packages"))]
     try:
         done = subprocess.run(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 
-from uscdr.leftovers import workplace
+from uscdr.cleanup import workplace
 from uscdr.pgserver.server import LocalPostgres, start
 
 from .leftovers_look import Seen, left_in

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from uscdr.targets import packaged
+from uscdr.wiring.target import packaged
 
 from .kill import RECOVER
 from .product import Ended, Product

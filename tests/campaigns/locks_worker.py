@@ -18,16 +18,16 @@ from typing import Any
 
 from uscdr.errors import LockHeld, UscdrError
 from uscdr.journal import lock
-from uscdr.leave import Leave
-from uscdr.providers.exchange import Call, exchange
-from uscdr.providers.http import open_client, trust
+from uscdr.providers.http.client import open_client, trust
+from uscdr.providers.http.exchange import HttpCall, exchange
 from uscdr.settings import Operator
-from uscdr.team.claim import Waiting, Wish
-from uscdr.team.team import Team
-from uscdr.vault import exclusive
-from uscdr.vault.leaserow import Terms
-from uscdr.vault.location import open_store
-from uscdr.vault.store import LocalStore
+from uscdr.shared.lease import LeaseRequest, Waiting
+from uscdr.shared.team import Team
+from uscdr.store import exclusive
+from uscdr.store.lease_records import LeaseTerms
+from uscdr.store.location import open_store
+from uscdr.store.store import LocalStore
+from uscdr.write_guard import WriteGuard
 
 RUN = "20260102T030405Z-db-abc123"
 KEY = "https://api.example usc-pis"
@@ -51,10 +51,10 @@ class Asked:
     renames: bool
     stops: str
     """Where it stops itself: `lookless`, `look`, `checked`, `sending`, or nowhere."""
-    terms: Terms = field(init=False)
+    terms: LeaseTerms = field(init=False)
 
     def __post_init__(self) -> None:
-        self.terms = Terms(seconds=self.seconds, grace=self.grace, look=self.seconds / 10)
+        self.terms = LeaseTerms(seconds=self.seconds, grace=self.grace, look=self.seconds / 10)
 
 
 class Stops:
@@ -107,13 +107,13 @@ def main() -> int:
 
 def _work(asked: Asked, stops: Stops) -> None:
     env = {**os.environ, "USCDR_STATE_DIR": asked.state}
-    me, state, leave = Operator(asked.user, f"{asked.user}s-desk", os.getpid()), Path(asked.state), Leave()
+    me, state, leave = Operator(asked.user, f"{asked.user}s-desk", os.getpid()), Path(asked.state), WriteGuard()
     team = Team(open_store(asked.store, env), asked.terms)
     waiting = Waiting(lambda facts, phrase, refusal: True, time.sleep, lambda *_: None, asked.takes_over)
     with (
         lock.hold(state, KEY, me, "recovering") as held,
         leave.of(held.check),
-        team.claim(state, Wish(KEY, RUN, me, f"uscdr recover db (run {RUN})"), waiting) as claim,
+        team.claim(state, LeaseRequest(KEY, RUN, me, f"uscdr recover db (run {RUN})"), waiting) as claim,
         leave.of(claim.leave, claim.lasts),
         leave.of(stops.answer, stops.lasts),
     ):
@@ -130,14 +130,14 @@ def _work(asked: Asked, stops: Stops) -> None:
 
 def _is_done(asked: Asked) -> bool:
     with open_client(asked.provider, provider="x", verify=trust(), read_only=True) as client:
-        return bool(exchange(client, Call("look", "GET", "/", writes=False), provider="x").fields()["done"])
+        return bool(exchange(client, HttpCall("look", "GET", "/", writes=False), provider="x").fields()["done"])
 
 
-def _change(asked: Asked, leave: Leave) -> None:
+def _change(asked: Asked, leave: WriteGuard) -> None:
     with open_client(
         asked.provider, provider="x", verify=trust(), read_only=False, for_writes=True, leave=leave
     ) as client:
-        call = Call("change it", "POST", "/", writes=True, body={"by": asked.user})
+        call = HttpCall("change it", "POST", "/", writes=True, body={"by": asked.user})
         exchange(client, call, provider="x")
 
 

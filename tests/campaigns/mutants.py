@@ -20,8 +20,8 @@ from typing import Any
 
 import typer
 
-from uscdr.cli.app import load
-from uscdr.vault.manifest import KITS, MANIFEST
+from uscdr.cli.main import load
+from uscdr.kit.manifest import KITS, MANIFEST
 
 from . import mutants_shapes as shapes
 from . import mutations
@@ -136,7 +136,7 @@ def _of_yaml(material: Material, work: Path, chance: random.Random) -> Case:
 
 
 def _plain(text: str) -> Any:
-    from uscdr.scenarios.tree import parse
+    from uscdr.scenarios.yaml_tree import parse
 
     return parse(Path("scenarios.yaml"), text.encode()).value
 

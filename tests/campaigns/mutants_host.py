@@ -74,7 +74,7 @@ def _run(case: dict[str, Any]) -> None:
     code = 1
     try:
         _become(case)
-        from uscdr.cli import boundary
+        from uscdr.cli import main as boundary
 
         code = boundary.run(case["arguments"])
         sys.stdout.flush()

@@ -17,17 +17,17 @@ from backup_world import NOW, Safe, transfer
 from fakes import Killed
 from kit_world import Workshop
 from rehearsal import Rehearsal
-from uscdr.assembly.job import Job
+from uscdr.checks import baseline
 from uscdr.journal import runs
-from uscdr.place import Place
-from uscdr.scenarios.model_targets import HerokuTarget, Target
+from uscdr.scenarios.config_targets import HerokuTarget, TargetConfig
 from uscdr.settings import Operator
-from uscdr.team.claim import Wish
-from uscdr.team.shelf import Piece, Shelf
-from uscdr.vault.leaserow import Row, Terms
-from uscdr.vault.seal import identities, recipients, seal, unseal
-from uscdr.vault.store import LocalStore
-from uscdr.verify import baseline
+from uscdr.shared.journals import JournalStore, Piece
+from uscdr.shared.lease import LeaseRequest
+from uscdr.store.encryption import identities, recipients, seal, unseal
+from uscdr.store.lease_records import LeaseRow, LeaseTerms
+from uscdr.store.store import LocalStore
+from uscdr.wiring.context import Job
+from uscdr.wiring.target import Target
 
 APP, RUN = "usc-pis", "20261101T000000Z-db-00000a"
 """The unfinished run: it was killed when it stopped the processes."""
@@ -74,8 +74,8 @@ class _OnTarget(Rehearsal):
     api = ""
 
     def _job(self, run: str, confirm: str | None, *, dry_run: bool) -> Job:
-        target = Target(heroku=HerokuTarget(app=APP, api_url=self.api))
-        place = Place("real", target, self.config, "digest", SecretStr("token-token"), "test", None, None)
+        target = TargetConfig(heroku=HerokuTarget(app=APP, api_url=self.api))
+        place = Target("real", target, self.config, "digest", SecretStr("token-token"), "test", None, None)
         return Job(place, self.request, run, confirm, dry_run)
 
 
@@ -124,9 +124,11 @@ def _team(place: Path, found: Material) -> None:
     store = LocalStore(place)
     lines = found.journal.read_bytes().splitlines(keepends=True)
     for first, last in ((0, 2), (2, 5), (5, len(lines))):
-        Shelf(store).put(Piece(RUN, first), b"".join(lines[first:last]))
+        JournalStore(store).put(Piece(RUN, first), b"".join(lines[first:last]))
     who = Operator("bob", "bobs-desk", 4711)
-    row = Row(store, Wish(found.key, RUN, who, "").scope, Terms(seconds=1.0))  # waited for by those who act
+    row = LeaseRow(
+        store, LeaseRequest(found.key, RUN, who, "").scope, LeaseTerms(seconds=1.0)
+    )  # waited for by those who act
     row.put(1, row.first(who, f"uscdr recover db (run {RUN})"))
 
 

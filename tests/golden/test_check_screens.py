@@ -9,16 +9,15 @@ import pytest
 
 from uscdr.models.events import CheckFinished, ChecksFinished, Stamped
 from uscdr.report.build import build
-from uscdr.report.checks_markdown import to_checks_markdown
+from uscdr.report.checks import to_checks_markdown
 from uscdr.report.junit import to_junit
 from uscdr.report.summary import MOST_LINES, summarise
 from uscdr.ui.board import Board
-from uscdr.ui.checkresult import result_lines
-from uscdr.ui.checktable import check_frame
 from uscdr.ui.console import Output
-from uscdr.ui.plain import PlainViewer
-from uscdr.ui.style import bare
-from uscdr.ui.text import cells
+from uscdr.ui.screen import check_frame
+from uscdr.ui.tables import result_lines
+from uscdr.ui.text import bare, cells
+from uscdr.ui.viewers import PlainViewer
 
 Golden = Callable[[str, str], None]
 Replay = Callable[[str], list[str]]

@@ -8,8 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from uscdr.report.build import build
-from uscdr.report.json import to_json
-from uscdr.report.markdown import to_markdown
+from uscdr.report.markdown import to_json, to_markdown
 from uscdr.report.model import RunReport
 from uscdr.report.summary import MOST_LINES, summarise
 

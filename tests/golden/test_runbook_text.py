@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from uscdr.report.runbook import render
-from uscdr.scenarios.model import Config
-from uscdr.scenarios.tree import content, parse
+from uscdr.scenarios.config import Config
+from uscdr.scenarios.yaml_tree import content, parse
 
 HERE = Path(__file__).parent
 

@@ -10,11 +10,10 @@ import pytest
 from uscdr.models.events import PlanReady, Stamped
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
-from uscdr.ui.plain import PlainViewer
 from uscdr.ui.planview import plan_lines
 from uscdr.ui.screen import frame
-from uscdr.ui.style import bare
-from uscdr.ui.text import cells
+from uscdr.ui.text import bare, cells
+from uscdr.ui.viewers import PlainViewer
 
 Golden = Callable[[str, str], None]
 Replay = Callable[[str], list[str]]

@@ -90,7 +90,7 @@ def _run(case: dict[str, Any]) -> NoReturn:
     code = 1
     try:
         _become(case)
-        from uscdr.cli import boundary
+        from uscdr.cli import main as boundary
 
         boundary.main()
     except SystemExit as end:

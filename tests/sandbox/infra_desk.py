@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 import forked
-from uscdr.pgserver.tools import find_tool
+from uscdr.pgserver.cluster import find_tool
 from uscdr.sandbox import client
 from uscdr.sandbox.state import StateDir
 

@@ -15,22 +15,20 @@ from unittest import mock
 import httpx
 
 from live_sandbox import Live, until
-from uscdr import wiring
-from uscdr.assembly import media as clouds
-from uscdr.assembly.job import Job, Surroundings
-from uscdr.engine.conduct import Ending
+from uscdr.commands import run as wiring
+from uscdr.engine.run import Outcome
 from uscdr.engine.wait import Stop
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, read
-from uscdr.place import Place
 from uscdr.providers.cloudinary.media import CloudinaryMedia
-from uscdr.providers.retry import RetryPolicy
+from uscdr.providers.http.retry import RetryPolicy
 from uscdr.sandbox.media.clinic import Stored
-from uscdr.sandboxed import sandbox_place
-from uscdr.scenarios.deps import Request
+from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.media.compare import CLOCK
-from uscdr.targets import packaged
+from uscdr.wiring import media as clouds
+from uscdr.wiring.context import Job, RunContext
+from uscdr.wiring.target import Target, packaged, sandbox_place
 
 QUICK = RetryPolicy(attempts=3, seconds=10.0, first=0.01, longest=0.02, rate_floor=0.01)
 
@@ -56,17 +54,17 @@ class MediaRecovery:
     state: Path
     run: str = ""
 
-    def recover(self, *, dry_run: bool = False, **asked: Any) -> Ending:
+    def recover(self, *, dry_run: bool = False, **asked: Any) -> Outcome:
         """A new run of the scenario."""
         self.run = runs.new_run_id("media")
         env = {**os.environ, "USCDR_STATE_DIR": str(self.state)}
         job = Job(self._place(env), Request("media", anew=True, **asked), self.run, None, dry_run)
-        around = Surroundings(self.state, env, Somebody(), lambda _: "done", (), lambda _: None, Stop())
+        around = RunContext(self.state, env, Somebody(), lambda _: "done", (), lambda _: None, Stop())
         hasty = partial(CloudinaryMedia, policy=QUICK)
         with mock.patch.object(clouds, "CloudinaryMedia", hasty):
             return wiring.begin(job, around)
 
-    def _place(self, env: Mapping[str, str]) -> Place:
+    def _place(self, env: Mapping[str, str]) -> Target:
         return sandbox_place(load(packaged()), env, self.live.contract)
 
     @property

@@ -20,7 +20,7 @@ import pytest
 
 import forked
 from forked import USCDR
-from uscdr.pgserver.tools import find_tool
+from uscdr.pgserver.cluster import find_tool
 
 PATIENT, VALUE = "Canarina Vaultmarker", "canary-of-a-config-value-90210"
 PASSPHRASE = "canary passphrase of six words"

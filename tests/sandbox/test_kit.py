@@ -27,9 +27,9 @@ from s3_server import BUCKET, SECRET, environment, s3
 
 import forked
 from forked import USCDR
-from uscdr.vault.reader import KitReader
-from uscdr.vault.seal import identities
-from uscdr.vault.store import LocalStore
+from uscdr.kit.reader import KitReader
+from uscdr.store.encryption import identities
+from uscdr.store.store import LocalStore
 
 LONG = 12
 """Characters; a configuration value that long is a secret or an address, and found by nothing but a leak."""

@@ -15,7 +15,7 @@ from live_sandbox import Live
 from uscdr.errors import CredentialsRefused, RateLimited, WriteRefused
 from uscdr.models.media import RESOURCE_TYPES, Asset, AssetKey, MediaAccount
 from uscdr.providers.cloudinary.media import CloudinaryMedia
-from uscdr.providers.retry import RetryPolicy
+from uscdr.providers.http.retry import RetryPolicy
 
 QUICK = RetryPolicy(attempts=3, seconds=10.0, first=0.01, longest=0.02, rate_floor=0.01)
 

@@ -45,7 +45,7 @@ def _whole(live: Live) -> dict[str, bool]:
 
 
 def _run(live: Live, *arguments: str) -> str:
-    program = "from uscdr.cli.boundary import main; main()"
+    program = "from uscdr.cli.main import main; main()"
     command = [sys.executable, "-c", program, "sandbox", *arguments, "--state", str(live.state.root)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

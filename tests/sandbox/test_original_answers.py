@@ -14,13 +14,13 @@ import pytest
 
 import uscdr.sandbox
 from live_sandbox import start, stop
+from uscdr.checks.kinds.canary import png
+from uscdr.checks.kinds.config import ConfigCheck
+from uscdr.checks.kinds.data import PasswordsCheck
 from uscdr.sandbox.boot.request import UpRequest
+from uscdr.scenarios.config import Config
 from uscdr.scenarios.loader import load
-from uscdr.scenarios.model import Config
-from uscdr.targets import packaged
-from uscdr.verify.kinds.config import ConfigCheck
-from uscdr.verify.kinds.passwords import PasswordsCheck
-from uscdr.verify.kinds.picture import png
+from uscdr.wiring.target import packaged
 from verify_desk import ANSWERED, Seen, VerifyDesk
 
 CLINIC = Path(uscdr.sandbox.__file__).parent / "clinic"

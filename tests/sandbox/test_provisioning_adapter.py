@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from live_sandbox import Live, until
 from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError
-from uscdr.models.provision import Build, SourceArchive
+from uscdr.models.heroku import Build, SourceArchive
 from uscdr.providers.heroku.client import HerokuClient
 from uscdr.providers.heroku.deploys import HerokuDeploys
 from uscdr.providers.heroku.platform import HerokuPlatform

@@ -18,7 +18,7 @@ import pytest
 
 from forked import USCDR
 from test_backups import Desk
-from uscdr.pgserver.tools import find_tool
+from uscdr.pgserver.cluster import find_tool
 
 SCHEDULES, BACKUPS = "/client/v11/databases/{}/transfer-schedules", "/client/v11/apps/usc-pis/transfers"
 PATIENT = "Canarina Backupmarker"

@@ -18,7 +18,7 @@ import pytest
 
 import forked
 from forked import USCDR
-from uscdr.pgserver.tools import find_tool
+from uscdr.pgserver.cluster import find_tool
 
 RECOVER = ("--target", "sandbox", "recover", "db", "--backup", "b001")
 

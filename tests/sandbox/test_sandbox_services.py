@@ -24,7 +24,7 @@ from uscdr.cli.sandbox import app
 from uscdr.errors import BadInput
 from uscdr.sandbox.boot.request import UpRequest
 from uscdr.scenarios.loader import load
-from uscdr.targets import packaged
+from uscdr.wiring.target import packaged
 
 HOST = "www.usc-pis.example"
 GMAIL = {"client_id": "GMAIL_CLIENT_ID", "client_secret": "GMAIL_CLIENT_SECRET", "refresh_token": "GMAIL_REFRESH_TOKEN"}

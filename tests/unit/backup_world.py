@@ -13,16 +13,15 @@ from typing import Any
 from pydantic import SecretStr
 
 from kit_world import PATIENT, new_key
+from uscdr.backups import copy, proofs
+from uscdr.backups.copy import CopyOrder, IncomingDump, Keyring
+from uscdr.backups.decrypt import Keys
+from uscdr.backups.manifest import CopyCard, origin_of
+from uscdr.backups.proofs import Grade, ProofDocument
 from uscdr.errors import ProviderError
 from uscdr.models.transfers import Transfer, TransferKind, TransferState, Whose
-from uscdr.vault.backups import proofs, pulling
-from uscdr.vault.backups.grade import Grade
-from uscdr.vault.backups.manifest import CopyCard, origin_of
-from uscdr.vault.backups.opening import Keys
-from uscdr.vault.backups.proofs import ProofDocument
-from uscdr.vault.backups.pulling import Keyring, Order, Stream
-from uscdr.vault.seal import identities, recipients
-from uscdr.vault.store import LocalStore
+from uscdr.store.encryption import identities, recipients
+from uscdr.store.store import LocalStore
 
 APP, ADDON = "usc-pis", "addon-1"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -63,12 +62,12 @@ def broken(retryable: bool = True) -> Callable[[], bytes]:
     return end
 
 
-def giving(*streams: Stream) -> Callable[[], AbstractContextManager[Stream]]:
+def giving(*streams: IncomingDump) -> Callable[[], AbstractContextManager[IncomingDump]]:
     """Each attempt gets the next one."""
     left = list(streams)
 
     @contextmanager
-    def open_dump() -> Iterator[Stream]:
+    def open_dump() -> Iterator[IncomingDump]:
         yield left.pop(0)
 
     return open_dump
@@ -102,12 +101,12 @@ class Safe:
 
     def order(
         self, of: Transfer, watch: Callable[[int], None] = lambda done: None, app: str = APP, addon: str = ADDON
-    ) -> Order:
-        return Order(origin_of(of, app, addon, "17.2"), "production", watch, self.again.append)
+    ) -> CopyOrder:
+        return CopyOrder(origin_of(of, app, addon, "17.2"), "production", watch, self.again.append)
 
     def pull(self, of: Transfer | None = None, data: bytes = DUMP, app: str = APP, addon: str = ADDON) -> CopyCard:
         order = self.order(of or transfer(), app=app, addon=addon)
-        return pulling.pull(order, giving(Bytes(data)), self.store, self.keyring)
+        return copy.pull(order, giving(Bytes(data)), self.store, self.keyring)
 
     def prove(self, card: CopyCard, **facts: Any) -> ProofDocument:
         """A proof as if it had been made."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from uscdr import fingerprint
-from uscdr.engine import settle
+from uscdr.engine import reconcile
 
 MEMORY = Path("/dev/shm")
 SHARE = 3
@@ -20,7 +20,7 @@ SHARE = 3
 def at_once() -> Iterator[None]:
     """Fakes need no patience: what was sent is listed at once. Nor do invented keys need a slow hash."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settle, "LOOK_SECONDS", 0.0)
+        patch.setattr(reconcile, "LOOK_SECONDS", 0.0)
         patch.setattr(fingerprint, "_COST", 2)
         yield
 

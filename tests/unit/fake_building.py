@@ -12,9 +12,7 @@ from fake_places import ME, Place, Places, addon_of
 from fake_provisioning import FakeProvisioning
 from fakes import Data
 from uscdr.errors import Conflict, NotFound
-from uscdr.models.belongings import Belongings
-from uscdr.models.heroku import AddOn, App, Release, Schedule
-from uscdr.models.provision import Build, Domain, LogDrain, SourceArchive
+from uscdr.models.heroku import AddOn, App, Belongings, Build, Domain, LogDrain, Release, Schedule, SourceArchive
 
 
 def fresh(places: Places, name: str) -> Place:

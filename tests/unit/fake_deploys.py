@@ -11,8 +11,7 @@ from pathlib import Path
 
 from fakes import World
 from uscdr.errors import NotFound
-from uscdr.models.heroku import Release
-from uscdr.models.provision import Build, Lack, SourceArchive
+from uscdr.models.heroku import Build, Lack, Release, SourceArchive
 
 COMMITS = {"main": "c" * 40, "old": "b" * 40, "hotfix": "d" * 40}
 

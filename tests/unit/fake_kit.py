@@ -15,9 +15,9 @@ from fake_building import PlaceProvisioning
 from fake_deploys import COMMITS
 from fake_places import ME, PlacePlatform, Places
 from fakes import APP
-from uscdr.models.belongings import Belongings
-from uscdr.vault.content import AppFacts, ConfigVars, DnsFacts, DumpFacts, SourceFacts
-from uscdr.vault.store import ObjectLost
+from uscdr.kit.content import AppFacts, ConfigVars, DnsFacts, DumpFacts, SourceFacts
+from uscdr.models.heroku import Belongings
+from uscdr.store.store import ObjectLost
 
 NUMBER = 1
 """The backup that the kit's dump is of."""

@@ -21,8 +21,7 @@ from pydantic import SecretStr
 from fake_provisioning import FakeProvisioning
 from fakes import FakePlatform, FakeStatus, World
 from rehearsal import Rehearsal, configuration
-from uscdr.assembly.job import Job
-from uscdr.engine.conduct import Ending
+from uscdr.engine.run import Outcome
 from uscdr.errors import CheckFailed, NotFound, ProviderError, RateLimited
 from uscdr.models.heroku import Release
 from uscdr.models.media import (
@@ -37,15 +36,16 @@ from uscdr.models.media import (
     MediaUsage,
     Quota,
     ResourceType,
-    Restored,
+    RestoredAsset,
     StoredReference,
 )
 from uscdr.providers.ports.media import LOOKUP_BATCH, PAGE, RESTORE_BATCH, Delivered
 from uscdr.providers.ports.progress import Progress
-from uscdr.scenarios.deps import Deps, MediaPlace, Request
-from uscdr.scenarios.media import allowance
-from uscdr.scenarios.model import Config, Scenario, StepEntry
+from uscdr.scenarios.adapters import Adapters, MediaAccess, Request
+from uscdr.scenarios.config import Config, Scenario, StepEntry
 from uscdr.scenarios.registry import PIPELINES
+from uscdr.scenarios.steps import media_base
+from uscdr.wiring.context import Job
 
 T = TypeVar("T")
 STORED = datetime(2026, 11, 1, 8, tzinfo=UTC)
@@ -173,27 +173,27 @@ class FakeMedia:
 
         return self._admin("details", look)
 
-    def restore(self, keys: Sequence[AssetKey], versions: Sequence[str] | None = None) -> tuple[Restored, ...]:
+    def restore(self, keys: Sequence[AssetKey], versions: Sequence[str] | None = None) -> tuple[RestoredAsset, ...]:
         assert len(keys) <= RESTORE_BATCH
         assert len({key.resource_type for key in keys}) == 1
 
-        def effect() -> tuple[Restored, ...]:
+        def effect() -> tuple[RestoredAsset, ...]:
             return tuple(self._restore(key, versions[i] if versions else None) for i, key in enumerate(keys))
 
         return self._admin("restore", effect, writes=True)
 
-    def _restore(self, key: AssetKey, version: str | None) -> Restored:
+    def _restore(self, key: AssetKey, version: str | None) -> RestoredAsset:
         state = self._state
         backups = (
             {f"v{number}": content for number, content in state.assets[key].backups} if key in state.assets else {}
         )
         if not backups:
-            return Restored(key=key, error="no backup")
+            return RestoredAsset(key=key, error="no backup")
         state.clock += 1
         state.restores.append(key)
         stored = state.assets[key]
         stored.content, stored.deleted, stored.version = backups[version or list(backups)[-1]], False, state.clock
-        return Restored(key=key, asset=state.shown(key))
+        return RestoredAsset(key=key, asset=state.shown(key))
 
     def upload(self, key: AssetKey, file: Path, *, like: Asset | None = None) -> Asset:
         content = file.read_bytes()
@@ -321,14 +321,14 @@ class MediaRun(Rehearsal):
             keys.append(key)
         return keys
 
-    def _deps(self, job: Job, place: Path) -> Deps:
+    def _deps(self, job: Job, place: Path) -> Adapters:
         another = self.another
         account = self.account
         return replace(
             super()._deps(job, place),
             platform=MediaPlatform(self.world),
             provisioning=MediaProvisioning(self.world),
-            media=MediaPlace(
+            media=MediaAccess(
                 open_old=lambda: FakeMedia(self.cloud),
                 open_new=None if another is None else (lambda: FakeMedia(another)),
                 status=FakeStatus(self.world),
@@ -337,8 +337,8 @@ class MediaRun(Rehearsal):
             ),
         )
 
-    def _process(self, work: Callable[[Any], Ending]) -> Ending | None:
-        with mock.patch.object(allowance, "SLACK", 0.0):
+    def _process(self, work: Callable[[Any], Outcome]) -> Outcome | None:
+        with mock.patch.object(media_base, "SLACK", 0.0):
             return super()._process(work)
 
     def result(self, step: str) -> dict[str, Any]:

@@ -21,14 +21,16 @@ from uscdr.models.heroku import (
     AddOn,
     App,
     Attachment,
+    Build,
+    Domain,
     Dyno,
+    LogDrain,
     OneOffResult,
     ProcessType,
     Release,
     Schedule,
     SignedUrl,
 )
-from uscdr.models.provision import Build, Domain, LogDrain
 from uscdr.models.transfers import Transfer, TransferKind
 
 T = TypeVar("T")

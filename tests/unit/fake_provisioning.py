@@ -8,9 +8,7 @@ from pydantic import SecretStr
 
 from fakes import APP, World
 from uscdr.errors import Conflict, NotFound
-from uscdr.models.belongings import Belongings
-from uscdr.models.heroku import AddOn, App, Schedule
-from uscdr.models.provision import Domain, LogDrain, Plan
+from uscdr.models.heroku import AddOn, AddonPlan, App, Belongings, Domain, LogDrain, Schedule
 
 
 class FakeProvisioning:
@@ -28,8 +26,8 @@ class FakeProvisioning:
 
         return self._world.write("create_app", effect, name)
 
-    def plans(self, service: str) -> tuple[Plan, ...]:
-        return (Plan(name=f"{service}:essential-0", state="ga"), Plan(name=f"{service}:mini", state="ga"))
+    def plans(self, service: str) -> tuple[AddonPlan, ...]:
+        return (AddonPlan(name=f"{service}:essential-0", state="ga"), AddonPlan(name=f"{service}:mini", state="ga"))
 
     def create_addon(self, app: str, plan: str, *, name: str | None = None) -> AddOn:
         def effect() -> AddOn:

@@ -13,19 +13,17 @@ from typing import Any, TypeVar, cast
 
 from pydantic import SecretStr
 
+from uscdr.checks.baseline import Baseline
+from uscdr.checks.context import CheckContext, Expected, PlatformCache
+from uscdr.checks.registry import RUN, SPECS
+from uscdr.checks.verdict import Finding
 from uscdr.errors import ProviderError
 from uscdr.models.dns import NameServer, RecordSet, RecordType, ServerAnswer, Sighting
-from uscdr.models.heroku import AddOn, App, Attachment, Dyno, ProcessType, Release, Schedule
+from uscdr.models.heroku import AddOn, App, Attachment, Domain, Dyno, LogDrain, ProcessType, Release, Schedule
 from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
 from uscdr.models.probes import Certificate, QueueFacts
-from uscdr.models.provision import Domain, LogDrain
 from uscdr.models.transfers import DatabaseEnd, Transfer, TransferKind, TransferState
 from uscdr.providers.ports.media import Media
-from uscdr.verify.baseline import Baseline
-from uscdr.verify.facts import Facts
-from uscdr.verify.registry import RUN, SPECS
-from uscdr.verify.verdict import Finding
-from uscdr.verify.world import Expected, World
 
 PLANTED = "planted-secret"
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
@@ -208,20 +206,20 @@ EXPECTED = Expected(
 )
 
 
-def world(place: Place, *, rows: Rows | None = None, media: Media | None = None, **more: Any) -> World:
+def world(place: Place, *, rows: Rows | None = None, media: Media | None = None, **more: Any) -> CheckContext:
     """What checks are given; `more` replaces parts of `Expected`."""
     seen = cast("Any", place)
     nothing = cast("Any", None)
     database = cast("Any", rows or Rows())
-    return World(
-        app="clinic", facts=Facts("clinic", seen, seen, seen, database="DATABASE_URL"),
+    return CheckContext(
+        app="clinic", facts=PlatformCache("clinic", seen, seen, seen, database="DATABASE_URL"),
         expected=replace(EXPECTED, **more), website=nothing, token=lambda: None, account_email="",
         database=lambda: database, media=None if media is None else (lambda: media), verifier=seen, tls=seen,
         queue=seen, mail=seen, code_migrations=lambda: None, now=lambda: NOW, sign_in=lambda: None,
     )  # fmt: skip
 
 
-def remembering(seen: World, finding: Finding, name: str = "it") -> World:
+def remembering(seen: CheckContext, finding: Finding, name: str = "it") -> CheckContext:
     """The same world with a baseline that was taken when `finding` was."""
     kept = Baseline.model_validate_json(
         Baseline(key="k", taken_at=NOW, run="r", checks={name: dict(finding.measures)}).model_dump_json()
@@ -229,7 +227,7 @@ def remembering(seen: World, finding: Finding, name: str = "it") -> World:
     return replace(seen, baseline=kept)
 
 
-def checked(seen: World, kind: str, **fields: Any) -> Finding:
+def checked(seen: CheckContext, kind: str, **fields: Any) -> Finding:
     """One check of scenarios.yaml, run as the registry runs it. Raises what a port raises."""
     spec = SPECS[kind].model_validate({"kind": kind, **fields})
     finding = RUN[kind]("it", spec, seen)
@@ -237,7 +235,7 @@ def checked(seen: World, kind: str, **fields: Any) -> Finding:
     return finding
 
 
-def verdict(seen: World, kind: str, **fields: Any) -> tuple[str, str]:
+def verdict(seen: CheckContext, kind: str, **fields: Any) -> tuple[str, str]:
     """Verdict and evidence."""
     finding = checked(seen, kind, **fields)
     return finding.verdict, finding.evidence

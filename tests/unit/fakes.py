@@ -26,14 +26,15 @@ from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, BadInput, CheckFailed, Conflict, MachineError, NotFound, ProviderError
 from uscdr.installation import install
-from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, AccountSeen, KeyedAccess, Unshown
-from uscdr.models.access_moves import UNSHOWN
-from uscdr.models.belongings import Belongings
+from uscdr.models.access import UNSHOWN, AccessAgain, AccessBack, AccessSeen, AccountSeen, KeyedAccess, Unshown
 from uscdr.models.heroku import (
     Account,
     AddOn,
     App,
     Attachment,
+    Belongings,
+    Build,
+    Domain,
     Download,
     Dyno,
     OneOffResult,
@@ -45,7 +46,6 @@ from uscdr.models.heroku import (
     StatusReport,
 )
 from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
-from uscdr.models.migration_files import MigrationFile
 from uscdr.models.postgres import (
     CanaryColumn,
     CanaryResult,
@@ -55,6 +55,7 @@ from uscdr.models.postgres import (
     InvariantResult,
     LeftOut,
     Migration,
+    NewestTime,
     PasswordResult,
     SequenceState,
     ServerFacts,
@@ -67,13 +68,12 @@ from uscdr.models.postgres import (
     TableSize,
     UniqueKey,
     Unread,
-    Written,
 )
-from uscdr.models.provision import Build, Domain
+from uscdr.models.probes import WebAnswer
+from uscdr.models.schema import MigrationFile
 from uscdr.models.transfers import DatabaseEnd, DatabaseInfo, Transfer, TransferKind, TransferState
-from uscdr.models.trial import BEGUN, ENDED, Script, ScriptEnd
-from uscdr.models.web import WebAnswer
-from uscdr.providers.ports.machine import Programs, Room
+from uscdr.models.trial import BEGUN, ENDED, MigrationScript, ScriptEnd
+from uscdr.providers.ports.probes import Programs, Room
 from uscdr.providers.ports.progress import Progress
 
 T = TypeVar("T")
@@ -710,7 +710,7 @@ class FakeDatabase:
     def left_out(self) -> tuple[LeftOut, ...]:
         return self._world.not_restored
 
-    def tried(self, scripts: Sequence[Script], *, seconds: float) -> tuple[ScriptEnd, ...]:
+    def tried(self, scripts: Sequence[MigrationScript], *, seconds: float) -> tuple[ScriptEnd, ...]:
         found: list[ScriptEnd] = []
         for one in scripts:
             found.append(self._world.sql_ends.get(one.name, ScriptEnd(name=one.name)))
@@ -773,9 +773,9 @@ class FakeDatabase:
         prints = tuple(rows[key] for key in keys)
         return TableKeys(name=table, column="id", keys=tuple(str(key) for key in keys), prints=prints)
 
-    def written(self, columns: Sequence[str]) -> Mapping[str, Written]:
+    def written(self, columns: Sequence[str]) -> Mapping[str, NewestTime]:
         return {
-            column: Written(newest=newest, beyond=self._world.disk.beyond.get(column, 0))
+            column: NewestTime(newest=newest, beyond=self._world.disk.beyond.get(column, 0))
             for column, newest in self.newest(columns).items()
         }
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from fakes import Killed
 from rehearsal import Rehearsal
-from uscdr.engine.conduct import Ending
+from uscdr.engine.run import Outcome
 
 Some = Callable[..., Sequence[Any]]
 """The fixture that draws a third."""
@@ -41,7 +41,7 @@ def killer(record: int, moment: str) -> Callable[[int, str], None]:
 def wrong_ends(
     at: Iterable[Moment],
     make: Callable[[str], R],
-    begin: Callable[[R], Ending | None],
+    begin: Callable[[R], Outcome | None],
     end: Callable[[R], list[str]],
 ) -> list[object]:
     """Where the end was wrong. `end` resumes a run and says what is wrong then; `make` takes a directory's name."""

@@ -13,20 +13,18 @@ from typing import Any, Literal, cast
 from pydantic import SecretStr
 
 from fakes import APP, FakeBackups, FakePlatform, FakeScratch, World
+from uscdr.backups.proving import Decoded
 from uscdr.errors import NotFound, ProviderError
-from uscdr.models.belongings import Belongings
+from uscdr.kit.build import Built, build
+from uscdr.kit.collect.sources import ProofShelf, Sources, Wishes
+from uscdr.kit.content import CanaryColumns
+from uscdr.kit.reader import KitReader
 from uscdr.models.dns import NameServer, RecordSet, RecordType, ServerAnswer, Sighting
-from uscdr.models.heroku import Download, Release, SignedUrl
+from uscdr.models.heroku import Belongings, Build, Domain, Download, Lack, LogDrain, Release, SignedUrl, SourceArchive
 from uscdr.models.media import Access, Asset, AssetDetails, AssetKey, MediaDownload, ResourceType
-from uscdr.models.provision import Build, Domain, Lack, LogDrain, SourceArchive
 from uscdr.providers.ports.progress import Progress
-from uscdr.vault.backups.proving import Decoded
-from uscdr.vault.build import Built, build
-from uscdr.vault.collect.sources import ProofShelf, Sources, Wishes
-from uscdr.vault.content import CanaryColumns
-from uscdr.vault.reader import KitReader
-from uscdr.vault.seal import Identity, Recipient, identities, recipients
-from uscdr.vault.store import LocalStore
+from uscdr.store.encryption import Identity, Recipient, identities, recipients
+from uscdr.store.store import LocalStore
 
 SECRET = "canary-of-a-secret-value-4711"
 PATIENT = "Canary Patient Dela Cruz"

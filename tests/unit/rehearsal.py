@@ -28,10 +28,14 @@ from fakes import (
     Killed,
     World,
 )
-from uscdr import leftovers, wiring
-from uscdr.assembly.job import Job, Surroundings
+from uscdr import cleanup
+from uscdr.backups.proving import Code, Decoded, Questions
+from uscdr.checks.context import CheckContext as Seen
+from uscdr.checks.context import Expected, Sends
+from uscdr.checks.kinds.http import HttpCheck
+from uscdr.commands import run as wiring
 from uscdr.engine import wait
-from uscdr.engine.conduct import Ending
+from uscdr.engine.run import Outcome
 from uscdr.engine.wait import Stop
 from uscdr.errors import Declined
 from uscdr.events import Redactor
@@ -40,23 +44,18 @@ from uscdr.journal.reader import NAME, read
 from uscdr.journal.writer import JournalWriter
 from uscdr.models.events import Stamped
 from uscdr.models.postgres import CanaryColumn, Invariant
-from uscdr.place import Place
-from uscdr.providers.ports.web import Website
-from uscdr.recall import remember
-from uscdr.scenarios.backups.questions import asked, key_of
-from uscdr.scenarios.candidate import Candidate
-from uscdr.scenarios.deps import Deps, Request, now
-from uscdr.scenarios.frozen import FrozenLook
+from uscdr.providers.ports.probes import Website
+from uscdr.scenarios.adapters import Adapters, Request, now
+from uscdr.scenarios.backup_questions import asked, key_of
+from uscdr.scenarios.config import Config
+from uscdr.scenarios.config_targets import HerokuTarget, TargetConfig
 from uscdr.scenarios.infra.old import OldLook
 from uscdr.scenarios.loader import load
-from uscdr.scenarios.model import Config
-from uscdr.scenarios.model_targets import HerokuTarget, Target
-from uscdr.targets import packaged
+from uscdr.scenarios.prover import BackgroundDigest, Prover
 from uscdr.ui.console import json_line
-from uscdr.vault.backups.proving import Code, Decoded, Questions
-from uscdr.verify.kinds.http import HttpCheck
-from uscdr.verify.world import Expected, Sends
-from uscdr.verify.world import World as Seen
+from uscdr.wiring.context import Job, RunContext
+from uscdr.wiring.past_runs import remember
+from uscdr.wiring.target import Target, packaged
 
 CODE = Code(why="asked later")
 """What proofs know of the deployed code."""
@@ -132,16 +131,16 @@ class Rehearsal:
     """What later processes are told of a write that cannot be found."""
     crash: Callable[[int, str], None] = lambda seq, moment: None
     """Called before and after each record is written, with its number; may raise Killed."""
-    asks: Callable[[Surroundings], object] = lambda around: around.leave()
+    asks: Callable[[RunContext], object] = lambda around: around.leave()
     """Called before each request that changes something."""
 
-    def begin(self, *, confirm: str | None = None, dry_run: bool = False) -> Ending | None:
+    def begin(self, *, confirm: str | None = None, dry_run: bool = False) -> Outcome | None:
         """A new run; None when its process was killed."""
         self.run = runs.new_run_id(self.request.scenario)
         job = self._job(self.run, confirm, dry_run=dry_run)
         return self._process(lambda around: wiring.begin(job, around))
 
-    def resume(self, *, confirm: str | None = None) -> Ending | None:
+    def resume(self, *, confirm: str | None = None) -> Outcome | None:
         """The newest run, taken up again."""
         path = self.journal_path
         job = replace(self._job(path.parent.name, confirm, dry_run=False), send_again=self.send_again)
@@ -164,12 +163,12 @@ class Rehearsal:
         return str(next(line["event"]["phrase"] for line in lines if line["event"]["kind"] == "plan.ready"))
 
     def _job(self, run: str, confirm: str | None, *, dry_run: bool) -> Job:
-        target = Target(heroku=HerokuTarget(app="usc-pis"))
-        place = Place("production", target, self.config, "digest", SecretStr("token-token"), "test", None, None)
+        target = TargetConfig(heroku=HerokuTarget(app="usc-pis"))
+        place = Target("production", target, self.config, "digest", SecretStr("token-token"), "test", None, None)
         return Job(place, self.request, run, confirm, dry_run)
 
-    def _process(self, work: Callable[[Surroundings], Ending]) -> Ending | None:
-        around = Surroundings(
+    def _process(self, work: Callable[[RunContext], Outcome]) -> Outcome | None:
+        around = RunContext(
             state=self.state,
             env={"USER": "ada"},
             asker=self.person,
@@ -205,8 +204,8 @@ class Rehearsal:
             yield
 
     @contextmanager
-    def _opened(self, job: Job, around: Surroundings) -> Iterator[tuple[Deps, Any]]:
-        with leftovers.workplace(around.state, job.run) as place:
+    def _opened(self, job: Job, around: RunContext) -> Iterator[tuple[Adapters, Any]]:
+        with cleanup.workplace(around.state, job.run) as place:
             deps = self._deps(job, place)
             try:
                 yield deps, SimpleNamespace(redactor=Redactor(), waits=SimpleNamespace(bus=None))
@@ -218,10 +217,10 @@ class Rehearsal:
         del job, sends
         return seen_by_checks(FakeWebsite(self.world))
 
-    def _deps(self, job: Job, place: Path) -> Deps:
+    def _deps(self, job: Job, place: Path) -> Adapters:
         world, config = self.world, self.config
         backups = FakeBackups(world)
-        return Deps(
+        return Adapters(
             request=job.request,
             config=config,
             target=job.place.target,
@@ -232,7 +231,7 @@ class Rehearsal:
             open_world=lambda sends: nullcontext(self.seen_by_checks(job, sends)),
             dry_run=job.dry_run,
             candidate=self._candidate(FakeScratch(world), place, FakePlatform(world), None),
-            frozen=FrozenLook(lambda: FakeDatabase(world)),
+            frozen=BackgroundDigest(lambda: FakeDatabase(world)),
             stop=self.stop,
             memory=remember(self.state, job.place.key),
             ask=lambda question: "done",
@@ -249,11 +248,11 @@ class Rehearsal:
             work=place,
         )
 
-    def _candidate(self, scratch: Any, place: Path, platform: Any, kit: Any) -> Candidate:
+    def _candidate(self, scratch: Any, place: Path, platform: Any, kit: Any) -> Prover:
         def questions() -> Questions:
             return asked(self.config, key_of(self.config, platform, "usc-pis", kit), CODE)
 
-        return Candidate(scratch, lambda _: Decoded("17.2", "17", ("pgcrypto",)), place, questions, self.stop)
+        return Prover(scratch, lambda _: Decoded("17.2", "17", ("pgcrypto",)), place, questions, self.stop)
 
 
 def truncate(path: Path, records: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from uscdr.deadlines import Ended, Timed, run_timed
+from uscdr.checks.run import Ended, Timed, run_timed
 from uscdr.errors import Interrupted
 
 

@@ -11,11 +11,11 @@ import time
 import pytest
 
 from uscdr.errors import LockHeld, MachineError
-from uscdr.leave import Leave
+from uscdr.write_guard import WriteGuard
 
 STANDS_STILL = """
 import os, signal, sys, threading
-from uscdr.leave import Leave
+from uscdr.write_guard import Leave
 leave = Leave()
 def send():
     with leave.of(lambda: "", lambda: 0.4), leave.sending():
@@ -45,7 +45,7 @@ def test_one_that_stands_still_there_for_too_long_is_ended_before_it_sends(threa
 
 
 def test_what_was_sent_in_time_leaves_no_timer() -> None:
-    leave = Leave()
+    leave = WriteGuard()
     with leave.of(lambda: "", lambda: 60.0):
         with leave.sending():
             assert 59 < signal.getitimer(signal.ITIMER_REAL)[0] <= 60
@@ -61,7 +61,7 @@ def test_what_was_sent_in_time_leaves_no_timer() -> None:
 def test_a_timer_of_somebody_else_is_left_alone() -> None:
     before = signal.signal(signal.SIGALRM, lambda number, frame: None)
     try:
-        leave = Leave()
+        leave = WriteGuard()
         with leave.of(lambda: "", lambda: 60.0), leave.sending():
             assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     finally:
@@ -69,7 +69,7 @@ def test_a_timer_of_somebody_else_is_left_alone() -> None:
 
 
 def test_one_that_stood_still_before_the_timer_was_set_is_asked_again() -> None:
-    leave, asked, left = Leave(), [], [60.0, 0.0]
+    leave, asked, left = WriteGuard(), [], [60.0, 0.0]
 
     def answer() -> str:
         asked.append(True)
@@ -85,20 +85,20 @@ def test_one_that_stood_still_before_the_timer_was_set_is_asked_again() -> None:
 
 
 def test_one_that_never_has_the_time_to_send_says_so() -> None:
-    leave, sent = Leave(), []
+    leave, sent = WriteGuard(), []
     with leave.of(lambda: "", lambda: 0.01), pytest.raises(MachineError, match="stands still"), leave.sending():
         sent.append(True)
     assert sent == []
 
 
 def test_of_several_the_one_that_ends_first_counts() -> None:
-    leave = Leave()
+    leave = WriteGuard()
     with leave.of(lambda: "", lambda: 90.0), leave.of(lambda: ""), leave.of(lambda: "", lambda: 30.0), leave.sending():
         assert 29 < signal.getitimer(signal.ITIMER_REAL)[0] <= 30
 
 
 def test_words_are_told_and_who_is_gone_is_not_asked() -> None:
-    leave, told = Leave(), list[str]()
+    leave, told = WriteGuard(), list[str]()
     leave.tell = told.append
     with leave.of(lambda: "taken again"):
         leave()

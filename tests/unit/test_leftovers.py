@@ -14,19 +14,20 @@ from unittest import mock
 
 import pytest
 
-from uscdr import elsewhere, files
-from uscdr.leftovers import sweep, workplace
+from uscdr import files
+from uscdr import staging as elsewhere
+from uscdr.cleanup import sweep, workplace
 from uscdr.pgserver import guard, process
 from uscdr.pgserver.process import users_of
 from uscdr.pgserver.server import start
-from uscdr.vault.staging import noted_staging
-from uscdr.vault.store import LocalStore
+from uscdr.staging import noted_staging
+from uscdr.store.store import LocalStore
 
 MAKER = """
 import sys
 from pathlib import Path
 from uscdr import elsewhere
-from uscdr.leftovers import workplace
+from uscdr.cleanup import workplace
 with workplace(Path(sys.argv[1]), sys.argv[2]) as place:
     (place / "proof").mkdir()
     (place / "proof" / "b001.dump").write_text("patients")
@@ -40,10 +41,10 @@ with workplace(Path(sys.argv[1]), sys.argv[2]) as place:
 SERVED = """
 import sys
 from pathlib import Path
-from uscdr.leftovers import workplace
+from uscdr.cleanup import workplace
 from uscdr.pgserver.server import start
-from uscdr.vault.staging import noted_staging
-from uscdr.vault.store import LocalStore
+from uscdr.staging import noted_staging
+from uscdr.store.store import LocalStore
 with workplace(Path(sys.argv[1]), "killed") as place:
     server = start(place / "scratch-1", tied=True, by_socket=True)
     print(server.home, flush=True)
@@ -177,7 +178,7 @@ def test_a_removal_that_was_cut_off_is_gone_on_with(tmp_path: Path) -> None:
         path.mkdir()
         elsewhere.note(left, "directory", {"path": str(path)})
     with (
-        mock.patch("uscdr.leftovers.remove_tree", side_effect=[None, KeyboardInterrupt]),
+        mock.patch("uscdr.cleanup.remove_tree", side_effect=[None, KeyboardInterrupt]),
         pytest.raises(KeyboardInterrupt),
     ):
         sweep(tmp_path)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from uscdr.elsewhere import note, notes
+from uscdr.checks.attempts import Attempts
 from uscdr.errors import MachineError
 from uscdr.pgserver.server import attach, reap
-from uscdr.team.claim import noted
-from uscdr.verify.attempts import Attempts
+from uscdr.shared.lease import noted
+from uscdr.staging import note, notes
 
 
 def _large(path: Path) -> None:

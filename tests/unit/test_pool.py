@@ -8,7 +8,7 @@ import time
 import pytest
 
 from uscdr.errors import Interrupted
-from uscdr.pool import run_all
+from uscdr.threads import run_all
 
 
 def test_results_keep_the_order_of_the_tasks() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from uscdr.programs import program
+from uscdr.settings import program
 
 
 def put(directory: Path, name: str = "git") -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from uscdr.reading import NotAFile, exposure, opened, whole
+from uscdr.files import NotAFile, exposure, opened, whole
 
 
 def pipe(path: Path) -> None:
@@ -85,16 +85,14 @@ def test_a_link_is_followed_only_where_one_is_wanted(tmp_path: Path) -> None:
 
 def test_a_pipe_of_the_shell_is_read_to_its_end() -> None:
     """`--identity <(age -d …)`: the key never lies on the disk."""
-    program = (
-        "import sys; from pathlib import Path; from uscdr.reading import whole; print(whole(Path(sys.argv[1]), 50))"
-    )
+    program = "import sys; from pathlib import Path; from uscdr.files import whole; print(whole(Path(sys.argv[1]), 50))"
     command = f"{shlex.quote(sys.executable)} -c {shlex.quote(program)} <(printf one; sleep 0.1; printf two)"
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, timeout=30)
     assert ended.stdout == "b'onetwo'\n"
 
 
 def test_a_pipe_that_gives_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("uscdr.reading.PIPE_SECONDS", 0.05)
+    monkeypatch.setattr("uscdr.files.PIPE_SECONDS", 0.05)
     reading, writing = os.pipe()
     try:
         with pytest.raises(NotAFile, match="nothing came through this pipe"):

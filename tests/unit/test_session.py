@@ -14,8 +14,8 @@ import pytest
 
 from uscdr.engine.wait import Stop
 from uscdr.errors import Interrupted
-from uscdr.session import surroundings
 from uscdr.ui.console import Output
+from uscdr.wiring.session import surroundings
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.context import Scratch, options
+from uscdr.cli.options import Scratch, options
 
 app = typer.Typer(no_args_is_help=True, help="Backups of the database, on the platform and off it.")
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
@@ -22,7 +22,7 @@ PassphraseOption = Annotated[
 @app.command("list")
 def list_backups(context: typer.Context, *, to: PlaceOption = None, as_json: JsonOption = False) -> None:
     """Every backup, on the platform and off it: age, size, where, and how far it can be relied on."""
-    from uscdr.cli import backups
+    from uscdr.commands import backup as backups
 
     backups.show(options(context), to, as_json=as_json)
 
@@ -38,7 +38,7 @@ def capture(
     as_json: JsonOption = False,
 ) -> None:
     """Make a backup now and wait for its end; its name on stdout."""
-    from uscdr.cli import backups
+    from uscdr.commands import backup as backups
 
     backups.capture(options(context), to, evict=evict, as_json=as_json)
 
@@ -54,10 +54,10 @@ def pull(
     as_json: JsonOption = False,
 ) -> None:
     """Copy a backup off the platform, encrypted on the way; one that is there already is left alone."""
-    from uscdr.cli import backuppull
+    from uscdr.commands import backup_copies
 
-    wanted = backuppull.PullOptions(backup, to, tuple(recipient or ()), passphrase_file)
-    backuppull.pull(options(context), wanted, as_json=as_json)
+    wanted = backup_copies.PullOptions(backup, to, tuple(recipient or ()), passphrase_file)
+    backup_copies.pull(options(context), wanted, as_json=as_json)
 
 
 @app.command()
@@ -77,16 +77,16 @@ def prove(
     as_json: JsonOption = False,
 ) -> None:
     """Restore a backup on this machine and see what it is worth. Exit 1 below “satisfies the invariants”."""
-    from uscdr.cli import backupprove
+    from uscdr.commands import backup_copies
 
-    wanted = backupprove.ProveOptions(tuple(backup or ("newest",)), to, identity, passphrase_file, kit)
-    raise typer.Exit(backupprove.prove(replace(options(context), scratch=scratch), wanted, as_json=as_json))
+    wanted = backup_copies.ProveOptions(tuple(backup or ("newest",)), to, identity, passphrase_file, kit)
+    raise typer.Exit(backup_copies.prove(replace(options(context), scratch=scratch), wanted, as_json=as_json))
 
 
 @app.command()
 def status(context: typer.Context, *, to: PlaceOption = None, as_json: JsonOption = False) -> None:
     """Is the RPO met, and would it be if the database were lost now? Exit 1 when not; fit for cron."""
-    from uscdr.cli import backupstatus
+    from uscdr.commands import backup as backupstatus
 
     raise typer.Exit(backupstatus.status(options(context), to, as_json=as_json))
 
@@ -100,7 +100,7 @@ def schedule(
     as_json: JsonOption = False,
 ) -> None:
     """The platform's daily schedules, and what runs captures often enough. Exit 1 when none is scheduled."""
-    from uscdr.cli import backupschedule
+    from uscdr.commands import backup as backupschedule
 
     raise typer.Exit(backupschedule.schedule(options(context), to, apply=apply, as_json=as_json))
 
@@ -114,6 +114,6 @@ def prune(
     as_json: JsonOption = False,
 ) -> None:
     """Show which copies retention would remove; with the phrase, remove them. Never the newest proven one."""
-    from uscdr.cli import backupprune
+    from uscdr.commands import backup_copies
 
-    backupprune.prune(options(context), to, confirm, as_json=as_json)
+    backup_copies.prune(options(context), to, confirm, as_json=as_json)

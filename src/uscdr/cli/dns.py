@@ -24,6 +24,6 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Swap back what the last `recover infra` on this target swapped, if it still is as it was left."""
-    from uscdr.scenarios.deps import Request
+    from uscdr.scenarios.adapters import Request
 
     carry_out(context, Request("dns", anew=new), confirm=confirm, dry_run=dry_run, as_json=as_json)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.context import options
-from uscdr.cli.invocation import state
+from uscdr.cli.options import options
+from uscdr.commands.invocation import state
 
 app = typer.Typer(no_args_is_help=True, help="Rehearse on a sandbox that is made for it and gone afterwards.")
 
@@ -98,7 +98,7 @@ def backups(
 
 def _drill(context: typer.Context, scenario: str, how: str, patients: int, report: Path, *, as_json: bool) -> None:
     from uscdr.drills.drill import drill
-    from uscdr.drills.stage import DrillRequest
+    from uscdr.drills.environment import DrillRequest
     from uscdr.errors import BadInput
 
     if how not in KINDS[scenario]:

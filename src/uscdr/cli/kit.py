@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.context import Scratch, options
+from uscdr.cli.options import Scratch, options
 
 app = typer.Typer(no_args_is_help=True, help="The escape kit: all that a rebuild needs, encrypted, off the platform.")
 
@@ -21,7 +21,7 @@ class Omission(StrEnum):
     DUMP = "dump"
 
 
-class Content(StrEnum):
+class Exportable(StrEnum):
     """What can be taken out of a kit."""
 
     APP = "app"
@@ -57,12 +57,12 @@ def build(
     as_json: JsonOption = False,
 ) -> None:
     """Collect everything, prove the dump, encrypt, store. Exit 1 when something could not be had."""
-    from uscdr.cli import kitbuild
+    from uscdr.commands import kit_build
 
-    wanted = kitbuild.BuildOptions(
+    wanted = kit_build.BuildOptions(
         to, tuple(recipient or ()), frozenset(one.value for one in without or ()), backup, capture, unproven
     )
-    raise typer.Exit(kitbuild.build_kit(replace(options(context), scratch=scratch), wanted, as_json=as_json))
+    raise typer.Exit(kit_build.build_kit(replace(options(context), scratch=scratch), wanted, as_json=as_json))
 
 
 @app.command()
@@ -83,9 +83,10 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Could the application be rebuilt from a kit today, without the platform? Needs no network but the kit's own."""
-    from uscdr.cli import kitcheck, kitlook
+    from uscdr.commands import kit as kitcheck
+    from uscdr.commands import kit_list
 
-    wanted = kitlook.Wanted(kitlook.one_of(kit, kit_option), to, identity)
+    wanted = kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity)
     asked = kitcheck.CheckOptions(wanted, online=online, restore=restore, minimum=minimum)
     raise typer.Exit(kitcheck.check_kit(options(context), asked, as_json=as_json))
 
@@ -101,9 +102,9 @@ def list_kits(
     as_json: JsonOption = False,
 ) -> None:
     """Every kit, oldest first."""
-    from uscdr.cli import kitlook
+    from uscdr.commands import kit_list
 
-    kitlook.list_kits(options(context), to, identity, as_json=as_json)
+    kit_list.list_kits(options(context), to, identity, as_json=as_json)
 
 
 @app.command()
@@ -118,10 +119,10 @@ def card(
     as_json: JsonOption = False,
 ) -> None:
     """Print the card of a kit, to keep away from the computers."""
-    from uscdr.cli import kitcard, kitlook
+    from uscdr.commands import kit_list
 
-    wanted = kitlook.Wanted(kitlook.one_of(kit, kit_option), to, identity)
-    kitcard.show_card(options(context), wanted, html=html, as_json=as_json)
+    wanted = kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity)
+    kit_list.show_card(options(context), wanted, html=html, as_json=as_json)
 
 
 @app.command()
@@ -131,13 +132,14 @@ def restore(
     *,
     into: Annotated[Path, typer.Option(help="Directory for the files; nothing there is overwritten.")],
     kit_option: KitOption = None,
-    part: Annotated[list[Content] | None, typer.Option(help="Only this part; repeat for more.")] = None,
+    part: Annotated[list[Exportable] | None, typer.Option(help="Only this part; repeat for more.")] = None,
     to: PlaceOption = None,
     identity: IdentityOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take parts of a kit out as plain files, which only you can read."""
-    from uscdr.cli import kitlook, kitrestore
+    from uscdr.commands import kit as kitrestore
+    from uscdr.commands import kit_list
 
-    wanted = kitlook.Wanted(kitlook.one_of(kit, kit_option), to, identity)
+    wanted = kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity)
     kitrestore.restore(options(context), wanted, tuple(one.value for one in part or ()), into, as_json=as_json)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.cli.context import Scratch, options
+from uscdr.cli.options import Scratch, options
 
 if TYPE_CHECKING:
-    from uscdr.scenarios.deps import Request
+    from uscdr.scenarios.adapters import Request
 
 app = typer.Typer(no_args_is_help=True, help="Recover, after a plan and a typed confirmation.")
 
@@ -45,7 +45,7 @@ def db(
     as_json: AsJson = False,
 ) -> None:
     """Database corruption or loss: restore a proven backup."""
-    from uscdr.scenarios.deps import Request
+    from uscdr.scenarios.adapters import Request
 
     request = Request(
         "db", backup, safety_capture=not without_safety_capture, give_access_back=give_access_back, anew=new
@@ -65,7 +65,7 @@ def application(
     as_json: AsJson = False,
 ) -> None:
     """Application failure: roll back, migrate, or deploy from source."""
-    from uscdr.scenarios.deps import Request
+    from uscdr.scenarios.adapters import Request
 
     request = Request("app", release=release, ref=ref, anew=new)
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json)
@@ -91,7 +91,7 @@ def media(
     as_json: AsJson = False,
 ) -> None:
     """Media files lost: from Cloudinary's own backup, else from a kit or a folder."""
-    from uscdr.scenarios.deps import Request
+    from uscdr.scenarios.adapters import Request
     from uscdr.settings import user_path
 
     folder = str(user_path(files).absolute()) if files else None
@@ -123,8 +123,8 @@ def infra(
     as_json: AsJson = False,
 ) -> None:
     """Everything lost: a new application from the old one's facts or from a kit."""
-    from uscdr.cli import conduct
-    from uscdr.scenarios.deps import Request
+    from uscdr.commands import recover as conduct
+    from uscdr.scenarios.adapters import Request
 
     given = options(context)
     name = conduct.new_application(given, app_name, in_place=in_place)
@@ -148,8 +148,8 @@ def backups(
     as_json: AsJson = False,
 ) -> None:
     """Backups fail, or are not scheduled: schedule, capture, copy, prove by a restore, judge the RPO."""
-    from uscdr.cli.wishes import lasting
-    from uscdr.scenarios.deps import Request
+    from uscdr.commands.recover import lasting
+    from uscdr.scenarios.adapters import Request
 
     place, readers = lasting(to, tuple(recipient or ()))
     request = Request("backups", to=place, recipients=readers, evict=evict, anew=new)
@@ -167,8 +167,8 @@ def carry_out(
     scratch: str | None = None,
 ) -> None:
     """Run it and leave with its exit code."""
-    from uscdr.cli import conduct
+    from uscdr.commands import recover as conduct
 
-    asked = conduct.Asked(request, confirm=confirm, dry_run=dry_run, identity=identity)
+    asked = conduct.RecoverOptions(request, confirm=confirm, dry_run=dry_run, identity=identity)
     given = replace(options(context), scratch=scratch)
     raise typer.Exit(conduct.recover(given, asked, as_json=as_json))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.context import options
+from uscdr.cli.options import options
 
 
 def runbook(

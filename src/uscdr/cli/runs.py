@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.cli.context import options
+from uscdr.cli.options import options
 
 if TYPE_CHECKING:
     from uscdr.ui.console import Output
@@ -20,7 +20,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout."
 @app.command("list")
 def list_runs(context: typer.Context, *, as_json: JsonOption = False) -> None:
     """Every run, oldest first; of other machines, too, where state is shared."""
-    from uscdr.cli.listing import show_runs
+    from uscdr.commands.runs import show_runs
 
     output = options(context).output(json_lines=as_json)
     _look_around(output)
@@ -30,7 +30,7 @@ def list_runs(context: typer.Context, *, as_json: JsonOption = False) -> None:
 @app.command()
 def show(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
     """Where a run stands, step by step."""
-    from uscdr.cli.reports import load, newest
+    from uscdr.commands.runs import load, newest
     from uscdr.journal import runs
     from uscdr.report.summary import summarise
 
@@ -52,7 +52,7 @@ def show(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption
 @app.command()
 def report(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
     """A run's report: Markdown, or JSON with --json."""
-    from uscdr.cli.reports import load, newest
+    from uscdr.commands.runs import load, newest
     from uscdr.report.markdown import to_markdown
 
     output = options(context).output(json_lines=as_json)
@@ -88,12 +88,12 @@ def resume(
     as_json: JsonOption = False,
 ) -> None:
     """Go on with a run that was cut off: looks first, repeats nothing."""
-    from uscdr.cli import conduct
+    from uscdr.commands import recover
 
-    asked = conduct.TakenUp(
+    asked = recover.ResumeOptions(
         run, confirm, identity, take_over=take_over, without_shared=without_shared, send_again=send_again
     )
-    raise typer.Exit(conduct.resume(options(context), asked, as_json=as_json))
+    raise typer.Exit(recover.resume(options(context), asked, as_json=as_json))
 
 
 def _look_around(output: Output) -> None:
@@ -101,6 +101,6 @@ def _look_around(output: Output) -> None:
     import os
 
     if os.environ.get("USCDR_SHARED"):
-        from uscdr.cli.conduct import look_around
+        from uscdr.commands.recover import look_around
 
         look_around(output)

@@ -46,7 +46,7 @@ def _tell(text: str) -> None:
 
 def _clear_up() -> None:
     """Of what other commands were killed at."""
-    from uscdr.leftovers import sweep
+    from uscdr.cleanup import sweep
     from uscdr.settings import state_directory
 
     for words in sweep(state_directory(os.environ)):

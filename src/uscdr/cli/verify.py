@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.cli.context import options
+from uscdr.cli.options import options
 
 if TYPE_CHECKING:
-    from uscdr.cli.invocation import Globals
-    from uscdr.scenarios.checklists import Wish
+    from uscdr.commands.invocation import Invocation
+    from uscdr.scenarios.checks import CheckRequest
 
 Which = Annotated[str, typer.Argument(help="all, db, app or integration.")]
 Names = Annotated[list[str] | None, typer.Argument(help="Checks: names, * and ? allowed; several, or with commas.")]
@@ -48,29 +48,28 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Run the runbook's checklists. Only looks, unless --allow-writes."""
-    from uscdr.scenarios.checklists import Wish
+    from uscdr.scenarios.checks import CheckRequest
 
     given = options(context)
-    wish = Wish(which, split(check), allow_writes=allow_writes, skip_manual=skip_manual)
+    wish = CheckRequest(which, split(check), allow_writes=allow_writes, skip_manual=skip_manual)
     if list_only:
         show_list(given, wish, as_json=as_json)
         return
-    from uscdr.cli.verifying import Asked, answers_of, carry_out, duration
-    from uscdr.verification.wanted import Verification
+    from uscdr.commands.verify import Verification, VerifyOptions, answers_of, carry_out, duration
 
     wanted = Verification(
         wish, answers_of(answer or []), save_baseline=save_baseline, deadline=duration("--deadline", deadline)
     )
-    raise typer.Exit(carry_out(given, Asked(f"verify {which}", wanted, app, junit, markdown), as_json=as_json))
+    raise typer.Exit(carry_out(given, VerifyOptions(f"verify {which}", wanted, app, junit, markdown), as_json=as_json))
 
 
-def show_list(given: Globals, wish: Wish, *, as_json: bool) -> None:
+def show_list(given: Invocation, wish: CheckRequest, *, as_json: bool) -> None:
     """Each line of the checklists with its checks, on stdout; nothing is asked."""
-    from uscdr.scenarios.checklists import Wish, select
+    from uscdr.scenarios.checks import CheckRequest, select
     from uscdr.ui.tables import show_table
 
     config = given.loaded(lazily=True).config
-    selection = select(config, Wish(wish.which, wish.patterns, allow_writes=True))
+    selection = select(config, CheckRequest(wish.which, wish.patterns, allow_writes=True))
     kinds = {check.name: check for check in selection.checks}
     rows = [
         {

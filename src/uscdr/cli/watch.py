@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.context import options
+from uscdr.cli.options import options
 from uscdr.cli.verify import App, AsJson, Junit, Markdown, Names, Which, split
 
 
@@ -23,14 +23,13 @@ def watch(
     as_json: AsJson = False,
 ) -> None:
     """Repeat the checks that need no person; the exit code is the last round's. Ctrl-C ends it."""
-    from uscdr.cli.verifying import Asked, carry_out, duration
-    from uscdr.scenarios.checklists import Wish
-    from uscdr.verification.wanted import Verification
+    from uscdr.commands.verify import Verification, VerifyOptions, carry_out, duration
+    from uscdr.scenarios.checks import CheckRequest
 
     wanted = Verification(
-        Wish(which, split(check), skip_manual=True),
+        CheckRequest(which, split(check), skip_manual=True),
         lasting=duration("--for", lasting),
         every=duration("--every", every),
     )
-    asked = Asked(f"watch {which}", wanted, app, junit, markdown)
+    asked = VerifyOptions(f"watch {which}", wanted, app, junit, markdown)
     raise typer.Exit(carry_out(options(context), asked, as_json=as_json))

@@ -2,28 +2,155 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
-from uscdr.drills.account import Drill, drill_summary
-from uscdr.drills.application import ApplicationDisaster
-from uscdr.drills.backups import BackupsDisaster
-from uscdr.drills.beyond import beyond, of, planned_calls
-from uscdr.drills.database import DatabaseDisaster
-from uscdr.drills.disaster import Aftermath, Disaster
-from uscdr.drills.infrastructure import InfrastructureDisaster
-from uscdr.drills.media import MediaDisaster
-from uscdr.drills.publish import publish
-from uscdr.drills.stage import DrillRequest, Stage, stage
-from uscdr.drills.truth import Content, Finding, content, losses
-from uscdr.engine.conduct import Ending
+from uscdr.drills.baseline import Comparison, Losses, TableContents, content, losses
+from uscdr.drills.disasters import (
+    Aftermath,
+    ApplicationDisaster,
+    BackupsDisaster,
+    DatabaseDisaster,
+    Disaster,
+    InfrastructureDisaster,
+    MediaDisaster,
+    beyond,
+    of,
+    planned_calls,
+)
+from uscdr.drills.environment import DrillRequest, Stage, stage
+from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode
+from uscdr.files import disk_errors, write_whole
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, read
 from uscdr.report.build import build
-from uscdr.scenarios.deps import Request
-from uscdr.ui.console import Output
-from uscdr.ui.errors import render_error
+from uscdr.report.markdown import to_json, to_markdown
+from uscdr.report.model import PhaseReport, RunReport
+from uscdr.report.summary import objective_words
+from uscdr.scenarios.adapters import Request
+from uscdr.ui.console import Output, render_error
+from uscdr.words import duration
+
+# What a drill gives: the recovery's report and, since the healthy state is known, the true loss.
+
+
+@dataclass(frozen=True)
+class Drill:
+    """A finished drill. Rows leave volatile tables out; `writes` are those of the recovery."""
+
+    scenario: str
+    how: str
+    patients: int
+    damage: dict[str, Any]
+    rows_before: int
+    rows_after: int
+    losses: tuple[Losses, ...]
+    restores: int
+    writes: int
+    beyond: tuple[str, ...]
+    """Writes that no line of the plan announced."""
+    findings: tuple[Comparison, ...]
+    """Comparisons with the healthy state; none when the recovery did not end as done."""
+    journal: str
+    report: RunReport
+
+    @property
+    def rows_lost(self) -> int:
+        """Rows of the healthy state that are gone for good."""
+        return sum(max(0, loss.before - loss.after) for loss in self.losses)
+
+    @property
+    def sound(self) -> bool:
+        """Whether the recovery is done, all is as it was, and nothing was written that the plan did not announce."""
+        compared = bool(self.findings) and all(finding.holds for finding in self.findings)
+        return self.report.outcome == "done" and compared and not self.beyond
+
+
+def drill_summary(drill: Drill, directory: Path) -> str:
+    """The figures for the screen."""
+    report = drill.report
+    verdict = "passed" if drill.sound else "FAILED"
+    return "\n".join(
+        [
+            f"Drill {drill.scenario} ({drill.how}, {drill.patients:,} patients): {verdict}",
+            f"Achieved RTO: {objective_words(report.rto)}",
+            f"Achieved RPO: {objective_words(report.rpo)}",
+            f"Rows: {_rows(drill)}",
+            *(f"{'Holds' if one.holds else 'DOES NOT HOLD'}: {one.name} ({one.evidence})" for one in drill.findings),
+            f"Writes sent to the providers: {drill.writes}, beyond the plan: {'; '.join(drill.beyond) or 'none'}",
+            f"Report: {directory / f'drill-{drill.scenario}.md'} and .json",
+        ]
+    )
+
+
+def _rows(drill: Drill) -> str:
+    if not drill.findings:
+        return f"{drill.rows_before:,} before the disaster; not counted afterwards, the recovery is not done"
+    words = f"{drill.rows_before:,} before the disaster, {drill.rows_after:,} after the recovery"
+    return f"{words}, {drill.rows_lost:,} lost"
+
+
+def drill_markdown(drill: Drill) -> str:
+    """The whole report: the drill's own figures, then the recovery's."""
+    lines = [f"# Drill: {drill.scenario}, {drill.how}", "", drill_figures(drill), ""]
+    lines += _table(("compared with the healthy state", "holds", "evidence"), [
+        (one.name, "yes" if one.holds else "**no**", one.evidence) for one in drill.findings
+    ])  # fmt: skip
+    lines += _table(("phase", "budget", "took"), [_phase(one) for one in drill.report.phases])
+    if drill.findings:
+        lost = [(loss.table, f"{loss.before:,}", f"{loss.after:,}") for loss in drill.losses]
+        lines += _table(("table", "before the disaster", "after the recovery"), lost)
+    return "\n".join([*lines, to_markdown(drill.report)])
+
+
+def _phase(phase: PhaseReport) -> tuple[str, ...]:
+    budget = "none" if phase.budget_seconds is None else duration(phase.budget_seconds)
+    return phase.name, budget, "not finished" if phase.seconds is None else duration(phase.seconds)
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    if not rows:
+        return []
+    lines = [head, tuple("---" for _ in head), *rows]
+    return ["| " + " | ".join(line) + " |" for line in lines] + [""]
+
+
+def drill_figures(drill: Drill) -> str:
+    """One paragraph of figures."""
+    return (
+        f"{drill.patients:,} synthetic patients. Rows: {_rows(drill)}. Writes sent to the providers: {drill.writes}; "
+        f"beyond the plan: {'; '.join(drill.beyond) or 'none'}. Verdict: {'passed' if drill.sound else 'failed'}."
+    )
+
+
+def drill_json(drill: Drill) -> str:
+    """The same as JSON."""
+    data = {name: value for name, value in asdict(drill).items() if name != "report"}
+    data |= {"rows_lost": drill.rows_lost, "sound": drill.sound, "recovery": json.loads(to_json(drill.report))}
+    return json.dumps(data, ensure_ascii=False, default=str)
+
+
+# The report of a drill, as files and on the screen.
+
+
+def publish(done: Drill, summary: str, directory: Path, output: Output) -> None:
+    """Write Markdown and JSON, then the result on stdout. Raises MachineError when they cannot be written."""
+    data = drill_json(done)
+    _write(directory, f"drill-{done.scenario}.md", drill_markdown(done))
+    _write(directory, f"drill-{done.scenario}.json", data)
+    output.result(data if output.json_lines else summary)
+
+
+def _write(directory: Path, name: str, text: str) -> None:
+    fix = "Name another place with --report; the run itself is in: uscdr runs report"
+    with disk_errors(f"The report could not be written to {directory}.", fix):
+        directory.mkdir(parents=True, exist_ok=True)
+    write_whole(directory / name, f"{text}\n".encode(), fix)
+
 
 DISASTERS: dict[str, type[Disaster]] = {
     "db": DatabaseDisaster,
@@ -35,15 +162,15 @@ DISASTERS: dict[str, type[Disaster]] = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DrillOutcome:
     """What became of one disaster, before the sandbox is gone."""
 
-    ending: Ending
-    before: Content
+    ending: Outcome
+    before: TableContents
     damage: dict[str, Any]
     writes: list[dict[str, Any]]
-    after: Content = field(default_factory=Content)
-    findings: tuple[Finding, ...] = ()
+    after: TableContents = field(default_factory=TableContents)
+    findings: tuple[Comparison, ...] = ()
 
 
 def drill(scenario: str, request: DrillRequest, output: Output) -> int:
@@ -58,7 +185,7 @@ def drill(scenario: str, request: DrillRequest, output: Output) -> int:
     return int(outcome.ending.code) or (0 if done.sound else int(ExitCode.CHECK_FAILED))
 
 
-def _carry_out(disaster: Disaster, place: Stage, run: str) -> Outcome:
+def _carry_out(disaster: Disaster, place: Stage, run: str) -> DrillOutcome:
     disaster.prepare(place)
     with place.look(Request(disaster.scenario)) as deps:
         before = content(deps)
@@ -68,17 +195,17 @@ def _carry_out(disaster: Disaster, place: Stage, run: str) -> Outcome:
     ending = place.recover(request, run, disaster.identity)
     writes = place.writes(mark)
     if ending.code is not ExitCode.DONE:
-        return Outcome(ending, before, damage, writes)
+        return DrillOutcome(ending, before, damage, writes)
     with place.look(request, disaster.identity) as deps:
         after = content(deps)
     journal = read(place.request.state / "runs" / run / NAME)
     report = build(journal.records, last_hash=journal.last_hash)
-    return Outcome(
+    return DrillOutcome(
         ending, before, damage, writes, after, disaster.judge(place, Aftermath(before, after, report, writes))
     )
 
 
-def _account(scenario: str, request: DrillRequest, run: str, outcome: Outcome) -> Drill:
+def _account(scenario: str, request: DrillRequest, run: str, outcome: DrillOutcome) -> Drill:
     journal = read(request.state / "runs" / run / NAME)
     unplanned = beyond(outcome.writes, planned_calls(journal.events()))
     return Drill(

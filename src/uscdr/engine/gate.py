@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from uscdr.engine.step import Blast
+from uscdr.engine.step import BlastRadius
 from uscdr.errors import Declined
 
 
@@ -49,7 +49,7 @@ class Gate:
         """Whether a confirmation can be had at all."""
         return self._given is not None or self._asker.interactive
 
-    def confirm(self, blast: Blast) -> str:
+    def confirm(self, blast: BlastRadius) -> str:
         """How it was confirmed. Raises Declined with the phrase that was needed."""
         if self._given is not None:
             if normal(self._given) in {normal(phrase) for phrase in blast.phrases}:
@@ -59,7 +59,7 @@ class Gate:
             return self._asker.manner
         raise declined(blast, "The phrase was not typed, so nothing of it was sent.")
 
-    def check_early(self, blast: Blast) -> None:
+    def check_early(self, blast: BlastRadius) -> None:
         """Before anything is changed: raises Declined if the phrase given cannot fit what is known already."""
         if self._given is None:
             return
@@ -121,7 +121,7 @@ def _not_begun(message: str) -> Declined:
     return Declined(message, next_action="Nothing was sent, nothing was changed. To decide anew: the same command.")
 
 
-def declined(blast: Blast, why: str) -> Declined:
+def declined(blast: BlastRadius, why: str) -> Declined:
     """The refusal, with the phrase in full."""
     phrase = blast.phrases[0]
     how = f"To confirm, pass exactly: --confirm {shlex.quote(phrase)}"

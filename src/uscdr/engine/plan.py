@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from uscdr.engine.step import Action, Blast, BoundStep, Effect, Step, Tell, View
+from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Reporter, Step, View
 from uscdr.models.base import Fact
 from uscdr.models.events import PlannedStep, PlanReady
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class Planned:
     """One step with what was seen and planned for it; `seen` is None when it has to wait."""
 
     bound: BoundStep
@@ -25,22 +25,22 @@ class Foreseen:
     """When it was seen, monotonic seconds."""
 
 
-def foresee(steps: Sequence[BoundStep], view: View, tell: Tell) -> list[Foreseen]:
+def plan_all(steps: Sequence[BoundStep], view: View, tell: Reporter) -> list[Planned]:
     """Look ahead over all steps; what read steps see is known to the steps after them."""
     return [_foresee_one(bound, view, tell) for bound in steps]
 
 
-def _foresee_one(bound: BoundStep, view: View, tell: Tell) -> Foreseen:
+def _foresee_one(bound: BoundStep, view: View, tell: Reporter) -> Planned:
     step = bound.step
     waiting_for = _waits(step, view)
     if waiting_for is not None:
-        return Foreseen(bound, None, step.foresee(waiting_for))
+        return Planned(bound, None, step.foresee(waiting_for))
     tell.progress(f"looking: {bound.title}")
     seen = step.probe(view, tell)
     action = step.plan(seen, view)
     if bound.step.effect is Effect.READ and isinstance(seen, step.gives):
         view.remember(seen)
-    return Foreseen(bound, seen, action, time.monotonic())
+    return Planned(bound, seen, action, time.monotonic())
 
 
 def _waits(step: Step[Any, Any], view: View) -> str | None:
@@ -49,7 +49,7 @@ def _waits(step: Step[Any, Any], view: View) -> str | None:
     return step.ready(view)
 
 
-def ready_event(foreseen: Sequence[Foreseen], scenario_digest: str, budgets: dict[str, float], view: View) -> PlanReady:
+def ready_event(foreseen: Sequence[Planned], scenario_digest: str, budgets: dict[str, float], view: View) -> PlanReady:
     """The plan as an event: what is shown, journalled and approved."""
     blast = destruction(foreseen, view)
     return PlanReady(
@@ -61,7 +61,7 @@ def ready_event(foreseen: Sequence[Foreseen], scenario_digest: str, budgets: dic
     )
 
 
-def destruction(foreseen: Iterable[Foreseen], view: View) -> Blast | None:
+def destruction(foreseen: Iterable[Planned], view: View) -> BlastRadius | None:
     """The blast radius of the first destructive step, as far as it is known now."""
     for line in foreseen:
         if line.bound.step.destructive and line.seen is not None and line.action.kind == "change":
@@ -69,13 +69,13 @@ def destruction(foreseen: Iterable[Foreseen], view: View) -> Blast | None:
     return None
 
 
-def digest(foreseen: Iterable[Foreseen], scenario_digest: str) -> str:
+def digest(foreseen: Iterable[Planned], scenario_digest: str) -> str:
     """SHA-256 over the scenario, the steps in order, their parameters and what a person approves of them."""
     lines = [[f.bound.step.id, f.bound.step.name, dict(f.bound.params), dict(f.action.approved)] for f in foreseen]
     return hashlib.sha256(json.dumps([scenario_digest, lines], sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _planned(line: Foreseen) -> PlannedStep:
+def _planned(line: Planned) -> PlannedStep:
     bound, action = line.bound, line.action
     return PlannedStep(
         id=bound.step.id,

@@ -9,10 +9,9 @@ from typing import Any
 
 from uscdr.engine.gate import Gate
 from uscdr.engine.history import History
-from uscdr.engine.plan import Foreseen
-from uscdr.engine.settle import Settler, in_doubt
-from uscdr.engine.step import Action, Blast, BoundStep, Effect, Step, View, alternatives
-from uscdr.engine.teller import Teller
+from uscdr.engine.plan import Planned
+from uscdr.engine.reconcile import Reconciler, in_doubt
+from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Step, StepReporter, View, alternatives
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, EffectFailed, Interrupted, JournalError, OutcomeUnknown, Outdated, UscdrError
 from uscdr.events import Bus
@@ -35,7 +34,7 @@ class Runner:
         self._gate = gate
         self._stop = stop
         self._history = history
-        self._settler = Settler(bus, gate)
+        self._settler = Reconciler(bus, gate)
         self._guarding = True
         self._cautions: list[str] = []
         self._begun: set[str] = set()
@@ -43,7 +42,7 @@ class Runner:
         self.failed: BoundStep | None = None
         """The step whose turn ended with an error."""
 
-    def run(self, plan: Sequence[Foreseen], view: View) -> None:
+    def run(self, plan: Sequence[Planned], view: View) -> None:
         """Run to the end, or raise the first error after recording it."""
         view.intents = dict(self._history.intents)
         self._guarding = not any(f.bound.step.destructive and f.bound.step.id in self._history.results for f in plan)
@@ -77,7 +76,7 @@ class Runner:
         begun = bound.step.id in self._begun and bound.step.effect is not Effect.READ
         return isinstance(error, Interrupted) and begun
 
-    def _take_turn(self, line: Foreseen, view: View) -> None:
+    def _take_turn(self, line: Planned, view: View) -> None:
         step_id = line.bound.step.id
         recorded = self._history.results.get(step_id)
         if recorded is not None:
@@ -104,9 +103,9 @@ class Runner:
         if recorded:
             view.remember(bound.step.gives.model_validate(recorded))
 
-    def _look(self, line: Foreseen, view: View) -> None:
+    def _look(self, line: Planned, view: View) -> None:
         bound, started = line.bound, time.monotonic()
-        tell = Teller(self._bus, bound.step.id, bound.step.name)
+        tell = StepReporter(self._bus, bound.step.id, bound.step.name)
         self._start(bound, {})
         fresh = line.seen is not None and started - line.at <= bound.step.fresh_for
         seen = line.seen if line.seen is not None and fresh else bound.step.probe(view, tell)
@@ -116,10 +115,10 @@ class Runner:
         view.remember(seen)
         self._succeed(bound, seen, action.summary, started)
 
-    def _change(self, line: Foreseen, view: View, *, again: bool) -> None:
+    def _change(self, line: Planned, view: View, *, again: bool) -> None:
         bound = line.bound
         started = time.monotonic()
-        tell = Teller(self._bus, bound.step.id, bound.step.name)
+        tell = StepReporter(self._bus, bound.step.id, bound.step.name)
         intent = self._history.intents.get(bound.step.id)
         if intent is None or bound.step.effect is Effect.IDEMPOTENT:
             seen = bound.step.probe(view, tell)
@@ -159,7 +158,7 @@ class Runner:
         if action.kind == "blocked":
             raise CheckFailed(action.summary, next_action="Fix that, then: uscdr runs resume")
 
-    def _check_drift(self, line: Foreseen, action: Action) -> None:
+    def _check_drift(self, line: Planned, action: Action) -> None:
         approved = line.action.approved
         changed = [key for key, value in approved.items() if action.approved.get(key) != value]
         if changed:
@@ -179,7 +178,7 @@ class Runner:
             self._gate.begin(action.summary, self._cautions)
         self.began = True
 
-    def _warned(self, blast: Blast) -> Blast:
+    def _warned(self, blast: BlastRadius) -> BlastRadius:
         """With what speaks against it, when this is the first question."""
         if self.began or not self._cautions:
             return blast
@@ -204,7 +203,7 @@ class Runner:
 
     def _finish(self, bound: BoundStep, result: Fact, view: View, started: float, *, adopted: bool) -> None:
         view.remember(result)
-        summary = bound.step.confirm_effect(result, view, Teller(self._bus, bound.step.id, bound.step.name))
+        summary = bound.step.confirm_effect(result, view, StepReporter(self._bus, bound.step.id, bound.step.name))
         self._succeed(bound, result, summary, started, adopted=adopted)
 
     def _succeed(self, bound: BoundStep, result: Fact, summary: str, started: float, *, adopted: bool = False) -> None:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Typ
 
 from uscdr.errors import BadInput, UscdrError
 from uscdr.models.base import Fact
+from uscdr.models.events import CheckFinished, Note, StepAccepted, StepProgress, StepSending
 
 if TYPE_CHECKING:
+    from uscdr.events import Bus
     from uscdr.models.events import Call
+
 
 F = TypeVar("F", bound=Fact)
 S = TypeVar("S", bound=Fact)
@@ -95,7 +98,7 @@ class Intent:
 
 
 @dataclass(frozen=True)
-class Finding:
+class FoundWrite:
     """What looking for a lost write gave. `provider_id` is None when no effect is to be seen (yet).
 
     `again`: it may be sent again unasked, for it surely had no effect, or twice would be as once.
@@ -108,14 +111,14 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Blast:
+class BlastRadius:
     """What a destructive step destroys, in facts and as phrases any of which confirms it; the first is shown."""
 
     facts: Mapping[str, str]
     phrases: tuple[str, ...]
 
 
-class Tell(Protocol):
+class Reporter(Protocol):
     """How a step speaks while it works."""
 
     def sending(self) -> None:
@@ -219,7 +222,7 @@ class Step(ABC, Generic[S, R]):
         return self.waits if view.lacks(self.needs if self.plans_with is None else self.plans_with) else None
 
     @abstractmethod
-    def probe(self, view: View, tell: Tell) -> S:
+    def probe(self, view: View, tell: Reporter) -> S:
         """Look; reads only."""
 
     @abstractmethod
@@ -244,7 +247,7 @@ class Step(ABC, Generic[S, R]):
         del seen
         return {}
 
-    def apply(self, seen: S, view: View, tell: Tell) -> R:
+    def apply(self, seen: S, view: View, tell: Reporter) -> R:
         """Every effect but READ: act and wait for the end; the only place that writes."""
         raise NotImplementedError
 
@@ -252,15 +255,15 @@ class Step(ABC, Generic[S, R]):
         """Whose plan may say `noop`, and ONCE: the result when nothing had to be done."""
         raise NotImplementedError
 
-    def confirm_effect(self, result: R, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: R, view: View, tell: Reporter) -> str:
         """Every effect but READ: a fresh look after the act. The summary; raises CheckFailed or OutcomeUnknown."""
         raise NotImplementedError
 
-    def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
+    def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
         """FINDABLE only: did the lost write take effect? Raises OutcomeUnknown for what may be it and may not."""
         raise NotImplementedError
 
-    def adopt(self, provider_id: str, seen: S, view: View, tell: Tell) -> R:
+    def adopt(self, provider_id: str, seen: S, view: View, tell: Reporter) -> R:
         """FINDABLE only: go on waiting for the write that was found."""
         raise NotImplementedError
 
@@ -269,7 +272,7 @@ class Step(ABC, Generic[S, R]):
         del seen
         return ""
 
-    def blast(self, seen: S, view: View) -> Blast:
+    def blast(self, seen: S, view: View) -> BlastRadius:
         """Destructive steps only: what will be destroyed."""
         raise NotImplementedError
 
@@ -282,3 +285,35 @@ class BoundStep:
     title: str
     phase: str
     params: Mapping[str, Any]
+
+
+# A step's voice: its words become events.
+
+
+class StepReporter:
+    """Speaks for one step on the bus."""
+
+    def __init__(self, bus: Bus, step: str, name: str = "") -> None:
+        self._bus = bus
+        self._step = step
+        self._name = name
+
+    def sending(self) -> None:
+        """To the journal before the request goes out."""
+        self._bus.emit(StepSending(step=self._step))
+
+    def accepted(self, provider_id: str) -> None:
+        """To the journal at once."""
+        self._bus.emit(StepAccepted(step=self._step, name=self._name, provider_id=provider_id))
+
+    def progress(self, note: str, done: float | None = None, total: float | None = None, unit: str = "") -> None:
+        """To the screen only."""
+        self._bus.emit(StepProgress(step=self._step, note=note, done=done, total=total, unit=unit))
+
+    def warn(self, text: str) -> None:
+        """To journal and screen."""
+        self._bus.emit(Note(level="warning", text=text))
+
+    def check(self, name: str, verdict: Literal["pass", "fail", "inconclusive", "not checked"], evidence: str) -> None:
+        """To journal and screen."""
+        self._bus.emit(CheckFinished(step=self._step, check=name, verdict=verdict, evidence=evidence))

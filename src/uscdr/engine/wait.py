@@ -46,7 +46,7 @@ class Stop:
 
 
 @dataclass(frozen=True)
-class Patience:
+class WaitLimit:
     """How long to wait for what, in seconds."""
 
     what: str
@@ -55,7 +55,7 @@ class Patience:
     """What a person would look at when the wait ends without an answer."""
 
 
-def until(look: Callable[[], T], done: Callable[[T], bool], patience: Patience, stop: Stop) -> T:
+def until(look: Callable[[], T], done: Callable[[T], bool], patience: WaitLimit, stop: Stop) -> T:
     """Look until `done`. Twenty failed looks in a row, or the limit, mean the outcome is unknown.
 
     Raises OutcomeUnknown, Interrupted, or at once what cannot mend itself (refused credentials, a vanished thing).
@@ -81,7 +81,7 @@ def until(look: Callable[[], T], done: Callable[[T], bool], patience: Patience, 
         stop.pause(min(max(FIRST_INTERVAL, elapsed * SHARE), LONGEST_INTERVAL))
 
 
-def _unknown(patience: Patience, why: str) -> OutcomeUnknown:
+def _unknown(patience: WaitLimit, why: str) -> OutcomeUnknown:
     return OutcomeUnknown(
         f"It is not known how {patience.what} ended.",
         why=why,

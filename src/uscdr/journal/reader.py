@@ -6,15 +6,43 @@ event may rely on its type. `look` hands out what stands before a damage, too.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+import re
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uscdr import reading
+from uscdr import files
 from uscdr.errors import ExitCode, JournalError
-from uscdr.journal.chain import FIRST, is_whole, line_hash
+
+# The line format: one JSON object a line, with the SHA-256 of the line before and a checksum of its own.
+
+
+FIRST = "0" * 64
+"""What the first line carries in place of a hash."""
+_ENDING = re.compile(rb',"sum":"(?P<sum>[0-9a-f]{8})"}\Z')
+
+
+def encode(record: dict[str, Any], previous: str) -> bytes:
+    """The line for `record`, newline included."""
+    text = json.dumps({"prev": previous, **record}, ensure_ascii=False, separators=(",", ":"))
+    body = text.removesuffix("}").encode(errors="backslashreplace")  # an argument may hold bytes that are no UTF-8
+    return body + b',"sum":"%08x"}\n' % zlib.crc32(body)
+
+
+def is_whole(line: bytes) -> bool:
+    """Whether `line`, without its newline, is as it was written."""
+    ending = _ENDING.search(line)
+    return ending is not None and int(ending["sum"], 16) == zlib.crc32(line[: ending.start()])
+
+
+def line_hash(line: bytes) -> str:
+    """The hash that the next line must carry."""
+    return hashlib.sha256(line.rstrip(b"\n")).hexdigest()
+
 
 NAME = "journal.jsonl"
 LARGEST = 1 << 28
@@ -71,7 +99,7 @@ def read(path: Path) -> Journal:
 def look(path: Path) -> Look:
     """As `read`, up to the damage."""
     try:
-        data = reading.whole(path, LARGEST)
+        data = files.whole(path, LARGEST)
     except OSError as error:
         return Look(Journal(path, (), 0, 0, FIRST), _unreadable(path, error.strerror or type(error).__name__))
     end = data.rfind(b"\n") + 1
@@ -156,3 +184,30 @@ def _damage(path: Path, place: tuple[int, int], what: str) -> JournalError:
         why="It was edited, or the disk lost what had been written.",
         next_action=f"Keep the file as evidence. {_LOOK.format(run=path.parent.name)}",
     )
+
+
+# What kind of step an event tells of, also in journals of version 0.1, whose events have the step's id only.
+
+
+BY_ID: Mapping[str, str] = {
+    "choose": "backup.choose",
+    "prove": "backup.prove",
+    "ledger": "data.ledger",
+    "safety": "backup.capture_safety",
+    "drain": "heroku.drain",
+    "stop_old": "infra.stop_old",
+    "verify_data": "data.verify",
+    "maintenance_on": "heroku.maintenance",
+    "maintenance_off": "heroku.maintenance",
+    "check_new": "app.check",
+    "check_app": "app.check",
+    "switch": "dns.switch",
+    "media_restore": "media.restore_backups",
+    "media_upload": "media.upload",
+}
+"""The packaged ids of that version, as far as a reader asks for them."""
+
+
+def name_of(name: str, step_id: str) -> str:
+    """`name` as the event has it, else what the packaged id stood for; empty when that is not known."""
+    return name or BY_ID.get(step_id, "")

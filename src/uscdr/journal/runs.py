@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from uscdr import reading
+from uscdr import files
 from uscdr.errors import BadInput, JournalError
 from uscdr.journal.reader import LARGEST, NAME, Journal, Look, look
-from uscdr.models import checklists, operations
+from uscdr.models import checklists
+from uscdr.models import events as operations
 
 OVER = ("done", "objective missed")
 """States of a run that carried out every step."""
@@ -108,7 +109,7 @@ def _is_elsewhere(own: Path, copy: Path) -> bool:
 
 def _bytes(path: Path) -> bytes | None:
     try:
-        return reading.whole(path, LARGEST)
+        return files.whole(path, LARGEST)
     except OSError:
         return None
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from uscdr.errors import JournalError
 from uscdr.files import PRIVATE_FILE, private_directory, sync
-from uscdr.journal.chain import FIRST, encode, line_hash
-from uscdr.journal.reader import NAME, Journal, read
+from uscdr.journal.reader import FIRST, NAME, Journal, encode, line_hash, read
 from uscdr.models.events import Stamped
 
 DRAFT = ".journal.new"

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, SerializationInfo
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializationInfo,
+)
+
+from uscdr.words import duration
 
 REVEAL = {"reveal": True}
 """Serialisation context with which secrets are written out: only into what is encrypted next."""
@@ -46,3 +60,82 @@ def spelled(value: SecretStr, info: SerializationInfo) -> str:
     """A secret for a field's serializer: its stars, unless the context is REVEAL."""
     reveal = bool(info.context and info.context.get("reveal"))
     return value.get_secret_value() if reveal else str(value)
+
+
+# Durations as people write them, `4h`, `10m`, `90s`, `7d`, and as they pass; held as seconds.
+
+
+DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[smhd])")
+LONGEST = 100 * 366 * 86400
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(value: object) -> float:
+    """`4h` -> 14400.0. Raises ValueError with the allowed forms."""
+    match = DURATION.fullmatch(value) if isinstance(value, str) else None
+    found = float(match["number"]) * SECONDS[match["unit"]] if match else None
+    if found is None or found > LONGEST:
+        raise ValueError("write a duration such as 90s, 10m, 4h or 7d, of a hundred years at most")
+    return found
+
+
+Duration = Annotated[float, BeforeValidator(seconds)]
+
+
+CLOCKS = 60.0
+"""Seconds by which the clocks of a provider and of this machine may differ without a word."""
+
+
+def aged(at: datetime, now: datetime) -> str:
+    """The age of what is dated `at`, in words; what is dated later than `now` is of now, and that is said."""
+    ahead = elapsed(now, at)
+    old = duration(elapsed(at, now))
+    return old if ahead <= CLOCKS else f"{old} (dated {duration(ahead)} in the future: the clocks differ)"
+
+
+def elapsed(since: datetime, until: datetime) -> float:
+    """Seconds from one moment to the other; never negative: the clocks of two machines differ."""
+    return max(0.0, (until - since).total_seconds())
+
+
+# Which fields of scenarios.yaml decide where requests, credentials, keys or code go to or come from.
+
+
+def _never(_value: Any) -> bool:  # noqa: ANN401 - of any field
+    return False
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Marks such a field, as `Annotated[str, Destination()]`. Its default is the provider's own.
+
+    `harmless` tells of another value that anybody may give.
+    """
+
+    harmless: Callable[[Any], bool] = _never
+
+
+def is_directory(place: str | None) -> bool:
+    """Whether a store is a directory of this machine: no credentials go there."""
+    return place is None or "://" not in place
+
+
+Location = tuple[str | int, ...]
+
+
+def destinations(node: Any, at: Location = ()) -> Iterator[Location]:  # noqa: ANN401 - a model's values
+    """Where in a model such a field has another value than its default; keys are spelt as in the file."""
+    if isinstance(node, BaseModel):
+        for name, field in type(node).model_fields.items():
+            value, here = getattr(node, name), (*at, field.alias or name)
+            mark = next((one for one in field.metadata if isinstance(one, Destination)), None)
+            if mark is None:
+                yield from destinations(value, here)
+            elif value != field.get_default(call_default_factory=True) and not mark.harmless(value):
+                yield here
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from destinations(value, (*at, key))
+    elif isinstance(node, tuple):
+        for place, value in enumerate(node):
+            yield from destinations(value, (*at, place))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from pydantic import Field, SecretStr
 
 from uscdr.models.base import Fact, Moment
 from uscdr.models.postgres import Unread
-from uscdr.models.table_names import ColumnName, ColumnText, TableName
+from uscdr.models.postgres_names import ColumnName, ColumnText, TableName
 
 ResourceType = Literal["image", "raw", "video"]
 RESOURCE_TYPES: tuple[ResourceType, ...] = ("image", "raw", "video")
@@ -109,7 +114,7 @@ class AssetDetails(Fact):
     versions: tuple[AssetVersion, ...] = ()
 
 
-class Restored(Fact):
+class RestoredAsset(Fact):
     """One item of a batch restore: the asset as it is now, or why it did not come back."""
 
     key: AssetKey
@@ -224,3 +229,243 @@ class FileReferences(Fact):
         """By table the rows that name files and whose time cannot be."""
         rows = {(one.table, one.key) for one in self.found if one.odd_time}
         return dict(Counter(table for table, _ in rows))
+
+
+# Addresses of files with a media service: delivery of every kind, signed or not, and signed downloads.
+
+
+_ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//\S", re.ASCII)
+_DELIVERED = re.compile(
+    r"(?P<before>(?:/[^/]+)*)/(?P<type>image|raw|video)/(?P<delivery>upload|private|authenticated)/(?P<rest>.+)"
+)
+_NAMED = re.compile(
+    r"(?P<before>(?:/[^/]+)*)/(?P<name>images|private_images|authenticated_images|files|videos)/(?P<rest>.+)"
+)
+_NAMES = {
+    "images": ("image", "upload"),
+    "private_images": ("image", "private"),
+    "authenticated_images": ("image", "authenticated"),
+    "files": ("raw", "upload"),
+    "videos": ("video", "upload"),
+}
+"""What stands for types in an address that ends in a name for search engines."""
+_DOWNLOAD = re.compile(r"/v1_1/(?P<cloud>[^/]+)/(?P<type>image|raw|video)/download")
+_SIGNATURE = re.compile(r"s--[A-Za-z0-9_-]{8,32}--")
+_VERSION = re.compile(r"v\d+")
+_TRANSFORMATION = re.compile(r"(?:\$?[a-z]{1,3}_|\$[A-Za-z0-9]+_|if_|t_|fl_)[^/]*")
+_SERVICE = re.compile(r"(?:res(?:-\d+)?|api(?:-[a-z]+)?)\.cloudinary\.com|(?P<cloud>.+)-res\.cloudinary\.com")
+
+
+@dataclass(frozen=True)
+class MediaAddress:
+    """What an address says. `ids`: what the file's public id may be, the likeliest first; none: it is not told.
+
+    `ours`: one of our clouds is named. `exact`: the id is told as it is, not as a part of a path. `path` is as given,
+    empty when another cloud is named.
+    """
+
+    ours: bool
+    path: str
+    ids: tuple[str, ...] = ()
+    resource_type: str = ""
+    delivery: str = ""
+    exact: bool = False
+
+
+FOREIGN = MediaAddress(ours=False, path="")
+"""Of another cloud."""
+UNREADABLE = MediaAddress(ours=True, path="")
+"""Nobody can tell whose it is."""
+
+
+def is_address(value: str) -> bool:
+    """Whether it names a host."""
+    return _ADDRESS.match(value) is not None
+
+
+def address_of(value: str, clouds: frozenset[str]) -> MediaAddress:
+    """Read an address. One of another cloud is nobody's of ours and tells no id."""
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return UNREADABLE
+    path = unquote(parts.path)
+    if (found := _DOWNLOAD.fullmatch(path)) is not None:
+        return _downloaded(parts, found, clouds)
+    delivered, named = _DELIVERED.fullmatch(path), _NAMED.fullmatch(path)
+    match = delivered or named
+    if match is None:
+        return MediaAddress(_names_cloud(parts, path, clouds), parts.path)
+    cloud = _cloud(parts, match["before"])
+    if cloud is not None and cloud not in clouds:
+        return FOREIGN
+    if delivered is not None:
+        kind, delivery, ids = delivered["type"], delivered["delivery"], splits(delivered["rest"])
+    else:
+        kind, delivery = _NAMES[match["name"]]
+        ids = tuple(one.rpartition("/")[0] or one for one in splits(match["rest"]))
+    return MediaAddress(cloud in clouds, parts.path, ids, kind, delivery)
+
+
+def splits(rest: str) -> tuple[str, ...]:
+    """What the public id may be in what follows the types: signature, transformations and version come before it.
+
+    A folder may look like a transformation or a version, so that the whole and what lies between count, too.
+    """
+    segments = [segment for segment in rest.split("/") if segment]
+    if len(segments) > 1 and _SIGNATURE.fullmatch(segments[0]):
+        segments = segments[1:]
+    starts, versioned = [0], 0
+    for place, segment in enumerate(segments[:-1], 1):
+        if _VERSION.fullmatch(segment):
+            versioned = place
+            break
+        if not _TRANSFORMATION.fullmatch(segment):
+            break
+        starts.append(place)
+    ordered = ([versioned] if versioned else []) + sorted(starts, reverse=True)
+    return tuple("/".join(segments[start:]) for start in ordered)
+
+
+def _downloaded(parts: SplitResult, found: re.Match[str], clouds: frozenset[str]) -> MediaAddress:
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    if found["cloud"] not in clouds:
+        return FOREIGN
+    delivery = query.get("type", "upload")
+    ids = (query["public_id"],) if query.get("public_id") and delivery in DELIVERIES else ()
+    return MediaAddress(ours=True, path=parts.path, ids=ids, resource_type=found["type"], delivery=delivery, exact=True)
+
+
+def _cloud(parts: SplitResult, before: str) -> str | None:
+    """The cloud that is named: before the types, or in the host's name; None when it is not."""
+    if before:
+        return before.rpartition("/")[2]
+    service = _SERVICE.fullmatch(parts.hostname or "")
+    return service["cloud"] if service else None
+
+
+def _names_cloud(parts: SplitResult, path: str, clouds: frozenset[str]) -> bool:
+    service = _SERVICE.fullmatch(parts.hostname or "")
+    if service is None:
+        return False
+    return service["cloud"] in clouds or any(segment in clouds for segment in path.split("/"))
+
+
+# From what a row holds to what the service calls the file.
+
+
+IMAGES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp"})
+_VIDEOS = frozenset({".mp4", ".mov", ".webm", ".avi", ".mkv", ".mp3", ".wav"})
+_PATH = re.compile(r"(?P<type>image|raw|video)/(?P<delivery>upload|private|authenticated)/(?P<rest>[^#]+)(?:#.*)?")
+"""As the service's own model field stores a file: types, version, id and format, and perhaps a signature."""
+MEDIA = "media/"
+"""Where Django serves files by default: a name may carry it although the storage has no prefix."""
+_LONGEST = 1000
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f]|^data:|^[\[{]")
+Kind = ResourceType | Literal["by_extension"]
+Where = Literal["here", "elsewhere", "not understood"]
+
+
+@dataclass(frozen=True)
+class NameReading:
+    """What a stored name means.
+
+    `names`: what the file may be called, the likeliest first; `others`: what it may be called if none of those is
+    there. `where` counts when none of all these is known: the file is missed `here`, lies with somebody else, or
+    nobody can tell.
+    """
+
+    where: Where
+    names: tuple[AssetKey, ...] = ()
+    others: tuple[AssetKey, ...] = ()
+
+
+def read(value: str, kind: Kind, *, prefix: str, clouds: frozenset[str]) -> NameReading:
+    """A row holds a name (with or without the storage's prefix) or a delivery address, of one of `clouds` or not.
+
+    An image's id has no extension although the name may have one; a raw file's id has it.
+    """
+    value = value.strip()
+    if not value or len(value) > _LONGEST or _NO_NAME.search(value):
+        return NameReading("not understood")
+    if is_address(value):
+        return _of_address(value, kind, prefix, clouds)
+    if (found := _PATH.fullmatch(value.lstrip("/"))) is not None:
+        return _of_rest("here", found["type"], found["delivery"], splits(found["rest"]))
+    return _of_name(value.lstrip("/"), kind, prefix)
+
+
+def is_absolute(value: str) -> bool:
+    """Whether the row names the cloud too, so that a move to another cloud leaves it behind."""
+    return is_address(value.strip())
+
+
+def digest(key: AssetKey) -> str:
+    """Eight hexadecimal digits that tell files apart without showing a name."""
+    import hashlib
+
+    return hashlib.sha256(str(key).encode()).hexdigest()[:8]
+
+
+def _of_address(value: str, kind: Kind, prefix: str, clouds: frozenset[str]) -> NameReading:
+    found = address_of(value, clouds)
+    if found.ids:
+        # Without a cloud in it, as on a host of the account's own: ours if we know the file.
+        where: Where = "here" if found.ours else "not understood"
+        exact = _of_rest(where, found.resource_type, found.delivery, found.ids)
+        return exact if not found.exact else NameReading(where, exact.names[-1:], exact.names[:-1])
+    if found.ours:
+        return NameReading("not understood")
+    _, inside, rest = unquote(found.path).partition(f"/{prefix or MEDIA}")
+    # The application's own address of a file, made of the storage's name.
+    names = _of_name(prefix + rest, kind, prefix) if inside else NameReading("elsewhere")
+    return NameReading("elsewhere", (), (*names.names, *names.others))
+
+
+def _of_rest(where: Where, kind: str, delivery: str, ids: tuple[str, ...]) -> NameReading:
+    """Of several ids the first is the likeliest."""
+    ways = [
+        tuple(key.model_copy(update={"delivery": delivery}) for key in _forms(one, kind)) for one in dict.fromkeys(ids)
+    ]
+    first, *more = ways
+    return NameReading(where, first, tuple(key for way in more for key in way))
+
+
+def _of_name(name: str, kind: Kind, prefix: str) -> NameReading:
+    public_id = name if name.startswith(prefix) else prefix + name
+    first = tuple(_by_kind(public_id, kind))
+    versioned = re.fullmatch(r"v\d+/(.+)", name)
+    bare = dict.fromkeys(
+        (
+            public_id,
+            name,
+            MEDIA + name,
+            name.removeprefix(MEDIA),
+            unquote(public_id),
+            versioned[1] if versioned else name,
+        )
+    )
+    open_ones = [key for one in bare for key in (*_by_kind(one, kind), *_by_kind(one, "video"))]
+    others = dict.fromkeys(
+        key.model_copy(update={"delivery": delivery}) for delivery in DELIVERIES for key in (*first, *open_ones)
+    )
+    return NameReading("here", first, tuple(key for key in others if key not in first))
+
+
+def _by_kind(public_id: str, kind: Kind) -> Iterator[AssetKey]:
+    if kind != "by_extension":
+        yield from _forms(public_id, kind)
+        return
+    suffix = PurePosixPath(public_id).suffix.lower()
+    # One without an extension was made by the image storage; any other but a picture is kept as it is.
+    order = ("image", "raw") if suffix in IMAGES or not suffix else ("raw", "image")
+    for one in (*order, "video") if suffix in _VIDEOS else order:
+        yield from _forms(public_id, one)
+
+
+def _forms(public_id: str, kind: str) -> tuple[AssetKey, ...]:
+    whole = AssetKey.model_validate({"resource_type": kind, "public_id": public_id})
+    suffix = PurePosixPath(public_id).suffix
+    if kind == "raw" or not suffix:
+        return (whole,)
+    return (whole.model_copy(update={"public_id": public_id.removesuffix(suffix)}), whole)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from uscdr.models.base import Fact, Moment
-from uscdr.models.table_names import TableText
+from uscdr.models.postgres_names import TableText
 from uscdr.words import first_of
 
 _SHOWN = 5
@@ -83,7 +83,7 @@ class TableDigests(Fact):
     unread: tuple[Unread, ...] = ()
 
 
-class Written(Fact):
+class NewestTime(Fact):
     """What a column of times tells: its `newest`, ISO 8601 UTC, of those that can be; None when there is none.
 
     `beyond`: rows with a time that cannot be, in the future or before the year 1; they count as no newest one.

@@ -10,9 +10,65 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from uscdr.models.migration_files import FieldMade, MigrationFile, Operation
+from uscdr.models.base import Fact
 from uscdr.models.postgres import TableColumn
+
+# What one migration of the code does to tables, as its file says. Names are `app.name`, models in lower case.
+
+
+Kind = Literal[
+    "create", "delete", "rename", "table", "managed",
+    "add", "alter", "remove", "rename_field",
+    "sql", "python", "opaque",
+]  # fmt: skip
+
+
+class FieldMade(Fact):
+    """A field of a model. `columns` are the names that its column may have; none when it has no column."""
+
+    name: str
+    columns: tuple[str, ...] = ()
+    sure: bool = True
+    """False for a field of an unknown kind: its column may have another name, or not be there."""
+
+
+class Operation(Fact):
+    """One operation. `side` tells whether it changes the database, the models' state, or both."""
+
+    kind: Kind
+    model: str = ""
+    fields: tuple[FieldMade, ...] = ()
+    field: str = ""
+    """Of `remove` and `rename_field`: the field's name until then."""
+    new: str = ""
+    """Of `rename` and `rename_field`: the name from then on."""
+    table: str = ""
+    """Of `create` and `table`: the table's name when it is given; `sql`: the statements, empty when not literal."""
+    managed: bool = True
+    """False for a model whose table Django neither makes nor drops."""
+    side: Literal["both", "state", "database"] = "both"
+
+
+class MigrationFile(Fact):
+    """One migration's file. `understood` is False when what it does could not be read from its text."""
+
+    name: str
+    dependencies: tuple[str, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    understood: bool = True
+
+    @property
+    def app(self) -> str:
+        """The application's label."""
+        return self.name.partition(".")[0]
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether Python of its own runs in it, which no look at the SQL can try."""
+        return any(one.kind == "python" for one in self.operations)
+
 
 LONGEST = 63
 """PostgreSQL's limit of a name; Django shortens longer ones in a way of its own."""
@@ -34,7 +90,7 @@ class Model:
 
 
 @dataclass
-class State:
+class SchemaState:
     """Models by application and name, while migrations are replayed."""
 
     models: dict[tuple[str, str], Model] = field(default_factory=dict)
@@ -49,9 +105,9 @@ class State:
         return {model.table: model for model in clear if model.managed}
 
 
-def state_of(files: Iterable[MigrationFile]) -> State:
+def state_of(files: Iterable[MigrationFile]) -> SchemaState:
     """What the models are after these migrations, in this order."""
-    state = State()
+    state = SchemaState()
     for one in files:
         if not one.understood:
             state.unclear.add(one.app)
@@ -61,7 +117,7 @@ def state_of(files: Iterable[MigrationFile]) -> State:
     return state
 
 
-def _change(state: State, app: str, one: Operation) -> None:
+def _change(state: SchemaState, app: str, one: Operation) -> None:
     key, models = (app, one.model), state.models
     if one.kind == "opaque":
         state.unclear.add(app)
@@ -106,7 +162,7 @@ def renamed(made: FieldMade, old: str, new: str) -> FieldMade:
     return made.model_copy(update={"name": new, "columns": columns})
 
 
-def lacking(state: State, columns: Collection[TableColumn]) -> tuple[str, ...]:
+def lacking(state: SchemaState, columns: Collection[TableColumn]) -> tuple[str, ...]:
     """Tables and `table.column`s that the models have and the database has not."""
     there = _by_table(columns)
     found: list[str] = []
@@ -119,7 +175,7 @@ def lacking(state: State, columns: Collection[TableColumn]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def unfillable(state: State, before: State, columns: Collection[TableColumn]) -> tuple[str, ...]:
+def unfillable(state: SchemaState, before: SchemaState, columns: Collection[TableColumn]) -> tuple[str, ...]:
     """`table.column`s that must be filled and that the code does not know: it can save no row there.
 
     `state` is that of all its migrations, `before` that of the applied ones: what a pending one takes away is left out.
@@ -143,7 +199,7 @@ def _by_table(columns: Iterable[TableColumn]) -> dict[str, set[str]]:
 
 
 def obstacles(
-    pending: Iterable[MigrationFile], before: State, columns: Collection[TableColumn]
+    pending: Iterable[MigrationFile], before: SchemaState, columns: Collection[TableColumn]
 ) -> tuple[str, ...]:  # fmt: skip
     """Why pending migrations would fail on this database: `app.name: what is there already, or is not there`.
 
@@ -164,9 +220,9 @@ def obstacles(
 class _Rehearsal:
     """The database's tables while pending migrations are gone through."""
 
-    def __init__(self, there: dict[str, set[str]], before: State) -> None:
+    def __init__(self, there: dict[str, set[str]], before: SchemaState) -> None:
         self._there = there
-        self._state = State(dict(before.models), set(before.unclear))
+        self._state = SchemaState(dict(before.models), set(before.unclear))
         self._touched: set[str] = set()
         """Tables that statements of SQL name: what they are afterwards is not known."""
         self.blind = False

@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
-from uscdr.models.base import Fact, Moment
-from uscdr.models.duration import CLOCKS, elapsed
+from uscdr.models.base import CLOCKS, Fact, Moment, elapsed
 from uscdr.models.heroku import Attachment
 from uscdr.words import moment, plural
 

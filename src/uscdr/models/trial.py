@@ -23,7 +23,7 @@ _LAST = re.compile(r"^COMMIT;[ \t]*$", re.MULTILINE)
 _AT_ONCE = re.compile(r"\b((?:CREATE(?:\s+UNIQUE)?|DROP)\s+INDEX)\s+CONCURRENTLY\b", re.IGNORECASE)
 
 
-class Script(Fact):
+class MigrationScript(Fact):
     """What the code wrote of one migration. `parts` is its SQL, cut where Python of its own runs; it may quote rows."""
 
     name: str
@@ -71,19 +71,19 @@ class Trial(Fact):
     refused: Untried | None = None
 
 
-def scripts(output: str) -> tuple[Script, ...]:
+def scripts(output: str) -> tuple[MigrationScript, ...]:
     """Every migration between its marks, in order; one whose end is missing is not among them."""
     return tuple(map(_script, _ONE.finditer(output.replace("\r", ""))))
 
 
-def _script(found: re.Match[str]) -> Script:
+def _script(found: re.Match[str]) -> MigrationScript:
     name, text = found["name"], found["text"]
     if found["status"] != "0":
-        return Script(name=name, failed=True, output=text)
+        return MigrationScript(name=name, failed=True, output=text)
     first, lasts = _FIRST.search(text), list(_LAST.finditer(text))
     body = text[first.start() : lasts[-1].start() if lasts else None] if first else ""
     body = body.removeprefix("BEGIN;")
-    return Script(name=name, parts=tuple(_AT_ONCE.sub(r"\1", part) for part in _PYTHON.split(body)))
+    return MigrationScript(name=name, parts=tuple(_AT_ONCE.sub(r"\1", part) for part in _PYTHON.split(body)))
 
 
 _BY_ROWS = re.compile(r"22(?!023)|23")
@@ -169,7 +169,7 @@ def _app(name: str) -> str:
     return name.partition(".")[0]
 
 
-def fit(names: Sequence[str], written: Sequence[Script]) -> tuple[Script, ...]:
+def fit(names: Sequence[str], written: Sequence[MigrationScript]) -> tuple[MigrationScript, ...]:
     """Those that can be tried: up to the first that was not written, on which the next ones may rest."""
     by_name = {one.name: one for one in written if not one.failed}
     return tuple(by_name[name] for name in takewhile(by_name.__contains__, names))

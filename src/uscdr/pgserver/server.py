@@ -23,12 +23,11 @@ from typing import Self
 from urllib.parse import quote
 
 from uscdr.errors import MachineError
+from uscdr.files import NotAFile, whole
 from uscdr.pgserver import cluster as clusters
 from uscdr.pgserver import guard as guards
-from uscdr.pgserver.cluster import Cluster, TlsFiles
+from uscdr.pgserver.cluster import Cluster, TlsFiles, find_server
 from uscdr.pgserver.process import birth, command_line, end_users_of
-from uscdr.pgserver.tools import find_server
-from uscdr.reading import NotAFile, whole
 
 _RECORD = "server.json"
 _LARGEST_RECORD = 1 << 16

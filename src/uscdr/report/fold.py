@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from uscdr.journal.names import name_of
+from uscdr.journal.reader import name_of
 from uscdr.models import events as ev
-from uscdr.models.duration import elapsed
+from uscdr.models.base import elapsed
 from uscdr.report.model import Attempt, CheckReport, GateReport, ItemReport, NoteReport, RoundReport, StepReport
 
 

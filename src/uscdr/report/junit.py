@@ -8,8 +8,7 @@ from datetime import UTC
 from xml.etree import ElementTree as ET
 
 from uscdr.models.checklists import list_title
-from uscdr.report.model import CheckReport, ItemReport, RoundReport, RunReport
-from uscdr.report.rounds import (
+from uscdr.report.checks import (
     UNENDED,
     baseline_words,
     cut_off,
@@ -19,6 +18,7 @@ from uscdr.report.rounds import (
     result_words,
     seconds_of,
 )
+from uscdr.report.model import CheckReport, ItemReport, RoundReport, RunReport
 from uscdr.words import escape
 
 ELEMENTS: Mapping[str, str] = {"fail": "failure", "inconclusive": "error", "not checked": "skipped"}

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from uscdr.report.checks_markdown import to_checks_markdown
-from uscdr.report.model import Objective, PhaseReport, RunReport, StepReport, TableLoss
-from uscdr.report.pages import integrity_section, table
-from uscdr.report.words import at, bound, count, in_markdown, lost, span, stamp
+from uscdr.report.checks import to_checks_markdown
+from uscdr.report.model import ObjectiveReport, PhaseReport, RunReport, StepReport, TableLoss
+from uscdr.report.words import at, bound, count, in_markdown, integrity_section, lost, span, stamp, table
 from uscdr.words import MINUTE
 
 
@@ -59,7 +58,7 @@ def _objectives(report: RunReport) -> list[str]:
     ]
 
 
-def _objective(name: str, objective: Objective) -> list[str]:
+def _objective(name: str, objective: ObjectiveReport) -> list[str]:
     most = "at most " if objective.at_most else ""
     achieved = "-" if objective.achieved_seconds is None else most + span(objective.achieved_seconds)
     return [name, span(objective.target_seconds), achieved, f"**{objective.verdict}**", _say(objective.basis)]
@@ -188,3 +187,11 @@ def _follow_up(report: RunReport) -> list[str]:
 
 def _say(text: str) -> str:
     return in_markdown(text)
+
+
+# The report for machines.
+
+
+def to_json(report: RunReport) -> str:
+    """The report as indented JSON, times in ISO 8601, ending in a newline."""
+    return report.model_dump_json(indent=2) + "\n"

@@ -8,19 +8,19 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from uscdr.models.checklists import only_looks
-from uscdr.models.operations import recovers
+from uscdr.models.events import recovers
 
 Verdict = Literal["met", "missed", "not known", "does not apply"]
 Outcome = Literal["done", "failed", "declined", "unknown", "interrupted", "unfinished"]
 
 
-class Record(BaseModel):
+class ReportModel(BaseModel):
     """Base: immutable and closed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Objective(Record):
+class ObjectiveReport(ReportModel):
     """A target in seconds, what was achieved (None when not known) and how that was found."""
 
     target_seconds: float
@@ -31,7 +31,7 @@ class Objective(Record):
     """Whether what was achieved is an upper bound."""
 
 
-class PhaseReport(Record):
+class PhaseReport(ReportModel):
     """A phase: its budget and the seconds from its first start to its last end."""
 
     name: str
@@ -46,7 +46,7 @@ class PhaseReport(Record):
         return bool(self.budget_seconds and self.seconds and self.seconds > self.budget_seconds)
 
 
-class StepReport(Record):
+class StepReport(ReportModel):
     """A step: how it ended and what the provider called its work. `number` is None when unplanned."""
 
     id: str
@@ -72,7 +72,7 @@ class StepReport(Record):
     result: dict[str, Any] = {}
 
 
-class GateReport(Record):
+class GateReport(ReportModel):
     """What the operator was shown, what had to be typed, and the answer (None when none came)."""
 
     step: str
@@ -83,7 +83,7 @@ class GateReport(Record):
     by: str = ""
 
 
-class CheckReport(Record):
+class CheckReport(ReportModel):
     """A verdict with its evidence; `why` is what a failure means."""
 
     step: str
@@ -95,7 +95,7 @@ class CheckReport(Record):
     why: str = ""
 
 
-class ItemReport(Record):
+class ItemReport(ReportModel):
     """A line of the checklists, the checks that stand for it, and those that the operator left out."""
 
     list: str
@@ -105,7 +105,7 @@ class ItemReport(Record):
     skipped: tuple[str, ...] = ()
 
 
-class RoundReport(Record):
+class RoundReport(ReportModel):
     """A round of checks. `wanted` are the checks it began with; one that was cut off has no end and no items."""
 
     number: int
@@ -126,7 +126,7 @@ class RoundReport(Record):
         return tuple(name for name in self.wanted if name not in ended)
 
 
-class NoteReport(Record):
+class NoteReport(ReportModel):
     """Something the operator was told."""
 
     at: datetime
@@ -134,7 +134,7 @@ class NoteReport(Record):
     text: str
 
 
-class Attempt(Record):
+class Attempt(ReportModel):
     """One process's work on the run; without an outcome it ended without a word."""
 
     started_at: datetime
@@ -147,7 +147,7 @@ class Attempt(Record):
     summary: str = ""
 
 
-class TableLoss(Record):
+class TableLoss(ReportModel):
     """A table's rows before and in the backup; None where they could not be counted.
 
     `changed`: the same keys with other content. `volatile`: sessions and the like, not in the totals.
@@ -165,7 +165,7 @@ class TableLoss(Record):
     """Why the table could not be compared, in words."""
 
 
-class DataReport(Record):
+class DataReport(ReportModel):
     """Rows before, in the backup, after, and lost. None means not known, never zero."""
 
     readable_before: bool | None = None
@@ -187,7 +187,7 @@ class DataReport(Record):
     backup_sha256: str = ""
 
 
-class Integrity(Record):
+class Integrity(ReportModel):
     """How whole the evidence is: events read, numbers missing, hash of the last line ("" when not given)."""
 
     events: int
@@ -197,7 +197,7 @@ class Integrity(Record):
     last_hash: str
 
 
-class RunReport(Record):
+class RunReport(ReportModel):
     """Everything a report says about one run."""
 
     run: str
@@ -214,8 +214,8 @@ class RunReport(Record):
     summary: str
     dry_run: bool
     plan_digest: str
-    rto: Objective
-    rpo: Objective
+    rto: ObjectiveReport
+    rpo: ObjectiveReport
     data: DataReport
     phases: tuple[PhaseReport, ...]
     steps: tuple[StepReport, ...]

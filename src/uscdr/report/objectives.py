@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from uscdr.models.base import elapsed
 from uscdr.models.checklists import only_looks
-from uscdr.models.duration import elapsed
-from uscdr.models.operations import recovers
+from uscdr.models.events import recovers
 from uscdr.report.fold import Fold
-from uscdr.report.model import DataReport, Objective, StepReport, TableLoss, Verdict
+from uscdr.report.model import DataReport, ObjectiveReport, StepReport, TableLoss, Verdict
 from uscdr.report.words import span
 from uscdr.words import first_of, moment
 
@@ -59,7 +59,7 @@ def _texts(value: object) -> list[str]:
     return list(map(str, value)) if isinstance(value, list) else []
 
 
-def recovery_time(fold: Fold) -> Objective:
+def recovery_time(fold: Fold) -> ObjectiveReport:
     """Seconds from the start of the run to service restored, against the RTO.
 
     Service is restored when the doors were opened and every check of the application has succeeded; in a scenario
@@ -84,13 +84,13 @@ def recovery_time(fold: Fold) -> Objective:
     return _achieved(target, (back - fold.started_at).total_seconds(), since)
 
 
-def _not_achieved(target: float, verdict: Verdict, basis: str) -> Objective:
-    return Objective(target_seconds=target, achieved_seconds=None, verdict=verdict, basis=basis)
+def _not_achieved(target: float, verdict: Verdict, basis: str) -> ObjectiveReport:
+    return ObjectiveReport(target_seconds=target, achieved_seconds=None, verdict=verdict, basis=basis)
 
 
-def _achieved(target: float, seconds: float, basis: str) -> Objective:
+def _achieved(target: float, seconds: float, basis: str) -> ObjectiveReport:
     verdict: Verdict = "met" if seconds <= target else "missed"
-    return Objective(target_seconds=target, achieved_seconds=seconds, verdict=verdict, basis=basis)
+    return ObjectiveReport(target_seconds=target, achieved_seconds=seconds, verdict=verdict, basis=basis)
 
 
 def _service_back(fold: Fold) -> tuple[datetime | None, str]:
@@ -111,7 +111,7 @@ def _reached(step: StepReport, doors: list[StepReport]) -> bool:
     return step.ended_at is not None and (step.status == "done" or (may_be_skipped and step.status == "skipped"))
 
 
-def recovery_point(fold: Fold) -> Objective:
+def recovery_point(fold: Fold) -> ObjectiveReport:
     """Seconds of writes lost against the RPO: from the chosen backup to the last write that is lost.
 
     When the ledger does not know the last write, all that was written since the backup counts as
@@ -132,7 +132,7 @@ def recovery_point(fold: Fold) -> Objective:
     return _achieved(target, age, f"age of backup {backup} when it was chosen")
 
 
-def _within(target: float, least: float, most: float, basis: str, why: str) -> Objective:
+def _within(target: float, least: float, most: float, basis: str, why: str) -> ObjectiveReport:
     """What is known by its bounds alone: met when the most is, missed when the least is, else not known."""
     if least > target:
         return _achieved(target, least, f"{basis} that is known; {why}")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from uscdr.engine.step import Effect
 from uscdr.errors import BadInput
-from uscdr.models.operations import command_of
-from uscdr.scenarios.build import chosen
+from uscdr.models.events import command_of
 from uscdr.scenarios.by_hand import Names, app_of, commands, facts
+from uscdr.scenarios.registry import chosen
 from uscdr.words import duration
 
 if TYPE_CHECKING:
-    from uscdr.scenarios.model import Config, Scenario
+    from uscdr.scenarios.config import Config, Scenario
     from uscdr.scenarios.steps.base import AnyStep
 
 BUILDS = "infra.create_app"

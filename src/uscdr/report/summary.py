@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from uscdr.models.checklists import count_words
-from uscdr.report.model import Objective, RunReport
-from uscdr.report.rounds import baseline_words, cut_off, not_passed, progress_words, result_words
+from uscdr.report.checks import baseline_words, cut_off, not_passed, progress_words, result_words
+from uscdr.report.model import ObjectiveReport, RunReport
 from uscdr.report.words import bound, count, lost, span
 from uscdr.words import escape, first_of
 
@@ -33,7 +33,7 @@ def summarise(report: RunReport, *, journal: str = "", report_path: str = "") ->
     return "\n".join(escape(text) for text in (*lines[: MOST_LINES - len(tail)], *tail))
 
 
-def objective_words(objective: Objective) -> str:
+def objective_words(objective: ObjectiveReport) -> str:
     """`met: 41 min of 2 h 00 min (until: …)`, or why it is not known."""
     most = "at most " if objective.at_most else ""
     achieved = (

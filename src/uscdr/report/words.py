@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from uscdr.report.model import DataReport
+from uscdr.report.model import DataReport, Integrity
 from uscdr.words import duration, escape, moment
 
 UNKNOWN = "not known"
@@ -44,3 +45,20 @@ def in_markdown(text: str) -> str:
     """`text` as literal words in Markdown: no markup, no HTML, no table borders, no line breaks."""
     marked = "".join(f"\\{char}" if char in "\\`*_[]|~#" else char for char in escape(text))
     return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+# Pieces of Markdown that every report has.
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table; its cells are Markdown already."""
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return lines + [f"| {' | '.join(row)} |" for row in rows]
+
+
+def integrity_section(integrity: Integrity) -> list[str]:
+    """How whole the journal is that the report was made from."""
+    whole = f"MISSING: {', '.join(map(str, integrity.missing))}" if integrity.missing else "none missing"
+    last = f"`{in_markdown(integrity.last_hash)}`" if integrity.last_hash else "not given"
+    words = f"{integrity.events} events read, {whole}. SHA-256 of the journal's last line: {last}."
+    return ["## Integrity", "", words, ""]

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from uscdr import reading
+from uscdr import files
 from uscdr.errors import BadInput, MachineError
 from uscdr.settings import state_directory
 
@@ -161,7 +161,7 @@ def write_private(path: Path, document: dict[str, Any]) -> None:
 def read_json(path: Path, shape: Mapping[str, type] = MappingProxyType({})) -> dict[str, Any] | None:
     """The JSON object in `path`, or None when there is no readable one with these entries."""
     try:
-        document = json.loads(reading.whole(path, LARGEST))
+        document = json.loads(files.whole(path, LARGEST))
     except (OSError, ValueError, RecursionError):
         return None
     whole = isinstance(document, dict) and all(isinstance(document.get(name), kind) for name, kind in shape.items())

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from uscdr.scenarios.model import Config
-    from uscdr.scenarios.model_targets import DnsTarget
+    from uscdr.scenarios.config import Config
+    from uscdr.scenarios.config_targets import DnsTarget
 
 NAME = re.compile(r"\$([A-Z]+)\b")
 OLD_PLACE = ("infra.", "dns.")

@@ -2,24 +2,137 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from uscdr.errors import Interrupted, ProviderError
+from uscdr.checks.check import Check, ManualCheck
+from uscdr.checks.kinds.http import AgreeCheck, HttpCheck
+from uscdr.checks.run import Result, look_at, without_answer
+from uscdr.checks.verdict import Finding
+from uscdr.errors import BadInput, Interrupted, ProviderError
 from uscdr.models.events import Call
-from uscdr.scenarios.checklists import check
-from uscdr.verify.engine import Result, look_at, without_answer
-from uscdr.verify.kinds.agree import AgreeCheck
-from uscdr.verify.kinds.http import HttpCheck
-from uscdr.verify.kinds.manual import ManualCheck
-from uscdr.verify.verdict import Finding
 
 if TYPE_CHECKING:
-    from uscdr.engine.step import Tell
-    from uscdr.scenarios.deps import Deps
-    from uscdr.scenarios.model import Config
-    from uscdr.verify.check import Check, CheckSpec, Provider
-    from uscdr.verify.world import World
+    from uscdr.checks.check import CheckSpec, Provider
+    from uscdr.checks.context import CheckContext
+    from uscdr.checks.verdict import Verdict
+    from uscdr.engine.step import Reporter
+    from uscdr.scenarios.adapters import Adapters
+    from uscdr.scenarios.config import Config
+
+
+# Which checks are meant, which lines of the runbook's checklists they stand for, and what a line adds up to.
+
+
+ALL = "all"
+WORST: tuple[Verdict, ...] = ("fail", "inconclusive", "not checked", "pass")
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """What the operator asked for: a list or `all`, patterns of names, and which checks may run."""
+
+    which: str = ALL
+    patterns: tuple[str, ...] = ()
+    allow_writes: bool = False
+    skip_manual: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a checklist with those of its checks that were chosen and those that were left out."""
+
+    list: str
+    item: str
+    checks: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckSelection:
+    """What will be run."""
+
+    checks: tuple[Check, ...]
+    lines: tuple[Line, ...]
+    skipped: tuple[str, ...] = ()
+    """Manual checks that the operator left out."""
+
+
+def select(config: Config, wish: CheckRequest) -> CheckSelection:
+    """The checks of the wish. Raises BadInput for an unknown list or for a name that fits no check."""
+    lines = _lines(config, wish.which)
+    names = _named(config, wish, lines)
+    names -= {name for name in names if not wish.allow_writes and config.checks[name].writes}
+    skipped = {name for name in names if wish.skip_manual and isinstance(config.checks[name], ManualCheck)}
+    chosen = names - skipped
+    kept = tuple(
+        Line(line.list, line.item, tuple(n for n in line.checks if n in chosen),
+             tuple(n for n in line.checks if n in skipped))
+        for line in lines if chosen.intersection(line.checks) or skipped.intersection(line.checks)
+    )  # fmt: skip
+    checks = tuple(check(config, name) for name in config.checks if name in chosen)
+    return CheckSelection(checks, kept, tuple(name for name in config.checks if name in skipped))
+
+
+def repeated(selection: CheckSelection, passed: Collection[str]) -> CheckSelection:
+    """What a further round of the same run asks: what passed, and is counted by who is asked, is not sent again."""
+    left_out = {one.name for one in selection.checks if one.spec.counted and one.name in passed}
+    lines = (replace(line, checks=tuple(n for n in line.checks if n not in left_out)) for line in selection.lines)
+    checks = tuple(one for one in selection.checks if one.name not in left_out)
+    return replace(selection, checks=checks, lines=tuple(line for line in lines if line.checks or line.skipped))
+
+
+def check(config: Config, name: str) -> Check:
+    """One check of scenarios.yaml, to be run."""
+    return Check(name, config.checks[name], config.checks[name].kind)
+
+
+def _lines(config: Config, which: str) -> tuple[Line, ...]:
+    if which != ALL and which not in config.checklists:
+        known = ", ".join([ALL, *config.checklists])
+        raise BadInput(f"There is no checklist “{which}”.", next_action=f"There are: {known}.")
+    return tuple(
+        Line(key, item.item, item.checks)
+        for key, one in config.checklists.items()
+        if which in (ALL, key)
+        for item in one.items
+    )
+
+
+def _named(config: Config, wish: CheckRequest, lines: Sequence[Line]) -> set[str]:
+    there = set(config.checks) if wish.which == ALL else {name for line in lines for name in line.checks}
+    if not wish.patterns:
+        return there
+    found: set[str] = set()
+    for pattern in wish.patterns:
+        fitting = {name for name in there if fnmatchcase(name, pattern)}
+        if not fitting:
+            raise BadInput(
+                f"No check of “{wish.which}” is called “{pattern}”.",
+                next_action="See: uscdr verify --list. Names may hold * and ?, and stand alone or between commas.",
+            )
+        found |= fitting
+    closed = {name for name in found if config.checks[name].writes}
+    if closed and not wish.allow_writes:
+        raise BadInput(
+            f"{', '.join(sorted(closed))} writes to the application and takes it back.",
+            next_action="Allow that with --allow-writes.",
+        )
+    return found
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """What several verdicts add up to: only passes make a pass, and nothing at all is not checked."""
+    found = set(verdicts)
+    return next((one for one in WORST if one in found), "not checked")
+
+
+def verdict_of(line: Line, verdicts: Mapping[str, Verdict]) -> Verdict:
+    """What a line's checks add up to; one that did not end is inconclusive."""
+    return worst(verdicts.get(name, "inconclusive") for name in line.checks)
+
 
 GATEWAY_ERRORS = ("status 502", "status 503", "status 504")
 
@@ -106,13 +219,13 @@ def _call(one: Check) -> Call:
     return Call(provider=spec.provider, request=f"check {one.name}", writes=False)
 
 
-def ask(deps: Deps, checks: Sequence[Check], tell: Tell) -> Iterator[Result]:
+def ask(deps: Adapters, checks: Sequence[Check], tell: Reporter) -> Iterator[Result]:
     """Every check, beside each other, whatever the others gave."""
     with deps.world() as world:
         yield from _looked(deps, world, checks, tell)
 
 
-def ask_until_dead(deps: Deps, checks: Sequence[Check], tell: Tell) -> Iterator[Result]:
+def ask_until_dead(deps: Adapters, checks: Sequence[Check], tell: Reporter) -> Iterator[Result]:
     """One after the other; an application that does not answer one is not asked the others.
 
     Those that sign in come last, so that a dead application gets no login. A login that fails is no fault of the
@@ -136,7 +249,7 @@ def failing(results: Iterable[Result]) -> tuple[dict[str, str], int]:
     return {one.check.name: one.finding.evidence for one in checked if one.finding.verdict != "pass"}, len(checked)
 
 
-def _looked(deps: Deps, world: World, checks: Sequence[Check], tell: Tell) -> Iterator[Result]:
+def _looked(deps: Adapters, world: CheckContext, checks: Sequence[Check], tell: Reporter) -> Iterator[Result]:
     try:
         yield from look_at(world, checks, began=lambda one: tell.progress(f"checking {one.name}"), stop=deps.stop.event)
     except Interrupted:
@@ -144,7 +257,7 @@ def _looked(deps: Deps, world: World, checks: Sequence[Check], tell: Tell) -> It
         raise
 
 
-def _without_login(world: World, tell: Tell) -> str:
+def _without_login(world: CheckContext, tell: Reporter) -> str:
     """Why the check account cannot sign in; empty when it can, or when there is none."""
     try:
         world.token()

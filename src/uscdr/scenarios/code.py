@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from uscdr.errors import BadInput, MachineError, ProviderError
-from uscdr.models import provision
+from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError
+from uscdr.models import heroku as provision
 from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict, compare, with_listed
+from uscdr.scenarios.adapters import Adapters
 from uscdr.words import first_of
 
 if TYPE_CHECKING:
-    from uscdr.engine.step import Tell
-    from uscdr.models.heroku import Release
+    from uscdr.engine.step import Reporter
+    from uscdr.models.heroku import Lack, Release, SourceArchive
     from uscdr.models.postgres import Migration, TableColumn
-    from uscdr.models.provision import Lack, SourceArchive
-    from uscdr.scenarios.deps import Deps
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class CodeSeen:
     words: str = ""
 
 
-def see_code(deps: Deps, running: Release | None, tell: Tell) -> CodeSeen:
+def see_code(deps: Adapters, running: Release | None, tell: Reporter) -> CodeSeen:
     """What runs and what a redeploy would deploy; a source that cannot be reached is said, not raised."""
     commit = commit_of(deps, running.slug_id if running else None)
     ref = wanted_ref(deps)
@@ -71,24 +71,24 @@ def without(lacks: Sequence[Lack]) -> str:
     return f" WITHOUT THE CONTENT OF {first_of(list(map(str, lacks)))}: a build from its archive does not get it"
 
 
-def commit_of(deps: Deps, slug_id: str | None) -> str:
+def commit_of(deps: Adapters, slug_id: str | None) -> str:
     """The commit that a slug was built from, as the platform's builds tell; empty when none does."""
     return provision.commit_of(slug_id, deps.deploys.builds(deps.app)) if slug_id else ""
 
 
-def wanted_ref(deps: Deps) -> str:
+def wanted_ref(deps: Adapters) -> str:
     """What to deploy: asked for, else configured."""
     source = deps.config.app.source
     return deps.request.ref or (source.ref if source else "main")
 
 
-def see_tables(deps: Deps) -> Tables:
+def see_tables(deps: Adapters) -> Tables:
     """Of the live database. Raises ProviderError, BadInput."""
     database = deps.database()
     return Tables(database.migrations(), database.columns())
 
 
-def judge(deps: Deps, slug_id: str | None, listed: Listed | None = None) -> MigrationsVerdict:
+def judge(deps: Adapters, slug_id: str | None, listed: Listed | None = None) -> MigrationsVerdict:
     """The live database against the code of a slug; what could not be had is said in `why`, not raised.
 
     `listed`: what that code, running, lists itself; then its libraries are judged too, and all without its files.
@@ -102,7 +102,7 @@ def judge(deps: Deps, slug_id: str | None, listed: Listed | None = None) -> Migr
         return MigrationsVerdict(verdict="not checked", why=error.message)
 
 
-def _files(deps: Deps, slug_id: str | None) -> tuple[SourceArchive | None, str]:
+def _files(deps: Adapters, slug_id: str | None) -> tuple[SourceArchive | None, str]:
     """A slug's code, or why it is not known."""
     if deps.source is None:
         return None, "no source repository is configured (app.source)"
@@ -115,13 +115,87 @@ def _files(deps: Deps, slug_id: str | None) -> tuple[SourceArchive | None, str]:
         return None, error.message
 
 
-def running_code(deps: Deps) -> CodeMigrations | None:
+def running_code(deps: Adapters) -> CodeMigrations | None:
     """The files of the code that runs at this moment; None when they are not to be had. Raises ProviderError."""
     running = next((one for one in deps.platform.releases(deps.app) if one.current), None)
     return _files(deps, running.slug_id if running else None)[0]
 
 
-def judge_running(deps: Deps, listed: Listed | None = None) -> MigrationsVerdict:
+def judge_running(deps: Adapters, listed: Listed | None = None) -> MigrationsVerdict:
     """The live database against the code that runs at this moment. Raises ProviderError when that is not told."""
     running = next((one for one in deps.platform.releases(deps.app) if one.current), None)
     return judge(deps, running.slug_id if running else None, listed)
+
+
+# Migrations that are not begun, and what a person does about them.
+
+
+def way_on(deps: Adapters, found: MigrationsVerdict) -> str:
+    """What a person does about the worst that is wrong, with commands to paste; empty when nothing is."""
+    manage = f"heroku run --exit-code --app {deps.app} -- {deps.config.app.manage}"
+    if found.disordered:
+        return _in_order(found.disordered[0], manage)
+    if found.obstacles:
+        return _unblocked(found.obstacles[0], manage)
+    if found.lacking:
+        return RESTORE
+    if found.ahead or found.unfillable:
+        return (
+            f"Deploy code that has {first_of(found.ahead) or 'these columns'}: uscdr recover app --ref REF --new. Or "
+            f"take it back by the code that has it, which drops what it made: {manage} migrate {_app(found)} NAME"
+        )
+    return f"Apply what is pending: {manage} migrate --noinput" if found.pending else ""
+
+
+RESTORE = "The database was changed by hand: restore a backup (uscdr recover db), or make again what is gone."
+
+
+def _app(found: MigrationsVerdict) -> str:
+    return found.ahead[0].partition(".")[0] if found.ahead else "APP"
+
+
+def _in_order(words: str, manage: str) -> str:
+    ground = words.partition(" before ")[2]
+    if not ground:
+        return "Deploy code in which one migration merges them (manage.py makemigrations --merge)."
+    return f"If what {ground} makes is there, record it: {manage} migrate --fake {ground.replace('.', ' ')}"
+
+
+def _unblocked(words: str, manage: str) -> str:
+    name, _, what = words.partition(": ")
+    if not what.endswith("already"):
+        return RESTORE
+    return (
+        f"If all that {name} makes is there, record it: {manage} migrate --fake {name.replace('.', ' ')}. "
+        "If only a part is there, drop that part, so that it is applied as a whole."
+    )
+
+
+def dangerous(deps: Adapters, pending: Collection[str]) -> str:
+    """The first of these migrations that must not run by itself, and why; empty when all may."""
+    rules = deps.config.app.dangerous_migrations
+    found = (f"{name} is pending and listed as dangerous: {rule.why}" for rule in rules for name in pending
+             if fnmatchcase(name, rule.name))  # fmt: skip
+    return next(found, "")
+
+
+def refuse_dangerous(deps: Adapters, pending: Collection[str], let_in: str) -> None:
+    """Raises CheckFailed when one of these migrations must not run by itself; `let_in` are the commands for that."""
+    words = dangerous(deps, pending)
+    if words:
+        raise CheckFailed(
+            f"The migration {words}",
+            why="No migration was begun, and users are still shut out.",
+            next_action="Decide with the developers; when it has been dealt with: uscdr runs resume. "
+            f"Or let users in as it is: {let_in}",
+        )
+
+
+def refuse_stuck(deps: Adapters, found: MigrationsVerdict, let_in: str) -> None:
+    """Raises CheckFailed when the pending migrations surely fail; `let_in` are the commands for that."""
+    if found.stuck:
+        raise CheckFailed(
+            f"{found.stuck[0][:1].upper()}{found.stuck[0][1:]}.",
+            why="No migration was begun, and users are still shut out.",
+            next_action=f"{way_on(deps, found)} Then: uscdr runs resume. Or let users in as it is: {let_in}",
+        )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from uscdr.errors import OutcomeUnknown
 from uscdr.models.migrations import Listed
-from uscdr.models.trial import BEGUN, ENDED, Script, scripts
+from uscdr.models.postgres_names import of_names
+from uscdr.models.trial import BEGUN, ENDED, MigrationScript, scripts
 from uscdr.words import plural
 
 if TYPE_CHECKING:
-    from uscdr.engine.step import Tell
+    from uscdr.engine.step import Reporter
     from uscdr.models.heroku import OneOffResult
-    from uscdr.scenarios.deps import Deps
+    from uscdr.scenarios.adapters import Adapters
+
 
 PLAN_LINE = re.compile(r"^\[(?P<done>[ Xx])\]\s+(?P<name>\w+\.\w+)")
 PLAN, LIST = "showmigrations --plan", "showmigrations"
@@ -24,7 +26,7 @@ LIMIT = 1800.0
 
 
 def manage(
-    deps: Deps, command: str, tell: Tell, *more: str, words: str = "", time_limit: float = LIMIT
+    deps: Adapters, command: str, tell: Reporter, *more: str, words: str = "", time_limit: float = LIMIT
 ) -> OneOffResult:
     """Run `manage.py` with this command, and with `more` one after the other while each ends well (write, once).
 
@@ -34,7 +36,9 @@ def manage(
     return _run(deps, line, tell, words or command, time_limit)
 
 
-def sql_of(deps: Deps, names: Sequence[str], tell: Tell, *, time_limit: float = LIMIT) -> tuple[Script, ...]:
+def sql_of(
+    deps: Adapters, names: Sequence[str], tell: Reporter, *, time_limit: float = LIMIT
+) -> tuple[MigrationScript, ...]:
     """What the deployed code writes of these migrations, `app.name`, all in one dyno (write, once; changes nothing).
 
     One that cannot be written does not hinder the next; one whose end did not arrive is not among them. Raises as
@@ -49,7 +53,7 @@ def sql_of(deps: Deps, names: Sequence[str], tell: Tell, *, time_limit: float = 
     return scripts(_run(deps, "; ".join(each), tell, words, time_limit).output)
 
 
-def _run(deps: Deps, command: str, tell: Tell, shown: str, time_limit: float) -> OneOffResult:
+def _run(deps: Adapters, command: str, tell: Reporter, shown: str, time_limit: float) -> OneOffResult:
     ended = deps.platform.run_one_off(
         deps.app, command, time_limit=time_limit, on_started=lambda name: tell.progress(f"{name}: {shown}")
     )
@@ -61,7 +65,7 @@ def _run(deps: Deps, command: str, tell: Tell, shown: str, time_limit: float) ->
     return ended
 
 
-def listed(deps: Deps, ended: OneOffResult) -> dict[str, bool]:
+def listed(deps: Adapters, ended: OneOffResult) -> dict[str, bool]:
     """Every migration that the code knows, libraries' too, and whether it is applied, from the output of `PLAN`.
 
     Raises OutcomeUnknown when there is none in it.
@@ -92,3 +96,66 @@ def own_list(output: str) -> Listed | None:
             pending += [name] if marked["mark"] == " " else []
             squashed |= {app} if marked["squashed"] else set()
     return Listed(known=tuple(known), pending=tuple(pending), squashed=tuple(sorted(squashed))) if known else None
+
+
+# What the output of a one-off dyno may be quoted for: the reason of a failure, without a value of any row. Pure.
+
+
+APPLYING = re.compile(r"Applying (?P<name>\w+\.\w+)\.\.\.(?P<rest>.*)")
+UNKNOWN_COMMAND = re.compile(r"^Unknown command: '(?P<name>\w+)'", re.MULTILINE)
+_ERROR = re.compile(
+    r"^(?P<type>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|History|Failure|Warning|Exit|Configured|NotReady)):?\s*"
+    r"(?P<words>.*)$"
+)
+_OWN_WORDS = frozenset({"CommandError", "ImproperlyConfigured", "ModuleNotFoundError", "ImportError",
+                        "InconsistentMigrationHistory", "SystemCheckError", "NodeNotFoundError",
+                        "CircularDependencyError", "AppRegistryNotReady"})  # fmt: skip
+"""Errors whose words name parts of the code, never what a table holds."""
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|“[^”]*”|\([^)]*\)=\([^)]*\)")
+_IDENTIFIER = re.compile(r"[\"'][A-Za-z_][A-Za-z0-9_.]{0,62}[\"']")
+LONGEST = 300
+
+
+def reason(output: str) -> str:
+    """Why a command of Django failed: its last error, `Type: words`; empty when the output tells none."""
+    found = [line for line in map(_of_line, _lines(output)) if line]
+    return found[-1][:LONGEST] if found else ""
+
+
+def migration_that_failed(output: str) -> str:
+    """`app.name` of the migration that was begun and did not end well; empty when none was."""
+    begun = [match for line in _lines(output) if (match := APPLYING.search(line))]
+    return begun[-1]["name"] if begun and "OK" not in begun[-1]["rest"] else ""
+
+
+def applied_before(output: str) -> tuple[str, ...]:
+    """Those that ended well before it."""
+    begun = (APPLYING.search(line) for line in _lines(output))
+    return tuple(match["name"] for match in begun if match and "OK" in match["rest"])
+
+
+def lacks_command(output: str, command: str) -> bool:
+    """Whether Django does not know the command at all."""
+    match = UNKNOWN_COMMAND.search(output.replace("\r", ""))
+    return match is not None and match["name"] == command
+
+
+def quotable(line: str) -> str:
+    """A line of the application's own, with everything in quotation marks hidden that is no plain name."""
+    shown = _QUOTED.sub(lambda found: found[0] if _IDENTIFIER.fullmatch(found[0]) else "…", line)
+    return shown[:LONGEST]
+
+
+def _lines(output: str) -> Iterator[str]:
+    return (line.strip() for line in re.split(r"[\r\n]+", output))
+
+
+def _of_line(line: str) -> str:
+    match = _ERROR.match(line)
+    if match is None:
+        return ""
+    whole, words = match["type"], match["words"].strip()
+    short = whole.rpartition(".")[2]
+    if short in _OWN_WORDS or of_names(words):
+        return f"{short}: {words}".removesuffix(": ")
+    return f"{short} (its words may quote a row and are not shown)" if words else short

@@ -10,12 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from uscdr.models.destination import destinations
-from uscdr.scenarios.mistakes import Location, Source, complaints
-from uscdr.scenarios.model import Config, anchored
-from uscdr.scenarios.sections import Checks, Scenarios
-from uscdr.scenarios.tree import content, parse, position
-from uscdr.verify.registry import DESTINATIONS
+from uscdr.checks.registry import DESTINATIONS
+from uscdr.models.base import destinations
+from uscdr.scenarios.config import Config, anchored
+from uscdr.scenarios.sections import Checks, ConfigText, Location, Scenarios, complaints
+from uscdr.scenarios.yaml_tree import content, parse, position
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedConfig:
     """A configuration, where it came from, and its SHA-256."""
 
     config: Config
@@ -40,13 +39,13 @@ class Loaded:
     """What it says of where requests, credentials or code go to or come from, beside the providers' own places."""
 
 
-def load(path: Path, *, lazily: bool = False) -> Loaded:
+def load(path: Path, *, lazily: bool = False) -> LoadedConfig:
     """Read and check the file. Raises ConfigError.
 
     `lazily`: its checks, and the steps of each scenario, are validated when one is first asked for, and raise it then.
     """
     data = content(path)
-    source = Source(path, parse(path, data))
+    source = ConfigText(path, parse(path, data))
     written = dict(source.tree.value)
     fields = written.pop("checks", {})
     try:
@@ -62,14 +61,16 @@ def load(path: Path, *, lazily: bool = False) -> Loaded:
         checks.validate()
         scenarios.validate()
     config = base.model_copy(update={"checks": checks, "scenarios": scenarios})
-    return Loaded(anchored(config, path.absolute().parent), path, hashlib.sha256(data).hexdigest(), decides=decides)
+    return LoadedConfig(
+        anchored(config, path.absolute().parent), path, hashlib.sha256(data).hexdigest(), decides=decides
+    )
 
 
-def _decision(source: Source, at: Location) -> Decision:
+def _decision(source: ConfigText, at: Location) -> Decision:
     return Decision(".".join(map(str, at)), *position(source.tree, at))
 
 
-def _of_checks(source: Source, checks: Checks, fields: Mapping[str, Any]) -> Iterator[Location]:
+def _of_checks(source: ConfigText, checks: Checks, fields: Mapping[str, Any]) -> Iterator[Location]:
     """Where checks say such things. Only those are made now: nobody may be misled by what was not read yet."""
     for name, written in fields.items():
         kind = written.get("kind") if isinstance(written, dict) else None

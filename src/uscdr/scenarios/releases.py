@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from uscdr.engine.wait import Patience, until
+from uscdr.checks.context import LOG_LINES
+from uscdr.checks.uptime import CRASHED, RUNS, DynoRestart, falls, in_force
+from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.step import FoundWrite, Intent, Reporter
+from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed, EffectFailed, ProviderError
-from uscdr.scenarios.dyno_words import migration_that_failed, reason
-from uscdr.verify.facts import LOG_LINES
-from uscdr.verify.standing import CRASHED, RUNS, Fall, falls, in_force
+from uscdr.models.heroku import Build
+from uscdr.scenarios.adapters import Adapters
+from uscdr.scenarios.django import migration_that_failed, reason
+from uscdr.scenarios.results.app import Redeployed
 from uscdr.words import plural
 
 if TYPE_CHECKING:
-    from uscdr.engine.step import Tell
+    from uscdr.engine.step import Reporter
     from uscdr.models.heroku import Dyno, ProcessType, Release
-    from uscdr.scenarios.deps import Deps
+
 
 RELEASE_LIMIT = 1800.0
 DYNO_LIMIT = 300.0
@@ -62,13 +68,13 @@ class InForce:
         return f"v{self.version} runs on {counts}" if counts else "no dyno is scaled"
 
 
-def newest_version(deps: Deps) -> int:
+def newest_version(deps: Adapters) -> int:
     """The newest release's version before a change is sent; 0 where there is none."""
     found = deps.platform.releases(deps.app, limit=1)
     return found[0].version if found else 0
 
 
-def look_in_force(deps: Deps, since: int | None = None, kinds: Collection[str] | None = None) -> InForce:
+def look_in_force(deps: Adapters, since: int | None = None, kinds: Collection[str] | None = None) -> InForce:
     """One look. `since`: the newest version before the change, so that an older failed release is not held against it.
 
     `kinds`: the process types to look at; None for the whole formation.
@@ -92,7 +98,7 @@ def look_in_force(deps: Deps, since: int | None = None, kinds: Collection[str] |
 
 
 def await_in_force(
-    deps: Deps, tell: Tell, *, since: int | None = None, kinds: Collection[str] | None = None
+    deps: Adapters, tell: Reporter, *, since: int | None = None, kinds: Collection[str] | None = None
 ) -> InForce:
     """Wait until no release is pending and every scaled dyno runs the current one, `up`; arguments as `look_in_force`.
 
@@ -104,10 +110,12 @@ def await_in_force(
     return ended
 
 
-def await_dynos(deps: Deps, tell: Tell, *, since: int | None = None, kinds: Collection[str] | None = None) -> InForce:
+def await_dynos(
+    deps: Adapters, tell: Reporter, *, since: int | None = None, kinds: Collection[str] | None = None
+) -> InForce:
     """As `await_in_force`, for who judges a failed release or a crashed dyno himself: neither is waited for longer."""
     await_quiet(deps, tell)
-    patience = Patience("the restart of the dynos", DYNO_LIMIT, f"heroku ps --app {deps.app}")
+    patience = WaitLimit("the restart of the dynos", DYNO_LIMIT, f"heroku ps --app {deps.app}")
 
     def look() -> InForce:
         found = look_in_force(deps, since, kinds)
@@ -117,7 +125,7 @@ def await_dynos(deps: Deps, tell: Tell, *, since: int | None = None, kinds: Coll
     return until(look, lambda found: bool(found.reached or found.failed or found.crashed), patience, deps.stop)
 
 
-def refuse_not_in_force(deps: Deps, found: InForce) -> None:
+def refuse_not_in_force(deps: Adapters, found: InForce) -> None:
     """Raises EffectFailed for a failed release, CheckFailed for a crashed dyno."""
     if found.failed is not None:
         version = found.failed.version
@@ -136,13 +144,13 @@ def refuse_not_in_force(deps: Deps, found: InForce) -> None:
         )
 
 
-def fallen_lately(deps: Deps) -> Mapping[str, tuple[Fall, ...]]:
+def fallen_lately(deps: Adapters) -> Mapping[str, tuple[DynoRestart, ...]]:
     """By dyno, what brought it down under the release in force. Raises ProviderError."""
     lines = deps.platform.log_lines(deps.app, lines=LOG_LINES)
     return falls(lines, in_force(deps.platform.releases(deps.app)))
 
 
-def why_crashed(deps: Deps, dynos: Sequence[Dyno]) -> str:
+def why_crashed(deps: Adapters, dynos: Sequence[Dyno]) -> str:
     """What the log tells of the first of these dynos that it tells of; empty when it tells nothing."""
     try:
         fallen = fallen_lately(deps)
@@ -154,7 +162,7 @@ def why_crashed(deps: Deps, dynos: Sequence[Dyno]) -> str:
     return f"{plural(len(told), 'crash', 'crashes')} since its start, the last: {told[-1].why or 'no reason is told'}."
 
 
-def why_it_failed(deps: Deps, version: int) -> str:
+def why_it_failed(deps: Adapters, version: int) -> str:
     """The reason that the release phase itself told, as far as it can be quoted and read."""
     lines: deque[str] = deque(maxlen=OUTPUT_LINES)
     try:
@@ -169,7 +177,7 @@ def why_it_failed(deps: Deps, version: int) -> str:
     return f"Its release phase ended with an error{of}: {told}." if told else f"Its release phase{of} failed."
 
 
-def retry(deps: Deps) -> str:
+def retry(deps: Adapters) -> str:
     """What a person does about a failed release of a change that is already made."""
     app = deps.app
     return f"See why: heroku releases:output --app {app}. When that is fixed: heroku releases:retry --app {app}."
@@ -185,9 +193,9 @@ def _fits(dyno: Dyno, formation: Sequence[ProcessType]) -> bool:
     return not size or not dyno.size or size.casefold() == dyno.size.casefold()
 
 
-def await_release(deps: Deps, release_id: str, tell: Tell) -> Release:
+def await_release(deps: Adapters, release_id: str, tell: Reporter) -> Release:
     """Wait for the end of the release phase. Raises EffectFailed when it failed: the code before still runs."""
-    patience = Patience("the release", RELEASE_LIMIT, f"heroku releases --app {deps.app}")
+    patience = WaitLimit("the release", RELEASE_LIMIT, f"heroku releases --app {deps.app}")
 
     def look() -> Release:
         release = deps.deploys.release(deps.app, release_id)
@@ -205,9 +213,9 @@ def await_release(deps: Deps, release_id: str, tell: Tell) -> Release:
     return ended
 
 
-def await_quiet(deps: Deps, tell: Tell) -> None:
+def await_quiet(deps: Adapters, tell: Reporter) -> None:
     """Wait until no release is pending: its release phase would write into what is loaded meanwhile."""
-    patience = Patience("the pending release", RELEASE_LIMIT, f"heroku releases --app {deps.app}")
+    patience = WaitLimit("the pending release", RELEASE_LIMIT, f"heroku releases --app {deps.app}")
 
     def look() -> list[Release]:
         pending = [release for release in deps.platform.releases(deps.app, limit=5) if release.status == "pending"]
@@ -216,3 +224,93 @@ def await_quiet(deps: Deps, tell: Tell) -> None:
         return pending
 
     until(look, lambda pending: not pending, patience, deps.stop)
+
+
+# Builds: waiting for one with its stages as progress, finding one whose answer was lost.
+
+
+LIMIT = 3600.0
+STAGE = "----->"
+SHOWN = 60
+
+
+def await_build(deps: Adapters, build_id: str, tell: Reporter) -> Build:
+    """Wait for its end. Raises EffectFailed when it failed: what ran before still runs."""
+    stage = _Stage()
+    patience = WaitLimit("the build", LIMIT, f"heroku builds --app {deps.app}")
+    follower: threading.Thread | None = None
+
+    def look() -> Build:
+        nonlocal follower
+        build = deps.deploys.build(deps.app, build_id)
+        if follower is None and build.output_url:
+            follower = threading.Thread(target=stage.follow, args=(deps, build.output_url), daemon=True)
+            follower.start()
+        tell.progress(f"building: {stage.words or build.status}")
+        return build
+
+    ended = until(look, lambda build: build.status != "pending", patience, deps.stop)
+    if ended.status != "succeeded":
+        raise EffectFailed(
+            "The build failed: what ran before still runs.",
+            provider="heroku",
+            why=f"Its last stage: {stage.words or 'none was told'}.",
+            next_action=f"Read it whole: heroku builds:output --app {deps.app}. The same commit again: uscdr runs "
+            "resume; another one: uscdr recover … --ref REF --new",
+        )
+    return ended
+
+
+def await_deployed(deps: Adapters, build_id: str, commit: str, tell: Reporter) -> Redeployed:
+    """Wait for the build, its release and its dynos."""
+    built = await_build(deps, build_id, tell)
+    if built.release_id is None:
+        return Redeployed(build=build_id, commit=commit, version=None)
+    release = await_release(deps, built.release_id, tell)
+    await_dynos(deps, tell)
+    return Redeployed(build=build_id, commit=commit, version=release.version)
+
+
+def find_build(deps: Adapters, intent: Intent, tell: Reporter) -> FoundWrite:
+    """A build of the intent's commit which was not there before: the accepted one, else by looking a while."""
+    before, commit = set(intent.texts("builds")), intent.text("commit")
+
+    def new() -> list[Build]:
+        builds = reversed(deps.deploys.builds(deps.app))
+        return [build for build in builds if build.id not in before and build.commit == commit]
+
+    search = Search(
+        f"GET /apps/{deps.app}/builds",
+        new,
+        lambda build: f"build {build.id} of {commit[:12]} is ours",
+        f"no new build of {commit[:12]}",
+    )
+    return look_for(search, intent, deps.stop, tell)
+
+
+def require_running(deps: Adapters, result: Redeployed) -> str:
+    """That release is the one that runs. Raises CheckFailed."""
+    running = next((r for r in deps.platform.releases(deps.app) if r.current), None)
+    if running is None or running.version != result.version:
+        raise CheckFailed(
+            f"{result.commit[:12]} was built, but another release runs.",
+            next_action=f"See: heroku releases --app {deps.app}; then: uscdr runs resume",
+        )
+    return f"v{result.version} runs {result.commit[:12]}"
+
+
+class _Stage:
+    """The last stage that a build told. Other lines of its output may hold secrets and are dropped."""
+
+    def __init__(self) -> None:
+        self.words = ""
+
+    def follow(self, deps: Adapters, url: str) -> None:
+        try:
+            deps.deploys.follow(url, self._line)
+        except ProviderError:
+            return  # the build itself is asked for its end; the output is for the eye only
+
+    def _line(self, line: str) -> None:
+        if line.startswith(STAGE):
+            self.words = line.removeprefix(STAGE).strip()[:SHOWN]

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Union
 
 from pydantic import Field, create_model
 
-from uscdr.scenarios.model import Config
+from uscdr.checks.registry import SPECS
+from uscdr.scenarios.config import Config
 from uscdr.scenarios.registry import STEPS
-from uscdr.verify.registry import SPECS
 
 DURATION = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[smhd]$", "examples": ["90s", "10m", "4h", "7d"]}
 

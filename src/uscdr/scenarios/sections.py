@@ -6,19 +6,127 @@ Each is validated whole, or, of the scenarios, each one whole: nothing acts on w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Union, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from typing_extensions import override
 
-from uscdr.scenarios.mistakes import Invalid, Location, Source, complaints
-from uscdr.scenarios.model import CHECK_NAME, Config, Scenario, StepEntry
-from uscdr.verify.check import CheckSpec
-from uscdr.verify.registry import SPECS
+from uscdr.checks.check import CheckSpec
+from uscdr.checks.registry import SPECS
+from uscdr.engine.step import Effect, Need, alternatives
+from uscdr.errors import ConfigError
+from uscdr.scenarios.config import CHECK_NAME, Config, Scenario, StepEntry
+from uscdr.scenarios.registry import PIPELINES
+from uscdr.scenarios.yaml_tree import Placed, place
 
 if TYPE_CHECKING:
+    from uscdr.models.base import Fact
     from uscdr.scenarios.steps.base import AnyStep
+
+
+# What is wrong in scenarios.yaml, in words, with file, line and column, and what is allowed there.
+
+
+Location = tuple[str | int, ...]
+ALTERNATIVE = "literal["
+"""How pydantic names one of several forms in a location; it stands in no file."""
+KEY = "[key]"
+"""How pydantic says that a mapping's key is meant, not its value."""
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """One complaint of pydantic about what stands at `at`, which is of this model."""
+
+    at: Location
+    detail: ErrorDetails
+    model: type[BaseModel]
+
+    @property
+    def location(self) -> Location:
+        """Where in the file."""
+        return (*self.at, *self.detail["loc"])
+
+    def __str__(self) -> str:
+        """In words, with the allowed fields for an unknown one."""
+        location = ".".join(str(part) for part in self.location if not str(part).startswith(ALTERNATIVE))
+        kind, key = self.detail["type"], self.location[-1] == KEY
+        if kind == "extra_forbidden":
+            allowed = ", ".join(_fields_at(self.model, self.detail["loc"][:-1])) or "nothing, it has no parameters"
+            return f"`{self.detail['loc'][-1]}` is not known here; allowed: {allowed}"
+        known = {
+            "string_pattern_mismatch": f"`{location}` has another form than is allowed here",
+            "missing": f"`{location}` is missing",
+            "too_short": f"`{location}` needs at least one entry",
+            "string_too_short": f"`{location}` is empty: write what it shall be",
+        }
+        message = self.detail["msg"].removeprefix("Value error, ")
+        if kind == "string_too_short" and key:
+            return "a name is empty: write what it shall be"
+        if kind == "literal_error" and key:
+            return f"`{self.location[-2]}` is not known here; allowed: {self.detail['ctx']['expected']}"
+        if key or kind in known:
+            return message if key else known[kind]
+        wanted = message.removeprefix("Input should be ").replace("a valid tuple", "a list")
+        if wanted != message:
+            return f"`{location}` should be {wanted.replace('a valid mapping', 'a valid dictionary')}"
+        return f"`{location}`: {message}"
+
+
+def complaints(error: ValidationError, model: type[BaseModel], at: Location = ()) -> list[Invalid]:
+    """All that pydantic says of a value of `model` that stands at `at`."""
+    return [Invalid(at, detail, model) for detail in error.errors(include_url=False)]
+
+
+@dataclass(frozen=True)
+class ConfigText:
+    """A file as it was read."""
+
+    path: Path
+    tree: Placed
+
+    def wrong(self, at: Sequence[str | int], words: str, next_action: str = "") -> ConfigError:
+        """The error that says it, with its place."""
+        return ConfigError(f"{place(self.path, self.tree, at)}: {words}", next_action=next_action)
+
+    def refuse(self, found: Sequence[Invalid]) -> NoReturn:
+        """Say the first of it, and how many others there are."""
+        # an unknown key is usually the reason why another is missing
+        first = next((one for one in found if one.detail["type"] == "extra_forbidden"), found[0])
+        more = f" ({len(found) - 1} more errors)" if len(found) > 1 else ""
+        raise self.wrong(
+            first.location,
+            f"{first}{more}.",
+            f"Mend it; the packaged file shows every field: uscdr runbook, or {self.path.name} in the sources.",
+        ) from None
+
+
+def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
+    current: Any = model
+    for part in location:
+        current = _below(current, part)
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return sorted(field.alias or name for name, field in current.model_fields.items())
+    return []
+
+
+def _below(annotation: Any, part: str | int) -> Any:  # noqa: ANN401 - type expressions
+    """What stands under `part`: a model's field, or the values of a `dict` or `tuple`; `X | None` counts as X."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = annotation.model_fields.items()
+        found: Any = next((field.annotation for name, field in fields if part in (name, field.alias)), None)
+    else:
+        inner = get_args(annotation)
+        found = inner[-1] if get_origin(annotation) in (dict, Mapping) else next(iter(inner), None)
+    while get_origin(found) in (Annotated, Union, UnionType):
+        found = get_args(found)[0]
+    return found
+
 
 ASKS_APPLICATION = "app.check"
 """The step that asks the checks of `after_recovery`."""
@@ -27,7 +135,7 @@ ASKS_APPLICATION = "app.check"
 class Checks(Mapping[str, CheckSpec]):
     """The checks by name; `config` has everything else, `written` what stands in the file."""
 
-    def __init__(self, source: Source, config: Config, written: Mapping[str, Any]) -> None:
+    def __init__(self, source: ConfigText, config: Config, written: Mapping[str, Any]) -> None:
         self._source, self._config, self._written = source, config, written
         for name in written:
             if not CHECK_NAME.fullmatch(name):
@@ -123,7 +231,7 @@ class Checks(Mapping[str, CheckSpec]):
 class Scenarios(Mapping[str, Scenario]):
     """The scenarios by name; the steps of each are validated when it is first asked for."""
 
-    def __init__(self, source: Source, written: Mapping[str, Scenario]) -> None:
+    def __init__(self, source: ConfigText, written: Mapping[str, Scenario]) -> None:
         self._source, self._written = source, written
         self._fit = set[str]()
 
@@ -153,8 +261,7 @@ class Scenarios(Mapping[str, Scenario]):
             _ = self[name]
 
 
-def _check(source: Source, name: str, scenario: Scenario) -> None:
-    from uscdr.scenarios.order import faults
+def _check(source: ConfigText, name: str, scenario: Scenario) -> None:
 
     at = ("scenarios", name, "steps")
     steps = [_checked_step(source, (*at, index), entry) for index, entry in enumerate(scenario.steps)]
@@ -168,9 +275,8 @@ def _check(source: Source, name: str, scenario: Scenario) -> None:
         )
 
 
-def _checked_step(source: Source, at: Location, entry: StepEntry) -> AnyStep:
-    from uscdr.scenarios.build import chosen
-    from uscdr.scenarios.registry import STEPS
+def _checked_step(source: ConfigText, at: Location, entry: StepEntry) -> AnyStep:
+    from uscdr.scenarios.registry import STEPS, chosen
 
     if entry.use not in STEPS:
         known = ", ".join(sorted(STEPS))
@@ -179,7 +285,7 @@ def _checked_step(source: Source, at: Location, entry: StepEntry) -> AnyStep:
     return chosen(entry)
 
 
-def _check_ids(source: Source, name: str, scenario: Scenario, steps: Sequence[AnyStep]) -> None:
+def _check_ids(source: ConfigText, name: str, scenario: Scenario, steps: Sequence[AnyStep]) -> None:
     seen: set[str] = set()
     for index, (entry, step) in enumerate(zip(scenario.steps, steps, strict=True)):
         at = ("scenarios", name, "steps", index)
@@ -191,7 +297,7 @@ def _check_ids(source: Source, name: str, scenario: Scenario, steps: Sequence[An
             raise source.wrong(at, f"phase `{phase}` has no budget; phases: {', '.join(scenario.budget)}.")
 
 
-def _check_parameters(source: Source, at: Location, step: AnyStep, entry: StepEntry) -> None:
+def _check_parameters(source: ConfigText, at: Location, step: AnyStep, entry: StepEntry) -> None:
     try:
         params = step.params.model_validate(entry.with_)
     except ValidationError as error:
@@ -210,6 +316,76 @@ def _forbidden(params: object) -> str | None:
     instruction = getattr(params, "instruction", None)
     if instruction is None:
         return None
-    from uscdr.scenarios.media.forbidden import refusal
+    from uscdr.scenarios.media.repair import refusal
 
     return refusal(instruction) or None
+
+
+# Whether a scenario's steps can do what it promises: every need met, what destroys surrounded, none left out.
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with the step at `index`."""
+
+    index: int
+    words: str
+
+
+def faults(scenario: str, steps: Sequence[AnyStep]) -> Iterator[Fault]:
+    """Everything that is wrong with these steps, the gravest kind first."""
+    expected = PIPELINES[scenario]
+    yield from _unmet(expected, steps)
+    yield from _unchecked(expected, steps)
+    yield from _out_of_order(expected, steps)
+
+
+def _unmet(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[Fault]:
+    given: set[type[Fact]] = set()
+    for index, step in enumerate(steps):
+        for need in step.needs:
+            if not given.intersection(alternatives(need)):
+                yield Fault(
+                    index, f"`{step.name}` needs what no earlier step gives; put {_givers(expected, need)} before it"
+                )
+        given.add(step.gives)
+
+
+def _unchecked(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[Fault]:
+    for index, step in enumerate(steps):
+        later = {one.gives for one in steps[index + 1 :]}
+        for need in step.checked_by:
+            if not later.intersection(alternatives(need)):
+                yield Fault(index, f"nothing checks what `{step.name}` does; put {_givers(expected, need)} after it")
+
+
+def _givers(expected: Sequence[AnyStep], need: Need) -> str:
+    """The scenario's own steps that would meet the need; those of any scenario when it has none."""
+    every = tuple(step for pipeline in PIPELINES.values() for step in pipeline)
+    found = [step for step in expected if step.gives in alternatives(need)]
+    found = found or [step for step in every if step.gives in alternatives(need)]
+    return " or ".join(f"`{name}`" for name in dict.fromkeys(step.name for step in found))
+
+
+def _out_of_order(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[Fault]:
+    """None may be missing or displaced; between them may stand looks that need nothing, and what may be added."""
+    due = 0
+    for index, step in enumerate(steps):
+        if due < len(expected) and step is expected[due]:
+            due += 1
+        elif not (step.may_be_added or (step.effect is Effect.READ and not step.needs)):
+            yield Fault(index, _displaced(step, expected[due:]))
+            return
+    if due < len(expected):
+        yield Fault(len(steps) - 1, f"{_shown(expected[due])} is missing, or does not stand in its place")
+
+
+def _displaced(step: AnyStep, due: Sequence[AnyStep]) -> str:
+    if step not in due:
+        may = "looks that need no other step, `manual` and other add-ons"
+        return f"{_shown(step)} has no place here; only {may} may be added"
+    return f"before {_shown(step)} comes {_shown(due[0])}, which is missing or does not stand in its place"
+
+
+def _shown(step: AnyStep) -> str:
+    return f"`{step.name}` ({step.title})"

@@ -8,18 +8,27 @@ from typing import TYPE_CHECKING
 
 from uscdr.errors import BadInput, CheckFailed, ProviderError
 from uscdr.models.migrations import CodeMigrations, compare
-from uscdr.models.trial import Script, Trial, Untried, behind, fit, judged, pending_on, without_applied, without_refusal
+from uscdr.models.trial import (
+    MigrationScript,
+    Trial,
+    Untried,
+    behind,
+    fit,
+    judged,
+    pending_on,
+    without_applied,
+    without_refusal,
+)
 from uscdr.scenarios.code import running_code, see_tables
-from uscdr.scenarios.django import LIST, PLAN, listed, manage, own_list, sql_of
-from uscdr.scenarios.dyno_words import reason
-from uscdr.scenarios.results_app import TriedDry
+from uscdr.scenarios.django import LIST, PLAN, listed, manage, own_list, reason, sql_of
+from uscdr.scenarios.results.app import TriedDry
 from uscdr.words import first_of, plural
 
 if TYPE_CHECKING:
-    from uscdr.engine.step import Tell
+    from uscdr.engine.step import Reporter
     from uscdr.models.heroku import OneOffResult
     from uscdr.providers.ports.database import Copy
-    from uscdr.scenarios.deps import Deps
+    from uscdr.scenarios.adapters import Adapters
 
 SHARE_OF_RTO = 0.05
 """Of the time there is to recover: no more goes into one dyno of a trial, nor into its SQL on the copy."""
@@ -28,13 +37,13 @@ LEAST = 60.0
 OPEN = "Users were not shut out by this run, and nothing was changed."
 
 
-def seconds(deps: Deps) -> float:
+def seconds(deps: Adapters) -> float:
     """How long a dyno, or the SQL of all migrations, may take."""
     return max(LEAST, deps.config.objectives.rto * SHARE_OF_RTO)
 
 
 @dataclass(frozen=True)
-class Subject:
+class TrialSubject:
     """The backup whose copy is at hand, and what a person does when its data let a migration fail."""
 
     backup: str
@@ -45,7 +54,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Plan:
+class MigrationPlan:
     """Every installed migration in Django's order, each with whether the live database has it; see `pending_on`."""
 
     done: Mapping[str, bool]
@@ -57,13 +66,13 @@ class Plan:
         return tuple(name for name, done in self.done.items() if not done)
 
 
-def plan_of(deps: Deps, asked: OneOffResult) -> Plan:
+def plan_of(deps: Adapters, asked: OneOffResult) -> MigrationPlan:
     """From the output of `PLAN` and `LIST`. Raises OutcomeUnknown when there is none in it."""
     own = own_list(asked.output)
-    return Plan(listed(deps, asked), own.squashed if own else ())
+    return MigrationPlan(listed(deps, asked), own.squashed if own else ())
 
 
-def rehearsed(deps: Deps, subject: Subject, tell: Tell) -> TriedDry:
+def rehearsed(deps: Adapters, subject: TrialSubject, tell: Reporter) -> TriedDry:
     """What the deployed code would apply after the backup is restored, tried on its copy (starts one-off dynos).
 
     Raises CheckFailed for what surely fails; ProviderError, OutcomeUnknown when the code could not be asked.
@@ -88,7 +97,7 @@ class Missing:
     """Those whose SQL is written beside a database that has them already, or is damaged."""
 
 
-def missing_on(deps: Deps, copy: Copy, plan: Plan) -> Missing:
+def missing_on(deps: Adapters, copy: Copy, plan: MigrationPlan) -> Missing:
     """What the deployed code would apply to the copy. Raises ProviderError."""
     applied, code = copy.migrations(), running_code(deps)
     recorded = {one.full_name for one in applied}
@@ -97,7 +106,7 @@ def missing_on(deps: Deps, copy: Copy, plan: Plan) -> Missing:
     return Missing(names, unknown, frozenset(live if _whole(deps, code) else names))
 
 
-def _whole(deps: Deps, code: CodeMigrations | None) -> bool:
+def _whole(deps: Adapters, code: CodeMigrations | None) -> bool:
     """Whether the live database surely has what its recorded migrations made."""
     try:
         found = see_tables(deps).against(code)
@@ -107,7 +116,12 @@ def _whole(deps: Deps, code: CodeMigrations | None) -> bool:
 
 
 def on_copy(
-    deps: Deps, subject: Subject, missing: Missing, written: Sequence[Script], plan: Plan, tell: Tell
+    deps: Adapters,
+    subject: TrialSubject,
+    missing: Missing,
+    written: Sequence[MigrationScript],
+    plan: MigrationPlan,
+    tell: Reporter,
 ) -> TriedDry:
     """Tries these migrations in their order; nothing of it stays. Raises CheckFailed for what surely fails."""
     names = missing.names
@@ -131,12 +145,12 @@ def on_copy(
     )
 
 
-def _unwritten(script: Script) -> Untried:
+def _unwritten(script: MigrationScript) -> Untried:
     why = reason(script.output) or "the output tells no reason"
     return Untried(name=script.name, why=f"Django cannot write its SQL beside the live database: {why}")
 
 
-def _refuse(trial: Trial, subject: Subject) -> None:
+def _refuse(trial: Trial, subject: TrialSubject) -> None:
     if trial.refused is not None:
         raise CheckFailed(
             f"The migration {trial.refused.name} fails on the data of {subject.backup}: {trial.refused.why}.",

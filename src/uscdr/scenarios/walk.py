@@ -6,28 +6,73 @@ Each is restored on this machine; what is passed over is told with its reason.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from uscdr.backups.loss import CLOSE, DAMAGE, FEWEST, DatabaseState, Signs, signs, summary
 from uscdr.errors import BadInput, CheckFailed, NotFound, ProviderError, WrongContent
-from uscdr.scenarios.candidate import Candidate, stored_dump
-from uscdr.scenarios.deps import Walk
-from uscdr.scenarios.frozen import digest_all
-from uscdr.scenarios.other_way import OFF_PLATFORM
-from uscdr.scenarios.rules_since import rules_since, sealed_since, unwritable_since
+from uscdr.scenarios.adapters import Walk
+from uscdr.scenarios.fitness import OFF_PLATFORM, wanting
+from uscdr.scenarios.prover import Prover, digest_all, stored_dump
 from uscdr.scenarios.steps.ledger import compared
-from uscdr.scenarios.wanting import wanting
-from uscdr.vault.backups.loss import CLOSE, DAMAGE, FEWEST, Signs, State, signs, summary
 from uscdr.words import first_of, moment
 
 if TYPE_CHECKING:
-    from uscdr.engine.step import Tell
+    from uscdr.engine.step import Reporter
     from uscdr.models.postgres import TableDigest
     from uscdr.models.transfers import Transfer
     from uscdr.providers.ports.database import Database
-    from uscdr.scenarios.deps import Deps
-    from uscdr.scenarios.results import LedgerLine, Proof
+    from uscdr.scenarios.adapters import Adapters
+    from uscdr.scenarios.results.db import LedgerLine, Proof
+
+
+# What a backup forbids no more that one before it did, with no migration between them, and the rows it let in.
+
+
+def rules_since(now: Database, before: Database, main: Collection[str], older: str) -> Signs:
+    """Keys of `main` tables that are gone: rows that break them are damage, else it is told. `older` names `before`."""
+    foreign, unique = _unbound(now, before, main), _repeated(now, before, main)
+    since = f"and the key that forbids it in {older} is gone"
+    return Signs(
+        damage=(
+            *(f"{rows:,} rows of {table} miss the row they belong to, {since}" for table, _, rows in foreign if rows),
+            *(f"{rows:,} rows are there again in {words}, {since}" for words, rows in unique if rows),
+        ),
+        doubts=(
+            *(f"{table} has lost its foreign key {name} since {older}" for table, name, rows in foreign if not rows),
+            *(f"nothing keeps {words} unique since {older}" for words, rows in unique if not rows),
+        ),
+    )
+
+
+def sealed_since(now: Proof, before: Proof) -> Signs:
+    """Encrypted columns, or the extension that opens them, that are gone with no migration that took them."""
+    gone = sorted(set(now.key.missing) - set(before.key.missing))
+    return Signs(damage=(f"there is no {first_of(gone)}, which {before.backup} has",) if gone else ())
+
+
+def unwritable_since(now: Proof, before: Proof) -> Signs:
+    """Columns that must be filled and that the code does not know, with no migration that made them."""
+    new = sorted(set(now.code.unfillable) - set(before.code.unfillable))
+    words = f"the deployed code {now.code.against} can save no row: it does not fill {first_of(new)}"
+    return Signs(damage=(f"{words}, which {before.backup} has not",) if new else ())
+
+
+def _unbound(now: Database, before: Database, main: Collection[str]) -> list[tuple[str, str, int]]:
+    """Table, key, rows."""
+    there = {(key.table, key.name) for key in now.foreign_keys()}
+    gone = [key for key in before.foreign_keys() if key.table in main and (key.table, key.name) not in there]
+    return [(key.table, key.name, rows) for key, rows in zip(gone, now.breaking(gone), strict=True)]
+
+
+def _repeated(now: Database, before: Database, main: Collection[str]) -> Iterable[tuple[str, int]]:
+    """Table with columns, rows."""
+    there = set(now.unique_keys())
+    gone = [key for key in before.unique_keys() if key.table in main and key not in there]
+    rows = now.repeated(gone)
+    return [(f"{key.table} ({', '.join(key.columns)})", number) for key, number in zip(gone, rows, strict=True)]
+
 
 MOST = 5
 """Proofs that one walk makes at most."""
@@ -45,9 +90,9 @@ SHARE_OF_RTO = 0.1
 class _Way:
     """One walk under way."""
 
-    deps: Deps
+    deps: Adapters
     owner: str
-    tell: Tell
+    tell: Reporter
     begun: float = field(default_factory=time.monotonic)
     proofs: dict[str, Proof] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
@@ -78,7 +123,7 @@ class _Way:
         return self.proofs.get(transfer.id)
 
 
-def walk(deps: Deps, owner: str, fit: Sequence[Transfer], tell: Tell) -> Walk:
+def walk(deps: Adapters, owner: str, fit: Sequence[Transfer], tell: Reporter) -> Walk:
     """From the newest of `fit` backwards. The chosen one is open in `deps.candidate` afterwards, and it alone."""
     way, other_key = _Way(deps, owner, tell), None
     passed: list[str] = []
@@ -102,7 +147,9 @@ def walk(deps: Deps, owner: str, fit: Sequence[Transfer], tell: Tell) -> Walk:
     return _undecided(deps, passed, "none is without damage", whole[-1])
 
 
-def beside(deps: Deps, owner: str, transfer: Transfer, before: State, tell: Tell) -> tuple[str, tuple[str, ...]]:
+def beside(
+    deps: Adapters, owner: str, transfer: Transfer, before: DatabaseState, tell: Reporter
+) -> tuple[str, tuple[str, ...]]:
     """Why a backup is no better than `before` it, empty when it is; and what should be known of it."""
     way = _Way(deps, owner, tell)
     older = [one for one in deps.backups.transfers(deps.old_attachment()) if one.name == before.name]
@@ -165,20 +212,20 @@ def _compared_with(way: _Way, older: Sequence[Transfer]) -> Iterator[Transfer]:
             yield one
 
 
-def _before(way: _Way, transfer: Transfer) -> Iterator[State]:
+def _before(way: _Way, transfer: Transfer) -> Iterator[DatabaseState]:
     """States that are known from before it, whatever the platform still has."""
     for one in way.deps.earlier().states:
         if one.at <= transfer.taken_at and one.name != transfer.name and transfer.taken_at - one.at <= one.counts_for:
             yield one
 
 
-def _against(way: _Way, transfer: Transfer, proof: Proof, before: State) -> Signs:
+def _against(way: _Way, transfer: Transfer, proof: Proof, before: DatabaseState) -> Signs:
     app = way.deps.config.app
     return signs(_state(transfer, proof), before, app.expected_tables, app.volatile_tables)
 
 
-def _state(transfer: Transfer, proof: Proof) -> State:
-    return State(transfer.name, transfer.taken_at, {one.name: one.rows for one in proof.tables}, proof.newest)
+def _state(transfer: Transfer, proof: Proof) -> DatabaseState:
+    return DatabaseState(transfer.name, transfer.taken_at, {one.name: one.rows for one in proof.tables}, proof.newest)
 
 
 def _against_backup(way: _Way, transfer: Transfer, proof: Proof, older: Transfer) -> list[Signs]:
@@ -278,7 +325,7 @@ def _opened(way: _Way, transfer: Transfer) -> tuple[Database, dict[str, TableDig
     return candidate.open_database(), {one.name: one for one in candidate.digests()}
 
 
-def _current(way: _Way, transfer: Transfer) -> Candidate:
+def _current(way: _Way, transfer: Transfer) -> Prover:
     way.deps.candidate.proof(stored_dump(way.deps.backups, way.owner, transfer), way.tell)
     return way.deps.candidate
 
@@ -287,7 +334,7 @@ def _keep(way: _Way, transfer: Transfer) -> None:
     _current(way, transfer).keep(transfer.id)
 
 
-def _restores_over(deps: Deps) -> bool:
+def _restores_over(deps: Adapters) -> bool:
     """Whether the live database is what the backup replaces; a new place takes what the old one has at its end."""
     return deps.request.scenario == "db"
 
@@ -335,7 +382,7 @@ def _main_lines(way: _Way, transfer: Transfer, older: Transfer) -> list[LedgerLi
     return [line for line in wanted if not (line.table in own and _no_fewer(line))]
 
 
-def _live(deps: Deps) -> dict[str, TableDigest]:
+def _live(deps: Adapters) -> dict[str, TableDigest]:
     """Nothing of a database that cannot be read whole."""
     try:
         found = digest_all(deps.old_database())
@@ -350,7 +397,7 @@ def _since(chosen: Transfer, passed: Sequence[str]) -> str:
     return f"the damage came after {chosen.name} of {moment(chosen.taken_at)}"
 
 
-def _undecided(deps: Deps, passed: Sequence[str], why: str, proposed: Transfer) -> Walk:
+def _undecided(deps: Adapters, passed: Sequence[str], why: str, proposed: Transfer) -> Walk:
     asked = deps.request
     place = f" --app {asked.app}" if asked.app else ""
     command = f"uscdr recover {asked.scenario}{place} --backup {proposed.name}"

@@ -3,15 +3,155 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
+import select
+import stat
 import sys
 from collections.abc import Mapping
-from typing import TextIO
+from contextlib import suppress
+from typing import TYPE_CHECKING, TextIO
 
-from uscdr.ui.outlets import outlet_of
-from uscdr.ui.style import Line, painted
+from uscdr.errors import ExitCode, MachineError, UscdrError
+from uscdr.ui.text import Line, Span, Tone, painted
 from uscdr.words import escape
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+# This process's own two outputs: what they could not take is remembered, whoever wrote it, and decides the end.
+
+
+OUT, ERR = 1, 2
+NAMES = {OUT: "Standard output", ERR: "Standard error"}
+_LEFT = frozenset({errno.EPIPE, errno.ECONNRESET})
+_HUNG_UP = frozenset({errno.EIO, errno.ENXIO})
+
+
+class Outlet(io.RawIOBase):
+    """A descriptor that is written to. It waits for a slow reader, never raises, and keeps the first error."""
+
+    def __init__(self, descriptor: int, *, absent: bool = False) -> None:
+        super().__init__()
+        self.descriptor = descriptor
+        self.absent = absent
+        """Whether it was closed before this process began: nobody wants it."""
+        self.error: OSError | None = None
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def fileno(self) -> int:
+        """1 or 2."""
+        return self.descriptor
+
+    def isatty(self) -> bool:
+        """Whether a terminal is at the other end."""
+        return not self.absent and os.isatty(self.descriptor)
+
+    def write(self, data: Buffer, /) -> int:
+        """Write some bytes; how many. What cannot be written is dropped: who must know asks for `error`."""
+        if self.absent and self.error is None:
+            self.error = OSError(errno.EBADF, "it is closed")
+        while self.error is None:
+            try:
+                return os.write(self.descriptor, data)
+            except BlockingIOError:  # another process made the pipe or terminal so, for itself
+                select.select([], [self.descriptor], [])
+            except OSError as error:
+                self.error = error
+        return memoryview(data).nbytes
+
+    def settled(self) -> bool:
+        """Whether all arrived; some file systems tell of a quota or a lost server only when a file is closed."""
+        if self.error is None and not self.absent:
+            try:
+                os.close(os.dup(self.descriptor))
+            except OSError as error:
+                self.error = error
+        return self.error is None
+
+    @property
+    def unread(self) -> bool:
+        """Whether nobody reads: a pipe's other end is gone, or a terminal, or narration was unwanted from the start."""
+        number = self.error.errno if self.error else None
+        if number in _HUNG_UP:
+            return stat.S_ISCHR(os.fstat(self.descriptor).st_mode)
+        return number in _LEFT or (self.absent and self.descriptor == ERR)
+
+
+_OURS: dict[int, Outlet] = {}
+
+
+def install() -> None:
+    """Take both outputs over. A closed descriptor 0, 1 or 2 is filled first: no file opened later may get its number.
+
+    What an encoding cannot spell is written as an escape.
+    """
+    filled = {number for number in (0, OUT, ERR) if _fill(number)}
+    sys.stdout = _text(OUT, sys.stdout, absent=OUT in filled)
+    sys.stderr = _text(ERR, sys.stderr, absent=ERR in filled)
+
+
+def _text(number: int, before: TextIO | None, *, absent: bool) -> TextIO:
+    outlet = _OURS[number] = Outlet(number, absent=absent)
+    return io.TextIOWrapper(
+        io.BufferedWriter(outlet),
+        encoding=before.encoding if before is not None else "utf-8",
+        errors="backslashreplace",
+        line_buffering=number == ERR or outlet.isatty(),
+    )
+
+
+def _fill(number: int) -> bool:
+    """Whether the descriptor was closed; it leads nowhere then."""
+    try:
+        os.fstat(number)
+    except OSError:
+        sink = os.open(os.devnull, os.O_RDWR)
+        if sink != number:
+            os.dup2(sink, number)
+            os.close(sink)
+        os.set_inheritable(number, True)  # noqa: FBT003 - as a shell leaves the three
+        return True
+    return False
+
+
+def outlet_of(stream: TextIO | None) -> Outlet | None:
+    """The outlet that the stream leads to; None for a stream that is not this process's own."""
+    try:
+        return _OURS.get(stream.fileno()) if stream is not None else None
+    except (OSError, ValueError):
+        return None
+
+
+def unwritten() -> MachineError | None:
+    """What to tell of an output that did not take everything; None when both did, or nobody wants to read it."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    lost = [outlet for outlet in _OURS.values() if not outlet.settled() and not outlet.unread]
+    return _cut(lost[0]) if lost else None
+
+
+def drop() -> None:
+    """Nothing more is written, nor waited for: whoever asked this process to end does not want the rest."""
+    for outlet in _OURS.values():
+        outlet.error = outlet.error or OSError(errno.EINTR, os.strerror(errno.EINTR))
+
+
+def _cut(outlet: Outlet) -> MachineError:
+    why = outlet.error.strerror if outlet.error else ""
+    return MachineError(
+        f"{NAMES[outlet.descriptor]} could not be written: {why}.",
+        why="What arrived of it is cut off.",
+        next_action="Make room or write elsewhere, then give a command that only reads again. "
+        "A run needs no repeating: uscdr runs show",
+    )
+
 
 DEFAULT_WIDTH, NARROWEST = 80, 20
 SIMPLE = frozenset({"", "dumb", "unknown"})
@@ -28,7 +168,7 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
 
 
-class Stream:
+class OutputStream:
     """One output stream that may be missing, closed or unable to spell a character."""
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -108,11 +248,11 @@ class Output:
         self.json_lines = json_lines
         self.quiet = quiet
         self.verbose = verbose
-        self.out = Stream(stdout if stdout is not None else sys.stdout)
-        self.err = Stream(stderr if stderr is not None else sys.stderr)
+        self.out = OutputStream(stdout if stdout is not None else sys.stdout)
+        self.err = OutputStream(stderr if stderr is not None else sys.stderr)
         self._color = color
 
-    def color_on(self, stream: Stream) -> bool:
+    def color_on(self, stream: OutputStream) -> bool:
         """Whether `stream` gets colour: as asked, else a terminal that knows it, without NO_COLOR."""
         if self._color is not None:
             return self._color
@@ -140,7 +280,7 @@ class Output:
         """What must be seen even when quiet, on stderr."""
         self.err.offer(self._text(text, self.err))
 
-    def _text(self, text: str | Line, stream: Stream) -> str:
+    def _text(self, text: str | Line, stream: OutputStream) -> str:
         if isinstance(text, str):
             return escape(text, keep_newlines=True) + "\n"
         return painted(text, color=self.color_on(stream)) + "\n"
@@ -149,3 +289,58 @@ class Output:
 def json_line(value: Mapping[str, object]) -> str:
     """`value` as one line of JSON; times as ISO 8601, anything unknown as its text."""
     return json.dumps(value, ensure_ascii=True, default=str) + "\n"
+
+
+# The one way an error reaches a person: what happened, why, what to do next, the exit code.
+
+
+NEXT: dict[ExitCode, str] = {
+    ExitCode.DONE: "Nothing.",
+    ExitCode.CHECK_FAILED: "Read the failed checks above; mend them and verify again.",
+    ExitCode.BAD_INPUT: "Correct the input and give the command again. Nothing was called.",
+    ExitCode.FAILED: "Mend the cause, then go on with `uscdr runs resume`, or give the command again.",
+    ExitCode.DECLINED: "Give the command again when you are ready to confirm it.",
+    ExitCode.UNKNOWN: "Look at the provider before you do anything else, then `uscdr runs resume`.",
+    ExitCode.LOCKED: "Talk to the holder of the lock before you do anything.",
+    ExitCode.INTERRUPTED: "`uscdr runs resume` goes on from where the journal ends.",
+}
+"""What to do when the error itself does not say."""
+
+
+def render_error(error: UscdrError, output: Output) -> None:
+    """Four lines on stderr, or with --json one object `{"error": {...}}` on stdout."""
+    if output.json_lines and output.out.offer(json_line({"error": error_facts(error)})):
+        return
+    for spans in error_lines(error):
+        output.warn(spans)
+
+
+def error_facts(error: UscdrError) -> dict[str, object]:
+    """The error as data: kind, message, why, next_action, exit_code."""
+    return {
+        "kind": type(error).__name__,
+        "message": error.message,
+        "why": error.why,
+        "next_action": error.next_action or NEXT[error.exit_code],
+        "exit_code": int(error.exit_code),
+    }
+
+
+def error_lines(error: UscdrError) -> list[Line]:
+    """The four parts, escaped; a part of several lines is indented under its name."""
+    parts: tuple[tuple[str, str, Tone], ...] = (
+        ("Error", error.message, "bad"),
+        ("Why", error.why or "not known", "plain"),
+        ("Next", error.next_action or NEXT[error.exit_code], "strong"),
+    )
+    lines: list[Line] = []
+    for name, text, tone in parts:
+        first, *rest = escape(text, keep_newlines=True).split("\n")
+        lines.append((Span(f"{name + ':':<7}", "dim"), Span(first, tone)))
+        lines.extend((Span(" " * 7 + more, tone),) for more in rest)
+    lines.append((Span("Exit:  ", "dim"), Span(f"{int(error.exit_code)} ({_meaning(error.exit_code)})")))
+    return lines
+
+
+def _meaning(code: ExitCode) -> str:
+    return code.name.lower().replace("_", " ")

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, TextIO
 from uscdr import clock
 from uscdr.models.events import CheckFinished, RunFinished, Stamped, StepProgress
 from uscdr.ui.board import Board
-from uscdr.ui.checktable import check_frame, round_lines
 from uscdr.ui.console import Output, environment
-from uscdr.ui.screen import frame, headline
+from uscdr.ui.screen import check_frame, frame, headline, round_lines
 from uscdr.ui.sentences import sentences
-from uscdr.ui.style import Line, Span, Tone
+from uscdr.ui.text import Line, Span, Tone
 
 if TYPE_CHECKING:
     from rich.console import Console

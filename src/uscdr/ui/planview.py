@@ -7,8 +7,7 @@ from itertools import groupby
 from uscdr.models.events import PlannedStep, PlanReady
 from uscdr.ui.console import Output
 from uscdr.ui.sentences import effect_words, will_write
-from uscdr.ui.style import Line, Span, Tone, line, painted
-from uscdr.ui.text import wrap
+from uscdr.ui.text import Line, Span, Tone, line, painted, wrap
 from uscdr.words import duration, plural
 
 INDENT = 5

@@ -13,8 +13,7 @@ from typing import TextIO, TypeVar
 
 from uscdr.errors import Declined, Interrupted
 from uscdr.ui.console import Output
-from uscdr.ui.style import Span, line
-from uscdr.ui.text import cells
+from uscdr.ui.text import Span, cells, line
 from uscdr.words import plural
 
 T = TypeVar("T")

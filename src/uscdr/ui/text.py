@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass
+from typing import Literal
 
-from uscdr.words import HOUR, MINUTE
+from uscdr.words import HOUR, MINUTE, escape
 
 
 def clock(seconds: float) -> str:
@@ -55,3 +57,81 @@ def _split(word: str, width: int) -> list[str]:
             pieces.append("")
         pieces[-1] += char
     return pieces
+
+
+# Lines made of toned spans: content first, colour only where the reader's terminal has it.
+
+
+Tone = Literal["plain", "strong", "dim", "good", "warn", "bad", "title"]
+
+_SGR: dict[Tone, str] = {
+    "plain": "",
+    "strong": "1",
+    "dim": "2",
+    "good": "32",
+    "warn": "33",
+    "bad": "1;31",
+    "title": "1;36",
+}
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of a line. Its text is escaped at birth, so that no foreign text can reach a terminal raw."""
+
+    text: str
+    tone: Tone = "plain"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", escape(self.text))
+
+
+Line = tuple[Span, ...]
+Weight = Literal["quiet", "normal", "loud"]
+"""Loud is seen even with --quiet; quiet is not worth a line above the live screen."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A line and how much it matters."""
+
+    spans: Line
+    weight: Weight = "normal"
+
+
+def line(*parts: str | Span) -> Line:
+    """A line of spans; a bare string is plain."""
+    return tuple(Span(part) if isinstance(part, str) else part for part in parts)
+
+
+def bare(spans: Line) -> str:
+    """The words of a line, without colour or trailing blanks."""
+    return "".join(span.text for span in spans).rstrip()
+
+
+def painted(spans: Line, *, color: bool) -> str:
+    """The line as a string, with ANSI colour when `color`."""
+    if not color:
+        return bare(spans)
+    return "".join(f"\x1b[{_SGR[span.tone]}m{span.text}\x1b[0m" if _SGR[span.tone] else span.text for span in spans)
+
+
+def fitted(spans: Line, width: int) -> Line:
+    """The line cut to `width` columns, with an ellipsis where something is missing."""
+    kept: list[Span] = []
+    room = width
+    for span in spans:
+        if room <= 0:
+            break
+        if cells(span.text) > room:
+            kept.append(Span(clip(span.text, room), span.tone))
+            break
+        kept.append(span)
+        room -= cells(span.text)
+    return tuple(kept)
+
+
+def bar(share: float, width: int, tone: Tone) -> Line:
+    """A bar of `width` columns filled by `share` (0 to 1, clamped)."""
+    filled = round(min(1.0, max(0.0, share)) * width)
+    return (Span("█" * filled, tone), Span("░" * (width - filled), "dim"))

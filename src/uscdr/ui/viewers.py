@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC
 from typing import Protocol
 
-from uscdr.models.events import Stamped
-from uscdr.ui.console import Output, simple_terminal
+from uscdr.models.events import Stamped, StepProgress
+from uscdr.ui.board import Board
+from uscdr.ui.console import Output, json_line, simple_terminal
+from uscdr.ui.sentences import label, progress_words, sentences
+from uscdr.ui.text import Line, Sentence, Span, clock, line, painted
+from uscdr.words import duration
 
 
 class RunViewer(Protocol):
@@ -36,9 +41,6 @@ class RunViewer(Protocol):
 
 def open_viewers(output: Output, *, stdout: bool = True) -> tuple[RunViewer, ...]:
     """The views for `output`; each is to be closed when the run ends. Without `stdout` nothing is written there."""
-    from uscdr.ui.jsonl import JsonLinesViewer
-    from uscdr.ui.plain import PlainViewer
-
     if output.json_lines and stdout and not output.out.absent:
         machine = JsonLinesViewer(output)
         return (machine,) if output.out.is_tty or output.quiet else (machine, PlainViewer(output))
@@ -53,3 +55,105 @@ def can_move(output: Output) -> bool:
     """Whether stderr is a terminal that can redraw and spell the screen's bars."""
     encoding = getattr(output.err.raw, "encoding", None) or ""
     return output.err.is_tty and not simple_terminal() and encoding.lower().replace("-", "") == "utf8"
+
+
+# The view for logs, pipes and simple terminals: one line an event on stderr.
+
+
+PROGRESS_EVERY = 5.0
+"""Seconds of silence after which progress is told again."""
+PROGRESS_STEP = 10
+"""Percent after which progress is told again."""
+
+
+class PlainViewer:
+    """Each line has the UTC time and the recovery clock; progress is told every 5 s or 10 %."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._board = Board()
+        self._told: tuple[str, float, int] = ("", 0.0, 0)
+
+    def prime(self, history: Iterable[Stamped]) -> None:
+        """Take in a resumed run's earlier events without showing them."""
+        for stamped in history:
+            self._board.apply(stamped)
+
+    def __call__(self, stamped: Stamped) -> None:
+        """Show one event. Raises OSError when stderr is closed."""
+        self._board.apply(stamped)
+        if isinstance(stamped.event, StepProgress):
+            if not self._board.only_looks:  # that a check began is worth no line
+                self._progress(stamped.event, stamped)
+            return
+        for sentence in sentences(stamped.event, self._board):
+            self._write(sentence, stamped)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing to pause: lines do not move."""
+        yield
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Nothing to give back."""
+        yield
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _progress(self, event: StepProgress, stamped: Stamped) -> None:
+        progress = self._board.progress
+        mark = round(((progress.share if progress else None) or 0.0) * 100) // PROGRESS_STEP
+        step, mono, told = self._told
+        fresh = step != event.step or stamped.mono - mono >= PROGRESS_EVERY or mark > told
+        if not fresh:
+            return
+        self._told = (event.step, stamped.mono, mark)
+        words = progress_words(event, progress.eta if progress else None)
+        name = label(self._board.step(event.step), self._board, event.step)
+        self._write(Sentence(line(Span("...", "dim"), f" {name}: {words}"), "quiet"), stamped)
+
+    def _write(self, sentence: Sentence, stamped: Stamped) -> None:
+        if self._output.quiet and sentence.weight != "loud":
+            return
+        spans = (*self._stamp(stamped), *sentence.spans)
+        self._output.err.write(painted(spans, color=self._output.color_on(self._output.err)) + "\n")
+
+    def _stamp(self, stamped: Stamped) -> Line:
+        utc = f"{stamped.at.astimezone(UTC):%H:%M:%S}Z"
+        if self._board.begun is None or not self._board.recovers:
+            return line(Span(f"{utc} ", "dim"))
+        spent, objective = self._board.elapsed(stamped.at), self._board.begun.rto_seconds
+        over = Span(f"[{clock(spent)} of {duration(objective)}]", "bad" if spent > objective else "dim")
+        return line(Span(f"{utc} ", "dim"), over, " ")
+
+
+# The machine's view: one JSON object a line on stdout for each event, progress included.
+
+
+class JsonLinesViewer:
+    """Writes each event as it comes and flushes; raises OSError when stdout is closed."""
+
+    def __init__(self, output: Output) -> None:
+        self._stream = output.out
+
+    def __call__(self, stamped: Stamped) -> None:
+        """Write one event: `run`, `seq` (null for progress), `at`, `mono`, `event`."""
+        self._stream.write(json_line(stamped.model_dump(mode="json")))
+
+    def prime(self, history: Iterable[Stamped]) -> None:
+        """Earlier events of a resumed run are in the journal; they are not repeated here."""
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing to pause: prompts are on stderr."""
+        yield
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Nothing to give back."""
+        yield
+
+    def close(self) -> None:
+        """Nothing to release: every line is flushed."""

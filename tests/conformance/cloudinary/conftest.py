@@ -21,7 +21,7 @@ APP = {
 
 
 def _uscdr(*arguments: str, state: Path) -> str:
-    program = "from uscdr.cli.boundary import main; main()"
+    program = "from uscdr.cli.main import main; main()"
     command = [sys.executable, "-c", program, "sandbox", *arguments, "--state", str(state)]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=180).stdout
 

@@ -11,10 +11,9 @@ from zone_places import NEW, OLD, Place
 
 from uscdr.errors import Conflict, CredentialsRefused, ProviderError, WriteRefused
 from uscdr.models.dns import RecordSet
-from uscdr.providers.dns.cautions import proxied
-from uscdr.providers.dns.cloudflare import CloudflareZone
-from uscdr.providers.dns.cloudflare_client import CloudflareClient
-from uscdr.providers.ports.leading import leads, leads_or_unknown
+from uscdr.providers.dns.cloudflare import CloudflareClient, CloudflareZone
+from uscdr.providers.dns.survey import proxied
+from uscdr.providers.ports.dns import leads, leads_or_unknown
 
 _numbers = count(1)
 

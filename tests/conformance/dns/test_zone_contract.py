@@ -11,8 +11,8 @@ from zone_places import NEW, OLD, Place
 
 from uscdr.errors import AnswerLost, BadInput, Conflict, CredentialsRefused, NotFound, ProviderError, WriteRefused
 from uscdr.models.dns import NameServer, RecordSet, RecordType, Sighting
-from uscdr.pool import run_all
 from uscdr.providers.dns.verifier import DnsVerifier
+from uscdr.threads import run_all
 
 SOON = 20.0
 

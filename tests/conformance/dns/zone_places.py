@@ -23,10 +23,10 @@ import name_servers
 from pydantic import SecretStr
 
 from uscdr.models.dns import NameServer
-from uscdr.providers.dns.asking import parse_server
+from uscdr.providers.dns.query import parse_server
 from uscdr.providers.dns.rfc2136 import Rfc2136Zone
 from uscdr.providers.dns.verifier import DnsVerifier
-from uscdr.providers.retry import Patience, RetryPolicy
+from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
 from uscdr.sandbox.dns import cloudflare
 from uscdr.sandbox.dns import server as sandbox_dns
 from uscdr.sandbox.web.server import HttpServer
@@ -59,7 +59,7 @@ class Place:
             "algorithm": self.algorithm,
             "read_only": False,
             "timeout": 5.0,
-            "patience": Patience(policy=RetryPolicy(attempts=1)),
+            "patience": RetryingCaller(policy=RetryPolicy(attempts=1)),
         }
         facts |= changes
         return Rfc2136Zone(facts.pop("zone", self.zone), facts.pop("server", "127.0.0.1"), **facts)

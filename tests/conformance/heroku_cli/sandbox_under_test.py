@@ -37,7 +37,7 @@ class Answer:
 
 def uscdr(*arguments: str, state: Path) -> str:
     """Runs our own program on the sandbox of `state` and returns its standard output."""
-    program = "from uscdr.cli.boundary import main; main()"
+    program = "from uscdr.cli.main import main; main()"
     command = [sys.executable, "-c", program, "sandbox", *arguments, "--state", str(state)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert answer.returncode == 0, f"{shlex.join(command)}: {answer.returncode}\n{answer.stderr}"

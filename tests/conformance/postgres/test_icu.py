@@ -18,8 +18,8 @@ from uscdr.pgserver import cluster as clusters
 from uscdr.pgserver import guard as guards
 from uscdr.pgserver.server import start
 from uscdr.providers.postgres.loading import PostgresLoader
-from uscdr.providers.scratch import LocalScratch
-from uscdr.providers.scratch_own import OwnScratch
+from uscdr.providers.postgres.scratch import LocalScratch
+from uscdr.providers.postgres.scratch_own import OwnScratch
 
 PASSWORD = "conformance"
 FOLDED = """

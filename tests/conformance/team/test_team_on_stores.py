@@ -15,10 +15,10 @@ from uscdr.clock import running
 from uscdr.engine.wait import Stop
 from uscdr.errors import ExitCode, LockHeld
 from uscdr.settings import Operator
-from uscdr.team.claim import Wish, claim
-from uscdr.team.shelf import Shelf
-from uscdr.vault.leaserow import Terms
-from uscdr.vault.store import Store, StoreUnreachable
+from uscdr.shared.journals import JournalStore
+from uscdr.shared.lease import LeaseRequest, claim
+from uscdr.store.lease_records import LeaseTerms
+from uscdr.store.store import Store, StoreUnreachable
 
 OPERATORS = 6
 
@@ -41,7 +41,7 @@ class Cable:
         return getattr(self._store, name)
 
 
-HASTY = Terms(seconds=2.0, grace=1.5, look=0.2)
+HASTY = LeaseTerms(seconds=2.0, grace=1.5, look=0.2)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_killed_run_is_finished_by_the_other_machine(shared: Place, machines: 
     assert ending is not None
     assert ending.code is ExitCode.DONE
     assert len(bob.world.restores) == 1
-    assert Shelf(shared.open()).journal(bob.run) == bob.journal_path.read_bytes()
+    assert JournalStore(shared.open()).journal(bob.run) == bob.journal_path.read_bytes()
     assert bob.behind == 0
 
 
@@ -100,7 +100,7 @@ def test_a_stopped_run_writes_no_more_when_it_is_continued(
     assert "bob on bobs-desk" in lost(ada, ada.begin).message
     assert ada.world.writes == writes
     assert len(bob.world.restores) == 1
-    assert Shelf(shared.open()).journal(bob.run) == bob.journal_path.read_bytes()
+    assert JournalStore(shared.open()).journal(bob.run) == bob.journal_path.read_bytes()
 
 
 def test_operators_at_once_get_one_claim(shared: Place, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_operators_at_once_get_one_claim(shared: Place, tmp_path: Path) -> None:
 
     def work(number: int) -> None:
         who = Operator(f"o{number}", "desk", number + 1)
-        wish = Wish("https://api.example usc-pis", f"run-{number}", who, "(run x)")
+        wish = LeaseRequest("https://api.example usc-pis", f"run-{number}", who, "(run x)")
         start.wait()
         try:
             with claim(shared.open(), tmp_path / str(number), wish, waiting_for_nobody(), terms=HASTY) as mine:

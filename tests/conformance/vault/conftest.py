@@ -15,7 +15,7 @@ from obstore.store import MemoryStore
 from s3_server import BUCKET, environment, s3
 from store_places import FILES, MEMORY, Place
 
-from uscdr.vault.store import Store
+from uscdr.store.store import Store
 
 _numbers = count(1)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from obstore.store import LocalStore as ObstoreFiles
 from obstore.store import MemoryStore
 
-from uscdr.vault.location import SCRATCH, open_store
-from uscdr.vault.objectstore import Handles, ObjectStore
-from uscdr.vault.store import Store
+from uscdr.store.bucket import Handles, ObjectStore
+from uscdr.store.location import SCRATCH, open_store
+from uscdr.store.store import Store
 
 FILES = "obstore-files:"
 MEMORY = "obstore-memory:"

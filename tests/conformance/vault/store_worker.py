@@ -12,9 +12,9 @@ from store_places import open_place
 
 from uscdr.errors import LockHeld
 from uscdr.settings import Operator
-from uscdr.vault.lease import hold
-from uscdr.vault.leaserow import Terms
-from uscdr.vault.store import NameTaken, Store, digest_of, new_private_file
+from uscdr.store.lease import hold
+from uscdr.store.lease_records import LeaseTerms
+from uscdr.store.store import NameTaken, Store, digest_of, new_private_file
 
 PIECE = 1 << 20
 
@@ -67,7 +67,7 @@ def read(store: Store, name: str) -> str:
 def lease(store: Store, scope: str, who: str, seconds: str, take_over: str) -> str:
     """Hold it until a second line comes."""
     ready()
-    terms = Terms(seconds=float(seconds), grace=1.5, look=0.2)
+    terms = LeaseTerms(seconds=float(seconds), grace=1.5, look=0.2)
     try:
         with hold(store, scope, Operator(who, "host", os.getpid()), take_over=take_over == "yes", terms=terms) as held:
             tell("held")

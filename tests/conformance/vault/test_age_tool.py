@@ -18,13 +18,13 @@ import psycopg
 import pytest
 
 from backup_world import PASSPHRASE, Bytes, giving, transfer
+from uscdr.backups import copy
+from uscdr.backups.copy import CopyOrder, Keyring
+from uscdr.backups.manifest import CopyCard, inside, origin_of
+from uscdr.pgserver.cluster import find_tool
 from uscdr.pgserver.server import start
-from uscdr.pgserver.tools import find_tool
-from uscdr.vault.backups import pulling
-from uscdr.vault.backups.manifest import CopyCard, inside, origin_of
-from uscdr.vault.backups.pulling import Keyring, Order
-from uscdr.vault.seal import recipients
-from uscdr.vault.store import LocalStore
+from uscdr.store.encryption import recipients
+from uscdr.store.store import LocalStore
 
 pytestmark = pytest.mark.skipif(
     shutil.which("age") is None or shutil.which("age-keygen") is None,
@@ -65,9 +65,9 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Copied:
         ).stdout
     keys = Keyring(recipients([public]), PASSPHRASE)
     origin = origin_of(transfer(processed_bytes=len(dump)), "usc-pis", "addon-1", "17")
-    order = Order(origin, "production", lambda _: None, _never)
+    order = CopyOrder(origin, "production", lambda _: None, _never)
     store = LocalStore(place / "safe")
-    card = pulling.pull(order, giving(Bytes(dump)), store, keys)
+    card = copy.pull(order, giving(Bytes(dump)), store, keys)
     return Copied(dump, listing, place / "safe", card, identity)
 
 

@@ -13,19 +13,19 @@ from obstore.store import S3Store
 from store_places import Place
 
 from kit_world import CANARIES, SECRET, Workshop, key
-from uscdr.assembly.escrow import open_kit, pinned
-from uscdr.assembly.job import Job, Surroundings
-from uscdr.cli import boundary
+from uscdr.cli import main
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, Interrupted
-from uscdr.scenarios.deps import Request
-from uscdr.scenarios.model_kit import KitSettings
-from uscdr.scenarios.tree import parse
-from uscdr.targets import packaged
-from uscdr.vault.listing import kits
-from uscdr.vault.objectstore import ObjectStore
-from uscdr.vault.reader import KitReader
-from uscdr.vault.store import LocalStore
+from uscdr.kit.find import kits
+from uscdr.kit.reader import KitReader
+from uscdr.scenarios.adapters import Request
+from uscdr.scenarios.config import KitSettings
+from uscdr.scenarios.yaml_tree import parse
+from uscdr.store.bucket import ObjectStore
+from uscdr.store.store import LocalStore
+from uscdr.wiring.context import Job, RunContext
+from uscdr.wiring.stores import open_kit, pinned
+from uscdr.wiring.target import packaged
 
 
 class BucketShop(Workshop):
@@ -105,26 +105,26 @@ def desk(shop: BucketShop, monkeypatch: pytest.MonkeyPatch) -> BucketShop:
 
 def test_every_command_works_on_a_bucket(desk: BucketShop, capsys: pytest.CaptureFixture[str]) -> None:
     kit, place = desk.build().card.kit, desk.kept_in.text
-    assert boundary.run(["kit", "list", "--to", place, "--json"]) == 0
+    assert main.run(["kit", "list", "--to", place, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["kit"] == kit
-    assert boundary.run(["kit", "check", place, "--json"]) == 0
+    assert main.run(["kit", "check", place, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["sound"] is True
     opened = ["--identity", str(desk.identity_file)]
-    assert boundary.run(["kit", "check", f"{place}:{kit[:16]}", *opened, "--json"]) == 0
+    assert main.run(["kit", "check", f"{place}:{kit[:16]}", *opened, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["opened"] is True
-    assert boundary.run(["kit", "card", f"{place}:newest", "--html", *opened]) == 0
+    assert main.run(["kit", "card", f"{place}:newest", "--html", *opened]) == 0
     assert f"uscdr recover infra --kit {place}:{kit} --identity FILE" in capsys.readouterr().out
-    assert boundary.run(["kit", "restore", "--kit", f"{place}:newest", "--into", "out", *opened]) == 0
+    assert main.run(["kit", "restore", "--kit", f"{place}:newest", "--into", "out", *opened]) == 0
     assert (desk.root / "out" / "database.dump").read_bytes().startswith(b"PGDMP")
     shown = capsys.readouterr()
     assert SECRET not in shown.out + shown.err
-    assert boundary.run(["kit", "check", f"{place}:nonsense"]) == 2
+    assert main.run(["kit", "check", f"{place}:nonsense"]) == 2
 
 
 def test_damage_in_the_bucket_costs_exit_1(desk: BucketShop, capsys: pytest.CaptureFixture[str]) -> None:
     built = desk.build()
     desk.store.delete(built.manifest.objects[0].path)
-    assert boundary.run(["kit", "check", desk.kept_in.text, "--json"]) == 1
+    assert main.run(["kit", "check", desk.kept_in.text, "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["freshness"]["score"] == 0
 
 
@@ -138,7 +138,7 @@ def test_a_run_reads_the_kit_that_it_is_bound_to(desk: BucketShop) -> None:
     assert named == f"{desk.kept_in.text}:{built.card.kit}"
     job = SimpleNamespace(request=Request("infra", kit=named), place=place, identity=desk.identity_file)
     around = SimpleNamespace(state=desk.root / "state", env=os.environ, stop=Stop())
-    reader = open_kit(cast("Job", job), cast("Surroundings", around), desk.work)
+    reader = open_kit(cast("Job", job), cast("RunContext", around), desk.work)
     assert reader is not None
     assert (reader.config(), reader.app()) == (desk.read(built).config(), desk.read(built).app())
     with reader.open_object("database.dump") as dump:
@@ -154,5 +154,5 @@ def test_the_place_of_the_configuration_may_be_a_bucket(desk: BucketShop, capsys
     kit = desk.build().card.kit
     document = parse(packaged(), packaged().read_bytes()).value
     Path("scenarios.yaml").write_text(json.dumps({**document, "kit": {"to": desk.kept_in.text}}, default=str))
-    assert boundary.run(["--config", "scenarios.yaml", "kit", "check", kit]) == 0
+    assert main.run(["--config", "scenarios.yaml", "kit", "check", kit]) == 0
     assert kit in capsys.readouterr().out

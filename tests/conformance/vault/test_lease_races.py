@@ -10,11 +10,11 @@ from worker_process import Worker, workers
 
 from uscdr.errors import LockHeld
 from uscdr.settings import Operator
-from uscdr.vault.lease import hold, holder
-from uscdr.vault.leaserow import Terms
+from uscdr.store.lease import hold, holder
+from uscdr.store.lease_records import LeaseTerms
 
 WRITERS = 8
-TERMS = Terms(seconds=2.0, grace=1.5, look=0.2)
+TERMS = LeaseTerms(seconds=2.0, grace=1.5, look=0.2)
 ADA = Operator("ada", "desk", 4711)
 
 
@@ -49,7 +49,7 @@ def _leave_behind(place: Place) -> None:
         late.go()
         assert late.says() == "held"
         late.kill()
-    waited = Terms(seconds=2.0, grace=1.5, look=0.2)
+    waited = LeaseTerms(seconds=2.0, grace=1.5, look=0.2)
     with hold(place.open(), "kits", ADA, patience=30, terms=waited):
         pass
 

@@ -11,13 +11,13 @@ from s3_server import environment, make_locked_bucket, versions
 from store_places import Place
 from store_worker import content, digest
 
+from uscdr.backups import retention
 from uscdr.errors import LockHeld
 from uscdr.settings import Operator
-from uscdr.vault.backups import pruning
-from uscdr.vault.lease import hold, holder
-from uscdr.vault.leaserow import Terms
-from uscdr.vault.objectstore import SMALL
-from uscdr.vault.store import NameTaken, Store, digest_of, new_private_file
+from uscdr.store.bucket import SMALL
+from uscdr.store.lease import hold, holder
+from uscdr.store.lease_records import LeaseTerms
+from uscdr.store.store import NameTaken, Store, digest_of, new_private_file
 
 LOCKED = "locked-safe"
 ADA, BEN = Operator("ada", "desk", 4711), Operator("ben", "lap", 4712)
@@ -68,7 +68,7 @@ def test_several_writers_of_one_process_at_once(locked: Place) -> None:
 
 
 def test_a_lease_is_held_renewed_ended_and_taken_again(locked: Place) -> None:
-    store, terms = locked.open(), Terms(seconds=0.6, grace=0.1, look=0.05)
+    store, terms = locked.open(), LeaseTerms(seconds=0.6, grace=0.1, look=0.05)
     with hold(store, "kits", ADA, terms=terms) as lease:
         threading.Event().wait(1.0)  # renewed meanwhile
         lease.check()
@@ -83,9 +83,9 @@ def test_what_is_removed_is_said_to_stay_as_a_version(locked: Place, locked_port
     store = locked.open()
     store.put_once("backups/one/manifest.json.age", b"x")
     store.put_once("backups/one/card.json", b"y")
-    assert pruning.what_stays(store, ("one",)) == pruning.VERSIONS_STAY
+    assert retention.what_stays(store, ("one",)) == retention.VERSIONS_STAY
     before = versions(locked_port, LOCKED)
-    assert pruning.carry_out(store, ("one",)) == ()
+    assert retention.carry_out(store, ("one",)) == ()
     assert store.names("backups") == ()
     assert versions(locked_port, LOCKED) == before
 
@@ -93,4 +93,4 @@ def test_what_is_removed_is_said_to_stay_as_a_version(locked: Place, locked_port
 def test_a_bucket_without_versions_keeps_nothing(bucket: Place) -> None:
     store = bucket.open()
     store.put_once("backups/one/card.json", b"y")
-    assert pruning.what_stays(store, ("one",)) == ""
+    assert retention.what_stays(store, ("one",)) == ""

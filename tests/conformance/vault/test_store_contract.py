@@ -11,9 +11,9 @@ from store_places import Place
 from store_worker import content, digest
 
 from uscdr.errors import BadInput, CheckFailed
-from uscdr.vault.objectstore import SMALL, ObjectStore
-from uscdr.vault.staging import STAGING
-from uscdr.vault.store import NameTaken, Store, digest_of, new_private_file
+from uscdr.staging import STAGING
+from uscdr.store.bucket import SMALL, ObjectStore
+from uscdr.store.store import NameTaken, Store, digest_of, new_private_file
 
 LARGE = SMALL + (1 << 20) + 17
 WEIRD = (

@@ -14,9 +14,9 @@ from store_places import Place
 from store_worker import content, digest
 
 from uscdr.errors import MachineError, OutcomeUnknown
-from uscdr.vault.objectstore import SMALL, ObjectStore
-from uscdr.vault.staging import STAGING
-from uscdr.vault.store import NameTaken, Store, StoreRefused, StoreUnreachable, digest_of
+from uscdr.staging import STAGING
+from uscdr.store.bucket import SMALL, ObjectStore
+from uscdr.store.store import NameTaken, Store, StoreRefused, StoreUnreachable, digest_of
 
 LARGE = SMALL + (4 << 20)
 NAME = "kits/one/x.age"

@@ -12,10 +12,10 @@ from store_places import Place
 from store_worker import content, digest
 from worker_process import together, workers
 
-from uscdr.leftovers import sweep
-from uscdr.vault.objectstore import SMALL, ObjectStore
-from uscdr.vault.staging import STAGING
-from uscdr.vault.store import NameTaken, digest_of
+from uscdr.cleanup import sweep
+from uscdr.staging import STAGING
+from uscdr.store.bucket import SMALL, ObjectStore
+from uscdr.store.store import NameTaken, digest_of
 
 WRITERS = 8
 KILLED = 80 << 20

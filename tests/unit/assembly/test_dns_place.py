@@ -9,27 +9,26 @@ import pytest
 from pydantic import SecretStr
 
 from rehearsal import Person
-from uscdr.assembly.dns import dns_place
-from uscdr.assembly.job import Job, Surroundings
-from uscdr.assembly.ports import open_ports
 from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput
-from uscdr.place import Place
-from uscdr.scenarios.deps import DnsPlace, Request
+from uscdr.scenarios.adapters import DnsAccess, Request
+from uscdr.scenarios.config_targets import DnsTarget, HerokuTarget, TargetConfig
 from uscdr.scenarios.loader import load
-from uscdr.scenarios.model_targets import DnsTarget, HerokuTarget, Target
-from uscdr.targets import packaged
+from uscdr.wiring.adapters import dns_place
+from uscdr.wiring.context import Job, RunContext
+from uscdr.wiring.ports import open_ports
+from uscdr.wiring.target import Target, packaged
 
 Adapter = Literal["manual", "rfc2136", "cloudflare"]
 KEY = SecretStr("c2VjcmV0LXNlY3JldC1zZWNyZXQ=")
 
 
-def opened(tmp_path: Path, adapter: Adapter, scenario: str, key: SecretStr | None, *, dry_run: bool) -> DnsPlace:
+def opened(tmp_path: Path, adapter: Adapter, scenario: str, key: SecretStr | None, *, dry_run: bool) -> DnsAccess:
     dns = DnsTarget(adapter=adapter, zone="a.example", server="192.0.2.1", key_name="k", name_servers=("192.0.2.1:53",))
-    target = Target(heroku=HerokuTarget(app="usc-pis"), dns=dns)
+    target = TargetConfig(heroku=HerokuTarget(app="usc-pis"), dns=dns)
     config = load(packaged()).config
-    place = Place("production", target, config, "digest", SecretStr("token"), "test", None, None, {}, key)
-    around = Surroundings(tmp_path, {}, Person(), lambda _: "", (), lambda _: None, Stop())
+    place = Target("production", target, config, "digest", SecretStr("token"), "test", None, None, {}, key)
+    around = RunContext(tmp_path, {}, Person(), lambda _: "", (), lambda _: None, Stop())
     with open_ports(place, around, tmp_path, read_only=dry_run) as ports:
         found = dns_place(Job(place, Request(scenario), "run", None, dry_run), ports, around)
     assert found is not None

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from rehearsal import Rehearsal
-from uscdr.assembly.job import Surroundings
-from uscdr.assembly.ports import known_secrets, open_ports
-from uscdr.vault.location import STORE_SECRETS
+from uscdr.store.location import STORE_SECRETS
+from uscdr.wiring.context import RunContext
+from uscdr.wiring.ports import known_secrets, open_ports
 
 
 @pytest.mark.parametrize("name", sorted(STORE_SECRETS))
@@ -22,7 +22,7 @@ def test_secrets_of_stores_are_redacted(name: str, quick: Path) -> None:
 
 def test_a_scratch_server_that_nobody_needed_goes_with_the_ports(quick: Path) -> None:
     run = Rehearsal(quick)
-    around = Surroundings(quick, {}, run.person, lambda _: "", (), lambda _: None, run.stop)
+    around = RunContext(quick, {}, run.person, lambda _: "", (), lambda _: None, run.stop)
     with open_ports(run._job("r-1", None, dry_run=True).place, around, quick / "scratch", read_only=True) as ports:
         ports.scratch.prepare()
         end = time.monotonic() + 30

@@ -15,14 +15,14 @@ from pydantic import SecretStr
 from fakes import FakePlatform
 from fakes import World as Provider
 from rehearsal import Rehearsal
-from uscdr.assembly.checks import Worlds
-from uscdr.assembly.job import Surroundings
+from uscdr.checks.baseline import Baseline, save
+from uscdr.checks.context import CheckContext, Sends
 from uscdr.errors import WriteRefused
 from uscdr.events import Redactor
 from uscdr.models.heroku import App
-from uscdr.scenarios.deps import CheckAccount, Request
-from uscdr.verify.baseline import Baseline, save
-from uscdr.verify.world import Sends, World
+from uscdr.scenarios.adapters import CheckAccount, Request
+from uscdr.wiring.checks import CheckContexts
+from uscdr.wiring.context import RunContext
 
 ACCOUNT = CheckAccount("checks@example.org", SecretStr("password"))
 CLOSED = "http://127.0.0.1:9"
@@ -37,7 +37,7 @@ class Platform(FakePlatform):
 
 
 @contextmanager
-def opened(state: Path, sends: Sends, app: str | None = None) -> Iterator[World]:
+def opened(state: Path, sends: Sends, app: str | None = None) -> Iterator[CheckContext]:
     run = Rehearsal(state, request=Request("infra", app=app))
     job = run._job("r-1", None, dry_run=False)
     target = job.place.target.model_copy(update={"web": "https://old.example"})
@@ -45,10 +45,12 @@ def opened(state: Path, sends: Sends, app: str | None = None) -> Iterator[World]
     checks = {"form": type(run.config.checks["homepage"]).model_validate(form)}
     config = job.place.config.model_copy(update={"checks": checks})
     job = replace(job, place=replace(job.place, target=target, config=config, account=ACCOUNT))
-    around = Surroundings(state, {}, run.person, lambda _: "", (), lambda _: None, run.stop)
+    around = RunContext(state, {}, run.person, lambda _: "", (), lambda _: None, run.stop)
     platform = Platform(Provider())
     ports: Any = SimpleNamespace(platform=platform, backups=None, provisioning=None, redactor=Redactor(), waits=None)
-    with Worlds(job, ports, around, verifier=None, source=None, work=state, damaged=frozenset()).open(sends) as world:
+    with CheckContexts(job, ports, around, verifier=None, source=None, work=state, damaged=frozenset()).open(
+        sends
+    ) as world:
         yield world
 
 

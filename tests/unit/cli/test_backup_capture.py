@@ -16,22 +16,22 @@ from backup_world import Safe, dump
 from fake_provisioning import FakeProvisioning
 from fakes import FakeBackups
 from rehearsal import Person, Rehearsal
-from uscdr.assembly import backups as assembly
-from uscdr.assembly.backups import vault_place
-from uscdr.assembly.job import Job, Surroundings
+from uscdr.backups.proofs import Grade
 from uscdr.cli import backup as commands
-from uscdr.cli import boundary
+from uscdr.cli import main
 from uscdr.engine.wait import Stop
 from uscdr.errors import AnswerLost
 from uscdr.events import Bus, Redactor
 from uscdr.models.heroku import Schedule
 from uscdr.models.transfers import TransferKind
-from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.adapters import Adapters
 from uscdr.settings import Operator
-from uscdr.team.claim import Wish
-from uscdr.team.team import open_team, waiting
-from uscdr.vault.backups.grade import Grade
-from uscdr.vault.store import LocalStore
+from uscdr.shared.lease import LeaseRequest
+from uscdr.shared.team import open_team, waiting
+from uscdr.store.store import LocalStore
+from uscdr.wiring import stores as assembly
+from uscdr.wiring.context import Job, RunContext
+from uscdr.wiring.stores import vault_place
 
 Captured = pytest.CaptureFixture[str]
 NAMES = ("USCDR_AGE_IDENTITY", "USCDR_KIT_RECIPIENTS", "USCDR_CONFIG", "USCDR_TARGET", "USCDR_VAULT_PASSPHRASE_FILE")
@@ -47,9 +47,9 @@ class Clinic(Rehearsal):
             (self.state / "safe").symlink_to(self.state / "vault")
         return safe
 
-    def _deps(self, job: Job, place: Path) -> Deps:
+    def _deps(self, job: Job, place: Path) -> Adapters:
         """With the vault of the state directory, as wiring gives it to a run."""
-        around = Surroundings(self.state, {}, self.person, lambda _: "", (), lambda _: None, self.stop)
+        around = RunContext(self.state, {}, self.person, lambda _: "", (), lambda _: None, self.stop)
         ports: Any = SimpleNamespace(scratch=None)
         return replace(super()._deps(job, place), vault=vault_place(job, ports, around))
 
@@ -86,7 +86,7 @@ def forget_copies(safe: Safe) -> None:
 
 def test_there_is_room_and_nothing_is_said(clinic: Clinic, capsys: Captured) -> None:
     clinic.safe()
-    assert boundary.run(["backup", "capture"]) == 0
+    assert main.run(["backup", "capture"]) == 0
     assert "drops" not in capsys.readouterr().err
     assert clinic.world.writes == ["capture"]
 
@@ -101,20 +101,20 @@ def test_a_colleague_who_recovers_is_not_disturbed(
     team = open_team({"USCDR_SHARED": str(shared)})
     assert team is not None
     key = clinic._job("r-1", None, dry_run=False).place.key
-    wish = Wish(key, "r-1", Operator("bob", "laptop", 7), "uscdr recover db (run r-1)")
+    wish = LeaseRequest(key, "r-1", Operator("bob", "laptop", 7), "uscdr recover db (run r-1)")
     patience = waiting(Person(), Stop(), Bus("r-1", Redactor()), take_over=False)
     with team.claim(clinic.state / "of bob", wish, patience):
-        assert boundary.run(["backup", "capture"]) == 6
+        assert main.run(["backup", "capture"]) == 6
         assert "bob on laptop" in capsys.readouterr().err
         assert clinic.world.writes == []
-    assert boundary.run(["backup", "capture"]) == 0
+    assert main.run(["backup", "capture"]) == 0
     assert clinic.world.writes == ["capture"]
     assert [path.name.split("-")[1] for path in (shared / "runs").iterdir()] == ["capture"], "the team sees it"
 
 
 def test_which_one_goes_is_said_before_anything_is_sent(clinic: Clinic, capsys: Captured) -> None:
     full(clinic)
-    assert boundary.run(["backup", "capture"]) == 0
+    assert main.run(["backup", "capture"]) == 0
     assert "keeps 5 manual backups, and drops b001 for the new one" in capsys.readouterr().err
 
 
@@ -122,12 +122,12 @@ def test_the_newest_proven_one_goes_only_when_that_is_wished(clinic: Clinic, cap
     safe = full(clinic)
     clinic.pull(safe, 1)
     forget_copies(safe)
-    assert boundary.run(["backup", "capture"]) == 1
+    assert main.run(["backup", "capture"]) == 1
     said = capsys.readouterr().err
     assert "newest proven backup anywhere" in said
     assert "uscdr backup pull --backup b001" in said
     assert clinic.world.writes == []
-    assert boundary.run(["backup", "capture", "--evict"]) == 0
+    assert main.run(["backup", "capture", "--evict"]) == 0
     assert "NEWEST PROVEN BACKUP ANYWHERE" in capsys.readouterr().err
     assert clinic.world.writes == ["capture"]
 
@@ -135,7 +135,7 @@ def test_the_newest_proven_one_goes_only_when_that_is_wished(clinic: Clinic, cap
 def test_with_a_copy_in_the_vault_it_is_only_said(clinic: Clinic, capsys: Captured) -> None:
     safe = full(clinic)
     clinic.pull(safe, 1)
-    assert boundary.run(["backup", "capture"]) == 0
+    assert main.run(["backup", "capture"]) == 0
     assert "the last proven one that it holds" in capsys.readouterr().err
 
 
@@ -143,12 +143,12 @@ def test_the_list_shows_platform_and_vault_together(clinic: Clinic, capsys: Capt
     safe = clinic.safe()
     clinic.world.store(TransferKind.SCHEDULED_BACKUP)
     clinic.pull(safe, 1)
-    assert boundary.run(["backup", "list", "--json"]) == 0
+    assert main.run(["backup", "list", "--json"]) == 0
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert (first["name"], first["where"], first["grade"]) == ("b001", "both", "encrypted columns decrypt")
     assert (second["name"], second["where"], second["proven_at"]) == ("a002", "platform", None)
     clinic.world.dark = True
-    assert boundary.run(["backup", "list"]) == 3
+    assert main.run(["backup", "list"]) == 3
     shown = capsys.readouterr()
     assert "only copies are known" in shown.err
     assert "b001" in shown.out
@@ -159,16 +159,16 @@ def test_status_is_missed_by_daily_backups_and_cannot_be_met_by_a_silent_platfor
     clinic: Clinic, capsys: Captured
 ) -> None:
     clinic.pull(clinic.safe(), 1)
-    assert boundary.run(["backup", "status", "--json"]) == 1
+    assert main.run(["backup", "status", "--json"]) == 1
     (line,) = capsys.readouterr().out.splitlines()
     found = json.loads(line)
     assert (found["met"], found["proven"], found["worst"]) == (False, "b001", 86400.0)
     clinic.world.store(TransferKind.MANUAL_BACKUP)
     clinic.pull(Safe(clinic.state), 2)
-    assert boundary.run(["backup", "status"]) == 0
+    assert main.run(["backup", "status"]) == 0
     assert "RPO met" in capsys.readouterr().out
     clinic.world.dark = True
-    assert boundary.run(["backup", "status"]) == 3
+    assert main.run(["backup", "status"]) == 3
 
 
 def unscheduled(monkeypatch: pytest.MonkeyPatch, *, lost: bool, arrives: bool) -> list[Schedule]:
@@ -193,7 +193,7 @@ def test_no_schedule_is_a_finding_and_nothing_is_made_unasked(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     sent = unscheduled(monkeypatch, lost=False, arrives=True)
-    assert boundary.run(["backup", "schedule"]) == 1
+    assert main.run(["backup", "schedule"]) == 1
     assert "NO schedule" in capsys.readouterr().out
     assert sent == []
 
@@ -203,11 +203,11 @@ def test_the_schedule_is_sent_once_and_looked_for(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch, capsys: Captured, lost: bool, arrives: bool, code: int
 ) -> None:
     sent = unscheduled(monkeypatch, lost=lost, arrives=arrives)
-    assert boundary.run(["backup", "schedule", "--apply"]) == code
+    assert main.run(["backup", "schedule", "--apply"]) == code
     assert {(one.name, one.hour, one.timezone) for one in sent} == {("DATABASE_URL", 2, "Asia/Manila")}
     assert len(sent) == 1, "without an answer it is not sent again unasked"
     if arrives:
-        assert boundary.run(["backup", "schedule", "--apply"]) == 0
+        assert main.run(["backup", "schedule", "--apply"]) == 0
         assert len(sent) == 1
     capsys.readouterr()
 
@@ -219,16 +219,16 @@ def test_pruning_shows_first_and_asks_for_the_phrase(clinic: Clinic, capsys: Cap
     for number in range(1, 6):
         clinic.pull(safe, number)
     before, calls = safe.store.names("backups"), dict(clinic.world.calls)
-    assert boundary.run(["backup", "prune"]) == 0
+    assert main.run(["backup", "prune"]) == 0
     phrase = next(
         line.removeprefix("phrase ") for line in capsys.readouterr().out.splitlines() if line.startswith("phrase ")
     )
-    assert boundary.run(["backup", "prune", "--confirm", "yes"]) == 4
+    assert main.run(["backup", "prune", "--confirm", "yes"]) == 4
     assert phrase in capsys.readouterr().err
     assert safe.store.names("backups") == before
-    assert boundary.run(["backup", "prune", "--confirm", phrase]) == 0
+    assert main.run(["backup", "prune", "--confirm", phrase]) == 0
     assert len(safe.store.names("backups")) < len(before)
-    assert boundary.run(["backup", "prune", "--confirm", phrase]) == 0
+    assert main.run(["backup", "prune", "--confirm", phrase]) == 0
     assert dict(clinic.world.calls) == calls, "the platform is not asked"
     assert commands.app.registered_commands
 
@@ -241,7 +241,7 @@ def test_a_copy_that_came_while_pruning_waited_for_its_turn_changes_the_plan(
         clinic.world.store(TransferKind.MANUAL_BACKUP)
     for number in range(1, 6):
         clinic.pull(safe, number)
-    boundary.run(["backup", "prune"])
+    main.run(["backup", "prune"])
     phrase = next(line[7:] for line in capsys.readouterr().out.splitlines() if line.startswith("phrase "))
 
     @contextmanager
@@ -252,12 +252,12 @@ def test_a_copy_that_came_while_pruning_waited_for_its_turn_changes_the_plan(
 
     before: list[str] = []
     monkeypatch.setattr(assembly, "turn", after_another)
-    assert boundary.run(["backup", "prune", "--confirm", phrase]) == 4
+    assert main.run(["backup", "prune", "--confirm", phrase]) == 4
     assert "changed since this was shown" in capsys.readouterr().err
     assert list(safe.store.names("backups")) == before
 
 
 def test_nobody_could_open_it_is_bad_input_before_anything_is_asked(clinic: Clinic, capsys: Captured) -> None:
-    assert boundary.run(["backup", "pull"]) == 2
+    assert main.run(["backup", "pull"]) == 2
     assert "Nobody could open the copy" in capsys.readouterr().err
     assert not clinic.world.calls

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rehearsal import Rehearsal
-from uscdr import leftovers
-from uscdr.cli import boundary
+from uscdr import cleanup
+from uscdr.cli import main
 
 
 def test_two_listings_do_not_share_a_workplace(
@@ -20,15 +20,15 @@ def test_two_listings_do_not_share_a_workplace(
     monkeypatch.chdir(quick)
     run = Rehearsal(quick)
     used: list[str] = []
-    real = leftovers.workplace
+    real = cleanup.workplace
 
     def workplace(state: Path, name: str) -> AbstractContextManager[Path]:
         used.append(name)
         return real(state, name)
 
-    monkeypatch.setattr(leftovers, "workplace", workplace)
+    monkeypatch.setattr(cleanup, "workplace", workplace)
     with run._in_haste():
-        assert boundary.run(["backup", "list"]) == 0
-        assert boundary.run(["backup", "list", "--json"]) == 0
+        assert main.run(["backup", "list"]) == 0
+        assert main.run(["backup", "list", "--json"]) == 0
     assert "b001" in capsys.readouterr().out
     assert len(set(used)) == 2

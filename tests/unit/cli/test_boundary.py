@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from uscdr.cli import boundary
+from uscdr.cli import main
 from uscdr.errors import (
     BadInput,
     CheckFailed,
@@ -46,7 +46,7 @@ def uscdr(
     *arguments: str, stdout: object = subprocess.PIPE, before: str = "", env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """The program in a process of its own; `before` is run first in it."""
-    script = f"import sys\n{before}\nfrom uscdr.cli.boundary import main\nsys.argv[0] = 'uscdr'\nmain()"
+    script = f"import sys\n{before}\nfrom uscdr.cli.main import main\nsys.argv[0] = 'uscdr'\nmain()"
     done: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]
         [sys.executable, "-c", script, *arguments],
         stdout=stdout,
@@ -73,7 +73,7 @@ def ended(
         raise error
 
     monkeypatch.setattr(runs, "summaries", fail)
-    code = boundary.run([*more, "runs", "list"])
+    code = main.run([*more, "runs", "list"])
     return code, *capsys.readouterr()
 
 
@@ -163,7 +163,7 @@ def test_errors_are_json_when_asked_for(
     ],
 )
 def test_wrong_usage_is_2(state: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
-    assert boundary.run(arguments) == 2
+    assert main.run(arguments) == 2
     out, err = capsys.readouterr()
     assert "Traceback" not in out + err
 
@@ -172,7 +172,7 @@ def test_wrong_usage_is_2(state: Path, capsys: pytest.CaptureFixture[str], argum
     "arguments", [["--version"], ["--help"], ["runs", "--help"], ["runs", "list"], ["runs", "list", "--json"]]
 )
 def test_these_succeed(state: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
-    assert boundary.run(arguments) == 0
+    assert main.run(arguments) == 0
 
 
 PRINTS = ("--version", "--help", "runs list", "runbook db", "runbook --json", "verify --list", "sandbox fault kinds")
@@ -180,7 +180,7 @@ PRINTS = ("--version", "--help", "runs list", "runbook db", "runbook --json", "v
 
 def shell(line: str, **env: str) -> subprocess.CompletedProcess[str]:
     """A command line with `uscdr` in it, given to bash."""
-    program = f"uscdr() {{ '{sys.executable}' -c 'from uscdr.cli.boundary import main; main()' \"$@\"; }}\n"
+    program = f"uscdr() {{ '{sys.executable}' -c 'from uscdr.cli.main import main; main()' \"$@\"; }}\n"
     return subprocess.run(
         ["bash", "-c", program + line], capture_output=True, text=True, timeout=60, check=False,
         env={**os.environ, **env}, stdin=subprocess.DEVNULL,
@@ -212,8 +212,8 @@ def test_a_result_for_machines_tells_of_the_full_disk_where_there_is_room(state:
 
 def test_a_cut_output_is_told_beside_another_failure(state: Path) -> None:
     done = shell(
-        f"'{sys.executable}' -c 'from uscdr.cli import boundary; "
-        "boundary.run = lambda _: (print(0), 1)[1]; boundary.main()' >/dev/full"
+        f"'{sys.executable}' -c 'from uscdr.cli import main; "
+        "main.run = lambda _: (print(0), 1)[1]; main.main()' >/dev/full"
     )
     assert done.returncode == 1
     assert "Standard output could not be written: No space left on device. What arrived" in done.stderr
@@ -256,7 +256,7 @@ def test_what_an_encoding_cannot_spell_is_escaped_and_nothing_is_cut(state: Path
 def test_a_real_ctrl_c_is_130(state: Path) -> None:
     before = "import time\nfrom uscdr.journal import runs\n"
     before += "runs.summaries = lambda place: (print('there', flush=True), time.sleep(60))"
-    script = f"import sys\n{before}\nfrom uscdr.cli.boundary import main\nmain()"
+    script = f"import sys\n{before}\nfrom uscdr.cli.main import main\nmain()"
     with subprocess.Popen(
         [sys.executable, "-c", script, "runs", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -284,7 +284,7 @@ def test_signals_that_a_parent_ignored_or_blocked_are_heard(state: Path) -> None
         "os.execv(sys.executable, [sys.executable, '-c', sys.argv[1]])"
     )
     looks = (
-        "import signal, subprocess; from uscdr.cli.process import prepare; prepare(); "
+        "import signal, subprocess; from uscdr.cli.main import prepare; prepare(); "
         "print(subprocess.run(['false']).returncode, signal.getsignal(signal.SIGALRM) is signal.SIG_DFL, "
         "signal.pthread_sigmask(signal.SIG_BLOCK, ()))"
     )
@@ -313,7 +313,7 @@ def test_a_reader_who_does_not_read_is_waited_for_until_somebody_asks_to_end(num
             os.write(writing, b"x" * 4096)
     os.set_blocking(writing, True)
     script = (
-        "import os, sys; from uscdr.ui import outlets; from uscdr.cli.boundary import main; real = outlets.unwritten\n"
+        "import os, sys; from uscdr.ui import outlets; from uscdr.cli.main import main; real = outlets.unwritten\n"
         "def told(): os.write(2, b'.'); return real()\n"
         "outlets.unwritten = told; sys.argv[1:] = ['--version']; main()"
     )

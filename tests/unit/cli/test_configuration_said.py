@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from uscdr.cli import boundary
-from uscdr.cli.invocation import Globals
+from uscdr.cli import main
+from uscdr.commands.invocation import Invocation
 
 SMALL = """\
 version: 1
@@ -40,7 +40,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("command", [["runbook"], ["runbook", "--json"], ["kit", "list"], ["backup", "list"]])
 def test_the_file_that_decides_is_named_first_and_once(command: list[str], capsys: Captured) -> None:
-    boundary.run(["--config", "scenarios.yaml", *command])
+    main.run(["--config", "scenarios.yaml", *command])
     shown = capsys.readouterr()
     assert shown.err.splitlines()[0] == FIRST.format(Path("scenarios.yaml").absolute())
     assert shown.err.count("decides where requests go") == 1
@@ -48,7 +48,7 @@ def test_the_file_that_decides_is_named_first_and_once(command: list[str], capsy
 
 
 def test_json_stays_one_object_a_line(capsys: Captured) -> None:
-    assert boundary.run(["--config", "scenarios.yaml", "runbook", "--json"]) == 0
+    assert main.run(["--config", "scenarios.yaml", "runbook", "--json"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines
     assert all(isinstance(json.loads(line), dict) for line in lines)
@@ -56,7 +56,7 @@ def test_json_stays_one_object_a_line(capsys: Captured) -> None:
 
 @pytest.mark.parametrize("command", [["runbook"], ["kit", "list"], ["backup", "list"], ["verify", "--list"]])
 def test_the_same_file_unnamed_is_refused_by_every_command(command: list[str], capsys: Captured) -> None:
-    assert boundary.run(command) == 2
+    assert main.run(command) == 2
     shown = capsys.readouterr()
     assert "targets.production.heroku.api_url (line 4)" in shown.err
     assert "uscdr --config ./scenarios.yaml" in shown.err
@@ -74,7 +74,7 @@ def test_keys_that_others_can_read_are_warned_of_once(
     monkeypatch.setenv("USCDR_AGE_IDENTITY", str(key))
     text = SMALL.replace(', api_url: "http://127.0.0.1:9"', "")
     Path("scenarios.yaml").write_text(text)
-    given = Globals()
+    given = Invocation()
     assert given.place().token_source == str(netrc)
     given.place()
     given.warn_of(key)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal import Rehearsal
-from uscdr.cli import boundary
+from uscdr.cli import main
 
 
 @pytest.mark.parametrize("command", [("runs", "list"), ("runs", "show"), ("runs", "report"), ("runbook", "db")])
@@ -18,9 +18,9 @@ def test_each_line_is_one_object(
     monkeypatch.setenv("USCDR_STATE_DIR", str(quick))
     monkeypatch.setenv("HEROKU_API_KEY", "token-of-the-operator")
     with Rehearsal(quick)._in_haste():
-        assert boundary.run(["recover", "db", "--dry-run", "--json"]) == 0
+        assert main.run(["recover", "db", "--dry-run", "--json"]) == 0
     capsys.readouterr()
-    assert boundary.run(["--json", *command]) == 0
+    assert main.run(["--json", *command]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines
     assert all(isinstance(json.loads(line), dict) for line in lines)

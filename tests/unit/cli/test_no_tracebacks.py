@@ -7,7 +7,7 @@ import sys
 
 PROGRAM = """
 import sys, threading
-from uscdr.cli import boundary
+from uscdr.cli import main
 
 def fall():
     raise RuntimeError("Juan Dela Cruz")
@@ -24,8 +24,8 @@ def run(arguments):
     print("went on")
     return 0
 
-boundary.run = run
-boundary.main()
+main.run = run
+main.main()
 """
 
 

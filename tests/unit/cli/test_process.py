@@ -14,7 +14,7 @@ from psycopg.pq import Conninfo
 
 def prepared(line: str, then: str, **env: str) -> str:
     """What `then` prints in a prepared process that a shell started with `line`."""
-    program = f"import os, signal, resource\nfrom uscdr.cli.process import prepare\nprepare()\n{then}"
+    program = f"import os, signal, resource\nfrom uscdr.cli.main import prepare\nprepare()\n{then}"
     done = subprocess.run(
         ["bash", "-c", f'{line}; exec "$0" -c "$1"', sys.executable, program],
         capture_output=True, text=True, check=True, timeout=60, env={**os.environ, **env}, stdin=subprocess.DEVNULL,

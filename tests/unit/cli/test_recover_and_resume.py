@@ -9,8 +9,8 @@ import pytest
 
 from fakes import Killed
 from rehearsal import Rehearsal
-from uscdr.cli import boundary
-from uscdr.journal import chain, runs
+from uscdr.cli import main
+from uscdr.journal import reader, runs
 from uscdr.models.transfers import TransferState
 
 
@@ -25,7 +25,7 @@ class Shell:
         """Exit code (None when the process was killed), stdout, stderr."""
         with self.run._in_haste():
             try:
-                code: int | None = boundary.run(arguments)
+                code: int | None = main.run(arguments)
             except Killed:
                 code = None
         found = list(runs.journals(self.run.state))
@@ -86,7 +86,7 @@ def test_a_target_that_is_another_application_now_is_refused(shell: Shell, quick
     shell.run.world.faults["scale", 1] = "kill_after"
     shell.type("recover", "db", "--confirm", phrase)
     writes = list(shell.run.world.writes)
-    from uscdr.targets import packaged
+    from uscdr.wiring.target import packaged
 
     text = packaged().read_text().replace("{app: usc-pis}", "{app: usc-pis-staging}")
     (quick / "other.yaml").write_text(text)
@@ -148,10 +148,10 @@ def odd(path: Path, kind: str, **said: object) -> None:
     records = [json.loads(line) for line in path.read_bytes().splitlines()]
     changed = next(one for one in reversed(records) if one["event"]["kind"] == kind)
     changed["event"].update(said)
-    previous, data = chain.FIRST, b""
+    previous, data = reader.FIRST, b""
     for record in records:
-        line = chain.encode({name: value for name, value in record.items() if name not in ("prev", "sum")}, previous)
-        previous, data = chain.line_hash(line), data + line
+        line = reader.encode({name: value for name, value in record.items() if name not in ("prev", "sum")}, previous)
+        previous, data = reader.line_hash(line), data + line
     path.write_bytes(data)
 
 
@@ -190,7 +190,7 @@ def test_foreign_contents_are_bad_input_and_send_nothing(shell: Shell, kind: str
 
 
 def test_a_scenario_that_the_file_lacks_is_bad_input(shell: Shell, quick: Path) -> None:
-    from uscdr.targets import packaged
+    from uscdr.wiring.target import packaged
 
     text = packaged().read_text()
     begin, end = text.index("  db:\n    title: Database corruption"), text.index("  app:\n    title: Complete")

@@ -7,14 +7,14 @@ import time
 
 import pytest
 
-from uscdr.cli.speech import Speech
 from uscdr.ui.console import Output
+from uscdr.ui.reporter import ConsoleReporter
 
 
 def test_what_is_new_is_said_at_once_and_how_far_it_got_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     at, heard = [100.0], io.StringIO()
     monkeypatch.setattr(time, "monotonic", lambda: at[0])
-    voice = Speech(Output(stdout=io.StringIO(), stderr=heard, color=False))
+    voice = ConsoleReporter(Output(stdout=io.StringIO(), stderr=heard, color=False))
     voice.say("collecting: dump")
     for seconds, done in ((0.0, 0), (1.0, 1_000_000), (5.0, 12_000_000), (6.0, 30_000_000)):
         at[0] = 100.0 + seconds

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from uscdr.cli import boundary
+from uscdr.cli import main
 from uscdr.errors import ExitCode
 
 
@@ -15,7 +15,7 @@ def test_they_are_refused_in_a_short_message_and_leave_no_trace(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("USCDR_STATE_DIR", str(tmp_path / "state"))
-    code = boundary.run(["--target", "sandbox", "recover", "db", "--backup", text])
+    code = main.run(["--target", "sandbox", "recover", "db", "--backup", text])
     said = capsys.readouterr()
     assert code == ExitCode.BAD_INPUT
     assert "Argument 6 " in said.err

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from rehearsal import Rehearsal
-from uscdr import elsewhere
-from uscdr.cli import boundary
+from uscdr import staging
+from uscdr.cli import main
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def left(quick: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def type_(run: Rehearsal, *arguments: str) -> int:
     with run._in_haste():
-        return boundary.run(arguments)
+        return main.run(arguments)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_who_looks_removes_nothing(left: Path, quick: Path, command: str) -> Non
     "command", ["recover db", "--json recover db", "runs resume", "backup capture", "backup prove b001", "sandbox down"]
 )
 def test_who_may_write_removes_it(left: Path, quick: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    note = elsewhere.note(left, "database", {"server": "db.example:5432", "name": "uscdr_proof_" + "0" * 24})
+    note = staging.note(left, "database", {"server": "db.example:5432", "name": "uscdr_proof_" + "0" * 24})
     type_(Rehearsal(quick), *command.split())
     assert note.path.exists()
     assert not (left / "b001.dump").exists()

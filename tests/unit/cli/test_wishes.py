@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from uscdr.cli import boundary
-from uscdr.cli.wishes import check_wishes
+from uscdr.cli import main
+from uscdr.commands.recover import check_wishes
 from uscdr.errors import BadInput, ExitCode
-from uscdr.scenarios.deps import Request
+from uscdr.scenarios.adapters import Request
 
 WISH: Mapping[str, Callable[[str], Request]] = {
     "release": lambda text: Request("app", release=text),
@@ -57,7 +57,7 @@ def test_an_empty_text_is_neither_this_directory_nor_the_default(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("USCDR_STATE_DIR", str(tmp_path / "state"))
-    assert boundary.run(arguments) == ExitCode.BAD_INPUT
+    assert main.run(arguments) == ExitCode.BAD_INPUT
     said = capsys.readouterr().err
     assert "is empty" in said
     assert "variable" in said

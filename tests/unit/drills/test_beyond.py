@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from uscdr.drills.beyond import beyond, of, planned_calls
+from uscdr.drills.disasters import beyond, of, planned_calls
 from uscdr.models.events import Call
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from uscdr.drills.kit import made
+from uscdr.drills.environment import made
 from uscdr.errors import MachineError
 
 KIT = "20261128T140526Z-usc-pis-45acf3"

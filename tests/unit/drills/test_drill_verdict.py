@@ -12,15 +12,15 @@ from typer.testing import CliRunner
 
 from rehearsal import Rehearsal
 from uscdr.cli import drill as commands
-from uscdr.drills.account import Drill, drill_json, drill_markdown, drill_summary
-from uscdr.drills.truth import Content, Finding, losses, same_rows
+from uscdr.drills.baseline import Comparison, TableContents, losses, same_rows
+from uscdr.drills.drill import Drill, drill_json, drill_markdown, drill_summary
 from uscdr.errors import BadInput, ExitCode
 from uscdr.journal.reader import read
 from uscdr.models.postgres import TableDigest
 from uscdr.report.build import build
 from uscdr.report.model import Outcome
 
-HOLDS, BROKEN = Finding("rows", holds=True, evidence="3 of 3"), Finding("files", holds=False, evidence="2 of 3")
+HOLDS, BROKEN = Comparison("rows", holds=True, evidence="3 of 3"), Comparison("files", holds=False, evidence="2 of 3")
 
 
 def table(name: str, rows: int, digest: str = "same") -> TableDigest:
@@ -83,20 +83,23 @@ def test_rows_that_were_not_counted_afterwards_are_not_called_lost(finished: Dri
 
 def test_content_is_compared_by_digest_and_what_a_release_phase_writes_by_number() -> None:
     written = "reports_reporttemplate"
-    before = Content((table("a", 3), table("b", 2), table(written, 9)), frozenset({written}))
-    assert same_rows(before, Content((table("a", 3), table("b", 2), table(written, 9, "other")))).holds
+    before = TableContents((table("a", 3), table("b", 2), table(written, 9)), frozenset({written}))
+    assert same_rows(before, TableContents((table("a", 3), table("b", 2), table(written, 9, "other")))).holds
     for after in (
-        Content((table("a", 3, "other"), table("b", 2), table(written, 9))),
-        Content((table("a", 3), table(written, 9))),
-        Content((table("a", 3), table("b", 2), table(written, 8))),
-        Content(),
+        TableContents((table("a", 3, "other"), table("b", 2), table(written, 9))),
+        TableContents((table("a", 3), table(written, 9))),
+        TableContents((table("a", 3), table("b", 2), table(written, 8))),
+        TableContents(),
     ):
         assert not same_rows(before, after).holds
-    assert not same_rows(Content(), before).holds
+    assert not same_rows(TableContents(), before).holds
 
 
 def test_losses_are_tables_with_another_number_of_rows(finished: Drill) -> None:
-    before, after = Content((table("a", 3), table("b", 2), table("c", 1))), Content((table("a", 3), table("b", 1)))
+    before, after = (
+        TableContents((table("a", 3), table("b", 2), table("c", 1))),
+        TableContents((table("a", 3), table("b", 1))),
+    )
     assert [(one.table, one.before, one.after) for one in losses(before, after)] == [("b", 2, 1), ("c", 1, 0)]
     assert replace(finished, losses=losses(before, after)).rows_lost == 2
 

@@ -16,11 +16,11 @@ from uscdr.journal import runs
 from uscdr.journal.reader import read
 from uscdr.models.transfers import TransferState
 from uscdr.report.build import build
-from uscdr.scenarios.deps import Request
+from uscdr.scenarios.adapters import Request
 from uscdr.ui.board import Board
 from uscdr.ui.screen import frame
 from uscdr.ui.sentences import sentences
-from uscdr.ui.style import bare
+from uscdr.ui.text import bare
 
 LOCKED_OUT = "maintenance mode: ON: users are shut out"
 

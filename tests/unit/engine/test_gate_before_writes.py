@@ -9,7 +9,7 @@ import pytest
 from fakes import Killed
 from rehearsal import Person, Rehearsal
 from uscdr.engine.gate import LOOK, SEND, STOP, UNKNOWN, Gate
-from uscdr.engine.step import Blast
+from uscdr.engine.step import BlastRadius
 from uscdr.errors import Declined, ExitCode
 from uscdr.models.transfers import TransferState
 
@@ -172,10 +172,10 @@ def gate(given: str | None, person: Person | None = None) -> Gate:
     return Gate(person or Person(interactive=False), given)
 
 
-BLAST = Blast(
+BLAST = BlastRadius(
     {"rows": "5"}, (f"db of app: 5 rows -> {UNKNOWN} rows, 3 h old", f"db of app: 5 rows -> {UNKNOWN} rows, 2 h old")
 )
-KNOWN = Blast({"rows": "5"}, ("db of app: 5 rows -> 9 rows, 3 h old", "db of app: 5 rows -> 9 rows, 2 h old"))
+KNOWN = BlastRadius({"rows": "5"}, ("db of app: 5 rows -> 9 rows, 3 h old", "db of app: 5 rows -> 9 rows, 2 h old"))
 
 
 def test_early_check_compares_what_is_known() -> None:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from uscdr.engine import settle
-from uscdr.engine.settle import Search, look_for
-from uscdr.engine.step import Intent
-from uscdr.engine.teller import Teller
+from uscdr.engine import reconcile
+from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.step import Intent, StepReporter
 from uscdr.engine.wait import Stop
 from uscdr.errors import Interrupted
 from uscdr.events import Bus, Redactor
@@ -35,7 +34,7 @@ class Lagging:
 
 def found(lagging: Lagging, *, accepted: str | None = None, stop: Stop | None = None) -> tuple[str | None, str]:
     search = Search("GET /things", lagging, lambda one: f"{one.id} is ours", "no new thing")
-    tell = Teller(Bus("run", Redactor()), "step", "a.step")
+    tell = StepReporter(Bus("run", Redactor()), "step", "a.step")
     finding = look_for(search, Intent("", {}, accepted), stop or Stop(), tell)
     assert finding.looked_at == "GET /things"
     return finding.provider_id, finding.found
@@ -43,8 +42,8 @@ def found(lagging: Lagging, *, accepted: str | None = None, stop: Stop | None = 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settle, "LOOK_INTERVAL", 0.0)
-    monkeypatch.setattr(settle, "LOOK_SECONDS", 60.0)
+    monkeypatch.setattr(reconcile, "LOOK_INTERVAL", 0.0)
+    monkeypatch.setattr(reconcile, "LOOK_SECONDS", 60.0)
 
 
 def test_what_the_provider_accepted_before_is_not_looked_for() -> None:
@@ -64,7 +63,7 @@ def test_a_list_that_lags_behind_is_asked_again() -> None:
 
 
 def test_what_never_appears_surely_had_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settle, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(reconcile, "LOOK_SECONDS", 0.0)
     assert found(Lagging()) == (None, "no new thing")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from fakes import Killed, clinic
 from rehearsal import Person, Rehearsal, kinds
-from uscdr.engine.conduct import Ending
+from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode
 from uscdr.models.transfers import TransferKind, TransferState
 
@@ -19,7 +19,7 @@ class Alone(Rehearsal):
 
     phrase_given = ""
 
-    def work(self) -> Ending:
+    def work(self) -> Outcome:
         """The first process."""
         self.phrase_given = self.phrase()
         self.person = Person(interactive=False)
@@ -28,7 +28,7 @@ class Alone(Rehearsal):
         assert ending is not None
         return ending
 
-    def go_on(self, *, send_again: bool = False) -> Ending:
+    def go_on(self, *, send_again: bool = False) -> Outcome:
         """A later one: the phrase stands in the journal."""
         self.send_again = send_again
         ending = self.resume(confirm=self.phrase_given)

@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 from typing_extensions import override
 
-from uscdr.engine.plan import Foreseen, destruction, digest, foresee
-from uscdr.engine.step import Action, Blast, BoundStep, Effect, Step, Tell, View
-from uscdr.engine.teller import Teller
+from uscdr.engine.plan import Planned, destruction, digest, plan_all
+from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Reporter, Step, StepReporter, View
 from uscdr.events import Bus, Redactor
 from uscdr.models.base import Fact
 
@@ -27,7 +26,7 @@ class Overwrite(Step[Seen, Seen]):
     gives = Seen
 
     @override
-    def probe(self, view: View, tell: Tell) -> Seen:
+    def probe(self, view: View, tell: Reporter) -> Seen:
         return Seen()
 
     @override
@@ -35,8 +34,8 @@ class Overwrite(Step[Seen, Seen]):
         return Action("change", "5 rows", approved={"rows": str(seen.rows)})
 
     @override
-    def blast(self, seen: Seen, view: View) -> Blast:
-        return Blast({}, (f"{seen.rows} rows",))
+    def blast(self, seen: Seen, view: View) -> BlastRadius:
+        return BlastRadius({}, (f"{seen.rows} rows",))
 
 
 BOUND = BoundStep(Overwrite("overwrite"), "Overwrite", "phase", {})
@@ -46,13 +45,13 @@ BOUND = BoundStep(Overwrite("overwrite"), "Overwrite", "phase", {})
     ("kind", "phrase"), [("change", ("5 rows",)), ("noop", None), ("skip", None), ("blocked", None)]
 )
 def test_what_destroys_nothing_has_no_phrase(kind: str, phrase: tuple[str, ...] | None) -> None:
-    line = Foreseen(BOUND, Seen(), Action(kind, "5 rows"))  # type: ignore[arg-type]
+    line = Planned(BOUND, Seen(), Action(kind, "5 rows"))  # type: ignore[arg-type]
     blast = destruction([line], View(thorough=True))
     assert (blast and blast.phrases) == phrase
 
 
 def test_plans_that_approve_other_things_are_told_apart() -> None:
-    line = Foreseen(BOUND, Seen(), Action("change", "5 rows", approved={"rows": "5"}))
+    line = Planned(BOUND, Seen(), Action("change", "5 rows", approved={"rows": "5"}))
     other = replace(line, action=replace(line.action, approved={"rows": "6"}))
     assert digest([line], "scenario") == digest([replace(line, at=1.0)], "scenario")
     assert (
@@ -61,6 +60,6 @@ def test_plans_that_approve_other_things_are_told_apart() -> None:
 
 
 def test_a_slow_look_is_left_for_later_except_by_a_dry_run() -> None:
-    tell = Teller(Bus("run", Redactor()), "plan")
-    assert [line.seen for line in foresee([BOUND], View(thorough=True), tell)] == [Seen()]
-    assert [line.seen for line in foresee([BOUND], View(thorough=False), tell)] == [None]
+    tell = StepReporter(Bus("run", Redactor()), "plan")
+    assert [line.seen for line in plan_all([BOUND], View(thorough=True), tell)] == [Seen()]
+    assert [line.seen for line in plan_all([BOUND], View(thorough=False), tell)] == [None]

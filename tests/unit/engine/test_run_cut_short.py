@@ -12,9 +12,9 @@ from test_crash_everywhere import judged
 
 from fakes import Killed
 from rehearsal import Rehearsal
-from uscdr.assembly.job import Surroundings
 from uscdr.errors import ExitCode, JournalError
-from uscdr.scenarios.deps import Request
+from uscdr.scenarios.adapters import Request
+from uscdr.wiring.context import RunContext
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_a_run_whose_lock_another_has_by_now_sends_nothing_more(quick: Path) -> 
         with ExitStack() as stack:
 
             def asking(
-                around: Surroundings,
+                around: RunContext,
                 run: Rehearsal = run,
                 asked: list[bool] = asked,
                 stack: ExitStack = stack,

@@ -10,9 +10,8 @@ from typing_extensions import override
 
 from rehearsal import Person
 from uscdr.engine.gate import SEND, STOP, Gate
-from uscdr.engine.settle import MOST_REPEATS, Settler
-from uscdr.engine.step import Action, BoundStep, Effect, Finding, Intent, Step, Tell, View
-from uscdr.engine.teller import Teller
+from uscdr.engine.reconcile import MOST_REPEATS, Reconciler
+from uscdr.engine.step import Action, BoundStep, Effect, FoundWrite, Intent, Reporter, Step, StepReporter, View
 from uscdr.errors import AnswerLost, EffectFailed, OutcomeUnknown, ProviderError
 from uscdr.events import Bus, Redactor
 from uscdr.models.base import Fact
@@ -21,8 +20,8 @@ from uscdr.models.events import Stamped
 LOST = AnswerLost("The answer was lost.", provider="p")
 REFUSED = ProviderError("The name is taken.", provider="p", status=409)
 FAILED = EffectFailed("It failed at the provider.", provider="p")
-ABSENT, THERE = Finding("GET /things", "nothing new", None), Finding("GET /things", "t-1 is ours", "t-1")
-HARMLESS = Finding("GET /things", "nothing new", None, again=True)
+ABSENT, THERE = FoundWrite("GET /things", "nothing new", None), FoundWrite("GET /things", "t-1 is ours", "t-1")
+HARMLESS = FoundWrite("GET /things", "nothing new", None, again=True)
 EARLIER = Intent("2026-11-23T03:15:00Z", {"newest": 7}, None)
 
 
@@ -38,7 +37,7 @@ class Scripted(Step[Made, Made]):
     gives = Made
 
     def __init__(
-        self, effect: Effect, answers: Sequence[Made | Exception], looks: Sequence[Finding | Exception]
+        self, effect: Effect, answers: Sequence[Made | Exception], looks: Sequence[FoundWrite | Exception]
     ) -> None:
         super().__init__("make")
         self.effect = effect  # type: ignore[misc]
@@ -47,7 +46,7 @@ class Scripted(Step[Made, Made]):
         self.known: list[dict[str, Any]] = []
 
     @override
-    def probe(self, view: View, tell: Tell) -> Made:
+    def probe(self, view: View, tell: Reporter) -> Made:
         return Made(id="there" if _next(self.looks) is THERE else "")
 
     @override
@@ -59,7 +58,7 @@ class Scripted(Step[Made, Made]):
         return {"newest": 9}
 
     @override
-    def apply(self, seen: Made, view: View, tell: Tell) -> Made:
+    def apply(self, seen: Made, view: View, tell: Reporter) -> Made:
         self.sent += 1
         return cast("Made", _next(self.answers))
 
@@ -68,12 +67,12 @@ class Scripted(Step[Made, Made]):
         return Made(id="unchanged")
 
     @override
-    def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
+    def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
         self.known.append(dict(intent.baseline))
-        return cast("Finding", _next(self.looks))
+        return cast("FoundWrite", _next(self.looks))
 
     @override
-    def adopt(self, provider_id: str, seen: Made, view: View, tell: Tell) -> Made:
+    def adopt(self, provider_id: str, seen: Made, view: View, tell: Reporter) -> Made:
         return Made(id=provider_id)
 
 
@@ -88,7 +87,7 @@ class Scene:
     """A step with a person, or nobody, beside it; `written` is what the journal would hold."""
 
     def __init__(
-        self, answers: Sequence[Made | Exception], looks: Sequence[Finding | Exception], *,
+        self, answers: Sequence[Made | Exception], looks: Sequence[FoundWrite | Exception], *,
         effect: Effect = Effect.FINDABLE, says: str = "",
     ) -> None:  # fmt: skip
         self.step = Scripted(effect, answers, looks)
@@ -96,10 +95,10 @@ class Scene:
         self.bus, self.written, self.view = Bus("run", Redactor()), list[Stamped](), View(thorough=True)
         self.bus.add_viewer(self.written.append)
         self.person = Person(interactive=bool(says), answers={"look again": says, "adopt": says})
-        self.settler = Settler(self.bus, Gate(self.person, None))
+        self.settler = Reconciler(self.bus, Gate(self.person, None))
 
     def act(self) -> tuple[Fact, bool]:
-        return self.settler.act(self.bound, Made(id=""), self.view, Teller(self.bus, "make"))
+        return self.settler.act(self.bound, Made(id=""), self.view, StepReporter(self.bus, "make"))
 
     def settle(self, intent: Intent = EARLIER) -> Fact | None:
         return self.settler.settle(self.bound, intent, Made(id=""), self.view)

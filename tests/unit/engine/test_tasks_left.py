@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from rehearsal import Rehearsal
+from uscdr.checks.kinds.http import HttpCheck
 from uscdr.errors import ExitCode
 from uscdr.models.transfers import TransferState
 from uscdr.report.build import build
 from uscdr.report.summary import summarise
 from uscdr.scenarios.loader import load
-from uscdr.targets import packaged
-from uscdr.verify.kinds.http import HttpCheck
+from uscdr.wiring.target import packaged
 
 CLAIMS = ("is restored", "is recovered", "works again")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from uscdr.engine import wait
-from uscdr.engine.wait import MAX_BLIND_LOOKS, Patience, Stop, until
+from uscdr.engine.wait import MAX_BLIND_LOOKS, Stop, WaitLimit, until
 from uscdr.errors import (
     AnswerLost,
     CredentialsRefused,
@@ -19,7 +19,7 @@ from uscdr.errors import (
     RateLimited,
 )
 
-PATIENCE = Patience("the restore", 60.0, "heroku pg:backups")
+PATIENCE = WaitLimit("the restore", 60.0, "heroku pg:backups")
 
 
 class Clock:
@@ -93,7 +93,7 @@ def test_twenty_failed_looks_in_a_row_are_unknown(clock: Clock, error: Exception
 
 def test_failed_looks_with_one_answer_between_are_no_end(clock: Clock) -> None:
     answers = [down()] * 19 + ["pending"] + [down()] * 19 + ["done"]
-    assert until(looks(*answers), lambda seen: seen == "done", Patience("x", 1e6, "y"), Stop()) == "done"
+    assert until(looks(*answers), lambda seen: seen == "done", WaitLimit("x", 1e6, "y"), Stop()) == "done"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ import pytest
 
 from uscdr.errors import ExitCode, LockHeld, MachineError
 from uscdr.files import try_lock
-from uscdr.journal import lock, presence
+from uscdr.journal import lock
+from uscdr.journal import lock as presence
 from uscdr.settings import Operator, boot, operator
 
 HOLDER = """
@@ -387,7 +388,7 @@ def test_where_the_next_comer_cannot_be_told_the_holder_does_not_go_on(
             raise OSError(9, "Bad file descriptor")
         return whole(descriptor)
 
-    monkeypatch.setattr("uscdr.journal.presence.try_lock", of_files_only)
+    monkeypatch.setattr("uscdr.journal.lock.try_lock", of_files_only)
     with lock.hold(tmp_path, "t", ME, "recovering") as held:
         assert held.check() == ""
         lock_file(tmp_path).unlink()

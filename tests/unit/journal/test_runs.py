@@ -12,8 +12,8 @@ from uscdr.errors import BadInput, Declined, ExitCode
 from uscdr.journal import runs
 from uscdr.journal.reader import read
 from uscdr.models.transfers import TransferState
-from uscdr.recall import refuse_beside_unfinished, remember
-from uscdr.scenarios.deps import Request
+from uscdr.scenarios.adapters import Request
+from uscdr.wiring.past_runs import refuse_beside_unfinished, remember
 
 KEY = "https://api.heroku.com usc-pis"
 

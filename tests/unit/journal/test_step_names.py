@@ -15,18 +15,16 @@ from fakes import Killed
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 from uscdr.journal import runs
-from uscdr.journal.chain import FIRST, encode, line_hash
-from uscdr.journal.names import BY_ID
-from uscdr.journal.reader import read
-from uscdr.recall import remember
+from uscdr.journal.reader import BY_ID, FIRST, encode, line_hash, read
 from uscdr.report.build import build
 from uscdr.report.markdown import to_markdown
 from uscdr.report.model import RunReport
-from uscdr.scenarios.deps import Memory
+from uscdr.scenarios.adapters import PastRuns
+from uscdr.scenarios.config import Config
 from uscdr.scenarios.loader import load
-from uscdr.scenarios.model import Config
 from uscdr.scenarios.registry import STEPS
-from uscdr.targets import packaged
+from uscdr.wiring.past_runs import remember
+from uscdr.wiring.target import packaged
 
 sys.path += [str(Path(__file__).parents[1] / "scenarios" / room) for room in ("app", "infra")]
 from broken_app import broken
@@ -85,7 +83,7 @@ def told(run: Rehearsal) -> dict[str, Any]:
 
 
 def remembered(run: Rehearsal) -> tuple[object, ...]:
-    memory: Memory = remember(run.state, KEY)
+    memory: PastRuns = remember(run.state, KEY)
     return dict(memory.formation), len(memory.damaged), memory.switched, len(memory.own_media)
 
 

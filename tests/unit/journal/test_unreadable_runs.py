@@ -14,10 +14,11 @@ import pytest
 from fakes import Killed
 from rehearsal import Rehearsal
 from uscdr.errors import BadInput, Declined, ExitCode, JournalError
-from uscdr.journal import chain, runs
+from uscdr.journal import reader as chain
+from uscdr.journal import runs
 from uscdr.journal.reader import read
-from uscdr.recall import refuse_beside_unfinished, remember
-from uscdr.scenarios.deps import Request
+from uscdr.scenarios.adapters import Request
+from uscdr.wiring.past_runs import refuse_beside_unfinished, remember
 
 KEY, OTHER = "https://api.heroku.com usc-pis", "https://api.heroku.com another"
 

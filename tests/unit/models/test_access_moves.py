@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uscdr.models.access_moves import Move, told, withdrawn
+from uscdr.models.access import Move, told, withdrawn
 
 
 def pairs(*groups: tuple[int, str | None, str | None]) -> dict[str, Move]:

@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 import pytest
 
-from uscdr.models.migration_files import FieldMade, MigrationFile, Operation
 from uscdr.models.migrations import CodeMigrations, MigrationsVerdict, compare
 from uscdr.models.postgres import Migration, TableColumn
+from uscdr.models.schema import FieldMade, MigrationFile, Operation
 
 ONE, TWO, THREE = "patients.0001_initial", "patients.0002_more", "patients.0003_new"
 

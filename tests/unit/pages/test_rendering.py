@@ -62,5 +62,5 @@ def test_no_template_goes_round_escaping(name: str) -> None:
 
 
 def test_the_templates_are_loaded_with_the_first_page() -> None:
-    code = "import sys, uscdr.vault.cardpage; sys.exit('jinja2' in sys.modules)"
+    code = "import sys, uscdr.kit.card; sys.exit('jinja2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

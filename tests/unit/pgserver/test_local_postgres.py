@@ -16,10 +16,9 @@ import pytest
 
 from uscdr.errors import MachineError
 from uscdr.pgserver import cluster
-from uscdr.pgserver.cluster import TlsFiles
+from uscdr.pgserver.cluster import TlsFiles, find_server
 from uscdr.pgserver.process import birth
 from uscdr.pgserver.server import LocalPostgres, attach, reap, start
-from uscdr.pgserver.tools import find_server
 
 STARTER = """
 import sys

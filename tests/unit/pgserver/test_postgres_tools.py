@@ -8,8 +8,8 @@ import pytest
 
 from uscdr.errors import MachineError
 from uscdr.installation import install
-from uscdr.pgserver import tools
-from uscdr.pgserver.tools import find_server, find_tool
+from uscdr.pgserver import cluster
+from uscdr.pgserver.cluster import find_server, find_tool
 
 
 def fake_tool(directory: Path, name: str, version: str) -> Path:
@@ -55,7 +55,7 @@ def test_wheel_is_taken_when_path_is_too_old(tmp_path: Path, monkeypatch: pytest
 def test_a_program_that_says_no_version_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = fake_tool(tmp_path, "pg_restore", "no number")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(tools, "_in_wheel", lambda name: None)
+    monkeypatch.setattr(cluster, "_in_wheel", lambda name: None)
     with pytest.raises(MachineError, match="pg_restore"):
         find_tool("pg_restore")
     assert program.exists()
@@ -63,7 +63,7 @@ def test_a_program_that_says_no_version_is_not_taken(tmp_path: Path, monkeypatch
 
 def test_nothing_at_all_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(tools, "_in_wheel", lambda name: None)
+    monkeypatch.setattr(cluster, "_in_wheel", lambda name: None)
     with pytest.raises(MachineError) as caught:
         find_tool("pg_dump", minimum_major=17)
     assert "not found" in caught.value.why

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from uscdr.models import events as ev
 from uscdr.report.build import build
-from uscdr.report.checks_markdown import to_checks_markdown
-from uscdr.report.json import to_json
+from uscdr.report.checks import to_checks_markdown
 from uscdr.report.junit import to_junit
-from uscdr.report.markdown import to_markdown
+from uscdr.report.markdown import to_json, to_markdown
 from uscdr.report.model import RunReport
 from uscdr.report.summary import MOST_LINES, summarise
 
@@ -48,16 +47,16 @@ def check(name: str, verdict: str = "pass", evidence: str = "seen", why: str = "
     return ev.CheckFinished.model_validate(facts)
 
 
-def item(text: str, verdict: str, *checks: str, skipped: tuple[str, ...] = ()) -> ev.ChecklistItem:
+def item(text: str, verdict: str, *checks: str, skipped: tuple[str, ...] = ()) -> ev.ChecklistResult:
     facts = {"list": "db", "item": text, "verdict": verdict, "checks": checks, "skipped": skipped}
-    return ev.ChecklistItem.model_validate(facts)
+    return ev.ChecklistResult.model_validate(facts)
 
 
 def started(*checks: str, number: int = 1) -> ev.ChecksStarted:
     return ev.ChecksStarted(checks=checks, items=1, round=number)
 
 
-def finished(*items: ev.ChecklistItem, number: int = 1, changed: tuple[str, ...] = ()) -> ev.ChecksFinished:
+def finished(*items: ev.ChecklistResult, number: int = 1, changed: tuple[str, ...] = ()) -> ev.ChecksFinished:
     return ev.ChecksFinished(round=number, items=items, seconds=1.5, passed=0, changed=changed)
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from uscdr.errors import BadInput
 from uscdr.report.runbook import render, rows
+from uscdr.scenarios.config import Config, Scenario, StepEntry
 from uscdr.scenarios.loader import load
-from uscdr.scenarios.model import Config, Scenario, StepEntry
 from uscdr.scenarios.registry import STEPS
-from uscdr.targets import packaged
+from uscdr.wiring.target import packaged
 
 PACKAGED = load(packaged()).config
 OLD, NEW = "usc-pis", "usc-pis-recovery"

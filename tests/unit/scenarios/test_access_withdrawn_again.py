@@ -11,7 +11,7 @@ import pytest
 from fakes import Data
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
-from uscdr.models.access_moves import UNSHOWN
+from uscdr.models.access import UNSHOWN
 
 
 def clinic(state: Path) -> Rehearsal:

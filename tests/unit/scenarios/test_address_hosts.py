@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from uscdr.scenarios.model_targets import HerokuTarget
+from uscdr.scenarios.config_targets import HerokuTarget
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from uscdr.checks.check import ManualCheck
+from uscdr.checks.registry import RUN
 from uscdr.errors import BadInput
-from uscdr.scenarios.checklists import Line, Wish, select, verdict_of, worst
+from uscdr.scenarios.checks import CheckRequest, Line, select, verdict_of, worst
 from uscdr.scenarios.loader import load
-from uscdr.targets import packaged
-from uscdr.verify.kinds.manual import ManualCheck
-from uscdr.verify.registry import RUN
+from uscdr.wiring.target import packaged
 
 CONFIG = load(packaged()).config
 BOXES = re.findall(r"^\| `(db|app|integration)` \| ([^|]+?) \|", Path("docs/checklists.md").read_text(), re.MULTILINE)
@@ -34,17 +34,17 @@ def test_every_kind_has_something_that_runs_it() -> None:
 
 
 def test_all_is_everything_that_only_looks() -> None:
-    chosen = select(CONFIG, Wish())
+    chosen = select(CONFIG, CheckRequest())
     assert {check.name for check in chosen.checks} == {n for n, spec in CONFIG.checks.items() if not spec.writes}
     assert len(chosen.lines) == 22
     assert not any(check.spec.writes for check in chosen.checks)
 
 
 def test_writes_only_when_allowed() -> None:
-    chosen = select(CONFIG, Wish(allow_writes=True))
+    chosen = select(CONFIG, CheckRequest(allow_writes=True))
     assert {check.name for check in chosen.checks} == set(CONFIG.checks)
     with pytest.raises(BadInput, match="writes"):
-        select(CONFIG, Wish(patterns=("mail-sent",)))
+        select(CONFIG, CheckRequest(patterns=("mail-sent",)))
 
 
 @pytest.mark.parametrize(
@@ -57,17 +57,19 @@ def test_writes_only_when_allowed() -> None:
     ],
 )
 def test_names_singly_by_glob_and_by_list(which: str, patterns: tuple[str, ...], wanted: set[str]) -> None:
-    assert {check.name for check in select(CONFIG, Wish(which, patterns)).checks} == wanted
+    assert {check.name for check in select(CONFIG, CheckRequest(which, patterns)).checks} == wanted
 
 
-@pytest.mark.parametrize("wish", [Wish("everything"), Wish(patterns=("no-such",)), Wish("db", ("certificate",))])
-def test_what_is_not_there_is_refused(wish: Wish) -> None:
+@pytest.mark.parametrize(
+    "wish", [CheckRequest("everything"), CheckRequest(patterns=("no-such",)), CheckRequest("db", ("certificate",))]
+)
+def test_what_is_not_there_is_refused(wish: CheckRequest) -> None:
     with pytest.raises(BadInput):
         select(CONFIG, wish)
 
 
 def test_manual_checks_that_are_skipped_are_named() -> None:
-    chosen = select(CONFIG, Wish(skip_manual=True))
+    chosen = select(CONFIG, CheckRequest(skip_manual=True))
     assert set(chosen.skipped) == {"menus-by-eye", "monitor-by-eye"}
     assert not {check.kind for check in chosen.checks} & {"manual"}
     assert len(chosen.lines) == 22

@@ -6,8 +6,7 @@ import pytest
 
 from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict, compare, with_listed
 from uscdr.models.postgres import Migration
-from uscdr.scenarios.django import own_list
-from uscdr.scenarios.dyno_words import applied_before, lacks_command, migration_that_failed, quotable, reason
+from uscdr.scenarios.django import applied_before, lacks_command, migration_that_failed, own_list, quotable, reason
 
 EXISTS = 'django.db.utils.ProgrammingError: column "phone" of relation "patients_patient" already exists'
 

@@ -15,18 +15,17 @@ import pytest
 from pydantic import BaseModel
 
 import uscdr
-from uscdr.cli import boundary
+from uscdr.checks import registry as checks
+from uscdr.checks.check import CheckSpec
+from uscdr.cli import main
 from uscdr.errors import ConfigError, ExitCode
 from uscdr.lazily import imported
-from uscdr.models.base import Fact
-from uscdr.models.destination import Destination
+from uscdr.models.base import Destination, Fact
 from uscdr.scenarios import registry as steps
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.sections import ASKS_APPLICATION
 from uscdr.scenarios.steps.application import CheckApplication
-from uscdr.targets import load_config, packaged
-from uscdr.verify import registry as checks
-from uscdr.verify.check import CheckSpec
+from uscdr.wiring.target import load_config, packaged
 
 GOOD = packaged().read_text()
 BAD_CHECK = GOOD.replace("\nchecks:\n", "\nchecks:\n  odd: {kind: http, path: nowhere}\n", 1)
@@ -160,10 +159,10 @@ def test_what_only_shows_goes_on_beside_a_mistake_elsewhere(
 ) -> None:
     given = ["--config", str(written(text))]
     for command in goes_on:
-        assert boundary.run([*given, *command.split()]) == ExitCode.DONE, command
+        assert main.run([*given, *command.split()]) == ExitCode.DONE, command
     for command in (*stops, "recover db --dry-run", "dns rollback", "verify db", "backup capture", "backup prune"):
         capsys.readouterr()
-        code = boundary.run([*given, *command.split()])
+        code = main.run([*given, *command.split()])
         said = capsys.readouterr().err
         assert (code, words in said) == (ExitCode.BAD_INPUT, True), (command, said)
 
@@ -171,7 +170,7 @@ def test_what_only_shows_goes_on_beside_a_mistake_elsewhere(
 def loaded_by(*arguments: str) -> set[str]:
     """The modules that a command loads in a process of its own."""
     script = (
-        "import json, sys; from uscdr.cli import boundary; code = boundary.run(sys.argv[1:]);"
+        "import json, sys; from uscdr.cli import main; code = main.run(sys.argv[1:]);"
         "print(json.dumps([code, *sys.modules]), file=sys.stderr)"
     )
     done = subprocess.run(
@@ -188,16 +187,19 @@ def beginning(modules: set[str], *names: str) -> list[str]:
 
 ADAPTERS = ("httpx", "psycopg", "cloudinary", "dns.", "redis", "obstore", "pyrage", "tenacity", "rich", "ruamel")
 """And what else is dear."""
-OURS = ("uscdr.providers.postgres", "uscdr.providers.heroku", "uscdr.sandbox", "uscdr.assembly", "uscdr.team")
+OURS = ("uscdr.providers.postgres", "uscdr.providers.heroku", "uscdr.sandbox", "uscdr.wiring", "uscdr.shared")
 
 
 @pytest.mark.parametrize(
     ("command", "others"),
     [
-        (("runbook", "dns"), ("uscdr.verify.kinds", "uscdr.scenarios.steps.media", "uscdr.scenarios.steps.restore")),
-        (("runbook", "db"), ("uscdr.verify.kinds.tls", "uscdr.verify.kinds.mail", "uscdr.scenarios.steps.media")),
+        (("runbook", "dns"), ("uscdr.checks.kinds", "uscdr.scenarios.steps.media", "uscdr.scenarios.steps.restore")),
+        (
+            ("runbook", "db"),
+            ("uscdr.checks.kinds.domain", "uscdr.checks.kinds.services", "uscdr.scenarios.steps.media"),
+        ),
         (("verify", "--list"), ("uscdr.scenarios.steps", "uscdr.engine")),
-        (("kit", "card", "--help"), ("uscdr.scenarios", "uscdr.verify", "pydantic")),
+        (("kit", "card", "--help"), ("uscdr.scenarios", "uscdr.checks", "pydantic")),
     ],
 )
 def test_a_command_loads_nothing_of_another(
@@ -224,4 +226,4 @@ def test_importing_the_registries_imports_no_step_and_no_kind() -> None:
     script = "import json, sys, uscdr.scenarios.loader; print(json.dumps(list(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
     found: Any = set(json.loads(done.stdout))
-    assert beginning(found, "uscdr.scenarios.steps", "uscdr.verify.kinds", "uscdr.scenarios.results") == []
+    assert beginning(found, "uscdr.scenarios.steps", "uscdr.checks.kinds", "uscdr.scenarios.results.db") == []

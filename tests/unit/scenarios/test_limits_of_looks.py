@@ -9,12 +9,12 @@ import pytest
 
 from fakes import FakeWebsite
 from rehearsal import Rehearsal, configuration
+from uscdr.checks.kinds.http import HttpCheck
 from uscdr.errors import ExitCode, RateLimited
-from uscdr.models.web import WebAnswer
+from uscdr.models.probes import WebAnswer
 from uscdr.scenarios.checks import application_checks, recovery_checks
 from uscdr.scenarios.loader import load
-from uscdr.targets import packaged
-from uscdr.verify.kinds.http import HttpCheck
+from uscdr.wiring.target import packaged
 
 PAGES: dict[str, dict[str, Any]] = {
     "homepage": {"path": "/", "contains": ["id=\"root\""]},

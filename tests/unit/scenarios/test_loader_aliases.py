@@ -8,7 +8,7 @@ import pytest
 
 from uscdr.errors import ConfigError
 from uscdr.scenarios.loader import load
-from uscdr.scenarios.tree import parse
+from uscdr.scenarios.yaml_tree import parse
 
 LAUGHS = "\n".join(
     ["a0: &a0 [x, x, x, x, x, x, x, x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10))]

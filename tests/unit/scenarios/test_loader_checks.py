@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from uscdr.checks.check import CheckSpec
+from uscdr.checks.registry import SPECS
 from uscdr.errors import ConfigError
 from uscdr.scenarios.loader import load
-from uscdr.verify.check import CheckSpec
-from uscdr.verify.registry import SPECS
 
 TEXT = """\
 version: 1

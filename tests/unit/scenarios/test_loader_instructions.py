@@ -8,7 +8,7 @@ import pytest
 
 from uscdr.errors import ConfigError, ExitCode
 from uscdr.scenarios.loader import load
-from uscdr.scenarios.media.forbidden import FORBIDDEN
+from uscdr.scenarios.media.repair import FORBIDDEN
 
 HEAD = """\
 version: 1

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from uscdr.errors import ConfigError, ExitCode
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.registry import STEPS
-from uscdr.targets import packaged
+from uscdr.wiring.target import packaged
 
 GOOD = packaged().read_text()
 SMALL = """\

@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from uscdr.scenarios.log_codes import explain
-from uscdr.scenarios.log_words import CODES, ERRORS
+from uscdr.scenarios.diagnosis import CODES, ERRORS, explain
 
 AT = "2026-11-23T10:00:0{}.000000+00:00"
 

@@ -12,7 +12,7 @@ from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 from uscdr.installation import install
 from uscdr.models.transfers import DatabaseInfo
-from uscdr.providers.machine import ThisMachine
+from uscdr.providers.probes.machine import ThisMachine
 
 GB = 10**9
 

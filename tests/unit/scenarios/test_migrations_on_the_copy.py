@@ -12,15 +12,15 @@ import pytest
 import rehearsal
 from fakes import World
 from rehearsal import Rehearsal
-from uscdr.engine.conduct import Ending
+from uscdr.backups.proving import Code
+from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode
 from uscdr.models.heroku import OneOffResult, Release
 from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 from uscdr.models.transfers import TransferKind
 from uscdr.models.trial import PYTHON, ScriptEnd, pending_on
-from uscdr.scenarios.deps import Request
-from uscdr.scenarios.steps.db_try import deployed_since
-from uscdr.vault.backups.proving import Code
+from uscdr.scenarios.adapters import Request
+from uscdr.scenarios.steps.try_migrations import deployed_since
 
 ONE, TWO, THREE = "patients.0001_initial", "patients.0002_names", "patients.0003_phone"
 THERE = ScriptEnd(name=THREE, state="42701", words='column "phone" of relation "patients_patient" already exists')
@@ -43,7 +43,7 @@ def knows(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     monkeypatch.setattr(rehearsal, "CODE", Code("cccc", CodeMigrations(migrations=names)))
 
 
-def ended(ending: Ending | None) -> tuple[ExitCode, str]:
+def ended(ending: Outcome | None) -> tuple[ExitCode, str]:
     assert ending is not None
     return ending.code, f"{ending.error.message} {ending.error.why}" if ending.error else ""
 

@@ -11,11 +11,11 @@ import pytest
 
 from fakes import FakeDatabase
 from rehearsal import Rehearsal
+from uscdr.backups.loss import DatabaseState, Earlier
 from uscdr.errors import ExitCode
 from uscdr.journal.reader import read
 from uscdr.report.build import build
-from uscdr.scenarios.deps import Deps
-from uscdr.vault.backups.loss import Earlier, State
+from uscdr.scenarios.adapters import Adapters
 
 TABLE = "patients_patient"
 
@@ -52,10 +52,10 @@ def test_a_table_that_is_gone_is_at_least(quick: Path) -> None:
 def test_rows_that_only_a_later_look_knew_are_counted(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The backup has 50, the live database 50 others of 60; the baseline, taken between, had 75."""
     run = Rehearsal(quick)
-    later = State("the baseline", datetime.now(UTC) - timedelta(minutes=30), {TABLE: 75})
+    later = DatabaseState("the baseline", datetime.now(UTC) - timedelta(minutes=30), {TABLE: 75})
     real = Rehearsal._deps
 
-    def deps(self: Rehearsal, *given: Any) -> Deps:
+    def deps(self: Rehearsal, *given: Any) -> Adapters:
         found = real(self, *given)
         object.__setattr__(found, "earlier", lambda: Earlier((later,)))
         return found

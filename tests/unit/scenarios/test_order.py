@@ -10,13 +10,12 @@ import pytest
 import yaml_lines
 from rehearsal import Rehearsal
 from uscdr.errors import ConfigError, ExitCode
-from uscdr.scenarios.build import chosen
+from uscdr.scenarios.config import StepEntry
 from uscdr.scenarios.loader import load
-from uscdr.scenarios.model import StepEntry
-from uscdr.scenarios.order import faults
-from uscdr.scenarios.registry import PIPELINES
+from uscdr.scenarios.registry import PIPELINES, chosen
+from uscdr.scenarios.sections import faults
 from uscdr.scenarios.steps.base import AnyStep
-from uscdr.targets import packaged
+from uscdr.wiring.target import packaged
 
 PACKAGED = load(packaged()).config
 PLACES = [(name, index) for name in ("db", "dns") for index in range(len(PIPELINES[name]))]

@@ -10,12 +10,12 @@ import pytest
 
 from fakes import FakeDatabase, World
 from rehearsal import Rehearsal
+from uscdr.backups.proving import Code
 from uscdr.errors import ExitCode
 from uscdr.models.heroku import Release
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import CanaryResult, LeftOut
-from uscdr.scenarios.results import Proof
-from uscdr.vault.backups.proving import Code
+from uscdr.scenarios.results.db import Proof
 
 KEY = "PGP_ENCRYPTION_KEY"
 

@@ -12,15 +12,15 @@ import pytest
 from pydantic import SecretStr
 
 from rehearsal import configuration, seen_by_checks
+from uscdr.checks.registry import SPECS
 from uscdr.engine.wait import Stop
 from uscdr.errors import Interrupted, ProviderError, WriteRefused
-from uscdr.models.web import WebAnswer
+from uscdr.models.probes import WebAnswer
+from uscdr.scenarios.adapters import Adapters
 from uscdr.scenarios.checks import application_checks, ask, ask_until_dead, calls, failing, recovery_checks
-from uscdr.scenarios.deps import Deps
+from uscdr.scenarios.config import Config
 from uscdr.scenarios.loader import load
-from uscdr.scenarios.model import Config
-from uscdr.targets import packaged
-from uscdr.verify.registry import SPECS
+from uscdr.wiring.target import packaged
 
 CHECKS: Mapping[str, Mapping[str, Any]] = {
     "profile": {"kind": "http", "path": "/me", "auth": True},
@@ -81,9 +81,9 @@ class Heard:
     def check(self, name: str, verdict: str, evidence: str) -> None: ...
 
 
-def deps(site: Site, token: Callable[[], SecretStr | None] = lambda: SecretStr("token")) -> Deps:
+def deps(site: Site, token: Callable[[], SecretStr | None] = lambda: SecretStr("token")) -> Adapters:
     world = replace(seen_by_checks(site), token=token)
-    return cast("Deps", SimpleNamespace(world=lambda: nullcontext(world), stop=Stop()))
+    return cast("Adapters", SimpleNamespace(world=lambda: nullcontext(world), stop=Stop()))
 
 
 def refuse() -> SecretStr | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from uscdr.scenarios.registry import STEPS
 from uscdr.scenarios.schema import as_text, schema
-from uscdr.scenarios.tree import parse
+from uscdr.scenarios.yaml_tree import parse
 
 ROOT = Path(__file__).parents[3]
 

@@ -17,7 +17,7 @@ from uscdr.engine import wait
 from uscdr.engine.wait import Stop
 from uscdr.errors import ExitCode, Interrupted
 from uscdr.models.heroku import Dyno, Release
-from uscdr.scenarios.steady import watch
+from uscdr.scenarios.steps.application import watch
 
 RELEASED = datetime.now(UTC) - timedelta(hours=1)
 

@@ -9,8 +9,8 @@ import pytest
 
 from uscdr.engine.step import Effect, Step, alternatives
 from uscdr.scenarios.registry import OPERATIONS, PIPELINES
-from uscdr.scenarios.steps.base import AnyStep, DepsStep
-from uscdr.scenarios.steps.infra_addon import OrderOther
+from uscdr.scenarios.steps.base import AnyStep, ScenarioStep
+from uscdr.scenarios.steps.infra_app import OrderOther
 from uscdr.scenarios.steps.manual import Manual
 
 WRITES = ("apply", "confirm_effect")
@@ -37,7 +37,7 @@ def test_nothing_that_its_effect_demands_is_left_to_the_base(step: AnyStep) -> N
 @pytest.mark.parametrize("step", EVERY, ids=lambda step: f"{step.name}-{step.default_id}")
 def test_a_step_asks_for_no_result_that_it_does_not_name_among_its_needs(step: AnyStep) -> None:
     source = "".join(
-        inspect.getsource(one) for one in step.__mro__ if issubclass(one, DepsStep) and one is not DepsStep
+        inspect.getsource(one) for one in step.__mro__ if issubclass(one, ScenarioStep) and one is not ScenarioStep
     )
     named = {kind.__name__ for need in step.needs for kind in alternatives(need)}
     assert set(re.findall(r"view\.need\((\w+)\)", source)) <= named

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from fakes import Killed, World
 from rehearsal import Person, Rehearsal
-from uscdr.engine.conduct import Ending
+from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode
 from uscdr.models.heroku import OneOffResult
 from uscdr.models.transfers import TransferKind, TransferState
-from uscdr.scenarios.deps import Request
-from uscdr.scenarios.model import DangerousMigration, Scenario, StepEntry
+from uscdr.scenarios.adapters import Request
+from uscdr.scenarios.config import DangerousMigration, Scenario, StepEntry
 from uscdr.scenarios.steps.ledger import ranges
 
 
-def ended(ending: Ending | None) -> tuple[ExitCode, str]:
+def ended(ending: Outcome | None) -> tuple[ExitCode, str]:
     assert ending is not None
     return ending.code, ending.error.message if ending.error else ""
 

@@ -11,7 +11,7 @@ from rehearsal import Rehearsal
 from uscdr.errors import ExitCode, ProviderError
 from uscdr.models.postgres import TableSize
 from uscdr.models.transfers import TransferKind
-from uscdr.scenarios.deps import Request
+from uscdr.scenarios.adapters import Request
 
 CORRUPTED = "django_session: data corrupted"
 

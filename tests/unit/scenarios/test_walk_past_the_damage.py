@@ -12,14 +12,14 @@ import pytest
 
 from fakes import FakeDatabase, World
 from rehearsal import Rehearsal
+from uscdr.backups.loss import DatabaseState, Earlier
+from uscdr.backups.proving import Code
 from uscdr.errors import ExitCode, NotFound, ProviderError, WrongContent
 from uscdr.models.heroku import Release
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import CanaryResult, TableSize
 from uscdr.models.transfers import TransferKind
-from uscdr.scenarios.deps import Deps
-from uscdr.vault.backups.loss import Earlier, State
-from uscdr.vault.backups.proving import Code
+from uscdr.scenarios.adapters import Adapters
 
 SCHEDULED = TransferKind.SCHEDULED_BACKUP
 MAIN = ("patients_patient", "patients_medicalrecord", "feedback_feedback")
@@ -296,10 +296,10 @@ def test_on_a_healthy_database_the_plan_says_that_nothing_changes(quick: Path) -
 
 def test_when_all_are_damaged_a_person_chooses(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = desk(quick)
-    healthy = State("the baseline", datetime.now(UTC) - timedelta(days=3), {"patients_medicalrecord": 1000})
+    healthy = DatabaseState("the baseline", datetime.now(UTC) - timedelta(days=3), {"patients_medicalrecord": 1000})
     real = Rehearsal._deps
 
-    def deps(self: Rehearsal, *given: Any) -> Deps:
+    def deps(self: Rehearsal, *given: Any) -> Adapters:
         found = real(self, *given)
         object.__setattr__(found, "earlier", lambda: Earlier((healthy,)))
         return found

@@ -9,14 +9,14 @@ import pytest
 
 from fakes import clinic
 from rehearsal import Rehearsal
-from uscdr.engine.conduct import Ending
+from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode
 from uscdr.models.transfers import TransferState
 
 FAILED = TransferState.FAILED
 
 
-def ended(ending: Ending | None) -> tuple[ExitCode, str]:
+def ended(ending: Outcome | None) -> tuple[ExitCode, str]:
     assert ending is not None
     assert ending.error is not None
     return ending.code, ending.error.next_action
@@ -80,7 +80,7 @@ def only(run: Rehearsal, *, live: str) -> Rehearsal:
     return run
 
 
-def said(ending: Ending | None) -> str:
+def said(ending: Outcome | None) -> str:
     assert ending is not None
     assert ending.error is not None
     return f"{ending.error.message} {ending.error.next_action}"

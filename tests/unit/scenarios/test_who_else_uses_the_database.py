@@ -8,7 +8,7 @@ import pytest
 
 from fakes import ADDON, APP, World
 from rehearsal import Rehearsal
-from uscdr.engine.conduct import Ending
+from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode
 from uscdr.models.heroku import Attachment
 
@@ -35,7 +35,7 @@ def test_another_application_is_named_with_what_it_loses(quick: Path) -> None:
     )
     assert "the same database under other names: REPORTS" in words
     ending = run.begin()
-    assert isinstance(ending, Ending)
+    assert isinstance(ending, Outcome)
     assert ending.code is ExitCode.DONE
     facts = next(gate["facts"] for gate in run.events("gate.asked") if "database" in gate["facts"])
     assert facts["used by others"].startswith("billing (as CLINIC, OLD)")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from uscdr.errors import ConfigError
-from uscdr.scenarios import tree
+from uscdr.scenarios import yaml_tree
 
 MISSING, HERE = "mapping that begins with `version: 1`", "does not fit the lines above; look at the indentation"
 TWICE, WITHIN, DEEP, ANOTHER = "stands twice", "`*a` stands within `&a`", "nested too deeply", "another document"
@@ -56,11 +56,11 @@ CASES: tuple[tuple[str | bytes, str, str], ...] = (
 @pytest.fixture(params=["of C", "of Python"], autouse=True)
 def _parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "of Python":
-        monkeypatch.setattr(tree, "PARSER", yaml.BaseLoader)
+        monkeypatch.setattr(yaml_tree, "PARSER", yaml.BaseLoader)
 
 
-def read(text: str | bytes) -> tree.Placed:
-    return tree.parse(Path("s.yaml"), text.encode() if isinstance(text, str) else text)
+def read(text: str | bytes) -> yaml_tree.Placed:
+    return yaml_tree.parse(Path("s.yaml"), text.encode() if isinstance(text, str) else text)
 
 
 @pytest.mark.parametrize(("text", "place", "words"), CASES, ids=[repr(one[0])[:40] for one in CASES])
@@ -76,7 +76,7 @@ def test_it_is_refused_with_its_place(text: str | bytes, place: str, words: str)
 def test_merged_keys_stand_behind_a_mappings_own_and_keep_their_places() -> None:
     found = read("x: &x {a: 1, b: 2}\ny: &y {<<: *x, c: 3}\nz:\n  b: 4\n  <<: [*y, {a: 5, d: 6}]\n")
     assert list(found.value["z"].items()) == [("b", 4), ("c", 3), ("a", 1), ("d", 6)]
-    places = {key: tree.position(found, ("z", key)) for key in "abcd"}
+    places = {key: yaml_tree.position(found, ("z", key)) for key in "abcd"}
     assert places == {"a": (1, 8), "b": (4, 3), "c": (2, 16), "d": (5, 19)}
 
 
@@ -85,7 +85,7 @@ def test_places_are_those_of_keys_and_items() -> None:
     ways: tuple[tuple[str | int, ...], ...] = (
         ("a",), ("a", 0), ("a", 0, "b"), ("a", 1, 1), ("a", 7), ("1", "c"), ("e", "d"), ("none", "c"),
     )  # fmt: skip
-    assert [tree.position(found, way) for way in ways] == [
+    assert [yaml_tree.position(found, way) for way in ways] == [
         (1, 1), (2, 5), (2, 5), (3, 9), (1, 1), (4, 5), (4, 12), (1, 1),
     ]  # fmt: skip
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from uscdr.errors import ConfigError
-from uscdr.scenarios import tree
+from uscdr.scenarios import yaml_tree
 
 AS_THEY_STAND = """
     tRUE yes Yes YES no No NO on On ON off Off OFF y Y n N t f nULL ~~ nil None none NONE 0o8 0O7 0o 0XFF 0xfg 0x 0b2
@@ -91,13 +91,13 @@ TAGGED = (
 @pytest.fixture(params=["of C", "of Python"], autouse=True)
 def _parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "of Python":
-        monkeypatch.setattr(tree, "PARSER", yaml.BaseLoader)
+        monkeypatch.setattr(yaml_tree, "PARSER", yaml.BaseLoader)
     else:
-        assert tree.PARSER is yaml.CBaseLoader
+        assert yaml_tree.PARSER is yaml.CBaseLoader
 
 
 def value(text: str) -> Any:
-    return tree.parse(Path("s.yaml"), f"a: {text}\n".encode()).value["a"]
+    return yaml_tree.parse(Path("s.yaml"), f"a: {text}\n".encode()).value["a"]
 
 
 def refusal(text: str) -> str:

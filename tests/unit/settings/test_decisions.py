@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from uscdr.decisions import notice
 from uscdr.errors import BadInput, ConfigError
-from uscdr.models.destination import destinations
-from uscdr.scenarios.model import Config
-from uscdr.targets import load_config, packaged
+from uscdr.models.base import destinations
+from uscdr.scenarios.config import Config
+from uscdr.wiring.target import load_config, notice, packaged
 
 SMALL = """\
 version: 1
@@ -300,7 +299,7 @@ def _fields(model: type, seen: dict[str, list[bool]] | None = None) -> dict[str,
     """Every field below a model, and whether each of that name is marked."""
     from pydantic import BaseModel
 
-    from uscdr.models.destination import Destination
+    from uscdr.models.base import Destination
 
     found = {} if seen is None else seen
     for name, field in getattr(model, "model_fields", {}).items():

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from uscdr.errors import BadInput
-from uscdr.sandboxed import sandbox_place
+from uscdr.scenarios.config import SANDBOX
 from uscdr.scenarios.loader import load
-from uscdr.scenarios.model import SANDBOX
-from uscdr.targets import find_place, load_config, packaged
+from uscdr.wiring.target import find_place, load_config, packaged, sandbox_place
 
 ACCOUNTS = [{"cloud": "usc-pis", "api_key": "1", "api_secret": "s"}]
 HERE = "http://127.0.0.1:1"

@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from uscdr.assembly.ports import known_secrets
+from uscdr.checks.kinds.http import HttpCheck
 from uscdr.errors import BadInput, MachineError
-from uscdr.sandboxed import any_django_application
-from uscdr.scenarios.model import SANDBOX
+from uscdr.scenarios.config import SANDBOX
 from uscdr.settings import config_directory, home_directory, is_gone, operator, state_directory, user_path
-from uscdr.targets import find_place, load_config, packaged, with_scratch
-from uscdr.verify.kinds.http import HttpCheck
+from uscdr.wiring.ports import known_secrets
+from uscdr.wiring.target import any_django_application, find_place, load_config, packaged, with_scratch
 
 
 def test_the_state_directory_is_as_given_or_the_systems() -> None:

@@ -13,16 +13,16 @@ from clocked_store import Clocked
 
 from fakes import Killed, World
 from rehearsal import Person, Rehearsal
-from uscdr import wiring
-from uscdr.assembly.job import Surroundings
-from uscdr.engine.conduct import Ending
+from uscdr.commands import run as wiring
+from uscdr.engine.run import Outcome
 from uscdr.engine.wait import Stop
 from uscdr.errors import LockHeld, UscdrError
 from uscdr.journal import runs
 from uscdr.settings import Operator
-from uscdr.team.claim import TERMS, Waiting
-from uscdr.team.team import Team
-from uscdr.vault.leaserow import Terms
+from uscdr.shared.lease import TERMS, Waiting
+from uscdr.shared.team import Team
+from uscdr.store.lease_records import LeaseTerms
+from uscdr.wiring.context import RunContext
 
 LONG_AFTER = 94.0
 """Seconds; more than a lease lasts, what is granted on top, and the longest request."""
@@ -48,7 +48,7 @@ class Machine(Rehearsal):
     user: str = "ada"
     without: bool = False
     behind: int = 0
-    terms: Terms = TERMS
+    terms: LeaseTerms = TERMS
 
     def __post_init__(self) -> None:
         self.stop = Watched(store=self.store)
@@ -58,13 +58,13 @@ class Machine(Rehearsal):
     def watched(self) -> Watched:
         return cast("Watched", self.stop)
 
-    def begin(self, *, confirm: str | None = None, dry_run: bool = False) -> Ending | None:
+    def begin(self, *, confirm: str | None = None, dry_run: bool = False) -> Outcome | None:
         self.run = runs.new_run_id(self.request.scenario)
         job = self._job(self.run, confirm, dry_run=dry_run)
         return self._of_team(lambda around, team: wiring.begin(job, around, team))
 
-    def resume(self, *, confirm: str | None = None, take_over: bool = False) -> Ending | None:
-        def work(around: Surroundings, team: Team | None) -> Ending:
+    def resume(self, *, confirm: str | None = None, take_over: bool = False) -> Outcome | None:
+        def work(around: RunContext, team: Team | None) -> Outcome:
             if team is not None:
                 team.refresh(self.state)
             path = runs.find(self.state, self.run or None, of_others=take_over)
@@ -74,7 +74,7 @@ class Machine(Rehearsal):
 
         return self._of_team(work)
 
-    def _of_team(self, work: Callable[[Surroundings, Team | None], Ending]) -> Ending | None:
+    def _of_team(self, work: Callable[[RunContext, Team | None], Outcome]) -> Outcome | None:
         team = None if self.without else Team(cast("Any", self.store), self.terms)
         me = Operator(self.user, f"{self.user}s-desk", 4711)
         with mock.patch.object(wiring, "operator", return_value=me):
@@ -88,7 +88,7 @@ class Machine(Rehearsal):
             ending = work()
         except UscdrError as error:
             return error
-        assert isinstance(ending, Ending), ending
+        assert isinstance(ending, Outcome), ending
         assert ending.error is not None
         return ending.error
 

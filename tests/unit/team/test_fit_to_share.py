@@ -10,9 +10,8 @@ from clocked_store import EPOCH, Clocked
 from team_machines import Pair
 
 from uscdr.errors import BadInput, ExitCode
-from uscdr.team.fitness import require_fit
-from uscdr.team.team import Team
-from uscdr.vault.store import ChecksumRefused, Entry, LocalStore, NotExclusive
+from uscdr.shared.team import Team, require_fit
+from uscdr.store.store import ChecksumRefused, LocalStore, NotExclusive, ObjectInfo
 
 
 class Overwriting(Clocked):
@@ -25,9 +24,9 @@ class Overwriting(Clocked):
 class Lagging(Clocked):
     """What was stored is listed some time later."""
 
-    def listing(self, prefix: str) -> tuple[Entry, ...]:
+    def listing(self, prefix: str) -> tuple[ObjectInfo, ...]:
         return tuple(
-            Entry(name, len(data), EPOCH) for name, (data, at) in self.objects.items() if at < self.seconds - 5
+            ObjectInfo(name, len(data), EPOCH) for name, (data, at) in self.objects.items() if at < self.seconds - 5
         )
 
 

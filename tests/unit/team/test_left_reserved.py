@@ -11,8 +11,8 @@ import pytest
 from team_machines import Machine, Pair, middle, same_end
 
 from uscdr.errors import ExitCode
-from uscdr.vault import exclusive
-from uscdr.vault.store import LocalStore
+from uscdr.store import exclusive
+from uscdr.store.store import LocalStore
 
 
 @dataclass

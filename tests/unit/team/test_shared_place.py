@@ -14,13 +14,12 @@ import pytest
 from clocked_store import Clocked
 from team_machines import LONG_AFTER, Pair, middle
 
-from uscdr.cli import boundary
+from uscdr.cli import main
 from uscdr.errors import BadInput, ExitCode, MachineError
 from uscdr.journal.runs import COPY
 from uscdr.models.events import StepProgress
-from uscdr.team.copies import home, refresh
-from uscdr.team.shelf import Piece, Shelf
-from uscdr.team.team import open_team
+from uscdr.shared.journals import JournalStore, Piece, home, refresh
+from uscdr.shared.team import open_team
 
 RUN = "20260102T030405Z-db-abc123"
 NOBODY = 65534
@@ -101,7 +100,7 @@ def test_waiting_for_a_dead_machine_shows_how_far_it_is_and_for_whom(whole: Pair
 
 
 def test_a_piece_that_is_seen_before_the_one_before_it_waits_for_it(tmp_path: Path, store: Clocked) -> None:
-    shelf = Shelf(cast("Any", store))
+    shelf = JournalStore(cast("Any", store))
     copy = home(tmp_path, shelf) / "runs" / RUN / COPY
     shelf.put(Piece(RUN, 0), b"0\n1\n")
     shelf.put(Piece(RUN, 3), b"3\n")
@@ -115,7 +114,7 @@ def test_a_piece_that_is_seen_before_the_one_before_it_waits_for_it(tmp_path: Pa
 
 
 def test_a_copy_that_was_damaged_here_is_fetched_anew(whole: Pair, tmp_path: Path) -> None:
-    shelf, state = Shelf(cast("Any", whole.store)), tmp_path
+    shelf, state = JournalStore(cast("Any", whole.store)), tmp_path
     refresh(state, shelf)
     copy = home(state, shelf) / "runs" / whole.ada.run / COPY
     right = copy.read_bytes()
@@ -132,7 +131,7 @@ def test_a_copy_that_was_damaged_here_is_fetched_anew(whole: Pair, tmp_path: Pat
 def test_names_that_lead_elsewhere_become_no_path_of_this_machine(tmp_path: Path, store: Clocked) -> None:
     for name in ("runs/../../x/00000000.jsonl", f"runs/{RUN}/../00000000.jsonl", "runs/other/00000000.jsonl"):
         store.put_once(name, b"x\n")
-    refresh(tmp_path, Shelf(cast("Any", store)))
+    refresh(tmp_path, JournalStore(cast("Any", store)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -140,7 +139,7 @@ def test_names_that_lead_elsewhere_become_no_path_of_this_machine(tmp_path: Path
 def test_who_shares_nothing_loads_nothing_of_it(tmp_path: Path, arguments: list[str]) -> None:
     script = (
         "import sys; sys.argv[1:] = " + repr(arguments) + "\n"
-        "from uscdr.cli.boundary import main\n"
+        "from uscdr.cli.main import main\n"
         "import atexit; atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
         "main()"
     )
@@ -150,8 +149,8 @@ def test_who_shares_nothing_loads_nothing_of_it(tmp_path: Path, arguments: list[
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     loaded = set(done.stderr.split())
-    assert "uscdr.cli.boundary" in loaded
-    assert loaded & {"httpx", "psycopg", "obstore", "cloudinary", "dns", "pydantic", "uscdr.team.team"} == set()
+    assert "uscdr.cli.main" in loaded
+    assert loaded & {"httpx", "psycopg", "obstore", "cloudinary", "dns", "pydantic", "uscdr.shared.team"} == set()
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
@@ -160,5 +159,5 @@ def test_the_list_of_runs_looks_at_the_team_with_options_and_without(
 ) -> None:
     monkeypatch.setenv("USCDR_STATE_DIR", str(tmp_path))
     monkeypatch.setenv("USCDR_SHARED", str(tmp_path / "unmounted"))
-    assert boundary.run(["runs", "list", *options]) == 0
+    assert main.run(["runs", "list", *options]) == 0
     assert "as old as the last look" in capsys.readouterr().err

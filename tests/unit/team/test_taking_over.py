@@ -12,13 +12,13 @@ from clocked_store import Clocked
 from team_machines import LONG_AFTER, Machine, Pair, is_intent, lost, middle, same_end
 
 from killed_everywhere import Some
-from uscdr.assembly.job import Surroundings
 from uscdr.errors import Declined, ExitCode, JournalError, LockHeld, MachineError
 from uscdr.journal import runs
 from uscdr.journal.reader import read
-from uscdr.recall import remember
-from uscdr.team.team import Team
-from uscdr.vault.store import StoreUnreachable
+from uscdr.shared.team import Team
+from uscdr.store.store import StoreUnreachable
+from uscdr.wiring.context import RunContext
+from uscdr.wiring.past_runs import remember
 
 MOMENTS = ("before", "after")
 
@@ -96,7 +96,7 @@ def test_stopped_right_before_any_request_it_sends_nothing(whole: Pair, quick: P
     for number in some(range(len(whole.world.writes))):
         pair, asked = Pair(quick / str(number), Clocked()), list[int]()
 
-        def asking(around: Surroundings, pair: Pair = pair, number: int = number, asked: list[int] = asked) -> None:
+        def asking(around: RunContext, pair: Pair = pair, number: int = number, asked: list[int] = asked) -> None:
             asked.append(number)
             if len(asked) == number + 1:
                 pair.bob_takes_over()

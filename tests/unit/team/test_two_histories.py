@@ -12,8 +12,8 @@ from team_machines import LONG_AFTER, Pair, lost, middle, same_end
 from uscdr.errors import ExitCode, JournalError
 from uscdr.journal import runs
 from uscdr.settings import Operator
-from uscdr.team.team import Team
-from uscdr.vault.lease import hold
+from uscdr.shared.team import Team
+from uscdr.store.lease import hold
 
 
 def test_what_only_the_first_machine_knew_is_set_aside_and_said(whole: Pair, quick: Path, store: Clocked) -> None:

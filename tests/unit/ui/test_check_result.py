@@ -7,11 +7,10 @@ import io
 import pytest
 
 from uscdr.models.checklists import count_words, list_title, only_looks, sum_words
-from uscdr.models.events import CheckFinished, ChecklistItem, ChecksFinished
-from uscdr.ui.checkresult import result_lines, show_result
+from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished
 from uscdr.ui.console import Output
-from uscdr.ui.style import bare
-from uscdr.ui.text import cells
+from uscdr.ui.tables import result_lines, show_result
+from uscdr.ui.text import bare, cells
 
 
 def check(name: str, verdict: str = "pass", evidence: str = "seen", why: str = "") -> CheckFinished:
@@ -19,12 +18,12 @@ def check(name: str, verdict: str = "pass", evidence: str = "seen", why: str = "
     return CheckFinished.model_validate(facts)
 
 
-def item(text: str, verdict: str, *checks: str, key: str = "db", skipped: tuple[str, ...] = ()) -> ChecklistItem:
+def item(text: str, verdict: str, *checks: str, key: str = "db", skipped: tuple[str, ...] = ()) -> ChecklistResult:
     facts = {"list": key, "item": text, "verdict": verdict, "checks": checks, "skipped": skipped}
-    return ChecklistItem.model_validate(facts)
+    return ChecklistResult.model_validate(facts)
 
 
-def finished(*items: ChecklistItem, skipped_manual: bool = False) -> ChecksFinished:
+def finished(*items: ChecklistResult, skipped_manual: bool = False) -> ChecksFinished:
     return ChecksFinished(items=items, seconds=1, passed=0, skipped_manual=skipped_manual)
 
 

@@ -19,14 +19,12 @@ from uscdr.models import events as ev
 from uscdr.models.checklists import VERDICTS
 from uscdr.models.events import Stamped
 from uscdr.report.build import build
-from uscdr.ui.board import Board
-from uscdr.ui.checkboard import CheckBoard
-from uscdr.ui.checktable import check_frame, round_lines
+from uscdr.ui.board import Board, CheckBoard
 from uscdr.ui.console import Output
 from uscdr.ui.live import LiveViewer
-from uscdr.ui.plain import PlainViewer
-from uscdr.ui.style import Line, bare, painted
-from uscdr.ui.text import cells
+from uscdr.ui.screen import check_frame, round_lines
+from uscdr.ui.text import Line, bare, cells, painted
+from uscdr.ui.viewers import PlainViewer
 
 EVENTS = Path(__file__).parents[2] / "golden" / "events"
 T0 = datetime(2026, 11, 24, 4, 2, tzinfo=UTC)

@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 import pytest
 
 from uscdr.models import events as ev
-from uscdr.models.events import Stamped
-from uscdr.models.operations import OPERATIONS
+from uscdr.models.events import OPERATIONS, Stamped
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
 from uscdr.ui.screen import headline
-from uscdr.ui.style import bare
+from uscdr.ui.text import bare
 from uscdr.ui.viewers import open_viewers
 
 AT = datetime(2026, 11, 28, 4, 2, tzinfo=UTC)

@@ -13,10 +13,8 @@ from pathlib import Path
 import pytest
 
 from uscdr import errors
-from uscdr.ui.console import Output
-from uscdr.ui.errors import NEXT, render_error
-from uscdr.ui.outlets import Outlet
-from uscdr.ui.tables import Column, show_table
+from uscdr.ui.console import NEXT, Outlet, Output, render_error
+from uscdr.ui.tables import ResultColumn, show_table
 
 
 class Terminal(io.StringIO):
@@ -176,10 +174,10 @@ ROWS = [
     {"name": "患者\x1b[31m", "age": "26 h", "bytes": 7, "fresh": False, "note": "old [bold]x[/bold]"},
 ]
 COLUMNS = (
-    Column("name", "backup"),
-    Column("bytes", "bytes", right=True),
-    Column("fresh", "fresh"),
-    Column("note", "note"),
+    ResultColumn("name", "backup"),
+    ResultColumn("bytes", "bytes", right=True),
+    ResultColumn("fresh", "fresh"),
+    ResultColumn("note", "note"),
 )
 
 

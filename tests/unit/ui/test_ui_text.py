@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uscdr.ui.style import Span, bar, bare, fitted, line, painted
-from uscdr.ui.text import cells, clip, clock, wrap
+from uscdr.ui.text import Span, bar, bare, cells, clip, clock, fitted, line, painted, wrap
 
 
 def test_a_clock_is_never_negative() -> None:

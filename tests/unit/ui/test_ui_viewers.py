@@ -24,14 +24,11 @@ from uscdr.models.events import PlanReady, Stamped
 from uscdr.report.build import build
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
-from uscdr.ui.jsonl import JsonLinesViewer
 from uscdr.ui.live import LiveViewer
-from uscdr.ui.plain import PlainViewer
 from uscdr.ui.planview import show_plan
 from uscdr.ui.screen import frame
-from uscdr.ui.style import bare
-from uscdr.ui.text import cells
-from uscdr.ui.viewers import open_viewers
+from uscdr.ui.text import bare, cells
+from uscdr.ui.viewers import JsonLinesViewer, PlainViewer, open_viewers
 
 EVENTS = Path(__file__).parents[2] / "golden" / "events"
 T0 = datetime(2026, 11, 23, 2, 10, tzinfo=UTC)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from uscdr.errors import CheckFailed
-from uscdr.vault.store import Entry, NameTaken, StoreUnreachable
+from uscdr.store.store import NameTaken, ObjectInfo, StoreUnreachable
 
 EPOCH = datetime(2001, 1, 1, tzinfo=UTC)
 """When the store's clock begins: nowhere near this machine's."""
@@ -44,10 +44,10 @@ class Clocked:
             raise CheckFailed(f"{name} is missing")
         return self.objects[name][0]
 
-    def listing(self, prefix: str) -> tuple[Entry, ...]:
+    def listing(self, prefix: str) -> tuple[ObjectInfo, ...]:
         self._called("listing")
         return tuple(
-            Entry(name, len(data), EPOCH + timedelta(seconds=at))
+            ObjectInfo(name, len(data), EPOCH + timedelta(seconds=at))
             for name, (data, at) in sorted(self.objects.items())
             if name.startswith(f"{prefix}/")
         )

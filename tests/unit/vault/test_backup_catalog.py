@@ -9,17 +9,16 @@ from typing import Any
 import pytest
 
 from backup_world import ADDON, APP, NOW, Safe, dump, transfer
+from uscdr.backups import catalog, proofs
+from uscdr.backups import retention as pruning
+from uscdr.backups.catalog import BackupEntry, Scope, entries, find, judged, shelf
+from uscdr.backups.proofs import CanaryVerdict, Grade, Proofs
+from uscdr.backups.retention import Retention, eviction
+from uscdr.backups.rpo import assess
 from uscdr.errors import BadInput
 from uscdr.models.transfers import Transfer, TransferKind, TransferState
-from uscdr.scenarios.backups.standing import forgotten, points
-from uscdr.vault.backups import catalog, proofs, pruning
-from uscdr.vault.backups.catalog import Entry, Scope, entries, find, judged, shelf
-from uscdr.vault.backups.eviction import eviction
-from uscdr.vault.backups.grade import Grade
-from uscdr.vault.backups.proofs import CanaryVerdict, Proofs
-from uscdr.vault.backups.retention import Retention
-from uscdr.vault.backups.rpo import assess
-from uscdr.vault.store import LocalStore
+from uscdr.scenarios.backup_inventory import forgotten, points
+from uscdr.store.store import LocalStore
 
 HOUR = timedelta(hours=1)
 
@@ -29,7 +28,7 @@ def safe(quick: Path) -> Safe:
     return Safe(quick)
 
 
-def listed(safe: Safe, *transfers: Transfer, damaged: frozenset[str] = frozenset()) -> tuple[Entry, ...]:
+def listed(safe: Safe, *transfers: Transfer, damaged: frozenset[str] = frozenset()) -> tuple[BackupEntry, ...]:
     return entries(transfers, shelf(safe.store).copies, Proofs(safe.store), Scope(APP, ADDON, damaged))
 
 
@@ -103,7 +102,7 @@ def test_the_newest_proof_counts_and_a_fresh_one_has_asked_the_same_and_is_young
     assert proofs.fresh(safe.store, sha256, (), NOW) is None
 
 
-def history(safe: Safe, number: int, *, proven: tuple[int, ...], pulled: tuple[int, ...]) -> tuple[Entry, ...]:
+def history(safe: Safe, number: int, *, proven: tuple[int, ...], pulled: tuple[int, ...]) -> tuple[BackupEntry, ...]:
     """That many manual backups, one an hour; some proven on the platform's word, some pulled."""
     made = [transfer(n, at=NOW - (number - n + 1) * HOUR) for n in range(1, number + 1)]
     for one in made:
@@ -139,7 +138,7 @@ def test_what_is_lost_with_the_one_that_goes(
     assert (goes.last_proven_here, goes.newest_proven) == (last_here, newest)
 
 
-def months(safe: Safe, count: int = 12) -> tuple[Entry, ...]:
+def months(safe: Safe, count: int = 12) -> tuple[BackupEntry, ...]:
     """One copy every ten days, all proven but the newest."""
     for number in range(1, count + 1):
         card = safe.pull(transfer(number, at=NOW - timedelta(days=10 * (count - number))), dump(number))
@@ -279,7 +278,7 @@ def test_facts_of_an_entry_survive_the_platform(safe: Safe) -> None:
     facts: dict[str, Any] = {"warnings": 3}
     safe.pull(transfer(7, **facts))
     (found,) = listed(safe)
-    there = Entry(transfer(7, **facts))
+    there = BackupEntry(transfer(7, **facts))
     assert (found.name, found.kind, found.taken_at, found.finished_at, found.transfer_id, found.warnings) == (
         there.name, there.kind, there.taken_at, there.finished_at, there.transfer_id, there.warnings,
     )  # fmt: skip

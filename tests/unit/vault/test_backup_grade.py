@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uscdr.vault.backups.grade import Evidence, Grade, Shown, judge
+from uscdr.backups.proofs import Evidence, Grade, Shown, judge
 
 GOOD = Evidence(age=3600, rpo=14400, size=1000, earlier=(900, 1000, 1100))
 

@@ -13,28 +13,27 @@ from pydantic import SecretStr
 
 from backup_world import NOW, Safe
 from fakes import FakeBackups, FakeDatabase, FakeScratch, World
-from uscdr.cli.backupproof import show_proof
+from uscdr.backups import proofs
+from uscdr.backups.proofs import Grade, ProofDocument, ProvenInvariant
+from uscdr.backups.proving import TABLES_THERE, Code, Decoded, EncryptionKey, ProofSubject, Questions, prove
+from uscdr.commands.backup_copies import show_proof
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import CanaryColumn, CanaryResult, Invariant, LeftOut, TableDigest
-from uscdr.scenarios.candidate import Candidate, stored_dump
-from uscdr.scenarios.results import Proof
+from uscdr.scenarios.prover import Prover, stored_dump
+from uscdr.scenarios.results.db import Proof
 from uscdr.ui.console import Output
-from uscdr.vault.backups import proofs
-from uscdr.vault.backups.grade import Grade
-from uscdr.vault.backups.proofs import ProofDocument, ProvenInvariant
-from uscdr.vault.backups.proving import TABLES_THERE, Code, Decoded, Key, Questions, Subject, prove
 
 THERE = Invariant(name="patients are there", sql="count patients_patient", minimum=50)
 COLUMN = CanaryColumn(table="patients_patient", encrypted="first_name_enc", plain="first_name")
 ASKED = Questions(
     invariants=(THERE,), expected_tables=("patients_patient",), canaries=(COLUMN,),
-    key=Key("PGP_ENCRYPTION_KEY", SecretStr("key")),
+    key=EncryptionKey("PGP_ENCRYPTION_KEY", SecretStr("key")),
     code=Code("main", CodeMigrations(migrations=("patients.0001_initial",))),
 )  # fmt: skip
 OLD = ("patients.0001_initial", "patients.0002_names")
-SUBJECT = Subject(
+SUBJECT = ProofSubject(
     sha256="ab" * 32, size=10, app="usc-pis", backup="b001", transfer_id="transfer-1", taken_at=NOW, source="vault"
 )
 
@@ -78,9 +77,9 @@ CASES: dict[str, tuple[dict[str, Any], Grade, str, bool]] = {
     ),
     "missing table": ({"expected_tables": ("nowhere",)}, Grade.RESTORES, "tables are missing: nowhere", False),
     "nothing asked": ({"invariants": ()}, Grade.RESTORES, "names no invariant", False),
-    "wrong key": ({"key": Key("K", SecretStr("other"))}, Grade.INVARIANTS, "K does not open 50 of 50", False),
-    "no key": ({"key": Key("K", why="the app is gone")}, Grade.INVARIANTS, "the app is gone", True),
-    "empty key": ({"key": Key("K", SecretStr(""))}, Grade.INVARIANTS, "K is not set", True),
+    "wrong key": ({"key": EncryptionKey("K", SecretStr("other"))}, Grade.INVARIANTS, "K does not open 50 of 50", False),
+    "no key": ({"key": EncryptionKey("K", why="the app is gone")}, Grade.INVARIANTS, "the app is gone", True),
+    "empty key": ({"key": EncryptionKey("K", SecretStr(""))}, Grade.INVARIANTS, "K is not set", True),
     "no encrypted column": ({"canaries": ()}, Grade.INVARIANTS, "names no encrypted column", True),
     "column that is not there": (
         {"canaries": (COLUMN.model_copy(update={"table": "gone"}),)}, Grade.INVARIANTS, "no table gone", False,
@@ -172,9 +171,9 @@ def test_a_squashed_migration_in_the_dump_is_told_from_one_that_the_code_lacks(t
     assert proven(tmp_path, lacking, world=world).migrations.ahead == (squashed,)
 
 
-def here(world: World, place: Path, questions: Questions = ASKED) -> tuple[Proof, Candidate]:
+def here(world: World, place: Path, questions: Questions = ASKED) -> tuple[Proof, Prover]:
     """The proof that a recovery makes of b001."""
-    candidate = Candidate(cast("Any", FakeScratch(world)), decoded, place, lambda: questions, Stop())
+    candidate = Prover(cast("Any", FakeScratch(world)), decoded, place, lambda: questions, Stop())
     tell = cast("Any", SimpleNamespace(progress=lambda *_, **__: None))
     return candidate.proof(stored_dump(FakeBackups(world), "usc-pis", world.transfers[0]), tell), candidate
 

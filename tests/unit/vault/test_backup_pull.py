@@ -19,14 +19,13 @@ from pydantic import SecretStr
 
 from backup_world import APP, DUMP, PASSPHRASE, Bytes, Safe, broken, giving, transfer
 from kit_world import PATIENT, new_key
+from uscdr.backups import copy
+from uscdr.backups.catalog import shelf
+from uscdr.backups.copy import Keyring
+from uscdr.backups.decrypt import Keys, check_intact, opened, read_passphrase
 from uscdr.errors import BadInput, CheckFailed, Interrupted, MachineError, ProviderError
-from uscdr.vault.backups import pulling
-from uscdr.vault.backups.catalog import shelf
-from uscdr.vault.backups.opening import Keys, check_intact, opened
-from uscdr.vault.backups.passphrase import read_passphrase
-from uscdr.vault.backups.pulling import Keyring
-from uscdr.vault.seal import WrongIdentity, identities
-from uscdr.vault.store import LocalStore
+from uscdr.store.encryption import WrongIdentity, identities
+from uscdr.store.store import LocalStore
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def test_names_say_what_they_hold_and_no_patient_is_in_any_plain_file(safe: Safe
 
 def test_a_passphrase_opens_its_copy_and_so_does_the_locked_key_beside_it(safe: Safe) -> None:
     both = Keyring(safe.keyring.recipients, PASSPHRASE)
-    card = pulling.pull(safe.order(transfer()), giving(Bytes(DUMP)), safe.store, both)
+    card = copy.pull(safe.order(transfer()), giving(Bytes(DUMP)), safe.store, both)
     with opened(safe.store, card, Keys(passphrase=PASSPHRASE), safe.work) as path:
         assert path.read_bytes() == DUMP
     with opened(safe.store, card, safe.keys, safe.work) as path:
@@ -114,16 +113,14 @@ def test_less_than_the_platform_says_is_refused_and_more_is_kept(safe: Safe) -> 
 def test_a_download_that_breaks_off_is_begun_anew_and_given_up_after_three(safe: Safe) -> None:
     half = DUMP[: len(DUMP) // 2]
     streams = (Bytes(half, broken()), Bytes(b"", broken()), Bytes(DUMP))
-    card = pulling.pull(safe.order(transfer()), giving(*streams), safe.store, safe.keyring)
+    card = copy.pull(safe.order(transfer()), giving(*streams), safe.store, safe.keyring)
     assert card.dump.plain_sha256 == hashlib.sha256(DUMP).hexdigest()
     assert len(safe.again) == 2
     with pytest.raises(ProviderError):
-        pulling.pull(
-            safe.order(transfer()), giving(*(Bytes(half, broken()) for _ in range(3))), safe.store, safe.keyring
-        )
+        copy.pull(safe.order(transfer()), giving(*(Bytes(half, broken()) for _ in range(3))), safe.store, safe.keyring)
     refused = giving(Bytes(half, broken(retryable=False)))
     with pytest.raises(ProviderError):
-        pulling.pull(safe.order(transfer()), refused, safe.store, safe.keyring)
+        copy.pull(safe.order(transfer()), refused, safe.store, safe.keyring)
     assert len(shelf(safe.store).copies) == 1
     assert len(safe.names()) == 3
 
@@ -134,7 +131,7 @@ def test_an_interruption_leaves_nothing(safe: Safe) -> None:
             raise Interrupted("Interrupted.")
 
     with pytest.raises(Interrupted):
-        pulling.pull(safe.order(transfer(), watch), giving(Bytes(DUMP)), safe.store, safe.keyring)
+        copy.pull(safe.order(transfer(), watch), giving(Bytes(DUMP)), safe.store, safe.keyring)
     assert safe.names() == []
 
 
@@ -158,7 +155,7 @@ def test_cut_off_at_any_object_there_is_no_copy_and_no_manifest(
 ) -> None:
     store, keys = Cut(safe.root / "safe", at), Keyring(safe.keyring.recipients, passphrase)
     with pytest.raises(MachineError, match="disk is full"):
-        pulling.pull(safe.order(transfer()), giving(Bytes(DUMP)), store, keys)
+        copy.pull(safe.order(transfer()), giving(Bytes(DUMP)), store, keys)
     assert shelf(safe.store).copies == ()
     assert not [name for name in safe.names() if "manifest" in name or ".staging" in name]
 
@@ -168,7 +165,7 @@ def test_a_killed_pull_leaves_no_manifest_and_the_next_one_removes_what_it_stage
         import sys, time
         from pathlib import Path
         from backup_world import Safe, Bytes, DUMP, giving, transfer
-        from uscdr.vault.backups import pulling
+        from uscdr.kit.backups import pulling
         safe = Safe(Path(sys.argv[1]))
         def wait():
             print("under way", flush=True)

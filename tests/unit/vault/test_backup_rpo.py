@@ -12,10 +12,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uscdr.cli.backupstatus import lines
+from uscdr.backups.rpo import STEPS, Point, assess, command, cron_line, rhythm, upcoming, wheels, workflow
+from uscdr.commands.backup import lines
 from uscdr.models.heroku import Schedule
-from uscdr.vault.backups.cron import STEPS, command, cron_line, rhythm, wheels, workflow
-from uscdr.vault.backups.rpo import Point, assess, upcoming
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DAILY = Schedule(id="s", name="DATABASE_URL", hour=2, timezone="UTC")

@@ -11,9 +11,9 @@ from typing import NoReturn
 import pytest
 
 from backup_world import Safe
+from uscdr.backups import copy
+from uscdr.backups.copy import synced_meanwhile
 from uscdr.errors import Interrupted, MachineError
-from uscdr.vault.backups import syncing
-from uscdr.vault.backups.syncing import synced_meanwhile
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ class Disk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, error: OSError | None = None) -> None:
         self.asked = threading.Event()
         self.error = error
-        monkeypatch.setattr(syncing, "_EVERY", 0.001)
+        monkeypatch.setattr(copy, "_EVERY", 0.001)
         monkeypatch.setattr(os, "fsync", self.fsync)
 
     def fsync(self, _: int) -> None:
@@ -45,7 +45,7 @@ def written(path: Path, size: int, until: Callable[[], object]) -> None:
 
 def test_a_large_file_is_synced_before_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = Disk(monkeypatch)
-    written(tmp_path / "large", syncing.STEP, lambda: disk.asked.wait(30))
+    written(tmp_path / "large", copy.STEP, lambda: disk.asked.wait(30))
     assert disk.asked.is_set()
 
 
@@ -54,7 +54,7 @@ def test_a_sync_that_failed_is_told_though_a_later_one_would_succeed(
 ) -> None:
     disk = Disk(monkeypatch, OSError(5, "Input/output error"))
     with pytest.raises(OSError, match="Input/output error"):
-        written(tmp_path / "large", syncing.STEP, lambda: disk.asked.wait(30))
+        written(tmp_path / "large", copy.STEP, lambda: disk.asked.wait(30))
 
 
 def test_another_error_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,13 +65,13 @@ def test_another_error_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise Interrupted("Interrupted.")
 
     with pytest.raises(Interrupted):
-        written(tmp_path / "large", syncing.STEP, interrupted)
+        written(tmp_path / "large", copy.STEP, interrupted)
 
 
 def test_a_pull_whose_disk_fails_meanwhile_leaves_no_copy(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     safe = Safe(quick)
     disk = Disk(monkeypatch, OSError(5, "Input/output error"))
-    monkeypatch.setattr(syncing, "STEP", 0)
+    monkeypatch.setattr(copy, "STEP", 0)
     sealed = threading.Thread.start
 
     def started(thread: threading.Thread) -> None:

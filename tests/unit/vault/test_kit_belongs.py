@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from kit_world import Workshop
-from uscdr.cli import boundary
+from uscdr.cli import main
 from uscdr.errors import CheckFailed
-from uscdr.vault import listing
-from uscdr.vault.build import Built
-from uscdr.vault.examine import examine
-from uscdr.vault.reader import KitReader
-from uscdr.vault.seal import seal, unseal
+from uscdr.kit import find as listing
+from uscdr.kit.build import Built
+from uscdr.kit.check import examine
+from uscdr.kit.reader import KitReader
+from uscdr.store.encryption import seal, unseal
 
 Captured = pytest.CaptureFixture[str]
 NEWER = "20990101T000000Z-usc-pis-abcdef"
@@ -86,11 +86,11 @@ def test_no_command_takes_it(shop: Workshop, renamed: Built, forged: bool, capsy
     if forged:
         change_card(shop, NEWER, kit=NEWER)
     for words in (["check"], ["card"], ["restore", "--into", "out", "--part", "config"]):
-        assert boundary.run(["kit", *words[:1], "newest", *words[1:], *identity(shop)]) == 1, words
+        assert main.run(["kit", *words[:1], "newest", *words[1:], *identity(shop)]) == 1, words
         shown = capsys.readouterr()
         assert "does not belong to this kit" in shown.out + shown.err, words
     assert not list(shop.root.glob("out/*"))
-    assert boundary.run(["kit", "list", *identity(shop), "--json"]) == 0
+    assert main.run(["kit", "list", *identity(shop), "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["kit"] == NEWER, line["state"], line["checked"]) for line in lines] == [
         (False, "complete", True), (True, "damaged", True),
@@ -105,12 +105,12 @@ def test_ages_come_from_the_sealed_manifest(shop: Workshop, capsys: Captured) ->
     assert reader.card.created_at == at
     assert "made " in reader.doubts[0].message
     assert "the sealed manifest says" in reader.doubts[0].message
-    assert boundary.run(["kit", "check", *identity(shop)]) == 1
+    assert main.run(["kit", "check", *identity(shop)]) == 1
     shown = capsys.readouterr().out
     assert "card.json does not belong to this kit" in shown
     assert "400 d" not in shown.replace("1 y", "")
     assert "1 damaged or missing object" in shown
-    assert boundary.run(["kit", "card", *identity(shop)]) == 1
+    assert main.run(["kit", "card", *identity(shop)]) == 1
     assert capsys.readouterr().out == ""
 
 
@@ -132,18 +132,18 @@ def test_a_kit_without_its_card_can_be_opened(shop: Workshop, damage: Callable[[
     assert reader.manifest == built.manifest
     assert reader.config() is not None
     assert "card.json" in reader.doubts[0].message
-    assert boundary.run(["kit", "restore", "newest", "--into", "out", "--part", "config", *identity(shop)]) == 0
+    assert main.run(["kit", "restore", "newest", "--into", "out", "--part", "config", *identity(shop)]) == 0
 
 
 def test_what_a_card_says_is_called_unchecked(shop: Workshop, capsys: Captured) -> None:
     shop.build()
-    assert boundary.run(["kit", "list", "--to", "vault"]) == 0
+    assert main.run(["kit", "list", "--to", "vault"]) == 0
     shown = capsys.readouterr()
     assert "complete by its card" in shown.out
     assert "By their cards, not checked" in shown.err
-    assert boundary.run(["kit", "card", "--to", "vault"]) == 0
+    assert main.run(["kit", "card", "--to", "vault"]) == 0
     assert "By its card, not checked" in capsys.readouterr().err
-    assert boundary.run(["kit", "list", *identity(shop)]) == 0
+    assert main.run(["kit", "list", *identity(shop)]) == 0
     shown = capsys.readouterr()
     assert "by its card" not in shown.out
     assert "not checked" not in shown.err
@@ -186,11 +186,11 @@ def test_one_damaged_object_is_counted_once(shop: Workshop, capsys: Captured) ->
     built = shop.build()
     path = shop.root / "vault" / next(one.path for one in built.manifest.objects if one.name == "media.json")
     path.write_bytes(path.read_bytes()[:-20])
-    assert boundary.run(["kit", "check", *identity(shop)]) == 1
+    assert main.run(["kit", "check", *identity(shop)]) == 1
     shown = capsys.readouterr().out
     assert "1 damaged or missing object" in shown
     assert shown.count("DAMAGE:") == 1
-    assert boundary.run(["kit", "check", *identity(shop), "--json"]) == 1
+    assert main.run(["kit", "check", *identity(shop), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["damaged"], len(found["findings"]), found["opened"]) == (1, 1, True)
     age = datetime.fromisoformat(found["created_at"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 from kit_world import CANARIES, Workshop
-from uscdr.vault.cardpage import Printing, card_page
-from uscdr.vault.freshness import Freshness, Reason
-from uscdr.vault.manifest import Contact
+from uscdr.kit.card import Printing, card_page
+from uscdr.kit.freshness import Freshness, Reason
+from uscdr.kit.manifest import KitContact
 
 EVIL = "<script>alert(1)</script>\"'&"
 
@@ -60,7 +60,7 @@ def test_everything_is_escaped(shop: Workshop) -> None:
     fresh = Freshness(
         score=1, unknown=0, reasons=(Reason(question=EVIL, points=1, of=2, state="less", words="a secret reason"),)
     )
-    page = card_page(Printing(card, EVIL, (Contact(role=EVIL, name=EVIL, how=EVIL),), fresh))
+    page = card_page(Printing(card, EVIL, (KitContact(role=EVIL, name=EVIL, how=EVIL),), fresh))
     assert "<script" not in page
     assert EVIL not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;&amp;" in page
@@ -69,7 +69,7 @@ def test_everything_is_escaped(shop: Workshop) -> None:
 
 
 def test_contacts_without_a_name_are_lines_to_write_on(shop: Workshop) -> None:
-    named = (Contact(role="Lead", name="Ada", how="+63 2 1234"), Contact(role="DBA"))
+    named = (KitContact(role="Lead", name="Ada", how="+63 2 1234"), KitContact(role="DBA"))
     text = card_page(Printing(shop.build().card, "/mnt/safe", named))
     assert "+63 2 1234" in text
     assert text.count("_____") >= 2
@@ -77,7 +77,7 @@ def test_contacts_without_a_name_are_lines_to_write_on(shop: Workshop) -> None:
 
 
 def test_the_page_beside_the_kit_names_nobody_and_holds_no_secret(shop: Workshop) -> None:
-    built = shop.build(contacts=(Contact(role="Lead", name="Ada Lovelace", how="+63 2 1234"),))
+    built = shop.build(contacts=(KitContact(role="Lead", name="Ada Lovelace", how="+63 2 1234"),))
     kit = shop.root / "vault" / "kits" / built.card.kit
     text = (kit / "card.html").read_text() + (kit / "card.json").read_text() + (kit / "card.txt").read_text()
     assert "Ada" not in text

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from kit_world import PATIENT, SECRET, Workshop, key, new_key
-from uscdr.cli import boundary
-from uscdr.providers.source.checkouts import published
-from uscdr.scenarios.tree import parse
-from uscdr.targets import packaged
+from uscdr.cli import main
+from uscdr.providers.source.git import published
+from uscdr.scenarios.yaml_tree import parse
+from uscdr.wiring.target import packaged
 
 Captured = pytest.CaptureFixture[str]
 
@@ -35,11 +35,11 @@ def configure(**settings: object) -> None:
 def test_a_path_is_enough(shop: Workshop, capsys: Captured) -> None:
     built = shop.build()
     path = shop.root / "vault" / "kits" / built.card.kit
-    assert boundary.run(["kit", "check", str(path)]) == 0
+    assert main.run(["kit", "check", str(path)]) == 0
     shown = capsys.readouterr().out
     assert "all digests right" in shown
     assert "NOT CHECKED: what is inside" in shown
-    assert boundary.run(["kit", "card", str(path)]) == 0
+    assert main.run(["kit", "card", str(path)]) == 0
     assert built.card.manifest_sha256 in capsys.readouterr().out
 
 
@@ -48,7 +48,7 @@ def test_with_the_identity_parts_and_ages_are_listed_and_nothing_else(
 ) -> None:
     built = shop.build()
     monkeypatch.setenv("USCDR_AGE_IDENTITY", str(shop.identity_file))
-    assert boundary.run(["kit", "check", built.card.kit[:16], "--to", "vault"]) == 0
+    assert main.run(["kit", "check", built.card.kit[:16], "--to", "vault"]) == 0
     shown = capsys.readouterr()
     assert "every object decrypted" in shown.out
     assert all(part in shown.out for part in ("app", "config", "dns", "dump", "source", "media"))
@@ -76,7 +76,7 @@ def test_a_key_that_is_ill_kept_is_warned_of(
     if ignored:
         (shop.identity_file.parent / ".gitignore").write_text(f"{shop.identity_file.name}\n")
     path, key_file = str(shop.root / "vault" / "kits" / built.card.kit), str(shop.identity_file)
-    assert boundary.run(["kit", "check", path, "--identity", key_file]) == 0
+    assert main.run(["kit", "check", path, "--identity", key_file]) == 0
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Warning: ")]
     assert len(warnings) == len(said)
     assert all(words in warning for words, warning in zip(said, warnings, strict=True))
@@ -94,9 +94,9 @@ def test_an_ignored_key_that_is_tracked_all_the_same_is_warned_of(shop: Workshop
 def test_what_is_missing_costs_exit_1_and_says_what_cannot_be_rebuilt(shop: Workshop, capsys: Captured) -> None:
     shop.world.faults["config_vars", 1] = "refused"
     shop.build()
-    assert boundary.run(["kit", "check", "--to", "vault"]) == 1
+    assert main.run(["kit", "check", "--to", "vault"]) == 1
     assert "INCOMPLETE by its card" in capsys.readouterr().out
-    assert boundary.run(["kit", "check", "--to", "vault", "--identity", str(shop.identity_file)]) == 1
+    assert main.run(["kit", "check", "--to", "vault", "--identity", str(shop.identity_file)]) == 1
     shown = capsys.readouterr().out
     assert "could not be rebuilt from this kit: config" in shown
     assert "forbidden" in shown
@@ -106,7 +106,7 @@ def test_damage_costs_exit_1(shop: Workshop, capsys: Captured) -> None:
     built = shop.build()
     path = shop.root / "vault" / built.manifest.objects[0].path
     path.write_bytes(path.read_bytes()[1:])
-    assert boundary.run(["kit", "check", "--to", "vault", "--json"]) == 1
+    assert main.run(["kit", "check", "--to", "vault", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["sound"], found["opened"], found["parts"]) == (False, False, None)
     assert path.name in found["findings"][0]
@@ -115,23 +115,23 @@ def test_damage_costs_exit_1(shop: Workshop, capsys: Captured) -> None:
 def test_a_wrong_identity_is_bad_input(shop: Workshop, capsys: Captured) -> None:
     shop.build()
     Path("other.txt").write_text(new_key()[1])
-    assert boundary.run(["kit", "check", "--to", "vault", "--identity", "other.txt"]) == 2
+    assert main.run(["kit", "check", "--to", "vault", "--identity", "other.txt"]) == 2
     assert "does not open this kit" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["check", "card"])
 def test_no_kit_or_no_such_kit_is_bad_input(shop: Workshop, capsys: Captured, command: str) -> None:
-    assert boundary.run(["kit", command, "--to", "vault"]) == 2
+    assert main.run(["kit", command, "--to", "vault"]) == 2
     shop.build()
-    assert boundary.run(["kit", command, "nonsense", "--to", "vault"]) == 2
-    assert boundary.run(["kit", command, "../../etc", "--to", "vault"]) == 2
+    assert main.run(["kit", command, "nonsense", "--to", "vault"]) == 2
+    assert main.run(["kit", command, "../../etc", "--to", "vault"]) == 2
     capsys.readouterr()
 
 
 def test_an_unclear_beginning_is_bad_input(shop: Workshop, capsys: Captured) -> None:
     shop.build()
     shop.build()
-    assert boundary.run(["kit", "check", "2", "--to", "vault"]) == 2
+    assert main.run(["kit", "check", "2", "--to", "vault"]) == 2
     assert "2 kits in" in capsys.readouterr().err
 
 
@@ -139,7 +139,7 @@ def test_the_list_shows_unfinished_kits_too(shop: Workshop, capsys: Captured) ->
     shop.cloud.broken = {key(1)}
     first, second = shop.build(), shop.build()
     (shop.root / "vault" / "kits" / second.card.kit / "manifest.json.age").unlink()
-    assert boundary.run(["kit", "list", "--to", "vault", "--json"]) == 0
+    assert main.run(["kit", "list", "--to", "vault", "--json"]) == 0
     states = {line["kit"]: line["state"] for line in map(json.loads, capsys.readouterr().out.splitlines())}
     assert states == {first.card.kit: "incomplete", second.card.kit: "unfinished"}
 
@@ -149,7 +149,7 @@ def test_what_a_kit_is_called_is_no_line_of_the_list(shop: Workshop, capsys: Cap
     made = shop.root / "vault" / "kits" / "20280101T000000Z-x\n20280102T000000Z-usc-pis-1: complete"
     made.mkdir(parents=True)
     (made / "manifest.json.age").write_bytes(b"x")
-    assert boundary.run(["kit", "list", "--to", "vault"]) == 0
+    assert main.run(["kit", "list", "--to", "vault"]) == 0
     shown = capsys.readouterr()
     assert not [line for line in (shown.out + shown.err).splitlines() if line.startswith("20280102")]
 
@@ -157,14 +157,14 @@ def test_what_a_kit_is_called_is_no_line_of_the_list(shop: Workshop, capsys: Cap
 def test_the_store_of_the_configuration_is_used(shop: Workshop, capsys: Captured) -> None:
     built = shop.build()
     configure(to=str(shop.root / "vault"), recipients=[shop.public])
-    assert boundary.run(["--config", "scenarios.yaml", "kit", "list"]) == 0
+    assert main.run(["--config", "scenarios.yaml", "kit", "list"]) == 0
     assert built.card.kit in capsys.readouterr().out
 
 
 def test_a_private_key_in_the_configuration_is_refused_and_not_repeated(shop: Workshop, capsys: Captured) -> None:
     secret = new_key()[1]
     configure(recipients=[secret])
-    assert boundary.run(["kit", "list"]) == 2
+    assert main.run(["kit", "list"]) == 2
     shown = capsys.readouterr()
     assert "a recipient is a public key" in shown.err
     assert secret not in shown.out + shown.err

@@ -10,13 +10,13 @@ import pytest
 
 from kit_world import COMMIT, PATIENT, SECRET, Workshop
 from uscdr.errors import BadInput, CheckFailed, Interrupted, MachineError
+from uscdr.kit.build import Built
+from uscdr.kit.export import NAMELESS, Extracted, extract
+from uscdr.kit.manifest import PartName, StoredObject
+from uscdr.kit.reader import KitReader
 from uscdr.models.media import AssetKey
-from uscdr.scenarios.media.folder import FolderFiles
-from uscdr.scenarios.model_media import MediaSettings
-from uscdr.vault.build import Built
-from uscdr.vault.extract import NAMELESS, Extracted, extract
-from uscdr.vault.manifest import PartName, StoredObject
-from uscdr.vault.reader import KitReader
+from uscdr.scenarios.config import MediaSettings
+from uscdr.scenarios.media.copies import FolderFiles
 
 
 def take(shop: Workshop, built: Built, into: Path, *parts: PartName, step: Any = None) -> tuple[Extracted, ...]:

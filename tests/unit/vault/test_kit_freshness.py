@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from uscdr.vault.backups.grade import Grade
-from uscdr.vault.freshness import GRADES, PART_WEIGHTS, WEIGHTS, Freshness, Now, Reason, Seen, is_placeholder, judge
-from uscdr.vault.manifest import PARTS, Card, Contact, DumpProof, Fingerprints, Manifest, Part, PartName
+from uscdr.backups.proofs import Grade
+from uscdr.kit.freshness import GRADES, PART_WEIGHTS, WEIGHTS, Freshness, Now, Reason, Seen, is_placeholder, judge
+from uscdr.kit.manifest import PARTS, Card, DumpProof, Fingerprints, KitContact, KitPart, Manifest, PartName
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 RPO = 4 * 3600.0
@@ -25,9 +25,9 @@ def manifest(**instead: Any) -> Manifest:
     facts: dict[str, Any] = {
         "format": 1, "kit": "k", "created_at": AT, "uscdr": "1", "app": "usc-pis", "target": "production",
         "account": "a", "scenarios_digest": "d", "recipients": ("aa", "bb"), "objects": (), "dump": proof(),
-        "parts": tuple(Part(name=name, state="complete", taken_at=AT - timedelta(hours=1)) for name in PARTS),
+        "parts": tuple(KitPart(name=name, state="complete", taken_at=AT - timedelta(hours=1)) for name in PARTS),
         "fingerprints": Fingerprints(salt="00", values={"A": "1"}),
-        "contacts": (Contact(role="Lead", name="Ada", how="+63 2 1234"),), "rpo": RPO,
+        "contacts": (KitContact(role="Lead", name="Ada", how="+63 2 1234"),), "rpo": RPO,
     }  # fmt: skip
     return Manifest(**{**facts, **instead})
 
@@ -52,7 +52,7 @@ def reason(found: Freshness, question: str) -> Reason:
 
 
 def without(name: PartName, state: str) -> Manifest:
-    return manifest(parts=tuple(Part.model_validate({"name": one, "state": state if one == name else "complete"})
+    return manifest(parts=tuple(KitPart.model_validate({"name": one, "state": state if one == name else "complete"})
                                 for one in PARTS))  # fmt: skip
 
 
@@ -73,12 +73,12 @@ def test_the_best_kit_has_every_point() -> None:
     ("hours", "points"), [(0, 15), (4, 15), (4.01, 10), (24, 10), (24.1, 4), (168, 4), (168.1, 0), (5000, 0)]
 )
 def test_the_dump_ages_against_the_objective(hours: float, points: int) -> None:
-    parts = tuple(Part(name=name, state="complete", taken_at=AT - timedelta(hours=hours)) for name in PARTS)
+    parts = tuple(KitPart(name=name, state="complete", taken_at=AT - timedelta(hours=hours)) for name in PARTS)
     assert reason(judge(seen(manifest(parts=parts))), "dump age").points == points
 
 
 def test_a_dump_of_the_future_is_not_known_to_be_young() -> None:
-    parts = tuple(Part(name=name, state="complete", taken_at=AT + timedelta(hours=1)) for name in PARTS)
+    parts = tuple(KitPart(name=name, state="complete", taken_at=AT + timedelta(hours=1)) for name in PARTS)
     assert reason(judge(seen(manifest(parts=parts))), "dump age").state == "unknown"
     assert reason(judge(seen(manifest(dump=proof(proven_at=AT + timedelta(hours=1))))), "proof age").points == 0
 
@@ -154,15 +154,15 @@ def test_one_recipient_is_one_accident_away_from_nothing() -> None:
     ("contacts", "points"),
     [
         ((), 0),
-        ((Contact(role="Lead"),), 0),
-        ((Contact(role="Lead", name="Ada", how="x@example.org"), Contact(role="DBA", name="TBD", how="?")), 2),
-        ((Contact(role="Lead", name="Ada", how="https://help.example.org/?q=1"),), 5),
+        ((KitContact(role="Lead"),), 0),
+        ((KitContact(role="Lead", name="Ada", how="x@example.org"), KitContact(role="DBA", name="TBD", how="?")), 2),
+        ((KitContact(role="Lead", name="Ada", how="https://help.example.org/?q=1"),), 5),
     ],
 )
-def test_contacts_count_when_somebody_can_be_reached(contacts: tuple[Contact, ...], points: int) -> None:
+def test_contacts_count_when_somebody_can_be_reached(contacts: tuple[KitContact, ...], points: int) -> None:
     assert reason(judge(seen(manifest(contacts=contacts))), "contacts").points == points
 
 
 @pytest.mark.parametrize("how", ["", " ", "TBD", "todo: ask", "<phone>", "[number]", "xxxx", "n/a", "…"])
 def test_placeholders(how: str) -> None:
-    assert is_placeholder(Contact(role="Lead", name="Ada", how=how))
+    assert is_placeholder(KitContact(role="Lead", name="Ada", how=how))

@@ -6,7 +6,7 @@ import pytest
 
 from kit_world import Workshop
 from uscdr.errors import BadInput
-from uscdr.vault import listing
+from uscdr.kit import find
 
 
 @pytest.mark.parametrize("name", ["b999", "r001"])
@@ -14,7 +14,7 @@ def test_one_that_there_is_not_ends_the_build(shop: Workshop, name: str) -> None
     with pytest.raises(BadInput, match=f"no whole backup “{name}”") as refused:
         shop.build(backup=name)
     assert "uscdr backup list" in refused.value.next_action
-    assert listing.kits(shop.store) == ()
+    assert find.kits(shop.store) == ()
 
 
 def test_one_that_there_is_gets_kept(shop: Workshop) -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from fakes import APP
 from kit_world import COMMIT, SECRET, Cloud, KitPlatform, Workshop, key
+from uscdr.kit.check import Deployed
+from uscdr.kit.collect.sources import Absent
+from uscdr.kit.freshness import Now
+from uscdr.kit.manifest import Fingerprints, Manifest
 from uscdr.models.media import AssetDetails, AssetKey, AssetVersion
-from uscdr.vault.collect.sources import Absent
-from uscdr.vault.deployed import Deployed
-from uscdr.vault.freshness import Now
-from uscdr.vault.manifest import Fingerprints, Manifest
 
 
 class Backed(Cloud):

@@ -11,11 +11,10 @@ import pytest
 
 from fakes import Data
 from kit_world import SECRET, Workshop, key
+from uscdr.backups.proofs import Grade, ProofDocument
 from uscdr.errors import MachineError
+from uscdr.kit.collect.sources import ProofShelf, Sources
 from uscdr.models.postgres import Invariant, LeftOut
-from uscdr.vault.backups.grade import Grade
-from uscdr.vault.backups.proofs import ProofDocument
-from uscdr.vault.collect.sources import ProofShelf, Sources
 
 PATIENTS = Invariant(name="patients", sql="count patients_patient", minimum=1)
 KEY = "PGP_ENCRYPTION_KEY"

@@ -10,15 +10,14 @@ from pydantic import SecretStr
 
 from fakes import APP
 from kit_world import CANARIES, PATIENT, SECRET, Workshop
-from uscdr.assembly.escrow import pinned
-from uscdr.cli import boundary
+from uscdr.cli import main
 from uscdr.errors import BadInput
-from uscdr.place import Place
+from uscdr.kit.manifest import KitContact
+from uscdr.scenarios.config_targets import HerokuTarget, TargetConfig
 from uscdr.scenarios.loader import load
-from uscdr.scenarios.model_targets import HerokuTarget, Target
-from uscdr.scenarios.tree import parse
-from uscdr.targets import packaged
-from uscdr.vault.manifest import Contact
+from uscdr.scenarios.yaml_tree import parse
+from uscdr.wiring.stores import pinned
+from uscdr.wiring.target import Target, packaged
 
 Captured = pytest.CaptureFixture[str]
 
@@ -33,22 +32,22 @@ def _nobody(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_minimum_is_for_cron(shop: Workshop, capsys: Captured) -> None:
     shop.build()
-    assert boundary.run(["kit", "check", "--to", "vault", "--json"]) == 0
+    assert main.run(["kit", "check", "--to", "vault", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["freshness"]
     score = found["score"]
     assert 0 < score < 100
-    assert boundary.run(["kit", "check", "--to", "vault", "--minimum", str(score)]) == 0
+    assert main.run(["kit", "check", "--to", "vault", "--minimum", str(score)]) == 0
     capsys.readouterr()
-    assert boundary.run(["kit", "check", "--to", "vault", "--minimum", str(score + 1)]) == 1
+    assert main.run(["kit", "check", "--to", "vault", "--minimum", str(score + 1)]) == 1
     assert f"BELOW THE MINIMUM of {score + 1}" in capsys.readouterr().out
-    assert boundary.run(["kit", "check", "--to", "vault", "--json", "--minimum", str(score + 1)]) == 1
+    assert main.run(["kit", "check", "--to", "vault", "--json", "--minimum", str(score + 1)]) == 1
     assert json.loads(capsys.readouterr().out)["fresh_enough"] is False
-    assert boundary.run(["kit", "check", "--to", "vault", "--minimum", "101"]) == 2
+    assert main.run(["kit", "check", "--to", "vault", "--minimum", "101"]) == 2
 
 
 def test_without_an_identity_it_says_what_it_could_not_look_at(shop: Workshop, capsys: Captured) -> None:
     shop.build(rpo=14400.0)
-    assert boundary.run(["kit", "check", "--to", "vault"]) == 0
+    assert main.run(["kit", "check", "--to", "vault"]) == 0
     shown = capsys.readouterr().out
     assert "NOT CHECKED: what is inside (give --identity FILE)" in shown
     assert "could not be looked at" in shown
@@ -58,7 +57,7 @@ def test_without_an_identity_it_says_what_it_could_not_look_at(shop: Workshop, c
 def test_damage_is_no_freshness(shop: Workshop, capsys: Captured) -> None:
     built = shop.build()
     (shop.root / "vault" / built.manifest.objects[0].path).unlink()
-    assert boundary.run(["kit", "check", "--to", "vault", "--minimum", "0", "--json"]) == 1
+    assert main.run(["kit", "check", "--to", "vault", "--minimum", "0", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["freshness"]["score"] == 0
 
 
@@ -68,7 +67,7 @@ def test_a_card_that_was_changed_is_found_with_the_identity(shop: Workshop, caps
     card = json.loads(path.read_text())
     card["dump"]["grade"] = "encrypted columns decrypt"
     path.write_text(json.dumps(card))
-    assert boundary.run(["kit", "check", "--to", "vault", "--identity", str(shop.identity_file)]) == 1
+    assert main.run(["kit", "check", "--to", "vault", "--identity", str(shop.identity_file)]) == 1
     assert "it does not say what the manifest says" in capsys.readouterr().out
 
 
@@ -78,37 +77,37 @@ def test_every_way_to_name_a_kit(shop: Workshop, capsys: Captured, form: str) ->
     named = form.format(kit)
     place = ["--to", "vault"] if form == "{}" else []
     named = f"./{named}" if named == "vault" else named
-    assert boundary.run(["kit", "card", named, *place]) == 0
+    assert main.run(["kit", "card", named, *place]) == 0
     assert kit in capsys.readouterr().out
-    assert boundary.run(["kit", "check", "--kit", named, *place]) == 0
+    assert main.run(["kit", "check", "--kit", named, *place]) == 0
     capsys.readouterr()
 
 
 def test_a_kit_named_twice_is_bad_input(shop: Workshop, capsys: Captured) -> None:
     shop.build()
-    assert boundary.run(["kit", "check", "newest", "--kit", "newest", "--to", "vault"]) == 2
-    assert boundary.run(["kit", "check", "vault:newest", "--to", "vault"]) == 2
+    assert main.run(["kit", "check", "newest", "--kit", "newest", "--to", "vault"]) == 2
+    assert main.run(["kit", "check", "vault:newest", "--to", "vault"]) == 2
     assert "named twice" in capsys.readouterr().err
 
 
 def test_credentials_in_a_place_are_refused_and_not_repeated(shop: Workshop, capsys: Captured) -> None:
     for place in ("s3://key:canary-password@bucket", "s3://key:canary-password@bucket/x"):
-        assert boundary.run(["kit", "check", place]) == 2
-        assert boundary.run(["kit", "list", "--to", place]) == 2
+        assert main.run(["kit", "check", place]) == 2
+        assert main.run(["kit", "list", "--to", place]) == 2
         shown = capsys.readouterr()
         assert "canary-password" not in shown.out + shown.err
 
 
 def test_the_page_has_contacts_of_the_configuration_or_of_the_kit(shop: Workshop, capsys: Captured) -> None:
-    shop.build(contacts=(Contact(role="Lead", name="Grace", how="+1 555 0100"),))
+    shop.build(contacts=(KitContact(role="Lead", name="Grace", how="+1 555 0100"),))
     document = parse(packaged(), packaged().read_bytes()).value
     contacts = [{"role": "Lead", "name": "Ada", "how": "+63 2 1234"}]
     Path("scenarios.yaml").write_text(json.dumps({**document, "contacts": contacts}, default=str))
-    assert boundary.run(["kit", "card", "--html", "--to", "vault"]) == 0
+    assert main.run(["kit", "card", "--html", "--to", "vault"]) == 0
     page = capsys.readouterr().out
     assert page.startswith("<!doctype html>")
     assert "+63 2 1234" in page
-    assert boundary.run(["kit", "card", "--html", "--to", "vault", "--identity", str(shop.identity_file)]) == 0
+    assert main.run(["kit", "card", "--html", "--to", "vault", "--identity", str(shop.identity_file)]) == 0
     opened = capsys.readouterr().out
     assert "+1 555 0100" in opened
     assert "Ada" not in opened
@@ -118,7 +117,7 @@ def test_the_page_has_contacts_of_the_configuration_or_of_the_kit(shop: Workshop
 def test_a_card_prints_without_a_configuration_that_can_be_read(shop: Workshop, capsys: Captured) -> None:
     shop.build()
     Path("scenarios.yaml").write_text("version: [")
-    assert boundary.run(["kit", "card", "--html", "vault:newest"]) == 0
+    assert main.run(["kit", "card", "--html", "vault:newest"]) == 0
     shown = capsys.readouterr()
     assert "What to type" in shown.out
     assert "No contacts" in shown.err
@@ -127,7 +126,7 @@ def test_a_card_prints_without_a_configuration_that_can_be_read(shop: Workshop, 
 def test_parts_come_out_and_are_said_to_be_in_the_clear(shop: Workshop, capsys: Captured) -> None:
     shop.build()
     opened = ["--kit", "vault:newest", "--identity", str(shop.identity_file), "--into", "out"]
-    assert boundary.run(["kit", "restore", *opened, "--part", "config", "--part", "dump", "--json"]) == 0
+    assert main.run(["kit", "restore", *opened, "--part", "config", "--part", "dump", "--json"]) == 0
     shown = capsys.readouterr()
     lines = [json.loads(line) for line in shown.out.splitlines()]
     assert [line["part"] for line in lines] == ["config", "dump"]
@@ -135,22 +134,22 @@ def test_parts_come_out_and_are_said_to_be_in_the_clear(shop: Workshop, capsys: 
     assert json.loads(Path("out/config.json").read_text())["PGP_ENCRYPTION_KEY"] == SECRET
     assert PATIENT.encode() in Path("out/database.dump").read_bytes()
     assert not [canary for canary in (SECRET, PATIENT, "canary-file") if canary in shown.out + shown.err]
-    assert boundary.run(["kit", "restore", *opened, "--part", "config"]) == 2
+    assert main.run(["kit", "restore", *opened, "--part", "config"]) == 2
     assert "already: config.json" in capsys.readouterr().err
 
 
 def test_nothing_comes_out_without_the_identity(shop: Workshop, capsys: Captured) -> None:
     shop.build()
-    assert boundary.run(["kit", "restore", "vault:newest", "--into", "out"]) == 2
+    assert main.run(["kit", "restore", "vault:newest", "--into", "out"]) == 2
     assert not Path("out").exists()
     assert "--identity" in capsys.readouterr().err
 
 
-def place_of(app: str = APP, identity: str = "", to: str | None = None) -> Place:
+def place_of(app: str = APP, identity: str = "", to: str | None = None) -> Target:
     config = load(packaged()).config
     config = config.model_copy(update={"kit": config.kit.model_copy(update={"to": to})})
-    target = Target(heroku=HerokuTarget(app=app))
-    return Place("production", target, config, "digest", SecretStr("token"), "test", None, None, identity=identity)
+    target = TargetConfig(heroku=HerokuTarget(app=app))
+    return Target("production", target, config, "digest", SecretStr("token"), "test", None, None, identity=identity)
 
 
 def test_a_run_is_bound_to_the_kit_that_it_was_begun_with(shop: Workshop) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from kit_world import CANARIES, COMMIT, DRAIN, HOST, PATIENT, SECRET, Workshop, key, new_key
 from uscdr.errors import BadInput
-from uscdr.vault.seal import WrongIdentity, recipients
-from uscdr.vault.writer import fingerprints
+from uscdr.kit.writer import fingerprints
+from uscdr.store.encryption import WrongIdentity, recipients
 
 
 def test_every_part_comes_back(shop: Workshop) -> None:

@@ -14,10 +14,9 @@ from clocked_store import Clocked
 
 from uscdr.errors import LockHeld, MachineError, OutcomeUnknown
 from uscdr.settings import Operator
-from uscdr.vault.lease import Lease, _take, hold, holder
-from uscdr.vault.leaserow import LONGEST_REQUEST, Row, Terms
-from uscdr.vault.leasewatch import Watch
-from uscdr.vault.store import Entry, LocalStore, StoreUnreachable
+from uscdr.store.lease import Lease, LeaseWatch, _take, hold, holder
+from uscdr.store.lease_records import LONGEST_REQUEST, LeaseRow, LeaseTerms
+from uscdr.store.store import LocalStore, ObjectInfo, StoreUnreachable
 
 ADA, BOB, EVE = Operator("ada", "desk", 1), Operator("bob", "laptop", 2), Operator("eve", "phone", 3)
 
@@ -35,8 +34,8 @@ class Clock:
     now: float = 0.0
 
     @property
-    def terms(self) -> Terms:
-        return Terms(seconds=60.0, grace=3.0, look=2.0, clock=lambda: self.now, pause=self.pause)
+    def terms(self) -> LeaseTerms:
+        return LeaseTerms(seconds=60.0, grace=3.0, look=2.0, clock=lambda: self.now, pause=self.pause)
 
     def pause(self, seconds: float) -> None:
         self.now += seconds
@@ -51,7 +50,7 @@ def clock(store: Clocked) -> Clock:
 @contextmanager
 def left_behind(store: Clocked, who: Operator, clock: Clock) -> Iterator[Lease]:
     """A lease whose holder is gone without ending it."""
-    yield _take(Row(store, "kits", clock.terms), who, "nightly kit", take_over=False, patience=0.0)
+    yield _take(LeaseRow(store, "kits", clock.terms), who, "nightly kit", take_over=False, patience=0.0)
 
 
 def test_a_second_writer_is_told_who_since_when_and_where(store: Clocked, clock: Clock) -> None:
@@ -96,7 +95,7 @@ def test_a_dead_holder_is_waited_for_by_ones_own_clock_alone(store: Clocked, clo
 
 def test_a_short_lease_grants_a_request_no_more_than_itself(store: Clocked, clock: Clock) -> None:
     short = replace(clock.terms, seconds=5.0)
-    _take(Row(store, "kits", short), ADA, "nightly kit", take_over=False, patience=0.0)
+    _take(LeaseRow(store, "kits", short), ADA, "nightly kit", take_over=False, patience=0.0)
     with hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
         assert 13 < clock.now < 17
 
@@ -105,7 +104,7 @@ def test_a_short_lease_grants_a_request_no_more_than_itself(store: Clocked, cloc
 def test_the_stores_clock_says_whether_waiting_may_be_worth_it(
     store: Clocked, clock: Clock, seconds: float, over: bool
 ) -> None:
-    row = Row(store, "kits", clock.terms)
+    row = LeaseRow(store, "kits", clock.terms)
     with left_behind(store, ADA, clock):
         pass
     store.seconds += seconds
@@ -138,7 +137,7 @@ class TestLeaveToSend:
         asked = []
         listing = store.listing
 
-        def counted(prefix: str) -> tuple[Entry, ...]:
+        def counted(prefix: str) -> tuple[ObjectInfo, ...]:
             asked.append(prefix)
             return listing(prefix)
 
@@ -168,7 +167,7 @@ class TestLeaveToSend:
         with left_behind(store, ADA, clock) as ada:
             listing, answers = store.listing, []
 
-            def stopped(prefix: str) -> tuple[Entry, ...]:
+            def stopped(prefix: str) -> tuple[ObjectInfo, ...]:
                 answers.append(listing(prefix))
                 if len(answers) == 1:
                     other.__enter__()
@@ -203,7 +202,7 @@ class TestLeaveToSend:
             clock.now += 61
             return 1
 
-        late = mock.patch.multiple(Row, highest_number=slow, put=slow)
+        late = mock.patch.multiple(LeaseRow, highest_number=slow, put=slow)
         with left_behind(store, ADA, clock) as ada, late:
             clock.now += 60
             with pytest.raises(LockHeld):
@@ -211,7 +210,7 @@ class TestLeaveToSend:
 
 
 def test_what_leaves_at_the_very_end_is_over_before_another_begins(store: Clocked, clock: Clock) -> None:
-    row = Row(store, "kits", clock.terms)
+    row = LeaseRow(store, "kits", clock.terms)
     with left_behind(store, ADA, clock) as ada:
         highest = row.highest()
         assert highest is not None
@@ -235,7 +234,7 @@ def test_while_a_store_answers_nobody_is_seen_to_stand_still(store: Clocked, clo
     def slow() -> None:
         clock.now += 100
 
-    watch = Watch(Row(store, "kits", clock.terms))
+    watch = LeaseWatch(LeaseRow(store, "kits", clock.terms))
     with left_behind(store, ADA, clock):
         store.before["listing"] = slow
         watch.look()
@@ -436,7 +435,7 @@ def test_a_record_that_is_none_is_waited_for_like_any_other(make: Callable[[Path
     def pause(seconds: float) -> None:
         now[0] += seconds
 
-    terms = Terms(clock=lambda: now[0], pause=pause)
+    terms = LeaseTerms(clock=lambda: now[0], pause=pause)
     with pytest.raises(LockHeld), hold(LocalStore(tmp_path), "kits", ADA, terms=terms):
         pass
     with hold(LocalStore(tmp_path), "kits", ADA, patience=120.0, terms=terms) as lease:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kit_world import Workshop, key, new_key
-from uscdr.vault.seal import recipients
+from uscdr.store.encryption import recipients
 
 
 def fetched(shop: Workshop) -> list[str]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from kit_world import Workshop
-from uscdr.models.belongings import Belongings
-from uscdr.models.heroku import AddOn
-from uscdr.models.provision import Domain
-from uscdr.vault.owned import OWNED, by_hand, not_kept
+from uscdr.kit.content import OWNED, by_hand, not_kept
+from uscdr.models.heroku import AddOn, Belongings, Domain
 
 ALL = Belongings(
     features=("http-session-affinity",), webhooks=("hooks.example",), pipeline="clinic (production)",

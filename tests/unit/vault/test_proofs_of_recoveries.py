@@ -10,20 +10,20 @@ from typing import Any, cast
 import pytest
 
 from fakes import APP, FakeBackups, FakePlatform, FakeScratch, World
-from uscdr.assembly.vault import keeping
+from uscdr.backups.catalog import Scope, entries
+from uscdr.backups.proofs import Proofs
+from uscdr.backups.proving import Code, Decoded, EncryptionKey, Questions
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.models.postgres import Invariant
-from uscdr.scenarios.candidate import Candidate, DumpSource, stored_dump
-from uscdr.scenarios.model_targets import HerokuTarget
-from uscdr.vault.backups.catalog import Scope, entries
-from uscdr.vault.backups.proofs import Proofs
-from uscdr.vault.backups.proving import Code, Decoded, Key, Questions
-from uscdr.vault.store import LocalStore, Store
+from uscdr.scenarios.config_targets import HerokuTarget
+from uscdr.scenarios.prover import DumpSource, Prover, stored_dump
+from uscdr.store.store import LocalStore, Store
+from uscdr.wiring.stores import keeping
 
 ASKED = Questions(
     invariants=(Invariant(name="patients", sql="count patients_patient", minimum=1),),
-    expected_tables=(), canaries=(), key=Key("KEY"), code=Code(),
+    expected_tables=(), canaries=(), key=EncryptionKey("KEY"), code=Code(),
 )  # fmt: skip
 
 
@@ -35,7 +35,7 @@ class Recovery:
         decoded = Decoded("17.2", "17", ())
         scratch = cast("Any", FakeScratch(world))
         self.world, self.store, self.warned = world, store, list[str]()
-        self.candidate = Candidate(scratch, lambda _: decoded, place, lambda: ASKED, Stop(), keep)
+        self.candidate = Prover(scratch, lambda _: decoded, place, lambda: ASKED, Stop(), keep)
 
     def prove(self, **changed: object) -> None:
         tell = cast("Any", SimpleNamespace(progress=lambda *_, **__: None, warn=self.warned.append))

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from kit_world import new_key
 from uscdr.errors import BadInput, CheckFailed, Interrupted
-from uscdr.vault.seal import WrongIdentity, identities, recipients, seal, unseal
+from uscdr.store.encryption import WrongIdentity, identities, recipients, seal, unseal
 
 DATA = bytes(range(256)) * 1200
 

@@ -13,8 +13,8 @@ import pytest
 
 from uscdr.errors import BadInput, CheckFailed, MachineError
 from uscdr.files import new_file, occupy
-from uscdr.vault import exclusive
-from uscdr.vault.store import LocalStore, NameTaken, new_private_file
+from uscdr.store import exclusive
+from uscdr.store.store import LocalStore, NameTaken, new_private_file
 
 
 def staged(place: Path, data: bytes = b"data") -> Path:

@@ -12,12 +12,12 @@ import pytest
 from obstore import exceptions
 from obstore.store import MemoryStore
 
+from uscdr.backups import retention
 from uscdr.errors import MachineError, OutcomeUnknown
-from uscdr.vault import objectstore
-from uscdr.vault.backups import pruning
-from uscdr.vault.objectstore import SMALL, Handles, ObjectStore
-from uscdr.vault.staging import STAGING
-from uscdr.vault.store import NameTaken, StoreRefused, StoreUnreachable
+from uscdr.staging import STAGING
+from uscdr.store import bucket
+from uscdr.store.bucket import SMALL, Handles, ObjectStore
+from uscdr.store.store import NameTaken, StoreRefused, StoreUnreachable
 
 LOST = exceptions.GenericError("HTTP error: kind: Timeout")
 
@@ -127,10 +127,10 @@ def test_a_copy_whose_answer_was_lost_is_told_by_its_bytes(
 
 def test_ctrl_c_in_the_middle_leaves_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def interrupted(source: object, watch: object) -> Any:
-        yield b"x" * objectstore.PART
+        yield b"x" * bucket.PART
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(objectstore, "_pieces", interrupted)
+    monkeypatch.setattr(bucket, "_pieces", interrupted)
     with pytest.raises(KeyboardInterrupt):
         bench.store.create("x", large(tmp_path))
     assert bench.store.size("x") is None
@@ -159,7 +159,7 @@ def test_what_killed_writers_left_is_removed_after_a_day(bench: Bench, monkeypat
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(UTC) + timedelta(hours=25)
 
-    monkeypatch.setattr(objectstore, "datetime", Later)
+    monkeypatch.setattr(bucket, "datetime", Later)
     with bench.store.staging():
         assert bench.store._listed(STAGING) == ()
 
@@ -219,5 +219,5 @@ def test_a_copy_that_retention_holds_is_not_said_to_be_removed(
         bench.store.put_once(f"backups/{copy}/manifest.json.age", b"x")
         bench.store.put_once(f"backups/{copy}/card.json", b"x")
     instead(monkeypatch, "delete", refused(code))
-    assert pruning.carry_out(bench.store, ("one", "two")) == ("one",)
+    assert retention.carry_out(bench.store, ("one", "two")) == ("one",)
     assert bench.store.names("backups") == ("backups/one/card.json", "backups/one/manifest.json.age")

@@ -10,9 +10,9 @@ import pytest
 
 from uscdr.errors import BadInput, MachineError
 from uscdr.installation import install
-from uscdr.vault.location import open_store
-from uscdr.vault.objectstore import ObjectStore
-from uscdr.vault.store import LocalStore
+from uscdr.store.bucket import ObjectStore
+from uscdr.store.location import open_store
+from uscdr.store.store import LocalStore
 
 KEY = "AKIACANARYKEYOFVAULT"
 SECRET = "canary-secret-of-the-vault-4711"
@@ -133,7 +133,7 @@ def test_endpoints_that_are(state: dict[str, str], endpoint: str) -> None:
 
 
 def test_without_the_library(state: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("obstore", "uscdr.vault.buckets", "uscdr.vault.objectstore", "uscdr.vault.refusals"):
+    for name in ("obstore", "uscdr.store.connections", "uscdr.store.bucket", "uscdr.store.errors"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(MachineError) as caught:

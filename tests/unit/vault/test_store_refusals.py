@@ -6,8 +6,8 @@ import pytest
 from obstore import exceptions
 
 from uscdr.errors import MachineError
-from uscdr.vault.refusals import explain, explained
-from uscdr.vault.store import NotExclusive, StoreRefused, StoreUnreachable
+from uscdr.store.errors import explain, explained
+from uscdr.store.store import NotExclusive, StoreRefused, StoreUnreachable
 
 PLACE = "s3://bucket/safe"
 CANARY = "AKIACANARYKEYOFVAULT"

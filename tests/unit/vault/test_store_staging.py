@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from uscdr.errors import MachineError
-from uscdr.vault.staging import STAGING, staging_below
-from uscdr.vault.store import LocalStore
+from uscdr.staging import STAGING, staging_below
+from uscdr.store.store import LocalStore
 
 STOPS = 60
 WRITER = """
 import sys
 from itertools import count
 from pathlib import Path
-from uscdr.vault.store import LocalStore
+from uscdr.store.store import LocalStore
 store = LocalStore(Path(sys.argv[1]))
 for number in count():
     store.put_once(f"theirs/{number}", b"x")

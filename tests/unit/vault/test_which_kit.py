@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from uscdr.errors import BadInput
-from uscdr.vault.whichkit import Named, parse
+from uscdr.kit.find import Named, parse
 
 ID = "20261123T031500Z-usc-pis-4f2a9c"
 

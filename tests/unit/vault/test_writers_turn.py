@@ -12,9 +12,8 @@ from clocked_store import Clocked
 
 from uscdr.errors import Interrupted, LockHeld
 from uscdr.settings import Operator
-from uscdr.vault.lease import _take, holder
-from uscdr.vault.leaserow import Row, Terms
-from uscdr.vault.turn import SCOPE, Queue, turn
+from uscdr.store.lease import SCOPE, WriterQueue, _take, holder, turn
+from uscdr.store.lease_records import LeaseRow, LeaseTerms
 
 HERE = Operator("bob", "desk", os.getpid())
 
@@ -28,9 +27,9 @@ class Desk:
         self.said: list[str] = []
         self.waits: list[float] = []
 
-    def queue(self, who: Operator = HERE) -> Queue:
-        terms = Terms(seconds=60.0, grace=3.0, look=2.0, clock=lambda: self.now)
-        return Queue(who, self.pause, self.said.append, terms)
+    def queue(self, who: Operator = HERE) -> WriterQueue:
+        terms = LeaseTerms(seconds=60.0, grace=3.0, look=2.0, clock=lambda: self.now)
+        return WriterQueue(who, self.pause, self.said.append, terms)
 
     def pause(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -38,7 +37,7 @@ class Desk:
         self.store.seconds += seconds
 
     def left_by(self, who: Operator) -> None:
-        _take(Row(self.store, SCOPE, self.queue().terms), who, "copying b001", take_over=False, patience=0.0)
+        _take(LeaseRow(self.store, SCOPE, self.queue().terms), who, "copying b001", take_over=False, patience=0.0)
 
 
 @pytest.fixture
@@ -90,7 +89,7 @@ def test_a_process_of_another_machine_is_not_looked_for_on_this_one(desk: Desk) 
 
 def test_one_that_renews_keeps_it(desk: Desk) -> None:
     alive = _take(
-        Row(desk.store, SCOPE, desk.queue().terms), Operator("ada", "laptop", 7), "x", take_over=False, patience=0
+        LeaseRow(desk.store, SCOPE, desk.queue().terms), Operator("ada", "laptop", 7), "x", take_over=False, patience=0
     )
 
     def renewing(seconds: float) -> None:

@@ -16,17 +16,16 @@ from fake_surroundings import EXPECTED, HOST, NOW, Place
 from fake_surroundings import world as surroundings
 from fakes import FakeDatabase
 from fakes import World as Provider
+from uscdr.checks import registry
+from uscdr.checks.baseline import Baseline
+from uscdr.checks.check import Check
+from uscdr.checks.context import CheckContext
 from uscdr.errors import ProviderError
 from uscdr.models.heroku import AddOn
 from uscdr.models.media import AssetKey, FileReferences, ReferenceColumn, StoredReference
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import CanaryColumn, Invariant, PasswordResult
-from uscdr.models.probes import Certificate
-from uscdr.models.web import WebAnswer
-from uscdr.verify import registry
-from uscdr.verify.baseline import Baseline
-from uscdr.verify.check import Check
-from uscdr.verify.world import World
+from uscdr.models.probes import Certificate, WebAnswer
 
 SECRET_KEY = "key-planted-secret"
 SPECS: Mapping[str, Mapping[str, Any]] = {
@@ -203,7 +202,7 @@ class Scene:
         place.log += [f"{NOW.isoformat()} heroku[router]: at=error code=H12"] * 3
         place.certificates[HOST] = Certificate(hostname=HOST, expires_at=NOW + timedelta(days=2))
 
-    def world(self) -> World:
+    def world(self) -> CheckContext:
         """What checks are given."""
         expected = replace(
             EXPECTED,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from uscdr.checks.kinds.data import RowsCheck
+from uscdr.checks.verdict import Finding, as_far_as_read
 from uscdr.models.postgres import Unread
-from uscdr.scenarios.model import Application
-from uscdr.verify.kinds.rows import RowsCheck
-from uscdr.verify.verdict import Finding, as_far_as_read
+from uscdr.scenarios.config import ApplicationConfig
 
 DAMAGED = Unread(table="patient", why="data corrupted", damaged=True)
 LOCKED = Unread(table="visit", why="locked by session 7 (web)")
@@ -45,7 +45,7 @@ def test_the_gravest_comes_first(unread: tuple[Unread, ...], found: Finding, ver
 
 
 def test_names_in_scenarios_yaml_mean_one_table_each() -> None:
-    app = Application(
+    app = ApplicationConfig(
         name="clinic",
         expected_tables=("public.visit", "audit.Event"),
         volatile_tables=('"a.b"',),
@@ -60,4 +60,4 @@ def test_names_in_scenarios_yaml_mean_one_table_each() -> None:
 
 def test_a_column_without_its_table_is_refused() -> None:
     with pytest.raises(ValidationError, match="a column of no table"):
-        Application(name="clinic", freshness=("created_at",))
+        ApplicationConfig(name="clinic", freshness=("created_at",))

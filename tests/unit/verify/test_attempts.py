@@ -10,17 +10,17 @@ from typing import Any, cast
 
 import pytest
 
-import uscdr.verify.attempts as module
+import uscdr.checks.attempts as module
+from uscdr.checks.attempts import LOGINS, AttemptLimit, Attempts
+from uscdr.checks.check import Check
+from uscdr.checks.context import CheckContext
+from uscdr.checks.kinds.http import HttpCheck
+from uscdr.checks.run import look_at
+from uscdr.checks.verdict import Finding
 from uscdr.errors import MachineError, ProviderError, RateLimited
-from uscdr.models.web import WebAnswer
-from uscdr.verify.attempts import LOGINS, Attempts, Limit
-from uscdr.verify.check import Check
-from uscdr.verify.engine import look_at
-from uscdr.verify.kinds.http import HttpCheck
-from uscdr.verify.verdict import Finding
-from uscdr.verify.world import World
+from uscdr.models.probes import WebAnswer
 
-LIMIT = Limit.model_validate({"times": 5, "within": "15m", "of": "logins"})
+LIMIT = AttemptLimit.model_validate({"times": 5, "within": "15m", "of": "logins"})
 START = datetime(2026, 11, 28, 9, tzinfo=UTC)
 FORM = {
     "kind": "http", "path": "/login/", "method": "POST", "json_body": {}, "status": 400,
@@ -79,7 +79,7 @@ class _World:
 
 def check(world: _World, **more: Any) -> Finding:
     spec = HttpCheck.model_validate({**FORM, **more})
-    (result,) = look_at(cast("World", world), [Check("login", spec, "http")], began=lambda _: None)
+    (result,) = look_at(cast("CheckContext", world), [Check("login", spec, "http")], began=lambda _: None)
     return result.finding
 
 
@@ -152,7 +152,7 @@ def test_two_at_once_do_not_both_take_the_last_one(tmp_path: Path) -> None:
     checks = [Check(f"login{number}", HttpCheck.model_validate(FORM), "http") for number in range(6)]
     found = []
     for book in books:
-        found += list(look_at(cast("World", _World(book, site)), checks, began=lambda _: None))
+        found += list(look_at(cast("CheckContext", _World(book, site)), checks, began=lambda _: None))
     assert sum(one.finding.verdict == "pass" for one in found) == site.asked == 2
 
 

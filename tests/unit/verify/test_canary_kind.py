@@ -10,13 +10,12 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from uscdr.checks.context import CheckContext
+from uscdr.checks.kinds.canary import MARK, CanaryCheck, run_canary
+from uscdr.checks.kinds.http import SessionCheck, run_session
+from uscdr.checks.verdict import Finding
 from uscdr.errors import AnswerLost, ProviderError
-from uscdr.models.web import Sending, WebAnswer
-from uscdr.verify.kinds.canary import MARK, CanaryCheck, run
-from uscdr.verify.kinds.session import SessionCheck
-from uscdr.verify.kinds.session import run as run_session
-from uscdr.verify.verdict import Finding
-from uscdr.verify.world import World
+from uscdr.models.probes import Sending, WebAnswer
 
 SPEC = {
     "kind": "canary", "path": "/files/", "upload": "file", "fetch": "file", "remove": "/files/{id}/",
@@ -83,7 +82,7 @@ class _World:
 
 def canary(site: Files | None, **more: Any) -> Finding:
     spec = CanaryCheck.model_validate({**SPEC, **more})
-    return run("canary", spec, cast("World", _World(site)))
+    return run_canary("canary", spec, cast("CheckContext", _World(site)))
 
 
 def test_it_is_made_looked_at_and_removed() -> None:
@@ -184,6 +183,6 @@ class Sessions(Files):
 def test_a_token_that_is_in_use_elsewhere_is_not_ended(given: str, *, logged_out: bool) -> None:
     site = Sessions()
     world = _World(site, given)
-    finding = run_session("session", SessionCheck(kind="session"), cast("World", world))
+    finding = run_session("session", SessionCheck(kind="session"), cast("CheckContext", world))
     assert finding.verdict == "pass"
     assert site.alive is not logged_out

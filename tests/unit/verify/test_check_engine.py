@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
+from uscdr.checks.check import Check
+from uscdr.checks.kinds.http import HttpCheck
+from uscdr.checks.run import measures, run_checks
+from uscdr.checks.verdict import Finding
 from uscdr.errors import ProviderError
-from uscdr.verify.check import Check
-from uscdr.verify.engine import measures, run_checks
-from uscdr.verify.kinds.http import HttpCheck
-from uscdr.verify.verdict import Finding
 
 SECRET = "patient Ada, key 1234567890"
 

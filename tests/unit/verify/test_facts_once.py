@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from uscdr.checks.context import Once
 from uscdr.errors import ProviderError
-from uscdr.verify.facts import Once
 
 
 def test_it_is_asked_once_whoever_asks() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from uscdr.models.web import WebAnswer
-from uscdr.verify.kinds.http import HttpCheck, ask
+from uscdr.checks.kinds.http import HttpCheck, ask
+from uscdr.models.probes import WebAnswer
 
 PATIENT = b"Ada Lovelace"
 

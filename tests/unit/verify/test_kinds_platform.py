@@ -11,8 +11,7 @@ from pydantic import ValidationError
 
 from fake_surroundings import NOW, Place, backup, checked, dyno, remembering, verdict, world
 from uscdr.errors import NotFound, ProviderError
-from uscdr.models.heroku import AddOn, Attachment, Release
-from uscdr.models.provision import LogDrain
+from uscdr.models.heroku import AddOn, Attachment, LogDrain, Release
 from uscdr.models.transfers import TransferKind, TransferState
 
 Damage = Callable[[Place], object]

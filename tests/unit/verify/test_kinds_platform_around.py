@@ -9,8 +9,8 @@ import pytest
 from fake_surroundings import HOST, NOW, PLANTED, TARGET, Place, checked, verdict, world
 from uscdr.errors import BadInput, CredentialsRefused, ProviderError
 from uscdr.models.dns import RecordType
+from uscdr.models.heroku import Domain
 from uscdr.models.probes import Certificate
-from uscdr.models.provision import Domain
 
 # domain
 

@@ -14,12 +14,12 @@ from fake_media import STORED, Cloud, FakeMedia
 from fake_surroundings import NOW, PLANTED, Place, Rows, checked, remembering, verdict
 from fake_surroundings import world as platform_world
 from fakes import World as Provider
+from uscdr.checks.context import CheckContext
+from uscdr.checks.verdict import Finding
 from uscdr.errors import CredentialsRefused, NotFound, RateLimited
 from uscdr.models.media import Asset, AssetKey, MediaDownload, ReferenceColumn, StoredReference
 from uscdr.providers.ports.media import Delivered
 from uscdr.providers.ports.progress import Progress
-from uscdr.verify.verdict import Finding
-from uscdr.verify.world import World
 
 
 class Clinic:
@@ -45,7 +45,7 @@ class Clinic:
     def keys(self) -> list[AssetKey]:
         return list(self.cloud.assets)
 
-    def world(self, media: FakeMedia | None = None, **more: Any) -> World:
+    def world(self, media: FakeMedia | None = None, **more: Any) -> CheckContext:
         return platform_world(self.place, rows=self.rows, media=media or FakeMedia(self.cloud), **more)
 
     def verdict(self, **fields: Any) -> tuple[str, str]:

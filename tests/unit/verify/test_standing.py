@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from fake_surroundings import NOW, Place, verdict, world
+from uscdr.checks.uptime import falls, in_force
 from uscdr.errors import ProviderError
 from uscdr.models.heroku import Dyno, Release
-from uscdr.verify.standing import falls, in_force
 
 S = timedelta(seconds=1)
 RELEASE = Release(

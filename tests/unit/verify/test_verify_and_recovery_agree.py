@@ -12,18 +12,18 @@ from looked_at_twice import SPECS, Scene, checks, named
 
 from fake_surroundings import NOW
 from rehearsal import Rehearsal, configuration
-from uscdr.assembly.job import Job, Surroundings
+from uscdr.checks import registry
+from uscdr.checks.baseline import Baseline
+from uscdr.checks.context import CheckContext, Sends
+from uscdr.checks.run import look_at, measures
+from uscdr.commands import verify as verification
+from uscdr.commands.verify import Verification
 from uscdr.errors import ExitCode
 from uscdr.journal import runs
-from uscdr.scenarios.checklists import Wish
-from uscdr.scenarios.deps import Request
+from uscdr.scenarios.adapters import Request
+from uscdr.scenarios.checks import CheckRequest
 from uscdr.scenarios.steps.application import STAY
-from uscdr.verification import run as verification
-from uscdr.verification.wanted import Verification
-from uscdr.verify import registry
-from uscdr.verify.baseline import Baseline
-from uscdr.verify.engine import look_at, measures
-from uscdr.verify.world import Sends, World
+from uscdr.wiring.context import Job, RunContext
 
 Verdicts = dict[str, tuple[str, str]]
 HASTE = {name: {**spec, "timeout": "0.2s"} for name, spec in SPECS.items() if spec["kind"] in ("http", "agree")}
@@ -37,7 +37,7 @@ class Twice(Rehearsal):
     stayed_up: tuple[str, str] | None = None
     sent: list[Sends] = field(default_factory=list)
 
-    def seen_by_checks(self, job: Job, sends: Sends) -> World:
+    def seen_by_checks(self, job: Job, sends: Sends) -> CheckContext:
         self.sent.append(sends)
         return self.scene.world()
 
@@ -46,9 +46,9 @@ class Twice(Rehearsal):
         self.run = runs.new_run_id("verify")
         job = self._job(self.run, None, dry_run=True)
 
-        def work(around: Surroundings) -> Any:
+        def work(around: RunContext) -> Any:
             with mock.patch.object(verification, "opened", self._opened):
-                return verification.verify(job, around, Verification(Wish()))
+                return verification.verify(job, around, Verification(CheckRequest()))
 
         self._process(work)
         return self.verdicts("verify")

@@ -5,6 +5,7 @@ Source: Admin API and Upload API references (v1_1). Nothing is read from the SDK
 
 from __future__ import annotations
 
+import platform
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,25 +16,25 @@ from urllib.parse import quote
 import httpx
 
 from uscdr.digits import whole
+from uscdr.errors import ConfigError
 from uscdr.models.media import MediaAccount, Quota
-from uscdr.providers.api_client import require_credentials
-from uscdr.providers.cloudinary.errors import CLOUDINARY, CREDENTIALS, PROVIDER, refusal
-from uscdr.providers.exchange import Call
-from uscdr.providers.headers import http_date
-from uscdr.providers.http import require_private, segment
-from uscdr.providers.json_fields import ShapeError
-from uscdr.providers.refusal import unreadable
-from uscdr.providers.retry import Patience
+from uscdr.providers.cloudinary.decode import CLOUDINARY, CREDENTIALS, PROVIDER, refusal
+from uscdr.providers.http.client import require_credentials, require_private, segment
+from uscdr.providers.http.exchange import HttpCall, http_date
+from uscdr.providers.http.json import ShapeError
+from uscdr.providers.http.refusal import unreadable
+from uscdr.providers.http.retry import RetryingCaller
 
 if TYPE_CHECKING:
     from uscdr.providers.cloudinary.connection import Answer, Connection
+
 
 T = TypeVar("T")
 VERSION = "v1_1"
 
 
 @dataclass(frozen=True)
-class Ask:
+class CloudinaryCall:
     """One Admin API call: `what` in words, `path` as it may be shown, `segments` as they are sent."""
 
     what: str
@@ -45,7 +46,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Part:
+class UploadPart:
     """One multipart request of an upload. `last` is False for a chunk after which others follow."""
 
     segments: tuple[str, ...]
@@ -63,7 +64,7 @@ class CloudinaryClient:
     for credentials that cannot be any.
     """
 
-    def __init__(self, account: MediaAccount, api_url: str, connection: Connection, patience: Patience) -> None:
+    def __init__(self, account: MediaAccount, api_url: str, connection: Connection, patience: RetryingCaller) -> None:
         secret = account.api_secret.get_secret_value()
         require_credentials(
             "Cloudinary cloud name, key or secret", account.cloud, account.api_key, secret,
@@ -83,11 +84,11 @@ class CloudinaryClient:
         with self._reading:
             return self._quota
 
-    def ask(self, ask: Ask, decode: Callable[[object], T]) -> T:
+    def ask(self, ask: CloudinaryCall, decode: Callable[[object], T]) -> T:
         """One Admin API call, retried as the call allows; `decode` raises `ShapeError` for an undocumented body."""
         return self.patience.call(lambda: self._once(ask, decode), writes=ask.writes)
 
-    def send(self, part: Part, decode: Callable[[object], T]) -> T:
+    def send(self, part: UploadPart, decode: Callable[[object], T]) -> T:
         """One request of an upload. A chunk that is not the last changes nothing and may be sent again."""
         return self.patience.call(lambda: self._once_part(part, decode), writes=part.last)
 
@@ -97,13 +98,13 @@ class CloudinaryClient:
 
         return f"{self._url(segments)}?{urlencode(self._signed(params))}"
 
-    def _once(self, ask: Ask, decode: Callable[[object], T]) -> T:
+    def _once(self, ask: CloudinaryCall, decode: Callable[[object], T]) -> T:
         from cloudinary.api_client.execute_request import execute_request
         from cloudinary.utils import json_body, normalize_params
 
         from uscdr.providers.cloudinary.connection import Wire
 
-        call = Call(ask.what, ask.method, ask.path, ask.writes, hide=(self.account.api_secret,))
+        call = HttpCall(ask.what, ask.method, ask.path, ask.writes, hide=(self.account.api_secret,))
         judge = _Judge(self)
         options: dict[str, object] = {"timeout": None}
         params, headers = normalize_params(dict(ask.params)), None
@@ -122,11 +123,13 @@ class CloudinaryClient:
         )
         return judge.decoded(dict(answered), call, decode)
 
-    def _once_part(self, part: Part, decode: Callable[[object], T]) -> T:
+    def _once_part(self, part: UploadPart, decode: Callable[[object], T]) -> T:
         from cloudinary import get_user_agent
         from cloudinary.utils import build_upload_params
 
-        call = Call("store a file", "POST", f"/{part.segments[0]}/upload", part.last, hide=(self.account.api_secret,))
+        call = HttpCall(
+            "store a file", "POST", f"/{part.segments[0]}/upload", part.last, hide=(self.account.api_secret,)
+        )
         params = build_upload_params(**{**part.options, "upload_preset": None})
         # The SDK knows the newer rules only.
         params |= {name: part.options[name] for name in ("access_mode",) if name in part.options}
@@ -176,7 +179,7 @@ class _Judge:
         self._client = client
         self._answer: Answer | None = None
 
-    def __call__(self, answer: Answer, call: Call) -> None:
+    def __call__(self, answer: Answer, call: HttpCall) -> None:
         self._client.note(answer)
         self._answer = answer
         if not httpx.codes.is_success(answer.status):
@@ -188,7 +191,7 @@ class _Judge:
         if not isinstance(body, dict) or "error" in body:
             raise unreadable(CLOUDINARY, answer, call, "the body is no answer")
 
-    def decoded(self, body: object, call: Call, decode: Callable[[object], T]) -> T:
+    def decoded(self, body: object, call: HttpCall, decode: Callable[[object], T]) -> T:
         """The body as our model."""
         try:
             return decode(body)
@@ -206,3 +209,26 @@ def _quota(answer: Answer) -> Quota | None:
     if limit is None or remaining is None or resets is None:
         return None
     return Quota(limit=limit, remaining=remaining, resets_at=resets)
+
+
+# Loading the official SDK, which reads its environment as it is imported and fails there.
+
+
+def load_sdk() -> None:
+    """Import what is needed of it; nothing of its global configuration is used. Raises `ConfigError`."""
+    _name_processor()
+    try:
+        import cloudinary.api_client.execute_request
+        import cloudinary.utils  # noqa: F401 - loading is the purpose
+    except ValueError:
+        # `from None`: the cause can quote the value, which holds a secret.
+        raise ConfigError(
+            "The environment's CLOUDINARY_* variables keep the Cloudinary SDK from loading.",
+            why="CLOUDINARY_URL or CLOUDINARY_API_PROXY is not of the form that it wants.",
+            next_action="Unset them: uscdr takes the credentials from the application's config, a kit or USCDR_*.",
+        ) from None
+
+
+def _name_processor() -> None:
+    """The SDK asks for the platform's name as it is imported; Python would start `uname -p` with our environment."""
+    vars(platform.uname()).setdefault("processor", platform.machine())

@@ -22,13 +22,12 @@ import urllib3.response
 from typing_extensions import override
 
 from uscdr.errors import ProviderError, WriteRefused
-from uscdr.leave import ANYHOW, SHORT, Leave
-from uscdr.providers.cloudinary.errors import PROVIDER
-from uscdr.providers.exchange import ANSWER_BYTES, CODINGS, Call, Reply, unanswered
-from uscdr.providers.heads import Cut
-from uscdr.providers.http import proxy_for
-from uscdr.providers.outages import GIVEN_UP, answer_seconds, known
-from uscdr.providers.transports import Record
+from uscdr.providers.cloudinary.decode import PROVIDER
+from uscdr.providers.http.client import proxy_for
+from uscdr.providers.http.exchange import ANSWER_BYTES, CODINGS, HttpCall, Reply, unanswered
+from uscdr.providers.http.outages import GIVEN_UP, answer_seconds, known
+from uscdr.providers.http.transport import Cut, Record
+from uscdr.write_guard import ANYHOW, SHORT, WriteGuard
 
 READING_POSTS = frozenset({"/resources/search"})
 """What is asked with a body, and changes nothing."""
@@ -63,7 +62,7 @@ class Connection:
 
     def __init__(
         self, api_url: str, *, verify: ssl.SSLContext, read_only: bool, record: Record | None = None, threads: int = 4,
-        leave: Leave = ANYHOW,
+        leave: WriteGuard = ANYHOW,
     ) -> None:  # fmt: skip
         proxy = proxy_for(api_url)
         self._pool: urllib3.PoolManager = (
@@ -82,7 +81,7 @@ class Connection:
 
     def send(
         self,
-        call: Call,
+        call: HttpCall,
         url: str,
         *,
         fields: Fields | None = None,
@@ -122,7 +121,7 @@ class Connection:
         finally:
             self._sending.answered()
 
-    def _permit(self, call: Call, url: str) -> bool:
+    def _permit(self, call: HttpCall, url: str) -> bool:
         """Whether it writes."""
         reads = call.method == "GET" or (call.path in READING_POSTS and not call.writes)
         if self.read_only and not reads:
@@ -136,7 +135,7 @@ class Connection:
 class _Sending(threading.local):
     """What this thread sends at the moment, and whose leave it needs."""
 
-    def __init__(self, leave: Leave) -> None:
+    def __init__(self, leave: WriteGuard) -> None:
         self._leave = leave
         self.writes = False
         self._watch: Cut | None = None
@@ -221,14 +220,14 @@ def _connect(connection: urllib3.connection.HTTPConnection) -> None:
         connection.connect()
 
 
-Judge = Callable[[Answer, Call], None]
+Judge = Callable[[Answer, HttpCall], None]
 """Looks at an answer before the SDK does; raises for anything but a usable one."""
 
 
 class Wire:
     """One call's place on the connection, as the SDK wants a connector; `judge` sees every answer."""
 
-    def __init__(self, connection: Connection, call: Call, judge: Judge) -> None:
+    def __init__(self, connection: Connection, call: HttpCall, judge: Judge) -> None:
         self._connection = connection
         self._call = call
         self._judge = judge
@@ -248,7 +247,7 @@ class Wire:
         return answer
 
 
-def _timeout(call: Call, place: str) -> urllib3.Timeout:
+def _timeout(call: HttpCall, place: str) -> urllib3.Timeout:
     """As long as may be waited; ProviderError for a host that a command which only looks has given up."""
     outages = known()
     left = READ_SECONDS + WRITE_SECONDS if outages is None else outages.left(place)
@@ -281,7 +280,7 @@ def _whole(response: urllib3.BaseHTTPResponse) -> bytes:
     return b"".join(pieces)
 
 
-def _lost(error: Exception, call: Call) -> ProviderError:
+def _lost(error: Exception, call: HttpCall) -> ProviderError:
     untrusted = isinstance(error, urllib3.exceptions.SSLError) and "CERTIFICATE" in str(error).upper()
     why = f"{call.method} {call.path}: {_describe(error, untrusted=untrusted)}."
     never = isinstance(error, _NEVER_ARRIVED) or untrusted

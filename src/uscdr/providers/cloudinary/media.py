@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 from urllib.parse import quote
 
 from uscdr.errors import BadInput, CredentialsRefused, ProviderError, RateLimited
-from uscdr.leave import ANYHOW
 from uscdr.models.media import (
     DELIVERIES,
     Access,
@@ -23,16 +22,16 @@ from uscdr.models.media import (
     MediaUsage,
     Quota,
     ResourceType,
-    Restored,
+    RestoredAsset,
 )
-from uscdr.providers.api_client import Wiring, patience
 from uscdr.providers.cloudinary import decode
-from uscdr.providers.cloudinary.client import Ask, CloudinaryClient
-from uscdr.providers.cloudinary.errors import PROVIDER
-from uscdr.providers.http import open_client, require_private, trust
-from uscdr.providers.pages import Pages
+from uscdr.providers.cloudinary.client import CloudinaryCall, CloudinaryClient
+from uscdr.providers.cloudinary.decode import PROVIDER
+from uscdr.providers.http.client import ClientOptions, open_client, patience, require_private, trust
+from uscdr.providers.http.exchange import Pages
 from uscdr.providers.ports.media import LOOKUP_BATCH, PAGE, RESTORE_BATCH, Delivered
 from uscdr.providers.ports.progress import Progress
+from uscdr.write_guard import ANYHOW
 
 if TYPE_CHECKING:
     import httpx
@@ -53,9 +52,11 @@ class CloudinaryMedia:
     for an address in clear text, or an environment that the SDK does not load in.
     """
 
-    def __init__(self, account: MediaAccount, *, api_url: str, delivery_url: str, **wiring: Unpack[Wiring]) -> None:
+    def __init__(
+        self, account: MediaAccount, *, api_url: str, delivery_url: str, **wiring: Unpack[ClientOptions]
+    ) -> None:
+        from uscdr.providers.cloudinary.client import load_sdk
         from uscdr.providers.cloudinary.connection import Connection
-        from uscdr.providers.cloudinary.sdk import load_sdk
 
         load_sdk()
         verify, read_only, record = trust(wiring.get("ca_file")), wiring["read_only"], wiring.get("record")
@@ -94,11 +95,11 @@ class CloudinaryMedia:
 
     def ping(self) -> None:
         """`GET /ping`."""
-        self._client.ask(Ask("answer a ping", "GET", "/ping", ("ping",)), lambda _: None)
+        self._client.ask(CloudinaryCall("answer a ping", "GET", "/ping", ("ping",)), lambda _: None)
 
     def usage(self) -> MediaUsage:
         """`GET /usage`."""
-        found = self._client.ask(Ask("tell its usage", "GET", "/usage", ("usage",)), decode.usage)
+        found = self._client.ask(CloudinaryCall("tell its usage", "GET", "/usage", ("usage",)), decode.usage)
         return found.model_copy(update={"quota": self.quota})
 
     def list_assets(self, resource_type: ResourceType, *, access: bool = True) -> Iterator[tuple[Asset, ...]]:
@@ -106,14 +107,16 @@ class CloudinaryMedia:
         told = self._access(resource_type) if access else {}
         for delivery in DELIVERIES:
             path = ("resources", resource_type, delivery)
-            first = Ask("list the files", "GET", "/" + "/".join(path), path, {"max_results": PAGE, **DESCRIBED})
+            first = CloudinaryCall(
+                "list the files", "GET", "/" + "/".join(path), path, {"max_results": PAGE, **DESCRIBED}
+            )
             for rows in self._pages(first, lambda body: decode.page(body, secure=self._secure)):
                 yield tuple(row.model_copy(update={"access": row.access or told.get(row.key)}) for row in rows)
 
     def _access(self, resource_type: ResourceType) -> dict[AssetKey, Access]:
         """Who may have what: a listing does not tell it whole, a search does. Empty when it cannot be searched."""
         wanted = {"expression": f"resource_type:{resource_type}", "max_results": PAGE}
-        first = Ask("tell who may have the files", "POST", SEARCH, ("resources", "search"), wanted)
+        first = CloudinaryCall("tell who may have the files", "POST", SEARCH, ("resources", "search"), wanted)
         told: dict[AssetKey, Access] = {}
         try:
             for page in self._pages(first, decode.access):
@@ -124,7 +127,7 @@ class CloudinaryMedia:
             return {}
         return told
 
-    def _pages(self, first: Ask, read: Callable[[object], tuple[T, str]]) -> Iterator[T]:
+    def _pages(self, first: CloudinaryCall, read: Callable[[object], tuple[T, str]]) -> Iterator[T]:
         ask, pages = first, Pages(MAX_PAGES)
         while True:
             found, cursor = self._client.ask(ask, read)
@@ -145,7 +148,7 @@ class CloudinaryMedia:
                 "max_results": LOOKUP_BATCH,
                 **DESCRIBED,
             }
-            ask = Ask("look up named files", "GET", "/" + "/".join(path), path, params)
+            ask = CloudinaryCall("look up named files", "GET", "/" + "/".join(path), path, params)
             rows, _ = self._client.ask(ask, lambda body: decode.page(body, secure=self._secure))
             found |= {row.key: row for row in rows}
         return found
@@ -153,10 +156,12 @@ class CloudinaryMedia:
     def details(self, key: AssetKey) -> AssetDetails:
         """`GET /resources/{type}/{delivery}/{public_id}?versions=true`."""
         path = ("resources", key.resource_type, key.delivery)
-        ask = Ask("describe a file", "GET", "/" + "/".join((*path, "…")), (*path, key.public_id), {"versions": True})
+        ask = CloudinaryCall(
+            "describe a file", "GET", "/" + "/".join((*path, "…")), (*path, key.public_id), {"versions": True}
+        )
         return self._client.ask(ask, lambda body: decode.details(body, secure=self._secure))
 
-    def restore(self, keys: Sequence[AssetKey], versions: Sequence[str] | None = None) -> tuple[Restored, ...]:
+    def restore(self, keys: Sequence[AssetKey], versions: Sequence[str] | None = None) -> tuple[RestoredAsset, ...]:
         """`POST /resources/{type}/{delivery}/restore`."""
         if not keys:
             return ()
@@ -167,30 +172,32 @@ class CloudinaryMedia:
         body: dict[str, object] = {"public_ids": [key.public_id for key in keys]}
         if versions is not None:
             body["versions"] = list(versions)
-        ask = Ask("restore files from its backup", "POST", "/" + "/".join(path), path, body, writes=True)
+        ask = CloudinaryCall("restore files from its backup", "POST", "/" + "/".join(path), path, body, writes=True)
         return self._client.ask(ask, lambda answer: decode.restored(answer, keys, secure=self._secure))
 
     def upload(self, key: AssetKey, file: Path, *, like: Asset | None = None) -> Asset:
         """`POST /{type}/upload`, in chunks when it is large."""
-        from uscdr.providers.cloudinary.upload import put_back
+        from uscdr.providers.cloudinary.transfer import put_back
 
         return put_back(self._client, key, file, like)
 
     def set_access(self, key: AssetKey, access: Access) -> None:
         """`POST /resources/{type}/{delivery}/{public_id}`, or `…/update_access_mode` for the older switch."""
-        from uscdr.providers.cloudinary.upload import access_options
+        from uscdr.providers.cloudinary.transfer import access_options
 
         path = ("resources", key.resource_type, key.delivery)
         rules = json.dumps(access_options(access)["access_control"]) if access.rules else "[]"
         shown = "/" + "/".join((*path, "…"))
-        ask = Ask(
+        ask = CloudinaryCall(
             "change who may have a file", "POST", shown, (*path, key.public_id), {"access_control": rules}, writes=True
         )
         self._client.ask(ask, lambda _: None)
         if access.rules:
             return
         body = {"public_ids": [key.public_id], "access_mode": access.mode}
-        mode = Ask("change who may have a file", "POST", shown, (*path, "update_access_mode"), body, writes=True)
+        mode = CloudinaryCall(
+            "change who may have a file", "POST", shown, (*path, "update_access_mode"), body, writes=True
+        )
         self._client.ask(mode, lambda _: None)
 
     def delivery_url(self, key: AssetKey, *, format: str = "") -> str:  # noqa: A002 - the service's own word
@@ -212,14 +219,14 @@ class CloudinaryMedia:
 
     def delivered(self, url: str) -> Delivered:
         """`HEAD` on a delivery address."""
-        from uscdr.providers.cloudinary.download import delivered
+        from uscdr.providers.cloudinary.transfer import delivered
 
         return self._patience.call(lambda: delivered(self._http, url), writes=False)
 
     def _fetch(
         self, client: httpx.Client, address: Callable[[], str], destination: Path, progress: Progress | None
     ) -> MediaDownload:
-        from uscdr.providers.cloudinary.download import fetch
+        from uscdr.providers.cloudinary.transfer import fetch
 
         stop = self._patience.stop
         return self._patience.call(lambda: fetch(client, address(), destination, progress, stop), writes=False)

@@ -7,20 +7,192 @@ An ALIAS is kept as a CNAME, which Cloudflare flattens at the apex.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar, Unpack
+from urllib.parse import urlencode, urlsplit
 
-from uscdr.errors import NotFound
+import httpx
+from pydantic import SecretStr
+
+from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, RateLimited
 from uscdr.models.dns import RecordSet, RecordType
-from uscdr.providers.dns.cloudflare_client import Ask, CloudflareClient
-from uscdr.providers.dns.cloudflare_errors import HOW_TO_GET_ACCESS, PROVIDER
-from uscdr.providers.dns.instructions import by_hand
-from uscdr.providers.dns.names import normal
-from uscdr.providers.dns.obstacles import beside, outside
-from uscdr.providers.dns.records import HOSTS
-from uscdr.providers.dns.swapping import Swap, checked, conflict, ignored, same
-from uscdr.providers.http import segment
-from uscdr.providers.json_fields import flag, number, record, text
+from uscdr.providers.dns.records import HOSTS, normal
+from uscdr.providers.dns.swap import RecordSwap, beside, by_hand, checked, conflict, ignored, outside, same
+from uscdr.providers.http.client import BearerClient, ClientOptions, require_private, segment
+from uscdr.providers.http.exchange import HttpCall, Pages, Reply
+from uscdr.providers.http.json import ShapeError, flag, items, nested, number, optional_number, record, text
+from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal, clean, refused, unreadable
+
+# Cloudflare's refusals as our errors: the table, by the first code in `errors`, then by status.
+
+
+PROVIDER = "Cloudflare"
+CLOUDFLARE = Provider(
+    PROVIDER, "See www.cloudflarestatus.com; run the command again when it is well.", surely=frozenset({403})
+)
+"""Its own edge may refuse rights with a page instead of the API's envelope."""
+
+HOW_TO_GET_ACCESS = (
+    "Make an API token with the right Zone > DNS > Edit for this zone (My Profile, API Tokens), and give it anew."
+)
+_LOOK = "Look at the zone's records at Cloudflare, then plan again."
+
+
+_RIGHTS = Refusal(CredentialsRefused, "the token is not valid, or has no right to this zone", HOW_TO_GET_ACCESS)
+_TWIN = Refusal(Conflict, "such a record is there already", _LOOK)
+_BESIDE = Refusal(Conflict, "a CNAME and other records cannot share a name", _LOOK)
+_GONE = Refusal(NotFound, "it knows no such zone or record", _LOOK)
+_VALUES = Refusal(ProviderError, "it does not accept the values sent", "Check value and TTL in the plan.")
+_RATE = Refusal(RateLimited, "its quota of requests is used up", "Wait five minutes, then go on.")
+
+_BY_CODE: Mapping[int, Refusal] = {
+    1001: _GONE,
+    1004: _VALUES,
+    6003: _RIGHTS,
+    7000: _GONE,
+    7003: _GONE,
+    9106: _RIGHTS,
+    9109: _RIGHTS,
+    9021: Refusal(ProviderError, "it does not accept this TTL", "Use a TTL from 60 s up, in the target or step."),
+    10000: _RIGHTS,
+    10001: _RIGHTS,
+    81044: _GONE,
+    81053: _BESIDE,
+    81054: _BESIDE,
+    81056: _BESIDE,
+    81057: _TWIN,
+    81058: _TWIN,
+    971: _RATE,
+}
+_BY_STATUS: Mapping[int, Refusal] = {401: _RIGHTS, 403: _RIGHTS, 404: _GONE, 409: _TWIN, 429: _RATE}
+
+
+def refusal(reply: Reply, call: HttpCall, body: Mapping[str, object]) -> ProviderError:
+    """The error for any answer that is not a success."""
+    code = first_code(body)
+    row = _BY_CODE.get(code) or _BY_STATUS.get(reply.status, _VALUES)
+    own = body.get("success") is False
+    reading = AnswerReading(row, own, quote=_quote(body, call), error_id=str(code or ""))
+    return refused(CLOUDFLARE, reply, call, reading)
+
+
+def first_code(body: Mapping[str, object]) -> int:
+    """The code of the first entry of `errors`; 0 when there is none."""
+    code = _first(body).get("code")
+    return code if isinstance(code, int) else 0
+
+
+def _first(body: Mapping[str, object]) -> Mapping[str, object]:
+    errors = body.get("errors")
+    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
+        return errors[0]
+    return {}
+
+
+def _quote(body: Mapping[str, object], call: HttpCall) -> str:
+    entry = _first(body)
+    text = clean(str(entry.get("message") or ""), call.hide)
+    code = f" (code {first_code(body)})" if first_code(body) else ""
+    return f'{code}: "{text}"' if text else f"{code}."
+
+
+# Cloudflare's HTTP API: authentication, envelope, pages, one retry loop.
+
+
+T = TypeVar("T")
+
+BASE_URL = "https://api.cloudflare.com/client/v4"
+PAGE = 100
+"""Records a page; the API takes more, and no name has as many."""
+MAX_PAGES = 100
+
+
+@dataclass(frozen=True)
+class CloudflareCall:
+    """One call: `what` in words, where below the base URL, and what goes with it."""
+
+    what: str
+    method: str
+    path: str
+    body: object = field(default=None, repr=False)
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something."""
+        return self.method != "GET"
+
+
+class CloudflareClient(BearerClient):
+    """Sends requests.
+
+    Raises `ConfigError` for an address that would carry the token in clear text, and `CredentialsRefused`
+    for a token that cannot be one.
+    """
+
+    def __init__(self, token: SecretStr, *, base_url: str = BASE_URL, **wiring: Unpack[ClientOptions]) -> None:
+        self._url = _with_version(require_private(base_url, "The DNS provider's API"))
+        super().__init__(PROVIDER, token, HOW_TO_GET_ACCESS, **wiring)
+
+    def send(self, ask: CloudflareCall) -> None:
+        """A write; what it answers besides success does not count, for the zone is read afterwards."""
+        self.patience.call(lambda: self._once(ask), writes=ask.writes)
+
+    def pages(self, what: str, path: str, query: Mapping[str, str], decode: Callable[[object], T]) -> tuple[T, ...]:
+        """Every item of a list, page after page."""
+        return tuple(item for page in self._each_page(what, path, query, decode) for item in page)
+
+    def _each_page(
+        self, what: str, path: str, query: Mapping[str, str], decode: Callable[[object], T]
+    ) -> Iterator[tuple[T, ...]]:
+        page, pages = 1, Pages(MAX_PAGES)
+        while True:
+            counted = urlencode({**query, "page": page, "per_page": PAGE})
+            found, last = self._page(CloudflareCall(what, "GET", f"{path}?{counted}"), decode)
+            yield found
+            if page >= last:
+                return
+            page += 1
+            if not pages.go_on(str(page), found):
+                raise ProviderError(
+                    f"{PROVIDER} never ends the list when asked to {what}.",
+                    provider=PROVIDER,
+                    why="It repeats its pages, or there is no end of them.",
+                    next_action="Run the command again later.",
+                )
+
+    def _page(self, ask: CloudflareCall, decode: Callable[[object], T]) -> tuple[tuple[T, ...], int]:
+        """The items of one page, and how many pages there are."""
+        return self.patience.call(lambda: self._decoded(ask, decode), writes=False)
+
+    def _decoded(self, ask: CloudflareCall, decode: Callable[[object], T]) -> tuple[tuple[T, ...], int]:
+        body, reply, call = self._once(ask)
+        try:
+            info = nested(body, "result_info")
+            return items(body.get("result"), decode), optional_number(info, "total_pages") or 1
+        except ShapeError as problem:
+            raise unreadable(CLOUDFLARE, reply, call, str(problem)) from None
+
+    def _once(self, ask: CloudflareCall) -> tuple[Mapping[str, object], Reply, HttpCall]:
+        """Send one request once. Whatever is not a success in its envelope too is an error."""
+        headers = {"Accept": "application/json"}
+        if ask.body is not None:
+            headers["Content-Type"] = "application/json"
+        call = HttpCall(ask.what, ask.method, ask.path, ask.writes, ask.body, headers, (self.token,))
+        reply = self.exchange(self._url, call)
+        body = reply.fields()
+        if not httpx.codes.is_success(reply.status) or body.get("success") is False:
+            raise refusal(reply, call, body)
+        if body.get("success") is not True:
+            raise unreadable(CLOUDFLARE, reply, call, "the body is not the API's")
+        return body, reply, call
+
+
+def _with_version(url: str) -> str:
+    """An address without a path is taken for the host; the API lives below its version."""
+    return url if urlsplit(url).path.strip("/") else f"{url.rstrip('/')}/client/v4"
+
 
 AUTOMATIC = 1
 """The TTL by which the API says that it chooses one itself."""
@@ -92,7 +264,7 @@ class CloudflareZone:
         """What to type or click, with old and new line and TTL."""
         return by_hand(self.zone, expected, wanted)
 
-    def _is_done(self, swap: Swap, held: RecordSet | None) -> bool:
+    def _is_done(self, swap: RecordSwap, held: RecordSet | None) -> bool:
         if held is not None and held.extras.get("proxied") == "true":
             # Behind the proxy the provider alone chooses the TTL.
             return same(held, swap.wanted)
@@ -115,20 +287,22 @@ class CloudflareZone:
         query = {"name": name, "type": _kind(record_type)}
         return self._client.pages(f"read {name} ({record_type})", self._records, query, _stored)
 
-    def _write(self, swap: Swap, edits: Edits) -> Ask:
+    def _write(self, swap: RecordSwap, edits: Edits) -> CloudflareCall:
         what = f"change {swap.name} ({swap.type})"
         if edits.count > 1:
             parts = {"deletes": edits.deletes, "patches": edits.patches, "posts": edits.posts}
-            return Ask(what, "POST", f"{self._records}/batch", {part: rows for part, rows in parts.items() if rows})
+            return CloudflareCall(
+                what, "POST", f"{self._records}/batch", {part: rows for part, rows in parts.items() if rows}
+            )
         if edits.posts:
-            return Ask(what, "POST", self._records, edits.posts[0])
+            return CloudflareCall(what, "POST", self._records, edits.posts[0])
         if edits.patches:
             body = dict(edits.patches[0])
-            return Ask(what, "PATCH", f"{self._records}/{segment(str(body.pop('id')))}", body)
-        return Ask(what, "DELETE", f"{self._records}/{segment(str(edits.deletes[0]['id']))}")
+            return CloudflareCall(what, "PATCH", f"{self._records}/{segment(str(body.pop('id')))}", body)
+        return CloudflareCall(what, "DELETE", f"{self._records}/{segment(str(edits.deletes[0]['id']))}")
 
 
-def edits(swap: Swap, stored: tuple[Stored, ...]) -> Edits:
+def edits(swap: RecordSwap, stored: tuple[Stored, ...]) -> Edits:
     """The fewest edits. A record that stays keeps its id; one that is replaced keeps what nobody asked to change."""
     if swap.wanted is None:
         return Edits(deletes=tuple({"id": one.id} for one in stored))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from uscdr.errors import ProviderError, WriteRefused
 from uscdr.models.dns import RecordSet, RecordType, ServerAnswer
-from uscdr.providers.dns.instructions import by_hand
-from uscdr.providers.dns.names import normal
-from uscdr.providers.dns.obstacles import obstacle
-from uscdr.providers.dns.refusals import PROVIDER
+from uscdr.providers.dns.records import normal
+from uscdr.providers.dns.rfc2136 import PROVIDER
+from uscdr.providers.dns.swap import by_hand, obstacle
 from uscdr.providers.ports.dns import Verifier
 
 _HALF = 2**31

@@ -2,18 +2,54 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import dns.exception
 import dns.message
+import dns.name
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from uscdr.errors import BadInput
+from uscdr.errors import BadInput, ConfigError
 from uscdr.models.dns import RecordSet, RecordType
-from uscdr.providers.dns.names import is_within, normal, wire_name
+
+# Host names as the models keep them: absolute, lower case, without a final dot.
+
+
+def normal(name: str) -> str:
+    """The form of the models; `ConfigError` for what can be no name."""
+    return wire_name(name).to_text(omit_final_dot=True).lower()
+
+
+def wire_name(name: str) -> dns.name.Name:
+    """The name as a message carries it; international letters become their ASCII form."""
+    try:
+        return dns.name.from_text(name.strip().lower())
+    except (dns.exception.DNSException, UnicodeError):
+        raise ConfigError(
+            f"{name!r} is no host name.", next_action="Correct the name in the target's `dns` part."
+        ) from None
+
+
+def parent(name: str) -> str:
+    """The name without its first label; empty for a top-level name."""
+    return name.partition(".")[2]
+
+
+def ancestors(name: str) -> Iterator[str]:
+    """`name` and every name above it, nearest first, without the root."""
+    while name:
+        yield name
+        name = parent(name)
+
+
+def is_within(name: str, zone: str) -> bool:
+    """Whether `name` is the zone's apex or lies below it. The root is an empty name."""
+    return not zone or name == zone or name.endswith(f".{zone}")
+
 
 SWAPPABLE: frozenset[RecordType] = frozenset({"A", "AAAA", "ALIAS", "CNAME", "TXT"})
 """What a recovery may change; a zone's own SOA, NS and CAA are not its business."""
@@ -71,3 +107,23 @@ def _rdata(record_type: RecordType, value: str) -> dns.rdata.Rdata:
 
 def _shown(record_type: RecordType, text: str) -> str:
     return text.rstrip(".").lower() if record_type in HOSTS else text
+
+
+# Records of a name's own, told from what a wildcard gives to every name that has none. Source: RFC 4592.
+
+
+def may_borrow(name: str, zone: str) -> bool:
+    """Whether a wildcard could answer for it: not for the zone's apex, nor for the wildcard itself."""
+    return name != zone and not name.startswith("*.") and bool(parent(name))
+
+
+def unmade(name: str) -> str:
+    """A name beside `name` that nobody has made; the same wildcard covers both."""
+    return f"uscdr-{secrets.token_hex(8)}.{parent(name)}"
+
+
+def borrowed(records: RecordSet | None, of_unmade: RecordSet | None) -> bool:
+    """Whether the answer is no other than that for a name that nobody has made."""
+    if records is None or of_unmade is None:
+        return False
+    return (records.ttl, sorted(records.values)) == (of_unmade.ttl, sorted(of_unmade.values))

@@ -2,24 +2,268 @@
 
 from __future__ import annotations
 
+import binascii
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.opcode
+import dns.query
 import dns.rcode
 import dns.rdatatype
+import dns.tsig
 import dns.update
 from pydantic import SecretStr
 
-from uscdr.errors import BadInput
-from uscdr.leave import ANYHOW, Leave
+from uscdr.errors import AnswerLost, BadInput, ConfigError, CredentialsRefused, NotFound, ProviderError, WriteRefused
 from uscdr.models.dns import RecordSet, RecordType
-from uscdr.providers.dns.instructions import by_hand
-from uscdr.providers.dns.names import normal, wire_name
-from uscdr.providers.dns.obstacles import obstacle
-from uscdr.providers.dns.primary import Primary, signing_key
-from uscdr.providers.dns.records import answered, to_wire
-from uscdr.providers.dns.refusals import PROVIDER
-from uscdr.providers.dns.swapping import Swap, checked, conflict, ignored
-from uscdr.providers.dns.wildcards import borrowed, may_borrow, unmade
-from uscdr.providers.retry import Patience
-from uscdr.providers.transports import Record
+from uscdr.providers.dns.records import answered, borrowed, may_borrow, normal, to_wire, unmade, wire_name
+from uscdr.providers.dns.swap import RecordSwap, by_hand, checked, conflict, ignored, obstacle
+from uscdr.providers.http.exchange import LOOK_FIRST
+from uscdr.providers.http.refusal import Refusal
+from uscdr.providers.http.retry import RetryingCaller
+from uscdr.providers.http.transport import Record
+from uscdr.write_guard import ANYHOW, WriteGuard
+
+# A DNS server's refusals as our errors: the table, by response code. Source: RFC 2136 section 3, RFC 8945.
+
+
+PROVIDER = "DNS server"
+
+_KEY = "Check the name, secret and algorithm of the TSIG key, and that the server lets it change this zone."
+_REACH = "Check the network and that the server runs, then run the command again."
+_TARGET = "Check `server` and `zone` in the target's `dns` part."
+
+
+@dataclass(frozen=True)
+class DnsRequest:
+    """What a message is for, in words; `server` is where it goes."""
+
+    what: str
+    server: str
+    writes: bool
+
+
+_WRITING: Mapping[dns.rcode.Rcode, Refusal] = {
+    dns.rcode.REFUSED: Refusal(CredentialsRefused, "it does not let this key change that", _KEY),
+    dns.rcode.NOTAUTH: Refusal(NotFound, "it does not host this zone, or not for changes", _TARGET),
+    dns.rcode.NOTZONE: Refusal(ProviderError, "the name does not lie in the zone", _TARGET),
+    dns.rcode.NOTIMP: Refusal(ProviderError, "it takes no changes; it may be a secondary", _TARGET),
+    dns.rcode.FORMERR: Refusal(ProviderError, "it did not understand the message", _TARGET),
+}
+_READING: Mapping[dns.rcode.Rcode, Refusal] = {
+    dns.rcode.REFUSED: Refusal(NotFound, "it does not host that name, or not for this machine", _TARGET),
+    dns.rcode.NOTAUTH: Refusal(CredentialsRefused, "it does not accept the TSIG key", _KEY),
+    dns.rcode.FORMERR: Refusal(ProviderError, "it did not understand the message", _TARGET),
+    dns.rcode.NOTIMP: Refusal(ProviderError, "it does not answer such questions", _TARGET),
+}
+
+
+def refused(asked: DnsRequest, code: dns.rcode.Rcode) -> ProviderError:
+    """The error for any response code but success. A write answered by an unlisted one is in doubt."""
+    row = (_WRITING if asked.writes else _READING).get(code)
+    name = dns.rcode.to_text(code)
+    if row is not None:
+        return row.kind(
+            f"The DNS server refused to {asked.what}: {row.says}.",
+            provider=PROVIDER,
+            why=f"{asked.server} answered {name}.",
+            next_action=row.next_action,
+            error_id=name,
+        )
+    if asked.writes:
+        return _lost(asked, f"answered {name}")
+    return _failed(asked, f"answered {name}")
+
+
+def not_accepted(asked: DnsRequest, error: dns.tsig.PeerError) -> CredentialsRefused:
+    """The server looked at our signature and turned it down: nothing was done."""
+    clock = isinstance(error, dns.tsig.PeerBadTime)
+    words = {
+        dns.tsig.PeerBadKey: "it knows no key of that name",
+        dns.tsig.PeerBadSignature: "the secret of the key is wrong",
+        dns.tsig.PeerBadTime: "the clocks differ by more than five minutes",
+    }
+    return CredentialsRefused(
+        f"The DNS server refused to {asked.what}: {words.get(type(error), 'it does not accept the signature')}.",
+        provider=PROVIDER,
+        why=f"{asked.server} answered NOTAUTH to the TSIG signature.",
+        next_action="Set this machine's clock, then run the command again." if clock else _KEY,
+        error_id=type(error).__name__,
+    )
+
+
+def never_arrived(asked: DnsRequest, error: OSError) -> ProviderError:
+    """No connection, so nothing was sent."""
+    return ProviderError(
+        f"The DNS server could not be reached to {asked.what}.",
+        provider=PROVIDER,
+        why=f"{asked.server}: {_network(error)}.",
+        next_action=_REACH,
+        retryable=True,
+        sent=False,
+    )
+
+
+def broken(asked: DnsRequest, error: Exception) -> ProviderError:
+    """The message went out; what came back is nothing, or cannot be trusted."""
+    if isinstance(error, dns.exception.Timeout):
+        nature = "did not answer within the time limit"
+    elif isinstance(error, (OSError, EOFError)):
+        nature = "cut the connection"
+    else:
+        # The library's words can quote the peer's bytes; the kind says enough.
+        nature = f"answered something that cannot be verified ({type(error).__name__})"
+    return _lost(asked, nature) if asked.writes else _failed(asked, nature)
+
+
+def _lost(asked: DnsRequest, nature: str) -> AnswerLost:
+    return AnswerLost(
+        f"The DNS server was asked to {asked.what}; whether it did is not known.",
+        provider=PROVIDER,
+        why=f"{asked.server} {nature}.",
+        next_action=LOOK_FIRST,
+    )
+
+
+def _failed(asked: DnsRequest, nature: str) -> ProviderError:
+    return ProviderError(
+        f"The DNS server gave no usable answer when asked to {asked.what}.",
+        provider=PROVIDER,
+        why=f"{asked.server} {nature}.",
+        next_action=_REACH,
+        retryable=True,
+    )
+
+
+def _network(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return "no connection within the time limit"
+    return error.strerror.lower() if error.strerror else "no connection"
+
+
+# Messages to the one server that takes changes, over TCP, signed with TSIG. Source: RFC 2136, RFC 8945.
+
+
+def signing_key(key_name: str, key: SecretStr, algorithm: str) -> dns.tsig.Key:
+    """The TSIG key; `key` is base64. `ConfigError`, without the secret, when it can be none."""
+    name = wire_name(algorithm)
+    if name not in dns.tsig.mac_sizes or name == dns.tsig.GSS_TSIG:
+        raise ConfigError(f"{algorithm!r} is no TSIG algorithm.", next_action="Use hmac-sha256.")
+    try:
+        binascii.a2b_base64(key.get_secret_value(), strict_mode=True)
+        return dns.tsig.Key(wire_name(key_name), key.get_secret_value(), name)
+    except (binascii.Error, ValueError):
+        raise ConfigError(
+            f"The secret of the TSIG key {key_name} is not base64.",
+            next_action="Copy the secret again from the server's key file.",
+        ) from None
+
+
+class Primary:
+    """One server, one key. `server` is an address or a host name; `timeout` is in seconds, for each message.
+
+    With `read_only` a message that is not a query is refused before a connection is opened. `record` is told
+    of each message just before it is sent.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        port: int,
+        key: dns.tsig.Key | None,
+        *,
+        timeout: float,
+        read_only: bool,
+        patience: RetryingCaller,
+        record: Record | None,
+        leave: WriteGuard = ANYHOW,
+    ) -> None:
+        self._server = server
+        self._port = port
+        self._key = key
+        self._timeout = timeout
+        self.read_only = read_only
+        self._patience = patience
+        self._record = record
+        self._leave = leave
+
+    def ask(self, name: str, record_type: RecordType) -> dns.message.Message:
+        """Its authoritative answer, without recursion.
+
+        Raises `NotFound` when it does not host the name, `CredentialsRefused` for a wrong key.
+        """
+        asked = DnsRequest(f"read {name} ({record_type})", self._place, writes=False)
+        return self._patience.call(lambda: self._read(asked, name, record_type), writes=False)
+
+    def update(self, message: dns.message.Message, what: str, path: str) -> dns.rcode.Rcode:
+        """Send one UPDATE; the code is NOERROR or that of an unmet prerequisite.
+
+        Raises `CredentialsRefused`, `ProviderError` for a surely refused one, `AnswerLost`, `WriteRefused`.
+        """
+        asked = DnsRequest(what, self._place, writes=True)
+        return self._patience.call(lambda: self._write(asked, message, path), writes=True)
+
+    @property
+    def _place(self) -> str:
+        return f"{self._server} port {self._port}"
+
+    def _read(self, asked: DnsRequest, name: str, record_type: RecordType) -> dns.message.Message:
+        question = dns.message.make_query(wire_name(name), dns.rdatatype.from_text(record_type), flags=0)
+        answer = self._send(asked, question, f"{name}/{record_type}")
+        if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            raise refused(asked, answer.rcode())
+        if not answer.flags & dns.flags.AA:
+            raise NotFound(
+                f"{self._place} is not an authoritative server of {name}.",
+                provider=PROVIDER,
+                next_action="Check `server` and `zone` in the target's `dns` part.",
+            )
+        return answer
+
+    def _write(self, asked: DnsRequest, message: dns.message.Message, path: str) -> dns.rcode.Rcode:
+        code = self._send(asked, message, path).rcode()
+        if code != dns.rcode.NOERROR and code not in UNMET:
+            raise refused(asked, code)
+        return code
+
+    def _send(self, asked: DnsRequest, message: dns.message.Message, path: str) -> dns.message.Message:
+        kind = dns.opcode.to_text(message.opcode())
+        if self.read_only and message.opcode() != dns.opcode.QUERY:
+            raise WriteRefused(f"This run only reads: {kind} {path} was refused and not sent.", provider=PROVIDER)
+        if self._record is not None:
+            self._record(kind, path, message.opcode() != dns.opcode.QUERY)
+        if self._key is not None:
+            message.use_tsig(self._key)
+        with self._connected(asked) as connection:
+            if asked.writes:
+                self._leave()
+            return self._exchange(asked, message, connection)
+
+    def _connected(self, asked: DnsRequest) -> socket.socket:
+        try:
+            connection = socket.create_connection((self._server, self._port), timeout=self._timeout)
+        except OSError as error:
+            raise never_arrived(asked, error) from None
+        connection.setblocking(False)  # noqa: FBT003 - the standard library's signature
+        return connection
+
+    def _exchange(
+        self, asked: DnsRequest, message: dns.message.Message, connection: socket.socket
+    ) -> dns.message.Message:
+        try:
+            return dns.query.tcp(message, self._server, timeout=self._timeout, sock=connection)
+        except dns.tsig.PeerError as error:
+            raise not_accepted(asked, error) from None
+        except (dns.exception.DNSException, EOFError, OSError) as error:
+            raise broken(asked, error) from None
+
+
+UNMET = frozenset({dns.rcode.NXDOMAIN, dns.rcode.NXRRSET, dns.rcode.YXDOMAIN, dns.rcode.YXRRSET})
+"""The zone is not as the prerequisites want it, and unchanged (RFC 2136 section 3.2)."""
 
 TIMEOUT = 10.0
 """Seconds for a connection, and again for an answer."""
@@ -43,9 +287,9 @@ class Rfc2136Zone:
         algorithm: str = "hmac-sha256",
         read_only: bool,
         timeout: float = TIMEOUT,
-        patience: Patience | None = None,
+        patience: RetryingCaller | None = None,
         record: Record | None = None,
-        leave: Leave = ANYHOW,
+        leave: WriteGuard = ANYHOW,
     ) -> None:
         self.zone = normal(zone)
         signing = signing_key(key_name, key or SecretStr(""), algorithm) if key_name else None
@@ -55,7 +299,7 @@ class Rfc2136Zone:
             signing,
             timeout=timeout,
             read_only=read_only,
-            patience=patience or Patience(),
+            patience=patience or RetryingCaller(),
             record=record,
             leave=leave,
         )
@@ -115,7 +359,7 @@ class Rfc2136Zone:
         return by_hand(self.zone, expected, wanted)
 
 
-def _update(swap: Swap) -> dns.update.UpdateMessage:
+def _update(swap: RecordSwap) -> dns.update.UpdateMessage:
     """Prerequisites of RFC 2136 section 2.4 (the set with these values, or no such set), then the change."""
     message = dns.update.UpdateMessage(wire_name(swap.zone))
     name, record_type = wire_name(swap.name), dns.rdatatype.from_text(swap.type)

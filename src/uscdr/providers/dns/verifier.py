@@ -8,15 +8,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from uscdr.models.dns import Caution, NameServer, RecordSet, RecordType, ServerAnswer, Sighting
-from uscdr.pool import run_all
-from uscdr.providers.dns.asking import State, attempt
-from uscdr.providers.dns.cautions import judge
-from uscdr.providers.dns.delegation import Delegation, delegation_among, delegation_of
-from uscdr.providers.dns.names import normal
-from uscdr.providers.dns.records import answered, serial
-from uscdr.providers.dns.resolvers import Resolvers, addresses_in
-from uscdr.providers.dns.surroundings import Survey
-from uscdr.providers.dns.wildcards import borrowed, may_borrow, unmade
+from uscdr.providers.dns.query import Resolvers, State, addresses_in, attempt
+from uscdr.providers.dns.records import answered, borrowed, may_borrow, normal, serial, unmade
+from uscdr.providers.dns.survey import Delegation, NameSurvey, delegation_among, delegation_of, judge
+from uscdr.threads import run_all
 
 TIMEOUT = 3.0
 """Seconds for one attempt; a server is given one by UDP and one by TCP."""
@@ -113,8 +108,8 @@ class DnsVerifier:
     def _addresses(self, delegation: Delegation, target: str) -> frozenset[str]:
         return frozenset(self._survey(delegation).addresses(normal(target)) or ()) if target else frozenset()
 
-    def _survey(self, delegation: Delegation) -> Survey:
-        return Survey(delegation, self._resolvers, explicit=self._explicit, timeout=self._timeout)
+    def _survey(self, delegation: Delegation) -> NameSurvey:
+        return NameSurvey(delegation, self._resolvers, explicit=self._explicit, timeout=self._timeout)
 
     def _delegation(self, name: str) -> Delegation:
         at, found = self._found.get(name, (0.0, None))

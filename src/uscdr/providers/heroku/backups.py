@@ -3,21 +3,188 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from uscdr.errors import NotFound, ProviderError
 from uscdr.models.heroku import Attachment, Download, Schedule, SignedUrl
-from uscdr.models.transfers import DatabaseEnd, DatabaseInfo, Transfer, TransferKind
-from uscdr.providers.heroku import download, transfers
-from uscdr.providers.heroku.client import Ask, HerokuClient
-from uscdr.providers.heroku.errors import PROVIDER
-from uscdr.providers.http import segment
-from uscdr.providers.json_fields import about, items, record
+from uscdr.models.transfers import DatabaseEnd, DatabaseInfo, Transfer, TransferKind, TransferState
+from uscdr.providers.heroku import download
+from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
+from uscdr.providers.http.client import segment
+from uscdr.providers.http.json import (
+    ShapeError,
+    about,
+    items,
+    moment,
+    nested,
+    number,
+    optional_moment,
+    optional_number,
+    optional_text,
+    record,
+    text,
+    web_address,
+)
 from uscdr.providers.ports.progress import Progress
+
+# Data API bodies to models: transfers, schedules, database facts, download links.
+
+
+LETTERS: Mapping[TransferKind, str] = {
+    TransferKind.MANUAL_BACKUP: "b",
+    TransferKind.SCHEDULED_BACKUP: "a",
+    TransferKind.RESTORE: "r",
+    TransferKind.COPY: "c",
+}
+"""The first letter of a transfer's name."""
+SCHEMES = ("postgres", "postgresql")
+
+
+def decode_transfer(body: object) -> Transfer:
+    """One transfer as listed or fetched. Needs its id, number and time of creation."""
+    source = record(body)
+    return _transfer(source, _kind(source), num=number(source, "num"), created_at=moment(source, "created_at"))
+
+
+def accepted(body: object, kind: TransferKind) -> Transfer:
+    """A transfer that was accepted just now; the id alone is enough to find it again.
+
+    The official client reads no more than the id from a restore, so all else may be missing: the number
+    is then 0, the name empty and the time of creation that of the answer.
+    """
+    source = record(body)
+    known = _kind(source) if source.get("to_type") else kind
+    created_at = optional_moment(source, "created_at") or datetime.now(UTC)
+    return _transfer(source, known, num=optional_number(source, "num") or 0, created_at=created_at)
+
+
+def _transfer(source: Mapping[str, object], kind: TransferKind, *, num: int, created_at: datetime) -> Transfer:
+    is_backup = kind in (TransferKind.MANUAL_BACKUP, TransferKind.SCHEDULED_BACKUP)
+    stored_at = _place(source, "to_url") if is_backup else ""
+    taken_from = _place(source, "from_url") if kind is TransferKind.RESTORE else ""
+    return Transfer(
+        id=text(source, "uuid"),
+        num=num,
+        name=_name(source, kind, num),
+        kind=kind,
+        state=_state(source),
+        created_at=created_at,
+        databases=tuple(_end(source, side) for side in ("from", "to") if _is_database(source, side)),
+        started_at=optional_moment(source, "started_at"),
+        finished_at=optional_moment(source, "finished_at"),
+        warnings=optional_number(source, "warnings") or 0,
+        processed_bytes=optional_number(source, "processed_bytes") or 0,
+        source_bytes=optional_number(source, "source_bytes") or 0,
+        num_keep=optional_number(source, "num_keep"),
+        expired=bool(source.get("deleted_at") or source.get("purged_at")),
+        logs=items(source.get("logs") or [], _log_line),
+        stored_at=SecretStr(stored_at) if stored_at else None,
+        taken_from=SecretStr(taken_from) if taken_from else None,
+    )
+
+
+def _place(source: Mapping[str, object], name: str) -> str:
+    """Where something is stored; empty when that cannot be read."""
+    value = optional_text(source, name)
+    try:
+        urlsplit(value)
+    except ValueError:
+        return ""
+    return value
+
+
+def _is_database(source: Mapping[str, object], side: str) -> bool:
+    return str(source.get(f"{side}_type")).startswith("pg_")
+
+
+def _end(source: Mapping[str, object], side: str) -> DatabaseEnd:
+    address = _address(optional_text(source, f"{side}_url"))
+    return address.model_copy(update={"label": optional_text(source, f"{side}_name")})
+
+
+def _address(url: str) -> DatabaseEnd:
+    """Server and name from a database's URL; nothing of another URL, and never a user or password."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return DatabaseEnd()
+    return DatabaseEnd(host=host, name=parts.path.strip("/")) if parts.scheme in SCHEMES else DatabaseEnd()
+
+
+def _kind(source: Mapping[str, object]) -> TransferKind:
+    dumps = source.get("from_type") == "pg_dump"
+    if dumps and source.get("to_type") == "gof3r":
+        return TransferKind.SCHEDULED_BACKUP if source.get("schedule") else TransferKind.MANUAL_BACKUP
+    if not dumps and source.get("to_type") == "pg_restore":
+        return TransferKind.RESTORE
+    # Also for end points nobody has told us of: a copy is never offered as a backup nor taken for a restore.
+    return TransferKind.COPY
+
+
+def _name(source: Mapping[str, object], kind: TransferKind, num: int) -> str:
+    legacy = nested(source, "options").get("pgbackups_name")
+    if legacy:
+        return f"o{legacy}"
+    return f"{LETTERS[kind]}{num:03d}" if num else ""
+
+
+def _state(source: Mapping[str, object]) -> TransferState:
+    """The end is told by presence alone: a time we cannot read is still a time."""
+    if source.get("finished_at"):
+        if source.get("succeeded") is True:
+            return TransferState.COMPLETED
+        if source.get("canceled_at"):
+            return TransferState.CANCELED
+        return TransferState.FAILED if source.get("succeeded") is False else TransferState.UNTOLD
+    return TransferState.RUNNING if source.get("started_at") else TransferState.PENDING
+
+
+def _log_line(body: object) -> str:
+    return optional_text(record(body), "message")
+
+
+def schedule(body: object) -> Schedule:
+    """One item of `GET /client/v11/databases/{id}/transfer-schedules`."""
+    source = record(body)
+    return Schedule(
+        id=text(source, "uuid"),
+        name=text(source, "name"),
+        hour=number(source, "hour"),
+        timezone=text(source, "timezone"),
+        retain_weeks=optional_number(source, "retain_weeks"),
+        retain_months=optional_number(source, "retain_months"),
+    )
+
+
+def decode_database_info(body: object, addon_id: str) -> DatabaseInfo:
+    """`GET /client/v11/databases/{id}`: labels and values in the provider's own words and order."""
+    source = record(body)
+    address = _address(optional_text(source, "resource_url"))
+    return DatabaseInfo(addon_id=addon_id, facts=items(source.get("info"), _fact), address=address)
+
+
+def _fact(body: object) -> tuple[str, tuple[str, ...]]:
+    source = record(body)
+    return text(source, "name"), items(source.get("values") or [], _word)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise ShapeError("a value of the database's description is no text")
+
+
+def signed_url(body: object) -> SignedUrl:
+    """`POST …/transfers/{num}/actions/public-url`."""
+    source = record(body)
+    return SignedUrl(url=SecretStr(web_address(source, "url")), expires_at=optional_moment(source, "expires_at"))
+
 
 _NAME = re.compile(r"([abcr])0*(\d+)")
 
@@ -30,8 +197,8 @@ class HerokuBackups:
 
     def database_info(self, addon_id: str) -> DatabaseInfo:
         """`GET /client/v11/databases/{id}`."""
-        ask = Ask("describe the database", "GET", _database(addon_id), data=True)
-        return self._client.ask(ask, lambda body: transfers.database_info(body, addon_id))
+        ask = HerokuCall("describe the database", "GET", _database(addon_id), data=True)
+        return self._client.ask(ask, lambda body: decode_database_info(body, addon_id))
 
     def clock(self) -> datetime:
         """By the `Date` header of the last answer."""
@@ -39,8 +206,8 @@ class HerokuBackups:
 
     def transfers(self, addon: Attachment) -> tuple[Transfer, ...]:
         """`GET /client/v11/apps/{app}/transfers`, oldest first; `GET …/databases/{id}` tells whose they are."""
-        ask = Ask("list the backups", "GET", _transfers(addon.owner_app_name or addon.app_name), data=True)
-        found = self._client.pages(ask, transfers.transfer)
+        ask = HerokuCall("list the backups", "GET", _transfers(addon.owner_app_name or addon.app_name), data=True)
+        found = self._client.pages(ask, decode_transfer)
         address = self._address(addon.addon_id) if found else DatabaseEnd()
         marked = (transfer.seen_from(addon, address) for transfer in found)
         return tuple(sorted(marked, key=lambda transfer: (transfer.taken_at, transfer.num)))
@@ -59,9 +226,9 @@ class HerokuBackups:
         """
         name = _NAME.fullmatch(ref)
         path = f"{_transfers(app)}/{segment(name[2] if name else ref)}?verbose=true"
-        decode = about(name[2] if name else ref, transfers.transfer, lambda one: (one.id, one.num))
-        found = self._client.ask(Ask(f"describe transfer {ref}", "GET", path, data=True), decode)
-        if name and transfers.LETTERS[found.kind] != name[1] and not found.name.startswith("o"):
+        decode = about(name[2] if name else ref, decode_transfer, lambda one: (one.id, one.num))
+        found = self._client.ask(HerokuCall(f"describe transfer {ref}", "GET", path, data=True), decode)
+        if name and LETTERS[found.kind] != name[1] and not found.name.startswith("o"):
             raise NotFound(
                 f"{app} has no transfer called {ref}.",
                 provider=PROVIDER,
@@ -72,8 +239,8 @@ class HerokuBackups:
 
     def capture(self, addon_id: str) -> Transfer:
         """`POST /client/v11/databases/{id}/backups` (write, findable)."""
-        ask = Ask("start a backup", "POST", f"{_database(addon_id)}/backups", data=True, writes=True)
-        return self._client.ask(ask, lambda body: transfers.accepted(body, TransferKind.MANUAL_BACKUP))
+        ask = HerokuCall("start a backup", "POST", f"{_database(addon_id)}/backups", data=True, writes=True)
+        return self._client.ask(ask, lambda body: accepted(body, TransferKind.MANUAL_BACKUP))
 
     def restore(self, addon_id: str, source: SecretStr, *, extensions: Sequence[str] = ()) -> Transfer:
         """`POST /client/v11/databases/{id}/restores` (write, findable)."""
@@ -81,24 +248,24 @@ class HerokuBackups:
         if extensions:
             body["extensions"] = list(extensions)
         path = f"{_database(addon_id)}/restores"
-        ask = Ask("restore the database", "POST", path, data=True, writes=True, body=body, hide=(source,))
-        return self._client.ask(ask, lambda answer: transfers.accepted(answer, TransferKind.RESTORE))
+        ask = HerokuCall("restore the database", "POST", path, data=True, writes=True, body=body, hide=(source,))
+        return self._client.ask(ask, lambda answer: accepted(answer, TransferKind.RESTORE))
 
     def cancel(self, app: str, transfer_id: str) -> None:
         """`POST /client/v11/apps/{app}/transfers/{id}/actions/cancel` (write)."""
         path = f"{_transfers(app)}/{segment(transfer_id)}/actions/cancel"
-        self._client.ask(Ask("cancel the transfer", "POST", path, data=True, writes=True), record)
+        self._client.ask(HerokuCall("cancel the transfer", "POST", path, data=True, writes=True), record)
 
     def public_url(self, app: str, num: int) -> SignedUrl:
         """`POST /client/v11/apps/{app}/transfers/{num}/actions/public-url`: only reads."""
         path = f"{_transfers(app)}/{num}/actions/public-url"
-        return self._client.ask(Ask("sign a download link", "POST", path, data=True), transfers.signed_url)
+        return self._client.ask(HerokuCall("sign a download link", "POST", path, data=True), signed_url)
 
     def schedules(self, addon_id: str) -> tuple[Schedule, ...]:
         """`GET /client/v11/databases/{id}/transfer-schedules`."""
         path = f"{_database(addon_id)}/transfer-schedules"
-        ask = Ask("list the backup schedules", "GET", path, data=True)
-        return self._client.ask(ask, lambda body: items(body, transfers.schedule))
+        ask = HerokuCall("list the backup schedules", "GET", path, data=True)
+        return self._client.ask(ask, lambda body: items(body, schedule))
 
     def download(self, link: SignedUrl, destination: Path, progress: Progress) -> Download:
         """`GET` of the link, without the token; sent once, since a stale link needs a fresh one.

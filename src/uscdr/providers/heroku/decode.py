@@ -7,9 +7,20 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from uscdr.models.heroku import Account, AddOn, App, Attachment, Dyno, ProcessType, Release
-from uscdr.models.provision import Build, Domain, LogDrain, Plan
-from uscdr.providers.json_fields import (
+from uscdr.models.heroku import (
+    Account,
+    AddOn,
+    AddonPlan,
+    App,
+    Attachment,
+    Build,
+    Domain,
+    Dyno,
+    LogDrain,
+    ProcessType,
+    Release,
+)
+from uscdr.providers.http.json import (
     ShapeError,
     about,
     flag,
@@ -140,12 +151,12 @@ def source_blob(body: object) -> tuple[SecretStr, SecretStr]:
     return SecretStr(web_address(source, "put_url")), SecretStr(web_address(source, "get_url"))
 
 
-def plan(body: object) -> Plan:
+def plan(body: object) -> AddonPlan:
     """One item of `GET /addon-services/{service}/plans`; a price that is not monthly is not told."""
     source = record(body)
     price = nested(source, "price")
     monthly = optional_text(price, "unit") in ("", "month")
-    return Plan(
+    return AddonPlan(
         name=text(source, "name"),
         state=optional_text(source, "state"),
         cents=optional_number(price, "cents") if monthly else None,

@@ -3,15 +3,256 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
 
-from uscdr.models.heroku import Release
-from uscdr.models.provision import Build, SourceArchive
-from uscdr.providers.heroku import builds, decode, streams
-from uscdr.providers.heroku.client import Ask, HerokuClient
-from uscdr.providers.http import segment
-from uscdr.providers.json_fields import about
+import httpx
+from pydantic import SecretStr
+
+from uscdr.errors import AnswerLost, Interrupted, MachineError, ProviderError, RateLimited
+from uscdr.models.heroku import Build, Release, SourceArchive
+from uscdr.providers.heroku import decode
+from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
+from uscdr.providers.http.client import is_private, open_client, segment
+from uscdr.providers.http.exchange import describe, is_untrusted, never_arrived
+from uscdr.providers.http.json import about
+from uscdr.providers.http.refusal import may_pass
+from uscdr.words import duration
+
+# A build from an archive: an upload address, the upload, and the build of what lies there.
+
+
+CHECKSUM = "SHA256:"
+_CHUNK = 256 * 1024
+_NOT_BUILT = "No build was started: go on with `uscdr runs resume`."
+
+
+def start(client: HerokuClient, app: str, archive: SourceArchive) -> Build:
+    """`POST /sources`, `PUT` of the archive, `POST /apps/{app}/builds` (write, findable).
+
+    `AnswerLost` when the build may have been made; a failed upload starts no build and
+    is a plain `ProviderError`. `MachineError` for an archive that cannot be read or has changed.
+    """
+    put_url, get_url = client.patience.call(lambda: _address(client), writes=False)
+    client.patience.call(lambda: _upload(client, put_url, archive), writes=True)
+    blob = {
+        "url": get_url.get_secret_value(),
+        "version": archive.commit,
+        "checksum": f"{CHECKSUM}{archive.sha256}",
+    }
+    path, body = f"/apps/{segment(app)}/builds", {"source_blob": blob}
+    ask = HerokuCall("start a build", "POST", path, writes=True, body=body, hide=(get_url, put_url))
+    return client.ask(ask, decode.build)
+
+
+def _address(client: HerokuClient) -> tuple[SecretStr, SecretStr]:
+    """An address that nobody uses does no harm: a lost one is asked for again."""
+    try:
+        return client.once(HerokuCall("open an upload", "POST", "/sources", writes=True), decode.source_blob)[0]
+    except AnswerLost as error:
+        raise _build_failed(error.why.rstrip("."), retryable=True, status=error.status) from None
+
+
+def _upload(client: HerokuClient, put_url: SecretStr, archive: SourceArchive) -> None:
+    url = put_url.get_secret_value()
+    if not is_private(url):
+        raise _build_failed("the address is not https", retryable=False)
+    try:
+        with (
+            Path(archive.path).open("rb") as file,
+            # Opened without the token: storage refuses a second permission beside the signed address.
+            open_client(
+                url,
+                provider=PROVIDER,
+                verify=client.verify,
+                read_only=client.read_only,
+                record=client.record,
+                for_writes=True,
+                leave=client.leave,
+            ) as http,
+        ):
+            _put(http, url, _pieces(file, archive, client.patience.stop), archive.size)
+    except OSError as error:
+        raise MachineError(
+            f"{archive.path} could not be read.", why=f"{error.strerror}.", next_action=_NOT_BUILT
+        ) from error
+
+
+def _put(http: httpx.Client, url: str, pieces: Iterator[bytes], size: int) -> None:
+    """One `PUT` with the exact length and no content type, as the address was signed."""
+    try:
+        response = http.put(url, content=pieces, headers={"Content-Length": str(size)})
+    except httpx.HTTPError as error:
+        raise _build_failed(describe(error), retryable=not is_untrusted(error), sent=not never_arrived(error)) from None
+    _accept(response)
+
+
+def _accept(response: httpx.Response) -> None:
+    status = response.status_code
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        message = f"{PROVIDER}'s storage takes no upload for now."
+        raise RateLimited(message, provider=PROVIDER, status=status, next_action=_NOT_BUILT)
+    if not response.is_success:
+        raise _build_failed(f"storage answered {status}", retryable=may_pass(status), status=status)
+
+
+def _pieces(file: BinaryIO, archive: SourceArchive, stop: threading.Event) -> Iterator[bytes]:
+    """The file, which must have the size it was packed with: a wrong length would end in a strange place."""
+    sent = 0
+    while chunk := file.read(_CHUNK):
+        if stop.is_set():
+            raise Interrupted("Interrupted during the upload of the source; no build was started.")
+        sent += len(chunk)
+        if sent > archive.size:
+            break
+        yield chunk
+    if sent != archive.size:
+        raise MachineError(
+            f"{archive.path} has changed since it was packed.",
+            why=f"It should have {archive.size} bytes.",
+            next_action="Pack the source again.",
+        )
+
+
+def _build_failed(why: str, *, retryable: bool, sent: bool = True, status: int | None = None) -> ProviderError:
+    return ProviderError(
+        "The source archive could not be uploaded.",
+        provider=PROVIDER,
+        why=f"Upload: {why}.",
+        next_action=_NOT_BUILT,
+        status=status,
+        retryable=retryable,
+        sent=sent,
+    )
+
+
+# Following the output of a build or a release phase: text that grows, taken up again where it was cut.
+
+
+IDLE_SECONDS = 900.0
+"""Without a byte for so long, it is given up; the platform ends a build after a quarter of an hour of work."""
+GLANCE_SECONDS = 3.0
+"""A silent connection is left and taken up again so often, so that a stop is heeded and a dead one noticed."""
+LONGEST_LINE = 16 * 1024
+
+
+@dataclass
+class OutputReader:
+    """How far the output was read, in bytes, and the line that is not whole yet."""
+
+    on_line: Callable[[str], None]
+    position: int = 0
+    rest: bytes = field(default=b"", repr=False)
+    heard: float = field(default_factory=time.monotonic)
+
+    def take(self, chunk: bytes) -> None:
+        """Pass whole lines on; a line without end is passed on in pieces."""
+        self.position += len(chunk)
+        self.heard = time.monotonic()
+        *whole, self.rest = (self.rest + chunk).split(b"\n")
+        for line in whole:
+            self._tell(line)
+        while len(self.rest) > LONGEST_LINE:
+            self._tell(self.rest[:LONGEST_LINE])
+            self.rest = self.rest[LONGEST_LINE:]
+
+    def end(self) -> None:
+        """Pass on a last line that has no line end."""
+        if self.rest:
+            self._tell(self.rest)
+        self.rest = b""
+
+    def _tell(self, line: bytes) -> None:
+        self.on_line(line.removesuffix(b"\r").decode("utf-8", "replace"))
+
+
+def follow_output(
+    client: HerokuClient, url: str, on_line: Callable[[str], None], *, idle: float = IDLE_SECONDS
+) -> None:
+    """`GET` of an `output_stream_url` until it ends, `Range: bytes=N-` after a cut.
+
+    `ProviderError` when it stays unreachable, or says nothing for `idle` seconds; `Interrupted` when stopped.
+    """
+    if not is_private(url):
+        raise _stream_failed("the stream would travel in clear text", retryable=False)
+    reader = OutputReader(on_line)
+    with open_client(url, provider=PROVIDER, verify=client.verify, read_only=True, record=client.record) as http:
+        while not client.patience.call(lambda: _some(client, http, url, reader), writes=False):
+            if time.monotonic() - reader.heard > idle:
+                raise _stream_failed(f"nothing came for {duration(idle)}", retryable=False)
+    reader.end()
+
+
+def _some(client: HerokuClient, http: httpx.Client, url: str, reader: OutputReader) -> bool:
+    """Read on; whether the stream has ended. A cut that brought nothing new raises a retryable error."""
+    before = reader.position
+    try:
+        with http.stream("GET", url, headers=_headers(before), timeout=_patient()) as response:
+            if _is_over(response, before):
+                return True
+            for chunk in _after(response, before):
+                reader.take(chunk)
+                _heed_stop(client)
+    except httpx.ReadTimeout:
+        _heed_stop(client)
+        return False
+    except httpx.HTTPError as error:
+        _heed_stop(client)
+        if reader.position > before:
+            return False
+        raise _stream_failed(describe(error), retryable=not is_untrusted(error)) from None
+    return True
+
+
+def _headers(position: int) -> dict[str, str]:
+    # Compressed bytes could not be counted.
+    headers = {"Accept": "text/plain", "Accept-Encoding": "identity"}
+    return headers | {"Range": f"bytes={position}-"} if position else headers
+
+
+def _patient() -> httpx.Timeout:
+    return httpx.Timeout(10.0, read=GLANCE_SECONDS)
+
+
+def _is_over(response: httpx.Response, position: int) -> bool:
+    """Whether there is nothing after `position`; anything but the text raises."""
+    status = response.status_code
+    if position and status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        return True
+    if status in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
+        return False
+    # Not found: the address is told before the first line is there.
+    passing = status == httpx.codes.NOT_FOUND or may_pass(status)
+    raise _stream_failed(f"the stream answered {status}", retryable=passing)
+
+
+def _after(response: httpx.Response, position: int) -> Iterator[bytes]:
+    """The bytes after `position`; an answer that ignores the range begins again at the first."""
+    skip = 0 if response.status_code == httpx.codes.PARTIAL_CONTENT else position
+    for chunk in response.iter_raw():
+        yield chunk[skip:]
+        skip = max(0, skip - len(chunk))
+
+
+def _heed_stop(client: HerokuClient) -> None:
+    if client.patience.stop.is_set():
+        raise Interrupted("Interrupted while following the output; what it reports goes on at the platform.")
+
+
+def _stream_failed(why: str, *, retryable: bool) -> ProviderError:
+    return ProviderError(
+        f"{PROVIDER} did not give the output.",
+        provider=PROVIDER,
+        why=f"Output stream: {why}.",
+        next_action="Look at the build or release itself; its output is in the dashboard, under Activity.",
+        retryable=retryable,
+    )
+
 
 NEWEST = "started_at ..; max=100, order=desc"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -23,7 +264,7 @@ class HerokuDeploys:
     `idle` is how many seconds of silence `follow` bears.
     """
 
-    def __init__(self, client: HerokuClient, *, idle: float = streams.IDLE_SECONDS) -> None:
+    def __init__(self, client: HerokuClient, *, idle: float = IDLE_SECONDS) -> None:
         self._client = client
         self._idle = idle
 
@@ -34,12 +275,12 @@ class HerokuDeploys:
     def rollback(self, app: str, release_id: str) -> Release:
         """`POST /apps/{app}/releases` with `release` (write, findable)."""
         path, body = f"/apps/{segment(app)}/releases", {"release": release_id}
-        ask = Ask("roll back", "POST", path, writes=True, body=body, sdk=True)
+        ask = HerokuCall("roll back", "POST", path, writes=True, body=body, sdk=True)
         return self._client.ask(ask, decode.release)
 
     def builds(self, app: str) -> tuple[Build, ...]:
         """`GET /apps/{app}/builds`: the newest hundred, newest first."""
-        ask = Ask("list the builds", "GET", f"/apps/{segment(app)}/builds", range_=NEWEST)
+        ask = HerokuCall("list the builds", "GET", f"/apps/{segment(app)}/builds", range_=NEWEST)
         found = self._client.page(ask, decode.build)
         return tuple(sorted(found, key=lambda build: build.created_at or _LONG_AGO, reverse=True))
 
@@ -47,16 +288,16 @@ class HerokuDeploys:
         """`GET /apps/{app}/builds/{build_id}`."""
         path = f"/apps/{segment(app)}/builds/{segment(build_id)}"
         return self._client.ask(
-            Ask("describe the build", "GET", path), about(build_id, decode.build, lambda one: (one.id,))
+            HerokuCall("describe the build", "GET", path), about(build_id, decode.build, lambda one: (one.id,))
         )
 
     def start_build(self, app: str, archive: SourceArchive) -> Build:
         """`POST /sources`, `PUT` of the archive, `POST /apps/{app}/builds` (write, findable)."""
-        return builds.start(self._client, app, archive)
+        return start(self._client, app, archive)
 
     def follow(self, url: str, on_line: Callable[[str], None]) -> None:
         """`GET` of an `output_stream_url` to its end, resumed where it is cut."""
-        streams.follow(self._client, url, on_line, idle=self._idle)
+        follow_output(self._client, url, on_line, idle=self._idle)
 
     def release_output(self, app: str, ref: str) -> str | None:
         """`output_stream_url` of `GET /apps/{app}/releases/{ref}`."""
@@ -67,7 +308,7 @@ def _names(found: Release) -> tuple[object, ...]:
     return found.id, found.version
 
 
-def _describe_release(app: str, ref: str) -> Ask:
+def _describe_release(app: str, ref: str) -> HerokuCall:
     number = re.fullmatch(r"v(\d+)", ref)
     path = f"/apps/{segment(app)}/releases/{segment(number[1] if number else ref)}"
-    return Ask(f"describe release {ref}", "GET", path, sdk=True)
+    return HerokuCall(f"describe release {ref}", "GET", path, sdk=True)

@@ -13,12 +13,12 @@ import httpx
 
 from uscdr.errors import NotFound, ProviderError, WrongContent
 from uscdr.models.heroku import Download, SignedUrl
-from uscdr.providers import download, private_file
-from uscdr.providers.heroku.client import HerokuClient
-from uscdr.providers.heroku.errors import PROVIDER
-from uscdr.providers.http import open_client
+from uscdr.providers.heroku.client import PROVIDER, HerokuClient
+from uscdr.providers.http import download
+from uscdr.providers.http import download as private_file
+from uscdr.providers.http.client import open_client
+from uscdr.providers.http.refusal import may_pass
 from uscdr.providers.ports.progress import Progress
-from uscdr.providers.refusal import may_pass
 
 MAGIC = b"PGDMP"
 """How a dump in PostgreSQL's custom format begins."""
@@ -58,7 +58,7 @@ def _refused(status: int) -> ProviderError:
     return STORAGE.fault("The backup could not be downloaded.", why=why, status=status, retryable=may_pass(status))
 
 
-STORAGE = download.Origin(
+STORAGE = download.DownloadOrigin(
     PROVIDER, "Ask for a fresh link and download again; a link is good for an hour at most.", _refused
 )
 
@@ -87,3 +87,29 @@ def _check_start(start: bytes, *, whole: bool = False) -> None:
     else:
         why = f"A dump begins with {MAGIC.decode()}; this does not."
     raise STORAGE.fault("What was downloaded is not a PostgreSQL dump.", why=why, kind=WrongContent)
+
+
+# A backup as a stream: from the signed link straight to whoever reads, with nothing on this machine's disk.
+
+
+class DumpStream:
+    """The chunks of one download, to be read in pieces of any size."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._left = memoryview(b"")
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes, none at the end. Raises ProviderError (a short body, too), Interrupted."""
+        if not self._left:
+            self._left = memoryview(next(self._chunks, b""))
+        amount = len(self._left) if size < 0 else size
+        data, self._left = bytes(self._left[:amount]), self._left[amount:]
+        return data
+
+
+@contextmanager
+def open_stream(link: SignedUrl, *, verify: ssl.SSLContext, stop: threading.Event) -> Iterator[DumpStream]:
+    """As `download.opened`, as a stream."""
+    with opened(link, verify=verify, stop=stop) as body:
+        yield DumpStream(body.chunks())

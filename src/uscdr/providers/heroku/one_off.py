@@ -2,23 +2,241 @@
 
 from __future__ import annotations
 
+import codecs
 import math
-from collections.abc import Callable
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from uscdr.errors import AnswerLost, ProviderError
-from uscdr.models.heroku import OneOffResult
-from uscdr.providers.exchange import LOOK_FIRST
-from uscdr.providers.heroku import dynos, rendezvous
-from uscdr.providers.heroku.client import Ask, HerokuClient
-from uscdr.providers.heroku.errors import PROVIDER
-from uscdr.providers.heroku.exit_mark import ExitMark, with_mark
-from uscdr.providers.http import segment
-from uscdr.providers.json_fields import optional_text, record, text
+from uscdr.errors import AnswerLost, Interrupted, NotFound, ProviderError
+from uscdr.models.heroku import Dyno, OneOffResult
+from uscdr.providers.heroku import decode
+from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
+from uscdr.providers.http.client import segment
+from uscdr.providers.http.exchange import LOOK_FIRST
+from uscdr.providers.http.json import optional_text, record, text
 from uscdr.words import duration
+from uscdr.write_guard import ANYHOW, WriteGuard
+
+# Listing and stopping dynos.
+
+
+def running(client: HerokuClient, app: str) -> tuple[Dyno, ...]:
+    """`GET /apps/{app}/dynos`: every dyno that exists now, by name."""
+    ask = HerokuCall("list the dynos", "GET", f"/apps/{segment(app)}/dynos", sdk=True, range_="id ..; max=1000")
+    return tuple(sorted(client.pages(ask, decode.dyno), key=lambda dyno: dyno.name))
+
+
+def stop(client: HerokuClient, app: str, name: str) -> None:
+    """`POST /apps/{app}/dynos/{name}/actions/stop` (write). A dyno that is gone is no error."""
+    path = f"/apps/{segment(app)}/dynos/{segment(name)}/actions/stop"
+    try:
+        client.ask(HerokuCall(f"stop dyno {name}", "POST", path, writes=True), record)
+    except NotFound:
+        # The app may be what is missing, or the platform may be wrong: the list decides.
+        if any(dyno.name == name for dyno in running(client, app)):
+            raise
+
+
+# Finding the exit status in a dyno's output: a mark that the shell prints after the command.
+
+
+MARK = "\uffff heroku-command-exit-status: "
+_WHOLE = re.compile(re.escape(MARK) + r"([0-9]{1,3})\n")
+_BEGUN = re.compile(re.escape(MARK) + r"[0-9]{0,3}")
+
+
+def with_mark(command: str) -> str:
+    """`command` in a subshell, so that its own `exit` does not skip the mark, and with nothing to read.
+
+    A command that asks a question then fails, where it would hang until the time limit.
+    """
+    return f'({command}) </dev/null ; echo "{MARK}$?"'
+
+
+class ExitMark:
+    """Splits a byte stream into output and exit status, however the bytes are cut.
+
+    Terminal line ends become plain ones. A mark without its line end does not count: digits may be missing.
+    """
+
+    def __init__(self) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._held = ""
+        self.exit_status: int | None = None
+
+    def feed(self, received: bytes) -> str:
+        """Take bytes, give the output they completed; nothing more after the mark."""
+        if self.exit_status is not None:
+            return ""
+        self._held = (self._held + self._decode(received)).replace("\r\n", "\n")
+        whole = _WHOLE.search(self._held)
+        if whole:
+            self.exit_status = int(whole[1])
+            return self._release(whole.start())
+        return self._release(_safe_end(self._held))
+
+    def finish(self) -> str:
+        """What was held back when the stream ended."""
+        return "" if self.exit_status is not None else self._release(len(self._held))
+
+    def _release(self, end: int) -> str:
+        output, self._held = self._held[:end], self._held[end:]
+        return output
+
+
+def _safe_end(text: str) -> int:
+    """Up to where `text` cannot be part of a mark or of a line end that is still coming."""
+    start = text.rfind(MARK[0])
+    if start >= 0 and _may_become_mark(text[start:]):
+        return start
+    return len(text) - 1 if text.endswith("\r") else len(text)
+
+
+def _may_become_mark(tail: str) -> bool:
+    tail = tail.removesuffix("\r")
+    return MARK.startswith(tail) or _BEGUN.fullmatch(tail) is not None
+
+
+# The raw TLS connection to an attached dyno.
+
+
+BANNER = b"rendezvous"
+_CONNECT_SECONDS = 10.0
+_LOOK_UP_SECONDS = 0.5
+"""How often a silent connection looks at the deadline and the stop token."""
+_CHUNK = 65536
+
+
+class TimeLimitReached(Exception):
+    """The deadline passed before the process ended."""
+
+
+class Deadline:
+    """A point in time, `seconds` from now on the monotonic clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds left; `TimeLimitReached` when there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeLimitReached
+        return left
+
+
+def connect(url: SecretStr, verify: ssl.SSLContext, deadline: Deadline) -> ssl.SSLSocket:
+    """Open the TLS connection; the secret is not sent yet, so that this may be repeated.
+
+    Raises `ProviderError` with `sent=False`.
+    """
+    host, port = _address(url)
+    limit = min(_CONNECT_SECONDS, deadline.left())
+    try:
+        plain = socket.create_connection((host, port), timeout=limit)
+    except OSError as error:
+        raise _unreachable(error.strerror or "no connection within the time limit", retryable=True) from None
+    _keep_alive(plain)
+    try:
+        return verify.wrap_socket(plain, server_hostname=host)
+    except ssl.SSLCertVerificationError as error:
+        plain.close()
+        why = f"the certificate was not accepted ({error.verify_message})"
+        raise _unreachable(why, retryable=False) from None
+    except OSError:
+        plain.close()
+        raise _unreachable("the TLS connection failed", retryable=True) from None
+
+
+def _keep_alive(plain: socket.socket) -> None:
+    """A long silent command must neither lose its connection to a router nor wait for one that is dead."""
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10)):
+        if hasattr(socket, option):
+            plain.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
+
+
+def stream(
+    connection: ssl.SSLSocket, url: SecretStr, deadline: Deadline, stop: threading.Event, leave: WriteGuard = ANYHOW
+) -> Generator[bytes, None, None]:
+    """Say the secret, pass the banner by, and give what the process prints until the connection ends.
+
+    A connection that breaks ends the stream like one that closes: the exit mark tells the two apart.
+    """
+    connection.settimeout(_LOOK_UP_SECONDS)
+    try:
+        with leave.sending():  # the command runs once the secret is there
+            connection.sendall(_secret(url) + b"\r\n")
+        received = _received(connection, deadline, stop)
+        yield _after_banner(received)
+        yield from received
+    except OSError:
+        return
+
+
+def _received(connection: ssl.SSLSocket, deadline: Deadline, stop: threading.Event) -> Iterator[bytes]:
+    while True:
+        deadline.left()
+        if stop.is_set():
+            raise Interrupted("Interrupted while a one-off dyno was running.")
+        try:
+            chunk = connection.recv(_CHUNK)
+        except TimeoutError:
+            continue
+        if not chunk:
+            return
+        yield chunk
+
+
+def _after_banner(received: Iterator[bytes]) -> bytes:
+    """What came with the banner after its line; all of it when there was no banner."""
+    start = b""
+    for chunk in received:
+        start += chunk
+        line, end, rest = start.partition(b"\n")
+        if not BANNER.startswith(line.rstrip(b"\r")[: len(BANNER)]):
+            return start
+        if end:
+            return rest
+    return b""
+
+
+def _address(url: SecretStr) -> tuple[str, int]:
+    try:
+        parts = urlsplit(url.get_secret_value())
+        host, port = parts.hostname, parts.port or 5000
+    except ValueError:
+        raise _unreachable("the address is not readable", retryable=False) from None
+    if parts.scheme != "rendezvous" or not host:
+        raise _unreachable("the app runs in a private space, which is not supported", retryable=False)
+    return host, port
+
+
+def _secret(url: SecretStr) -> bytes:
+    parts = urlsplit(url.get_secret_value())
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.path.removeprefix('/')}{query}".encode()
+
+
+def _unreachable(why: str, *, retryable: bool) -> ProviderError:
+    return ProviderError(
+        "The one-off dyno's terminal could not be reached.",
+        provider=PROVIDER,
+        why=f"Rendezvous: {why}.",
+        next_action="Check that this network lets TLS out to port 5000, and `ca_file` if it inspects TLS.",
+        retryable=retryable,
+        sent=False,
+    )
+
 
 LONGEST = 86400
 """Seconds; the platform's own limit for a one-off dyno."""
@@ -27,7 +245,7 @@ KEPT_CHARACTERS = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Job:
+class OneOffJob:
     """What to run where, for at most `time_limit` seconds, and who hears of it."""
 
     app: str
@@ -38,21 +256,21 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Started:
+class StartedDyno:
     """An accepted one-off dyno. Whoever holds `terminal` can attach to it."""
 
     name: str
     terminal: SecretStr
 
 
-def run(client: HerokuClient, job: Job) -> OneOffResult:
+def run(client: HerokuClient, job: OneOffJob) -> OneOffResult:
     """Start, attach, wait. Whatever goes wrong after the start, the dyno is told to stop."""
-    deadline = rendezvous.Deadline(job.time_limit)
+    deadline = Deadline(job.time_limit)
     started = client.ask(_start(job), _started)
     try:
         job.on_started(started.name)
         return _attend(client, job, started, deadline)
-    except rendezvous.TimeLimitReached:
+    except TimeLimitReached:
         raise _time_limit(job, started.name, stopped=_stop(client, job.app, started.name)) from None
     except ProviderError as error:
         _stop(client, job.app, started.name)
@@ -63,7 +281,7 @@ def run(client: HerokuClient, job: Job) -> OneOffResult:
         raise
 
 
-def _start(job: Job) -> Ask:
+def _start(job: OneOffJob) -> HerokuCall:
     body = {
         "attach": True,
         "command": with_mark(job.command),
@@ -71,20 +289,20 @@ def _start(job: Job) -> Ask:
         "time_to_live": min(max(math.ceil(job.time_limit), 1), LONGEST),
     }
     path = f"/apps/{segment(job.app)}/dynos"
-    return Ask("run a one-off dyno", "POST", path, writes=True, body=body, sdk=True)
+    return HerokuCall("run a one-off dyno", "POST", path, writes=True, body=body, sdk=True)
 
 
-def _started(body: object) -> Started:
+def _started(body: object) -> StartedDyno:
     source = record(body)
-    return Started(text(source, "name"), SecretStr(optional_text(source, "attach_url")))
+    return StartedDyno(text(source, "name"), SecretStr(optional_text(source, "attach_url")))
 
 
-def _attend(client: HerokuClient, job: Job, started: Started, deadline: rendezvous.Deadline) -> OneOffResult:
+def _attend(client: HerokuClient, job: OneOffJob, started: StartedDyno, deadline: Deadline) -> OneOffResult:
     url = started.terminal
     patience = client.patience
-    connection = patience.call(lambda: rendezvous.connect(url, client.verify, deadline), writes=True)
+    connection = patience.call(lambda: connect(url, client.verify, deadline), writes=True)
     mark, output = ExitMark(), ""
-    with connection, closing(rendezvous.stream(connection, url, deadline, patience.stop, client.leave)) as chunks:
+    with connection, closing(stream(connection, url, deadline, patience.stop, client.leave)) as chunks:
         for chunk in chunks:
             output = _keep(output, mark.feed(chunk), job)
             if mark.exit_status is not None:
@@ -93,7 +311,7 @@ def _attend(client: HerokuClient, job: Job, started: Started, deadline: rendezvo
     return OneOffResult(name=started.name, exit_status=mark.exit_status, output=output)
 
 
-def _keep(output: str, new: str, job: Job) -> str:
+def _keep(output: str, new: str, job: OneOffJob) -> str:
     if new:
         job.on_output(new)
     return (output + new)[-KEPT_CHARACTERS:]
@@ -102,13 +320,13 @@ def _keep(output: str, new: str, job: Job) -> str:
 def _stop(client: HerokuClient, app: str, name: str) -> bool:
     """Whether the platform accepted to stop the dyno."""
     try:
-        dynos.stop(client, app, name)
+        stop(client, app, name)
     except ProviderError:
         return False
     return True
 
 
-def _time_limit(job: Job, name: str, *, stopped: bool) -> ProviderError:
+def _time_limit(job: OneOffJob, name: str, *, stopped: bool) -> ProviderError:
     message = f"The one-off dyno {name} reached its time limit of {duration(job.time_limit)}"
     if stopped:
         action = "Look at the app's log for how far it got, then decide whether to run it again."

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+import httpx
 from pydantic import SecretStr
 
-from uscdr.errors import BadInput, Conflict, NotFound
+from uscdr.errors import BadInput, Conflict, NotFound, ProviderError
 from uscdr.models.heroku import (
     POSTGRES,
     Account,
@@ -19,11 +22,85 @@ from uscdr.models.heroku import (
     Release,
     service_of,
 )
-from uscdr.providers.heroku import decode, dynos, logs, one_off
-from uscdr.providers.heroku.client import Ask, HerokuClient
-from uscdr.providers.heroku.errors import PROVIDER
-from uscdr.providers.http import segment
-from uscdr.providers.json_fields import items
+from uscdr.providers.heroku import decode, one_off
+from uscdr.providers.heroku import one_off as dynos
+from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
+from uscdr.providers.http.client import is_private, open_client, segment
+from uscdr.providers.http.exchange import describe
+from uscdr.providers.http.json import items, record, web_address
+
+# The last lines of an app's log: a log session, then its event stream, read to the end.
+
+
+STREAM_SECONDS = 30.0
+"""A stream that is not followed ends by itself; this is for one that does not."""
+
+
+def last_lines(client: HerokuClient, app: str, lines: int) -> tuple[str, ...]:
+    """The last `lines` lines, oldest first. A failed stream is begun again with a new session."""
+    return client.patience.call(lambda: _session(client, app, lines), writes=False)
+
+
+def _session(client: HerokuClient, app: str, lines: int) -> tuple[str, ...]:
+    body = {"lines": lines, "tail": False}
+    ask = HerokuCall("open the log", "POST", f"/apps/{segment(app)}/log-sessions", body=body, sdk=True)
+    url, _ = client.once(ask, lambda answer: web_address(record(answer), "logplex_url"))
+    if not is_private(url):
+        raise _failed("the stream would travel in clear text", retryable=False)
+    with open_client(url, provider=PROVIDER, verify=client.verify, read_only=True) as stream:
+        return tuple(deque(_events(stream, url), maxlen=lines))
+
+
+def _events(client: httpx.Client, url: str) -> Iterator[str]:
+    try:
+        with client.stream("GET", url, headers={"Accept": "text/event-stream"}) as response:
+            kind = response.headers.get("Content-Type", "")
+            if response.status_code != httpx.codes.OK or not kind.startswith("text/event-stream"):
+                raise _failed(f"the stream answered {response.status_code}", retryable=True)
+            yield from event_data(_until(response, time.monotonic() + STREAM_SECONDS))
+    except httpx.HTTPError as error:
+        raise _failed(describe(error), retryable=True) from None
+
+
+def _until(response: httpx.Response, end: float) -> Iterator[bytes]:
+    for chunk in response.iter_bytes():
+        yield chunk
+        if time.monotonic() > end:
+            return
+
+
+def event_data(chunks: Iterable[bytes]) -> Iterator[str]:
+    """The data of each server-sent event; the last one counts even when its blank line is missing."""
+    data: list[str] = []
+    for line in _lines(chunks):
+        if line.startswith("data:"):
+            data.append(line.removeprefix("data:").removeprefix(" "))
+        elif not line and data:
+            yield "\n".join(data)
+            data = []
+    if data:
+        yield "\n".join(data)
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Lines ended by LF or CR LF only: a log line may hold any other separator."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line.removesuffix(b"\r").decode("utf-8", "replace") for line in whole)
+    if rest:
+        yield rest.decode("utf-8", "replace")
+
+
+def _failed(why: str, *, retryable: bool) -> ProviderError:
+    return ProviderError(
+        f"{PROVIDER} did not give the log.",
+        provider=PROVIDER,
+        why=f"Log stream: {why}.",
+        next_action="Try again, or read it with `heroku logs`.",
+        retryable=retryable,
+    )
+
 
 ALL = "id ..; max=1000"
 INCLUSION = {"Accept-Inclusion": "addon:plan,config_vars"}
@@ -39,26 +116,26 @@ class HerokuPlatform:
 
     def account(self) -> Account:
         """`GET /account`."""
-        return self._client.ask(Ask("say whose token this is", "GET", "/account"), decode.account)
+        return self._client.ask(HerokuCall("say whose token this is", "GET", "/account"), decode.account)
 
     def app(self, app: str) -> App:
         """`GET /apps/{app}`."""
-        return self._client.ask(Ask("describe the app", "GET", f"/apps/{segment(app)}"), decode.about_app(app))
+        return self._client.ask(HerokuCall("describe the app", "GET", f"/apps/{segment(app)}"), decode.about_app(app))
 
     def config_vars(self, app: str) -> Mapping[str, SecretStr]:
         """`GET /apps/{app}/config-vars`."""
-        ask = Ask("list the config variables", "GET", f"/apps/{segment(app)}/config-vars")
+        ask = HerokuCall("list the config variables", "GET", f"/apps/{segment(app)}/config-vars")
         return self._client.ask(ask, decode.config_vars)
 
     def set_maintenance(self, app: str, *, enabled: bool) -> App:
         """`PATCH /apps/{app}` (write)."""
         what = "turn maintenance mode on" if enabled else "turn maintenance mode off"
-        ask = Ask(what, "PATCH", f"/apps/{segment(app)}", writes=True, body={"maintenance": enabled})
+        ask = HerokuCall(what, "PATCH", f"/apps/{segment(app)}", writes=True, body={"maintenance": enabled})
         return self._client.ask(ask, decode.about_app(app))
 
     def formation(self, app: str) -> tuple[ProcessType, ...]:
         """`GET /apps/{app}/formation`."""
-        ask = Ask("list the process types", "GET", f"/apps/{segment(app)}/formation", range_=ALL)
+        ask = HerokuCall("list the process types", "GET", f"/apps/{segment(app)}/formation", range_=ALL)
         return self._client.pages(ask, decode.process_type)
 
     def scale(self, app: str, quantities: Mapping[str, int]) -> tuple[ProcessType, ...]:
@@ -67,7 +144,7 @@ class HerokuPlatform:
         if not updates:
             raise BadInput("No process type was named to scale.")
         path = f"/apps/{segment(app)}/formation"
-        ask = Ask("scale the dynos", "PATCH", path, writes=True, body={"updates": updates})
+        ask = HerokuCall("scale the dynos", "PATCH", path, writes=True, body={"updates": updates})
         return self._client.ask(ask, lambda body: items(body, decode.process_type))
 
     def resize(self, app: str, sizes: Mapping[str, str]) -> tuple[ProcessType, ...]:
@@ -75,7 +152,7 @@ class HerokuPlatform:
         if not sizes:
             raise BadInput("No process type was named to change its size.")
         body = {"updates": [{"type": kind, "size": size} for kind, size in sizes.items()]}
-        ask = Ask("change the dyno sizes", "PATCH", f"/apps/{segment(app)}/formation", writes=True, body=body)
+        ask = HerokuCall("change the dyno sizes", "PATCH", f"/apps/{segment(app)}/formation", writes=True, body=body)
         return self._client.ask(ask, lambda found: items(found, decode.process_type))
 
     def dynos(self, app: str) -> tuple[Dyno, ...]:
@@ -100,37 +177,37 @@ class HerokuPlatform:
         After `time_limit` seconds the dyno is stopped and `ProviderError` raised; `AnswerLost` when it could
         not be attached to, or not be stopped.
         """
-        job = one_off.Job(app, command, time_limit, on_started, on_output or (lambda _: None))
+        job = one_off.OneOffJob(app, command, time_limit, on_started, on_output or (lambda _: None))
         return one_off.run(self._client, job)
 
     def releases(self, app: str, *, limit: int = 15) -> tuple[Release, ...]:
         """`GET /apps/{app}/releases`, one page, newest first."""
         newest = f"version ..; max={limit}, order=desc"
-        ask = Ask("list the releases", "GET", f"/apps/{segment(app)}/releases", sdk=True, range_=newest)
+        ask = HerokuCall("list the releases", "GET", f"/apps/{segment(app)}/releases", sdk=True, range_=newest)
         found = self._client.page(ask, decode.release)
         return tuple(sorted(found, key=lambda release: -release.version)[:limit])
 
     def builds_pending(self, app: str) -> int:
         """`GET /apps/{app}/builds`: how many of the newest hundred are `pending`."""
-        ask = Ask("list the builds", "GET", f"/apps/{segment(app)}/builds", range_=NEWEST_BUILDS)
+        ask = HerokuCall("list the builds", "GET", f"/apps/{segment(app)}/builds", range_=NEWEST_BUILDS)
         return self._client.page(ask, decode.build_status).count("pending")
 
     def addons(self, app: str) -> tuple[AddOn, ...]:
         """`GET /apps/{app}/addons`, which lists foreign add-ons attached to the app too."""
         path = f"/apps/{segment(app)}/addons"
-        ask = Ask("list the add-ons", "GET", path, sdk=True, headers=EXPANSION, range_=ALL)
+        ask = HerokuCall("list the add-ons", "GET", path, sdk=True, headers=EXPANSION, range_=ALL)
         return self._client.pages(ask, decode.addon)
 
     def attachments(self, app: str) -> tuple[Attachment, ...]:
         """`GET /apps/{app}/addon-attachments`."""
         path = f"/apps/{segment(app)}/addon-attachments"
-        ask = Ask("list the attached add-ons", "GET", path, sdk=True, headers=INCLUSION, range_=ALL)
+        ask = HerokuCall("list the attached add-ons", "GET", path, sdk=True, headers=INCLUSION, range_=ALL)
         return self._client.pages(ask, decode.attachment)
 
     def attachments_of(self, addon_id: str) -> tuple[Attachment, ...]:
         """`GET /addons/{id}/addon-attachments`, which lists those that this account sees."""
         path = f"/addons/{segment(addon_id)}/addon-attachments"
-        ask = Ask("list who uses the add-on", "GET", path, sdk=True, headers=INCLUSION, range_=ALL)
+        ask = HerokuCall("list who uses the add-on", "GET", path, sdk=True, headers=INCLUSION, range_=ALL)
         return self._client.pages(ask, decode.attachment)
 
     def database(self, app: str, name: str = "DATABASE_URL") -> Attachment:
@@ -146,12 +223,12 @@ class HerokuPlatform:
 
     def log_lines(self, app: str, *, lines: int = 100) -> tuple[str, ...]:
         """`POST /apps/{app}/log-sessions`, then the stream it names."""
-        return logs.last_lines(self._client, app, lines)
+        return last_lines(self._client, app, lines)
 
     def _resolve(self, app: str, name: str) -> tuple[Attachment, ...]:
         body = {"addon_attachment": name, "app": app}
         path = "/actions/addon-attachments/resolve"
-        ask = Ask("find the database", "POST", path, body=body, sdk=True, headers=INCLUSION)
+        ask = HerokuCall("find the database", "POST", path, body=body, sdk=True, headers=INCLUSION)
         return self._client.page(ask, decode.attachment)
 
 

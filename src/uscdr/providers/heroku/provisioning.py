@@ -3,21 +3,214 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from uscdr.errors import BadInput, Conflict, CredentialsRefused, NotFound, ProviderError
-from uscdr.models.belongings import Belongings
-from uscdr.models.heroku import AddOn, App, Schedule
-from uscdr.models.provision import Domain, LogDrain, Plan
-from uscdr.providers.heroku import addons, belongings, decode, domains, transfers
-from uscdr.providers.heroku.client import Ask, HerokuClient
-from uscdr.providers.heroku.errors import retold
-from uscdr.providers.http import segment
-from uscdr.providers.json_fields import items, record
+from uscdr.models.heroku import AddOn, AddonPlan, App, Belongings, Domain, LogDrain, Schedule
+from uscdr.providers.heroku import backups, decode
+from uscdr.providers.heroku.client import HerokuCall, HerokuClient, retold
+from uscdr.providers.http.client import segment
+from uscdr.providers.http.json import about, items, nested, optional_text, record, text
 
+# Ordering add-ons, and what is sold. An order that is refused is told with the plans that can be had.
+
+
+EXPANSION = {"Accept-Expansion": "addon_service,plan"}
+_REFUSALS_OF_A_PLAN = ("addon_error", "invalid_params", "not_found")
+_ENDED = ("deprecated", "disabled", "ended", "end_of_life", "eol", "shutdown", "sunset")
+_ALL = "id ..; max=1000"
+
+
+def list_plans(client: HerokuClient, service: str) -> tuple[AddonPlan, ...]:
+    """`GET /addon-services/{service}/plans`."""
+    path = f"/addon-services/{segment(service)}/plans"
+    return client.pages(HerokuCall("list the plans of an add-on service", "GET", path, range_=_ALL), decode.plan)
+
+
+def _names(found: AddOn) -> tuple[str, str]:
+    return found.id, found.name
+
+
+def order_addon(client: HerokuClient, app: str, name: str) -> AddOn:
+    """`GET /apps/{app}/addons/{name}`."""
+    path = f"/apps/{segment(app)}/addons/{segment(name)}"
+    return client.ask(
+        HerokuCall("describe the add-on", "GET", path, sdk=True, headers=EXPANSION), about(name, decode.addon, _names)
+    )
+
+
+def order(client: HerokuClient, app: str, plan: str, *, name: str | None = None) -> AddOn:
+    """`POST /apps/{app}/addons` (write, findable). A plan that is not sold is named, with those that are."""
+    body: dict[str, object] = {"plan": plan, "confirm": app}
+    if name:
+        body["name"] = name
+    path = f"/apps/{segment(app)}/addons"
+    ask = HerokuCall(f"order {plan}", "POST", path, writes=True, body=body, sdk=True, headers=EXPANSION)
+    try:
+        return client.ask(ask, decode.addon)
+    except ProviderError as refused:
+        if refused.error_id not in _REFUSALS_OF_A_PLAN:
+            raise
+        raise _judged(client, plan, refused) from None
+
+
+def _judged(client: HerokuClient, plan: str, refused: ProviderError) -> ProviderError:
+    """The refusal in words about the plan, unless the plan is sold and something else was the matter."""
+    try:
+        known = list_plans(client, plan.partition(":")[0])
+    except ProviderError:
+        known = ()
+    sold = [one for one in known if one.state not in _ENDED]
+    if refused.error_id != "addon_error" and (not known or any(one.name == plan for one in sold)):
+        return refused
+    choice = _choice(one for one in sold if one.name != plan)
+    return retold(
+        refused,
+        ProviderError,
+        f"Heroku does not give {plan}: it has ended, is not known, or its provider refused.",
+        f"Name one of these in the configuration: {choice}." if choice else refused.next_action,
+    )
+
+
+def _choice(sold: Iterable[AddonPlan]) -> str:
+    cheapest_first = sorted(sold, key=lambda plan: (plan.cents is None, plan.cents, plan.name))
+    return ", ".join(plan.name + _price(plan) for plan in cheapest_first[:8])
+
+
+def _price(plan: AddonPlan) -> str:
+    return "" if plan.cents is None else f" (${plan.cents / 100:g} a month)"
+
+
+# What hangs on an app beside code, data and config; each asked by itself, so that one refusal hides nothing else.
+
+
+T = TypeVar("T")
 ALL = "id ..; max=1000"
+
+
+def of(client: HerokuClient, app: str) -> Belongings:
+    """Everything; what could not be asked is in `unknown`. Raises ProviderError when the app itself cannot be read."""
+    path, unknown = f"/apps/{segment(app)}", dict[str, str]()
+
+    def ask(what: str, question: Callable[[], T], otherwise: T) -> T:
+        try:
+            return question()
+        except NotFound:
+            return otherwise  # the app is there: it has none, or this kind of app cannot have any
+        except ProviderError as error:
+            unknown[what] = error.message
+            return otherwise
+
+    def listed(what: str, part: str, decode: Callable[[object], str]) -> tuple[str, ...]:
+        def question() -> tuple[str, ...]:
+            return client.pages(HerokuCall(f"list the {what}", "GET", f"{path}/{part}", range_=ALL), decode)
+
+        nothing: tuple[str, ...] = ()
+        return tuple(sorted(filter(None, ask(what, question, nothing))))
+
+    described = client.ask(HerokuCall("describe the app", "GET", path), record)
+    coupled = HerokuCall("find its pipeline", "GET", f"{path}/pipeline-couplings")
+    return Belongings(
+        features=listed("features", "features", _feature),
+        webhooks=listed("webhooks", "webhooks", _host),
+        certificates=listed("certificates", "sni-endpoints", _certificate),
+        pipeline=ask("pipeline", lambda: client.ask(coupled, _pipeline), ""),
+        team=optional_text(nested(described, "team"), "name"),
+        space=optional_text(nested(described, "space"), "name"),
+        unknown=unknown,
+    )
+
+
+def _feature(body: object) -> str:
+    source = record(body)
+    return text(source, "name") if source.get("enabled") is True else ""
+
+
+def _host(body: object) -> str:
+    try:
+        return urlsplit(optional_text(record(body), "url")).hostname or "an address that cannot be read"
+    except ValueError:
+        return "an address that cannot be read"
+
+
+def _certificate(body: object) -> str:
+    source = record(body)
+    managed: Mapping[str, object] = nested(source, "ssl_cert")
+    if managed.get("acm") is True:
+        return ""
+    names = items(managed.get("cert_domains") or [], str)
+    return ", ".join(names) or optional_text(source, "display_name") or optional_text(source, "name") or "one"
+
+
+def _pipeline(body: object) -> str:
+    source = record(body)
+    inner = nested(source, "pipeline")
+    return f"{optional_text(inner, 'name') or optional_text(inner, 'id')} ({optional_text(source, 'stage')})"
+
+
+# Hostnames of an app, and their certificates.
+
+
+_HELD = re.compile(r"in use|another app|already (?:taken|added|exists)", re.IGNORECASE)
+_MAY_BE_HELD = ("invalid_params", "conflict")
+
+
+def listed(client: HerokuClient, app: str) -> tuple[Domain, ...]:
+    """`GET /apps/{app}/domains`."""
+    ask = HerokuCall("list the hostnames", "GET", f"/apps/{segment(app)}/domains", range_=_ALL)
+    return client.pages(ask, decode.domain)
+
+
+def add(client: HerokuClient, app: str, hostname: str) -> Domain:
+    """`POST /apps/{app}/domains` (write, findable). `Conflict` for a hostname that is held."""
+    body = {"hostname": hostname, "sni_endpoint": None}
+    ask = HerokuCall(f"add {hostname}", "POST", f"/apps/{segment(app)}/domains", writes=True, body=body)
+    try:
+        return client.ask(ask, decode.domain)
+    except ProviderError as refused:
+        if refused.error_id in _MAY_BE_HELD and _HELD.search(refused.why):
+            raise _held(refused, app, hostname) from None
+        raise
+
+
+def _held(refused: ProviderError, app: str, hostname: str) -> ProviderError:
+    if "this app" in refused.why:
+        message, action = f"{hostname} is a hostname of {app} already.", "Look at `heroku domains`, then go on."
+    else:
+        message = f"{hostname} is held by another app."
+        action = f"Remove it there (`heroku domains:remove {hostname} --app THE_OLD_APP`), then go on."
+    return retold(refused, Conflict, message, action)
+
+
+def remove(client: HerokuClient, app: str, hostname: str) -> None:
+    """`DELETE /apps/{app}/domains/{hostname}` (write); one that is not there is no error."""
+    path = f"/apps/{segment(app)}/domains/{segment(hostname)}"
+    try:
+        client.ask(HerokuCall(f"remove {hostname}", "DELETE", path, writes=True), record)
+    except NotFound:
+        # The app itself may be what is missing; then this raises in its turn.
+        if any(one.hostname == hostname for one in listed(client, app)):
+            raise
+
+
+def order_certificates(client: HerokuClient, app: str) -> None:
+    """`POST /apps/{app}/acm` (write); on already is no error."""
+    path = f"/apps/{segment(app)}"
+    ask = HerokuCall("turn on certificate management", "POST", f"{path}/acm", writes=True, body={})
+    try:
+        client.ask(ask, record)
+    except ProviderError as refused:
+        if refused.error_id not in _MAY_BE_HELD:
+            raise
+        seen = client.ask(HerokuCall("describe the app", "GET", path), record)
+        if seen.get("acm") is not True:
+            raise
+
+
 _LAST_HOUR = 23
 
 
@@ -33,33 +226,33 @@ class HerokuProvisioning:
         body = {key: value for key, value in wishes.items() if value}
         try:
             return self._client.ask(
-                Ask(f"create the app {name}", "POST", "/apps", writes=True, body=body), decode.about_app(name)
+                HerokuCall(f"create the app {name}", "POST", "/apps", writes=True, body=body), decode.about_app(name)
             )
         except ProviderError as refused:
             raise self._why_no_app(name, refused) from None
 
-    def plans(self, service: str) -> tuple[Plan, ...]:
+    def plans(self, service: str) -> tuple[AddonPlan, ...]:
         """`GET /addon-services/{service}/plans`."""
-        return addons.plans(self._client, service)
+        return list_plans(self._client, service)
 
     def create_addon(self, app: str, plan: str, *, name: str | None = None) -> AddOn:
         """`POST /apps/{app}/addons` (write, findable)."""
-        return addons.order(self._client, app, plan, name=name)
+        return order(self._client, app, plan, name=name)
 
     def addon(self, app: str, addon: str) -> AddOn:
         """`GET /apps/{app}/addons/{addon}`."""
-        return addons.addon(self._client, app, addon)
+        return order_addon(self._client, app, addon)
 
     def buildpacks(self, app: str) -> tuple[str, ...]:
         """`GET /apps/{app}/buildpack-installations`."""
-        ask = Ask("list the buildpacks", "GET", _of(app, "buildpack-installations"))
+        ask = HerokuCall("list the buildpacks", "GET", _of(app, "buildpack-installations"))
         return self._client.ask(ask, _in_order)
 
     def set_buildpacks(self, app: str, buildpacks: Sequence[str]) -> tuple[str, ...]:
         """`PUT /apps/{app}/buildpack-installations` (write)."""
         body = {"updates": [{"buildpack": name} for name in buildpacks]}
         path = _of(app, "buildpack-installations")
-        return self._client.ask(Ask("set the buildpacks", "PUT", path, writes=True, body=body), _in_order)
+        return self._client.ask(HerokuCall("set the buildpacks", "PUT", path, writes=True, body=body), _in_order)
 
     def set_config(self, app: str, values: Mapping[str, SecretStr | None]) -> None:
         """`PATCH /apps/{app}/config-vars` (write); no value is in an error, be it echoed by the provider."""
@@ -68,34 +261,34 @@ class HerokuProvisioning:
         body = {name: None if value is None else value.get_secret_value() for name, value in values.items()}
         hide = tuple(value for value in values.values() if value is not None)
         path = _of(app, "config-vars")
-        ask = Ask("set the config variables", "PATCH", path, writes=True, body=body, hide=hide)
+        ask = HerokuCall("set the config variables", "PATCH", path, writes=True, body=body, hide=hide)
         self._client.ask(ask, record)
 
     def domains(self, app: str) -> tuple[Domain, ...]:
         """`GET /apps/{app}/domains`."""
-        return domains.listed(self._client, app)
+        return listed(self._client, app)
 
     def add_domain(self, app: str, hostname: str) -> Domain:
         """`POST /apps/{app}/domains` (write, findable)."""
-        return domains.add(self._client, app, hostname)
+        return add(self._client, app, hostname)
 
     def remove_domain(self, app: str, hostname: str) -> None:
         """`DELETE /apps/{app}/domains/{hostname}` (write)."""
-        domains.remove(self._client, app, hostname)
+        remove(self._client, app, hostname)
 
     def enable_certificates(self, app: str) -> None:
         """`POST /apps/{app}/acm` (write)."""
-        domains.enable_certificates(self._client, app)
+        order_certificates(self._client, app)
 
     def collaborators(self, app: str) -> tuple[str, ...]:
         """`GET /apps/{app}/collaborators`."""
-        ask = Ask("list the collaborators", "GET", _of(app, "collaborators"), range_=ALL)
+        ask = HerokuCall("list the collaborators", "GET", _of(app, "collaborators"), range_=ALL)
         return self._client.pages(ask, decode.collaborator)
 
     def add_collaborator(self, app: str, email: str) -> None:
         """`POST /apps/{app}/collaborators`, silent (write); one who is in already is no error."""
         body = {"user": email, "silent": True}
-        ask = Ask("add a collaborator", "POST", _of(app, "collaborators"), writes=True, body=body)
+        ask = HerokuCall("add a collaborator", "POST", _of(app, "collaborators"), writes=True, body=body)
         try:
             self._client.ask(ask, record)
         except ProviderError as refused:
@@ -106,18 +299,18 @@ class HerokuProvisioning:
 
     def log_drains(self, app: str) -> tuple[LogDrain, ...]:
         """`GET /apps/{app}/log-drains`."""
-        ask = Ask("list the log drains", "GET", _of(app, "log-drains"), range_=ALL)
+        ask = HerokuCall("list the log drains", "GET", _of(app, "log-drains"), range_=ALL)
         return self._client.pages(ask, decode.log_drain)
 
     def add_log_drain(self, app: str, url: SecretStr) -> LogDrain:
         """`POST /apps/{app}/log-drains` (write, findable by host)."""
         body = {"url": url.get_secret_value()}
-        ask = Ask("add a log drain", "POST", _of(app, "log-drains"), writes=True, body=body, hide=(url,))
+        ask = HerokuCall("add a log drain", "POST", _of(app, "log-drains"), writes=True, body=body, hide=(url,))
         return self._client.ask(ask, decode.log_drain)
 
     def belongings(self, app: str) -> Belongings:
         """`GET /apps/{app}` and its `features`, `webhooks`, `sni-endpoints`, `pipeline-couplings`."""
-        return belongings.of(self._client, app)
+        return of(self._client, app)
 
     def schedule_backups(self, addon_id: str, name: str, *, hour: int, timezone: str) -> Schedule:
         """`POST /client/v11/databases/{id}/transfer-schedules` (write, findable); the hour goes as two digits."""
@@ -125,8 +318,8 @@ class HerokuProvisioning:
             raise BadInput(f"{hour!r} is no hour of the day.", next_action="Give 0 to 23.")
         body = {"hour": f"{hour:02d}", "timezone": timezone, "schedule_name": name}
         path = f"/client/v11/databases/{segment(addon_id)}/transfer-schedules"
-        ask = Ask("schedule backups", "POST", path, data=True, writes=True, body=body)
-        return self._client.ask(ask, transfers.schedule)
+        ask = HerokuCall("schedule backups", "POST", path, data=True, writes=True, body=body)
+        return self._client.ask(ask, backups.schedule)
 
     def _why_no_app(self, name: str, refused: ProviderError) -> ProviderError:
         if refused.error_id == "invalid_params" and re.search(r"\btaken\b", refused.why):
@@ -139,7 +332,7 @@ class HerokuProvisioning:
 
     def _by_whom(self, name: str) -> str:
         try:
-            self._client.ask(Ask("describe the app", "GET", f"/apps/{segment(name)}"), decode.app)
+            self._client.ask(HerokuCall("describe the app", "GET", f"/apps/{segment(name)}"), decode.app)
         except (CredentialsRefused, NotFound):
             return ", by an app that this account cannot see"
         except ProviderError:

@@ -15,11 +15,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from uscdr.errors import CredentialsRefused
-from uscdr.programs import program
-from uscdr.providers.api_client import CREDENTIAL
-from uscdr.providers.heroku.errors import HOW_TO_GET_ACCESS, PROVIDER
-from uscdr.reading import exposure, whole
-from uscdr.settings import home_directory
+from uscdr.files import exposure, whole
+from uscdr.providers.heroku.client import HOW_TO_GET_ACCESS, PROVIDER
+from uscdr.providers.http.client import CREDENTIAL
+from uscdr.settings import home_directory, program
 from uscdr.words import duration
 
 HOST = "api.heroku.com"

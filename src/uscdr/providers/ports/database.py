@@ -20,6 +20,7 @@ from uscdr.models.postgres import (
     InvariantResult,
     LeftOut,
     Migration,
+    NewestTime,
     PasswordResult,
     SequenceState,
     ServerFacts,
@@ -31,9 +32,8 @@ from uscdr.models.postgres import (
     TableKeys,
     TableSize,
     UniqueKey,
-    Written,
 )
-from uscdr.models.trial import Script, ScriptEnd
+from uscdr.models.trial import MigrationScript, ScriptEnd
 from uscdr.providers.ports.progress import Progress
 
 
@@ -78,7 +78,7 @@ class Database(Protocol):
         """Those of `tables` that are not there; a partitioned table is there although its leaves hold the rows."""
         ...
 
-    def written(self, columns: Sequence[str]) -> Mapping[str, Written]:
+    def written(self, columns: Sequence[str]) -> Mapping[str, NewestTime]:
         """For each `table.column` the newest time that can be, how many cannot, and why it cannot be read."""
         ...
 
@@ -205,7 +205,7 @@ class Copy(Database, Protocol):
         """What of the dump is not there, and why. No row is ever left out."""
         ...
 
-    def tried(self, scripts: Sequence[Script], *, seconds: float) -> tuple[ScriptEnd, ...]:
+    def tried(self, scripts: Sequence[MigrationScript], *, seconds: float) -> tuple[ScriptEnd, ...]:
         """Run them in order, each as one transaction would, until one fails or `seconds` are over; keep nothing of it.
 
         One end for each that was begun. A failure is a result, never an exception; so is a server that is gone.

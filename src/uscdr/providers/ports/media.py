@@ -19,7 +19,7 @@ from uscdr.models.media import (
     MediaUsage,
     Quota,
     ResourceType,
-    Restored,
+    RestoredAsset,
 )
 from uscdr.providers.ports.progress import Progress
 
@@ -66,7 +66,7 @@ class Media(Protocol):
         """One asset with its digest and the versions in the service's own backup (one call); NotFound."""
         ...
 
-    def restore(self, keys: Sequence[AssetKey], versions: Sequence[str] | None = None) -> tuple[Restored, ...]:
+    def restore(self, keys: Sequence[AssetKey], versions: Sequence[str] | None = None) -> tuple[RestoredAsset, ...]:
         """Bring up to RESTORE_BATCH assets of one resource type back from the service's own backup (write, idempotent).
 
         `versions[i]` is a version id for `keys[i]`; without them the latest. An accepted call may still hold items

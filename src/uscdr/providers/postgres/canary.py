@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from uscdr.models.postgres import CanaryColumn, CanaryResult, Unread
-from uscdr.providers.postgres.inventory import Column, Table, columns, known, primary_key
+from uscdr.providers.postgres.inventory import LiveColumn, Table, columns, known, primary_key
 from uscdr.providers.postgres.reading import attempt, mark
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _of_column(
     )
 
 
-def _missing(one: CanaryColumn, table: Table | None, live: dict[str, Column], schema: str | None) -> str:
+def _missing(one: CanaryColumn, table: Table | None, live: dict[str, LiveColumn], schema: str | None) -> str:
     if table is None:
         return f"table {one.table}"
     absent = [f"column {one.table}.{name}" for name in (one.encrypted, one.plain) if name not in live]
@@ -152,7 +152,7 @@ def _tried(
     connection: Connection,
     table: Table,
     one: CanaryColumn,
-    encrypted: Column,
+    encrypted: LiveColumn,
     schema: str,
     places: Sequence[tuple[int, str]],
 ) -> tuple[int, ...]:
@@ -171,7 +171,7 @@ def _tried(
     return tuple(map(int, counts.split()))
 
 
-def _decrypt(encrypted: Column, schema: str) -> sql.Composable:
+def _decrypt(encrypted: LiveColumn, schema: str) -> sql.Composable:
     """The expression for a row's text; the extension may live in `public` or in the platform's own schema."""
     from psycopg import sql
 

@@ -6,21 +6,24 @@ So nothing is left to the session: every transaction is told all of it, and is l
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.waiting import READY_NONE
 from pydantic import SecretStr
+from typing_extensions import override
 
 from uscdr.errors import ProviderError
-from uscdr.leave import ANYHOW, Leave
-from uscdr.providers.outages import borne
+from uscdr.providers.http.outages import borne
 from uscdr.providers.postgres.errors import PASSING, translated, unguarded
+from uscdr.write_guard import ANYHOW, WriteGuard
 
 if TYPE_CHECKING:
-    import psycopg
-
     Connection = psycopg.Connection[tuple[Any, ...]]
 
 R = TypeVar("R")
@@ -59,7 +62,7 @@ class Link:
     connect_timeout: float
     application_name: str
     require_tls: bool
-    leave: Leave = ANYHOW
+    leave: WriteGuard = ANYHOW
 
     @property
     def server(self) -> str:
@@ -97,8 +100,6 @@ class Link:
 
     def _connected(self, seconds: float) -> Connection:
         from psycopg.conninfo import make_conninfo
-
-        from uscdr.providers.postgres.limited import MARGIN, LimitedConnection
 
         tls = {"sslmode": "require"} if self.require_tls else {}
         connection = LimitedConnection.connect(
@@ -218,3 +219,38 @@ _HELD = "SELECT name, setting FROM pg_catalog.pg_settings WHERE name = ANY (%s)"
 
 def _may_pass(error: BaseException) -> bool:
     return isinstance(error, ProviderError) and error.error_id in PASSING
+
+
+# Connections on which no single answer is waited for without end: the server's own time-outs end with the server.
+
+
+V = TypeVar("V")
+MARGIN = 15.0
+"""Seconds for the way, beyond what the server allows a statement."""
+
+
+class LimitedConnection(psycopg.Connection[tuple[Any, ...]]):
+    """psycopg's. An answer that takes longer than `limit` seconds closes it: OperationalError, as when it is lost.
+
+    A stream of rows is one answer a piece.
+    """
+
+    limit = float("inf")
+
+    @override
+    def wait(self, gen: PQGen[V], *args: Any, **more: Any) -> V:
+        return super().wait(self._limited(gen), *args, **more)
+
+    def _limited(self, gen: PQGen[V]) -> PQGen[V]:
+        begun = time.monotonic()
+        try:
+            state = next(gen)
+            while True:
+                ready = yield state
+                if ready == READY_NONE and time.monotonic() - begun > self.limit:
+                    self.pgconn.finish()
+                    raise psycopg.OperationalError("the server stands still")
+                state = gen.send(ready)
+        except StopIteration as ended:
+            found: V = ended.value
+            return found

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from queue import Empty, LifoQueue
+from typing import TYPE_CHECKING, TypeVar
 
+from uscdr.errors import ProviderError
 from uscdr.models.postgres import TableDigest, TableKeys
-from uscdr.providers.postgres.inventory import Table, primary_key, written
+from uscdr.providers.postgres.connection import Link
+from uscdr.providers.postgres.errors import POOLER, TOO_MANY, translated
+from uscdr.providers.postgres.inventory import Table, known, primary_key, written
+from uscdr.providers.postgres.reading import mark
+from uscdr.threads import run_all
 
 if TYPE_CHECKING:
     from psycopg import sql
 
     from uscdr.providers.postgres.connection import Connection
+
 
 _INTEGERS = frozenset({20, 21, 23})
 _UUID = 2950
@@ -117,3 +124,136 @@ def _in_buckets(connection: Connection, table: Table, buckets: Sequence[int] | N
         return sql.SQL("true")
     wanted = sql.SQL(", ").join(sql.Literal(int(bucket)) for bucket in buckets)
     return sql.SQL("{} IN ({})").format(_bucket(connection, table), wanted)
+
+
+# Reads spread over a few connections that all see the same moment of the database.
+
+
+_NO_MORE = frozenset({TOO_MANY, POOLER, "22023", "42704"})
+"""Why another connection may not be had, or does not see the same moment, as behind a pooler of several servers."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def spread(link: Link, workers: int, work: Callable[[Connection, T], R], items: Sequence[T]) -> list[R]:
+    """`work` on every item, on at most `workers` connections with one snapshot; results in order.
+
+    Items begin in the order given, so the longest should come first. A read: it may be retried as a
+    whole. When the server has no connection to spare, those already open do the rest.
+    """
+    return link.retried(lambda: _spread_once(link, workers, work, items))
+
+
+def _spread_once(link: Link, workers: int, work: Callable[[Connection, T], R], items: Sequence[T]) -> list[R]:
+    if not items:
+        return []
+    crew = _Crew(link)
+    try:
+        crew.lead()
+        tasks = [_task(crew, work, item) for item in items]
+        return run_all(tasks, workers=workers, abandon=crew.cancel)
+    finally:
+        crew.close()
+
+
+def _task(crew: _Crew, work: Callable[[Connection, T], R], item: T) -> Callable[[], R]:
+    def task() -> R:
+        connection = crew.borrow()
+        try:
+            with translated(crew.server):
+                return work(connection, item)
+        finally:
+            crew.give_back(connection)
+
+    return task
+
+
+class _Crew:
+    """Connections sharing the snapshot of the first, which keeps its transaction open to the end."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self.server = link.server
+        self._snapshot = ""
+        self._open: list[Connection] = []
+        self._idle: LifoQueue[Connection] = LifoQueue()
+
+    def lead(self) -> None:
+        with translated(self.server):
+            leader = self._join()
+            row = leader.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
+            mark(leader)
+        self._snapshot = row[0] if row else ""
+        self._idle.put(leader)
+
+    def borrow(self) -> Connection:
+        try:
+            return self._idle.get_nowait()
+        except Empty:
+            pass
+        try:
+            with translated(self.server):
+                joined = self._join()
+                mark(joined)
+                return joined
+        except ProviderError as error:
+            if error.error_id not in _NO_MORE:
+                raise
+        return self._idle.get()  # every borrower gives back, so this ends
+
+    def give_back(self, connection: Connection) -> None:
+        self._idle.put(connection)
+
+    def cancel(self) -> None:
+        """Cuts the queries under way short."""
+        import psycopg
+
+        for connection in tuple(self._open):
+            try:
+                connection.cancel_safe(timeout=2)
+            except psycopg.Error:
+                connection.close()
+
+    def close(self) -> None:
+        for connection in self._open:
+            connection.close()
+
+    def _join(self) -> Connection:
+        connection = self._link.open()
+        self._open.append(connection)
+        self._link.begin(connection, snapshot=self._snapshot)
+        return connection
+
+
+# How many different values the columns of a table hold, in numbers only: an UPDATE without its WHERE leaves one.
+
+
+# Texts and numbers, of domains the base type: times, switches and JSON are often written alike, in good order.
+_COLUMNS = """
+SELECT a.attname::text FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND t.typcategory IN ('S', 'N')
+ORDER BY a.attnum
+"""
+
+
+def of_tables(connection: Connection, names: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+    """By table and column; NULL is a value like others. Tables that are not there are left out."""
+    there = known(connection)
+    return {name: _of_table(connection, there[name]) for name in dict.fromkeys(names) if name in there}
+
+
+def _of_table(connection: Connection, table: Table) -> dict[str, int]:
+    from psycopg import sql
+
+    columns = [name for (name,) in connection.execute(_COLUMNS, (table.oid,)).fetchall()]
+    if not columns:
+        return {}
+    counts = [
+        sql.SQL('count(DISTINCT {0}::text COLLATE "C") + coalesce(max(({0} IS NULL)::int), 0)').format(
+            sql.Identifier("t", name)
+        )
+        for name in columns
+    ]
+    query = sql.SQL("SELECT {} FROM {} AS t").format(sql.SQL(", ").join(counts), table.rows())
+    return dict(zip(columns, map(int, connection.execute(query).fetchall()[0]), strict=True))

@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 
 from uscdr.digits import whole
 from uscdr.errors import CheckFailed, MachineError
-from uscdr.reading import opened
+from uscdr.files import opened
 from uscdr.words import escape
 
 _KNOWN = frozenset({(1, minor) for minor in range(12, 17)})
@@ -33,7 +33,7 @@ MAIN_SCHEMA: Final = "public"
 
 
 @dataclass(frozen=True)
-class Entry:
+class DumpEntry:
     """One object of a dump.
 
     `kind` is what pg_dump calls it (`TABLE DATA`), `name` its name or what it belongs to; `schema` is empty for what
@@ -67,7 +67,7 @@ class Torn(Exception):
     """What was read makes no sense."""
 
 
-def read(dump: Path) -> tuple[Entry, ...]:
+def read(dump: Path) -> tuple[DumpEntry, ...]:
     """Every entry of a custom-format dump, in its order.
 
     Raises:
@@ -76,7 +76,7 @@ def read(dump: Path) -> tuple[Entry, ...]:
     """
     try:
         with opened(dump) as file:
-            reader = Reader(file)
+            reader = ContentsReader(file)
             if not reader.readable():
                 raise _unknown(reader)
             return tuple(reader.entries())
@@ -88,7 +88,7 @@ def read(dump: Path) -> tuple[Entry, ...]:
         ) from None
 
 
-def _unknown(reader: Reader) -> MachineError:
+def _unknown(reader: ContentsReader) -> MachineError:
     return MachineError(
         f"the dump is too new for this version of uscdr: its archive format is {reader.version}",
         why="the dump itself may be sound",
@@ -96,7 +96,7 @@ def _unknown(reader: Reader) -> MachineError:
     )
 
 
-class Reader:
+class ContentsReader:
     """Goes through the file once, from its head to its end."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -115,7 +115,7 @@ class Reader:
         self._version = (head[5], head[6])
         return head.startswith(b"PGDMP") and self._version in _KNOWN and tuple(head[8:11]) == (_INT, _OFFSET, 1)
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[DumpEntry]:
         """The table of contents. Raises Torn."""
         if self._version >= (1, 15):
             self._take(1)
@@ -128,7 +128,7 @@ class Reader:
         for _ in range(self._number()):
             yield self._entry()
 
-    def _entry(self) -> Entry:
+    def _entry(self) -> DumpEntry:
         number, rows = self._number(), self._number()
         self._text()  # the catalogue's and the object's own numbers
         self._text()
@@ -142,7 +142,7 @@ class Reader:
         self._text()  # a mark of old versions
         needs = frozenset(found for one in self._needs() if (found := whole(one)) is not None)
         self._take(1 + _OFFSET)
-        return Entry(number, rows, kind, name, schema, section, definition, removal, copy, method, needs)
+        return DumpEntry(number, rows, kind, name, schema, section, definition, removal, copy, method, needs)
 
     def _needs(self) -> Iterator[bytes]:
         while (one := self._text()) is not None:

@@ -12,12 +12,12 @@ from pydantic import SecretStr
 
 from uscdr.errors import ProviderError
 from uscdr.models.postgres import LeftOut
-from uscdr.models.server_words import of_names
-from uscdr.models.trial import Script, ScriptEnd
+from uscdr.models.postgres_names import of_names
+from uscdr.models.trial import MigrationScript, ScriptEnd
+from uscdr.providers.postgres.complaints import lack
 from uscdr.providers.postgres.connection import Link
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.errors import LOST, words
-from uscdr.providers.postgres.lacks import lack
 
 if TYPE_CHECKING:
     import psycopg
@@ -60,7 +60,7 @@ class RestoredCopy(PostgresDatabase):
             connect_timeout=CONNECT_TIMEOUT, application_name="uscdr trial", require_tls=self._require_tls,
         )  # fmt: skip
 
-    def tried(self, scripts: Sequence[Script], *, seconds: float) -> tuple[ScriptEnd, ...]:
+    def tried(self, scripts: Sequence[MigrationScript], *, seconds: float) -> tuple[ScriptEnd, ...]:
         """See the port. All run in one transaction, rolled back at its end: later ones meet what earlier ones made."""
         if not scripts:
             return ()
@@ -71,7 +71,7 @@ class RestoredCopy(PostgresDatabase):
             return (ScriptEnd(name=scripts[0].name, state=error.error_id or LOST, words=error.message),)
 
 
-def _each(connection: Connection, scripts: Sequence[Script], deadline: float) -> Iterator[ScriptEnd]:
+def _each(connection: Connection, scripts: Sequence[MigrationScript], deadline: float) -> Iterator[ScriptEnd]:
     import psycopg
 
     connection.execute(f"BEGIN READ WRITE; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'".encode())
@@ -86,7 +86,7 @@ def _each(connection: Connection, scripts: Sequence[Script], deadline: float) ->
             connection.execute("ROLLBACK")
 
 
-def _end(connection: Connection, script: Script, deadline: float) -> ScriptEnd:
+def _end(connection: Connection, script: MigrationScript, deadline: float) -> ScriptEnd:
     import psycopg
 
     done = 0

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import SecretStr
 
 from uscdr.errors import ProviderError, WriteRefused
-from uscdr.leave import ANYHOW, Leave
 from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, KeyedAccess, Unshown
 from uscdr.models.media import FileReferences, ReferenceColumn
 from uscdr.models.postgres import (
@@ -20,6 +21,7 @@ from uscdr.models.postgres import (
     Invariant,
     InvariantResult,
     Migration,
+    NewestTime,
     PasswordResult,
     SequenceState,
     ServerFacts,
@@ -32,32 +34,83 @@ from uscdr.models.postgres import (
     TableSize,
     UniqueKey,
     Unread,
-    Written,
 )
-from uscdr.providers.postgres import (
-    access,
-    canary,
-    content,
-    foreign_keys,
-    inventory,
-    passwords,
-    references,
-    sequences,
-    sessions,
-    table_columns,
-    times,
-    unique_keys,
-    variety,
-)
+from uscdr.providers.postgres import access, canary, content, integrity, inventory, passwords, references
+from uscdr.providers.postgres import content as variety
 from uscdr.providers.postgres import invariants as expectations
+from uscdr.providers.postgres import inventory as table_columns
+from uscdr.providers.postgres import reading as times
 from uscdr.providers.postgres.connection import Link
+from uscdr.providers.postgres.content import spread
 from uscdr.providers.postgres.errors import PROVIDER
 from uscdr.providers.postgres.inventory import Table
 from uscdr.providers.postgres.reading import attempt
-from uscdr.providers.postgres.snapshot import spread
+from uscdr.write_guard import ANYHOW, WriteGuard
 
 if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
+
+
+# Other clients' sessions: seen, and ended where we have the right.
+
+
+_LIMIT = 10.0
+_INTERVAL = 0.1
+"""Seconds between two looks while sessions end."""
+
+# Of another role's session the server hides what it does from us, its application too; such a row stays.
+_OTHERS = """
+FROM pg_catalog.pg_stat_activity a LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid
+WHERE a.datname = current_database() AND a.pid <> pg_catalog.pg_backend_pid()
+  AND coalesce(a.backend_type, 'client backend') = 'client backend'
+  AND NOT (coalesce(a.application_name, '') = current_setting('application_name')
+           AND a.usename = current_user)
+"""
+_LIST = (
+    "SELECT a.pid, coalesce(a.usename::text, ''), coalesce(a.application_name, ''),"
+    " coalesce(a.state, 'unknown'), a.backend_start" + _OTHERS + " ORDER BY a.pid"
+)
+# The server's own rule of who may end whom; asking it for a right we lack would abort the statement.
+_MINE_TO_END = """
+  AND ((SELECT me.rolsuper FROM pg_catalog.pg_roles me WHERE me.rolname = current_user)
+       OR (NOT r.rolsuper AND (pg_catalog.pg_has_role(r.oid, 'USAGE')
+                               OR pg_catalog.pg_has_role('pg_signal_backend', 'USAGE'))))
+"""
+_END = (
+    "WITH others AS MATERIALIZED (SELECT a.pid, extract(epoch FROM a.backend_start)::text AS born"  # noqa: S608 - constants only
+    + _OTHERS
+    + _MINE_TO_END
+    + ") SELECT pid, born, pg_catalog.pg_terminate_backend(pid) FROM others"
+)
+
+
+def others(connection: Connection) -> tuple[Session, ...]:
+    """Client sessions on this database except those of our role and application name."""
+    rows = connection.execute(_LIST).fetchall()
+    return tuple(
+        Session(pid=pid, user=user, application=application, state=state, started_at=started)
+        for pid, user, application, state, started in rows
+    )
+
+
+def end(connection: Connection, moment: Callable[[], AbstractContextManager[None]]) -> int:
+    """Ends those that we may, again and again until none is left, for ten seconds at most.
+
+    Each look is a `moment` of the connection of its own, as one sees the same sessions to its end.
+
+    Returns how many different sessions were ended; clients that reconnect at once count each time.
+    """
+    deadline = time.monotonic() + _LIMIT
+    told: set[tuple[int, str]] = set()
+    while True:
+        with moment():
+            here = connection.execute(_END).fetchall()
+        told |= {(pid, born) for pid, born, accepted in here if accepted}
+        still = {(pid, born) for pid, born, _ in here}
+        if not still or time.monotonic() > deadline:
+            return len(told - still)
+        time.sleep(_INTERVAL)  # an interval between two looks
+
 
 R = TypeVar("R")
 
@@ -85,7 +138,7 @@ class PostgresDatabase:
         application_name: str = "uscdr",
         require_tls: bool,
         workers: int = MOST_WORKERS,
-        leave: Leave = ANYHOW,
+        leave: WriteGuard = ANYHOW,
     ) -> None:
         self._link = Link(
             url=url,
@@ -149,7 +202,7 @@ class PostgresDatabase:
         there = self._link.read(inventory.known)
         return tuple(name for name in dict.fromkeys(tables) if name not in there)
 
-    def written(self, columns: Sequence[str]) -> Mapping[str, Written]:
+    def written(self, columns: Sequence[str]) -> Mapping[str, NewestTime]:
         """For each `table.column` its newest time; see `times`. None when empty, missing or not a time."""
         return self._link.read(lambda connection: times.of_columns(connection, columns))
 
@@ -191,25 +244,25 @@ class PostgresDatabase:
 
     def sequences(self) -> tuple[SequenceState, ...]:
         """Every sequence that fills an integer column, beside its keys; see `sequences`."""
-        return self._link.read(sequences.read)
+        return self._link.read(integrity.read)
 
     def foreign_keys(self) -> tuple[ForeignKey, ...]:
         """Every foreign key with its orphans, counted in one snapshot; see `foreign_keys`."""
-        found = self._link.read(foreign_keys.listed)
-        counts = spread(self._link, self._workers, foreign_keys.counted, found)
-        return tuple(sorted(map(foreign_keys.fact, found, counts), key=lambda one: (one.table, one.name)))
+        found = self._link.read(integrity.list_foreign_keys)
+        counts = spread(self._link, self._workers, integrity.counted, found)
+        return tuple(sorted(map(integrity.fact, found, counts), key=lambda one: (one.table, one.name)))
 
     def breaking(self, keys: Sequence[ForeignKey]) -> tuple[int, ...]:
         """How many rows break each of these keys of another database; see `foreign_keys`."""
-        return self._link.read(lambda connection: foreign_keys.breaking(connection, keys))
+        return self._link.read(lambda connection: integrity.rows_without_parent(connection, keys))
 
     def unique_keys(self) -> tuple[UniqueKey, ...]:
         """Every key and unique index of plain columns; see `unique_keys`."""
-        return self._link.read(unique_keys.listed)
+        return self._link.read(integrity.list_unique_keys)
 
     def repeated(self, keys: Sequence[UniqueKey]) -> tuple[int, ...]:
         """How many rows break each of these keys of another database; see `unique_keys`."""
-        return self._link.read(lambda connection: unique_keys.breaking(connection, keys))
+        return self._link.read(lambda connection: integrity.repeated_rows(connection, keys))
 
     def published_passwords(
         self, query: str, candidates: Sequence[SecretStr], *, seconds: float = 20.0
@@ -220,7 +273,7 @@ class PostgresDatabase:
 
     def sessions(self) -> tuple[Session, ...]:
         """Other clients' sessions; those with our role and application name are ours and left out."""
-        return self._link.read(sessions.others)
+        return self._link.read(others)
 
     def end_sessions(self) -> int:
         """End other clients' sessions as far as we may, for ten seconds at most (write, idempotent)."""
@@ -228,7 +281,7 @@ class PostgresDatabase:
             raise WriteRefused("ending sessions is refused: wired read-only", provider=PROVIDER)
         with self._link.session() as connection:
             self._link.leave()
-            return sessions.end(connection, lambda: self._link.moment(connection))
+            return end(connection, lambda: self._link.moment(connection))
 
     def access(self, tables: KeyedAccess) -> AccessSeen:
         """Who may get in; see `access`."""

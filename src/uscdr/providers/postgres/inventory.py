@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uscdr.errors import NotFound
-from uscdr.models.postgres import Extension, Migration, ServerFacts
-from uscdr.models.table_names import TableName
+from uscdr.models.postgres import Extension, Migration, ServerFacts, TableColumn
+from uscdr.models.postgres_names import TableName
 from uscdr.providers.postgres.errors import PROVIDER
 
 if TYPE_CHECKING:
     from psycopg import sql
 
     from uscdr.providers.postgres.connection import Connection
+
 
 # Ordinary tables, and partitioned ones with their leaves. `heroku_ext` and `_heroku` are the platform's
 # own; an extension's own tables are not the application's.
@@ -78,7 +79,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Column:
+class LiveColumn:
     """One live column; `type` is the type's OID, fixed for PostgreSQL's own types.
 
     A `generated` one is made anew by each server that the row is restored to, by its own rules for texts.
@@ -122,20 +123,20 @@ def named(connection: Connection, names: Sequence[str]) -> list[Table]:
     return sorted((there[name] for name in set(names)), key=lambda table: -table.bytes)
 
 
-def columns(connection: Connection, table: Table) -> list[Column]:
+def columns(connection: Connection, table: Table) -> list[LiveColumn]:
     """The live columns in the order of the table; dropped ones are not there."""
-    return [Column(*row) for row in connection.execute(_COLUMNS, (table.oid,)).fetchall()]
+    return [LiveColumn(*row) for row in connection.execute(_COLUMNS, (table.oid,)).fetchall()]
 
 
-def written(connection: Connection, table: Table) -> list[Column]:
+def written(connection: Connection, table: Table) -> list[LiveColumn]:
     """The live columns that a dump holds: all but the generated ones, which may differ by server and mean no loss."""
     return [column for column in columns(connection, table) if not column.generated]
 
 
-def primary_key(connection: Connection, table: Table) -> Column | None:
+def primary_key(connection: Connection, table: Table) -> LiveColumn | None:
     """The column of a single-column primary key; None when there is no such key."""
     rows = connection.execute(_PRIMARY_KEY, (table.oid,)).fetchall()
-    return Column(*rows[0]) if len(rows) == 1 else None
+    return LiveColumn(*rows[0]) if len(rows) == 1 else None
 
 
 def extensions(connection: Connection) -> tuple[Extension, ...]:
@@ -151,3 +152,29 @@ def migrations(connection: Connection) -> tuple[Migration, ...]:
         return ()
     query = "SELECT app, name FROM public.django_migrations ORDER BY id"
     return tuple(Migration(app=app, name=name) for app, name in connection.execute(query))
+
+
+# Every column of the tables that an application finds by their bare names, from the catalogue.
+
+
+# A trigger before the row is written (1: each row, 2: before, 4: insert) may fill what a statement leaves out.
+_BARE_COLUMNS = """
+SELECT c.relname::text, a.attname::text,
+       c.relkind IN ('r', 'p') AND (a.attnotnull OR (t.typtype = 'd' AND t.typnotnull))
+       AND NOT a.atthasdef AND a.attidentity = '' AND a.attgenerated = '' AND t.typdefault IS NULL
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g
+                       WHERE g.tgrelid = c.oid AND g.tgenabled <> 'D' AND g.tgtype & 7 = 7)
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't' AND pg_catalog.pg_table_is_visible(c.oid)
+  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+ORDER BY 1, a.attnum
+"""
+
+
+def read(connection: Connection) -> tuple[TableColumn, ...]:
+    """By table, in each table's order."""
+    rows = connection.execute(_BARE_COLUMNS).fetchall()
+    return tuple(TableColumn(table=table, name=name, must_be_given=given) for table, name, given in rows)

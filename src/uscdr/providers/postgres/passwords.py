@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from uscdr.errors import BadInput
 from uscdr.models.postgres import PasswordResult
-from uscdr.pool import run_all
+from uscdr.threads import run_all
 
 if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection

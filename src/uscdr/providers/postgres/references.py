@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
 from uscdr.models.postgres import Unread
-from uscdr.models.table_names import ColumnName
-from uscdr.providers.postgres.inventory import Column, Table, columns, known, primary_key
-from uscdr.providers.postgres.reading import attempt, mark
-from uscdr.providers.postgres.times import can_be, is_time
+from uscdr.models.postgres_names import ColumnName
+from uscdr.providers.postgres.inventory import LiveColumn, Table, columns, known, primary_key
+from uscdr.providers.postgres.reading import attempt, can_be, is_time, mark
 
 if TYPE_CHECKING:
     from psycopg import sql
@@ -93,17 +92,17 @@ def read(connection: Connection, wanted: Sequence[ReferenceColumn]) -> FileRefer
 
 @dataclass(frozen=True)
 class _Asked:
-    column: Column
+    column: LiveColumn
     shape: _Shape
-    written: Column | None
-    size: Column | None
+    written: LiveColumn | None
+    size: LiveColumn | None
 
 
-def _shape(connection: Connection, column: Column) -> _Shape:
+def _shape(connection: Connection, column: LiveColumn) -> _Shape:
     """By the type itself, that below a domain, and that of an array's elements."""
     name, category, element = connection.execute(_TYPE, {"type": column.type}).fetchall()[0]
     if category == "A":
-        inner = _shape(connection, Column(column.name, element))
+        inner = _shape(connection, LiveColumn(column.name, element))
         return replace(inner, many=True, name=f"{inner.name}[]")
     if category == "S":
         return _Shape("text", many=False, name=name)
@@ -185,7 +184,7 @@ def _inside(asked: _Asked) -> sql.Composable:
     ).format(values=values, text=text, strings=sql.Literal(_STRINGS), ids=sql.Literal(_LONE_IDS))
 
 
-def _key(key: Column | None) -> sql.Composable:
+def _key(key: LiveColumn | None) -> sql.Composable:
     """The row's key where that is a number or UUID; any other may be a person's, and is not read."""
     from psycopg import sql
 
@@ -194,7 +193,7 @@ def _key(key: Column | None) -> sql.Composable:
     return sql.SQL("{}::text").format(sql.Identifier("t", key.name))
 
 
-def _at(written: Column | None) -> sql.Composable:
+def _at(written: LiveColumn | None) -> sql.Composable:
     """Seconds since the epoch, of a time that can be; the session's time zone is UTC."""
     from psycopg import sql
 
@@ -206,7 +205,7 @@ def _at(written: Column | None) -> sql.Composable:
     )
 
 
-def _odd(written: Column | None) -> sql.Composable:
+def _odd(written: LiveColumn | None) -> sql.Composable:
     """Whether the row has a time, and that cannot be."""
     from psycopg import sql
 

@@ -18,14 +18,15 @@ from uscdr.providers.postgres.complaints import (
     entry_of,
     is_newer_setting,
     lacked,
+    lacking,
     reasons,
     tells_of_dead_server,
     tells_of_dead_worker,
     tells_of_rights,
+    too_old,
 )
-from uscdr.providers.postgres.contents import Entry
-from uscdr.providers.postgres.lacks import lacking, too_old
-from uscdr.providers.postgres.selection import Selection
+from uscdr.providers.postgres.contents import DumpEntry
+from uscdr.providers.postgres.selection import EntrySelection
 from uscdr.words import plural
 
 _INTERVAL = 0.25
@@ -37,7 +38,7 @@ _WITH_TRANSACTION_TIMEOUT = 17
 
 
 @dataclass(frozen=True)
-class Target:
+class RestoreTarget:
     """An empty database that a dump is restored into. `environment` is libpq's, PGDATABASE among it.
 
     `server` is what a message calls it; `foreign_locale` the locale of the dump's database if the server lacks it.
@@ -60,8 +61,8 @@ class NoRight(Exception):
 
 def run(
     archive: Archive,
-    selection: Selection,
-    target: Target,
+    selection: EntrySelection,
+    target: RestoreTarget,
     *,
     jobs: int,
     look: Callable[[], None],
@@ -98,7 +99,7 @@ def run(
     _judge(0 if code == 1 and found.passed_over else code, found.shown, archive, target)
 
 
-def _start(archive: Archive, target: Target, jobs: int) -> subprocess.Popen[str]:
+def _start(archive: Archive, target: RestoreTarget, jobs: int) -> subprocess.Popen[str]:
     command = [str(archive.tool.path), "--jobs", str(jobs), "--no-owner", "--no-acl", "--no-comments"]
     command += ["--verbose"] if jobs == 1 else []  # it then names the entry that an error is about
     command += ["--no-tablespaces", "--use-list", "/dev/stdin", "--dbname", target.environment["PGDATABASE"]]
@@ -119,7 +120,7 @@ def _kill(process: subprocess.Popen[str]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def choose(stream: IO[str] | None, entries: Sequence[Entry]) -> None:
+def choose(stream: IO[str] | None, entries: Sequence[DumpEntry]) -> None:
     """Tells pg_restore by its standard input which entries are wanted, and in which order."""
     assert stream is not None  # noqa: S101 - for the type checker: it is a pipe
     with contextlib.suppress(BrokenPipeError), stream:
@@ -163,7 +164,7 @@ def _wait(process: subprocess.Popen[str], look: Callable[[], None], stop: thread
             look()
 
 
-def _judge(code: int, found: Sequence[str], archive: Archive, target: Target) -> None:
+def _judge(code: int, found: Sequence[str], archive: Archive, target: RestoreTarget) -> None:
     if code == 0 and not found:
         return
     shown = "; ".join(dict.fromkeys(found[: _SHOWN * 4])) or f"pg_restore ended with {code}"

@@ -11,8 +11,11 @@ from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from uscdr.errors import MachineError
 from uscdr.models.postgres import LeftOut
-from uscdr.providers.postgres.contents import DATA, NO_SECTION, OBJECTS, PRE_DATA, ROWS, Entry
+from uscdr.providers.postgres.complaints import SCRATCH, lacking
+from uscdr.providers.postgres.contents import DATA, NO_SECTION, OBJECTS, PRE_DATA, ROWS, DumpEntry
+from uscdr.words import first_of
 
 EXTENSIONS_SCHEMA = "heroku_ext"
 """Where the platform keeps extensions; dumps may name it without making it."""
@@ -50,21 +53,21 @@ _ANYBODY = frozenset({"public", "PUBLIC", "current_user", "session_user", "curre
 
 
 @dataclass(frozen=True)
-class Selection:
+class EntrySelection:
     """The entries that are restored, in the dump's order, and what is not."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[DumpEntry, ...]
     left_out: tuple[LeftOut, ...]
 
-    def without(self, gone: Collection[int], why: str) -> Selection | None:
+    def without(self, gone: Collection[int], why: str) -> EntrySelection | None:
         """The same less these entries and what hangs on them; None when rows hang on them."""
         return None if _held(self.entries) & set(gone) else self.less(dict.fromkeys(gone, why))
 
-    def less(self, gone: Mapping[int, str]) -> Selection:
+    def less(self, gone: Mapping[int, str]) -> EntrySelection:
         """The same less each of these entries (by number: why) and what hangs on it; but what rows hang on stays."""
         stay, users = _held(self.entries), _users(self.entries)
         roots = [entry for entry in self.entries if entry.number in gone and entry.number not in stay]
-        under = dict[int, Entry]()
+        under = dict[int, DumpEntry]()
         for root in roots:
             under |= dict.fromkeys(_reached([root.number], users, under), root)
         said = tuple(
@@ -76,13 +79,13 @@ class Selection:
             if one.number in under and (one.number in gone or one.kind != "COMMENT")
         )
         kept = tuple(entry for entry in self.entries if entry.number not in under)
-        return Selection(kept, self.left_out + said)
+        return EntrySelection(kept, self.left_out + said)
 
 
-def select(entries: Sequence[Entry]) -> Selection:
+def select(entries: Sequence[DumpEntry]) -> EntrySelection:
     """What any restore on another server does without, whoever carries it out."""
     platform = _of_platform(entries)
-    kept, left = list[Entry](), list[LeftOut]()
+    kept, left = list[DumpEntry](), list[LeftOut]()
     for entry in entries:
         if entry.kind in _SETTINGS | _GRANTS:
             continue
@@ -95,10 +98,10 @@ def select(entries: Sequence[Entry]) -> Selection:
             left.append(LeftOut(what=entry.words, why="replication is not set up by a restore"))
         elif not _comments_on(entry, {"EVENT TRIGGER", "PUBLICATION", "SUBSCRIPTION", "EXTENSION", "DATABASE"}):
             kept.append(entry)
-    return Selection(tuple(kept), tuple(left))
+    return EntrySelection(tuple(kept), tuple(left))
 
 
-def _of_platform(entries: Sequence[Entry]) -> set[int]:
+def _of_platform(entries: Sequence[DumpEntry]) -> set[int]:
     """Its schema, what lies in it, and triggers on its functions; but nothing that the application hangs on."""
     own = {entry.number for entry in entries if _lies_in_platform(entry)}
     harmless = {"EVENT TRIGGER", "COMMENT"} | _GRANTS
@@ -110,7 +113,7 @@ def _of_platform(entries: Sequence[Entry]) -> set[int]:
     return (own | triggers | comments) - schemas
 
 
-def _lies_in_platform(entry: Entry) -> bool:
+def _lies_in_platform(entry: DumpEntry) -> bool:
     if entry.kind == "SCHEMA":
         return entry.name == _PLATFORM_SCHEMA
     if entry.schema == EXTENSIONS_SCHEMA:
@@ -118,20 +121,20 @@ def _lies_in_platform(entry: Entry) -> bool:
     return entry.schema == _PLATFORM_SCHEMA
 
 
-def _comments_on(entry: Entry, kinds: Iterable[str]) -> bool:
+def _comments_on(entry: DumpEntry, kinds: Iterable[str]) -> bool:
     return entry.kind == "COMMENT" and any(entry.name.startswith(f"{kind} ") for kind in kinds)
 
 
-def _on(root: Entry) -> str:
+def _on(root: DumpEntry) -> str:
     return f"it hangs on {root.words}, which is left out"
 
 
-def _held(entries: Sequence[Entry]) -> set[int]:
+def _held(entries: Sequence[DumpEntry]) -> set[int]:
     """The numbers of what holds rows, and of all that it hangs on."""
     return _needed(entries, [one.number for one in entries if one.rows or one.kind in _HOLDING])
 
 
-def _needed(entries: Sequence[Entry], roots: Iterable[int]) -> set[int]:
+def _needed(entries: Sequence[DumpEntry], roots: Iterable[int]) -> set[int]:
     """The numbers of `roots` and of all that they hang on."""
     needs = defaultdict[int, set[int]](set)
     for entry in entries:
@@ -139,7 +142,7 @@ def _needed(entries: Sequence[Entry], roots: Iterable[int]) -> set[int]:
     return _reached(roots, needs)
 
 
-def _users(entries: Sequence[Entry]) -> Mapping[int, Collection[int]]:
+def _users(entries: Sequence[DumpEntry]) -> Mapping[int, Collection[int]]:
     """By number, what hangs on it directly."""
     users = defaultdict[int, set[int]](set)
     for entry in entries:
@@ -159,9 +162,9 @@ def _reached(roots: Iterable[int], ways: Mapping[int, Collection[int]], known: C
     return found
 
 
-def in_section(entries: Sequence[Entry], section: int) -> list[Entry]:
+def in_section(entries: Sequence[DumpEntry], section: int) -> list[DumpEntry]:
     """Those of a section; what has none belongs to the section that it stands in."""
-    found, current = list[Entry](), PRE_DATA
+    found, current = list[DumpEntry](), PRE_DATA
     for entry in entries:
         current = entry.section if entry.section != NO_SECTION else current
         if current == section:
@@ -169,23 +172,23 @@ def in_section(entries: Sequence[Entry], section: int) -> list[Entry]:
     return found
 
 
-def is_delicate(entry: Entry) -> bool:
+def is_delicate(entry: DumpEntry) -> bool:
     """Whether an owner may lack the right, or the server the role, to make it; and no row hangs on it."""
     return entry.kind in FOREIGN | {"POLICY"} or _comments_on(entry, {"SCHEMA"})
 
 
-def is_dispensable(extension: Entry) -> bool:
+def is_dispensable(extension: DumpEntry) -> bool:
     """Whether an extension only watches a server or reaches another: no row of a dump needs it."""
     return extension.name in _ONLY_WATCHING | _ELSEWHERE
 
 
-def extension_schema(extension: Entry) -> str:
+def extension_schema(extension: DumpEntry) -> str:
     """The schema that a dump wants an extension in; empty when it names none."""
     found = _IN_SCHEMA.search(extension.definition.decode("utf-8", "replace"))
     return _plain(found[1]) if found else ""
 
 
-def roles(entry: Entry) -> frozenset[str]:
+def roles(entry: DumpEntry) -> frozenset[str]:
     """The roles that a policy or a user mapping names."""
     pattern = {"POLICY": _POLICY_ROLES, "USER MAPPING": _MAPPED_ROLE}.get(entry.kind)
     found = pattern.search(entry.definition.decode("utf-8", "replace")) if pattern else None
@@ -197,6 +200,111 @@ def _plain(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
-def rows(entries: Sequence[Entry]) -> list[Entry]:
+def rows(entries: Sequence[DumpEntry]) -> list[DumpEntry]:
     """Those that rows follow for, whatever they are called; large objects are no rows."""
     return [entry for entry in in_section(entries, DATA) if entry.rows and entry.kind != OBJECTS]
+
+
+# What of a dump is made for an owner who may do nothing outside of the database, and what is left out for that.
+
+
+_SUPERUSERS_OWN = frozenset(
+    {
+        "ACCESS METHOD", "OPERATOR CLASS", "OPERATOR FAMILY", "PROCEDURAL LANGUAGE", "TEXT SEARCH PARSER",
+        "TEXT SEARCH TEMPLATE",
+    }
+)  # fmt: skip
+_HARMLESS = frozenset(
+    {
+        "address_standardizer", "address_standardizer_data_us", "autoinc", "bloom", "btree_gin", "btree_gist", "citext",
+        "cube", "dict_int", "dict_xsyn", "earthdistance", "fuzzystrmatch", "h3", "h3_postgis", "hll", "hstore",
+        "insert_username", "intagg", "intarray", "ip4r", "isn", "lo", "ltree", "moddatetime", "pg_bigm",
+        "pg_hashids", "pg_partman", "pg_similarity", "pg_stat_statements", "pg_trgm", "pg_uuidv7", "pgcrypto",
+        "pgrouting", "pgroonga", "plpgsql", "postgis", "postgis_raster", "postgis_sfcgal", "postgis_tiger_geocoder",
+        "postgis_topology", "prefix", "refint", "roaringbitmap", "rum", "seg", "semver", "tablefunc", "tcn", "tdigest",
+        "temporal_tables", "timescaledb", "topn", "tsm_system_rows", "tsm_system_time", "unaccent", "unit",
+        "uuid-ossp", "vector", "xml2",
+    }
+)  # fmt: skip
+"""Extensions of types, functions and indexes: none starts a program, reads a file or reaches another machine."""
+BY_HAND = "prove this backup by hand: restore it into an empty database at the platform"
+
+
+@dataclass(frozen=True)
+class NeededExtension:
+    """An extension that is made before the restore; `schema` is empty when the dump names none that may be chosen."""
+
+    entry: DumpEntry
+    name: str
+    schema: str
+
+
+@dataclass(frozen=True)
+class AllowedExtensions:
+    """What is restored, and the extensions that are made for it beforehand, which are no part of it."""
+
+    selection: EntrySelection
+    extensions: tuple[NeededExtension, ...]
+
+
+def admit(selection: EntrySelection, known: Mapping[str, bool], server: str) -> AllowedExtensions:
+    """`known` are the extensions of the server and whether it calls them trusted; `server` is what a message calls it.
+
+    Raises:
+        MachineError: rows of the dump hang on an extension that the server lacks, or that no proof makes.
+    """
+    selection = _without_kinds(selection)
+    wanted = [one for one in selection.entries if one.kind == "EXTENSION" and _may_be_made(one, known)]
+    others = [one for one in selection.entries if one.kind == "EXTENSION" and not _may_be_made(one, known)]
+    selection = selection.less({one.number: _why(one, known, server) for one in others})
+    kept = {entry.number for entry in selection.entries}
+    needed = [one for one in others if one.number in kept]
+    if lacks := [one.name for one in needed if one.name not in known]:
+        raise lacking([f"the extension {name}" for name in lacks], server)
+    if needed:
+        raise unmade(needed)
+    made = [one for one in wanted if one.number in kept]
+    numbers = {one.number for one in made}
+    entries = tuple(one for one in selection.entries if one.number not in numbers)
+    extensions = tuple(NeededExtension(one, one.name, _free(extension_schema(one))) for one in made)
+    return AllowedExtensions(EntrySelection(entries, selection.left_out), extensions)
+
+
+def _may_be_made(extension: DumpEntry, known: Mapping[str, bool]) -> bool:
+    return extension.name in known and (known[extension.name] or extension.name in _HARMLESS)
+
+
+def _without_kinds(selection: EntrySelection) -> EntrySelection:
+    """Less what is a superuser's to make; what rows hang on stays, and fails."""
+    reasons = dict.fromkeys(FOREIGN, "it reaches data that lies elsewhere, which no dump holds")
+    reasons |= dict.fromkeys(_SUPERUSERS_OWN, "only a superuser may make it")
+    return selection.less({one.number: reasons[one.kind] for one in selection.entries if one.kind in reasons})
+
+
+def _why(entry: DumpEntry, known: Mapping[str, bool], server: str) -> str:
+    if entry.name in known:
+        return "it may reach beyond its database, so no proof makes it"
+    return f"{server} does not have it" + (", and no row needs it" if is_dispensable(entry) else "")
+
+
+def _free(schema: str) -> str:
+    """A schema of the server's own is chosen by the extension itself, or not at all."""
+    return "" if schema.startswith("pg_") or schema == "information_schema" else schema
+
+
+def unmade(entries: list[DumpEntry]) -> MachineError:
+    """The error: rows hang on what only a role may make that reaches beyond its database."""
+    return MachineError(
+        f"rows of the dump need what no proof makes: {first_of([one.words for one in entries])}",
+        why="a dump is restored without any right beyond its own database; the dump itself may be sound",
+        next_action=BY_HAND,
+    )
+
+
+def unproven(gone: list[str], why: str) -> MachineError:
+    """The error: what is restored does not do without what was left out, and nobody knows whether it is sound."""
+    return MachineError(
+        f"the dump does not restore without what was left out of it: {first_of(gone)}",
+        why=why,
+        next_action=f"{SCRATCH}. Or {BY_HAND}",
+    )

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
-from collections.abc import Iterable, Sequence
+import subprocess
+import threading
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import IO
 
-from uscdr.providers.postgres.contents import DATA, POST_DATA, PRE_DATA, Entry
+from uscdr.errors import CheckFailed, MachineError
+from uscdr.providers.postgres.archive import Archive
+from uscdr.providers.postgres.complaints import blames_machine, reasons
+from uscdr.providers.postgres.contents import DATA, POST_DATA, PRE_DATA, DumpEntry
+from uscdr.providers.postgres.restoring import choose, killed
 from uscdr.providers.postgres.selection import in_section
 
 _CONSTANT = (
@@ -20,52 +30,52 @@ _LAST = "MATERIALIZED VIEW DATA"
 """May ask anything that is made of tables, keys and functions."""
 
 
-def settings(entries: Sequence[Entry]) -> bytes:
+def settings(entries: Sequence[DumpEntry]) -> bytes:
     """How the session must be set for the dump's statements: encoding, quoting, an empty search path."""
     return b"".join(entry.definition for entry in entries if entry.kind in _SETTINGS) + _CONSTANT
 
 
-def places(entries: Sequence[Entry]) -> list[Entry]:
+def places(entries: Sequence[DumpEntry]) -> list[DumpEntry]:
     """Schemas first, extensions then."""
     return [entry for kind in ("SCHEMA", "EXTENSION") for entry in entries if entry.kind == kind]
 
 
-def relation_drops(entries: Sequence[Entry]) -> list[bytes]:
+def relation_drops(entries: Sequence[DumpEntry]) -> list[bytes]:
     """What removes the dump's tables and views with all that hangs on them."""
     made = [entry for entry in _makes(entries) if entry.kind in _RELATIONS]
     return [_if_exists(entry).rstrip(b";\n ") + b" CASCADE;" for entry in reversed(made) if _if_exists(entry)]
 
 
-def other_drops(entries: Sequence[Entry]) -> list[bytes]:
+def other_drops(entries: Sequence[DumpEntry]) -> list[bytes]:
     """What removes its functions, types, sequences and the like, but nothing that the dump does not know."""
     made = [entry for entry in _makes(entries) if entry.kind not in _RELATIONS]
     return [drop for drop in map(_if_exists, reversed(made)) if drop]
 
 
-def tables(entries: Sequence[Entry]) -> list[Entry]:
+def tables(entries: Sequence[DumpEntry]) -> list[DumpEntry]:
     """What makes types, functions, tables and views, in order."""
     return [entry for entry in _makes(entries) if entry.definition]
 
 
-def constraints(entries: Sequence[Entry]) -> list[Entry]:
+def constraints(entries: Sequence[DumpEntry]) -> list[DumpEntry]:
     """Keys, indexes, rules, triggers and policies, in order; the content of materialized views at the end."""
     found = [entry for entry in in_section(entries, POST_DATA) if entry.definition]
     return sorted(found, key=lambda entry: entry.kind == _LAST)
 
 
-def positions(entries: Sequence[Entry]) -> list[bytes]:
+def positions(entries: Sequence[DumpEntry]) -> list[bytes]:
     """What is to be said once the rows are there: the positions of sequences."""
     found = in_section(entries, DATA)
     return [entry.definition for entry in found if entry.definition and not entry.rows and entry.kind not in _OBJECTS]
 
 
-def objects(entries: Sequence[Entry]) -> list[int]:
+def objects(entries: Sequence[DumpEntry]) -> list[int]:
     """The numbers of large objects."""
     listed = (entry.definition for entry in entries if entry.kind in _OBJECTS)
     return [int(number) for definition in listed for number in re.findall(rb"\b\d+\b", definition)]
 
 
-def made(entries: Iterable[Entry]) -> list[bytes]:
+def made(entries: Iterable[DumpEntry]) -> list[bytes]:
     """The definitions, with the access method that each table is to be made with."""
     statements, current = list[bytes](), ""
     for entry in entries:
@@ -76,11 +86,11 @@ def made(entries: Iterable[Entry]) -> list[bytes]:
     return statements
 
 
-def _makes(entries: Sequence[Entry]) -> list[Entry]:
+def _makes(entries: Sequence[DumpEntry]) -> list[DumpEntry]:
     return [entry for entry in in_section(entries, PRE_DATA) if entry.kind not in _PLACES | _OBJECTS]
 
 
-def _if_exists(entry: Entry) -> bytes:
+def _if_exists(entry: DumpEntry) -> bytes:
     """`DROP TABLE IF EXISTS …`; nothing for what goes with something else, as a default with its table."""
     for kind in (entry.kind, "TYPE"):
         start = f"DROP {kind} ".encode()
@@ -91,7 +101,166 @@ def _if_exists(entry: Entry) -> bytes:
     return b""
 
 
-def _relation_drop(entry: Entry) -> bytes:
+def _relation_drop(entry: DumpEntry) -> bytes:
     from psycopg import sql
 
     return f"DROP {entry.kind} IF EXISTS ".encode() + sql.Identifier(entry.schema, entry.name).as_bytes() + b";\n"
+
+
+# The rows and large objects of a dump, as `pg_restore` writes them; everything else is in its table of contents.
+
+
+_OPTIONS = ("--no-owner", "--no-acl", "--no-comments", "--section=data")
+_CHUNK = 1 << 18
+_OBJECT = re.compile(rb"SELECT pg_catalog\.(?:lo_open|lowrite|lo_close)\(")
+_HEAD = (b"SET ", b"SELECT pg_catalog.set_config(", b"--", b"\\", b"\n")
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A COPY statement and its data in pieces, which must be read to the end."""
+
+    table: str
+    statement: bytes
+    data: Iterator[bytes] = field(repr=False)
+
+
+class RestoreScript:
+    """What of one dump is not in its table of contents. `kill` may be called by another thread at any time."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._process: subprocess.Popen[bytes] | None = None
+        self._killed = threading.Event()
+
+    def rows(self, entries: Sequence[DumpEntry]) -> Generator[Rows, None, None]:
+        """The rows of tables that were dumped for COPY, table by table."""
+        with self._written(entries) as stream:
+            yield from copied(stream, entries)
+
+    def inserts(self, entry: DumpEntry) -> bytes:
+        """The rows of a table that was dumped as INSERT statements."""
+        with self._written([entry]) as stream:
+            return _without_frame(stream.read())
+
+    def objects(self, entries: Sequence[DumpEntry]) -> Generator[bytes, None, None]:
+        """Statements that write large objects, which exist, in pieces; to be sent within a transaction."""
+        with self._written(entries) as stream:
+            held = bytearray()
+            for line in stream:
+                held += line if _OBJECT.match(line) else b""
+                if len(held) >= _CHUNK:
+                    yield bytes(held)
+                    held.clear()
+            yield bytes(held)
+
+    def kill(self) -> None:
+        """End pg_restore, now and whenever it would be started again."""
+        self._killed.set()
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    @contextlib.contextmanager
+    def _written(self, entries: Sequence[DumpEntry]) -> Iterator[IO[bytes]]:
+        """pg_restore's output; its failure is an error once the output has been read."""
+        found: list[str] = []
+        process = self._start()
+        try:
+            reader = threading.Thread(target=_complaints, args=(process.stderr, found), daemon=True)
+            reader.start()
+            choose(io.TextIOWrapper(process.stdin) if process.stdin else None, entries)
+            assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
+            yield process.stdout
+            code = process.wait()
+            reader.join()
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        _judge(code, found)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [self._archive.tool.path, *_OPTIONS, "--use-list", "/dev/stdin", "-f", "-", self._archive.dump],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+            start_new_session=True,  # Ctrl-C is ours to handle
+        )
+        self._process = process
+        if self._killed.is_set():
+            process.kill()
+        return process
+
+
+def copied(stream: IO[bytes], entries: Sequence[DumpEntry]) -> Iterator[Rows]:
+    """The rows of each of `entries` in turn; `Rows.data` must be read before the next.
+
+    Raises:
+        CheckFailed: the output ends before the rows of the last entry do.
+    """
+    for entry in entries:
+        _go_behind(stream, entry.copy)
+        yield Rows(table=entry.words.removeprefix("table data "), statement=entry.copy, data=_data(stream))
+
+
+def _go_behind(stream: IO[bytes], statement: bytes) -> None:
+    """Reads up to the end of a statement of one line or several, which nothing but comments stand before."""
+    wanted = statement.splitlines(keepends=True)
+    seen: list[bytes] = []
+    for line in stream:
+        seen = [*seen, line][-len(wanted) :]
+        if seen == wanted:
+            return
+    raise _too_early()
+
+
+def _data(stream: IO[bytes]) -> Iterator[bytes]:
+    held = bytearray()
+    for line in stream:
+        if line == b"\\.\n":  # within a row a backslash is doubled
+            yield bytes(held)
+            return
+        held += line
+        if len(held) >= _CHUNK:
+            yield bytes(held)
+            held.clear()
+    raise _too_early()
+
+
+def _too_early() -> CheckFailed:
+    """Whatever is in hand must not be taken for all."""
+    return CheckFailed("the dump does not load: its rows end too early", next_action="choose another backup")
+
+
+def _without_frame(text: bytes) -> bytes:
+    """Less the settings before the first statement and psql's own command at the end, which stand outside any entry."""
+    lines = text.splitlines(keepends=True)
+    first = next((number for number, line in enumerate(lines) if not line.startswith(_HEAD)), len(lines))
+    last = next((number for number in range(len(lines), first, -1) if not lines[number - 1].startswith(_HEAD)), first)
+    return b"".join(lines[first:last])
+
+
+def _complaints(stream: IO[bytes], found: list[str]) -> None:
+    with io.TextIOWrapper(stream, errors="replace") as lines:
+        for line in lines:
+            found.extend(reasons([line]))
+
+
+def _judge(code: int, found: Sequence[str]) -> None:
+    if code == 0 and not found:
+        return
+    if code < 0:
+        raise killed(code)
+    shown = "; ".join(dict.fromkeys(found[:_SHOWN])) or f"pg_restore ended with {code}"
+    if any(map(blames_machine, found)):
+        raise MachineError("the dump could not be read for want of something on this machine", why=shown)
+    raise CheckFailed(
+        "the dump does not load: pg_restore cannot read all of it",
+        why=shown,
+        next_action="choose another backup, or fetch this one again; the database is as it was",
+    )

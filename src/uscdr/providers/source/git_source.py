@@ -2,20 +2,334 @@
 
 from __future__ import annotations
 
+import difflib
+import gzip
+import hashlib
+import io
 import os
+import posixpath
+import re
+import secrets
+import shutil
+import tarfile
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from uscdr.errors import BadInput, MachineError, NotFound, ProviderError
+from uscdr.models.heroku import Lack, SourceArchive
 from uscdr.models.migrations import CodeMigrations
-from uscdr.models.provision import SourceArchive
-from uscdr.providers.retry import OnWait, Patience, RetryPolicy
-from uscdr.providers.source import address, lacks, migrations, refs, tarball, tree
-from uscdr.providers.source.complaints import ObjectMissing
-from uscdr.providers.source.lacks import submodules
-from uscdr.providers.source.program import Git, Limit, environment
-from uscdr.providers.source.reach import patience, require_host
-from uscdr.providers.source.store import Store
+from uscdr.providers.http import download
+from uscdr.providers.http.retry import OnWait, RetryingCaller, RetryPolicy
+from uscdr.providers.source import git as address
+from uscdr.providers.source import migrations
+from uscdr.providers.source.git import PROVIDER, Git, GitLimit, ObjectMissing, environment, patience, require_host
+
+# Private copies of single commits: one bare repository each, made under another name and renamed when whole.
+
+
+KEEP = 3
+"""How many commits of one repository are kept."""
+_ABANDONED_SECONDS = 86_400
+_WHOLE = str(2**31 - 1)
+"""The depth that git takes for everything."""
+# What `git archive` may do to a tree, and must not: the platform gets the commit as it is.
+_AS_IT_IS = "* -export-ignore -export-subst -text -eol -ident -filter -working-tree-encoding\n"
+
+
+@dataclass(frozen=True)
+class CommitStore:
+    """The copies below `root` of the repository at `address`; what is not whole yet is in `work`."""
+
+    root: Path
+    address: str
+    work: Path
+
+    def copy(self, git: Git, commit: str) -> Path:
+        """A bare repository that holds the commit with this full id; fetched unless it is there. `NotFound`."""
+        place = self._place(commit)
+        if _holds(git, place, commit):
+            with suppress(OSError):
+                place.touch()
+            return place
+        with self._new(git) as fresh:
+            self._fetch(git, fresh, commit)
+            self._keep(git, fresh, commit)
+        return place
+
+    def expand(self, git: Git, short: str) -> str:
+        """The full id of an abbreviated one; needs the whole history unless a copy is there. `NotFound`."""
+        known = sorted(self.root.glob(f"{self._key}-{short}*.git"))
+        if len(known) == 1:
+            return known[0].stem.rpartition("-")[2]
+        with self._new(git) as fresh:
+            self._fetch_all(git, fresh)
+            commit = git.run("--git-dir", str(fresh), "rev-parse", "--verify", f"{short}^{{commit}}").decode().strip()
+            self._keep(git, fresh, commit)
+        return commit
+
+    @property
+    def _key(self) -> str:
+        return hashlib.sha256(self.address.encode()).hexdigest()[:16]
+
+    def _place(self, commit: str) -> Path:
+        return self.root / f"{self._key}-{commit}.git"
+
+    @contextmanager
+    def _new(self, git: Git) -> Iterator[Path]:
+        """An empty bare repository, removed at the end unless it was renamed meanwhile."""
+        fresh = self.work / f".{secrets.token_hex(8)}.part"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._tidy()
+            fresh.mkdir(mode=0o700)
+            git.run("init", "--quiet", "--bare", "--template=", "--object-format=sha1", str(fresh))
+            (fresh / "info").mkdir(exist_ok=True)
+            (fresh / "info" / "attributes").write_text(_AS_IT_IS)
+            yield fresh
+        except OSError as error:
+            raise MachineError(
+                f"The cache of the source in {self.root} cannot be used.",
+                why=f"{error.strerror}.",
+                next_action="Free some space, or correct the rights of that directory.",
+            ) from error
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    def _fetch(self, git: Git, fresh: Path, commit: str) -> None:
+        """That commit alone; everything when the server gives only what it has a name for."""
+        try:
+            self._ask(git, fresh, "--depth=1", "--", self.address, commit)
+        except ObjectMissing:
+            self._fetch_all(git, fresh)
+        if not _holds(git, fresh, commit):
+            raise _missing(commit)
+
+    def _fetch_all(self, git: Git, fresh: Path) -> None:
+        names = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+        self._ask(git, fresh, f"--depth={_WHOLE}", "--", self.address, *names)
+
+    def _ask(self, git: Git, fresh: Path, *arguments: str) -> None:
+        require_host(self.address)
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
+        git.run("--git-dir", str(fresh), "fetch", *options, *arguments)
+
+    def _keep(self, git: Git, fresh: Path, commit: str) -> None:
+        place = self._place(commit)
+        if _holds(git, place, commit):
+            return
+        shutil.rmtree(place, ignore_errors=True)
+        try:
+            fresh.rename(place)
+        except OSError:
+            # Another run was faster: what it made is whole.
+            if not place.is_dir():
+                raise
+
+    def _tidy(self) -> None:
+        """Drop the oldest copies, and what a killed run left."""
+        copies = sorted(self.root.glob(f"{self._key}-*.git"), key=_age)
+        left = [part for part in self.root.glob(".*.part") if _age(part) > _ABANDONED_SECONDS]
+        for gone in (*copies[KEEP - 1 :], *left):
+            shutil.rmtree(gone, ignore_errors=True)
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _holds(git: Git, repository: Path, commit: str) -> bool:
+    if not repository.is_dir():
+        return False
+    try:
+        git.run("--git-dir", str(repository), "cat-file", "-e", f"{commit}^{{tree}}")
+    except ProviderError:
+        git.limit.heed()
+        return False
+    return True
+
+
+def _missing(commit: str) -> ProviderError:
+    return ObjectMissing(
+        f"The source repository has no commit {commit}.",
+        provider=PROVIDER,
+        next_action="Check the commit id; was it pushed?",
+    )
+
+
+# Branches and tags of a repository: which commit a name means. No name is ever guessed.
+
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+SHORT_COMMIT = re.compile(r"[0-9a-f]{7,39}")
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|^[-/.]|/$|\.lock$|//")
+_PEELED = "^{}"
+_NEAR = 5
+
+
+def check(ref: str) -> None:
+    """`BadInput` for what can be no name or id at all."""
+    if not ref or _FORBIDDEN.search(ref):
+        raise BadInput(
+            f"{ref!r} cannot be a branch, tag or commit.", next_action="Correct `app.source.ref` or `--ref`."
+        )
+
+
+def parse_refs(listing: bytes) -> dict[str, str]:
+    """`git ls-remote` to name -> commit id; an annotated tag means the commit it points to."""
+    refs: dict[str, str] = {}
+    for line in listing.decode("utf-8", "replace").splitlines():
+        commit, _, name = line.partition("\t")
+        if name.endswith(_PEELED):
+            refs[name.removesuffix(_PEELED)] = commit
+        elif name:
+            refs.setdefault(name, commit)
+    return refs
+
+
+def choose(refs: Mapping[str, str], ref: str) -> str | None:
+    """The commit id of `ref`, None when no branch or tag has that name; `BadInput` when two of them differ."""
+    if ref in refs:
+        return refs[ref]
+    found = {full: refs[full] for full in (f"refs/heads/{ref}", f"refs/tags/{ref}") if full in refs}
+    if len(set(found.values())) > 1:
+        raise BadInput(
+            f"{ref} is both a branch and a tag, of different commits.",
+            next_action=f"Say which one you mean: {' or '.join(found)}.",
+        )
+    return next(iter(found.values()), None)
+
+
+def unknown(refs: Mapping[str, str], ref: str) -> NotFound:
+    """The error for a name that is not there, with names that are like it."""
+    names = sorted({re.sub(r"^refs/(?:heads|tags)/", "", name) for name in refs})
+    near = difflib.get_close_matches(ref, names, n=_NEAR, cutoff=0.5) or names[:_NEAR]
+    return NotFound(
+        f"The source repository has no branch, tag or commit {ref}.",
+        provider=PROVIDER,
+        why=f"It has {', '.join(near)}." if near else "It is empty.",
+        next_action="Correct `app.source.ref` or `--ref`.",
+    )
+
+
+# What a packed commit names and does not hold: pointers to other stores, links that lead out of it.
+
+
+_LONGEST_POINTER = 1024
+"""Bytes: a pointer of Git LFS is shorter, by its specification."""
+_LFS = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
+_ANNEX, _ANNEXED = b"/annex/objects/", ".git/annex/"
+_CRYPT = b"\0GITCRYPT\0"
+
+
+def submodules(paths: Sequence[str]) -> tuple[Lack, ...]:
+    """Other repositories, of which a commit only names a commit."""
+    return tuple(Lack(path=path, what="submodule") for path in paths)
+
+
+def find_lacks(archive: Path) -> tuple[Lack, ...]:
+    """Everything else, by the content of a gzipped tarball."""
+    with tarfile.open(archive, "r:gz") as packed:
+        return tuple(_in(packed))
+
+
+def _in(packed: tarfile.TarFile) -> Iterator[Lack]:
+    for member in packed:
+        if member.issym():
+            if _ANNEXED in member.linkname:
+                yield Lack(path=member.name, what="git-annex pointer")
+            elif _leads_out(member):
+                yield Lack(path=member.name, what="link out of the tree")
+        elif member.isfile() and (file := packed.extractfile(member)) is not None:
+            lack = _pointer(member.name, file.read(_LONGEST_POINTER), whole=member.size <= _LONGEST_POINTER)
+            if lack is not None:
+                yield lack
+
+
+def _pointer(path: str, head: bytes, *, whole: bool) -> Lack | None:
+    if head.startswith(_CRYPT):
+        return Lack(path=path, what="locked by git-crypt")
+    if whole and head.startswith(_LFS) and b"\noid " in head:
+        return Lack(path=path, what="Git LFS pointer")
+    if whole and head.startswith(_ANNEX):
+        return Lack(path=path, what="git-annex pointer")
+    return None
+
+
+def _leads_out(link: tarfile.TarInfo) -> bool:
+    if link.linkname.startswith("/"):
+        return True
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(link.name), link.linkname))
+    return target == ".." or target.startswith("../")
+
+
+# Packing a tar stream: gzipped, hashed on the way, private, and named only when it is whole.
+
+
+_LEVEL = 6
+
+
+def pack(tar: Iterable[bytes], destination: Path) -> download.WrittenFile:
+    """Write `tar` gzipped to `destination` (0600, replaced if it is there).
+
+    The same tar gives the same bytes: no name and no time are in the header. `MachineError`.
+    """
+    shown = str(destination)
+    with download.disk_faults(shown):
+        destination.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return download.write(_gzipped(tar), destination, shown=shown)
+
+
+def _gzipped(tar: Iterable[bytes]) -> Iterator[bytes]:
+    packed = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=packed, mtime=0) as file:
+        for chunk in tar:
+            file.write(chunk)
+            yield _drained(packed)
+    yield _drained(packed)
+
+
+def _drained(buffer: io.BytesIO) -> bytes:
+    data = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return data
+
+
+# What can be read from a commit's list of files: submodules, process types. Pure.
+
+
+PROCFILE = "Procfile"
+_SUBMODULE = "160000"
+_PROCESS = re.compile(r"([A-Za-z0-9_-]+):[ \t]*(\S.*?)\s*")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files of a commit, and the paths of its submodules, whose content is in other repositories."""
+
+    files: tuple[str, ...]
+    submodules: tuple[str, ...]
+
+
+def parse_tree(listing: bytes) -> Tree:
+    """`git ls-tree -r -z --full-tree`: `mode type id<TAB>path`, each ended by NUL."""
+    entries = [entry.partition("\t") for entry in listing.decode("utf-8", "replace").split("\0") if entry]
+    files = tuple(path for facts, _, path in entries if not facts.startswith(_SUBMODULE))
+    return Tree(files, tuple(path for facts, _, path in entries if facts.startswith(_SUBMODULE)))
+
+
+def procfile(text: str) -> dict[str, str]:
+    """Process type -> command; comments and anything else are passed over, as the platform does."""
+    found = (_PROCESS.fullmatch(line) for line in text.splitlines())
+    return {match[1]: match[2] for match in found if match}
+
 
 ATTEMPTS = 3
 
@@ -41,51 +355,51 @@ class GitSource:
         env: Mapping[str, str] | None = None,
     ) -> None:
         self._address = address.checked(git)
-        self._store = Store(cache, self._address, work or cache)
+        self._store = CommitStore(cache, self._address, work or cache)
         self._timeout = timeout
         self._env = environment(os.environ if env is None else env)
         policy = RetryPolicy(attempts=ATTEMPTS, seconds=timeout)
-        self._patience = Patience(policy=policy, stop=stop, on_wait=on_wait)
+        self._patience = RetryingCaller(policy=policy, stop=stop, on_wait=on_wait)
 
     def resolve(self, ref: str) -> str:
         """`git ls-remote` for a name; an id is looked for in the repository itself."""
-        refs.check(ref)
+        check(ref)
         git = self._git()
         return self._patience.call(lambda: self._resolve(git, ref), writes=False)
 
     def archive(self, ref: str, directory: Path) -> SourceArchive:
         """`git archive` of the commit, as it is: no attribute, filter or submodule changes what is packed."""
-        refs.check(ref)
+        check(ref)
         git = self._git()
         return self._patience.call(lambda: self._archive(git, ref, directory), writes=False)
 
     def _git(self) -> Git:
         """Git with the time limit of one call."""
-        return Git({**self._env, **patience()}, Limit.of(self._timeout, self._patience.stop))
+        return Git({**self._env, **patience()}, GitLimit.of(self._timeout, self._patience.stop))
 
     def _resolve(self, git: Git, ref: str) -> str:
-        if refs.COMMIT.fullmatch(ref):
+        if COMMIT.fullmatch(ref):
             self._store.copy(git, ref)
             return ref
         more = (ref,) if ref.startswith("refs/") else ()
         require_host(self._address)
-        known = refs.parse(git.run("ls-remote", "--", self._address, "HEAD", "refs/heads/*", "refs/tags/*", *more))
-        found = refs.choose(known, ref)
+        known = parse_refs(git.run("ls-remote", "--", self._address, "HEAD", "refs/heads/*", "refs/tags/*", *more))
+        found = choose(known, ref)
         if found is not None:
             return found
-        if not refs.SHORT_COMMIT.fullmatch(ref):
-            raise refs.unknown(known, ref)
+        if not SHORT_COMMIT.fullmatch(ref):
+            raise unknown(known, ref)
         try:
             return self._store.expand(git, ref)
         except ObjectMissing:
-            raise refs.unknown(known, ref) from None
+            raise unknown(known, ref) from None
 
     def _archive(self, git: Git, ref: str, directory: Path) -> SourceArchive:
         commit = self._resolve(git, ref)
         inside = ("--git-dir", str(self._store.copy(git, commit)))
-        listed = tree.parse(git.run(*inside, "ls-tree", "-r", "-z", "--full-tree", commit))
+        listed = parse_tree(git.run(*inside, "ls-tree", "-r", "-z", "--full-tree", commit))
         destination = directory / f"{commit}.tar.gz"
-        packed = tarball.pack(git.chunks(*inside, "archive", "--format=tar", commit), destination)
+        packed = pack(git.chunks(*inside, "archive", "--format=tar", commit), destination)
         found = _migrations(git, inside, commit, listed.files)
         return SourceArchive(
             path=str(destination),
@@ -93,7 +407,7 @@ class GitSource:
             sha256=packed.sha256,
             size=packed.size,
             files=listed.files,
-            lacks=(*submodules(listed.submodules), *lacks.found(destination)),
+            lacks=(*submodules(listed.submodules), *find_lacks(destination)),
             procfile=_procfile(git, inside, commit, listed.files),
             migrations=found.migrations,
             replaces=found.replaces,
@@ -102,10 +416,10 @@ class GitSource:
 
 
 def _procfile(git: Git, inside: tuple[str, ...], commit: str, files: tuple[str, ...]) -> dict[str, str]:
-    if tree.PROCFILE not in files:
+    if PROCFILE not in files:
         return {}
-    text = git.run(*inside, "cat-file", "blob", f"{commit}:{tree.PROCFILE}")
-    return tree.procfile(text.decode("utf-8", "replace"))
+    text = git.run(*inside, "cat-file", "blob", f"{commit}:{PROCFILE}")
+    return procfile(text.decode("utf-8", "replace"))
 
 
 def _migrations(git: Git, inside: tuple[str, ...], commit: str, files: tuple[str, ...]) -> CodeMigrations:

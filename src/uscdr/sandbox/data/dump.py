@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from uscdr.pgserver.tools import find_tool
+from uscdr.pgserver.cluster import find_tool
 from uscdr.sandbox.data import provided
 
 _CHUNK = 256 * 1024

@@ -7,22 +7,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uscdr.backups.loss import DatabaseState
 from uscdr.errors import BadInput, MachineError, ProviderError
-from uscdr.models.duration import elapsed
-from uscdr.models.heroku import Download
-from uscdr.models.provision import SourceArchive
+from uscdr.kit.manifest import DUMP
+from uscdr.models.base import elapsed
+from uscdr.models.heroku import Download, SourceArchive
 from uscdr.models.transfers import ahead, warned
-from uscdr.scenarios.candidate import DumpSource, stored_dump
-from uscdr.scenarios.deps import Deps, now
-from uscdr.scenarios.results import ChosenBackup
+from uscdr.scenarios.adapters import Adapters, now
+from uscdr.scenarios.prover import DumpSource, stored_dump
+from uscdr.scenarios.results.db import ChosenBackup
 from uscdr.scenarios.steps.choose import Choice, chosen_of, pick
-from uscdr.vault.manifest import DUMP
+from uscdr.scenarios.walk import beside
+from uscdr.words import duration, moment
 
 if TYPE_CHECKING:
-    from uscdr.engine.step import View
+    from uscdr.engine.step import Reporter, View
+    from uscdr.kit.content import DumpFacts
+    from uscdr.kit.reader import KitReader
+    from uscdr.models.transfers import Transfer
     from uscdr.providers.ports.progress import Progress
-    from uscdr.vault.content import DumpFacts
-    from uscdr.vault.reader import KitReader
+    from uscdr.scenarios.results.db import Proof
+    from uscdr.scenarios.results.infra import InfraSeen, OldStopped
+
 
 TARBALL = "source.tar.gz"
 KIT = "kit:"
@@ -38,7 +44,7 @@ def the_newest(owner: str, choice: Choice) -> Choice:
     return choice
 
 
-def choose_dump(deps: Deps, view: View, settle: Settle = the_newest) -> ChosenBackup:
+def choose_dump(deps: Adapters, view: View, settle: Settle = the_newest) -> ChosenBackup:
     """The newest good backup of the old platform or of the kit; the one that was named when one was.
 
     Raises BadInput when neither has one.
@@ -59,20 +65,20 @@ def choose_dump(deps: Deps, view: View, settle: Settle = the_newest) -> ChosenBa
     )
 
 
-def _kept(deps: Deps) -> DumpFacts | None:
+def _kept(deps: Adapters) -> DumpFacts | None:
     """The dump of the kit; none when another backup was asked for."""
     kept, wanted = deps.kit.dump() if deps.kit else None, deps.request.backup
     return None if kept is None or (wanted and wanted.lower() != kept.backup) else kept
 
 
-def _in_kit(deps: Deps) -> str:
+def _in_kit(deps: Adapters) -> str:
     if deps.kit is None:
         return "No kit was named."
     kept = deps.kit.dump()
     return f"The kit holds {kept.backup}." if kept else "The kit holds none."
 
 
-def _stored(deps: Deps, view: View, settle: Settle) -> tuple[ChosenBackup | None, str]:
+def _stored(deps: Adapters, view: View, settle: Settle) -> tuple[ChosenBackup | None, str]:
     try:
         addon = deps.old_attachment()
         choice = pick(deps, deps.backups.transfers(addon), view)
@@ -83,7 +89,7 @@ def _stored(deps: Deps, view: View, settle: Settle) -> tuple[ChosenBackup | None
         return None, f"{error.message} {error.why}".strip()
 
 
-def _as_kept(deps: Deps, kit: KitReader, kept: DumpFacts) -> ChosenBackup:
+def _as_kept(deps: Adapters, kit: KitReader, kept: DumpFacts) -> ChosenBackup:
     at = now()
     old = elapsed(kept.taken_at, at)
     return ChosenBackup(
@@ -93,7 +99,7 @@ def _as_kept(deps: Deps, kit: KitReader, kept: DumpFacts) -> ChosenBackup:
     )  # fmt: skip
 
 
-def dump_source(deps: Deps, chosen: ChosenBackup) -> DumpSource:
+def dump_source(deps: Adapters, chosen: ChosenBackup) -> DumpSource:
     """How the chosen dump gets onto this machine."""
     if not chosen.backup.startswith(KIT):
         owner = deps.old_attachment().owner_app_name
@@ -113,14 +119,14 @@ def dump_source(deps: Deps, chosen: ChosenBackup) -> DumpSource:
     return DumpSource("kit", chosen.transfer_id, fetch)
 
 
-def need_kit(deps: Deps) -> KitReader:
+def need_kit(deps: Adapters) -> KitReader:
     """The kit. Raises BadInput when none was named."""
     if deps.kit is None:
         raise BadInput("This run works from a kit, and none is named.", next_action="Name it: --kit newest")
     return deps.kit
 
 
-def fetch_code(deps: Deps, commit: str) -> SourceArchive:
+def fetch_code(deps: Adapters, commit: str) -> SourceArchive:
     """The code of `commit`, from the repository or, when that cannot be had, from the kit.
 
     Raises BadInput when neither has it.
@@ -158,3 +164,41 @@ def _copy(plain: Path, destination: Path) -> None:
         raise MachineError(
             f"{destination.name} could not be written on this machine.", why=error.strerror or type(error).__name__
         ) from error
+
+
+# The last state of an old place that lives: whether a run captures it, and what speaks against it.
+
+
+CAPTURED = "what it writes until it is stopped is captured then, and comes along if it proves good"
+OPEN_AGAIN = "Access that was withdrawn there since then is open again here."
+LEFT_BEHIND = "later writes are LOST, and access that was withdrawn since then is open again"
+
+
+def not_captured(deps: Adapters, scope: InfraSeen, stopped: OldStopped | None = None) -> str:
+    """Why the last state of the old place is not captured; empty when it is. `stopped`: what was seen since."""
+    old = deps.old.place(scope.old_app)
+    if not (stopped.answers if stopped else scope.old_answers):
+        return f"{scope.old_app} does not answer"
+    if scope.in_place:
+        return f"{scope.old_app} is rebuilt in place"
+    if deps.request.backup:
+        return f"{deps.request.backup} was named"
+    if old.answers and deps.target.heroku.database not in old.config:
+        return f"{scope.old_app} has no database any more"
+    return ""
+
+
+def lost_since(deps: Adapters, chosen: ChosenBackup) -> str:
+    """What a place that lived until it was stopped wrote since the dump: its database has it, the new one will not."""
+    since = f"since {moment(chosen.taken_at)}, {duration(elapsed(chosen.taken_at, now()))} ago"
+    words = f"What {deps.old_app} wrote {since}, is not in {chosen.backup}"
+    return f"{words}: LOST in the new place; its own database still has it. {OPEN_AGAIN}"
+
+
+def wanting_in(
+    deps: Adapters, taken: Transfer, chosen: ChosenBackup, proof: Proof, tell: Reporter
+) -> tuple[str, tuple[str, ...]]:
+    """Why the capture `taken` is left for what was chosen before it, empty when it is good; and what to know of it."""
+    owner = deps.old_attachment().owner_app_name
+    before = DatabaseState(chosen.backup, chosen.taken_at, {one.name: one.rows for one in proof.tables}, proof.newest)
+    return beside(deps, owner, taken, before, tell)

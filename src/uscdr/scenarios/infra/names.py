@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from uscdr.errors import MachineError, ProviderError
-from uscdr.providers.ports.leading import leads, leads_or_unknown
-from uscdr.scenarios.deps import Deps
+from uscdr.providers.ports.dns import leads, leads_or_unknown
+from uscdr.scenarios.adapters import Adapters
 from uscdr.scenarios.infra.old import OldPlace
-from uscdr.scenarios.results_infra import NameLeft
+from uscdr.scenarios.results.infra import NameLeft
 
 NO_DNS = "scenarios.yaml names no zone for this target (dns:)"
 BY_HAND = "ALIAS, ANAME or a flattened CNAME, as the provider has it; no A record, the platform's addresses change"
 
 
-def left_for(deps: Deps, hostname: str) -> str:
+def left_for(deps: Adapters, hostname: str) -> str:
     """Why a person has to make its record; empty when a CNAME can stand there. Errors as `Zone.read`."""
     return NO_DNS if deps.dns is None else deps.dns.zone.obstacle(hostname)
 
@@ -22,7 +22,7 @@ def as_task(left: NameLeft) -> str:
     return f"point {left.hostname} at {left.target} ({BY_HAND}): {left.why}"
 
 
-def is_led(deps: Deps, left: NameLeft) -> bool | None:
+def is_led(deps: Adapters, left: NameLeft) -> bool | None:
     """Whether every name server leads it there, by comparing addresses; None when nobody can tell."""
     if deps.dns is None:
         return None
@@ -32,7 +32,7 @@ def is_led(deps: Deps, left: NameLeft) -> bool | None:
         return None
 
 
-def led_nowhere(deps: Deps, old: OldPlace, hostname: str) -> bool:
+def led_nowhere(deps: Adapters, old: OldPlace, hostname: str) -> bool:
     """Whether it is known that it did not lead to the old place: nobody reached it by that name.
 
     Of a place that lives the name servers tell, of one that is gone the kit: its target has no address any more.

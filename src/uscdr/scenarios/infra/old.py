@@ -10,11 +10,10 @@ from typing import TypeVar
 from pydantic import SecretStr
 
 from uscdr.errors import CredentialsRefused, NotFound, ProviderError
-from uscdr.models.provision import commit_of
-from uscdr.providers.ports.platform import Backups, Platform
-from uscdr.providers.ports.provision import Deploys, Provisioning
-from uscdr.vault.content import AppFacts
-from uscdr.vault.reader import KitReader
+from uscdr.kit.content import AppFacts
+from uscdr.kit.reader import KitReader
+from uscdr.models.heroku import commit_of
+from uscdr.providers.ports.platform import Backups, Deploys, Platform, Provisioning
 
 T = TypeVar("T")
 

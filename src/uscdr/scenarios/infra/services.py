@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from uscdr.models.heroku import POSTGRES, REDIS, AddOn, Attachment
-from uscdr.scenarios.infra.addresses import NEW, Address, address_of
-from uscdr.scenarios.infra.config import ATTACH, NOT_MADE, Fate, Known
-from uscdr.vault.content import AppFacts
+from uscdr.errors import BadInput, ProviderError
+from uscdr.kit.content import AppFacts
+from uscdr.models.heroku import POSTGRES, REDIS, AddOn, AddonPlan, Attachment, service_of
+from uscdr.scenarios.adapters import Adapters
+from uscdr.scenarios.infra.config import (
+    ATTACH,
+    NEW,
+    NOT_MADE,
+    ConfigInputs,
+    Fate,
+    Known,
+    NewConfig,
+    ServiceAddress,
+    address_of,
+    new_config,
+)
+from uscdr.scenarios.infra.old import OldPlace
 
 REDIS_URL = "REDIS_URL"
 OF_QUEUE = (REDIS_URL, "REDIS_TLS_URL")
@@ -31,7 +45,7 @@ class Had:
 
 
 @dataclass(frozen=True)
-class Held:
+class OwnedAddons:
     """What an application was given, and the add-ons that gave it."""
 
     facts: AppFacts | None
@@ -96,12 +110,12 @@ def not_made(found: Sequence[Had]) -> dict[str, str]:
 
 
 def known(
-    held: Held, found: Sequence[Had], new: Sequence[AddOn], there: Mapping[str, SecretStr]
+    held: OwnedAddons, found: Sequence[Had], new: Sequence[AddOn], there: Mapping[str, SecretStr]
 ) -> Iterator[Known]:  # fmt: skip
     """Every address of the old add-ons. `there` is what the new application has; empty before it is made."""
     for one in found:
         given_ = {name: address_of(text) for name in one.variables if (text := _text(held.config, name))}
-        first = next(iter(given_.values()), Address())
+        first = next(iter(given_.values()), ServiceAddress())
         for name, old in given_.items():
             # a further credential is not made again, and its holder is not to get the owner's
             fate = Fate.GONE if one.fate is Fate.ANEW and old.user != first.user else one.fate
@@ -113,8 +127,8 @@ def _text(config: Mapping[str, SecretStr], name: str) -> str:
 
 
 def _successor(
-    name: str, old: Address, had_: Had, new: Sequence[AddOn], there: Mapping[str, SecretStr]
-) -> Address | None:  # fmt: skip
+    name: str, old: ServiceAddress, had_: Had, new: Sequence[AddOn], there: Mapping[str, SecretStr]
+) -> ServiceAddress | None:  # fmt: skip
     """Where the new add-on of the service is reached: by the same variable, else by one of the same scheme.
 
     A stand-in before anything is made; None when there is none where there should be one.
@@ -127,3 +141,148 @@ def _successor(
     if name in found:
         return found[name]
     return next((one for one in found.values() if one.scheme == old.scheme), next(iter(found.values()), None))
+
+
+# Add-on plans for the new place: the old ones if they are still sold, else the configured ones. Pure.
+
+
+ENDED = ("deprecated", "disabled", "ended", "end_of_life", "eol", "shutdown", "sunset")
+
+
+@dataclass(frozen=True)
+class AddonOrder:
+    """What to order, what was replaced and why, and the price in cents a month when every price is known."""
+
+    plans: tuple[str, ...]
+    replaced: tuple[str, ...]
+    cents: int | None
+
+
+def services(configured: Sequence[str]) -> tuple[str, ...]:
+    """The services that are ordered: those of the configured plans."""
+    return tuple(dict.fromkeys(service_of(plan) for plan in configured))
+
+
+def order(old: Sequence[AddOn], configured: Sequence[str], sold: Mapping[str, Sequence[AddonPlan]]) -> AddonOrder:
+    """One plan a service. Raises BadInput when neither the old nor the configured plan is sold."""
+    plans, replaced, cents = [], [], 0
+    known_price = True
+    for service, offers in sold.items():
+        on_offer = {plan.name: plan for plan in offers if plan.state not in ENDED}
+        former = next((addon.plan for addon in old if addon.service == service), None)
+        fallback = next((plan for plan in configured if service_of(plan) == service), None)
+        chosen = _first(on_offer, service, (former, fallback))
+        if former is not None and former != chosen.name:
+            replaced.append(f"{former} is not sold any more: {chosen.name} takes its place")
+        plans.append(chosen.name)
+        known_price = known_price and chosen.cents is not None
+        cents += chosen.cents or 0
+    return AddonOrder(tuple(plans), tuple(replaced), cents if known_price else None)
+
+
+def _first(on_offer: Mapping[str, AddonPlan], service: str, wanted: Sequence[str | None]) -> AddonPlan:
+    for name in wanted:
+        if name is not None and name in on_offer:
+            return on_offer[name]
+    named = " and ".join(name for name in wanted if name) or "no plan"
+    raise BadInput(
+        f"No plan for {service} can be ordered: {named} is not sold.",
+        why=f"Sold are: {', '.join(sorted(on_offer)) or 'none'}.",
+        next_action="Name one of them under recovery.addons in scenarios.yaml.",
+    )
+
+
+# What the old place had and the new one gets or does without: add-ons, and the config that follows from them.
+
+
+@dataclass(frozen=True)
+class NewPlace:
+    """What is known of the new place: nothing before it is made."""
+
+    addons: Sequence[AddOn] = ()
+    config: Mapping[str, SecretStr] | None = None
+    url: str | None = None
+
+
+def rebuilt_in_place(deps: Adapters, old: OldPlace) -> bool:
+    """Whether the application itself is brought back: what it still has stays."""
+    return deps.request.app is None and old.answers
+
+
+def lost(deps: Adapters, old: OldPlace) -> tuple[OwnedAddons, tuple[Had, ...]]:
+    """The old place's add-ons that are not there any more, or not in the new place, and what it was given by them.
+
+    Of an application that is rebuilt in place only a kit knows what it has lost.
+    """
+    held, there = OwnedAddons(old.facts, old.config), set[str]()
+    if rebuilt_in_place(deps, old):
+        kept = deps.old.kept()
+        there = {one.id for one in old.facts.addons} if old.facts else set()
+        held = OwnedAddons(kept.facts, kept.config) if kept else OwnedAddons(None, {})
+    configured, database = services(deps.config.recovery.addons), deps.target.heroku.database
+    return held, tuple(one for one in had(held.facts, deps.old_app, configured, database) if one.addon.id not in there)
+
+
+def new_place(deps: Adapters) -> NewPlace:
+    """As it stands now."""
+    platform, app = deps.platform, deps.app
+    return NewPlace(platform.addons(app), platform.config_vars(app), platform.app(app).web_url or "")
+
+
+def planned(deps: Adapters, new: NewPlace) -> NewConfig:
+    """What each variable of the old place becomes."""
+    old = deps.old.place(deps.old_app)
+    held, found = lost(deps, old)
+    configured, database = services(deps.config.recovery.addons), deps.target.heroku.database
+    made = {name for addon in new.addons if addon.owned_by(deps.app) for name in addon.config_vars}
+    made |= {database} if new.addons else made_by(found, configured, database)
+    in_place = rebuilt_in_place(deps, old)
+    kept = given(had(old.facts, deps.old_app, configured, database)) if in_place else frozenset()
+    around = ConfigInputs(
+        known=tuple(known(held, found, new.addons, new.config or {})),
+        living=[address_of(old.config[name].get_secret_value()) for name in kept & old.config.keys()],
+        made=frozenset(made | kept),
+        not_made={} if in_place else not_made(found),
+        hosts=() if in_place else _hosts(old),
+        names=(*(old.facts.hostnames if old.facts else ()), *(deps.target.dns.hostnames if deps.target.dns else ())),
+        new_url=new.url,
+    )
+    return new_config(old.config, deps.config.recovery, around)
+
+
+def _hosts(old: OldPlace) -> tuple[str, ...]:
+    """Names of the old application at the platform; one without a number is of the time before there were any."""
+    if old.facts is None:
+        return ()
+    own = urlsplit(old.facts.app.web_url or "").netloc.lower()
+    told = (one.hostname.lower() for one in old.facts.domains if one.kind == "heroku")
+    return tuple(dict.fromkeys(filter(None, (own, *told, f"{old.facts.app.name}.herokuapp.com"))))
+
+
+def staying(deps: Adapters, old: OldPlace) -> tuple[str, ...]:
+    """Other applications that use add-ons of the old place, which lives: they go on with those, in words."""
+    if not old.answers or old.facts is None or rebuilt_in_place(deps, old):
+        return ()
+    own = [one for one in old.facts.addons if one.owned_by(deps.old_app) and one.service in (POSTGRES, REDIS)]
+    return tuple(words for one in own for words in _users(deps, one))
+
+
+def _users(deps: Adapters, addon: AddOn) -> tuple[str, ...]:
+    try:
+        there = deps.platform.attachments_of(addon.id)
+    except ProviderError as error:
+        return (f"who else uses {addon.name} is NOT known ({error.message})",)
+    apps = sorted({(one.app_name, one.name) for one in there if one.app_name != deps.old_app})
+    return tuple(
+        f"{app} (as {name}) goes on with the OLD {addon.name}, and its dynos are NOT stopped" for app, name in apps
+    )
+
+
+def left_out(found: Sequence[Had]) -> tuple[str, ...]:
+    """Add-ons of the old place that nothing orders again, in words."""
+    return tuple(one.words for one in found if one.fate is Fate.GONE)
+
+
+def attached(found: Sequence[Had]) -> tuple[str, ...]:
+    """Add-ons of other applications, which the new place must be given again, in words."""
+    return tuple(f"{one.words} of {one.addon.app_name}" for one in found if one.fate is Fate.STAYS)

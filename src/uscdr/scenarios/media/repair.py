@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
 
-from uscdr.models.media import AssetDetails, AssetKey, AssetVersion, KnownAsset
-from uscdr.scenarios.media.compare import State, Window
+from uscdr.models.base import Fact
+from uscdr.models.media import AssetDetails, AssetKey, AssetVersion, KnownAsset, Quota
+from uscdr.providers.ports.media import PAGE, RESTORE_BATCH
+from uscdr.scenarios.media.compare import FileState, Window, misopened, states
+from uscdr.words import HOUR
+
+if TYPE_CHECKING:
+    from uscdr.models.media import Access, AssetDetails, AssetKey, KnownAsset
+    from uscdr.providers.ports.media import Media
+    from uscdr.scenarios.media.compare import MediaSurvey
+
 
 T = TypeVar("T")
 
@@ -31,7 +44,7 @@ class Repairs:
 
 
 def plan(
-    states: Mapping[AssetKey, State],
+    states: Mapping[AssetKey, FileState],
     copies: Mapping[AssetKey, KnownAsset],
     details: Mapping[AssetKey, AssetDetails],
     *,
@@ -45,9 +58,9 @@ def plan(
     `sizes` is what rows tell of files that no inventory knows. `refused` are those that the service's backup did
     not bring back when it was asked.
     """
-    bad = {key: state for key, state in states.items() if state not in (State.PRESENT, State.UNPROVEN)}
+    bad = {key: state for key, state in states.items() if state not in (FileState.PRESENT, FileState.UNPROVEN)}
     # A service that shows no deleted file at all may still have them: it is asked for what nobody else has.
-    hidden = own_backup and State.DELETED not in bad.values()
+    hidden = own_backup and FileState.DELETED not in bad.values()
     restore: list[AssetKey] = []
     versions: dict[AssetKey, str] = {}
     upload: list[AssetKey] = []
@@ -56,12 +69,14 @@ def plan(
         asked = own_backup and key not in refused
         version = (
             before_the_change(details.get(key), copies.get(key), sizes.get(key, 0), window)
-            if asked and state is State.CHANGED
+            if asked and state is FileState.CHANGED
             else None
         )
         if version is not None:
             versions[key] = version.version_id
-        elif asked and (state is State.DELETED or (state is State.MISSING and hidden and not has_file(copies, key))):
+        elif asked and (
+            state is FileState.DELETED or (state is FileState.MISSING and hidden and not has_file(copies, key))
+        ):
             restore.append(key)
         else:
             (upload if has_file(copies, key) else lost).append(key)
@@ -96,9 +111,9 @@ def before_the_change(
     return older[-1]
 
 
-def undecided(states: Mapping[AssetKey, State], details: Mapping[AssetKey, AssetDetails]) -> list[AssetKey]:
+def undecided(states: Mapping[AssetKey, FileState], details: Mapping[AssetKey, AssetDetails]) -> list[AssetKey]:
     """Changed files whose versions have to be looked at, one call each."""
-    return [key for key, state in states.items() if state is State.CHANGED and key not in details]
+    return [key for key, state in states.items() if state is FileState.CHANGED and key not in details]
 
 
 def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -112,3 +127,140 @@ def by_kind(keys: Sequence[AssetKey]) -> dict[tuple[str, str], list[AssetKey]]:
     for key in keys:
         kinds.setdefault((key.resource_type, key.delivery), []).append(key)
     return kinds
+
+
+# What one process has seen of the media, shared by the steps of a run and never written down: names are personal.
+
+
+@dataclass
+class MediaCache:
+    """Empty in a new process: a resumed run looks anew."""
+
+    target: Media | None = None
+    """The cloud that is worked on, once it was opened."""
+    copies: Mapping[AssetKey, KnownAsset] | None = None
+    """The inventory of the kit or folder, once it was read; empty when there is none."""
+    survey: MediaSurvey | None = None
+    details: dict[AssetKey, AssetDetails] = field(default_factory=dict)
+    digests: dict[tuple[AssetKey, int], str] = field(default_factory=dict)
+    """MD5 of bytes that were fetched, by key and version."""
+    sizes: dict[AssetKey, int] = field(default_factory=dict)
+    """Bytes that were fetched."""
+    refused: set[AssetKey] = field(default_factory=set)
+    """What the service's backup did not bring back when asked."""
+    window: Window | None = None
+    """When the damage was done, if the operator said so."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def states(self) -> dict[AssetKey, FileState]:
+        """The state of every file that rows refer to, by what is known now."""
+        return {} if self.survey is None else states(self.survey, self.copies or {}, self.digests, self.window)
+
+    def misopened(self) -> dict[AssetKey, Access]:
+        """Files that others may have than the copy knows, and who should."""
+        return {} if self.survey is None else misopened(self.survey, self.copies or {})
+
+    def repairs(self, *, own_backup: bool) -> Repairs:
+        """What has to be done, by what is known now."""
+        return plan(
+            self.states(),
+            self.copies or {},
+            self.details,
+            own_backup=own_backup,
+            sizes={key: one.bytes for key, one in self.survey.wanted.items()} if self.survey else {},
+            refused=frozenset(self.refused),
+            window=self.window,
+        )
+
+    def forget(self) -> None:
+        """After an answer was lost: what was seen of the cloud counts no more."""
+        self.survey = None
+        self.details.clear()
+
+
+# How many calls and how long, said before anything starts.
+
+
+WORKERS = 4
+CALL_SECONDS, BATCH_SECONDS, FILE_SECONDS = 0.5, 5.0, 0.6
+BYTES_A_SECOND = 2_000_000.0
+"""Assumed where nothing was measured: an ordinary office line, and the service at an ordinary hour."""
+
+
+class Effort(Fact):
+    """What is still to be done: Admin API calls, files and bytes to upload, and seconds in all."""
+
+    calls: int
+    uploads: int
+    upload_bytes: int
+    wait_seconds: float
+    """Of it, waiting for the hourly allowance."""
+    seconds: float
+
+
+def effort(
+    repairs: Repairs,
+    copies: Mapping[AssetKey, KnownAsset],
+    *,
+    listed: Sequence[int],
+    searched: Sequence[int],
+    quota: Quota | None,
+    now: datetime,
+) -> Effort:
+    """`listed`, files by resource and delivery type, and `searched`, by resource type, have to be shown once more."""
+    batches = _batches(repairs.restore) + _batches(tuple(repairs.versions))
+    looks = pages(listed) + pages(searched)
+    calls = batches + looks
+    size = sum(copies[key].bytes for key in repairs.upload)
+    wait = waiting(calls, quota, now)
+    transfer = max(len(repairs.upload) * FILE_SECONDS / WORKERS, size / BYTES_A_SECOND)
+    seconds = looks * CALL_SECONDS + math.ceil(batches / WORKERS) * BATCH_SECONDS + transfer + wait
+    return Effort(
+        calls=calls, uploads=len(repairs.upload), upload_bytes=size, wait_seconds=wait, seconds=round(seconds, 1)
+    )
+
+
+def pages(listed: Sequence[int]) -> int:
+    """Calls of a whole listing; a type without a file costs one too."""
+    return sum(max(1, math.ceil(number / PAGE)) for number in listed)
+
+
+def waiting(calls: int, quota: Quota | None, now: datetime) -> float:
+    """Seconds of waiting until so many calls were allowed: to the end of this hour, then an hour for each allowance."""
+    if quota is None or calls <= quota.remaining:
+        return 0.0
+    hours = math.ceil((calls - quota.remaining) / max(1, quota.limit)) - 1
+    return max(0.0, (quota.resets_at - now).total_seconds()) + hours * HOUR
+
+
+def _batches(keys: Sequence[AssetKey]) -> int:
+    return sum(math.ceil(len(alike) / RESTORE_BATCH) for alike in by_kind(keys).values())
+
+
+# Management commands that would make a loss of media worse, each with its reason.
+
+
+FORBIDDEN: Mapping[str, str] = {
+    "restore_campaign_images": (
+        "It does the opposite of its name: it clears every image reference whose file cannot be reached just then. "
+        "Run while media are missing, it erases the references that say what has to come back."
+    ),
+    "deleteorphanedmedia": (
+        "It deletes every file that no row refers to: after the restore of an older dump those are all files newer "
+        "than the dump. Not before database and media are reconciled."
+    ),
+    "deleteredundantstatic": (
+        "It deletes at the media service by what this machine's static files say. Nothing is deleted during a recovery."
+    ),
+    "migrate_to_cloudinary": (
+        "It reads local files, which a dyno has not, deletes each one that it uploaded, gives other public ids and "
+        "leaves the rows as they are, so that every link stays broken. Use: uscdr recover media --from DIR"
+    ),
+}
+ORPHANS_STAY = "Files without a reference are never deleted: they may belong to rows that are still to come back."
+
+
+def refusal(command: str) -> str | None:
+    """Why a one-off command must not be run now, or None."""
+    words = set(re.findall(r"[a-z_]+", command.lower()))
+    return next((f"`{name}` is refused. {why}" for name, why in FORBIDDEN.items() if name in words), None)

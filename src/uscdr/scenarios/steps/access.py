@@ -7,26 +7,76 @@ that was deleted, a right that was taken away, a role that was another one.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
+from hashlib import sha256
 from typing import ClassVar
+from urllib.parse import urlsplit
 
+from pydantic import SecretStr
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, ProviderError
 from uscdr.models.access import AccessBack, AccessSeen, AccountSeen, KeyedAccess, given_back
 from uscdr.providers.ports.database import Database
-from uscdr.scenarios.access_kept import keep, keyed, noted
-from uscdr.scenarios.results import ChosenBackup, Compared, Proof, Withdrawn
-from uscdr.scenarios.shut_out import shut_out
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.adapters import Adapters
+from uscdr.scenarios.afterwards import shut_out
+from uscdr.scenarios.results.db import ChosenBackup, Compared, Proof, Withdrawn
+from uscdr.scenarios.steps.base import ScenarioStep, sql
 from uscdr.scenarios.steps.ledger import proven_database
-from uscdr.scenarios.steps.words import sql
 from uscdr.words import plural
+
+# Who may get in, looked at with a secret; and values that are never written down, in memory until they are set again.
+
+
+_FOR = "uscdr: digests of access\n"
+
+
+def keyed(deps: Adapters) -> KeyedAccess | None:
+    """Where access is kept; None when scenarios.yaml does not say. Raises BadInput when there is no live database."""
+    tables = deps.config.access
+    if tables is None:
+        return None
+    url = deps.database_url(deps.app).get_secret_value()
+    secret = sha256((_FOR + (urlsplit(url).password or url)).encode()).hexdigest()
+    return KeyedAccess(**tables.model_dump(), secret=SecretStr(secret))
+
+
+def noted(deps: Adapters, back: AccessBack) -> KeyedAccess | None:
+    """The same, to read `back` with. Raises CheckFailed when the secret is another one now."""
+    tables = keyed(deps)
+    if tables is None:
+        return None
+    tables = tables.as_noted(back)
+    if back.amount and tables.mark != back.mark:
+        raise CheckFailed(
+            f"Access cannot be withdrawn again from here. This comes back: {back.words}.",
+            why="it is noted under the password that the database had then, and that was changed since",
+            next_action="Withdraw it by hand, then restore anew: what you withdrew is withdrawn again. "
+            "uscdr recover db --new",
+        )
+    return tables
+
+
+def keep(deps: Adapters, back: AccessBack) -> None:
+    """Reads what is not known, as in a process that took the run over; only what is still what it was.
+
+    What cannot be read leaves its account shut out, and that is said where access is withdrawn again.
+    """
+    if deps.config.access is None or deps.dry_run:
+        return
+    if not back.prints_of(deps.config.access).keys() - deps.unshown.keys():
+        return
+    with suppress(ProviderError):
+        tables = noted(deps, back)
+        if tables is not None:
+            deps.unshown.update(back.fitting(tables, deps.database().unshown(tables, back)))
+
 
 NOT_SAID = "scenarios.yaml does not say where access is kept (access:), so what the restore gives back is not known"
 
 
-class AccessLook(DepsStep[AccessBack, AccessBack]):
+class AccessLook(ScenarioStep[AccessBack, AccessBack]):
     """Who could get in at the time of the backup, against who can now. Hashes of passwords stay in memory."""
 
     name = "access.look"
@@ -40,7 +90,7 @@ class AccessLook(DepsStep[AccessBack, AccessBack]):
     slow: ClassVar[bool] = True
 
     @override
-    def probe(self, view: View, tell: Tell) -> AccessBack:
+    def probe(self, view: View, tell: Reporter) -> AccessBack:
         tables = keyed(self._deps)
         found = AccessBack(asked=False, doubts=(NOT_SAID,))
         if tables:
@@ -68,7 +118,7 @@ class AccessLook(DepsStep[AccessBack, AccessBack]):
         return Action("read", f"the restore gives access back, which {again}: {seen.words}", calls)
 
 
-class WithdrawAccess(DepsStep[AccessBack, Withdrawn]):
+class WithdrawAccess(ScenarioStep[AccessBack, Withdrawn]):
     """Shuts out again who was shut out, before anybody can sign in."""
 
     name = "access.withdraw"
@@ -81,7 +131,7 @@ class WithdrawAccess(DepsStep[AccessBack, Withdrawn]):
     waits = "access is withdrawn again after the restore"
 
     @override
-    def probe(self, view: View, tell: Tell) -> AccessBack:
+    def probe(self, view: View, tell: Reporter) -> AccessBack:
         return view.need(AccessBack)
 
     @override
@@ -94,7 +144,7 @@ class WithdrawAccess(DepsStep[AccessBack, Withdrawn]):
         return Action("change", f"withdrawn again: {seen.words}", calls)
 
     @override
-    def apply(self, seen: AccessBack, view: View, tell: Tell) -> Withdrawn:
+    def apply(self, seen: AccessBack, view: View, tell: Reporter) -> Withdrawn:
         tables = noted(self._deps, seen)
         if tables is None:
             raise CheckFailed("scenarios.yaml does not say any more where access is kept (access:).")
@@ -109,7 +159,7 @@ class WithdrawAccess(DepsStep[AccessBack, Withdrawn]):
         return Withdrawn(changed=0, left=seen.amount, words=seen.words)
 
     @override
-    def confirm_effect(self, result: Withdrawn, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: Withdrawn, view: View, tell: Reporter) -> str:
         known = view.need(AccessBack)
         tables = noted(self._deps, known)
         if tables is not None:

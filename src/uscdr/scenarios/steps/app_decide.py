@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Blast, Effect, Tell, View
+from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
 from uscdr.errors import BadInput
 from uscdr.models.base import Fact
+from uscdr.models.heroku import Lack
 from uscdr.models.migrations import MigrationsVerdict
-from uscdr.models.provision import Lack
-from uscdr.scenarios.code import judge, without
-from uscdr.scenarios.refusals import RESTORE, dangerous, way_on
-from uscdr.scenarios.remedy import config_changes, remedy
-from uscdr.scenarios.results import ApplicationChecked, VerifiedData
-from uscdr.scenarios.results_app import AppSeen, DataProbed, Remedy
-from uscdr.scenarios.steps.base import ASSESS, DepsStep
+from uscdr.scenarios.code import RESTORE, dangerous, judge, way_on, without
+from uscdr.scenarios.diagnosis import config_changes, remedy
+from uscdr.scenarios.results.app import AppSeen, DataProbed, Remedy
+from uscdr.scenarios.results.db import ApplicationChecked, VerifiedData
+from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
 from uscdr.words import first_of, plural
 
 CHANGES = ("rollback", "migrate", "redeploy")
 NOTHING_TO_DO = "There is nothing to recover: {why}. To go back anyway: --release vN; to deploy: --ref REF."
 
 
-class DecideSeen(Fact):
+class AppDecideSeen(Fact):
     """The judgement, and what it rests on."""
 
     remedy: Remedy
@@ -33,7 +32,7 @@ class DecideSeen(Fact):
     """Why it is not begun: it can be seen to fail, or may not happen by itself."""
 
 
-class Decide(DepsStep[DecideSeen, Remedy]):
+class AppDecide(ScenarioStep[AppDecideSeen, Remedy]):
     """Chooses between going back, migrating and deploying; changes nothing itself."""
 
     name = "app.decide"
@@ -47,14 +46,14 @@ class Decide(DepsStep[DecideSeen, Remedy]):
     checked_by = (DataProbed, VerifiedData, ApplicationChecked)
 
     @override
-    def probe(self, view: View, tell: Tell) -> DecideSeen:
+    def probe(self, view: View, tell: Reporter) -> AppDecideSeen:
         seen = view.need(AppSeen)
         judged = remedy(seen, wanted=self._deps.request.release, ref=self._deps.request.ref)
         if judged.what == "redeploy" and not seen.ref_commit:
             raise BadInput(f"{seen.ref or 'The source'} cannot be deployed.", why=seen.source)
         judged = judged.model_copy(update={"code": self._code(judged, seen)})
         refused = self._refused(judged.code, seen) if judged.what in CHANGES else ""
-        return DecideSeen(
+        return AppDecideSeen(
             remedy=judged, running=f"v{seen.current}", ref=seen.ref, ref_commit=seen.ref_commit,
             ref_lacks=seen.ref_lacks, refused=refused,
         )  # fmt: skip
@@ -77,7 +76,7 @@ class Decide(DepsStep[DecideSeen, Remedy]):
         return f"The migration {words} Decide with the developers." if words else ""
 
     @override
-    def plan(self, seen: DecideSeen, view: View) -> Action:
+    def plan(self, seen: AppDecideSeen, view: View) -> Action:
         what = seen.remedy
         if what.what == "none":
             return Action("blocked", NOTHING_TO_DO.format(why=what.why))
@@ -90,7 +89,7 @@ class Decide(DepsStep[DecideSeen, Remedy]):
         approved = {"from": seen.running, "to": _goal(seen), "deploy": seen.ref_commit[:12]}
         return Action("change", words, approved=approved)
 
-    def _facts(self, seen: DecideSeen) -> dict[str, str]:
+    def _facts(self, seen: AppDecideSeen) -> dict[str, str]:
         what = seen.remedy
         facts = {"why": what.why, "application": self._deps.app, "runs now": seen.running, "will be done": _goal(seen)}
         if what.to is not None:
@@ -107,16 +106,16 @@ class Decide(DepsStep[DecideSeen, Remedy]):
         return facts
 
     @override
-    def blast(self, seen: DecideSeen, view: View) -> Blast:
+    def blast(self, seen: AppDecideSeen, view: View) -> BlastRadius:
         spare = f", else deploy {seen.ref_commit[:12]}" if seen.ref_commit and seen.remedy.what != "redeploy" else ""
-        return Blast(facts=self._facts(seen), phrases=(f"{self._deps.app} {seen.running}: {_goal(seen)}{spare}",))
+        return BlastRadius(facts=self._facts(seen), phrases=(f"{self._deps.app} {seen.running}: {_goal(seen)}{spare}",))
 
     @override
-    def apply(self, seen: DecideSeen, view: View, tell: Tell) -> Remedy:
+    def apply(self, seen: AppDecideSeen, view: View, tell: Reporter) -> Remedy:
         return seen.remedy
 
     @override
-    def confirm_effect(self, result: Remedy, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: Remedy, view: View, tell: Reporter) -> str:
         if result.code.ahead:
             tell.warn(f"{plural(len(result.code.ahead), 'migration')} stay applied that the code then does not know.")
         return f"decided: {result.what}, because {result.why}"
@@ -139,7 +138,7 @@ def _schema(what: Remedy) -> str:
     return "; ".join(words) or "no migration was applied since"
 
 
-def _goal(seen: DecideSeen) -> str:
+def _goal(seen: AppDecideSeen) -> str:
     what = seen.remedy
     if what.to is not None:
         return f"roll back to v{what.to.version}"

@@ -6,17 +6,16 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models.heroku import Release
 from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 from uscdr.scenarios.checks import application_checks, ask, ask_until_dead, failing, key_checks
 from uscdr.scenarios.code import Tables, see_code
-from uscdr.scenarios.key_trouble import changed_by
-from uscdr.scenarios.log_codes import explain
-from uscdr.scenarios.results_app import NOT_COMPARED, AppSeen, ReleaseLine
-from uscdr.scenarios.steps.base import ASSESS, DepsStep
-from uscdr.scenarios.steps.words import reads
+from uscdr.scenarios.diagnosis import explain
+from uscdr.scenarios.fitness import changed_by
+from uscdr.scenarios.results.app import NOT_COMPARED, AppSeen, ReleaseLine
+from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads
 from uscdr.words import first_of, plural
 
 RELEASES = 30
@@ -24,7 +23,7 @@ LOG_LINES = 1500
 FRESH = 10.0
 
 
-class AppLook(DepsStep[AppSeen, AppSeen]):
+class AppLook(ScenarioStep[AppSeen, AppSeen]):
     """What is wrong, and which change came just before."""
 
     name = "app.look"
@@ -42,7 +41,7 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
     fresh_for = FRESH
 
     @override
-    def probe(self, view: View, tell: Tell) -> AppSeen:
+    def probe(self, view: View, tell: Reporter) -> AppSeen:
         app = self._deps.describe_app()
         releases = self._deps.platform.releases(self._deps.app, limit=RELEASES)
         running = next((r for r in releases if r.current), None)
@@ -74,7 +73,7 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
             domain=self._domain(),
         )
 
-    def _answers(self, tell: Tell) -> tuple[dict[str, str], int]:
+    def _answers(self, tell: Reporter) -> tuple[dict[str, str], int]:
         return failing(ask_until_dead(self._deps, application_checks(self._deps.config), tell))
 
     def _stopped(self) -> str:
@@ -92,7 +91,7 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
         there = self._deps.platform.config_vars(self._deps.app)
         return tuple(name for name in self._deps.config.config.required if name not in there)
 
-    def _unreadable(self, releases: Sequence[Release], tell: Tell) -> str:
+    def _unreadable(self, releases: Sequence[Release], tell: Reporter) -> str:
         """No page shows it: the application answers without its key, and with another one."""
         found = ask(self._deps, key_checks(self._deps.config), tell)
         words = "; ".join(one.finding.evidence for one in found if one.finding.verdict == "fail")
@@ -107,7 +106,7 @@ class AppLook(DepsStep[AppSeen, AppSeen]):
             return False, f"the database does not answer: {error.message}", None
         return True, f"the database answers (PostgreSQL {version[0]})", tables
 
-    def _log(self, tell: Tell) -> tuple[str, ...]:
+    def _log(self, tell: Reporter) -> tuple[str, ...]:
         try:
             lines = self._deps.platform.log_lines(self._deps.app, lines=LOG_LINES)
         except ProviderError as error:

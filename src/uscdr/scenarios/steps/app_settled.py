@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.errors import CheckFailed, OutcomeUnknown
+from uscdr.engine.step import Action, Effect, Reporter, View
+from uscdr.errors import CheckFailed, OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
+from uscdr.models.events import Call
 from uscdr.models.heroku import OneOffResult
 from uscdr.models.migrations import Listed, MigrationsVerdict
+from uscdr.providers.ports.probes import Website
 from uscdr.scenarios.checks import application_checks, ask_until_dead, failing
-from uscdr.scenarios.code import judge_running
-from uscdr.scenarios.django import LIST, manage, own_list
-from uscdr.scenarios.dyno_words import lacks_command, quotable, reason
-from uscdr.scenarios.refusals import way_on
+from uscdr.scenarios.code import judge_running, way_on
+from uscdr.scenarios.django import LIST, lacks_command, manage, own_list, quotable, reason
 from uscdr.scenarios.releases import await_in_force
-from uscdr.scenarios.results import VerifiedData
-from uscdr.scenarios.results_app import AppSettled
-from uscdr.scenarios.steps.base import DepsStep, shut
-from uscdr.scenarios.steps.words import writes
+from uscdr.scenarios.results.app import AppSettled, StaticSeen
+from uscdr.scenarios.results.db import VerifiedData
+from uscdr.scenarios.steps.base import ScenarioStep, shut, writes
 from uscdr.words import first_of, plural
 
 Saving = Literal["pass", "fail", "not checked", "not known"]
@@ -34,7 +34,7 @@ class SettledSeen(Fact):
     optional: bool
 
 
-class Settled(DepsStep[SettledSeen, AppSettled]):
+class Settled(ScenarioStep[SettledSeen, AppSettled]):
     """Looks at the migrations again, against the code that runs now, and has the application try to save."""
 
     name = "app.settled"
@@ -54,7 +54,7 @@ class Settled(DepsStep[SettledSeen, AppSettled]):
         return self.waits if shut(view) else super().ready(view)
 
     @override
-    def probe(self, view: View, tell: Tell) -> SettledSeen:
+    def probe(self, view: View, tell: Reporter) -> SettledSeen:
         check = self._deps.config.app.write_check
         return SettledSeen(command=check.command if check else "", optional=check.optional if check else True)
 
@@ -65,7 +65,7 @@ class Settled(DepsStep[SettledSeen, AppSettled]):
         return Action("change", words, self.calls(), known)
 
     @override
-    def apply(self, seen: SettledSeen, view: View, tell: Tell) -> AppSettled:
+    def apply(self, seen: SettledSeen, view: View, tell: Reporter) -> AppSettled:
         await_in_force(self._deps, tell)
         listed, saving, words = self._asked(seen, tell)
         tell.progress("comparing the database with the code that runs")
@@ -75,7 +75,7 @@ class Settled(DepsStep[SettledSeen, AppSettled]):
         answers, _ = failing(ask_until_dead(self._deps, application_checks(self._deps.config), tell))
         return settled.model_copy(update={"failing": answers})
 
-    def _asked(self, seen: SettledSeen, tell: Tell) -> tuple[Listed | None, Saving, str]:
+    def _asked(self, seen: SettledSeen, tell: Reporter) -> tuple[Listed | None, Saving, str]:
         """What the code that runs lists, and whether it can save: both in one dyno."""
         more = (seen.command,) if seen.command else ()
         try:
@@ -88,7 +88,7 @@ class Settled(DepsStep[SettledSeen, AppSettled]):
         return listed, *_saved(ended, seen)
 
     @override
-    def confirm_effect(self, result: AppSettled, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: AppSettled, view: View, tell: Reporter) -> str:
         for name, verdict, evidence in _verdicts(result):
             tell.check(name, verdict, evidence)
         wrong = _wrong(result)
@@ -152,3 +152,59 @@ def _verdicts(result: AppSettled) -> list[tuple[str, Literal["pass", "fail", "in
 def _fitting(found: MigrationsVerdict) -> str:
     words = f"the database fits {found.against}: {plural(found.applied, 'migration')}, none pending, none ahead"
     return words + (f" (tables not judged: {first_of(found.unclear)})" if found.unclear else "")
+
+
+# Static files come from the slug: a `collectstatic` in a one-off dyno changes nothing for the web dynos.
+
+
+ASSET = re.compile(r"""(?:src|href)=["'](?P<path>/[^"'?#]+\.(?:js|css|svg|png|ico))["'?#]""")
+MOST = 20
+OK = 200
+
+
+def _not_served(site: Website, path: str, tell: Reporter) -> str:
+    tell.progress(f"asking for {path}")
+    try:
+        status = site.ask("GET", path).status
+    except ProviderError as error:
+        return error.message
+    return "" if status == OK else str(status)
+
+
+class Static(ScenarioStep[StaticSeen, StaticSeen]):
+    """Every file that the first page names must be served."""
+
+    name = "app.static"
+    title = "Static files"
+    effect = Effect.READ
+    manual = ("heroku open --app {app}   # collectstatic in a one-off dyno changes nothing for web",)
+    gives = StaticSeen
+    needs = (VerifiedData,)
+    waits = "the files that the first page names are asked for when the application is open again"
+
+    @override
+    def ready(self, view: View) -> str | None:
+        return self.waits if shut(view) else super().ready(view)
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> StaticSeen:
+        with self._deps.world() as world:
+            site = world.website()
+            page = site.ask("GET", "/").body.decode(errors="replace")
+            named = list(dict.fromkeys(match["path"] for match in ASSET.finditer(page)))[:MOST]
+            missing = [f"{path} ({wrong})" for path in named if (wrong := _not_served(site, path, tell))]
+        return StaticSeen(named=len(named), missing=tuple(missing))
+
+    @override
+    def plan(self, seen: StaticSeen, view: View) -> Action:
+        calls = (Call(provider="app", request="GET / and the files it names", writes=False),)
+        if seen.missing:
+            return Action(
+                "blocked",
+                f"Static files are not in the slug: {', '.join(seen.missing)}. Only a new build puts them there "
+                "(uscdr recover app --ref REF); collectstatic in a one-off dyno changes nothing for web.",
+                calls,
+            )
+        words = f"{plural(seen.named, 'static file')} named by the first page, all served"
+        note = "" if seen.named else " (it names none)"
+        return Action("read", words + note + "; a one-off collectstatic is of no use and is not run", calls)

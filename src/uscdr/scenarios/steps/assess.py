@@ -2,26 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.backups.rpo import words
+from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
-from uscdr.models.heroku import Attachment
+from uscdr.models.heroku import POSTGRES, Attachment, service_of
 from uscdr.models.transfers import DatabaseInfo, Transfer
 from uscdr.providers.ports.database import Database
-from uscdr.providers.ports.web import ServiceStatus
-from uscdr.scenarios.deps import now
-from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, StatusSeen
-from uscdr.scenarios.sharing import sharing
-from uscdr.scenarios.steps.base import ASSESS, DepsStep
+from uscdr.providers.ports.probes import ServiceStatus
+from uscdr.scenarios.adapters import now
+from uscdr.scenarios.fitness import failing
+from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen, Sharing, StatusSeen
+from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads, sql
 from uscdr.scenarios.steps.choose import with_reasons
-from uscdr.scenarios.steps.words import reads, sql
-from uscdr.scenarios.wanting import failing
-from uscdr.vault.backups.rpo import words
 from uscdr.words import duration, plural, size
+
+if TYPE_CHECKING:
+    from uscdr.providers.ports.platform import Platform
+
+
+# Who else uses an add-on, and which databases of the application a recovery leaves alone. Reads only.
+
+
+def sharing(platform: Platform, app: str, database: Attachment) -> Sharing:
+    """Of a database: the applications that it is attached to, and the application's other databases.
+
+    What cannot be read is not known; the owner is, whatever else is not.
+    """
+    owner = (database.owner_app_name,) if database.owner_app_name not in ("", app) else ()
+    try:
+        there = platform.attachments_of(database.addon_id)
+        beside = platform.attachments(app)
+    except ProviderError as error:
+        return Sharing(known=False, why=error.message, apps=tuple(f"{one} (its owner)" for one in owner))
+    return Sharing(
+        apps=_apps(there, app, owner), names=_names(there, app, database), untouched=_beside(beside, database)
+    )
+
+
+def _apps(there: Sequence[Attachment], app: str, owner: Sequence[str]) -> tuple[str, ...]:
+    names: dict[str, list[str]] = {}
+    for one in there:
+        if one.app_name != app:
+            names.setdefault(one.app_name, []).append(one.name)
+    found = [f"{other} (as {', '.join(sorted(as_))})" for other, as_ in sorted(names.items())]
+    return (*found, *(f"{one} (its owner)" for one in owner if one not in names))
+
+
+def _names(there: Sequence[Attachment], app: str, database: Attachment) -> tuple[str, ...]:
+    return tuple(sorted({one.name for one in there if one.app_name == app} - {database.name}))
+
+
+def _beside(beside: Sequence[Attachment], database: Attachment) -> tuple[str, ...]:
+    others = [one for one in beside if one.addon_id != database.addon_id and service_of(one.plan) == POSTGRES]
+    return tuple(sorted(f"{one.name} ({one.addon_name})" for one in others))
+
 
 UNSEEN = "Rows that are lost or wrong are not seen by this look: uscdr recover db --dry-run compares with the backups."
 FRESH = 10.0
@@ -34,7 +74,7 @@ class StatusParams(Fact):
     all: bool = False
 
 
-class StatusLook(DepsStep[StatusSeen, StatusSeen]):
+class StatusLook(ScenarioStep[StatusSeen, StatusSeen]):
     """Is it the platform? A status page that cannot be read is no reason to stop."""
 
     name = "status.look"
@@ -48,13 +88,13 @@ class StatusLook(DepsStep[StatusSeen, StatusSeen]):
     fresh_for = FRESH
 
     @override
-    def probe(self, view: View, tell: Tell) -> StatusSeen:
+    def probe(self, view: View, tell: Reporter) -> StatusSeen:
         others = (
             {name: _others(page) for name, page in self._deps.pages.items()} if self.given(StatusParams).all else {}
         )
         return self._platform(tell).model_copy(update={"others": others})
 
-    def _platform(self, tell: Tell) -> StatusSeen:
+    def _platform(self, tell: Reporter) -> StatusSeen:
         try:
             report = self._deps.status.current()
         except ProviderError as error:
@@ -89,7 +129,7 @@ def _platform_words(seen: StatusSeen) -> str:
     )
 
 
-class DatabaseLook(DepsStep[DatabaseSeen, DatabaseSeen]):
+class DatabaseLook(ScenarioStep[DatabaseSeen, DatabaseSeen]):
     """The damaged database: does it answer, what is missing, which invariants fail."""
 
     name = "database.look"
@@ -102,7 +142,7 @@ class DatabaseLook(DepsStep[DatabaseSeen, DatabaseSeen]):
     fresh_for = FRESH
 
     @override
-    def probe(self, view: View, tell: Tell) -> DatabaseSeen:
+    def probe(self, view: View, tell: Reporter) -> DatabaseSeen:
         app = self._deps.describe_app()
         attachment = self._deps.attachment()
         info = self._deps.backups.database_info(attachment.addon_id)
@@ -185,7 +225,7 @@ def _database_words(seen: DatabaseSeen) -> str:
     return "; ".join(words)
 
 
-class BackupsLook(DepsStep[BackupsSeen, BackupsSeen]):
+class BackupsLook(ScenarioStep[BackupsSeen, BackupsSeen]):
     """Which backups there are, how old, how large; and whether more are scheduled."""
 
     name = "backups.look"
@@ -201,7 +241,7 @@ class BackupsLook(DepsStep[BackupsSeen, BackupsSeen]):
     fresh_for = FRESH
 
     @override
-    def probe(self, view: View, tell: Tell) -> BackupsSeen:
+    def probe(self, view: View, tell: Reporter) -> BackupsSeen:
         attachment = self._deps.attachment()
         transfers = self._deps.backups.transfers(attachment)
         schedules = self._deps.backups.schedules(attachment.addon_id)

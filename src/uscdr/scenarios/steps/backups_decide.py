@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Blast, Effect, Tell, View
-from uscdr.scenarios.results_backups import BackupsDecided, BackupsVerdict, BackupSystemSeen, CopyProven
-from uscdr.scenarios.steps.backups_schedule import wanted_schedule
-from uscdr.scenarios.steps.base import ASSESS, DepsStep
+from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
+from uscdr.scenarios.results.backups import (
+    BackupsDecided,
+    BackupsVerdict,
+    BackupSystemSeen,
+    CommandsReplaced,
+    CopyProven,
+    ReplacedCommand,
+)
+from uscdr.scenarios.steps.backups_capture import wanted_schedule
+from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
 from uscdr.words import duration
 
 
-class BackupsDecide(DepsStep[BackupSystemSeen, BackupsDecided]):
+class BackupsDecide(ScenarioStep[BackupSystemSeen, BackupsDecided]):
     """Changes nothing itself."""
 
     name = "backups.decide"
@@ -26,7 +33,7 @@ class BackupsDecide(DepsStep[BackupSystemSeen, BackupsDecided]):
     waits = "asked when it is known what is wrong"
 
     @override
-    def probe(self, view: View, tell: Tell) -> BackupSystemSeen:
+    def probe(self, view: View, tell: Reporter) -> BackupSystemSeen:
         return view.need(BackupSystemSeen)
 
     @override
@@ -66,17 +73,17 @@ class BackupsDecide(DepsStep[BackupSystemSeen, BackupsDecided]):
         }
 
     @override
-    def blast(self, seen: BackupSystemSeen, view: View) -> Blast:
+    def blast(self, seen: BackupSystemSeen, view: View) -> BlastRadius:
         decided = self._decided(seen)
         parts = [
             f"schedule {decided.schedule}" if decided.schedule else "",
             f"capture after {seen.newest or 'no backup'}, drop {decided.drops or 'none'}",
             f"copy to {decided.place}" if decided.place else "no copy",
         ]
-        return Blast(facts=self._facts(seen), phrases=(f"{seen.app}: {', '.join(filter(None, parts))}",))
+        return BlastRadius(facts=self._facts(seen), phrases=(f"{seen.app}: {', '.join(filter(None, parts))}",))
 
     @override
-    def apply(self, seen: BackupSystemSeen, view: View, tell: Tell) -> BackupsDecided:
+    def apply(self, seen: BackupSystemSeen, view: View, tell: Reporter) -> BackupsDecided:
         return self._decided(seen)
 
     @override
@@ -84,6 +91,59 @@ class BackupsDecide(DepsStep[BackupSystemSeen, BackupsDecided]):
         return self._decided(seen)
 
     @override
-    def confirm_effect(self, result: BackupsDecided, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: BackupsDecided, view: View, tell: Reporter) -> str:
         where = f"copied to {result.place}" if result.place else "not copied"
         return f"decided: a new backup of {result.app}, {where}"
+
+
+# The runbook's own commands for this: which are not run, and why they do not do what they say.
+
+
+REPLACED = (
+    ReplacedCommand(
+        command="monitor_backups --check-heroku",
+        why="no such option, exit 2; it reads a table of its own and never asks the platform",
+        step="Backup system as it stands",
+    ),
+    ReplacedCommand(
+        command="setup_heroku_backups --app",
+        why="no dyno has the CLI it needs; on a laptop it unschedules, schedules, dies untested at an unknown command",
+        step="Daily schedule",
+    ),
+    ReplacedCommand(
+        command="verify_backup",
+        why="exit 0 while it prints FAILED; restores nothing, --test-restore is a placeholder",
+        step="Prove by a restore",
+    ),
+    ReplacedCommand(
+        command="create_backup --type full --verify",
+        why="writes to its own dyno's disk, gone when that stops; compares no checksum; has no media",
+        step="Test a new backup, Copy it off the platform",
+    ),
+)
+"""Of the runbook's five only `heroku pg:backups:schedules` does what it says."""
+
+
+class CommandsLook(ScenarioStep[CommandsReplaced, CommandsReplaced]):
+    """Asks nobody: this was found out by running them."""
+
+    name = "backups.commands"
+    title = "The runbook's own commands"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = (
+        "# not {manage} monitor_backups --check-heroku: no such option, exit 2; it never asks the platform",
+        "# not {manage} setup_heroku_backups: removes the schedule, then dies; exit 1, nothing tested",
+        "# not {manage} verify_backup: restores nothing; exit 0 while it prints FAILED",
+        "# not {manage} create_backup --type full --verify: writes to its own dyno's disk, gone when that stops",
+    )
+    gives = CommandsReplaced
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> CommandsReplaced:
+        return CommandsReplaced(commands=REPLACED)
+
+    @override
+    def plan(self, seen: CommandsReplaced, view: View) -> Action:
+        words = " | ".join(f"{one.command}: {one.why} -> {one.step}" for one in seen.commands)
+        return Action("read", f"not run, and which step does it instead: {words}")

@@ -10,9 +10,9 @@ from typing_extensions import override
 from uscdr.engine.step import Step, View
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
+from uscdr.scenarios.adapters import Adapters
 from uscdr.scenarios.by_hand import Names, app_of, commands, facts
-from uscdr.scenarios.deps import Deps
-from uscdr.scenarios.results import MaintenanceSet
+from uscdr.scenarios.results.db import MaintenanceSet
 
 S = TypeVar("S", bound=Fact)
 R = TypeVar("R", bound=Fact)
@@ -26,7 +26,7 @@ class NoParams(Fact):
     """A step without parameters."""
 
 
-class DepsStep(Step[S, R], Generic[S, R]):
+class ScenarioStep(Step[S, R], Generic[S, R]):
     """A step that works with the ports in `Deps`."""
 
     default_id: ClassVar[str]
@@ -46,7 +46,7 @@ class DepsStep(Step[S, R], Generic[S, R]):
         if "name" in vars(cls) and "default_id" not in vars(cls):
             cls.default_id = cls.name.partition(".")[2] or cls.name
 
-    def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
+    def __init__(self, step_id: str, deps: Adapters, params: Fact) -> None:
         super().__init__(step_id)
         self._deps = deps
         self._given = params.model_dump()
@@ -76,10 +76,37 @@ class DepsStep(Step[S, R], Generic[S, R]):
         return cls
 
 
-AnyStep = type[DepsStep[Any, Any]]
+AnyStep = type[ScenarioStep[Any, Any]]
 
 
 def shut(view: View) -> bool:
     """Whether this run has shut users out and not let them in again."""
     mode = view.get(MaintenanceSet)
     return mode is not None and mode.enabled
+
+
+# The calls that steps name in a plan.
+
+
+def reads(method: str, path: str) -> Call:
+    """A call to the platform that only reads."""
+    return Call(provider="heroku", request=f"{method} {path}", writes=False)
+
+
+def writes(method: str, path: str) -> Call:
+    """A call to the platform that changes something."""
+    return Call(provider="heroku", request=f"{method} {path}", writes=True)
+
+
+def sql(what: str, *, changes: bool = False) -> Call:
+    """What is asked of the database."""
+    return Call(provider="postgres", request=what, writes=changes)
+
+
+RESTORED_BY_HAND = (
+    "createuser --pwprompt proof && createdb --owner proof proof   # no superuser: functions of the dump run",
+    "pg_restore --no-owner --no-acl -h 127.0.0.1 -U proof -d proof proof.dump",
+)
+"""What a person does in place of a proof, by a role that may do nothing outside of its database."""
+DOWNLOADS = (reads("POST", "/client/v11/apps/{app}/transfers/…/actions/public-url"), reads("GET", "the signed link"))
+"""What fetching a stored backup asks; a step fills in `{app}`."""

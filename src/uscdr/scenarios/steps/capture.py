@@ -6,23 +6,24 @@ from typing import Any, ClassVar, TypeVar
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
+from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import OutcomeUnknown, ProviderError
 from uscdr.models.heroku import Attachment
 from uscdr.models.transfers import Transfer, TransferKind, TransferState, pushed_out, under_way
-from uscdr.scenarios.results import (
+from uscdr.scenarios.afterwards import PUTS_BACK
+from uscdr.scenarios.results.app import AppSeen, DataProbed, Remedy
+from uscdr.scenarios.results.db import (
     BeforeCapture,
     Captured,
     ChosenBackup,
     DatabaseSeen,
-    Drained,
     FreshCapture,
+    ProcessesStopped,
     SafetyCapture,
     VerifiedData,
 )
-from uscdr.scenarios.results_app import AppSeen, DataProbed, Remedy
 from uscdr.scenarios.steps.assess import backup_line
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.base import ScenarioStep, writes
 from uscdr.scenarios.steps.choose import pick
 from uscdr.scenarios.steps.transfers import (
     TransfersSeen,
@@ -34,8 +35,6 @@ from uscdr.scenarios.steps.transfers import (
     require_new,
     seen_now,
 )
-from uscdr.scenarios.steps.words import writes
-from uscdr.scenarios.way_back import PUTS_BACK
 from uscdr.words import size
 
 C = TypeVar("C", bound=Captured)
@@ -54,7 +53,7 @@ class CaptureSeen(TransfersSeen):
     running: str = ""
 
 
-class Capture(DepsStep[CaptureSeen, C]):
+class Capture(ScenarioStep[CaptureSeen, C]):
     """A manual backup of the database as it is."""
 
     effect = Effect.FINDABLE
@@ -73,12 +72,12 @@ class Capture(DepsStep[CaptureSeen, C]):
         return out[0].name if out else ""
 
     @override
-    def probe(self, view: View, tell: Tell) -> CaptureSeen:
+    def probe(self, view: View, tell: Reporter) -> CaptureSeen:
         attachment = self.attachment()
         transfers = self._deps.backups.transfers(attachment)
         database = view.get(DatabaseSeen)
         restored = view.get(VerifiedData) is not None or view.get(DataProbed) is not None
-        if view.get(Drained) is not None and not restored:
+        if view.get(ProcessesStopped) is not None and not restored:
             self._deps.frozen.begin()
         wanted = "" if restored else pick(self._deps, transfers, view).chosen.name  # afterwards it may be gone
         return CaptureSeen(
@@ -105,7 +104,7 @@ class Capture(DepsStep[CaptureSeen, C]):
         return baseline(seen)
 
     @override
-    def apply(self, seen: CaptureSeen, view: View, tell: Tell) -> C:
+    def apply(self, seen: CaptureSeen, view: View, tell: Reporter) -> C:
         with otherwise(self.otherwise(seen)):
             tell.sending()
             accepted = self._deps.backups.capture(seen.addon_id)
@@ -114,11 +113,11 @@ class Capture(DepsStep[CaptureSeen, C]):
             return self._captured(follow(self._deps, seen.owner_app, accepted, tell))
 
     @override
-    def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
+    def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
         return find(self._deps, self.attachment(), KINDS, intent, tell)
 
     @override
-    def adopt(self, provider_id: str, seen: CaptureSeen, view: View, tell: Tell) -> C:
+    def adopt(self, provider_id: str, seen: CaptureSeen, view: View, tell: Reporter) -> C:
         with otherwise(self.otherwise(seen)):
             return self._captured(adopt(self._deps, seen.owner_app, provider_id, tell))
 
@@ -128,7 +127,7 @@ class Capture(DepsStep[CaptureSeen, C]):
         return "If it fails again, the platform's support has to say why: https://help.heroku.com"
 
     @override
-    def confirm_effect(self, result: C, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: C, view: View, tell: Reporter) -> str:
         again = self._deps.backups.transfer(self.attachment().owner_app_name, result.id)
         if not again.whole:
             now = "empty" if again.state is TransferState.COMPLETED else again.state.value
@@ -163,7 +162,7 @@ class CaptureSafety(Capture[SafetyCapture]):
     title = "Keep the damaged state"
     default_id = "safety"
     gives = SafetyCapture
-    needs = (Drained,)
+    needs = (ProcessesStopped,)
     plans_with = ()
     kind = SafetyCapture
 

@@ -8,26 +8,25 @@ from itertools import takewhile
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.backups.proving import try_key
+from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, CheckFailed, Declined, ProviderError
 from uscdr.models.transfers import DAMAGED, Transfer, Whose
-from uscdr.scenarios.backups.questions import key_of
-from uscdr.scenarios.candidate import stored_dump
-from uscdr.scenarios.deps import Deps, Walk, now
-from uscdr.scenarios.other_way import another
-from uscdr.scenarios.results import ChosenBackup, SafetyCapture
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.adapters import Adapters, Walk, now
+from uscdr.scenarios.backup_questions import key_of
+from uscdr.scenarios.fitness import another
+from uscdr.scenarios.prover import stored_dump
+from uscdr.scenarios.results.db import ChosenBackup, SafetyCapture
+from uscdr.scenarios.steps.base import ScenarioStep, reads
 from uscdr.scenarios.steps.prove import proven, refusal_of, with_key_trouble
-from uscdr.scenarios.steps.words import reads
 from uscdr.scenarios.walk import walk
-from uscdr.vault.backups.proving import try_key
 from uscdr.words import duration, moment, size
 
 REPLACED = ". If its database was replaced by a new one: heroku pg:backups:restore, by hand"
 """What is left for a backup of the add-on before a promotion: nothing here can tell that it is the right one."""
 
 
-class Choose(DepsStep[ChosenBackup, ChosenBackup]):
+class Choose(ScenarioStep[ChosenBackup, ChosenBackup]):
     """Reads the list again, so that a backup that expired meanwhile is noticed. Starts its proof early."""
 
     name = "backup.choose"
@@ -37,14 +36,14 @@ class Choose(DepsStep[ChosenBackup, ChosenBackup]):
     gives = ChosenBackup
 
     @override
-    def probe(self, view: View, tell: Tell) -> ChosenBackup:
+    def probe(self, view: View, tell: Reporter) -> ChosenBackup:
         owner = self._deps.attachment().owner_app_name
         choice = choice_of(self._deps, view, tell)
         if not view.thorough:
             self._refuse_before_the_first_change(owner, choice, view, tell)
         return warn_of(chosen_of(self._deps, choice), tell)
 
-    def _refuse_before_the_first_change(self, owner: str, choice: Choice, view: View, tell: Tell) -> None:
+    def _refuse_before_the_first_change(self, owner: str, choice: Choice, view: View, tell: Reporter) -> None:
         """Users are not shut out for a backup that will be refused, as far as that is known or feared."""
         back = put_back(self._deps, choice)
         proven_already = self._deps.candidate.is_proven(choice.chosen.id)
@@ -102,14 +101,14 @@ class Choice:
         )
 
 
-def choice_of(deps: Deps, view: View, tell: Tell) -> Choice:
+def choice_of(deps: Adapters, view: View, tell: Reporter) -> Choice:
     """What is chosen now, the proof of it begun or made. Raises as `pick` and `settled`."""
     attachment = deps.attachment()
     choice = pick(deps, deps.backups.transfers(attachment), view)
     return settled(deps, attachment.owner_app_name, choice, tell)
 
 
-def settled(deps: Deps, owner: str, choice: Choice, tell: Tell) -> Choice:
+def settled(deps: Adapters, owner: str, choice: Choice, tell: Reporter) -> Choice:
     """What is left of it once damaged ones are passed over; the proof of what is taken is begun or made.
 
     The same walk as before if the list is the same: a plan's is not made again when its turn comes. Raises Declined
@@ -124,17 +123,17 @@ def settled(deps: Deps, owner: str, choice: Choice, tell: Tell) -> Choice:
     return choice.after(deps.walks[ids])
 
 
-def is_walked(deps: Deps, choice: Choice) -> bool:
+def is_walked(deps: Adapters, choice: Choice) -> bool:
     """Whether there is something to compare with, so that proofs decide."""
     return choice.looked_for and (len(choice.fit) > 1 or bool(deps.earlier().states))
 
 
-def put_back(deps: Deps, choice: Choice) -> bool:
+def put_back(deps: Adapters, choice: Choice) -> bool:
     """Whether a state that was captured before a recovery is named: it is put back damaged as it is."""
     return deps.request.scenario == "db" and not choice.looked_for and choice.chosen.id in deps.memory.damaged
 
 
-def chosen_of(deps: Deps, choice: Choice) -> ChosenBackup:
+def chosen_of(deps: Adapters, choice: Choice) -> ChosenBackup:
     """What is known of the backup, once it is chosen."""
     at, transfer = now(), choice.chosen
     damaged = put_back(deps, choice)
@@ -148,7 +147,7 @@ def chosen_of(deps: Deps, choice: Choice) -> ChosenBackup:
     )  # fmt: skip
 
 
-def warn_of(chosen: ChosenBackup, tell: Tell) -> ChosenBackup:
+def warn_of(chosen: ChosenBackup, tell: Reporter) -> ChosenBackup:
     """The same, once a person was told what should be known of it."""
     for remark in chosen.remarks:
         tell.warn(f"{chosen.backup}: {remark}.")
@@ -177,7 +176,7 @@ def with_reasons(transfers: Iterable[Transfer], damaged: Collection[str]) -> Ite
             yield one, DAMAGED if one.id in damaged else one.unfit
 
 
-def pick(deps: Deps, transfers: tuple[Transfer, ...], view: View) -> Choice:
+def pick(deps: Adapters, transfers: tuple[Transfer, ...], view: View) -> Choice:
     """The backups that could be restored, and the newer ones that could not, with reasons. Raises BadInput."""
     wanted = deps.request.backup
     if wanted is not None:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import OutcomeUnknown
 from uscdr.models.postgres import InvariantResult, TableDigest, TableDigests
-from uscdr.scenarios.results import ChosenBackup, Compared, Migrated, Proof, Restored, VerifiedData
-from uscdr.scenarios.results_app import DataProbed
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.fitness import failing
+from uscdr.scenarios.results.app import DataProbed, Remedy
+from uscdr.scenarios.results.db import ChosenBackup, Compared, Migrated, Proof, Restored, VerifiedData
+from uscdr.scenarios.steps.base import ScenarioStep, sql
 from uscdr.scenarios.steps.transfers import beside
-from uscdr.scenarios.steps.words import sql
-from uscdr.scenarios.wanting import failing
 from uscdr.words import first_of, plural
 
 MOST_RESTORES = 3
 LOOK_YOURSELF = "The restore puts these rows back as all others: look at some of them in the application itself."
 
 
-class Compare(DepsStep[Compared, Compared]):
+class Compare(ScenarioStep[Compared, Compared]):
     """Every table's count and content digest against those of the proof, before anything may write again."""
 
     name = "data.compare"
@@ -32,7 +31,7 @@ class Compare(DepsStep[Compared, Compared]):
     waits = "every table is compared with the proven backup after the restore"
 
     @override
-    def probe(self, view: View, tell: Tell) -> Compared:
+    def probe(self, view: View, tell: Reporter) -> Compared:
         proof = view.need(Proof)
         found, others = self._settled(view.need(Restored), tell)
         live = {digest.name: digest for digest in found.tables}
@@ -54,7 +53,7 @@ class Compare(DepsStep[Compared, Compared]):
             beside=others,
         )
 
-    def _settled(self, restored: Restored, tell: Tell) -> tuple[TableDigests, tuple[str, ...]]:
+    def _settled(self, restored: Restored, tell: Reporter) -> tuple[TableDigests, tuple[str, ...]]:
         """The tables, and what was restored besides: read anew until no restore began or ended meanwhile."""
         known = self._beside(restored, tell)
         for _ in range(MOST_RESTORES):
@@ -76,7 +75,7 @@ class Compare(DepsStep[Compared, Compared]):
             )
         return found, known
 
-    def _beside(self, restored: Restored, tell: Tell) -> tuple[str, ...]:
+    def _beside(self, restored: Restored, tell: Reporter) -> tuple[str, ...]:
         return beside(self._deps, restored, tell)
 
     @override
@@ -131,7 +130,7 @@ def _unasked(results: tuple[InvariantResult, ...], view: View) -> tuple[str, ...
     return tuple(one.name for one in results if one.forbidden and one.name not in broken)
 
 
-class VerifyData(DepsStep[VerifiedData, VerifiedData]):
+class VerifyData(ScenarioStep[VerifiedData, VerifiedData]):
     """The invariants on the live data; only when all surely hold does maintenance mode go off."""
 
     name = "data.verify"
@@ -144,7 +143,7 @@ class VerifyData(DepsStep[VerifiedData, VerifiedData]):
     waits = "the invariants are asked after the restore"
 
     @override
-    def probe(self, view: View, tell: Tell) -> VerifiedData:
+    def probe(self, view: View, tell: Reporter) -> VerifiedData:
         matching, tables, rows = _extent(view)
         database = self._deps.database()
         results = database.invariants(self._deps.config.invariants)
@@ -163,7 +162,7 @@ class VerifyData(DepsStep[VerifiedData, VerifiedData]):
             late=self._late(view, tell),
         )
 
-    def _late(self, view: View, tell: Tell) -> tuple[str, ...]:
+    def _late(self, view: View, tell: Reporter) -> tuple[str, ...]:
         """A request that was given up may arrive even now; only after this look are users let in."""
         restored, compared = view.get(Restored), view.get(Compared)
         if restored is None or compared is None:
@@ -187,3 +186,50 @@ class VerifyData(DepsStep[VerifiedData, VerifiedData]):
         words = f"{seen.invariants_held} of {seen.invariants} invariants hold, {plural(seen.rows, 'row')}"
         words += f"; NOT ASKED, as row-level security is in the way: {first_of(seen.unasked)}" if seen.unasked else ""
         return Action("read", words, (sql("every invariant"),))
+
+
+# A real question to the database: `check --database default` would pass without one.
+
+
+class DataProbe(ScenarioStep[DataProbed, DataProbed]):
+    """Counts every table, so that an empty or missing one cannot hide."""
+
+    name = "data.probe"
+    title = "Ask the database"
+    effect = Effect.READ
+    manual = ("heroku pg:psql --app {app}   # SELECT count(*) FROM patients_patient",)
+    gives = DataProbed
+    needs = (Remedy,)
+    waits = "every table of the live database is counted"
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> DataProbed:
+        database = self._deps.database()
+        counted = database.counted([table.name for table in database.tables()])
+        unread = [one for one in counted.unread if not one.hidden]
+        return DataProbed(
+            tables=len(counted.rows),
+            rows=sum(counted.rows.values()),
+            # Not asked for where tables cannot be read: that alone ends it, with all of them named.
+            migrations=0 if unread else len(database.migrations()),
+            missing=database.lacking(self._deps.config.app.expected_tables),
+            unread=tuple(one.words("counted") for one in unread),
+            hidden=tuple(one.words("counted") for one in counted.unread if one.hidden),
+        )
+
+    @override
+    def plan(self, seen: DataProbed, view: View) -> Action:
+        if seen.missing:
+            return Action(
+                "blocked",
+                f"The database lacks {', '.join(seen.missing)}: this is damage to the data (uscdr recover db).",
+            )
+        if seen.unread:
+            return Action(
+                "blocked",
+                f"Not every table of the database can be read: {'; '.join(seen.unread)}. If the data are damaged: "
+                "uscdr recover db. If a table is locked: see who holds it (heroku pg:locks), then uscdr runs resume.",
+            )
+        words = f"{plural(seen.tables, 'table')}, {plural(seen.rows, 'row')}, {plural(seen.migrations, 'migration')}"
+        words += f"; NOT COUNTED: {'; '.join(seen.hidden)}" if seen.hidden else ""
+        return Action("read", f"the database answers: {words}", (sql("count of every table"),))

@@ -8,18 +8,18 @@ from typing import Any, NamedTuple
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Blast, Effect, Tell, View
-from uscdr.engine.wait import Patience, until
+from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
+from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed, MachineError, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.dns import RecordSet, Sighting
 from uscdr.models.events import Call
-from uscdr.providers.ports.leading import led
-from uscdr.scenarios.deps import now
+from uscdr.providers.ports.dns import led
+from uscdr.scenarios.adapters import now
 from uscdr.scenarios.infra.names import as_task, left_for
-from uscdr.scenarios.results import ApplicationChecked
-from uscdr.scenarios.results_infra import DomainsBound, DomainTarget, InfraSeen, NameLeft, Switched
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.results.db import ApplicationChecked
+from uscdr.scenarios.results.infra import DomainsBound, DomainTarget, InfraSeen, NameLeft, Switched
+from uscdr.scenarios.steps.base import ScenarioStep
 from uscdr.words import first_of, moment, plural
 
 SEEN_LIMIT = 1800.0
@@ -28,7 +28,7 @@ TTL = 300
 """Seconds, for a name that had no record."""
 
 
-class Swap(Fact):
+class NameSwap(Fact):
     """One name: what the zone holds, what it must hold for a swap, and what it shall hold. None is no record."""
 
     name: str
@@ -63,12 +63,12 @@ class Swap(Fact):
 class Swaps(Fact):
     """All names."""
 
-    swaps: tuple[Swap, ...]
+    swaps: tuple[NameSwap, ...]
     everywhere: bool = False
     """Whether the zone holds all that is wanted, and every name server says so."""
 
     @property
-    def own(self) -> tuple[Swap, ...]:
+    def own(self) -> tuple[NameSwap, ...]:
         """Those that are swapped, without those that are left to a person."""
         return tuple(swap for swap in self.swaps if not swap.left)
 
@@ -91,7 +91,7 @@ class Watched(NamedTuple):
     states: str
 
 
-class SwapDns(DepsStep[Swaps, Switched]):
+class SwapDns(ScenarioStep[Swaps, Switched]):
     """Base of the switch and of its undoing."""
 
     gives = Switched
@@ -99,12 +99,12 @@ class SwapDns(DepsStep[Swaps, Switched]):
     def _held(self, name: str) -> RecordSet | None:
         return self._deps.dns.zone.read(name, "CNAME") if self._deps.dns else None
 
-    def _looked(self, swaps: tuple[Swap, ...]) -> Swaps:
+    def _looked(self, swaps: tuple[NameSwap, ...]) -> Swaps:
         """With what the name servers say, which is asked only when the zone holds all that is wanted."""
         found = Swaps(swaps=swaps)
         return found.model_copy(update={"everywhere": all(swap.done and self._seen(swap) for swap in found.own)})
 
-    def _seen(self, swap: Swap) -> bool:
+    def _seen(self, swap: NameSwap) -> bool:
         try:
             return self._watched(swap).agreed
         except (ProviderError, MachineError):
@@ -130,7 +130,7 @@ class SwapDns(DepsStep[Swaps, Switched]):
         return Action("change", words if zone.writable else f"BY HAND: {words}", calls, manual=manual)
 
     @override
-    def apply(self, seen: Swaps, view: View, tell: Tell) -> Switched:
+    def apply(self, seen: Swaps, view: View, tell: Reporter) -> Switched:
         place = self._deps.dns
         if place is None:
             return self.unchanged(seen, view)
@@ -149,8 +149,8 @@ class SwapDns(DepsStep[Swaps, Switched]):
             self._watch(swap, SEEN_LIMIT if place.zone.writable else BY_HAND_LIMIT, tell)
         return _switched(seen, at, followed=now())
 
-    def _watch(self, swap: Swap, limit: float, tell: Tell) -> None:
-        patience = Patience(f"the switch of {swap.name}", limit, f"dig +trace {swap.name} CNAME")
+    def _watch(self, swap: NameSwap, limit: float, tell: Reporter) -> None:
+        patience = WaitLimit(f"the switch of {swap.name}", limit, f"dig +trace {swap.name} CNAME")
 
         def look() -> Watched:
             seen = self._watched(swap)
@@ -159,7 +159,7 @@ class SwapDns(DepsStep[Swaps, Switched]):
 
         until(look, lambda seen: seen.agreed, patience, self._deps.stop)
 
-    def _watched(self, swap: Swap) -> Watched:
+    def _watched(self, swap: NameSwap) -> Watched:
         place = self._deps.dns
         if place is None:
             return Watched(0, 0, agreed=False, states="nobody is asked")
@@ -177,9 +177,9 @@ class SwapDns(DepsStep[Swaps, Switched]):
         return _switched(seen, at, followed=at)
 
     @override
-    def confirm_effect(self, result: Switched, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: Switched, view: View, tell: Reporter) -> str:
         for wanted in result.new:
-            seen = self._watched(Swap(name=wanted.name, held=None, expected=None, wanted=wanted))
+            seen = self._watched(NameSwap(name=wanted.name, held=None, expected=None, wanted=wanted))
             if not seen.agreed:
                 raise CheckFailed(
                     f"Not every name server leads {wanted.name} to {_shown(wanted)}.",
@@ -208,7 +208,7 @@ class SwitchDns(SwapDns):
     manual = ("{switch_domain}",)
 
     @override
-    def probe(self, view: View, tell: Tell) -> Swaps:
+    def probe(self, view: View, tell: Reporter) -> Swaps:
         scope = view.need(InfraSeen)
         planned = {record.name: record for record in scope.records}
         return self._looked(
@@ -218,18 +218,18 @@ class SwitchDns(SwapDns):
             )
         )
 
-    def _swap(self, bound: DomainTarget, planned: RecordSet | None, *, shown: bool) -> Swap:
+    def _swap(self, bound: DomainTarget, planned: RecordSet | None, *, shown: bool) -> NameSwap:
         name, why = bound.hostname, left_for(self._deps, bound.hostname)
         if why:
             wanted = RecordSet(name=name, type="CNAME", values=(bound.target,), ttl=TTL)
-            return Swap(name=name, held=None, expected=None, wanted=wanted, left=why)
+            return NameSwap(name=name, held=None, expected=None, wanted=wanted, left=why)
         held = self._held(name)
         planned = planned if shown else held  # where the plan could show nothing, what is there now is swapped
         wanted = RecordSet(
             name=name, type="CNAME", values=(bound.target,), ttl=planned.ttl if planned else TTL,
             extras=planned.extras if planned else {},
         )  # fmt: skip
-        swap = Swap(name=name, held=held, expected=planned, wanted=wanted)
+        swap = NameSwap(name=name, held=held, expected=planned, wanted=wanted)
         if held is None and self._deps.dns and not self._deps.dns.zone.writable and self._seen(swap):
             return swap.model_copy(update={"held": wanted})  # a wildcard leads there: a person need do nothing
         return swap
@@ -253,10 +253,10 @@ class RollbackDns(SwapDns):
     manual = ("# at the DNS provider: CNAME {hostname} -> the old target, as the run's report shows it",)
 
     @override
-    def probe(self, view: View, tell: Tell) -> Swaps:
+    def probe(self, view: View, tell: Reporter) -> Swaps:
         return self._looked(
             tuple(
-                Swap(name=new.name, held=self._held(new.name), expected=new, wanted=old)
+                NameSwap(name=new.name, held=self._held(new.name), expected=new, wanted=old)
                 for old, new in self._deps.memory.switched
             )
         )
@@ -268,9 +268,9 @@ class RollbackDns(SwapDns):
         return super().plan(seen, view)
 
     @override
-    def blast(self, seen: Swaps, view: View) -> Blast:
+    def blast(self, seen: Swaps, view: View) -> BlastRadius:
         words = "; ".join(swap.words for swap in seen.swaps if not swap.done)
-        return Blast(facts={"records": words}, phrases=(f"swap back {words}",))
+        return BlastRadius(facts={"records": words}, phrases=(f"swap back {words}",))
 
 
 def _nothing(unread: Sequence[str]) -> str:
@@ -304,7 +304,7 @@ def _states(sighting: Sighting) -> str:
     return ", ".join(f"{one.server.address}: {one.state}" for one in sighting.answers)
 
 
-def _changed(swap: Swap) -> str:
+def _changed(swap: NameSwap) -> str:
     return (
         f"Somebody changed {swap.name}: it was {_shown(swap.expected)}, it is {_shown(swap.held)}. Nothing is swapped. "
         f"Agree with them, and set it to {_shown(swap.wanted)}, or back."

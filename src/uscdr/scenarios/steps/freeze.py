@@ -2,25 +2,69 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ConfigDict
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.engine.wait import Patience, until
-from uscdr.errors import OutcomeUnknown, ProviderError
+from uscdr.engine.step import Action, Effect, Reporter, View
+from uscdr.engine.wait import WaitLimit, until
+from uscdr.errors import CheckFailed, OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
-from uscdr.scenarios.results import Drained, MaintenanceSet, Quiet, VerifiedData
-from uscdr.scenarios.steps.base import AnyStep, DepsStep
-from uscdr.scenarios.steps.words import reads, writes
-from uscdr.scenarios.stopping import require_stopped, stop_everything
+from uscdr.scenarios.results.db import MaintenanceSet, ProcessesStopped, Quiet, SessionsEnded, VerifiedData
+from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, reads, sql, writes
 from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from uscdr.engine.step import Reporter
+    from uscdr.models.heroku import Dyno
+    from uscdr.scenarios.adapters import Adapters
+
+
+# Stopping an application, so that no process of it writes.
+
+
+STOP_LIMIT = 180.0
+RELEASE = "release"
+"""Ends by itself, and is not cut off in the middle of a migration."""
+
+
+def stop_everything(deps: Adapters, app: str, tell: Reporter) -> None:
+    """Scale to zero, stop what no scaling stops (one-offs), and watch until all are gone. Raises OutcomeUnknown."""
+    formation = deps.platform.formation(app)
+    running = {entry.type: 0 for entry in formation if entry.quantity}
+    if running:
+        deps.platform.scale(app, running)
+    scaled = {entry.type for entry in formation}
+    for dyno in deps.platform.dynos(app):
+        if dyno.type not in {*scaled, RELEASE}:
+            deps.platform.stop_dyno(app, dyno.name)
+
+    def look() -> tuple[Dyno, ...]:
+        dynos = deps.platform.dynos(app)
+        tell.progress("stopping: " + ", ".join(dyno.name for dyno in dynos))
+        return dynos
+
+    until(look, lambda dynos: not dynos, WaitLimit(f"the stopping of {app}", STOP_LIMIT, f"heroku ps --app {app}"),
+          deps.stop)  # fmt: skip
+
+
+def require_stopped(deps: Adapters, app: str) -> None:
+    """Ask once more. Raises CheckFailed."""
+    left = [dyno.name for dyno in deps.platform.dynos(app)]
+    if left:
+        raise CheckFailed(
+            f"These dynos of {app} run although everything was stopped: {', '.join(left)}.",
+            why="They write, and may mail patients.",
+            next_action=f"Find out who starts them (Scheduler? a colleague?): heroku ps --app {app}; "
+            "then: uscdr runs resume",
+        )
+
 
 RELEASE_LIMIT = 900.0
 
 
-class ReleaseGuard(DepsStep[Quiet, Quiet]):
+class ReleaseGuard(ScenarioStep[Quiet, Quiet]):
     """A pending release would run its migrations in the middle of the restore: wait for its end."""
 
     name = "heroku.release_guard"
@@ -30,8 +74,8 @@ class ReleaseGuard(DepsStep[Quiet, Quiet]):
     gives = Quiet
 
     @override
-    def probe(self, view: View, tell: Tell) -> Quiet:
-        patience = Patience("the pending release or build", RELEASE_LIMIT, f"heroku releases --app {self._deps.app}")
+    def probe(self, view: View, tell: Reporter) -> Quiet:
+        patience = WaitLimit("the pending release or build", RELEASE_LIMIT, f"heroku releases --app {self._deps.app}")
         try:
             until(lambda: self._pending(tell), lambda what: not what, patience, self._deps.stop)
         except OutcomeUnknown as unknown:
@@ -41,7 +85,7 @@ class ReleaseGuard(DepsStep[Quiet, Quiet]):
         newest = self._deps.platform.releases(self._deps.app, limit=1)
         return Quiet(release=newest[0].version if newest else None)
 
-    def _pending(self, tell: Tell) -> str:
+    def _pending(self, tell: Reporter) -> str:
         releases = [r for r in self._deps.platform.releases(self._deps.app, limit=5) if r.status == "pending"]
         builds = self._deps.platform.builds_pending(self._deps.app)
         words = ", ".join([f"release v{r.version}" for r in releases] + ([plural(builds, "build")] if builds else []))
@@ -62,7 +106,7 @@ class MaintenanceParams(Fact):
     enabled: bool
 
 
-class Maintenance(DepsStep[MaintenanceSet, MaintenanceSet]):
+class Maintenance(ScenarioStep[MaintenanceSet, MaintenanceSet]):
     """Maintenance mode on, or off."""
 
     name = "heroku.maintenance"
@@ -82,7 +126,7 @@ class Maintenance(DepsStep[MaintenanceSet, MaintenanceSet]):
         return EnableMaintenance if on else DisableMaintenance
 
     @override
-    def probe(self, view: View, tell: Tell) -> MaintenanceSet:
+    def probe(self, view: View, tell: Reporter) -> MaintenanceSet:
         on = self._deps.describe_app().maintenance
         return MaintenanceSet(enabled=on, was=on)
 
@@ -94,7 +138,7 @@ class Maintenance(DepsStep[MaintenanceSet, MaintenanceSet]):
         return Action("change", f"maintenance mode goes {word}", self.calls())
 
     @override
-    def apply(self, seen: MaintenanceSet, view: View, tell: Tell) -> MaintenanceSet:
+    def apply(self, seen: MaintenanceSet, view: View, tell: Reporter) -> MaintenanceSet:
         app = self._deps.platform.set_maintenance(self._deps.app, enabled=self.enabled)
         return MaintenanceSet(enabled=app.maintenance, was=seen.enabled)
 
@@ -103,7 +147,7 @@ class Maintenance(DepsStep[MaintenanceSet, MaintenanceSet]):
         return seen
 
     @override
-    def confirm_effect(self, result: Fact, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: Fact, view: View, tell: Reporter) -> str:
         on = self._deps.platform.app(self._deps.app).maintenance
         if on != self.enabled:
             raise OutcomeUnknown(
@@ -131,7 +175,7 @@ class DisableMaintenance(Maintenance):
     waits = "maintenance mode goes off when the data checks have passed"
 
 
-class Drain(DepsStep[Drained, Drained]):
+class StopProcesses(ScenarioStep[ProcessesStopped, ProcessesStopped]):
     """Record the formation, then stop everything that could write: web, workers, beat, one-off dynos."""
 
     name = "heroku.drain"
@@ -142,28 +186,28 @@ class Drain(DepsStep[Drained, Drained]):
         "heroku ps:scale web=0 worker=0 beat=0 --app {app}",
         "heroku ps:stop run.N --app {app}",
     )
-    gives = Drained
+    gives = ProcessesStopped
     needs = (MaintenanceSet,)
     plans_with = ()
 
     @override
-    def probe(self, view: View, tell: Tell) -> Drained:
+    def probe(self, view: View, tell: Reporter) -> ProcessesStopped:
         platform, app = self._deps.platform, self._deps.app
         current = {entry.type: entry.quantity for entry in platform.formation(app)}
         dynos = tuple(dyno.name for dyno in platform.dynos(app))
-        return Drained(formation=self._wanted(current, view), stopped=(*dynos, *_still_scaled(current)))
+        return ProcessesStopped(formation=self._wanted(current, view), stopped=(*dynos, *_still_scaled(current)))
 
     def _wanted(self, current: dict[str, int], view: View) -> dict[str, int]:
         earlier = view.intents.get(self.id)
         recalled = earlier.numbers("formation") if earlier else {}
-        known = view.get(Drained)
+        known = view.get(ProcessesStopped)
         for source in (recalled, dict(known.formation) if known else {}, current, dict(self._deps.memory.formation)):
             if any(source.values()):
                 return source
         return {kind: n for kind, n in self._deps.config.app.formation.items() if kind in current} or current
 
     @override
-    def plan(self, seen: Drained, view: View) -> Action:
+    def plan(self, seen: ProcessesStopped, view: View) -> Action:
         app = self._deps.app
         words = ", ".join(f"{kind}={quantity}" for kind, quantity in sorted(seen.formation.items()))
         if not seen.stopped:
@@ -175,20 +219,20 @@ class Drain(DepsStep[Drained, Drained]):
         return Action("change", f"the formation {words} is recorded, then every dyno stops", calls)
 
     @override
-    def baseline(self, seen: Drained) -> dict[str, Any]:
+    def baseline(self, seen: ProcessesStopped) -> dict[str, Any]:
         return {"formation": seen.formation}
 
     @override
-    def apply(self, seen: Drained, view: View, tell: Tell) -> Drained:
+    def apply(self, seen: ProcessesStopped, view: View, tell: Reporter) -> ProcessesStopped:
         stop_everything(self._deps, self._deps.app, tell)
         return seen
 
     @override
-    def unchanged(self, seen: Drained, view: View) -> Drained:
+    def unchanged(self, seen: ProcessesStopped, view: View) -> ProcessesStopped:
         return seen
 
     @override
-    def confirm_effect(self, result: Drained, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: ProcessesStopped, view: View, tell: Reporter) -> str:
         require_stopped(self._deps, self._deps.app)
         words = ", ".join(f"{kind}={quantity}" for kind, quantity in sorted(result.formation.items()))
         return f"nothing runs; recorded: {words}"
@@ -197,3 +241,58 @@ class Drain(DepsStep[Drained, Drained]):
 def _still_scaled(current: dict[str, int]) -> tuple[str, ...]:
     """Process types that would start a dyno although none is there at this moment."""
     return tuple(f"{kind} (scaled to {quantity})" for kind, quantity in current.items() if quantity)
+
+
+# End other clients' sessions, which would hold locks against the restore or write behind its back.
+
+
+class SessionsSeen(Fact):
+    """Other sessions now; `reachable` is False when the database does not answer."""
+
+    reachable: bool
+    others: int = 0
+
+
+class EndSessions(ScenarioStep[SessionsSeen, SessionsEnded]):
+    """Ends them through the database itself."""
+
+    name = "postgres.end_sessions"
+    title = "End other sessions"
+    default_id = "sessions"
+    effect = Effect.IDEMPOTENT
+    manual = ("heroku pg:killall --app {app}",)
+    gives = SessionsEnded
+    needs = (ProcessesStopped,)
+    plans_with = ()
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> SessionsSeen:
+        try:
+            return SessionsSeen(reachable=True, others=len(self._deps.database().sessions()))
+        except ProviderError:
+            return SessionsSeen(reachable=False)
+
+    @override
+    def plan(self, seen: SessionsSeen, view: View) -> Action:
+        if not seen.reachable:
+            return Action("skip", "the database does not answer, so nobody is connected through it")
+        if not seen.others:
+            return Action("noop", "nobody else is connected")
+        calls = (sql("SELECT pg_terminate_backend(…) for every other session", changes=True),)
+        return Action("change", f"{plural(seen.others, 'other session')} will be ended", calls)
+
+    @override
+    def apply(self, seen: Fact, view: View, tell: Reporter) -> SessionsEnded:
+        database = self._deps.database()
+        ended = database.end_sessions()
+        return SessionsEnded(ended=ended, left=len(database.sessions()))
+
+    @override
+    def unchanged(self, seen: Fact, view: View) -> SessionsEnded:
+        return SessionsEnded(ended=0)
+
+    @override
+    def confirm_effect(self, result: SessionsEnded, view: View, tell: Reporter) -> str:
+        if result.left:
+            tell.warn(f"{plural(result.left, 'session')} of other roles cannot be ended by us.")
+        return f"{plural(result.ended, 'session')} ended"

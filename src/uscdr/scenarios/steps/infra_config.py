@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pydantic import SecretStr
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.scenarios.infra.lost import new_place, planned
+from uscdr.scenarios.infra.services import NewPlace, new_place, planned, rebuilt_in_place
 from uscdr.scenarios.releases import await_in_force, look_in_force, newest_version, retry
-from uscdr.scenarios.results_infra import AppMade, ConfigSet, DatabaseReady, Materials, Switched, Unsilenced
-from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import writes
+from uscdr.scenarios.results.db import Proof
+from uscdr.scenarios.results.infra import AppMade, ConfigSet, DatabaseReady, KeyTried, MailEnabled, Materials, Switched
+from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads, sql, writes
 from uscdr.words import plural
 
 
@@ -43,7 +43,7 @@ def require(names: set[str], there: Mapping[str, SecretStr], materials: Material
         )
 
 
-class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
+class SetConfig(ScenarioStep[ConfigSeen, ConfigSet]):
     """Every variable but those that add-ons set; the key for encrypted columns among them."""
 
     name = "infra.config"
@@ -61,7 +61,7 @@ class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
         return new.values
 
     @override
-    def probe(self, view: View, tell: Tell) -> ConfigSeen:
+    def probe(self, view: View, tell: Reporter) -> ConfigSeen:
         return compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app))
 
     @override
@@ -71,7 +71,7 @@ class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
         return Action("change", f"set in one call: {', '.join(seen.to_set)}", self.calls())
 
     @override
-    def apply(self, seen: ConfigSeen, view: View, tell: Tell) -> ConfigSet:
+    def apply(self, seen: ConfigSeen, view: View, tell: Reporter) -> ConfigSet:
         wanted = self._wanted(view)
         self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.to_set})
         for sentence in view.need(Materials).tasks():
@@ -83,7 +83,7 @@ class SetConfig(DepsStep[ConfigSeen, ConfigSet]):
         return ConfigSet(set=(), kept=seen.right)
 
     @override
-    def confirm_effect(self, result: ConfigSet, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: ConfigSet, view: View, tell: Reporter) -> str:
         left = self.probe(view, tell).to_set
         if left:
             raise CheckFailed(f"These variables are not as they should be: {', '.join(left)}.")
@@ -99,7 +99,7 @@ class MailSeen(ConfigSeen):
     """What is waited for, in words."""
 
 
-class Unsilence(DepsStep[MailSeen, Unsilenced]):
+class EnableMail(ScenarioStep[MailSeen, MailEnabled]):
     """From now on the new place mails; the old one does not any more. Done when its dynos run with it."""
 
     name = "infra.unsilence"
@@ -107,7 +107,7 @@ class Unsilence(DepsStep[MailSeen, Unsilenced]):
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", "/apps/{new_app}/config-vars"),)
     manual = ("heroku config:set {unsilence} --app {new_app}   # in ONE call",)
-    gives = Unsilenced
+    gives = MailEnabled
     needs = (Materials, Switched)
     waits = "mail is let out after the switch, not before"
 
@@ -117,7 +117,7 @@ class Unsilence(DepsStep[MailSeen, Unsilenced]):
         return withheld
 
     @override
-    def probe(self, view: View, tell: Tell) -> MailSeen:
+    def probe(self, view: View, tell: Reporter) -> MailSeen:
         seen = compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app))
         force = look_in_force(self._deps, since=0)
         return MailSeen(
@@ -136,21 +136,139 @@ class Unsilence(DepsStep[MailSeen, Unsilenced]):
         return Action("noop", "nothing is withheld", known=known)
 
     @override
-    def apply(self, seen: MailSeen, view: View, tell: Tell) -> Unsilenced:
+    def apply(self, seen: MailSeen, view: View, tell: Reporter) -> MailEnabled:
         wanted, since = self._wanted(view), newest_version(self._deps)
         if seen.to_set:
             self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.to_set})
         await_in_force(self._deps, tell, since=since)
-        return Unsilenced(set=seen.to_set)
+        return MailEnabled(set=seen.to_set)
 
     @override
-    def unchanged(self, seen: MailSeen, view: View) -> Unsilenced:
-        return Unsilenced(set=())
+    def unchanged(self, seen: MailSeen, view: View) -> MailEnabled:
+        return MailEnabled(set=())
 
     @override
-    def confirm_effect(self, result: Unsilenced, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: MailEnabled, view: View, tell: Reporter) -> str:
         left = compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app)).to_set
         if left:
             raise CheckFailed(f"Still withheld: {', '.join(left)}.")
         force = look_in_force(self._deps)
         return f"{plural(len(result.set), 'variable')} let out; {force.words}" if result.set else force.words
+
+
+# Config for the new place: all of the old one, in names. Without the escrowed key nothing is created.
+
+
+class InfraMaterials(ScenarioStep[Materials, Materials]):
+    """Compares names with what is required; values are never shown."""
+
+    name = "infra.materials"
+    title = "Config for the new place"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = (
+        "heroku config --app {app} --shell >config.env   # 0600; keep it off the screen",
+        "age -d -i $IDENTITY manifest.json.age   # or from the kit: which object holds the config",
+        "age -d -i $IDENTITY objects/$OBJECT.age >config.json",
+    )
+    gives = Materials
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> Materials:
+        old, new = self._deps.old.place(self._deps.old_app), planned(self._deps, NewPlace())
+        expected = (set(self._deps.config.config.required) | {self._deps.config.recovery.key}) - set(new.from_addons)
+        there = new.values.keys() | new.withheld.keys()
+        return Materials(
+            origin=old.origin,
+            copied=tuple(new.values),
+            changed=new.changed,
+            withheld=tuple(new.withheld),
+            from_addons=new.from_addons,
+            missing=tuple(sorted(expected - there - self._addon_made() - new.left.keys())),
+            left=dict(new.left),
+            doubtful=dict(new.doubtful),
+            in_place=rebuilt_in_place(self._deps, old),
+            has_key=self._deps.config.recovery.key in there,
+        )
+
+    def _addon_made(self) -> set[str]:
+        """Variables that the new add-ons will set although nobody remembers them of the old ones."""
+        return {name for name in self._deps.config.config.derived if name.endswith("_URL") and name in MADE_BY_ADDONS}
+
+    @override
+    def plan(self, seen: Materials, view: View) -> Action:
+        key = self._deps.config.recovery.key
+        calls = (reads("GET", f"/apps/{self._deps.old_app}/config-vars"),)
+        if not seen.has_key:
+            return Action(
+                "blocked",
+                f"{key} is not to be had ({seen.origin}): encrypted patients' data would be unreadable in the new "
+                "place. Nothing is created. Name a kit that holds it (uscdr kit list, --kit), or find who keeps the "
+                "escrowed key.",
+                calls,
+            )
+        if seen.missing:
+            return Action(
+                "blocked",
+                f"Required config variables are missing ({seen.origin}): {', '.join(seen.missing)}. Name a kit that "
+                "holds them (--kit); what the application can do without, take off config.required in scenarios.yaml.",
+                calls,
+            )
+        words = f"{plural(len(seen.copied), 'variable')} copied from {seen.origin}"
+        if seen.withheld:
+            words += f"; withheld until the switch: {', '.join(seen.withheld)}"
+        words += f"; set by add-ons: {', '.join(seen.from_addons) or 'none'}"
+        return Action("read", "; ".join((words, *seen.words())), calls)
+
+
+MADE_BY_ADDONS = frozenset({"DATABASE_URL", "REDIS_URL"})
+
+
+NO_KEY = "there is no key to try"
+TRIED = "the key is tried on the proven backup before anything is created"
+
+
+class TryKey(ScenarioStep[KeyTried, KeyTried]):
+    """The one failure that leaves every count right and every record unreadable."""
+
+    name = "infra.try_key"
+    title = "Try the key"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = ("psql -h 127.0.0.1 -U proof proof   # {canary}; the key by \\prompt, not in the command",)
+    gives = KeyTried
+    needs = (Materials, Proof)
+    waits = TRIED
+    slow = True
+
+    @override
+    def ready(self, view: View) -> str | None:
+        materials = view.get(Materials)
+        return NO_KEY if materials is not None and not materials.has_key else super().ready(view)
+
+    @override
+    def foresee(self, waiting_for: str) -> Action:
+        return Action("later", waiting_for if waiting_for == NO_KEY else TRIED)
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> KeyTried:
+        canary = view.need(Proof).key  # the proof itself is refused when the key does not fit
+        return KeyTried(
+            columns=canary.columns,
+            sampled=canary.sampled,
+            matching=canary.matching,
+            unreadable=canary.wrong,
+            unencrypted=canary.unencrypted,
+            unknown=(canary.why,) if canary.verdict == "not checked" else (),
+        )
+
+    @override
+    def plan(self, seen: KeyTried, view: View) -> Action:
+        key, named = self._deps.config.recovery.key, len(self._deps.config.recovery.canaries)
+        calls = (sql("pgp_sym_decrypt of a sample, on this machine"),)
+        if named and seen.unknown:
+            return Action("blocked", f"Whether {key} fits the backup is not known: {'; '.join(seen.unknown)}.", calls)
+        words = f"{key} reads {seen.matching} of {seen.sampled} sampled values in {plural(seen.columns, 'column')}"
+        if seen.unencrypted:
+            words += f"; {plural(seen.unencrypted, 'value')} were never encrypted"
+        return Action("read", words, calls)

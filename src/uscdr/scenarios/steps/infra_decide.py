@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing_extensions import override
 
 from uscdr.engine.gate import UNKNOWN
-from uscdr.engine.step import Action, Blast, Effect, Tell, View
+from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
 from uscdr.models.base import Fact
-from uscdr.scenarios.infra.last import CAPTURED, LEFT_BEHIND, not_captured
-from uscdr.scenarios.results import ApplicationChecked, ChosenBackup, Compared, Proof, VerifiedData
-from uscdr.scenarios.results_infra import InfraDecision, InfraSeen, KeyTried, Materials, Switched
-from uscdr.scenarios.steps.base import ASSESS, DepsStep
+from uscdr.scenarios.infra.material import CAPTURED, LEFT_BEHIND, not_captured
+from uscdr.scenarios.results.db import ApplicationChecked, ChosenBackup, Compared, Proof, VerifiedData
+from uscdr.scenarios.results.infra import InfraDecision, InfraSeen, KeyTried, Materials, Switched
+from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
 from uscdr.words import HOUR, duration, plural
 
 
-class DecideSeen(Fact):
+class InfraDecideSeen(Fact):
     """What is known when the operator is asked."""
 
     scope: InfraSeen
@@ -24,7 +24,7 @@ class DecideSeen(Fact):
     """What is not simply copied of the config, in sentences."""
 
 
-class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
+class InfraDecide(ScenarioStep[InfraDecideSeen, InfraDecision]):
     """Changes nothing itself."""
 
     name = "infra.decide"
@@ -40,15 +40,15 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
     waits = "asked when the scope is known"
 
     @override
-    def probe(self, view: View, tell: Tell) -> DecideSeen:
+    def probe(self, view: View, tell: Reporter) -> InfraDecideSeen:
         proof = view.get(Proof)
-        return DecideSeen(
+        return InfraDecideSeen(
             scope=view.need(InfraSeen), chosen=view.need(ChosenBackup), rows=proof.rows if proof else None,
             config=view.need(Materials).words(),
         )  # fmt: skip
 
     @override
-    def plan(self, seen: DecideSeen, view: View) -> Action:
+    def plan(self, seen: InfraDecideSeen, view: View) -> Action:
         scope = seen.scope
         if scope.new_exists and not scope.in_place:
             return Action(
@@ -70,7 +70,7 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
                     "names": ", ".join(f"{r.name} -> {' '.join(r.values)}" for r in scope.records)}  # fmt: skip
         return Action("change", words, approved=approved)
 
-    def _facts(self, seen: DecideSeen) -> dict[str, str]:
+    def _facts(self, seen: InfraDecideSeen) -> dict[str, str]:
         scope, chosen = seen.scope, seen.chosen
         rows = plural(seen.rows, "row") if seen.rows is not None else "rows counted by the proof"
         price = f"${scope.monthly_cents / 100:.2f} a month" if scope.monthly_cents is not None else "price not known"
@@ -91,7 +91,7 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
         lost = not_captured(self._deps, scope)
         return LEFT_BEHIND if lost else CAPTURED
 
-    def _without(self, seen: DecideSeen) -> dict[str, str]:
+    def _without(self, seen: InfraDecideSeen) -> dict[str, str]:
         """What the new place does not get as the old one had it."""
         missing = (*seen.scope.left_out, *seen.scope.attached)
         found = {
@@ -117,21 +117,21 @@ class InfraDecide(DepsStep[DecideSeen, InfraDecision]):
         return "; ".join((*moved, *left))
 
     @override
-    def blast(self, seen: DecideSeen, view: View) -> Blast:
+    def blast(self, seen: InfraDecideSeen, view: View) -> BlastRadius:
         rows = f"{seen.rows}" if seen.rows is not None else UNKNOWN
         hours = int(seen.chosen.age_seconds // HOUR)
         names = ", ".join(_moved(seen.scope)) or "no name"
         head = f"build {seen.scope.new_app} with {rows} rows of {seen.chosen.backup}"
         # the age ticks on while a person reads and types: the hour before is accepted too
         phrases = tuple(f"{head}, {h} h old, move {names}" for h in (hours, hours - 1) if h >= 0)
-        return Blast(facts=self._facts(seen), phrases=phrases)
+        return BlastRadius(facts=self._facts(seen), phrases=phrases)
 
     @override
-    def apply(self, seen: DecideSeen, view: View, tell: Tell) -> InfraDecision:
+    def apply(self, seen: InfraDecideSeen, view: View, tell: Reporter) -> InfraDecision:
         return InfraDecision(app=seen.scope.new_app, backup=seen.chosen.backup, hostnames=seen.scope.hostnames)
 
     @override
-    def confirm_effect(self, result: InfraDecision, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: InfraDecision, view: View, tell: Reporter) -> str:
         return f"decided: {result.app} is built with {result.backup}"
 
 

@@ -6,20 +6,17 @@ from typing import Any
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Finding, Intent, Tell, View
+from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.models.provision import Lack, commit_of
-from uscdr.scenarios.builds import await_deployed, find_build, require_running
-from uscdr.scenarios.code import see_tables, without
+from uscdr.models.heroku import Lack, commit_of
+from uscdr.scenarios.code import dangerous, see_tables, way_on, without
 from uscdr.scenarios.infra.material import fetch_code
-from uscdr.scenarios.refusals import dangerous, way_on
-from uscdr.scenarios.releases import await_in_force
-from uscdr.scenarios.results import Compared, Drained, VerifiedData
-from uscdr.scenarios.results_app import Redeployed
-from uscdr.scenarios.results_infra import ConfigSet, InfraSeen
-from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import writes
+from uscdr.scenarios.releases import await_deployed, await_in_force, find_build, require_running
+from uscdr.scenarios.results.app import Redeployed
+from uscdr.scenarios.results.db import Compared, ProcessesStopped, VerifiedData
+from uscdr.scenarios.results.infra import ConfigSet, InfraSeen
+from uscdr.scenarios.steps.base import ScenarioStep, writes
 from uscdr.words import first_of
 
 
@@ -45,7 +42,7 @@ class DeploySeen(Fact):
 NOT_TRIED = "NOT TRIED beforehand: before this deploy no dyno can write their SQL"
 
 
-class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
+class InfraDeploy(ScenarioStep[DeploySeen, Redeployed]):
     """The release phase migrates, so dangerous migrations stop the run before the build."""
 
     name = "infra.deploy"
@@ -62,7 +59,7 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
     waits = "built and released when data and config are there; dangerous migrations stop it"
 
     @override
-    def probe(self, view: View, tell: Tell) -> DeploySeen:
+    def probe(self, view: View, tell: Reporter) -> DeploySeen:
         commit = view.need(InfraSeen).commit
         tell.progress(f"packing {commit[:12]}")
         code = fetch_code(self._deps, commit)
@@ -115,7 +112,7 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
         return {"builds": list(seen.builds), "commit": seen.commit}
 
     @override
-    def apply(self, seen: DeploySeen, view: View, tell: Tell) -> Redeployed:
+    def apply(self, seen: DeploySeen, view: View, tell: Reporter) -> Redeployed:
         code = fetch_code(self._deps, seen.commit)
         tell.sending()
         accepted = self._deps.deploys.start_build(self._deps.app, code)
@@ -127,15 +124,15 @@ class InfraDeploy(DepsStep[DeploySeen, Redeployed]):
         return Redeployed(build="", commit=seen.commit, version=seen.version)
 
     @override
-    def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
+    def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
         return find_build(self._deps, intent, tell)
 
     @override
-    def adopt(self, provider_id: str, seen: DeploySeen, view: View, tell: Tell) -> Redeployed:
+    def adopt(self, provider_id: str, seen: DeploySeen, view: View, tell: Reporter) -> Redeployed:
         return await_deployed(self._deps, provider_id, seen.commit, tell)
 
     @override
-    def confirm_effect(self, result: Redeployed, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: Redeployed, view: View, tell: Reporter) -> str:
         return require_running(self._deps, result)
 
 
@@ -150,7 +147,7 @@ class FormationSeen(Fact):
     """Process types that ran in the old place and that the deployed code does not name."""
 
 
-class InfraFormation(DepsStep[FormationSeen, Drained]):
+class InfraFormation(ScenarioStep[FormationSeen, ProcessesStopped]):
     """What shall run: as in the old place, of the single ones exactly one. A new app starts web only, and small."""
 
     name = "infra.formation"
@@ -158,12 +155,12 @@ class InfraFormation(DepsStep[FormationSeen, Drained]):
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", "/apps/{new_app}/formation (sizes)"),)
     manual = ("heroku ps:type $TYPE=$SIZE --app {new_app}   # as heroku ps of the old place tells",)
-    gives = Drained
+    gives = ProcessesStopped
     needs = (InfraSeen, VerifiedData)
     waits = "web, workers and exactly one beat are started, in number and size as in the old place"
 
     @override
-    def probe(self, view: View, tell: Tell) -> FormationSeen:
+    def probe(self, view: View, tell: Reporter) -> FormationSeen:
         scope = view.need(InfraSeen)
         now = {entry.type: entry.size for entry in self._deps.platform.formation(self._deps.app)}
         other = {kind: size for kind, size in scope.sizes.items()
@@ -189,16 +186,16 @@ class InfraFormation(DepsStep[FormationSeen, Drained]):
         return Action("change", f"{words}; sizes: {sizes}", self.calls())
 
     @override
-    def apply(self, seen: FormationSeen, view: View, tell: Tell) -> Drained:
+    def apply(self, seen: FormationSeen, view: View, tell: Reporter) -> ProcessesStopped:
         self._deps.platform.resize(self._deps.app, seen.sizes)
         return self.unchanged(seen, view)
 
     @override
-    def unchanged(self, seen: FormationSeen, view: View) -> Drained:
-        return Drained(formation=seen.formation)
+    def unchanged(self, seen: FormationSeen, view: View) -> ProcessesStopped:
+        return ProcessesStopped(formation=seen.formation)
 
     @override
-    def confirm_effect(self, result: Drained, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: ProcessesStopped, view: View, tell: Reporter) -> str:
         left = self.probe(view, tell)
         if left.sizes:
             raise CheckFailed(

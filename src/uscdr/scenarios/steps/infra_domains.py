@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.engine.wait import Patience, until
-from uscdr.errors import CheckFailed, Conflict, CredentialsRefused, NotFound
+from uscdr.engine.step import Action, Effect, Reporter, View
+from uscdr.engine.wait import WaitLimit, until
+from uscdr.errors import CheckFailed, Conflict, CredentialsRefused, MachineError, NotFound, ProviderError
 from uscdr.models.base import Fact
-from uscdr.models.provision import Domain
-from uscdr.scenarios.results import ApplicationChecked
-from uscdr.scenarios.results_infra import (
+from uscdr.models.dns import Caution
+from uscdr.models.events import Call
+from uscdr.models.heroku import Domain
+from uscdr.scenarios.results.db import ApplicationChecked
+from uscdr.scenarios.results.infra import (
     AppMade,
     Cautions,
     CertificatesOn,
@@ -20,8 +22,7 @@ from uscdr.scenarios.results_infra import (
     InfraSeen,
     Switched,
 )
-from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import writes
+from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, writes
 
 TARGET_LIMIT = 300.0
 CERTIFICATE_LIMIT = 3600.0
@@ -37,7 +38,7 @@ class DomainsSeen(Fact):
     held_by_old: tuple[str, ...]
 
 
-class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
+class BindDomains(ScenarioStep[DomainsSeen, DomainsBound]):
     """From the delete to the add, requests get “no such app”: the new application was checked before."""
 
     name = "infra.domains"
@@ -55,7 +56,7 @@ class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
     waits = "hostnames move when the new application answers its checks"
 
     @override
-    def probe(self, view: View, tell: Tell) -> DomainsSeen:
+    def probe(self, view: View, tell: Reporter) -> DomainsSeen:
         wanted = view.need(InfraSeen).hostnames
         mine = {domain.hostname for domain in self._deps.provisioning.domains(self._deps.app)}
         missing = tuple(name for name in wanted if name not in mine)
@@ -84,7 +85,7 @@ class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
         return Action("change", f"{', '.join(seen.missing)} moves to {app}", calls, manual=manual)
 
     @override
-    def apply(self, seen: DomainsSeen, view: View, tell: Tell) -> DomainsBound:
+    def apply(self, seen: DomainsSeen, view: View, tell: Reporter) -> DomainsBound:
         provisioning, left = self._deps.provisioning, self.probe(view, tell)  # an answer may have been lost on the way
         for name in left.missing:
             if name in left.held_by_old:
@@ -104,9 +105,9 @@ class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
                 f"the new place answers at {made.web_url if made else 'its own address'}. Then: uscdr runs resume",
             ) from error  # fmt: skip
 
-    def _targets(self, view: View, tell: Tell) -> DomainsBound:
+    def _targets(self, view: View, tell: Reporter) -> DomainsBound:
         wanted = view.need(InfraSeen).hostnames
-        patience = Patience("the hostnames' targets", TARGET_LIMIT, f"heroku domains --app {self._deps.app}")
+        patience = WaitLimit("the hostnames' targets", TARGET_LIMIT, f"heroku domains --app {self._deps.app}")
 
         def look() -> dict[str, str]:
             tell.progress("waiting for the DNS targets")
@@ -123,7 +124,7 @@ class BindDomains(DepsStep[DomainsSeen, DomainsBound]):
         return DomainsBound(targets=targets)
 
     @override
-    def confirm_effect(self, result: DomainsBound, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: DomainsBound, view: View, tell: Reporter) -> str:
         without = [one.hostname for one in result.targets if not one.target]
         if without:
             raise CheckFailed(f"No DNS target yet for {', '.join(without)}.", next_action="uscdr runs resume")
@@ -137,7 +138,7 @@ class CertificatesSeenNow(Fact):
     hostnames: tuple[str, ...]
 
 
-class EnableCertificates(DepsStep[CertificatesSeenNow, CertificatesOn]):
+class EnableCertificates(ScenarioStep[CertificatesSeenNow, CertificatesOn]):
     """Asked for before the switch; validated only after DNS points here."""
 
     name = "infra.certificates"
@@ -150,7 +151,7 @@ class EnableCertificates(DepsStep[CertificatesSeenNow, CertificatesOn]):
     waits = "certificates are asked for when the hostnames are bound"
 
     @override
-    def probe(self, view: View, tell: Tell) -> CertificatesSeenNow:
+    def probe(self, view: View, tell: Reporter) -> CertificatesSeenNow:
         custom = _custom(self._deps.provisioning.domains(self._deps.app))
         return CertificatesSeenNow(
             managed=all(domain.acm_status is not None for domain in custom),
@@ -164,7 +165,7 @@ class EnableCertificates(DepsStep[CertificatesSeenNow, CertificatesOn]):
         return Action("change", "automated certificates are turned on", self.calls())
 
     @override
-    def apply(self, seen: CertificatesSeenNow, view: View, tell: Tell) -> CertificatesOn:
+    def apply(self, seen: CertificatesSeenNow, view: View, tell: Reporter) -> CertificatesOn:
         self._deps.provisioning.enable_certificates(self._deps.app)
         return CertificatesOn(hostnames=seen.hostnames)
 
@@ -173,7 +174,7 @@ class EnableCertificates(DepsStep[CertificatesSeenNow, CertificatesOn]):
         return CertificatesOn(hostnames=seen.hostnames)
 
     @override
-    def confirm_effect(self, result: CertificatesOn, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: CertificatesOn, view: View, tell: Reporter) -> str:
         custom = _custom(self._deps.provisioning.domains(self._deps.app))
         without = [domain.hostname for domain in custom if domain.acm_status is None]
         if without:
@@ -181,7 +182,7 @@ class EnableCertificates(DepsStep[CertificatesSeenNow, CertificatesOn]):
         return ", ".join(f"{domain.hostname}: {domain.acm_status}" for domain in custom) or "there is no hostname"
 
 
-class AwaitCertificates(DepsStep[CertificatesSeen, CertificatesSeen]):
+class AwaitCertificates(ScenarioStep[CertificatesSeen, CertificatesSeen]):
     """The application sends HSTS: without a certificate its users cannot even click through."""
 
     name = "infra.await_certificates"
@@ -193,10 +194,10 @@ class AwaitCertificates(DepsStep[CertificatesSeen, CertificatesSeen]):
     waits = "certificates are awaited after the switch"
 
     @override
-    def probe(self, view: View, tell: Tell) -> CertificatesSeen:
+    def probe(self, view: View, tell: Reporter) -> CertificatesSeen:
         left = {one.hostname for one in view.need(Switched).left} | self._forbidden(view)
         names = set(view.need(InfraSeen).hostnames) - left  # issued when a person has done what is left to them
-        patience = Patience("the certificates", CERTIFICATE_LIMIT, f"heroku certs:auto --app {self._deps.app}")
+        patience = WaitLimit("the certificates", CERTIFICATE_LIMIT, f"heroku certs:auto --app {self._deps.app}")
 
         def look() -> tuple[Domain, ...]:
             found = [d for d in _custom(self._deps.provisioning.domains(self._deps.app)) if d.hostname in names]
@@ -241,3 +242,38 @@ def state_of(domain: Domain) -> str:
     if domain.acm_status == ISSUED or (domain.sni_endpoint and domain.acm_status != HOPELESS):
         return ISSUED
     return f"{domain.acm_status}{f' ({domain.acm_reason})' if domain.acm_reason else ''}"
+
+
+# What will make a switch of the domain fail or mislead, said before anything is built.
+
+
+class Preflight(ScenarioStep[Cautions, Cautions]):
+    """What will make the switch fail or mislead, said before anything is built."""
+
+    name = "dns.preflight"
+    title = "Domain, before it is moved"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = ("dig {hostname} CNAME; dig {zone} CAA; dig {hostname} AAAA   # note what stands there, and its TTL",)
+    gives = Cautions
+    needs = (InfraSeen,)
+    waits = "looked at when the hostnames are known"
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> Cautions:
+        if self._deps.dns is None:
+            return Cautions()
+        found: list[Caution] = []
+        for name in view.need(InfraSeen).hostnames:
+            held = next((r for r in view.need(InfraSeen).records if r.name == name), None)
+            try:
+                found += self._deps.dns.verifier.cautions(name, held.values[0] if held else "")
+            except (ProviderError, MachineError) as error:
+                found.append(Caution(name=name, what=error.message, so="The switch cannot be seen to have happened."))
+        return Cautions(found=tuple(one for one in found if not one.blocks))
+
+    @override
+    def plan(self, seen: Cautions, view: View) -> Action:
+        calls = (Call(provider="dns", request="QUERY of every authoritative server", writes=False),)
+        words = "; ".join(f"{one.name}: {one.what.rstrip('.')}. {one.so.rstrip('.')}" for one in seen.found)
+        return Action("read", words or "nothing stands against a switch of the domain", calls)

@@ -6,29 +6,36 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound, ProviderError
+from uscdr.kit.content import by_hand
+from uscdr.models.base import aged
 from uscdr.models.dns import RecordSet
-from uscdr.models.duration import aged
+from uscdr.scenarios.adapters import now
 from uscdr.scenarios.code import without
-from uscdr.scenarios.deps import now
 from uscdr.scenarios.infra.config import Fate
-from uscdr.scenarios.infra.lost import attached, left_out, lost, rebuilt_in_place, staying
 from uscdr.scenarios.infra.material import fetch_code
 from uscdr.scenarios.infra.names import led_nowhere, left_for
 from uscdr.scenarios.infra.old import OldPlace
-from uscdr.scenarios.infra.plans import Order, order, services
-from uscdr.scenarios.infra.services import Had
-from uscdr.scenarios.results_infra import InfraSeen, Need
-from uscdr.scenarios.steps.base import ASSESS, DepsStep
-from uscdr.scenarios.steps.words import reads
-from uscdr.vault.owned import by_hand
+from uscdr.scenarios.infra.services import (
+    AddonOrder,
+    Had,
+    attached,
+    left_out,
+    lost,
+    order,
+    rebuilt_in_place,
+    services,
+    staying,
+)
+from uscdr.scenarios.results.infra import InfraSeen, Need
+from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads
 from uscdr.words import plural
 
 FRESH = 30.0
 
 
-class InfraScope(DepsStep[InfraSeen, InfraSeen]):
+class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
     """Asks every provider once; a provider that does not answer is a line of the plan, not its end."""
 
     name = "infra.scope"
@@ -44,7 +51,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
     fresh_for = FRESH
 
     @override
-    def probe(self, view: View, tell: Tell) -> InfraSeen:
+    def probe(self, view: View, tell: Reporter) -> InfraSeen:
         account = self._deps.platform.account().email
         old = self._deps.old.place(self._deps.old_app)
         if not old.answers:
@@ -131,7 +138,7 @@ class InfraScope(DepsStep[InfraSeen, InfraSeen]):
                 break
         return {kind: 1 if kind in self._deps.config.recovery.single and n else n for kind, n in source.items()}
 
-    def _order(self, old: OldPlace, had: Sequence[Had]) -> Order:
+    def _order(self, old: OldPlace, had: Sequence[Had]) -> AddonOrder:
         configured = self._deps.config.recovery.addons
         sold = {service: self._deps.provisioning.plans(service) for service in services(configured)}
         there = old.facts.addons if old.facts and rebuilt_in_place(self._deps, old) else ()

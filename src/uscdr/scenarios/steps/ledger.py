@@ -13,18 +13,17 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.backups.loss import DatabaseState
+from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import is_ours
-from uscdr.models.postgres import TableDigest, TableKeys, Unread, Written
-from uscdr.pool import run_all
+from uscdr.models.postgres import NewestTime, TableDigest, TableKeys, Unread
 from uscdr.providers.ports.database import Database
-from uscdr.scenarios.candidate import stored_dump
-from uscdr.scenarios.deps import Deps
-from uscdr.scenarios.results import ChosenBackup, Ledger, LedgerLine, Proof
-from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import sql
-from uscdr.vault.backups.loss import State
+from uscdr.scenarios.adapters import Adapters
+from uscdr.scenarios.prover import stored_dump
+from uscdr.scenarios.results.db import ChosenBackup, LedgerLine, LossLedger, Proof
+from uscdr.scenarios.steps.base import ScenarioStep, sql
+from uscdr.threads import run_all
 from uscdr.words import plural
 
 MOST_RANGES = 12
@@ -32,20 +31,20 @@ COMPARED_AT_ONCE = 2
 INTEGER = re.compile("-?[0-9]+")
 
 
-class LedgerStep(DepsStep[Ledger, Ledger]):
+class LedgerStep(ScenarioStep[LossLedger, LossLedger]):
     """Compares the live database with the proven backup in the scratch database."""
 
     name = "data.ledger"
     title = "What will be lost"
     effect = Effect.READ
     manual = ("heroku pg:psql --app {app}   # count(*) and max(id) of each table, against the proof",)
-    gives = Ledger
+    gives = LossLedger
     needs = (ChosenBackup, Proof)
     waits = "known after the backup is proven"
     slow: ClassVar[bool] = True
 
     @override
-    def probe(self, view: View, tell: Tell) -> Ledger:
+    def probe(self, view: View, tell: Reporter) -> LossLedger:
         proof = view.need(Proof)
         try:
             live = self._deps.database()
@@ -60,16 +59,16 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
             tell.warn(f"What the restore will lose cannot be listed: {error.message}")
             return self._unreadable(proof)
 
-    def _later_states(self, chosen: ChosenBackup) -> list[State]:
+    def _later_states(self, chosen: ChosenBackup) -> list[DatabaseState]:
         return [one for one in self._deps.earlier().states if one.at > chosen.taken_at]
 
-    def _unreadable(self, proof: Proof) -> Ledger:
+    def _unreadable(self, proof: Proof) -> LossLedger:
         volatile = self._deps.config.app.volatile_tables
         lines = [
             LedgerLine(table=t.name, now=None, backup=t.rows, lost=None, damaged=None, volatile=t.name in volatile)
             for t in proof.tables
         ]
-        return Ledger(
+        return LossLedger(
             tables=tuple(lines),
             rows_now=None,
             rows_backup=sum(t.rows for t in proof.tables if t.name not in volatile),
@@ -77,7 +76,7 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
             readable=False,
         )
 
-    def _compare(self, live: Database, scratch: Database, view: View, tell: Tell) -> Ledger:
+    def _compare(self, live: Database, scratch: Database, view: View, tell: Reporter) -> LossLedger:
         tell.progress("digesting the live tables")
         found = self._deps.frozen.digests(live)
         now = {digest.name: digest for digest in found.tables}
@@ -89,7 +88,7 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
         lines = _with_unseen(lines, self._later_states(view.need(ChosenBackup)))
         lines += unread
         counted = [line for line in lines if not line.volatile]
-        return Ledger(
+        return LossLedger(
             tables=tuple(sorted(lines, key=lambda line: line.table)),
             rows_now=sum(line.now or 0 for line in counted),
             rows_backup=sum(line.backup or 0 for line in counted),
@@ -102,12 +101,12 @@ class LedgerStep(DepsStep[Ledger, Ledger]):
         )
 
     @override
-    def plan(self, seen: Ledger, view: View) -> Action:
+    def plan(self, seen: LossLedger, view: View) -> Action:
         calls = (sql("count, digest and keys of every differing table, on both sides"),)
         return Action("read", ledger_words(seen), calls)
 
 
-def proven_database(deps: Deps, view: View, tell: Tell) -> Database:
+def proven_database(deps: Adapters, view: View, tell: Reporter) -> Database:
     """The chosen backup, open on this machine: restored anew where an earlier process proved it."""
     owner = deps.attachment().owner_app_name
     transfer = deps.backups.transfer(owner, view.need(ChosenBackup).transfer_id)
@@ -134,7 +133,7 @@ def compared(
     )
 
 
-def ledger_words(ledger: Ledger) -> str:
+def ledger_words(ledger: LossLedger) -> str:
     """The ledger in a sentence a clinic understands."""
     if not ledger.readable:
         stored = plural(ledger.rows_backup, "row")
@@ -153,7 +152,7 @@ def ledger_words(ledger: Ledger) -> str:
     return ". ".join([*words, f"{plural(ledger.rows_now or 0, 'row')} now, {ledger.rows_backup:,} in the backup"])
 
 
-def lost_words(ledger: Ledger | None) -> str:
+def lost_words(ledger: LossLedger | None) -> str:
     """How many rows the restore loses: a number, `at least` one, or that it is not known."""
     if ledger is None or ledger.rows_lost is None:
         return "not known"
@@ -165,7 +164,7 @@ def _is_bound(line: LedgerLine) -> bool:
     return line.lost is None or line.now is None or bool(line.damaged) or bool(line.unseen)
 
 
-def _with_unseen(lines: Iterable[LedgerLine], later: Sequence[State]) -> list[LedgerLine]:
+def _with_unseen(lines: Iterable[LedgerLine], later: Sequence[DatabaseState]) -> list[LedgerLine]:
     """Rows that a state later than the backup had, beyond those that the two sides have together."""
     found = []
     for line in lines:
@@ -175,7 +174,7 @@ def _with_unseen(lines: Iterable[LedgerLine], later: Sequence[State]) -> list[Le
     return found
 
 
-def _counted(ledger: Ledger) -> list[LedgerLine]:
+def _counted(ledger: LossLedger) -> list[LedgerLine]:
     return [line for line in ledger.tables if not line.volatile]
 
 
@@ -295,7 +294,7 @@ def _undated(lines: Iterable[LedgerLine], freshness: Iterable[str]) -> tuple[str
     return tuple(one.table for one in losing if one.table not in dated)
 
 
-def _latest(columns: Iterable[Written]) -> datetime | None:
+def _latest(columns: Iterable[NewestTime]) -> datetime | None:
     """None, too, when one of them cannot be read: it might be the newest. One of long ago tells of no writing here."""
     written = tuple(columns)
     if any(one.unread for one in written):

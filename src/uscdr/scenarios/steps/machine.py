@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from typing_extensions import override
 
 from uscdr.digits import whole
-from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError, UscdrError
-from uscdr.scenarios.results import BackupLine, BackupsSeen, DatabaseSeen, MachineSeen
-from uscdr.scenarios.steps.base import ASSESS, DepsStep
+from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen, MachineSeen
+from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
 from uscdr.words import size
 
 if TYPE_CHECKING:
-    from uscdr.providers.ports.machine import Programs, Room
+    from uscdr.providers.ports.probes import Programs, Room
 
 T = TypeVar("T")
 MIB = 1 << 20
@@ -45,7 +45,7 @@ class Demand:
     restored: int = 0
 
 
-class MachineLook(DepsStep[MachineSeen, MachineSeen]):
+class MachineLook(ScenarioStep[MachineSeen, MachineSeen]):
     """Tools and their versions, room for the download and the proof, kit and keys. The token has been used by now."""
 
     name = "machine.look"
@@ -56,7 +56,7 @@ class MachineLook(DepsStep[MachineSeen, MachineSeen]):
     gives = MachineSeen
 
     @override
-    def probe(self, view: View, tell: Tell) -> MachineSeen:
+    def probe(self, view: View, tell: Reporter) -> MachineSeen:
         wrong: list[UscdrError] = []
         theirs = self._server() if self._proves else 0
         programs = tried(lambda: self._deps.machine.postgres(theirs), wrong) if self._proves else None
@@ -99,7 +99,7 @@ class MachineLook(DepsStep[MachineSeen, MachineSeen]):
         """Bytes of the dumps that will be here at once; that there is none is the business of a later step."""
         if self._deps.request.scenario == "infra":
             return self._for_a_new_place(view)
-        from uscdr.scenarios.results_backups import BackupSystemSeen
+        from uscdr.scenarios.results.backups import BackupSystemSeen
 
         seen = view.get(BackupsSeen) or view.get(BackupSystemSeen)
         wanted = (self._deps.request.backup or "").lower()
@@ -110,9 +110,8 @@ class MachineLook(DepsStep[MachineSeen, MachineSeen]):
 
     def _for_a_new_place(self, view: View) -> int:
         """Stored backups are held against each other, and the last capture against the one that was chosen."""
-        from uscdr.scenarios.infra.last import not_captured
-        from uscdr.scenarios.infra.material import KIT, choose_dump
-        from uscdr.scenarios.results_infra import InfraSeen
+        from uscdr.scenarios.infra.material import KIT, choose_dump, not_captured
+        from uscdr.scenarios.results.infra import InfraSeen
 
         try:
             chosen = choose_dump(self._deps, view)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.models.base import Fact
-from uscdr.scenarios.results import ManualAnswer
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.results.db import ManualAnswer
+from uscdr.scenarios.steps.base import ScenarioStep
 
 
 class ManualParams(Fact):
@@ -22,7 +22,7 @@ class ManualSeen(Fact):
     instruction: str
 
 
-class Manual(DepsStep[ManualSeen, ManualAnswer]):
+class Manual(ScenarioStep[ManualSeen, ManualAnswer]):
     """Asks, and records what was answered. Nothing is answered by default."""
 
     name = "manual"
@@ -34,7 +34,7 @@ class Manual(DepsStep[ManualSeen, ManualAnswer]):
     may_be_added = True
 
     @override
-    def probe(self, view: View, tell: Tell) -> ManualSeen:
+    def probe(self, view: View, tell: Reporter) -> ManualSeen:
         return ManualSeen(instruction=self.given(ManualParams).instruction)
 
     @override
@@ -42,7 +42,7 @@ class Manual(DepsStep[ManualSeen, ManualAnswer]):
         return Action("change", f"a person: {seen.instruction}", ())
 
     @override
-    def apply(self, seen: ManualSeen, view: View, tell: Tell) -> ManualAnswer:
+    def apply(self, seen: ManualSeen, view: View, tell: Reporter) -> ManualAnswer:
         return ManualAnswer(instruction=seen.instruction, answer=self._deps.ask(seen.instruction))
 
     @override
@@ -50,5 +50,5 @@ class Manual(DepsStep[ManualSeen, ManualAnswer]):
         return ManualAnswer(instruction=seen.instruction, answer="done before, the operator says")
 
     @override
-    def confirm_effect(self, result: ManualAnswer, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: ManualAnswer, view: View, tell: Reporter) -> str:
         return f"answered: {result.answer}"

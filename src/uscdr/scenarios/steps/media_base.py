@@ -4,32 +4,65 @@ from __future__ import annotations
 
 import random
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from uscdr.engine.step import Tell
-from uscdr.errors import BadInput, NotFound
+from uscdr.engine.step import Reporter
+from uscdr.engine.wait import Stop
+from uscdr.errors import BadInput, NotFound, RateLimited
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, KnownAsset, ResourceType
-from uscdr.models.media_names import digest
-from uscdr.pool import run_all
+from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, KnownAsset, ResourceType, digest
 from uscdr.providers.ports.media import Media
-from uscdr.scenarios.deps import MediaPlace
-from uscdr.scenarios.media.allowance import within
-from uscdr.scenarios.media.book import Book
-from uscdr.scenarios.media.compare import State
-from uscdr.scenarios.media.estimate import WORKERS
-from uscdr.scenarios.media.repair import has_file, undecided
-from uscdr.scenarios.media.survey import Held, Survey, held, resolve
-from uscdr.scenarios.steps.base import DepsStep
-from uscdr.words import first_of, plural
+from uscdr.scenarios.adapters import MediaAccess
+from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey, held, resolve
+from uscdr.scenarios.media.repair import WORKERS, MediaCache, has_file, undecided
+from uscdr.scenarios.steps.base import ScenarioStep
+from uscdr.threads import run_all
+from uscdr.words import duration, first_of, plural
+
+# Calls within the hourly allowance: when it is used up, wait for the next hour in sight of the operator.
+
+
+T = TypeVar("T")
+LONGEST = 3 * 3600.0
+"""Seconds one call may wait in all."""
+UNKNOWN_WAIT = 60.0
+"""When the service does not say for how long, it is asked again after this."""
+LOOK = 3.0
+_USED_UP = "the allowance is used up; it is renewed"
+_NOT_SAID = "the service takes no more calls for now, and does not say for how long; it is asked again"
+SLACK = 1.0
+"""Added to what the service says: clocks differ."""
+
+
+def within(call: Callable[[], T], stop: Stop, tell: Reporter) -> T:
+    """Make the call, as often as the allowance refuses it. Raises the last refusal after LONGEST, or Interrupted."""
+    begun = time.monotonic()
+    while True:
+        stop.check()
+        try:
+            return call()
+        except RateLimited as error:
+            wait = UNKNOWN_WAIT if error.retry_after is None else error.retry_after + SLACK
+            if time.monotonic() - begun + wait > LONGEST:
+                raise
+            what = _NOT_SAID if error.retry_after is None else _USED_UP
+            _sit_out(wait, what, stop, tell)
+
+
+def _sit_out(seconds: float, what: str, stop: Stop, tell: Reporter) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        tell.progress(f"{what} in {duration(left)}", seconds - left, seconds)
+        stop.pause(min(LOOK, left))
+
 
 S = TypeVar("S", bound=Fact)
 R = TypeVar("R", bound=Fact)
-T = TypeVar("T")
 
 SURVEY_AGE = 1800.0
 """Seconds for which a look at thousands of files counts: writes are found again by their own answers."""
@@ -45,11 +78,11 @@ UNDELIVERED = "undelivered"
 """Stands for the digest of a file that is listed and not delivered."""
 
 
-class MediaStep(DepsStep[S, R], Generic[S, R]):
+class MediaStep(ScenarioStep[S, R], Generic[S, R]):
     """A step that works on a cloud."""
 
     @property
-    def place(self) -> MediaPlace:
+    def place(self) -> MediaAccess:
         """Where the media are. Raises BadInput when none are configured."""
         if self._deps.media is None:
             raise BadInput(
@@ -59,7 +92,7 @@ class MediaStep(DepsStep[S, R], Generic[S, R]):
         return self._deps.media
 
     @property
-    def book(self) -> Book:
+    def book(self) -> MediaCache:
         """What this process has seen."""
         return self.place.book
 
@@ -75,7 +108,7 @@ class MediaStep(DepsStep[S, R], Generic[S, R]):
             book.target = (self.place.open_new or self.place.open_old)()
         return book.target
 
-    def allowed(self, call: Callable[[], T], tell: Tell) -> T:
+    def allowed(self, call: Callable[[], T], tell: Reporter) -> T:
         """A call within the hourly allowance."""
         return within(call, self._deps.stop, tell)
 
@@ -83,7 +116,7 @@ class MediaStep(DepsStep[S, R], Generic[S, R]):
         """Several at once, never more than WORKERS; Ctrl-C is seen between them."""
         return run_all(tasks, workers=WORKERS, stop=self._deps.stop.event)
 
-    def copies(self, tell: Tell) -> Mapping[AssetKey, KnownAsset]:
+    def copies(self, tell: Reporter) -> Mapping[AssetKey, KnownAsset]:
         """The inventory of the kit or folder, read once."""
         book = self.book
         if book.copies is None:
@@ -93,26 +126,26 @@ class MediaStep(DepsStep[S, R], Generic[S, R]):
             book.copies = {} if files is None else files.inventory()
         return book.copies
 
-    def survey(self, tell: Tell, *, fresh: bool = False) -> Survey:
+    def survey(self, tell: Reporter, *, fresh: bool = False) -> MediaSurvey:
         """Both sides; looked at anew when asked, or when the last look is too old."""
         book = self.book
         if book.survey is None or fresh or book.survey.age > SURVEY_AGE:
-            survey = Survey()
+            survey = MediaSurvey()
             for kind in RESOURCE_TYPES:
                 survey.held |= self.allowed(partial(self._list, kind, tell), tell)
             self._resolve(survey, tell)
             book.survey = survey
         return book.survey
 
-    def _list(self, kind: ResourceType, tell: Tell) -> dict[AssetKey, Held]:
-        found: dict[AssetKey, Held] = {}
+    def _list(self, kind: ResourceType, tell: Reporter) -> dict[AssetKey, ListedAsset]:
+        found: dict[AssetKey, ListedAsset] = {}
         for page in self.cloud().list_assets(kind):
             self._deps.stop.check()
             found |= {asset.key: held(asset) for asset in page}
             tell.progress(f"listing {kind} files", len(found))
         return found
 
-    def _resolve(self, survey: Survey, tell: Tell) -> None:
+    def _resolve(self, survey: MediaSurvey, tell: Reporter) -> None:
         settings = self._deps.config.media
         configured = self._deps.target.cloudinary
         clouds = {self.cloud().cloud} | ({configured.cloud} if configured else set())
@@ -120,7 +153,7 @@ class MediaStep(DepsStep[S, R], Generic[S, R]):
         references = self._deps.database().file_references(settings.references)
         resolve(survey, references, settings, clouds=frozenset(clouds), known=self.copies(tell))
 
-    def fetch_digests(self, keys: Iterable[AssetKey], survey: Survey, tell: Tell) -> None:
+    def fetch_digests(self, keys: Iterable[AssetKey], survey: MediaSurvey, tell: Reporter) -> None:
         """Download files and keep the MD5 of their bytes: delivery draws on no allowance."""
         wanted = [key for key in keys if (key, survey.held[key].version) not in self.book.digests]
         done: list[AssetKey] = []
@@ -135,7 +168,7 @@ class MediaStep(DepsStep[S, R], Generic[S, R]):
 
         self.together([partial(one, key) for key in wanted])
 
-    def _digest(self, key: AssetKey, there: Held) -> tuple[str, int]:
+    def _digest(self, key: AssetKey, there: ListedAsset) -> tuple[str, int]:
         asset = Asset(key=key, version=there.version, format=there.format, bytes=there.bytes, access=there.access)
         destination: Path = self._deps.work / f"media-{secrets.token_hex(6)}"
         try:
@@ -147,19 +180,19 @@ class MediaStep(DepsStep[S, R], Generic[S, R]):
         finally:
             destination.unlink(missing_ok=True)
 
-    def look_closer(self, survey: Survey, tell: Tell) -> None:
+    def look_closer(self, survey: MediaSurvey, tell: Reporter) -> None:
         """Files of the known size in another version: their bytes decide, unless another cloud was just filled."""
         if self.another:
             return
         copies = self.copies(tell)
-        unproven = [key for key, state in self.book.states().items() if state is State.UNPROVEN]
+        unproven = [key for key, state in self.book.states().items() if state is FileState.UNPROVEN]
         sure = [key for key in unproven if copies[key].version]
         others = [key for key in unproven if not copies[key].version]
         # Seeded: a second look compares the same files.
         some = random.Random(len(others)).sample(others, min(MOST_BY_CHANCE, len(others)))  # noqa: S311 - no secret
         self.fetch_digests([*sure, *some], survey, tell)
 
-    def look_at_access(self, survey: Survey, tell: Tell) -> None:
+    def look_at_access(self, survey: MediaSurvey, tell: Reporter) -> None:
         """Who may have the files that the listing does not tell of, or tells another thing of than the copy knows.
 
         A search runs behind what was just written; one call each, for MOST_ASKED at most.
@@ -177,7 +210,7 @@ class MediaStep(DepsStep[S, R], Generic[S, R]):
 
         self.together([partial(one, key) for key in asked])
 
-    def look_at_versions(self, tell: Tell) -> None:
+    def look_at_versions(self, tell: Reporter) -> None:
         """Ask for the versions of changed files, one call each; where the allowance is short, a copy needs none."""
         book, copies, quota = self.book, self.copies(tell), self.cloud().quota
         keys = [] if self.another else undecided(book.states(), book.details)
@@ -202,7 +235,7 @@ class MediaStep(DepsStep[S, R], Generic[S, R]):
         except NotFound:
             return AssetDetails(asset=Asset(key=key))
 
-    def delivers(self, key: AssetKey, there: Held) -> bool:
+    def delivers(self, key: AssetKey, there: ListedAsset) -> bool:
         """Whether it is delivered to whom it should be: an open one to anybody, a restricted one to nobody unasked."""
         asset = Asset(key=key, access=there.access)
         # As the application asks: without a version, with the extension that its rows may carry.
@@ -211,7 +244,7 @@ class MediaStep(DepsStep[S, R], Generic[S, R]):
             return answer != "missing"
         return answer != "delivered" if asset.restricted else answer == "delivered"
 
-    def places(self, keys: Iterable[AssetKey], survey: Survey) -> tuple[str, ...]:
+    def places(self, keys: Iterable[AssetKey], survey: MediaSurvey) -> tuple[str, ...]:
         """The rows that refer to these files, for people: no name among them."""
         return tuple(f"{place} ({digest(key)})" for key in keys for place in survey.wanted[key].places)
 

@@ -7,18 +7,16 @@ from datetime import UTC, datetime
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import is_ours
 from uscdr.models.heroku import StatusReport
 from uscdr.models.media import AssetKey, MediaUsage
-from uscdr.scenarios.media.compare import State, replaced_since_stored
-from uscdr.scenarios.media.forbidden import FORBIDDEN, ORPHANS_STAY
-from uscdr.scenarios.media.survey import Held, Survey
-from uscdr.scenarios.results_media import MediaSeen, Skew
-from uscdr.scenarios.steps.base import ASSESS
+from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey, replaced_since_stored
+from uscdr.scenarios.media.repair import FORBIDDEN, ORPHANS_STAY
+from uscdr.scenarios.results.media import MediaSeen, Skew
+from uscdr.scenarios.steps.base import ASSESS, sql
 from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks, by_column
-from uscdr.scenarios.steps.words import sql
 from uscdr.words import duration, plural, size
 
 
@@ -39,7 +37,7 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
     fresh_for = SURVEY_AGE
 
     @override
-    def probe(self, view: View, tell: Tell) -> MediaSeen:
+    def probe(self, view: View, tell: Reporter) -> MediaSeen:
         status = self._status(tell)
         try:
             self.allowed(self.cloud().ping, tell)
@@ -52,14 +50,14 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
         self.look_at_access(survey, tell)
         return self._seen(status, usage, survey)
 
-    def _status(self, tell: Tell) -> StatusReport | None:
+    def _status(self, tell: Reporter) -> StatusReport | None:
         try:
             return self.place.status.current()
         except ProviderError as error:
             tell.warn(f"The media service's status page could not be read: {error.message}")
             return None
 
-    def _seen(self, status: StatusReport | None, usage: MediaUsage, survey: Survey) -> MediaSeen:
+    def _seen(self, status: StatusReport | None, usage: MediaUsage, survey: MediaSurvey) -> MediaSeen:
         judged, misopened = self.book.states(), self.book.misopened()
         states = Counter(judged.values())
         there = Counter(key.resource_type for key, asset in survey.held.items() if not asset.placeholder)
@@ -78,11 +76,11 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             copies=files.name if files else "",
             rows=survey.rows,
             files=len(survey.wanted),
-            present=states[State.PRESENT],
-            deleted=states[State.DELETED],
-            missing=states[State.MISSING],
-            changed=states[State.CHANGED],
-            unproven=states[State.UNPROVEN],
+            present=states[FileState.PRESENT],
+            deleted=states[FileState.DELETED],
+            missing=states[FileState.MISSING],
+            changed=states[FileState.CHANGED],
+            unproven=states[FileState.UNPROVEN],
             misopened=len(misopened),
             opened=sum(
                 access.restricted and not _restricted(key, survey.held[key]) for key, access in misopened.items()
@@ -116,11 +114,11 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
         return Action("read", "; ".join(_words(seen)), calls)
 
 
-def _restricted(key: AssetKey, held: Held | None) -> bool:
+def _restricted(key: AssetKey, held: ListedAsset | None) -> bool:
     return key.delivery != "upload" or (held is not None and held.access is not None and held.access.restricted)
 
 
-def skew(survey: Survey) -> Skew:
+def skew(survey: MediaSurvey) -> Skew:
     """Which of the two sides is older, and how many files that concerns."""
     rows = max((wanted.written for wanted in survey.wanted.values()), default=0.0)
     files = max((asset.created for asset in survey.held.values() if not asset.placeholder), default=0.0)

@@ -6,14 +6,15 @@ from collections import Counter
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
+from uscdr.models.base import Fact
 from uscdr.models.media import DELIVERIES, RESOURCE_TYPES, AssetKey
-from uscdr.scenarios.deps import now
-from uscdr.scenarios.media.compare import State
-from uscdr.scenarios.media.estimate import effort
-from uscdr.scenarios.media.survey import Survey
-from uscdr.scenarios.results_media import MediaPlanned, MediaSeen
-from uscdr.scenarios.steps.base import ASSESS
+from uscdr.scenarios.adapters import now
+from uscdr.scenarios.media.compare import FileState, MediaSurvey
+from uscdr.scenarios.media.repair import effort
+from uscdr.scenarios.results.db import ApplicationChecked
+from uscdr.scenarios.results.media import MediaDecided, MediaPlanned, MediaSeen, MediaVerified
+from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
 from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks, some_of
 from uscdr.words import duration, plural, size
 
@@ -33,7 +34,7 @@ class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
     fresh_for = SURVEY_AGE
 
     @override
-    def probe(self, view: View, tell: Tell) -> MediaPlanned:
+    def probe(self, view: View, tell: Reporter) -> MediaPlanned:
         survey = self.survey(tell)
         self.look_at_versions(tell)
         states = self.book.states()
@@ -41,7 +42,7 @@ class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
         listed = Counter((key.resource_type, key.delivery) for key in survey.held)
         return MediaPlanned(
             from_backup=repairs.from_backup,
-            asked=sum(states[key] is State.MISSING for key in repairs.restore),
+            asked=sum(states[key] is FileState.MISSING for key in repairs.restore),
             from_copies=len(repairs.upload),
             access=len(set(self.book.misopened()) - set(repairs.upload)),
             unguarded=sum(self._unguarded(key, survey) for key in repairs.upload),
@@ -57,7 +58,7 @@ class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
             ),
         )
 
-    def _unguarded(self, key: AssetKey, survey: Survey) -> bool:
+    def _unguarded(self, key: AssetKey, survey: MediaSurvey) -> bool:
         """Whether it comes back open because nobody tells how it was."""
         there, copied = survey.held.get(key), (self.book.copies or {}).get(key)
         told = (there.access if there else None) or (copied.access if copied else None)
@@ -89,3 +90,78 @@ def _words(seen: MediaPlanned) -> list[str]:
         words.append(f"{plural(seen.lost, 'file')} that neither backup nor copy has: " + some_of(seen.unavailable))
     wait = f", of which {duration(cost.wait_seconds)} waiting for the hourly allowance" if cost.wait_seconds else ""
     return [*words, f"about {plural(cost.calls, 'call')} and {duration(cost.seconds)}{wait}"]
+
+
+# Which files are put back over what is there: shown and confirmed by a phrase.
+
+
+class MediaDecideSeen(Fact):
+    """What the steps before found."""
+
+    look: MediaSeen
+    wanted: MediaPlanned
+
+
+class MediaDecide(ScenarioStep[MediaDecideSeen, MediaDecided]):
+    """Changes nothing itself."""
+
+    name = "media.decide"
+    title = "Decide"
+    phase = ASSESS
+    effect = Effect.IDEMPOTENT
+    destructive = True
+    manual = ("cld config   # the right cloud?",)
+    gives = MediaDecided
+    needs = (MediaSeen, MediaPlanned)
+    checked_by = (MediaVerified, ApplicationChecked)
+    waits = "asked when it is known what is missing"
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> MediaDecideSeen:
+        return MediaDecideSeen(look=view.need(MediaSeen), wanted=view.need(MediaPlanned))
+
+    @override
+    def plan(self, seen: MediaDecideSeen, view: View) -> Action:
+        wanted = seen.wanted
+        if not (wanted.from_backup or wanted.from_copies or wanted.access or seen.look.another):
+            return Action("noop", "no file has to be put back")
+        words = "; ".join(f"{name}: {fact}" for name, fact in self._facts(seen).items())
+        approved = {"cloud": seen.look.cloud, "files": str(wanted.from_backup + wanted.from_copies)}
+        return Action("change", words, approved=approved)
+
+    def _facts(self, seen: MediaDecideSeen) -> dict[str, str]:
+        look, wanted = seen.look, seen.wanted
+        facts = {
+            "cloud": f"{look.cloud}{' (ANOTHER one: the application is pointed at it)' if look.another else ''}",
+            "from its own backup": plural(wanted.from_backup, "file"),
+            "uploaded again": f"{plural(wanted.from_copies, 'file')}, {size(wanted.effort.upload_bytes)}",
+            "cannot be had": plural(wanted.lost, "file"),
+            "takes": f"about {plural(wanted.effort.calls, 'call')} and {duration(wanted.effort.seconds)}",
+        }
+        if wanted.access:
+            facts["access settings"] = f"of {plural(wanted.access, 'file')} put right"
+        if look.replaced:
+            facts["not judged"] = (
+                f"{plural(look.replaced, 'file')} replaced after they were first stored; only a kit tells if rightly"
+            )
+        return facts
+
+    @override
+    def blast(self, seen: MediaDecideSeen, view: View) -> BlastRadius:
+        wanted = seen.wanted
+        parts = f"{wanted.from_backup} from its backup, {wanted.from_copies} uploaded, {wanted.lost} not to be had"
+        if wanted.access:
+            parts += f", access of {wanted.access} put right"
+        return BlastRadius(facts=self._facts(seen), phrases=(f"put files back into {seen.look.cloud}: {parts}",))
+
+    @override
+    def apply(self, seen: MediaDecideSeen, view: View, tell: Reporter) -> MediaDecided:
+        return self.unchanged(seen, view)
+
+    @override
+    def unchanged(self, seen: MediaDecideSeen, view: View) -> MediaDecided:
+        return MediaDecided(cloud=seen.look.cloud, files=seen.wanted.from_backup + seen.wanted.from_copies)
+
+    @override
+    def confirm_effect(self, result: MediaDecided, view: View, tell: Reporter) -> str:
+        return f"decided: {plural(result.files, 'file')} into {result.cloud}"

@@ -8,15 +8,15 @@ from typing import Any
 from pydantic import SecretStr
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.engine.wait import Patience, until
+from uscdr.engine.step import Action, Effect, Reporter, View
+from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Release
 from uscdr.models.media import CLOUD, KEY, SECRET
-from uscdr.scenarios.results_media import MediaSettingsSet, MediaUploaded
+from uscdr.scenarios.results.media import MediaSettingsSet, MediaUploaded
+from uscdr.scenarios.steps.base import reads, writes
 from uscdr.scenarios.steps.media_base import MediaStep
-from uscdr.scenarios.steps.words import reads, writes
 
 RELEASE_LIMIT = 900.0
 SWITCH, ON = "USE_CLOUDINARY", "True"
@@ -53,7 +53,7 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
     waits = "compared when the files are back"
 
     @override
-    def probe(self, view: View, tell: Tell) -> SettingsSeen:
+    def probe(self, view: View, tell: Reporter) -> SettingsSeen:
         now = self._deps.platform.config_vars(self._deps.app)
         newest = self._newest()
         wanted = self._wanted()
@@ -93,16 +93,16 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
         return {"wrong": list(seen.wrong), "release": seen.release}
 
     @override
-    def apply(self, seen: SettingsSeen, view: View, tell: Tell) -> MediaSettingsSet:
+    def apply(self, seen: SettingsSeen, view: View, tell: Reporter) -> MediaSettingsSet:
         wanted = self._wanted()
         if seen.wrong:
             self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.wrong})
         release = self._await(tell, after=seen.release if seen.wrong else None)
         return MediaSettingsSet(changed=seen.wrong, release=release.version)
 
-    def _await(self, tell: Tell, *, after: int | None) -> Release:
+    def _await(self, tell: Reporter, *, after: int | None) -> Release:
         app = self._deps.app
-        patience = Patience("the release of the new config vars", RELEASE_LIMIT, f"heroku releases --app {app}")
+        patience = WaitLimit("the release of the new config vars", RELEASE_LIMIT, f"heroku releases --app {app}")
 
         def look() -> Release | None:
             newest = self._newest()
@@ -126,7 +126,7 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
         return MediaSettingsSet(release=seen.release)
 
     @override
-    def confirm_effect(self, result: MediaSettingsSet, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: MediaSettingsSet, view: View, tell: Reporter) -> str:
         seen = self.probe(view, tell)
         if seen.wrong:
             raise CheckFailed(

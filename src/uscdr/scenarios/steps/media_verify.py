@@ -8,13 +8,12 @@ from functools import partial
 from pydantic import ConfigDict, Field
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Tell, View
+from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.models.base import Fact
 from uscdr.models.media import AssetKey
-from uscdr.scenarios.deps import Deps
-from uscdr.scenarios.media.compare import State, laid_open
-from uscdr.scenarios.media.survey import Survey
-from uscdr.scenarios.results_media import MediaSeen, MediaSettingsSet, MediaVerified
+from uscdr.scenarios.adapters import Adapters
+from uscdr.scenarios.media.compare import FileState, MediaSurvey, laid_open
+from uscdr.scenarios.results.media import MediaSeen, MediaSettingsSet, MediaVerified
 from uscdr.scenarios.steps.media_base import MediaStep, asks, by_column, some_of
 from uscdr.words import plural
 
@@ -26,7 +25,7 @@ UNJUDGED = (
 )
 MOST_ASKED = 3
 """Calls for digests that only the service knows."""
-GOOD = (State.PRESENT, State.UNPROVEN)
+GOOD = (FileState.PRESENT, FileState.UNPROVEN)
 
 
 class VerifyParams(Fact):
@@ -51,13 +50,13 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
     needs = (MediaSeen, MediaSettingsSet)
     waits = "every reference is looked up when the files are back"
 
-    def __init__(self, step_id: str, deps: Deps, params: Fact) -> None:
+    def __init__(self, step_id: str, deps: Adapters, params: Fact) -> None:
         super().__init__(step_id, deps, params)
         self._told: dict[AssetKey, str] = {}
         self._params = self.given(VerifyParams)
 
     @override
-    def probe(self, view: View, tell: Tell) -> MediaVerified:
+    def probe(self, view: View, tell: Reporter) -> MediaVerified:
         survey = self.survey(tell, fresh=True)
         self.look_at_access(survey, tell)
         sample = self._choose([key for key, state in self.book.states().items() if state in GOOD], self._params.sample)
@@ -71,8 +70,8 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
         seen = MediaVerified(
             files=len(states),
             present=len(states) - len(bad),
-            absent=sum(state in (State.MISSING, State.DELETED) for state in states.values()),
-            changed=sum(state is State.CHANGED for state in states.values()),
+            absent=sum(state in (FileState.MISSING, FileState.DELETED) for state in states.values()),
+            changed=sum(state is FileState.CHANGED for state in states.values()),
             sampled=len(sample),
             hashed=sum(self._expected(key) != "" for key in sample),
             wrong=len(wrong),
@@ -91,7 +90,7 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
         ordered = sorted(keys, key=str)
         return random.Random(self._params.seed).sample(ordered, min(most, len(ordered)))  # noqa: S311 - no secret
 
-    def _wrong(self, sample: list[AssetKey], survey: Survey, tell: Tell) -> set[AssetKey]:
+    def _wrong(self, sample: list[AssetKey], survey: MediaSurvey, tell: Reporter) -> set[AssetKey]:
         """Those whose fetched bytes are not what copy or service say, or that are not delivered whole."""
         self.fetch_digests(sample, survey, tell)
         self._ask_for_digests([key for key in sample if not self._expected(key)][:MOST_ASKED], tell)
@@ -103,7 +102,7 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
         told = survey.held[key].etag if survey and key in survey.held else ""
         return copies[key].md5 if key in copies else told or self._told.get(key, "")
 
-    def _ask_for_digests(self, keys: list[AssetKey], tell: Tell) -> None:
+    def _ask_for_digests(self, keys: list[AssetKey], tell: Reporter) -> None:
         """Where no inventory knows a digest, the service's own, for a few: each costs a call."""
         found = self.together([partial(self.allowed, partial(self.cloud().details, key), tell) for key in keys])
         self._told |= {one.asset.key: one.asset.etag for one in found}
@@ -158,7 +157,7 @@ def _problems(seen: MediaVerified) -> list[str]:
     return [f"{plural(number, 'file')} {what}" for number, what in parts if number]
 
 
-def _tell(seen: MediaVerified, tell: Tell) -> None:
+def _tell(seen: MediaVerified, tell: Reporter) -> None:
     tell.check(
         "every stored file reference", "pass" if seen.present == seen.files else "fail",
         f"{seen.present:,} of {seen.files:,} there and as known",

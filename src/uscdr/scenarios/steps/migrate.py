@@ -6,20 +6,17 @@ import time
 
 from typing_extensions import override
 
-from uscdr.engine import settle
-from uscdr.engine.step import Action, Effect, Tell, View
-from uscdr.engine.wait import Patience, until
+from uscdr.engine import reconcile
+from uscdr.engine.step import Action, Effect, Reporter, View
+from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import AnswerLost, CheckFailed, EffectFailed, OutcomeUnknown
 from uscdr.models.base import Fact
 from uscdr.models.heroku import OneOffResult
-from uscdr.scenarios.code import judge_running
-from uscdr.scenarios.django import PLAN, listed, manage
-from uscdr.scenarios.dyno_words import applied_before, migration_that_failed, reason
-from uscdr.scenarios.refusals import refuse_dangerous, refuse_stuck
-from uscdr.scenarios.results import Compared, Drained, Migrated
-from uscdr.scenarios.results_app import DataProbed, Remedy
-from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import writes
+from uscdr.scenarios.code import judge_running, refuse_dangerous, refuse_stuck
+from uscdr.scenarios.django import PLAN, applied_before, listed, manage, migration_that_failed, reason
+from uscdr.scenarios.results.app import DataProbed, Remedy
+from uscdr.scenarios.results.db import Compared, Migrated, ProcessesStopped
+from uscdr.scenarios.steps.base import ScenarioStep, writes
 from uscdr.words import plural
 
 ONE_OFF_LIMIT = 120.0
@@ -31,7 +28,7 @@ class MigrateSeen(Fact):
     one_offs: tuple[str, ...]
 
 
-class Migrate(DepsStep[MigrateSeen, Migrated]):
+class Migrate(ScenarioStep[MigrateSeen, Migrated]):
     """Asks the deployed code itself, in a one-off dyno; its exit status is always looked at."""
 
     name = "django.migrate"
@@ -47,8 +44,8 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
     waits = "pending migrations are known after the restore; dangerous ones are refused"
 
     @override
-    def probe(self, view: View, tell: Tell) -> MigrateSeen:
-        patience = Patience("a one-off dyno", ONE_OFF_LIMIT, f"heroku ps --app {self._deps.app}")
+    def probe(self, view: View, tell: Reporter) -> MigrateSeen:
+        patience = WaitLimit("a one-off dyno", ONE_OFF_LIMIT, f"heroku ps --app {self._deps.app}")
         left = until(self._one_offs, lambda names: not names, patience, self._deps.stop)
         return MigrateSeen(one_offs=left)
 
@@ -68,7 +65,7 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
         return Migrated(applied=())
 
     @override
-    def apply(self, seen: MigrateSeen, view: View, tell: Tell) -> Migrated:
+    def apply(self, seen: MigrateSeen, view: View, tell: Reporter) -> Migrated:
         let_in = self._let_in(view)
         pending = self._pending(tell, let_in)
         if not pending:
@@ -86,13 +83,13 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
             raise CheckFailed(f"Still pending after migrate: {', '.join(left)}.", next_action="uscdr runs resume")
         return Migrated(applied=pending)
 
-    def _after_loss(self, pending: tuple[str, ...], tell: Tell, let_in: str, error: AnswerLost) -> Migrated:
+    def _after_loss(self, pending: tuple[str, ...], tell: Reporter, let_in: str, error: AnswerLost) -> Migrated:
         """Two at once would get in each other's way: it is not sent again, but waited for and asked after."""
-        deadline = time.monotonic() + settle.LOOK_SECONDS
+        deadline = time.monotonic() + reconcile.LOOK_SECONDS
         while not self._one_offs() and time.monotonic() < deadline:
             tell.progress("looking whether the lost migration runs")
-            self._deps.stop.pause(settle.LOOK_INTERVAL)
-        patience = Patience("the migration", ONE_OFF_LIMIT, f"heroku ps --app {self._deps.app}")
+            self._deps.stop.pause(reconcile.LOOK_INTERVAL)
+        patience = WaitLimit("the migration", ONE_OFF_LIMIT, f"heroku ps --app {self._deps.app}")
         until(self._one_offs, lambda names: not names, patience, self._deps.stop)
         if self._pending(tell, let_in):
             raise OutcomeUnknown(
@@ -104,12 +101,12 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
 
     def _let_in(self, view: View) -> str:
         """The commands with which users can work again on what there is."""
-        app, stopped = self._deps.app, view.get(Drained)
+        app, stopped = self._deps.app, view.get(ProcessesStopped)
         scale = " ".join(f"{kind}={number}" for kind, number in sorted(stopped.formation.items())) if stopped else ""
         off = f"heroku maintenance:off --app {app}"
         return f"heroku ps:scale {scale} --app {app} && {off}" if scale else off
 
-    def _pending(self, tell: Tell, let_in: str) -> tuple[str, ...]:
+    def _pending(self, tell: Reporter, let_in: str) -> tuple[str, ...]:
         ended = manage(self._deps, PLAN, tell)
         if ended.exit_status != 0:
             raise self._failed(ended, let_in)
@@ -132,7 +129,7 @@ class Migrate(DepsStep[MigrateSeen, Migrated]):
         )
 
     @override
-    def confirm_effect(self, result: Migrated, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: Migrated, view: View, tell: Reporter) -> str:
         if not result.applied:
             return "no migration was pending"
         return f"{plural(len(result.applied), 'migration')} applied: {', '.join(result.applied)}"

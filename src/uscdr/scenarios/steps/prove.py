@@ -6,24 +6,21 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Need, Tell, View
+from uscdr.backups.proofs import CanaryVerdict
+from uscdr.engine.step import Action, Effect, Need, Reporter, View
 from uscdr.errors import CheckFailed, ProviderError
 from uscdr.models.postgres import words_of
-from uscdr.scenarios.candidate import DumpSource, stored_dump
-from uscdr.scenarios.deps import Deps
-from uscdr.scenarios.key_trouble import way_back
-from uscdr.scenarios.other_way import another
-from uscdr.scenarios.results import ChosenBackup, Proof
-from uscdr.scenarios.steps.base import DepsStep
-from uscdr.scenarios.steps.words import DOWNLOADS, RESTORED_BY_HAND, reads
-from uscdr.scenarios.wanting import wanting
-from uscdr.vault.backups.proofs import CanaryVerdict
+from uscdr.scenarios.adapters import Adapters
+from uscdr.scenarios.fitness import another, wanting, way_back
+from uscdr.scenarios.prover import DumpSource, stored_dump
+from uscdr.scenarios.results.db import ChosenBackup, Proof
+from uscdr.scenarios.steps.base import DOWNLOADS, RESTORED_BY_HAND, ScenarioStep, reads
 from uscdr.words import first_of, plural, size
 
 KEY_FITS = "the application's key fits"
 
 
-class Prove(DepsStep[Proof, Proof]):
+class Prove(ScenarioStep[Proof, Proof]):
     """A backup that does not restore, breaks what must hold or needs another key ends the run: nothing is destroyed."""
 
     name = "backup.prove"
@@ -44,7 +41,7 @@ class Prove(DepsStep[Proof, Proof]):
         return Action("later", "the backup is downloaded and restored on this machine (under way)", self.calls())
 
     @override
-    def probe(self, view: View, tell: Tell) -> Proof:
+    def probe(self, view: View, tell: Reporter) -> Proof:
         damaged = view.need(ChosenBackup).damaged
         proof = with_key_trouble(self._deps, proven(self._deps, self._source(view), tell, damaged=damaged))
         self._tell_key(proof, tell)
@@ -57,7 +54,7 @@ class Prove(DepsStep[Proof, Proof]):
         transfer = self._deps.backups.transfer(owner, view.need(ChosenBackup).transfer_id)
         return stored_dump(self._deps.backups, owner, transfer)
 
-    def _tell_key(self, proof: Proof, tell: Tell) -> None:
+    def _tell_key(self, proof: Proof, tell: Reporter) -> None:
         """A key that was not tried stops nothing, and is no key that fits."""
         canary, key = proof.key, self._deps.config.recovery.key
         tell.check(KEY_FITS, canary.verdict, key_words(canary))
@@ -84,7 +81,7 @@ class Prove(DepsStep[Proof, Proof]):
         return Action("read", words + _schema_words(seen), self.calls(), {"BACKUP": seen.backup})
 
 
-def proven(deps: Deps, source: DumpSource, tell: Tell, *, damaged: bool) -> Proof:
+def proven(deps: Adapters, source: DumpSource, tell: Reporter, *, damaged: bool) -> Proof:
     """The proof; of a damaged state that does not restore, what can still be done. Raises CheckFailed."""
     try:
         return deps.candidate.proof(source, tell)
@@ -97,7 +94,7 @@ def proven(deps: Deps, source: DumpSource, tell: Tell, *, damaged: bool) -> Proo
         raise
 
 
-def with_key_trouble(deps: Deps, proof: Proof) -> Proof:
+def with_key_trouble(deps: Adapters, proof: Proof) -> Proof:
     """The same; for a key that opens nothing with what is known of the one that did, and the way back to it."""
     unset = bool(deps.config.recovery.canaries) and proof.key.verdict == "not checked" and not proof.key.fingerprint
     if not proof.key.opens_nothing and not unset:
@@ -110,7 +107,7 @@ def with_key_trouble(deps: Deps, proof: Proof) -> Proof:
     return proof.model_copy(update={"key_trouble": trouble})
 
 
-def refusal_of(deps: Deps, proof: Proof, view: View) -> str:
+def refusal_of(deps: Adapters, proof: Proof, view: View) -> str:
     """Why nothing may be replaced by this backup, and what to do; empty when nothing speaks against it."""
     key = deps.config.recovery.key
     name, wants, instead = proof.backup, wanting(proof, key), another(view, proof.backup)

@@ -8,27 +8,27 @@ from pydantic import SecretStr
 from typing_extensions import override
 
 from uscdr.engine.gate import AT_LEAST, UNKNOWN
-from uscdr.engine.step import Action, Blast, Effect, Finding, Intent, Tell, View
+from uscdr.engine.step import Action, BlastRadius, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed, NotFound
 from uscdr.models.access import AccessBack
-from uscdr.models.duration import elapsed
+from uscdr.models.base import elapsed
 from uscdr.models.transfers import Transfer, TransferKind, TransferState, under_way
-from uscdr.scenarios.access_kept import keep
-from uscdr.scenarios.deps import now
-from uscdr.scenarios.other_way import another
-from uscdr.scenarios.results import (
+from uscdr.scenarios.adapters import now
+from uscdr.scenarios.fitness import another
+from uscdr.scenarios.results.db import (
     ApplicationChecked,
     ChosenBackup,
     Compared,
     DatabaseSeen,
-    Drained,
-    Ledger,
+    LossLedger,
     MaintenanceSet,
+    ProcessesStopped,
     Proof,
     Restored,
     VerifiedData,
 )
-from uscdr.scenarios.steps.base import DepsStep
+from uscdr.scenarios.steps.access import keep
+from uscdr.scenarios.steps.base import ScenarioStep, writes
 from uscdr.scenarios.steps.ledger import lost_words
 from uscdr.scenarios.steps.transfers import (
     Mark,
@@ -41,7 +41,6 @@ from uscdr.scenarios.steps.transfers import (
     require_new,
     seen_now,
 )
-from uscdr.scenarios.steps.words import writes
 from uscdr.words import HOUR, duration, first_of, hours, moment
 
 KINDS = (TransferKind.RESTORE,)
@@ -59,7 +58,7 @@ class RestoreSeen(TransfersSeen):
     running: str = ""
 
 
-class Restore(DepsStep[RestoreSeen, Restored]):
+class Restore(ScenarioStep[RestoreSeen, Restored]):
     """Overwrites the database with the proven backup."""
 
     name = "backup.restore"
@@ -72,13 +71,13 @@ class Restore(DepsStep[RestoreSeen, Restored]):
         "heroku pg:backups:info $RESTORE --app {app}",
     )
     gives = Restored
-    needs = (MaintenanceSet, Drained, ChosenBackup, Proof, Ledger, AccessBack)
+    needs = (MaintenanceSet, ProcessesStopped, ChosenBackup, Proof, LossLedger, AccessBack)
     plans_with = (ChosenBackup,)
     waits = "known after the backup is chosen"
     checked_by = (Compared, VerifiedData, ApplicationChecked)
 
     @override
-    def probe(self, view: View, tell: Tell) -> RestoreSeen:
+    def probe(self, view: View, tell: Reporter) -> RestoreSeen:
         chosen = view.need(ChosenBackup)
         attachment = self._deps.attachment()
         transfers = self._deps.backups.transfers(attachment)
@@ -115,8 +114,8 @@ class Restore(DepsStep[RestoreSeen, Restored]):
         return {**baseline(seen), "backup": seen.backup}
 
     @override
-    def blast(self, seen: RestoreSeen, view: View) -> Blast:
-        chosen, ledger = view.need(ChosenBackup), view.get(Ledger)
+    def blast(self, seen: RestoreSeen, view: View) -> BlastRadius:
+        chosen, ledger = view.need(ChosenBackup), view.get(LossLedger)
         old = elapsed(chosen.taken_at, now())
         here, there = _amounts(ledger, view)
         lost = None if ledger is None else _seconds_lost(ledger, chosen)
@@ -137,10 +136,10 @@ class Restore(DepsStep[RestoreSeen, Restored]):
             "access given back": access_words(view.get(AccessBack)),
             "writes lost": _writes_lost(ledger, chosen),
         }
-        return Blast(facts, phrases)
+        return BlastRadius(facts, phrases)
 
     @override
-    def apply(self, seen: RestoreSeen, view: View, tell: Tell) -> Restored:
+    def apply(self, seen: RestoreSeen, view: View, tell: Reporter) -> Restored:
         proof = view.need(Proof)
         if proof.transfer_id != seen.transfer_id:
             raise CheckFailed(
@@ -162,7 +161,7 @@ class Restore(DepsStep[RestoreSeen, Restored]):
         return self._deps.backups.public_url(seen.owner_app, backup.num).url
 
     @override
-    def find(self, intent: Intent, view: View, tell: Tell) -> Finding:
+    def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
         addon = self._deps.attachment()
         return find(self._deps, addon, KINDS, intent, tell, self._backup(addon.owner_app_name, view))
 
@@ -174,7 +173,7 @@ class Restore(DepsStep[RestoreSeen, Restored]):
             return None
 
     @override
-    def adopt(self, provider_id: str, seen: RestoreSeen, view: View, tell: Tell) -> Restored:
+    def adopt(self, provider_id: str, seen: RestoreSeen, view: View, tell: Reporter) -> Restored:
         with otherwise(ANOTHER):
             return self._restored(adopt(self._deps, seen.owner_app, provider_id, tell), view)
 
@@ -188,7 +187,7 @@ class Restore(DepsStep[RestoreSeen, Restored]):
         return ANOTHER
 
     @override
-    def confirm_effect(self, result: Restored, view: View, tell: Tell) -> str:
+    def confirm_effect(self, result: Restored, view: View, tell: Reporter) -> str:
         again = self._deps.backups.transfer(self._deps.attachment().owner_app_name, result.id)
         if again.state is not TransferState.COMPLETED:
             raise CheckFailed(f"{result.name} is {again.state.value} now.", next_action="uscdr runs resume")
@@ -213,7 +212,7 @@ def _beside(view: View) -> dict[str, str]:
     return {name: words for name, words in found.items() if words}
 
 
-def _amounts(ledger: Ledger | None, view: View) -> tuple[str, str]:
+def _amounts(ledger: LossLedger | None, view: View) -> tuple[str, str]:
     """Rows now, and rows in the backup, as they stand in the phrase."""
     if ledger is None:
         seen = view.get(DatabaseSeen)
@@ -222,7 +221,7 @@ def _amounts(ledger: Ledger | None, view: View) -> tuple[str, str]:
     return f"{AT_LEAST} {here}" if ledger.now_at_least else here, str(ledger.rows_backup)
 
 
-def _writes_lost(ledger: Ledger | None, chosen: ChosenBackup) -> str:
+def _writes_lost(ledger: LossLedger | None, chosen: ChosenBackup) -> str:
     seconds = None if ledger is None else _seconds_lost(ledger, chosen)
     if ledger is not None and ledger.undated:
         most = duration(chosen.age_seconds)
@@ -230,6 +229,6 @@ def _writes_lost(ledger: Ledger | None, chosen: ChosenBackup) -> str:
     return "not known" if seconds is None else f"those of {duration(seconds)}"
 
 
-def _seconds_lost(ledger: Ledger, chosen: ChosenBackup) -> float | None:
+def _seconds_lost(ledger: LossLedger, chosen: ChosenBackup) -> float | None:
     """From the backup to the last write that is lost; None when nothing tells when it was."""
     return None if ledger.last_write is None or ledger.undated else elapsed(chosen.taken_at, ledger.last_write)

@@ -8,16 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from uscdr.engine.settle import Search, look_for
-from uscdr.engine.step import Finding, Intent, Tell
-from uscdr.engine.wait import Patience, until
+from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.step import FoundWrite, Intent, Reporter
+from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import AnswerLost, EffectFailed, NotFound, OutcomeUnknown, ProviderError, WriteRefused
-from uscdr.models.base import Fact
-from uscdr.models.duration import CLOCKS, elapsed
+from uscdr.models.base import CLOCKS, Fact, elapsed
 from uscdr.models.heroku import Attachment
 from uscdr.models.transfers import Transfer, TransferKind, TransferState, Whose
-from uscdr.scenarios.deps import Deps
-from uscdr.scenarios.results import Restored
+from uscdr.scenarios.adapters import Adapters
+from uscdr.scenarios.results.db import Restored
 
 LOOK_FIRST = "Look at the provider before doing it again."
 LIMIT = 6 * 3600.0
@@ -68,7 +67,7 @@ class TransfersSeen(Fact):
     """The platform's time."""
 
 
-def seen_now(deps: Deps, transfers: tuple[Transfer, ...]) -> dict[str, Any]:
+def seen_now(deps: Adapters, transfers: tuple[Transfer, ...]) -> dict[str, Any]:
     """The fields of `TransfersSeen` that a list of transfers, fetched just now, tells."""
     newest = max((transfer.num for transfer in transfers), default=0)
     known = tuple(transfer.id for transfer in transfers)
@@ -86,7 +85,7 @@ def require_new(accepted: Transfer, seen: TransfersSeen) -> None:
         )
 
 
-def follow(deps: Deps, app: str, accepted: Transfer, tell: Tell) -> Transfer:
+def follow(deps: Adapters, app: str, accepted: Transfer, tell: Reporter) -> Transfer:
     """Wait until the transfer ended, and require success.
 
     Raises EffectFailed with the platform's last log lines, or OutcomeUnknown.
@@ -103,9 +102,9 @@ def follow(deps: Deps, app: str, accepted: Transfer, tell: Tell) -> Transfer:
     return ended
 
 
-def _end_of(deps: Deps, app: str, accepted: Transfer, tell: Tell) -> Transfer:
+def _end_of(deps: Adapters, app: str, accepted: Transfer, tell: Reporter) -> Transfer:
     what = f"{accepted.kind.value} {accepted.name}".rstrip()
-    patience = Patience(f"the {what}", LIMIT, f"heroku pg:backups:info {accepted.name or accepted.id} --app {app}")
+    patience = WaitLimit(f"the {what}", LIMIT, f"heroku pg:backups:info {accepted.name or accepted.id} --app {app}")
 
     def look() -> Transfer:
         transfer = _the_same(deps, app, accepted)
@@ -116,7 +115,7 @@ def _end_of(deps: Deps, app: str, accepted: Transfer, tell: Tell) -> Transfer:
     return until(look, lambda transfer: transfer.ended, patience, deps.stop)
 
 
-def _the_same(deps: Deps, app: str, accepted: Transfer) -> Transfer:
+def _the_same(deps: Adapters, app: str, accepted: Transfer) -> Transfer:
     """The transfer as it is now. What the platform may yet say otherwise is an error that is looked past a while."""
     try:
         transfer = deps.backups.transfer(app, accepted.id)
@@ -156,9 +155,9 @@ def _reason(transfer: Transfer) -> str:
 
 
 def find(
-    deps: Deps, addon: Attachment, kinds: tuple[TransferKind, ...], intent: Intent, tell: Tell,
+    deps: Adapters, addon: Attachment, kinds: tuple[TransferKind, ...], intent: Intent, tell: Reporter,
     source: Transfer | None = None,
-) -> Finding:  # fmt: skip
+) -> FoundWrite:  # fmt: skip
     """Look for the transfer that the intent started: the accepted id, else a newer one of that kind and database.
 
     `source` is the backup that a restore reads.
@@ -166,7 +165,7 @@ def find(
     mark = Mark.of(intent)
     looked_at = f"GET /client/v11/apps/{addon.owner_app_name}/transfers"
     if intent.accepted is not None and _is_ours(deps, addon, kinds, intent.accepted, mark):
-        return Finding(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
+        return FoundWrite(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
     before = f"{intent.accepted}, as which it was accepted, is not listed any more, and " if intent.accepted else ""
     search = Search(
         looked_at,
@@ -177,7 +176,7 @@ def find(
     return look_for(search, replace(intent, accepted=None), deps.stop, tell)
 
 
-def _is_ours(deps: Deps, addon: Attachment, kinds: tuple[TransferKind, ...], accepted: str, mark: Mark) -> bool:
+def _is_ours(deps: Adapters, addon: Attachment, kinds: tuple[TransferKind, ...], accepted: str, mark: Mark) -> bool:
     """Whether that id is still one of ours: the answer may have named another."""
     try:
         one = deps.backups.transfer(addon.owner_app_name, accepted)
@@ -201,7 +200,7 @@ def _newer(
     return [one for one in newer if source is None or one.reads(source) is not False]
 
 
-def beside(deps: Deps, restored: Restored, tell: Tell) -> tuple[str, ...]:
+def beside(deps: Adapters, restored: Restored, tell: Reporter) -> tuple[str, ...]:
     """The names of further restores of this database that the platform began since, all of them ended.
 
     A request that reached the platform twice makes two. Raises OutcomeUnknown when one does not end.
@@ -217,6 +216,6 @@ def beside(deps: Deps, restored: Restored, tell: Tell) -> tuple[str, ...]:
     return tuple(one.name for one in others)
 
 
-def adopt(deps: Deps, app: str, transfer_id: str, tell: Tell) -> Transfer:
+def adopt(deps: Adapters, app: str, transfer_id: str, tell: Reporter) -> Transfer:
     """Go on waiting for a transfer that was found."""
     return follow(deps, app, deps.backups.transfer(app, transfer_id), tell)

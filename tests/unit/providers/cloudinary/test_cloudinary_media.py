@@ -30,7 +30,7 @@ from uscdr.errors import (
 )
 from uscdr.models.media import Access, AccessRule, Asset, AssetKey, MediaAccount
 from uscdr.providers.cloudinary.media import CloudinaryMedia
-from uscdr.providers.retry import RetryPolicy
+from uscdr.providers.http.retry import RetryPolicy
 
 QUICK = RetryPolicy(attempts=3, seconds=60.0, first=0.001, longest=0.001, rate_floor=0.001)
 

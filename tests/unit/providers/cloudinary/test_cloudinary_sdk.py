@@ -9,7 +9,7 @@ _LOAD = """
 import sys
 started = []
 sys.addaudithook(lambda event, seen: started.append(seen[1]) if event == "subprocess.Popen" else None)
-from uscdr.providers.cloudinary.sdk import load_sdk
+from uscdr.providers.cloudinary.client import load_sdk
 load_sdk()
 assert "cloudinary" in sys.modules
 print(started)

@@ -21,10 +21,10 @@ from uscdr.errors import (
     WriteRefused,
 )
 from uscdr.models.dns import RecordSet
-from uscdr.providers import api_client, http
-from uscdr.providers.dns.cloudflare import CloudflareZone
-from uscdr.providers.dns.cloudflare_client import BASE_URL, CloudflareClient
-from uscdr.providers.retry import RetryPolicy
+from uscdr.providers.dns.cloudflare import BASE_URL, CloudflareClient, CloudflareZone
+from uscdr.providers.http import client as api_client
+from uscdr.providers.http import client as http
+from uscdr.providers.http.retry import RetryPolicy
 
 APEX, WWW = "clinic.example", "www.clinic.example"
 ZONES, RECORDS = f"{BASE_URL}/zones", f"{BASE_URL}/zones/z1/dns_records"

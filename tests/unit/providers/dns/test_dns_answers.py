@@ -13,10 +13,10 @@ from responder import Answer, Responder, Table, code
 
 from uscdr.errors import AnswerLost, ConfigError, NotFound, ProviderError
 from uscdr.models.dns import NameServer, RecordSet, ServerAnswer
-from uscdr.providers.dns.asking import attempt
+from uscdr.providers.dns.query import attempt
 from uscdr.providers.dns.rfc2136 import Rfc2136Zone
 from uscdr.providers.dns.verifier import DnsVerifier
-from uscdr.providers.retry import Patience
+from uscdr.providers.http.retry import RetryingCaller
 
 WWW, APEX = "www.clinic.example", "clinic.example"
 OLD = RecordSet(name=WWW, type="CNAME", ttl=300, values=("old.herokudns.com",))
@@ -105,7 +105,7 @@ def test_a_question_asks_for_no_recursion_and_says_how_much_fits(start: Start) -
 
 
 def zone(responder: Responder, **changes: object) -> Rfc2136Zone:
-    patience = Patience(sleep=lambda _: None)
+    patience = RetryingCaller(sleep=lambda _: None)
     return Rfc2136Zone(
         APEX,
         "127.0.0.1",

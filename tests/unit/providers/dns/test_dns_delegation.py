@@ -6,7 +6,7 @@ from responder import Responder, Table, code, several
 
 from uscdr.errors import ConfigError, ProviderError
 from uscdr.models.dns import NameServer, RecordSet
-from uscdr.providers.dns.asking import parse_server
+from uscdr.providers.dns.query import parse_server
 from uscdr.providers.dns.verifier import DnsVerifier
 
 ABOVE, FIRST, SECOND = "127.0.0.2", "127.0.0.3", "127.0.0.4"
@@ -75,7 +75,7 @@ def test_a_found_set_of_servers_is_asked_again_without_a_search() -> None:
 
 
 def test_an_address_without_a_route_is_left_out_where_its_host_has_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("uscdr.providers.dns.delegation.has_route", lambda server: ":" not in server.address)
+    monkeypatch.setattr("uscdr.providers.dns.survey.has_route", lambda server: ":" not in server.address)
     table = Table(RESOLVER.zone, {**RESOLVED, "a.host.test AAAA": ("2001:db8::3",)}, authoritative=False)
     port = free()
     with several(port, {ABOVE: REGISTRY, FIRST: ZONE, SECOND: ZONE, "127.0.0.1": table}) as running:

@@ -6,14 +6,13 @@ import pytest
 
 from uscdr.errors import ProviderError, WriteRefused
 from uscdr.models.dns import Caution, NameServer, RecordSet, RecordType, ServerAnswer, Sighting
-from uscdr.providers.dns.cautions import allows_issuer, judge, proxied
 from uscdr.providers.dns.manual import ManualZone
-from uscdr.providers.dns.surroundings import Surroundings
+from uscdr.providers.dns.survey import NameFacts, allows_issuer, judge, proxied
 
 WWW = "www.clinic.example"
 OLD = RecordSet(name=WWW, type="CNAME", ttl=300, values=("old.herokudns.com",))
 NEW = RecordSet(name=WWW, type="CNAME", ttl=60, values=("new.herokudns.com",))
-SOUND = Surroundings(
+SOUND = NameFacts(
     name=WWW,
     target="new.herokudns.com",
     zone="clinic.example",
@@ -27,7 +26,7 @@ SOUND = Surroundings(
 )
 
 
-def words(around: Surroundings) -> list[str]:
+def words(around: NameFacts) -> list[str]:
     return [caution.what for caution in judge(around)]
 
 

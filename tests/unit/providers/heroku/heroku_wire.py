@@ -19,9 +19,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from uscdr.providers import api_client, http
 from uscdr.providers.heroku.client import HerokuClient
-from uscdr.providers.retry import RetryPolicy
+from uscdr.providers.http import client as api_client
+from uscdr.providers.http import client as http
+from uscdr.providers.http.retry import RetryPolicy
 
 TLS_HANDSHAKE = b"\x16"
 CANARY = "HRKU-canary-token-5d1c"

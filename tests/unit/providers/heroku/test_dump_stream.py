@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from uscdr.errors import Interrupted, ProviderError
 from uscdr.models.heroku import SignedUrl
-from uscdr.providers.heroku.dump_stream import opened
-from uscdr.providers.http import trust
+from uscdr.providers.heroku.download import open_stream
+from uscdr.providers.http.client import trust
 
 pytest_plugins = ("heroku_wire",)
 
@@ -25,7 +25,7 @@ def link(server: Peer) -> SignedUrl:
 
 def whole(server: Peer, size: int = 8192, stop: threading.Event | None = None) -> bytes:
     data = b""
-    with opened(link(server), verify=trust(), stop=stop or threading.Event()) as stream:
+    with open_stream(link(server), verify=trust(), stop=stop or threading.Event()) as stream:
         while part := stream.read(size):
             assert len(part) <= size or size < 0
             data += part
@@ -65,7 +65,7 @@ def test_nothing_listens() -> None:
     nowhere = SignedUrl(url=SecretStr("http://127.0.0.1:1/file"))
     with (
         pytest.raises(ProviderError, match="did not answer"),
-        opened(nowhere, verify=trust(), stop=threading.Event()),
+        open_stream(nowhere, verify=trust(), stop=threading.Event()),
     ):
         raise AssertionError
 
@@ -73,7 +73,7 @@ def test_nothing_listens() -> None:
 def test_clear_text_over_the_network_is_refused() -> None:
     with (
         pytest.raises(ProviderError, match="clear text"),
-        opened(SignedUrl(url=SecretStr("http://storage.example/x")), verify=trust(), stop=threading.Event()),
+        open_stream(SignedUrl(url=SecretStr("http://storage.example/x")), verify=trust(), stop=threading.Event()),
     ):
         raise AssertionError
 

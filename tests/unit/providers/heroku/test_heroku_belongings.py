@@ -9,7 +9,7 @@ import respx
 from heroku_wire import Connect
 
 from uscdr.errors import NotFound
-from uscdr.models.belongings import Belongings
+from uscdr.models.heroku import Belongings
 from uscdr.providers.heroku.provisioning import HerokuProvisioning
 
 pytest_plugins = ("heroku_wire",)

@@ -12,8 +12,8 @@ import pytest
 from heroku_wire import CANARY, Answer, Connect, StartPeer, answer, reset, silence
 
 from uscdr.errors import AnswerLost, Conflict, Interrupted, MachineError, ProviderError, WriteRefused
-from uscdr.models.provision import Build, SourceArchive
-from uscdr.providers.heroku import streams
+from uscdr.models.heroku import Build, SourceArchive
+from uscdr.providers.heroku import deploys as streams
 from uscdr.providers.heroku.deploys import HerokuDeploys
 
 pytest_plugins = ("heroku_wire",)
@@ -169,7 +169,7 @@ def test_a_read_only_wiring_refuses_each_part_of_a_build(
 ) -> None:
     from pydantic import SecretStr
 
-    from uscdr.providers.heroku import builds
+    from uscdr.providers.heroku import deploys as builds
 
     storage = peer(answer(200))
     client = connect(peer(blob(storage.url)).url, read_only=True)

@@ -23,14 +23,13 @@ from uscdr.errors import (
     ProviderError,
     RateLimited,
 )
-from uscdr.models.heroku import Attachment
-from uscdr.models.provision import SourceArchive
+from uscdr.models.heroku import Attachment, SourceArchive
 from uscdr.providers.heroku.backups import HerokuBackups
 from uscdr.providers.heroku.client import HerokuClient
 from uscdr.providers.heroku.deploys import HerokuDeploys
 from uscdr.providers.heroku.platform import HerokuPlatform
 from uscdr.providers.heroku.provisioning import HerokuProvisioning
-from uscdr.providers.retry import Wait
+from uscdr.providers.http.retry import Wait
 
 pytest_plugins = ("heroku_wire",)
 
@@ -334,7 +333,7 @@ def test_a_gateways_page_in_answer_to_a_read_says_nothing_of_what_is_there(
 def test_a_read_timeout_in_a_dripping_body_ends(
     peer: StartPeer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from uscdr.providers import exchange
+    from uscdr.providers.http import exchange
 
     monkeypatch.setattr(exchange, "ANSWER_BYTES", 1000)
     server = peer(answer(200, b'"' + b"x" * 5000 + b'"'))

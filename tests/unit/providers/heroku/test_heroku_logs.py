@@ -4,8 +4,7 @@ import pytest
 from heroku_wire import Answer, Connect, StartPeer, answer, reset_in_body
 
 from uscdr.errors import ProviderError
-from uscdr.providers.heroku.logs import event_data
-from uscdr.providers.heroku.platform import HerokuPlatform
+from uscdr.providers.heroku.platform import HerokuPlatform, event_data
 
 pytest_plugins = ("heroku_wire",)
 

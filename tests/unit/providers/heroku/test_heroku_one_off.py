@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from uscdr.errors import AnswerLost, Conflict, Interrupted, JournalError, ProviderError
 from uscdr.models.heroku import OneOffResult
 from uscdr.providers.heroku.client import HerokuClient
-from uscdr.providers.heroku.exit_mark import MARK, ExitMark, with_mark
+from uscdr.providers.heroku.one_off import MARK, ExitMark, with_mark
 from uscdr.providers.heroku.platform import HerokuPlatform
 
 pytest_plugins = ("heroku_wire",)

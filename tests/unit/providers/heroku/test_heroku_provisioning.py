@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from uscdr.errors import BadInput, Conflict, NotFound, ProviderError
 from uscdr.models.base import REVEAL
-from uscdr.models.provision import Domain, LogDrain, Plan
+from uscdr.models.heroku import AddonPlan, Domain, LogDrain
 from uscdr.providers.heroku.provisioning import HerokuProvisioning
 
 pytest_plugins = ("heroku_wire",)
@@ -93,7 +93,7 @@ def test_plans_with_their_monthly_price(peer: StartPeer, connect: Connect) -> No
     server = peer(answer(200, PLANS))
     plans = HerokuProvisioning(connect(server.url)).plans("heroku-postgresql")
     assert server.requests[0].path == "/addon-services/heroku-postgresql/plans"
-    assert plans[0] == Plan(name="heroku-postgresql:mini", state="ended", cents=500)
+    assert plans[0] == AddonPlan(name="heroku-postgresql:mini", state="ended", cents=500)
     assert plans[2].default
     assert plans[3].cents is None
 

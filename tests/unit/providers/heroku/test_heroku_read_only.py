@@ -9,9 +9,8 @@ from heroku_wire import Connect, StartPeer, answer
 from test_heroku_faults import READS, WRITES
 
 from uscdr.errors import ProviderError, WriteRefused
-from uscdr.providers.ports.platform import Backups, Platform
-from uscdr.providers.ports.provision import Deploys, Provisioning
-from uscdr.providers.transports import READING_POSTS, ReadOnlyTransport, only_reads
+from uscdr.providers.http.transport import READING_POSTS, ReadOnlyTransport, only_reads
+from uscdr.providers.ports.platform import Backups, Deploys, Platform, Provisioning
 
 pytest_plugins = ("heroku_wire",)
 

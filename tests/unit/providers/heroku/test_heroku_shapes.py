@@ -17,7 +17,7 @@ from uscdr.models.heroku import Attachment
 from uscdr.models.transfers import TransferKind, TransferState, Whose
 from uscdr.providers.heroku.backups import HerokuBackups
 from uscdr.providers.heroku.platform import HerokuPlatform
-from uscdr.providers.json_fields import parse_moment
+from uscdr.providers.http.json import parse_moment
 
 pytest_plugins = ("heroku_wire",)
 

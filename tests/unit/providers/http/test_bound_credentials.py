@@ -13,13 +13,13 @@ import pytest
 from pydantic import SecretStr
 
 from uscdr.errors import ConfigError, ProviderError
-from uscdr.providers.exchange import Call
-from uscdr.providers.heroku.client import Ask, HerokuClient
-from uscdr.providers.http import open_client, trust
-from uscdr.providers.json_fields import record
-from uscdr.providers.retry import RetryPolicy
-from uscdr.providers.transports import BoundTransport
-from uscdr.providers.website import ApplicationWebsite
+from uscdr.providers.heroku.client import HerokuCall, HerokuClient
+from uscdr.providers.http.client import open_client, trust
+from uscdr.providers.http.exchange import HttpCall
+from uscdr.providers.http.json import record
+from uscdr.providers.http.retry import RetryPolicy
+from uscdr.providers.http.transport import BoundTransport
+from uscdr.providers.probes.website import ApplicationWebsite
 
 TOKEN = SecretStr("HRKU-canary")
 ONCE = RetryPolicy(attempts=1, seconds=5.0)
@@ -76,7 +76,7 @@ def test_the_platforms_token_follows_no_redirect(api: Listener, evil: Listener) 
     with HerokuClient(api.url, api.url, TOKEN, read_only=False, policy=ONCE) as client:
         for method, writes in (("GET", False), ("POST", True)):
             with pytest.raises(ProviderError):
-                client.ask(Ask("look", method, "/apps/a", writes=writes), record)
+                client.ask(HerokuCall("look", method, "/apps/a", writes=writes), record)
     assert len(api.heard) == 2
     assert all("HRKU-canary" in one for one in api.heard)
     assert evil.heard == []
@@ -86,7 +86,7 @@ def test_it_goes_to_no_address_that_an_answer_names(api: Listener, evil: Listene
     with HerokuClient(api.url, api.url, TOKEN, read_only=False, policy=ONCE) as client:
         for address in (f"{evil.url}/x", evil.url.replace("http://127.0.0.1", "http://localhost")):
             with pytest.raises(ProviderError, match="was not sent") as refused:
-                client.exchange(api.url, Call("look", "GET", address, writes=False))
+                client.exchange(api.url, HttpCall("look", "GET", address, writes=False))
             assert not refused.value.sent
     assert evil.heard == []
     assert api.heard == []

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from refusing_form import Form, served
 from uscdr.errors import WriteRefused
-from uscdr.models.web import Sending
-from uscdr.providers.website import ApplicationWebsite
+from uscdr.models.probes import Sending
+from uscdr.providers.probes.website import ApplicationWebsite
 
 TOKEN = SecretStr("token-token")
 

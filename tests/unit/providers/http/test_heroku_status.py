@@ -8,9 +8,9 @@ import pytest
 import respx
 
 from uscdr.errors import ProviderError
-from uscdr.providers.http import open_client
-from uscdr.providers.retry import Patience
-from uscdr.providers.status import HEROKU, StatusPage
+from uscdr.providers.http.client import open_client
+from uscdr.providers.http.retry import RetryingCaller
+from uscdr.providers.probes.status_pages import HEROKU, StatusPage
 
 BASE = "https://status.heroku.com"
 PAGE = {
@@ -23,7 +23,7 @@ PAGE = {
 @pytest.fixture
 def ask() -> Callable[[], StatusPage]:
     client = open_client(BASE, provider="status", verify=ssl.create_default_context(), read_only=True)
-    return lambda: StatusPage(client, HEROKU, service="Heroku", patience=Patience(sleep=lambda _: None))
+    return lambda: StatusPage(client, HEROKU, service="Heroku", patience=RetryingCaller(sleep=lambda _: None))
 
 
 def test_colours_and_incidents(ask: Callable[[], StatusPage]) -> None:

@@ -17,13 +17,13 @@ import trustme
 from pydantic import SecretStr
 
 from uscdr.errors import LockHeld
-from uscdr.leave import Leave
 from uscdr.providers.cloudinary.connection import Connection
-from uscdr.providers.dns.primary import Primary
-from uscdr.providers.exchange import Call, exchange
-from uscdr.providers.heroku import rendezvous
-from uscdr.providers.http import open_client, trust
-from uscdr.providers.retry import Patience
+from uscdr.providers.dns.rfc2136 import Primary
+from uscdr.providers.heroku import one_off
+from uscdr.providers.http.client import open_client, trust
+from uscdr.providers.http.exchange import HttpCall, exchange
+from uscdr.providers.http.retry import RetryingCaller
+from uscdr.write_guard import WriteGuard
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 
@@ -109,7 +109,7 @@ class Asked:
     def __init__(self, provider: Provider) -> None:
         self.seen: list[tuple[int, int]] = []
         self._provider = provider
-        self.leave = Leave()
+        self.leave = WriteGuard()
 
     def __call__(self) -> str:
         deadline = time.monotonic() + 5
@@ -119,7 +119,7 @@ class Asked:
         raise LockHeld("Run r-1 is no longer this process's.")
 
 
-def refused(provider: Provider, send: Callable[[Leave], object]) -> None:
+def refused(provider: Provider, send: Callable[[WriteGuard], object]) -> None:
     """`send` asks when its connection stands, and sends nothing when it may not; then it does without being asked."""
     asked = Asked(provider)
     with asked.leave.of(asked), pytest.raises(LockHeld, match="no longer"):
@@ -132,11 +132,11 @@ def refused(provider: Provider, send: Callable[[Leave], object]) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
 def test_a_request_that_writes(provider: Provider, verify: ssl.SSLContext, method: str) -> None:
-    def send(leave: Leave) -> None:
+    def send(leave: WriteGuard) -> None:
         with open_client(
             provider.url, provider="x", verify=verify, read_only=False, for_writes=True, leave=leave
         ) as client:
-            call = Call("start a restore", method, "/x", writes=True, body={"a": 1} if method != "DELETE" else None)
+            call = HttpCall("start a restore", method, "/x", writes=True, body={"a": 1} if method != "DELETE" else None)
             exchange(client, call, provider="x")
 
     refused(provider, send)
@@ -148,15 +148,15 @@ def test_a_request_that_reads_needs_no_leave(provider: Provider, verify: ssl.SSL
         asked.leave.of(asked),
         open_client(provider.url, provider="x", verify=verify, read_only=False, leave=asked.leave) as client,
     ):
-        exchange(client, Call("look", "GET", "/x", writes=False), provider="x")
+        exchange(client, HttpCall("look", "GET", "/x", writes=False), provider="x")
     assert asked.seen == []
     assert len(provider.received) == 1
 
 
 def test_a_request_to_the_media_service(provider: Provider, verify: ssl.SSLContext) -> None:
-    def send(leave: Leave) -> None:
+    def send(leave: WriteGuard) -> None:
         connection = Connection(provider.url, verify=verify, read_only=False, leave=leave)
-        call = Call("store a file", "POST", "/image/upload", writes=True)
+        call = HttpCall("store a file", "POST", "/image/upload", writes=True)
         connection.send(call, f"{provider.url}/x", fields=[("a", "1")], headers={})
         connection.close()
 
@@ -166,11 +166,11 @@ def test_a_request_to_the_media_service(provider: Provider, verify: ssl.SSLConte
 def test_a_look_at_the_media_service_after_a_write_needs_no_leave(provider: Provider, verify: ssl.SSLContext) -> None:
     asked = Asked(provider)
     connection = Connection(provider.url, verify=verify, read_only=False, leave=asked.leave)
-    connection.send(Call("store", "POST", "/x", writes=True), f"{provider.url}/x", body=b"{}", headers={})
+    connection.send(HttpCall("store", "POST", "/x", writes=True), f"{provider.url}/x", body=b"{}", headers={})
     with asked.leave.of(asked):
-        connection.send(Call("look", "GET", "/x", writes=False), f"{provider.url}/x", headers={})
+        connection.send(HttpCall("look", "GET", "/x", writes=False), f"{provider.url}/x", headers={})
         connection.send(
-            Call("search", "POST", "/resources/search", writes=False), f"{provider.url}/x", body=b"{}", headers={}
+            HttpCall("search", "POST", "/resources/search", writes=False), f"{provider.url}/x", body=b"{}", headers={}
         )
     connection.close()
     assert asked.seen == []
@@ -181,7 +181,7 @@ def test_a_change_of_a_zone() -> None:
     provider = Provider()
     asked = Asked(provider)
     primary = Primary(
-        "127.0.0.1", provider.port, None, timeout=2.0, read_only=False, patience=Patience(), record=None,
+        "127.0.0.1", provider.port, None, timeout=2.0, read_only=False, patience=RetryingCaller(), record=None,
         leave=asked.leave,
     )  # fmt: skip
     with asked.leave.of(asked), pytest.raises(LockHeld, match="no longer"):
@@ -195,10 +195,10 @@ def test_a_one_off_command_does_not_begin(authority: trustme.CA, verify: ssl.SSL
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     provider = Provider(tls)
-    asked, deadline = Asked(provider), rendezvous.Deadline(10)
+    asked, deadline = Asked(provider), one_off.Deadline(10)
     url = SecretStr(f"rendezvous://127.0.0.1:{provider.port}/secret")
-    with asked.leave.of(asked), rendezvous.connect(url, verify, deadline) as connection:
-        output: Any = rendezvous.stream(connection, url, deadline, threading.Event(), asked.leave)
+    with asked.leave.of(asked), one_off.connect(url, verify, deadline) as connection:
+        output: Any = one_off.stream(connection, url, deadline, threading.Event(), asked.leave)
         with pytest.raises(LockHeld, match="no longer"):
             next(output)
     assert asked.seen == [(1, 0)]

@@ -11,15 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from uscdr.errors import ProviderError, RateLimited
-from uscdr.providers import exchange as exchanging
-from uscdr.providers import outages
-from uscdr.providers.exchange import Call, exchange
-from uscdr.providers.http import open_client, trust
-from uscdr.providers.outages import Outages, borne, known, looking
-from uscdr.providers.retry import Patience
+from uscdr.providers.http import exchange as exchanging
+from uscdr.providers.http import outages
+from uscdr.providers.http.client import open_client, trust
+from uscdr.providers.http.exchange import HttpCall, exchange
+from uscdr.providers.http.outages import Outages, borne, known, looking
+from uscdr.providers.http.retry import RetryingCaller
 
 PLACE, OTHER = "one.example", "two.example"
-ASK = Call("tell anything", "GET", "/", writes=False)
+ASK = HttpCall("tell anything", "GET", "/", writes=False)
 
 
 class Clock:
@@ -109,7 +109,7 @@ def black_hole() -> Iterator[str]:
 @pytest.mark.usefixtures("hasty")
 def test_parallel_parts_share_what_is_known_of_a_host_that_never_answers(black_hole: str) -> None:
     with looking(), open_client(black_hole, provider="Heroku", verify=trust(), read_only=True) as client:
-        patience = Patience()
+        patience = RetryingCaller()
 
         def ask(_: int) -> ProviderError:
             with pytest.raises(ProviderError) as caught:
@@ -157,7 +157,7 @@ def test_a_provider_that_answers_but_not_well_is_waited_for_a_while_in_all() -> 
     with looking():
         for _ in range(5):
             with pytest.raises(ProviderError):
-                Patience(sleep=waits.append).call(unwell, writes=False)
+                RetryingCaller(sleep=waits.append).call(unwell, writes=False)
     assert 0 < sum(waits) <= outages.WAITING
 
 
@@ -171,7 +171,7 @@ def test_a_quota_is_no_outage_and_is_waited_for_but_not_by_each_request_anew(nam
     with looking():
         for _ in range(5):
             with pytest.raises(RateLimited):
-                Patience(sleep=waits.append).call(limited, writes=False)
+                RetryingCaller(sleep=waits.append).call(limited, writes=False)
     assert outages.WAITING < sum(waits) <= outages.QUOTA
 
 
@@ -202,7 +202,7 @@ def test_an_answer_that_never_ends_is_given_up_and_not_asked_for_again(monkeypat
             open_client(address, provider="Heroku", verify=trust(), read_only=True) as client,
             pytest.raises(ProviderError) as caught,
         ):
-            Patience().call(lambda: exchange(client, ASK, provider="Heroku"), writes=False)
+            RetryingCaller().call(lambda: exchange(client, ASK, provider="Heroku"), writes=False)
     assert not caught.value.retryable
     assert "the answer has no end" in caught.value.why
     assert len(asked) == 1

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.errors import MachineError
-from uscdr.providers import private_file
+from uscdr.providers.http import download
 
 
 def test_it_is_private_from_its_first_byte_and_has_its_name_at_the_end(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_it_is_private_from_its_first_byte_and_has_its_name_at_the_end(tmp_path:
 
     before = os.umask(0)
     try:
-        done = private_file.write(chunks(), destination, shown="it")
+        done = download.write(chunks(), destination, shown="it")
     finally:
         os.umask(before)
     assert destination.read_bytes() == b"onetwo"
@@ -44,15 +44,15 @@ def test_whatever_ends_it_early_leaves_what_was_there(cause: BaseException, tmp_
         raise cause
 
     with pytest.raises(type(cause)):
-        private_file.write(chunks(), destination, shown="it")
+        download.write(chunks(), destination, shown="it")
     assert [path.name for path in tmp_path.iterdir()] == ["name"]
     assert destination.read_text() == "precious"
 
 
 def test_what_the_disk_refuses_is_told_in_the_given_words(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=r"^The copy could not be written\.$") as caught:
-        private_file.write([b"x"], tmp_path / "missing" / "canary", shown="The copy")
+        download.write([b"x"], tmp_path / "missing" / "canary", shown="The copy")
     assert caught.value.why == "No such file or directory."
     assert caught.value.__cause__ is None
     with pytest.raises(MachineError, match=r"^The copy exists already\.$"):
-        private_file.require_new(tmp_path, shown="The copy")
+        download.require_new(tmp_path, shown="The copy")

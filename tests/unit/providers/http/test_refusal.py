@@ -10,15 +10,15 @@ import httpx
 import pytest
 
 from uscdr.errors import AnswerLost, Conflict, CredentialsRefused, NotFound, ProviderError, RateLimited
-from uscdr.providers.cloudinary import errors as cloudinary
-from uscdr.providers.dns import cloudflare_errors as cloudflare
-from uscdr.providers.exchange import Call, Reply
-from uscdr.providers.heroku import errors as heroku
+from uscdr.providers.cloudinary import decode as cloudinary
+from uscdr.providers.dns import cloudflare
+from uscdr.providers.heroku import client as heroku
+from uscdr.providers.http.exchange import HttpCall, Reply
 
-Judge = Callable[[Reply, Call], ProviderError]
+Judge = Callable[[Reply, HttpCall], ProviderError]
 HTML = b"<html>a gateway</html>"
-READ = Call("look", "GET", "/things?signature=canary", writes=False)
-WRITE = Call("change it", "POST", "/things?signature=canary", writes=True)
+READ = HttpCall("look", "GET", "/things?signature=canary", writes=False)
+WRITE = HttpCall("change it", "POST", "/things?signature=canary", writes=True)
 
 
 OWN: dict[str, tuple[Judge, Any]] = {
@@ -38,7 +38,7 @@ def answered(status: int, body: object, **headers: str) -> Reply:
 
 @pytest.mark.parametrize("who", OWN)
 @pytest.mark.parametrize("call", [READ, WRITE])
-def test_what_the_api_itself_refuses_is_refused(who: str, call: Call) -> None:
+def test_what_the_api_itself_refuses_is_refused(who: str, call: HttpCall) -> None:
     judge, body = OWN[who]
     error = judge(answered(409, body, Request_Id="r-1"), call)
     assert type(error) is Conflict
@@ -78,7 +78,7 @@ def test_a_failure_in_the_apis_own_form_is_no_refusal(who: str, status: int) -> 
 
 @pytest.mark.parametrize("who", OWN)
 @pytest.mark.parametrize("call", [READ, WRITE])
-def test_some_statuses_say_whatever_the_body_that_nothing_was_done(who: str, call: Call) -> None:
+def test_some_statuses_say_whatever_the_body_that_nothing_was_done(who: str, call: HttpCall) -> None:
     judge = OWN[who][0]
     assert type(judge(answered(401, HTML), call)) is CredentialsRefused
     limited = judge(answered(429, HTML, Retry_After="9"), call)

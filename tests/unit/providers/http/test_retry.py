@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, Interrupted, ProviderError, RateLimited, WriteRefused
-from uscdr.providers.headers import retry_after
-from uscdr.providers.refusal import clean
-from uscdr.providers.retry import Patience, RetryPolicy, Wait, may_resend
+from uscdr.providers.http.exchange import retry_after
+from uscdr.providers.http.refusal import clean
+from uscdr.providers.http.retry import RetryingCaller, RetryPolicy, Wait, may_resend
 
 
 def failing(error: ProviderError, calls: list[int]) -> object:
@@ -47,7 +47,7 @@ def test_waits_grow_and_are_told_before_they_begin() -> None:
     slept: list[float] = []
     heard: list[Wait] = []
     calls: list[int] = []
-    patience = Patience(policy=RetryPolicy(attempts=5, seconds=1000), sleep=slept.append, on_wait=heard.append)
+    patience = RetryingCaller(policy=RetryPolicy(attempts=5, seconds=1000), sleep=slept.append, on_wait=heard.append)
     with pytest.raises(ProviderError) as caught:
         patience.call(failing(READ_FAULT, calls), writes=False)  # type: ignore[arg-type]
     assert caught.value is READ_FAULT
@@ -59,7 +59,7 @@ def test_waits_grow_and_are_told_before_they_begin() -> None:
 
 def test_the_waiting_is_limited_in_all() -> None:
     slept: list[float] = []
-    patience = Patience(policy=RetryPolicy(attempts=100, seconds=20), sleep=slept.append)
+    patience = RetryingCaller(policy=RetryPolicy(attempts=100, seconds=20), sleep=slept.append)
     with pytest.raises(ProviderError):
         patience.call(failing(READ_FAULT, []), writes=False)  # type: ignore[arg-type]
     assert 5 < sum(slept) <= 20
@@ -67,7 +67,9 @@ def test_the_waiting_is_limited_in_all() -> None:
 
 def test_a_wait_ends_at_once_when_the_operator_interrupts() -> None:
     stop = threading.Event()
-    patience = Patience(policy=RetryPolicy(first=60, longest=60, seconds=600), stop=stop, on_wait=lambda _: stop.set())
+    patience = RetryingCaller(
+        policy=RetryPolicy(first=60, longest=60, seconds=600), stop=stop, on_wait=lambda _: stop.set()
+    )
     before = time.monotonic()
     with pytest.raises(Interrupted):
         patience.call(failing(READ_FAULT, []), writes=False)  # type: ignore[arg-type]

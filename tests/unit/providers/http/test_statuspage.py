@@ -7,14 +7,16 @@ import pytest
 import respx
 
 from uscdr.errors import ProviderError
-from uscdr.providers.retry import Patience, RetryPolicy
-from uscdr.providers.status import STATUSPAGE, StatusPage
+from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
+from uscdr.providers.probes.status_pages import STATUSPAGE, StatusPage
 
 URL = "https://status.example.org"
 
 
 def page(client: httpx.Client) -> StatusPage:
-    patience = Patience(policy=RetryPolicy(attempts=2, seconds=5, first=0.001, longest=0.001), sleep=lambda _: None)
+    patience = RetryingCaller(
+        policy=RetryPolicy(attempts=2, seconds=5, first=0.001, longest=0.001), sleep=lambda _: None
+    )
     return StatusPage(client, STATUSPAGE, service="Cloudinary", patience=patience)
 
 

@@ -16,14 +16,15 @@ import pytest
 import trustme
 
 from uscdr.errors import AnswerLost, ProviderError
-from uscdr.providers import outages, tls_probe
 from uscdr.providers.cloudinary.connection import Connection
-from uscdr.providers.exchange import Call, exchange
-from uscdr.providers.heads import Cut
-from uscdr.providers.http import open_client, trust
+from uscdr.providers.http import outages
+from uscdr.providers.http.client import open_client, trust
+from uscdr.providers.http.exchange import HttpCall, exchange
+from uscdr.providers.http.transport import Cut
+from uscdr.providers.probes import tls
 
-ASK = Call("tell anything", "GET", "/", writes=False)
-CHANGE = Call("change anything", "POST", "/", writes=True, body={})
+ASK = HttpCall("tell anything", "GET", "/", writes=False)
+CHANGE = HttpCall("change anything", "POST", "/", writes=True, body={})
 LIMIT, PATIENCE = 0.3, 15.0
 MOST = 3000
 """Pieces; then the peer hangs up, and whoever waited for that says that the answer broke off."""
@@ -88,12 +89,12 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outages, "ANSWER_SECONDS", LIMIT)
 
 
-def one_answer(url: str, call: Call) -> int:
+def one_answer(url: str, call: HttpCall) -> int:
     with open_client(url, provider="Heroku", verify=trust(), read_only=False, for_writes=call.writes) as client:
         return exchange(client, call, provider="Heroku").status
 
 
-def one_of_the_media_service(url: str, call: Call) -> int:
+def one_of_the_media_service(url: str, call: HttpCall) -> int:
     connection = Connection(url, verify=trust(), read_only=False)
     try:
         return connection.send(call, f"{url}/", headers={}).status
@@ -108,7 +109,7 @@ ENDLESS = [head_without_end, interim_without_end, body_without_end]
 @pytest.mark.parametrize("ask", [one_answer, one_of_the_media_service])
 @pytest.mark.parametrize("pieces", ENDLESS)
 def test_an_answer_that_trickles_in_has_one_limit_and_a_change_is_in_doubt(
-    pieces: Callable[[], Pieces], ask: Callable[[str, Call], int]
+    pieces: Callable[[], Pieces], ask: Callable[[str, HttpCall], int]
 ) -> None:
     with saying(pieces) as url:
         with pytest.raises(ProviderError, match="did not answer when asked to tell anything") as caught:
@@ -153,7 +154,7 @@ def twice() -> Pieces:
 
 
 @pytest.mark.parametrize("ask", [one_answer, one_of_the_media_service])
-def test_what_is_compressed_twice_is_not_unfolded(ask: Callable[[str, Call], int]) -> None:
+def test_what_is_compressed_twice_is_not_unfolded(ask: Callable[[str, HttpCall], int]) -> None:
     pieces = list(twice())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with saying(lambda: iter(pieces)) as url, pytest.raises(ProviderError) as caught:
@@ -168,7 +169,7 @@ def test_an_address_that_is_none_is_never_asked(address: str) -> None:
         open_client("http://127.0.0.1:9", provider="Heroku", verify=trust(), read_only=True) as client,
         pytest.raises(ProviderError) as caught,
     ):
-        exchange(client, Call("give it", "GET", address, writes=False), provider="Heroku")
+        exchange(client, HttpCall("give it", "GET", address, writes=False), provider="Heroku")
     assert not caught.value.retryable
     assert caught.value.sent is False
 
@@ -180,7 +181,7 @@ def test_a_hostnames_page_that_does_not_begin(pieces: Callable[[], Pieces], monk
     authority.issue_cert("clinic.example").configure_cert(context)
     browser = ssl.create_default_context()
     authority.configure_trust(browser)
-    monkeypatch.setattr(tls_probe, "trust", lambda _: browser)
+    monkeypatch.setattr(tls, "trust", lambda _: browser)
     over = threading.Event()
 
     def serve() -> None:
@@ -194,7 +195,7 @@ def test_a_hostnames_page_that_does_not_begin(pieces: Callable[[], Pieces], monk
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = threading.Thread(target=_quietly, args=(lambda _: serve(), listening), daemon=True)
         server.start()
-        probe = tls_probe.TlsProbe(address=listening.getsockname()[:2], timeout=LIMIT)
+        probe = tls.TlsProbe(address=listening.getsockname()[:2], timeout=LIMIT)
         with pytest.raises(ProviderError):
             probe.answer("clinic.example")
         over.set()

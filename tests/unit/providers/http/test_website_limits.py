@@ -10,8 +10,8 @@ import respx
 from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, ProviderError, RateLimited
-from uscdr.models.web import Sending
-from uscdr.providers.website import LOGIN, ApplicationWebsite
+from uscdr.models.probes import Sending
+from uscdr.providers.probes.website import LOGIN, ApplicationWebsite
 
 ADDRESS = "https://usc-pis.example"
 TOKEN = SecretStr("token-token")

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from pydantic import SecretStr
 
-from uscdr.pgserver.tools import find_tool
+from uscdr.pgserver.cluster import find_tool
 from uscdr.providers.postgres.loading import PostgresLoader
 
 SLOW = """

@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from uscdr.errors import LockHeld, ProviderError, WriteRefused
-from uscdr.leave import Leave
 from uscdr.models.access import AccessAgain, AccessBack, KeyedAccess, given_back
 from uscdr.providers.postgres import access
+from uscdr.write_guard import WriteGuard
 
 TABLES = KeyedAccess(
     secret=SecretStr("a secret of the platform"),
@@ -72,7 +72,7 @@ def test_nothing_is_withdrawn_by_one_whose_run_was_taken_over(pair: tuple[Any, A
     def taken() -> str:
         raise LockHeld("Run r-1 is no longer this process's.")
 
-    leave = Leave()
+    leave = WriteGuard()
     restored = pair[1].adapter(read_only=False, leave=leave)
     before = restored.access(TABLES)
     with leave.of(taken), pytest.raises(LockHeld, match="no longer"):

@@ -10,8 +10,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from uscdr.models.access import AccessAgain, AccessBack, KeyedAccess, Unshown, given_back
-from uscdr.models.access_moves import Move
+from uscdr.models.access import AccessAgain, AccessBack, KeyedAccess, Move, Unshown, given_back
 
 TABLES = KeyedAccess(
     secret=SecretStr("a secret of the platform"),

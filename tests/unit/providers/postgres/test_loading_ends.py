@@ -13,7 +13,7 @@ import pytest
 from live_target import Owned, loader
 
 from uscdr.errors import Interrupted, LockHeld, ProviderError
-from uscdr.leave import Leave
+from uscdr.write_guard import WriteGuard
 
 
 @pytest.mark.parametrize("how", ["stop", "exception"])
@@ -45,7 +45,7 @@ def test_a_load_whose_run_was_taken_over_meanwhile_leaves_the_old_content(owned:
         asked.append(owned.names())
         raise LockHeld("Run r-1 is no longer this process's.")
 
-    leave = Leave()
+    leave = WriteGuard()
     with leave.of(taken), pytest.raises(LockHeld, match="no longer"):
         loader(leave=leave).load(owned.url, good, lambda done, total: None)
     assert asked == [before]

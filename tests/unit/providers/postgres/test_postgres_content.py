@@ -12,8 +12,8 @@ import pytest
 
 from uscdr.errors import NotFound, ProviderError
 from uscdr.models.postgres import TableDigest
-from uscdr.pgserver.tools import find_tool
-from uscdr.providers.postgres.snapshot import spread
+from uscdr.pgserver.cluster import find_tool
+from uscdr.providers.postgres.content import spread
 
 TABLES = ["patients_patient", '"Odd ""n"" x"', "visits_2026", "audit.event", "django_migrations"]
 

@@ -22,10 +22,10 @@ from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, 
 from uscdr.models.postgres import Invariant
 from uscdr.pgserver.cluster import TlsFiles
 from uscdr.pgserver.server import LocalPostgres, start
-from uscdr.providers.postgres import limited
+from uscdr.providers.postgres import connection as limited
 from uscdr.providers.postgres.connection import Link
+from uscdr.providers.postgres.content import spread
 from uscdr.providers.postgres.errors import LOST, translated
-from uscdr.providers.postgres.snapshot import spread
 
 CANARY = "Canario"
 SECRET = secrets.token_hex(8)

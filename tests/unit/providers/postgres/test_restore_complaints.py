@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uscdr.providers.postgres.complaints import blames_machine, lacked, reasons
-from uscdr.providers.postgres.lacks import lack, lacking
+from uscdr.providers.postgres.complaints import blames_machine, lack, lacked, lacking, reasons
 
 WITHHELD = "the server's message is withheld: it may quote rows"
 

@@ -6,18 +6,17 @@ import time
 
 import pytest
 
-from uscdr.providers.postgres.contents import DATA, NO_SECTION, POST_DATA, PRE_DATA, Entry
-from uscdr.providers.postgres.powerless import admit
-from uscdr.providers.postgres.selection import Selection, in_section, roles, select
+from uscdr.providers.postgres.contents import DATA, NO_SECTION, POST_DATA, PRE_DATA, DumpEntry
+from uscdr.providers.postgres.selection import EntrySelection, admit, in_section, roles, select
 from uscdr.providers.postgres.selection import rows as with_rows
 from uscdr.words import first_of
 
 
-def entry(number: int, kind: str, name: str = "x", section: int = PRE_DATA, **given: object) -> Entry:
+def entry(number: int, kind: str, name: str = "x", section: int = PRE_DATA, **given: object) -> DumpEntry:
     """One entry of a table of contents."""
     facts = {"rows": 0, "schema": "public", "definition": b"", "removal": b"", "copy": b"", "method": ""} | given
     needs = frozenset(facts.pop("needs", ()))  # type: ignore[call-overload]
-    return Entry(number=number, kind=kind, name=name, section=section, needs=needs, **facts)  # type: ignore[arg-type]
+    return DumpEntry(number=number, kind=kind, name=name, section=section, needs=needs, **facts)  # type: ignore[arg-type]
 
 
 EXTENSION = entry(1, "EXTENSION", "pg_stat_statements", schema="")
@@ -29,7 +28,7 @@ HELD = entry(6, "TABLE DATB", "kept", DATA, needs=(3,), rows=1)
 
 
 def test_what_hangs_on_it_goes_with_it_and_is_named() -> None:
-    less = Selection((EXTENSION, VIEW, OVER, NOTE), ()).without({1}, "it is not there")
+    less = EntrySelection((EXTENSION, VIEW, OVER, NOTE), ()).without({1}, "it is not there")
     assert less is not None
     assert less.entries == ()
     assert [(one.what, one.why) for one in less.left_out] == [
@@ -47,8 +46,8 @@ def test_a_name_of_several_lines_stays_on_one() -> None:
 
 def test_a_table_or_rows_are_never_left_out() -> None:
     """Whatever a damaged entry calls them."""
-    assert Selection((EXTENSION, VIEW, OVER, TABLE), ()).without({1}, "it is not there") is None
-    assert Selection((EXTENSION, VIEW, OVER, HELD), ()).without({1}, "it is not there") is None
+    assert EntrySelection((EXTENSION, VIEW, OVER, TABLE), ()).without({1}, "it is not there") is None
+    assert EntrySelection((EXTENSION, VIEW, OVER, HELD), ()).without({1}, "it is not there") is None
     assert with_rows((EXTENSION, HELD)) == [HELD]
 
 
@@ -56,7 +55,7 @@ def test_several_go_with_what_hangs_on_them_and_what_rows_hang_on_stays() -> Non
     wrapper, server = entry(20, "FOREIGN DATA WRAPPER", "w"), entry(21, "SERVER", "s", needs=(20,))
     needed, over = entry(22, "OPERATOR CLASS", "o"), entry(23, "VIEW", "v", needs=(21,))
     table = entry(24, "TABLE", "t", needs=(22,))
-    less = Selection((wrapper, server, needed, over, table), ()).less({20: "first", 21: "second", 22: "third"})
+    less = EntrySelection((wrapper, server, needed, over, table), ()).less({20: "first", 21: "second", 22: "third"})
     assert less.entries == (needed, table)
     assert [(one.what, one.why) for one in less.left_out] == [
         ("foreign data wrapper w", "first"),

@@ -10,11 +10,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from uscdr.models.trial import BEGUN, ENDED, Script, ScriptEnd, Trial, judged, scripts
+from uscdr.models.trial import BEGUN, ENDED, MigrationScript, ScriptEnd, Trial, judged, scripts
 from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.ports.database import Copy
 from uscdr.providers.postgres.copy import RestoredCopy
-from uscdr.providers.scratch import LocalScratch
+from uscdr.providers.postgres.scratch import LocalScratch
 
 ROLE = "the_owner"
 
@@ -27,7 +27,7 @@ def restored(good: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
         yield copy
 
 
-def written(**texts: str) -> tuple[Script, ...]:
+def written(**texts: str) -> tuple[MigrationScript, ...]:
     """As Django in a dyno writes migrations `patients.NAME`: atomic ones between BEGIN and COMMIT."""
     each = (
         f"-- {BEGUN} patients.{name}\r\nWARNING: something of the program's own\r\n"

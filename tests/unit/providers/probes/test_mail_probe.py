@@ -15,8 +15,8 @@ import pytest
 from pydantic import SecretStr
 
 from uscdr.errors import ConfigError, ProviderError, RateLimited, WriteRefused
-from uscdr.providers.mail_probe import MailProbe, TokenRequestOnly
-from uscdr.providers.retry import Patience, RetryPolicy
+from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
+from uscdr.providers.probes.mail import MailProbe, TokenRequestOnly
 
 CREDENTIALS = {
     "client_id": SecretStr("id-planted.apps.example"),
@@ -65,7 +65,7 @@ def asked(endpoint: Endpoint) -> str:
 
 
 def probe(url: str) -> MailProbe:
-    return MailProbe(url, timeout=5, patience=Patience(policy=RetryPolicy(attempts=2), sleep=lambda _: None))
+    return MailProbe(url, timeout=5, patience=RetryingCaller(policy=RetryPolicy(attempts=2), sleep=lambda _: None))
 
 
 def test_an_account_that_is_accepted() -> None:

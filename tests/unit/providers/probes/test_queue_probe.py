@@ -14,8 +14,8 @@ import trustme
 from pydantic import SecretStr
 
 from uscdr.errors import BadInput, CredentialsRefused, ProviderError
-from uscdr.providers.queue_probe import QueueProbe
-from uscdr.providers.retry import Patience, RetryPolicy
+from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
+from uscdr.providers.probes.queue import QueueProbe
 
 PASSWORD = "p%2Fw-planted"
 DECODED = "p/w-planted"
@@ -99,7 +99,7 @@ def running(broker: Broker) -> Iterator[str]:
 
 def probe(*, timeout: float = 5.0, waits: list[float] | None = None) -> QueueProbe:
     note = (waits if waits is not None else []).append
-    return QueueProbe(timeout=timeout, patience=Patience(policy=RetryPolicy(attempts=2), sleep=note))
+    return QueueProbe(timeout=timeout, patience=RetryingCaller(policy=RetryPolicy(attempts=2), sleep=note))
 
 
 def look(broker: Broker, url: str = "redis://{}", queues: Sequence[str] = ("celery",)) -> dict[str, object]:

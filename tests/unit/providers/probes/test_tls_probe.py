@@ -15,7 +15,7 @@ import trustme
 
 from uscdr.errors import ProviderError
 from uscdr.models.probes import Certificate
-from uscdr.providers.tls_probe import TlsProbe
+from uscdr.providers.probes.tls import TlsProbe
 
 HOST = "clinic.example"
 NOW = datetime.now(UTC).replace(microsecond=0)

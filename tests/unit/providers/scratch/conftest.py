@@ -14,8 +14,8 @@ import pytest
 from pydantic import SecretStr
 
 from private_servers import homes_in_memory, running
+from uscdr.pgserver.cluster import find_tool
 from uscdr.pgserver.server import LocalPostgres
-from uscdr.pgserver.tools import find_tool
 from uscdr.providers.postgres.database import PostgresDatabase
 
 CLINIC = """

@@ -14,12 +14,12 @@ import pytest
 
 from uscdr.errors import Interrupted
 from uscdr.pgserver.process import birth
-from uscdr.providers.scratch import LocalScratch
+from uscdr.providers.postgres.scratch import LocalScratch
 
 OWNER = """
 import sys
 from pathlib import Path
-from uscdr.providers.scratch import LocalScratch
+from uscdr.providers.postgres.scratch import LocalScratch
 with LocalScratch(Path(sys.argv[1])).restore(Path(sys.argv[2]), lambda done, total: None) as database:
     print(database.facts().size, flush=True)
     sys.stdin.read()

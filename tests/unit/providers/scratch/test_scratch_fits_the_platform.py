@@ -13,7 +13,7 @@ from psycopg import sql
 from uscdr.errors import CheckFailed, MachineError, UscdrError
 from uscdr.models.postgres import Invariant
 from uscdr.providers.postgres import archive
-from uscdr.providers.scratch import LocalScratch
+from uscdr.providers.postgres.scratch import LocalScratch
 
 FOLDING = "ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'"
 PLATFORM = """

@@ -14,11 +14,11 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from uscdr.cleanup import sweep, workplace
 from uscdr.errors import BadInput, CheckFailed, ProviderError
-from uscdr.leftovers import sweep, workplace
-from uscdr.models.trial import Script, ScriptEnd
+from uscdr.models.trial import MigrationScript, ScriptEnd
 from uscdr.pgserver.server import LocalPostgres, start
-from uscdr.providers.scratch_own import OwnScratch, scratch_url
+from uscdr.providers.postgres.scratch_own import OwnScratch, scratch_url
 
 SECRET = "own-Canario"
 
@@ -74,7 +74,7 @@ def test_the_proof_is_the_same_and_nothing_stays(source: Any, good: Path, own: O
 
 @pytest.mark.parametrize("user", ["prover", "postgres"])
 def test_nothing_of_a_dump_runs_with_more_than_the_rights_of_its_owner(good: Path, own: Own, user: str) -> None:
-    script = Script(name="a.b", parts=("ALTER TABLE visit ADD COLUMN more int; DELETE FROM visit;",))
+    script = MigrationScript(name="a.b", parts=("ALTER TABLE visit ADD COLUMN more int; DELETE FROM visit;",))
     url = own.url if user == "prover" else SecretStr(own.server.dsn())
     with own.scratch(url=url).restore(good, ignore) as database:
         assert database.tried([script], seconds=20.0) == (ScriptEnd(name="a.b"),)
@@ -217,8 +217,8 @@ OWNER = """
 import os, sys
 from pathlib import Path
 from pydantic import SecretStr
-from uscdr.leftovers import workplace
-from uscdr.providers.scratch_own import OwnScratch
+from uscdr.cleanup import workplace
+from uscdr.providers.postgres.scratch_own import OwnScratch
 with workplace(Path(sys.argv[1]), "killed") as place:
     with OwnScratch(SecretStr(os.environ["URL"]), list, place=place).restore(Path(sys.argv[2]), lambda *_: None):
         print("restored", flush=True)

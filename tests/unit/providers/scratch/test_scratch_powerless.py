@@ -16,10 +16,10 @@ import pytest
 
 from uscdr.errors import CheckFailed, MachineError, ProviderError
 from uscdr.models.postgres import Invariant
-from uscdr.models.trial import Script, ScriptEnd
-from uscdr.pgserver.tools import find_tool
+from uscdr.models.trial import MigrationScript, ScriptEnd
+from uscdr.pgserver.cluster import find_tool
 from uscdr.providers.postgres.errors import mapped
-from uscdr.providers.scratch import LocalScratch, _judged
+from uscdr.providers.postgres.scratch import LocalScratch, _judged
 
 EVIL = """
 CREATE FUNCTION evil(v text) RETURNS text LANGUAGE plpgsql AS $f$
@@ -92,7 +92,7 @@ def test_no_function_of_a_dump_may_start_a_program(other: Any, base: Path, tmp_p
         assert holds(database, RIGHTS, "0")
         assert holds(database, "SELECT pg_get_userbyid(datdba) ~ '^uscdr_owner_' FROM pg_database"
                      " WHERE datname = current_database()", "true")  # fmt: skip
-        script = Script(name="a.b", parts=("INSERT INTO notes VALUES ('z'); REFRESH MATERIALIZED VIEW seen;",))
+        script = MigrationScript(name="a.b", parts=("INSERT INTO notes VALUES ('z'); REFRESH MATERIALIZED VIEW seen;",))
         assert database.tried([script], seconds=20.0) == (ScriptEnd(name="a.b"),)
         assert database.left_out == ()
     assert not mark.exists()
@@ -144,7 +144,7 @@ def test_what_a_dump_sets_for_later_sessions_is_taken_back(other: Any, base: Pat
         assert holds(
             database, "SELECT string_agg(setconfig::text, '') !~ 'nowhere|serial' FROM pg_db_role_setting", "true"
         )
-        script = Script(name="a.b", parts=("SELECT pg_sleep(0.05); INSERT INTO t VALUES (2);",))
+        script = MigrationScript(name="a.b", parts=("SELECT pg_sleep(0.05); INSERT INTO t VALUES (2);",))
         assert database.tried([script], seconds=20.0) == (ScriptEnd(name="a.b"),)
 
 
@@ -259,7 +259,7 @@ def test_rows_that_fill_the_disk_are_stopped_before_it_is_full(
 ) -> None:
     free = iter([10**9] * 4)
     monkeypatch.setattr(
-        "uscdr.providers.machine.shutil.disk_usage", lambda place: SimpleNamespace(free=next(free, 10**8))
+        "uscdr.providers.probes.machine.shutil.disk_usage", lambda place: SimpleNamespace(free=next(free, 10**8))
     )
     dump = source.slow_dump(tmp_path / "slow.dump")
     with (

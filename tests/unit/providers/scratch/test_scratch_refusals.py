@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from uscdr.errors import CheckFailed, MachineError, UscdrError
-from uscdr.providers.scratch import LocalScratch
+from uscdr.providers.postgres.scratch import LocalScratch
 
 CANARY = "Canario"
 
@@ -132,7 +132,7 @@ def test_errors_have_something_to_do_next(base: Path, tmp_path: Path) -> None:
 def test_without_room_for_the_dump_alone_no_restore_is_begun(
     good: Path, base: Path, homes: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("uscdr.providers.machine.shutil.disk_usage", lambda place: SimpleNamespace(free=1000))
+    monkeypatch.setattr("uscdr.providers.probes.machine.shutil.disk_usage", lambda place: SimpleNamespace(free=1000))
     scratch = LocalScratch(base)
     scratch.prepare()
     with pytest.raises(MachineError, match=r"no room .* has 1\.0 kB free") as caught, scratch.restore(good, ignore):

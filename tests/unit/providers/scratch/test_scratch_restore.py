@@ -9,7 +9,7 @@ import pytest
 
 from uscdr.errors import WriteRefused
 from uscdr.models.postgres import Invariant
-from uscdr.providers.scratch import LocalScratch
+from uscdr.providers.postgres.scratch import LocalScratch
 
 CANARY = "Canario"
 

@@ -27,9 +27,9 @@ from uscdr.errors import (
     ProviderError,
     UscdrError,
 )
-from uscdr.providers.source import tarball
+from uscdr.providers.source import git_source as tarball
+from uscdr.providers.source.git import environment
 from uscdr.providers.source.git_source import GitSource
-from uscdr.providers.source.program import environment
 
 Serve = Callable[..., str]
 

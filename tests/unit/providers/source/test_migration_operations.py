@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from uscdr.models.migration_files import Operation
-from uscdr.models.schema import state_of
-from uscdr.providers.source.operations import parse
+from uscdr.models.schema import Operation, state_of
+from uscdr.providers.source.migrations import parse
 
 FILE = """
 from django.conf import settings

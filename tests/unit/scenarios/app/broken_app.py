@@ -8,10 +8,10 @@ from pathlib import Path
 from fake_deploys import add_release, history
 from fakes import World
 from rehearsal import Rehearsal, configuration
-from uscdr.engine.conduct import Ending
+from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode
-from uscdr.scenarios.deps import Request
-from uscdr.scenarios.model import Config
+from uscdr.scenarios.adapters import Request
+from uscdr.scenarios.config import Config
 
 REQUIRED = ("DATABASE_URL", "SECRET_KEY")
 
@@ -52,12 +52,12 @@ def unmigrated(state: Path) -> Rehearsal:
     return run
 
 
-def ended(ending: Ending | None) -> tuple[ExitCode, str]:
+def ended(ending: Outcome | None) -> tuple[ExitCode, str]:
     assert ending is not None
     return ending.code, f"{ending.error.message} {ending.error.why}" if ending.error else ""
 
 
-def advice(ending: Ending | None) -> str:
+def advice(ending: Outcome | None) -> str:
     """What the operator is told to do next."""
     assert ending is not None
     assert ending.error is not None

@@ -10,7 +10,7 @@ from broken_app import broken, running, sent, unmigrated
 
 from killed_everywhere import Some, looks, moments, wrong_ends
 from rehearsal import Rehearsal
-from uscdr.engine.conduct import Ending
+from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode
 
 KINDS = ["refused", "down", "lost_before", "lost_after", "kill_before", "kill_after"]
@@ -58,7 +58,7 @@ def again(name: str, state: Path) -> Rehearsal:
     return next(case for case in CASES if case.__name__ == name)(state)
 
 
-def judged(name: str, run: Rehearsal, ending: Ending | None, whole: Rehearsal) -> list[str]:
+def judged(name: str, run: Rehearsal, ending: Outcome | None, whole: Rehearsal) -> list[str]:
     problems = []
     if ending is None or ending.code is not ExitCode.DONE:
         problems.append(f"ended with {ending}: {getattr(getattr(ending, 'error', None), 'message', '')}")

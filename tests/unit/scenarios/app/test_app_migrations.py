@@ -10,8 +10,8 @@ from broken_app import advice, broken, ended, running, sent, unmigrated
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 from uscdr.models.heroku import OneOffResult
-from uscdr.models.migration_files import FieldMade, MigrationFile, Operation
 from uscdr.models.postgres import TableColumn
+from uscdr.models.schema import FieldMade, MigrationFile, Operation
 
 ONE, TWO, THREE = "patients.0001_initial", "patients.0002_names", "patients.0003_phone"
 

@@ -14,12 +14,11 @@ from pydantic import SecretStr
 from fake_deploys import FakeSource, add_release
 from fakes import Data, FakeDatabase
 from rehearsal import Person, Rehearsal
+from uscdr.checks.context import Expected
+from uscdr.checks.kinds.data import DecryptCheck
 from uscdr.errors import Declined, ExitCode
-from uscdr.models.heroku import Release
-from uscdr.models.provision import Lack
-from uscdr.scenarios.deps import Request
-from uscdr.verify.kinds.decrypt import DecryptCheck
-from uscdr.verify.world import Expected
+from uscdr.models.heroku import Lack, Release
+from uscdr.scenarios.adapters import Request
 
 SQUASHED = "patients.squashed_initial"
 

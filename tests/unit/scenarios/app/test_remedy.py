@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from uscdr.errors import BadInput
 from uscdr.models.migrations import MigrationsVerdict
-from uscdr.scenarios.remedy import config_changes, last_good, remedy
-from uscdr.scenarios.results_app import AppSeen, ReleaseLine
+from uscdr.scenarios.diagnosis import config_changes, last_good, remedy
+from uscdr.scenarios.results.app import AppSeen, ReleaseLine
 
 WHEN = datetime(2026, 11, 23, tzinfo=UTC)
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from uscdr.scenarios.backups import copying
+from uscdr.scenarios import backup_copies
 
 
 @pytest.fixture(autouse=True, scope="package")
 def hasty() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copying, "PAUSE", 0.0)
+        patch.setattr(backup_copies, "PAUSE", 0.0)
         yield

@@ -17,28 +17,29 @@ from unscheduled_clinic import Clinic, UnscheduledWorld
 from backup_world import Safe
 from fakes import ADDON, APP, FakeBackups, FakePlatform
 from kit_world import Workshop
-from uscdr.cli import backuppull, boundary
-from uscdr.cli.backupdesk import Desk
+from uscdr.backups import catalog
+from uscdr.backups.proofs import Proofs
+from uscdr.checks.context import CheckContext as Checked
+from uscdr.checks.context import PlatformCache
+from uscdr.checks.kinds import services
+from uscdr.checks.kinds.services import ScheduleCheck
+from uscdr.cli import main
+from uscdr.commands import backup_copies
+from uscdr.commands.backup import BackupTools
 from uscdr.engine.step import Intent, View
 from uscdr.errors import BadInput, OutcomeUnknown
-from uscdr.models.duration import SECONDS
+from uscdr.models.base import SECONDS
 from uscdr.models.heroku import Attachment
 from uscdr.models.transfers import DatabaseEnd, TransferKind, TransferState, Whose
-from uscdr.scenarios.backups import inventory, standing
-from uscdr.scenarios.backups.inventory import scope
-from uscdr.scenarios.deps import Deps, Request
+from uscdr.scenarios import backup_inventory
+from uscdr.scenarios.adapters import Adapters, Request
+from uscdr.scenarios.backup_inventory import scope
 from uscdr.scenarios.infra.material import choose_dump
 from uscdr.scenarios.steps import restore as restoring
 from uscdr.scenarios.steps.assess import BackupsLook
 from uscdr.scenarios.steps.base import NoParams
 from uscdr.scenarios.steps.choose import Choose
 from uscdr.scenarios.steps.transfers import find
-from uscdr.vault.backups import catalog
-from uscdr.vault.backups.proofs import Proofs
-from uscdr.verify.facts import Facts
-from uscdr.verify.kinds import schedule
-from uscdr.verify.kinds.schedule import ScheduleCheck
-from uscdr.verify.world import World as Checked
 
 HOUR = 3600.0
 OLD, YOUNG = 3 * HOUR, HOUR
@@ -121,7 +122,7 @@ class Everywhere:
     """Of a damaged state, as journals of earlier runs tell."""
 
     @contextmanager
-    def deps(self, backup: str | None = None) -> Iterator[Deps]:
+    def deps(self, backup: str | None = None) -> Iterator[Adapters]:
         self.clinic.request = Request("db", backup=backup)
         job = self.clinic._job("r-1", None, dry_run=True)
         with self.clinic._opened(job, cast("Any", type("Around", (), {"state": self.clinic.state}))) as (deps, _):
@@ -151,22 +152,22 @@ class Everywhere:
     def recover_backups(self) -> tuple[str, float]:
         """The inventory of `recover backups`."""
         with self.deps() as deps:
-            newest = inventory.take(deps).newest
+            newest = backup_inventory.take(deps).newest
             assert newest is not None
             return newest.name, newest.age(datetime.now(UTC))
 
     def objective(self) -> tuple[str, float]:
         """The arithmetic of `backup status` and `recover backups`."""
         with self.deps() as deps:
-            known = inventory.take(deps)
-            seen = standing.stand(deps, known, datetime.now(UTC))
+            known = backup_inventory.take(deps)
+            seen = backup_inventory.stand(deps, known, datetime.now(UTC))
             assert seen.newest_age is not None
-            good = [one for one in standing.points(known.entries) if one.there]
+            good = [one for one in backup_inventory.points(known.entries) if one.there]
             return good[-1].name, seen.newest_age
 
     def status(self) -> tuple[str, float]:
         """`backup status`; it names no backup."""
-        assert boundary.run(["backup", "status", "--json"]) == 1
+        assert main.run(["backup", "status", "--json"]) == 1
         return "", json.loads(self.capsys.readouterr().out)["newest_age"]
 
     def check(self) -> tuple[str, float]:
@@ -178,14 +179,14 @@ class Everywhere:
 
     def checked(self) -> str:
         world, nothing = self.clinic.world, cast("Any", None)
-        facts = Facts(APP, FakePlatform(world), FakeBackups(world), nothing, database="DATABASE_URL")
+        facts = PlatformCache(APP, FakePlatform(world), FakeBackups(world), nothing, database="DATABASE_URL")
         looked = Checked(
             app=APP, facts=facts, expected=nothing, website=nothing, token=nothing, account_email="", database=nothing,
             media=None, verifier=None, tls=nothing, queue=nothing, mail=nothing, code_migrations=nothing,
             now=lambda: datetime.now(UTC), sign_in=nothing, damaged=self.damaged,
         )  # fmt: skip
         spec = ScheduleCheck.model_validate({"kind": "schedule", "newest": "1s"})
-        return schedule.run("backups", spec, looked).evidence
+        return services.run_schedule("backups", spec, looked).evidence
 
     def kit(self) -> tuple[str, float]:
         """`kit build`, the dump that it keeps."""
@@ -198,15 +199,15 @@ class Everywhere:
     def pull(self) -> tuple[str, float]:
         """`backup pull newest`, and `backup prove newest`."""
         with self.deps() as deps:
-            entries = inventory.take(deps).entries
-            desk = cast("Desk", type("OneDesk", (), {"entries": lambda _: entries})())
-            transfer, entry = backuppull._chosen(desk, "newest")
+            entries = backup_inventory.take(deps).entries
+            desk = cast("BackupTools", type("OneDesk", (), {"entries": lambda _: entries})())
+            transfer, entry = backup_copies._chosen(desk, "newest")
             assert catalog.find(entries, "newest") is entry
             return transfer.name, transfer.age(datetime.now(UTC))
 
     def listing(self) -> dict[str, dict[str, Any]]:
         """`backup list`, by name."""
-        assert boundary.run(["backup", "list", "--json"]) == 0
+        assert main.run(["backup", "list", "--json"]) == 0
         return {one["name"]: one for one in map(json.loads, self.capsys.readouterr().out.splitlines())}
 
     @property
@@ -257,7 +258,7 @@ def test_every_place_that_gives_a_reason_gives_the_same(kind: str, everywhere: E
     row = everywhere.listing()["b002"]
     with everywhere.deps() as deps:
         chosen = Choose("choose", deps, NoParams()).probe(View(thorough=False), everywhere.tell)
-        entry = inventory.take(deps).entries[-1]
+        entry = backup_inventory.take(deps).entries[-1]
         line = BackupsLook("backups", deps, NoParams()).probe(View(thorough=False), Listening([])).backups[-1]
     assert entry.unfit == line.unfit == odd.unfit
     assert chosen.passed_over == ((f"b002 ({odd.unfit})",) if odd.unfit else ())
@@ -279,11 +280,11 @@ def test_one_that_is_named_is_refused_for_the_same_reason(kind: str, everywhere:
             Choose("choose", deps, NoParams()).probe(View(thorough=False), Listening([]))
         with pytest.raises(BadInput) as rebuild:
             choose_dump(deps, View(thorough=False))
-        entries = inventory.take(deps).entries
+        entries = backup_inventory.take(deps).entries
     with pytest.raises(BadInput) as kit:
         Workshop(everywhere.clinic.state / "kit", world=everywhere.clinic.world).build(backup="b002")
     with pytest.raises(BadInput) as pull:
-        backuppull._chosen(cast("Desk", type("OneDesk", (), {"entries": lambda _: entries})()), "b002")
+        backup_copies._chosen(cast("BackupTools", type("OneDesk", (), {"entries": lambda _: entries})()), "b002")
     for refused in (recover, rebuild, kit, pull):
         assert odd.unfit in f"{refused.value.message} {refused.value.why}"
 
@@ -319,9 +320,9 @@ def test_a_transfer_of_another_database_blocks_nothing_and_one_of_ours_says_how_
     stored(world, {})
     world.start(TransferKind.MANUAL_BACKUP)
     with everywhere.deps() as deps:
-        ours = inventory.take(deps).running
+        ours = backup_inventory.take(deps).running
         world._replace(3, **ANALYTICS)
-        theirs = inventory.take(deps).running
+        theirs = backup_inventory.take(deps).running
     assert "b003 (manual backup, running since 20" in ours
     assert "heroku pg:backups:cancel b003 --app usc-pis" in ours
     assert theirs == ""
@@ -341,7 +342,7 @@ def test_a_failure_of_another_database_is_no_failure_of_ours(everywhere: Everywh
 def failed(everywhere: Everywhere) -> list[str]:
     """What `recover backups` says of failures."""
     with everywhere.deps() as deps:
-        return [one.name for one in inventory.take(deps).failed]
+        return [one.name for one in backup_inventory.take(deps).failed]
 
 
 def test_copies_and_proofs_of_another_database_are_named_as_such_and_count_for_nothing(
@@ -358,12 +359,12 @@ def test_copies_and_proofs_of_another_database_are_named_as_such_and_count_for_n
             of = scope(deps, attachment)
             (entry,) = catalog.entries((), catalog.shelf(safe.store).copies, Proofs(safe.store), of)
             assert (entry.whose, entry.proven) == (whose, counted)
-            found = standing.made((entry,), Proofs(safe.store), of, datetime.now(UTC))
+            found = backup_inventory.made((entry,), Proofs(safe.store), of, datetime.now(UTC))
             assert bool(found) is counted
             assert entry.unfit == ("" if counted else "of another database")
         others, left = replace(scope(deps, ours), addon_id="addon-9"), Proofs(safe.store).since(LONG_AGO)
-        assert not list(standing.forgotten((), left, scope(deps, ours)))
-        assert list(standing.forgotten((), left, others))
+        assert not list(backup_inventory.forgotten((), left, scope(deps, ours)))
+        assert list(backup_inventory.forgotten((), left, others))
 
 
 def test_a_request_whose_answer_was_lost_is_not_found_in_a_transfer_of_another_database(

@@ -13,18 +13,17 @@ from unscheduled_clinic import Clinic
 
 from kit_world import new_key
 from rehearsal import Person
-from uscdr.assembly.backups import vault_place
-from uscdr.assembly.job import Job, Surroundings
-from uscdr.cli import boundary
+from uscdr.cli import main
 from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput
-from uscdr.place import Place
 from uscdr.report.runbook import render, rows
-from uscdr.scenarios.deps import Request, VaultPlace
+from uscdr.scenarios.adapters import CopiesAccess, Request
+from uscdr.scenarios.config_targets import HerokuTarget, TargetConfig
 from uscdr.scenarios.loader import load
-from uscdr.scenarios.model_targets import HerokuTarget, Target
-from uscdr.targets import packaged
-from uscdr.vault.store import LocalStore, StoreRefused
+from uscdr.store.store import LocalStore, StoreRefused
+from uscdr.wiring.context import Job, RunContext
+from uscdr.wiring.stores import vault_place
+from uscdr.wiring.target import Target, packaged
 
 NAMES = ("USCDR_AGE_IDENTITY", "USCDR_KIT_RECIPIENTS", "USCDR_CONFIG", "USCDR_TARGET", "USCDR_VAULT_PASSPHRASE_FILE")
 
@@ -52,7 +51,7 @@ def desk(quick: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_must_not_be_written_down_is_refused_before_there_is_a_journal(
     desk: Path, capsys: pytest.CaptureFixture[str], option: str, text: str, why: str
 ) -> None:
-    assert boundary.run(["recover", "backups", option, text]) == 2
+    assert main.run(["recover", "backups", option, text]) == 2
     said = "".join(capsys.readouterr())
     assert why in said
     assert "CANARY" not in said
@@ -65,7 +64,7 @@ def test_a_directory_is_anchored_and_public_keys_are_kept_for_a_resumed_run(
     public, _ = new_key()
     clinic = Clinic(desk / "state")
     with clinic._in_haste():
-        assert boundary.run(["recover", "backups", "--dry-run", "--json", "--to", "safe", "--recipient", public]) == 0
+        assert main.run(["recover", "backups", "--dry-run", "--json", "--to", "safe", "--recipient", public]) == 0
     first = json.loads(capsys.readouterr().out.splitlines()[0])["event"]
     assert first["request"]["to"] == str(desk / "safe")
     assert first["request"]["recipients"] == [public]
@@ -75,7 +74,7 @@ def test_a_directory_is_anchored_and_public_keys_are_kept_for_a_resumed_run(
 def test_without_a_terminal_nothing_is_begun(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clinic = Clinic(desk / "state")
     with clinic._in_haste():
-        assert boundary.run(["recover", "backups"]) == 4
+        assert main.run(["recover", "backups"]) == 4
     assert "--confirm 'usc-pis: schedule daily" in capsys.readouterr().err
     assert clinic.world.writes == []
 
@@ -91,11 +90,11 @@ def test_the_runbook_names_the_command_and_what_is_not_run() -> None:
     assert "heroku pg:backups:schedule DATABASE_URL --at '02:00 Asia/Manila' --app usc-pis" in " ".join(others)
 
 
-def place_of(state: Path, request: Request, env: dict[str, str], *, dry_run: bool = False) -> VaultPlace:
+def place_of(state: Path, request: Request, env: dict[str, str], *, dry_run: bool = False) -> CopiesAccess:
     config = load(packaged()).config
-    target = Target(heroku=HerokuTarget(app="usc-pis"))
-    place = Place("production", target, config, "digest", SecretStr("token"), "test", None, None)
-    around = Surroundings(state, env, Person(), lambda _: "", (), lambda _: None, Stop())
+    target = TargetConfig(heroku=HerokuTarget(app="usc-pis"))
+    place = Target("production", target, config, "digest", SecretStr("token"), "test", None, None)
+    around = RunContext(state, env, Person(), lambda _: "", (), lambda _: None, Stop())
     ports: Any = SimpleNamespace(scratch=None)
     return vault_place(Job(place, request, "run", None, dry_run), ports, around)
 

@@ -8,7 +8,7 @@ import pytest
 from unscheduled_clinic import Clinic, ended
 
 from killed_everywhere import Some, looks, moments, wrong_ends
-from uscdr.engine.conduct import Ending
+from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode
 
 SENT = ["schedule_backups DATABASE_URL", "capture"]
@@ -33,7 +33,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Clinic:
     return clinic
 
 
-def judged(clinic: Clinic, ending: Ending | None) -> list[str]:
+def judged(clinic: Clinic, ending: Outcome | None) -> list[str]:
     problems = []
     if ending is None or ending.code is not ExitCode.DONE:
         problems.append(f"ended with {ending}: {getattr(getattr(ending, 'error', None), 'message', '')}")

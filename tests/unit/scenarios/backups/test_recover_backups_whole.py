@@ -12,12 +12,12 @@ from unscheduled_clinic import Clinic, UnscheduledWorld, ended
 
 from fakes import FakeMachine
 from rehearsal import Person
+from uscdr.backups import proofs
+from uscdr.backups.proofs import Grade
 from uscdr.errors import ExitCode
 from uscdr.models.heroku import Schedule
 from uscdr.models.transfers import TransferKind, TransferState
-from uscdr.scenarios.deps import Request
-from uscdr.vault.backups import proofs
-from uscdr.vault.backups.grade import Grade
+from uscdr.scenarios.adapters import Request
 
 SENT = ["schedule_backups DATABASE_URL", "capture"]
 

@@ -10,24 +10,24 @@ from unscheduled_clinic import Clinic, ended
 from backup_world import dump
 from killed_everywhere import Some, looks, moments, wrong_ends
 from rehearsal import Rehearsal
-from uscdr.engine.conduct import Ending
+from uscdr.backups import catalog
+from uscdr.engine.run import Outcome
 from uscdr.errors import Declined, ExitCode
 from uscdr.journal import lock, runs
 from uscdr.journal.reader import read
-from uscdr.models.operations import OPERATIONS, command_of
+from uscdr.models.events import OPERATIONS, command_of
 from uscdr.models.transfers import TransferKind
-from uscdr.recall import refuse_beside_unfinished, remember
 from uscdr.report.build import build
 from uscdr.report.markdown import to_markdown
 from uscdr.report.runbook import rows
 from uscdr.report.summary import summarise
-from uscdr.scenarios.backups.prunable import prunable
-from uscdr.scenarios.deps import Request
+from uscdr.scenarios.adapters import Request
+from uscdr.scenarios.backup_copies import prunable
 from uscdr.scenarios.registry import OPERATIONS as STEPS
-from uscdr.scenarios.results_backups import BackupsScheduled
+from uscdr.scenarios.results.backups import BackupsScheduled
 from uscdr.settings import Operator
-from uscdr.vault.backups import catalog
-from uscdr.vault.store import LocalStore, StoreRetains
+from uscdr.store.store import LocalStore, StoreRetains
+from uscdr.wiring.past_runs import refuse_beside_unfinished, remember
 
 SENT = {"capture": "capture", "schedule": "schedule_backups DATABASE_URL"}
 LOOKS = {"capture": ("app", "database", "transfers", "transfer", "schedules"), "schedule": ("database", "schedules")}
@@ -39,7 +39,7 @@ def clinic(state: Path, what: str) -> Clinic:
     return Clinic(state, request=Request(what))
 
 
-def begin(run: Clinic) -> Ending | None:
+def begin(run: Clinic) -> Outcome | None:
     return run.begin(confirm=command_of(run.request.scenario))
 
 
@@ -54,7 +54,7 @@ def full_vault(state: Path) -> Clinic:
     return run
 
 
-def judged(run: Clinic, ending: Ending | None) -> list[str]:
+def judged(run: Clinic, ending: Outcome | None) -> list[str]:
     what = run.request.scenario
     code, said = ended(ending)
     problems = [] if code is ExitCode.DONE else [f"ended with {code}: {said}"]

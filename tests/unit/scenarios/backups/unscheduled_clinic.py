@@ -17,24 +17,23 @@ from backup_world import Bytes, Safe
 from fake_provisioning import FakeProvisioning
 from fakes import FakeBackups, FakePlatform, FakeScratch, Killed, World
 from rehearsal import Rehearsal, configuration
-from uscdr.assembly.job import Job
-from uscdr.engine.conduct import Ending
+from uscdr.backups import catalog
+from uscdr.backups.copy import IncomingDump
+from uscdr.backups.decrypt import Keys
+from uscdr.backups.manifest import CopyCard
+from uscdr.backups.proofs import ProofDocument, Proofs
+from uscdr.backups.proving import Decoded
+from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode
 from uscdr.models.heroku import Download, Schedule, SignedUrl
 from uscdr.models.transfers import Transfer, TransferKind, TransferState
 from uscdr.providers.ports.progress import Progress
-from uscdr.scenarios.deps import Deps, Request, VaultPlace
-from uscdr.scenarios.model import Config
+from uscdr.scenarios.adapters import Adapters, CopiesAccess, Request
+from uscdr.scenarios.config import Config
 from uscdr.settings import Operator
-from uscdr.vault.backups import catalog
-from uscdr.vault.backups.manifest import CopyCard
-from uscdr.vault.backups.opening import Keys
-from uscdr.vault.backups.proofs import ProofDocument, Proofs
-from uscdr.vault.backups.proving import Decoded
-from uscdr.vault.backups.pulling import Stream
-from uscdr.vault.lookonly import LookOnlyStore
-from uscdr.vault.store import Entry, LocalStore, Store, StoreUnreachable
-from uscdr.vault.turn import Queue, turn
+from uscdr.store.lease import WriterQueue, turn
+from uscdr.store.store import LocalStore, ObjectInfo, ReadOnlyStore, Store, StoreUnreachable
+from uscdr.wiring.context import Job
 
 SIZE = 1000
 """Bytes of every dump, as the platform says."""
@@ -110,7 +109,7 @@ class KeyedPlatform(FakePlatform):
         return {**super().config_vars(app), "PGP_ENCRYPTION_KEY": SecretStr(self._clinic.held_key)}
 
 
-class FaultyStore(LookOnlyStore):
+class FaultyStore(ReadOnlyStore):
     """A real store whose n-th write kills the process before or after its effect; dark, it cannot even be listed."""
 
     def __init__(self, store: Store, world: UnscheduledWorld) -> None:
@@ -129,7 +128,7 @@ class FaultyStore(LookOnlyStore):
     def delete(self, name: str) -> None:
         self._write("delete", lambda: self._store.delete(name))
 
-    def listing(self, prefix: str) -> tuple[Entry, ...]:
+    def listing(self, prefix: str) -> tuple[ObjectInfo, ...]:
         if self._world.store_is_dark:
             raise StoreUnreachable("The store does not answer.", why="connection refused")
         return self._store.listing(prefix)
@@ -196,20 +195,20 @@ class Clinic(Rehearsal):
 
     @contextmanager
     def _turn(self, message: str, say: Callable[[str], None]) -> Iterator[object]:
-        with turn(self.store, Queue(Operator("ada", "desk", 1), time.sleep, say), message) as lease:
+        with turn(self.store, WriterQueue(Operator("ada", "desk", 1), time.sleep, say), message) as lease:
             self.on_turn()
             yield lease
 
-    def _deps(self, job: Job, place: Path) -> Deps:
+    def _deps(self, job: Job, place: Path) -> Adapters:
         world = self.world
         found = FaultyStore(self.store, world)
-        store: Store = LookOnlyStore(found) if job.dry_run else found
+        store: Store = ReadOnlyStore(found) if job.dry_run else found
 
         @contextmanager
-        def download(link: SignedUrl) -> Iterator[Stream]:
+        def download(link: SignedUrl) -> Iterator[IncomingDump]:
             yield world.call("fetch", lambda: Bytes(content(link)))
 
-        vault = VaultPlace(
+        vault = CopiesAccess(
             target="production",
             to=None,
             store=lambda: store,
@@ -226,7 +225,7 @@ class Clinic(Rehearsal):
         )  # fmt: skip
 
 
-def ended(ending: Ending | None) -> tuple[ExitCode, str]:
+def ended(ending: Outcome | None) -> tuple[ExitCode, str]:
     """The code, and all that a person is told."""
     assert ending is not None
     error = ending.error

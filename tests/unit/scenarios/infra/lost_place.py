@@ -18,18 +18,18 @@ from fake_names import Names
 from fake_places import HOST, PlaceBackups, PlacePlatform, Places
 from fakes import Data, FakeDatabase, FakeLoader, FakeScratch, FakeStatus, FakeWebsite, World
 from rehearsal import Rehearsal, configuration, seen_by_checks
-from uscdr.assembly.job import Job
-from uscdr.engine.conduct import Ending
+from uscdr.checks.context import CheckContext as Seen
+from uscdr.checks.context import Sends
+from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode, ProviderError
 from uscdr.models.postgres import LeftOut
-from uscdr.models.web import WebAnswer
-from uscdr.place import Place as Target_
-from uscdr.scenarios.deps import Deps, DnsPlace, Request
+from uscdr.models.probes import WebAnswer
+from uscdr.scenarios.adapters import Adapters, DnsAccess, Request
+from uscdr.scenarios.config import Config
+from uscdr.scenarios.config_targets import DnsTarget, HerokuTarget, TargetConfig
 from uscdr.scenarios.infra.old import OldLook
-from uscdr.scenarios.model import Config
-from uscdr.scenarios.model_targets import DnsTarget, HerokuTarget, Target
-from uscdr.verify.world import Sends
-from uscdr.verify.world import World as Seen
+from uscdr.wiring.context import Job
+from uscdr.wiring.target import Target as Target_
 
 NEW, KIT = "usc-pis-recovery", "newest"
 KINDS = ("refused", "down", "lost_before", "lost_after", "kill_before", "kill_after")
@@ -80,7 +80,7 @@ class Recovery(Rehearsal):
 
     def _job(self, run: str, confirm: str | None, *, dry_run: bool) -> Job:
         dns = DnsTarget(adapter="manual", zone="usc-pis.example", hostnames=(HOST,)) if self.names else None
-        target = Target(heroku=HerokuTarget(app="usc-pis"), dns=dns)
+        target = TargetConfig(heroku=HerokuTarget(app="usc-pis"), dns=dns)
         place = Target_("production", target, self.config, "digest", SecretStr("token-token"), "test", None, None)
         return Job(place, self.request, run, confirm, dry_run)
 
@@ -91,7 +91,7 @@ class Recovery(Rehearsal):
         place = self.places.apps.get(job.request.app or job.place.target.heroku.app)
         return seen_by_checks(FakeWebsite(place) if place else _Nobody())
 
-    def _deps(self, job: Job, place: Path) -> Deps:
+    def _deps(self, job: Job, place: Path) -> Adapters:
         places, world = self.places, self.places.any
         platform, backups = PlacePlatform(places), PlaceBackups(places)
         provisioning, deploys = PlaceProvisioning(places), PlaceDeploys(places)
@@ -107,7 +107,7 @@ class Recovery(Rehearsal):
             candidate=self._candidate(FakeScratch(places.old), place, platform, kit),
             provisioning=provisioning,
             deploys=deploys,
-            dns=DnsPlace(zone=self.names, verifier=self.names) if self.names else None,
+            dns=DnsAccess(zone=self.names, verifier=self.names) if self.names else None,
             kit=kit,
             old=OldLook(platform, provisioning, deploys, backups, kit),
             source=None if self.without_repository else Source(cast("World", places.old)),
@@ -141,12 +141,12 @@ def lost(state: Path, **asked: Any) -> Recovery:
     return run
 
 
-def ended(ending: Ending | None) -> tuple[ExitCode, str]:
+def ended(ending: Outcome | None) -> tuple[ExitCode, str]:
     assert ending is not None
     return ending.code, f"{ending.error.message} {ending.error.why}" if ending.error else ""
 
 
-def advice(ending: Ending | None) -> str:
+def advice(ending: Outcome | None) -> str:
     """What the operator is told to do next."""
     assert ending is not None
     assert ending.error is not None

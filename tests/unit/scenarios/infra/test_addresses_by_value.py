@@ -9,9 +9,20 @@ from collections.abc import Mapping
 import pytest
 from pydantic import SecretStr
 
-from uscdr.scenarios.infra.addresses import NEW, Address, address_of, holds, moved, names_data
-from uscdr.scenarios.infra.config import Fate, Known, NewConfig, Surroundings, new_config
-from uscdr.scenarios.model_recovery import Recovery
+from uscdr.scenarios.config import Recovery
+from uscdr.scenarios.infra.config import (
+    NEW,
+    ConfigInputs,
+    Fate,
+    Known,
+    NewConfig,
+    ServiceAddress,
+    address_of,
+    holds,
+    moved,
+    names_data,
+    new_config,
+)
 
 OLD_DB = "postgres://u7a8b9c0d1e2f:p0a1b2c3d4e5f6a7b8@ec2-3-9.eu-west-1.compute.amazonaws.com:5432/d1a2b3c4d5e6f"
 NEW_DB = "postgres://unew1unew2:pnew1pnew2pnew3@ec2-7-7.eu-west-1.compute.amazonaws.com:6432/dnew1dnew2"
@@ -32,7 +43,7 @@ BOTH = (known("pg-1", OLD_DB, NEW_DB), known("redis-1", OLD_QUEUE, NEW_QUEUE))
 
 def made(values: Mapping[str, str], *known_: Known, **around: object) -> NewConfig:
     secret = {name: SecretStr(value) for name, value in values.items()}
-    return new_config(secret, Recovery(), Surroundings(known=known_ or BOTH, **around))  # type: ignore[arg-type]
+    return new_config(secret, Recovery(), ConfigInputs(known=known_ or BOTH, **around))  # type: ignore[arg-type]
 
 
 def shown(config: NewConfig) -> dict[str, str]:
@@ -217,4 +228,4 @@ def test_a_new_place_that_tells_no_address_gets_no_made_up_one() -> None:
 
 def test_no_part_of_an_address_is_in_its_words() -> None:
     assert all(part not in repr((OLD, BOTH, made({"A": OLD_DB}))) for part in (U, P, H, D))
-    assert isinstance(OLD, Address)
+    assert isinstance(OLD, ServiceAddress)

@@ -10,7 +10,7 @@ import pytest
 from lost_place import KINDS, Recovery, alive, end_state, lost, sent, without_database
 
 from killed_everywhere import Some, looks, wrong_ends
-from uscdr.engine.conduct import Ending
+from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode
 
 TOUCHING = ("step.succeeded", "step.accepted", "step.skipped")
@@ -36,7 +36,7 @@ def again(name: str, state: Path) -> Recovery:
     return next(case for case in CASES if case.__name__ == name)(state)
 
 
-def judged(run: Recovery, ending: Ending | None, calm: Recovery) -> list[str]:
+def judged(run: Recovery, ending: Outcome | None, calm: Recovery) -> list[str]:
     problems = []
     if ending is None or ending.code is not ExitCode.DONE:
         problems.append(f"ended with {ending}: {getattr(getattr(ending, 'error', None), 'message', '')}")

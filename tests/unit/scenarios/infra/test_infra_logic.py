@@ -13,15 +13,12 @@ from fake_building import PlaceDeploys, PlaceProvisioning
 from fake_deploys import COMMITS
 from fake_places import PlaceBackups, PlacePlatform
 from uscdr.errors import BadInput, CredentialsRefused
-from uscdr.models.heroku import AddOn, App, Attachment
-from uscdr.models.provision import Build, Plan, commit_of
-from uscdr.scenarios.infra.config import NewConfig, Surroundings, new_config
-from uscdr.scenarios.infra.lost import left_out
+from uscdr.kit.content import AppFacts
+from uscdr.models.heroku import AddOn, AddonPlan, App, Attachment, Build, commit_of
+from uscdr.scenarios.config import Recovery
+from uscdr.scenarios.infra.config import ConfigInputs, NewConfig, new_config
 from uscdr.scenarios.infra.old import OldLook, OldPlace
-from uscdr.scenarios.infra.plans import order, services
-from uscdr.scenarios.infra.services import Held, had, known
-from uscdr.scenarios.model_recovery import Recovery
-from uscdr.vault.content import AppFacts
+from uscdr.scenarios.infra.services import OwnedAddons, had, known, left_out, order, services
 
 OLD_URL, NEW_URL = "https://usc-pis.herokuapp.com/", "https://usc-pis-recovery-1.herokuapp.com/"
 NEW_HOST = "usc-pis-recovery-1.herokuapp.com"
@@ -39,7 +36,7 @@ def made(
     values: dict[str, str], *, addons: frozenset[str] = frozenset(), old: str = OLD_URL, new: str = NEW_URL
 ) -> NewConfig:
     secret = {name: SecretStr(value) for name, value in values.items()}
-    around = Surroundings(made=addons, hosts=(urlsplit(old).netloc,), names=("www.usc-pis.example",), new_url=new)
+    around = ConfigInputs(made=addons, hosts=(urlsplit(old).netloc,), names=("www.usc-pis.example",), new_url=new)
     return new_config(secret, Recovery(), around)
 
 
@@ -105,11 +102,11 @@ def addon(plan: str) -> AddOn:
 CONFIGURED = ("heroku-postgresql:essential-0", "heroku-redis:mini")
 SOLD = {
     "heroku-postgresql": [
-        Plan(name="heroku-postgresql:mini", state="end_of_life", cents=500),
-        Plan(name="heroku-postgresql:essential-0", state="ga", cents=500),
-        Plan(name="heroku-postgresql:standard-0", state="ga", cents=5000),
+        AddonPlan(name="heroku-postgresql:mini", state="end_of_life", cents=500),
+        AddonPlan(name="heroku-postgresql:essential-0", state="ga", cents=500),
+        AddonPlan(name="heroku-postgresql:standard-0", state="ga", cents=5000),
     ],
-    "heroku-redis": [Plan(name="heroku-redis:mini", state="ga", cents=300)],
+    "heroku-redis": [AddonPlan(name="heroku-redis:mini", state="ga", cents=300)],
 }
 
 
@@ -126,12 +123,12 @@ def test_a_plan_that_has_ended_is_replaced_and_said_to_be() -> None:
 
 
 def test_one_unknown_price_makes_the_sum_unknown() -> None:
-    sold = {**SOLD, "heroku-redis": [Plan(name="heroku-redis:mini", state="ga")]}
+    sold = {**SOLD, "heroku-redis": [AddonPlan(name="heroku-redis:mini", state="ga")]}
     assert order([], CONFIGURED, sold).cents is None
 
 
-@pytest.mark.parametrize("offers", [[], [Plan(name="heroku-redis:premium-0", state="ga")]])
-def test_what_is_not_sold_is_bad_input_with_what_is(offers: list[Plan]) -> None:
+@pytest.mark.parametrize("offers", [[], [AddonPlan(name="heroku-redis:premium-0", state="ga")]])
+def test_what_is_not_sold_is_bad_input_with_what_is(offers: list[AddonPlan]) -> None:
     with pytest.raises(BadInput) as refused:
         order([addon("heroku-redis:hobby-dev")], CONFIGURED, {**SOLD, "heroku-redis": offers})
     assert "heroku-redis" in refused.value.message
@@ -193,7 +190,7 @@ def test_a_further_credential_of_the_database_is_not_given_the_owners() -> None:
     values = {"DATABASE_URL": owner, "DATABASE_READER_URL": reader, "REPORTS_URL": owner, "COPY": f"{owner}?a=1"}
     config = {name: SecretStr(value) for name, value in values.items()}
     found = had(facts, "usc-pis", services(CONFIGURED), "DATABASE_URL")
-    around = Surroundings(tuple(known(Held(facts, config), found, (), {})), made=frozenset({"DATABASE_URL"}))
+    around = ConfigInputs(tuple(known(OwnedAddons(facts, config), found, (), {})), made=frozenset({"DATABASE_URL"}))
     made_ = new_config(config, Recovery(), around)
     assert list(made_.left) == ["DATABASE_READER_URL"]
     assert (sorted(made_.values), made_.changed) == (["COPY", "REPORTS_URL"], ("COPY", "REPORTS_URL"))

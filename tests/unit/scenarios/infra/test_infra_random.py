@@ -9,7 +9,7 @@ import pytest
 from lost_place import KINDS, Recovery, alive, end_state, lost, sent, without_database
 
 from fakes import Killed
-from uscdr.engine.conduct import Ending
+from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode
 
 WRITES = (
@@ -40,7 +40,7 @@ def a_day(seed: int, state: Path) -> Recovery:
     return run
 
 
-def carried_on(run: Recovery) -> Ending | None:
+def carried_on(run: Recovery) -> Outcome | None:
     """Begun and resumed until it is done."""
     ending = run.begin()
     for _ in range(ENOUGH):

@@ -17,12 +17,10 @@ from fake_places import HOST
 from fakes import World
 from rehearsal import Person
 from uscdr.errors import ExitCode
-from uscdr.models.belongings import Belongings
+from uscdr.kit.content import ConfigVars
 from uscdr.models.dns import Caution
-from uscdr.models.heroku import AddOn, Attachment
+from uscdr.models.heroku import AddOn, Attachment, Belongings, Lack, LogDrain
 from uscdr.models.postgres import LeftOut
-from uscdr.models.provision import Lack, LogDrain
-from uscdr.vault.content import ConfigVars
 
 DONE, FAILED, CHECK, BAD, DECLINED = (
     ExitCode.DONE, ExitCode.FAILED, ExitCode.CHECK_FAILED, ExitCode.BAD_INPUT, ExitCode.DECLINED,

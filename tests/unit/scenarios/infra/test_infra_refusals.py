@@ -13,10 +13,10 @@ from fakes import FakeMachine, World
 from rehearsal import Person
 from uscdr.errors import ExitCode, NotFound
 from uscdr.installation import install
-from uscdr.models.migration_files import FieldMade, MigrationFile, Operation
+from uscdr.kit.content import ConfigVars
 from uscdr.models.postgres import TableColumn
-from uscdr.vault.content import ConfigVars
-from uscdr.vault.store import ObjectLost
+from uscdr.models.schema import FieldMade, MigrationFile, Operation
+from uscdr.store.store import ObjectLost
 
 DONE, FAILED, CHECK, BAD, DECLINED = (
     ExitCode.DONE, ExitCode.FAILED, ExitCode.CHECK_FAILED, ExitCode.BAD_INPUT, ExitCode.DECLINED,

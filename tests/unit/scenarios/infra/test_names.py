@@ -14,10 +14,10 @@ from lost_place import Recovery, alive, end_state, ended, lost, sent
 from fake_names import OLD
 from fake_places import HOST
 from uscdr.errors import ExitCode, ProviderError
-from uscdr.models.provision import Domain
-from uscdr.recall import remember
-from uscdr.scenarios.deps import Request
-from uscdr.vault.content import DnsFacts, HostRecords
+from uscdr.kit.content import DnsFacts, HostRecords
+from uscdr.models.heroku import Domain
+from uscdr.scenarios.adapters import Request
+from uscdr.wiring.past_runs import remember
 
 DONE, CHECK = ExitCode.DONE, ExitCode.CHECK_FAILED
 NEW = "usc-pis-recovery"

@@ -13,17 +13,26 @@ import pytest
 
 from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput, CheckFailed, MachineError, RateLimited
-from uscdr.models.media import DELIVERIES, Asset, AssetDetails, AssetKey, AssetVersion, KnownAsset, Quota, ResourceType
-from uscdr.models.media_names import Kind, Where, digest, read
-from uscdr.scenarios.media import allowance
-from uscdr.scenarios.media.allowance import within
-from uscdr.scenarios.media.compare import State, Window, judge
-from uscdr.scenarios.media.estimate import effort, pages, waiting
-from uscdr.scenarios.media.folder import FolderFiles
-from uscdr.scenarios.media.forbidden import refusal
-from uscdr.scenarios.media.repair import Repairs, before_the_change, plan
-from uscdr.scenarios.media.survey import Held
-from uscdr.scenarios.model_media import MediaSettings
+from uscdr.models.media import (
+    DELIVERIES,
+    Asset,
+    AssetDetails,
+    AssetKey,
+    AssetVersion,
+    Kind,
+    KnownAsset,
+    Quota,
+    ResourceType,
+    Where,
+    digest,
+    read,
+)
+from uscdr.scenarios.config import MediaSettings
+from uscdr.scenarios.media.compare import FileState, ListedAsset, Window, judge
+from uscdr.scenarios.media.copies import FolderFiles
+from uscdr.scenarios.media.repair import Repairs, before_the_change, effort, pages, plan, refusal, waiting
+from uscdr.scenarios.steps import media_base
+from uscdr.scenarios.steps.media_base import within
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -122,8 +131,8 @@ def test_a_digest_shows_no_name() -> None:
     assert len(digest(key("media/patient"))) == 8
 
 
-def held(*, size: int = 3, version: int = 7, etag: str = "", placeholder: bool = False) -> Held:
-    return Held(size, version, placeholder, 0.0, etag, "", (), {})
+def held(*, size: int = 3, version: int = 7, etag: str = "", placeholder: bool = False) -> ListedAsset:
+    return ListedAsset(size, version, placeholder, 0.0, etag, "", (), {})
 
 
 KNOWN = KnownAsset(bytes=3, md5="abc", sha256="s", version=7)
@@ -132,36 +141,44 @@ KNOWN = KnownAsset(bytes=3, md5="abc", sha256="s", version=7)
 @pytest.mark.parametrize(
     ("there", "known", "seen", "size", "state"),
     [
-        (None, KNOWN, "", 0, State.MISSING),
-        (held(placeholder=True), KNOWN, "", 0, State.DELETED),
-        (held(), KNOWN, "", 0, State.PRESENT),
-        (held(size=4), KNOWN, "", 0, State.CHANGED),
-        (held(version=8), KNOWN, "", 0, State.UNPROVEN),
-        (held(version=8), KNOWN, "abc", 0, State.PRESENT),
-        (held(version=8), KNOWN, "other", 0, State.CHANGED),
-        (held(etag="other"), KNOWN, "", 0, State.CHANGED),
-        (held(), None, "", 0, State.PRESENT),
-        (held(), None, "", 3, State.PRESENT),
-        (held(), None, "", 4, State.CHANGED),
+        (None, KNOWN, "", 0, FileState.MISSING),
+        (held(placeholder=True), KNOWN, "", 0, FileState.DELETED),
+        (held(), KNOWN, "", 0, FileState.PRESENT),
+        (held(size=4), KNOWN, "", 0, FileState.CHANGED),
+        (held(version=8), KNOWN, "", 0, FileState.UNPROVEN),
+        (held(version=8), KNOWN, "abc", 0, FileState.PRESENT),
+        (held(version=8), KNOWN, "other", 0, FileState.CHANGED),
+        (held(etag="other"), KNOWN, "", 0, FileState.CHANGED),
+        (held(), None, "", 0, FileState.PRESENT),
+        (held(), None, "", 3, FileState.PRESENT),
+        (held(), None, "", 4, FileState.CHANGED),
     ],
 )
-def test_the_state_of_a_file(there: Held | None, known: KnownAsset | None, seen: str, size: int, state: State) -> None:
+def test_the_state_of_a_file(
+    there: ListedAsset | None, known: KnownAsset | None, seen: str, size: int, state: FileState
+) -> None:
     assert judge(there, known, seen, size=size) is state
 
 
-def replaced(version: int) -> Held:
-    return Held(3, version, False, 100.0, "", "", (), {})
+def replaced(version: int) -> ListedAsset:
+    return ListedAsset(3, version, False, 100.0, "", "", (), {})
 
 
 @pytest.mark.parametrize(
     ("version", "state"),
-    [(100, State.PRESENT), (499, State.PRESENT), (500, State.CHANGED), (599, State.CHANGED), (600, State.PRESENT)],
+    [
+        (100, FileState.PRESENT),
+        (499, FileState.PRESENT),
+        (500, FileState.CHANGED),
+        (599, FileState.CHANGED),
+        (600, FileState.PRESENT),
+    ],
 )
-def test_a_file_replaced_while_the_damage_was_done_is_damaged(version: int, state: State) -> None:
+def test_a_file_replaced_while_the_damage_was_done_is_damaged(version: int, state: FileState) -> None:
     window = Window(500, 600)
     assert judge(replaced(version), None, size=3, window=window) is state
-    assert judge(replaced(version), None, size=3) is State.PRESENT
-    assert judge(replaced(version), KNOWN.model_copy(update={"version": version}), window=window) is State.PRESENT
+    assert judge(replaced(version), None, size=3) is FileState.PRESENT
+    assert judge(replaced(version), KNOWN.model_copy(update={"version": version}), window=window) is FileState.PRESENT
 
 
 def test_what_was_there_before_the_damage_comes_back() -> None:
@@ -197,11 +214,11 @@ def test_the_version_before_the_change() -> None:
 
 def test_every_bad_file_has_one_fate() -> None:
     states = {
-        key("fine"): State.PRESENT,
-        key("deleted"): State.DELETED,
-        key("missing"): State.MISSING,
-        key("copied"): State.MISSING,
-        key("changed"): State.CHANGED,
+        key("fine"): FileState.PRESENT,
+        key("deleted"): FileState.DELETED,
+        key("missing"): FileState.MISSING,
+        key("copied"): FileState.MISSING,
+        key("changed"): FileState.CHANGED,
     }
     copies = {key("copied"): KNOWN, key("changed"): KNOWN}
     details = {key("changed"): versions((7, 3))}
@@ -310,8 +327,8 @@ class Silent:
 
 
 def test_an_allowance_that_never_comes_back_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(allowance, "SLACK", 0.0)
-    monkeypatch.setattr(allowance, "LONGEST", 0.05)
+    monkeypatch.setattr(media_base, "SLACK", 0.0)
+    monkeypatch.setattr(media_base, "LONGEST", 0.05)
     calls: list[int] = []
 
     def refused() -> None:

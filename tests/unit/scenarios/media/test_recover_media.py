@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from fake_media import STORED, Cloud, Copies, MediaRun, reference
-from uscdr.engine.conduct import Ending
+from uscdr.engine.run import Outcome
 from uscdr.errors import CredentialsRefused, ExitCode, ProviderError
 from uscdr.models.media import Access, AccessRule, AssetKey
-from uscdr.scenarios.media.folder import FolderFiles
-from uscdr.scenarios.model_media import MediaSettings
+from uscdr.scenarios.config import MediaSettings
+from uscdr.scenarios.media.copies import FolderFiles
 
 
 @pytest.fixture
@@ -27,11 +27,11 @@ def copies(run: MediaRun, tmp_path: Path, *, files: bool = True) -> Copies:
     return Copies(run.cloud, place, files=files)
 
 
-def code(ending: Ending | None) -> ExitCode | None:
+def code(ending: Outcome | None) -> ExitCode | None:
     return ending.code if ending else None
 
 
-def finish(run: MediaRun, ending: Ending | None, *, most: int = 5) -> Ending:
+def finish(run: MediaRun, ending: Outcome | None, *, most: int = 5) -> Outcome:
     """Resume until it ended in some way other than a death."""
     for _ in range(most):
         if ending is not None:

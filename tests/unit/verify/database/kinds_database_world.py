@@ -16,14 +16,14 @@ from typing import Any, cast
 import psycopg
 from pydantic import SecretStr
 
-from uscdr.models.migration_files import MigrationFile
+from uscdr.checks.baseline import Baseline
+from uscdr.checks.context import CheckContext, Expected
+from uscdr.checks.verdict import Finding
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import CanaryColumn
+from uscdr.models.schema import MigrationFile
 from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.postgres.database import PostgresDatabase
-from uscdr.verify.baseline import Baseline
-from uscdr.verify.verdict import Finding
-from uscdr.verify.world import Expected, World
 
 NAME, KEY, VARIABLE = "Canario Quiñones", "planted-key-" + secrets.token_hex(8), "PGP_ENCRYPTION_KEY"
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -83,7 +83,7 @@ class Place:
             url, read_only=True, statement_timeout=self.patience, lock_timeout=2, connect_timeout=5, require_tls=False
         )
 
-    def world(self) -> World:
+    def world(self) -> CheckContext:
         facts = SimpleNamespace(config=lambda: self.config)
         baseline = Baseline(key="k", taken_at=NOW, run="r", checks=self.measured or {})  # type: ignore[arg-type]
         known = {
@@ -100,9 +100,9 @@ class Place:
             "baseline": baseline if self.measured is not None else None,
             "before": lambda check: baseline.of(check) if self.measured is not None else {},
         }
-        return cast("World", SimpleNamespace(**known))
+        return cast("CheckContext", SimpleNamespace(**known))
 
-    def ask(self, run: Callable[[str, Any, World], Finding], spec: Any) -> tuple[str, str]:
+    def ask(self, run: Callable[[str, Any, CheckContext], Finding], spec: Any) -> tuple[str, str]:
         """Verdict and evidence; both and the measures are searched for what was planted."""
         finding = run("it", spec, self.world())
         told = f"{finding.evidence} {json.dumps(finding.measures)} {finding!r}"
@@ -110,7 +110,7 @@ class Place:
         assert "SELECT" not in told
         return finding.verdict, finding.evidence
 
-    def keep(self, run: Callable[[str, Any, World], Finding], spec: Any) -> None:
+    def keep(self, run: Callable[[str, Any, CheckContext], Finding], spec: Any) -> None:
         """Take the baseline now. As a file would, it goes through JSON."""
         finding = run("it", spec, self.world())
         assert finding.verdict == "pass", finding

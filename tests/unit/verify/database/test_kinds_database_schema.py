@@ -8,13 +8,10 @@ from typing import Any
 import pytest
 from kinds_database_world import CODE, NAME, Place
 
-from uscdr.models.migration_files import FieldMade, MigrationFile, Operation
+from uscdr.checks.kinds import database
+from uscdr.checks.kinds.database import ForeignKeysCheck, InvariantsCheck, MigrationsCheck, SequencesCheck
 from uscdr.models.postgres import Invariant
-from uscdr.verify.kinds import foreign_keys, invariants, migrations, sequences
-from uscdr.verify.kinds.foreign_keys import ForeignKeysCheck
-from uscdr.verify.kinds.invariants import InvariantsCheck
-from uscdr.verify.kinds.migrations import MigrationsCheck
-from uscdr.verify.kinds.sequences import SequencesCheck
+from uscdr.models.schema import FieldMade, MigrationFile, Operation
 
 SEQUENCES = SequencesCheck(kind="sequences")
 KEYS = ForeignKeysCheck(kind="foreign_keys")
@@ -25,10 +22,10 @@ TRIGGERS_OFF = "SET session_replication_role = replica"
 
 
 def test_healthy_sequences(place: Place) -> None:
-    assert place.ask(sequences.run, SEQUENCES) == ("pass", "5 sequences, none behind its column")
-    place.keep(sequences.run, SEQUENCES)
+    assert place.ask(database.run_sequences, SEQUENCES) == ("pass", "5 sequences, none behind its column")
+    place.keep(database.run_sequences, SEQUENCES)
     place.run("CREATE TABLE new (id serial)", "SELECT setval('patient_id_seq', 5000)")
-    assert place.ask(sequences.run, SEQUENCES) == ("pass", "6 sequences, none behind its column")
+    assert place.ask(database.run_sequences, SEQUENCES) == ("pass", "6 sequences, none behind its column")
 
 
 @pytest.mark.parametrize(
@@ -44,24 +41,24 @@ def test_healthy_sequences(place: Place) -> None:
     ],
 )
 def test_damaged_sequences(place: Place, damage: str, words: str) -> None:
-    place.keep(sequences.run, SEQUENCES)
+    place.keep(database.run_sequences, SEQUENCES)
     place.run(damage)
-    assert place.ask(sequences.run, SEQUENCES) == ("fail", words)
+    assert place.ask(database.run_sequences, SEQUENCES) == ("fail", words)
 
 
 def test_no_sequence_at_all(place: Place) -> None:
-    place.keep(sequences.run, SEQUENCES)
+    place.keep(database.run_sequences, SEQUENCES)
     place.run("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "CREATE TABLE patient (id int)")
-    assert place.ask(sequences.run, SEQUENCES)[0] == "fail"
+    assert place.ask(database.run_sequences, SEQUENCES)[0] == "fail"
     place.measured = None
-    assert place.ask(sequences.run, SEQUENCES)[0] == "inconclusive"
+    assert place.ask(database.run_sequences, SEQUENCES)[0] == "inconclusive"
 
 
 def test_healthy_foreign_keys(place: Place) -> None:
-    assert place.ask(foreign_keys.run, KEYS) == ("pass", "1 foreign key, all valid, no orphaned row")
-    place.keep(foreign_keys.run, KEYS)
+    assert place.ask(database.run_foreign_keys, KEYS) == ("pass", "1 foreign key, all valid, no orphaned row")
+    place.keep(database.run_foreign_keys, KEYS)
     place.run("ALTER TABLE kind ADD parent int REFERENCES kind")
-    assert place.ask(foreign_keys.run, KEYS) == ("pass", "2 foreign keys, all valid, no orphaned row")
+    assert place.ask(database.run_foreign_keys, KEYS) == ("pass", "2 foreign keys, all valid, no orphaned row")
 
 
 @pytest.mark.parametrize(
@@ -85,15 +82,15 @@ def test_healthy_foreign_keys(place: Place) -> None:
     ],
 )
 def test_damaged_foreign_keys(place: Place, damage: list[str], words: str) -> None:
-    place.keep(foreign_keys.run, KEYS)
+    place.keep(database.run_foreign_keys, KEYS)
     place.run(TRIGGERS_OFF, *damage)
-    verdict, evidence = place.ask(foreign_keys.run, KEYS)
+    verdict, evidence = place.ask(database.run_foreign_keys, KEYS)
     assert (verdict, words in evidence) == ("fail", True), evidence
 
 
 def test_fewer_foreign_keys_than_there_must_be(place: Place) -> None:
     many = ForeignKeysCheck(kind="foreign_keys", minimum=30)
-    assert place.ask(foreign_keys.run, many) == ("fail", "1 foreign key, expected at least 30")
+    assert place.ask(database.run_foreign_keys, many) == ("fail", "1 foreign key, expected at least 30")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +137,7 @@ def test_fewer_foreign_keys_than_there_must_be(place: Place) -> None:
 def test_migrations(place: Place, change: str, code: tuple[str, ...] | None, verdict: str, words: str) -> None:
     place.run(change)
     place.code = code
-    found, evidence = place.ask(migrations.run, MIGRATIONS)
+    found, evidence = place.ask(database.run_migrations, MIGRATIONS)
     assert (found, evidence.startswith(words)) == (verdict, True), evidence
 
 
@@ -164,24 +161,24 @@ HALF = "half done, or its tables were changed by hand: records.0001_initial: the
 def test_tables_are_held_against_what_the_migrations_make(place: Place, change: str, words: str) -> None:
     place.run(f"CREATE TABLE {RECORD} (id serial PRIMARY KEY, text text)", change)
     place.files = FILES
-    verdict, evidence = place.ask(migrations.run, MIGRATIONS)
+    verdict, evidence = place.ask(database.run_migrations, MIGRATIONS)
     assert (verdict, words in evidence) == ("fail" if words else "pass", True), evidence
 
 
 def test_a_squashed_migration_counts_with_those_that_it_replaces(place: Place) -> None:
     squashed = "patients.squashed_initial"
-    place.keep(migrations.run, MIGRATIONS)
+    place.keep(database.run_migrations, MIGRATIONS)
     place.code, place.replaces = (squashed, CODE[2]), {squashed: CODE[:2]}
     good = f"2 migrations of the code, all applied; none ahead of it; under the names of those replaced: {squashed}"
-    assert place.ask(migrations.run, MIGRATIONS) == ("pass", good)
+    assert place.ask(database.run_migrations, MIGRATIONS) == ("pass", good)
     place.run(
         "DELETE FROM django_migrations WHERE app = 'patients'",
         "INSERT INTO django_migrations (app, name) VALUES ('patients', 'squashed_initial')",
     )
     good = "2 migrations of the code, all applied; none ahead of it"
-    assert place.ask(migrations.run, MIGRATIONS) == ("pass", good)
+    assert place.ask(database.run_migrations, MIGRATIONS) == ("pass", good)
     place.run("DELETE FROM django_migrations WHERE app = 'patients'")
-    assert place.ask(migrations.run, MIGRATIONS) == ("fail", f"1 migration pending: {squashed}")
+    assert place.ask(database.run_migrations, MIGRATIONS) == ("fail", f"1 migration pending: {squashed}")
 
 
 @pytest.mark.parametrize(
@@ -201,16 +198,16 @@ def test_a_squashed_migration_counts_with_those_that_it_replaces(place: Place) -
     ],
 )
 def test_migrations_against_the_baseline(place: Place, change: str, verdict: str, words: str) -> None:
-    place.keep(migrations.run, MIGRATIONS)
+    place.keep(database.run_migrations, MIGRATIONS)
     place.code = None
     place.run(change)
-    assert place.ask(migrations.run, MIGRATIONS) == (verdict, words)
+    assert place.ask(database.run_migrations, MIGRATIONS) == (verdict, words)
 
 
 def test_a_librarys_migration_that_is_gone_is_seen_with_the_baseline(place: Place) -> None:
-    place.keep(migrations.run, MIGRATIONS)
+    place.keep(database.run_migrations, MIGRATIONS)
     place.run("DELETE FROM django_migrations WHERE app = 'auth'")
-    assert place.ask(migrations.run, MIGRATIONS) == (
+    assert place.ask(database.run_migrations, MIGRATIONS) == (
         "fail",
         "1 migration of the baseline not applied any more: auth.0001_initial",
     )
@@ -219,7 +216,7 @@ def test_a_librarys_migration_that_is_gone_is_seen_with_the_baseline(place: Plac
 def expecting(place: Place, *wanted: dict[str, Any]) -> tuple[str, str]:
     named = tuple(Invariant(name=f"n{number}", **one) for number, one in enumerate(wanted))
     place.expected = replace(place.expected, invariants=named)
-    return place.ask(invariants.run, INVARIANTS)
+    return place.ask(database.run_invariants, INVARIANTS)
 
 
 def test_invariants(place: Place) -> None:

@@ -1,0 +1,278 @@
+"""Every backup that is known, on the platform and off it, one entry each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from uscdr.backups import manifest as documents
+from uscdr.backups.manifest import BACKUPS, CARD, FORMAT, MANIFEST, BackupOrigin, CopyCard, inside
+from uscdr.backups.proofs import Evidence, Grade, Judgement, ProofDocument, Proofs, Shown, judge
+from uscdr.errors import BadInput, CheckFailed
+from uscdr.models.base import elapsed
+from uscdr.models.transfers import DAMAGED, Transfer, Whose, ahead
+from uscdr.store.store import ObjectInfo as Stored
+from uscdr.store.store import Store
+
+_PART = re.compile(rf"{BACKUPS}/(?P<copy>[^/]+)/(?P<part>.+)")
+Where = Literal["platform", "vault", "both", "nowhere"]
+
+
+@dataclass(frozen=True)
+class StoredCopies:
+    """The copies in a store: whole ones, and what is wrong with others, in words.
+
+    `unfinished`: ids whose pull or removal was cut off or is under way, and when they were last written to.
+    """
+
+    copies: tuple[CopyCard, ...]
+    unfinished: Mapping[str, datetime] = field(default_factory=dict)
+    damaged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BackupEntry:
+    """One backup: what the platform has of it, its copies, and the newest proof of its bytes."""
+
+    transfer: Transfer | None
+    copies: tuple[CopyCard, ...] = ()
+    proof: ProofDocument | None = None
+    damaged_state: bool = False
+    whose: Whose = Whose.OURS
+
+    @property
+    def name(self) -> str:
+        """The platform's name: `b001`."""
+        return self.transfer.name if self.transfer else self.copies[0].origin.name
+
+    @property
+    def kind(self) -> str:
+        """Manual or scheduled."""
+        return self.transfer.kind.value if self.transfer else self.copies[0].origin.kind
+
+    @property
+    def taken_at(self) -> datetime:
+        """The moment that it stands for: what was written later is not in it."""
+        return self.transfer.taken_at if self.transfer else self.copies[0].origin.taken_at
+
+    def age(self, at: datetime) -> float:
+        """Seconds from `taken_at` to `at`; 0 for one that is dated later."""
+        return elapsed(self.taken_at, at)
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When it could be used."""
+        return self.transfer.finished_at if self.transfer else self.copies[0].origin.finished_at
+
+    @property
+    def transfer_id(self) -> str:
+        """The platform's id."""
+        return self.transfer.id if self.transfer else self.copies[0].origin.transfer_id
+
+    @property
+    def size(self) -> int:
+        """Of the dump, in bytes."""
+        return self.copies[0].dump.plain_size if self.copies else self.transfer.processed_bytes if self.transfer else 0
+
+    @property
+    def warnings(self) -> int:
+        """That the platform counted."""
+        return self.transfer.warnings if self.transfer else self.copies[0].origin.warnings
+
+    @property
+    def on_platform(self) -> bool:
+        """Whether the platform could restore it now."""
+        return self.transfer is not None and not self.transfer.unfit
+
+    @property
+    def where(self) -> Where:
+        """Where it could be taken from."""
+        if self.on_platform:
+            return "both" if self.copies else "platform"
+        return "vault" if self.copies else "nowhere"
+
+    @property
+    def unfit(self) -> str:
+        """Why it is not one to rely on; empty when it is. A copy is as good as what the platform has dropped."""
+        if self.damaged_state:
+            return DAMAGED
+        return self.lost
+
+    @property
+    def lost(self) -> str:
+        """Why there is nothing of this database to restore; empty when there is."""
+        if self.whose is not Whose.OURS:
+            return self.transfer.unfit if self.transfer else f"of {self.whose.value}"
+        return self.transfer.unfit if self.transfer and not self.copies else ""
+
+    @property
+    def once_whole(self) -> bool:
+        """Whether it is one of this database that was finished; the platform may have dropped it since."""
+        return self.whose is Whose.OURS and (self.transfer is None or self.transfer.whole)
+
+    @property
+    def proven(self) -> bool:
+        """Whether it surely is one to restore: there, and shown so by a proof."""
+        return not self.unfit and self.shown_good
+
+    @property
+    def shown_good(self) -> bool:
+        """Whether a proof has shown it to be good, of whichever database it is."""
+        return not self.damaged_state and self.proof is not None and self.proof.sound
+
+
+def shelf(store: Store) -> StoredCopies:
+    """Look at every copy's card, and whether what it names is there and of the right size. Needs no key."""
+    parts: dict[str, dict[str, Stored]] = {}
+    for entry in store.listing(BACKUPS):
+        if match := _PART.fullmatch(entry.name):
+            parts.setdefault(match["copy"], {})[match["part"]] = entry
+    copies: list[CopyCard] = []
+    damaged: list[str] = []
+    for copy in sorted(one for one, there in parts.items() if MANIFEST in there):
+        try:
+            copies.append(_card(store, copy, parts[copy]))
+        except (CheckFailed, BadInput) as error:
+            damaged.append(error.message)
+    unfinished = {
+        copy: max(entry.modified_at for entry in there.values())
+        for copy, there in sorted(parts.items())
+        if MANIFEST not in there
+    }
+    return StoredCopies(tuple(copies), unfinished, tuple(damaged))
+
+
+def _card(store: Store, copy: str, parts: Mapping[str, Stored]) -> CopyCard:
+    name = inside(copy, CARD)
+    card = documents.parse(CopyCard, documents.read(store, name), name, FORMAT)
+    if card.id != copy or not card.dump.path.startswith(inside(copy, "objects/")):
+        raise CheckFailed(f"{name} is damaged: it speaks of another copy.")
+    for path, size in ((card.dump.path, card.dump.size), (inside(copy, MANIFEST), card.manifest_size)):
+        found = parts.get(path.removeprefix(inside(copy, "")))
+        if found is None or found.size != size:
+            what = "missing" if found is None else f"{found.size:,} bytes long instead of {size:,}"
+            raise CheckFailed(f"{path} is {what}.")
+    return card
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose backups are listed: an application's, and of its databases that of one add-on.
+
+    `addon_id` is empty when the platform could not be asked. `damaged` are transfer ids of captured damaged states.
+    """
+
+    app: str
+    addon_id: str = ""
+    damaged: Collection[str] = ()
+    key: str = ""
+    """The fingerprint of the application's key now; empty when it is not known."""
+    demands: str = ""
+    """Which invariants are asked now: `proofs.demands_digest`."""
+
+    def owns(self, document: BackupOrigin | ProofDocument) -> bool:
+        """Whether a copy or proof is of this database, as far as both are known."""
+        known = self.addon_id and document.addon_id
+        return document.app == self.app and (not known or document.addon_id == self.addon_id)
+
+
+def entries(
+    transfers: Sequence[Transfer], copies: Sequence[CopyCard], proofs: Proofs | None, of: Scope
+) -> tuple[BackupEntry, ...]:  # fmt: skip
+    """Every backup of the application, oldest first, those of its other databases too: they are not `whose` OURS."""
+    backups = [one for one in transfers if one.is_backup]
+    mine: dict[str, list[CopyCard]] = {}
+    for card in copies:
+        if card.origin.app == of.app:
+            mine.setdefault(card.origin.transfer_id, []).append(card)
+    since = min((one.created_at for one in backups), default=None)
+    shown = proofs.of_transfers({one.id for one in backups}, since) if proofs and since else {}
+    found = [_entry(one, mine.pop(one.id, ()), proofs, shown, of) for one in backups]
+    found += [_entry(None, cards, proofs, shown, of) for cards in mine.values()]
+    return tuple(sorted(found, key=lambda one: (one.taken_at, one.name)))
+
+
+def _entry(
+    transfer: Transfer | None,
+    cards: Sequence[CopyCard],
+    proofs: Proofs | None,
+    shown: dict[str, ProofDocument],
+    of: Scope,
+) -> BackupEntry:
+    """The newest copy comes first; a proof of its bytes counts before one of the platform's."""
+    ordered = tuple(sorted(cards, key=lambda card: card.made_at, reverse=True))
+    number = transfer.id if transfer else ordered[0].origin.transfer_id
+    of_bytes = (proofs.of(card.dump.plain_sha256) for card in ordered) if proofs else ()
+    proof = _counting(next(filter(None, of_bytes), None) or shown.get(number), of)
+    known = Whose.OURS if not ordered or of.owns(ordered[0].origin) else Whose.OTHER
+    return BackupEntry(transfer, ordered, proof, number in of.damaged, transfer.whose if transfer else known)
+
+
+def _counting(proof: ProofDocument | None, of: Scope) -> ProofDocument | None:
+    """A proof counts for the key and for the invariants that it was made with."""
+    if proof is None:
+        return None
+    if of.demands and proof.demands and of.demands != proof.demands and proof.grade.reaches(Grade.INVARIANTS):
+        words = "other invariants are asked now than when it was proven"
+        return proof.model_copy(update={"grade": Grade.RESTORES, "why": words})
+    known = proof.canary.fingerprint
+    if of.key and known and of.key != known and proof.grade.reaches(Grade.DECRYPTS):
+        words = f"the application has another key now ({of.key}) than when it was proven ({known})"
+        return proof.model_copy(update={"grade": Grade.INVARIANTS, "why": words})
+    return proof
+
+
+def judged(found: Sequence[BackupEntry], now: datetime, rpo: float) -> tuple[tuple[BackupEntry, Judgement], ...]:
+    """Each with its grade; `rpo` in seconds."""
+    sizes: list[int] = []
+    graded = []
+    for entry in found:
+        graded.append((entry, judge(_evidence(entry, tuple(sizes), now, rpo))))
+        if entry.once_whole:
+            sizes.append(entry.size)
+    return tuple(graded)
+
+
+def _evidence(entry: BackupEntry, earlier: tuple[int, ...], now: datetime, rpo: float) -> Evidence:
+    return Evidence(
+        age=entry.age(now),
+        rpo=rpo,
+        size=entry.size,
+        warnings=entry.warnings,
+        unfit=entry.lost,
+        ahead=ahead(entry.taken_at, now),
+        damaged_state=entry.damaged_state,
+        earlier=earlier,
+        shown=Shown(entry.proof.grade, entry.proof.why) if entry.proof else None,
+    )
+
+
+def find(found: Sequence[BackupEntry], wanted: str) -> BackupEntry:
+    """The entry with this platform name, transfer id or copy (id or its beginning), or the `newest` to restore.
+
+    Raises BadInput.
+    """
+    if wanted == "newest":
+        good = [one for one in found if not one.unfit]
+        if not good:
+            raise BadInput("There is no backup to restore.", next_action="Make one: uscdr backup capture")
+        return good[-1]
+    matches = list(_matching(found, wanted))
+    if len(matches) == 1:
+        return matches[0]
+    what = "There is no backup" if not matches else f"{len(matches)} backups match"
+    raise BadInput(f"{what} “{wanted}”.", next_action="See: uscdr backup list")
+
+
+def _matching(found: Sequence[BackupEntry], wanted: str) -> Iterator[BackupEntry]:
+    text = wanted.lower()
+    exact = [one for one in found if text in (one.name, one.transfer_id)]
+    # after a rebuild the platform counts from b001 again: the newest of a name is meant, and this database's own
+    if exact:
+        ours = [one for one in exact if one.whose is Whose.OURS]
+        yield (ours or exact)[-1]
+        return
+    yield from (one for one in found if any(card.id.startswith(wanted) for card in one.copies))

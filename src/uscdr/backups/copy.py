@@ -1,0 +1,244 @@
+"""Pulling a backup off the platform: the download streams into the encryption; the manifest comes last."""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Protocol, cast
+
+from pydantic import SecretStr
+
+from uscdr import __version__
+from uscdr.backups.decrypt import new_locked_key
+from uscdr.backups.manifest import (
+    CARD,
+    FORMAT,
+    IDENTITY,
+    MANIFEST,
+    BackupOrigin,
+    CopyCard,
+    CopyManifest,
+    Sealing,
+    inside,
+    new_id,
+)
+from uscdr.errors import CheckFailed, MachineError, ProviderError
+from uscdr.staging import noted_staging
+from uscdr.store.encryption import Recipient, Sealed, Watch, seal
+from uscdr.store.store import Store, new_private_file
+
+# A large file goes to the disk while it is written, so that the last sync has little left to wait for.
+
+
+STEP = 64 << 20
+"""Bytes between two syncs: a file that is smaller gets none from here."""
+_EVERY = 0.1
+"""Seconds between two looks at how much was written."""
+
+
+@contextmanager
+def synced_meanwhile(file: IO[bytes]) -> Iterator[None]:
+    """Sync what is written inside the context now and then, in a thread that ends with it.
+
+    Raises OSError at the end when such a sync failed: the system tells of a failure once, and so a later sync
+    of the same file would say that all is well.
+    """
+    done, failed = threading.Event(), list[OSError]()
+
+    def sync() -> None:
+        synced = 0
+        while not done.wait(_EVERY):
+            size = os.fstat(file.fileno()).st_size
+            if size - synced >= STEP:
+                try:
+                    os.fsync(file.fileno())
+                except OSError as error:
+                    failed.append(error)
+                    return
+                synced = size
+
+    thread = threading.Thread(target=sync, name="sync", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+MAGIC = b"PGDMP"
+"""How a dump in PostgreSQL's custom format begins."""
+ATTEMPTS = 3
+
+
+class IncomingDump(Protocol):
+    """A dump on its way here."""
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes; none at the end, when as many came as were announced.
+
+        Raises ProviderError (also for a short one), Interrupted.
+        """
+        ...
+
+
+OpenDump = Callable[[], AbstractContextManager[IncomingDump]]
+"""Begins the download, with a fresh link each time."""
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """Who will be able to open a copy: the holders of private keys, of a passphrase, or either."""
+
+    recipients: Sequence[Recipient] = ()
+    passphrase: SecretStr | None = None
+
+
+@dataclass(frozen=True)
+class CopyOrder:
+    """What is pulled for which target; `watch` is told of the bytes so far, `again` of an attempt that broke off.
+
+    `work` is a directory of this process.
+    """
+
+    origin: BackupOrigin
+    target: str
+    watch: Watch
+    again: Callable[[ProviderError], None]
+    work: Path | None = None
+
+
+def pull(order: CopyOrder, open_dump: OpenDump, store: Store, keys: Keyring) -> CopyCard:
+    """Copy one backup into `store`; no plain text is written on this machine.
+
+    Raises:
+        CheckFailed: what came is no dump, or less than the platform says.
+        ProviderError, MachineError, Interrupted: as they are. There is no copy then.
+    """
+    to, locked = list(keys.recipients), b""
+    if keys.passphrase is not None:
+        own, locked = new_locked_key(keys.passphrase)
+        to.append(own)
+    with noted_staging(store, order.work) as staging:
+        staged, sealed = _fetched(order, open_dump, to, staging)
+        _check_size(sealed, order.origin)
+        copy = new_id(order.origin)
+        dump = Sealing(
+            path=inside(copy, f"objects/{sealed.sha256}.age"), sha256=sealed.sha256, size=sealed.size,
+            plain_sha256=sealed.plain_sha256, plain_size=sealed.plain_size,
+        )  # fmt: skip
+        store.create(dump.path, staged)
+        if locked:
+            store.put_once(inside(copy, IDENTITY), locked)
+        return _finish(order, store, staging, keys, (copy, dump, to))
+
+
+def _finish(
+    order: CopyOrder, store: Store, staging: Path, keys: Keyring, made: tuple[str, Sealing, Sequence[Recipient]]
+) -> CopyCard:
+    """The card, and last of all the manifest; from then on it is a copy."""
+    copy, dump, to = made
+    now = datetime.now(UTC)
+    manifest = CopyManifest(
+        format=FORMAT, id=copy, made_at=now, target=order.target, origin=order.origin, dump=dump
+    )  # fmt: skip
+    staged, sealed = _sealed(io.BytesIO(manifest.model_dump_json().encode()), to, staging, store)
+    card = CopyCard(
+        format=FORMAT, id=copy, made_at=now, uscdr=__version__, origin=order.origin, dump=dump,
+        recipients=tuple(one.fingerprint for one in keys.recipients), passphrase=keys.passphrase is not None,
+        manifest_sha256=sealed.sha256, manifest_size=sealed.size,
+    )  # fmt: skip
+    store.put_once(inside(copy, CARD), card.model_dump_json(indent=1).encode() + b"\n")
+    store.create(inside(copy, MANIFEST), staged)
+    return card
+
+
+def _fetched(order: CopyOrder, open_dump: OpenDump, to: Sequence[Recipient], staging: Path) -> tuple[Path, Sealed]:
+    """The encrypted dump; a download that broke off is begun anew a few times."""
+    for left in range(ATTEMPTS - 1, -1, -1):
+        try:
+            with open_dump() as stream:
+                return _sealed(_Checked(stream), to, staging, None, order.watch)
+        except ProviderError as error:
+            if not (error.retryable and left):
+                raise
+            order.again(error)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _sealed(
+    source: io.BytesIO | _Checked, to: Sequence[Recipient], staging: Path, store: Store | None,
+    watch: Watch | None = None,
+) -> tuple[Path, Sealed]:  # fmt: skip
+    """Encrypt into a new file of the staging directory; an attempt that failed leaves none."""
+    staged = staging / secrets.token_hex(16)
+    try:
+        with new_private_file(staged) as target, synced_meanwhile(target):
+            sealed = seal(cast("IO[bytes]", source), target, to, watch)
+        if isinstance(source, _Checked):
+            source.check_whole()
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        raise MachineError(
+            f"The copy could not be written to {store.place if store else staging.parent}.",
+            why=error.strerror or type(error).__name__,
+            next_action="Make room or name another place (--to PLACE), and pull again. There is no copy yet.",
+        ) from error
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
+    return staged, sealed
+
+
+class _Checked:
+    """Refuses what cannot be a dump as soon as that is seen: an error page must not be kept as a backup."""
+
+    def __init__(self, stream: IncomingDump) -> None:
+        self._stream = stream
+        self._start = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """As the stream."""
+        data = self._stream.read(size)
+        if len(self._start) < len(MAGIC):
+            self._start += data[:64]
+            if not MAGIC.startswith(self._start[: len(MAGIC)]):
+                raise _no_dump(self._start)
+        return data
+
+    def check_whole(self) -> None:
+        """At the end: raises CheckFailed when not even the beginning of a dump came."""
+        if not self._start.startswith(MAGIC):
+            raise _no_dump(self._start)
+
+
+def _no_dump(start: bytes) -> CheckFailed:
+    looks = start.lstrip()
+    why = f"A dump begins with {MAGIC.decode()}; this does not."
+    if not start:
+        why = "It is empty."
+    elif looks.startswith(b"<"):
+        why = "It looks like a web page or XML, as storage answers for an expired link."
+    return CheckFailed(
+        "What the platform sent is not a PostgreSQL dump.",
+        why=why,
+        next_action="Pull again; a link is good for an hour.",
+    )
+
+
+def _check_size(sealed: Sealed, origin: BackupOrigin) -> None:
+    """Less than the platform says is not the whole; more would be its counter's doing, and is kept."""
+    if sealed.plain_size < origin.processed_bytes:
+        raise CheckFailed(
+            f"{origin.name} came short: {sealed.plain_size:,} bytes, and the platform says {origin.processed_bytes:,}.",
+            next_action="Pull again; if it stays so, do not rely on this backup: uscdr backup capture",
+        )

@@ -1,0 +1,350 @@
+"""Proofs: what a restore of a dump on some machine showed. They point at the dump by its plain SHA-256.
+
+    proofs/<plain SHA-256>/<time>-<nonce>.json
+
+Created once and never changed; numbers and names of tables and columns only, never a value of a row. They are
+not signed: who can write to the store can write one, so that nothing is destroyed on the word of a proof alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from statistics import median
+from typing import Literal
+
+from pydantic import Field
+
+from uscdr.backups import manifest
+from uscdr.errors import BadInput, CheckFailed
+from uscdr.models.base import CLOCKS, Count, Fact, Moment, Span, elapsed
+from uscdr.models.migrations import MigrationsVerdict
+from uscdr.models.postgres import Invariant, LeftOut
+from uscdr.models.transfers import warned
+from uscdr.store.store import Store
+from uscdr.words import first_of, plural
+
+# How far a backup can be relied on, and why no further (DESIGN, section 8). Pure.
+
+
+SMALLEST, LARGEST = 0.5, 2.0
+"""Of the median of the earlier ones: a size outside is not plausible."""
+
+
+class Grade(StrEnum):
+    """From nothing to all that can be shown, in order."""
+
+    NONE = "none"
+    EXISTS = "exists"
+    FINISHED = "finished without warnings"
+    FRESH = "fresh"
+    PLAUSIBLE = "plausible size"
+    DECODES = "decodes"
+    RESTORES = "restores"
+    INVARIANTS = "satisfies the invariants"
+    DECRYPTS = "encrypted columns decrypt"
+
+    @property
+    def rank(self) -> int:
+        """0 for the lowest."""
+        return tuple(Grade).index(self)
+
+    def reaches(self, wanted: Grade) -> bool:
+        """Whether this is `wanted` or better."""
+        return self.rank >= wanted.rank
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the newest proof of these bytes showed: `EXISTS` when they do not even decode."""
+
+    grade: Grade
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one backup. `age` and `rpo` in seconds, sizes in bytes, `earlier` of older backups."""
+
+    age: float
+    rpo: float
+    size: int
+    warnings: int = 0
+    unfit: str = ""
+    """Why there is nothing to restore, such as `failed` or `expired`; empty when there is."""
+    ahead: str = ""
+    """That it is dated in the future, so that nobody knows how old it is; empty when it is not."""
+    damaged_state: bool = False
+    """Whether a recovery captured it as the damaged state."""
+    earlier: Sequence[int] = ()
+    shown: Shown | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The grade, why it is no better (empty for the best), and what else should be known."""
+
+    grade: Grade
+    why: str
+    remarks: tuple[str, ...] = ()
+
+
+def judge(seen: Evidence) -> Judgement:
+    """What a restore has shown outranks the signs that stand before it: those become remarks then."""
+    if seen.unfit:
+        return Judgement(Grade.NONE, seen.unfit)
+    if seen.damaged_state:
+        return Judgement(Grade.EXISTS, "it is the capture of a damaged state")
+    signs = list(_signs(seen))
+    doubts = tuple(why for _, why in signs if why)
+    if seen.shown is not None:
+        return Judgement(seen.shown.grade, seen.shown.why, doubts)
+    reached = Grade.EXISTS
+    for number, (grade, why) in enumerate(signs):
+        if why:
+            return Judgement(reached, why, tuple(later for _, later in signs[number + 1 :] if later))
+        reached = grade
+    return Judgement(reached, "not proven by a restore")
+
+
+def _signs(seen: Evidence) -> Iterator[tuple[Grade, str]]:
+    """Each sign with what speaks against it."""
+    yield Grade.FINISHED, warned(seen.warnings)
+    yield Grade.FRESH, seen.ahead or ("older than the RPO" if seen.age > seen.rpo else "")
+    yield Grade.PLAUSIBLE, _implausible(seen)
+
+
+def _implausible(seen: Evidence) -> str:
+    if not seen.earlier:
+        return "no earlier backup to compare its size with"
+    share = seen.size / max(1.0, median(seen.earlier))
+    if SMALLEST <= share <= LARGEST:
+        return ""
+    return f"its size is {share:.0%} of the median of {plural(len(seen.earlier), 'earlier one')}"
+
+
+FORMAT = 1
+PROOFS = "proofs"
+MOMENT = "%Y%m%dT%H%M%S.%fZ"
+"""Fine enough that the newer of two proofs is known by their names."""
+GATE_HOURS = 24
+"""How young a proof must be for a kit to rely on it."""
+_NAME = re.compile(rf"{PROOFS}/(?P<sha256>[0-9a-f]{{64}})/(?P<at>[0-9]{{8}}T[0-9]{{6}}\.[0-9]{{6}}Z)-[0-9a-f]+\.json")
+
+
+class ProvenInvariant(Fact):
+    """An invariant by name; what it returned is left out."""
+
+    name: str
+    holds: bool | None
+
+
+class TriedColumn(Fact):
+    """What the key made of a sample of one column: numbers of values, never a value."""
+
+    table: str
+    column: str
+    sampled: int
+    wrong: int
+    """Values that did not decrypt, or to something else."""
+
+    @property
+    def shut(self) -> bool:
+        """Whether it lies under another key: half of the sample or more, and not just a few damaged values."""
+        return _shut(self.wrong, self.sampled)
+
+    @property
+    def words(self) -> str:
+        """How much of the sample is wrong, and where."""
+        return f"{self.wrong} of {self.sampled} in {self.table}.{self.column}"
+
+
+FEWEST = 5
+"""Sampled values of one table or column; of fewer, damage cannot be told from another key."""
+
+
+def _shut(wrong: int, sampled: int) -> bool:
+    return sampled >= FEWEST and wrong * 2 >= sampled
+
+
+class CanaryVerdict(Fact):
+    """What the application's key made of a sample of the encrypted columns."""
+
+    verdict: Literal["pass", "fail", "not checked"]
+    why: str = ""
+    columns: int = 0
+    sampled: int = 0
+    matching: int = 0
+    wrong: int = 0
+    """Values that did not decrypt, or to something else."""
+    unencrypted: int = 0
+    """Values in plain text only."""
+    apart: int = 0
+    """Values that open and say something else than stands beside them; too few to be another key's work."""
+    fingerprint: str = ""
+    """Of the key that was tried; empty in a proof of an earlier version, and when there was none."""
+    tried: tuple[TriedColumn, ...] = ()
+    """The columns with encrypted values; empty in a proof of an earlier version."""
+    missing: tuple[str, ...] = ()
+    """Tables and columns that are named and not there, and the extension if it is not."""
+    unread: tuple[str, ...] = ()
+    """Tables that cannot be read, and why."""
+
+    @property
+    def opens_nothing(self) -> bool:
+        """Whether the key is another one than these rows were written under.
+
+        Half of the sample or more is shut, of all or of one table: many columns that can be read do not make up for
+        a table that cannot.
+        """
+        tables = {one.table for one in self.tried}
+        return self.wrong * 2 >= self.sampled > 0 or any(_shut(*self._of(table)) for table in tables)
+
+    @property
+    def where(self) -> str:
+        """The columns with values that do not open, the worst first; empty when there are none, or in an old proof."""
+        bad = sorted((one for one in self.tried if one.wrong), key=lambda one: -one.wrong)
+        return first_of([one.words for one in bad])
+
+    def _of(self, table: str) -> tuple[int, int]:
+        mine = [one for one in self.tried if one.table == table]
+        return sum(one.wrong for one in mine), sum(one.sampled for one in mine)
+
+    @property
+    def tried_in_part(self) -> bool:
+        """Whether the key opens what is there, while columns that are named are not there."""
+        return bool(self.missing and self.matching) and not self.unread
+
+
+class ProofDocument(Fact):
+    """One proof. `seconds` is how long it took, `source` where the bytes came from."""
+
+    format: int
+    sha256: str
+    bytes: Count
+    app: str
+    addon_id: str = ""
+    """Whose database it is of; empty in a proof that an earlier version made."""
+    backup: str
+    transfer_id: str
+    taken_at: Moment
+    proven_at: Moment
+    seconds: Span
+    source: Literal["vault", "platform", "kit"]
+    copy_id: str = ""
+    """The copy with these bytes, or the kit; empty when there was none."""
+    copy_opened: bool = False
+    """Whether that copy itself was decrypted, and not only found intact."""
+    grade: Grade
+    why: str = ""
+    uscdr: str
+    pg_restore: str = ""
+    server: str = ""
+    dumped_from: str = ""
+    tables: Count = 0
+    rows: Count = 0
+    invariants: tuple[ProvenInvariant, ...] = ()
+    demands: str = ""
+    """Which invariants were asked: `demands_digest`."""
+    canary: CanaryVerdict = CanaryVerdict(verdict="not checked")
+    extensions: tuple[str, ...] = ()
+    migrations: MigrationsVerdict = MigrationsVerdict(verdict="not checked")
+    counts: dict[str, Count] = Field(default_factory=dict)
+    """Exact rows by table; empty in a proof of an earlier version."""
+    newest: dict[str, str | None] = Field(default_factory=dict)
+    """The newest time by `table.column`."""
+    left_out: tuple[LeftOut, ...] = ()
+    """What of the dump was not restored, and so is not proven; no row is among it."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether the dump restores, satisfies the invariants, and no key was seen not to fit."""
+        return self.grade.reaches(Grade.INVARIANTS) and self.canary.verdict != "fail"
+
+
+def demands_digest(invariants: Sequence[Invariant]) -> str:
+    """Tells one set of invariants from another."""
+    text = "\0".join(one.model_dump_json(exclude={"why"}) for one in invariants)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def keep(store: Store, proof: ProofDocument) -> str:
+    """Write it; its name in the store."""
+    name = f"{PROOFS}/{proof.sha256}/{proof.proven_at.astimezone(UTC):{MOMENT}}-{secrets.token_hex(4)}.json"
+    store.put_once(name, proof.model_dump_json(indent=1).encode() + b"\n")
+    return name
+
+
+class Proofs:
+    """The newest proof of each dump in a store, read when it is first asked for.
+
+    A damaged document, or one that speaks of other bytes or another time than its name, is no proof.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._newest: dict[str, str] = {}
+        self._read: dict[str, ProofDocument | None] = {}
+        for name in store.names(PROOFS):  # sorted: the newest of each digest is the last one
+            if (match := _NAME.fullmatch(name)) and _moment(name) is not None:
+                self._newest[match["sha256"]] = name
+
+    def of(self, sha256: str) -> ProofDocument | None:
+        """The newest proof of the bytes with this SHA-256."""
+        if sha256 not in self._newest:
+            return None
+        if sha256 not in self._read:
+            self._read[sha256] = self._load(sha256)
+        return self._read[sha256]
+
+    def of_transfers(self, wanted: Collection[str], since: datetime) -> dict[str, ProofDocument]:
+        """By the platform's transfer id, of proofs made since then: for backups that were never pulled."""
+        found = (self.of(sha256) for sha256, name in self._newest.items() if _is_since(name, since))
+        return {one.transfer_id: one for one in _by_time(found) if one.transfer_id in wanted}
+
+    def since(self, moment: datetime) -> tuple[ProofDocument, ...]:
+        """Those made since then, oldest first: they outlive the copies, and tell of backups that retention removed."""
+        return tuple(_by_time(self.of(sha256) for sha256, name in self._newest.items() if _is_since(name, moment)))
+
+    def all(self) -> tuple[ProofDocument, ...]:
+        """Oldest first."""
+        return self.since(datetime.min.replace(tzinfo=UTC))
+
+    def _load(self, sha256: str) -> ProofDocument | None:
+        name = self._newest[sha256]
+        try:
+            found = manifest.parse(ProofDocument, manifest.read(self._store, name), name, FORMAT)
+        except (CheckFailed, BadInput):
+            return None
+        return found if found.sha256 == sha256 and found.proven_at == _moment(name) else None
+
+
+def fresh(store: Store, sha256: str, invariants: Sequence[Invariant], now: datetime) -> ProofDocument | None:
+    """The newest proof of these bytes, if it is young, asked the same invariants, and found them to hold."""
+    found = Proofs(store).of(sha256)
+    if found is None or elapsed(now, found.proven_at) > CLOCKS or now - found.proven_at > timedelta(hours=GATE_HOURS):
+        return None
+    return found if found.grade.reaches(Grade.INVARIANTS) and found.demands == demands_digest(invariants) else None
+
+
+def _by_time(found: Iterator[ProofDocument | None]) -> list[ProofDocument]:
+    return sorted((one for one in found if one is not None), key=lambda one: one.proven_at)
+
+
+def _is_since(name: str, moment: datetime) -> bool:
+    made = _moment(name)
+    return made is not None and made >= moment
+
+
+def _moment(name: str) -> datetime | None:
+    """When the proof of this name was made; None for what is no time."""
+    match = _NAME.fullmatch(name)
+    try:
+        return datetime.strptime(match["at"], MOMENT).replace(tzinfo=UTC) if match else None
+    except ValueError:
+        return None

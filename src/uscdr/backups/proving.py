@@ -1,0 +1,277 @@
+"""Proving a dump: decoded, restored on this machine, asked what must hold, the application's key tried on it.
+
+The one proof there is: of a recovery's backup, of a copy, of a kit's dump.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import SecretStr
+
+from uscdr import __version__
+from uscdr.backups.proofs import (
+    FORMAT,
+    CanaryVerdict,
+    Grade,
+    ProofDocument,
+    ProvenInvariant,
+    TriedColumn,
+    demands_digest,
+)
+from uscdr.errors import CheckFailed
+from uscdr.models.migrations import CodeMigrations, MigrationsVerdict, compare
+from uscdr.providers.ports.progress import Progress
+from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from uscdr.models.postgres import (
+        CanaryColumn,
+        CanaryResult,
+        Extension,
+        Invariant,
+        InvariantResult,
+        LeftOut,
+        Migration,
+        TableDigest,
+    )
+    from uscdr.providers.ports.database import Copy, Database, Scratch
+
+TABLES_THERE = "expected tables are there"
+_NOT_TRIED, _NOT_COMPARED = CanaryVerdict(verdict="not checked"), MigrationsVerdict(verdict="not checked")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a dump says of itself: the server it was made on, and the extensions it makes."""
+
+    pg_restore: str
+    dumped_from: str
+    extensions: tuple[str, ...]
+
+
+Decode = Callable[[Path], Decoded]
+"""Reads a dump's table of contents. Raises CheckFailed when it does not decode."""
+Report = Callable[[str], Progress]
+"""By what is being done: how far it is."""
+
+
+@dataclass(frozen=True)
+class ProofSubject:
+    """The dump under proof: its bytes, and where they come from. Sizes are bytes."""
+
+    sha256: str
+    size: int
+    app: str
+    backup: str
+    transfer_id: str
+    taken_at: datetime
+    source: Literal["vault", "platform", "kit"]
+    addon_id: str = ""
+    """Whose database it is of; empty when that is not known."""
+    copy_id: str = ""
+    copy_opened: bool = False
+
+
+@dataclass(frozen=True)
+class EncryptionKey:
+    """The application's key: the value, or why there is none."""
+
+    name: str
+    value: SecretStr | None = field(default=None, repr=False)
+    why: str = ""
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class Code:
+    """The migrations of the code at `ref`, or why they are not known."""
+
+    ref: str = ""
+    migrations: CodeMigrations | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What is asked of the dump."""
+
+    invariants: Sequence[Invariant]
+    expected_tables: Sequence[str]
+    canaries: Sequence[CanaryColumn]
+    key: EncryptionKey
+    code: Code
+    freshness: Sequence[str] = ()
+    """`table.column` of which the newest value is read."""
+
+
+@dataclass(frozen=True)
+class ProofResult:
+    """What a dump showed, as far as it allowed."""
+
+    grade: Grade
+    why: str = ""
+    """Why the grade is no better."""
+    refusal: CheckFailed | None = None
+    """Why it does not decode or restore; then nothing was asked."""
+    pg_restore: str = ""
+    dumped_from: str = ""
+    server: str = ""
+    tables: tuple[TableDigest, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Expected tables that are not there."""
+    keyless: tuple[str, ...] = ()
+    """Expected tables without a primary key: rows may be there twice."""
+    left_out: tuple[LeftOut, ...] = ()
+    """What of the application's is in the dump, and was not restored for this."""
+    invariants: tuple[InvariantResult, ...] = ()
+    newest: Mapping[str, str | None] = field(default_factory=dict)
+    canary: CanaryVerdict = _NOT_TRIED
+    extensions: tuple[Extension, ...] = ()
+    applied: tuple[Migration, ...] = ()
+    migrations: MigrationsVerdict = _NOT_COMPARED
+    seconds: float = 0.0
+
+    @property
+    def rows(self) -> int:
+        """Of all tables."""
+        return sum(table.rows for table in self.tables)
+
+
+@contextmanager
+def examined(
+    dump: Path, questions: Questions, decode: Decode, scratch: Scratch, report: Report
+) -> Iterator[tuple[ProofResult, Copy | None]]:
+    """Look at everything, as far as the dump allows. What it fails at is in the result, not an exception.
+
+    The restored database stays open until the end; there is none when the dump does not restore.
+    Raises MachineError, ProviderError, Interrupted: then nothing is known.
+    """
+    begun = time.monotonic()
+    scratch.prepare()  # its server starts while the dump is read
+    with ExitStack() as stack:
+        shown = ProofResult(Grade.EXISTS)
+        database: Copy | None = None
+        try:
+            decoded = decode(dump)
+            shown = ProofResult(Grade.DECODES, pg_restore=decoded.pg_restore, dumped_from=decoded.dumped_from)
+            database = stack.enter_context(scratch.restore(dump, report("restoring on this machine")))
+            report("counting and digesting")(0, None)
+            shown = _asked(shown, database, questions, decoded)
+        except CheckFailed as error:
+            shown = replace(shown, why=f"{error.message} {error.why}".strip(), refusal=error)
+        yield replace(shown, seconds=round(time.monotonic() - begun, 3)), database
+
+
+def prove(
+    subject: ProofSubject, dump: Path, questions: Questions, decode: Decode, scratch: Scratch, progress: Progress
+) -> ProofDocument:  # fmt: skip
+    """The proof as it is kept. Raises as `examined`."""
+    with examined(dump, questions, decode, scratch, lambda _: progress) as (shown, _):
+        return document(subject, shown, questions)
+
+
+def document(subject: ProofSubject, shown: ProofResult, questions: Questions) -> ProofDocument:
+    """What a proof keeps of what a dump showed: names and numbers, no value of a row."""
+    invariants = [ProvenInvariant(name=one.name, holds=one.holds) for one in shown.invariants]
+    if questions.expected_tables and shown.server:
+        invariants.append(ProvenInvariant(name=TABLES_THERE, holds=not shown.missing))
+    return ProofDocument(
+        format=FORMAT, sha256=subject.sha256, bytes=subject.size, app=subject.app, addon_id=subject.addon_id,
+        backup=subject.backup, transfer_id=subject.transfer_id, taken_at=subject.taken_at, source=subject.source,
+        copy_id=subject.copy_id, copy_opened=subject.copy_opened, proven_at=datetime.now(UTC),
+        seconds=shown.seconds, uscdr=__version__,
+        grade=shown.grade, why=shown.why, pg_restore=shown.pg_restore, server=shown.server,
+        dumped_from=shown.dumped_from, tables=len(shown.tables), rows=shown.rows, invariants=tuple(invariants),
+        demands=demands_digest(questions.invariants), canary=shown.canary,
+        extensions=tuple(one.name for one in shown.extensions), migrations=shown.migrations,
+        counts={one.name: one.rows for one in shown.tables}, newest=dict(shown.newest), left_out=shown.left_out,
+    )  # fmt: skip
+
+
+def _asked(shown: ProofResult, database: Copy, questions: Questions, decoded: Decoded) -> ProofResult:
+    code, applied = questions.code, database.migrations()
+    there = database.tables()
+    tables = database.digests([table.name for table in there])
+    found = replace(
+        shown,
+        server=".".join(map(str, database.facts().version)),
+        tables=tables,
+        missing=tuple(sorted(database.lacking(questions.expected_tables))),
+        keyless=tuple(one.name for one in there if not one.keyed and one.name in questions.expected_tables),
+        invariants=database.invariants(questions.invariants),
+        newest=dict(database.newest(questions.freshness)),
+        canary=try_key(database, questions.canaries, questions.key),
+        left_out=tuple(one for one in database.left_out if not one.of_platform),
+        extensions=database.extensions(),
+        applied=applied,
+        migrations=compare(code.migrations, applied, database.columns(), against=code.ref, why=code.why),
+    )
+    grade, why = _grade(found, decoded)
+    return replace(found, grade=grade, why=why)
+
+
+def _grade(shown: ProofResult, decoded: Decoded) -> tuple[Grade, str]:
+    """The grade, and why it is no better."""
+    said = {one.what.removeprefix("extension ") for one in shown.left_out}
+    lacking = sorted(set(decoded.extensions) - {one.name for one in shown.extensions} - said)
+    if lacking:
+        return Grade.DECODES, f"the restored database lacks the extension {', '.join(lacking)}"
+    if not shown.invariants:
+        return Grade.RESTORES, "scenarios.yaml names no invariant that could be asked"
+    broken = [one.name for one in shown.invariants if one.holds is not True]
+    words = [f"it breaks: {'; '.join(broken)}"] if broken else []
+    words += [f"tables are missing: {', '.join(shown.missing)}"] if shown.missing else []
+    words += [f"no primary key in {', '.join(shown.keyless)}"] if shown.keyless else []
+    if words:
+        return Grade.RESTORES, "; ".join(words)
+    if shown.canary.verdict != "pass":
+        return Grade.INVARIANTS, shown.canary.why
+    return Grade.DECRYPTS, ""
+
+
+def try_key(database: Database, canaries: Sequence[CanaryColumn], key: EncryptionKey) -> CanaryVerdict:
+    """Whether the application's key opens what is encrypted; every column that is named must be there."""
+    if not canaries:
+        return CanaryVerdict(verdict="not checked", why="scenarios.yaml names no encrypted column")
+    if key.value is None or not key.value.get_secret_value():
+        return CanaryVerdict(verdict="not checked", why=key.why or f"{key.name} is not set")
+    return _judged(database.canary(canaries, key.value), key)
+
+
+def _judged(results: Sequence[CanaryResult], key: EncryptionKey) -> CanaryVerdict:
+    """A value whose plain column is empty counts as opened: pgcrypto refuses a wrong key by itself."""
+    tried = tuple(
+        TriedColumn(table=one.table, column=one.column, sampled=one.sampled, wrong=one.wrong)
+        for one in results if one.sampled
+    )  # fmt: skip
+    missing = tuple(one.missing for one in results if one.missing)
+    unread = tuple(one.unread.words("read") for one in results if one.unread)
+    found = CanaryVerdict(
+        verdict="pass", columns=len(results) - len(missing) - len(unread), tried=tried, missing=missing, unread=unread,
+        sampled=sum(one.sampled for one in tried), matching=sum(one.sampled - one.wrong for one in tried),
+        apart=sum(one.apart for one in results),
+        wrong=sum(one.wrong for one in tried), unencrypted=sum(one.unencrypted for one in results),
+        fingerprint=key.fingerprint,
+    )  # fmt: skip
+    verdict, why = _verdict(found, key.name)
+    return found.model_copy(update={"verdict": verdict, "why": why})
+
+
+def _verdict(found: CanaryVerdict, key: str) -> tuple[Literal["pass", "fail", "not checked"], str]:
+    problems = [f"there is no {', '.join(dict.fromkeys(found.missing))}"] if found.missing else []
+    problems += found.unread
+    if found.wrong:
+        sampled = plural(found.sampled, "sampled value")
+        problems.insert(0, f"{key} does not open {found.wrong:,} of {sampled}: {found.where}")
+    if problems:
+        return "fail", "; ".join(problems)
+    if not found.matching:
+        return "not checked", f"no encrypted value was found on which {key} could be tried"
+    return "pass", ""

@@ -1,0 +1,219 @@
+"""Which copies stay: so many days, weeks and months that have one, and never fewer than a restore needs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from uscdr.backups.catalog import BackupEntry, StoredCopies
+from uscdr.backups.manifest import BACKUPS, CARD, MANIFEST, CopyCard, inside
+from uscdr.models.base import Fact
+from uscdr.models.transfers import Whose, pushed_out
+from uscdr.store.store import Store, StoreRetains
+from uscdr.words import moment
+
+Count = Annotated[int, Field(ge=0, le=1000)]
+
+
+class Retention(Fact):
+    """For how many days, weeks and months (those that have a copy at all) one copy is kept."""
+
+    daily: Count = 7
+    weekly: Count = 4
+    monthly: Count = 3
+
+
+@dataclass(frozen=True)
+class KeptCopy:
+    """A copy as retention sees it. `proven`: it is whole, and was shown to be one to restore."""
+
+    id: str
+    taken_at: datetime
+    proven: bool
+
+
+def removable(held: Sequence[KeptCopy], rule: Retention) -> tuple[KeptCopy, ...]:
+    """What may go, oldest first: not wanted by the rule, and older than a proven copy that stays.
+
+    Without a proven copy nothing may.
+    """
+    proven = [one for one in held if one.proven]
+    if not proven:
+        return ()
+    newest = max(proven, key=_order)
+    kept = wanted(held, rule)
+    gone = [one for one in held if one.id not in kept and _order(one) < _order(newest)]
+    return tuple(sorted(gone, key=_order))
+
+
+def wanted(held: Sequence[KeptCopy], rule: Retention) -> frozenset[str]:
+    """The ids that the rule keeps: of each period a proven copy before any other, then the newest."""
+    kept: set[str] = set()
+    for period, count in ((_day, rule.daily), (_week, rule.weekly), (_month, rule.monthly)):
+        best: dict[tuple[int, ...], KeptCopy] = {}
+        for one in sorted(held, key=lambda one: (one.proven, _order(one))):
+            best[period(one.taken_at)] = one
+        latest = sorted(best, reverse=True)[:count]
+        kept |= {best[key].id for key in latest}
+    return frozenset(kept)
+
+
+def _order(one: KeptCopy) -> tuple[datetime, str]:
+    return one.taken_at, one.id
+
+
+def _day(at: datetime) -> tuple[int, ...]:
+    return tuple(at.astimezone(UTC).timetuple()[:3])
+
+
+def _week(at: datetime) -> tuple[int, ...]:
+    return tuple(at.astimezone(UTC).isocalendar()[:2])
+
+
+def _month(at: datetime) -> tuple[int, ...]:
+    return tuple(at.astimezone(UTC).timetuple()[:2])
+
+
+# Which backup the platform drops when one more is captured, and what is lost with it. Pure.
+
+
+@dataclass(frozen=True)
+class Eviction:
+    """The manual backup that goes. `kept`: how many of them the platform keeps."""
+
+    entry: BackupEntry
+    kept: int
+    last_proven_here: bool
+    """Whether no other backup that the platform holds is proven."""
+    newest_proven: bool
+    """Whether it is the newest proven backup anywhere, and no copy of it is in the vault."""
+
+
+def eviction(found: Sequence[BackupEntry]) -> Eviction | None:
+    """What the next capture pushes out; None when the platform has room."""
+    out = pushed_out([one.transfer for one in found if one.transfer])
+    if out is None:
+        return None
+    goes, kept = next(one for one in found if one.transfer is out[0]), out[1]
+    proven = [one for one in found if one.proven]
+    return Eviction(
+        entry=goes,
+        kept=kept,
+        last_proven_here=goes.proven and not [one for one in proven if one.on_platform and one is not goes],
+        newest_proven=goes.proven and goes is proven[-1] and not goes.copies,
+    )
+
+
+# Removing copies: a copy's manifest goes first, so that no manifest ever names what is gone.
+
+
+LEFTOVER_AFTER = timedelta(days=1)
+"""An unfinished copy that is younger may be under way, here or on another machine."""
+
+
+VERSIONS_STAY = (
+    "the bucket keeps what is removed as older versions until its retention and lifecycle rules let them go; "
+    "no room is freed before"
+)
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What would go, and why the rest stays."""
+
+    copies: tuple[CopyCard, ...]
+    leftovers: tuple[str, ...]
+    kept: int
+    proven: CopyCard | None
+    """The newest proven copy; without one nothing goes."""
+    stays: str = ""
+    """What the store itself keeps of a removed copy; empty: nothing."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Of all that would go."""
+        return (*(card.id for card in self.copies), *self.leftovers)
+
+    @property
+    def bytes(self) -> int:
+        """Of the encrypted dumps that would go."""
+        return sum(card.dump.size for card in self.copies)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """For the person who decides."""
+        oldest = min((card.origin.taken_at for card in self.copies), default=None)
+        return {
+            "copies to remove": f"{len(self.copies)} of {len(self.copies) + self.kept}",
+            "oldest of them": moment(oldest) if oldest else "none",
+            "bytes": f"{self.bytes:,}",
+            "newest proven copy, which stays": self.proven.id if self.proven else "none",
+            "leftovers of pulls that were cut off": str(len(self.leftovers)),
+            **({"what the store keeps": self.stays} if self.stays else {}),
+        }
+
+    @property
+    def phrase(self) -> str:
+        """What is typed: number of copies, the oldest, bytes; so it cannot be pasted from history."""
+        oldest = min((card.origin.taken_at for card in self.copies), default=None)
+        back = f" back to {oldest:%Y-%m-%dT%H:%M}" if oldest else ""
+        leftovers = f" and {len(self.leftovers)} leftovers" if self.leftovers else ""
+        return (
+            f"remove {len(self.copies)} of {len(self.copies) + self.kept} copies{back}, {self.bytes} bytes{leftovers}"
+        )
+
+
+def plan(found: Sequence[BackupEntry], there: StoredCopies, rule: Retention, now: datetime) -> Pruning:
+    """Decide for all copies of one application, each of its databases by itself; leftovers are of whichever.
+
+    Copies of one database say nothing of another's: neither which of them to keep, nor that some may go.
+    """
+    cards = {card.id: card for entry in found for card in entry.copies}
+    databases: dict[str, list[KeptCopy]] = {}
+    for entry in found:
+        for card in entry.copies:
+            database = "" if entry.whose is Whose.OURS else card.origin.addon_id
+            databases.setdefault(database, []).append(KeptCopy(card.id, card.origin.taken_at, entry.shown_good))
+    going = (cards[one.id] for held in databases.values() for one in removable(held, rule))
+    gone = sorted(going, key=lambda card: (card.origin.taken_at, card.id))
+    proven = [card for entry in found for card in entry.copies if entry.proven]
+    return Pruning(
+        copies=tuple(gone),
+        leftovers=tuple(copy for copy, written in there.unfinished.items() if now - written > LEFTOVER_AFTER),
+        kept=len(cards) - len(gone),
+        proven=max(proven, key=lambda card: (card.origin.taken_at, card.id), default=None),
+    )
+
+
+def what_stays(store: Store, copies: Iterable[str]) -> str:
+    """What is left in the store of copies that are removed, in words; empty: nothing. At most two requests."""
+    names = next((found for copy in copies if (found := store.names(f"{BACKUPS}/{copy}"))), ())
+    keeps = store.keeps_versions(names[0]) if names else False
+    if keeps is None:
+        return "the store does not tell whether it keeps what is removed (versions, soft delete)"
+    return VERSIONS_STAY if keeps else ""
+
+
+def carry_out(store: Store, copies: Iterable[str]) -> tuple[str, ...]:
+    """Remove these copies; cut off anywhere, the rest of one is a leftover, which a later call removes.
+
+    Returns those that the store's own retention holds, whole or in part.
+    """
+    return tuple(copy for copy in copies if not _removed(store, copy))
+
+
+def _removed(store: Store, copy: str) -> bool:
+    card = inside(copy, CARD)
+    try:
+        store.delete(inside(copy, MANIFEST))
+        for name in store.names(f"{BACKUPS}/{copy}"):
+            if name != card:
+                store.delete(name)
+        store.delete(card)
+    except StoreRetains:
+        return False
+    return True

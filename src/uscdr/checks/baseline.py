@@ -1,0 +1,103 @@
+"""What was measured while the application was healthy; later runs are compared with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from uscdr import files as reading
+from uscdr.errors import BadInput, MachineError
+from uscdr.files import private_directory, write_whole
+from uscdr.models.base import Count, Fact, Moment, Span
+
+LARGEST = 1 << 26
+"""Bytes."""
+NO_BASELINE = "no baseline to compare with"
+
+
+class _TableMeasured(BaseModel):
+    """One table of `content`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    rows: Count
+    digest: str
+
+
+class _Measured(BaseModel):
+    """What checks compare with, whichever measured it: of another type it is no baseline. Other measures are let be."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
+    tables: dict[str, _TableMeasured] = {}
+    unencrypted: dict[str, Count] = {}
+    quantities: dict[str, Count] = {}
+    rows: dict[str, Count] = {}
+    newest: dict[str, str | None] = {}
+    marks: dict[str, str] = {}
+    keys: list[str] = []
+    columns: list[str] = []
+    applied: list[str] = []
+    files: Count = 0
+    seconds: Span = 0.0
+    value: float | None = None
+    salt: str = ""
+    key: str = ""
+
+
+def _shaped(measures: dict[str, Any]) -> dict[str, Any]:
+    _Measured.model_validate(measures)
+    return measures
+
+
+class Baseline(Fact):
+    """Measures by check. Holds counts, digests, seconds and names; no secret and no patient's value."""
+
+    version: int = 1
+    key: str
+    """Which place: the platform's address and the application."""
+    taken_at: Moment
+    run: str
+    checks: dict[str, Annotated[dict[str, Any], AfterValidator(_shaped)]] = Field(default_factory=dict)
+
+    def of(self, check: str) -> Mapping[str, Any]:
+        """What `check` measured then; empty when it did not exist or measured nothing."""
+        return self.checks.get(check, {})
+
+
+def path_of(state: Path, key: str) -> Path:
+    """Where the baseline of a place is kept."""
+    return state / "baselines" / f"{sha256(key.encode()).hexdigest()[:16]}.json"
+
+
+def read(state: Path, key: str) -> Baseline | None:
+    """The baseline of a place; None when none was saved. Raises BadInput when the file is none of it."""
+    path = path_of(state, key)
+    try:
+        found = Baseline.model_validate_json(reading.whole(path, LARGEST))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise MachineError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValidationError:
+        raise _none(path, "is no baseline, or one of another version") from None
+    if found.key != key:
+        raise _none(path, f"is the baseline of another place ({found.key})")
+    return found
+
+
+def _none(path: Path, why: str) -> BadInput:
+    return BadInput(
+        f"{path} {why}.",
+        next_action="Remove it, and save a new one while the application is healthy: uscdr verify all --save-baseline",
+    )
+
+
+def save(state: Path, baseline: Baseline) -> Path:
+    """Write it durably in place of an earlier one (0600). Raises MachineError."""
+    path = path_of(state, baseline.key)
+    private_directory(path.parent)
+    write_whole(path, baseline.model_dump_json().encode())
+    return path

@@ -1,0 +1,143 @@
+"""The config variables: which are there, which must have what value, which must not. Values are never told."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, SecretStr
+
+from uscdr.checks.check import CheckSpec, Provider
+from uscdr.checks.context import CheckContext, Expected
+from uscdr.checks.verdict import Finding, Measures, weighed
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Values = Mapping[str, SecretStr]
+FINGERPRINT = 16
+"""Hexadecimal digits."""
+
+
+class ConfigCheck(CheckSpec):
+    """Names, and the few values that decide whether the application is itself."""
+
+    kind: Literal["config"]
+    must: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Name -> the values that will do; an empty one: it may be unset."""
+    published: dict[str, tuple[Digest, ...]] = Field(default_factory=dict)
+    """Name -> SHA-256 of values that anybody can read, such as a fallback in the source."""
+    same: dict[str, Literal["$cloud"]] = Field(default_factory=dict)
+    """Name -> of what in the target it must have the value: `$cloud` is the media cloud."""
+
+    provider: ClassVar[Provider] = "platform"
+
+
+def run_config(name: str, spec: ConfigCheck, world: CheckContext) -> Finding:
+    """Judge names and values; the baseline tells what is gone or changed."""
+    values, before = world.facts.config(), world.before(name)
+    problems = [
+        *_missing(values, world.expected),
+        *_not_as_they_must(values, spec),
+        *_published(values, spec),
+        *_of_another(values, spec, world.expected),
+        *_gone(values, before),
+    ]
+    doubts = [] if world.expected.cloud or not spec.same else ["the target names no cloud to compare with"]
+    return weighed(problems, doubts, _good(values, world.expected, before), _measures(values))
+
+
+def value_of(values: Values, name: str) -> str:
+    """The value; empty when the variable is not there or blank."""
+    found = values.get(name)
+    text = found.get_secret_value() if found is not None else ""
+    return text if text.strip() else ""
+
+
+def _missing(values: Values, expected: Expected) -> Iterator[str]:
+    names = [name for name in expected.required if not value_of(values, name)]
+    if names:
+        yield f"not set: {', '.join(names)}"
+
+
+def _not_as_they_must(values: Values, spec: ConfigCheck) -> Iterator[str]:
+    for name, allowed in spec.must.items():
+        if value_of(values, name) not in allowed:
+            yield f"{name} is not as it must be ({' or '.join(one or 'unset' for one in allowed)})"
+
+
+def _published(values: Values, spec: ConfigCheck) -> Iterator[str]:
+    for name, digests in spec.published.items():
+        if sha256(value_of(values, name).encode()).hexdigest() in digests:
+            yield f"{name} has a value that is published: replace it"
+
+
+def _of_another(values: Values, spec: ConfigCheck, expected: Expected) -> Iterator[str]:
+    for name in spec.same if expected.cloud else ():
+        if value_of(values, name) != expected.cloud:
+            yield f"{name} does not name the media cloud of the target"
+
+
+def _gone(values: Values, before: Measures) -> Iterator[str]:
+    names = sorted(name for name in _marks(before) if not value_of(values, name))
+    if names:
+        yield f"gone since the baseline: {', '.join(names)}"
+
+
+def _good(values: Values, expected: Expected, before: Measures) -> str:
+    words = f"{len(values)} variables, {len(expected.required)} required ones among them"
+    marks = _marks(before)
+    if not marks:
+        return f"{words}; no baseline to compare with"
+    salt = str(before.get("salt", ""))
+    now = {name: _mark(value_of(values, name), salt) for name in marks if name not in expected.derived}
+    changed = sorted(name for name, mark in now.items() if mark != marks[name])
+    return f"{words}; changed since the baseline: {', '.join(changed) or 'none'}"
+
+
+def _measures(values: Values) -> dict[str, Any]:
+    """The salt is new every time, so that marks of two baselines or places cannot be laid side by side."""
+    salt = secrets.token_hex(16)
+    marks = {name: _mark(value_of(values, name), salt) for name in values if value_of(values, name)}
+    return {"salt": salt, "marks": marks}
+
+
+def _marks(before: Measures) -> Mapping[str, str]:
+    marks = before.get("marks")
+    return marks if isinstance(marks, dict) else {}
+
+
+def _mark(value: str, salt: str) -> str:
+    return hmac.new(salt.encode(), value.encode(), sha256).hexdigest()[:FINGERPRINT]
+
+
+# Whether the services that the application needs are there.
+
+
+READY, COMING = "provisioned", "provisioning"
+
+
+class AddonsCheck(CheckSpec):
+    """Add-on services, whatever their plan."""
+
+    kind: Literal["addons"]
+    services: Annotated[tuple[str, ...], Field(min_length=1)]
+    """As the platform calls them: `heroku-postgresql`."""
+
+    provider: ClassVar[Provider] = "platform"
+
+
+def run_addons(name: str, spec: AddonsCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
+    """Each service has an add-on that is provisioned."""
+    addons = world.facts.addons()
+    states = {service: {one.state for one in addons if one.service == service} for service in spec.services}
+    problems = [
+        f"{service} is {_shown(found)}" for service, found in states.items() if not found & {READY, COMING}
+    ]  # fmt: skip
+    doubts = [f"{service} is {COMING}" for service, found in states.items() if COMING in found and READY not in found]
+    return weighed(problems, doubts, f"{READY}: {', '.join(spec.services)}")
+
+
+def _shown(states: set[str]) -> str:
+    return " and ".join(sorted(states)) or "not there"

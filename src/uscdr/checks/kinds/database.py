@@ -1,0 +1,240 @@
+"""One value of one read-only query, and how long it took. The query's text is never told."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from uscdr.checks.baseline import NO_BASELINE
+from uscdr.checks.check import Bound, CheckSpec, Provider
+from uscdr.checks.context import CheckContext
+from uscdr.checks.verdict import Finding, Measures, as_far_as_read, judged
+from uscdr.models.base import Duration
+from uscdr.models.migrations import CodeMigrations, MigrationsVerdict, compare, covered
+from uscdr.models.postgres import ForeignKey, Invariant, InvariantResult
+from uscdr.models.postgres_names import ColumnName, TableName, column_text
+from uscdr.words import first_of, plural
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+"""Below 1: a value may always have shrunk by all of itself at most."""
+
+
+class SqlCheck(CheckSpec):
+    """A query that returns one value, and what that must be."""
+
+    kind: Literal["sql"]
+    query: Annotated[str, Field(min_length=1)]
+    equals: str | int | float | bool | None = None
+    """Compared as text; numbers as numbers."""
+    minimum: Bound | None = None
+    maximum: Bound | None = None
+    within: Duration | None = None
+    """The query alone, without connecting, must end in that time."""
+    shrink: Share | None = None
+    """By at most this share the value may be less than in the baseline."""
+
+    provider: ClassVar[Provider] = "database"
+    may_be_empty: ClassVar[frozenset[str]] = CheckSpec.may_be_empty | {"equals"}
+
+    @model_validator(mode="after")
+    def _bounded(self) -> SqlCheck:
+        if all(bound is None for bound in (self.equals, self.minimum, self.maximum, self.within, self.shrink)):
+            raise ValueError("give at least one of equals, minimum, maximum, within and shrink: this cannot fail")
+        return self
+
+    def invariant(self, name: str) -> Invariant:
+        """The bounds that the value has to keep by itself."""
+        equals = str(self.equals).lower() if isinstance(self.equals, bool) else self.equals
+        return Invariant(
+            name=name,
+            sql=self.query,
+            equals=None if equals is None else str(equals),
+            minimum=self.minimum,
+            maximum=self.maximum,
+        )
+
+
+def run_sql(name: str, spec: SqlCheck, world: CheckContext) -> Finding:
+    """Ask the database."""
+    result, seconds = world.database().timed(spec.invariant(name))
+    if spec.within is not None and seconds > spec.within:
+        return Finding("fail", f"the query took {seconds:.2f} s, allowed are {spec.within:g} s")
+    if result.holds is None:
+        return Finding("inconclusive", result.seen)
+    if not result.holds:
+        return Finding("fail", f"{result.seen}, expected {result.expected}")
+    return _compared(spec, result, seconds, world.before(name))
+
+
+def _compared(spec: SqlCheck, result: InvariantResult, seconds: float, before: Measures) -> Finding:
+    value, then = number(result.seen), before.get("value")
+    words = result.seen + (f" (expected {result.expected})" if result.expected else "") + f" in {seconds:.2f} s"
+    measured = {"seconds": round(seconds, 3)} | ({} if value is None else {"value": value})
+    if spec.shrink is None:
+        return Finding("pass", words, measured)
+    if value is None:
+        return Finding("inconclusive", f"{result.seen}: not a number, so it cannot be compared with a baseline")
+    if not isinstance(then, int | float):
+        return Finding("pass", f"{words}; {NO_BASELINE}", measured)
+    if then > 0 and (then - value) / then > spec.shrink:
+        words = (
+            f"{value:g}, the baseline has {then:g}: down by {(then - value) / then:.0%}, allowed are {spec.shrink:.0%}"
+        )
+        return Finding("fail", words, measured)
+    return Finding("pass", f"{words}; the baseline has {then:g}", measured)
+
+
+def number(seen: str) -> int | float | None:
+    """The number that an invariant saw; None when it saw something else."""
+    try:
+        value = float(seen)
+    except ValueError:
+        return None
+    if not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() else value
+
+
+# The expectations of scenarios.yaml, asked of the live data.
+
+
+class InvariantsCheck(CheckSpec):
+    """Every invariant of scenarios.yaml holds."""
+
+    kind: Literal["invariants"]
+
+    provider: ClassVar[Provider] = "database"
+
+
+def run_invariants(name: str, spec: InvariantsCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - as every kind
+    """Ask all of them."""
+    wanted = world.expected.invariants
+    if not wanted:
+        return Finding("inconclusive", "scenarios.yaml names no invariant")
+    results = world.database().invariants(wanted)
+    broken = [f"{one.name}: {one.seen}, expected {one.expected}" for one in results if one.holds is False]
+    unknown = [f"{one.name}: {one.seen}" for one in results if one.holds is None]
+    if broken:
+        return Finding("fail", "; ".join((*broken, *unknown)))
+    if unknown or len(results) < len(wanted):
+        return Finding("inconclusive", "; ".join(unknown) or "not every invariant was answered")
+    return Finding("pass", f"{plural(len(results), 'invariant')}, all hold")
+
+
+# Whether rows still have the rows they belong to, by the keys that say so and by looking.
+
+
+class ForeignKeysCheck(CheckSpec):
+    """The foreign keys are there, the server holds them valid, and no row breaks one."""
+
+    kind: Literal["foreign_keys"]
+    minimum: Annotated[int, Field(ge=1)] = 1
+    """So many keys there must be."""
+
+    provider: ClassVar[Provider] = "database"
+
+
+def run_foreign_keys(name: str, spec: ForeignKeysCheck, world: CheckContext) -> Finding:
+    """List the keys and count the rows that break them."""
+    found = world.database().foreign_keys()
+    names = [f"{key.table}: {key.name}" for key in found]
+    known: list[str] = world.before(name).get("keys", [])
+    gone = [one for one in known if one not in set(names)]
+    few = len(found) < spec.minimum
+    problems = [
+        *([f"{plural(len(found), 'foreign key')}, expected at least {spec.minimum}"] if few else []),
+        *([f"{plural(len(gone), 'foreign key')} of the baseline gone: {first_of(gone)}"] if gone else []),
+        *_invalid(found),
+        *_orphaned(found),
+    ]
+    finding = judged(problems, f"{plural(len(found), 'foreign key')}, all valid, no orphaned row", {"keys": names})
+    return as_far_as_read(finding, (key.unread for key in found), "compared")
+
+
+def _invalid(found: tuple[ForeignKey, ...]) -> list[str]:
+    names = [f"{key.table}: {key.name}" for key in found if not key.validated]
+    return [f"{plural(len(names), 'foreign key')} not validated: {first_of(names)}"] if names else []
+
+
+def _orphaned(found: tuple[ForeignKey, ...]) -> list[str]:
+    """By table: the names of keys are long. A row that breaks two keys counts twice."""
+    rows: Counter[str] = Counter()
+    for key in found:
+        rows[key.table] += key.orphans
+    broken = [f"{table} ({number:,})" for table, number in rows.most_common() if number]
+    return [f"{plural(rows.total(), 'orphaned row')}: {first_of(broken)}"] if broken else []
+
+
+# Whether the next insert gets a free key: a sequence behind the keys of a table that grows by it makes it fail.
+
+
+class SequencesCheck(CheckSpec):
+    """No sequence gives out keys that are taken."""
+
+    kind: Literal["sequences"]
+
+    provider: ClassVar[Provider] = "database"
+
+
+def run_sequences(name: str, spec: SequencesCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - as every kind
+    """Compare every sequence with the column that it fills."""
+    found = world.database().sequences()
+    here = sorted({str(ColumnName(TableName.parse(one.table), one.column)) for one in found})
+    known = [column_text(column) for column in world.before(name).get("columns", [])]
+    gone = [column for column in known if column not in here]
+    if not found and not known:
+        return Finding("inconclusive", "no column takes its keys from a sequence")
+    behind = sorted({str(ColumnName(TableName.parse(one.table), one.column)) for one in found if one.collides})
+    problems = [
+        *([f"{plural(len(behind), 'sequence')} behind: {first_of(behind)}"] if behind else []),
+        *([f"no sequence any more for {first_of(gone)}"] if gone else []),
+    ]
+    good = judged(problems, f"{plural(len(found), 'sequence')}, none behind its column", {"columns": here})
+    return as_far_as_read(good, (one.unread for one in found), "read")
+
+
+# Whether the schema is the one that the deployed code was written for.
+
+
+class MigrationsCheck(CheckSpec):
+    """The applied migrations are those of the deployed code."""
+
+    kind: Literal["migrations"]
+
+    provider: ClassVar[Provider] = "source"
+
+
+def run_migrations(name: str, spec: MigrationsCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - as every kind
+    """Compare what is applied with the code, or with the baseline when the code is not to be had."""
+    database, code = world.database(), world.code_migrations() or CodeMigrations()
+    there = database.migrations()
+    found = compare(code, there, database.columns() if code.steps else None)
+    applied = {one.full_name for one in there}
+    known = frozenset(world.before(name).get("applied", ()))
+    gone = _listed("of the baseline not applied any more", known - applied - covered(code))
+    measured = {"applied": sorted(applied)}
+    if found.known:
+        return judged([*found.problems, *gone], _all_applied(code, found), measured)
+    if gone:
+        return Finding("fail", gone[0], measured)
+    if not known:
+        return Finding("inconclusive", f"{len(applied)} applied; neither the deployed code nor a baseline is to be had")
+    new = _listed("applied since the baseline", applied - known)
+    if new:
+        return Finding("inconclusive", f"{new[0]}; the deployed code is not to be had")
+    return Finding("pass", f"{len(applied)} applied, as in the baseline; the deployed code is not to be had", measured)
+
+
+def _all_applied(code: CodeMigrations, found: MigrationsVerdict) -> str:
+    words = f"{plural(len(code.migrations), 'migration')} of the code, all applied; none ahead of it"
+    words += f"; under the names of those replaced: {first_of(found.renamed)}" if found.renamed else ""
+    return words + (f"; tables of {first_of(found.unclear)} not judged" if found.unclear else "")
+
+
+def _listed(what: str, names: Iterable[str]) -> list[str]:
+    found = sorted(names)
+    return [f"{plural(len(found), 'migration')} {what}: {first_of(found)}"] if found else []

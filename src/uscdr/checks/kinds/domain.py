@@ -1,0 +1,139 @@
+"""Whether every name server leads the users' hostnames to this application."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from uscdr.checks.check import CheckSpec, Provider
+from uscdr.checks.context import CheckContext
+from uscdr.checks.verdict import Finding, weighed
+from uscdr.errors import ProviderError
+from uscdr.models.base import Destination
+from uscdr.models.dns import RecordSet, RecordType, ServerAnswer, Sighting
+from uscdr.models.heroku import Domain
+from uscdr.models.probes import Certificate
+from uscdr.providers.ports.dns import Verifier, led
+
+MOST = 4
+"""Servers that are named."""
+
+
+class DomainCheck(CheckSpec):
+    """The hostnames of the target's `dns` part."""
+
+    kind: Literal["domain"]
+
+    provider: ClassVar[Provider] = "dns"
+
+
+def run_domain(name: str, spec: DomainCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
+    """Each hostname is bound to the application, and every authoritative server names its DNS target."""
+    if world.verifier is None:
+        return Finding("not checked", "the target has no domain")
+    hostnames = world.expected.hostnames
+    if not hostnames:
+        return Finding("not checked", "no hostname is configured: dns.hostnames of the target")
+    bound = {one.hostname.lower(): one for one in world.facts.domains()}
+    problems, doubts = [], []
+    for hostname in hostnames:
+        problem, doubt = _judge(hostname, bound.get(hostname.lower()), world.verifier)
+        problems += [problem] if problem else []
+        doubts += [doubt] if doubt else []
+    return weighed(problems, doubts, f"every name server leads {', '.join(hostnames)} to the application")
+
+
+def _judge(hostname: str, domain: Domain | None, verifier: Verifier) -> tuple[str, str]:
+    """What is wrong, and what is not known."""
+    if domain is None:
+        return f"{hostname} is not bound to the application", ""
+    if domain.cname is None:
+        return "", f"the platform has no DNS target for {hostname} yet"
+    target = domain.cname.lower().rstrip(".")
+    kind, sighting = led(verifier, hostname, target)
+    return _compared(hostname, target, kind, sighting)
+
+
+def _compared(hostname: str, target: str, kind: RecordType, sighting: Sighting) -> tuple[str, str]:
+    wanted = RecordSet(name=hostname.lower(), type=kind, ttl=0, values=(target,))
+    if sighting.all_say(wanted):
+        return "", ""
+    others = [one for one in sighting.answers if not wanted.same_values(one.records)]
+    wrong = [one for one in others if one.state != "timeout"]
+    silent = ", ".join(_named(one) for one in others if one.state == "timeout")
+    if wrong:
+        return f"{hostname} should lead to {target}, but {'; '.join(_says(one) for one in wrong[:MOST])}", ""
+    return "", f"{hostname}: no answer from {silent or 'any name server'}"
+
+
+def _says(answer: ServerAnswer) -> str:
+    if answer.records is not None and answer.borrowed:
+        return f"{_named(answer)} has no such record and lets a wildcard say {' '.join(answer.records.values)}"
+    if answer.records is not None:
+        return f"{_named(answer)} says {' '.join(answer.records.values)}"
+    words = {"refused": "refuses to be asked", "lame": "does not serve the zone"}
+    return f"{_named(answer)} {words.get(answer.state, 'has no such record')}"
+
+
+def _named(answer: ServerAnswer) -> str:
+    host, address = answer.server.host, answer.server.address
+    return host if host == address else f"{host} ({address})"
+
+
+# Whether browsers accept the certificates that users are served, and will next week.
+
+
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_*][A-Za-z0-9_.-]{0,252}$")]
+ANY = "any"
+"""The label that stands for `*`: whoever serves a wildcard serves it."""
+
+
+class TlsCheck(CheckSpec):
+    """The certificates of the users' hostnames."""
+
+    kind: Literal["tls"]
+    hostnames: Annotated[tuple[HostName, ...], Destination()] = ()
+    """Instead of those of the target's `dns` part."""
+    days: Annotated[int, Field(ge=0)] = 14
+    """How long each must last at least."""
+
+    provider: ClassVar[Provider] = "tls"
+
+
+def run_tls(name: str, spec: TlsCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
+    """A handshake with each."""
+    hostnames = spec.hostnames or world.expected.hostnames
+    if not hostnames:
+        return Finding("not checked", "no hostname is configured: dns.hostnames of the target, or hostnames here")
+    problems, doubts, ends = [], [], []
+    for hostname in hostnames:
+        try:
+            certificate = world.tls.certificate(hostname.replace("*", ANY, 1))
+        except ProviderError as error:
+            doubts.append(error.message)
+            continue
+        problem = _problem(certificate, spec.days, world.now())
+        problems += [f"{hostname}: {problem}"] if problem else []
+        ends += [certificate.expires_at] if certificate.expires_at else []
+        if not problem and certificate.expires_at is None:
+            doubts.append(f"{hostname}: until when its certificate lasts could not be read")
+    return weighed(problems, doubts, _good(hostnames, ends, world.now()))
+
+
+def _problem(seen: Certificate, days: int, now: datetime) -> str:
+    if seen.problem:
+        dates = (("from", seen.valid_from if seen.valid_from and seen.valid_from > now else None),
+                 ("until", seen.expires_at))  # fmt: skip
+        valid = ", ".join(f"{word} {moment:%Y-%m-%d}" for word, moment in dates if moment)
+        return f"its certificate is not accepted: {seen.problem}" + (f" (valid {valid})" if valid else "")
+    if seen.expires_at and seen.expires_at - now < timedelta(days=days):
+        left = (seen.expires_at - now).total_seconds() / 86400
+        return f"its certificate ends in {left:.0f} days ({seen.expires_at:%Y-%m-%d}), at least {days} are wanted"
+    return ""
+
+
+def _good(hostnames: tuple[str, ...], ends: list[datetime], now: datetime) -> str:
+    first = min(ends, default=now)
+    return f"{', '.join(hostnames)}: trusted, {(first - now).days} days left at least (until {first:%Y-%m-%d})"

@@ -1,0 +1,226 @@
+"""Whether the processes that are wanted run, each as often as the platform was told, and whether they stay up.
+
+One look cannot see whether a process that began seconds ago stays: the log tells whether it came down before. One that
+did not is no finding; that it is young is said.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from uscdr.checks.check import CheckSpec, Provider
+from uscdr.checks.context import LOG_LINES, CheckContext, Expected
+from uscdr.checks.uptime import UP, DynoRestart, DynoUptime, LogLine, falls, in_force, read, standings
+from uscdr.checks.verdict import Finding, weighed
+from uscdr.errors import ProviderError
+from uscdr.models.base import Duration
+from uscdr.models.heroku import Dyno
+from uscdr.words import duration, first_of, moment
+
+COMING = ("starting", "idle")
+"""May run in a moment; an idle dyno sleeps until it is asked."""
+
+
+class DynosCheck(CheckSpec):
+    """The formation: what is wanted is scaled up and runs."""
+
+    kind: Literal["dynos"]
+    only: tuple[str, ...] = ()
+    """Process types; without them all."""
+
+    provider: ClassVar[Provider] = "platform"
+
+
+@dataclass(frozen=True)
+class _Type:
+    """One process type: the dynos wanted by scenarios.yaml, the quantity that the platform was told, and those there.
+
+    `single`: there must never be two.
+    """
+
+    name: str
+    wanted: int
+    single: bool
+    quantity: int
+    stands: tuple[DynoUptime, ...]
+
+    @property
+    def dynos(self) -> tuple[Dyno, ...]:
+        """Those there."""
+        return tuple(one.dyno for one in self.stands)
+
+    @property
+    def up(self) -> int:
+        """How many run."""
+        return sum(one.state == UP for one in self.dynos)
+
+
+def run_dynos(name: str, spec: DynosCheck, world: CheckContext) -> Finding:
+    """Compare what is wanted, what the platform was told, and what runs."""
+    told = {one.type: one.quantity for one in world.facts.formation()}
+    names = _names(spec, world.expected, told)
+    if not names:
+        return Finding("inconclusive", "the application has no process type, and none is named in app.formation")
+    stands, unread = standing_now(world, names)
+    types = [_type(one, spec, world.expected, told, stands) for one in names]
+    problems = [words for one in types if (words := _problem(one))]
+    doubts = [words for one in types if not _problem(one) and (words := _doubt(one))]
+    measures = {"quantities": {one.name: one.quantity for one in types}}
+    remarks = [*(one.remark(world.expected.steady) for one in stands if one.remark(world.expected.steady)), *unread]
+    good = _good(types, world.before(name)) + (f" ({first_of(remarks, comma='; ')})" if remarks else "")
+    return weighed(problems, doubts, good, measures)
+
+
+def standing_now(world: CheckContext, kinds: Collection[str]) -> tuple[tuple[DynoUptime, ...], tuple[str, ...]]:
+    """Each dyno of these process types; and why the log does not tell of them, where it does not."""
+    dynos = world.facts.dynos()
+    fallen: Mapping[str, tuple[DynoRestart, ...]] = {}
+    unread: tuple[str, ...] = ()
+    try:
+        fallen = falls(world.facts.log_lines(LOG_LINES), in_force(world.facts.releases()))
+    except ProviderError as error:
+        unread = (f"whether one crashed before is not known: {error.message}",)
+    return standings(dynos, fallen, world.now(), kinds), unread
+
+
+def _names(spec: DynosCheck, expected: Expected, told: Mapping[str, int]) -> tuple[str, ...]:
+    return spec.only or tuple(dict.fromkeys((*expected.formation, *sorted(expected.single), *told)))
+
+
+def _type(
+    name: str, spec: DynosCheck, expected: Expected, told: Mapping[str, int], there: Sequence[DynoUptime]
+) -> _Type:
+    named = name in spec.only or name in expected.single
+    mine = tuple(one for one in there if one.dyno.type == name)
+    wanted = expected.formation.get(name, 1 if named else 0)
+    return _Type(name, wanted, name in expected.single, told.get(name, 0), mine)
+
+
+def _problem(one: _Type) -> str:
+    if crashed := [standing.words for standing in one.stands if standing.unsettled]:
+        return "; ".join(crashed)
+    if one.wanted and not one.quantity:
+        return f"{one.name} is scaled to 0, wanted {one.wanted}"
+    if one.single and max(one.quantity, one.up) > 1:
+        return f"{max(one.quantity, one.up)} {one.name}, there must be exactly one"
+    there = one.up + sum(dyno.state in COMING for dyno in one.dynos)
+    return f"{one.name}: {one.up} of {one.quantity} up" if there < one.quantity else ""
+
+
+def _doubt(one: _Type) -> str:
+    if one.up >= one.quantity:
+        return ""
+    return ", ".join(f"{dyno.name} is {dyno.state}" for dyno in one.dynos if dyno.state in COMING)
+
+
+def _good(types: Sequence[_Type], before: Mapping[str, object]) -> str:
+    then = before.get("quantities")
+    then = then if isinstance(then, dict) else {}
+    return ", ".join(
+        f"{one.name} {one.up}" + _fewer(one, then.get(one.name)) for one in types if one.quantity or one.wanted
+    ) + " up"  # fmt: skip
+
+
+def _fewer(one: _Type, then: object) -> str:
+    if isinstance(then, int) and one.quantity < then:
+        return f" (baseline {then})"
+    return f" (wanted {one.wanted})" if one.quantity < one.wanted else ""
+
+
+# Whether the newest release is the one that runs, and users are let in.
+
+
+class ReleaseCheck(CheckSpec):
+    """The newest release, and maintenance mode."""
+
+    kind: Literal["release"]
+
+    provider: ClassVar[Provider] = "platform"
+
+
+def run_release(name: str, spec: ReleaseCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
+    """Newest release succeeded and current; maintenance mode off."""
+    problems, doubts = [], []
+    if world.facts.app().maintenance:
+        problems.append("maintenance mode is on: users are shut out")
+    releases = world.facts.releases()
+    if not releases:
+        return weighed([*problems, "nothing was ever released"], [], "")
+    newest = releases[0]
+    running = next((f"v{one.version}" for one in releases if one.current), "none")
+    if newest.status == "pending":
+        doubts.append(f"v{newest.version} is being released")
+    elif newest.status != "succeeded":
+        problems.append(f"the newest release, v{newest.version}, {_ended(newest.status)}; {running} is current")
+    elif not newest.current:
+        problems.append(f"the newest release is v{newest.version}, but {running} is current")
+    return weighed(problems, doubts, f"v{newest.version} succeeded and is current", {"version": newest.version})
+
+
+def _ended(status: str) -> str:
+    return status if status in ("failed", "expired") else "did not succeed"
+
+
+# What the platform itself wrote into the log: errors by code, and crashes. No line of it is ever shown.
+
+
+PASSING = "at=warning"
+"""How the router writes what is no error: a visitor who goes away."""
+LOG_GAP = "L"
+"""The letter of codes that tell of lost lines: no fault of the application."""
+
+
+class LogCheck(CheckSpec):
+    """How many errors of router and dynos stand in the newest part of the log."""
+
+    kind: Literal["log"]
+    lines: Annotated[int, Field(ge=1, le=1500)] = 500
+    most: Annotated[int, Field(ge=0)] = 10
+    within: Duration = 600.0
+
+    provider: ClassVar[Provider] = "platform"
+
+    @model_validator(mode="after")
+    def _can_fail(self) -> LogCheck:
+        if self.most >= self.lines:
+            raise ValueError("`most` must be less than `lines`: so few lines cannot hold more errors than that")
+        return self
+
+
+def run_log(name: str, spec: LogCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
+    """Count the codes, and what came down since the release in force began."""
+    lines = [(one.at, one) for one in read(world.facts.log_lines(spec.lines)) if one.at]
+    if not lines:
+        return Finding("inconclusive", "the log holds no line that can be read")
+    newest = max(at for at, _ in lines)
+    since = newest - timedelta(seconds=spec.within)
+    recent = [(at, one) for at, one in lines if at > since]
+    codes = Counter(code for _, one in recent if (code := _code(one)))
+    crashes, unsettled = _crashes(world, since)
+    errors = sum(count for code, count in codes.items() if not code.startswith(LOG_GAP)) + crashes
+    counts = [f"{crashes} crashed"] if crashes else []
+    shown = ", ".join([*counts, *(f"{count} {code}" for code, count in codes.most_common())]) or "no error"
+    span = duration((newest - min(at for at, _ in recent)).total_seconds())
+    words = f"{shown} in the last {span} of the log, to {moment(newest)}"
+    if unsettled:
+        return Finding("fail", f"{'; '.join(unsettled)}; {words}")
+    if errors > spec.most:
+        return Finding("fail", f"{words}; allowed are {spec.most}")
+    return Finding("pass", words, {"errors": errors})
+
+
+def _crashes(world: CheckContext, since: datetime) -> tuple[int, list[str]]:
+    """How often dynos came down by themselves, and those that have not outlived it."""
+    stands, _ = standing_now(world, {one.type for one in world.facts.formation()})
+    crashes = sum(fall.at > since for one in stands for fall in one.falls)
+    return crashes, [one.words for one in stands if one.falls and one.unsettled]
+
+
+def _code(line: LogLine) -> str:
+    return "" if line.text.startswith(PASSING) else line.code

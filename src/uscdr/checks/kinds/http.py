@@ -1,0 +1,439 @@
+"""Checks over HTTP: a status alone proves nothing, so bodies are looked into, and never quoted."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from typing_extensions import override
+
+from uscdr.checks.attempts import LOGINS, AttemptLimit
+from uscdr.checks.check import Bound, CheckSpec, Provider
+from uscdr.checks.context import CheckContext
+from uscdr.checks.kinds.database import number
+from uscdr.checks.verdict import Finding, Measures
+from uscdr.digits import whole
+from uscdr.models.base import Duration, Fact
+from uscdr.models.postgres import Invariant
+from uscdr.models.probes import Sending, WebAnswer
+from uscdr.providers.ports.probes import Website
+
+# What may be demanded of an answer's body. Bodies hold personal data: only numbers of them are ever told.
+
+
+Scalar = str | int | float | bool
+Place = Annotated[str, Field(min_length=1)]
+"""Names and numbers between dots, `*` for every item of a list; `$` is the whole."""
+
+
+class JsonDemand(Fact):
+    """What must be at a place of a JSON answer; a bare value in scenarios.yaml means `equals`."""
+
+    equals: Scalar | None = None
+    minimum: Bound | None = None
+    maximum: Bound | None = None
+    exists: bool | None = None
+    """True: the field is there, and not null. False: it is not there."""
+    filled: Literal[True] | None = None
+    """The field is there and is neither null nor an empty text, list or object."""
+
+    @model_validator(mode="after")
+    def _demands(self) -> JsonDemand:
+        bounds = (self.equals, self.minimum, self.maximum, self.filled)
+        if self.exists is None and all(one is None for one in bounds):
+            raise ValueError(
+                "this demands nothing of the field: write the value that must be there, {filled: true}, "
+                "{exists: true}, {minimum: N}, {maximum: N} or {exists: false}"
+            )
+        if self.exists is False and any(one is not None for one in bounds):
+            raise ValueError("a field that must not be there has no value: write {exists: false} alone")
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, value: Any) -> Any:  # noqa: ANN401 - what YAML holds
+        return {"equals": value} if isinstance(value, str | int | float | bool) else value
+
+
+class BodyCheck(CheckSpec):
+    """What a check demands of a body."""
+
+    contains: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    starts_with: str | None = None
+    json_: dict[Place, JsonDemand] = Field(default_factory=dict, alias="json")
+    """Path such as `results.0.id` -> what must be there."""
+    min_bytes: Annotated[int, Field(ge=1)] | None = None
+    max_bytes: Annotated[int, Field(ge=0)] | None = None
+
+
+def wrong_body(answer: WebAnswer, spec: BodyCheck) -> str:
+    """What is wrong with the body; empty when nothing is."""
+    size = len(answer.body)
+    missing = next((text for text in spec.contains if text.encode() not in answer.body), None)
+    present = next((text for text in spec.lacks if text.encode() in answer.body), None)
+    complaints = (
+        (missing is not None, f"the page lacks “{missing}”"),
+        (present is not None, f"the page has “{present}”"),
+        (spec.starts_with is not None and not answer.body.startswith((spec.starts_with or "").encode()),
+         f"does not begin with “{spec.starts_with}”"),
+        (spec.min_bytes is not None and size < (spec.min_bytes or 0), f"only {size} bytes"),
+        (spec.max_bytes is not None and size > (spec.max_bytes or 0), f"{size} bytes, more than {spec.max_bytes}"),
+    )  # fmt: skip
+    found = next((words for wrong, words in complaints if wrong), "")
+    return found or next(filter(None, (_wrong_at(answer, *demand) for demand in spec.json_.items())), "")
+
+
+def _wrong_at(answer: WebAnswer, path: str, demand: JsonDemand) -> str:
+    found = list(values_at(answer, path))
+    if demand.exists is False:
+        return f"there is a JSON field “{path}”" if found else ""
+    if not found:
+        return f"no JSON field “{path}”"
+    if (demand.exists and all(one is None for one in found)) or (demand.filled and not any(map(_filled, found))):
+        return f"JSON “{path}” is empty"
+    if demand.equals is not None and not any(_same(one, demand.equals) for one in found):
+        return f"JSON “{path}” is {_shown(found[0])}, expected {demand.equals!r}"
+    for bound, beyond in ((demand.minimum, -1), (demand.maximum, 1)):
+        if bound is not None and not any(_number(one) and (one - bound) * beyond <= 0 for one in found):
+            return f"JSON “{path}” is {_shown(found[0])}, expected at {'least' if beyond < 0 else 'most'} {bound:g}"
+    return ""
+
+
+def _same(one: object, wanted: Scalar) -> bool:
+    return type(one) is type(wanted) and one == wanted
+
+
+def _filled(value: object) -> bool:
+    return value is not None and value not in ("", [], {})
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _shown(value: object) -> str:
+    """A number or a boolean; of anything else only what it is."""
+    return str(value).lower() if isinstance(value, int | float) else f"a {type(value).__name__}"
+
+
+def parsed(answer: WebAnswer) -> object:
+    """The JSON of the body; None when it is none."""
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def values_at(answer: WebAnswer, path: str) -> Iterator[Any]:
+    """Every value at `path`: names and numbers between dots, `*` for every item of a list; `$` is the whole."""
+    found = [parsed(answer)]
+    for part in path.split(".") if path != "$" else ():
+        found = [below for one in found for below in _below(one, part)]
+    yield from found
+
+
+def _below(value: object, part: str) -> list[Any]:
+    if isinstance(value, dict):
+        return [value[part]] if part in value else []
+    if isinstance(value, list):
+        if part == "*":
+            return value
+        place = whole(part)
+        return [] if place is None else value[place : place + 1]
+    return []
+
+
+def first_id(answer: WebAnswer, name: str) -> int | str | None:
+    """What stands under `name` in the first item of a list, or of its `results`."""
+    data = parsed(answer)
+    items = data.get("results") if isinstance(data, dict) else data
+    first = items[0] if isinstance(items, list) and items else None
+    found = first.get(name) if isinstance(first, dict) else None
+    return found if isinstance(found, int | str) else None
+
+
+def link_in(answer: WebAnswer, pattern: str) -> str | None:
+    """The path that the pattern's group finds in the page."""
+    found = re.search(pattern, answer.body.decode(errors="replace"))
+    return found.group(1) if found and found.groups() else None
+
+
+Status = Annotated[int, Field(ge=100, lt=600)]
+Path = Annotated[str, Field(pattern=r"^/[!-~]*$")]
+"""Path and query."""
+SET_ACCOUNT = "set USCDR_CHECK_TOKEN, or USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD"
+OK, REFUSED = 200, 400
+SLOWER, SLOW = 5.0, 2.0
+"""A page is slow when it takes so many times as long as in the baseline, and at least so many seconds."""
+IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"<svg", b"<?xml")
+"""How the bytes of an image begin."""
+
+
+class HttpCheck(BodyCheck):
+    """One read-only request and what its answer must be."""
+
+    kind: Literal["http"]
+    path: Path
+    method: Literal["GET", "POST"] = "GET"
+    json_body: dict[str, Any] | None = None
+    """Only `{}`: an empty form that must be refused shows the way to the validator, and writes nothing."""
+    multipart_body: dict[str, Any] | None = None
+    """The same as a multipart form, where the application parses nothing else: only `{}`; instead of `json_body`."""
+    limit: AttemptLimit | None = None
+    """How many refusals the application takes before it locks the address out. A run sends one; what this machine sent
+    is counted over all runs, and half is left to people: while there is no room for one more the check is
+    `not checked`. A login has one also if none is written down."""
+    auth: bool = False
+    """Send the check account's token."""
+    status: Status = OK
+    below: Annotated[int, Field(gt=200, lt=600)] | None = None
+    """Any status below this will do, instead of `status`; there is none from 600 on."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Name -> a text that must be in the header; an empty one only asks that it is there."""
+    within: Duration | None = None
+    """The answer must come in that time."""
+    id: Annotated[str, Field(min_length=1)] = "id"
+    """How the items of a list that is followed call their id."""
+    follow: Path | None = None
+    """The id of the first item of a JSON list (or of its `results`) is put into this path, and asked too;
+    `starts_with`, `min_bytes` and `contains` then apply to the second answer."""
+    follow_link: str | None = None
+    """A pattern with one group that finds a path in the page; that must answer 200 with no HTML page."""
+    image: str | None = None
+    """JSON path such as `results.*.banner_image`: the first address there must answer with an image."""
+
+    may_be_empty: ClassVar[frozenset[str]] = BodyCheck.may_be_empty | {"json_body", "multipart_body"}
+
+    @field_validator("follow_link")
+    @classmethod
+    def _finds_a_path(cls, pattern: str | None) -> str | None:
+        try:
+            groups = re.compile(pattern or "()").groups
+        except re.error as error:
+            raise ValueError(f"this is no pattern: {error}") from None
+        if groups != 1:
+            raise ValueError('write a pattern with one group, which finds a path: \'src="(/static/[^"]+)"\'')
+        return pattern
+
+    @model_validator(mode="after")
+    def _post_reads(self) -> HttpCheck:
+        filled = self.json_body or self.multipart_body
+        if self.method == "POST" and (self.status < REFUSED or filled or self.below is not None):
+            raise ValueError(
+                "a POST check must send an empty form (json_body: {} or multipart_body: {}) and expect a refusal: "
+                "checks read"
+            )
+        if self.multipart_body is not None and (self.method != "POST" or self.json_body is not None):
+            raise ValueError("multipart_body goes with method: POST, and stands instead of json_body")
+        if self.limit is not None and self.method != "POST":
+            raise ValueError("limit goes with method: POST: it counts refused forms")
+        if self.method == "POST" and self.auth and "logout" in self.path:
+            raise ValueError("a signed-in logout would end the check account's session everywhere")
+        return self
+
+    @property
+    @override
+    def counted(self) -> AttemptLimit | None:
+        login = self.method == "POST" and "login" in self.path
+        return self.limit or (LOGINS if login else None)
+
+
+def run_http(name: str, spec: HttpCheck, world: CheckContext) -> Finding:
+    """Put the check to the application."""
+    token = world.token() if spec.auth else None
+    if spec.auth and token is None:
+        return Finding("not checked", f"there is no check account: {SET_ACCOUNT}")
+    if spec.counted is not None and world.attempts is not None:
+        finding = world.attempts.count(urlsplit(spec.path).path, spec.counted, lambda: _looked(world, spec, token))
+    else:
+        finding = _looked(world, spec, token)
+    return _slower(finding, world.before(name))
+
+
+def _looked(world: CheckContext, spec: HttpCheck, token: SecretStr | None) -> Finding:
+    site = world.website()
+    finding = ask(site, spec, token)
+    if finding.verdict == "pass" and spec.image is not None:
+        finding = _image(site, spec, token, finding.measures)
+    return finding
+
+
+def ask(website: Website, spec: HttpCheck, token: SecretStr | None) -> Finding:
+    """One check, without the baseline. A dead application raises ProviderError."""
+    empty_form = spec.multipart_body is not None
+    answer = website.ask(
+        spec.method, spec.path, token=token, json_body=spec.json_body, empty_form=empty_form,
+        once=spec.counted is not None,
+    )  # fmt: skip
+    wrong = _wrong_head(answer, spec) or (wrong_body(answer, spec) if spec.follow is None else "")
+    if wrong:
+        return Finding("fail", f"{wrong} ({spec.path})")
+    if spec.follow is not None:
+        return _follow(website, spec, answer, token)
+    if spec.follow_link is not None:
+        return _follow_link(website, spec, answer)
+    return _good(spec.path, answer)
+
+
+def _good(path: str, answer: WebAnswer) -> Finding:
+    words = f"{answer.status}, {len(answer.body)} bytes in {answer.seconds:.2f} s ({path})"
+    return Finding("pass", words, {"seconds": round(answer.seconds, 3)})
+
+
+def _wrong_head(answer: WebAnswer, spec: HttpCheck) -> str:
+    if spec.below is not None and answer.status >= spec.below:
+        return f"status {answer.status}, expected less than {spec.below}"
+    if spec.below is None and answer.status != spec.status:
+        return f"status {answer.status}, expected {spec.status}"
+    for name, wanted in spec.headers.items():
+        found = answer.headers.get(name.lower())
+        if found is None or wanted.lower() not in found.lower():
+            return f"header {name} " + ("is missing" if found is None else f"lacks “{wanted}”")
+    if spec.within is not None and answer.seconds > spec.within:
+        return f"took {answer.seconds:.1f} s, allowed are {spec.within:g} s"
+    return ""
+
+
+def _follow(website: Website, spec: HttpCheck, answer: WebAnswer, token: SecretStr | None) -> Finding:
+    item = first_id(answer, spec.id)
+    if item is None or spec.follow is None:
+        return Finding("inconclusive", f"the list is empty, so nothing could be followed ({spec.path})")
+    second = website.ask("GET", spec.follow.replace("{id}", str(item)), token=token)
+    if second.status != OK:
+        return Finding("fail", f"status {second.status} ({spec.follow})")
+    if wrong := wrong_body(second, spec):
+        return Finding("fail", f"{wrong} ({spec.follow})")
+    return _good(spec.follow, second)
+
+
+def _follow_link(website: Website, spec: HttpCheck, answer: WebAnswer) -> Finding:
+    path = link_in(answer, spec.follow_link or "")
+    if path is None:
+        return Finding("fail", f"the page names no such link ({spec.path})")
+    second = website.ask("GET", path)
+    if second.status != OK or not second.body or second.body.lstrip()[:5].lower() in (b"<!doc", b"<html"):
+        return Finding("fail", f"{second.status}, {len(second.body)} bytes, not what the page needs ({path})")
+    return _good(spec.path, answer)
+
+
+def _image(site: Website, spec: HttpCheck, token: SecretStr | None, measures: Measures) -> Finding:
+    """The first image that the list names. The list is asked again: answers are not kept."""
+    found = values_at(site.ask("GET", spec.path, token=token), spec.image or "")
+    addresses = [one for one in found if isinstance(one, str) and one]
+    if not addresses:
+        return Finding("inconclusive", f"no item has an image ({spec.path})")
+    answer = site.fetch(addresses[0])
+    if answer.status != OK or not answer.body.lstrip().startswith(IMAGES):
+        return Finding("fail", f"an image answers {answer.status}, or with no image ({spec.path})")
+    words = f"{len(addresses)} images named, one fetched: {len(answer.body)} bytes ({spec.path})"
+    return Finding("pass", words, measures)
+
+
+def _slower(finding: Finding, before: Measures) -> Finding:
+    then, now = before.get("seconds"), finding.measures.get("seconds")
+    if finding.verdict != "pass" or not isinstance(then, float) or not isinstance(now, float):
+        return finding
+    if now > SLOW and now > SLOWER * then:
+        return Finding("fail", f"{finding.evidence}; the baseline has {then:.2f} s", finding.measures)
+    return finding
+
+
+# Whether the application is connected to this database: a number that it shows is the database's own.
+
+
+Number = int | float
+
+
+class AgreeCheck(CheckSpec):
+    """The application's number and the database's are one."""
+
+    kind: Literal["agree"]
+    path: Path
+    auth: bool = False
+    """Send the check account's token."""
+    json_: Annotated[str, Field(alias="json", min_length=1)]
+    """Where the number stands in the answer, such as `totals.patients`."""
+    query: Annotated[str, Field(min_length=1)]
+    """Returns the same number."""
+
+    provider: ClassVar[Provider] = "application"
+
+
+def run_agree(name: str, spec: AgreeCheck, world: CheckContext) -> Finding:
+    """Ask both; once more when they differ, as somebody may have written in between."""
+    if spec.auth and world.token() is None:
+        return Finding("not checked", f"there is no check account: {SET_ACCOUNT}")
+    first = _compared(name, spec, world)
+    return _compared(name, spec, world) if first.verdict == "fail" else first
+
+
+def _compared(name: str, spec: AgreeCheck, world: CheckContext) -> Finding:
+    shown = _application(spec, world)
+    if isinstance(shown, Finding):
+        return shown
+    (result,) = world.database().invariants([Invariant(name=name, sql=spec.query)])
+    own = number(result.seen) if result.holds is not None else None
+    if own is None:
+        why = result.seen if result.holds is None else f"it gave {result.seen}, not a number"
+        return Finding("inconclusive", f"the database was not asked well: {why}")
+    if shown != own:
+        words = f"{spec.path} says {shown:,}, the database {own:,}"
+        return Finding("fail", f"{words}: the application may be connected to another one")
+    if not own:
+        return Finding("inconclusive", f"{spec.path} and the database both say 0, which any empty database would")
+    return Finding("pass", f"{spec.path} and the database both say {own:,}", {"value": own})
+
+
+def _application(spec: AgreeCheck, world: CheckContext) -> Number | Finding:
+    """The number that the application shows, or why there is none."""
+    answer = world.website().ask("GET", spec.path, token=world.token() if spec.auth else None)
+    if answer.status != OK:
+        return Finding("fail", f"{spec.path}: status {answer.status}, expected {OK}")
+    found = list(values_at(answer, spec.json_))
+    numbers = [one for one in found if isinstance(one, int | float) and not isinstance(one, bool)]
+    if len(found) != 1 or len(numbers) != 1:
+        return Finding("fail", f"{spec.path}: {len(numbers)} numbers at JSON “{spec.json_}”, expected one")
+    return numbers[0]
+
+
+# A whole login: in, known, out. It writes (last login, token), so it runs only when the operator allows writes.
+
+
+SET_PASSWORD = "set USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD"  # noqa: S105 - names of variables
+_ANSWERED = 200
+SIGNED_OUT = (401, 403)
+
+
+class SessionCheck(CheckSpec):
+    """Signs the check account in with its password, asks who it is, and signs it out where that harms nobody."""
+
+    kind: Literal["session"]
+    profile: Path = "/api/auth/profile/me/"
+    logout: Path = "/api/auth/logout/"
+
+    writes: ClassVar[bool] = True
+
+
+def run_session(name: str, spec: SessionCheck, world: CheckContext) -> Finding:
+    """Logging out deletes the account's only token: not done to one that was given and is used elsewhere."""
+    del name
+    given = world.token()
+    token = world.sign_in() if world.writable is not None else None
+    if world.writable is None or token is None:
+        return Finding("not checked", f"needs --allow-writes and the check account: {SET_PASSWORD}")
+    site = world.writable()
+    if site.ask("GET", spec.profile, token=token).status != _ANSWERED:
+        return Finding("fail", f"{spec.profile}: a fresh login is not known")
+    if given is not None and given.get_secret_value() == token.get_secret_value():
+        return Finding("pass", "login works; logout was not tried, it would end the token that is in use")
+    status = site.send(Sending(method="POST", path=spec.logout, json_body={}), token).status
+    if status != _ANSWERED:
+        return Finding("fail", f"{spec.logout}: status {status}")
+    if site.ask("GET", spec.profile, token=token).status not in SIGNED_OUT:
+        return Finding("fail", f"{spec.logout}: the token still works after it")
+    return Finding("pass", "login and logout work")

@@ -1,0 +1,311 @@
+"""Whether the files that rows refer to are in the media service: a sample that moves on every day.
+
+Only numbers are told: names of files may hold patients' names.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from uscdr.checks.check import CheckSpec, Provider
+from uscdr.checks.context import CheckContext, Expected
+from uscdr.checks.kinds.config import value_of
+from uscdr.checks.verdict import Finding, Measures, as_far_as_read, beyond_limit
+from uscdr.errors import CredentialsRefused, NotFound
+from uscdr.models.base import Duration
+from uscdr.models.media import CLOUD, KEY, SECRET, Asset, AssetKey, FileReferences, Kind, Quota, read
+from uscdr.providers.ports.media import LOOKUP_BATCH, Media
+from uscdr.words import moment
+
+LOOKS = 6
+"""Calls for the sample, of an hourly allowance; each downloaded file takes one more for its digest."""
+MOST_MISSING = 10
+"""Missing files that are looked for by less likely names: nine calls more at most."""
+KEPT_PART = 10
+"""One of so many calls of the allowance is not used up by a check: a recovery, and the application, need some."""
+LARGEST = 10 * 1024 * 1024
+"""Bytes of a file that is downloaded."""
+NEWEST_PART = 4
+"""One of so many of the sample are the newest files."""
+CLOCKS = 5
+"""Seconds by which the service's two clocks may differ."""
+MD5 = re.compile(r"[0-9a-f]{32}")
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class MediaCheck(CheckSpec):
+    """The cloud, the application's credentials for it, and a sample of the files."""
+
+    kind: Literal["media"]
+    sample: Annotated[int, Field(ge=1)] = 40
+    """Files that are looked up."""
+    bytes: Annotated[int, Field(ge=0)] = 3
+    """Of these, files that are downloaded and compared."""
+    timeout: Duration = 60.0
+
+    provider: ClassVar[Provider] = "media"
+
+
+@dataclass(frozen=True)
+class _File:
+    """What one file may be called, the likeliest first; when the newest row with it was written, and the size it tells.
+
+    0 bytes: no size is told.
+    """
+
+    names: tuple[AssetKey, ...]
+    others: tuple[AssetKey, ...] = ()
+    """What it may be called if it is not there under any of these."""
+    written: datetime = LONG_AGO
+    bytes: int = 0
+
+    @property
+    def place(self) -> str:
+        """A place in an order that has nothing to do with time."""
+        return sha256(str(self.names[0]).encode()).hexdigest()
+
+
+def run_media(name: str, spec: MediaCheck, world: CheckContext) -> Finding:
+    """Configuration, credentials, a sample of the files, the bytes of some."""
+    if world.media is None:
+        return Finding("not checked", "the target has no media service")
+    wrong = _wrong_config(world)
+    if wrong:
+        return Finding("fail", wrong)
+    media = world.media()
+    try:
+        media.ping()
+    except CredentialsRefused:
+        return Finding("fail", "the media service does not accept the application's credentials")
+    scarce = _scarce(media.quota, spec)
+    return beyond_limit(scarce) if scarce else _sampled(name, spec, world, media)
+
+
+def _sampled(name: str, spec: MediaCheck, world: CheckContext, media: Media) -> Finding:
+    if not world.expected.references:
+        return Finding("inconclusive", "the service answers; no column that names files is configured")
+    found = world.database().file_references(world.expected.references)
+    files, unread = files_of(found, world.expected)
+    if not files:
+        return as_far_as_read(_no_file(found, world.before(name)), found.unreadable, "read")
+    sample = affordable(turn(files, spec.sample, world.now()))
+    counts = _Counts(len(files), len(sample), len(found.absent), unread + len(found.unread))
+    return as_far_as_read(_looked_at(media, sample, spec, counts, world.work), found.unreadable, "read")
+
+
+def _scarce(quota: Quota | None, spec: MediaCheck) -> str:
+    """Why the check leaves what is left of the hourly allowance to a recovery and to the application."""
+    most = LOOKS + MOST_MISSING + spec.bytes
+    if quota is None or quota.remaining - most >= quota.limit // KEPT_PART:
+        return ""
+    left = f"{quota.remaining} of {quota.limit} calls of the media service's allowance are left"
+    return (
+        f"{left} until {moment(quota.resets_at)}; the check takes up to {most}, and leaves the last ones to a recovery"
+    )
+
+
+@dataclass(frozen=True)
+class _Counts:
+    files: int
+    sampled: int
+    absent: int
+    unread: int = 0
+
+    @property
+    def words(self) -> str:
+        """How much was looked at, and what was not."""
+        return self.looked_up + self.left
+
+    @property
+    def looked_up(self) -> str:
+        """How much was looked at."""
+        return f"{self.sampled} of {self.files} files looked up"
+
+    @property
+    def left(self) -> str:
+        """What could not be looked at, to be put behind a sentence."""
+        missing = f"; {self.absent} configured columns are not in the database" if self.absent else ""
+        unread = f"; {self.unread} stored names of files are not understood" if self.unread else ""
+        return missing + unread
+
+
+def _looked_at(media: Media, sample: Sequence[_File], spec: MediaCheck, counts: _Counts, work: Path | None) -> Finding:
+    held = _held(media, sample)
+    there = [(one, asset) for one in sample if (asset := _present(one, held)) is not None]
+    missing = len(sample) - len(there)
+    resized = sum(one.bytes not in (0, asset.bytes) for one, asset in there)
+    words = (
+        (missing, "missing"),
+        (resized, "not of the size that their rows tell"),
+        (sum(_lies_open(one, held) for one in sample), "restricted, and anybody can have them under the same name"),
+    )
+    problems = [f"{number} of {len(sample)} sampled files are {what}" for number, what in words if number]
+    if problems:
+        return Finding("fail", "; ".join((*problems, counts.words)))
+    return _downloaded(media, [asset for _, asset in there], spec, counts, work)
+
+
+def _downloaded(media: Media, there: Sequence[Asset], spec: MediaCheck, counts: _Counts, work: Path | None) -> Finding:
+    small = [asset for asset in there if asset.bytes <= LARGEST]
+    # The sample has its newest file first, the others moved on.
+    chosen = small[:1] + small[len(small) - max(0, min(spec.bytes, len(small)) - 1) :] if spec.bytes else []
+    compared, wrong, withheld = _compare(media, chosen, work)
+    if wrong:
+        return Finding("fail", f"{wrong} of {compared} downloaded files are not what the service says; {counts.words}")
+    if withheld:
+        why = "are refused to users although nothing restricts them"
+        return Finding("fail", f"{withheld} of {compared} downloaded files {why}; {counts.words}")
+    replaced = sum(map(_replaced, there))
+    told = f"; {replaced} were replaced after they were stored" if replaced else ""
+    words = f"{counts.looked_up}, all there; {compared} downloaded and equal{told}{counts.left}"
+    return Finding("pass", words, {"files": counts.files})
+
+
+def _replaced(asset: Asset) -> bool:
+    """A version is the second of its upload; the two clocks are the service's own."""
+    return asset.created_at is not None and asset.version > asset.created_at.timestamp() + CLOCKS
+
+
+def _wrong_config(world: CheckContext) -> str:
+    values = world.facts.config()
+    missing = [one for one in (CLOUD, KEY, SECRET) if not value_of(values, one)]
+    if missing:
+        return f"not set: {', '.join(missing)}"
+    if value_of(values, CLOUD) != world.expected.cloud:
+        return f"{CLOUD} names another cloud than the target, {world.expected.cloud}"
+    return ""
+
+
+def _no_file(found: FileReferences, before: Measures) -> Finding:
+    elsewhere = f"; {len(found.found)} rows name files that lie elsewhere" if found.found else ""
+    then = before.get("files")
+    if isinstance(then, int) and then:
+        return Finding("fail", f"no row refers to a file of the cloud, the baseline has {then}{elsewhere}")
+    return Finding("inconclusive", f"the service answers; no row refers to a file of the cloud{elsewhere}")
+
+
+def files_of(found: FileReferences, expected: Expected) -> tuple[list[_File], int]:
+    """Each file of the cloud that rows refer to, once, the newest first; and how many names are not understood."""
+    kinds: dict[str, Kind] = {one.column: one.resource_type for one in expected.references}
+    files: dict[tuple[AssetKey, ...], _File] = {}
+    unread = 0
+    for row in found.found:
+        kind = kinds.get(row.source, "by_extension")
+        meant = read(row.value, kind, prefix=expected.media_prefix, clouds=frozenset({expected.cloud}))
+        unread += meant.where == "not understood"
+        if meant.where != "here":
+            continue
+        names = meant.names
+        here = _File(names, meant.others, _aware(row.created_at), row.bytes or 0)
+        before = files.get(names, _File(names))
+        files[names] = here if here.written >= before.written else before
+    return sorted(files.values(), key=lambda one: (one.written, one.place), reverse=True), unread
+
+
+def _aware(moment: datetime | None) -> datetime:
+    return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else LONG_AGO
+
+
+def turn(files: Sequence[_File], number: int, now: datetime) -> list[_File]:
+    """The newest files, and of the others so many as make up the number: other ones every day, until all were seen."""
+    newest = list(files[: max(1, number // NEWEST_PART)])
+    others = sorted(files[len(newest) :], key=lambda one: one.place)
+    size = min(number - len(newest), len(others))
+    first = now.toordinal() * size % len(others) if others else 0
+    return newest + [others[(first + step) % len(others)] for step in range(size)]
+
+
+def affordable(files: Sequence[_File]) -> list[_File]:
+    """As many of them, in order, as can be looked up with LOOKS calls."""
+    kept: list[_File] = []
+    numbers: Counter[tuple[str, str]] = Counter()
+    for one in files:
+        more = numbers + Counter((key.resource_type, key.delivery) for key in (*one.names, *_twins(one)))
+        if sum(-(-number // LOOKUP_BATCH) for number in more.values()) <= LOOKS:
+            kept.append(one)
+            numbers = more
+    return kept
+
+
+def _held(media: Media, files: Sequence[_File]) -> Mapping[AssetKey, Asset]:
+    """What there is of them; those that are missing are looked for by their other names too, a few at a time."""
+    held = _look_up(media, dict.fromkeys(key for one in files for key in (*one.names, *_twins(one))))
+    missing = [one for one in files if _present(one, held) is None]
+    return held | _look_up(media, dict.fromkeys(key for one in missing[:MOST_MISSING] for key in one.others))
+
+
+def _twins(one: _File) -> tuple[AssetKey, ...]:
+    """What anybody can have under the names of a file that its rows want restricted."""
+    return tuple(key.model_copy(update={"delivery": "upload"}) for key in one.names if key.delivery != "upload")
+
+
+def _lies_open(one: _File, held: Mapping[AssetKey, Asset]) -> bool:
+    return any(key in held and held[key].present for key in _twins(one))
+
+
+def _look_up(media: Media, keys: Mapping[AssetKey, None]) -> dict[AssetKey, Asset]:
+    held: dict[AssetKey, Asset] = {}
+    for batch in _batches(keys):
+        held |= media.look_up(batch)
+    return held
+
+
+def _batches(keys: Mapping[AssetKey, None]) -> Iterator[list[AssetKey]]:
+    """Up to LOOKUP_BATCH keys of one kind: one call each."""
+    kinds: dict[tuple[str, str], list[AssetKey]] = {}
+    for key in keys:
+        kinds.setdefault((key.resource_type, key.delivery), []).append(key)
+    for alike in kinds.values():
+        for first in range(0, len(alike), LOOKUP_BATCH):
+            yield alike[first : first + LOOKUP_BATCH]
+
+
+def _present(one: _File, held: Mapping[AssetKey, Asset]) -> Asset | None:
+    return next((held[key] for key in (*one.names, *one.others) if key in held and held[key].present), None)
+
+
+def _compare(media: Media, assets: Sequence[Asset], work: Path | None) -> tuple[int, int, int]:
+    """How many were downloaded, how many are not what the service says, and how many users do not get."""
+    found = []
+    with tempfile.TemporaryDirectory(prefix="uscdr-", dir=work) as place:  # 0700
+        for number, asset in enumerate(assets):
+            told = _told(media, asset)
+            same = told is not None and _same(media, told, Path(place) / str(number))
+            found.append((same, same and told is not None and _withheld(media, told)))
+    return len(found), sum(not same for same, _ in found), sum(withheld for _, withheld in found)
+
+
+def _told(media: Media, asset: Asset) -> Asset | None:
+    """With its digest and who may have it, which a listing does not tell."""
+    try:
+        return asset if asset.etag and asset.access else media.details(asset.key).asset
+    except NotFound:
+        return None
+
+
+def _withheld(media: Media, told: Asset) -> bool:
+    """Whether its address is refused to a user; a download may be signed, a user's request is not."""
+    if told.restricted or told.access is None:
+        return False
+    return media.delivered(media.delivery_url(told.key, format=told.format)) == "withheld"
+
+
+def _same(media: Media, told: Asset, destination: Path) -> bool:
+    try:
+        got = media.download(told, destination)
+    except NotFound:
+        return False
+    finally:
+        destination.unlink(missing_ok=True)
+    # What was uploaded in pieces may have a digest of another kind; its size still counts.
+    return got.size == told.bytes and (got.md5 == told.etag or not MD5.fullmatch(told.etag))

@@ -1,0 +1,199 @@
+"""Whether the provider still accepts the account that the application sends its mail with. Nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, SecretStr
+
+from uscdr.checks.check import CheckSpec, Provider
+from uscdr.checks.context import CheckContext
+from uscdr.checks.kinds.config import READY, value_of
+from uscdr.checks.verdict import Finding, weighed
+from uscdr.errors import BadInput, NotFound, ProviderError
+from uscdr.models.base import Destination, Duration
+from uscdr.models.probes import QueueFacts
+from uscdr.models.transfers import Transfer, TransferState, Whose, usable
+from uscdr.words import HOUR, duration
+
+REASONS = {
+    "invalid_grant": "the refresh token was revoked, or has expired",
+    "invalid_client": "the client id or its secret is wrong",
+    "deleted_client": "the client was deleted",
+    "disabled_client": "the client was disabled",
+    "unauthorized_client": "the client may not use the token",
+    "admin_policy_enforced": "the organisation's administrator forbids it",
+    "org_internal": "the client serves another organisation only",
+    "invalid_scope": "the scope is not granted any more",
+    "access_denied": "access was denied",
+    "invalid_request": "the request lacks something",
+}
+"""RFC 6749 section 5.2, and Google's own."""
+
+
+Sent = Annotated[str, Destination()]
+"""The name of a variable whose value the mail account's provider is given."""
+
+
+class MailCheck(CheckSpec):
+    """Names of the config variables with the account's credentials."""
+
+    kind: Literal["mail"]
+    client_id: Sent = "GMAIL_CLIENT_ID"
+    client_secret: Sent = "GMAIL_CLIENT_SECRET"  # noqa: S105 - a name
+    refresh_token: Sent = "GMAIL_REFRESH_TOKEN"  # noqa: S105 - a name
+
+    provider: ClassVar[Provider] = "mail"
+
+
+def run_mail(name: str, spec: MailCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
+    """Ask for an access token with them."""
+    values = world.facts.config()
+    names = {"client_id": spec.client_id, "client_secret": spec.client_secret, "refresh_token": spec.refresh_token}
+    missing = [variable for variable in names.values() if not value_of(values, variable)]
+    if missing:
+        return Finding("fail", f"not set: {', '.join(missing)}; no mail can be sent")
+    reason = world.mail.accepts({field: SecretStr(value_of(values, one)) for field, one in names.items()})
+    if not reason:
+        return Finding("pass", "the mail account is accepted")
+    # A word that is not known may be anything that was sent.
+    words = f"{reason}: {REASONS[reason]}" if reason in REASONS else "refused"
+    return Finding("fail", f"the mail account is not accepted ({words})")
+
+
+# Whether the broker between web and worker answers, and its messages are taken.
+
+
+OTHERS = ("amqp", "amqps", "sqs")
+"""Brokers that an application may use and that cannot be asked from here."""
+
+
+class QueueCheck(CheckSpec):
+    """The broker that the application is configured for."""
+
+    kind: Literal["queue"]
+    variable: str = "REDIS_URL"
+    first: str = "CELERY_BROKER_URL"
+    """Taken instead where it is set, as the application does."""
+    queues: tuple[str, ...] = ("celery",)
+    most: Annotated[int, Field(ge=0)] = 200
+    """Messages that may wait in one queue."""
+
+    may_be_empty: ClassVar[frozenset[str]] = CheckSpec.may_be_empty | {"first"}
+    provider: ClassVar[Provider] = "queue"
+
+
+def run_queue(name: str, spec: QueueCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
+    """Ask it. One that cannot be used fails: no patient with an account can be saved without it."""
+    values = world.facts.config()
+    used = spec.first if value_of(values, spec.first) else spec.variable
+    url = value_of(values, used)
+    if not url:
+        return Finding("fail", f"{spec.variable} is not set: the application has no message broker")
+    if url.partition("://")[0].lower() in OTHERS:
+        return Finding("inconclusive", f"{used} names a broker of a kind that cannot be asked from here")
+    try:
+        seen = world.queue.look(SecretStr(url), spec.queues)
+    except BadInput:
+        return Finding("fail", f"{used} is no address of a message broker")
+    except ProviderError as error:
+        why = f" ({error.why.rstrip('.').lower()})" if error.why else ""
+        words = f"{error.message.rstrip('.')}{why}: the application, by the same {used}, cannot use it either"
+        return Finding("fail", words)
+    return _waiting(seen, spec.most)
+
+
+def _waiting(seen: QueueFacts, most: int) -> Finding:
+    full = [f"{n} messages wait in {queue}, allowed are {most}" for queue, n in seen.waiting.items() if n > most]
+    if full:
+        return Finding("fail", f"{'; '.join(full)}: does a worker take them?")
+    words = ["the broker answers" + (f" (Redis {seen.version})" if seen.version else "")]
+    words += [f"{n} messages wait in {queue}" for queue, n in seen.waiting.items()]
+    return Finding("pass", "; ".join(words), {"waiting": dict(seen.waiting)})
+
+
+# Whether somebody outside is told when the application fails.
+
+
+class MonitoringCheck(CheckSpec):
+    """A log drain, an add-on or a config variable that stands for monitoring: one will do."""
+
+    kind: Literal["monitoring"]
+    services: tuple[str, ...] = ()
+    """Add-on services, such as `papertrail`."""
+    variables: tuple[str, ...] = ()
+    """Config variables, such as `SENTRY_DSN`."""
+
+    provider: ClassVar[Provider] = "platform"
+
+
+def run_monitoring(name: str, spec: MonitoringCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
+    """Name what there is, or what would count."""
+    found = ", ".join(_found(spec, world))
+    if found:
+        return Finding("pass", found)
+    return Finding("fail", f"nobody outside is told of a failure: there is {', and '.join(_wanted(spec))}")
+
+
+def _found(spec: MonitoringCheck, world: CheckContext) -> Iterator[str]:
+    drains = sorted({one.host for one in world.facts.log_drains()})
+    if drains:
+        yield f"log drain to {', '.join(drains)}"
+    there = {one.service for one in world.facts.addons() if one.state == READY} if spec.services else set()
+    yield from (f"add-on {service}" for service in spec.services if service in there)
+    values = world.facts.config() if spec.variables else {}
+    yield from (f"variable {one}" for one in spec.variables if value_of(values, one))
+
+
+def _wanted(spec: MonitoringCheck) -> Iterator[str]:
+    yield "no log drain"
+    if spec.services:
+        yield f"no add-on of {' or '.join(spec.services)}"
+    if spec.variables:
+        yield f"no variable {' or '.join(spec.variables)}"
+
+
+# Whether the database is backed up: daily, lately, and without a failure since.
+
+
+class ScheduleCheck(CheckSpec):
+    """The daily backup, and what came of it."""
+
+    kind: Literal["schedule"]
+    newest: Duration = 26.0 * HOUR
+    """The newest finished backup may hold data that are so old."""
+
+    provider: ClassVar[Provider] = "platform"
+
+
+def run_schedule(name: str, spec: ScheduleCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
+    """A schedule, a finished backup that is young enough, no failure after it."""
+    try:
+        schedules = world.facts.schedules()
+    except NotFound as error:
+        return Finding("fail", f"nothing can be backed up: {error.message}")
+    problems = [] if schedules else ["no daily backup is scheduled"]
+    backups = world.facts.transfers()
+    good = usable(backups, world.damaged)
+    problems += _failed_since(backups)
+    if not good:
+        return weighed([*problems, "there is no finished backup"], [], "")
+    if good[-1].age(world.now()) > spec.newest:
+        problems.append(f"{_shown(good[-1], world.now())}, allowed are {duration(spec.newest)}")
+    hours = " and ".join(f"{one.hour:02}:00 {one.timezone}" for one in schedules)
+    return weighed(problems, [], f"daily at {hours}; {_shown(good[-1], world.now())}")
+
+
+def _failed_since(backups: Sequence[Transfer]) -> list[str]:
+    """The newest attempt that came to an end of itself; what a person cancelled says nothing."""
+    ours = [one for one in backups if one.is_backup and one.ended and one.whose is Whose.OURS]
+    ended = [one for one in ours if one.state is not TransferState.CANCELED]
+    failed = ended and not ended[-1].whole
+    return [f"the newest backup, {ended[-1].name}: {ended[-1].unusable}"] if failed else []
+
+
+def _shown(backup: Transfer, now: datetime) -> str:
+    remarks = "".join(f", {one}" for one in backup.remarks(now))
+    return f"the newest finished backup, {backup.name}, is {duration(backup.age(now))} old{remarks}"

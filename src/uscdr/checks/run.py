@@ -1,0 +1,255 @@
+"""Runs checks beside each other: each has its own time limit, all together a deadline, and each ends with a verdict."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from uscdr.checks.check import Check
+from uscdr.checks.registry import run
+from uscdr.checks.verdict import Finding, beyond_limit
+from uscdr.errors import Interrupted, RateLimited, UscdrError, WriteRefused
+from uscdr.words import duration
+
+if TYPE_CHECKING:
+    from uscdr.checks.context import CheckContext
+
+
+# Tasks that may hang: each has a time limit of its own, and one that overruns it is left behind, not waited for.
+
+
+T = TypeVar("T")
+_LOOK = 0.1
+"""Seconds between two looks at the stop token."""
+
+
+@dataclass(frozen=True)
+class Timed(Generic[T]):
+    """One task: what it does, for how many seconds at most, and whose answer it waits for."""
+
+    work: Callable[[], T]
+    limit: float
+    provider: str
+
+
+@dataclass(frozen=True)
+class Ended(Generic[T]):
+    """How the task at `index` ended: with a `value`, an `error`, or `overran` its time.
+
+    `spared` names the task that overran on the same provider before this one began: it was not begun at all.
+    """
+
+    index: int
+    seconds: float
+    value: T | None = None
+    error: Exception | None = None
+    overran: bool = False
+    spared: int | None = None
+
+
+@dataclass
+class _Running:
+    started: float
+    limit: float
+
+
+def run_timed(
+    tasks: Sequence[Timed[T]],
+    *,
+    workers: int,
+    seconds: float,
+    at_once: Mapping[str, int] | None = None,
+    stop: threading.Event | None = None,
+) -> Iterator[Ended[T]]:
+    """Runs the tasks on at most `workers` threads, `at_once` of each provider, and yields each as it ends.
+
+    After `seconds` no task begins and those under way are left behind as overrun. Once a task overran on a
+    provider that answered nobody since, the provider's other tasks are not begun. Threads that are left behind
+    are daemons: they end with the process.
+
+    Raises:
+        Interrupted: `stop` was set.
+    """
+    yield from _Crew(tasks, workers, time.monotonic() + seconds, at_once or {}, stop or threading.Event()).ends()
+
+
+class _Crew(Generic[T]):
+    def __init__(
+        self, tasks: Sequence[Timed[T]], workers: int, end: float, at_once: Mapping[str, int], stop: threading.Event
+    ) -> None:
+        self._tasks = tasks
+        self._workers = max(1, workers)
+        self._end = end
+        self._at_once = at_once
+        self._stop = stop
+        self._waiting = list(range(len(tasks)))
+        self._running: dict[int, _Running] = {}
+        self._inbox: queue.SimpleQueue[Ended[T]] = queue.SimpleQueue()
+        self._hung: dict[str, int] = {}
+        self._answered: dict[str, float] = {}
+
+    def ends(self) -> Iterator[Ended[T]]:
+        """Every task's end, in the order of the ends."""
+        while self._waiting or self._running:
+            yield from self._begin()
+            yield from self._received()
+            if self._stop.is_set():
+                raise Interrupted("Interrupted before all the work was done.", next_action="Start it again.")
+            yield from self._overrun()
+
+    def _begin(self) -> Iterator[Ended[T]]:
+        while (index := self._next()) is not None:
+            self._waiting.remove(index)
+            hung = self._hung.get(self._tasks[index].provider)
+            if hung is not None or time.monotonic() >= self._end:
+                yield Ended(index, 0.0, overran=hung is None, spared=hung)
+                continue
+            self._running[index] = _Running(time.monotonic(), self._tasks[index].limit)
+            threading.Thread(target=self._work, args=(index,), daemon=True, name=f"timed-{index}").start()
+
+    def _next(self) -> int | None:
+        """The first that waits and may begin; after the end, or when its provider hangs, it may always."""
+        over = time.monotonic() >= self._end
+        busy = Counter(self._tasks[index].provider for index in self._running)
+        for index in self._waiting:
+            provider = self._tasks[index].provider
+            room = len(self._running) < self._workers and busy[provider] < self._at_once.get(provider, self._workers)
+            if over or room or provider in self._hung:
+                return index
+        return None
+
+    def _work(self, index: int) -> None:
+        started = time.monotonic()
+        try:
+            ended = Ended(index, 0.0, value=self._tasks[index].work())
+        except Exception as error:  # noqa: BLE001 - handed to whoever started the task
+            ended = Ended(index, 0.0, error=error)
+        self._inbox.put(Ended(index, time.monotonic() - started, value=ended.value, error=ended.error))
+
+    def _received(self) -> Iterator[Ended[T]]:
+        limits = [one.started + one.limit for one in self._running.values()]
+        patience = min([_LOOK, *(max(limit - time.monotonic(), 0.001) for limit in (*limits, self._end))])
+        try:
+            ended = self._inbox.get(timeout=patience)
+        except queue.Empty:
+            return
+        if self._running.pop(ended.index, None) is not None:
+            provider = self._tasks[ended.index].provider
+            self._answered[provider] = time.monotonic()
+            self._hung.pop(provider, None)
+            yield ended
+
+    def _overrun(self) -> Iterator[Ended[T]]:
+        now = time.monotonic()
+        for index, one in list(self._running.items()):
+            if now < min(one.started + one.limit, self._end):
+                continue
+            del self._running[index]
+            provider = self._tasks[index].provider
+            if self._answered.get(provider, 0.0) < one.started:
+                self._hung.setdefault(provider, index)
+            yield Ended(index, now - one.started, overran=True)
+
+
+WORKERS = 24
+"""Checks at once: they wait, they do not work."""
+AT_ONCE = {"application": 8, "database": 6}
+"""A small application has one worker and few connections, and users that wait for it too."""
+DEADLINE = 300.0
+"""Seconds for all checks together."""
+
+Ask = Callable[[Check], Finding]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check's end."""
+
+    check: Check
+    finding: Finding
+    seconds: float
+    answered: bool = True
+    """Whether the check itself came to its finding; False when it hung, raised or was not asked."""
+
+
+def look_at(
+    world: CheckContext,
+    checks: Sequence[Check],
+    *,
+    began: Callable[[Check], None],
+    deadline: float = DEADLINE,
+    stop: threading.Event | None = None,
+) -> Iterator[Result]:
+    """Run checks of any kind but `manual` against `world`: in `verify`, in `watch` and in every recovery.
+
+    Results come as `run_checks` gives them; `began` is called on the check's own thread. What may take longest
+    begins first. Raises Interrupted when `stop` is set.
+    """
+
+    def ask(check: Check) -> Finding:
+        began(check)
+        return run(check, world)
+
+    ordered = sorted(checks, key=lambda check: -check.spec.timeout)
+    yield from run_checks(ordered, ask, deadline=deadline, stop=stop)
+
+
+def run_checks(
+    checks: Sequence[Check],
+    ask: Ask,
+    *,
+    workers: int = WORKERS,
+    deadline: float = DEADLINE,
+    stop: threading.Event | None = None,
+) -> Iterator[Result]:
+    """Each check's result as it comes. What hangs, raises or is never asked is `inconclusive`, never a pass.
+
+    Raises Interrupted when `stop` is set.
+    """
+    tasks = [
+        Timed(lambda check=check: ask(check), check.spec.timeout, check.spec.provider)  # type: ignore[misc]
+        for check in checks
+    ]
+    for ended in run_timed(tasks, workers=workers, seconds=deadline, at_once=AT_ONCE, stop=stop):
+        yield Result(checks[ended.index], _finding(ended, checks), ended.seconds, answered=ended.value is not None)
+
+
+def _finding(ended: Ended[Finding], checks: Sequence[Check]) -> Finding:
+    provider = checks[ended.index].spec.provider
+    if ended.value is not None:
+        return ended.value
+    if ended.spared is not None:
+        return Finding("inconclusive", f"not asked: {provider} hung in the check {checks[ended.spared].name}")
+    if ended.error is not None:
+        return without_answer(ended.error)
+    return Finding("inconclusive", f"no answer from {provider} within {duration(ended.seconds)}")
+
+
+def without_answer(error: Exception) -> Finding:
+    """What a check says that raised."""
+    if isinstance(error, WriteRefused):
+        return Finding("not checked", "a dry run sends no POST")
+    if isinstance(error, RateLimited):
+        return beyond_limit(in_words(error))
+    return Finding("inconclusive", in_words(error))
+
+
+def in_words(error: Exception) -> str:
+    """Why a check could not tell. The text of an unforeseen error may hold anything: only its type is told."""
+    if isinstance(error, UscdrError):
+        return error.message + (f" ({error.why})" if error.why else "")
+    return f"a defect of the check: {type(error).__name__}"
+
+
+def measures(results: Sequence[Result]) -> Mapping[str, Mapping[str, Any]]:
+    """What a baseline keeps: of passed checks only."""
+    return {
+        one.check.name: one.finding.measures
+        for one in results
+        if one.finding.verdict == "pass" and one.finding.measures
+    }

@@ -1,0 +1,170 @@
+"""What processes make for a while, and what the next one finds of it when its maker died.
+
+There is one register, `scratch` in the state directory: each process has a directory of its own there, which it keeps
+locked while it lives. In it, or noted in it (`elsewhere`), is everything that must not outlive the process: dumps and
+other plain files, clones, private servers, a drill's sandbox, databases on a server of the operator's. The register is
+gone when it is empty, so a look at a machine where nothing was left is one call.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from uscdr import staging as elsewhere
+from uscdr.errors import BadInput, ProviderError, UscdrError
+from uscdr.files import clear_away, disk_errors, own_directory, private_directory, remove_tree
+from uscdr.pgserver.process import end_users_of
+from uscdr.pgserver.server import reap
+from uscdr.settings import SCRATCH
+from uscdr.staging import STAGING, CleanupNote
+
+_REGISTER = "scratch"
+_OWN_NAME = re.compile(r"\.uscdr-[0-9a-f]{16}")
+SANDBOX = "sandbox"
+"""Where in its directory a process has a sandbox."""
+
+
+@contextmanager
+def workplace(state: Path, name: str) -> Iterator[Path]:
+    """A private directory of this process, gone at the end with all that it noted. Raises MachineError."""
+    register = state / _REGISTER
+    place = register / name
+    if place.exists():  # of a killed process with the same run, which noted what cannot be removed yet
+        place = register / f"{name}-{secrets.token_hex(4)}"
+    try:
+        with own_directory(place, above=private_directory, gone=_Clearing().tidy) as own:
+            yield own
+    finally:
+        with suppress(OSError):
+            register.rmdir()
+
+
+def sweep(state: Path, scratch: SecretStr | None = None) -> tuple[str, ...]:
+    """Remove what killed processes left; nothing of a living one is touched. What is still there, in words.
+
+    `scratch` is the operator's own server for proofs, else the one that the environment names: what was left there
+    can be removed only with its URL.
+    """
+    register = state / _REGISTER
+    if not register.exists():
+        return ()
+    clearing = _Clearing(scratch)
+    with disk_errors(f"What is in {register} cannot be removed."), suppress(FileNotFoundError):
+        clear_away(register, clearing.clear)
+    with suppress(OSError):
+        register.rmdir()
+    return tuple(clearing.left)
+
+
+@dataclass
+class _Clearing:
+    scratch: SecretStr | None = None
+    left: list[str] = field(default_factory=list)
+
+    def clear(self, place: Path) -> None:
+        """Everything of a dead process, those first that could still write there."""
+        try:
+            end_users_of(place)
+        except UscdrError as error:
+            self._say(error)
+        else:
+            self.tidy(place)
+
+    def tidy(self, place: Path) -> None:
+        """The things, then the directory that names them: who is cut off here leaves the rest to the next."""
+        try:
+            _end_sandbox(place / SANDBOX)
+            for directory in (one.parent for one in (*place.glob("server.json"), *place.glob("*/server.json"))):
+                reap(directory)
+        except UscdrError as error:
+            self._say(error)
+            return
+        remaining = [note for note in elsewhere.notes(place) if not self._removed(note)]
+        _empty(place, keep={note.path for note in remaining})
+
+    def _say(self, error: UscdrError) -> None:
+        self.left.append(" ".join(filter(None, (f"{error.message.rstrip('.')}.", error.why, error.next_action))))
+
+    def _removed(self, note: CleanupNote) -> bool:
+        if note.kind == "directory":
+            done = _directory_removed(Path(note.facts.get("path", "")))
+        elif note.kind == "staging":
+            done = _staging_cleared(Path(note.facts.get("path", "")))
+        else:
+            done = self._database_removed(note)
+        if done:
+            note.strike()
+        return done
+
+    def _database_removed(self, note: CleanupNote) -> bool:
+        from uscdr.providers.postgres import scratch_own
+
+        place, name, why = note.facts.get("server", ""), note.facts.get("name", ""), ""
+        try:
+            url = self.scratch or _scratch_of_environment()
+            if url is not None and scratch_own.remove_left(url, note.facts):
+                return True
+        except ProviderError as error:
+            why = f" ({error.message})"
+        self.left.append(
+            f"A proof that was killed left the database and the role {name} on the PostgreSQL at {place}{why}: "
+            f"patients' data. They go with the next command that has its URL: --scratch or {SCRATCH}."
+        )
+        return False
+
+
+def _scratch_of_environment() -> SecretStr | None:
+    """For commands that take no server for proofs, and yet may have one named to them."""
+    from uscdr.providers.postgres.scratch_own import scratch_url
+
+    with suppress(BadInput):
+        return scratch_url(os.environ.get(SCRATCH, ""))
+    return None
+
+
+def _directory_removed(path: Path) -> bool:
+    """One that bears a name such as only we give; a note may have been damaged."""
+    if _OWN_NAME.fullmatch(path.name):
+        remove_tree(path)
+        return not path.exists()
+    return True
+
+
+def _staging_cleared(path: Path) -> bool:
+    """Others may be at work in it: only what nobody holds goes. A drive that is not there now is no reason to wait."""
+    if path.name == STAGING and path.is_dir():
+        with suppress(OSError):
+            clear_away(path)
+    return True
+
+
+def _end_sandbox(root: Path) -> None:
+    """A drill's, or what is left of it."""
+    if not root.is_dir():
+        return
+    from uscdr.sandbox import launch
+    from uscdr.sandbox.state import StateDir
+
+    if not StateDir(root).is_foreign():
+        launch.down(StateDir(root), lambda _: None)
+
+
+def _empty(place: Path, keep: set[Path]) -> None:
+    """All but what is kept, and what leads there."""
+    if not keep:
+        shutil.rmtree(place, ignore_errors=True)
+        return
+    kept = keep | {above for path in keep for above in path.parents}
+    with suppress(OSError):
+        for path in place.iterdir():
+            if path not in kept:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

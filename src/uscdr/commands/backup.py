@@ -1,0 +1,352 @@
+"""What the commands of `uscdr backup` work with: the platform, the store of copies, and both as one list."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from uscdr.backups import catalog
+from uscdr.backups.catalog import BackupEntry, StoredCopies, judged
+from uscdr.backups.decrypt import Keys
+from uscdr.backups.proofs import Judgement, Proofs
+from uscdr.backups.rpo import Rhythm, RpoState, assess, cron_line, rhythm, wheels, words, workflow
+from uscdr.commands import run
+from uscdr.commands.invocation import Invocation, clear_up, state
+from uscdr.commands.recover import lasting, operate
+from uscdr.errors import BadInput, ExitCode, ProviderError
+from uscdr.installation import origin
+from uscdr.journal import runs
+from uscdr.models.base import elapsed
+from uscdr.models.heroku import Attachment, Schedule
+from uscdr.models.transfers import Transfer
+from uscdr.scenarios.adapters import Adapters, Request, now
+from uscdr.scenarios.backup_inventory import copies_alone, made, scope
+from uscdr.scenarios.steps.backups_capture import wanted_schedule
+from uscdr.settings import operator
+from uscdr.staging import noted
+from uscdr.store.lease import WriterQueue, turn
+from uscdr.store.store import Store
+from uscdr.ui.console import Output
+from uscdr.ui.tables import show_table
+from uscdr.wiring import stores
+from uscdr.wiring.context import Job
+from uscdr.wiring.session import surroundings
+from uscdr.wiring.stores import open_store
+from uscdr.words import duration, moment, size
+
+
+@dataclass(frozen=True)
+class BackupAccess:
+    """How a command is wired. `keys`: what opens copies; `writes`: it is not for looking alone.
+
+    `shows`: it never acts on what it finds, so that mistakes in other sections of scenarios.yaml do not matter.
+    """
+
+    to: str | None = None
+    kit: str | None = None
+    identity: Path | None = None
+    keys: Keys = field(default_factory=Keys)
+    writes: bool = False
+    shows: bool = False
+
+
+@dataclass(frozen=True)
+class BackupTools:
+    """One command at work."""
+
+    deps: Adapters
+    job: Job
+    store: Store
+    output: Output
+
+    def turn(self, message: str, say: Callable[[str], None]) -> AbstractContextManager[object]:
+        """Be the only one who writes to the store meanwhile. Raises LockHeld."""
+        return turn(self.store, WriterQueue(operator(os.environ), self.deps.stop.pause, say), message)
+
+    def attachment(self) -> Attachment:
+        """The database. Raises BadInput when there is no such application."""
+        self.deps.describe_app()
+        return self.deps.attachment()
+
+    def shelf(self) -> StoredCopies:
+        """The copies; what is wrong with any is said."""
+        found = catalog.shelf(self.store)
+        for damage in found.damaged:
+            self.output.warn(f"DAMAGE in {self.store.place}: {damage}")
+        others = {card.origin.app for card in found.copies} - {self.deps.app}
+        if others:
+            self.output.detail(f"{self.store.place} also holds copies of {', '.join(sorted(others))}.")
+        return found
+
+    def entries(self) -> tuple[BackupEntry, ...]:
+        """The platform's backups and all copies, one entry a backup, oldest first."""
+        return self._entries(*self._asked())
+
+    def entries_if_it_answers(self) -> tuple[BackupEntry, ...]:
+        """The same; when the platform cannot be asked, the copies alone, and that is said."""
+        return self.listed()[0]
+
+    def listed(self) -> tuple[tuple[BackupEntry, ...], ProviderError | BadInput | None]:
+        """The same, and why the platform could not be asked."""
+        try:
+            asked = self._asked()
+        except (ProviderError, BadInput) as error:
+            self.output.warn(f"The platform could not be asked; only copies are known. {error.message} {error.why}")
+            return copies_alone(self.deps, self.shelf()), error
+        return self._entries(*asked), None
+
+    def _asked(self) -> tuple[Attachment, tuple[Transfer, ...]]:
+        attachment = self.attachment()
+        return attachment, self.deps.backups.transfers(attachment)
+
+    def _entries(self, attachment: Attachment, transfers: tuple[Transfer, ...]) -> tuple[BackupEntry, ...]:
+        return catalog.entries(transfers, self.shelf().copies, Proofs(self.store), scope(self.deps, attachment))
+
+
+@contextmanager
+def desk(given: Invocation, output: Output, how: BackupAccess) -> Iterator[BackupTools]:
+    """Everything is opened, the platform only to look, and gone at the end."""
+    place = given.place(lazily=how.shows)
+    if how.writes:
+        clear_up(output, place.scratch)
+    request = Request("backup", kit=how.kit)
+    job = Job(place, request, runs.new_run_id("backup"), None, dry_run=True, identity=how.identity)
+    store = open_store(how.to, place.config, state(), os.environ)
+    with surroundings(output, state(), os.environ) as around, run.opened(job, around) as (deps, _):
+        work = BackupTools(deps, job, store, output)
+        with noted(store, deps.work if how.writes else None):  # a turn and a proof are written there, too
+            yield replace(work, deps=_with_store(work, how))
+
+
+def _with_store(work: BackupTools, how: BackupAccess) -> Adapters:
+    """That the platform is only looked at does not bind the store of copies: `pull` writes there."""
+    deps, store = work.deps, work.store
+    if deps.vault is None:
+        return deps
+    vault = replace(deps.vault, to=how.to, store=lambda: store, reading=lambda: how.keys, turn=work.turn)
+    return replace(deps, vault=vault)
+
+
+# Listing and capturing backups, on the same ports that a recovery uses.
+
+
+def show(given: Invocation, to: str | None, *, as_json: bool) -> None:
+    """The list, oldest first, on stdout: platform and copies together.
+
+    Raises ProviderError or BadInput after it, when the platform could not be asked: the list is not whole.
+    """
+    output = given.output(json_lines=as_json)
+    with desk(given, output, BackupAccess(to, shows=True)) as work:
+        known, unasked = work.listed()
+        graded = judged(known, now(), work.deps.config.objectives.rpo)
+    row = _backup_record if output.json_lines else _row
+    nothing = "No copy. What the platform has is not known." if unasked else "No backup."
+    show_table([row(entry, verdict) for entry, verdict in graded], output, empty=nothing)
+    if unasked is not None:
+        raise unasked
+
+
+def _row(entry: BackupEntry, verdict: Judgement) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "kind": entry.kind,
+        "taken": moment(entry.taken_at),
+        "age": duration(entry.age(now())),
+        "size": size(entry.size),
+        "where": "-" if entry.where == "nowhere" else entry.where,
+        "grade": verdict.grade.value,
+        "proven": f"{duration(_since_proof(entry))} ago" if entry.proof else "never",
+        "why_no_better": "; ".join(filter(None, (verdict.why, *verdict.remarks))),
+    }
+
+
+def _backup_record(entry: BackupEntry, verdict: Judgement) -> dict[str, object]:
+    transfer, proof = entry.transfer, entry.proof
+    return {
+        "name": entry.name,
+        "kind": entry.kind,
+        "state": transfer.state.value if transfer else "completed",
+        "created_at": (transfer.created_at if transfer else entry.copies[0].origin.created_at).isoformat(),
+        "taken_at": entry.taken_at.isoformat(),
+        "finished_at": entry.finished_at.isoformat() if entry.finished_at else None,
+        "age_seconds": entry.age(now()),
+        "bytes": entry.size,
+        "warnings": entry.warnings,
+        "expired": transfer.expired if transfer else False,
+        "where": entry.where,
+        "grade": verdict.grade.value,
+        "why": verdict.why,
+        "remarks": verdict.remarks,
+        "proven_at": proof.proven_at.isoformat() if proof else None,
+        "sha256": proof.sha256 if proof else entry.copies[0].dump.plain_sha256 if entry.copies else None,
+        "copies": [card.id for card in entry.copies],
+    }
+
+
+def _since_proof(entry: BackupEntry) -> float:
+    return elapsed(entry.proof.proven_at, now()) if entry.proof else 0.0
+
+
+def capture(given: Invocation, to: str | None = None, *, evict: bool = False, as_json: bool) -> None:
+    """Start a backup, wait, say its name."""
+    output = given.output(json_lines=as_json)
+    made = take(given, output, to, evict=evict)
+    if output.json_lines:
+        output.record(made["line"])
+    else:
+        output.result(f"{made['name']}  {size(made['bytes'])}")
+
+
+def take(given: Invocation, output: Output, to: str | None = None, *, evict: bool = False) -> dict[str, Any]:
+    """A fresh backup once it is complete, as the journal of its run has it."""
+    place, _ = lasting(to)
+    return operate(given, output, Request("capture", to=place, evict=evict))
+
+
+# Whether the recovery point objective is met, with the arithmetic.
+
+
+def status(given: Invocation, to: str | None, *, as_json: bool) -> int:
+    """One object with --json; 1 when the objective is missed, 0 when it is met."""
+    output = given.output(json_lines=as_json)
+    with desk(given, output, BackupAccess(to, shows=True)) as work:
+        entries, attachment, at = work.entries(), work.deps.attachment(), now()
+        found = made(entries, Proofs(work.store), scope(work.deps, attachment), at)
+        schedules = work.deps.backups.schedules(attachment.addon_id)
+        standing = assess(found, schedules, at, work.deps.config.objectives.rpo)
+    if output.json_lines:
+        output.record({**standing.model_dump(mode="json"), "words": list(lines(standing))})
+    else:
+        for line in lines(standing):
+            output.result(line)
+    return int(ExitCode.DONE if standing.met else ExitCode.CHECK_FAILED)
+
+
+def lines(seen: RpoState) -> Iterator[str]:
+    """The arithmetic in words."""
+    limit = f"objective {duration(seen.objective)}"
+    named = f" ({seen.proven})" if seen.proven else ""
+    yield f"newest proven copy off the platform: {_old(seen.proven_age)}{named}, {limit}: " + _verdict(
+        seen.proven_age, seen.objective
+    )
+    yield f"newest copy off the platform: {_old(seen.copy_age)}; newest backup at all: {_old(seen.newest_age)}"
+    if seen.largest_gap is not None:
+        gap = seen.largest_gap
+        yield f"largest gap in the last 7 days: {duration(gap.seconds)}, {moment(gap.begin)} to {moment(gap.end)}"
+    yield _schedule(seen, limit)
+    if seen.day_gap is not None:
+        yield (
+            f"as seen in the last 24 h: at most {duration(seen.day_gap)} between backups "
+            f"+ {duration(seen.capture)} for one = up to {duration(seen.day_gap + seen.capture)}, {limit}: "
+            + _verdict(seen.day_gap + seen.capture, seen.objective)
+        )
+    yield _next(seen)
+    yield f"RPO {'met' if seen.met else 'MISSED'}" + ("" if seen.met else f": {_why(seen)}")
+
+
+def _schedule(seen: RpoState, limit: str) -> str:
+    """What the platform alone would lose at worst."""
+    if not seen.schedules:
+        return f"the platform schedules no backup, {limit}: missed by the platform alone"
+    if seen.schedule_gap is None:
+        return f"{', '.join(seen.schedules)}: when that is, is not known here"
+    worst = seen.schedule_gap + seen.capture
+    return (
+        f"{', '.join(seen.schedules)} + {duration(seen.capture)} for the capture = up to {duration(worst)}, {limit}: "
+        + _verdict(worst, seen.objective)
+    )
+
+
+def _next(seen: RpoState) -> str:
+    due = "a proven copy is due now"
+    if seen.due is not None and seen.due > seen.at:
+        due = f"the next proven copy is due by {moment(seen.due)}, in {duration((seen.due - seen.at).total_seconds())}"
+    if seen.next_scheduled is None:
+        return f"{due}; the platform's next backup: none is scheduled"
+    wait = duration((seen.next_scheduled - seen.at).total_seconds())
+    return f"{due}; the platform's next backup: {moment(seen.next_scheduled)}, in {wait}"
+
+
+def _why(seen: RpoState) -> str:
+    if seen.proven_age is None:
+        return "there is no proven copy off the platform (uscdr backup pull, uscdr backup prove)"
+    if seen.proven_age > seen.objective:
+        return "the newest proven copy is too old (uscdr backup capture, pull, prove)"
+    return "backups are not made often enough (uscdr backup schedule prints what to run)"
+
+
+def _old(seconds: float | None) -> str:
+    return "none" if seconds is None else f"{duration(seconds)} old"
+
+
+def _verdict(seconds: float | None, objective: float) -> str:
+    return "met" if seconds is not None and seconds <= objective else "missed"
+
+
+# The platform's schedules of backups, and what else must run to keep the objective.
+
+
+def schedule(given: Invocation, to: str | None, *, apply: bool, as_json: bool) -> int:
+    """Show, with `apply` create what is missing; 1 when no daily backup is scheduled."""
+    output = given.output(json_lines=as_json)
+    with desk(given, output, BackupAccess(to)) as work:
+        addon = work.attachment().addon_id
+        found, made = work.deps.backups.schedules(addon), False
+        if apply and not found:
+            made = bool(operate(given, output, Request("schedule"))["created"])
+            found = work.deps.backups.schedules(addon)
+        _tell(work, found, work.store.place if to else None, made=made)  # cron runs in another directory
+    return int(ExitCode.DONE if found else ExitCode.CHECK_FAILED)
+
+
+def _tell(work: BackupTools, found: Sequence[Schedule], to: str | None, *, made: bool) -> None:
+    config, place, output = work.deps.config, work.job.place.name, work.output
+    every, wanted = rhythm(stores.settings(config).every, config.objectives.rpo), wanted_schedule(work.deps)
+    if output.json_lines:
+        output.record(_schedule_record(work, found, every, (to, made)))
+        return
+    for one in found:
+        output.result(f"the platform: {words(one)}{' (created now)' if made else ''}")
+    if not found:
+        output.result(f"the platform: NO schedule; create {wanted} with: uscdr backup schedule --apply")
+    elif wanted not in map(words, found):
+        output.warn(f"scenarios.yaml wants it {wanted}; what is there is left as it is.")
+    limit, often = duration(config.objectives.rpo), duration(every.seconds)
+    output.result(f"\ndaily backups alone lose up to a day. For at most {limit}: every {often} by cron\n")
+    output.result(cron_line(every, place, to))
+    output.result("\nor as a GitHub workflow, .github/workflows/backups.yml:\n")
+    output.result(workflow(every, place, to).rstrip("\n"))
+    output.result(
+        "\nit installs from wheels in the repository; made once, on Linux with Python 3.12 as the runner has:\n"
+    )
+    output.result(_wheels())
+    _hint(output)
+
+
+def _wheels() -> str:
+    return wheels(sys.executable, str(origin() or "PATH-OF-THE-WHEEL-OR-CHECKOUT"))
+
+
+def _hint(output: Output) -> None:
+    output.say("The environment file exports HEROKU_API_KEY and the recipients (mode 0600). Watch: uscdr backup status")
+
+
+def _schedule_record(
+    work: BackupTools, found: Sequence[Schedule], every: Rhythm, rest: tuple[str | None, bool]
+) -> dict[str, object]:
+    to, made = rest
+    place = work.job.place.name
+    return {
+        "schedules": [one.model_dump(mode="json") for one in found],
+        "created": made,
+        "wanted": wanted_schedule(work.deps),
+        "every_seconds": every.seconds,
+        "cron": cron_line(every, place, to),
+        "workflow": workflow(every, place, to),
+        "wheels": _wheels(),
+    }

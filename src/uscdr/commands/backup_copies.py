@@ -1,0 +1,264 @@
+"""Copying a backup off the platform."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from uscdr.backups.catalog import BackupEntry, StoredCopies, find
+from uscdr.backups.copy import Keyring
+from uscdr.backups.manifest import CopyCard
+from uscdr.backups.proofs import ProofDocument
+from uscdr.backups.proving import Questions
+from uscdr.backups.retention import Pruning
+from uscdr.commands.backup import BackupAccess, BackupTools, desk
+from uscdr.commands.invocation import Invocation
+from uscdr.commands.recover import lasting, operate
+from uscdr.errors import BadInput, CheckFailed, ExitCode
+from uscdr.models.migrations import MigrationsVerdict
+from uscdr.models.postgres import words_of
+from uscdr.models.transfers import Transfer
+from uscdr.scenarios.adapters import Request
+from uscdr.scenarios.backup_copies import copy, copy_for, prunable
+from uscdr.scenarios.backup_proof import prove_and_keep
+from uscdr.scenarios.backup_questions import questions
+from uscdr.ui.console import Output
+from uscdr.ui.reporter import ConsoleReporter
+from uscdr.ui.tables import show_table
+from uscdr.wiring import stores
+from uscdr.words import duration, first_of, moment, plural, size
+
+
+@dataclass(frozen=True)
+class PullOptions:
+    """What stands on the command line."""
+
+    backup: str
+    to: str | None
+    recipients: tuple[str, ...]
+    passphrase_file: Path | None
+
+
+def pull(given: Invocation, wanted: PullOptions, *, as_json: bool) -> None:
+    """Copy it, unless it is there; say what there is."""
+    output = given.output(json_lines=as_json)
+    config = given.place().config
+    keys = stores.keyring_for(wanted.recipients, wanted.passphrase_file, config, os.environ)
+    given.warn_of(wanted.passphrase_file)
+    with desk(given, output, BackupAccess(wanted.to, writes=True)) as work:
+        transfer, entry = _chosen(work, wanted.backup)
+        there = copy_for(entry.copies, keys)
+        card, fetched = (there, False) if there else _copy(work, transfer, keys)
+        _tell_copied(output, card, work.store.place, fetched=fetched)
+
+
+def _chosen(work: BackupTools, wanted: str) -> tuple[Transfer, BackupEntry]:
+    """Of what the platform still has. Raises BadInput."""
+    found = work.entries()
+    entry = find([one for one in found if one.on_platform] if wanted == "newest" else found, wanted)
+    if entry.transfer is None or not entry.on_platform:
+        why = entry.transfer.unfit if entry.transfer else "not listed at the platform any more"
+        raise BadInput(f"{entry.name} cannot be pulled: {why}.", next_action="See: uscdr backup list")
+    return entry.transfer, entry
+
+
+def _copy(work: BackupTools, transfer: Transfer, keys: Keyring) -> tuple[CopyCard, bool]:
+    work.output.say(f"pulling {transfer.name} into {work.store.place}, encrypted on the way")
+    return copy(work.deps, work.attachment(), transfer, keys, ConsoleReporter(work.output))
+
+
+def _tell_copied(output: Output, card: CopyCard, place: str, *, fetched: bool) -> None:
+    if output.json_lines:
+        facts = {"backup": card.origin.name, "copy": card.id, "fetched": fetched, "place": place}
+        output.record({**facts, "bytes": card.dump.plain_size, "sha256": card.dump.plain_sha256})
+        return
+    dump, more = card.dump, card.dump.plain_size - card.origin.processed_bytes
+    if fetched and more:
+        output.warn(f"It is {more:,} bytes longer than the platform says.")
+    words = "is copied" if fetched else "was copied before"
+    output.result(f"{card.origin.name} {words}: {card.id}, {size(dump.plain_size)}, in {place}")
+    output.result(f"SHA-256  {dump.plain_sha256}")
+    if fetched:
+        output.say("Not proven yet: uscdr backup prove")
+
+
+# A proof in words.
+
+
+SHOWN = 3
+"""Names of migrations in a line."""
+
+
+def show_proof(proof: ProofDocument, name: str | None, output: Output) -> None:
+    """Grade and SHA-256 first, then what was seen; the whole document with --json."""
+    if output.json_lines:
+        output.record({**proof.model_dump(mode="json"), "document": name})
+        return
+    output.result(f"{proof.backup}: {proof.grade}")
+    output.result(f"  SHA-256     {proof.sha256}")
+    for line in _lines(proof):
+        output.result(f"  {line}")
+
+
+def _lines(proof: ProofDocument) -> Iterator[str]:
+    if proof.why:
+        yield f"no better   {proof.why}"
+    yield f"bytes       {size(proof.bytes)}, {_source(proof)}"
+    if proof.server:
+        held = sum(one.holds is True for one in proof.invariants)
+        yield f"content     {plural(proof.tables, 'table')}, {plural(proof.rows, 'row')}"
+        yield f"invariants  {held} of {len(proof.invariants)} hold"
+        yield f"key         {_key(proof)}"
+        yield f"extensions  {', '.join(proof.extensions)}"
+        yield f"migrations  {_migrations(proof.migrations)}"
+    if proof.left_out:
+        yield f"NOT PROVEN  {words_of(proof.left_out)}"
+    made = f"uscdr {proof.uscdr}" + (f", pg_restore {proof.pg_restore}" if proof.pg_restore else "")
+    made += f", PostgreSQL {proof.server}" if proof.server else ""
+    yield f"by          {made}, in {duration(proof.seconds)}"
+
+
+def _source(proof: ProofDocument) -> str:
+    if proof.source == "kit":
+        return f"from the kit {proof.copy_id}, with its own key and code"
+    if proof.source == "vault":
+        return f"from the copy {proof.copy_id}"
+    if proof.copy_id:
+        return f"from the platform; the copy {proof.copy_id} is intact and of the same bytes, but was not opened"
+    return "from the platform; there is no copy off it"
+
+
+def _key(proof: ProofDocument) -> str:
+    canary = proof.canary
+    if canary.verdict != "pass":
+        return f"{'DOES NOT FIT' if canary.wrong else 'NOT TRIED' if not canary.columns else 'NOT SHOWN'}: {canary.why}"
+    words = f"reads {canary.matching} of {canary.sampled} sampled values in {plural(canary.columns, 'column')}"
+    return words + (f"; {plural(canary.unencrypted, 'value')} in plain text only" if canary.unencrypted else "")
+
+
+def _migrations(found: MigrationsVerdict) -> str:
+    if not found.known:
+        return f"NOT COMPARED: {found.why}"
+    words = []
+    if found.ahead:
+        words.append(f"{len(found.ahead)} that {found.against} does not know: {first_of(found.ahead)}")
+    if found.pending:
+        named = first_of(found.pending)
+        words.append(f"{len(found.pending)} of {found.against} would be applied after a restore: {named}")
+    return "; ".join(words) or f"those of {found.against}"
+
+
+# Proving backups: from their copy when its key is at hand, else from what the platform has of them.
+
+
+@dataclass(frozen=True)
+class ProveOptions:
+    """What stands on the command line."""
+
+    backups: tuple[str, ...]
+    to: str | None
+    identity: Path | None
+    passphrase_file: Path | None
+    kit: str | None
+
+
+def prove(given: Invocation, wanted: ProveOptions, *, as_json: bool) -> int:
+    """Prove each, keep the proofs, say what they showed; 1 when one is not good enough."""
+    output = given.output(json_lines=as_json)
+    keys = stores.reading_keys(wanted.identity, wanted.passphrase_file, os.environ)
+    sound = True
+    how = BackupAccess(wanted.to, kit=wanted.kit, identity=wanted.identity, keys=keys, writes=True)
+    with desk(given, output, how) as work:
+        given.warn_of(wanted.identity, wanted.passphrase_file)
+        known = work.entries_if_it_answers()
+        chosen = {entry.transfer_id: entry for entry in (find(known, one) for one in wanted.backups)}
+        asked = questions(work.deps)
+        for entry in chosen.values():
+            sound = _proven(work, entry, asked) and sound
+    return int(ExitCode.DONE if sound else ExitCode.CHECK_FAILED)
+
+
+def _proven(work: BackupTools, entry: BackupEntry, asked: Questions) -> bool:
+    """One backup; a copy that turns out to be damaged is said to be so, and the next one's turn comes."""
+    try:
+        proof, name = prove_and_keep(work.deps, entry, asked, ConsoleReporter(work.output))
+    except CheckFailed as error:
+        if work.output.json_lines:
+            work.output.record({"backup": entry.name, "grade": "none", "why": error.message})
+        work.output.warn(f"{entry.name}: {error.message} {error.why} {error.next_action}")
+        return False
+    show_proof(proof, name, work.output)
+    return proof.sound
+
+
+# Removing copies that retention does not keep: shown first, and done only with the phrase that was shown.
+
+
+def prune(given: Invocation, to: str | None, confirm: str | None, *, as_json: bool) -> None:
+    """The dry run; with the right phrase, the removal. The platform is not asked, and nothing of it removed."""
+    output = given.output(json_lines=as_json)
+    with desk(given, output, BackupAccess(to)) as work:
+        planned = prunable(work.deps, work.shelf())
+        _show(planned, output)
+        done = confirm is not None and bool(planned.ids)
+        if done:
+            operate(given, output, Request("prune", to=lasting(to)[0]), phrase=confirm)
+        _tell_pruned(planned, output, left=_left(planned, work.shelf()) if done else None)
+
+
+def _show(planned: Pruning, output: Output) -> None:
+    if output.json_lines:
+        return
+    rows = [
+        {
+            "copy": card.id,
+            "backup": card.origin.name,
+            "taken": moment(card.origin.taken_at),
+            "size": size(card.dump.size),
+        }
+        for card in planned.copies
+    ]
+    show_table(rows, output, empty="No copy would be removed.")
+    for cut_off in planned.leftovers:
+        output.result(f"left of a pull or removal that was cut off: {cut_off}")
+    for name, value in planned.facts.items():
+        output.result(f"{name}: {value}")
+
+
+def _left(planned: Pruning, there: StoredCopies) -> frozenset[str]:
+    """What the store's own retention did not let go."""
+    return frozenset(planned.ids) & {*there.unfinished, *(card.id for card in there.copies)}
+
+
+def _tell_pruned(planned: Pruning, output: Output, *, left: frozenset[str] | None) -> None:
+    """`left`: what is still there after a removal; None: nothing was removed."""
+    something, done = bool(planned.ids), left is not None
+    gone = [card for card in planned.copies if card.id not in (left or ())]
+    if output.json_lines:
+        output.record(
+            {
+                "removed": done,
+                "copies": [card.id for card in gone],
+                "held": sorted(left or ()),
+                "stays": planned.stays,
+                "leftovers": planned.leftovers,
+                "kept": planned.kept,
+                "bytes": planned.bytes,
+                "newest_proven": planned.proven.id if planned.proven else None,
+                "phrase": planned.phrase if something and not done else None,
+            }
+        )
+    elif done:
+        freed = size(sum(card.dump.size for card in gone))
+        output.result(f"removed: {len(gone)} of {len(planned.copies) + planned.kept} copies, {freed}")
+        if left:
+            output.result(f"still there, held by the store's own retention: {', '.join(sorted(left))}")
+        if planned.stays and gone:
+            output.result(f"of what was removed: {planned.stays}")
+    elif something:
+        output.result(f"phrase {planned.phrase}")
+        output.say("Nothing was removed. To do it: uscdr backup prune --confirm '…' with that phrase.")
+    elif planned.proven is None:
+        output.say("Without a proven copy nothing is removed: uscdr backup prove")

@@ -1,0 +1,186 @@
+"""Is a kit whole, and could the application be rebuilt from it today?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from uscdr import cleanup
+from uscdr.cleanup import workplace
+from uscdr.commands import run
+from uscdr.commands.backup_copies import show_proof
+from uscdr.commands.invocation import Invocation, clear_up, state
+from uscdr.commands.kit_build import media_of, show_examination
+from uscdr.commands.kit_list import KitChoice, Opening
+from uscdr.errors import BadInput, ExitCode, Interrupted
+from uscdr.journal import runs
+from uscdr.kit.check import Deployed, Examination, examine
+from uscdr.kit.export import NAMELESS, Extracted, extract
+from uscdr.kit.freshness import Seen, judge
+from uscdr.kit.manifest import PartName
+from uscdr.kit.reader import KitReader
+from uscdr.providers.ports.progress import Progress
+from uscdr.scenarios.adapters import Request
+from uscdr.scenarios.backup_proof import prove_kit
+from uscdr.settings import user_path
+from uscdr.store.encryption import identities
+from uscdr.ui.console import Output
+from uscdr.ui.reporter import ConsoleReporter
+from uscdr.ui.tables import show_table
+from uscdr.wiring import stores
+from uscdr.wiring.context import Job, RunContext
+from uscdr.wiring.ports import local_scratch
+from uscdr.wiring.session import surroundings
+from uscdr.wiring.stores import identity_file, ill_kept
+from uscdr.words import size
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """What stands on the command line of `kit check`. `minimum`: points of freshness."""
+
+    wanted: KitChoice
+    online: bool = False
+    restore: bool = False
+    minimum: int | None = None
+
+
+def check_kit(given: Invocation, asked: CheckOptions, *, as_json: bool) -> int:
+    """Look at everything; 1 for damage, for a kit that lacks something, or for one that is not fresh enough."""
+    output = given.output(json_lines=as_json)
+    if asked.restore and asked.wanted.identity is None:
+        raise BadInput(
+            "Without its private key a dump cannot be restored.",
+            next_action="Name the key: uscdr kit check --restore --identity FILE",
+        )
+    store, kit = asked.wanted.find(given)
+    keys = identities(asked.wanted.identity) if asked.wanted.identity is not None else ()
+    for words in ill_kept(asked.wanted.identity, os.environ) if asked.wanted.identity is not None else ():
+        given.warn(words)
+    speech = ConsoleReporter(output)
+    with cleanup.workplace(state(), runs.new_run_id("kit")) as work:
+        found = examine(store, kit, keys, work, lambda done, total: speech.progress("checking", done, total, "objects"))
+    seen = seen_of(found)
+    fresh = judge(_compared(given, seen, output) if asked.online else seen)
+    enough = asked.minimum is None or fresh.score >= asked.minimum
+    show_examination(found, fresh, asked.minimum, output)
+    shown = not asked.restore or _restored(given, Opening(store, kit, keys), output)
+    return int(ExitCode.DONE if found.sound and found.card.complete and enough and shown else ExitCode.CHECK_FAILED)
+
+
+def _restored(given: Invocation, opening: Opening, output: Output) -> bool:
+
+    return restores(given, opening, output)
+
+
+def seen_of(found: Examination) -> Seen:
+    """What its freshness is judged by."""
+    return Seen(
+        at=datetime.now(UTC), card=found.card, damaged=len(found.lost), rpo=found.card.rpo,
+        manifest=found.manifest, commit=found.commit, media=found.media,
+    )  # fmt: skip
+
+
+def _compared(given: Invocation, seen: Seen, output: Output) -> Seen:
+    """The same with what is deployed, and the objective of today; by wiring that cannot write."""
+    place = given.place()
+    app = place.target.heroku.app
+    if seen.card.app != app:
+        raise BadInput(
+            f"The kit is of the application {seen.card.app}, and the target {place.name} is {app}.",
+            next_action="Name the right one: uscdr --target NAME kit check --online",
+        )
+    job = Job(place, Request("kit"), runs.new_run_id("kit"), None, dry_run=True)
+    with surroundings(output, state(), os.environ) as around, run.opened(job, around) as (deps, _):
+        deployed = Deployed(app, deps.platform, deps.deploys, media_of(deps))
+        return replace(seen, now=deployed.look(seen.manifest), rpo=place.config.objectives.rpo)
+
+
+# Restoring a kit's dump on this machine: what `uscdr kit check --restore` adds to the look at every object.
+
+
+def restores(given: Invocation, opening: Opening, output: Output) -> bool:
+    """Whether its dump satisfies the invariants; what it showed is said. No provider is asked.
+
+    Raises CheckFailed when there is no dump, or a damaged one; MachineError, Interrupted.
+    """
+    config, speech = given.loaded().config, ConsoleReporter(output)
+    with (
+        surroundings(output, state(), os.environ) as around,
+        workplace(state(), runs.new_run_id("kit")) as work,
+        local_scratch(work / "server", around.stop.event) as scratch,
+    ):
+        decrypting = _watch(around, speech, "decrypting")
+        reader = KitReader(opening.store, opening.kit, opening.keys, work, lambda done: decrypting(done, None))
+        restoring = _watch(around, speech, "restoring the dump on this machine")
+        proof = prove_kit(reader, config, stores.decode, scratch, restoring)
+    show_proof(proof, None, output)
+    return proof.sound
+
+
+def _watch(around: RunContext, speech: ConsoleReporter, note: str) -> Progress:
+    def report(done: int, total: int | None) -> None:
+        around.stop.check()
+        speech.progress(note, float(done), float(total) if total else None, "B")
+
+    return report
+
+
+# Taking parts of a kit out, with the reader that recoveries use.
+
+
+def restore(given: Invocation, wanted: KitChoice, parts: Sequence[PartName], into: Path, *, as_json: bool) -> None:
+    """Write them, and say where they are and that they are in the clear."""
+    output = given.output(json_lines=as_json)
+    keys = identities(identity_file(wanted.identity, os.environ))
+    store, kit = wanted.find(given)
+    given.warn_of(wanted.identity)
+    clear_up(output)
+    speech, once = ConsoleReporter(output), tuple(dict.fromkeys(parts))
+    with (
+        surroundings(output, state(), os.environ) as around,
+        workplace(state(), runs.new_run_id("kit")) as place,
+    ):
+
+        def step(part: PartName, number: int, total: int) -> None:
+            _check(around)
+            speech.progress(part, number, total, "files")
+
+        def opened(work: Path) -> KitReader:
+            reader = KitReader(store, kit, keys, work, lambda _: _check(around))
+            for doubt in reader.doubts:
+                output.warn(doubt.message)
+            return reader
+
+        done = extract(opened, once, user_path(into).absolute(), step, place)
+    show_table([_record(one) if output.json_lines else _row(one) for one in done], output)
+    _warn(done, output)
+
+
+def _check(around: RunContext) -> None:
+    """Raise Interrupted when the operator asked to stop."""
+    if around.stop.event.is_set():
+        raise Interrupted(
+            "Interrupted: not every file was written.",
+            next_action="Those that were are whole. Remove them and give the command again, or name another directory.",
+        )
+
+
+def _record(one: Extracted) -> dict[str, object]:
+    return {
+        "part": one.part, "files": one.files, "bytes": one.bytes, "where": str(one.where), "nameless": one.nameless
+    }  # fmt: skip
+
+
+def _row(one: Extracted) -> dict[str, object]:
+    return {"part": one.part, "files": one.files, "size": size(one.bytes), "where": str(one.where)}
+
+
+def _warn(done: Sequence[Extracted], output: Output) -> None:
+    nameless = sum(one.nameless for one in done)
+    if nameless:
+        output.warn(f"{nameless:,} media files could not keep their names: see {NAMELESS}/, named by digests.")
+    output.warn("These files are NOT ENCRYPTED. Remove them when they are no longer needed.")

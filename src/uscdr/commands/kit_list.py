@@ -1,0 +1,151 @@
+"""Which kit is meant, and which there are: no credentials, and with a place no configuration either."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from uscdr.commands.invocation import Invocation, state
+from uscdr.errors import BadInput
+from uscdr.kit import find as listing
+from uscdr.kit.card import Printing, card_page, card_text
+from uscdr.kit.check import known
+from uscdr.kit.freshness import Seen, judge
+from uscdr.kit.manifest import Card, KitContact
+from uscdr.kit.reader import KitReader, read_card
+from uscdr.models.base import aged
+from uscdr.scenarios.config import Config
+from uscdr.store.encryption import Identity, identities
+from uscdr.store.store import Store
+from uscdr.ui.console import Output
+from uscdr.ui.tables import show_table
+from uscdr.wiring.stores import KitLocations
+from uscdr.words import escape, size
+
+
+@dataclass(frozen=True)
+class KitChoice:
+    """Which kit is meant (`whichkit.parse`), or the newest in `to`; and what opens it."""
+
+    kit: str | None = None
+    to: str | None = None
+    identity: Path | None = None
+
+    def find(self, given: Invocation) -> tuple[Store, str]:
+        """The store and the kit. Raises BadInput."""
+        return places(given).find(self.kit, self.to)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A kit that was found, and what opens it."""
+
+    store: Store
+    kit: str
+    keys: Sequence[Identity]
+
+
+def one_of(argument: str | None, option: str | None) -> str | None:
+    """The kit, named either way. Raises BadInput for both."""
+    if argument is not None and option is not None:
+        raise BadInput("The kit is named twice.", next_action="Name it once: KIT, or --kit KIT")
+    return option if argument is None else argument
+
+
+def places(given: Invocation) -> KitLocations:
+    """The configuration is read only when nothing else says where kits are."""
+
+    def configured() -> str | None:
+        return given.loaded(lazily=True).config.kit.to
+
+    return KitLocations(configured, state(), os.environ)
+
+
+def list_kits(given: Invocation, to: str | None, identity: Path | None, *, as_json: bool) -> None:
+    """The list on stdout; without an identity by what the cards say, and that is said."""
+    output = given.output(json_lines=as_json)
+    store = places(given).store(to)
+    lines = listing.kits(store, _opener(store, identity) if identity else None)
+    rows = [line.model_dump(mode="json") if output.json_lines else _row(line) for line in lines]
+    show_table(rows, output, empty="No kit.")
+    if any(line.created_at and not line.checked for line in lines):
+        output.say(
+            "By their cards, not checked: uscdr kit list --identity FILE, or uscdr kit check KIT --identity FILE"
+        )
+    for line in lines:
+        if line.why:
+            output.say(escape(f"{line.kit}: {line.why}"))
+
+
+def _opener(store: Store, identity: Path) -> listing.Open:
+    keys = identities(identity)
+    return lambda kit: KitReader(store, kit, keys, state() / "scratch")
+
+
+def _row(line: listing.KitLine) -> dict[str, object]:
+    return {
+        "kit": line.kit,
+        "state": line.state if line.checked or not line.created_at else f"{line.state} by its card",
+        "age": aged(line.created_at, datetime.now(UTC)) if line.created_at else None,
+        "application": line.app,
+        "dump": line.dump.value if line.dump else None,
+        "objects": line.objects,
+        "size": size(line.bytes),
+    }
+
+
+# The card of a kit: in words, or as a page to print with who to call.
+
+
+def show_card(given: Invocation, wanted: KitChoice, *, html: bool, as_json: bool) -> None:
+    """The card on stdout."""
+    output = given.output(json_lines=as_json)
+    store, kit = wanted.find(given)
+    given.warn_of(wanted.identity)
+    reader = _opened(store, kit, wanted)
+    card = reader.card if reader else read_card(store, kit)
+    if reader is None:
+        output.warn("By its card, not checked: whether the sealed manifest says the same shows --identity FILE.")
+    if html:
+        page = card_page(_printing(given, card, reader, store, output))
+        output.record({"kit": kit, "html": page}) if output.json_lines else output.result(page.rstrip("\n"))
+    elif output.json_lines:
+        output.record(card.model_dump(mode="json"))
+    else:
+        output.result(card_text(card).rstrip("\n"))
+
+
+def _opened(store: Store, kit: str, wanted: KitChoice) -> KitReader | None:
+    """The kit, with an identity. Raises CheckFailed for a card that is not the kit's: it is not printed."""
+    if wanted.identity is None:
+        return None
+    reader = KitReader(store, kit, identities(wanted.identity), state() / "scratch")
+    for doubt in reader.doubts:
+        raise doubt
+    return reader
+
+
+def _printing(given: Invocation, card: Card, reader: KitReader | None, store: Store, output: Output) -> Printing:
+    """With an identity everything is of the kit itself; without, contacts are of scenarios.yaml."""
+    if reader is None:
+        fresh = judge(Seen(at=datetime.now(UTC), card=card, rpo=card.rpo))
+        return Printing(card, store.place, _configured(given, output), fresh)
+    seen = Seen(at=datetime.now(UTC), card=card, rpo=card.rpo, manifest=reader.manifest, **known(reader))
+    return Printing(card, store.place, reader.manifest.contacts or _configured(given, output), judge(seen))
+
+
+def _configured(given: Invocation, output: Output) -> tuple[KitContact, ...]:
+    """Of scenarios.yaml; a card can be printed without it."""
+    try:
+        return contacts_of(given.loaded(lazily=True).config)
+    except BadInput as error:
+        output.warn(f"No contacts: {error.message}")
+        return ()
+
+
+def contacts_of(config: Config) -> tuple[KitContact, ...]:
+    """As kits keep them."""
+    return tuple(KitContact(role=one.role, name=one.name, how=one.how) for one in config.contacts)

@@ -1,0 +1,57 @@
+"""The list of all runs. Needs no argument parser, so that it answers at once even on a struggling machine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from uscdr.commands.invocation import state
+from uscdr.errors import BadInput, JournalError
+from uscdr.journal import runs
+from uscdr.journal.reader import Journal, look
+from uscdr.report.build import build
+from uscdr.report.model import RunReport
+from uscdr.settings import state_directory
+from uscdr.ui.console import Output
+from uscdr.ui.tables import show_table
+from uscdr.words import plural
+
+
+def show_runs(output: Output) -> None:
+    """Every run, oldest first, on stdout."""
+    rows = [asdict(summary) for summary in runs.summaries(state_directory(os.environ))]
+    show_table(rows, output, plain=True, empty="No run yet.")
+
+
+# A run's journal as a report.
+
+
+def newest(wanted: str | None) -> Path:
+    """The journal of run `wanted`, or of the newest run."""
+    if wanted is not None:
+        return runs.find(state(), wanted)
+    every = list(runs.journals(state()))
+    if not every:
+        raise BadInput("There is no run on this machine yet.", next_action="Begin with: uscdr recover db --dry-run")
+    return every[-1]
+
+
+@dataclass(frozen=True)
+class LoadedReport:
+    """A journal folded into a report; with a `damage` only what stands before it."""
+
+    report: RunReport
+    journal: Journal
+    damage: JournalError | None
+
+
+def load(path: Path, output: Output) -> LoadedReport:
+    """Fold the journal at `path`, as far as it can be read, and say so. Raises JournalError when nothing can."""
+    found = look(path)
+    journal = found.journal
+    if found.damage is not None:
+        if not journal.records:
+            raise found.damage
+        output.warn(f"Only what stands before a damage is shown: {plural(len(journal.records), 'line')}.")
+    return LoadedReport(build(journal.records, last_hash=journal.last_hash), journal, found.damage)

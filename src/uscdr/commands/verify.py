@@ -1,0 +1,380 @@
+"""A verification as a run: its journal, its world, its end, and the baseline that it may leave."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from uscdr.checks.baseline import Baseline, save
+from uscdr.checks.check import Check, ManualCheck
+from uscdr.checks.context import CheckContext
+from uscdr.checks.run import DEADLINE, Result, look_at, measures
+from uscdr.checks.verdict import Finding, Verdict
+from uscdr.commands.invocation import Invocation, clear_up, state
+from uscdr.commands.run import first_line, opened
+from uscdr.errors import BadInput, CheckFailed, Declined, ExitCode, Interrupted, UscdrError
+from uscdr.events import Bus
+from uscdr.files import publish
+from uscdr.journal import runs
+from uscdr.journal import writer as journals
+from uscdr.journal.reader import NAME, read
+from uscdr.models.base import seconds
+from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished, ChecksStarted, RunFinished, StepProgress
+from uscdr.report.build import build
+from uscdr.report.checks import to_checks_markdown
+from uscdr.report.junit import to_junit
+from uscdr.scenarios.adapters import Request
+from uscdr.scenarios.checks import ALL, CheckRequest, CheckSelection, repeated, select, verdict_of
+from uscdr.scenarios.config_targets import APP
+from uscdr.ui.console import Output, render_error
+from uscdr.ui.tables import show_result
+from uscdr.wiring.context import Job, RunContext
+from uscdr.wiring.session import surroundings
+from uscdr.wiring.target import Target
+
+# What a verification is to do, and how it ended.
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `uscdr verify` or `uscdr watch` is to do. Times in seconds."""
+
+    wish: CheckRequest
+    answers: Mapping[str, bool] = field(default_factory=dict)
+    """Given in advance to the questions of manual checks, by name."""
+    save_baseline: bool = False
+    deadline: float = DEADLINE
+    """For all checks of a round together."""
+    lasting: float = 0.0
+    """watch: no round begins later than that; 0 means one round."""
+    every: float = 0.0
+    """watch: from the beginning of one round to that of the next."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round's end."""
+
+    results: tuple[Result, ...]
+    finished: ChecksFinished
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """By check."""
+        return {one.check.name: one.finding.verdict for one in self.results}
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """Checks that did not pass."""
+        return tuple(name for name, verdict in self.verdicts.items() if verdict != "pass")
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The last round that ended, and what a person must be told."""
+
+    last: Round | None
+    error: UscdrError | None
+
+    @property
+    def code(self) -> ExitCode:
+        """How the process ends."""
+        return self.error.exit_code if self.error else ExitCode.DONE
+
+
+# One round of checks after the other, told on the bus.
+
+
+STEP = "verify"
+YES, NO, LATER = "yes", "no", "later"
+
+
+class Rounds:
+    """The rounds of one verification. `last` is the newest that ended."""
+
+    def __init__(self, wanted: Verification, selection: CheckSelection, around: RunContext, bus: Bus) -> None:
+        self._wanted = wanted
+        self._selection = selection
+        self._around = around
+        self._bus = bus
+        self.last: Round | None = None
+
+    def all(self, world: Callable[[], AbstractContextManager[CheckContext]]) -> Round:
+        """Every round; returns the last one. Raises Interrupted when the operator stops it."""
+        end = time.monotonic() + self._wanted.lasting
+        number = 1
+        while True:
+            begun = time.monotonic()
+            another = self._wanted.every > 0 and begun + self._wanted.every <= end
+            with world() as seen:
+                self.last = self._one(number, seen, another=another)
+            if not another:
+                return self.last
+            passed = [name for name, verdict in self.last.verdicts.items() if verdict == "pass"]
+            self._selection = repeated(self._selection, passed)
+            number += 1
+            self._around.stop.pause(max(0.0, begun + self._wanted.every - time.monotonic()))
+
+    def _one(self, number: int, world: CheckContext, *, another: bool) -> Round:
+        begun, begun_at = time.monotonic(), datetime.now(UTC)
+        names = tuple(check.name for check in self._selection.checks)
+        taken = world.baseline.taken_at if world.baseline else None
+        lines = len(self._selection.lines)
+        self._bus.emit(ChecksStarted(checks=names, items=lines, round=number, baseline_at=taken))
+        results = []
+        for result in self._results(world):
+            self._bus.emit(told(result))
+            results.append(result)
+        finished = ChecksFinished(
+            round=number,
+            items=self._lines(results),
+            seconds=round(time.monotonic() - begun, 3),
+            passed=sum(line.verdict == "pass" for line in self._lines(results)),
+            skipped_manual=bool(self._selection.skipped),
+            changed=self._changed(results),
+            next_at=begun_at + timedelta(seconds=self._wanted.every) if another else None,
+        )
+        self._bus.emit(finished)
+        return Round(tuple(results), finished)
+
+    def _results(self, world: CheckContext) -> Iterator[Result]:
+        """Those that look first, beside each other; then questions; then those that write, one by one."""
+        checks = self._selection.checks
+        looking = [c for c in checks if not c.spec.writes and not isinstance(c.spec, ManualCheck)]
+        stop = self._around.stop.event
+
+        yield from look_at(world, looking, began=self._began, deadline=self._wanted.deadline, stop=stop)
+        for check in checks:
+            if isinstance(check.spec, ManualCheck):
+                self._began(check)
+                asked = time.monotonic()
+                yield Result(check, self._answer(check, check.spec), time.monotonic() - asked)
+        for check in checks:
+            if check.spec.writes:
+                self._around.stop.check()
+                yield from look_at(world, [check], began=self._began, stop=stop)
+
+    def _began(self, check: Check) -> None:
+        self._bus.emit(StepProgress(step=STEP, note=check.name))
+
+    def _answer(self, check: Check, spec: ManualCheck) -> Finding:
+        """What the operator says; without a terminal nothing is answered, unless it was given with the command."""
+        given = self._wanted.answers.get(check.name)
+        try:
+            answer = {True: YES, False: NO}[given] if given is not None else self._asked(spec)
+        except Declined:
+            return Finding("not checked", f"nobody answered: {spec.question}")
+        how = "given with --answer" if given is not None else self._around.asker.manner
+        if answer == LATER:
+            return Finding("not checked", f"left for later by the operator: {spec.question}")
+        return Finding("pass" if answer == YES else "fail", f"answered {answer} ({how}): {spec.question}")
+
+    def _asked(self, spec: ManualCheck) -> str:
+        return self._around.asker.choose(spec.question, (YES, NO, LATER))
+
+    def _lines(self, results: list[Result]) -> tuple[ChecklistResult, ...]:
+        verdicts = {one.check.name: one.finding.verdict for one in results}
+        return tuple(
+            ChecklistResult(
+                list=line.list, item=line.item, verdict=verdict_of(line, verdicts), checks=line.checks,
+                skipped=line.skipped,
+            )
+            for line in self._selection.lines
+        )  # fmt: skip
+
+    def _changed(self, results: list[Result]) -> tuple[str, ...]:
+        before = self.last.verdicts if self.last else {}
+        now = {one.check.name: one.finding.verdict for one in results}
+        return tuple(f"{n}: {before[n]} -> {v}" for n, v in now.items() if n in before and before[n] != v)
+
+
+def told(result: Result) -> CheckFinished:
+    """One check's end as an event."""
+    check, finding = result.check, result.finding
+    return CheckFinished(
+        step=STEP,
+        check=check.name,
+        verdict=finding.verdict,
+        evidence=finding.evidence,
+        seconds=round(result.seconds, 3),
+        why=check.spec.why if finding.verdict != "pass" else "",
+    )
+
+
+MOST_NAMED = 6
+
+
+def verify(job: Job, around: RunContext, wanted: Verification) -> Verified:
+    """Run the checks that were wished for. Every verdict is in the journal before it is shown.
+
+    Raises BadInput before anything is asked: an unknown list or name, an answer to no question, a baseline of a part.
+    """
+    selection = chosen(job, wanted)
+    with ExitStack() as stack:
+        ledger = stack.enter_context(closing(journals.create(around.state / "runs" / job.run)))
+        deps, ports = stack.enter_context(opened(job, around))
+        bus = Bus(job.run, ports.redactor)
+        ports.waits.bus = bus
+        bus.add_ledger(ledger)
+        for viewer in around.viewers:
+            bus.add_viewer(viewer)
+        bus.emit(first_line(job, around, _asked(wanted)))
+        rounds = Rounds(wanted, selection, around, bus)
+        error: UscdrError | None = None
+        try:
+            last = rounds.all(lambda: deps.open_world("writes" if wanted.wish.allow_writes else "forms"))
+            error = _complaint(last)
+            if wanted.save_baseline and error is None:
+                save(around.state, _baseline(job, last))
+        except Interrupted:
+            error = Interrupted("Interrupted before all was looked at.", next_action="Look again: uscdr verify all")
+        except UscdrError as raised:
+            error = raised
+        bus.emit(_last_line(rounds.last, error, wanted))
+        return Verified(rounds.last, error)
+
+
+def chosen(job: Job, wanted: Verification) -> CheckSelection:
+    """The checks of the wish. Raises BadInput as `verify` does."""
+    selection = select(job.place.config, wanted.wish)
+    questions = {check.name for check in selection.checks if check.kind == "manual"}
+    if unknown := wanted.answers.keys() - questions:
+        raise BadInput(
+            f"No question that would be asked is called “{min(unknown)}”.",
+            next_action=f"Questions: {', '.join(sorted(questions)) or 'none'}.",
+        )
+    if wanted.save_baseline and (wanted.wish.which != ALL or wanted.wish.patterns):
+        raise BadInput(
+            "A baseline is made of all checks.", next_action="uscdr verify all --save-baseline, without names"
+        )
+    if not selection.checks:
+        raise BadInput("Nothing is left to check.", next_action="See: uscdr verify --list")
+    return selection
+
+
+def _asked(wanted: Verification) -> dict[str, Any]:
+    wish = {**asdict(wanted.wish), "patterns": list(wanted.wish.patterns), "answers": dict(wanted.answers)}
+    return {**wish, "every": wanted.every, "lasting": wanted.lasting}
+
+
+def _last_line(last: Round | None, error: UscdrError | None, wanted: Verification) -> RunFinished:
+    if error is not None:
+        outcome, code = ("interrupted" if isinstance(error, Interrupted) else "failed"), error.exit_code
+        return RunFinished(outcome=outcome, exit_code=int(code), summary=error.message)  # type: ignore[arg-type]
+    words = f"All {len(last.results) if last else 0} checks passed."
+    if last and last.finished.skipped_manual:
+        words += " Questions to a person were skipped (--skip-manual)."
+    if wanted.save_baseline:
+        words += " The baseline was saved."
+    return RunFinished(outcome="done", exit_code=int(ExitCode.DONE), summary=words)
+
+
+def _complaint(last: Round) -> CheckFailed | None:
+    failing = last.failing
+    if not failing:
+        return None
+    named = ", ".join(failing[:MOST_NAMED]) + (" …" if len(failing) > MOST_NAMED else "")
+    first = next(one for one in last.results if one.check.name == failing[0])
+    return CheckFailed(
+        f"{len(failing)} of {len(last.results)} checks did not pass: {named}.",
+        why=f"{failing[0]}: {first.finding.evidence}.",
+        next_action="Each names what was seen. What is lost or broken is brought back by: uscdr recover --help",
+    )
+
+
+def _baseline(job: Job, last: Round) -> Baseline:
+    kept = {name: dict(found) for name, found in measures(last.results).items()}
+    return Baseline(key=job.place.key, taken_at=datetime.now(UTC), run=job.run, checks=kept)
+
+
+# What `verify` and `watch` share: from options to a run, its result and its files.
+
+
+ANSWERS = {"yes": True, "no": False}
+
+
+def duration(option: str, text: str) -> float:
+    """`5m` as seconds, more than none. Raises BadInput."""
+    try:
+        found = seconds(text)
+    except ValueError as error:
+        raise BadInput(f"{option} is “{text}”.", next_action=f"{error}.".capitalize()) from None
+    if found <= 0:
+        raise BadInput(f"{option} is no time at all.", next_action="Write for example 5m.")
+    return found
+
+
+def answers_of(given: Sequence[str]) -> dict[str, bool]:
+    """`NAME=yes` -> True. Raises BadInput."""
+    found: dict[str, bool] = {}
+    for text in given:
+        name, _, answer = text.partition("=")
+        if answer not in ANSWERS or name in found:
+            raise BadInput(f"--answer “{text}” is no answer.", next_action="Write NAME=yes or NAME=no, each name once.")
+        found[name] = ANSWERS[answer]
+    return found
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """What stands on the command line of `verify` or `watch`."""
+
+    scenario: str
+    wanted: Verification
+    app: str | None = None
+    junit: Path | None = None
+    markdown: Path | None = None
+
+
+def carry_out(given: Invocation, asked: VerifyOptions, *, as_json: bool) -> int:
+    """A verification; its exit code."""
+    for path in filter(None, (asked.junit, asked.markdown)):
+        _writable(path)
+    place = _of_app(given.place(), asked.app)
+    run = runs.new_run_id(asked.scenario.partition(" ")[0])
+    job = Job(place, Request(asked.scenario), run, None, dry_run=True)
+    output = given.output(json_lines=as_json)
+    if asked.wanted.wish.allow_writes or asked.wanted.save_baseline:
+        clear_up(output, place.scratch)
+    with surroundings(output, state(), os.environ) as around:
+        verified = verify(job, around, asked.wanted)
+    _show(verified, output)
+    _files(job.run, asked.junit, asked.markdown)
+    return int(verified.code)
+
+
+def _of_app(place: Target, app: str | None) -> Target:
+    """The same place, but another application of it, at its own address. Raises BadInput for what is no name."""
+    if app is not None and not APP.fullmatch(app):
+        raise BadInput(f"“{app}” is no application's name.", next_action="Name it as the platform does: usc-pis")
+    return place.of_app(app)
+
+
+def _show(verified: Verified, output: Output) -> None:
+    if verified.last is not None and not output.json_lines:
+        show_result(verified.last.finished, map(told, verified.last.results), output)
+    if verified.error is not None:
+        render_error(verified.error, output)
+
+
+def _files(run: str, junit: Path | None, markdown: Path | None) -> None:
+    journal = read(state() / "runs" / run / NAME)
+    report = build(journal.records, last_hash=journal.last_hash)
+    for path, text in ((junit, to_junit), (markdown, to_checks_markdown)):
+        if path is not None:
+            _write(path, text(report))
+
+
+def _writable(path: Path) -> None:
+    if not path.absolute().parent.is_dir():
+        raise BadInput(f"{path}: there is no such directory.", next_action="Make it, or name another file.")
+
+
+def _write(path: Path, text: str) -> None:
+    publish(path, text.encode(), "The result is in the journal: uscdr runs report")

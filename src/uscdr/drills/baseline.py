@@ -1,0 +1,76 @@
+"""What the database held in its healthy state, and how it differs after the recovery. Counts and digests only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uscdr.models.postgres import TableDigest
+from uscdr.scenarios.adapters import Adapters
+
+
+@dataclass(frozen=True)
+class Losses:
+    """One table that has not the rows it had before the disaster."""
+
+    table: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One comparison with the healthy state."""
+
+    name: str
+    holds: bool
+    evidence: str
+
+
+@dataclass(frozen=True)
+class TableContents:
+    """Every table's rows and digest, volatile tables left out; none when it was not asked."""
+
+    tables: tuple[TableDigest, ...] = ()
+    by_release: frozenset[str] = frozenset()
+    """Those whose rows every release writes anew."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return sum(table.rows for table in self.tables)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows by table."""
+        return {table.name: table.rows for table in self.tables}
+
+
+def content(deps: Adapters) -> TableContents:
+    """Exact counts and digests of the live database."""
+    database = deps.database()
+    volatile = deps.config.app.volatile_tables
+    names = [table.name for table in database.tables() if table.name not in volatile]
+    return TableContents(database.digests(names), frozenset(deps.config.app.written_by_release))
+
+
+def losses(before: TableContents, after: TableContents) -> tuple[Losses, ...]:
+    """Tables whose number of rows is another one."""
+    now = after.counts
+    return tuple(
+        Losses(table, count, now.get(table, 0))
+        for table, count in sorted(before.counts.items())
+        if now.get(table, 0) != count
+    )
+
+
+def same_rows(before: TableContents, after: TableContents) -> Comparison:
+    """Whether every row is as it was; what a release phase writes itself, by number."""
+    now, there = {table.name: table for table in after.tables}, before.tables
+    changed = [table.name for table in there if table.name not in now or not _same(table, now[table.name], before)]
+    words = f"{len(there) - len(changed)} of {len(there)} tables are as they were"
+    words += f"; not: {', '.join(changed)}" if changed else ""
+    return Comparison("every row is as it was", bool(there) and not changed, words)
+
+
+def _same(then: TableDigest, now: TableDigest, before: TableContents) -> bool:
+    return then.rows == now.rows if then.name in before.by_release else then.same(now)

@@ -1,0 +1,179 @@
+"""Building a kit: every part is tried, what cannot be had is recorded with its reason, the manifest comes last."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from uscdr import __version__
+from uscdr.errors import CheckFailed, ProviderError
+from uscdr.kit.collect import app, dump, media
+from uscdr.kit.collect import app as config
+from uscdr.kit.collect import app as dns
+from uscdr.kit.collect import sources as source
+from uscdr.kit.collect.dump import Collected
+from uscdr.kit.collect.sources import BuildReporter, Gathering, Sources, Unavailable, Wishes, in_words, missing
+from uscdr.kit.content import AppFacts, MediaEntry, SourceFacts
+from uscdr.kit.manifest import FORMAT, PARTS, Card, DumpProof, Fingerprints, KitGap, KitPart, Manifest, PartName
+from uscdr.kit.writer import KitWriter, fingerprints, new_kit_id
+from uscdr.staging import noted_staging
+from uscdr.store.encryption import Recipient
+from uscdr.store.store import Store
+from uscdr.threads import run_all
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished kit."""
+
+    card: Card
+    manifest: Manifest
+
+
+@dataclass
+class _State:
+    """What later parts and the manifest need of earlier parts."""
+
+    app: AppFacts | None = None
+    config: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
+    source: SourceFacts | None = None
+    dump: DumpProof | None = None
+    media: Sequence[MediaEntry] = ()
+
+    def collected(self) -> Collected:
+        """What a proof of the dump needs of it."""
+        release = self.app.release if self.app else None
+        return Collected(self.config, self.source, release.created_at if release else None)
+
+
+def build(
+    sources: Sources, wishes: Wishes, store: Store, to: Sequence[Recipient], *, work: Path, tell: BuildReporter,
+    stop: threading.Event,
+) -> Built:  # fmt: skip
+    """Collect everything into a new kit in `store`, readable by `to` only.
+
+    `work` is a private directory that the caller removes; plain files are in it only while they are needed.
+
+    Raises:
+        ProviderError: the platform does not even say whose token this is; nothing was stored.
+        BadInput: the backup that was named is not there; nothing was stored.
+        MachineError: this machine or the store failed; there is no kit, but media fetched so far stay.
+        Interrupted: `stop` was set; the same.
+    """
+    account = sources.platform.account().email
+    dump.check_named(sources, wishes)
+    with noted_staging(store, work) as staging:
+        writer = KitWriter(store, to, staging, new_kit_id(wishes.app))
+        gathering = Gathering(sources, wishes, writer, work, tell, stop)
+        state = _State()
+        parts = _collected(gathering, state)
+        gathering.check()
+        manifest = _manifest(gathering, account, parts, state)
+        return Built(writer.finish(manifest, state.media), manifest)
+
+
+class _Halt(threading.Event):
+    """Set when the operator asks to stop, or when this build has to end anyway."""
+
+    def __init__(self, outer: threading.Event) -> None:
+        super().__init__()
+        self._outer = outer
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._outer.is_set()
+
+
+def _collected(gathering: Gathering, state: _State) -> list[KitPart]:
+    """What is quick one after the other; then dump and media at once, of which one needs this machine, one the network.
+
+    A failure of this machine in one of them ends the other soon.
+    """
+    parts = [_try(gathering, name, collect) for name, collect in _quick(gathering, state)]
+    halt = _Halt(gathering.stop)
+    both = replace(gathering, stop=halt)
+    tasks = [partial(_try, both, name, collect) for name, collect in _slow(both, state)]
+    return parts + run_all(tasks, workers=len(tasks), abandon=halt.set)
+
+
+def _manifest(gathering: Gathering, account: str, parts: Sequence[KitPart], state: _State) -> Manifest:
+    wishes, writer = gathering.wishes, gathering.writer
+    return Manifest(
+        format=FORMAT,
+        kit=writer.kit,
+        created_at=datetime.now(UTC),
+        uscdr=__version__,
+        app=wishes.app,
+        target=wishes.target,
+        identity=wishes.identity,
+        account=account,
+        scenarios_digest=wishes.scenarios_digest,
+        recipients=tuple(recipient.fingerprint for recipient in writer.to),
+        parts=tuple(sorted(parts, key=lambda part: PARTS.index(part.name))),
+        objects=tuple(writer.objects),
+        fingerprints=fingerprints(state.config) if state.config else Fingerprints(),
+        dump=state.dump,
+        contacts=tuple(wishes.contacts),
+        rpo=wishes.rpo,
+        public_keys=tuple(recipient.text for recipient in writer.to),
+    )
+
+
+def _quick(gathering: Gathering, state: _State) -> Iterator[tuple[PartName, Callable[[], KitPart]]]:
+    """In this order: later ones build on what earlier ones found."""
+
+    def of_app() -> KitPart:
+        part, state.app = app.collect_app(gathering)
+        return part
+
+    def of_config() -> KitPart:
+        part, state.config = config.collect_config(gathering)
+        return part
+
+    def of_dns() -> KitPart:
+        part = dns.collect_dns(gathering, state.app.domains if state.app else ())
+        return part if state.app else _unsure_of_hostnames(part)
+
+    def of_source() -> KitPart:
+        part, state.source = source.collect_code(gathering, state.app.commit if state.app else "")
+        return part
+
+    yield from (("app", of_app), ("config", of_config), ("dns", of_dns), ("source", of_source))
+
+
+def _slow(gathering: Gathering, state: _State) -> Iterator[tuple[PartName, Callable[[], KitPart]]]:
+    """The dump is proven with the key and the code that the kit holds by then."""
+
+    def of_dump() -> KitPart:
+        part, state.dump = dump.collect_dump(gathering, state.collected())
+        return part
+
+    def of_media() -> KitPart:
+        part, state.media = media.collect_media(gathering)
+        return part
+
+    yield from (("dump", of_dump), ("media", of_media))
+
+
+def _try(gathering: Gathering, name: PartName, collect: Callable[[], KitPart]) -> KitPart:
+    """One part; what a provider refuses is missing, not the end of the others."""
+    if name in gathering.wishes.without:
+        return KitPart(name=name, state="left out", gaps=(KitGap(what=name, why="The operator said so (--without)."),))
+    gathering.check()
+    gathering.tell.say(f"collecting: {name}")
+    try:
+        return collect()
+    except (ProviderError, CheckFailed, Unavailable) as error:
+        return missing(name, in_words(error))
+
+
+def _unsure_of_hostnames(part: KitPart) -> KitPart:
+    gap = KitGap(
+        what="hostnames", why="The app's hostnames are not known (see the part app); only configured ones were asked."
+    )
+    return part.model_copy(update={"state": "partial", "gaps": (*part.gaps, gap)})

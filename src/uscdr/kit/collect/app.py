@@ -1,0 +1,200 @@
+"""The application as the platform runs it, and its configuration variables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from pydantic import SecretStr
+
+from uscdr.errors import BadInput, ProviderError
+from uscdr.kit.collect.sources import Absent, Gaps, Gathering, part_of, present
+from uscdr.kit.content import AppFacts, ConfigVars, DnsFacts, HostRecords, not_kept
+from uscdr.kit.manifest import KitPart
+from uscdr.models.base import REVEAL
+from uscdr.models.dns import RecordSet, RecordType, ServerAnswer
+from uscdr.models.heroku import Belongings, Domain, Release, Schedule, commit_of
+from uscdr.providers.ports.dns import Zone, leads_or_unknown
+from uscdr.providers.ports.platform import Platform, Provisioning
+from uscdr.words import plural
+
+T = TypeVar("T")
+RELEASES_LOOKED_AT = 15
+
+
+def collect_app(gathering: Gathering) -> tuple[KitPart, AppFacts]:
+    """Ask for everything a new place must be made like. Raises ProviderError when the app itself cannot be read."""
+    gaps, app = Gaps(), gathering.wishes.app
+    platform = gathering.sources.platform
+    release = _current(gathering, gaps)
+
+    def ask(what: str, question: Callable[[Provisioning], tuple[T, ...]]) -> tuple[T, ...]:
+        nothing: tuple[T, ...] = ()
+        return gaps.attempt(what, lambda: question(present(gathering.sources.provisioning)), nothing)
+
+    facts = AppFacts(
+        app=platform.app(app),
+        account=platform.account().email,
+        formation=platform.formation(app),
+        addons=platform.addons(app),
+        attachments=platform.attachments(app),
+        release=release,
+        commit=_commit(gathering, gaps, release),
+        buildpacks=ask("buildpacks", lambda port: port.buildpacks(app)),
+        domains=ask("domains", lambda port: port.domains(app)),
+        collaborators=ask("collaborators", lambda port: port.collaborators(app)),
+        log_drains=ask("log drains", lambda port: port.log_drains(app)),
+        schedules=gaps.attempt("backup schedules", lambda: _schedules(gathering), ()),
+        belongings=gaps.attempt("what else hangs on it", lambda: _belongings(gathering), Belongings()),
+    )
+    for what, why in not_kept(facts):
+        gaps.note(what, why)
+    gathering.writer.add_bytes("app", "app.json", facts.model_dump_json(context=REVEAL).encode())
+    part = part_of("app", gaps, _summary(facts))
+    return part.model_copy(update={"taken_at": datetime.now(UTC)}), facts
+
+
+def _current(gathering: Gathering, gaps: Gaps) -> Release | None:
+    current = current_release(gathering.sources.platform, gathering.wishes.app)
+    if current is None:
+        gaps.note("current release", f"None of the newest {RELEASES_LOOKED_AT} releases is the current one.")
+    return current
+
+
+def current_release(platform: Platform, app: str) -> Release | None:
+    """The release that runs, if it is among the newest. Raises ProviderError."""
+    found = platform.releases(app, limit=RELEASES_LOOKED_AT)
+    return next((release for release in found if release.current), None)
+
+
+def _commit(gathering: Gathering, gaps: Gaps, release: Release | None) -> str:
+    """Which commit runs."""
+    if release is None:
+        return ""
+    app = gathering.wishes.app
+    builds = gaps.attempt("deployed commit", lambda: present(gathering.sources.deploys).builds(app), None)
+    if builds is None:
+        return ""
+    commit = commit_of(release.slug_id, builds)
+    if not commit:
+        gaps.note(
+            "deployed commit", f"No build that the platform remembers made the slug of release v{release.version}."
+        )
+    return commit
+
+
+def _schedules(gathering: Gathering) -> tuple[Schedule, ...]:
+    wishes, sources = gathering.wishes, gathering.sources
+    return sources.backups.schedules(sources.platform.database(wishes.app, wishes.database).addon_id)
+
+
+def _belongings(gathering: Gathering) -> Belongings:
+    return present(gathering.sources.provisioning).belongings(gathering.wishes.app)
+
+
+def _summary(facts: AppFacts) -> str:
+    version = f"release v{facts.release.version}" if facts.release else "release not known"
+    running = ", ".join(f"{one.type}={one.quantity}" for one in facts.formation)
+    amounts = (plural(len(facts.addons), "add-on"), plural(len(facts.hostnames), "hostname"))
+    return ", ".join((version, running or "no formation", *amounts))
+
+
+# All configuration variables: their values go into the kit, encrypted.
+
+
+def collect_config(gathering: Gathering) -> tuple[KitPart, Mapping[str, SecretStr]]:
+    """The values, too, for what else the kit must know of them. Raises ProviderError when they cannot be read."""
+    values = dict(gathering.sources.platform.config_vars(gathering.wishes.app))
+    document = ConfigVars(values=values).model_dump_json(context=REVEAL)
+    gathering.writer.add_bytes("config", "config.json", document.encode())
+    gaps = Gaps()
+    for name in gathering.wishes.required:
+        if name not in values:
+            gaps.note(name, "The application has no such variable, and scenarios.yaml requires it.")
+    if not values:
+        gaps.note("configuration variables", "The platform listed none.")
+    part = part_of("config", gaps, plural(len(values), "variable"))
+    return part.model_copy(update={"taken_at": datetime.now(UTC)}), values
+
+
+# The records of the application's hostnames, as the authoritative servers say and as the zone holds them.
+
+
+ASKED: tuple[RecordType, ...] = ("CNAME", "A", "AAAA", "CAA", "TXT")
+IN_ZONE: tuple[RecordType, ...] = ("ALIAS", *ASKED)
+"""ALIAS exists at a provider only; its servers answer A."""
+
+
+def collect_dns(gathering: Gathering, domains: Sequence[Domain]) -> KitPart:
+    """Ask for every hostname, those of `domains` and the wished ones; one that has no record at all is a gap."""
+    gaps, sources = Gaps(), gathering.sources
+    targets = {domain.hostname.lower().rstrip("."): domain.cname or "" for domain in domains if domain.kind != "heroku"}
+    wanted = sorted({name.lower().rstrip(".") for name in (*targets, *gathering.wishes.hostnames)})
+    if wanted and isinstance(sources.zone, Absent):
+        gaps.note("records as the provider's zone holds them", sources.zone.why)
+    hosts = tuple(_host(gathering, gaps, name, targets.get(name, "")) for name in wanted)
+    gathering.writer.add_bytes("dns", "dns.json", DnsFacts(hosts=hosts).model_dump_json().encode())
+    records = sum(len(host.authoritative) for host in hosts)
+    summary = (
+        f"{plural(len(hosts), 'hostname')}, {plural(records, 'record set')}" if hosts else "no hostnames of its own"
+    )
+    return part_of("dns", gaps, summary).model_copy(update={"taken_at": datetime.now(UTC)})
+
+
+def _host(gathering: Gathering, gaps: Gaps, name: str, target: str) -> HostRecords:
+    gathering.check()
+    seen = [_authoritative(gathering, gaps, name, kind) for kind in ASKED]
+    found = tuple(one.records for one in seen if one and one.records and not one.borrowed)
+    by_wildcard = tuple(one.records for one in seen if one and one.records and one.borrowed)
+    zone = gathering.sources.zone
+    held: list[RecordSet] = []
+    for kind in () if isinstance(zone, Absent) else IN_ZONE:
+        records = gaps.attempt(f"{name} {kind} in the zone", _in_zone(zone, name, kind), None)
+        held += [records] if records is not None else []
+    if not (found or held or by_wildcard):
+        gaps.note(name, "No record was found, neither at the name servers nor in the zone.")
+    return HostRecords(
+        hostname=name, authoritative=found, at_provider=tuple(held), wildcard=by_wildcard,
+        led=_led(gathering, name, target),
+    )  # fmt: skip
+
+
+def _led(gathering: Gathering, name: str, target: str) -> bool | None:
+    if not target or isinstance(gathering.sources.verifier, Absent):
+        return None
+    try:
+        return leads_or_unknown(gathering.sources.verifier, name, target.lower().rstrip("."))
+    except ProviderError:
+        return None
+
+
+def _in_zone(zone: Zone | Absent, name: str, kind: RecordType) -> Callable[[], RecordSet | None]:
+    def read() -> RecordSet | None:
+        try:
+            return present(zone).read(name, kind)
+        except BadInput:
+            if kind != "ALIAS":
+                raise
+            return None  # a zone that cannot hold such a record has none
+
+    return read
+
+
+def _authoritative(gathering: Gathering, gaps: Gaps, name: str, kind: RecordType) -> ServerAnswer | None:
+    """What the servers agree on; a disagreement or a silence is a gap, and what the first one said is kept."""
+    verifier = gathering.sources.verifier
+    sighting = gaps.attempt(f"{name} {kind}", lambda: present(verifier).look(name, kind), None)
+    if sighting is None:
+        return None
+    silent = [
+        f"{one.server.host} {one.state}" for one in sighting.answers if one.state in ("lame", "refused", "timeout")
+    ]
+    if silent:
+        gaps.note(f"{name} {kind}", f"Not every name server answered: {', '.join(silent)}.")
+    told = [one for one in sighting.answers if one.records is not None]
+    said = [one.records for one in told if one.records is not None]
+    answered = [one for one in sighting.answers if one.state in ("answered", "no such record")]
+    if said and (len(said) < len(answered) or not all(said[0].same_values(other) for other in said)):
+        gaps.note(f"{name} {kind}", "The name servers disagree; what the first one says is kept.")
+    return told[0] if told else None

@@ -1,0 +1,300 @@
+"""The database dump: downloaded from the platform's backups, proven here, and kept."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from uscdr.backups import proving
+from uscdr.backups.proofs import Grade, ProofDocument
+from uscdr.backups.proving import Code, EncryptionKey, ProofResult, ProofSubject, Questions
+from uscdr.errors import BadInput, Interrupted, MachineError, ProviderError
+from uscdr.fingerprint import fingerprint
+from uscdr.kit.collect.sources import Gaps, Gathering, Sources, Unavailable, Wishes, in_words, missing, part_of, present
+from uscdr.kit.content import DumpFacts, SourceFacts
+from uscdr.kit.manifest import DUMP, DumpProof, KitPart
+from uscdr.models.heroku import AddOn, Attachment, Download
+from uscdr.models.postgres import CanaryColumn, words_of
+from uscdr.models.transfers import Transfer, usable
+from uscdr.words import plural, size
+
+# The proof of the kit's dump: restored on this machine, with the key and the code that are in the same kit.
+
+
+MARGIN = timedelta(minutes=5)
+"""How far the platform's clock and this machine's may be apart."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What earlier parts of the same kit know. `released_at`: the last change of code or configuration."""
+
+    config: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
+    source: SourceFacts | None = None
+    released_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Proven:
+    """The verdict for the manifest, the whole proof, and what was seen in the database (fields of DumpFacts)."""
+
+    verdict: DumpProof
+    document: ProofDocument | None = None
+    seen: Mapping[str, Any] = field(default_factory=dict)
+
+
+def prove(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Path, known: Collected) -> Proven:
+    """Prove it, unless that was done or is not wished; what speaks against the dump becomes gaps.
+
+    Raises Interrupted.
+    """
+    if gathering.wishes.unproven:
+        return Proven(DumpProof(grade=Grade.EXISTS, origin="left out", why="The operator said so (--unproven)."))
+    before = gathering.sources.proofs.fresh(subject.sha256)
+    key = _print(gathering.wishes, known, subject.app)
+    if before is not None and still_speaks(before, gathering.wishes, known.released_at, key):
+        gathering.tell.say(f"proven before, with the same bytes: {before.grade}")
+        _say_what_is_not(gathering, before)
+        return Proven(_verdict(before, "vault"), before, {"restored": True})
+    gathering.tell.say("restoring the dump on this machine, to prove it")
+    try:
+        return _restored(gathering, gaps, subject, plain, known)
+    except Interrupted:
+        raise
+    except (ProviderError, MachineError, Unavailable) as error:
+        gaps.note("proof that the dump restores", in_words(error))
+        return Proven(DumpProof(grade=Grade.EXISTS, origin="failed", why=in_words(error)))
+
+
+def still_speaks(proof: ProofDocument, wishes: Wishes, released_at: datetime | None, key: str = "") -> bool:
+    """Whether an earlier proof holds for this kit: nothing was found wanting, and its key is still the key.
+
+    A change of the configuration is a release; what was released after the proof may be another key. `key` is the
+    fingerprint of the kit's, when it holds one.
+    """
+    if key and proof.canary.fingerprint and key != proof.canary.fingerprint:
+        return False
+    if not proof.grade.reaches(Grade.DECRYPTS if wishes.canaries and wishes.key else Grade.INVARIANTS):
+        return False
+    if proof.migrations.verdict == "ahead" or released_at is None:
+        return False
+    return released_at + MARGIN < proof.proven_at - timedelta(seconds=proof.seconds)
+
+
+def _restored(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Path, known: Collected) -> Proven:
+    asked, sources, watch = _questions(gathering.wishes, known, subject.app), gathering.sources, gathering.watch("dump")
+    with proving.examined(plain, asked, sources.decode, present(sources.scratch), lambda _: watch) as (shown, _):
+        document = proving.document(subject, shown, asked)
+    _say_what_is_not(gathering, document)
+    sources.proofs.keep(document)
+    _note(gaps, document, shown)
+    return Proven(_verdict(document, "build"), document, _seen(shown))
+
+
+def _say_what_is_not(gathering: Gathering, proof: ProofDocument) -> None:
+    if proof.left_out:
+        gathering.tell.say(f"not proven of the dump, as a proof does not make it: {words_of(proof.left_out)}")
+
+
+def _print(wishes: Wishes, known: Collected, app: str) -> str:
+    """The fingerprint of the kit's key; empty when it holds none."""
+    return key_in_kit(wishes.key, known.config, app).fingerprint
+
+
+def _questions(wishes: Wishes, known: Collected, app: str) -> Questions:
+    """The key and the code are those of this kit: what is proven is that its parts fit each other."""
+    return Questions(
+        invariants=wishes.invariants,
+        expected_tables=wishes.expected_tables,
+        canaries=tuple(CanaryColumn(**canary.model_dump()) for canary in wishes.canaries),
+        key=key_in_kit(wishes.key, known.config, app),
+        code=code_in_kit(known.source),
+        freshness=wishes.freshness,
+    )
+
+
+def key_in_kit(name: str, config: Mapping[str, SecretStr], app: str) -> EncryptionKey:
+    """The application's key as the kit holds it; `name`: its variable, empty when none is named."""
+    value = config.get(name) if name else None
+    why = f"the kit does not hold {name}" if name else "no key is named"
+    return EncryptionKey(name, value, why=why, fingerprint=fingerprint(value, app) if value else "")
+
+
+def code_in_kit(source: SourceFacts | None) -> Code:
+    """The migrations of the code that the kit holds."""
+    return Code(source.commit[:12], source) if source and source.migrations else Code(why="the kit holds no code")
+
+
+def _verdict(document: ProofDocument, origin: str) -> DumpProof:
+    return DumpProof.model_validate(
+        {"grade": document.grade, "origin": origin, "proven_at": document.proven_at, "why": document.why}
+    )
+
+
+def _note(gaps: Gaps, document: ProofDocument, shown: ProofResult) -> None:
+    """What a person must know before they rely on it."""
+    if not document.grade.reaches(Grade.RESTORES):
+        gaps.note("a dump that restores", document.why)
+    for result in shown.invariants:
+        if result.holds is not True:
+            gaps.note(f"invariant: {result.name}", f"seen {result.seen}, expected {result.expected}")
+    if shown.missing:
+        gaps.note("expected tables", document.why)
+    if document.canary.verdict == "fail":
+        gaps.note("a key that opens the dump", document.canary.why)
+
+
+def _seen(shown: ProofResult) -> dict[str, Any]:
+    """Fields of DumpFacts; none when it did not restore."""
+    if shown.refusal is not None:
+        return {}
+    return {
+        "restored": True,
+        "tables": shown.tables,
+        "invariants": shown.invariants,
+        "newest": dict(shown.newest),
+        "migrations": shown.applied,
+        "extensions": shown.extensions,
+    }
+
+
+"""The data API's label."""
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    attachment: Attachment
+    transfer: Transfer
+
+
+def check_named(sources: Sources, wishes: Wishes) -> None:
+    """Raises BadInput for a named backup that there is not: another one, or none, is not what was wished.
+
+    A platform that does not answer is left to `collect`.
+    """
+    if wishes.backup is None or "dump" in wishes.without:
+        return
+    try:
+        found, why = _chosen(sources, wishes)
+    except ProviderError:
+        return
+    if found is None:
+        raise BadInput(
+            f"There is no whole backup “{wishes.backup}” of {wishes.app}.",
+            why=why,
+            next_action="See: uscdr backup list. Or leave --backup out for the newest, or --without dump.",
+        )
+
+
+def collect_dump(gathering: Gathering, known: Collected) -> tuple[KitPart, DumpProof | None]:
+    """The part, and what a restore of the dump showed.
+
+    Raises ProviderError when there is no database, no whole backup, or none that can be downloaded.
+    """
+    chosen, why = _chosen(gathering.sources, gathering.wishes)
+    if chosen is None:
+        none = missing("dump", why)
+        return none.model_copy(update={"gaps": (*none.gaps, *_not_dumped(gathering).found)}), None
+    plain = gathering.work / f"{secrets.token_hex(8)}.dump"
+    try:
+        return _keep(gathering, chosen, plain, known)
+    finally:
+        plain.unlink(missing_ok=True)
+
+
+def _chosen(sources: Sources, wishes: Wishes) -> tuple[_Chosen | None, str]:
+    """The backup that was named, else the newest usable one; or why there is none."""
+    attachment = sources.platform.database(wishes.app, wishes.database)
+    transfers = sources.backups.transfers(attachment)
+    if wishes.backup is None:
+        good = usable(transfers, wishes.damaged)
+        why = "The platform has no backup that can be used. Make one: uscdr kit build --capture"
+        return (_Chosen(attachment, good[-1]), "") if good else (None, why)
+    named = next((one for one in transfers if one.is_backup and one.answers_to(wishes.backup)), None)
+    if named is None:
+        return None, f"The platform knows no backup {wishes.backup}."
+    return (None, f"{named.name}: {named.unusable}.") if named.unusable else (_Chosen(attachment, named), "")
+
+
+def _keep(
+    gathering: Gathering, chosen: _Chosen, plain: Path, known: Collected
+) -> tuple[KitPart, DumpProof | None]:  # fmt: skip
+    gaps, transfer = _not_dumped(gathering), chosen.transfer
+    got = _fetch(gathering, chosen, plain)
+    proven = prove(gathering, gaps, _subject(gathering, chosen, got), plain, known)
+    facts = _facts(gathering, gaps, chosen, got).model_copy(update=dict(proven.seen))
+    watch = gathering.watch("dump", got.size)
+    stored = gathering.writer.add_file("dump", DUMP, plain, lambda done: watch(done, None))
+    if stored.plain_sha256 != got.sha256:
+        raise MachineError("The dump changed on this machine's disk between download and encryption.")
+    gathering.writer.add_bytes("dump", "database.json", facts.model_dump_json().encode())
+    if proven.document is not None:
+        gathering.writer.add_bytes("dump", "proof.json", proven.document.model_dump_json().encode())
+    for remark in transfer.remarks(datetime.now(UTC)):
+        gaps.note("dump", f"{transfer.name}: {remark}.")
+    part = part_of("dump", gaps, _summary(transfer, got, proven))
+    return part.model_copy(update={"taken_at": facts.taken_at}), proven.verdict
+
+
+def _not_dumped(gathering: Gathering) -> Gaps:
+    """What else of the application keeps data: a kit holds one database."""
+    gaps, wishes, platform = Gaps(), gathering.wishes, gathering.sources.platform
+    none: tuple[AddOn, ...] = ()
+    addons = gaps.attempt("further databases", lambda: platform.addons(wishes.app), none)
+    main = platform.database(wishes.app, wishes.database).addon_id
+    for one in addons:
+        if one.keeps_data and one.owned_by(wishes.app) and one.id != main:
+            names = ", ".join(one.config_vars) or "no variable"
+            why = f"{one.plan}, {names}: its data are NOT in this kit, and no recovery brings them back. "
+            gaps.note(one.name, why + f"Keep a copy of your own: heroku addons:info {one.name} --app {wishes.app}")
+    return gaps
+
+
+def _subject(gathering: Gathering, chosen: _Chosen, got: Download) -> ProofSubject:
+    transfer, addon_id = chosen.transfer, chosen.attachment.addon_id
+    return ProofSubject(
+        sha256=got.sha256, size=got.size, app=gathering.wishes.app, backup=transfer.name, transfer_id=transfer.id,
+        taken_at=transfer.taken_at, source="platform", addon_id=addon_id,
+    )  # fmt: skip
+
+
+def _summary(transfer: Transfer, got: Download, proven: Proven) -> str:
+    """What it is, and what it is worth."""
+    words = f"{transfer.name}, {size(got.size)}"
+    if proven.document is None:
+        return f"{words}, NOT PROVEN"
+    tables, rows = plural(proven.document.tables, "table"), plural(proven.document.rows, "row")
+    return f"{words}, {tables}, {rows}; {proven.verdict.grade}"
+
+
+def _fetch(gathering: Gathering, chosen: _Chosen, plain: Path) -> Download:
+    gathering.tell.say(f"downloading {chosen.transfer.name}")
+    owner = chosen.attachment.owner_app_name or gathering.wishes.app
+    link = gathering.sources.backups.public_url(owner, chosen.transfer.num)
+    return gathering.sources.backups.download(link, plain, gathering.watch("dump"))
+
+
+def _facts(gathering: Gathering, gaps: Gaps, chosen: _Chosen, got: Download) -> DumpFacts:
+    transfer, attachment = chosen.transfer, chosen.attachment
+    info = gaps.attempt(
+        "description of the database", lambda: gathering.sources.backups.database_info(attachment.addon_id), None
+    )
+    return DumpFacts(
+        backup=transfer.name,
+        transfer_id=transfer.id,
+        kind=transfer.kind.value,
+        taken_at=transfer.taken_at,
+        warnings=transfer.warnings,
+        bytes=got.size,
+        sha256=got.sha256,
+        database=attachment.addon_name,
+        plan=attachment.plan,
+        server_version=info.server_version if info else "",
+        canaries=tuple(gathering.wishes.canaries),
+    )

@@ -1,0 +1,226 @@
+"""What the collectors of a kit work with: ports, wishes, and the place for what is under way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from uscdr.backups.proofs import ProofDocument
+from uscdr.backups.proving import Decode
+from uscdr.errors import Interrupted, MachineError, ProviderError, UscdrError
+from uscdr.kit.content import CanaryColumns, SourceFacts
+from uscdr.kit.manifest import KitContact, KitGap, KitPart, PartName
+from uscdr.kit.writer import KitWriter
+from uscdr.models.heroku import SourceArchive
+from uscdr.models.postgres import Invariant
+from uscdr.providers.ports.database import Scratch
+from uscdr.providers.ports.dns import Verifier, Zone
+from uscdr.providers.ports.media import Media
+from uscdr.providers.ports.platform import Backups, Deploys, Platform, Provisioning, SourceCode
+
+T = TypeVar("T")
+
+
+class Unavailable(UscdrError):
+    """A part needs something that is not configured."""
+
+
+@dataclass(frozen=True)
+class Absent:
+    """In place of a port that is not there: why."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class ProofShelf:
+    """Proofs made before, and where new ones are kept. `fresh`: by the SHA-256 of a dump; neither raises."""
+
+    fresh: Callable[[str], ProofDocument | None]
+    keep: Callable[[ProofDocument], None]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a kit is collected from. What is Absent becomes a gap of the kit, never silence."""
+
+    platform: Platform
+    backups: Backups
+    scratch: Scratch | Absent
+    provisioning: Provisioning | Absent
+    deploys: Deploys | Absent
+    verifier: Verifier | Absent
+    zone: Zone | Absent
+    media: Media | Absent
+    source: SourceCode | Absent
+    decode: Decode
+    proofs: ProofShelf
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is collected of which application."""
+
+    app: str
+    target: str
+    identity: str = ""
+    database: str = "DATABASE_URL"
+    backup: str | None = None
+    """The name of the backup to keep (`b012`); None: the newest one that is whole."""
+    damaged: frozenset[str] = frozenset()
+    """Ids of backups that were taken of a damaged state: kept only when named."""
+    without: frozenset[PartName] = frozenset()
+    invariants: Sequence[Invariant] = ()
+    freshness: Sequence[str] = ()
+    canaries: Sequence[CanaryColumns] = ()
+    required: Sequence[str] = ()
+    """Names of configuration variables without which the application does not work."""
+    hostnames: Sequence[str] = ()
+    """Beside those that the platform knows."""
+    scenarios_digest: str = ""
+    unproven: bool = False
+    """Keep the dump without having restored it."""
+    key: str = ""
+    """The variable that opens encrypted columns; empty: none is tried."""
+    expected_tables: Sequence[str] = ()
+    contacts: Sequence[KitContact] = ()
+    rpo: float | None = None
+    """Seconds."""
+
+
+class BuildReporter(Protocol):
+    """How a build says how far it is. Called from several threads."""
+
+    def say(self, text: str) -> None:
+        """One sentence."""
+        ...
+
+    def progress(self, part: PartName, done: float, total: float | None, unit: str, /) -> None:
+        """So much of a part is done, in `unit` (`B`, `files`)."""
+        ...
+
+
+@dataclass
+class Gaps:
+    """What could not be had of one part so far."""
+
+    found: list[KitGap] = field(default_factory=list)
+
+    def note(self, what: str, why: str) -> None:
+        """Record one gap."""
+        self.found.append(KitGap(what=what, why=why))
+
+    def attempt(self, what: str, ask: Callable[[], T], otherwise: T) -> T:
+        """The answer of `ask`; when it cannot be had, `otherwise` and a gap."""
+        try:
+            return ask()
+        except (ProviderError, Unavailable) as error:
+            self.note(what, in_words(error))
+            return otherwise
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """One build under way. `work` is a private directory for plain files, gone afterwards."""
+
+    sources: Sources
+    wishes: Wishes
+    writer: KitWriter
+    work: Path
+    tell: BuildReporter
+    stop: threading.Event
+
+    def check(self) -> None:
+        """Raise Interrupted when the operator asked to stop."""
+        if self.stop.is_set():
+            raise Interrupted(
+                "Interrupted: no kit was made.",
+                next_action="Build again; media that are there already are not fetched twice.",
+            )
+
+    def watch(self, part: PartName, total: int | None = None) -> Callable[[int, int | None], None]:
+        """A progress callback that also stops when asked to."""
+
+        def report(done: int, of: int | None = None) -> None:
+            self.check()
+            self.tell.progress(part, done, of or total, "B")
+
+        return report
+
+
+def present(port: T | Absent) -> T:
+    """The port. Raises Unavailable with the reason when there is none."""
+    if isinstance(port, Absent):
+        raise Unavailable(port.why)
+    return port
+
+
+def in_words(error: UscdrError) -> str:
+    """An error as the reason of a gap."""
+    return f"{error.message} {error.why}".strip()
+
+
+def part_of(name: PartName, gaps: Gaps, summary: str) -> KitPart:
+    """A part that was collected, with its gaps."""
+    return KitPart(name=name, state="partial" if gaps.found else "complete", summary=summary, gaps=tuple(gaps.found))
+
+
+def missing(name: PartName, why: str) -> KitPart:
+    """A part of which nothing could be had."""
+    return KitPart(name=name, state="missing", gaps=(KitGap(what=name, why=why),))
+
+
+# The code that runs: a tarball of the deployed commit, or at least which commit it is and why not more.
+
+
+_WHY: Mapping[str, str] = {
+    "submodule": "Its content is in another repository: keep a copy of that, too.",
+    "Git LFS pointer": "Its content is in the LFS store beside the repository: keep a copy of that, too.",
+    "git-annex pointer": "Its content is in an annex beside the repository: keep a copy of that, too.",
+    "link out of the tree": "It leads to a file that no commit holds.",
+    "locked by git-crypt": "Only who has the git-crypt key can read it: keep that key, too.",
+}
+
+
+def collect_code(gathering: Gathering, commit: str) -> tuple[KitPart, SourceFacts | None]:
+    """Archive `commit`. Raises MachineError when the store's disk fails."""
+    if not commit:
+        return missing("source", "Which commit runs is not known (see the part app)."), None
+    gaps = Gaps()
+    archive = gaps.attempt(f"tarball of {commit}", lambda: _archive(gathering, commit), None)
+    facts = SourceFacts(commit=commit) if archive is None else _keep(gathering, archive)
+    for lack in facts.lacks:
+        gaps.note(str(lack), _WHY[lack.what])
+    gathering.writer.add_bytes("source", "source.json", facts.model_dump_json().encode())
+    summary = f"commit {facts.commit[:12]}" + (f", {facts.files} files" if facts.sha256 else ", not its files")
+    return part_of("source", gaps, summary).model_copy(update={"taken_at": datetime.now(UTC)}), facts
+
+
+def _archive(gathering: Gathering, commit: str) -> SourceArchive:
+    """What this machine's git cannot do is a gap like what the repository refuses; a full disk shows soon enough."""
+    try:
+        return present(gathering.sources.source).archive(commit, gathering.work)
+    except MachineError as error:
+        raise Unavailable(in_words(error)) from error
+
+
+def _keep(gathering: Gathering, archive: SourceArchive) -> SourceFacts:
+    file = Path(archive.path)
+    try:
+        gathering.writer.add_file("source", "source.tar.gz", file)
+    finally:
+        file.unlink(missing_ok=True)
+    return SourceFacts(
+        commit=archive.commit,
+        sha256=archive.sha256,
+        bytes=archive.size,
+        files=len(archive.files),
+        procfile=archive.procfile,
+        migrations=archive.migrations,
+        replaces=archive.replaces,
+        lacks=archive.lacks,
+    )

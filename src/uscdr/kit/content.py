@@ -1,0 +1,287 @@
+"""What the parts of a kit hold, decrypted. Times are aware UTC datetimes, sizes bytes, TTLs seconds, digests hex."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pydantic import Field, SecretStr, SerializationInfo, field_serializer
+
+from uscdr.kit.manifest import Size, StoredObject
+from uscdr.models.base import Count, Fact, Moment, spelled
+from uscdr.models.dns import RecordSet
+from uscdr.models.heroku import (
+    AddOn,
+    App,
+    Attachment,
+    Belongings,
+    Domain,
+    Lack,
+    LogDrain,
+    ProcessType,
+    Release,
+    Schedule,
+)
+from uscdr.models.media import Asset
+from uscdr.models.migrations import CodeMigrations
+from uscdr.models.postgres import Extension, InvariantResult, Migration, TableDigest
+
+
+class AppFacts(Fact):
+    """The application as the platform runs it: what a new place must be made like."""
+
+    app: App
+    account: str
+    formation: tuple[ProcessType, ...]
+    addons: tuple[AddOn, ...]
+    attachments: tuple[Attachment, ...]
+    release: Release | None
+    """The current release: version and slug."""
+    commit: str
+    """The commit of the slug that runs; empty when no build tells it."""
+    buildpacks: tuple[str, ...] = ()
+    domains: tuple[Domain, ...] = ()
+    collaborators: tuple[str, ...] = ()
+    log_drains: tuple[LogDrain, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    belongings: Belongings | None = None
+    """None in kits of older versions."""
+
+    @property
+    def hostnames(self) -> tuple[str, ...]:
+        """The app's own hostnames, without the platform's."""
+        return tuple(domain.hostname for domain in self.domains if domain.kind != "heroku")
+
+
+class ConfigVars(Fact):
+    """Every configuration variable. Values show their stars unless the serialisation context is REVEAL."""
+
+    values: dict[str, SecretStr]
+
+    @field_serializer("values")
+    def _reveal(self, values: dict[str, SecretStr], info: SerializationInfo) -> dict[str, str]:
+        return {name: spelled(value, info) for name, value in values.items()}
+
+
+class HostRecords(Fact):
+    """The records of one hostname, as every authoritative server says, and as the provider's zone holds them.
+
+    `wildcard` is what a wildcard answers for it, which is no record of its own. `led` tells whether it led users to
+    the application; None when that could not be told, and in kits of older versions.
+    """
+
+    hostname: str
+    authoritative: tuple[RecordSet, ...]
+    at_provider: tuple[RecordSet, ...] = ()
+    wildcard: tuple[RecordSet, ...] = ()
+    led: bool | None = None
+
+
+class DnsFacts(Fact):
+    """All hostnames' records."""
+
+    hosts: tuple[HostRecords, ...]
+
+
+class CanaryColumns(Fact):
+    """An encrypted column and the plain one beside it: a key that fits makes them equal."""
+
+    table: str
+    encrypted: str
+    plain: str
+
+
+class DumpFacts(Fact):
+    """The database dump and what was found when it was restored on the building machine."""
+
+    backup: str
+    transfer_id: str
+    kind: str
+    taken_at: Moment
+    warnings: int
+    bytes: int
+    sha256: str
+    database: str
+    plan: str
+    server_version: str
+    """As the platform tells it; empty when it does not."""
+    restored: bool = False
+    tables: tuple[TableDigest, ...] = ()
+    invariants: tuple[InvariantResult, ...] = ()
+    newest: dict[str, str | None] = Field(default_factory=dict)
+    migrations: tuple[Migration, ...] = ()
+    extensions: tuple[Extension, ...] = ()
+    canaries: tuple[CanaryColumns, ...] = ()
+    """With which a rebuilt application's key can be tried on this dump."""
+
+
+class SourceFacts(CodeMigrations):
+    """The deployed commit, and the tarball of it when it could be had."""
+
+    commit: str
+    sha256: str = ""
+    bytes: int = 0
+    files: int = 0
+    procfile: dict[str, str] = Field(default_factory=dict)
+    replaces: dict[str, tuple[str, ...]] | None = None
+    """As `CodeMigrations`; kits of older versions do not have it."""
+    lacks: tuple[Lack, ...] = ()
+    """Paths whose content the tarball does not hold; kits of older versions do not tell."""
+
+
+class Shelved(Fact):
+    """Where an asset's encrypted original lies, and the note that holds its digests."""
+
+    path: str
+    sha256: str
+    size: Count
+    note_path: str
+    note_sha256: str
+    note_size: Count
+
+
+class MediaNote(Fact):
+    """Digests of an original, encrypted beside it: a later kit need not download it to know them."""
+
+    bytes: Count
+    md5: str
+    sha256: str
+
+
+class MediaEntry(Fact):
+    """One asset as the service listed it, with its original when that could be had."""
+
+    asset: Asset
+    stored: Shelved | None = None
+    note: MediaNote | None = None
+    """Known when this kit downloaded it; otherwise it is in the note on the shelf."""
+
+
+class MediaInventory(Fact):
+    """Every asset of the cloud."""
+
+    cloud: str
+    entries: tuple[MediaEntry, ...]
+
+
+def size_of(objects: Sequence[StoredObject], media: Sequence[MediaEntry]) -> Size:
+    """Of all that a kit needs, each object once."""
+    sizes = {one.path: one.size for one in objects}
+    for stored in (entry.stored for entry in media):
+        if stored is not None:
+            sizes[stored.path] = stored.size
+            sizes[stored.note_path] = stored.note_size
+    return Size(len(sizes), sum(sizes.values()))
+
+
+# The one list of what an application can own: what a kit keeps of it, and what a rebuilt place gets back.
+
+
+SCHEDULER = "scheduler"
+GRANTED = ("standard", "premium", "private", "shield")
+"""Plans of databases that can have further credentials."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of thing. `found` gives the names of those that an application has."""
+
+    title: str
+    found: Callable[[AppFacts], tuple[str, ...]]
+    not_kept: str = ""
+    """Why a kit does not hold all of it; empty when it does."""
+    by_hand: str = ""
+    """What a person does to have it again; empty when a recovery sets it."""
+
+
+def _belonging(pick: Callable[[Belongings], tuple[str, ...]]) -> Callable[[AppFacts], tuple[str, ...]]:
+    return lambda facts: pick(facts.belongings) if facts.belongings else ()
+
+
+def _services(facts: AppFacts, service: str) -> tuple[str, ...]:
+    return tuple(one.name for one in facts.addons if one.plan.partition(":")[0] == service)
+
+
+def _granted(facts: AppFacts) -> tuple[str, ...]:
+    databases = [one for one in facts.addons if one.plan.startswith("heroku-postgresql:")]
+    return tuple(one.name for one in databases if one.plan.partition(":")[2].startswith(GRANTED))
+
+
+def _one(name: str) -> tuple[str, ...]:
+    return (name,) if name else ()
+
+
+OWNED: tuple[Kind, ...] = (
+    Kind("region", lambda facts: _one(facts.app.region)),
+    Kind("stack", lambda facts: _one(facts.app.stack)),
+    Kind("process types with number and size", lambda facts: tuple(one.type for one in facts.formation)),
+    Kind("buildpacks", lambda facts: facts.buildpacks),
+    Kind("hostnames", lambda facts: facts.hostnames),
+    Kind("collaborators", lambda facts: facts.collaborators),
+    Kind("log drains", lambda facts: tuple(one.host for one in facts.log_drains if not one.addon)),
+    Kind("backup schedules", lambda facts: tuple(one.name for one in facts.schedules)),
+    Kind(
+        "Scheduler jobs",
+        lambda facts: _services(facts, SCHEDULER),
+        not_kept="No interface tells them: write them down from the add-on's page.",
+        by_hand="recreate them on the add-on's page: heroku addons:open scheduler",
+    ),
+    Kind(
+        "features",
+        _belonging(lambda held: held.features),
+        by_hand="turn them on: heroku features:enable NAME, or heroku labs:enable NAME",
+    ),
+    Kind(
+        "webhooks",
+        _belonging(lambda held: held.webhooks),
+        not_kept="Their addresses and secrets are told to nobody; the kit has the hosts.",
+        by_hand="add them: heroku webhooks:add",
+    ),
+    Kind(
+        "pipeline",
+        _belonging(lambda held: _one(held.pipeline)),
+        by_hand="put the new application into it: heroku pipelines:add; review apps follow it",
+    ),
+    Kind(
+        "uploaded certificates",
+        _belonging(lambda held: held.certificates),
+        not_kept="The platform does not give private keys back: keep them where they were made.",
+        by_hand="upload them with their keys: heroku certs:add",
+    ),
+    Kind(
+        "team",
+        _belonging(lambda held: _one(held.team)),
+        by_hand="move the new application into it, and set its members' rights: heroku apps:transfer",
+    ),
+    Kind(
+        "private space",
+        _belonging(lambda held: _one(held.space)),
+        by_hand="the new application runs outside of it; create one there by hand where that must not be",
+    ),
+    Kind(
+        "further credentials of the database",
+        _granted,
+        not_kept="Their passwords and grants are not in a dump.",
+        by_hand="look whether there were any, and make them again: heroku pg:credentials",
+    ),
+)
+
+
+def not_kept(facts: AppFacts) -> tuple[tuple[str, str], ...]:
+    """What the application has and a kit does not hold, each with the reason."""
+    named = [(one, one.found(facts)) for one in OWNED if one.not_kept]
+    missing = [(f"{kind.title} ({', '.join(names)})", kind.not_kept) for kind, names in named if names]
+    return (*missing, *_not_asked(facts))
+
+
+def by_hand(facts: AppFacts) -> tuple[str, ...]:
+    """What the application had and a rebuilt place does not get by itself: what, and what a person does, in words."""
+    named = [(one, one.found(facts)) for one in OWNED if one.by_hand]
+    told = [f"{kind.title} ({', '.join(names)}): {kind.by_hand}" for kind, names in named if names]
+    return (*told, *(f"{what}: NOT KNOWN ({why})" for what, why in _not_asked(facts)))
+
+
+def _not_asked(facts: AppFacts) -> tuple[tuple[str, str], ...]:
+    if facts.belongings is None:
+        return (("features, webhooks, pipeline, certificates, team", "This kit is of a version that did not ask."),)
+    return tuple(facts.belongings.unknown.items())

@@ -1,0 +1,215 @@
+"""Getting parts of a kit out, as plain private files in a directory. Nothing that exists is overwritten.
+
+A kit is encrypted to public keys, and so anybody can make one: no name in it is trusted to be the name of a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from uscdr import staging
+from uscdr.errors import BadInput, MachineError
+from uscdr.files import PRIVATE_DIRECTORY, disk_errors
+from uscdr.kit.manifest import MEDIA, PARTS, PartName
+from uscdr.kit.reader import KitReader, damaged
+from uscdr.models.media import Asset
+from uscdr.store.exclusive import take_over
+from uscdr.store.store import new_private_file
+
+CONFIG = "config.json"
+NAMELESS = "nameless"
+"""Below it are media whose ids cannot be names of files, by a digest of the id."""
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_LONGEST = 200
+"""Bytes of a part of a path."""
+
+OpenReader = Callable[[Path], KitReader]
+"""Opens the kit with this private directory for what is decrypted."""
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What was written of one part. `bytes` in all."""
+
+    part: PartName
+    files: int
+    bytes: int
+    where: Path
+    nameless: int = 0
+    """Media that did not get their own name."""
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file to be: its path below the directory, and how it is had. `shown`: whether its name may be told."""
+
+    path: PurePosixPath
+    open: Callable[[], AbstractContextManager[Path]]
+    shown: bool = True
+
+
+def extract(
+    open_reader: OpenReader,
+    parts: Sequence[PartName],
+    into: Path,
+    step: Callable[[PartName, int, int], None],
+    noted: Path | None = None,
+) -> tuple[Extracted, ...]:
+    """Write `parts` (none: all that the kit has) below `into`, an absolute path. A file appears whole, 0600, or not.
+
+    Raises BadInput when a part is not in the kit or a file exists already (nothing is written then), CheckFailed for
+    damage, MachineError; files that were finished before a failure stay. What is under way lies in a directory beside
+    them, which is noted in `noted`, this process's own.
+    """
+    with _scratch(into, noted) as work:
+        reader = open_reader(work)
+        wanted = {part: _files(reader, part, work) for part in parts or _there(reader)}
+        _check_free(into, wanted.values())
+        return tuple(_write(part, files, into, step) for part, files in wanted.items())
+
+
+def _there(reader: KitReader) -> list[PartName]:
+    return [part for part in PARTS if any(one.kind == part for one in reader.manifest.objects)]
+
+
+def _files(reader: KitReader, part: PartName, work: Path) -> tuple[_File, ...]:
+    """Raises BadInput when the kit has nothing of it."""
+    found = [one for one in reader.manifest.objects if one.kind == part]
+    if not found:
+        raise BadInput(
+            f"The kit {reader.kit} has no {part}.",
+            why=f"It is {reader.manifest.part(part).state} there.",
+            next_action="Leave that part out, or use another kit: uscdr kit list",
+        )
+    for one in found:
+        if not _NAME.fullmatch(one.name):
+            raise damaged(one.path, "what it calls itself is no name of a file")
+    plain = [_File(PurePosixPath(one.name), _opening(reader, one.name, work)) for one in found]
+    return (*plain, *(_media(reader) if part == "media" else ()))
+
+
+def _opening(reader: KitReader, name: str, work: Path) -> Callable[[], AbstractContextManager[Path]]:
+    """The decrypted object; of the configuration just names and values, as other tools read them."""
+    return lambda: _variables(reader, work) if name == CONFIG else reader.open_object(name)
+
+
+@contextmanager
+def _variables(reader: KitReader, work: Path) -> Iterator[Path]:
+    held = reader.config()
+    values = {name: value.get_secret_value() for name, value in held.values.items()} if held else {}
+    path = work / secrets.token_hex(16)
+    with new_private_file(path) as file:
+        file.write(json.dumps(values, indent=1, ensure_ascii=False).encode() + b"\n")
+    yield path
+
+
+def _media(reader: KitReader) -> Iterator[_File]:
+    inventory, used = reader.media(), set[PurePosixPath]()
+    for entry in inventory.entries if inventory else ():
+        if entry.stored is not None:
+            path = _path(entry.asset)
+            if path is None or path in used:
+                path = _nameless(entry.asset)
+            used.add(path)
+            yield _File(path, _opening_media(reader, entry.asset), shown=False)
+
+
+def _opening_media(reader: KitReader, asset: Asset) -> Callable[[], AbstractContextManager[Path]]:
+    return lambda: reader.open(asset.key)
+
+
+def _path(asset: Asset) -> PurePosixPath | None:
+    """`media/ID.FORMAT`, as `recover media --from` reads folders; None when the id is no path below it."""
+    name = asset.key.public_id
+    if asset.key.resource_type != "raw" and asset.format:
+        name = f"{name}.{asset.format}"
+    steps = name.split("/")
+    sound = all(
+        step and step.strip() == step and not step.startswith(".") and step.isprintable() and "\\" not in step
+        and len(step.encode()) <= _LONGEST for step in steps
+    )  # fmt: skip
+    return PurePosixPath(MEDIA, *steps) if sound else None
+
+
+def _nameless(asset: Asset) -> PurePosixPath:
+    suffix = f".{asset.format}" if re.fullmatch(r"[a-z0-9]{1,8}", asset.format) else ""
+    return PurePosixPath(MEDIA, NAMELESS, hashlib.sha256(str(asset.key).encode()).hexdigest() + suffix)
+
+
+def _check_free(into: Path, wanted: Iterable[Sequence[_File]]) -> None:
+    taken = [
+        file for files in wanted for file in files if (into / file.path).exists() or (into / file.path).is_symlink()
+    ]
+    if taken:
+        shown = [str(file.path) for file in taken if file.shown]
+        hidden = len(taken) - len(shown)
+        words = [*shown, *([f"{hidden:,} media files"] if hidden else [])]
+        raise BadInput(
+            f"In {into} there are already: {', '.join(words)}.",
+            why="Nothing is overwritten; nothing was written.",
+            next_action="Name another directory: --into DIR",
+        )
+
+
+def _write(
+    part: PartName, files: Sequence[_File], into: Path, step: Callable[[PartName, int, int], None]
+) -> Extracted:  # fmt: skip
+    size = 0
+    for number, file in enumerate(files, start=1):
+        step(part, number, len(files))
+        with file.open() as plain:
+            size += plain.stat().st_size
+            _put(plain, into, file)
+    nameless = sum(file.path.parts[:2] == (MEDIA, NAMELESS) for file in files)
+    return Extracted(part, len(files), size, into / MEDIA if part == "media" else into, nameless)
+
+
+def _put(plain: Path, into: Path, file: _File) -> None:
+    """Raises BadInput when somebody else made such a file meanwhile, MachineError."""
+    target = into / file.path
+    try:
+        _directories(into, file.path.parent)
+        take_over(plain, target)
+    except FileExistsError:
+        _check_free(into, [[file]])
+        raise MachineError(f"A file in {into} could not be given its name.", why="Something is in its way.") from None
+    except OSError as error:
+        raise MachineError(
+            f"A file could not be written to {into}.",
+            why=error.strerror or type(error).__name__,
+            next_action="Make room, or name another directory.",
+        ) from None
+
+
+def _directories(above: Path, inside: PurePosixPath, *, follow: bool = False) -> None:
+    """Make the missing directories of `inside` below `above`, private. Raises OSError, for links unless `follow`."""
+    place = above
+    for name in inside.parts:
+        place = place / name
+        if place.is_symlink() and not follow:
+            raise FileExistsError
+        place.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
+
+
+@contextmanager
+def _scratch(into: Path, noted: Path | None) -> Iterator[Path]:
+    """A private directory on the same disk, so that a finished file only needs its name."""
+    place = into / f".uscdr-{secrets.token_hex(8)}"
+    with disk_errors(f"Nothing can be written to {into}.", "Name another directory: --into DIR"):
+        _directories(Path(into.anchor), PurePosixPath(*into.parts[1:]), follow=True)
+        note = staging.note(noted, "directory", {"path": str(place)}) if noted is not None else None
+        place.mkdir(mode=PRIVATE_DIRECTORY)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        if note is not None and not place.exists():
+            note.strike()

@@ -1,0 +1,176 @@
+"""Which kits a store has, and which one is meant. Needs no key: what their cards say is a hint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal
+
+from uscdr.backups.proofs import Grade
+from uscdr.errors import BadInput, CheckFailed
+from uscdr.kit.manifest import KITS, MANIFEST, Card
+from uscdr.kit.reader import KitReader, read_card
+from uscdr.models.base import Fact, Moment
+from uscdr.store.encryption import WrongIdentity
+from uscdr.store.store import Store
+
+# Which kit is meant by a text: `newest`, an id or its beginning, a place, or both as `PLACE:ID`.
+
+
+NEWEST = "newest"
+_WHOLE_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-.+")
+
+
+def is_id(text: str) -> bool:
+    """Whether it can be the whole id of a kit."""
+    return _WHOLE_ID.fullmatch(text) is not None
+
+
+@dataclass(frozen=True)
+class Named:
+    """A kit as it was named. `place` None: the configured one; `kit` None: the newest."""
+
+    place: str | None
+    kit: str | None
+
+
+def parse(text: str) -> Named:
+    """What `text` names. Raises BadInput for what names nothing; a text with credentials in it is not repeated."""
+    before, colon, after = text.rpartition(":")
+    if not colon or after.startswith("//"):  # no separator, or only that of a URL
+        return _place(text) if "/" in text else _id(None, text)
+    if "/" in after or "@" in after:
+        # a directory with a colon in its name, or a URL with a port or a password: the store says what is wrong
+        return _place(text)
+    if not before:
+        raise _nothing()
+    return _id(before, after)
+
+
+def _id(place: str | None, kit: str) -> Named:
+    if not kit:
+        raise _nothing()
+    return Named(place, None if kit == NEWEST else kit)
+
+
+def _place(text: str) -> Named:
+    """The newest of a place; or one kit by where it lies: `PLACE/kits/ID`."""
+    path = PurePosixPath(text.rstrip("/"))
+    if path.parent.name != KITS or not is_id(path.name):
+        return Named(text, None)
+    above = text.rstrip("/").removesuffix(f"{KITS}/{path.name}").rstrip("/")
+    return Named(above or ("/" if text.startswith("/") else "."), path.name)
+
+
+def _nothing() -> BadInput:
+    return BadInput(
+        "No kit is named.", next_action="Name it: newest, its id (uscdr kit list), or PLACE:ID as in s3://safe:newest"
+    )
+
+
+class KitLine(Fact):
+    """One line of `uscdr kit list`. `unfinished`: its build was cut off, it has no manifest.
+
+    `checked`: the sealed manifest says so; otherwise it is what the card says, and nobody looked.
+    """
+
+    kit: str
+    state: Literal["complete", "incomplete", "unfinished", "damaged"]
+    created_at: Moment | None = None
+    app: str = ""
+    objects: int = 0
+    bytes: int = 0
+    dump: Grade | None = None
+    """What the dump was shown to be worth when the kit was made."""
+    checked: bool = False
+    why: str = ""
+    """Why it is damaged."""
+
+
+Open = Callable[[str], KitReader]
+"""Opens a kit. Raises as `KitReader`."""
+
+
+def kits(store: Store, open_one: Open | None = None) -> tuple[KitLine, ...]:
+    """Every kit, oldest first, unfinished and damaged ones too; with a key by what is sealed."""
+    found = _found(store).items()
+    return tuple(_line(store, kit, open_one) if finished else _unfinished(kit) for kit, finished in found)
+
+
+def _found(store: Store) -> dict[str, bool]:
+    """Kit -> whether it has a manifest, oldest first, by one look at the names."""
+    parts: dict[str, set[str]] = {}
+    for name in store.names(KITS):
+        _, kit, *rest = name.split("/")
+        if rest:
+            parts.setdefault(kit, set()).add("/".join(rest))
+    return {kit: MANIFEST in parts[kit] for kit in sorted(parts)}
+
+
+def _unfinished(kit: str) -> KitLine:
+    return KitLine(kit=kit, state="unfinished")
+
+
+def _line(store: Store, kit: str, open_one: Open | None) -> KitLine:
+    checked = open_one is not None
+    try:
+        card = _sealed(kit, open_one) if open_one is not None else read_card(store, kit)
+    except WrongIdentity:
+        return _line(store, kit, None)
+    except (CheckFailed, BadInput) as error:
+        return KitLine(kit=kit, state="damaged", checked=checked, why=error.message)
+    return KitLine(
+        kit=kit, state="complete" if card.complete else "incomplete", created_at=card.created_at, app=card.app,
+        objects=card.objects, bytes=card.bytes, dump=card.dump.grade if card.dump else None, checked=checked,
+    )  # fmt: skip
+
+
+def _sealed(kit: str, open_one: Open) -> Card:
+    """What the manifest says. Raises CheckFailed for a card that says something else."""
+    reader = open_one(kit)
+    for doubt in reader.doubts:
+        raise doubt
+    return reader.card
+
+
+@dataclass(frozen=True)
+class Of:
+    """Whose kits are meant: an application's at the platform, or in the sandbox with this identity."""
+
+    app: str
+    identity: str = ""
+
+
+def find(store: Store, wanted: str | None, of: Of | None = None) -> str:
+    """The kit whose id begins with `wanted`, or the newest finished one; `of` says whose. Raises BadInput."""
+    found = _found(store)
+    if wanted is None:
+        finished = [kit for kit, whole in found.items() if whole and is_id(kit)]
+        if not finished:
+            raise BadInput(f"There is no kit in {store.place}.", next_action="Make one: uscdr kit build")
+        return finished[-1] if of is None else _newest(store, finished, of)
+    matches = [kit for kit in found if kit.startswith(wanted)]
+    if len(matches) != 1 and wanted not in matches:
+        what = "No kit" if not matches else f"{len(matches)} kits"
+        raise BadInput(f"{what} in {store.place} match “{wanted}”.", next_action="See: uscdr kit list")
+    return wanted if wanted in matches else matches[0]
+
+
+def _newest(store: Store, finished: Sequence[str], of: Of) -> str:
+    """The newest of these that is theirs; a damaged one may be, and is told of when it is opened."""
+    others: set[str] = set()
+    for kit in reversed(finished):
+        try:
+            card = read_card(store, kit)
+        except CheckFailed:
+            return kit
+        if Of(card.app, card.identity) == of:
+            return kit
+        others.add(f"{card.app} ({card.target})")
+    raise BadInput(
+        f"There is no kit of {of.app} in {store.place}.",
+        why=f"It has kits of {', '.join(sorted(others))}, made of another place.",
+        next_action="If one of them is meant, name it: uscdr kit list, then --kit ID. Or make one: uscdr kit build",
+    )

@@ -1,0 +1,195 @@
+"""What a kit consists of: the manifest (encrypted) and the card (readable by anybody). Sizes are bytes, times UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from uscdr.backups.proofs import Grade
+from uscdr.models.base import Count, Fact, Moment, Span
+
+FORMAT = 1
+KITS, MEDIA = "kits", "media"
+MANIFEST, SUMS = "manifest.json.age", "SHA256SUMS"
+DUMP = "database.dump"
+"""The decrypted dump, by the name that the manifest has for it."""
+CARD, CARD_TEXT, CARD_PAGE = "card.json", "card.txt", "card.html"
+
+PartName = Literal["app", "config", "dns", "dump", "source", "media"]
+PARTS: tuple[PartName, ...] = ("app", "config", "dns", "dump", "source", "media")
+PartState = Literal["complete", "partial", "missing", "left out"]
+
+
+class KitGap(Fact):
+    """Something that could not be had, and why."""
+
+    what: str
+    why: str
+
+
+class StoredObject(Fact):
+    """One encrypted object. `path` is its name in the store; `sha256` and `size` are of the ciphertext."""
+
+    kind: PartName
+    name: str
+    """What it is when decrypted: `config.json`, `database.dump`, `source.tar.gz`."""
+    path: str
+    sha256: str
+    size: Count
+    plain_sha256: str
+    plain_size: Count
+
+
+class KitPart(Fact):
+    """One part of a kit: how complete it is, as of when, and what is missing of it."""
+
+    name: PartName
+    state: PartState
+    summary: str = ""
+    taken_at: Moment | None = None
+    gaps: tuple[KitGap, ...] = ()
+
+    @property
+    def wanting(self) -> bool:
+        """Whether something of it is missing against the operator's wish."""
+        return self.state in ("partial", "missing")
+
+
+class Fingerprints(Fact):
+    """HMAC-SHA256 of every configuration value under a salt of this kit: comparable without the values."""
+
+    salt: str = Field(default="", repr=False, pattern="^([0-9a-f]{2})*$")
+    values: dict[str, str] = Field(default_factory=dict, repr=False)
+
+
+class DumpProof(Fact):
+    """How far the kit's dump can be relied on, and who says so.
+
+    `build`: it was restored when the kit was made. `vault`: an earlier proof of the same bytes speaks for it.
+    `left out`: the operator wanted none. `failed`: it could not be tried.
+    """
+
+    grade: Grade
+    origin: Literal["build", "vault", "left out", "failed"]
+    proven_at: Moment | None = None
+    why: str = ""
+    """Why it is no better; not on the card."""
+
+    @property
+    def shown(self) -> bool:
+        """Whether a restore was made at all."""
+        return self.proven_at is not None
+
+
+class KitContact(Fact):
+    """Whom to call, as scenarios.yaml names them."""
+
+    role: str
+    name: str = ""
+    how: str = ""
+
+
+class Manifest(Fact):
+    """The kit's own list of itself."""
+
+    format: int
+    kit: str
+    created_at: Moment
+    uscdr: str
+    app: str
+    target: str
+    identity: str = ""
+    """Of the sandbox that it was made of; empty for an application at the platform."""
+    account: str
+    """E-mail address of the platform account that made it."""
+    scenarios_digest: str
+    recipients: tuple[str, ...]
+    """Fingerprints of the public keys."""
+    parts: tuple[KitPart, ...]
+    objects: tuple[StoredObject, ...]
+    fingerprints: Fingerprints = Fingerprints()
+    dump: DumpProof | None = None
+    """None when there is no dump."""
+    contacts: tuple[KitContact, ...] = ()
+    rpo: Span | None = None
+    """The objective when the kit was made."""
+    public_keys: tuple[str, ...] = ()
+    """Those that `recipients` are fingerprints of."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing but what was left out on purpose."""
+        return not any(part.wanting for part in self.parts)
+
+    def part(self, name: PartName) -> KitPart:
+        """One part; one that the manifest does not name is missing."""
+        unknown = KitPart(name=name, state="missing", gaps=(KitGap(what=name, why="The manifest does not name it."),))
+        return next((part for part in self.parts if part.name == name), unknown)
+
+    def card_parts(self) -> tuple[CardPart, ...]:
+        """The parts without what might say too much."""
+        return tuple(CardPart(name=part.name, state=part.state, taken_at=part.taken_at) for part in self.parts)
+
+    def card_dump(self) -> DumpProof | None:
+        """The same of the dump's proof."""
+        return self.dump.model_copy(update={"why": ""}) if self.dump else None
+
+    def as_card(self, size: Size, digests: Digests) -> Card:
+        """The card that belongs to this manifest."""
+        return Card(
+            format=self.format, kit=self.kit, created_at=self.created_at, uscdr=self.uscdr, app=self.app,
+            target=self.target, identity=self.identity, recipients=self.recipients, complete=self.complete,
+            parts=self.card_parts(), objects=size.objects, bytes=size.bytes, manifest_sha256=digests.manifest,
+            sums_sha256=digests.sums, dump=self.card_dump(), rpo=self.rpo, public_keys=self.public_keys,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many encrypted objects a kit needs, and how many bytes they have."""
+
+    objects: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Digests:
+    """SHA-256 of the manifest as it is stored, and of the list of sums."""
+
+    manifest: str
+    sums: str
+
+
+class CardPart(Fact):
+    """One part as the card tells it: no reasons, which might say too much."""
+
+    name: PartName
+    state: PartState
+    taken_at: Moment | None = None
+
+
+class Card(Fact):
+    """What is known of a kit without a key. Holds no secret and nothing of a person.
+
+    Anybody who can write to the place can change it: what it says counts for nothing once the manifest is opened.
+    """
+
+    format: int
+    kit: str
+    created_at: Moment
+    uscdr: str
+    app: str
+    target: str
+    identity: str = ""
+    recipients: tuple[str, ...]
+    complete: bool
+    parts: tuple[CardPart, ...]
+    objects: Count
+    bytes: Count
+    manifest_sha256: str
+    sums_sha256: str
+    dump: DumpProof | None = None
+    rpo: Span | None = None
+    public_keys: tuple[str, ...] = ()

@@ -1,0 +1,347 @@
+"""Reading a kit: nothing is handed out before its digests were found right."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from uscdr.errors import BadInput, CheckFailed, MachineError
+from uscdr.kit.card import parse_sums
+from uscdr.kit.content import (
+    AppFacts,
+    ConfigVars,
+    DnsFacts,
+    DumpFacts,
+    MediaEntry,
+    MediaInventory,
+    MediaNote,
+    SourceFacts,
+    size_of,
+)
+from uscdr.kit.manifest import CARD, FORMAT, KITS, MANIFEST, SUMS, Card, Digests, Manifest, Size, StoredObject
+from uscdr.models.media import AssetKey, KnownAsset
+from uscdr.store.encryption import Identity, Sealed, Watch, WrongIdentity, unseal
+from uscdr.store.store import ObjectLost, Store, digest_of, new_private_file
+from uscdr.words import moment
+
+M = TypeVar("M", bound=BaseModel)
+_LARGEST_CARD, _LARGEST_SUMS = 1 << 20, 1 << 28
+_SAID: Mapping[str, str] = {
+    "format": "the format", "uscdr": "the version of uscdr", "recipients": "who can open it",
+    "complete": "whether it is complete", "parts": "its parts", "dump": "what the dump is worth",
+    "rpo": "the objective", "public_keys": "the public keys", "objects": "how many objects it has",
+    "bytes": "their size",
+}  # fmt: skip
+"""Fields of a card that the manifest has, too, in words."""
+
+
+@dataclass(frozen=True)
+class SealedName:
+    """What is to be decrypted, and what it must be: None where that is not told."""
+
+    path: str
+    sha256: str | None
+    plain_sha256: str | None = None
+
+
+def read_card(store: Store, kit: str) -> Card:
+    """What the card of a kit says, for who has no key: a hint, which anybody could have written.
+
+    Raises CheckFailed (missing, damaged, of another kit), BadInput (another format).
+    """
+    card, doubts = _hint(store, kit)
+    if card is None:
+        raise doubts[0]
+    return card
+
+
+def read_sums(store: Store, kit: str) -> tuple[dict[str, str], bytes]:
+    """Name → SHA-256 of every object the kit needs, and the list as it is."""
+    name = f"{KITS}/{kit}/{SUMS}"
+    with store.open(name) as file:
+        data = file.read(_LARGEST_SUMS)
+    return parse_sums(kit, data), data
+
+
+class KitReader:
+    """One kit, opened with an identity. `work` is a private directory for what is decrypted, and only then.
+
+    The sealed manifest alone says which kit this is and how old it is: it must be of the kit that was asked for. The
+    card must not be another kit's; whatever else it says otherwise, or that it is not there, is among the `doubts`,
+    and `card` is what the manifest would have it say.
+
+    `watch` is called with the plain bytes done of an object; what it raises ends the reading.
+
+    Raises, from every method: CheckFailed (missing or damaged, naming the object), WrongIdentity, BadInput (a kit of
+    another format), MachineError (this machine's disk).
+    """
+
+    def __init__(
+        self, store: Store, kit: str, keys: Sequence[Identity], work: Path, watch: Watch | None = None
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._work = work
+        self._watch = watch
+        self._media: dict[AssetKey, MediaEntry] | None = None
+        self.kit = kit
+        self._hint, self._lost = _hint(store, kit)
+        self.manifest, self._sealed = self._own_manifest(self._hint)
+        if self._hint is not None:
+            _require_same_place(self._hint, self.manifest)
+
+    def _own_manifest(self, hint: Card | None) -> tuple[Manifest, str]:
+        """The manifest and the SHA-256 of it as it is stored. Raises CheckFailed for that of another kit."""
+        name, target = f"{KITS}/{self.kit}/{MANIFEST}", io.BytesIO()
+        sealed = self._decrypt(SealedName(name, hint.manifest_sha256 if hint else None), target)
+        manifest = _model(Manifest, target.getvalue(), name)
+        if manifest.kit != self.kit:
+            raise _foreign(name, f"it is the manifest of {manifest.kit}")
+        inside = tuple(one.path for one in manifest.objects)
+        if not all(path.startswith(f"{KITS}/{self.kit}/") for path in inside) or _twice(manifest):
+            raise damaged(name, "it names objects of another kit, or two by one name")
+        return manifest, sealed.sha256
+
+    @property
+    def card_read(self) -> bool:
+        """Whether there is a card that can be read."""
+        return self._hint is not None
+
+    @cached_property
+    def card(self) -> Card:
+        """What the card says when it belongs to the manifest."""
+        return self.manifest.as_card(self._size(), Digests(self._sealed, self._hint.sums_sha256 if self._hint else ""))
+
+    @cached_property
+    def doubts(self) -> tuple[ObjectLost, ...]:
+        """That the card is lost, or what it says otherwise than the manifest."""
+        return _compared(self._hint, self.card) if self._hint else self._lost
+
+    def _size(self) -> Size:
+        """Without an inventory that can be read as the card says, which nothing contradicts then."""
+        try:
+            return size_of(self.manifest.objects, tuple(self._entries().values()))
+        except CheckFailed:
+            hint = self._hint
+            return Size(hint.objects, hint.bytes) if hint else size_of(self.manifest.objects, ())
+
+    @property
+    def name(self) -> str:
+        """For a person: which kit."""
+        return f"kit {self.kit}"
+
+    def app(self) -> AppFacts | None:
+        """The application; None when the kit has not got it (as below)."""
+        return self._part(AppFacts, "app.json")
+
+    def config(self) -> ConfigVars | None:
+        """Every configuration variable."""
+        return self._part(ConfigVars, "config.json")
+
+    def dns(self) -> DnsFacts | None:
+        """The hostnames' records."""
+        return self._part(DnsFacts, "dns.json")
+
+    def dump(self) -> DumpFacts | None:
+        """What is known of the dump."""
+        return self._part(DumpFacts, "database.json")
+
+    def source(self) -> SourceFacts | None:
+        """The deployed commit."""
+        return self._part(SourceFacts, "source.json")
+
+    def media(self) -> MediaInventory | None:
+        """Every asset, those without an original too."""
+        return self._part(MediaInventory, "media.json")
+
+    def find(self, name: str) -> StoredObject | None:
+        """An object by what it is when decrypted: `database.dump`."""
+        return next((one for one in self.manifest.objects if one.name == name), None)
+
+    @contextmanager
+    def open_object(self, name: str) -> Iterator[Path]:
+        """A decrypted 0600 file, removed afterwards. Raises BadInput when the kit has no such object."""
+        found = self.find(name)
+        if found is None:
+            raise BadInput(f"The kit {self.kit} has no {name}.", next_action="See: uscdr kit check --identity FILE")
+        with self._plain_file(SealedName(found.path, found.sha256, found.plain_sha256)) as path:
+            yield path
+
+    def inventory(self) -> Mapping[AssetKey, KnownAsset]:
+        """Every asset whose original is in the kit."""
+        return {key: self._known(entry) for key, entry in self._entries().items() if entry.stored is not None}
+
+    @contextmanager
+    def open(self, key: AssetKey) -> Iterator[Path]:
+        """The original of one asset as a decrypted 0600 file, removed afterwards."""
+        entry = self._entries().get(key)
+        if entry is None or entry.stored is None:
+            raise BadInput(f"The kit {self.kit} has no such media file.", next_action="See: uscdr kit check")
+        expected = SealedName(entry.stored.path, entry.stored.sha256, self.note(entry).sha256)
+        with self._plain_file(expected) as path:
+            yield path
+
+    def note(self, entry: MediaEntry) -> MediaNote:
+        """The digests of an original; from the note on the shelf when this kit did not fetch it itself."""
+        if entry.note is not None:
+            return entry.note
+        if entry.stored is None:
+            raise BadInput("There is no original to know of.")
+        data = self._bytes(SealedName(entry.stored.note_path, entry.stored.note_sha256))
+        return _model(MediaNote, data, entry.stored.note_path)
+
+    def verify(self, wanted: SealedName) -> Sealed:
+        """Check one object whole: ciphertext, decryption, plain digest. Nothing is kept."""
+        with Path(os.devnull).open("wb") as nowhere:
+            return self._decrypt(wanted, nowhere)
+
+    def _entries(self) -> dict[AssetKey, MediaEntry]:
+        if self._media is None:
+            inventory = self.media()
+            self._media = {entry.asset.key: entry for entry in inventory.entries} if inventory else {}
+        return self._media
+
+    def _known(self, entry: MediaEntry) -> KnownAsset:
+        note, asset = self.note(entry), entry.asset
+        return KnownAsset(
+            bytes=note.bytes, md5=note.md5, sha256=note.sha256, version=asset.version, format=asset.format,
+            tags=asset.tags, context=asset.context, asset_folder=asset.asset_folder, display_name=asset.display_name,
+            metadata=asset.metadata, access=asset.access,
+        )  # fmt: skip
+
+    def _part(self, model: type[M], name: str) -> M | None:
+        found = self.find(name)
+        if found is None:
+            return None
+        data = self._bytes(SealedName(found.path, found.sha256, found.plain_sha256))
+        return _model(model, data, found.path)
+
+    def _bytes(self, wanted: SealedName) -> bytes:
+        target = io.BytesIO()
+        self._decrypt(wanted, target)
+        return target.getvalue()
+
+    @contextmanager
+    def _plain_file(self, wanted: SealedName) -> Iterator[Path]:
+        path = self._work / secrets.token_hex(16)
+        try:
+            with new_private_file(path) as target:
+                self._decrypt(wanted, target)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _decrypt(self, wanted: SealedName, target: IO[bytes]) -> Sealed:
+        """Read once: both digests are known at the end, and what was written counts only then."""
+        try:
+            with self._store.open(wanted.path) as source:
+                done = _naming(wanted.path, lambda: unseal(source, target, self._keys, self._watch))
+        except WrongIdentity:
+            # a damaged beginning looks the same as another key's
+            if wanted.sha256 not in (None, digest_of(self._store, wanted.path)[0]):
+                raise damaged(wanted.path, "its SHA-256 is not the one that the kit names") from None
+            raise
+        if wanted.sha256 not in (None, done.sha256):
+            raise damaged(wanted.path, "its SHA-256 is not the one that the kit names")
+        if wanted.plain_sha256 not in (None, done.plain_sha256):
+            raise damaged(wanted.path, "what it decrypts to is not what was encrypted")
+        return done
+
+
+def damaged(path: str, why: str) -> ObjectLost:
+    """An object that must not be used."""
+    return ObjectLost(
+        path,
+        f"{path} is damaged: {why}.",
+        next_action="Use another kit (uscdr kit list), or fetch this one again from where it was copied.",
+    )
+
+
+def _foreign(path: str, whose: str) -> ObjectLost:
+    """What lies in a kit's place and is another's."""
+    return ObjectLost(
+        path,
+        f"{path} does not belong to this kit: {whose}.",
+        next_action="Somebody copied or renamed it: use another kit (uscdr kit list), or fetch this one again.",
+    )
+
+
+def _hint(store: Store, kit: str) -> tuple[Card | None, tuple[ObjectLost, ...]]:
+    """The card, if it is there and can be read: a kit can be opened without. Raises ObjectLost for another kit's."""
+    name = f"{KITS}/{kit}/{CARD}"
+    try:
+        with store.open(name) as file:
+            card = _model(Card, file.read(_LARGEST_CARD), name)
+    except ObjectLost as error:
+        return None, (error,)
+    if card.kit != kit:
+        raise _foreign(name, f"it is the card of {card.kit}")
+    return card, ()
+
+
+def _twice(manifest: Manifest) -> bool:
+    objects, parts = [one.name for one in manifest.objects], [one.name for one in manifest.parts]
+    return len(set(objects)) < len(objects) or len(set(parts)) < len(parts)
+
+
+def _require_same_place(hint: Card, own: Manifest) -> None:
+    """Raises ObjectLost for a card that says whose kit it is, and is wrong: by that it may have been chosen."""
+    if (hint.app, hint.target, hint.identity) != (own.app, own.target, own.identity):
+        name = f"{KITS}/{own.kit}/{CARD}"
+        raise _foreign(name, f"it says {hint.app} ({hint.target}), the sealed manifest {own.app} ({own.target})")
+
+
+def _compared(hint: Card, own: Card) -> tuple[ObjectLost, ...]:
+    """What the card says otherwise than the manifest."""
+    name = f"{KITS}/{own.kit}/{CARD}"
+    words = [words for field, words in _SAID.items() if getattr(hint, field) != getattr(own, field)]
+    if hint.created_at != own.created_at:
+        words.insert(0, f"made {moment(hint.created_at)}, the sealed manifest says {moment(own.created_at)}")
+    if not words:
+        return ()
+    return (_foreign(name, f"it does not say what the manifest says ({'; '.join(words)})"),)
+
+
+def _naming(path: str, work: Callable[[], Sealed]) -> Sealed:
+    """Do `work`; a damage found in it names the object."""
+    try:
+        return work()
+    except CheckFailed as error:
+        raise damaged(path, error.why or error.message) from None
+    except OSError as error:
+        raise MachineError(
+            f"{path} could not be decrypted on this machine.", why=error.strerror or type(error).__name__
+        ) from error
+
+
+def _model(model: type[M], data: bytes, name: str) -> M:
+    """Parse a document of the kit; the text of a validation error may hold secrets and is not repeated."""
+    found = _format_of(data)
+    if found is not None and found != FORMAT:
+        raise BadInput(
+            f"{name} has format {found}; this uscdr reads {FORMAT}.", next_action="Use the uscdr version on the card."
+        )
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
+        raise damaged(name, f"not what this uscdr understands ({place or 'no JSON'})") from None
+
+
+def _format_of(data: bytes) -> int | None:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    found = document.get("format") if isinstance(document, dict) else None
+    return found if isinstance(found, int) else None

@@ -1,0 +1,126 @@
+"""Writing a kit: objects named by their own ciphertext, created once; the manifest last. No manifest, no kit."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from pydantic import SecretStr
+
+from uscdr.files import disk_errors
+from uscdr.kit.card import Printing, card_page, card_text, sums_text
+from uscdr.kit.content import MediaEntry, size_of
+from uscdr.kit.manifest import (
+    CARD,
+    CARD_PAGE,
+    CARD_TEXT,
+    KITS,
+    MANIFEST,
+    SUMS,
+    Card,
+    Digests,
+    Fingerprints,
+    Manifest,
+    PartName,
+    StoredObject,
+)
+from uscdr.store.encryption import Recipient, Sealed, Watch, seal
+from uscdr.store.store import Store, new_private_file
+
+_AGAIN = (
+    "Make room or name another place (--to PLACE), and build again: media that are there already are not fetched twice."
+)
+
+
+def new_kit_id(app: str, now: datetime | None = None) -> str:
+    """A kit id that sorts by time, e.g. `20261123T031500Z-usc-pis-4f2a9c`."""
+    name = "".join(char if char.isascii() and (char.isalnum() or char == "-") else "-" for char in app)
+    return f"{now or datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}-{os.urandom(3).hex()}"
+
+
+@dataclass
+class KitWriter:
+    """One kit under way. `staging` is the store's private directory for ciphertext."""
+
+    store: Store
+    to: Sequence[Recipient]
+    staging: Path
+    kit: str
+    objects: list[StoredObject] = field(default_factory=list)
+
+    def add_bytes(self, kind: PartName, name: str, data: bytes) -> StoredObject:
+        """Encrypt `data` in memory and store it."""
+        return self._add(kind, name, io.BytesIO(data), None)
+
+    def add_file(self, kind: PartName, name: str, file: Path, watch: Watch | None = None) -> StoredObject:
+        """Encrypt a file of any size and store it. Raises MachineError when it cannot be read or stored."""
+        with disk_errors(f"{name} cannot be read again.", ""), file.open("rb") as source:
+            return self._add(kind, name, source, watch)
+
+    def _add(self, kind: PartName, name: str, source: IO[bytes], watch: Watch | None) -> StoredObject:
+        staged, sealed = self.stage(source, name, watch)
+        path = f"{KITS}/{self.kit}/objects/{sealed.sha256}.age"
+        self.store.create(path, staged)
+        stored = StoredObject(
+            kind=kind, name=name, path=path, sha256=sealed.sha256, size=sealed.size,
+            plain_sha256=sealed.plain_sha256, plain_size=sealed.plain_size,
+        )  # fmt: skip
+        self.objects.append(stored)
+        return stored
+
+    def stage(self, source: IO[bytes], what: str, watch: Watch | None = None) -> tuple[Path, Sealed]:
+        """Encrypt into a new file of the staging directory. Raises MachineError naming `what`."""
+        staged = self.staging / secrets.token_hex(16)
+        refused = f"{what} could not be written to {self.store.place}."
+        with disk_errors(refused, _AGAIN), new_private_file(staged) as target:
+            sealed = seal(source, target, self.to, watch)
+        return staged, sealed
+
+    def finish(self, manifest: Manifest, media: Sequence[MediaEntry]) -> Card:
+        """Write the sums and the card, and last of all the manifest; from then on it is a kit."""
+        staged, sealed = self.stage(io.BytesIO(manifest.model_dump_json().encode()), "the manifest")
+        sums = sums_text(self.kit, self._listed(media) | {f"{KITS}/{self.kit}/{MANIFEST}": sealed.sha256})
+        digests = Digests(sealed.sha256, hashlib.sha256(sums).hexdigest())
+        card = manifest.as_card(size_of(self.objects, media), digests)
+        self._plain(SUMS, sums)
+        self._plain(CARD, card.model_dump_json(indent=1).encode() + b"\n")
+        self._plain(CARD_TEXT, card_text(card).encode())
+        self._plain(CARD_PAGE, card_page(Printing(card, self.store.place)).encode())
+        self.store.create(f"{KITS}/{self.kit}/{MANIFEST}", staged)
+        return card
+
+    def _listed(self, media: Sequence[MediaEntry]) -> dict[str, str]:
+        listed = {one.path: one.sha256 for one in self.objects}
+        for entry in media:
+            if entry.stored is not None:
+                listed[entry.stored.path] = entry.stored.sha256
+                listed[entry.stored.note_path] = entry.stored.note_sha256
+        return listed
+
+    def _plain(self, name: str, data: bytes) -> None:
+        """The few files that anybody may read."""
+        staged = self.staging / secrets.token_hex(16)
+        refused = f"{name} could not be written to {self.store.place}."
+        with disk_errors(refused, _AGAIN), new_private_file(staged) as file:
+            file.write(data)
+        self.store.create(f"{KITS}/{self.kit}/{name}", staged)
+
+
+def fingerprints(values: Mapping[str, SecretStr], salt: str = "") -> Fingerprints:
+    """Comparable digests of `values`, under a new salt unless one is given."""
+    salt = salt or secrets.token_hex(32)
+    return Fingerprints(
+        salt=salt,
+        values={
+            name: hmac.new(bytes.fromhex(salt), value.get_secret_value().encode(), hashlib.sha256).hexdigest()
+            for name, value in values.items()
+        },
+    )

@@ -1,0 +1,433 @@
+"""What is around a name that is to point elsewhere, gathered by questions. What follows is judged in `cautions`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import dns.exception
+import dns.message
+import dns.rcode
+import dns.rdatatype
+
+from uscdr.errors import ProviderError
+from uscdr.models.dns import Caution, NameServer, RecordSet, RecordType
+from uscdr.providers.dns.query import USABLE, Resolvers, addresses_in, ask, first_usable, has_route
+from uscdr.providers.dns.records import (
+    ancestors,
+    answered,
+    enclosing_zone,
+    is_within,
+    may_borrow,
+    normal,
+    parent,
+    unmade,
+)
+from uscdr.providers.dns.rfc2136 import PROVIDER
+
+# Which zone a name is in and which servers it is delegated to, told by the side above it.
+
+
+ENOUGH = 4
+"""Servers of a zone above that are tried before giving up; they are alike."""
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """A zone, and every address that can be asked for it."""
+
+    zone: str
+    servers: tuple[NameServer, ...]
+
+
+@dataclass(frozen=True)
+class _Referral:
+    hosts: tuple[str, ...]
+    glue: Mapping[str, tuple[str, ...]]
+
+
+def delegation_of(name: str, resolvers: Resolvers, *, port: int, timeout: float) -> Delegation:
+    """The zone that `name` is in, found from outside. Raises `ProviderError` when it cannot be told."""
+    search = _Search(resolvers, port, timeout)
+    enclosing = search.zone_of(parent(name))
+    servers = search.servers(enclosing)
+    own = search.referral(name, servers)
+    if own.hosts:
+        return Delegation(name, search.addresses(own))
+    return Delegation(enclosing, servers)
+
+
+def delegation_among(name: str, servers: Sequence[NameServer], *, timeout: float) -> Delegation:
+    """The zone that `name` is in by the word of the given servers; `ProviderError` when none hosts it."""
+    for ancestor in ancestors(name):
+        answer = first_usable(servers, ancestor, "SOA", timeout=timeout)
+        owner = None if answer is None else enclosing_zone(answer, ancestor)
+        if owner is not None:
+            return Delegation(owner, tuple(servers))
+    raise ProviderError(
+        f"None of the given name servers answers for {name}.",
+        provider=PROVIDER,
+        why=f"Asked: {', '.join(f'{one.address} port {one.port}' for one in servers)}.",
+        next_action="Check `name_servers` and `zone` in the target's `dns` part, and that the servers run.",
+        retryable=True,
+    )
+
+
+class _Search:
+    def __init__(self, resolvers: Resolvers, port: int, timeout: float) -> None:
+        self._resolvers = resolvers
+        self._port = port
+        self._timeout = timeout
+
+    def zone_of(self, name: str) -> str:
+        """The zone that holds `name`, by the SOA that any answer about it carries; empty for the root."""
+        for ancestor in ancestors(name):
+            owner = enclosing_zone(self._resolvers.ask(ancestor, "SOA"), ancestor)
+            if owner is not None:
+                return owner
+        return ""
+
+    def servers(self, zone: str) -> tuple[NameServer, ...]:
+        """Every server that the zone above delegates `zone` to; what resolvers say where it cannot be asked."""
+        try:
+            found = self.referral(zone, islice(self._resolved(self.zone_of(parent(zone))), ENOUGH))
+        except ProviderError:
+            found = _Referral((), {})
+        servers = self.addresses(found)
+        return servers or tuple(self._resolved(zone))
+
+    def referral(self, name: str, servers: Iterable[NameServer]) -> _Referral:
+        """To whom the servers of the zone above delegate `name`; no host when it is not a zone of its own."""
+        for server in servers:
+            try:
+                answer = ask(server, name, "NS", timeout=self._timeout)
+            except (dns.exception.DNSException, EOFError, OSError):
+                continue
+            if answer.rcode() in USABLE:
+                return _Referral(tuple(_delegated(answer, name)), _glue(answer))
+        raise ProviderError(
+            f"No name server above {name} answered this machine directly.",
+            provider=PROVIDER,
+            next_action="Check that this network lets DNS out (port 53), or give `name_servers` in the target.",
+            retryable=True,
+        )
+
+    def addresses(self, found: _Referral) -> tuple[NameServer, ...]:
+        """Every address of every host; one that this machine has no route to only where its host has no other."""
+        servers = [server for host in sorted(found.hosts) for server in self._askable(host, found.glue.get(host, ()))]
+        return tuple({(one.address, one.port): one for one in servers}.values())
+
+    def _askable(self, host: str, glue: tuple[str, ...]) -> tuple[NameServer, ...]:
+        try:
+            addresses = dict.fromkeys((*self._resolvers.addresses(host), *glue))
+        except ProviderError:
+            addresses = dict.fromkeys(glue)
+        every = tuple(NameServer(host=host, address=address, port=self._port) for address in addresses)
+        return tuple(server for server in every if has_route(server)) or every
+
+    def _resolved(self, zone: str) -> Iterator[NameServer]:
+        """The zone's servers by the resolvers' word; one host after the other, as far as they are wanted."""
+        for host in _delegated(self._resolvers.ask(zone, "NS"), zone):
+            yield from self._askable(host, ())
+
+
+def _delegated(answer: dns.message.Message, name: str) -> Iterator[str]:
+    for rrset in (*answer.answer, *answer.authority):
+        if rrset.rdtype == dns.rdatatype.NS and normal(rrset.name.to_text()) == name:
+            yield from (normal(rdata.to_text()) for rdata in rrset)
+
+
+def _glue(answer: dns.message.Message) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for rrset in answer.additional:
+        if rrset.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA):
+            host = normal(rrset.name.to_text())
+            found[host] = (*found.get(host, ()), *(rdata.to_text() for rdata in rrset))
+    return found
+
+
+BESIDE = ("A", "AAAA", "MX", "TXT")
+"""Types that people put beside each other, and that a CNAME does not tolerate."""
+POINTING: tuple[RecordType, ...] = ("CNAME", "A", "AAAA")
+
+
+@dataclass(frozen=True)
+class NameFacts:
+    """`kinds` are the types at the name besides a CNAME. `target_addresses` is None when nobody could tell.
+
+    `caa` is the set that decides on certificates for the name, at itself or above; None when there is none.
+    """
+
+    name: str
+    target: str
+    zone: str
+    pointing: tuple[RecordSet, ...]
+    kinds: tuple[str, ...]
+    wildcard: RecordSet | None
+    signed: bool
+    caa: RecordSet | None
+    target_addresses: tuple[str, ...] | None
+    hosts: tuple[str, ...]
+
+
+class NameSurvey:
+    """Asks the zone's own servers, then `explicit` ones and resolvers for what lies outside of it."""
+
+    def __init__(
+        self, delegation: Delegation, resolvers: Resolvers, *, explicit: tuple[NameServer, ...], timeout: float
+    ) -> None:
+        self._delegation = delegation
+        self._resolvers = resolvers
+        self._explicit = explicit
+        self._timeout = timeout
+
+    def of(self, name: str, target: str) -> NameFacts:
+        """Everything at once; raises `ProviderError` when the zone's servers do not answer."""
+        pointing = tuple(self._pointing(name))
+        alias = any(records.type == "CNAME" for records in pointing)
+        return NameFacts(
+            name=name,
+            target=target,
+            zone=self._delegation.zone,
+            pointing=pointing,
+            kinds=() if alias else tuple(kind for kind in BESIDE if self._holds(name, kind)),
+            wildcard=self._wildcard(name),
+            signed=self._signed(),
+            caa=self._caa(name, target),
+            target_addresses=self.addresses(target),
+            hosts=tuple(server.host for server in self._delegation.servers),
+        )
+
+    def addresses(self, target: str) -> tuple[str, ...] | None:
+        """Where the target is now; empty when it surely has no address, None when nobody could tell."""
+        try:
+            found = [self._anywhere(target, kind) for kind in ("A", "AAAA")]
+        except ProviderError:
+            return None
+        return tuple(dict.fromkeys(address for message in found for address in addresses_in(message)))
+
+    def _pointing(self, name: str) -> Iterator[RecordSet]:
+        for kind in POINTING:
+            records = answered(self._inside(name, kind), name, kind)
+            if records is not None:
+                yield records
+
+    def _holds(self, name: str, kind: str) -> bool:
+        """Of its own: what a wildcard gives does not stand beside a record that is made."""
+        there = self._texts(name, kind)
+        if not there or not may_borrow(name, self._delegation.zone):
+            return bool(there)
+        return there != self._texts(unmade(name), kind)
+
+    def _texts(self, name: str, kind: str) -> frozenset[str]:
+        answer = self._inside(name, kind).answer
+        sets = [rrset for rrset in answer if rrset.rdtype == dns.rdatatype.from_text(kind)]
+        return frozenset(f"{rrset.ttl} {rdata.to_text()}" for rrset in sets for rdata in rrset)
+
+    def _wildcard(self, name: str) -> RecordSet | None:
+        star = f"*.{parent(name)}"
+        if name == self._delegation.zone or name.startswith("*."):
+            return None
+        found = (answered(self._inside(star, kind), star, kind) for kind in POINTING)
+        return next((records for records in found if records is not None), None)
+
+    def _signed(self) -> bool:
+        zone = self._delegation.zone
+        return bool(self._inside(zone, "DNSKEY").answer)
+
+    def _caa(self, name: str, target: str) -> RecordSet | None:
+        """RFC 8659 section 3: an alias's target speaks for the name, then the names above it, nearest first."""
+        apex = name == self._delegation.zone
+        for owner in (*(() if apex else (target,)), *ancestors(name)):
+            try:
+                message = self._inside(owner, "CAA") if self._is_inside(owner) else self._anywhere(owner, "CAA")
+            except ProviderError:
+                continue
+            records = answered(message, owner, "CAA")
+            if records is not None:
+                return records
+        return None
+
+    def _is_inside(self, name: str) -> bool:
+        return is_within(name, self._delegation.zone)
+
+    def _inside(self, name: str, kind: str) -> dns.message.Message:
+        answer = first_usable(self._delegation.servers, name, kind, timeout=self._timeout)
+        return answer if answer is not None else self._unanswered(name, kind)
+
+    def _anywhere(self, name: str, kind: str) -> dns.message.Message:
+        answer = first_usable(self._explicit, name, kind, timeout=self._timeout)
+        return answer if answer is not None else self._resolvers.ask(name, kind)
+
+    def _unanswered(self, name: str, kind: str) -> dns.message.Message:
+        raise ProviderError(
+            f"None of the zone's servers told the {kind} of {name}.",
+            provider="DNS server",
+            next_action="Check the network and the name servers, then run the command again.",
+            retryable=True,
+        )
+
+
+# What follows from what is around a name. Pure: facts in, cautions out.
+
+
+ISSUER = "letsencrypt.org"
+"""Who issues the platform's automatic certificates."""
+LONG_TTL = 300
+"""Seconds; beyond it the old answer outlives the patience of those who wait."""
+_ISSUE = re.compile(r'\d+ (?P<tag>issue|issuewild) "(?P<value>[^"]*)"', re.IGNORECASE)
+
+
+def judge(around: NameFacts) -> tuple[Caution, ...]:
+    """Every caution, the blocking ones first."""
+    found = [caution for rule in _RULES for caution in rule(around)]
+    return tuple(sorted(found, key=lambda caution: not caution.blocks))
+
+
+def proxied(records: RecordSet) -> Caution | None:
+    """What the provider's own word on a record adds: a proxy in front hides the target."""
+    if records.extras.get("proxied") != "true":
+        return None
+    return Caution(
+        name=records.name,
+        what="The provider's proxy stands in front of this record.",
+        so="Public answers never show the target, and automatic certificates fail behind it: "
+        "verify by the provider's API and by the site itself, or turn the proxy off first.",
+    )
+
+
+def allows_issuer(records: RecordSet, *, wildcard: bool) -> bool:
+    """Whether a CAA set lets the platform's issuer issue for the name."""
+    found = [match for value in records.values if (match := _ISSUE.fullmatch(value))]
+    tags = {match["tag"].lower() for match in found}
+    tag = "issuewild" if wildcard and "issuewild" in tags else "issue"
+    issuers = [match["value"].partition(";")[0].strip().lower() for match in found if match["tag"].lower() == tag]
+    return not issuers or ISSUER in issuers
+
+
+def _target(around: NameFacts) -> Iterator[Caution]:
+    if not around.target:
+        return  # the platform names it when the new application has the hostname
+    if around.target_addresses == ():
+        yield Caution(
+            name=around.name,
+            what=f"The target {around.target} has no address.",
+            so="Pointing there would take the name off the net.",
+            blocks=True,
+        )
+    elif around.target_addresses is None:
+        yield Caution(
+            name=around.name,
+            what=f"Nobody could tell the addresses of the target {around.target}.",
+            so="Look that it exists before pointing there.",
+        )
+    if around.target.endswith(".herokuapp.com"):
+        yield Caution(
+            name=around.name,
+            what=f"The target {around.target} is the app's own name, not the domain's DNS target.",
+            so="Automatic certificates will not be issued: use the target that the platform gives for this domain.",
+        )
+
+
+def _apex(around: NameFacts) -> Iterator[Caution]:
+    if around.name == around.zone:
+        yield Caution(
+            name=around.name,
+            what="This is the apex of its zone.",
+            so="A CNAME cannot stand here: use an ALIAS or the provider's flattening; "
+            "it is verified by comparing addresses.",
+        )
+
+
+def _caa(around: NameFacts) -> Iterator[Caution]:
+    if around.caa is not None and not allows_issuer(around.caa, wildcard=around.name.startswith("*.")):
+        yield Caution(
+            name=around.name,
+            what=f"CAA at {around.caa.name} does not allow {ISSUER}: {', '.join(around.caa.values)}.",
+            so="Automatic certificates will not be issued; upload one, or add that issuer before the switch.",
+            no_certificate=True,
+        )
+
+
+def _beside(around: NameFacts) -> Iterator[Caution]:
+    if not around.kinds or around.name == around.zone:
+        return
+    kinds = ", ".join(around.kinds)
+    yield Caution(
+        name=around.name,
+        what=f"Other records stand at this name: {kinds}.",
+        so="A CNAME cannot stand beside them: a server may say yes and ignore it. Remove them in the same change.",
+    )
+
+
+def _leftover(around: NameFacts) -> Iterator[Caution]:
+    if "AAAA" in around.kinds:
+        yield Caution(
+            name=around.name,
+            what="An AAAA record stands at this name.",
+            so="If it stays, clients with IPv6 go on to the old place.",
+        )
+
+
+def _ttl(around: NameFacts) -> Iterator[Caution]:
+    longest = max((records.ttl for records in around.pointing), default=0)
+    if longest > LONG_TTL:
+        yield Caution(
+            name=around.name,
+            what=f"The present record has a TTL of {longest} s.",
+            so=f"Resolvers may keep the old answer for up to {longest} s after the switch; lower it beforehand.",
+        )
+
+
+def _signed(around: NameFacts) -> Iterator[Caution]:
+    if around.signed:
+        yield Caution(
+            name=around.name,
+            what=f"The zone {around.zone} is signed (DNSSEC).",
+            so="Its own servers sign a change by themselves; moving the zone elsewhere would break it.",
+        )
+
+
+def _wildcard(around: NameFacts) -> Iterator[Caution]:
+    if around.name.startswith("*."):
+        yield Caution(
+            name=around.name,
+            what="This name is a wildcard.",
+            so="Automatic certificates do not cover wildcards: upload one.",
+        )
+    star = around.wildcard
+    if star is None:
+        return
+    borrowed = any(records.type == star.type and records.values == star.values for records in around.pointing)
+    yield Caution(
+        name=around.name,
+        what=f"The wildcard {star.name} ({star.type}) covers this name"
+        + (" and may be what answers for it." if borrowed else "."),
+        so="Without a record of its own the name is not unknown but points where the wildcard points.",
+    )
+
+
+def _hidden(around: NameFacts) -> Iterator[Caution]:
+    behind = bool(around.hosts) and all(host.endswith(".ns.cloudflare.com") for host in around.hosts)
+    aliased = any(records.type == "CNAME" for records in around.pointing)
+    if behind and around.pointing and not aliased and around.name != around.zone:
+        yield Caution(
+            name=around.name,
+            what="The name answers with addresses only, from servers of a proxying provider.",
+            so="A proxy may stand in front of it: public answers would never show the target.",
+        )
+
+
+_RULES: tuple[Callable[[NameFacts], Iterator[Caution]], ...] = (
+    _target,
+    _apex,
+    _caa,
+    _beside,
+    _leftover,
+    _ttl,
+    _signed,
+    _wildcard,
+    _hidden,
+)

@@ -1,0 +1,160 @@
+"""What every zone's swap has in common: the checks before it, and the errors that show both values. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from uscdr.errors import BadInput, Conflict, ProviderError
+from uscdr.models.dns import RecordSet, RecordType
+from uscdr.providers.dns.records import HOSTS, SWAPPABLE, is_within, normal, to_wire
+
+# What a person would change by hand: the exact record lines, old and new, in zone-file form.
+
+
+def lines(records: RecordSet) -> tuple[str, ...]:
+    """One line a value, as a zone file holds it: name, TTL in seconds, class, type, value."""
+    dot = "." if records.type in HOSTS else ""
+    return tuple(f"{records.name}. {records.ttl} IN {records.type} {value}{dot}" for value in records.values)
+
+
+def described(records: RecordSet | None) -> str:
+    """The value in a sentence."""
+    if records is None:
+        return "no record"
+    return f"{', '.join(records.values)} (TTL {records.ttl})"
+
+
+def by_hand(zone: str, expected: RecordSet | None, wanted: RecordSet | None) -> tuple[str, ...]:
+    """What to type or click at the place where `zone` is edited."""
+    if expected is None and wanted is None:
+        return ("Nothing has to change.",)
+    steps = [f"In the zone {zone}, at its DNS provider:"]
+    if expected is not None:
+        steps += [_verb(line, wanted) for line in lines(expected)]
+    if wanted is not None:
+        steps += [f"  {'with' if expected is not None else 'add'}: {line}" for line in lines(wanted)]
+        steps.append(f"  TTL: {wanted.ttl} seconds" + (f" (was {expected.ttl})" if expected is not None else ""))
+    steps.append("Leave every other record as it is. Keep the old line: it is the way back.")
+    return tuple(steps)
+
+
+def _verb(line: str, wanted: RecordSet | None) -> str:
+    return f"  {'delete' if wanted is None else 'replace'}: {line}"
+
+
+@dataclass(frozen=True)
+class RecordSwap:
+    """One change that makes sense: `name` lies in `zone`; `expected` and `wanted` are sets of it, or None."""
+
+    zone: str
+    name: str
+    type: RecordType
+    expected: RecordSet | None
+    wanted: RecordSet | None
+
+    @property
+    def only_ttl(self) -> bool:
+        """Whether the values stay and the TTL alone changes."""
+        return same(self.expected, self.wanted) and self.expected != self.wanted
+
+    def is_done(self, held: RecordSet | None) -> bool:
+        """Whether a zone that holds `held` needs no write."""
+        if not same(held, self.wanted):
+            return False
+        return not self.only_ttl or held is None or self.wanted is None or held.ttl == self.wanted.ttl
+
+
+def checked(
+    zone: str, name: str, record_type: RecordType, expected: RecordSet | None, wanted: RecordSet | None
+) -> RecordSwap:
+    """The change in normal form. `BadInput` for one that no zone could make: nothing was called."""
+    name = normal(name)
+    if record_type not in SWAPPABLE:
+        raise _senseless(f"Records of type {record_type} are not changed by a recovery.")
+    if not is_within(name, zone):
+        raise _senseless(f"{name} does not lie in the zone {zone}.")
+    for records in (expected, wanted):
+        if records is not None and (normal(records.name), records.type) != (name, record_type):
+            raise _senseless(f"A record of {records.name} ({records.type}) cannot stand at {name} ({record_type}).")
+    if wanted is not None:
+        _check_values(wanted)
+    return RecordSwap(zone, name, record_type, _named(expected, name), _named(wanted, name))
+
+
+def _named(records: RecordSet | None, name: str) -> RecordSet | None:
+    return None if records is None else records.model_copy(update={"name": name})
+
+
+def _check_values(wanted: RecordSet) -> None:
+    if not wanted.values or wanted.ttl < 0:
+        raise _senseless(f"{wanted.name}: a record needs a value, and a TTL that is not negative.")
+    if wanted.type in HOSTS and len(wanted.values) > 1:
+        raise _senseless(f"{wanted.name}: a {wanted.type} has one target only.")
+    if wanted.type != "ALIAS":
+        to_wire(wanted)
+
+
+def same(one: RecordSet | None, other: RecordSet | None) -> bool:
+    """Whether both hold the same values; two absences do."""
+    return other is None if one is None else one.same_values(other)
+
+
+def conflict(swap: RecordSwap, held: RecordSet | None, *, provider: str) -> Conflict:
+    """The error for a zone that no longer holds what was expected; it is unchanged."""
+    return Conflict(
+        f"{swap.name} ({swap.type}) was changed by somebody else; it was left as it is.",
+        provider=provider,
+        why=f"Expected: {described(swap.expected)}. Found: {described(held)}. Wanted: {described(swap.wanted)}.",
+        next_action="Find out who changed it, then plan again from what the zone holds now.",
+    )
+
+
+def ignored(swap: RecordSwap, held: RecordSet | None, *, provider: str) -> ProviderError:
+    """The error for a change that was answered with yes and is not there."""
+    hint = ""
+    if swap.type == "CNAME":
+        apex = swap.name == swap.zone
+        hint = " A CNAME cannot stand at the apex of a zone." if apex else " A CNAME cannot stand beside other records."
+    return ProviderError(
+        f"{swap.name} ({swap.type}): the change was accepted, but the zone does not show it.",
+        provider=provider,
+        why=f"Wanted: {described(swap.wanted)}. Found: {described(held)}.{hint}",
+        next_action="Use an ALIAS or the provider's flattening for an apex; else remove what stands beside first."
+        if swap.type == "CNAME"
+        else "Look at the zone at its provider, then plan again.",
+    )
+
+
+def _senseless(message: str) -> BadInput:
+    return BadInput(message, next_action="Correct the target's `dns` part or the step's parameters.")
+
+
+# Why a zone cannot hold a CNAME at a name. Source: RFC 1034 section 3.6.2, RFC 2181 section 10.1.
+
+
+Read = Callable[[str, RecordType], RecordSet | None]
+"""The records of a name's own."""
+
+BESIDE: tuple[RecordType, ...] = ("A", "AAAA", "MX", "TXT", "CAA", "SRV", "HTTPS", "NS")
+"""Types that people put at a host name, and that a CNAME does not tolerate."""
+
+
+def outside(zone: str, name: str) -> str:
+    """That the name lies elsewhere; empty when it lies in the zone."""
+    return "" if is_within(name, zone) else f"it does not lie in the zone {zone}"
+
+
+def obstacle(zone: str, name: str, read: Read) -> str:
+    """Why it cannot be a CNAME by the protocol's rules; empty when it can."""
+    if name == zone:
+        return "it is the apex of its zone, where no CNAME can stand"
+    return outside(zone, name) or beside(name, read, BESIDE)
+
+
+def beside(name: str, read: Read, kinds: Sequence[RecordType]) -> str:
+    """That records of these types stand in the way of a first CNAME; empty when none does, or there is a CNAME."""
+    if read(name, "CNAME") is not None:
+        return ""
+    there = [kind for kind in kinds if read(name, kind) is not None]
+    return f"it has records that a CNAME cannot stand beside: {', '.join(there)}" if there else ""

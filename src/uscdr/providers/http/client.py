@@ -1,0 +1,264 @@
+"""The one way to open an HTTP client: time limits, verified certificates, and a transport that refuses writes.
+
+Dry run is safe by construction: a client opened `read_only` cannot send a write (`transports`).
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Required, Self, TypedDict, Unpack
+from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+from pydantic import SecretStr
+
+from uscdr import __version__
+from uscdr.errors import BadInput, ConfigError, CredentialsRefused
+from uscdr.files import opened
+from uscdr.models.base import CLOCKS
+from uscdr.providers.http.exchange import HttpCall, Reply, exchange, http_date
+from uscdr.providers.http.retry import OnWait, RetryingCaller, RetryPolicy
+from uscdr.providers.http.transport import (
+    AskingTransport,
+    BoundTransport,
+    KnowingTransport,
+    LimitedTransport,
+    ReadOnlyTransport,
+    Record,
+    RecordingTransport,
+)
+from uscdr.settings import is_loopback_host
+from uscdr.write_guard import ANYHOW, WriteGuard
+
+USER_AGENT = f"uscdr/{__version__}"
+TIMEOUT = httpx.Timeout(connect=10.0, read=30.0, write=30.0, pool=10.0)
+"""Seconds of silence; a read that is given up is asked again."""
+WRITE_TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=10.0)
+"""As long as the official client waits: a write that is given up has to be looked for."""
+UNDER_WAY = 30
+"""Seconds for which a machine goes on sending what the other end does not confirm: then the connection is dropped."""
+
+
+def unconfirmed_at_most(seconds: int) -> list[tuple[int, int, int]]:
+    """Socket options that drop a connection whose other end confirms nothing for so long; none where there are none."""
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
+        return []
+    return [(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, seconds * 1000)]
+
+
+def trust(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Verify against the system's roots, the bundled ones and `ca_file` (PEM), all together.
+
+    Raises `ConfigError` when `ca_file` cannot be read as certificates.
+    """
+    # The bundled roots first: a slim container has none of its own.
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    if ca_file is not None:
+        try:
+            with opened(ca_file):  # a pipe of that name would be waited for
+                context.load_verify_locations(ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"{ca_file} cannot be read as PEM certificates.",
+                why=error.strerror or "not a certificate file",
+                next_action="Correct `ca_file` of the target, or remove it.",
+            ) from error
+    return context
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for `url` (HTTPS_PROXY and its kin), minus NO_PROXY and this machine."""
+    parts = urlsplit(url)
+    if is_loopback(url) or proxy_bypass(parts.hostname or ""):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether `url` stays on this machine."""
+    return is_loopback_host(urlsplit(url).hostname or "")
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can read along: https, or http that stays here. What is no address is not."""
+    try:
+        stays = is_loopback(url)
+    except ValueError:
+        return False
+    return url.startswith("https://") or (url.startswith("http://") and stays)
+
+
+def require_private(url: str, what: str) -> str:
+    """Return `url` when it is https, or http on this machine; `ConfigError` otherwise."""
+    if is_private(url):
+        return url
+    raise ConfigError(
+        f"{what} must be an https address (http only on this machine).",
+        why="Credentials and patient data would travel in clear text.",
+        next_action="Correct the address in the target.",
+    )
+
+
+def open_client(
+    base_url: str,
+    *,
+    provider: str,
+    verify: ssl.SSLContext,
+    read_only: bool,
+    record: Record | None = None,
+    headers: Mapping[str, str] | None = None,
+    for_writes: bool = False,
+    empty_posts: frozenset[str] = frozenset(),
+    leave: WriteGuard = ANYHOW,
+) -> httpx.Client:
+    """A client for one base URL; redirects are not followed, and credentials go to no other.
+
+    With `for_writes` each request has a connection of its own and more time: a kept connection that the
+    server closed meanwhile would look like a lost answer. `leave` is asked before each request that writes.
+    """
+    dropped = unconfirmed_at_most(UNDER_WAY) if for_writes else None
+    transport: httpx.BaseTransport = LimitedTransport(
+        verify=verify, keeps=not for_writes, proxy=proxy_for(base_url), socket_options=dropped
+    )
+    transport = AskingTransport(transport, leave)
+    transport = BoundTransport(transport, base_url, provider=provider)
+    if record is not None:
+        transport = RecordingTransport(transport, record)
+    transport = KnowingTransport(transport, direct=proxy_for(base_url) is None)
+    if read_only:
+        transport = ReadOnlyTransport(transport, provider=provider, empty_posts=empty_posts)
+    return httpx.Client(
+        base_url=base_url,
+        transport=transport,
+        timeout=WRITE_TIMEOUT if for_writes else TIMEOUT,
+        follow_redirects=False,
+        trust_env=False,
+        headers={"User-Agent": USER_AGENT, **(headers or {})},
+    )
+
+
+def segment(value: str) -> str:
+    """One path segment, percent-encoded. An empty or dotted one would address something else: `BadInput`."""
+    if value.strip(".") == "" or value != value.strip():
+        raise BadInput(f"{value!r} cannot be the name or id of anything.", next_action="Check the name.")
+    return quote(value, safe="")
+
+
+# What clients of HTTP APIs share: their wiring, connections with a bearer token, what credentials look like.
+
+
+CREDENTIAL = re.compile(r"[!-~]+")
+"""What a token, key or secret may consist of."""
+
+
+class ClientOptions(TypedDict, total=False):
+    """What every client may be given, by keyword; `ca_file` (PEM) is trusted beside the usual authorities."""
+
+    ca_file: Path | None
+    read_only: Required[bool]
+    stop: threading.Event | None
+    on_wait: OnWait | None
+    on_clock: Callable[[float], None] | None
+    record: Record | None
+    leave: WriteGuard
+    policy: RetryPolicy | None
+    sleep: Callable[[float], None] | None
+
+
+def patience(wiring: ClientOptions) -> RetryingCaller:
+    """How such a client waits."""
+    return RetryingCaller(
+        policy=wiring.get("policy"),
+        stop=wiring.get("stop"),
+        on_wait=wiring.get("on_wait"),
+        sleep=wiring.get("sleep"),
+    )
+
+
+class BearerClient:
+    """Connections to one provider's addresses, opened when first used.
+
+    Thread-safe; `close()` it, or use it as a context.
+
+    Raises `CredentialsRefused` for a token that cannot be one, and `ConfigError` for an unreadable `ca_file`.
+    """
+
+    def __init__(self, provider: str, token: SecretStr, how_to_get_one: str, **wiring: Unpack[ClientOptions]) -> None:
+        require_credentials(
+            f"{provider} token", token.get_secret_value(), provider=provider, next_action=how_to_get_one
+        )
+        self._provider = provider
+        self.token = token
+        self.verify = trust(wiring.get("ca_file"))
+        self.read_only = wiring["read_only"]
+        self.record = wiring.get("record")
+        """Told of every request; connections of other hosts that serve a call share it."""
+        self.leave = wiring.get("leave", ANYHOW)
+        """Asked before each request that writes, on those connections, too."""
+        self.patience = patience(wiring)
+        self._on_clock = wiring.get("on_clock")
+        """Told once by how many seconds the provider's clock is ahead of this machine's, when that matters."""
+        self.ahead: float | None = None
+        """Seconds by which the provider's clock is ahead of this machine's, by its last answer; None when none told."""
+        self._clients: dict[tuple[str, bool], httpx.Client] = {}
+        self._opening = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
+    def exchange(self, base_url: str, call: HttpCall) -> Reply:
+        """Send one request once, with the token; errors as of `exchange`."""
+        reply = exchange(self._client(base_url, for_writes=call.writes), call, provider=self._provider)
+        there = http_date(reply.headers.get("Date", ""))
+        if there is not None:
+            self._compare_clocks((there - datetime.now(UTC)).total_seconds())
+        return reply
+
+    def _compare_clocks(self, ahead: float) -> None:
+        first, self.ahead = self.ahead is None or abs(self.ahead) <= CLOCKS, ahead
+        if first and abs(ahead) > CLOCKS and self._on_clock is not None:
+            self._on_clock(ahead)
+
+    def _client(self, base_url: str, *, for_writes: bool) -> httpx.Client:
+        key = (base_url, for_writes)
+        with self._opening:
+            if key not in self._clients:
+                self._clients[key] = open_client(
+                    base_url,
+                    provider=self._provider,
+                    verify=self.verify,
+                    read_only=self.read_only,
+                    record=self.record,
+                    headers={"Authorization": f"Bearer {self.token.get_secret_value()}"},
+                    for_writes=for_writes,
+                    leave=self.leave,
+                )
+            return self._clients[key]
+
+
+def require_credentials(what: str, *values: str, provider: str, next_action: str) -> None:
+    """Raise `CredentialsRefused` when one of `values` is empty or holds what no credential does."""
+    if not all(CREDENTIAL.fullmatch(value) for value in values):
+        raise CredentialsRefused(
+            f"The {what} is empty or holds characters that none may have.",
+            provider=provider,
+            next_action=next_action,
+            sent=False,
+        )

@@ -1,0 +1,134 @@
+"""The one retry loop. A read may be sent again; a write only when it surely never took effect."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity.stop import stop_base
+from tenacity.wait import wait_base, wait_exponential, wait_random
+
+from uscdr.errors import Interrupted, ProviderError, RateLimited
+from uscdr.providers.http.outages import QUOTA, WAITING, known
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Limits of one call: `attempts` in all, `seconds` in all, first and longest wait in seconds.
+
+    `rate_floor` is the least wait after a refused rate when the provider names none: its pool refills slowly.
+    """
+
+    attempts: int = 6
+    seconds: float = 120.0
+    first: float = 0.5
+    longest: float = 15.0
+    rate_floor: float = 4.0
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A wait that is about to begin, for the screen: how long, after which attempt, and why."""
+
+    seconds: float
+    attempt: int
+    attempts: int
+    reason: str
+
+
+OnWait = Callable[[Wait], None]
+
+
+class RetryingCaller:
+    """How a caller waits between attempts: by which policy, interruptible by which token, told to whom.
+
+    `sleep` replaces the waiting itself. Setting `stop` interrupts a wait (`Interrupted`) but forbids no call:
+    what an interrupted run has to put back must still get through.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: RetryPolicy | None = None,
+        stop: threading.Event | None = None,
+        on_wait: OnWait | None = None,
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        self.policy = policy or RetryPolicy()
+        self.stop = stop or threading.Event()
+        self._on_wait = on_wait
+        self._sleep = sleep or self._pause
+
+    def call(self, attempt: Callable[[], T], *, writes: bool) -> T:
+        """Call `attempt` until it returns, fails for good, or the policy is used up; the last error is raised."""
+        loop = Retrying(
+            retry=retry_if_exception(lambda error: may_resend(error, writes=writes)),
+            wait=_ProviderWait(self.policy),
+            stop=stop_after_attempt(self.policy.attempts) | _WaitedEnough(self.policy.seconds) | _LookedEnough(),
+            sleep=self._sleep,
+            before_sleep=self._tell,
+            reraise=True,
+        )
+        return loop(attempt)
+
+    def _pause(self, seconds: float) -> None:
+        if self.stop.wait(seconds):
+            raise Interrupted("Interrupted while waiting for the provider.")
+
+    def _tell(self, state: RetryCallState) -> None:
+        if self._on_wait is not None:
+            error = _failure(state)
+            reason = error.message if isinstance(error, ProviderError) else ""
+            self._on_wait(Wait(state.upcoming_sleep, state.attempt_number, self.policy.attempts, reason))
+
+
+def may_resend(error: BaseException, *, writes: bool) -> bool:
+    """Whether the same request may be sent again: a write only if it never arrived or was refused for its rate."""
+    if not isinstance(error, ProviderError) or not error.retryable:
+        return False
+    return not writes or not error.sent or isinstance(error, RateLimited)
+
+
+class _ProviderWait(wait_base):
+    """What the provider asks for, else exponential with jitter."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._floor = policy.rate_floor
+        self._jitter = wait_exponential(multiplier=policy.first, max=policy.longest) + wait_random(0, policy.first)
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        error, wait = _failure(retry_state), self._jitter(retry_state)
+        if not isinstance(error, RateLimited):
+            return wait
+        return max(wait, self._floor if error.retry_after is None else error.retry_after)
+
+
+class _WaitedEnough(stop_base):
+    """Ends the loop before a wait that would exceed the limit, counted in time waited and in time passed."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        spent = max(retry_state.idle_for, retry_state.seconds_since_start or 0.0)
+        return spent + retry_state.upcoming_sleep > self._seconds
+
+
+class _LookedEnough(stop_base):
+    """Ends the loop of a command that only looks, once the provider has cost its share; a quota has a larger one."""
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        outages, error = known(), _failure(retry_state)
+        if outages is None or not isinstance(error, ProviderError):
+            return False
+        share = QUOTA if isinstance(error, RateLimited) else WAITING
+        return not outages.may_wait(error.provider, retry_state.upcoming_sleep, share)
+
+
+def _failure(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome is not None else None

@@ -1,0 +1,214 @@
+"""The proof of a backup: a private PostgreSQL on this machine that holds it for the length of a context."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from uscdr.errors import MachineError, ProviderError
+from uscdr.pgserver.server import LocalPostgres, files_under, start
+from uscdr.providers.ports.database import Copy
+from uscdr.providers.ports.progress import Progress
+from uscdr.providers.postgres import archive as archives
+from uscdr.providers.postgres.connection import OWN_SOCKET
+from uscdr.providers.postgres.copy import RestoredCopy
+from uscdr.providers.postgres.errors import LOST, NOT_ACCEPTING, PROVIDER, UNREACHABLE
+from uscdr.providers.postgres.scratch_filling import Filling, fill
+from uscdr.providers.postgres.scratch_server import Bench, Login, Server, add_owner
+from uscdr.providers.probes.machine import room
+from uscdr.words import size
+
+_DATABASE = "scratch"
+_READER, _OWNER = "uscdr_reader_", "uscdr_owner_"
+"""With a random end: a dump's policies may name any role."""
+_PREFIX = "scratch-"
+_OUT_OF_ROOM = "53"
+_WORDS = "this machine's PostgreSQL"
+_CUT = frozenset({LOST, NOT_ACCEPTING, UNREACHABLE, "57P01", "57P02"})
+"""Class of SQLSTATE."""
+
+# Over the private server's own settings, which do without crash safety already. The log gets no
+# errors: they may quote rows.
+_PARAMETERS = {
+    "autovacuum": "off",
+    "max_wal_size": "4GB",
+    "maintenance_work_mem": "256MB",
+    "default_statistics_target": "10",  # for sums over whole tables a rough plan will do
+    "log_min_messages": "fatal",
+}
+
+
+class LocalScratch:
+    """Adapter of the port `Scratch`: `pg_restore` into a server tied to this process.
+
+    `directory` (made with mode 0700) gets one subdirectory for each server, which is removed with the
+    server at the end of the context, and by a guard if this process is killed (if the guard is killed too, by who
+    clears `directory` away). `jobs` is the number of
+    parallel restore workers; `tools` a directory of PostgreSQL programs; a set `stop` cuts a restore
+    short; `statement_timeout` (seconds) bounds each query on the restored database, and each statement of
+    the dump that brings nothing.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        jobs: int = 2,
+        tools: Path | None = None,
+        stop: threading.Event | None = None,
+        statement_timeout: float = 600.0,
+    ) -> None:
+        self._directory = directory
+        self._jobs = jobs
+        self._tools = tools
+        self._stop = stop
+        self._statement_timeout = statement_timeout
+        self._prepared: Future[LocalPostgres] | None = None
+
+    def prepare(self) -> None:
+        """Begin to start the server of the next `restore` in the background. Never needed, never harmful."""
+        self._begin()
+
+    def _begin(self) -> Future[LocalPostgres]:
+        if self._prepared is None:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._prepared = Future()
+            threading.Thread(target=_start, args=(self._directory, self._prepared), daemon=True).start()
+        return self._prepared
+
+    def close(self) -> None:
+        """Remove a prepared server that was not used."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None and prepared.exception() is None:
+            prepared.result().destroy()
+
+    def restore(self, dump: Path, progress: Progress) -> AbstractContextManager[Copy]:
+        """Restore `dump` (custom format) into an empty database and open it read-only.
+
+        `progress` gets the restored database's size in bytes and no total, which no dump tells.
+        Server and files are gone when the context has ended, in any way.
+
+        Raises:
+            CheckFailed: the dump does not decode or restore; pg_restore's reasons without row values.
+            MachineError: this machine failed, or its PostgreSQL lacks something; the dump is not in question.
+            Interrupted: the stop token was set.
+        """
+        return self._restored(dump, progress)
+
+    @contextmanager
+    def _restored(self, dump: Path, progress: Progress) -> Iterator[Copy]:
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _demand_room(files_under(self._directory), dump)
+            archive = archives.read(dump, self._tools)
+            server = self._begin().result()
+        except BaseException:
+            self.close()
+            raise
+        self._prepared = None  # the server is this context's from now on
+        with server, _judged(server):
+            how, place = Filling(self._jobs, self._stop, self._statement_timeout), _as_server(server)
+            with place.session() as connection:
+                owner = add_owner(connection, _OWNER + secrets.token_hex(4))
+            left_out = fill(Bench(place, _DATABASE, owner), archive, how, progress)
+            yield RestoredCopy(
+                SecretStr(place.url(_DATABASE, _add_reader(place))),
+                lambda: _changing(place, owner),
+                statement_timeout=self._statement_timeout,
+                require_tls=False,
+                left_out=left_out,
+            )
+
+
+@contextmanager
+def _judged(server: LocalPostgres) -> Iterator[None]:
+    """An error of a server that is no more, or has no room, tells of this machine."""
+    try:
+        yield
+    except ProviderError as error:
+        ended = _ended(error, server)
+        if not ended:
+            raise
+        raise MachineError(
+            f"{_WORDS}, which held the restored backup, {ended}",
+            why="the backup itself is not in question",
+            next_action="make room on the disk and free memory, then go on or try again",
+        ) from error
+
+
+def _ended(error: ProviderError, server: LocalPostgres) -> str:
+    """What became of the server, in words; empty when the error tells of something else."""
+    if not server.runs:
+        return "has ended"
+    if error.provider == PROVIDER and error.error_id.startswith(_OUT_OF_ROOM):
+        return "has no disk or memory left"
+    if error.error_id in _CUT and any(words in error.message for words in (_WORDS, OWN_SOCKET)):
+        return "lost one of its processes: it was killed, as for want of memory, or it crashed"
+    return ""
+
+
+def _demand_room(place: Path, dump: Path) -> None:
+    """What is restored is no smaller than its compressed dump: with less room it is not begun. Raises MachineError."""
+    free, needed = room(place).free, dump.stat().st_size if dump.is_file() else 0
+    if free < needed:
+        raise MachineError(
+            f"there is no room to restore the dump: {place} has {size(free)} free, the dump alone is {size(needed)}",
+            why="the dump itself is not in question",
+            next_action="make room there, then go on or try again",
+        )
+
+
+def _start(directory: Path, result: Future[LocalPostgres]) -> None:
+    """Starts a server; its outcome, a failure too, is the future's."""
+    try:
+        place = directory / f"{_PREFIX}{secrets.token_hex(8)}"
+        result.set_result(start(place, parameters=_PARAMETERS, tied=True, by_socket=True))
+    except BaseException as error:  # noqa: BLE001 - handed over whole to the thread that waits for it
+        result.set_exception(error)
+
+
+def _as_server(server: LocalPostgres) -> Server:
+    def url(database: str, login: Login | None) -> str:
+        return server.dsn(database, login.name, login.password.get_secret_value()) if login else server.dsn(database)
+
+    return Server(
+        words=_WORDS,
+        place=_WORDS,
+        private=True,
+        home="postgres",
+        url=url,
+        environment=lambda database, one: server.environment(database, one.name, one.password.get_secret_value()),
+        files=server.home,
+    )
+
+
+def _add_reader(server: Server) -> Login:
+    """Makes a role that may read everything and do nothing else."""
+    from psycopg import sql
+
+    login = Login(_READER + secrets.token_hex(4), SecretStr(secrets.token_urlsafe(24)))
+    name = sql.Identifier(login.name)
+    make = sql.SQL("CREATE ROLE {} LOGIN BYPASSRLS IN ROLE pg_read_all_data PASSWORD {}")
+    with server.session() as connection:
+        connection.execute(make.format(name, sql.Literal(login.password.get_secret_value())))
+        connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(_DATABASE), name))
+    return login
+
+
+def _changing(server: Server, owner: Login) -> SecretStr:
+    """The URL of the owner of what was restored, whom policies bind as at the platform.
+
+    The password is set once more: a dump may have changed it.
+    """
+    from psycopg import sql
+
+    change = sql.SQL("ALTER ROLE {} NOBYPASSRLS PASSWORD {}")
+    with server.session() as connection:
+        connection.execute(change.format(sql.Identifier(owner.name), sql.Literal(owner.password.get_secret_value())))
+    return SecretStr(server.url(_DATABASE, owner))

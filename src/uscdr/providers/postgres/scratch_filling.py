@@ -1,0 +1,371 @@
+"""A dump restored into an empty database of a server at hand, and what that needs: locale, roles, extensions."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from uscdr.errors import CheckFailed, MachineError, ProviderError
+from uscdr.models.postgres import LeftOut
+from uscdr.providers.ports.progress import Progress
+from uscdr.providers.postgres import restoring
+from uscdr.providers.postgres import selection as powerless
+from uscdr.providers.postgres.archive import Archive
+from uscdr.providers.postgres.complaints import lack, lacking
+from uscdr.providers.postgres.contents import DumpEntry
+from uscdr.providers.postgres.restoring import NoRight, RestoreTarget
+from uscdr.providers.postgres.scratch_server import Bench, Login, Server, give, search_path, settle
+from uscdr.providers.postgres.selection import AllowedExtensions, EntrySelection, NeededExtension, roles
+from uscdr.providers.probes.machine import room
+from uscdr.words import duration, size
+
+if TYPE_CHECKING:
+    from uscdr.providers.postgres.connection import Connection
+
+
+# A restore is watched: how far it is, whether the disk holds it, and whether a statement of the dump ever ends.
+
+
+_RESERVE = 512 * 1024 * 1024
+"""Bytes that stay free for everybody else on the disk; half of what was free, where that is less."""
+_BYTES_A_SECOND = 4_000_000
+"""How fast the slowest disk is read again: a big table's key may take so long and write nothing."""
+_SIZE = "SELECT pg_catalog.pg_database_size(%s)"
+_LONGEST = """
+SELECT coalesce(max(extract(epoch FROM pg_catalog.clock_timestamp() - query_start)), 0)::float
+FROM pg_catalog.pg_stat_activity WHERE usename = %s AND state = 'active' AND leader_pid IS NULL
+"""
+
+
+class RestoreWatch:
+    """Of one restore; `connection` is one to another database. `seconds`: for a statement that brings nothing."""
+
+    def __init__(self, connection: Connection, bench: Bench, dump: Path, seconds: float, progress: Progress) -> None:
+        self._connection = connection
+        self._files = bench.server.files
+        self._database = bench.database
+        self._owner = bench.owner.name
+        self._dump = dump
+        self._seconds = seconds
+        self._progress = progress
+        self._size = 0
+        self._grew = time.monotonic()
+        free = room(self._files).free if self._files else 0
+        self._reserve = min(_RESERVE, free // 2)
+
+    def look(self) -> None:
+        """Tells the progress.
+
+        Raises:
+            MachineError: the disk is about to be full.
+            CheckFailed: a statement of the dump runs without an end.
+        """
+        import psycopg
+
+        # A server that is gone, with its files, is pg_restore's to report.
+        with contextlib.suppress(psycopg.OperationalError, FileNotFoundError):
+            now: int = self._connection.execute(_SIZE, (self._database,)).fetchall()[0][0]
+            if now != self._size:
+                self._size, self._grew = now, time.monotonic()
+            self._progress(now, None)
+            self._look_at_disk()
+            self._look_at_statements()
+
+    def _look_at_disk(self) -> None:
+        if self._files is None or room(self._files).free >= self._reserve:
+            return
+        dump = size(self._dump.stat().st_size)
+        raise MachineError(
+            f"there is no room to restore the dump: {self._files} has {size(room(self._files).free)} left",
+            why=f"of a dump of {dump} {size(self._size)} are restored, and it is not all; no more is written",
+            next_action="make room there, then try again; a dump that grows so much may hold what nobody wrote",
+        )
+
+    def _look_at_statements(self) -> None:
+        limit = self._seconds + self._size / _BYTES_A_SECOND
+        if time.monotonic() - self._grew < limit:
+            return
+        longest: float = self._connection.execute(_LONGEST, (self._owner,)).fetchall()[0][0]
+        if longest >= limit:
+            raise CheckFailed(
+                f"the dump does not restore: one of its statements has run for {duration(longest)} without an end",
+                why="nothing was written meanwhile; a function of the dump may call itself for ever",
+                next_action="choose another backup",
+            )
+
+
+# Which locale a scratch database is made with: that of the dump's database, or one that folds texts alike.
+
+
+_OPTION = re.compile(
+    r"\b(LOCALE_PROVIDER|LOCALE|LC_COLLATE|LC_CTYPE|BUILTIN_LOCALE|ICU_LOCALE|ICU_RULES) = ('(?:[^']|'')*'|\w+)"
+)
+_FOLDING = (
+    "ENCODING 'UTF8' LOCALE_PROVIDER builtin LOCALE 'C' BUILTIN_LOCALE 'C.UTF-8'",
+    "ENCODING 'UTF8' LOCALE 'C.UTF-8'",
+    "ENCODING 'UTF8' LOCALE 'en_US.UTF-8'",
+    "ENCODING 'UTF8' LOCALE 'C'",
+)
+"""From PostgreSQL 17 on, every server has the first; upper and lower case of all letters are as in any UTF-8 locale."""
+
+
+@dataclass(frozen=True)
+class Locale:
+    """Options of CREATE DATABASE; `name` is the locale of the dump's database, empty if it does not tell."""
+
+    name: str
+    options: str
+
+
+def of_dump(entries: Sequence[DumpEntry]) -> Locale:
+    """What the dump tells of its database."""
+    for entry in entries:
+        if entry.kind == "DATABASE":
+            found = dict(_OPTION.findall(entry.definition.decode("utf-8", "replace")))
+            options = " ".join(f"{option} {value}" for option, value in found.items())
+            return Locale(_name(found), f"ENCODING 'UTF8' {options}" if found else "")
+    return Locale("", "")
+
+
+def _name(found: dict[str, str]) -> str:
+    for option in ("ICU_LOCALE", "BUILTIN_LOCALE", "LOCALE", "LC_CTYPE", "LC_COLLATE"):
+        if option in found:
+            return found[option].strip("'").replace("''", "'")
+    return ""
+
+
+def create_database(connection: Connection, name: str, locale: Locale) -> str:
+    """Makes an empty database, as near to `locale` as the server can; the locale's name if it is another one."""
+    import psycopg
+
+    for options in filter(None, (locale.options, *_FOLDING)):
+        try:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0 {options}'.encode())
+        except (psycopg.ProgrammingError, psycopg.DataError, psycopg.NotSupportedError) as error:
+            if isinstance(error, psycopg.errors.InsufficientPrivilege):
+                raise
+            continue
+        return "" if options == locale.options else locale.name
+    connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0'.encode())
+    return locale.name
+
+
+_ROUNDS = 4
+"""Restores of one dump, each with less of what its owner may not make."""
+_NO_RIGHT = "the owner of a database may not make it"
+_EXTENSIONS = (
+    "SELECT name::text, pg_catalog.bool_or(trusted) FROM pg_catalog.pg_available_extension_versions GROUP BY 1"
+)
+_RESERVED, _LONGEST_NAME = "pg_", 63
+
+
+@dataclass(frozen=True)
+class Filling:
+    """How a dump is restored. `seconds` is how long a statement of the dump may run and bring nothing."""
+
+    jobs: int
+    stop: threading.Event | None
+    seconds: float = 600.0
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What is restored into a database that was made for it.
+
+    `gone` is what was left out so far for want of something; `foreign` the dump's locale if the server lacks it.
+    """
+
+    selection: EntrySelection
+    gone: tuple[str, ...] = ()
+    foreign: str = ""
+
+
+def fill(bench: Bench, archive: Archive, how: Filling, progress: Progress) -> tuple[LeftOut, ...]:
+    """Make the empty database and restore into it as its owner. What was left out, and why.
+
+    Raises as `restoring.run`; `MachineError` for what is lacking.
+    """
+    selection = archive.selection
+    for number in range(_ROUNDS):
+        ready = Ready(selection)
+        try:
+            ready = _made(bench, replace(archive, selection=selection))
+            _filled(bench, archive, ready, how, progress)
+        except NoRight as error:
+            if number + 1 == _ROUNDS:
+                raise lacking([error.reason], f"the role that a dump is restored by at {bench.server.words}") from None
+            selection, how = _less(selection, error), replace(how, jobs=1)
+            with bench.server.session() as connection:
+                drop(connection, bench.database)
+        except CheckFailed as error:
+            before = {one.what for one in archive.selection.left_out}
+            if gone := [one for one in ready.gone if one not in before]:
+                raise powerless.unproven(gone, error.why) from None
+            raise
+        else:
+            return ready.selection.left_out
+    raise AssertionError("the last round returns or raises")
+
+
+def drop(connection: Connection, database: str) -> None:
+    """Removes a database, whoever is in it and whatever its owner made of it. Raises psycopg's errors."""
+    import psycopg
+    from psycopg import sql
+
+    name = sql.Identifier(database)
+    with contextlib.suppress(psycopg.errors.InvalidCatalogName):
+        connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(name))
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+
+
+def _less(selection: EntrySelection, error: NoRight) -> EntrySelection:
+    """Less what could not be made for want of a right. Raises MachineError when rows hang on it.
+
+    Of several workers nobody knows whose complaint it was: then the same once more, by one.
+    """
+    if not error.numbers:
+        return selection
+    less = selection.without(error.numbers, _NO_RIGHT)
+    if less is None:
+        raise powerless.unmade([one for one in selection.entries if one.number in error.numbers])
+    return less
+
+
+def _made(bench: Bench, archive: Archive) -> Ready:
+    """The database with what the dump takes for granted, before any of its statements runs."""
+    with bench.server.session() as connection:
+        foreign = create_database(connection, bench.database, of_dump(archive.entries))
+        connection.execute(search_path(bench.database))
+    with bench.server.session(bench.database) as connection:
+        known = dict(connection.execute(_EXTENSIONS.encode()).fetchall())
+        admitted = powerless.admit(archive.selection, known, bench.server.words)
+        there = _schemas(connection)
+        selection = _make_extensions(connection, admitted, bench)
+        made = _schemas(connection) - there
+        gone = tuple(one.what for one in selection.left_out)
+        selection = _with_roles(connection, selection, bench.server)
+        give(connection, bench)
+    kept = tuple(one for one in selection.entries if one.kind != "SCHEMA" or one.name not in made)
+    return Ready(EntrySelection(kept, selection.left_out), gone, foreign)
+
+
+def _filled(bench: Bench, archive: Archive, ready: Ready, how: Filling, progress: Progress) -> None:
+    _try_collations(bench, ready.selection)
+    with bench.server.session() as watching:
+        watch = RestoreWatch(watching, bench, archive.dump, how.seconds, progress)
+        version = watching.info.server_version // 10_000
+        target = RestoreTarget(
+            bench.server.environment(bench.database, bench.owner), bench.server.words, version, ready.foreign
+        )
+        restoring.run(archive, ready.selection, target, jobs=how.jobs, look=watch.look, stop=how.stop)
+        watch.look()
+        settle(watching, bench)
+    _analyse(bench, how.seconds)
+
+
+def _schemas(connection: Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT nspname::text FROM pg_catalog.pg_namespace")}
+
+
+def _make_extensions(connection: Connection, admitted: AllowedExtensions, bench: Bench) -> EntrySelection:
+    """Each in the schema that the dump names. Raises MachineError for one that cannot be made and that rows need."""
+    import psycopg
+
+    selection = admitted.selection
+    for one in admitted.extensions:
+        try:
+            _make_extension(connection, one, bench.owner)
+        except psycopg.Error as error:
+            what = lack(str(error.diag.message_primary or "")) or f"a right or a part of the extension {one.name}"
+            with_it = EntrySelection((*selection.entries, one.entry), selection.left_out)
+            less = with_it.without({one.entry.number}, f"{bench.server.words} lacks {what}")
+            if less is None:
+                raise lacking([what], bench.server.words) from None
+            selection = less
+    return selection
+
+
+def _make_extension(connection: Connection, one: NeededExtension, login: Login) -> None:
+    from psycopg import sql
+
+    inside = sql.SQL(" SCHEMA {}").format(sql.Identifier(one.schema)) if one.schema else sql.SQL("")
+    if one.schema:
+        make = sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}")
+        connection.execute(make.format(sql.Identifier(one.schema), sql.Identifier(login.name)))
+    connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}{}").format(sql.Identifier(one.name), inside))
+
+
+def _try_collations(bench: Bench, selection: EntrySelection) -> None:
+    """Whether the server can have the dump's collations: asked first, as a restore tells only at its end."""
+    import psycopg
+
+    lacks = []
+    with bench.session() as connection:
+        connection.execute("SET statement_timeout = '10s'")
+        for entry in selection.entries:
+            if entry.kind != "COLLATION":
+                continue
+            with contextlib.suppress(psycopg.ProgrammingError), connection.transaction(force_rollback=True):
+                try:
+                    connection.execute(_schema(entry))
+                    _one_statement(connection, entry.definition)
+                except psycopg.Error as error:
+                    lacks.append(_of_collation(entry, error))
+    if found := list(filter(None, lacks)):
+        raise lacking(found, bench.server.words)
+
+
+def _one_statement(connection: Connection, text: bytes) -> None:
+    """By the protocol that takes no second one, which could lift the limit of the first."""
+    import psycopg
+
+    with psycopg.RawCursor(connection) as cursor:
+        cursor.execute(text, ())
+
+
+def _schema(entry: DumpEntry) -> bytes:
+    from psycopg import sql
+
+    return sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(entry.schema or "public")).as_bytes()
+
+
+def _of_collation(entry: DumpEntry, error: Exception) -> str:
+    what = lack(str(getattr(getattr(error, "diag", None), "message_primary", "") or ""))
+    return f"{what} (collation {entry.name})" if what else ""
+
+
+def _with_roles(connection: Connection, selection: EntrySelection, server: Server) -> EntrySelection:
+    """Roles that policies name: made in our own server; in another, those policies are left out."""
+    from psycopg import sql
+
+    there = {name for (name,) in connection.execute("SELECT rolname::text FROM pg_catalog.pg_roles")}
+    gone = dict[int, str]()
+    for entry in selection.entries:
+        missing = sorted(roles(entry) - there)
+        if not missing:
+            continue
+        if server.private and not any(map(_is_reserved, missing)):
+            for name in missing:
+                connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)))
+            there.update(missing)
+        else:
+            gone[entry.number] = f"the role {missing[0]} does not exist on {server.words}"
+    return selection.less(gone)
+
+
+def _is_reserved(role: str) -> bool:
+    """Whether nobody can make a role of this name."""
+    return role.startswith(_RESERVED) or role == "none" or not 0 < len(role.encode()) <= _LONGEST_NAME
+
+
+def _analyse(bench: Bench, seconds: float) -> None:
+    """Tells the planner about the fresh tables; an index on a failing function may forbid that."""
+    with contextlib.suppress(ProviderError), bench.session() as connection:
+        connection.execute(f"SET statement_timeout = {round(seconds * 1000)}".encode())
+        connection.execute("ANALYZE")

@@ -1,0 +1,311 @@
+"""The proof of a backup on a PostgreSQL server of the operator's own, for what the packaged one cannot hold."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from uscdr import staging
+from uscdr.errors import BadInput, ProviderError
+from uscdr.providers.ports.database import Copy
+from uscdr.providers.ports.progress import Progress
+from uscdr.providers.postgres import archive as archives
+from uscdr.providers.postgres.archive import Archive
+from uscdr.providers.postgres.complaints import too_old
+from uscdr.providers.postgres.copy import RestoredCopy
+from uscdr.providers.postgres.errors import translated
+from uscdr.providers.postgres.loading import on_this_machine
+from uscdr.providers.postgres.scratch_filling import Filling, drop, fill
+from uscdr.providers.postgres.scratch_server import Bench, Login, Server, add_owner
+from uscdr.settings import SCRATCH
+
+if TYPE_CHECKING:
+    from uscdr.providers.postgres.connection import Connection
+
+_NAME = re.compile(r"uscdr_proof_[0-9a-f]{24}")
+_RIGHTS = """
+SELECT current_user::text, rolcreatedb OR rolsuper, rolcreaterole OR rolsuper, pg_catalog.pg_is_in_recovery()
+FROM pg_catalog.pg_roles WHERE rolname = current_user
+"""
+_THERE = """
+SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s UNION SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s
+"""
+_STARTED = "SELECT pg_catalog.pg_postmaster_start_time()::text"
+"""To the microsecond: no two servers have the same."""
+_FORCED = """
+SELECT format('ALTER TABLE %I.%I NO FORCE ROW LEVEL SECURITY', nspname, relname)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE relforcerowsecurity
+"""
+_NO_ENTRY = ("28", "TLS")
+"""How errors of sessions begin that are not let in; whoever makes databases came from the same place, as safely."""
+_ANOTHER = f"Name another server: --scratch postgresql://…, or {SCRATCH}"
+
+
+def scratch_url(text: str) -> SecretStr:
+    """The URL of a server as a person gives it. Raises BadInput, which does not repeat it."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    with contextlib.suppress(psycopg.ProgrammingError):
+        if text.startswith(("postgres://", "postgresql://")) and conninfo_to_dict(text):
+            return SecretStr(text)
+    raise BadInput(
+        "The server for the proof (--scratch) is not the URL of a PostgreSQL server.",
+        next_action="Give it as postgresql://USER:PASSWORD@HOST:PORT/postgres; "
+        f"best in {SCRATCH}, as other users of this machine see a command line.",
+    )
+
+
+class OwnScratch:
+    """Adapter of the port `Scratch`: each proof makes a database of its own at `url` and removes it.
+
+    `production` gives the URLs of the application's databases, with whose servers this one must have nothing to do;
+    it may raise ProviderError when the platform does not tell. `jobs`, `tools`, `stop`, `statement_timeout` are as
+    in `LocalScratch`. Beside the database a role of the same name is made, which owns it, restores and reads, and
+    goes with it; no other: policies for roles that the server does not have are left out. In `place`, a directory of
+    this process, it notes what it makes: should we be killed, `remove_left` removes it.
+    """
+
+    def __init__(
+        self,
+        url: SecretStr,
+        production: Callable[[], Sequence[SecretStr]],
+        *,
+        place: Path | None = None,
+        jobs: int = 2,
+        tools: Path | None = None,
+        stop: threading.Event | None = None,
+        statement_timeout: float = 600.0,
+    ) -> None:
+        self._url = url
+        self._place = place
+        self._production = production
+        self._jobs = jobs
+        self._tools = tools
+        self._stop = stop
+        self._statement_timeout = statement_timeout
+
+    def prepare(self) -> None:
+        """Nothing: the server runs."""
+
+    def close(self) -> None:
+        """Nothing: each proof removes what it made."""
+
+    def restore(self, dump: Path, progress: Progress) -> AbstractContextManager[Copy]:
+        """Restore `dump` (custom format) into a database of its own and open it read-only.
+
+        Raises as `LocalScratch.restore`, and:
+            BadInput: the server is production's, or the role may not create databases and roles.
+            ProviderError: the server does not answer.
+        """
+        return self._restored(dump, progress)
+
+    @contextmanager
+    def _restored(self, dump: Path, progress: Progress) -> Iterator[Copy]:
+        archive, server = archives.read(dump, self._tools), _server(self._url)
+        self._check(server, archive)
+        name = f"uscdr_proof_{secrets.token_hex(12)}"
+        noted = self._noted(server.place, name)
+        try:
+            with server.session() as connection:
+                owner = add_owner(connection, name)
+            bench = Bench(server, name, owner)
+            how = Filling(self._jobs, self._stop, self._statement_timeout)
+            with _let_in(server):
+                left_out = fill(bench, archive, how, progress)
+            _unforce(bench)
+            url = SecretStr(server.url(name, owner))
+            yield RestoredCopy(
+                url,
+                lambda: url,
+                statement_timeout=self._statement_timeout,
+                require_tls=not on_this_machine(self._url),
+                left_out=left_out,
+            )
+        except BaseException:
+            # Of a server that is gone this error tells; what is noted is removed later.
+            with contextlib.suppress(ProviderError):
+                _clear(server, name, noted)
+            raise
+        _clear(server, name, noted)
+
+    def _noted(self, server: str, name: str) -> staging.CleanupNote | None:
+        return staging.note(self._place, "database", {"server": server, "name": name}) if self._place else None
+
+    def _check(self, server: Server, archive: Archive) -> None:
+        """Refuses a server that cannot do, or must not."""
+        with server.session() as connection:
+            self._refuse_production(server, connection)
+            _refuse_powerless(server, connection)
+            major = connection.info.server_version // 10_000
+            if major < archive.dumped_from:
+                raise too_old(major, archive.dumped_from, server.words)
+
+    def _refuse_production(self, server: Server, connection: Connection) -> None:
+        try:
+            urls = self._production()
+        except ProviderError:
+            return  # an application that is gone has no server that could be meant
+        started = connection.execute(_STARTED).fetchall()[0][0]
+        here = _addresses(_parts(self._url))
+        for url in urls:
+            if here & _addresses(_parts(url)) or _start_of(url) == started:
+                raise BadInput(
+                    f"{_upper(server.words)} is the server of the application's own database: no proof is made there.",
+                    why="a restore for a proof would take its disk and its time, beside the patients' data",
+                    next_action=_ANOTHER,
+                )
+
+
+def _server(url: SecretStr) -> Server:
+    parts = _parts(url)
+    place = f"{parts.get('host') or 'localhost'}:{parts.get('port') or 5432}"
+    if not on_this_machine(url) and parts.get("sslmode") not in {"verify-ca", "verify-full"}:
+        parts["sslmode"] = "require"
+    return Server(
+        words=f"the PostgreSQL at {place}",
+        place=place,
+        private=False,
+        home=parts.get("dbname") or "postgres",
+        url=lambda database, login: _conninfo(_as(parts, login), database),
+        environment=lambda database, login: _environment(_as(parts, login), database),
+    )
+
+
+def remove_left(url: SecretStr, facts: Mapping[str, str]) -> bool:
+    """Remove what a killed proof noted; false when that is on another server than `url`'s, or another role's.
+
+    Raises ProviderError when the server does not answer, or refuses.
+    """
+    server, name = _server(url), facts.get("name", "")
+    host, _, port = facts.get("server", "").rpartition(":")
+    if not _NAME.fullmatch(name) or not _addresses({"host": host, "port": port}) & _addresses(_parts(url)):
+        return False
+    with server.session() as connection:
+        _remove(connection, name)
+        return not connection.execute(_THERE.encode(), [name, name]).fetchall()
+
+
+def _refuse_powerless(server: Server, connection: Connection) -> None:
+    """A proof makes a database, and a role that may do nothing outside of it. Raises BadInput."""
+    from psycopg import sql
+
+    role, databases, roles, standby = connection.execute(_RIGHTS.encode()).fetchall()[0]
+    if not standby and databases and roles:
+        return
+    lacks = [word for word, there in (("CREATEDB", databases), ("CREATEROLE", roles)) if not there]
+    grant = f"ALTER ROLE {sql.Identifier(role).as_string(connection)} {' '.join(lacks)};"
+    raise BadInput(
+        f"{_upper(server.words)} cannot hold a proof: no {'database' if standby or not databases else 'role'} "
+        "can be created.",
+        why="it is a standby" if standby else f"the role in its URL has no {' and no '.join(lacks)}",
+        next_action=_ANOTHER if standby else f"Have its superuser run: {grant} {_ANOTHER}",
+    )
+
+
+@contextmanager
+def _let_in(server: Server) -> Iterator[None]:
+    """A server that knows no passwords (peer, certificates) lets nobody in who was made a moment ago."""
+    try:
+        yield
+    except ProviderError as error:
+        if not error.error_id.startswith(_NO_ENTRY):
+            raise
+        raise BadInput(
+            f"{_upper(server.words)} does not let in the role that was made for the proof.",
+            why="a dump is restored by a role of its own, with a password; its pg_hba.conf has no line for that",
+            next_action=_ANOTHER,
+        ) from error
+
+
+def _start_of(url: SecretStr) -> str | None:
+    """When the server at `url` started; None when it does not answer."""
+    import psycopg
+
+    try:
+        with (
+            translated("production"),
+            psycopg.connect(url.get_secret_value(), autocommit=True, connect_timeout=10) as connection,
+        ):
+            return str(connection.execute(_STARTED).fetchall()[0][0])
+    except ProviderError:
+        return None
+
+
+def _addresses(parts: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Every address and port that is meant, whatever name it goes by; sockets by their directory."""
+    hosts = str(parts.get("hostaddr") or parts.get("host") or "localhost").split(",")
+    ports = str(parts.get("port") or 5432).split(",")
+    found = set()
+    for number, host in enumerate(hosts):
+        port = ports[number] if len(ports) > number else ports[-1]
+        found.add((host, port))
+        with contextlib.suppress(OSError, UnicodeError):
+            found |= {(str(one[4][0]), port) for one in socket.getaddrinfo(host, None)}
+    return found
+
+
+def _parts(url: SecretStr) -> dict[str, str]:
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        return {name: str(value) for name, value in conninfo_to_dict(url.get_secret_value()).items()}
+    except psycopg.ProgrammingError:
+        return {}
+
+
+def _as(parts: Mapping[str, str], login: Login | None) -> Mapping[str, str]:
+    return {**parts, "user": login.name, "password": login.password.get_secret_value()} if login else parts
+
+
+def _conninfo(parts: Mapping[str, str], database: str) -> str:
+    from psycopg.conninfo import make_conninfo
+
+    return make_conninfo("", **{**parts, "dbname": database})
+
+
+def _environment(parts: Mapping[str, str], database: str) -> dict[str, str]:
+    """Libpq's variables for a child, so that nothing secret is in its argv."""
+    from psycopg.pq import Conninfo
+
+    names = {one.keyword.decode(): one.envvar.decode() for one in Conninfo.get_defaults() if one.envvar}
+    given = {names[name]: value for name, value in parts.items() if name in names}
+    return {"PGCONNECT_TIMEOUT": "10", **given, "PGDATABASE": database}
+
+
+def _unforce(bench: Bench) -> None:
+    """Policies that bind a table's owner too would hide rows from the proof, whose own tables these are."""
+    with bench.session() as connection:
+        for (statement,) in connection.execute(_FORCED.encode()).fetchall():
+            connection.execute(statement.encode())
+
+
+def _clear(server: Server, name: str, noted: staging.CleanupNote | None) -> None:
+    with server.session() as connection:
+        _remove(connection, name)
+    if noted is not None:
+        noted.strike()
+
+
+def _remove(connection: Connection, name: str) -> None:
+    """The database of a proof, and the role of the same name that owned it. Another's role stays."""
+    import psycopg
+    from psycopg import sql
+
+    drop(connection, name)
+    with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+        connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+def _upper(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,201 @@
+"""Adapter of the port `Tls`: handshakes with whoever serves a hostname.
+
+Python's ssl tells what a certificate says only of one that it trusts. One that it refuses is therefore fetched
+without trust, and then trusted alone, whatever its dates, for a handshake that only reads them.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from uscdr.errors import ProviderError
+from uscdr.models.probes import Certificate
+from uscdr.providers.http.client import trust
+from uscdr.providers.http.outages import borne
+from uscdr.providers.http.transport import Cut
+
+HTTPS = 443
+TIMEOUT = 10.0
+"""Seconds of silence."""
+PROVIDER = "the hostname's server"
+NO_CHECK_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, for which Python has no name."""
+NOT_YET, EXPIRED = 9, 10
+PROBLEMS: Mapping[int, str] = {
+    NOT_YET: "not yet valid",
+    EXPIRED: "expired",
+    18: "self-signed",
+    19: "signed by an authority that is not trusted",
+    20: "its issuer is not trusted, or the chain to it is not served",
+    21: "its issuer is not trusted, or the chain to it is not served",
+    62: "made out to another name",
+    64: "made out to another name",
+}
+"""By code of X509_verify_cert_error_string(3)."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One handshake's end; `says` is empty unless the certificate was trusted."""
+
+    says: Mapping[str, Any]
+    der: bytes = field(repr=False)
+    protocol: str
+
+
+class TlsProbe:
+    """Asks `hostname` port 443, or `address` for every hostname; `ca_file` (PEM) is trusted beside the usual roots."""
+
+    def __init__(
+        self, *, ca_file: Path | None = None, address: tuple[str, int] | None = None, timeout: float = TIMEOUT
+    ) -> None:
+        self._ca_file = ca_file
+        self._address = address
+        self._timeout = timeout
+
+    def certificate(self, hostname: str) -> Certificate:
+        """A handshake with SNI; two more when the certificate is refused."""
+        try:
+            return _told(hostname, self._handshake(hostname, self._browser()), "")
+        except ssl.SSLCertVerificationError as error:
+            seen = self._read(hostname)
+            return _told(hostname, seen, _problem(error, seen))
+
+    def answer(self, hostname: str, address: str = "") -> int:
+        """`GET https://hostname/`: its status; the body is not read."""
+        ask = f"GET / HTTP/1.1\r\nHost: {hostname}\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode()
+        try:
+            where = self._address or (address or hostname, HTTPS)
+            with (
+                borne(f"{where[0]}:{where[1]}", self._timeout) as seconds,
+                socket.create_connection(where, seconds) as plain,
+                self._browser().wrap_socket(plain, server_hostname=hostname) as tls,
+            ):
+                tls.sendall(ask)
+                return _status(tls, seconds)
+        except ssl.SSLCertVerificationError as error:
+            raise ProviderError(
+                f"The certificate that is served for {hostname} is not accepted.",
+                provider=PROVIDER,
+                why=f"It is {PROBLEMS.get(error.verify_code, error.verify_message)}.",
+                next_action=f"Look at it in a browser: https://{hostname}/; and at the platform: heroku certs:auto",
+            ) from None
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise _unreachable(hostname, error) from None
+
+    def _browser(self) -> ssl.SSLContext:
+        context = trust(self._ca_file)
+        # Newer Pythons refuse certificates for lapses of form that browsers let pass.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        return context
+
+    def _read(self, hostname: str) -> _Seen:
+        """What the refused certificate says; nothing of it when it changes meanwhile or is beyond reading."""
+        seen = self._handshake(hostname, _trusting_all())
+        try:
+            return self._handshake(hostname, _trusting_only(seen.der))
+        except ssl.SSLError:
+            return seen
+
+    def _handshake(self, hostname: str, context: ssl.SSLContext) -> _Seen:
+        address = self._address or (hostname, HTTPS)
+        try:
+            hostname.encode("idna")  # before there is a socket: ssl would lose it
+            with (
+                borne(f"{address[0]}:{address[1]}", self._timeout) as seconds,
+                socket.create_connection(address, seconds) as plain,
+                context.wrap_socket(plain, server_hostname=hostname) as tls,
+            ):
+                return _Seen(tls.getpeercert() or {}, tls.getpeercert(binary_form=True) or b"", tls.version() or "")
+        except ssl.SSLCertVerificationError:
+            raise
+        except (OSError, ValueError) as error:
+            raise _unreachable(hostname, error) from None
+
+
+def _status(connection: ssl.SSLSocket, seconds: float) -> int:
+    """Of the answer, which begins within so long: interim ones, or a line that trickles in, are none."""
+    watch = Cut(seconds, connection)
+    try:
+        reply = http.client.HTTPResponse(connection)
+        reply.begin()
+        watch.require_time_left()
+        return reply.status
+    finally:
+        watch.cancel()
+
+
+def _trusting_all() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    return context
+
+
+def _trusting_only(der: bytes) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | NO_CHECK_TIME
+    context.load_verify_locations(cadata=der)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    return context
+
+
+def _told(hostname: str, seen: _Seen, problem: str) -> Certificate:
+    return Certificate(
+        hostname=hostname,
+        issuer=_issuer(seen.says),
+        valid_from=_moment(seen.says, "notBefore"),
+        expires_at=_moment(seen.says, "notAfter"),
+        protocol=seen.protocol,
+        problem=problem,
+    )
+
+
+def _problem(error: ssl.SSLCertVerificationError, seen: _Seen) -> str:
+    words = PROBLEMS.get(error.verify_code, f"not accepted ({error.verify_message})")
+    now = datetime.now(UTC)
+    end, start = _moment(seen.says, "notAfter"), _moment(seen.says, "notBefore")
+    if (error.verify_code == EXPIRED and end and end > now) or (error.verify_code == NOT_YET and start and start < now):
+        return f"the certificate of its issuer is {words}"
+    return words
+
+
+def _issuer(says: Mapping[str, Any]) -> str:
+    names = dict(pair for part in says.get("issuer", ()) for pair in part)
+    return str(names.get("organizationName") or names.get("commonName") or "")[:80]
+
+
+def _moment(says: Mapping[str, Any], name: str) -> datetime | None:
+    found = says.get(name)
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(found), UTC) if found else None
+
+
+def _unreachable(hostname: str, error: Exception) -> ProviderError:
+    if isinstance(error, ssl.SSLError):
+        what, why = f"{hostname} answers, but no TLS connection comes about.", "The handshake failed."
+    else:
+        what, why = f"{hostname} could not be reached for its certificate.", _cause(error)
+    return ProviderError(
+        what,
+        provider=PROVIDER,
+        why=why,
+        next_action=f"Look at it in a browser: https://{hostname}/; check the domain's records and this network.",
+        retryable=not isinstance(error, UnicodeError),
+    )
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "No answer within the time limit."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror.capitalize()}."
+    return "The name cannot be asked for."

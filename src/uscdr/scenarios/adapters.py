@@ -1,0 +1,287 @@
+"""What steps are given to work with: ports and settings, never adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from uscdr.errors import BadInput, NotFound
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from uscdr.backups.copy import IncomingDump, Keyring
+    from uscdr.backups.decrypt import Keys
+    from uscdr.backups.loss import Earlier
+    from uscdr.backups.proving import Decode
+    from uscdr.checks.context import CheckContext, Sends
+    from uscdr.engine.wait import Stop
+    from uscdr.kit.reader import KitReader
+    from uscdr.models.dns import RecordSet
+    from uscdr.models.heroku import App, Attachment, SignedUrl
+    from uscdr.models.media import MediaAccount
+    from uscdr.models.transfers import Transfer
+    from uscdr.providers.ports.database import Database, Loader, Scratch
+    from uscdr.providers.ports.dns import Verifier, Zone
+    from uscdr.providers.ports.media import Media
+    from uscdr.providers.ports.platform import Backups, Deploys, Platform, Provisioning, SourceCode
+    from uscdr.providers.ports.probes import Machine, ServiceStatus
+    from uscdr.scenarios.config import Config
+    from uscdr.scenarios.config_targets import TargetConfig
+    from uscdr.scenarios.infra.old import OldLook
+    from uscdr.scenarios.media.copies import MediaFiles
+    from uscdr.scenarios.media.repair import MediaCache
+    from uscdr.scenarios.prover import BackgroundDigest, Prover
+    from uscdr.store.store import Store
+
+AskPerson = Callable[[str], str]
+
+
+def _empty_book() -> MediaCache:
+    from uscdr.scenarios.media.repair import MediaCache
+
+    return MediaCache()
+
+
+def _nothing_earlier() -> Earlier:
+    from uscdr.backups.loss import Earlier
+
+    return Earlier()
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the operator asked for."""
+
+    scenario: str
+    backup: str | None = None
+    safety_capture: bool = True
+    give_access_back: bool = False
+    """db: leave access as the backup has it, although it was withdrawn since."""
+    anew: bool = False
+    """Begin although an earlier run on this target is not finished."""
+    release: str | None = None
+    """app: the release to roll back to, `v12`; default: chosen by what is seen."""
+    ref: str | None = None
+    """app, infra: what to deploy from source; default: the configured one."""
+    app: str | None = None
+    """infra: the name of the new application; None when the old one is brought back in place."""
+    cloud: str | None = None
+    """media: another cloud to put the files into."""
+    files: str | None = None
+    """media: a folder with copies of the files."""
+    kit: str | None = None
+    """media, infra: the escape kit to work from."""
+    replaced_since: str | None = None
+    """media: files replaced from this moment on (ISO 8601) are damaged, if nothing else tells."""
+    accept_replaced: bool = False
+    """media: files that were replaced, and nothing tells whether rightly, are accepted as they are."""
+    to: str | None = None
+    """backups: where copies are kept; default: as configured."""
+    recipients: tuple[str, ...] = ()
+    """backups: public keys of those who shall be able to open copies; default: as configured."""
+    evict: bool = False
+    """backups: capture even if the platform then drops the newest proven backup."""
+
+
+@dataclass(frozen=True)
+class CheckAccount:
+    """The dedicated account that checks sign in with."""
+
+    email: str
+    password: SecretStr
+    token: SecretStr | None = None
+
+
+@dataclass(frozen=True)
+class PastRuns:
+    """What the journals of this machine know of this target."""
+
+    formation: Mapping[str, int]
+    """The last recorded formation that had something running; may be empty."""
+    damaged: frozenset[str]
+    """Ids of backups that were taken of a damaged state."""
+    switched: tuple[tuple[RecordSet | None, RecordSet], ...] = ()
+    """Old and new record of each name that the last switch of the domain moved."""
+    own_media: tuple[tuple[float, float], ...] = ()
+    """From when to when recoveries put media files back, in seconds since 1970."""
+    undone: tuple[tuple[datetime, datetime], ...] = ()
+    """From which backup to which restore of it: states of the database from between are no more, and no measure."""
+
+    unread: tuple[str, ...] = ()
+    """Runs whose journals cannot be read to their end: what they did beyond that is not known."""
+
+    def is_undone(self, at: datetime) -> bool:
+        """Whether a restore has replaced what the database was at that moment."""
+        return any(since < at <= until for since, until in self.undone)
+
+
+@dataclass(frozen=True)
+class MediaAccess:
+    """Where the media are, where they shall be, and which copies there are."""
+
+    open_old: Callable[[], Media]
+    """The configured cloud. Raises BadInput when no credentials for it are to be had."""
+    open_new: Callable[[], Media] | None
+    """Another cloud, when one was asked for."""
+    status: ServiceStatus
+    files: MediaFiles | None
+    account: Callable[[], MediaAccount] | None = None
+    """The account of the cloud that the application shall use; None leaves its config vars as they are."""
+    book: MediaCache = field(default_factory=_empty_book)
+    """What this process has seen so far."""
+
+
+@dataclass(frozen=True)
+class DnsAccess:
+    """The zone at its provider, and the name servers that alone decide."""
+
+    zone: Zone
+    verifier: Verifier
+
+
+@dataclass(frozen=True)
+class CopiesAccess:
+    """Where copies of backups are kept off the platform, and what a pull and a proof work with."""
+
+    target: str
+    """The target's name, as copies and cron lines have it."""
+    to: str | None
+    """The place as it was asked for; None for the configured one."""
+    store: Callable[[], Store]
+    """Raises BadInput and MachineError. In a dry run it refuses writes."""
+    keyring: Callable[[], Keyring | None]
+    """Who shall be able to open copies; None when nobody is named. Raises BadInput for what is no public key."""
+    reading: Callable[[], Keys]
+    """What is at hand to open copies."""
+    download: Callable[[SignedUrl], AbstractContextManager[IncomingDump]]
+    decode: Decode
+    scratch: Scratch
+    turn: Callable[[str, Callable[[str], None]], AbstractContextManager[object]]
+    """Keeps other writers of the store out: what for, and how to say that it is waited for. Raises LockHeld."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Where a walk back past the damage ended: with a backup, or with a question for a person."""
+
+    chosen: Transfer | None
+    passed_over: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    since: str = ""
+    """Between which backups the damage came; empty when none was passed over for it."""
+    undecided: str = ""
+    """Why a person has to choose; empty when there is nothing to ask."""
+    advice: str = ""
+    """The command that chooses."""
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """The world as steps see it."""
+
+    request: Request
+    config: Config
+    target: TargetConfig
+    platform: Platform
+    backups: Backups
+    status: ServiceStatus
+    open_database: Callable[[SecretStr], Database]
+    open_world: Callable[[Sends], AbstractContextManager[CheckContext]]
+    """What checks look at: the application that is worked on, anew each time."""
+    dry_run: bool
+    candidate: Prover
+    frozen: BackgroundDigest
+    stop: Stop
+    memory: PastRuns
+    ask: AskPerson
+    provisioning: Provisioning
+    deploys: Deploys
+    source: SourceCode | None
+    """None when scenarios.yaml names no repository."""
+    media: MediaAccess | None
+    """None when the target has no media service."""
+    dns: DnsAccess | None
+    """None when the target has no domain."""
+    kit: KitReader | None
+    """The escape kit, when one was named."""
+    old: OldLook
+    """The configured application, or what the kit remembers of it."""
+    loader: Loader
+    pages: Mapping[str, ServiceStatus]
+    """Status pages of the other providers, by name; for advice only."""
+    machine: Machine
+    work: Path
+    """A private directory, gone when the process ends."""
+    vault: CopiesAccess | None = None
+    """Where copies of backups are kept."""
+    unshown: dict[tuple[str, str], SecretStr] = field(default_factory=dict, repr=False)
+    """Passwords' hashes and names to sign in with that changed since the backup: in memory only, until set again."""
+    walks: dict[tuple[str, ...], Walk] = field(default_factory=dict, repr=False)
+    """Where walks past the damage ended, by the ids that they had to choose from: none is made twice."""
+    earlier: Callable[[], Earlier] = _nothing_earlier
+    """What earlier looks at the database found, read when it is asked for."""
+
+    @property
+    def app(self) -> str:
+        """The application that is worked on: the configured one, or the new one that shall take its place."""
+        return self.request.app or self.old_app
+
+    @property
+    def old_app(self) -> str:
+        """The configured application."""
+        return self.target.heroku.app
+
+    def describe_app(self) -> App:
+        """The application. Raises BadInput when the configured name does not exist."""
+        try:
+            return self.platform.app(self.app)
+        except NotFound as error:
+            raise BadInput(
+                f"There is no application “{self.app}” for this account.",
+                why=error.message,
+                next_action="Check targets.…heroku.app in scenarios.yaml, and whose token is in use: heroku whoami",
+            ) from error
+
+    def world(self) -> AbstractContextManager[CheckContext]:
+        """What the checks of a recovery look at. In a dry run they send no POST."""
+        return self.open_world("reads" if self.dry_run else "forms")
+
+    def attachment(self) -> Attachment:
+        """The database as the application sees it."""
+        return self.platform.database(self.app, self.target.heroku.database)
+
+    def old_attachment(self) -> Attachment:
+        """The database of the configured application, whose backups there are."""
+        return self.platform.database(self.old_app, self.target.heroku.database)
+
+    def database(self) -> Database:
+        """The live database, by its config variable. Raises BadInput when the application has none."""
+        return self._database_of(self.app)
+
+    def old_database(self) -> Database:
+        """The live database of the configured application. Raises BadInput when it has none."""
+        return self._database_of(self.old_app)
+
+    def _database_of(self, app: str) -> Database:
+        return self.open_database(self.database_url(app))
+
+    def database_url(self, app: str) -> SecretStr:
+        """Of an application's live database, by its config variable. Raises BadInput when it has none."""
+        name = self.target.heroku.database
+        url = self.platform.config_vars(app).get(name)
+        if url is None:
+            raise BadInput(
+                f"The application has no config variable {name}.",
+                next_action=f"Attach the database: heroku addons:attach ADDON --as DATABASE --app {app}",
+            )
+        return url
+
+
+def now() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,85 @@
+"""What puts back what a recovery of the database overwrote, or leaves one that overwrote nothing yet. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from uscdr.engine.step import Intent
+from uscdr.models.access import AccessBack
+from uscdr.scenarios.results.db import Withdrawn
+from uscdr.words import first_of, plural
+
+CAPTURE, RESTORE, DRAIN = "backup.capture_safety", "backup.restore", "heroku.drain"
+PUTS_BACK = "`uscdr recover db --backup NAME` with the name of this capture puts it back"
+
+
+def way_back_tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What a person is told once the restore was begun: the command, or that there is none."""
+    target, captured, begun = "", "", False
+    for event in events:
+        kind, step = event["kind"], event.get("name", "")
+        if kind == "run.started":
+            target = str(event["target"])
+        elif kind == "step.succeeded" and step == CAPTURE:
+            captured = str(event["result"].get("name", ""))
+        elif kind == "step.started" and step == RESTORE:
+            begun = True
+    if not begun:
+        return ()
+    if not captured:
+        return ("No way back: the state before this recovery was not captured.",)
+    return (f"Way back to the state before this recovery: uscdr --target {target} recover db --backup {captured}",)
+
+
+def leave(events: Iterable[Mapping[str, Any]], stopped: Mapping[str, int]) -> str:
+    """What lets users in again instead of going on; empty once the restore was begun, and in other scenarios.
+
+    `stopped` is started when this run itself stopped nothing: what is stopped now, and was before it.
+
+    Raises BadInput for a journal that has something else where the formation belongs.
+    """
+    app, formation = "", stopped
+    for event in events:
+        kind, step = event["kind"], event.get("name", "")
+        if kind == "run.started":
+            app = str(event["app"]) if event["scenario"] == "db" else ""
+        elif kind == "step.started" and step == RESTORE:
+            return ""
+        elif kind in ("step.started", "step.succeeded") and step == DRAIN:
+            recorded = event.get("result") or event.get("baseline") or {}
+            formation = Intent("", recorded, None).numbers("formation") or formation
+    if not app:
+        return ""
+    scale = " ".join(f"{name}={number}" for name, number in sorted(formation.items()) if number)
+    started = f"heroku ps:scale {scale} --app {app} && " if scale else ""
+    return f"{started}heroku maintenance:off --app {app}"
+
+
+# Who is shut out by a recovery although nobody had shut them out, and who may get in again unseen. Pure.
+
+
+LOOK, _RESTORES, WITHDRAW = "access.look", "backup.restore", "access.withdraw"
+
+
+def shut_out(done: Withdrawn) -> Iterator[str]:
+    """What a person has to see to, in a sentence each."""
+    if done.shut:
+        whose = f"{plural(len(done.shut), 'account')} ({first_of(done.shut)})"
+        yield f"Shut out, as a role or a login could not be set again: {whose}; set it by hand, then let them in"
+    if done.reset:
+        whose = f"{plural(len(done.reset), 'account')} ({first_of(done.reset)})"
+        yield f"Cannot sign in until the password is reset, as the newer one is not known any more: {whose}"
+
+
+def shut_out_tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The same, of a run's events; after a restore also what could not be told of access, or looked like damage."""
+    done = {event.get("name"): event["result"] for event in events if event["kind"] == "step.succeeded"}
+    try:
+        found = tuple(shut_out(Withdrawn.model_validate(done[WITHDRAW]))) if WITHDRAW in done else ()
+        doubts = AccessBack.model_validate(done[LOOK]).doubts if LOOK in done and _RESTORES in done else ()
+    except ValidationError:
+        return ("See who can sign in now: what the journal says of it is not understood",)
+    return (*found, *(f"See who can sign in now: {doubt}" for doubt in doubts))

@@ -1,0 +1,133 @@
+"""One backup into the vault: from the signed link through the encryption, with no plain text on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from uscdr.backups import catalog
+from uscdr.backups import copy as pulling
+from uscdr.backups import retention as pruning
+from uscdr.backups.catalog import StoredCopies
+from uscdr.backups.copy import CopyOrder, IncomingDump, Keyring
+from uscdr.backups.manifest import BackupOrigin, CopyCard, origin_of
+from uscdr.backups.retention import Eviction, Pruning, eviction
+from uscdr.engine.step import Reporter
+from uscdr.errors import ProviderError
+from uscdr.models.heroku import Attachment
+from uscdr.models.transfers import Transfer
+from uscdr.scenarios.adapters import Adapters, now
+from uscdr.scenarios.backup_inventory import Inventory, copies_alone, vault_of
+from uscdr.words import plural
+
+"""How the data API calls it."""
+TELL_EVERY = 4 << 20
+"""Bytes between two words on the screen."""
+PAUSE = 1.0
+"""Seconds before a download that broke off is begun anew."""
+
+
+def copy_for(copies: Sequence[CopyCard], keys: Keyring) -> CopyCard | None:
+    """The copy that everybody who shall be able to can open: a passphrase is not compared, only that there is one."""
+    readers = {one.fingerprint for one in keys.recipients}
+    fitting = (one for one in copies if readers <= set(one.recipients))
+    return next((one for one in fitting if keys.passphrase is None or one.passphrase), None)
+
+
+def copies_of(deps: Adapters, transfer_id: str) -> tuple[CopyCard, ...]:
+    """Whole copies of this backup, the newest first."""
+    cards = catalog.shelf(vault_of(deps).store()).copies
+    mine = [one for one in cards if (one.origin.app, one.origin.transfer_id) == (deps.app, transfer_id)]
+    return tuple(sorted(mine, key=lambda one: one.made_at, reverse=True))
+
+
+def copy(
+    deps: Adapters, attachment: Attachment, transfer: Transfer, keys: Keyring, tell: Reporter
+) -> tuple[CopyCard, bool]:  # fmt: skip
+    """Fetch and encrypt it, unless whoever had the turn before did: the copy, and whether it was fetched here.
+
+    The manifest comes last, so that what is cut off is no copy.
+
+    Raises CheckFailed for what is no whole dump, LockHeld while somebody else writes; ProviderError,
+    MachineError, OutcomeUnknown, Interrupted.
+    """
+    vault, told = vault_of(deps), 0
+
+    def watch(done: int) -> None:
+        nonlocal told
+        deps.stop.check()
+        if done - told >= TELL_EVERY:
+            told = done
+            tell.progress(f"copying {transfer.name}", done, transfer.processed_bytes or None, "B")
+
+    def again(error: ProviderError) -> None:
+        nonlocal told
+        told = 0
+        tell.warn(f"{error.message} It is begun anew.")
+        deps.stop.pause(PAUSE)
+
+    @contextmanager
+    def open_dump() -> Iterator[IncomingDump]:
+        link = deps.backups.public_url(attachment.owner_app_name, transfer.num)
+        with vault.download(link) as stream:
+            yield stream
+
+    order = CopyOrder(_origin(deps, attachment, transfer), vault.target, watch, again, deps.work)
+    with vault.turn(f"copying {transfer.name} of {deps.app}", tell.progress):
+        there = copy_for(copies_of(deps, transfer.id), keys)
+        return (there, False) if there else (pulling.pull(order, open_dump, vault.store(), keys), True)
+
+
+def _origin(deps: Adapters, attachment: Attachment, transfer: Transfer) -> BackupOrigin:
+    """The server's version is good to have; without it the copy is as good."""
+    try:
+        version = deps.backups.database_info(attachment.addon_id).server_version
+    except ProviderError:
+        version = ""
+    return origin_of(transfer, deps.app, attachment.addon_id, version)
+
+
+# What the platform drops for the next capture, and whether that may be.
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """The backup's name, empty when none goes; and why it must not go, empty when it may."""
+
+    name: str = ""
+    refused: str = ""
+    remark: str = ""
+    """What should be known of one that may go."""
+
+
+def dropped(deps: Adapters, known: Inventory) -> Dropped:
+    """The newest proven backup must not go, nor one of which that is not known, unless it was asked for (`--evict`)."""
+    goes = eviction(known.entries)
+    if goes is None:
+        return Dropped()
+    name, limit = goes.entry.name, f"The platform keeps {plural(goes.kept, 'manual backup')}"
+    would = f"{limit} and would drop {name}"
+    if known.vault is None and not deps.request.evict:
+        return Dropped(name, f"{would}; whether that is the newest proven one is not known, since the vault cannot be "
+                       "read. Fix that, or pass --evict")  # fmt: skip
+    if goes.newest_proven and not deps.request.evict:
+        return Dropped(name, f"{would}, the newest proven backup anywhere, of which there is no copy. "
+                       f"Copy it first (uscdr backup pull --backup {name}), or pass --evict")  # fmt: skip
+    return Dropped(name, remark=f"{limit}, and drops {name} for the new one{_worth(goes)}")
+
+
+def _worth(goes: Eviction) -> str:
+    if goes.newest_proven:
+        return ": THE NEWEST PROVEN BACKUP ANYWHERE (--evict)"
+    proof = ": the last proven one that it holds. Prove the new one: uscdr backup prove"
+    return proof if goes.last_proven_here else ""
+
+
+# Which copies retention would remove now: what `backup prune` shows, and what its step removes.
+
+
+def prunable(deps: Adapters, there: StoredCopies) -> Pruning:
+    """Of the copies in `there`. The platform is not asked."""
+    planned = pruning.plan(copies_alone(deps, there), there, deps.config.vault.retention, now())
+    return replace(planned, stays=pruning.what_stays(vault_of(deps).store(), planned.ids))

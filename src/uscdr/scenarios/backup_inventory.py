@@ -1,0 +1,239 @@
+"""Every backup, as platform and vault have them now. A vault that cannot be read is a finding, not an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from uscdr.backups import catalog
+from uscdr.backups.catalog import BackupEntry, Scope, StoredCopies
+from uscdr.backups.proofs import ProofDocument, Proofs, demands_digest
+from uscdr.backups.rpo import Point, RpoState, assess, cron_line, rhythm
+from uscdr.errors import CheckFailed, MachineError
+from uscdr.models.base import Fact
+from uscdr.models.heroku import Attachment, Schedule
+from uscdr.models.transfers import Transfer, Whose, under_way
+from uscdr.scenarios.adapters import Adapters, CopiesAccess
+from uscdr.scenarios.backup_questions import key_of
+from uscdr.store.store import Store
+from uscdr.words import duration
+
+
+@dataclass(frozen=True)
+class Vault:
+    """A store that was read: its copies and proofs."""
+
+    store: Store
+    shelf: StoredCopies
+    proofs: Proofs
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """One look. `entries` are oldest first; `vault` is None when it could not be read, and `why` says the reason."""
+
+    attachment: Attachment
+    transfers: tuple[Transfer, ...]
+    schedules: tuple[Schedule, ...]
+    place: str
+    vault: Vault | None
+    why: str
+    entries: tuple[BackupEntry, ...]
+
+    @property
+    def owner(self) -> str:
+        """The application that the platform lists the backups under."""
+        return self.attachment.owner_app_name
+
+    @property
+    def running(self) -> str:
+        """What is under way on this database, in words; empty when nothing is."""
+        return under_way(self.transfers, self.owner)
+
+    @property
+    def failed(self) -> tuple[Transfer, ...]:
+        """Backups of this database that came to nothing after the newest good one, oldest first."""
+        ours = [one for one in self.transfers if one.is_backup and one.ended and one.whose is Whose.OURS]
+        good = max((one.num for one in ours if one.whole), default=0)
+        return tuple(one for one in ours if one.num > good)
+
+    @property
+    def newest(self) -> BackupEntry | None:
+        """The newest backup that could be restored from now."""
+        return next((one for one in reversed(self.entries) if not one.unfit), None)
+
+    @property
+    def proven(self) -> tuple[BackupEntry, ...]:
+        """Backups that a restore has shown to be good, oldest first."""
+        return tuple(one for one in self.entries if one.proven)
+
+
+def vault_of(deps: Adapters) -> CopiesAccess:
+    """The place of copies. Raises MachineError when these parts were put together without one."""
+    if deps.vault is None:
+        raise MachineError("No place for copies of backups is known.", next_action="Name one: --to PLACE")
+    return deps.vault
+
+
+def take(deps: Adapters) -> Inventory:
+    """Look at platform and vault. Raises ProviderError, BadInput for a place that can be none."""
+    deps.describe_app()
+    attachment = deps.attachment()
+    transfers = deps.backups.transfers(attachment)
+    store = vault_of(deps).store()
+    vault, why = _read(store)
+    return Inventory(
+        attachment=attachment,
+        transfers=transfers,
+        schedules=deps.backups.schedules(attachment.addon_id),
+        place=store.place,
+        vault=vault,
+        why=why,
+        entries=catalog.entries(
+            transfers, vault.shelf.copies if vault else (), vault.proofs if vault else None, scope(deps, attachment)
+        ),
+    )
+
+
+def _read(store: Store) -> tuple[Vault | None, str]:
+    try:
+        return Vault(store, catalog.shelf(store), Proofs(store)), ""
+    except (MachineError, CheckFailed) as error:
+        return None, f"{error.message} {error.why}".strip()
+
+
+def copies_alone(deps: Adapters, there: StoredCopies) -> tuple[BackupEntry, ...]:
+    """The copies in `there`, one entry a backup, oldest first; the platform is not asked."""
+    return catalog.entries((), there.copies, Proofs(vault_of(deps).store()), scope(deps, None))
+
+
+def scope(deps: Adapters, attachment: Attachment | None) -> Scope:
+    """Whose backups are listed; `attachment` is None when the platform could not be asked."""
+    key = key_of(deps.config, deps.platform, deps.app, deps.kit).fingerprint if attachment else ""
+    demands = demands_digest(deps.config.invariants)
+    return Scope(deps.app, attachment.addon_id if attachment else "", deps.memory.damaged, key, demands)
+
+
+def entry_of(known: Inventory, transfer_id: str) -> BackupEntry | None:
+    """The backup with this id at the platform."""
+    return next((one for one in known.entries if one.transfer_id == transfer_id), None)
+
+
+# The recovery point objective by what platform and vault hold now, and in a line each.
+
+
+REMEMBERED = timedelta(days=9)
+"""How far back proofs count as a memory of backups that retention removed: a week and some."""
+
+
+class ObjectivePart(Fact):
+    """One part of the objective: whether it holds, the arithmetic, and what to do when it does not."""
+
+    name: str
+    verdict: Literal["pass", "fail", "not checked"]
+    evidence: str
+    mend: str = ""
+
+
+def stand(deps: Adapters, known: Inventory, at: datetime) -> RpoState:
+    """The objective as of `at`. Without a vault that can be read nothing off the platform counts."""
+    proofs = known.vault.proofs if known.vault else None
+    found = made(known.entries, proofs, scope(deps, known.attachment), at)
+    return assess(found, known.schedules, at, deps.config.objectives.rpo)
+
+
+def made(entries: Sequence[BackupEntry], proofs: Proofs | None, of: Scope, at: datetime) -> tuple[Point, ...]:
+    """Every backup that is known to have been made, also when only its proof is left."""
+    left = proofs.since(at - REMEMBERED) if proofs else ()
+    return (*points(entries), *forgotten(entries, left, of))
+
+
+def points(entries: Sequence[BackupEntry]) -> tuple[Point, ...]:
+    """Every backup that was once whole, dropped ones too: they show how often backups were made."""
+    return tuple(_point(one) for one in entries if one.once_whole and not one.damaged_state)
+
+
+def _point(entry: BackupEntry) -> Point:
+    return Point(
+        name=entry.name, taken_at=entry.taken_at, ready_at=entry.finished_at, there=not entry.unfit,
+        off_platform=bool(entry.copies), proven=entry.proven,
+    )  # fmt: skip
+
+
+def forgotten(entries: Sequence[BackupEntry], proofs: Sequence[ProofDocument], of: Scope) -> Iterator[Point]:
+    """Backups of which only a proof is left: without them what retention removed would look like a gap."""
+    listed = {one.transfer_id for one in entries}
+    for proof in proofs:
+        if of.owns(proof) and proof.transfer_id not in listed:
+            listed.add(proof.transfer_id)
+            yield Point(
+                name=proof.backup, taken_at=proof.taken_at, ready_at=None, there=False, off_platform=False, proven=False
+            )
+
+
+def objectives(seen: RpoState, cron: str) -> tuple[ObjectivePart, ...]:
+    """What `Standing.met` is made of, each with its own next action."""
+    return (_schedule(seen), _proven(seen), _often(seen, cron))
+
+
+def _schedule(seen: RpoState) -> ObjectivePart:
+    words = ", ".join(seen.schedules) or "the platform schedules no backup"
+    return ObjectivePart(
+        name="backups are scheduled",
+        verdict="pass" if seen.schedules else "fail",
+        evidence=words,
+        mend="" if seen.schedules else "Schedule them: uscdr backup schedule --apply",
+    )
+
+
+def _proven(seen: RpoState) -> ObjectivePart:
+    limit = f"objective {duration(seen.objective)}"
+    good = seen.proven_age is not None and seen.proven_age <= seen.objective
+    newest = "none" if seen.proven_age is None else f"{seen.proven}, {duration(seen.proven_age)} old"
+    return ObjectivePart(
+        name="newest proven copy off the platform",
+        verdict="pass" if good else "fail",
+        evidence=f"{newest}, {limit}",
+        mend="" if good else "Copy and prove one: uscdr backup pull, then uscdr backup prove",
+    )
+
+
+def _often(seen: RpoState, cron: str) -> ObjectivePart:
+    limit = f"objective {duration(seen.objective)}"
+    good = seen.worst is not None and seen.worst <= seen.objective
+    return ObjectivePart(
+        name="backups come often enough",
+        verdict="pass" if good else "fail",
+        evidence=f"{'; '.join(_rhythms(seen)) or 'nothing is known of how often'}; {limit}",
+        mend="" if good else f"Add to `crontab -e`: {cron}",
+    )
+
+
+def _rhythms(seen: RpoState) -> Iterator[str]:
+    if seen.day_gap is not None:
+        yield _sum("at most", seen.day_gap, seen.capture) + " as seen in the last 24 h"
+    if seen.schedule_gap is not None:
+        yield _sum(f"{', '.join(seen.schedules)}:", seen.schedule_gap, seen.capture)
+
+
+def _sum(what: str, gap: float, capture: float) -> str:
+    return f"{what} {duration(gap)} between two + {duration(capture)} for one = up to {duration(gap + capture)}"
+
+
+def platform_alone(seen: RpoState) -> bool:
+    """Whether the platform's own schedule is enough: what was captured by hand today says nothing of tomorrow."""
+    return seen.schedule_gap is not None and seen.schedule_gap + seen.capture <= seen.objective
+
+
+def cron_for(deps: Adapters) -> str:
+    """The line that makes, copies and proves backups often enough."""
+    place, config = vault_of(deps), deps.config
+    return cron_line(rhythm(config.vault.every, config.objectives.rpo), place.target, place.to)
+
+
+def in_words(seen: RpoState, parts: Sequence[ObjectivePart]) -> str:
+    """One sentence for a plan's line."""
+    missed = [f"{one.name} ({one.evidence})" for one in parts if one.verdict != "pass"]
+    return f"RPO {duration(seen.objective)}: " + (f"MISSED: {'; '.join(missed)}" if missed else "met")

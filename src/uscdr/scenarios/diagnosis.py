@@ -1,0 +1,303 @@
+"""What an application failure calls for: a pure judgement on what was seen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from uscdr.checks.uptime import LogLine, read
+from uscdr.digits import whole
+from uscdr.errors import BadInput
+from uscdr.scenarios.results.app import AppSeen, ReleaseLine, Remedy
+
+ROLLBACK = re.compile(r"^Rollback to v(\d+)")
+CONFIG = re.compile(r"^(Set|Remove|Update|Add) .*config var", re.IGNORECASE)
+REMOVED = re.compile(r"^Remove (.+) config var")
+CLOSED = (
+    "nothing is seen to be wrong, and the pages cannot be asked while maintenance mode is on (heroku maintenance:off)"
+)
+
+
+def remedy(seen: AppSeen, *, wanted: str | None = None, ref: str | None = None) -> Remedy:
+    """What to do. `wanted` is a release to return to, `ref` a ref to deploy, when the operator said so.
+
+    Raises BadInput for a release that cannot be returned to.
+    """
+    if wanted is not None:
+        return _return_to(seen, _named(seen, wanted), "the operator named the release")
+    if ref is not None:
+        return Remedy(what="redeploy", why="the operator named the ref to deploy")
+    if seen.healthy:
+        why = f"all {seen.asked} checks passed, no dyno is crashed, no variable is missing{_but(seen)}"
+        return Remedy(what="impossible", why=seen.unreadable) if seen.unreadable else Remedy(what="none", why=why)
+    if not (seen.crashed or seen.missing_config):
+        remedied = _of_migrations(seen)
+        if remedied is not None:
+            return remedied
+    if not (seen.asked or seen.crashed or seen.missing_config):
+        return Remedy(what="impossible", why=CLOSED + _but(seen))
+    return _go_back(seen)
+
+
+def _but(seen: AppSeen) -> str:
+    """What no release changes and a person puts right."""
+    return f"; but {seen.stopped}" if seen.stopped else ""
+
+
+def _of_migrations(seen: AppSeen) -> Remedy | None:
+    """What makes the database and the code fit; None when that is not what is wrong, or nothing here does."""
+    found, later = seen.code, seen.ref_code
+    if found.ahead or found.unfillable:
+        if later.known and not (later.ahead or later.unfillable) and seen.ref_commit != seen.commit:
+            return Remedy(what="redeploy", why=f"{found.problems[0]}; {seen.ref} knows it")
+    elif found.pending:
+        return Remedy(what="migrate", why="the deployed code needs migrations that the database lacks")
+    if found.problems and not seen.failing:
+        return Remedy(what="impossible", why=found.problems[0])
+    return None
+
+
+def _go_back(seen: AppSeen) -> Remedy:
+    target = last_good(seen)
+    if target is not None:
+        return _return_to(seen, target, _symptom(seen))
+    if seen.ref_commit:
+        return Remedy(what="redeploy", why=f"{_symptom(seen)}; there is no earlier release to return to")
+    return Remedy(what="impossible", why=f"{_symptom(seen)}; no earlier release, and no source to deploy from")
+
+
+def last_good(seen: AppSeen) -> ReleaseLine | None:
+    """The newest release, older than the code that runs, which succeeded and can be returned to.
+
+    A release that only returned to another stands for that one: what lies between the two was found bad before.
+    """
+    if seen.current is None:
+        return None
+    before = min([_origin(seen, seen.current), *_removals(seen)])
+    return next((r for r in seen.releases if r.version < before and r.can_return and r.status == "succeeded"), None)
+
+
+def _removals(seen: AppSeen) -> list[int]:
+    """The newest release that removed each missing variable: that release has not got it either."""
+    removed = [
+        (r.version, m[1].replace(",", " ").split()) for r in seen.releases if (m := REMOVED.match(r.description))
+    ]
+    newest = (next((version for version, names in removed if one in names), None) for one in seen.missing_config)
+    return [version for version in newest if version is not None]
+
+
+def _origin(seen: AppSeen, version: int) -> int:
+    """The version whose code and config `version` runs, through any number of rollbacks."""
+    release = next((r for r in seen.releases if r.version == version), None)
+    earlier = returned_to(release.description) if release else None
+    return _origin(seen, earlier) if earlier is not None and earlier < version else version
+
+
+def returned_to(description: str) -> int | None:
+    """The version that a release went back to, None when it did not go back."""
+    match = ROLLBACK.match(description)
+    return whole(match[1]) if match else None
+
+
+def _named(seen: AppSeen, wanted: str) -> ReleaseLine:
+    known = ", ".join(f"v{r.version}" for r in seen.releases if r.can_return and r.version != seen.current) or "none"
+    found = next((r for r in seen.releases if f"v{r.version}" == wanted or str(r.version) == wanted), None)
+    if found is None or not found.can_return or found.status != "succeeded":
+        what = "is not listed" if found is None else f"{found.status} and cannot be returned to"
+        raise BadInput(f"Release {wanted} {what}.", why=f"Releases that can: {known}.", next_action="heroku releases")
+    if found.version == seen.current:
+        raise BadInput(f"Release {wanted} is the one that runs.", why=f"Others: {known}.")
+    return found
+
+
+def _return_to(seen: AppSeen, target: ReleaseLine, why: str) -> Remedy:
+    undone = tuple(f"v{r.version} {r.description}" for r in seen.releases if r.version > target.version)
+    return Remedy(what="rollback", why=why, to=target, undone=undone)
+
+
+def _symptom(seen: AppSeen) -> str:
+    words: list[str] = []
+    if seen.crashed:
+        words.append(f"{', '.join(seen.crashed)} crashed")
+    if seen.missing_config:
+        words.append(f"missing config: {', '.join(seen.missing_config)}")
+    if seen.failing:
+        words.append(f"{len(seen.failing)} of {seen.asked} checks fail")
+    return "; ".join(words)
+
+
+def config_changes(undone: Sequence[str]) -> tuple[str, ...]:
+    """Those of the undone releases that changed config variables, which a rollback changes back."""
+    return tuple(line for line in undone if CONFIG.match(line.partition(" ")[2]))
+
+
+# Meanings and hints of platform codes and Python errors in a log. Source: Heroku Dev Center, "Error Codes".
+
+
+class Words(NamedTuple):
+    """What a code means, and where to look."""
+
+    meaning: str
+    hint: str
+
+
+_CRASH_WORDS = "Find the error that ended it; if it began with a release, roll that back."
+_SLOW = "Look for slow queries, locks and dead services; more dynos help only when the database keeps up."
+_MEMORY = "Restart the dyno; then fewer workers a dyno, or a larger dyno."
+_DATABASE = "Probe the database: reachable, migrated, connections left?"
+
+CODES: Mapping[str, Words] = {
+    "H10": Words("The web dyno has crashed; every request fails.", _CRASH_WORDS),
+    "H11": Words("Requests queue up faster than they are answered.", _SLOW),
+    "H12": Words("A request took longer than 30 seconds.", _SLOW),
+    "H13": Words("The dyno closed the connection without an answer.", "Often a worker that was killed: look for R14."),
+    "H14": Words("No web dyno is running.", "Scale web up, unless it was scaled down on purpose."),
+    "H15": Words("A connection was idle for 55 seconds.", "Look for requests that wait for another service."),
+    "H16": Words("The web dyno sent the visitor to another host than it may.", "Look at the domains of the app."),
+    "H17": Words("The dyno's answer was no valid HTTP.", _CRASH_WORDS),
+    "H18": Words("The connection was cut in the middle of an answer.", "Look for killed workers and R14."),
+    "H19": Words("The dyno took too long to accept the connection.", _SLOW),
+    "H20": Words("A dyno did not boot within 75 seconds.", _CRASH_WORDS),
+    "H21": Words("The dyno refused the connection.", _CRASH_WORDS),
+    "H22": Words("The web dyno has too many connections.", _SLOW),
+    "H27": Words("A visitor closed the connection before the answer was ready.", "A sign of slowness, no fault."),
+    "H28": Words("A visitor was idle in the middle of a request.", "No fault of the app."),
+    "H31": Words("The dyno's connection was given up as misbehaving.", _CRASH_WORDS),
+    "H80": Words("The app is in maintenance mode.", "End it with `heroku maintenance:off` when the app is well."),
+    "H81": Words("The app has no code.", "Deploy it: nothing was built or released here yet."),
+    "H82": Words("The account's free hours are used up.", "Look at the plan of the dynos."),
+    "H83": Words("The platform's planned work holds the app.", "See status.heroku.com and wait."),
+    "H99": Words("The platform itself failed.", "See status.heroku.com; nothing in the app mends this."),
+    "R10": Words("The web process did not listen on $PORT within 60 seconds of its start.", _CRASH_WORDS),
+    "R11": Words("The dyno was killed for it was too slow to stop.", "Look for work that does not heed SIGTERM."),
+    "R12": Words("A process did not stop within 30 seconds.", "Look for work that does not heed SIGTERM."),
+    "R13": Words("A one-off dyno could not be attached to.", "Run it again; check that TLS to port 5000 is let out."),
+    "R14": Words("A dyno uses more memory than it has; it swaps and slows down.", _MEMORY),
+    "R15": Words("A dyno used far more memory than it has and was killed.", _MEMORY),
+    "R16": Words("A one-off dyno lost its terminal.", "Run it detached, or over a better connection."),
+    "R17": Words("The slug has a wrong checksum.", "Deploy again."),
+    "R99": Words("The platform could not run the dyno.", "See status.heroku.com."),
+    "L10": Words("Log lines were dropped: the app logs faster than they are taken.", "This log has gaps."),
+    "L11": Words("Log lines were dropped before `heroku logs --tail`.", "This log has gaps."),
+    "L12": Words("Log lines were dropped in the dyno.", "This log has gaps."),
+    "L13": Words("Log lines could not be delivered to a drain.", "Look at the log drain."),
+    "L14": Words("A drain's certificate was not accepted.", "Look at the log drain."),
+    "L15": Words("A drain's buffer overflowed.", "Look at the log drain."),
+    "crashed": Words("A dyno crashed.", _CRASH_WORDS),
+    "worker timeout": Words("A web worker did not finish in time and was killed.", _SLOW),
+    "error": Words("An error of Python whose type was not told.", "Read the log itself."),
+}
+"""By code of the platform, or by our own word for what has none."""
+
+OTHER_CODE = Words("A code of the platform that is not known here.", "See Dev Center, Error Codes.")
+
+ERRORS: Mapping[str, Words] = {
+    "OperationalError": Words("The database could not be used.", _DATABASE),
+    "InterfaceError": Words("The connection to the database was lost.", _DATABASE),
+    "ProgrammingError": Words(
+        "A query does not fit the schema.", "Compare the migrations of the code with those applied."
+    ),
+    "UndefinedTable": Words("A table is missing.", "Compare the migrations of the code with those applied."),
+    "UndefinedColumn": Words("A column is missing.", "Compare the migrations of the code with those applied."),
+    "IntegrityError": Words("A row breaks a rule of the database.", "Look at constraints and sequences."),
+    "InternalError": Words("The database failed inside a transaction.", "Look for a wrong encryption key."),
+    "ImproperlyConfigured": Words("A setting is missing or wrong.", "Compare the config variables with the kit."),
+    "KeyError": Words("Something looked up is missing, at boot often a variable.", "Compare the config variables."),
+    "DisallowedHost": Words("A request came for a hostname that the app does not allow.", "Look at ALLOWED_HOSTS."),
+    "ModuleNotFoundError": Words("A library is not in the slug.", "A rebuild took other versions: roll back."),
+    "ImportError": Words("A library in the slug does not fit the code.", "A rebuild took other versions: roll back."),
+    "SyntaxError": Words("The code cannot be read.", "Roll back."),
+    "ConnectionError": Words("Another service could not be reached.", "Look at Redis and the media service."),
+    "ConnectionRefusedError": Words("Another service refuses connections.", "Look at Redis and the media service."),
+    "MemoryError": Words("A process had no memory left.", _MEMORY),
+    "SystemExit": Words("A process ended itself, a web worker after a time-out.", _SLOW),
+}
+"""By the last part of the type's name."""
+
+OTHER_ERROR = Words("An error of Python.", "Read the log itself around that time; it may hold personal data.")
+
+
+# What an app's log says is wrong: known platform codes, and the types of Python errors. Pure.
+
+
+_CRASH = re.compile(r"^State changed from [\w-]+ to crashed\b")
+_TRACEBACK = "Traceback (most recent call last):"
+_NAME = re.compile(
+    r"(?P<name>(?:[A-Za-z_]\w*\.){0,8}[A-Za-z_]\w{0,60}"
+    r"(?:Error|Exception|Exit|Interrupt|Warning|DoesNotExist|Refused|Timeout|DisallowedHost|ImproperlyConfigured"
+    r"|SuspiciousOperation|PermissionDenied|NotFound))(?::|$)"
+)
+_MOST = 200
+"""How many different codes are told; a log of 1,500 lines holds fewer."""
+
+
+@dataclass(frozen=True)
+class LogCode:
+    """One kind of trouble in a log: how often and when last it was seen, what it means, what to look at.
+
+    `last_seen` is aware UTC, None when no line of it had a readable time.
+    """
+
+    code: str
+    count: int
+    last_seen: datetime | None
+    meaning: str
+    hint: str
+
+
+@dataclass
+class _Tally:
+    seen: dict[str, tuple[int, datetime | None]] = field(default_factory=dict)
+    open: set[str] = field(default_factory=set)
+    """Processes in the middle of a traceback: their lines come mixed with those of others."""
+
+    def add(self, code: str, at: datetime | None) -> None:
+        if code not in self.seen and len(self.seen) >= _MOST:
+            return
+        count, last = self.seen.get(code, (0, None))
+        self.seen[code] = count + 1, max((one for one in (at, last) if one is not None), default=None)
+
+
+def explain(lines: Iterable[str]) -> tuple[LogCode, ...]:
+    """The known codes in `lines` (oldest first, as the platform writes them), the most frequent first."""
+    tally = _Tally()
+    for line in read(lines):
+        if line.of_platform:
+            _platform(tally, line)
+        else:
+            _application(tally, line.process, line.text, line.at)
+    found = (_code(code, count, last) for code, (count, last) in tally.seen.items())
+    return tuple(sorted(found, key=lambda one: (-one.count, one.code)))
+
+
+def _platform(tally: _Tally, line: LogLine) -> None:
+    if line.code:
+        tally.add(line.code, line.at)
+    elif _CRASH.match(line.text):
+        tally.add("crashed", line.at)
+
+
+def _application(tally: _Tally, process: str, text: str, at: datetime | None) -> None:
+    """Follow a process's traceback to its last line, which names the error; its message is passed over."""
+    if text.strip() == _TRACEBACK:
+        tally.open.add(process)
+    elif process in tally.open and text.strip() and not text.startswith(" "):
+        tally.open.discard(process)
+        named = _NAME.match(text)
+        tally.add(named["name"] if named else "error", at)
+    elif "[CRITICAL] WORKER TIMEOUT" in text:
+        tally.add("worker timeout", at)
+
+
+def _code(code: str, count: int, last: datetime | None) -> LogCode:
+    words = _words(code)
+    return LogCode(code, count, last, words.meaning, words.hint)
+
+
+def _words(code: str) -> Words:
+    if re.fullmatch(r"[HRL]\d\d", code):
+        return CODES.get(code, OTHER_CODE)
+    return CODES.get(code) or ERRORS.get(code.rpartition(".")[2], OTHER_ERROR)

@@ -1,0 +1,149 @@
+"""What the steps of `recover backups` find out and do. Names, times, counts and digests; no value of a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import model_validator
+
+from uscdr.backups.proofs import CanaryVerdict
+from uscdr.backups.rpo import RpoState
+from uscdr.models.base import Fact, Moment
+from uscdr.models.postgres import LeftOut
+from uscdr.scenarios.results.db import BackupLine, Captured
+
+
+class FailedBackup(Fact):
+    """A backup that ended without success, and the platform's last words on it."""
+
+    name: str
+    at: Moment
+    why: str
+
+
+class BackupSystemSeen(Fact):
+    """The backup system as it stands: the platform's backups and schedules, the vault, and the objective."""
+
+    app: str
+    addon: str
+    backups: tuple[BackupLine, ...]
+    schedules: tuple[str, ...]
+    failed: tuple[FailedBackup, ...]
+    """After the newest good one."""
+    newest: str
+    """The newest backup to restore from, on the platform or off it; empty when there is none."""
+    newest_age: float | None
+    """Seconds since it began."""
+    running: str
+    """A transfer under way."""
+    place: str
+    vault_why: str = ""
+    """Why the vault cannot be read; empty when it can."""
+    copies: int = 0
+    damaged: tuple[str, ...] = ()
+    """What is wrong with copies, in words."""
+    proven: str = ""
+    """The newest backup that a restore has shown to be good."""
+    readers: str = ""
+    """Who shall be able to open copies; empty when nobody is named."""
+    drops: str = ""
+    """The manual backup that the platform drops for the next one."""
+    refused: str = ""
+    """Why that one must not be dropped."""
+    standing: RpoState
+    cron: str
+
+
+class ReplacedCommand(Fact):
+    """A command of the runbook that is not run, why, and the step that does instead what it was meant to do."""
+
+    command: str
+    why: str
+    step: str
+
+
+class CommandsReplaced(Fact):
+    """All of them, in the runbook's order."""
+
+    commands: tuple[ReplacedCommand, ...]
+
+
+class BackupsDecided(Fact):
+    """What was approved."""
+
+    app: str
+    schedule: str
+    """The schedule that is created; empty when one is there."""
+    drops: str
+    place: str
+    """Where the new backup is copied to; empty when it is not copied."""
+
+
+class BackupsScheduled(Fact):
+    """The platform's schedules in words, and whether this run created one."""
+
+    schedules: tuple[str, ...]
+    created: bool
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_journals(cls, recorded: Any) -> Any:  # noqa: ANN401 - as pydantic gives it
+        """`recover infra` recorded the schedule that there was by its parts."""
+        if isinstance(recorded, dict) and "hour" in recorded:
+            return {"schedules": [f"daily at {recorded['hour']:02d}:00 {recorded['timezone']}"], "created": True}
+        return recorded
+
+
+class TrialCapture(Captured):
+    """The backup that shows that backups can be made."""
+
+
+class CopiesRemoved(Fact):
+    """Ids of copies that are gone from the vault, and how many are left."""
+
+    ids: tuple[str, ...]
+    kept: int
+    held: tuple[str, ...] = ()
+    """Ids of copies that the store's own retention did not let go."""
+    stays: str = ""
+    """What the store keeps of those that are gone, in words."""
+
+
+class CopyMade(Fact):
+    """The copy off the platform; `fetched` is False when it was there. Sizes are bytes of the plain dump."""
+
+    copy_id: str
+    backup: str
+    place: str
+    bytes: int
+    sha256: str
+    fetched: bool
+
+
+class CopyProven(Fact):
+    """What the restore showed."""
+
+    backup: str
+    grade: str
+    sound: bool
+    why: str
+    sha256: str
+    source: str
+    copy_id: str
+    copy_opened: bool
+    tables: int
+    rows: int
+    invariants: int
+    invariants_held: int
+    canary: CanaryVerdict
+    seconds: float
+    left_out: tuple[LeftOut, ...] = ()
+
+
+class BackupsVerdict(Fact):
+    """The backup system after the recovery."""
+
+    standing: RpoState
+    parts: int
+    """Of the objective, all of them met."""
+    cron: str

@@ -1,0 +1,220 @@
+"""Back to an earlier release: sent once, found by its description when its answer is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typing_extensions import override
+
+from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
+from uscdr.errors import CheckFailed, EffectFailed
+from uscdr.models.base import Fact
+from uscdr.models.heroku import Lack, Release
+from uscdr.scenarios.checks import application_checks, ask_until_dead, failing
+from uscdr.scenarios.code import without
+from uscdr.scenarios.diagnosis import returned_to
+from uscdr.scenarios.releases import await_deployed, await_dynos, await_release, find_build, require_running
+from uscdr.scenarios.results.app import AppSeen, Redeployed, Remedy, RolledBack
+from uscdr.scenarios.results.db import VerifiedData
+from uscdr.scenarios.steps.base import ScenarioStep, shut, writes
+
+
+class RollbackSeen(Fact):
+    """Right before: the newest version so far, and where to go."""
+
+    newest: int
+    to: int | None
+    to_id: str
+    why_not: str
+
+
+class Rollback(ScenarioStep[RollbackSeen, RolledBack]):
+    """Code and config variables of an earlier release; neither add-ons nor data."""
+
+    name = "app.rollback"
+    title = "Roll back"
+    effect = Effect.FINDABLE
+    says_when_sent = True
+    manual = ("heroku rollback $RELEASE --app {app}   # changes code and config vars, not data or schema",)
+    gives = RolledBack
+    needs = (AppSeen, Remedy)
+    plans_with = (AppSeen,)
+    waits = "known after the application was looked at"
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> RollbackSeen:
+        newest = self._deps.platform.releases(self._deps.app, limit=1)
+        decided = view.get(Remedy)
+        target = decided.to if decided else None
+        return RollbackSeen(
+            newest=newest[0].version if newest else 0,
+            to=target.version if target else None,
+            to_id=target.id if target else "",
+            why_not=f"decided: {decided.what}" if decided else "as decided above",
+        )
+
+    @override
+    def plan(self, seen: RollbackSeen, view: View) -> Action:
+        app = self._deps.app
+        calls = (writes("POST", f'/apps/{app}/releases {{"release": …}}'),)
+        if view.get(Remedy) is None:
+            return Action("later", seen.why_not, calls)
+        if seen.to is None:
+            return Action("skip", f"no rollback ({seen.why_not})")
+        words = f"a new release with the code and config of v{seen.to}"
+        return Action("change", words, calls, {"RELEASE": f"v{seen.to}"})
+
+    @override
+    def baseline(self, seen: RollbackSeen) -> dict[str, Any]:
+        return {"newest": seen.newest, "to": seen.to}
+
+    @override
+    def apply(self, seen: RollbackSeen, view: View, tell: Reporter) -> RolledBack:
+        tell.sending()
+        accepted = self._deps.deploys.rollback(self._deps.app, seen.to_id)
+        tell.accepted(accepted.id)
+        return self._awaited(accepted, seen.to or 0, tell)
+
+    def _awaited(self, release: Release, to: int, tell: Reporter) -> RolledBack:
+        try:
+            ended = await_release(self._deps, release.id, tell)
+        except EffectFailed as error:
+            raise EffectFailed(
+                error.message,
+                provider="heroku",
+                why=error.why,
+                next_action=f"{error.next_action}. Users are still shut out; to let them in on the code before: "
+                f"heroku maintenance:off --app {self._deps.app}",
+            ) from error
+        return RolledBack(version=ended.version, to=to, dynos=await_dynos(self._deps, tell).words)
+
+    @override
+    def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
+        after, to = intent.number("newest"), intent.number("to")
+
+        def newer() -> list[Release]:
+            listed = reversed(self._deps.platform.releases(self._deps.app))
+            return [one for one in listed if one.version > after and returned_to(one.description) == to]
+
+        search = Search(
+            f"GET /apps/{self._deps.app}/releases",
+            newer,
+            lambda one: f"v{one.version} “Rollback to v{to}” began after the intent",
+            f"no “Rollback to v{to}” above v{after}",
+        )
+        return look_for(search, intent, self._deps.stop, tell)
+
+    @override
+    def adopt(self, provider_id: str, seen: RollbackSeen, view: View, tell: Reporter) -> RolledBack:
+        return self._awaited(self._deps.deploys.release(self._deps.app, provider_id), seen.to or 0, tell)
+
+    @override
+    def confirm_effect(self, result: RolledBack, view: View, tell: Reporter) -> str:
+        there = self._deps.platform.config_vars(self._deps.app)
+        missing = [name for name in self._deps.config.config.required if name not in there]
+        if missing:
+            raise CheckFailed(
+                f"After the rollback config variables are still missing: {', '.join(missing)}.",
+                why="The release that was returned to had not got them either.",
+                next_action=f"Take them from the kit (uscdr kit check) and set them: heroku config:set NAME=… --app "
+                f"{self._deps.app}; then: uscdr runs resume",
+            )
+        return f"v{result.version} runs with the code and config of v{result.to}; {result.dynos}"
+
+
+# A named ref from source, when going back did not help: one build, found by its commit when its answer is lost.
+
+
+class RedeploySeen(Fact):
+    """Whether the application answers now, and what would be deployed."""
+
+    failing: dict[str, str]
+    asked: int
+    forced: bool
+    ref: str
+    commit: str
+    lacks: tuple[Lack, ...]
+    source: str
+    builds: tuple[str, ...]
+    """Ids of the builds there are."""
+    pending: int
+
+
+class Redeploy(ScenarioStep[RedeploySeen, Redeployed]):
+    """Builds from source only if the application still does not answer, or if the operator said so."""
+
+    name = "app.redeploy"
+    title = "Deploy from source"
+    effect = Effect.FINDABLE
+    says_when_sent = True
+    sends = (
+        writes("POST", "/sources"),
+        writes("POST", "/apps/{app}/builds"),
+    )
+    manual = ("git push https://git.heroku.com/{app}.git $REF:main",)
+    gives = Redeployed
+    needs = (AppSeen, Remedy, VerifiedData)
+    plans_with = (VerifiedData,)
+    waits = "deployed from source only if the application still does not answer its checks then"
+
+    @override
+    def ready(self, view: View) -> str | None:
+        return self.waits if shut(view) else super().ready(view)
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> RedeploySeen:
+        seen, forced = view.need(AppSeen), view.need(Remedy).what == "redeploy"
+        checks = () if forced else application_checks(self._deps.config)
+        wrong, asked = failing(ask_until_dead(self._deps, checks, tell))
+        return RedeploySeen(
+            failing=wrong,
+            asked=asked,
+            forced=forced,
+            ref=seen.ref,
+            commit=seen.ref_commit,
+            lacks=seen.ref_lacks,
+            source=seen.source,
+            builds=tuple(build.id for build in self._deps.deploys.builds(self._deps.app)),
+            pending=self._deps.platform.builds_pending(self._deps.app),
+        )
+
+    @override
+    def plan(self, seen: RedeploySeen, view: View) -> Action:
+        if not seen.forced and not seen.failing and seen.asked:
+            return Action("skip", f"no redeploy: all {seen.asked} checks passed")
+        if not seen.commit:
+            return Action("blocked", f"The application still fails, and nothing can be deployed: {seen.source}")
+        if seen.pending:
+            return Action("blocked", "Another build is under way.")
+        why = "" if seen.forced else f" ({len(seen.failing)} of {seen.asked} checks still fail)"
+        words = f"{seen.ref} ({seen.commit[:12]}) is built and released{why}{without(seen.lacks)}"
+        return Action("change", words, self.calls(), {"REF": seen.ref})
+
+    @override
+    def baseline(self, seen: RedeploySeen) -> dict[str, Any]:
+        return {"builds": list(seen.builds), "commit": seen.commit}
+
+    @override
+    def apply(self, seen: RedeploySeen, view: View, tell: Reporter) -> Redeployed:
+        tell.progress(f"packing {seen.commit[:12]}")
+        source = self._deps.source
+        if source is None:
+            raise CheckFailed("There is no source to deploy from.", next_action="Set app.source in scenarios.yaml.")
+        archive = source.archive(seen.commit, self._deps.work)
+        tell.sending()
+        accepted = self._deps.deploys.start_build(self._deps.app, archive)
+        tell.accepted(accepted.id)
+        return await_deployed(self._deps, accepted.id, seen.commit, tell)
+
+    @override
+    def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
+        return find_build(self._deps, intent, tell)
+
+    @override
+    def adopt(self, provider_id: str, seen: RedeploySeen, view: View, tell: Reporter) -> Redeployed:
+        return await_deployed(self._deps, provider_id, seen.commit, tell)
+
+    @override
+    def confirm_effect(self, result: Redeployed, view: View, tell: Reporter) -> str:
+        return require_running(self._deps, result)

@@ -1,0 +1,345 @@
+"""The new backup, copied off the platform. By the platform's id: a copy that is there is not made again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typing_extensions import override
+
+from uscdr.backups import catalog, retention
+from uscdr.backups.catalog import BackupEntry
+from uscdr.backups.copy import Keyring
+from uscdr.backups.manifest import BACKUPS, CopyCard
+from uscdr.backups.proofs import ProofDocument, Proofs, demands_digest
+from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
+from uscdr.errors import BadInput, CheckFailed, Outdated
+from uscdr.models.base import Fact
+from uscdr.models.events import Call
+from uscdr.models.postgres import words_of
+from uscdr.scenarios.adapters import now
+from uscdr.scenarios.backup_copies import copies_of, copy, copy_for, prunable
+from uscdr.scenarios.backup_inventory import Inventory, entry_of, take, vault_of
+from uscdr.scenarios.backup_proof import prove_and_keep
+from uscdr.scenarios.backup_questions import questions
+from uscdr.scenarios.results.backups import CopiesRemoved, CopyMade, CopyProven, TrialCapture
+from uscdr.scenarios.steps.base import DOWNLOADS, RESTORED_BY_HAND, ScenarioStep, reads
+from uscdr.scenarios.steps.prove import KEY_FITS, key_words
+from uscdr.words import duration, plural, size
+
+HOW_TO_NAME = "--recipient age1…, $USCDR_KIT_RECIPIENTS, or `vault: recipients` in scenarios.yaml"
+NOBODY = f"nobody could open a copy: neither a recipient nor a passphrase is named ({HOW_TO_NAME})"
+
+
+class PullSeen(Fact):
+    """The backup that is to be copied, and its copy if there is one."""
+
+    transfer_id: str
+    name: str
+    place: str
+    copy_made: CopyMade | None
+    reason: str = ""
+    """Why it cannot be copied."""
+
+
+class PullTrial(ScenarioStep[PullSeen, CopyMade]):
+    """Skipped, with the reason, when nobody is named who could open it."""
+
+    name = "backups.pull"
+    title = "Copy it off the platform"
+    effect = Effect.IDEMPOTENT
+    sends = DOWNLOADS
+    manual = (
+        "heroku pg:backups:download $BACKUP --app {app} --output backup.dump",
+        "age -r $RECIPIENT -o $VAULT/backup.dump.age backup.dump && rm backup.dump && sha256sum $VAULT/backup.dump.age",
+    )
+    gives = CopyMade
+    needs = (TrialCapture,)
+    waits = "the new backup is copied off the platform, encrypted on the way"
+
+    @override
+    def foresee(self, waiting_for: str) -> Action:
+        vault = vault_of(self._deps)
+        if vault.keyring() is None:
+            return Action("skip", f"the new backup is not copied: {NOBODY}")
+        place = vault.store().place
+        return Action("later", f"{waiting_for}, to {place}", self._calls(place))
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> PullSeen:
+        made, vault = view.need(TrialCapture), vault_of(self._deps)
+        store, keys = vault.store(), vault.keyring()
+        there = copy_for(copies_of(self._deps, made.id), keys) if keys is not None else None
+        return PullSeen(
+            transfer_id=made.id, name=made.name, place=store.place, reason="" if keys is not None else NOBODY,
+            copy_made=_made(there, store.place, fetched=False) if there is not None else None,
+        )  # fmt: skip
+
+    @override
+    def plan(self, seen: PullSeen, view: View) -> Action:
+        if seen.reason:
+            return Action("skip", f"{seen.name} is not copied: {seen.reason}")
+        if seen.copy_made is not None:
+            return Action("noop", f"{seen.name} is copied already: {seen.copy_made.copy_id}")
+        words = f"{seen.name} is copied to {seen.place}, encrypted on the way"
+        return Action("change", words, self._calls(seen.place), {"BACKUP": seen.name})
+
+    @override
+    def apply(self, seen: PullSeen, view: View, tell: Reporter) -> CopyMade:
+        known, keys = take(self._deps), self._keys()
+        transfer = next((one for one in known.transfers if one.id == seen.transfer_id), None)
+        if transfer is None:
+            raise CheckFailed(
+                f"{seen.name} was captured, and the platform does not list it any more.",
+                next_action="See: uscdr backup list. Then begin anew: uscdr recover backups --new",
+            )
+        card, fetched = copy(self._deps, known.attachment, transfer, keys, tell)
+        return _made(card, seen.place, fetched=fetched)
+
+    def _keys(self) -> Keyring:
+        keys = vault_of(self._deps).keyring()
+        if keys is None:
+            raise BadInput("Nobody is named any more who could open a copy.", next_action=f"Name one: {HOW_TO_NAME}")
+        return keys
+
+    @override
+    def unchanged(self, seen: PullSeen, view: View) -> CopyMade:
+        if seen.copy_made is None:
+            raise CheckFailed(f"There is no copy of {seen.name}.", next_action="uscdr runs resume")
+        return seen.copy_made
+
+    @override
+    def confirm_effect(self, result: CopyMade, view: View, tell: Reporter) -> str:
+        if result.copy_id not in {one.id for one in copies_of(self._deps, view.need(TrialCapture).id)}:
+            raise CheckFailed(
+                f"The copy {result.copy_id} was made, and is not found whole in {result.place}.",
+                next_action="Look at that place (a full or failing disk?); then: uscdr runs resume",
+            )
+        return f"{result.backup} is copied: {result.copy_id}, {size(result.bytes)}"
+
+    def _calls(self, place: str) -> tuple[Call, ...]:
+        return (*self.calls(), Call(provider="vault", request=f"create backups/… in {place}", writes=True))
+
+
+def _made(card: CopyCard, place: str, *, fetched: bool) -> CopyMade:
+    return CopyMade(
+        copy_id=card.id, backup=card.origin.name, place=place, bytes=card.dump.plain_size,
+        sha256=card.dump.plain_sha256, fetched=fetched,
+    )  # fmt: skip
+
+
+# The new backup, proven by a real restore: grade, invariants, and the application's key on its encrypted columns.
+
+
+class ProveSeen(Fact):
+    """The backup under proof, and the sound proof of its bytes that there is, if any."""
+
+    transfer_id: str
+    name: str
+    place: str
+    earlier: ProofDocument | None
+
+
+class ProveTrial(ScenarioStep[ProveSeen, CopyProven]):
+    """What it showed is kept in the vault, good or bad. A bad one ends the run and names the older proven copy."""
+
+    name = "backups.prove"
+    title = "Prove by a restore"
+    default_id = "prove_copy"
+    effect = Effect.IDEMPOTENT
+    sends = (*DOWNLOADS, reads("GET", "/apps/{app}/config-vars"))
+    manual = (
+        "age -d -i $IDENTITY_FILE -o proof.dump $VAULT/backup.dump.age",
+        *RESTORED_BY_HAND,
+        "psql -h 127.0.0.1 -U proof proof   # invariants of scenarios.yaml; {canary} must give 0, the key by \\prompt",
+    )
+    gives = CopyProven
+    needs = (TrialCapture,)
+    waits = "the new backup is restored on this machine and asked what must hold"
+
+    @override
+    def foresee(self, waiting_for: str) -> Action:
+        return Action("later", waiting_for, self._calls(vault_of(self._deps).store().place))
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> ProveSeen:
+        made, known = view.need(TrialCapture), take(self._deps)
+        entry = entry_of(known, made.id)
+        earlier = entry.proof if entry is not None else None
+        good = earlier is not None and earlier.sound and earlier.demands == demands_digest(self._deps.config.invariants)
+        return ProveSeen(transfer_id=made.id, name=made.name, place=known.place, earlier=earlier if good else None)
+
+    @override
+    def plan(self, seen: ProveSeen, view: View) -> Action:
+        if seen.earlier is not None:
+            return Action("noop", f"{seen.name} is proven already: {seen.earlier.grade}")
+        words = f"{seen.name} is restored on this machine and asked what must hold; the proof is kept in {seen.place}"
+        return Action("change", words, self._calls(seen.place), {"BACKUP": seen.name})
+
+    @override
+    def apply(self, seen: ProveSeen, view: View, tell: Reporter) -> CopyProven:
+        known = take(self._deps)
+        entry = entry_of(known, seen.transfer_id)
+        if entry is None:
+            raise self._failed(known, seen.name, "Neither the platform nor the vault has it any more.")
+        try:
+            return _proven(prove_and_keep(self._deps, entry, questions(self._deps), tell)[0])
+        except CheckFailed as error:
+            raise self._failed(known, seen.name, f"{error.message} {error.why}".strip()) from error
+
+    @override
+    def unchanged(self, seen: ProveSeen, view: View) -> CopyProven:
+        if seen.earlier is None:
+            raise CheckFailed(f"{seen.name} is not proven.", next_action="uscdr runs resume")
+        return _proven(seen.earlier)
+
+    @override
+    def confirm_effect(self, result: CopyProven, view: View, tell: Reporter) -> str:
+        kept = Proofs(vault_of(self._deps).store()).of(result.sha256)
+        if kept is None:
+            raise CheckFailed(
+                f"The proof of {result.backup} was made, and is not found in the vault.",
+                next_action="Look at that place; then: uscdr runs resume",
+            )
+        tell.check("the new backup restores", "pass" if result.sound else "fail", f"{result.grade}; {_content(result)}")
+        tell.check(KEY_FITS, result.canary.verdict, key_words(result.canary))
+        if result.left_out:
+            tell.warn(f"Not proven of {result.backup}, as a proof does not make it: {words_of(result.left_out)}.")
+        if not result.sound:
+            raise self._failed(take(self._deps), result.backup, f"{result.grade}: {result.why}")
+        return f"{result.backup}: {result.grade}; {_content(result)}; from {_source(result)}"
+
+    def _failed(self, known: Inventory, name: str, why: str) -> CheckFailed:
+        return CheckFailed(f"{name} is NOT proven.", why=why, next_action=_older(known, name))
+
+    def _calls(self, place: str) -> tuple[Call, ...]:
+        return (*self.calls(), Call(provider="vault", request=f"create proofs/… in {place}", writes=True))
+
+
+def _older(known: Inventory, name: str) -> str:
+    """What to rely on meanwhile, and where to look."""
+    look = "The data themselves may be damaged: uscdr verify db. Then begin anew: uscdr recover backups --new"
+    older = [one for one in known.proven if one.name != name]
+    if not older:
+        return f"There is NO older proven backup: keep every one there is. {look}"
+    return f"Rely on {_named(older[-1])} meanwhile. {look}"
+
+
+def _named(entry: BackupEntry) -> str:
+    old = duration(entry.age(now()))
+    where = f"copy {entry.copies[0].id}" if entry.copies else "on the platform only"
+    return f"{entry.name}, the newest proven backup, {old} old ({where})"
+
+
+def _proven(proof: ProofDocument) -> CopyProven:
+    held = [one.holds is True for one in proof.invariants]
+    return CopyProven(
+        backup=proof.backup, grade=proof.grade.value, sound=proof.sound, why=proof.why, sha256=proof.sha256,
+        source=proof.source, copy_id=proof.copy_id, copy_opened=proof.copy_opened, tables=proof.tables,
+        rows=proof.rows, invariants=len(held), invariants_held=sum(held), canary=proof.canary, seconds=proof.seconds,
+        left_out=proof.left_out,
+    )  # fmt: skip
+
+
+def _content(result: CopyProven) -> str:
+    found = f"{plural(result.tables, 'table')}, {plural(result.rows, 'row')}"
+    return f"{found}, {result.invariants_held} of {plural(result.invariants, 'invariant')} hold"
+
+
+def _source(result: CopyProven) -> str:
+    if result.copy_opened:
+        return f"the copy {result.copy_id} itself"
+    return "the platform" + (f", of whose bytes the copy {result.copy_id} was made" if result.copy_id else "")
+
+
+# Removing the copies that retention does not keep; cut off half way, the rest of what was approved still goes.
+
+
+LOOK_AGAIN = "Look again: uscdr backup prune"
+
+
+class CopiesSeen(Fact):
+    """The ids of copies to remove, and what is said of them before."""
+
+    place: str
+    ids: tuple[str, ...]
+    kept: int
+    phrase: str
+    facts: dict[str, str]
+    stays: str = ""
+    approved: tuple[str, ...] | None = None
+    """Ids that an earlier process began to remove; None when none did."""
+
+
+class PruneCopies(ScenarioStep[CopiesSeen, CopiesRemoved]):
+    """Never the newest proven one. What came or went since it was approved stops it before anything is removed."""
+
+    name = "backup.prune"
+    title = "Remove copies that retention does not keep"
+    effect = Effect.IDEMPOTENT
+    destructive = True
+    manual = ("rm -r $VAULT/backups/$COPY   # its manifest first; never the newest proven copy",)
+    gives = CopiesRemoved
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> CopiesSeen:
+        begun = view.intents.get(self.id)
+        if begun is None:
+            return self._look(None)
+        seen = self._look(begun.texts("ids"))
+        return seen.model_copy(update={"phrase": begun.text("phrase")})
+
+    def _look(self, approved: tuple[str, ...] | None) -> CopiesSeen:
+        store = vault_of(self._deps).store()
+        there = catalog.shelf(store)
+        planned = prunable(self._deps, there)
+        ids = planned.ids
+        if approved is not None:
+            whole = {card.id for card in there.copies}
+            approved = tuple(one for one in approved if one in planned.ids or one not in whole)
+            ids = tuple(one for one in approved if one in {*whole, *there.unfinished})
+        return CopiesSeen(
+            place=store.place, ids=ids, kept=planned.kept, phrase=planned.phrase, facts=planned.facts,
+            stays=planned.stays, approved=approved,
+        )  # fmt: skip
+
+    @override
+    def plan(self, seen: CopiesSeen, view: View) -> Action:
+        if not seen.ids:
+            return Action("noop", f"nothing to remove from {seen.place}")
+        calls = (Call(provider="vault", request=f"delete the parts of {' '.join(seen.ids)}", writes=True),)
+        return Action("change", seen.phrase, calls, approved={"copies": seen.phrase})
+
+    @override
+    def blast(self, seen: CopiesSeen, view: View) -> BlastRadius:
+        return BlastRadius(facts=seen.facts, phrases=(seen.phrase,))
+
+    @override
+    def baseline(self, seen: CopiesSeen) -> dict[str, Any]:
+        return {"ids": list(seen.approved or seen.ids), "phrase": seen.phrase}
+
+    @override
+    def apply(self, seen: CopiesSeen, view: View, tell: Reporter) -> CopiesRemoved:
+        vault = vault_of(self._deps)
+        with vault.turn("removing copies", tell.progress):
+            now = self._look(seen.approved)
+            if now.ids != seen.ids or (seen.approved is None and now.phrase != seen.phrase):
+                raise Outdated(
+                    "What is in the store changed since this was shown; nothing was removed.", next_action=LOOK_AGAIN
+                )
+            held = retention.carry_out(vault.store(), seen.ids)
+        gone = tuple(one for one in seen.approved or seen.ids if one not in held)
+        return CopiesRemoved(ids=gone, kept=seen.kept + len(held), held=held, stays=seen.stays)
+
+    @override
+    def unchanged(self, seen: CopiesSeen, view: View) -> CopiesRemoved:
+        return CopiesRemoved(ids=seen.approved or seen.ids, kept=seen.kept, stays=seen.stays)
+
+    @override
+    def confirm_effect(self, result: CopiesRemoved, view: View, tell: Reporter) -> str:
+        store = vault_of(self._deps).store()
+        left = [one for one in result.ids if store.names(f"{BACKUPS}/{one}")]
+        if left:
+            raise CheckFailed(f"Still there: {', '.join(left)}.", next_action=LOOK_AGAIN)
+        held = f", of them {len(result.held)} that the store's own retention holds" if result.held else ""
+        stays = f"; {result.stays}" if result.stays and result.ids else ""
+        return f"copies removed: {len(result.ids)}, kept: {result.kept}{held}{stays}"

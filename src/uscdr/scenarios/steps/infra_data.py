@@ -1,0 +1,318 @@
+"""The dump for the new place: chosen from the old platform or the kit, proven here, loaded there, all or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Reporter, View
+from uscdr.errors import CheckFailed, NotFound, ProviderError
+from uscdr.models.base import Fact, elapsed
+from uscdr.models.heroku import Attachment
+from uscdr.models.postgres import TableDigest
+from uscdr.models.transfers import Whose, under_way
+from uscdr.scenarios.adapters import now
+from uscdr.scenarios.infra.material import CAPTURED, KIT, choose_dump, dump_source, lost_since, not_captured, wanting_in
+from uscdr.scenarios.prover import DumpSource, stored_dump
+from uscdr.scenarios.releases import await_quiet
+from uscdr.scenarios.results.db import ApplicationChecked, ChosenBackup, Compared, Proof, Restored, VerifiedData
+from uscdr.scenarios.results.infra import DatabaseReady, InfraSeen, LastCapture, OldStopped
+from uscdr.scenarios.steps.base import ASSESS, RESTORED_BY_HAND, ScenarioStep, sql
+from uscdr.scenarios.steps.capture import Capture, CaptureSeen
+from uscdr.scenarios.steps.choose import LATER, Choice, chosen_of, settled, summary_of, warn_of
+from uscdr.scenarios.steps.prove import Prove
+from uscdr.scenarios.steps.transfers import said_no, seen_now
+from uscdr.words import first_of, moment, plural, size
+
+
+class InfraChoose(ScenarioStep[ChosenBackup, ChosenBackup]):
+    """The newest good dump there is, and what its age means. Its proof begins at once."""
+
+    name = "infra.choose"
+    title = "Choose the dump"
+    phase = ASSESS
+    effect = Effect.READ
+    gives = ChosenBackup
+    manual = (
+        "heroku pg:backups --app {app}",
+        "heroku pg:backups:download $BACKUP --app {app} --output proof.dump",
+        "heroku pg:backups:url $BACKUP --app {app}   # a secret: whoever has it has the patients' data",
+        "age -d -i $IDENTITY objects/$OBJECT.age >proof.dump   # or from the kit",
+    )
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> ChosenBackup:
+        found = choose_dump(self._deps, view, lambda owner, choice: settled(self._deps, owner, choice, tell))
+        chosen = warn_of(found, tell)
+        self._deps.candidate.prefetch(dump_source(self._deps, chosen))
+        return chosen
+
+    @override
+    def plan(self, seen: ChosenBackup, view: View) -> Action:
+        scope, later = view.get(InfraSeen), LATER
+        if scope is not None and not not_captured(self._deps, scope):
+            later = f"{scope.old_app} answers: {CAPTURED}"
+        words = summary_of(seen, self._deps.config.objectives.rpo, later)
+        return Action("read", words, (), {} if seen.backup.startswith(KIT) else {"BACKUP": seen.backup})
+
+
+class InfraProve(Prove):
+    """The same proof as for a restore in place, of a dump that may come from a kit."""
+
+    name = "infra.prove"
+    title = "Prove the dump"
+    phase = ASSESS
+    effect = Effect.READ
+    manual = RESTORED_BY_HAND
+    slow: ClassVar[bool] = True
+
+    @override
+    def _source(self, view: View) -> DumpSource:
+        return dump_source(self._deps, view.need(ChosenBackup))
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> Proof:
+        proof = super().probe(view, tell)  # its rows are counted as the blast radius is
+        volatile = self._deps.config.app.volatile_tables
+        return proof.model_copy(update={"rows": sum(one.rows for one in proof.tables if one.name not in volatile)})
+
+    @override
+    def plan(self, seen: Proof, view: View) -> Action:
+        action, chosen = super().plan(seen, view), view.get(ChosenBackup)
+        kept = chosen is not None and chosen.backup.startswith(KIT)
+        return replace(action, calls=()) if kept else action
+
+
+class LoadSeen(Fact):
+    """The new database before: how many tables and rows, and whether they are the dump's already."""
+
+    tables: int
+    rows: int
+    equal: bool
+
+
+class InfraLoad(ScenarioStep[LoadSeen, Restored]):
+    """The proven file itself, before the first deploy, so that no migration meets an empty database."""
+
+    name = "infra.load"
+    title = "Load the data"
+    effect = Effect.IDEMPOTENT
+    sends = (sql("pg_restore --single-transaction", changes=True),)
+    manual = (
+        "heroku pg:backups:restore $BACKUP_URL DATABASE_URL --app {new_app} --confirm {new_app}",
+        "pg_restore --no-owner --no-acl --single-transaction -d $DATABASE_URL proof.dump   # or what was proven",
+    )
+    gives = Restored
+    needs = (DatabaseReady, ChosenBackup, Proof)
+    plans_with = (DatabaseReady, Proof)
+    checked_by = (Compared, VerifiedData, ApplicationChecked)
+    waits = "the proven dump is loaded into the new database, in one transaction, before the first deploy"
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> LoadSeen:
+        await_quiet(self._deps, tell)
+        database = self._deps.database()
+        tables = [table.name for table in database.tables()]
+        digests = database.digests(tables)
+        return LoadSeen(
+            tables=len(tables),
+            rows=sum(one.rows for one in digests),
+            equal=bool(tables) and _same(digests, view.need(Proof).tables),
+        )
+
+    @override
+    def plan(self, seen: LoadSeen, view: View) -> Action:
+        proof = view.need(Proof)
+        if seen.equal:
+            return Action("noop", f"the new database holds {proof.backup} already")
+        if seen.rows and not view.need(DatabaseReady).ordered:
+            return Action(
+                "blocked",
+                f"The database of {self._deps.app} holds {plural(seen.rows, 'row')} that are not "
+                "the backup's: not touched. See who wrote them; if only its content is wrong: uscdr recover db",
+            )
+        words = f"{plural(proof.rows, 'row')} of {proof.backup} (SHA-256 {proof.sha256[:16]}…) into the new database"
+        if seen.rows:
+            words += f", over {plural(seen.rows, 'row')} that the release phase wrote there"
+        return Action("change", words, self.calls())
+
+    @override
+    def baseline(self, seen: LoadSeen) -> dict[str, Any]:
+        return {"tables": seen.tables, "rows": seen.rows}
+
+    @override
+    def apply(self, seen: LoadSeen, view: View, tell: Reporter) -> Restored:
+        proof = self._deps.candidate.proof(dump_source(self._deps, view.need(ChosenBackup)), tell)
+        if proof.sha256 != view.need(Proof).sha256:
+            raise CheckFailed("The dump is not the one that was proven.", next_action="Begin anew: --new")
+        url = self._deps.platform.config_vars(self._deps.app)[self._deps.target.heroku.database]
+
+        def report(done: int, total: int | None) -> None:
+            self._deps.stop.check()
+            tell.progress("loading", float(done), float(total) if total else None, "B")
+
+        left = self._deps.loader.load(url, self._deps.candidate.dump(), report)
+        for one in left:
+            if not one.of_platform:
+                tell.warn(f"Not in the new database: {one.what}. {one.why[:1].upper()}{one.why[1:]}.")
+        return self._restored(proof).model_copy(update={"left_out": left})
+
+    @override
+    def unchanged(self, seen: LoadSeen, view: View) -> Restored:
+        return self._restored(view.need(Proof))
+
+    def _restored(self, proof: Proof) -> Restored:
+        return Restored(id=proof.transfer_id, name="load", backup=proof.backup, sha256=proof.sha256)
+
+    @override
+    def confirm_effect(self, result: Restored, view: View, tell: Reporter) -> str:
+        try:
+            size_now = self._deps.database().facts().size
+        except ProviderError as error:
+            raise CheckFailed("The loaded database does not answer.", why=error.message) from error
+        return f"{result.backup} is loaded, {size(size_now)} at {moment(now())}{_without(result)}"
+
+
+def _same(live: tuple[TableDigest, ...], proven: tuple[TableDigest, ...]) -> bool:
+    there = {digest.name: digest for digest in live}
+    return all(digest.same(there.get(digest.name)) for digest in proven)
+
+
+def _without(result: Restored) -> str:
+    """What was left out, in a few words."""
+    platform = [one.what for one in result.left_out if one.of_platform]
+    others = [one.what for one in result.left_out if not one.of_platform]
+    words = f"; left out, as it belongs to the platform: {first_of(platform)}" if platform else ""
+    return words + (f"; NOT in the new database: {first_of(others)}" if others else "")
+
+
+# What a living old place wrote until it was stopped: captured, proven, and taken along unless it is damaged.
+
+
+class CaptureLast(Capture[LastCapture]):
+    """Nothing writes there any more. A platform that cannot capture does not end the recovery; the loss is told."""
+
+    name = "infra.capture_last"
+    title = "Capture what it wrote last"
+    gives = LastCapture
+    needs = (InfraSeen, OldStopped, ChosenBackup)
+    plans_with = (InfraSeen,)
+    kind = LastCapture
+
+    @override
+    def attachment(self) -> Attachment:
+        return self._deps.old_attachment()
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> CaptureSeen:
+        why = not_captured(self._deps, view.need(InfraSeen), view.get(OldStopped))
+        if why:
+            return CaptureSeen(addon_id="", owner_app="", reachable=False, why=why)
+        try:
+            attachment = self.attachment()
+        except NotFound as error:
+            return CaptureSeen(addon_id="", owner_app="", reachable=False, why=error.message)
+        transfers, chosen = self._deps.backups.transfers(attachment), view.get(ChosenBackup)
+        return CaptureSeen(
+            addon_id=attachment.addon_id,
+            owner_app=attachment.owner_app_name,
+            **seen_now(self._deps, transfers),
+            reachable=True,
+            pushes_out=self.pushed_out(transfers),
+            wanted=chosen.backup if chosen else "",
+            running=under_way(transfers, attachment.owner_app_name),
+        )
+
+    @override
+    def plan(self, seen: CaptureSeen, view: View) -> Action:
+        if not seen.reachable:
+            return Action("skip", f"no last capture: {seen.why}")
+        if seen.running:
+            return Action("blocked", seen.running)
+        if seen.pushes_out and seen.pushes_out == seen.wanted:
+            return Action(
+                "blocked",
+                f"A last capture of {self._deps.old_app} would push out {seen.wanted}, the very backup that was chosen "
+                "(the platform keeps a fixed number). Delete another manual backup first: "
+                f"heroku pg:backups:delete bNNN --app {self._deps.old_app}",
+            )
+        return self._change(seen, f"the database of {self._deps.old_app} as it is once nothing writes to it")
+
+    @override
+    def apply(self, seen: CaptureSeen, view: View, tell: Reporter) -> LastCapture:
+        try:
+            return super().apply(seen, view, tell)
+        except ProviderError as error:
+            if not said_no(error):
+                raise
+            return LastCapture(id="", num=0, name="", bytes=0, why=f"{error.message} {error.why}".strip())
+
+    @override
+    def confirm_effect(self, result: LastCapture, view: View, tell: Reporter) -> str:
+        if result.why:
+            tell.warn(f"The last state of {self._deps.old_app} could not be captured. {result.why}")
+            return f"not captured: {result.why}"
+        words, owner = super().confirm_effect(result, view, tell), self.attachment().owner_app_name
+        transfer = self._deps.backups.transfer(owner, result.id)
+        self._deps.candidate.also(stored_dump(self._deps.backups, owner, transfer))  # while add-ons are made ready
+        return words
+
+
+class ChooseLast(ScenarioStep[ChosenBackup, ChosenBackup]):
+    """The last capture, or what was chosen at first where that one is damaged or was not to be had."""
+
+    name = "infra.choose_last"
+    title = "Choose the dump that is loaded"
+    effect = Effect.READ
+    manual = ("heroku pg:backups --app {app}",)
+    gives = ChosenBackup
+    needs = (InfraSeen, OldStopped, ChosenBackup, Proof)
+    waits = "the last capture is taken if it restores, holds what must hold and has lost nothing since the first choice"
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> ChosenBackup:
+        chosen, taken = view.need(ChosenBackup), view.get(LastCapture)
+        if taken is None or taken.why:
+            return self._as_before(chosen, view, tell)
+        transfer = self._deps.backups.transfer(self._owner(), taken.id)
+        transfer = transfer.model_copy(update={"whose": Whose.OURS})  # this run took it of that very add-on
+        wrong, doubts = wanting_in(self._deps, transfer, chosen, view.need(Proof), tell)
+        if wrong:
+            tell.warn(f"The last state of {self._deps.old_app}, {transfer.name}, is not taken: {wrong}.")
+            passed_over = (*chosen.passed_over, f"{transfer.name} ({wrong})")
+            return self._as_before(chosen.model_copy(update={"passed_over": passed_over}), view, tell)
+        return warn_of(chosen_of(self._deps, Choice((transfer,), looked_for=True, remarks=doubts)), tell)
+
+    def _owner(self) -> str:
+        return self._deps.old_attachment().owner_app_name
+
+    def _as_before(self, chosen: ChosenBackup, view: View, tell: Reporter) -> ChosenBackup:
+        """The first choice; how old it is by now, where the old place wrote on."""
+        if not view.need(OldStopped).answers or view.need(InfraSeen).in_place:
+            return chosen
+        tell.warn(lost_since(self._deps, chosen))
+        age = elapsed(chosen.taken_at, now())
+        met = age <= self._deps.config.objectives.rpo
+        return chosen.model_copy(update={"age_seconds": age, "rpo_met": met})
+
+    @override
+    def plan(self, seen: ChosenBackup, view: View) -> Action:
+        return Action("read", summary_of(seen, self._deps.config.objectives.rpo))
+
+
+class ProveLast(InfraProve):
+    """Of the dump that is loaded; proven a moment ago if it is the one that was chosen at first."""
+
+    name = "infra.prove_last"
+    title = "Prove the dump that is loaded"
+    needs = (OldStopped, ChosenBackup, Proof)
+    waits = "proven when it is chosen"
+    phase = ScenarioStep.phase
+    slow: ClassVar[bool] = False
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> Proof:
+        proof = view.need(Proof)
+        return proof if proof.transfer_id == view.need(ChosenBackup).transfer_id else super().probe(view, tell)

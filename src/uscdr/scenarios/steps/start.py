@@ -1,0 +1,138 @@
+"""Start again what was stopped, in order: web, then workers, beat last; each must be seen to run the current release.
+
+A dyno of an earlier release does not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import ClassVar, Literal
+
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, Reporter, View
+from uscdr.errors import CheckFailed
+from uscdr.models.base import Fact
+from uscdr.scenarios.releases import await_dynos, look_in_force, why_crashed
+from uscdr.scenarios.results.db import ProcessesStarted, ProcessesStopped, VerifiedData
+from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, reads, writes
+
+NEVER_STARTED = frozenset({"release", "console", "rake"})
+
+
+class StartParams(Fact):
+    """Which part: `web`, `workers` (all that is neither web nor beat) or `beat`."""
+
+    part: Literal["web", "workers", "beat"]
+
+
+class StartSeen(Fact):
+    """What should run of this part, and what is scaled now."""
+
+    wanted: dict[str, int]
+    scaled: dict[str, int]
+    up: dict[str, int]
+
+
+class StartProcesses(ScenarioStep[StartSeen, ProcessesStarted]):
+    """Restores one part of the recorded formation."""
+
+    name = "heroku.refill"
+    title = "Start again"
+    effect = Effect.IDEMPOTENT
+    sends = (writes("PATCH", "/apps/{app}/formation"),)
+    params = StartParams
+    manual = ("heroku ps:scale {scale} --app {app}   # or what ran before it was stopped",)
+    gives = ProcessesStarted
+    needs = (VerifiedData, ProcessesStopped)
+    part: ClassVar[Literal["web", "workers", "beat"]]
+
+    @override
+    @classmethod
+    def chosen(cls, params: Fact) -> AnyStep:
+        part = StartParams.model_validate(params.model_dump()).part
+        return next(one for one in (StartWeb, StartWorkers, StartBeat) if one.part == part)
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> StartSeen:
+        recorded = view.need(ProcessesStopped).formation
+        wanted = {kind: number for kind, number in recorded.items() if self._mine(kind) and number}
+        now = {entry.type: entry.quantity for entry in self._deps.platform.formation(self._deps.app)}
+        return StartSeen(wanted=wanted, scaled={kind: now.get(kind, 0) for kind in wanted}, up=self._up(wanted))
+
+    def _mine(self, kind: str) -> bool:
+        if kind in NEVER_STARTED:
+            return False
+        part = kind if kind in ("web", "beat") else "workers"
+        return part == self.part
+
+    def _up(self, wanted: Collection[str]) -> dict[str, int]:
+        """How many dynos of each run the current release."""
+        running = look_in_force(self._deps, kinds=wanted).running
+        return {kind: running.get(kind, 0) for kind in wanted}
+
+    @override
+    def plan(self, seen: StartSeen, view: View) -> Action:
+        words = " ".join(f"{kind}={number}" for kind, number in sorted(seen.wanted.items()))
+        known = {"scale": words} if words else {}
+        if seen.scaled == seen.wanted and seen.up == seen.wanted:
+            done = f"{words} runs already" if words else "nothing was recorded"
+            return Action("noop", f"{self.part}: {done}", known=known)
+        calls = (writes("PATCH", f"/apps/{self._deps.app}/formation"), reads("GET", f"/apps/{self._deps.app}/dynos"))
+        return Action("change", f"{words} starts again", calls, known)
+
+    @override
+    def apply(self, seen: StartSeen, view: View, tell: Reporter) -> ProcessesStarted:
+        if seen.scaled != seen.wanted:
+            self._deps.platform.scale(self._deps.app, seen.wanted)
+        ended = await_dynos(self._deps, tell, kinds=seen.wanted)
+        if ended.crashed:
+            names = ", ".join(dyno.name for dyno in ended.crashed)
+            why = why_crashed(self._deps, ended.crashed)
+            logs = f"heroku logs --app {self._deps.app} --dyno {ended.crashed[0].name}"
+            raise CheckFailed(
+                f"{names} crashed at its start.",
+                why=f"The data are restored and verified; the application does not run on them. {why}".strip(),
+                next_action=f"See: {logs}; then: uscdr runs resume",
+            )
+        return ProcessesStarted(running={kind: ended.running.get(kind, 0) for kind in seen.wanted})
+
+    @override
+    def unchanged(self, seen: StartSeen, view: View) -> ProcessesStarted:
+        return ProcessesStarted(running=seen.up)
+
+    @override
+    def confirm_effect(self, result: ProcessesStarted, view: View, tell: Reporter) -> str:
+        up = self._up(result.running)
+        if up != result.running:
+            raise CheckFailed(
+                f"{self.part} ran and does not any more.", next_action=f"heroku ps --app {self._deps.app}"
+            )
+        return ", ".join(f"{kind}={number} up" for kind, number in sorted(up.items())) or "nothing to start"
+
+
+class StartWeb(StartProcesses):
+    """The application itself."""
+
+    title = "Start web"
+    default_id = "refill_web"
+    part = "web"
+    waits = "web: started again as recorded when the data checks have passed"
+
+
+class StartWorkers(StartProcesses):
+    """All that is neither web nor beat."""
+
+    title = "Start workers"
+    default_id = "refill_workers"
+    part = "workers"
+    waits = "workers: started again as recorded when the data checks have passed"
+
+
+class StartBeat(StartProcesses):
+    """Last: it hands out work to the others."""
+
+    title = "Start beat"
+    default_id = "refill_beat"
+    part = "beat"
+    waits = "beat: started again as recorded when the data checks have passed"

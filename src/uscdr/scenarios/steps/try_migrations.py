@@ -1,0 +1,313 @@
+"""Try on the backup's copy what the deployed code will migrate after the restore, while users can still work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from typing_extensions import override
+
+from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
+from uscdr.errors import BadInput, CheckFailed, MachineError, OutcomeUnknown, ProviderError
+from uscdr.models.base import Fact
+from uscdr.models.heroku import Release
+from uscdr.models.transfers import Transfer
+from uscdr.models.trial import MigrationScript
+from uscdr.scenarios.adapters import Adapters
+from uscdr.scenarios.code import dangerous, judge_running
+from uscdr.scenarios.django import LIST, PLAN, manage, reason, sql_of
+from uscdr.scenarios.fitness import another
+from uscdr.scenarios.prover import stored_dump
+from uscdr.scenarios.results.app import AppSeen, Remedy, TriedDry
+from uscdr.scenarios.steps.base import DOWNLOADS, RESTORED_BY_HAND, ScenarioStep, writes
+from uscdr.scenarios.steps.choose import choice_of, is_walked, pick, put_back, with_reasons
+from uscdr.scenarios.trial import (
+    OPEN,
+    MigrationPlan,
+    TrialSubject,
+    missing_on,
+    on_copy,
+    plan_of,
+    rehearsed,
+    seconds,
+    summary,
+)
+from uscdr.words import first_of, plural, size
+
+CODE = (
+    "Or deploy code that can: uscdr recover app --ref REF --new. Or go back to the code of the backup's time: "
+    "uscdr recover app --release vN --new. Then: uscdr recover db --new"
+)
+
+
+class PendingSeen(Fact):
+    """The backup, and what is pending on it; `skipped` says why nothing is tried, empty when something is."""
+
+    backup: str = ""
+    transfer_id: str = ""
+    pending: tuple[str, ...] = ()
+    known: bool = False
+    """Whether the code's files told; else the code itself is asked."""
+    skipped: str = ""
+
+
+class TryOnCopy(ScenarioStep[PendingSeen, TriedDry]):
+    """Waits for the proof only where migrations may be pending on the backup. What it tries leaves nothing behind."""
+
+    name = "django.try_on_copy"
+    title = "Try the migrations on the copy"
+    effect = Effect.FINDABLE
+    manual = (
+        "heroku run --exit-code --app {app} -- {manage} showmigrations --plan",
+        "heroku run --exit-code --app {app} -- {manage} sqlmigrate $APP $MIGRATION > migration.sql",
+        "heroku pg:backups:download $BACKUP --app {app} --output proof.dump",
+        *RESTORED_BY_HAND,
+        "(echo 'BEGIN;'; grep -vE '^(BEGIN|COMMIT);' migration.sql; echo 'ROLLBACK;') >trial.sql",
+        "psql -v ON_ERROR_STOP=1 -h 127.0.0.1 -U proof -f trial.sql proof",
+    )
+    sends = (writes("POST", "/apps/{app}/dynos (showmigrations; sqlmigrate; changes nothing)"),)
+    gives = TriedDry
+
+    def __init__(self, step_id: str, deps: Adapters, params: Fact) -> None:
+        super().__init__(step_id, deps, params)
+        self._doubts: dict[str, bool] = {}
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> PendingSeen:
+        in_doubt = self._in_doubt(view)  # before a proof reads the same files in the background
+        choice = choice_of(self._deps, view, tell)
+        chosen = choice.chosen
+        if put_back(self._deps, choice):
+            return PendingSeen(skipped=f"{chosen.name} is put back as it was captured")
+        if not in_doubt:
+            words = f"no code was deployed since {chosen.name}, and nothing is known to be pending"
+            return PendingSeen(backup=chosen.name, skipped=words)
+        code = self._deps.candidate.proof(stored_dump(self._deps.backups, self._owner(), chosen), tell).code
+        skipped = f"nothing is pending on {chosen.name}" if code.up_to_date else ""
+        skipped = f"{chosen.name} is not restored as it is" if code.stuck else skipped
+        return PendingSeen(
+            backup=chosen.name, transfer_id=chosen.id, pending=code.pending, known=code.known, skipped=skipped
+        )
+
+    def _in_doubt(self, view: View) -> bool:
+        """Whether migrations may be pending on the backup; its proof tells, where that is made before the freeze."""
+        choice = pick(self._deps, self._deps.backups.transfers(self._deps.attachment()), view)
+        if is_walked(self._deps, choice):
+            return True
+        chosen = choice.chosen
+        if chosen.id not in self._doubts:
+            self._doubts[chosen.id] = self._may_lack(chosen)
+        return self._doubts[chosen.id]
+
+    def _may_lack(self, chosen: Transfer) -> bool:
+        deps = self._deps
+        try:
+            deps.database().facts()
+            since = deployed_since(chosen.taken_at, deps.platform.releases(deps.app))
+            return since or bool(judge_running(deps).pending)
+        except (ProviderError, BadInput):
+            return True
+
+    @override
+    def plan(self, seen: PendingSeen, view: View) -> Action:
+        if seen.skipped:
+            return Action("noop", seen.skipped, known={"BACKUP": seen.backup} if seen.backup else {})
+        what = f"{plural(len(seen.pending), 'migration')} pending on {seen.backup} ({first_of(seen.pending)})"
+        what = what if seen.known else f"whatever of the deployed code's migrations {seen.backup} lacks"
+        words = f"{what}: their SQL is written in one-off dynos and tried on the copy; nothing of it stays"
+        dry = "; a dry run starts no dyno, so they were NOT TRIED" if self._deps.dry_run else ""
+        return Action("change", words + dry, self.calls(), {"BACKUP": seen.backup})
+
+    @override
+    def apply(self, seen: PendingSeen, view: View, tell: Reporter) -> TriedDry:
+        deps = self._deps
+        deps.candidate.proof(stored_dump(deps.backups, self._owner(), self._transfer(seen)), tell)
+        way_on = f"{_anew(another(view, seen.backup))}. {CODE}"
+        try:
+            return rehearsed(
+                deps, TrialSubject(seen.backup, deps.candidate.open_database(), way_on, restored=True), tell
+            )
+        except (ProviderError, OutcomeUnknown) as error:
+            return TriedDry(tried=(), untried=(f"the deployed code could not be asked: {error.message}",))
+
+    def _owner(self) -> str:
+        return self._deps.attachment().owner_app_name
+
+    def _transfer(self, seen: PendingSeen) -> Transfer:
+        return self._deps.backups.transfer(self._owner(), seen.transfer_id)
+
+    @override
+    def unchanged(self, seen: PendingSeen, view: View) -> TriedDry:
+        return TriedDry(tried=())
+
+    @override
+    def confirm_effect(self, result: TriedDry, view: View, tell: Reporter) -> str:
+        for words in result.untried:
+            tell.warn(f"Not tried before the restore: {words}.")
+        return summary(result)
+
+    @override
+    def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
+        return FoundWrite("the copy on this machine", "a trial leaves nothing behind", None, again=True)
+
+    @override
+    def adopt(self, provider_id: str, seen: PendingSeen, view: View, tell: Reporter) -> TriedDry:
+        return self.unchanged(seen, view)
+
+
+def deployed_since(at: datetime, releases: Sequence[Release]) -> bool:
+    """Whether other code was released after that moment; also when the list, newest first, does not go so far back."""
+    newer = [one for one in releases if one.created_at is not None and one.created_at > at]
+    if not newer:
+        return False
+    before = releases[len(newer)].slug_id if len(newer) < len(releases) else None
+    return before is None or any(one.slug_id not in {None, before} for one in newer)
+
+
+def _anew(words: str) -> str:
+    """This run is not finished: another one is begun beside it."""
+    return f"{words} --new" if "--backup" in words else words
+
+
+# Try the pending migrations dry, while users can still work: what would fail in the middle is not begun.
+
+
+WAY_ON = (
+    "Deploy code that migrates these data: uscdr recover app --ref REF --new. Or go back: uscdr recover app "
+    "--release vN --new. If the data were put right since that backup: uscdr backup capture, then uscdr runs resume"
+)
+RESTORED_A_SECOND = 2_000_000
+"""Bytes of a dump that any machine fetches and restores in a second; a larger backup is not waited for."""
+AMBIGUOUS = "More than one migration matches"
+"""What `sqlmigrate` says of a name that another one begins with; `migrate` does not mind."""
+
+WOULD = (
+    "if migrations are pending, `check`, `migrate --plan` and their SQL in one-off dynos, tried on a restored copy of "
+    "the newest backup, before users are shut out; a dry run starts no dyno and looked at the files only"
+)
+
+
+class TrySeen(Fact):
+    """What was decided; empty while nothing is."""
+
+    what: str = ""
+    runs_code: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+
+
+class TryDry(ScenarioStep[TrySeen, TriedDry]):
+    """Asks the deployed code for its checks, its plan and the SQL of every pending migration; applies none."""
+
+    name = "django.try"
+    title = "Try the migrations dry"
+    effect = Effect.IDEMPOTENT
+    manual = (
+        "heroku run --exit-code --app {app} -- {manage} check",
+        "heroku run --exit-code --app {app} -- {manage} migrate --plan",
+        "heroku run --exit-code --app {app} -- {manage} sqlmigrate $APP $MIGRATION",
+    )
+    sends = (writes("POST", "/apps/{app}/dynos (check; migrate --plan; sqlmigrate; changes nothing)"), *DOWNLOADS)
+    gives = TriedDry
+    needs = (AppSeen, Remedy)
+    plans_with = (AppSeen,)
+    waits = "known after the application was looked at"
+
+    @override
+    def probe(self, view: View, tell: Reporter) -> TrySeen:
+        decided = view.get(Remedy)
+        if decided is None:
+            return TrySeen()
+        code = decided.code
+        return TrySeen(what=decided.what, runs_code=code.runs_code, pending=code.pending)
+
+    @override
+    def plan(self, seen: TrySeen, view: View) -> Action:
+        if not seen.what:
+            return Action("later", WOULD, self.calls())
+        if seen.what != "migrate":
+            also = f"; NOT TRIED: {first_of(seen.pending)}" if seen.pending else ""
+            words = "the code that will run cannot be asked before it does; its files were looked at"
+            return Action("skip", words + also)
+        return Action("change", "the deployed code is asked what it would do; nothing is applied", self.calls())
+
+    @override
+    def apply(self, seen: TrySeen, view: View, tell: Reporter) -> TriedDry:
+        words = "check, migrate --plan"
+        ended = manage(self._deps, "check", tell, "migrate --plan", PLAN, LIST, words=words)
+        if ended.exit_status != 0:
+            raise self._refused("The deployed code does not migrate", ended.output)
+        plan = plan_of(self._deps, ended)
+        words = dangerous(self._deps, plan.pending)
+        if words:
+            raise CheckFailed(f"The migration {words}", why=OPEN, next_action="Decide with the developers.")
+        if not plan.pending:
+            raise CheckFailed(
+                "The deployed code has nothing to migrate: what its files show as pending is not installed in it.",
+                why=OPEN,
+                next_action="Go back: uscdr recover app --release vN --new. Or deploy: uscdr recover app --ref REF "
+                "--new",
+            )
+        try:
+            tried = self._tried(plan, self._copy(tell), tell)
+        finally:
+            self._deps.candidate.close()
+        return tried.model_copy(update={"not_tried": seen.runs_code or tried.not_tried})
+
+    def _copy(self, tell: Reporter) -> TrialSubject | str:
+        """The newest backup of this database, restored on this machine; or why there is none."""
+        deps = self._deps
+        try:
+            attachment = deps.attachment()
+            newest = self._newest(deps.backups.transfers(attachment))
+            if newest is None:
+                return "there is no backup whose copy it could be tried on"
+            most = round(seconds(deps) * RESTORED_A_SECOND)
+            if newest.processed_bytes > most:
+                return f"{newest.name} is larger than {size(most)}: restoring it here would take too long"
+            deps.candidate.proof(stored_dump(deps.backups, attachment.owner_app_name, newest), tell)
+            return TrialSubject(newest.name, deps.candidate.open_database(), WAY_ON, restored=False)
+        except (BadInput, CheckFailed, MachineError, ProviderError) as error:
+            return f"no backup could be restored on this machine: {error.message}"
+
+    def _newest(self, transfers: Sequence[Transfer]) -> Transfer | None:
+        listed = with_reasons(reversed(transfers), self._deps.memory.damaged)
+        return next((one for one, unfit in listed if not unfit), None)
+
+    def _tried(self, plan: MigrationPlan, copy: TrialSubject | str, tell: Reporter) -> TriedDry:
+        if isinstance(copy, str):
+            written = self._written(plan.pending, plan, tell)
+            names = tuple(one.name for one in written if not one.failed)
+            python = tuple(one.name for one in written if one.runs_code)
+            return TriedDry(tried=names, not_tried=python, untried=(f"on data: {copy}",))
+        missing = missing_on(self._deps, copy.copy, plan)
+        also = tuple(name for name in plan.pending if name not in missing.names)
+        written = self._written((*missing.names, *also), plan, tell)
+        return on_copy(self._deps, copy, missing, written, plan, tell)
+
+    def _written(self, names: tuple[str, ...], plan: MigrationPlan, tell: Reporter) -> tuple[MigrationScript, ...]:
+        """Has Django write the SQL of each. Raises CheckFailed when it cannot, of what is pending."""
+        written = sql_of(self._deps, names, tell)
+        failed = next((one for one in written if one.failed and one.name in plan.pending), None)
+        if failed is not None and AMBIGUOUS not in failed.output:
+            raise self._refused(f"Django cannot write the SQL of {failed.name}", failed.output)
+        return written
+
+    def _refused(self, what: str, output: str) -> CheckFailed:
+        app = self._deps.app
+        return CheckFailed(
+            f"{what}: {reason(output) or 'the output tells no reason'}.",
+            why=OPEN,
+            next_action=f"See: heroku logs --app {app}. Deploy code that does: uscdr recover app --ref REF --new. "
+            "Or go back: uscdr recover app --release vN --new. When the cause is cured: uscdr runs resume",
+        )
+
+    @override
+    def confirm_effect(self, result: TriedDry, view: View, tell: Reporter) -> str:
+        if result.not_tried:
+            tell.warn(f"Not tried, for Python of their own runs: {', '.join(result.not_tried)}.")
+        for words in result.untried:
+            tell.warn(f"Not tried before users are shut out: {words}.")
+        words = f"{plural(len(result.tried), 'pending migration')} can be written as SQL"
+        if result.not_tried:
+            words += f"; not tried: {first_of(result.not_tried)}"
+        return f"{words}; {summary(result)}"

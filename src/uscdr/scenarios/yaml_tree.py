@@ -1,0 +1,404 @@
+"""YAML text to plain data that knows its lines. Whatever is wrong has a file, a line and a column."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from types import NoneType
+from typing import Any, NoReturn
+
+import yaml
+from yaml import ScalarNode
+from yaml.constructor import SafeConstructor
+
+from uscdr.errors import ConfigError
+from uscdr.files import whole
+
+# Which words of YAML 1.2 are switches, numbers, dates or nothing; all others are text.
+
+
+MERGE = "<<"
+WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+}
+"""`yes`, `no`, `on` and `off` are text: YAML 1.2 says so."""
+NUMBER = frozenset("+-.0123456789")
+"""How what is neither a word nor text begins."""
+INTEGER = re.compile(r"([-+]?)(?:0b([01_]+)|0o?([0-7_]+)|([0-9_]+)|0x([0-9a-fA-F_]+))")
+OCTAL = re.compile(r"[-+]?0o")
+FRACTION = re.compile(
+    r"[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+|[-+]?\.[0-9_]+(?:[eE][-+][0-9]+)?"
+)
+ENDLESS = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?"
+    r"(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?"
+)
+KINDS: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "int": (int,),
+    "float": (float, int),
+    "null": (NoneType,),
+}
+
+
+class Unmakable(ValueError):
+    """A scalar that looks like a value and is none; the text says so to a person."""
+
+
+def value_of(text: str, *, plain: bool, kind: str | None = None) -> Any:  # noqa: ANN401 - a YAML scalar
+    """What a scalar stands for: None, bool, int, float or str; dates and times are text in one spelling.
+
+    `plain`: it stands without quotes. `kind`: of a tag such as `!!int`. Raises Unmakable.
+    """
+    if kind is None:
+        return _plain(text) if plain else text
+    if kind == "str":
+        return text
+    if kind not in KINDS:
+        raise Unmakable("a tag (`!…`) has no meaning here; write plain values")
+    value = _plain(text)
+    if type(value) not in KINDS[kind]:
+        raise Unmakable(f"this is no value of the kind `!!{kind}`")
+    return float(value) if kind == "float" else value
+
+
+def _plain(text: str) -> Any:  # noqa: ANN401 - a YAML scalar
+    if text in WORDS:
+        return WORDS[text]
+    if text[0] not in NUMBER:
+        return text
+    try:
+        return _number(text)
+    except (ValueError, OverflowError):
+        raise Unmakable("this begins as a number or a date and is none; if a text is meant, put it in quotes") from None
+
+
+def _number(text: str) -> int | float | str:
+    if FRACTION.fullmatch(text):
+        return float(text.replace("_", ""))
+    if ENDLESS.fullmatch(text):
+        return float(text.replace(".", ""))
+    if INTEGER.fullmatch(text):
+        return _integer(text.replace("_", ""))
+    return _moment(text) if MOMENT.fullmatch(text) else text
+
+
+def _integer(text: str) -> int:
+    """A leading zero alone makes no octal number."""
+    base = {"0b": 2, "0o": 8, "0x": 16}.get(text.lstrip("+-")[:2])
+    value = int(text, base) if base else int(text)
+    str(value)  # of so many digits that nothing may show it: ValueError
+    return value
+
+
+def _moment(text: str) -> str:
+    made: date = SafeConstructor().construct_yaml_timestamp(ScalarNode("", text))
+    if not isinstance(made, datetime):
+        return made.isoformat()
+    return made.isoformat("T" if "t" in text.lower() else " ")
+
+
+MOST_BYTES = 400_000
+MOST_VALUES = 20_000
+"""Keys and values with every alias written out: a few lines of aliases can stand for more than any memory holds."""
+DEEPEST = 40
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+"""Written as an escape; line feeds and tabs may stand in a query."""
+NO_TEXT = re.compile("[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""The parser would take three more characters for line breaks, which editors do not show as such."""
+UNSEEN_BREAKS = "\x85\u2028\u2029"
+TAG = "tag:yaml.org,2002:"
+PARSER: type[Any] = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
+At = tuple[int, int]
+"""Line and column, from one."""
+
+
+@dataclass(slots=True)
+class Placed:
+    """A value of the file: as plain data, where it begins, and what it is made of, by key or number."""
+
+    at: At
+    value: Any = None
+    size: int = 1
+    """How many values it stands for, and how deep they are nested: an alias counts as what it stands for."""
+    depth: int = 1
+    parts: dict[str | int, Placed] = field(default_factory=dict)
+    keys: dict[str | int, At] = field(default_factory=dict)
+    """Where its keys or items stand; of what was merged in with `<<`, where that is written."""
+    merges: bool = False
+    """Whether it is a `<<` without quotes."""
+
+
+def content(path: Path) -> bytes:
+    """The file's bytes. Raises ConfigError; reads no more than is allowed, even of a file without end."""
+    try:
+        return whole(path, MOST_BYTES)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read: {error.strerror}.", next_action="Name a readable file with --config."
+        ) from error
+
+
+def parse(path: Path, data: bytes) -> Placed:
+    """The whole file: a mapping whose keys are text; aliases and merges are written out. Raises ConfigError."""
+    text = _text(path, data)
+    try:
+        return _Reader(text).document()
+    except _Wrong as wrong:
+        _refuse(path, wrong.at, wrong.words)
+
+
+def place(path: Path, tree: Placed, location: Sequence[str | int]) -> str:
+    """`file:line:column` of the deepest part of `location` that exists in the tree."""
+    line, column = position(tree, location)
+    return f"{path}:{line}:{column}"
+
+
+def position(tree: Placed, location: Sequence[str | int]) -> At:
+    """Line and column, from one, of the deepest part of `location` that exists in the tree."""
+    at, part = (1, 1), tree
+    for key in location:
+        if key not in part.parts:
+            break
+        at, part = part.keys[key], part.parts[key]
+    return at
+
+
+def _text(path: Path, data: bytes) -> str:
+    try:
+        text = data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        _refuse(path, _position(data[: error.start].decode("utf-8")), "this is not UTF-8")
+    if odd := NO_TEXT.search(text):
+        hidden = "this is a line break that editors do not show" if odd[0] in UNSEEN_BREAKS else ""
+        _refuse(path, _position(text[: odd.start()]), hidden or "this character may not stand in YAML")
+    return text
+
+
+def _position(before: str) -> At:
+    """Line and column of what comes after `before`."""
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def _refuse(path: Path, where: At, what: str) -> NoReturn:
+    line, column = where
+    raise ConfigError(f"{path}:{line}:{column}: {what}.", next_action="Mend that line; indentation is in spaces.")
+
+
+class _Wrong(Exception):
+    """What is wrong, and where."""
+
+    def __init__(self, at: At, words: str) -> None:
+        super().__init__(words)
+        self.at, self.words = at, words
+
+
+def _at(event: Any) -> At:  # noqa: ANN401 - of one of two parsers
+    return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+class _Reader:
+    """Makes values of what the parser finds, and stops at once where there is too much, or too deep."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._parser = PARSER(text)
+        self._anchors: dict[str, Placed | None] = {}
+        """None while what it stands for is not at its end."""
+        self._made = 0
+        self._last: At = (1, 1)
+
+    def document(self) -> Placed:
+        """The only document of the text. Raises _Wrong."""
+        self._next()
+        event = self._next()
+        if isinstance(event, yaml.StreamEndEvent):
+            raise _Wrong((1, 1), _NO_MAPPING)
+        if getattr(event, "version", None) not in (None, (1, 2)):
+            raise _Wrong(_at(event), "this file is read as YAML 1.2; take this line out")
+        top = self._part(self._next(), 1)
+        self._next()
+        event = self._next()
+        if not isinstance(event, yaml.StreamEndEvent):
+            raise _Wrong(_at(event), "another document begins here; the file must hold one")
+        if not isinstance(top.value, dict):
+            raise _Wrong((1, 1), _NO_MAPPING)
+        return top
+
+    def _next(self) -> Any:  # noqa: ANN401 - of one of two parsers
+        try:
+            event = self._parser.get_event()
+        except yaml.MarkedYAMLError as error:
+            begun = any(part in str(error.problem) for part in WITHOUT_END)
+            mark = (error.context_mark if begun else error.problem_mark) or error.problem_mark or error.context_mark
+            at = (mark.line + 1, mark.column + 1) if mark else self._last
+            raise _Wrong(at, _in_words(error, self._character(at))) from None
+        except (yaml.YAMLError, ValueError, OverflowError):  # such as an escape beyond Unicode
+            raise _Wrong(self._last, "what follows here cannot be made sense of") from None
+        self._last = _at(event)
+        return event
+
+    def _character(self, at: At) -> str:
+        """What stands there; empty at the end of a line."""
+        lines = self._text.splitlines()
+        line = lines[at[0] - 1] if at[0] <= len(lines) else ""
+        return line[at[1] - 1 : at[1]]
+
+    def _count(self, more: int, at: At) -> None:
+        self._made += more
+        if self._made > MOST_VALUES:
+            raise _Wrong(at, f"there are more than {MOST_VALUES:,} values, those that aliases stand for included")
+
+    def _part(self, event: Any, depth: int) -> Placed:  # noqa: ANN401 - of one of two parsers
+        at = _at(event)
+        self._count(1, at)
+        if depth > DEEPEST:
+            raise _Wrong(at, "it is nested too deeply")
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event.anchor, at, depth)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        before = self._made
+        part = self._made_of(event, at, depth)
+        part.size = self._made - before + 1
+        part.depth = 1 + max((one.depth for one in part.parts.values()), default=0)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = part
+        return part
+
+    def _alias(self, name: str, at: At, depth: int) -> Placed:
+        if name not in self._anchors:
+            raise _Wrong(at, f"`*{name}` stands for nothing: no `&{name}` comes before it")
+        part = self._anchors[name]
+        if part is None:
+            raise _Wrong(at, f"`*{name}` stands within `&{name}`: aliases may not stand for what they are a part of")
+        self._count(part.size, at)
+        if depth + part.depth - 1 > DEEPEST:
+            raise _Wrong(at, f"it is nested too deeply, with what `*{name}` stands for")
+        return part
+
+    def _made_of(self, event: Any, at: At, depth: int) -> Placed:  # noqa: ANN401 - of one of two parsers
+        if isinstance(event, yaml.ScalarEvent):
+            return _scalar(event, at)
+        listed = isinstance(event, yaml.SequenceStartEvent)
+        if event.tag not in (None, "!", f"{TAG}{'seq' if listed else 'map'}"):
+            raise _Wrong(at, _TAG)
+        return self._sequence(at, depth) if listed else self._mapping(at, depth)
+
+    def _sequence(self, at: At, depth: int) -> Placed:
+        made = Placed(at, [])
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            item = self._part(event, depth + 1)
+            number = len(made.value)
+            made.value.append(item.value)
+            made.parts[number], made.keys[number] = item, _at(event)
+        return made
+
+    def _mapping(self, at: At, depth: int) -> Placed:
+        made, merged = Placed(at, {}), list[Placed]()
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            key, where = self._part(event, depth + 1), _at(event)
+            value = self._part(self._next(), depth + 1)
+            name = _key(key, where)
+            if name in made.value or (key.merges and merged):
+                raise _Wrong(where, "this key stands twice in the same mapping")
+            if key.merges:
+                merged = _merged(value)
+            else:
+                made.value[name], made.parts[name], made.keys[name] = value.value, value, where
+        for one in merged:
+            for key_, part in one.parts.items():
+                if key_ not in made.value:
+                    made.value[key_], made.parts[key_], made.keys[key_] = part.value, part, one.keys[key_]
+        return made
+
+
+_NO_MAPPING = "the file must be a mapping that begins with `version: 1`"
+_HERE = "this does not fit the lines above; look at the indentation, and for a bracket or a quote that is not closed"
+_ESCAPE = r'there is no such escape in "…"; write a backslash as \\, or the text in single quotes'
+_NAME = "after `&` and `*` stands a name of letters, digits, `-` and `_`"
+_BLOCK = "after `|` or `>` the text begins on the next line"
+_TAG = "a tag (`!…`) has no meaning here; write plain values"
+_PERCENT = "a line may not begin with `%`; put a text in quotes"
+FAULTS: tuple[tuple[str, str], ...] = (
+    ("expected ',' or ']'", "the list in brackets that begins on line {line} is not closed here, or lacks a comma"),
+    ("expected ',' or '}'", "the mapping in braces that begins on line {line} is not closed here, or lacks a comma"),
+    ("nesting depth", "it is nested too deeply"),
+    ("mapping values are not allowed", "a `:` may not stand here; look at the indentation, or put the text in quotes"),
+    ("sequence entries are not allowed", "a `- ` may not stand here; each item of a list stands on its own line"),
+    ("mapping keys are not allowed", "a `? ` may not stand here; put the text in quotes"),
+    ("expected ':'", "this key lacks a `:` with a space behind it"),
+    ("unexpected end of stream", "the text in quotes that begins here has no end"),
+    ("document indicator", "the text in quotes that begins here has no end"),
+    ("document separator", "the text in quotes that begins here has no end"),
+    ("escape", _ESCAPE),
+    ("hexadecimal", _ESCAPE),
+    ("hexdecimal", _ESCAPE),
+    ("comment or a line break", _BLOCK),
+    ("comment or line break", _BLOCK),
+    ("chomping or indentation", _BLOCK),
+    ("indentation indicator", "after `|` or `>` may stand 1 to 9, not 0"),
+    ("tab character", "a tab may not stand here; indentation is in spaces"),
+    ("tag", _TAG),
+    ("YAML d", "this line about the version of YAML is not understood; take it out"),
+    ("directive", _PERCENT),
+    ("node content", "a value is missing before this"),
+    ("block end", _HERE),
+    ("expected key", _HERE),
+    ("'-' indicator", _HERE),
+    ("document start", _HERE),
+)
+"""What either parser says, by a part of it, and what a person is told; the first that fits."""
+
+
+WITHOUT_END = ("expected ':'", "unexpected end of stream", "document indicator", "document separator")
+"""Of these the beginning is what a person looks for."""
+
+
+def _in_words(error: yaml.MarkedYAMLError, character: str) -> str:
+    problem = str(error.problem or error.context or "")
+    if "cannot start any token" in problem:
+        problem = "tab character" if character == "\t" else ""
+        if not problem:
+            return f"a text may not begin with “{character}”; put it in quotes"
+    if "alphabetic" in problem:
+        return _NAME if any(one in str(error.context) for one in ("anchor", "alias")) else _PERCENT
+    words = next((words for part, words in FAULTS if part in problem), " ".join(problem.split()) or "this is not YAML")
+    return words.replace("{line}", str(error.context_mark.line + 1 if error.context_mark else 1))
+
+
+def _key(key: Placed, at: At) -> str:
+    if isinstance(key.value, dict | list):
+        raise _Wrong(at, "a key must be a text, not a list or mapping")
+    return str(key.value)
+
+
+def _merged(value: Placed) -> list[Placed]:
+    """The mappings that a `<<` names."""
+    found = list(value.parts.values()) if isinstance(value.value, list) else [value]
+    for one in found:
+        if not isinstance(one.value, dict):
+            raise _Wrong(one.at, "after `<<:` stands a mapping, or a list of mappings, to be merged in")
+    return found
+
+
+def _scalar(event: Any, at: At) -> Placed:  # noqa: ANN401 - of one of two parsers
+    plain = not event.style and event.implicit[0]
+    tag = None if event.tag in (None, "!") else event.tag
+    if tag == f"{TAG}binary":
+        raise _Wrong(at, "this is binary data; write plain text")
+    if tag is not None and not tag.startswith(TAG):
+        raise _Wrong(at, _TAG)
+    try:
+        value = value_of(event.value, plain=plain, kind=tag and tag.removeprefix(TAG))
+    except Unmakable as error:
+        raise _Wrong(at, str(error)) from None
+    if isinstance(value, str) and CONTROL.search(value):
+        raise _Wrong(at, "this text holds a control character")
+    return Placed(at, value, merges=plain and tag is None and event.value == MERGE)

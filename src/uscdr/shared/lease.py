@@ -1,0 +1,255 @@
+"""One recovery of a target in the whole team: the lease, in words that an operator understands."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from uscdr.errors import LockHeld, MachineError
+from uscdr.files import private_directory, whole, write_whole
+from uscdr.settings import Operator
+from uscdr.store.lease import Lease, LeaseWatch, attempt
+from uscdr.store.lease_records import LeaseRecord, LeaseRow, LeaseState, LeaseTerms, is_ended, named, said
+from uscdr.store.store import Store
+
+TERMS = LeaseTerms()
+LARGEST_NOTE = 4096
+_TRIES = 3
+_TOO_LONG = "It was stopped, or could not reach the shared state, for longer than the lease lasts."
+_NOT_PLAIN = re.compile(r"[^a-z0-9-]+")
+_RUN = re.compile(r"\(run ([^)\s]+)\)")
+
+
+@dataclass(frozen=True)
+class LeaseRequest:
+    """Who wants to work on which target (its key), for which run, saying what."""
+
+    key: str
+    run: str
+    who: Operator
+    message: str
+
+    @property
+    def app(self) -> str:
+        """The application, for people."""
+        return self.key.rpartition(" ")[2]
+
+    @property
+    def scope(self) -> str:
+        """The lease's name: two names of one application are one target."""
+        plain = _NOT_PLAIN.sub("-", self.app.lower()).strip("-")[:40] or "target"
+        return f"{plain}-{hashlib.sha256(self.key.encode()).hexdigest()[:12]}"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How this process waits for another's lease, and whether it `takes_over` what is alive.
+
+    `asks` puts a phrase to the operator; it raises LockHeld when nobody can be asked. `pause` waits, interruptibly.
+    `tell` shows how many seconds of how many were waited, and for what.
+    """
+
+    asks: Callable[[dict[str, str], str, LockHeld], bool]
+    pause: Callable[[float], None]
+    tell: Callable[[float, float, str], None]
+    takes_over: bool = False
+
+
+class RunLease:
+    """A lease that this process holds for its run."""
+
+    def __init__(self, lease: Lease, wish: LeaseRequest, place: str) -> None:
+        self._lease = lease
+        self._place = place
+        self._wish = wish
+        self._over: LockHeld | None = None
+
+    @property
+    def over(self) -> LockHeld | None:
+        """Who took over, as far as this process knows already; the store is not asked."""
+        if self._over is None and self._lease.taken_by is not None:
+            self._over = _taken_from(self._wish, self._lease.taken_by.record)
+        return self._over
+
+    def check(self) -> None:
+        """Look whether this is still the process that writes. Raises LockHeld saying who took over, MachineError."""
+        self._said(self._lease.check)
+
+    def leave(self) -> str:
+        """Whether a request that changes something may go out now; raises as `check` does. Has nothing to say."""
+        self._said(self._lease.leave)
+        return ""
+
+    def lasts(self) -> float:
+        """Seconds for which `leave` surely holds."""
+        return self._lease.lasts()
+
+    def _said(self, ask: Callable[[], None]) -> None:
+        try:
+            ask()
+        except LockHeld as error:
+            raise (self.over or self._gone()) from error
+
+    def _gone(self) -> MachineError:
+        return MachineError(
+            f"The lease of {self._wish.app} is gone from {self._place}.",
+            why="Its records are never removed by uscdr, but for those that newer ones replaced.",
+            next_action="Was it emptied, or is it not mounted any more?",
+        )
+
+
+def _taken_from(wish: LeaseRequest, record: LeaseRecord | None) -> LockHeld:
+    return LockHeld(
+        f"Run {wish.run} is no longer this process's: {named(record)} took over.",
+        why=" ".join((_TOO_LONG, said(record))).strip(),
+        next_action=f"Nothing more was changed from here. See: uscdr runs show {_run_of(record) or wish.run}",
+    )
+
+
+@contextmanager
+def claim(
+    store: Store, notes: Path, wish: LeaseRequest, waiting: Waiting, *, terms: LeaseTerms = TERMS
+) -> Iterator[RunLease]:  # fmt: skip
+    """Hold the lease of the wish's target. The local lock of the target must be held.
+
+    A lease that a dead process of this machine left is free at once (`notes` remembers which those are; a copy of it
+    is another machine's, whose original may be at work). Another's
+    is free when its holder ended it, or when it stood unchanged for as long as it lasts and the longest request,
+    which is waited for here if it seems to have run out, or if it is to be taken over. A holder that is alive is
+    taken over from if the operator types the phrase; then the same time passes before this returns.
+
+    Raises LockHeld saying who has it, Declined, Interrupted, MachineError and OutcomeUnknown.
+    """
+    row, note = LeaseRow(store, wish.scope, replace(terms, pause=waiting.pause)), notes / wish.scope
+    taken = _Taking(row, wish, waiting, noted(note)).take()
+    private_directory(notes)
+    write_whole(note, f"{taken.lease.record.nonce} {_here(notes)}".encode())
+    with taken.lease.kept():
+        held = RunLease(taken.lease, wish, store.place)
+        if taken.alive is not None:
+            _let_it_notice(row, taken.alive, waiting, held)
+        yield held
+
+
+def noted(note: Path) -> str:
+    """The lease that is noted as this machine's; empty when none is, when that is no note, or one of elsewhere."""
+    try:
+        text = whole(note, LARGEST_NOTE).decode(errors="replace")
+    except OSError:
+        return ""
+    nonce, _, place = text.partition(" ")
+    return nonce if place and place == _here(note.parent) else ""
+
+
+def _here(notes: Path) -> str:
+    """What tells a directory from its copies, and stays when it is moved."""
+    facts = notes.stat()
+    return f"{facts.st_dev}:{facts.st_ino}"
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """A lease, and the record of a holder from which it was taken while that was alive."""
+
+    lease: Lease
+    alive: LeaseState | None = None
+
+
+@dataclass(frozen=True)
+class _Taking:
+    """One process's attempt to have a lease."""
+
+    row: LeaseRow
+    wish: LeaseRequest
+    waiting: Waiting
+    own: str
+
+    def take(self) -> _Taken:
+        """Have it, or raise why not."""
+        for _ in range(_TRIES):
+            watch = LeaseWatch(self.row)
+            highest = watch.look()
+            if highest is None or is_ended(highest) or _nonce(highest) == self.own:
+                if lease := attempt(self.row, highest, self.wish.who, self.wish.message):
+                    return _Taken(lease)
+            elif not (self.waiting.takes_over or self.row.seems_over(highest)):
+                break
+            elif self._outlived(watch, highest):
+                if lease := attempt(self.row, self.row.highest(), self.wish.who, self.wish.message):
+                    return _Taken(lease)
+            else:
+                return self._from_the_living()
+        raise _held(self.row.highest(), self.wish)
+
+    def _outlived(self, watch: LeaseWatch, highest: LeaseState) -> bool:
+        """Wait until its holder is surely past acting; False when it was renewed or taken meanwhile."""
+        began, longest = self.row.terms.clock(), longest_wait(self.row, highest)
+        now: LeaseState | None = highest
+        while not watch.is_over(now):
+            words = f"looking whether {named(highest.record)} is alive"
+            self.waiting.tell(self.row.terms.clock() - began, longest, words)
+            self.row.terms.pause(self.row.terms.look)
+            now = watch.look()
+            if watch.changed:
+                return is_ended(now)
+        return True
+
+    def _from_the_living(self) -> _Taken:
+        highest = self.row.highest()
+        refusal = _held(highest, self.wish)
+        if highest is None or not self.waiting.takes_over or self.wish.run != _run_of(highest.record):
+            raise refusal
+        if not self.waiting.asks(*_question(highest, self.wish, refusal)):
+            raise refusal
+        now = self.row.highest()
+        if _nonce(now) != _nonce(highest):
+            raise _held(now, self.wish)
+        if lease := attempt(self.row, now, self.wish.who, self.wish.message):
+            return _Taken(lease, highest)
+        raise _held(self.row.highest(), self.wish)
+
+
+def _let_it_notice(row: LeaseRow, before: LeaseState, waiting: Waiting, held: RunLease) -> None:
+    """It can renew nothing any more: once this has passed, it sends nothing, and what it sent is over."""
+    began, longest = row.terms.clock(), row.lasts(before)
+    while (waited := row.terms.clock() - began) < longest:
+        waiting.tell(waited, longest, f"letting {named(before.record)} notice that it was taken over")
+        row.terms.pause(row.terms.look)
+        held.check()
+
+
+def longest_wait(row: LeaseRow, highest: LeaseState) -> float:
+    """Seconds after which a holder that is gone is surely noticed."""
+    return row.lasts(highest) + row.terms.look
+
+
+def _question(highest: LeaseState, wish: LeaseRequest, refusal: LockHeld) -> tuple[dict[str, str], str, LockHeld]:
+    record = highest.record
+    holder = f"{record.user}@{record.host}" if record else "another"
+    facts = {"run": wish.run, "target": wish.app, "held by": named(record), "is alive": "it renewed just now"}
+    return facts, f"take over {wish.run} from {holder}", refusal
+
+
+def _nonce(highest: LeaseState | None) -> str:
+    return highest.record.nonce if highest and highest.record else "unreadable"
+
+
+def _held(highest: LeaseState | None, wish: LeaseRequest) -> LockHeld:
+    record = highest.record if highest else None
+    run = _run_of(record)
+    look = f" See: uscdr runs show {run}" if run else ""
+    theirs = f" If that machine is surely out of the game: uscdr runs resume {run} --take-over" if run else ""
+    return LockHeld(
+        f"{wish.app} is being worked on already: {named(record)}.",
+        why=said(record),
+        next_action=f"Talk to that person.{look} Nothing was changed by this command.{theirs}",
+    )
+
+
+def _run_of(record: LeaseRecord | None) -> str:
+    found = _RUN.search(record.message) if record else None
+    return found[1] if found else ""

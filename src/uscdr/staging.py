@@ -1,0 +1,108 @@
+"""Notes in a process's own directory about what it makes outside of it, so that the next process can remove that.
+
+A note is written before the thing and struck out after it. It holds no secret.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from uscdr.files import PRIVATE_DIRECTORY, clear_away, disk_errors, new_file, own_directory, sync, whole
+
+_NOTES = ".elsewhere"
+_LARGEST = 1 << 16
+Kind = Literal["directory", "staging", "database"]
+
+
+@dataclass(frozen=True)
+class CleanupNote:
+    """One thing that lies elsewhere: what it is, and what is needed to find it."""
+
+    path: Path
+    kind: str
+    facts: Mapping[str, str]
+
+    def strike(self) -> None:
+        """The thing is gone. Raises MachineError."""
+        with disk_errors(f"{self.path} cannot be removed."):
+            self.path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self.path.parent.rmdir()
+
+
+def note(place: Path, kind: Kind, facts: Mapping[str, str]) -> CleanupNote:
+    """Writes down, durably, what is about to be made for the owner of `place`. Raises MachineError."""
+    above = place / _NOTES
+    made = CleanupNote(above / f"{secrets.token_hex(8)}.json", kind, facts)
+    with disk_errors(f"Nothing can be written to {place}."):
+        above.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+        with new_file(made.path) as file:
+            file.write(json.dumps({"kind": kind, **facts}).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        sync(above)
+    return made
+
+
+def notes(place: Path) -> Iterator[CleanupNote]:
+    """What is noted in `place`. One that was torn is passed over: its thing was not made yet."""
+    for path in sorted((place / _NOTES).glob("*.json")):
+        with suppress(OSError, ValueError, RecursionError):
+            found = json.loads(whole(path, _LARGEST))
+            if isinstance(found, dict) and all(isinstance(value, str) for value in found.values()):
+                yield CleanupNote(path, found.pop("kind", ""), found)
+
+
+# Files under way: private directories that die with their process.
+
+
+STAGING = ".staging"
+
+
+class Staged(Protocol):
+    """A store, as far as it is needed here."""
+
+    @property
+    def place(self) -> str:
+        """For a person; a directory's path."""
+        ...
+
+    def staging(self) -> AbstractContextManager[Path]:
+        """A private directory for what is under way."""
+        ...
+
+
+@contextmanager
+def staging_below(above: Path) -> Iterator[Path]:
+    """A private directory in the existing directory `above`; what killed processes left there is removed.
+
+    Raises MachineError.
+    """
+    with ExitStack() as own:
+        with disk_errors(f"{above} cannot be written.", "Make room or fix the permissions."):
+            clear_away(above)
+            place = own.enter_context(own_directory(above / secrets.token_hex(8)))
+        yield place
+
+
+@contextmanager
+def noted(store: Staged, work: Path | None) -> Iterator[None]:
+    """What is under way in `store`, if that is a directory, is noted in `work`, our own, in case that we are killed."""
+    with ExitStack() as own:
+        if work is not None and "://" not in store.place:
+            own.callback(note(work, "staging", {"path": str(Path(store.place) / STAGING)}).strike)
+        yield
+
+
+@contextmanager
+def noted_staging(store: Staged, work: Path | None) -> Iterator[Path]:
+    """A place of `store` for what is under way, noted."""
+    with noted(store, work), store.staging() as place:
+        yield place

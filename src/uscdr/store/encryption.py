@@ -1,0 +1,230 @@
+"""Encryption by age: to recipients when a kit is made, with an identity when it is read. Streams; memory is bounded."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any
+
+from uscdr.errors import BadInput, CheckFailed, MachineError, MissingExtra
+from uscdr.files import whole
+
+IDENTITY_WORD = "AGE-SECRET-KEY-"
+_NO_KEY = "No matching keys"
+_LARGEST_IDENTITY_FILE = 1 << 20
+
+Watch = Callable[[int], None]
+"""Called with the plain bytes done so far; may raise to stop."""
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Whom a kit is encrypted to: an age (`age1…`) or SSH public key."""
+
+    text: str
+    key: Any = field(repr=False, compare=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """The first 16 hex digits of the SHA-256 of the public key's text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A private key that opens kits; shows nothing of itself."""
+
+    key: Any = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """One encryption or decryption: both sides' SHA-256 (hex) and size (bytes)."""
+
+    sha256: str
+    size: int
+    plain_sha256: str
+    plain_size: int
+
+
+class WrongIdentity(BadInput):
+    """The identity is not one of those that the object was encrypted to."""
+
+
+def recipients(texts: Sequence[str]) -> tuple[Recipient, ...]:
+    """Parse public keys. Raises BadInput for none, a bad one, or a private key given by mistake (not repeated)."""
+    wanted = tuple(dict.fromkeys(text.strip() for text in texts if text.strip()))
+    if not wanted:
+        raise BadInput(
+            "No recipient: nobody could open the kit.",
+            next_action="Make a key with `age-keygen -o identity.txt`, in no checkout, keep it off this machine, give "
+            "its public half: --recipient age1…, USCDR_KIT_RECIPIENTS, or `kit: {recipients: […]}` in scenarios.yaml.",
+        )
+    return tuple(_recipient(text) for text in wanted)
+
+
+def _recipient(text: str) -> Recipient:
+    if text.upper().startswith(IDENTITY_WORD) or "PRIVATE KEY" in text:
+        raise BadInput(
+            "A private key was given as a recipient.",
+            next_action="Give its public half (age1…). Treat the private key as exposed if it stood on a command line.",
+        )
+    pyrage = _age()
+    try:
+        if text.startswith("ssh-"):
+            plain = " ".join(text.split()[:2])  # the comment is no part of the key
+            return Recipient(plain, pyrage.ssh.Recipient.from_str(plain))
+        return Recipient(text.lower(), pyrage.x25519.Recipient.from_str(text.lower()))
+    except pyrage.RecipientError as error:
+        raise BadInput(
+            f"{text[:12]}… is no age or SSH public key.", why=str(error), next_action="It looks like age1… or ssh-…."
+        ) from None
+
+
+def identities(path: Path) -> tuple[Identity, ...]:
+    """Read an age identity file (comments allowed) or an OpenSSH private key. Raises BadInput, MachineError."""
+    try:
+        data = whole(path, _LARGEST_IDENTITY_FILE)
+    except OSError as error:
+        raise BadInput(
+            f"The identity file {path} cannot be read.",
+            why=error.strerror or type(error).__name__,
+            next_action="Name the file that holds AGE-SECRET-KEY-…: --identity PATH",
+        ) from error
+    found = _ssh_identity(data) if b"PRIVATE KEY" in data else _age_identities(data)
+    if not found:
+        raise BadInput(
+            f"{path} holds no age or SSH private key that can be used.",
+            why="A passphrase protects it, or it is another kind of file.",
+            next_action="Open it first (age -d, or ssh-keygen -p on a copy) and name the plain file; then remove that.",
+        )
+    return found
+
+
+def _ssh_identity(data: bytes) -> tuple[Identity, ...]:
+    pyrage = _age()
+    try:
+        return (Identity(pyrage.ssh.Identity.from_buffer(data)),)
+    except pyrage.IdentityError:
+        return ()
+
+
+def _age_identities(data: bytes) -> tuple[Identity, ...]:
+    pyrage = _age()
+    lines = (line.strip() for line in data.decode("utf-8", "replace").splitlines())
+    try:
+        return tuple(
+            Identity(pyrage.x25519.Identity.from_str(line)) for line in lines if line.startswith(IDENTITY_WORD)
+        )
+    except pyrage.IdentityError:
+        return ()
+
+
+def seal(source: IO[bytes], target: IO[bytes], to: Sequence[Recipient], watch: Watch | None = None) -> Sealed:
+    """Encrypt `source` into `target` as a binary age file.
+
+    Raises:
+        OSError: a stream failed (no room on the disk).
+        MachineError: the encryption itself failed.
+    """
+    pyrage = _age()
+    plain, sealed = _Tap(source, watch), _Tap(target)
+    try:
+        pyrage.encrypt_io(plain, sealed, [recipient.key for recipient in to])
+    except (pyrage.EncryptError, OSError) as error:
+        _reraise(plain, sealed)
+        raise MachineError("The encryption failed.", why=str(error)) from None
+    return Sealed(sealed.sha256, sealed.size, plain.sha256, plain.size)
+
+
+def unseal(source: IO[bytes], target: IO[bytes], keys: Sequence[Identity], watch: Watch | None = None) -> Sealed:
+    """Decrypt `source` into `target`; what was written counts only when this returns.
+
+    Raises:
+        WrongIdentity: none of `keys` opens it.
+        CheckFailed: it is cut off or damaged.
+        OSError: a stream failed.
+    """
+    pyrage = _age()
+    sealed, plain = _Tap(source), _Tap(target, watch)
+    try:
+        pyrage.decrypt_io(sealed, plain, [identity.key for identity in keys])
+    except (pyrage.DecryptError, OSError) as error:
+        _reraise(sealed, plain)
+        if _NO_KEY in str(error):
+            raise WrongIdentity(
+                "The identity does not open this kit.",
+                next_action="The kit's card lists the fingerprints of the recipients: use the identity of one of them.",
+            ) from None
+        raise CheckFailed("It is damaged or cut off.", why=str(error)) from None
+    return Sealed(sealed.sha256, sealed.size, plain.sha256, plain.size)
+
+
+class _Tap:
+    """Passes bytes on and hashes them; keeps an error that age would turn into mere words."""
+
+    def __init__(self, stream: IO[bytes], watch: Watch | None = None) -> None:
+        self._stream = stream
+        self._watch = watch
+        self._digest = hashlib.sha256()
+        self.size = 0
+        self.error: BaseException | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Of what passed."""
+        return self._digest.hexdigest()
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes."""
+        try:
+            data = self._stream.read(size)
+            self._passed(data)
+        except BaseException as error:
+            self.error = error
+            raise
+        return data
+
+    def write(self, data: bytes) -> int:
+        """All of `data`."""
+        try:
+            self._stream.write(data)
+            self._passed(data)
+        except BaseException as error:
+            self.error = error
+            raise
+        return len(data)
+
+    def flush(self) -> None:
+        """What is buffered goes out."""
+        try:
+            self._stream.flush()
+        except BaseException as error:
+            self.error = error
+            raise
+
+    def _passed(self, data: bytes) -> None:
+        self._digest.update(data)
+        self.size += len(data)
+        if self._watch is not None:
+            self._watch(self.size)
+
+
+def _reraise(*taps: _Tap) -> None:
+    for tap in taps:
+        if tap.error is not None:
+            raise tap.error
+
+
+def _age() -> ModuleType:
+    """The age library; only kits need it, and it comes with an extra."""
+    try:
+        return importlib.import_module("pyrage")
+    except ImportError as error:
+        raise MissingExtra(
+            "Kits need age encryption, which is not installed.", extra="vault", module="pyrage"
+        ) from error

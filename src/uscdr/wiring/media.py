@@ -1,0 +1,123 @@
+"""The media service of a place: which cloud, whose credentials, which copies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from uscdr.errors import BadInput, ProviderError
+from uscdr.journal import runs
+from uscdr.kit.reader import KitReader
+from uscdr.models.base import is_ours
+from uscdr.models.media import CLOUD, KEY, SECRET, MediaAccount
+from uscdr.providers.cloudinary.media import CloudinaryMedia
+from uscdr.providers.http.client import open_client, trust
+from uscdr.providers.ports.media import Media
+from uscdr.providers.probes.status_pages import STATUSPAGE, StatusPage
+from uscdr.scenarios.adapters import MediaAccess
+from uscdr.scenarios.config_targets import CloudinaryTarget
+from uscdr.scenarios.media.compare import Window
+from uscdr.scenarios.media.copies import FolderFiles, MediaFiles
+from uscdr.scenarios.media.repair import MediaCache
+from uscdr.wiring.context import Job, RunContext
+from uscdr.wiring.ports import Ports
+
+
+class Clouds:
+    """Opens clouds of one target, each at most once."""
+
+    def __init__(self, job: Job, ports: Ports, around: RunContext, kit: KitReader | None) -> None:
+        self._job = job
+        self._ports = ports
+        self._around = around
+        self._kit = kit
+        self._open: dict[str, CloudinaryMedia] = {}
+
+    def place(self) -> MediaAccess | None:
+        """What steps are given; None when the target has no media service."""
+        target = self._job.place.target.cloudinary
+        if target is None:
+            return None
+        wanted = self._job.request.cloud
+        page = self._ports.stack.enter_context(
+            open_client(target.status_url, provider="cloudinary", verify=trust(self._job.place.ca_file), read_only=True)
+        )
+        return MediaAccess(
+            open_old=lambda: self.open(target, target.cloud),
+            open_new=(lambda: self.open(target, wanted)) if wanted and wanted != target.cloud else None,
+            status=StatusPage(page, STATUSPAGE, service="Cloudinary"),
+            files=self._files(),
+            account=lambda: self._account(wanted or target.cloud),
+            book=MediaCache(window=self._window()),
+        )
+
+    def _window(self) -> Window | None:
+        """From the moment that the operator named to the beginning of the run, which its id tells."""
+        since = self._job.request.replaced_since
+        if since is None:
+            return None
+        begun = runs.begun_at(self._job.run) or datetime.now(UTC)
+        return Window(int(moment(since).timestamp()), int(begun.timestamp()))
+
+    def _files(self) -> MediaFiles | None:
+        folder = self._job.request.files
+        return FolderFiles(Path(folder), self._job.place.config.media) if folder else self._kit
+
+    def open(self, target: CloudinaryTarget, cloud: str) -> Media:
+        """The cloud of that name. Raises BadInput when no credentials for it are to be had."""
+        if cloud not in self._open:
+            account = self._account(cloud)
+            self._ports.redactor.register(SECRET, account.api_secret.get_secret_value())
+            self._open[cloud] = self._ports.stack.enter_context(
+                CloudinaryMedia(
+                    account, api_url=target.api_url, delivery_url=target.delivery_url, ca_file=self._job.place.ca_file,
+                    read_only=self._job.dry_run, stop=self._around.stop.event, on_wait=self._ports.waits,
+                    leave=self._around.leave,
+                )
+            )  # fmt: skip
+        return self._open[cloud]
+
+    def _account(self, cloud: str) -> MediaAccount:
+        given = self._job.place.media_accounts.get(cloud)
+        found = given or _in_config(cloud, self._config_vars()) or _in_config(cloud, self._kit_vars())
+        if found is None:
+            raise BadInput(
+                f"There are no credentials for the Cloudinary cloud “{cloud}”.",
+                why=f"Neither the environment nor the application's config ({CLOUD}={cloud}) nor a kit has them.",
+                next_action="Set USCDR_CLOUDINARY_CLOUD, USCDR_CLOUDINARY_KEY and USCDR_CLOUDINARY_SECRET.",
+            )
+        return found
+
+    def _config_vars(self) -> Mapping[str, SecretStr]:
+        try:
+            return self._ports.platform.config_vars(self._job.place.target.heroku.app)
+        except ProviderError:
+            return {}  # the application may be gone; the kit is asked next
+
+    def _kit_vars(self) -> Mapping[str, SecretStr]:
+        held = self._kit.config() if self._kit else None
+        return held.values if held else {}
+
+
+def _in_config(cloud: str, values: Mapping[str, SecretStr]) -> MediaAccount | None:
+    named, key, secret = values.get(CLOUD), values.get(KEY), values.get(SECRET)
+    if named is None or key is None or secret is None or named.get_secret_value() != cloud:
+        return None
+    return MediaAccount(cloud=cloud, api_key=key.get_secret_value(), api_secret=secret)
+
+
+def moment(text: str) -> datetime:
+    """`2026-11-23T10:00Z` as an aware time, UTC where no zone is named. Raises BadInput."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(
+            f"“{text}” is no moment.", next_action="Write it as 2026-11-23T10:00Z, in UTC: --replaced-since"
+        ) from None
+    whole = found if found.tzinfo else found.replace(tzinfo=UTC)
+    if not is_ours(whole):
+        raise BadInput(f"“{text}” is none of our times.", next_action="Write it as 2026-11-23T10:00Z, in UTC")
+    return whole

@@ -1,0 +1,131 @@
+"""This process as a run sees it: its output, its questions, its signals."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+from uscdr.engine.gate import Asker
+from uscdr.engine.wait import Stop
+from uscdr.models.events import PlanReady, Stamped
+from uscdr.ui.console import Output
+from uscdr.ui.planview import show_plan
+from uscdr.ui.prompts import Prompter
+from uscdr.ui.viewers import RunViewer, open_viewers
+from uscdr.wiring.context import RunContext
+
+CAUSES = {
+    signal.SIGINT: "by the operator",
+    signal.SIGQUIT: "by the operator",
+    signal.SIGTERM: "by a request to end (SIGTERM)",
+    signal.SIGHUP: "by the end of the session: its terminal is gone (SIGHUP)",
+}
+"""Signals that ask a run to stop, and how the journal names them."""
+AT_ONCE = (signal.SIGINT, signal.SIGQUIT)
+"""Those of which a second one leaves at once."""
+OUTLASTS = (signal.SIGHUP, signal.SIGQUIT)
+"""Those that stay ignored when they were from the beginning: `nohup uscdr …` shall outlive its terminal."""
+
+
+@contextmanager
+def surroundings(
+    output: Output, state: Path, env: Mapping[str, str], *, asker: Asker | None = None, stdout: bool = True
+) -> Iterator[RunContext]:
+    """The surroundings of one run. The first Ctrl-C asks the run to stop, the second one leaves.
+
+    With an `asker` nobody is asked, and the plan is not shown. Without `stdout` neither plan nor events go there: it
+    belongs to the command's result.
+    """
+    stop = Stop()
+    with ExitStack() as stack:
+        viewers = open_viewers(output, stdout=stdout)
+        for viewer in viewers:
+            stack.callback(viewer.close)
+        prompter = Prompter(output, still=lambda: _still(viewers))
+        stack.enter_context(_stopping(stop))
+        stack.enter_context(_suspending(viewers))
+        shown = () if asker or not stdout else (_PlanShown(output, viewers),)
+        yield RunContext(
+            state=state,
+            env=env,
+            asker=asker or prompter,
+            ask=prompter.ask,
+            viewers=(*viewers, *shown),
+            prime=lambda history: _prime(viewers, history),
+            stop=stop,
+        )
+
+
+@contextmanager
+def _still(viewers: Sequence[RunViewer]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for viewer in viewers:
+            stack.enter_context(viewer.paused())
+        yield
+
+
+def _prime(viewers: Sequence[RunViewer], history: Sequence[Stamped]) -> None:
+    for viewer in viewers:
+        viewer.prime(history)
+
+
+class _PlanShown:
+    """Shows the plan where it belongs: on stdout, unless the events go there."""
+
+    def __init__(self, output: Output, viewers: Sequence[RunViewer]) -> None:
+        self._output = output
+        self._viewers = viewers
+
+    def __call__(self, stamped: Stamped) -> None:
+        event = stamped.event
+        if isinstance(event, PlanReady) and not self._output.json_lines:
+            with _still(self._viewers):
+                show_plan(event, self._output)
+
+
+@contextmanager
+def _stopping(stop: Stop) -> Iterator[None]:
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        if stop.event.is_set() and number in AT_ONCE:
+            raise KeyboardInterrupt
+        if not stop.event.is_set():
+            stop.cause = CAUSES[signal.Signals(number)]
+        stop.event.set()
+
+    kept = {number for number in OUTLASTS if signal.getsignal(number) is signal.SIG_IGN}
+    with _handled(dict.fromkeys(CAUSES.keys() - kept, ask_to_stop)):
+        yield
+
+
+@contextmanager
+def _suspending(viewers: Sequence[RunViewer]) -> Iterator[None]:
+    """Ctrl-Z gives the terminal back as a shell expects it, and takes it again afterwards."""
+
+    def suspend(number: int, frame: FrameType | None) -> None:
+        del frame
+        with ExitStack() as stack:
+            for viewer in viewers:
+                stack.enter_context(viewer.suspended())
+            with _handled({number: signal.SIG_DFL}):
+                signal.raise_signal(number)  # stops here until SIGCONT
+
+    wanted = signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL
+    with _handled({signal.SIGTSTP: suspend} if wanted else {}):
+        yield
+
+
+Handler = Callable[[int, FrameType | None], None] | signal.Handlers
+
+
+@contextmanager
+def _handled(handlers: Mapping[int, Handler]) -> Iterator[None]:
+    before: Mapping[int, object] = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
