@@ -15,7 +15,7 @@ from uscdr.report.summary import MOST_LINES, summarise
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
 from uscdr.ui.screen import check_frame
-from uscdr.ui.tables import result_lines
+from uscdr.ui.sentences import result_lines
 from uscdr.ui.text import bare, cells
 from uscdr.ui.viewers import PlainViewer
 

@@ -18,7 +18,7 @@ from uscdr.engine.run import Outcome
 from uscdr.errors import BadInput, CredentialsRefused, JournalError, MachineError, NotFound
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal, read
-from uscdr.models.events import command_of
+from uscdr.models.runs import command_of
 from uscdr.providers.source.git_source import check
 from uscdr.report.build import build
 from uscdr.report.summary import summarise

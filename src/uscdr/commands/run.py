@@ -20,7 +20,8 @@ from uscdr.events import Bus, EventSink, Redactor
 from uscdr.journal import lock, runs
 from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, Journal, foreign, read
-from uscdr.models.events import Note, RunStarted, Stamped, command_of, recovers
+from uscdr.models.events import Note, RunStarted, Stamped
+from uscdr.models.runs import command_of, recovers
 from uscdr.report.build import fold_of
 from uscdr.report.objectives import held_back, shortfall
 from uscdr.scenarios.adapters import Adapters, Request

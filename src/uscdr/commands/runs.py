@@ -1,30 +1,29 @@
-"""The list of all runs. Needs no argument parser, so that it answers at once even on a struggling machine."""
+"""Runs by their journals: a list that loads nothing heavy and answers on a struggling machine; one as a report."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uscdr.commands.invocation import state
 from uscdr.errors import BadInput, JournalError
 from uscdr.journal import runs
 from uscdr.journal.reader import Journal, look
-from uscdr.report.build import build
-from uscdr.report.model import RunReport
 from uscdr.settings import state_directory
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
 from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from uscdr.report.model import RunReport
 
 
 def show_runs(output: Output) -> None:
     """Every run, oldest first, on stdout."""
     rows = [asdict(summary) for summary in runs.summaries(state_directory(os.environ))]
     show_table(rows, output, plain=True, empty="No run yet.")
-
-
-# A run's journal as a report.
 
 
 def newest(wanted: str | None) -> Path:
@@ -48,6 +47,8 @@ class LoadedReport:
 
 def load(path: Path, output: Output) -> LoadedReport:
     """Fold the journal at `path`, as far as it can be read, and say so. Raises JournalError when nothing can."""
+    from uscdr.report.build import build
+
     found = look(path)
     journal = found.journal
     if found.damage is not None:

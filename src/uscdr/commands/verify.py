@@ -33,7 +33,7 @@ from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.checks import ALL, CheckRequest, CheckSelection, repeated, select, verdict_of
 from uscdr.scenarios.config_targets import APP
 from uscdr.ui.console import Output, render_error
-from uscdr.ui.tables import show_result
+from uscdr.ui.sentences import show_result
 from uscdr.wiring.context import Job, RunContext
 from uscdr.wiring.session import surroundings
 from uscdr.wiring.target import Target

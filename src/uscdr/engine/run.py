@@ -15,7 +15,8 @@ from uscdr.engine.step import Action, BoundStep, Effect, StepReporter, View
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, UscdrError
 from uscdr.events import Bus
-from uscdr.models.events import Note, PlanReady, RunFinished, RunResumed, RunStarted, command_of, named, recovers
+from uscdr.models.events import Note, PlanReady, RunFinished, RunResumed, RunStarted
+from uscdr.models.runs import command_of, named, recovers
 
 PLANNING = "plan"
 UNTOUCHED = "Nothing was changed."

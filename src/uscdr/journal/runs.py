@@ -13,8 +13,7 @@ from typing import Any
 from uscdr import files
 from uscdr.errors import BadInput, JournalError
 from uscdr.journal.reader import LARGEST, NAME, Journal, Look, look
-from uscdr.models import checklists
-from uscdr.models import events as operations
+from uscdr.models import runs as kinds
 
 OVER = ("done", "objective missed")
 """States of a run that carried out every step."""
@@ -208,17 +207,17 @@ def resumable(summary: RunSummary) -> bool:
 
 def only_looks(summary: RunSummary) -> bool:
     """Whether the run is one of `uscdr verify` or `uscdr watch`."""
-    return checklists.only_looks(summary.scenario)
+    return kinds.only_looks(summary.scenario)
 
 
 def touches_application(summary: RunSummary) -> bool:
     """Whether the run may leave the application half done: not one that only looked, or that made backups."""
-    return operations.recovers(summary.scenario) and summary.scenario != "backups"
+    return kinds.recovers(summary.scenario) and summary.scenario != "backups"
 
 
 def of_operation(path: Path) -> bool:
     """Whether the journal is that of a single write, by the run's id: what it holds is of no use to another run."""
-    return any(f"-{scenario}-" in path.parent.name for scenario in operations.OPERATIONS)
+    return any(f"-{scenario}-" in path.parent.name for scenario in kinds.OPERATIONS)
 
 
 def _newest_resumable(state: Path, *, of_others: bool) -> Path:

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from uscdr.models.base import Count, Moment, Span
-from uscdr.models.checklists import only_looks
 
 
 class Event(BaseModel):
@@ -307,34 +306,3 @@ class Stamped(BaseModel):
     at: Moment
     mono: float
     event: Payload
-
-
-# Runs of one step that recover nothing: a single command's write, with its intent in a journal like any other.
-
-
-OPERATIONS = {
-    "capture": "uscdr backup capture",
-    "schedule": "uscdr backup schedule --apply",
-    "prune": "uscdr backup prune",
-}
-"""By scenario: the command that begins such a run."""
-_COMMANDS = {**OPERATIONS, "dns": "uscdr dns rollback"}
-
-
-def recovers(scenario: str) -> bool:
-    """Whether a run of this scenario is a recovery: it has objectives, a clock, and may leave the application shut."""
-    return not only_looks(scenario) and scenario not in OPERATIONS
-
-
-ANY_RECOVERY = "uscdr recover …"
-"""Stands in a message for the command of the run it is told of, where that is not known."""
-
-
-def command_of(scenario: str) -> str:
-    """What begins a run of this scenario."""
-    return _COMMANDS.get(scenario, f"uscdr recover {scenario}")
-
-
-def named(words: str, scenario: str) -> str:
-    """What a person is told to do after a run of this scenario, with a command that can be pasted."""
-    return words.replace(ANY_RECOVERY, command_of(scenario))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from uscdr.models.base import elapsed
-from uscdr.models.checklists import NO_BASELINE, count_words, list_title, sum_words
+from uscdr.models.runs import NO_BASELINE, count_words, list_title, sum_words
 from uscdr.report.model import CheckReport, ItemReport, RoundReport, RunReport
 from uscdr.report.words import at, in_markdown, integrity_section, span, stamp, table
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from xml.etree import ElementTree as ET
 
-from uscdr.models.checklists import list_title
+from uscdr.models.runs import list_title
 from uscdr.report.checks import (
     UNENDED,
     baseline_words,

@@ -7,8 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from uscdr.models.checklists import only_looks
-from uscdr.models.events import recovers
+from uscdr.models.runs import only_looks, recovers
 
 Verdict = Literal["met", "missed", "not known", "does not apply"]
 Outcome = Literal["done", "failed", "declined", "unknown", "interrupted", "unfinished"]

@@ -8,8 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from uscdr.models.base import elapsed
-from uscdr.models.checklists import only_looks
-from uscdr.models.events import recovers
+from uscdr.models.runs import only_looks, recovers
 from uscdr.report.fold import Fold
 from uscdr.report.model import DataReport, ObjectiveReport, StepReport, TableLoss, Verdict
 from uscdr.report.words import span

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from uscdr.engine.step import Effect
 from uscdr.errors import BadInput
-from uscdr.models.events import command_of
+from uscdr.models.runs import command_of
 from uscdr.scenarios.by_hand import Names, app_of, commands, facts
 from uscdr.scenarios.registry import chosen
 from uscdr.words import duration

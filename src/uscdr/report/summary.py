@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from uscdr.models.checklists import count_words
+from uscdr.models.runs import count_words
 from uscdr.report.checks import baseline_words, cut_off, not_passed, progress_words, result_words
 from uscdr.report.model import ObjectiveReport, RunReport
 from uscdr.report.words import bound, count, lost, span

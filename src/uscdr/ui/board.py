@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from uscdr.models import events as ev
-from uscdr.models.checklists import only_looks
-from uscdr.models.events import recovers
+from uscdr.models.runs import only_looks, recovers
 
 # A round of checks at one moment, folded from its events; no words, no screen.
 

@@ -6,10 +6,10 @@ import io
 
 import pytest
 
-from uscdr.models.checklists import count_words, list_title, only_looks, sum_words
 from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished
+from uscdr.models.runs import count_words, list_title, only_looks, sum_words
 from uscdr.ui.console import Output
-from uscdr.ui.tables import result_lines, show_result
+from uscdr.ui.sentences import result_lines, show_result
 from uscdr.ui.text import bare, cells
 
 

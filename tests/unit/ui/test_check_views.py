@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uscdr.models import events as ev
-from uscdr.models.checklists import VERDICTS
 from uscdr.models.events import Stamped
+from uscdr.models.runs import VERDICTS
 from uscdr.report.build import build
 from uscdr.ui.board import Board, CheckBoard
 from uscdr.ui.console import Output

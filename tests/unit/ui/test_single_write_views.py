@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from uscdr.models import events as ev
-from uscdr.models.events import OPERATIONS, Stamped
+from uscdr.models.events import Stamped
+from uscdr.models.runs import OPERATIONS
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
 from uscdr.ui.screen import headline

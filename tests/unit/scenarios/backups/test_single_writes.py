@@ -15,7 +15,7 @@ from uscdr.engine.run import Outcome
 from uscdr.errors import Declined, ExitCode
 from uscdr.journal import lock, runs
 from uscdr.journal.reader import read
-from uscdr.models.events import OPERATIONS, command_of
+from uscdr.models.runs import OPERATIONS, command_of
 from uscdr.models.transfers import TransferKind
 from uscdr.report.build import build
 from uscdr.report.markdown import to_markdown

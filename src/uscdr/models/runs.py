@@ -1,4 +1,4 @@
-"""Rounds of checks in words that screens and reports share, so that both say the same sum."""
+"""Kinds of runs: recoveries, single writes, looks; and rounds of checks in words that screens and reports share."""
 
 from __future__ import annotations
 
@@ -13,9 +13,35 @@ LIST_TITLES = {"db": "Database recovery", "app": "Application recovery", "integr
 NO_BASELINE = "no baseline: counts are not compared"
 
 
+OPERATIONS = {
+    "capture": "uscdr backup capture",
+    "schedule": "uscdr backup schedule --apply",
+    "prune": "uscdr backup prune",
+}
+"""Runs of one step that recover nothing: the scenario, and the command that begins it."""
+_COMMANDS = {**OPERATIONS, "dns": "uscdr dns rollback"}
+ANY_RECOVERY = "uscdr recover …"
+"""Stands in a message for the command of the run it is told of, where that is not known."""
+
+
 def only_looks(scenario: str) -> bool:
     """Whether a run of this scenario is one of `uscdr verify` or `uscdr watch`."""
     return scenario.partition(" ")[0] in LOOKING
+
+
+def recovers(scenario: str) -> bool:
+    """Whether a run of this scenario is a recovery: it has objectives, a clock, and may leave the application shut."""
+    return not only_looks(scenario) and scenario not in OPERATIONS
+
+
+def command_of(scenario: str) -> str:
+    """What begins a run of this scenario."""
+    return _COMMANDS.get(scenario, f"uscdr recover {scenario}")
+
+
+def named(words: str, scenario: str) -> str:
+    """What a person is told to do after a run of this scenario, with a command that can be pasted."""
+    return words.replace(ANY_RECOVERY, command_of(scenario))
 
 
 def list_title(key: str) -> str:
