@@ -152,6 +152,17 @@ def test_a_secret_within_any_base64_is_found(secret: bytes, before: bytes, after
         assert redactor.text(text) != text
 
 
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_a_secret_that_looks_otherwise_in_the_base64_of_urls_is_found_in_both(before: int) -> None:
+    value = "??>>~~??>>~~??"
+    redactor = Redactor()
+    redactor.register("S", value)
+    spelt = [encode(b"x" * before + value.encode()).decode() for encode in (base64.b64encode, base64.urlsafe_b64encode)]
+    assert spelt[0] != spelt[1]
+    for text in spelt:
+        assert "[S]" in redactor.text(text)
+
+
 def test_of_two_secrets_the_longer_one_is_named() -> None:
     made, shelf, _ = bus(("SHORT", "abcdef"), ("LONG", "abcdefghij"), ("TINY", "abc"))
     made.emit(note("abcdefghij abcdef abc"))

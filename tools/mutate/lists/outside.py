@@ -5,9 +5,8 @@ from __future__ import annotations
 from tools.mutate.lists import rooms
 
 _HTTP, _BUS = "tests/unit/providers/http", "tests/unit/events/test_bus.py"
-_RETRY, _FORMS, _BOUND, _LEAVE, _OUTAGES, _REFUSAL, _TRICKLING = (
-    f"{_HTTP}/test_{one}.py"
-    for one in ("retry", "empty_forms", "bound_credentials", "leave", "outages", "refusal", "trickling")
+_RETRY, _FORMS, _BOUND, _OUTAGES, _REFUSAL = (
+    f"{_HTTP}/test_{one}.py" for one in ("retry", "empty_forms", "bound_credentials", "outages", "refusal")
 )
 _READ_ONLY, _FAULTS = (f"tests/unit/providers/heroku/test_heroku_{one}.py" for one in ("read_only", "faults"))
 
@@ -66,18 +65,6 @@ RETRY = (
         "if self.stop.wait(seconds) and not seconds:\n    raise Interrupted(",
         "Ctrl-C does not end a wait",
     ),
-    _retry(
-        "attempts",
-        "stop_after_attempt(self.policy.attempts)",
-        "stop_after_attempt(self.policy.attempts + 1)",
-        "one attempt more than there may be",
-    ),
-    _retry(
-        "share",
-        "return not outages.may_wait(error.provider, retry_state.upcoming_sleep, share)",
-        "return outages is None",
-        "a command that only looks waits for each request anew",
-    ),
 )
 
 DRY_RUN = (
@@ -113,60 +100,6 @@ DRY_RUN = (
         'request.read() in (b"{}", EMPTY_FORM)',
         "a dry run sends an empty form anywhere",
     ),
-    _dry(
-        "media",
-        "if self.read_only and not reads:",
-        "if self.read_only and not call.method:",
-        "a dry run writes to the media service",
-        "tests/unit/providers/cloudinary",
-    ),
-    _dry(
-        "dns",
-        "if self.read_only and message.opcode() != dns.opcode.QUERY:",
-        "if self.read_only and message.opcode() == dns.opcode.QUERY:",
-        "a dry run changes a zone",
-        "tests/unit/providers/dns",
-        "tests/conformance/dns",
-        "tests/sandbox/test_dns_server.py",
-    ),
-    _dry(
-        "sessions",
-        'if self._read_only:\nraise WriteRefused("ending sessions',
-        'if not self._link:\n    raise WriteRefused("ending sessions',
-        "a dry run ends others' sessions",
-        "tests/unit/providers/postgres/test_postgres_sessions.py",
-    ),
-    _dry(
-        "access",
-        'if self._read_only:\nraise WriteRefused("withdrawing access',
-        'if not self._link:\n    raise WriteRefused("withdrawing access',
-        "a dry run withdraws access",
-        "tests/unit/providers/postgres/test_access.py",
-    ),
-    _dry(
-        "load",
-        'if self._read_only:\nraise WriteRefused("loading a dump',
-        'if not dump:\n    raise WriteRefused("loading a dump',
-        "a dry run loads a dump",
-        "tests/unit/providers/postgres/test_loading_refusals.py",
-    ),
-    _dry(
-        "mail",
-        'if request.method != "POST" or request.url != self._url or not asks_for_token:',
-        'if request.method != "POST" or request.url != self._url:',
-        "a dry run sends another form to the mail service",
-        "tests/unit/providers/probes/test_mail_probe.py",
-    ),
-    _dry(
-        "wired",
-        "open_ports(job.place, around, work, read_only=job.dry_run)",
-        "open_ports(job.place, around, work, read_only=False)",
-        "a dry run is wired to write",
-        "tests/unit/assembly",
-        "tests/unit/cli",
-        "tests/unit/engine",
-        "tests/sandbox/test_recover_db.py",
-    ),
 )
 
 SENT = (
@@ -190,79 +123,6 @@ SENT = (
         'return "", url.host, url.port or',
         "credentials go in clear text",
         _BOUND,
-    ),
-    _lost(
-        "leave",
-        "if only_reads(request.method, sent_path(request)):\nreturn self._inner",
-        "if request.method:\n    return self._inner",
-        "nobody is asked before a write goes out",
-        _LEAVE,
-    ),
-    _lost(
-        "leave-short",
-        "self._stack.enter_context(self._leave.sending())",
-        "self._leave()",
-        "a process that stands still while it sends is not ended",
-        _LEAVE,
-    ),
-    _lost(
-        "leave-head",
-        "if moment.endswith((_HEAD, _BODY)):",
-        "if moment.endswith(_BODY):",
-        "leave is asked after the head went out",
-        _LEAVE,
-    ),
-    _lost(
-        "never-arrived",
-        "httpx.ProxyError,\nhttpx.UnsupportedProtocol,",
-        "httpx.ProxyError,\nhttpx.UnsupportedProtocol,\nhttpx.ReadError,",
-        "a request whose answer was cut off never arrived",
-    ),
-    _lost(
-        "timeout",
-        "httpx.ProxyError,\nhttpx.UnsupportedProtocol,",
-        "httpx.ProxyError,\nhttpx.UnsupportedProtocol,\nhttpx.ReadTimeout,",
-        "a request without an answer never arrived",
-    ),
-    _lost(
-        "unanswered",
-        "if call.writes:\nreturn answer_lost(call, provider=provider, why=why)",
-        "if not call.method:\n    return answer_lost(call, provider=provider, why=why)",
-        "a write without an answer failed",
-    ),
-    _lost(
-        "unusable",
-        "if call.writes:\nreturn answer_lost(call, provider=provider.name, why=why, status=reply.status",
-        "if not call.method:\n    return answer_lost(call, provider=provider.name, why=why, status=reply.status",
-        "a write with no usable answer failed",
-    ),
-    _lost("408", "if not final or status == httpx.codes.REQUEST_TIMEOUT:", "if not final:", "a 408 is a refusal"),
-    _lost(
-        "page",
-        "return reading.own or status in _REFUSED_WHATEVER_THE_BODY | provider.surely",
-        "return reading.own or bool(status)",
-        "a web page in answer to a write is a refusal",
-    ),
-    _lost(
-        "403",
-        "_REFUSED_WHATEVER_THE_BODY = frozenset({401, 407, 429})",
-        "_REFUSED_WHATEVER_THE_BODY = frozenset({401, 403, 404, 407, 429})",
-        "a gateway's page is the API's refusal",
-    ),
-    _lost(
-        "coded",
-        'if response.headers.get("Content-Encoding", "").strip().lower() not in CODINGS:\nraise httpx.DecodingError(',
-        "if not response.headers:\n    raise httpx.DecodingError(",
-        "what is compressed twice is unfolded",
-        _TRICKLING,
-    ),
-    _lost(
-        "endless",
-        "return isinstance(error, Endless | GivenUp)",
-        "return isinstance(error, GivenUp)",
-        "an answer without end is asked for again",
-        _TRICKLING,
-        _OUTAGES,
     ),
 )
 
@@ -300,51 +160,6 @@ REDACTION = (
     ),
     _hide(
         "list", "return [self.data(item) for item in value]", "return list(value)", "secrets inside of lists are shown"
-    ),
-    _hide(
-        "six",
-        "if len(value) < MIN_SECRET_LENGTH:",
-        "if len(value) <= MIN_SECRET_LENGTH:",
-        "a secret of six characters is shown",
-    ),
-    _hide("short", "MIN_SECRET_LENGTH = 6", "MIN_SECRET_LENGTH = 1", "a short value blots out words"),
-    _hide(
-        "bus",
-        'PAYLOAD.validate_python(self._redactor.data(event.model_dump(mode="json")))',
-        'PAYLOAD.validate_python(event.model_dump(mode="json"))',
-        "events are not redacted",
-    ),
-    _hide(
-        "ends",
-        "last = (before + len(data)) * 8 // 6",
-        "last = -(-(before + len(data)) * 8 // 6)",
-        "the end of a secret's base64 that mixes with what follows is searched for",
-    ),
-    _hide(
-        "token",
-        '(re.compile(r"\\b(?:bearer|basic)\\s+\\S+", re.IGNORECASE), "[token]"),',
-        "",
-        "a bearer token that a provider quotes is shown",
-    ),
-    _hide("heroku", '(re.compile(r"\\bHRKU-\\S+"), "[token]"),', "", "a Heroku token that a provider quotes is shown"),
-    _hide(
-        "address",
-        '(re.compile(r"\\b[a-z][a-z0-9+.-]*://\\S+", re.IGNORECASE), "[address]"),',
-        "",
-        "an address with credentials that a provider quotes is shown",
-    ),
-    _hide("opaque", '(re.compile(r"\\S{41,}"), "[hidden]"),', "", "a long opaque word that a provider quotes is shown"),
-    _hide(
-        "went-with",
-        'text = re.sub("|".join(map(re.escape, values)), "[hidden]", text)',
-        "text = text.strip()",
-        "what went with a request and is quoted is shown",
-    ),
-    _hide(
-        "longest-first",
-        "key=len, reverse=True)\nif values:",
-        "key=len)\nif values:",
-        "the rest of a longer secret that is quoted is shown",
     ),
 )
 
