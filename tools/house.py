@@ -33,8 +33,8 @@ class Limit:
 
 
 LIMITS = {
-    "modules": Limit(301, 300),
-    "names": Limit(31.2, 20),
+    "modules": Limit(300, 300),
+    "names": Limit(26.5, 20),
     "doubles": Limit(0, 0),
     "circles": Limit(0, 0, everywhere=True),
     "type-circles": Limit(0, 0, everywhere=True),

@@ -119,7 +119,7 @@ def own_directory(
     try:
         with disk_errors(refused):
             _make(draft, above)
-        with occupy(draft):
+        with _occupy(draft):
             with disk_errors(refused):
                 _sign(draft / OCCUPIED, place)
                 draft.rename(place)
@@ -196,7 +196,7 @@ def _is_being_made(directory: Path) -> bool:
 
 
 @contextmanager
-def occupy(directory: Path) -> Iterator[None]:
+def _occupy(directory: Path) -> Iterator[None]:
     """Mark a directory as in use by this process; the mark dies with the process."""
     descriptor = open_lock(directory / OCCUPIED)
     try:

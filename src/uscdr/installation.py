@@ -22,7 +22,7 @@ def install(extra: str) -> str:
     """
     place = origin()
     if place is None:
-        wanted = " ".join(map(shlex.quote, libraries(extra)))
+        wanted = " ".join(map(shlex.quote, _libraries(extra)))
         return f"{shlex.quote(sys.executable)} -m pip install {wanted}"
     editable = "-e " if place.is_dir() else ""
     return f"{shlex.quote(sys.executable)} -m pip install {editable}{shlex.quote(f'{place}[{extra}]')}"
@@ -39,7 +39,7 @@ def origin() -> Path | None:
     return place if address.scheme == "file" and place.is_absolute() and place.exists() else None
 
 
-def libraries(extra: str) -> tuple[str, ...]:
+def _libraries(extra: str) -> tuple[str, ...]:
     """What an extra brings, as requirements of its own."""
     try:
         required = distribution(NAME).requires or []

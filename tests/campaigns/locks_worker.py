@@ -150,7 +150,7 @@ def _disk(asked: Asked) -> None:
     if not asked.links:
         os.link = refused
     if not asked.renames:
-        exclusive.rename = lambda file, target: False
+        exclusive._rename = lambda file, target: False
 
 
 def _slow_listing(stops: Stops) -> None:

@@ -8,15 +8,15 @@ from collections.abc import Callable
 import pytest
 
 from uscdr.models.events import CheckFinished, ChecksFinished, Stamped
-from uscdr.report.build import build
 from uscdr.report.checks import to_checks_markdown
 from uscdr.report.junit import to_junit
+from uscdr.report.objectives import build
 from uscdr.report.summary import MOST_LINES, summarise
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
 from uscdr.ui.screen import check_frame
-from uscdr.ui.sentences import result_lines
-from uscdr.ui.text import bare, cells
+from uscdr.ui.sentences import _result_lines
+from uscdr.ui.text import _bare, cells
 from uscdr.ui.viewers import PlainViewer
 
 Golden = Callable[[str, str], None]
@@ -38,7 +38,7 @@ def frames(stream: list[Stamped], width: int, every: int) -> str:
         board.apply(stamped)
         if number % every and stamped.event.kind not in {"checks.finished", "run.finished"}:
             continue
-        lines = [bare(spans) for spans in check_frame(board, stamped.at, width, HEIGHT)]
+        lines = [_bare(spans) for spans in check_frame(board, stamped.at, width, HEIGHT)]
         assert len(lines) <= HEIGHT
         assert all(cells(line) <= width for line in lines)
         text += [f"=== after line {number}: {stamped.event.kind}", *lines]
@@ -67,7 +67,7 @@ def test_check_result(run: str, width: int | None, golden: Golden, replay: Repla
     stream = [stamped.event for stamped in events(replay(run))]
     (finished,) = (event for event in stream if isinstance(event, ChecksFinished))
     checks = [event for event in stream if isinstance(event, CheckFinished)]
-    lines = [bare(spans) for spans in result_lines(finished, checks, width)]
+    lines = [_bare(spans) for spans in _result_lines(finished, checks, width)]
     assert width is None or all(cells(line) <= width for line in lines)
     golden(f"{run}-result-{width or 'pipe'}.txt", "\n".join(lines) + "\n")
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from uscdr.report.build import build
 from uscdr.report.markdown import to_json, to_markdown
 from uscdr.report.model import RunReport
+from uscdr.report.objectives import build
 from uscdr.report.summary import MOST_LINES, summarise
 
 Golden = Callable[[str, str], None]

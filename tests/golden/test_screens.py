@@ -10,9 +10,9 @@ import pytest
 from uscdr.models.events import PlanReady, Stamped
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
-from uscdr.ui.planview import plan_lines
+from uscdr.ui.planview import _plan_lines
 from uscdr.ui.screen import frame
-from uscdr.ui.text import bare, cells
+from uscdr.ui.text import _bare, cells
 from uscdr.ui.viewers import PlainViewer
 
 Golden = Callable[[str, str], None]
@@ -32,7 +32,7 @@ def screens(stream: list[Stamped], width: int) -> str:
         board.apply(stamped)
         kind = stamped.event.kind
         if kind in SHOWN or (kind == "step.progress" and number % 4 == 0):
-            lines = [bare(spans) for spans in frame(board, stamped.at, width, HEIGHT)]
+            lines = [_bare(spans) for spans in frame(board, stamped.at, width, HEIGHT)]
             assert len(lines) <= HEIGHT
             assert all(cells(line) <= width for line in lines)
             text += [f"=== after line {number}: {kind}", *lines]
@@ -58,7 +58,7 @@ def test_plain_lines(run: str, golden: Golden, replay: Replay) -> None:
 def test_plan(width: int | None, golden: Golden, replay: Replay) -> None:
     plan = next(item.event for item in events(replay("good")) if isinstance(item.event, PlanReady))
     plan = plan.model_copy(update={"phrase": "postgresql-curved-1234 of usc-pis: 81234 rows -> … rows of b118"})
-    golden(f"plan-{width or 'pipe'}.txt", "\n".join(bare(line) for line in plan_lines(plan, width)) + "\n")
+    golden(f"plan-{width or 'pipe'}.txt", "\n".join(_bare(line) for line in _plan_lines(plan, width)) + "\n")
 
 
 def test_blocked_dry_run_plan(golden: Golden, replay: Replay) -> None:
@@ -68,7 +68,7 @@ def test_blocked_dry_run_plan(golden: Golden, replay: Replay) -> None:
     steps[4] = steps[4].model_copy(update={"action": "skip", "summary": "nothing can be read from the database"})
     steps[5] = steps[5].model_copy(update={"action": "noop", "summary": "maintenance is on already"})
     plan = plan.model_copy(update={"steps": tuple(steps), "dry_run": True})
-    golden("plan-blocked-80.txt", "\n".join(bare(line) for line in plan_lines(plan, 80)) + "\n")
+    golden("plan-blocked-80.txt", "\n".join(_bare(line) for line in _plan_lines(plan, 80)) + "\n")
 
 
 def test_height_of_a_small_window_is_respected(replay: Replay) -> None:

@@ -28,7 +28,7 @@ from uscdr.scenarios.loader import load
 from uscdr.scenarios.media.compare import CLOCK
 from uscdr.wiring import media as clouds
 from uscdr.wiring.context import Job, RunContext
-from uscdr.wiring.target import Target, packaged, sandbox_place
+from uscdr.wiring.target import Target, _packaged, _sandbox_place
 
 QUICK = RetryPolicy(attempts=3, seconds=10.0, first=0.01, longest=0.02, rate_floor=0.01)
 
@@ -65,7 +65,7 @@ class MediaRecovery:
             return wiring.begin(job, around)
 
     def _place(self, env: Mapping[str, str]) -> Target:
-        return sandbox_place(load(packaged()), env, self.live.contract)
+        return _sandbox_place(load(_packaged()), env, self.live.contract)
 
     @property
     def journal(self) -> str:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from live_sandbox import tiny_app, until
-from uscdr.pgserver.process import users_of
+from uscdr.pgserver.process import _users_of
 from uscdr.sandbox.state import StateDir
 
 RUN = """
@@ -35,8 +35,8 @@ def test_what_commands_of_a_killed_run_started_is_gone(tmp_path: Path) -> None:
         assert run.stdout is not None
         until(lambda: run.stdout and run.stdout.readline() == b"up\n")
         home = Path(json.loads((state.postgres / "server.json").read_text())["home"])
-        assert users_of(home)
+        assert _users_of(home)
         run.kill()
     until(lambda: not state.root.exists())
-    assert not users_of(home)
+    assert not _users_of(home)
     assert not home.exists()

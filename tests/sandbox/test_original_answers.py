@@ -14,13 +14,13 @@ import pytest
 
 import uscdr.sandbox
 from live_sandbox import start, stop
-from uscdr.checks.kinds.canary import png
+from uscdr.checks.kinds.canary import _png
 from uscdr.checks.kinds.config import ConfigCheck
 from uscdr.checks.kinds.data import PasswordsCheck
 from uscdr.sandbox.boot.request import UpRequest
 from uscdr.scenarios.config import Config
 from uscdr.scenarios.loader import load
-from uscdr.wiring.target import packaged
+from uscdr.wiring.target import _packaged
 from verify_desk import ANSWERED, Seen, VerifyDesk
 
 CLINIC = Path(uscdr.sandbox.__file__).parent / "clinic"
@@ -52,7 +52,7 @@ def web(desk: VerifyDesk) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def config() -> Config:
-    return load(packaged()).config
+    return load(_packaged()).config
 
 
 def test_every_packaged_check_passes_on_the_healthy_clinic(seen: Seen, config: Config) -> None:
@@ -107,7 +107,7 @@ def test_uploads_are_a_page(web: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content", "status"),
-    [("canary.png", png("a canary"), 201), ("canary.txt", b"a canary", 500), ("canary.png", b"no picture", 500)],
+    [("canary.png", _png("a canary"), 201), ("canary.txt", b"a canary", 500), ("canary.png", b"no picture", 500)],
 )
 def test_the_storage_takes_images_only(web: httpx.Client, name: str, content: bytes, status: int) -> None:
     before = web.get("/api/files/uploads/").json()["count"]
@@ -183,7 +183,7 @@ def test_media_has_no_prefix_and_its_own_tag(desk: VerifyDesk, web: httpx.Client
         one["public_id"] for one in desk.live.control("GET", "media/truth")
     }  # fmt: skip
     facts = desk.live.contract["cloudinary"]
-    made = web.post("/api/files/uploads/", files={"file": ("tagged.png", png("tagged"))}).json()
+    made = web.post("/api/files/uploads/", files={"file": ("tagged.png", _png("tagged"))}).json()
     listed = httpx.get(
         f"{facts['api_url']}/v1_1/{facts['cloud']}/resources/image/tags/usc-pis", params={"max_results": 500},
         auth=(facts["api_key"], facts["api_secret"]), trust_env=False,

@@ -55,7 +55,7 @@ from uscdr.scenarios.prover import BackgroundDigest, Prover
 from uscdr.ui.console import json_line
 from uscdr.wiring.context import Job, RunContext
 from uscdr.wiring.past_runs import remember
-from uscdr.wiring.target import Target, packaged
+from uscdr.wiring.target import Target, _packaged
 
 CODE = Code(why="asked later")
 """What proofs know of the deployed code."""
@@ -102,7 +102,7 @@ class Person:
 @cache
 def configuration() -> Config:
     """The packaged scenarios, with invariants, checks and names of files that the fakes understand."""
-    config = load(packaged()).config
+    config = load(_packaged()).config
     there = Invariant(name="patients are there", sql="count patients_patient", minimum=50)
     answers = HttpCheck(kind="http", path="/", contains=('id="root"',))
     checks = {"checks": {"homepage": answers}, "checklists": {}, "after_recovery": ("homepage",)}

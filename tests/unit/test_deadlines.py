@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
-from uscdr.checks.run import Ended, Timed, run_timed
+from uscdr.checks.run import Ended, Timed, _run_timed
 from uscdr.errors import Interrupted
 
 
 def gathered(*tasks: Timed[int], workers: int = 8, seconds: float = 30.0) -> dict[int, Ended[int]]:
-    return {one.index: one for one in run_timed(tasks, workers=workers, seconds=seconds)}
+    return {one.index: one for one in _run_timed(tasks, workers=workers, seconds=seconds)}
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_slow_task_beside_answers_does_not_speak_for_its_provider(hang: Callab
 
     tasks = [Timed(hang, 0.2, "platform"), Timed(answer, 5, "platform"), Timed(late, 5, "platform")]
     seen: list[Ended[int]] = []
-    for one in run_timed(tasks, workers=2, seconds=30):
+    for one in _run_timed(tasks, workers=2, seconds=30):
         seen.append(one)
         answered.set()
     by_index = {one.index: one for one in seen}
@@ -115,7 +115,7 @@ def test_of_one_provider_no_more_than_its_share() -> None:
         return 0
 
     tasks = [*(Timed(work, 10, "small") for _ in range(6)), Timed(other, 10, "other")]
-    ends = list(run_timed(tasks, workers=20, seconds=30, at_once={"small": 2}))
+    ends = list(_run_timed(tasks, workers=20, seconds=30, at_once={"small": 2}))
     assert all(one.error is None for one in ends)
     assert most[0] == 2
 
@@ -124,4 +124,4 @@ def test_the_operator_can_stop_it(hang: Callable[[], int]) -> None:
     stop = threading.Event()
     stop.set()
     with pytest.raises(Interrupted):
-        list(run_timed([Timed(hang, 60, "a")], workers=1, seconds=60, stop=stop))
+        list(_run_timed([Timed(hang, 60, "a")], workers=1, seconds=60, stop=stop))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.errors import MachineError
-from uscdr.files import clear_away, new_file, occupy, private_directory, publish, write_whole
+from uscdr.files import _occupy, clear_away, new_file, private_directory, publish, write_whole
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def test_a_new_file_is_private_and_never_another_one(tmp_path: Path) -> None:
 def test_a_directory_is_in_use_while_its_process_lives(tmp_path: Path) -> None:
     place = tmp_path / "place"
     place.mkdir()
-    with occupy(place):
+    with _occupy(place):
         clear_away(tmp_path)
         assert place.exists()
     script = f"from pathlib import Path\nfrom uscdr.files import occupy\nc = occupy(Path({str(place)!r}))\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import uscdr.installation as module
-from uscdr.installation import install, libraries, origin
+from uscdr.installation import _libraries, install, origin
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,7 +59,7 @@ def test_where_that_is_gone_the_libraries_are_named_by_their_own_names(
 ) -> None:
     installed(monkeypatch, url, raw=url is not None and not url.startswith(("file:", "https:")))
     assert origin() is None
-    assert libraries("vault") == ("pyrage>=1.2", "obstore>=0.8")
+    assert _libraries("vault") == ("pyrage>=1.2", "obstore>=0.8")
     assert install("vault").endswith(" -m pip install 'pyrage>=1.2' 'obstore>=0.8'")
     assert "uscdr" not in install("sandbox").removeprefix(shlex.quote(sys.executable))
 

@@ -18,7 +18,7 @@ from uscdr import files
 from uscdr import staging as elsewhere
 from uscdr.cleanup import sweep, workplace
 from uscdr.pgserver import guard, process
-from uscdr.pgserver.process import users_of
+from uscdr.pgserver.process import _users_of
 from uscdr.pgserver.server import start
 from uscdr.staging import noted_staging
 from uscdr.store.store import LocalStore
@@ -143,14 +143,14 @@ def test_a_server_whose_owner_and_guard_died_at_once(tmp_path: Path) -> None:
         assert owner.stdout is not None
         home = Path(owner.stdout.readline().strip())
         owner.send_signal(signal.SIGSTOP)
-        guards = [pid for pid in users_of(home) if process.GUARD in process.command_line(pid)]
+        guards = [pid for pid in _users_of(home) if process.GUARD in process.command_line(pid)]
         for pid in (*guards, owner.pid):
             os.kill(pid, signal.SIGKILL)
         owner.wait()
         assert len(guards) == 1
-        assert len(users_of(home)) > 1
+        assert len(_users_of(home)) > 1
         assert sweep(tmp_path) == ()
-        assert not users_of(home)
+        assert not _users_of(home)
         assert not home.exists()
         assert [path.name for path in (tmp_path / "scratch").iterdir()] == ["neighbour"]
         assert neighbour.runs
@@ -163,7 +163,7 @@ def test_a_clone_under_way_is_ended_before_its_directory_goes(tmp_path: Path) ->
     subprocess.run(["git", "init", "--quiet", "--bare", left / "x.git"], check=True)
     command = ["git", "--git-dir", str(left / "x.git"), "cat-file", "--batch"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as clone:
-        while clone.pid not in users_of(left):
+        while clone.pid not in _users_of(left):
             assert clone.poll() is None
         assert sweep(tmp_path) == ()
         assert clone.wait(5) < 0
@@ -216,7 +216,7 @@ def test_the_register_may_vanish_while_one_is_made_in_it(tmp_path: Path) -> None
 def test_the_guard_is_known_by_its_name(tmp_path: Path) -> None:
     """It is ended with the rest, so that two do not remove the same."""
     watch = guard.post(tmp_path / "data", [tmp_path / "data"])
-    while not (found := users_of(tmp_path)):
+    while not (found := _users_of(tmp_path)):
         assert watch.process.poll() is None
     assert found == [watch.process.pid]
     watch.release()

@@ -11,8 +11,8 @@ import pytest
 
 from uscdr.checks.attempts import Attempts
 from uscdr.errors import MachineError
-from uscdr.pgserver.server import attach, reap
-from uscdr.shared.lease import noted
+from uscdr.pgserver.server import _attach, reap
+from uscdr.shared.lease import _noted
 from uscdr.staging import note, notes
 
 
@@ -39,11 +39,11 @@ def test_what_is_no_paper_of_ours_is_passed_over(odd: str, tmp_path: Path) -> No
     server = tmp_path / "server"
     server.mkdir()
     ODD[odd](server / "server.json")
-    assert attach(server) is None
+    assert _attach(server) is None
     reap(server)
     assert os.path.lexists(server / "server.json")
     ODD[odd](tmp_path / "lease")
-    assert noted(tmp_path / "lease") == ""
+    assert _noted(tmp_path / "lease") == ""
 
 
 @pytest.mark.parametrize("odd", ["a pipe", "no end", "a directory", "a file of 6 GiB"])

@@ -44,7 +44,7 @@ _EVERY = 0.1
 
 
 @contextmanager
-def synced_meanwhile(file: IO[bytes]) -> Iterator[None]:
+def _synced_meanwhile(file: IO[bytes]) -> Iterator[None]:
     """Sync what is written inside the context now and then, in a thread that ends with it.
 
     Raises OSError at the end when such a sync failed: the system tells of a failure once, and so a later sync
@@ -182,7 +182,7 @@ def _sealed(
     """Encrypt into a new file of the staging directory; an attempt that failed leaves none."""
     staged = staging / secrets.token_hex(16)
     try:
-        with new_private_file(staged) as target, synced_meanwhile(target):
+        with new_private_file(staged) as target, _synced_meanwhile(target):
             sealed = seal(cast("IO[bytes]", source), target, to, watch)
         if isinstance(source, _Checked):
             source.check_whole()

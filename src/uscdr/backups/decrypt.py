@@ -54,7 +54,7 @@ def new_locked_key(passphrase: SecretStr) -> tuple[Recipient, bytes]:
     return Recipient(str(public), public), locked
 
 
-def unlock(locked: bytes, passphrase: SecretStr) -> Identity:
+def _unlock(locked: bytes, passphrase: SecretStr) -> Identity:
     """The private key. Raises WrongIdentity when the passphrase does not open it."""
     pyrage = _age()
     try:
@@ -121,7 +121,7 @@ def _keys_for(store: Store, card: CopyCard, keys: Keys) -> Sequence[Identity]:
     if keys.identities and card.recipients:
         return keys.identities
     if keys.passphrase is not None and card.passphrase:
-        return (unlock(documents.read(store, inside(card.id, IDENTITY)), keys.passphrase),)
+        return (_unlock(documents.read(store, inside(card.id, IDENTITY)), keys.passphrase),)
     wanted = " or ".join(
         [*(["--identity FILE"] if card.recipients else []), *(["--passphrase-file FILE"] if card.passphrase else [])]
     )

@@ -36,7 +36,7 @@ class KeptCopy:
     proven: bool
 
 
-def removable(held: Sequence[KeptCopy], rule: Retention) -> tuple[KeptCopy, ...]:
+def _removable(held: Sequence[KeptCopy], rule: Retention) -> tuple[KeptCopy, ...]:
     """What may go, oldest first: not wanted by the rule, and older than a proven copy that stays.
 
     Without a proven copy nothing may.
@@ -45,12 +45,12 @@ def removable(held: Sequence[KeptCopy], rule: Retention) -> tuple[KeptCopy, ...]
     if not proven:
         return ()
     newest = max(proven, key=_order)
-    kept = wanted(held, rule)
+    kept = _wanted(held, rule)
     gone = [one for one in held if one.id not in kept and _order(one) < _order(newest)]
     return tuple(sorted(gone, key=_order))
 
 
-def wanted(held: Sequence[KeptCopy], rule: Retention) -> frozenset[str]:
+def _wanted(held: Sequence[KeptCopy], rule: Retention) -> frozenset[str]:
     """The ids that the rule keeps: of each period a proven copy before any other, then the newest."""
     kept: set[str] = set()
     for period, count in ((_day, rule.daily), (_week, rule.weekly), (_month, rule.monthly)):
@@ -178,7 +178,7 @@ def plan(found: Sequence[BackupEntry], there: StoredCopies, rule: Retention, now
         for card in entry.copies:
             database = "" if entry.whose is Whose.OURS else card.origin.addon_id
             databases.setdefault(database, []).append(KeptCopy(card.id, card.origin.taken_at, entry.shown_good))
-    going = (cards[one.id] for held in databases.values() for one in removable(held, rule))
+    going = (cards[one.id] for held in databases.values() for one in _removable(held, rule))
     gone = sorted(going, key=lambda card: (card.origin.taken_at, card.id))
     proven = [card for entry in found for card in entry.copies if entry.proven]
     return Pruning(

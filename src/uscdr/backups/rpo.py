@@ -81,7 +81,7 @@ def assess(points: Sequence[Point], schedules: Sequence[Schedule], now: datetime
     """
     made = sorted(points, key=lambda one: one.taken_at)
     proven = [one for one in made if one.there and one.off_platform and one.proven]
-    times = upcoming(schedules, now)
+    times = _upcoming(schedules, now)
     capture, day_gap = _capture(made), _largest(_gaps(made, now), now - DAY) if len(made) > 1 else None
     schedule_gap = max((after - before).total_seconds() for before, after in pairwise(times)) if times else None
     rhythm = [gap for gap in (day_gap.seconds if day_gap else None, schedule_gap) if gap is not None]
@@ -112,7 +112,7 @@ def words(schedule: Schedule) -> str:
     return f"daily at {schedule.hour:02d}:00 {schedule.timezone}"
 
 
-def upcoming(schedules: Sequence[Schedule], now: datetime) -> tuple[datetime, ...]:
+def _upcoming(schedules: Sequence[Schedule], now: datetime) -> tuple[datetime, ...]:
     """When backups of the schedules begin in the next days; of a time zone that is not known here, nothing."""
     found: set[datetime] = set()
     for one in schedules:
@@ -179,7 +179,7 @@ def rhythm(every: float, most: float) -> Rhythm:
     return Rhythm(*[step for step in STEPS if step[0] <= limit][-1])
 
 
-def command(target: str, place: str | None) -> str:
+def _command(target: str, place: str | None) -> str:
     """The three commands, one after the other; each stops the rest when it fails."""
     to = f" --to {shlex.quote(place)}" if place else ""
     program = f"uscdr --quiet --target {shlex.quote(target)} backup"
@@ -188,7 +188,7 @@ def command(target: str, place: str | None) -> str:
 
 def cron_line(every: Rhythm, target: str, place: str | None) -> str:
     """One line for `crontab -e`; the file holds HEROKU_API_KEY and what else is needed, mode 0600."""
-    return f"{every.fields}  . $HOME/.config/uscdr/environment && {command(target, place)}"
+    return f"{every.fields}  . $HOME/.config/uscdr/environment && {_command(target, place)}"
 
 
 def workflow(every: Rhythm, target: str, place: str | None) -> str:
@@ -197,7 +197,7 @@ def workflow(every: Rhythm, target: str, place: str | None) -> str:
     It takes nothing from a public index or of anybody's actions: what would run there would hold the token. The
     wheels lie in the repository, each with its digest, and the secrets are in the environment of the last step alone.
     """
-    return WORKFLOW.format(fields=every.fields, command=command(target, place), wheels=WHEELS)
+    return WORKFLOW.format(fields=every.fields, command=_command(target, place), wheels=WHEELS)
 
 
 WHEELS = ".github/uscdr"

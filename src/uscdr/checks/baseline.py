@@ -67,14 +67,14 @@ class Baseline(Fact):
         return self.checks.get(check, {})
 
 
-def path_of(state: Path, key: str) -> Path:
+def _path_of(state: Path, key: str) -> Path:
     """Where the baseline of a place is kept."""
     return state / "baselines" / f"{sha256(key.encode()).hexdigest()[:16]}.json"
 
 
 def read(state: Path, key: str) -> Baseline | None:
     """The baseline of a place; None when none was saved. Raises BadInput when the file is none of it."""
-    path = path_of(state, key)
+    path = _path_of(state, key)
     try:
         found = Baseline.model_validate_json(reading.whole(path, LARGEST))
     except FileNotFoundError:
@@ -97,7 +97,7 @@ def _none(path: Path, why: str) -> BadInput:
 
 def save(state: Path, baseline: Baseline) -> Path:
     """Write it durably in place of an earlier one (0600). Raises MachineError."""
-    path = path_of(state, baseline.key)
+    path = _path_of(state, baseline.key)
     private_directory(path.parent)
     write_whole(path, baseline.model_dump_json().encode())
     return path

@@ -41,12 +41,12 @@ class CheckSpec(Fact):
     @classmethod
     def _says_something(cls, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - of any field
         """A check that cannot fail is worse than none: it is seen to pass."""
-        if info.field_name not in cls.may_be_empty and (reason := says_nothing(value)):
+        if info.field_name not in cls.may_be_empty and (reason := _says_nothing(value)):
             raise ValueError(f"{reason}, so this demands nothing: write what must be there, or leave it out")
         return value
 
 
-def says_nothing(value: object) -> str:
+def _says_nothing(value: object) -> str:
     """Why a text, list or mapping of scenarios.yaml demands nothing, in words; empty when it does."""
     if value in ("", [], (), {}) or _blank(value):
         return "it is empty"

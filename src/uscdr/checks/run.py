@@ -58,7 +58,7 @@ class _Running:
     limit: float
 
 
-def run_timed(
+def _run_timed(
     tasks: Sequence[Timed[T]],
     *,
     workers: int,
@@ -196,10 +196,10 @@ def look_at(
         return run(check, world)
 
     ordered = sorted(checks, key=lambda check: -check.spec.timeout)
-    yield from run_checks(ordered, ask, deadline=deadline, stop=stop)
+    yield from _run_checks(ordered, ask, deadline=deadline, stop=stop)
 
 
-def run_checks(
+def _run_checks(
     checks: Sequence[Check],
     ask: Ask,
     *,
@@ -215,7 +215,7 @@ def run_checks(
         Timed(lambda check=check: ask(check), check.spec.timeout, check.spec.provider)  # type: ignore[misc]
         for check in checks
     ]
-    for ended in run_timed(tasks, workers=workers, seconds=deadline, at_once=AT_ONCE, stop=stop):
+    for ended in _run_timed(tasks, workers=workers, seconds=deadline, at_once=AT_ONCE, stop=stop):
         yield Result(checks[ended.index], _finding(ended, checks), ended.seconds, answered=ended.value is not None)
 
 
@@ -235,11 +235,11 @@ def without_answer(error: Exception) -> Finding:
     if isinstance(error, WriteRefused):
         return Finding("not checked", "a dry run sends no POST")
     if isinstance(error, RateLimited):
-        return beyond_limit(in_words(error))
-    return Finding("inconclusive", in_words(error))
+        return beyond_limit(_in_words(error))
+    return Finding("inconclusive", _in_words(error))
 
 
-def in_words(error: Exception) -> str:
+def _in_words(error: Exception) -> str:
     """Why a check could not tell. The text of an unforeseen error may hold anything: only its type is told."""
     if isinstance(error, UscdrError):
         return error.message + (f" ({error.why})" if error.why else "")

@@ -220,14 +220,14 @@ def status(given: Invocation, to: str | None, *, as_json: bool) -> int:
         schedules = work.deps.backups.schedules(attachment.addon_id)
         standing = assess(found, schedules, at, work.deps.config.objectives.rpo)
     if output.json_lines:
-        output.record({**standing.model_dump(mode="json"), "words": list(lines(standing))})
+        output.record({**standing.model_dump(mode="json"), "words": list(_lines(standing))})
     else:
-        for line in lines(standing):
+        for line in _lines(standing):
             output.result(line)
     return int(ExitCode.DONE if standing.met else ExitCode.CHECK_FAILED)
 
 
-def lines(seen: RpoState) -> Iterator[str]:
+def _lines(seen: RpoState) -> Iterator[str]:
     """The arithmetic in words."""
     limit = f"objective {duration(seen.objective)}"
     named = f" ({seen.proven})" if seen.proven else ""

@@ -63,7 +63,7 @@ def check_kit(given: Invocation, asked: CheckOptions, *, as_json: bool) -> int:
     speech = ConsoleReporter(output)
     with cleanup.workplace(state(), runs.new_run_id("kit")) as work:
         found = examine(store, kit, keys, work, lambda done, total: speech.progress("checking", done, total, "objects"))
-    seen = seen_of(found)
+    seen = _seen_of(found)
     fresh = judge(_compared(given, seen, output) if asked.online else seen)
     enough = asked.minimum is None or fresh.score >= asked.minimum
     show_examination(found, fresh, asked.minimum, output)
@@ -73,10 +73,10 @@ def check_kit(given: Invocation, asked: CheckOptions, *, as_json: bool) -> int:
 
 def _restored(given: Invocation, opening: Opening, output: Output) -> bool:
 
-    return restores(given, opening, output)
+    return _restores(given, opening, output)
 
 
-def seen_of(found: Examination) -> Seen:
+def _seen_of(found: Examination) -> Seen:
     """What its freshness is judged by."""
     return Seen(
         at=datetime.now(UTC), card=found.card, damaged=len(found.lost), rpo=found.card.rpo,
@@ -102,7 +102,7 @@ def _compared(given: Invocation, seen: Seen, output: Output) -> Seen:
 # Restoring a kit's dump on this machine: what `uscdr kit check --restore` adds to the look at every object.
 
 
-def restores(given: Invocation, opening: Opening, output: Output) -> bool:
+def _restores(given: Invocation, opening: Opening, output: Output) -> bool:
     """Whether its dump satisfies the invariants; what it showed is said. No provider is asked.
 
     Raises CheckFailed when there is no dump, or a damaged one; MachineError, Interrupted.

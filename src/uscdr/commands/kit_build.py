@@ -42,7 +42,7 @@ from uscdr.words import plural, size
 # What `uscdr kit` says at its end.
 
 
-def show_built(built: Built, place: str, output: Output) -> None:
+def _show_built(built: Built, place: str, output: Output) -> None:
     """The parts with their gaps, and where the kit is."""
     card, manifest = built.card, built.manifest
     if output.json_lines:
@@ -168,7 +168,7 @@ def build_kit(given: Invocation, wanted: BuildOptions, *, as_json: bool) -> int:
     backup = backups.take(given, output)["name"] if wanted.capture else wanted.backup
     clear_up(output, place.scratch)
     built = _build(_wishes(place, wanted, backup), place, store, to, output)
-    show_built(built, store.place, output)
+    _show_built(built, store.place, output)
     return int(ExitCode.DONE if built.card.complete else ExitCode.CHECK_FAILED)
 
 
@@ -177,7 +177,7 @@ def _build(wishes: Wishes, place: Target, store: Store, to: tuple[Recipient, ...
     job = Job(place, Request("kit"), runs.new_run_id("kit"), None, dry_run=True)
     with surroundings(output, state(), os.environ) as around, run.opened(job, around) as (deps, ports):
         deps.describe_app()
-        found = sources(deps, ports, _proofs(job, around, output))
+        found = _sources(deps, ports, _proofs(job, around, output))
         wishes = replace(wishes, damaged=deps.memory.damaged)
         return build(
             found, wishes, store, to, work=deps.work, tell=ConsoleReporter(output), stop=around.stop.event
@@ -219,7 +219,7 @@ def _wishes(place: Target, wanted: BuildOptions, backup: str | None) -> Wishes:
     )
 
 
-def sources(deps: Adapters, ports: Ports, shelf: ProofShelf) -> Sources:
+def _sources(deps: Adapters, ports: Ports, shelf: ProofShelf) -> Sources:
     """The ports of a kit; what is not configured is Absent, with the reason."""
     dns = deps.dns
     no_dns = Absent("scenarios.yaml has no `dns` for this target.")

@@ -20,7 +20,7 @@ from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal, read
 from uscdr.models.runs import command_of
 from uscdr.providers.source.git_source import check
-from uscdr.report.build import build
+from uscdr.report.objectives import build
 from uscdr.report.summary import summarise
 from uscdr.scenarios.adapters import Request
 from uscdr.settings import user_path
@@ -42,7 +42,7 @@ FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
 }
 
 
-def check_wishes(request: Request) -> None:
+def _check_wishes(request: Request) -> None:
     """Raises BadInput for a release, backup, cloud or ref that can be none."""
     for option in FORMS:
         check_form(option, getattr(request, option))
@@ -132,7 +132,7 @@ def _exists(given: Invocation, place: Target) -> bool:
 
 def recover(given: Invocation, asked: RecoverOptions, *, as_json: bool) -> int:
     """A new run; its exit code."""
-    check_wishes(asked.request)
+    _check_wishes(asked.request)
     place = given.place()
     run = runs.new_run_id(asked.request.scenario)
     job = Job(place, _with_kit(asked, place), run, asked.confirm, asked.dry_run, asked.identity)

@@ -22,8 +22,7 @@ from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, Journal, foreign, read
 from uscdr.models.events import Note, RunStarted, Stamped
 from uscdr.models.runs import command_of, recovers
-from uscdr.report.build import fold_of
-from uscdr.report.objectives import held_back, shortfall
+from uscdr.report.objectives import fold_of, held_back, shortfall
 from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.scenarios.afterwards import leave
 from uscdr.scenarios.afterwards import shut_out_tasks as shut_out
@@ -75,7 +74,7 @@ def asked(first: Mapping[str, Any], journal: Path) -> RecordedRequest:
     return RecordedRequest(request, key, confirm)
 
 
-def require_ours(steps: Sequence[BoundStep], history: History, journal: Path) -> None:
+def _require_ours(steps: Sequence[BoundStep], history: History, journal: Path) -> None:
     """Every recorded result is of the kind that its step gives. Raises ForeignJournal naming the step."""
     for bound in steps:
         recorded = history.results.get(bound.step.id)
@@ -93,7 +92,7 @@ LEFT = "infra.left"
 SHUT = "maintenance mode"
 
 
-def scenario_of(job: Job) -> Scenario:
+def _scenario_of(job: Job) -> Scenario:
     """What the job carries out. Raises BadInput when scenarios.yaml has no such scenario."""
     scenarios = job.place.config.scenarios
     if job.request.scenario not in scenarios:
@@ -125,13 +124,13 @@ def _charter(job: Job, around: RunContext) -> RunInfo:
     begun = first_line(job, around, asked)
     if (single := OPERATIONS.get(job.request.scenario)) is not None:
         return RunInfo(begun, single.title, {}, ())
-    scenario = scenario_of(job)
+    scenario = _scenario_of(job)
     return RunInfo(begun, scenario.title, dict(scenario.budget), scenario.follow_up, scenario.if_it_fails)
 
 
 def _steps(job: Job, deps: Adapters) -> list[BoundStep]:
     name = job.request.scenario
-    return operation(name, deps) if name in OPERATIONS else bind(scenario_of(job), deps)
+    return operation(name, deps) if name in OPERATIONS else bind(_scenario_of(job), deps)
 
 
 def begin(job: Job, around: RunContext, team: Team | None = None) -> Outcome:
@@ -267,13 +266,13 @@ def _conduct(
         conductor = Run(
             _charter(job, around), bus, Gate(around.asker, job.confirm, send_again=job.send_again), around.stop,
             AfterRun(
-                lambda: left_over(deps, own) if recovers(job.request.scenario) else {},
+                lambda: _left_over(deps, own) if recovers(job.request.scenario) else {},
                 lambda: (*way_back(read(own).events()), *shut_out(read(own).events())),
             ),
         )  # fmt: skip
         steps = _steps(job, deps)
         if journal is not None:
-            require_ours(steps, history, journal.path)
+            _require_ours(steps, history, journal.path)
         conductor.announce(resumed=bool(records))
         if journal is not None and journal.torn_bytes:
             words = f"The journal's last line was cut off ({journal.torn_bytes} bytes) and is dropped: the step looks."
@@ -306,16 +305,16 @@ def _beside(job: Job, around: RunContext) -> str:
     return f"{refusal.message} So a new one is refused, also with the phrase. {refusal.next_action}" if refusal else ""
 
 
-def for_people(journal: Path) -> dict[str, str]:
+def _for_people(journal: Path) -> dict[str, str]:
     """What a rebuilt place lacks and only people can give it, as its last step found."""
     found = fold_of(read(journal).records).result(LEFT)
     told = {"not brought back": found.get("lost") or (), "names": found.get("told") or ()}
     return {what: "; ".join(map(str, words)) for what, words in told.items() if words}
 
 
-def left_over(deps: Adapters, journal: Path) -> dict[str, str]:
+def _left_over(deps: Adapters, journal: Path) -> dict[str, str]:
     """What state was left behind, and what lets users in again where nothing was overwritten yet."""
-    left = left_behind(deps) | for_people(journal)
+    left = _left_behind(deps) | _for_people(journal)
     again = leave(read(journal).events(), _normal(deps, left)) if SHUT in left else ""
     return left | ({"to let them in instead of going on": again} if again else {})
 
@@ -326,7 +325,7 @@ def _normal(deps: Adapters, left: Mapping[str, str]) -> dict[str, int]:
     return {kind: known.get(kind, 1) for kind in left.get("stopped", "").split(", ") if kind}
 
 
-def left_behind(deps: Adapters) -> dict[str, str]:
+def _left_behind(deps: Adapters) -> dict[str, str]:
     """What state the application was left in, as far as the platform says; of a new place, the old one's too."""
     try:
         left = _shut(deps, deps.old_app) if deps.app != deps.old_app else {}

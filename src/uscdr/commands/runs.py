@@ -47,7 +47,7 @@ class LoadedReport:
 
 def load(path: Path, output: Output) -> LoadedReport:
     """Fold the journal at `path`, as far as it can be read, and say so. Raises JournalError when nothing can."""
-    from uscdr.report.build import build
+    from uscdr.report.objectives import build
 
     found = look(path)
     journal = found.journal

@@ -26,9 +26,9 @@ from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, read
 from uscdr.models.base import seconds
 from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished, ChecksStarted, RunFinished, StepProgress
-from uscdr.report.build import build
 from uscdr.report.checks import to_checks_markdown
 from uscdr.report.junit import to_junit
+from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.checks import ALL, CheckRequest, CheckSelection, repeated, select, verdict_of
 from uscdr.scenarios.config_targets import APP
@@ -58,7 +58,7 @@ class Verification:
 
 
 @dataclass(frozen=True)
-class Round:
+class _Round:
     """One round's end."""
 
     results: tuple[Result, ...]
@@ -76,10 +76,10 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Verified:
+class _Verified:
     """The last round that ended, and what a person must be told."""
 
-    last: Round | None
+    last: _Round | None
     error: UscdrError | None
 
     @property
@@ -95,7 +95,7 @@ STEP = "verify"
 YES, NO, LATER = "yes", "no", "later"
 
 
-class Rounds:
+class _Rounds:
     """The rounds of one verification. `last` is the newest that ended."""
 
     def __init__(self, wanted: Verification, selection: CheckSelection, around: RunContext, bus: Bus) -> None:
@@ -103,9 +103,9 @@ class Rounds:
         self._selection = selection
         self._around = around
         self._bus = bus
-        self.last: Round | None = None
+        self.last: _Round | None = None
 
-    def all(self, world: Callable[[], AbstractContextManager[CheckContext]]) -> Round:
+    def all(self, world: Callable[[], AbstractContextManager[CheckContext]]) -> _Round:
         """Every round; returns the last one. Raises Interrupted when the operator stops it."""
         end = time.monotonic() + self._wanted.lasting
         number = 1
@@ -121,7 +121,7 @@ class Rounds:
             number += 1
             self._around.stop.pause(max(0.0, begun + self._wanted.every - time.monotonic()))
 
-    def _one(self, number: int, world: CheckContext, *, another: bool) -> Round:
+    def _one(self, number: int, world: CheckContext, *, another: bool) -> _Round:
         begun, begun_at = time.monotonic(), datetime.now(UTC)
         names = tuple(check.name for check in self._selection.checks)
         taken = world.baseline.taken_at if world.baseline else None
@@ -129,7 +129,7 @@ class Rounds:
         self._bus.emit(ChecksStarted(checks=names, items=lines, round=number, baseline_at=taken))
         results = []
         for result in self._results(world):
-            self._bus.emit(told(result))
+            self._bus.emit(_told(result))
             results.append(result)
         finished = ChecksFinished(
             round=number,
@@ -141,7 +141,7 @@ class Rounds:
             next_at=begun_at + timedelta(seconds=self._wanted.every) if another else None,
         )
         self._bus.emit(finished)
-        return Round(tuple(results), finished)
+        return _Round(tuple(results), finished)
 
     def _results(self, world: CheckContext) -> Iterator[Result]:
         """Those that look first, beside each other; then questions; then those that write, one by one."""
@@ -194,7 +194,7 @@ class Rounds:
         return tuple(f"{n}: {before[n]} -> {v}" for n, v in now.items() if n in before and before[n] != v)
 
 
-def told(result: Result) -> CheckFinished:
+def _told(result: Result) -> CheckFinished:
     """One check's end as an event."""
     check, finding = result.check, result.finding
     return CheckFinished(
@@ -210,12 +210,12 @@ def told(result: Result) -> CheckFinished:
 MOST_NAMED = 6
 
 
-def verify(job: Job, around: RunContext, wanted: Verification) -> Verified:
+def _verify(job: Job, around: RunContext, wanted: Verification) -> _Verified:
     """Run the checks that were wished for. Every verdict is in the journal before it is shown.
 
     Raises BadInput before anything is asked: an unknown list or name, an answer to no question, a baseline of a part.
     """
-    selection = chosen(job, wanted)
+    selection = _chosen(job, wanted)
     with ExitStack() as stack:
         ledger = stack.enter_context(closing(journals.create(around.state / "runs" / job.run)))
         deps, ports = stack.enter_context(opened(job, around))
@@ -225,7 +225,7 @@ def verify(job: Job, around: RunContext, wanted: Verification) -> Verified:
         for viewer in around.viewers:
             bus.add_viewer(viewer)
         bus.emit(first_line(job, around, _asked(wanted)))
-        rounds = Rounds(wanted, selection, around, bus)
+        rounds = _Rounds(wanted, selection, around, bus)
         error: UscdrError | None = None
         try:
             last = rounds.all(lambda: deps.open_world("writes" if wanted.wish.allow_writes else "forms"))
@@ -237,10 +237,10 @@ def verify(job: Job, around: RunContext, wanted: Verification) -> Verified:
         except UscdrError as raised:
             error = raised
         bus.emit(_last_line(rounds.last, error, wanted))
-        return Verified(rounds.last, error)
+        return _Verified(rounds.last, error)
 
 
-def chosen(job: Job, wanted: Verification) -> CheckSelection:
+def _chosen(job: Job, wanted: Verification) -> CheckSelection:
     """The checks of the wish. Raises BadInput as `verify` does."""
     selection = select(job.place.config, wanted.wish)
     questions = {check.name for check in selection.checks if check.kind == "manual"}
@@ -263,7 +263,7 @@ def _asked(wanted: Verification) -> dict[str, Any]:
     return {**wish, "every": wanted.every, "lasting": wanted.lasting}
 
 
-def _last_line(last: Round | None, error: UscdrError | None, wanted: Verification) -> RunFinished:
+def _last_line(last: _Round | None, error: UscdrError | None, wanted: Verification) -> RunFinished:
     if error is not None:
         outcome, code = ("interrupted" if isinstance(error, Interrupted) else "failed"), error.exit_code
         return RunFinished(outcome=outcome, exit_code=int(code), summary=error.message)  # type: ignore[arg-type]
@@ -275,7 +275,7 @@ def _last_line(last: Round | None, error: UscdrError | None, wanted: Verificatio
     return RunFinished(outcome="done", exit_code=int(ExitCode.DONE), summary=words)
 
 
-def _complaint(last: Round) -> CheckFailed | None:
+def _complaint(last: _Round) -> CheckFailed | None:
     failing = last.failing
     if not failing:
         return None
@@ -288,7 +288,7 @@ def _complaint(last: Round) -> CheckFailed | None:
     )
 
 
-def _baseline(job: Job, last: Round) -> Baseline:
+def _baseline(job: Job, last: _Round) -> Baseline:
     kept = {name: dict(found) for name, found in measures(last.results).items()}
     return Baseline(key=job.place.key, taken_at=datetime.now(UTC), run=job.run, checks=kept)
 
@@ -343,7 +343,7 @@ def carry_out(given: Invocation, asked: VerifyOptions, *, as_json: bool) -> int:
     if asked.wanted.wish.allow_writes or asked.wanted.save_baseline:
         clear_up(output, place.scratch)
     with surroundings(output, state(), os.environ) as around:
-        verified = verify(job, around, asked.wanted)
+        verified = _verify(job, around, asked.wanted)
     _show(verified, output)
     _files(job.run, asked.junit, asked.markdown)
     return int(verified.code)
@@ -356,9 +356,9 @@ def _of_app(place: Target, app: str | None) -> Target:
     return place.of_app(app)
 
 
-def _show(verified: Verified, output: Output) -> None:
+def _show(verified: _Verified, output: Output) -> None:
     if verified.last is not None and not output.json_lines:
-        show_result(verified.last.finished, map(told, verified.last.results), output)
+        show_result(verified.last.finished, map(_told, verified.last.results), output)
     if verified.error is not None:
         render_error(verified.error, output)
 

@@ -173,13 +173,13 @@ class ApplicationDisaster(Disaster):
         """Answers, rows, and no second rollback or build."""
         rollbacks, builds = (len(of(seen.writes, "POST", f"/apps/*/{kind}")) for kind in ("releases", "builds"))
         return (
-            answers(stage, self.request()),
+            _answers(stage, self.request()),
             _data(seen.before, seen.after, migrated=self.how == "missing-migration"),
             Comparison("at most one rollback and one build", max(rollbacks, builds) <= 1, f"{rollbacks} and {builds}"),
         )
 
 
-def answers(stage: Stage, request: Request) -> Comparison:
+def _answers(stage: Stage, request: Request) -> Comparison:
     """The first page, asked once more after the recovery."""
     try:
         with stage.look(request) as deps, deps.world() as world:
@@ -221,10 +221,10 @@ class MediaDisaster(Disaster):
 
     def judge(self, stage: Stage, seen: Aftermath) -> tuple[Comparison, ...]:
         """Every file by the MD5 of its bytes as they are delivered now; the rows are not touched."""
-        return (files_are_back(stage), same_rows(seen.before, seen.after))
+        return (_files_are_back(stage), same_rows(seen.before, seen.after))
 
 
-def files_are_back(stage: Stage) -> Comparison:
+def _files_are_back(stage: Stage) -> Comparison:
     """Fetch every file that the service held in the beginning, and hash it."""
     seeded = {(one["resource_type"], one["public_id"]): one["md5"] for one in stage.control("GET", "media/truth")}
     with stage.look(Request("media")) as deps:
@@ -273,7 +273,7 @@ class InfrastructureDisaster(Disaster):
         return (
             same_rows(seen.before, seen.after),
             *found,
-            files_are_back(stage),
+            _files_are_back(stage),
             Comparison("one application and one build", (apps, builds) == (1, 1), f"{apps} and {builds}"),
         )
 

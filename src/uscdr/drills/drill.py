@@ -27,9 +27,9 @@ from uscdr.errors import ExitCode
 from uscdr.files import disk_errors, write_whole
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, read
-from uscdr.report.build import build
 from uscdr.report.markdown import to_json, to_markdown
 from uscdr.report.model import PhaseReport, RunReport
+from uscdr.report.objectives import build
 from uscdr.report.summary import objective_words
 from uscdr.scenarios.adapters import Request
 from uscdr.ui.console import Output, render_error
@@ -70,7 +70,7 @@ class Drill:
         return self.report.outcome == "done" and compared and not self.beyond
 
 
-def drill_summary(drill: Drill, directory: Path) -> str:
+def _drill_summary(drill: Drill, directory: Path) -> str:
     """The figures for the screen."""
     report = drill.report
     verdict = "passed" if drill.sound else "FAILED"
@@ -94,9 +94,9 @@ def _rows(drill: Drill) -> str:
     return f"{words}, {drill.rows_lost:,} lost"
 
 
-def drill_markdown(drill: Drill) -> str:
+def _drill_markdown(drill: Drill) -> str:
     """The whole report: the drill's own figures, then the recovery's."""
-    lines = [f"# Drill: {drill.scenario}, {drill.how}", "", drill_figures(drill), ""]
+    lines = [f"# Drill: {drill.scenario}, {drill.how}", "", _drill_figures(drill), ""]
     lines += _table(("compared with the healthy state", "holds", "evidence"), [
         (one.name, "yes" if one.holds else "**no**", one.evidence) for one in drill.findings
     ])  # fmt: skip
@@ -119,7 +119,7 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     return ["| " + " | ".join(line) + " |" for line in lines] + [""]
 
 
-def drill_figures(drill: Drill) -> str:
+def _drill_figures(drill: Drill) -> str:
     """One paragraph of figures."""
     return (
         f"{drill.patients:,} synthetic patients. Rows: {_rows(drill)}. Writes sent to the providers: {drill.writes}; "
@@ -127,7 +127,7 @@ def drill_figures(drill: Drill) -> str:
     )
 
 
-def drill_json(drill: Drill) -> str:
+def _drill_json(drill: Drill) -> str:
     """The same as JSON."""
     data = {name: value for name, value in asdict(drill).items() if name != "report"}
     data |= {"rows_lost": drill.rows_lost, "sound": drill.sound, "recovery": json.loads(to_json(drill.report))}
@@ -137,10 +137,10 @@ def drill_json(drill: Drill) -> str:
 # The report of a drill, as files and on the screen.
 
 
-def publish(done: Drill, summary: str, directory: Path, output: Output) -> None:
+def _publish(done: Drill, summary: str, directory: Path, output: Output) -> None:
     """Write Markdown and JSON, then the result on stdout. Raises MachineError when they cannot be written."""
-    data = drill_json(done)
-    _write(directory, f"drill-{done.scenario}.md", drill_markdown(done))
+    data = _drill_json(done)
+    _write(directory, f"drill-{done.scenario}.md", _drill_markdown(done))
     _write(directory, f"drill-{done.scenario}.json", data)
     output.result(data if output.json_lines else summary)
 
@@ -162,7 +162,7 @@ DISASTERS: dict[str, type[Disaster]] = {
 
 
 @dataclass(frozen=True)
-class DrillOutcome:
+class _DrillOutcome:
     """What became of one disaster, before the sandbox is gone."""
 
     ending: Outcome
@@ -179,13 +179,13 @@ def drill(scenario: str, request: DrillRequest, output: Output) -> int:
     with stage(request, output) as place:
         outcome = _carry_out(DISASTERS[scenario](request.how), place, run)
     done = _account(scenario, request, run, outcome)
-    publish(done, drill_summary(done, request.report), request.report, output)
+    _publish(done, _drill_summary(done, request.report), request.report, output)
     if outcome.ending.error is not None:
         render_error(outcome.ending.error, output)
     return int(outcome.ending.code) or (0 if done.sound else int(ExitCode.CHECK_FAILED))
 
 
-def _carry_out(disaster: Disaster, place: Stage, run: str) -> DrillOutcome:
+def _carry_out(disaster: Disaster, place: Stage, run: str) -> _DrillOutcome:
     disaster.prepare(place)
     with place.look(Request(disaster.scenario)) as deps:
         before = content(deps)
@@ -195,17 +195,17 @@ def _carry_out(disaster: Disaster, place: Stage, run: str) -> DrillOutcome:
     ending = place.recover(request, run, disaster.identity)
     writes = place.writes(mark)
     if ending.code is not ExitCode.DONE:
-        return DrillOutcome(ending, before, damage, writes)
+        return _DrillOutcome(ending, before, damage, writes)
     with place.look(request, disaster.identity) as deps:
         after = content(deps)
     journal = read(place.request.state / "runs" / run / NAME)
     report = build(journal.records, last_hash=journal.last_hash)
-    return DrillOutcome(
+    return _DrillOutcome(
         ending, before, damage, writes, after, disaster.judge(place, Aftermath(before, after, report, writes))
     )
 
 
-def _account(scenario: str, request: DrillRequest, run: str, outcome: DrillOutcome) -> Drill:
+def _account(scenario: str, request: DrillRequest, run: str, outcome: _DrillOutcome) -> Drill:
     journal = read(request.state / "runs" / run / NAME)
     unplanned = beyond(outcome.writes, planned_calls(journal.events()))
     return Drill(

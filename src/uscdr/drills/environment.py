@@ -152,13 +152,13 @@ def build(stage: Stage) -> Kit:
     place = private_directory(stage.home / "kits")
     public, identity = key_pair(stage.home / "identity.txt")
     done = _give(stage, ("kit", "build", "--capture", "--to", str(place), "--json"), {"USCDR_KIT_RECIPIENTS": public})
-    card, lacks = made(done)
+    card, lacks = _made(done)
     for one in lacks:
         stage.output.say(f"Not in the kit, and said so: {one}")
     return Kit(f"{place}:{card}", identity)
 
 
-def made(done: subprocess.CompletedProcess[str]) -> tuple[str, tuple[str, ...]]:
+def _made(done: subprocess.CompletedProcess[str]) -> tuple[str, tuple[str, ...]]:
     """The id of the kit that `kit build --json` made, and what it says that the kit does not cover.
 
     A kit that names what it does not cover, as a second database, is what an operator has; the comparison after the

@@ -52,7 +52,7 @@ class Gate:
     def confirm(self, blast: BlastRadius) -> str:
         """How it was confirmed. Raises Declined with the phrase that was needed."""
         if self._given is not None:
-            if normal(self._given) in {normal(phrase) for phrase in blast.phrases}:
+            if _normal(self._given) in {_normal(phrase) for phrase in blast.phrases}:
                 return "--confirm"
             raise declined(blast, "The phrase given with --confirm does not fit what would be destroyed now.")
         if self._asker.confirm_phrase(blast.facts, blast.phrases[0]):
@@ -108,11 +108,11 @@ _ANYTHING = rf"(?:under |{AT_LEAST} )?[^ ,]+(?: h)?"
 
 def _could_be(given: str, phrase: str) -> bool:
     """Whether `given` agrees with `phrase` in all that is known of it."""
-    pattern = re.escape(normal(phrase)).replace(re.escape(UNKNOWN), _ANYTHING)
-    return re.fullmatch(pattern, normal(given)) is not None
+    pattern = re.escape(_normal(phrase)).replace(re.escape(UNKNOWN), _ANYTHING)
+    return re.fullmatch(pattern, _normal(given)) is not None
 
 
-def normal(phrase: str) -> str:
+def _normal(phrase: str) -> str:
     """A phrase without accidents of spacing."""
     return " ".join(phrase.split())
 

@@ -53,7 +53,7 @@ def ready_event(foreseen: Sequence[Planned], scenario_digest: str, budgets: dict
     """The plan as an event: what is shown, journalled and approved."""
     blast = destruction(foreseen, view)
     return PlanReady(
-        digest=digest(foreseen, scenario_digest),
+        digest=_digest(foreseen, scenario_digest),
         dry_run=view.thorough,
         steps=tuple(_planned(line) for line in foreseen),
         budgets=budgets,
@@ -69,7 +69,7 @@ def destruction(foreseen: Iterable[Planned], view: View) -> BlastRadius | None:
     return None
 
 
-def digest(foreseen: Iterable[Planned], scenario_digest: str) -> str:
+def _digest(foreseen: Iterable[Planned], scenario_digest: str) -> str:
     """SHA-256 over the scenario, the steps in order, their parameters and what a person approves of them."""
     lines = [[f.bound.step.id, f.bound.step.name, dict(f.bound.params), dict(f.action.approved)] for f in foreseen]
     return hashlib.sha256(json.dumps([scenario_digest, lines], sort_keys=True, default=str).encode()).hexdigest()

@@ -25,7 +25,7 @@ LOOK_SECONDS, LOOK_INTERVAL = 30.0, 0.5
 RESUMED = {True: "at a terminal: adopt, redo or abort", False: "it looks first and repeats nothing"}
 
 
-class Made(Protocol):
+class _Made(Protocol):
     """What a write makes at a provider."""
 
     @property
@@ -34,7 +34,7 @@ class Made(Protocol):
         ...
 
 
-M = TypeVar("M", bound=Made)
+M = TypeVar("M", bound=_Made)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Presence:
 
 
 @contextmanager
-def present(state: Path, own: Path) -> Iterator[Presence]:
+def _present(state: Path, own: Path) -> Iterator[Presence]:
     """Be one of those who work in `state`, with the lock file `own`. Raises LockHeld."""
     descriptor = _opened(state)
     try:
@@ -214,7 +214,7 @@ def hold(state: Path, target: str, who: Operator, message: str) -> Iterator[Held
     path = private_directory(state / "locks") / (_file_name(target) + ".lock")
     descriptor = _acquired(path, target)
     try:
-        with present(state, path) as presence:
+        with _present(state, path) as presence:
             holder = Holder(
                 user=who.user, host=who.host, pid=who.pid, since=datetime.now(UTC), message=message, boot=boot()
             )

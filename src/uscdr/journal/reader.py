@@ -33,7 +33,7 @@ def encode(record: dict[str, Any], previous: str) -> bytes:
     return body + b',"sum":"%08x"}\n' % zlib.crc32(body)
 
 
-def is_whole(line: bytes) -> bool:
+def _is_whole(line: bytes) -> bool:
     """Whether `line`, without its newline, is as it was written."""
     ending = _ENDING.search(line)
     return ending is not None and int(ending["sum"], 16) == zlib.crc32(line[: ending.start()])
@@ -112,7 +112,7 @@ def look(path: Path) -> Look:
             return Look(Journal(path, tuple(records), offset, 0, previous), error)
         previous, offset = line_hash(line), offset + len(line) + 1
     found = Journal(path, tuple(records), end, len(data) - end, previous)
-    if is_whole(data[end:-1]):
+    if _is_whole(data[end:-1]):
         return Look(found, _damage(path, (len(records) + 1, end), "the end of the line was overwritten"))
     return Look(
         found, None if records else _unreadable(path, "It is empty, or only a piece of its first line is there.")
@@ -121,7 +121,7 @@ def look(path: Path) -> Look:
 
 def _record(path: Path, line: bytes, previous: str, place: tuple[int, int]) -> dict[str, Any]:
     number, offset = place
-    if not is_whole(line):
+    if not _is_whole(line):
         raise _damage(path, place, "the line is not as it was written")
     try:
         record = json.loads(line)

@@ -183,7 +183,7 @@ GRANTED = ("standard", "premium", "private", "shield")
 
 
 @dataclass(frozen=True)
-class Kind:
+class _Kind:
     """One kind of thing. `found` gives the names of those that an application has."""
 
     title: str
@@ -211,54 +211,54 @@ def _one(name: str) -> tuple[str, ...]:
     return (name,) if name else ()
 
 
-OWNED: tuple[Kind, ...] = (
-    Kind("region", lambda facts: _one(facts.app.region)),
-    Kind("stack", lambda facts: _one(facts.app.stack)),
-    Kind("process types with number and size", lambda facts: tuple(one.type for one in facts.formation)),
-    Kind("buildpacks", lambda facts: facts.buildpacks),
-    Kind("hostnames", lambda facts: facts.hostnames),
-    Kind("collaborators", lambda facts: facts.collaborators),
-    Kind("log drains", lambda facts: tuple(one.host for one in facts.log_drains if not one.addon)),
-    Kind("backup schedules", lambda facts: tuple(one.name for one in facts.schedules)),
-    Kind(
+OWNED: tuple[_Kind, ...] = (
+    _Kind("region", lambda facts: _one(facts.app.region)),
+    _Kind("stack", lambda facts: _one(facts.app.stack)),
+    _Kind("process types with number and size", lambda facts: tuple(one.type for one in facts.formation)),
+    _Kind("buildpacks", lambda facts: facts.buildpacks),
+    _Kind("hostnames", lambda facts: facts.hostnames),
+    _Kind("collaborators", lambda facts: facts.collaborators),
+    _Kind("log drains", lambda facts: tuple(one.host for one in facts.log_drains if not one.addon)),
+    _Kind("backup schedules", lambda facts: tuple(one.name for one in facts.schedules)),
+    _Kind(
         "Scheduler jobs",
         lambda facts: _services(facts, SCHEDULER),
         not_kept="No interface tells them: write them down from the add-on's page.",
         by_hand="recreate them on the add-on's page: heroku addons:open scheduler",
     ),
-    Kind(
+    _Kind(
         "features",
         _belonging(lambda held: held.features),
         by_hand="turn them on: heroku features:enable NAME, or heroku labs:enable NAME",
     ),
-    Kind(
+    _Kind(
         "webhooks",
         _belonging(lambda held: held.webhooks),
         not_kept="Their addresses and secrets are told to nobody; the kit has the hosts.",
         by_hand="add them: heroku webhooks:add",
     ),
-    Kind(
+    _Kind(
         "pipeline",
         _belonging(lambda held: _one(held.pipeline)),
         by_hand="put the new application into it: heroku pipelines:add; review apps follow it",
     ),
-    Kind(
+    _Kind(
         "uploaded certificates",
         _belonging(lambda held: held.certificates),
         not_kept="The platform does not give private keys back: keep them where they were made.",
         by_hand="upload them with their keys: heroku certs:add",
     ),
-    Kind(
+    _Kind(
         "team",
         _belonging(lambda held: _one(held.team)),
         by_hand="move the new application into it, and set its members' rights: heroku apps:transfer",
     ),
-    Kind(
+    _Kind(
         "private space",
         _belonging(lambda held: _one(held.space)),
         by_hand="the new application runs outside of it; create one there by hand where that must not be",
     ),
-    Kind(
+    _Kind(
         "further credentials of the database",
         _granted,
         not_kept="Their passwords and grants are not in a dump.",

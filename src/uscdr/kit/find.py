@@ -23,7 +23,7 @@ NEWEST = "newest"
 _WHOLE_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-.+")
 
 
-def is_id(text: str) -> bool:
+def _is_id(text: str) -> bool:
     """Whether it can be the whole id of a kit."""
     return _WHOLE_ID.fullmatch(text) is not None
 
@@ -58,7 +58,7 @@ def _id(place: str | None, kit: str) -> Named:
 def _place(text: str) -> Named:
     """The newest of a place; or one kit by where it lies: `PLACE/kits/ID`."""
     path = PurePosixPath(text.rstrip("/"))
-    if path.parent.name != KITS or not is_id(path.name):
+    if path.parent.name != KITS or not _is_id(path.name):
         return Named(text, None)
     above = text.rstrip("/").removesuffix(f"{KITS}/{path.name}").rstrip("/")
     return Named(above or ("/" if text.startswith("/") else "."), path.name)
@@ -147,7 +147,7 @@ def find(store: Store, wanted: str | None, of: Of | None = None) -> str:
     """The kit whose id begins with `wanted`, or the newest finished one; `of` says whose. Raises BadInput."""
     found = _found(store)
     if wanted is None:
-        finished = [kit for kit, whole in found.items() if whole and is_id(kit)]
+        finished = [kit for kit, whole in found.items() if whole and _is_id(kit)]
         if not finished:
             raise BadInput(f"There is no kit in {store.place}.", next_action="Make one: uscdr kit build")
         return finished[-1] if of is None else _newest(store, finished, of)

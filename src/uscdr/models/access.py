@@ -50,22 +50,22 @@ class Move(Fact):
         return f"{_shown(self.then)} -> {_shown(self.now)}"
 
 
-def mass(lost: Collection[object], had: int) -> bool:
+def _mass(lost: Collection[object], had: int) -> bool:
     """Whether so many of `had` are damage."""
     return len(lost) >= FEWEST and len(lost) / had >= MASS
 
 
-def withdrawn(pairs: Mapping[str, Move]) -> tuple[dict[str, Move], dict[str, Move]]:
+def _withdrawn(pairs: Mapping[str, Move]) -> tuple[dict[str, Move], dict[str, Move]]:
     """By account, those whose value changed: one by one, and by damage."""
     changed = {key: pair for key, pair in pairs.items() if pair.then != pair.now}
-    damaged: set[str] = set(changed) if mass(changed, len(pairs)) else set()
+    damaged: set[str] = set(changed) if _mass(changed, len(pairs)) else set()
     before = Counter(pair.then for pair in pairs.values())
     for value, keys in _by(changed, lambda pair: pair.now).items():
         others = len(pairs) - before[value]
-        if mass(keys, others) or len(keys) == others >= ALONE:
+        if _mass(keys, others) or len(keys) == others >= ALONE:
             damaged |= keys
     for value, keys in _by(changed, lambda pair: pair.then).items():
-        if mass(keys, before[value]):
+        if _mass(keys, before[value]):
             damaged |= keys
     return (
         {key: pair for key, pair in changed.items() if key not in damaged},
@@ -73,7 +73,7 @@ def withdrawn(pairs: Mapping[str, Move]) -> tuple[dict[str, Move], dict[str, Mov
     )
 
 
-def told(column: str, moves: Mapping[str, Move]) -> Iterator[str]:
+def _told(column: str, moves: Mapping[str, Move]) -> Iterator[str]:
     """For a person, most first."""
     kinds = sorted(_by(moves, lambda move: move.words).items(), key=lambda kind: -len(kind[1]))
     for words, keys in islice(kinds, MOST_KINDS):
@@ -235,7 +235,7 @@ class AccessBack(Fact):
             if flag != "is_active":
                 yield f"{plural(len(keys), 'account')} without {flag} now ({first_of(keys)})"
         for column, moves in self.moves.items():
-            yield from told(column, moves)
+            yield from _told(column, moves)
         if self.deleted:
             yield f"{plural(len(self.deleted), 'account')} deleted since the backup ({first_of(self.deleted)})"
         if self.passwords:
@@ -261,13 +261,13 @@ def given_back(tables: KeyedAccess, now: AccessSeen, then: AccessSeen) -> Access
     flags = _flags(tables, now, then, doubts)
     moves = _moves(tables, now, then, doubts)
     deleted = [key for key in then.accounts if key not in now.accounts]
-    if mass(deleted, len(then.accounts)) or (deleted and not now.accounts):
+    if _mass(deleted, len(then.accounts)) or (deleted and not now.accounts):
         doubts.append(f"{len(deleted):,} of {plural(len(then.accounts), 'account')} are gone: that looks like damage")
         deleted = []
     emptied = not now.accounts and tables.accounts not in now.missing  # a dropped table takes no other's rows along
     found, more = _rows(tables, now, then, then.accounts.keys() if emptied else ())
     changed = _changed(now, then)
-    if mass(changed, len(then.accounts)):
+    if _mass(changed, len(then.accounts)):
         of = f"{len(changed):,} of {plural(len(then.accounts), 'account')}"
         more.append(f"{of} have another password now: that looks like damage, and the earlier ones open them again")
         changed = []
@@ -291,7 +291,7 @@ def _flags(
             continue
         had = [key for key, one in then.accounts.items() if flag in one.flags]
         lost = [key for key in had if key in now.accounts and flag not in now.accounts[key].flags]
-        if mass(lost, len(had)):
+        if _mass(lost, len(had)):
             doubts.append(f"{len(lost):,} of {plural(len(had), 'account')} lost {flag}: that looks like damage")
         elif lost:
             flags[flag] = in_order(lost)
@@ -309,7 +309,7 @@ def _moves(
             for key, one in then.accounts.items()
             if column in one.values and key in now.accounts and column in now.accounts[key].values
         }
-        taken, damaged = withdrawn(pairs)
+        taken, damaged = _withdrawn(pairs)
         if damaged:
             of = f"{len(damaged):,} of {plural(len(pairs), 'account')} have another {column} now"
             kinds = first_of(sorted({move.words for move in damaged.values()}))
@@ -332,7 +332,7 @@ def _rows(
         if went:
             doubts.append(f"{plural(len(went), 'row')} of {table} went with them: who had those can sign in again")
             gone -= went
-        if table in tables.permissions and mass(gone, len(then.rows[table])):
+        if table in tables.permissions and _mass(gone, len(then.rows[table])):
             doubts.append(f"{len(gone):,} of {plural(len(then.rows[table]), 'row')} of {table} are gone: like damage")
         elif gone:
             found[table] = gone

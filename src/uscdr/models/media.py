@@ -257,7 +257,7 @@ _SERVICE = re.compile(r"(?:res(?:-\d+)?|api(?:-[a-z]+)?)\.cloudinary\.com|(?P<cl
 
 
 @dataclass(frozen=True)
-class MediaAddress:
+class _MediaAddress:
     """What an address says. `ids`: what the file's public id may be, the likeliest first; none: it is not told.
 
     `ours`: one of our clouds is named. `exact`: the id is told as it is, not as a part of a path. `path` is as given,
@@ -272,18 +272,18 @@ class MediaAddress:
     exact: bool = False
 
 
-FOREIGN = MediaAddress(ours=False, path="")
+FOREIGN = _MediaAddress(ours=False, path="")
 """Of another cloud."""
-UNREADABLE = MediaAddress(ours=True, path="")
+UNREADABLE = _MediaAddress(ours=True, path="")
 """Nobody can tell whose it is."""
 
 
-def is_address(value: str) -> bool:
+def _is_address(value: str) -> bool:
     """Whether it names a host."""
     return _ADDRESS.match(value) is not None
 
 
-def address_of(value: str, clouds: frozenset[str]) -> MediaAddress:
+def _address_of(value: str, clouds: frozenset[str]) -> _MediaAddress:
     """Read an address. One of another cloud is nobody's of ours and tells no id."""
     try:
         parts = urlsplit(value)
@@ -295,19 +295,19 @@ def address_of(value: str, clouds: frozenset[str]) -> MediaAddress:
     delivered, named = _DELIVERED.fullmatch(path), _NAMED.fullmatch(path)
     match = delivered or named
     if match is None:
-        return MediaAddress(_names_cloud(parts, path, clouds), parts.path)
+        return _MediaAddress(_names_cloud(parts, path, clouds), parts.path)
     cloud = _cloud(parts, match["before"])
     if cloud is not None and cloud not in clouds:
         return FOREIGN
     if delivered is not None:
-        kind, delivery, ids = delivered["type"], delivered["delivery"], splits(delivered["rest"])
+        kind, delivery, ids = delivered["type"], delivered["delivery"], _splits(delivered["rest"])
     else:
         kind, delivery = _NAMES[match["name"]]
-        ids = tuple(one.rpartition("/")[0] or one for one in splits(match["rest"]))
-    return MediaAddress(cloud in clouds, parts.path, ids, kind, delivery)
+        ids = tuple(one.rpartition("/")[0] or one for one in _splits(match["rest"]))
+    return _MediaAddress(cloud in clouds, parts.path, ids, kind, delivery)
 
 
-def splits(rest: str) -> tuple[str, ...]:
+def _splits(rest: str) -> tuple[str, ...]:
     """What the public id may be in what follows the types: signature, transformations and version come before it.
 
     A folder may look like a transformation or a version, so that the whole and what lies between count, too.
@@ -327,13 +327,15 @@ def splits(rest: str) -> tuple[str, ...]:
     return tuple("/".join(segments[start:]) for start in ordered)
 
 
-def _downloaded(parts: SplitResult, found: re.Match[str], clouds: frozenset[str]) -> MediaAddress:
+def _downloaded(parts: SplitResult, found: re.Match[str], clouds: frozenset[str]) -> _MediaAddress:
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     if found["cloud"] not in clouds:
         return FOREIGN
     delivery = query.get("type", "upload")
     ids = (query["public_id"],) if query.get("public_id") and delivery in DELIVERIES else ()
-    return MediaAddress(ours=True, path=parts.path, ids=ids, resource_type=found["type"], delivery=delivery, exact=True)
+    return _MediaAddress(
+        ours=True, path=parts.path, ids=ids, resource_type=found["type"], delivery=delivery, exact=True
+    )
 
 
 def _cloud(parts: SplitResult, before: str) -> str | None:
@@ -388,16 +390,16 @@ def read(value: str, kind: Kind, *, prefix: str, clouds: frozenset[str]) -> Name
     value = value.strip()
     if not value or len(value) > _LONGEST or _NO_NAME.search(value):
         return NameReading("not understood")
-    if is_address(value):
+    if _is_address(value):
         return _of_address(value, kind, prefix, clouds)
     if (found := _PATH.fullmatch(value.lstrip("/"))) is not None:
-        return _of_rest("here", found["type"], found["delivery"], splits(found["rest"]))
+        return _of_rest("here", found["type"], found["delivery"], _splits(found["rest"]))
     return _of_name(value.lstrip("/"), kind, prefix)
 
 
 def is_absolute(value: str) -> bool:
     """Whether the row names the cloud too, so that a move to another cloud leaves it behind."""
-    return is_address(value.strip())
+    return _is_address(value.strip())
 
 
 def digest(key: AssetKey) -> str:
@@ -408,7 +410,7 @@ def digest(key: AssetKey) -> str:
 
 
 def _of_address(value: str, kind: Kind, prefix: str, clouds: frozenset[str]) -> NameReading:
-    found = address_of(value, clouds)
+    found = _address_of(value, clouds)
     if found.ids:
         # Without a cloud in it, as on a host of the account's own: ours if we know the file.
         where: Where = "here" if found.ours else "not understood"

@@ -21,7 +21,7 @@ from uscdr.words import first_of, plural
 # The code's migrations in the order in which Django runs them: those behind a database, and those before it. Pure.
 
 
-class Chain:
+class _Chain:
     """Files of the code's own applications.
 
     `done` are all names that count as applied, `pending` those that Django would run. Of a squashed migration and
@@ -234,7 +234,7 @@ def _files_judged(
     """What the files tell beyond the names."""
     if not code.steps:
         return {}
-    chain = Chain(code.steps, code.replaces or {}, done, pending)
+    chain = _Chain(code.steps, code.replaces or {}, done, pending)
     found = {
         "disordered": chain.disordered(),
         "runs_code": tuple(one.name for one in chain.to_do if one.runs_code),

@@ -33,7 +33,7 @@ class TableName:
         return _table(tuple(_parts(text)))
 
     def __str__(self) -> str:
-        return quoted(self.relation) if self.schema == PUBLIC else f"{quoted(self.schema)}.{quoted(self.relation)}"
+        return _quoted(self.relation) if self.schema == PUBLIC else f"{_quoted(self.schema)}.{_quoted(self.relation)}"
 
 
 @dataclass(frozen=True, order=True)
@@ -52,14 +52,14 @@ class ColumnName:
         return cls(_table(table), column)
 
     def __str__(self) -> str:
-        return f"{self.table}.{quoted(self.column)}"
+        return f"{self.table}.{_quoted(self.column)}"
 
 
 def _table(parts: Sequence[str]) -> TableName:
     return TableName(PUBLIC, parts[0]) if len(parts) == 1 else TableName(parts[0], ".".join(parts[1:]))
 
 
-def quoted(name: str) -> str:
+def _quoted(name: str) -> str:
     """One part of a name, in quotation marks where it needs them to be told apart."""
     return name if _PLAIN.fullmatch(name) else '"{}"'.format(name.replace('"', '""'))
 

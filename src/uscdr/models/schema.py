@@ -152,11 +152,11 @@ def _changed(model: Model, app: str, one: Operation) -> Model:
     elif one.kind == "remove":
         fields.pop(one.field, None)
     elif one.kind == "rename_field" and (made := fields.pop(one.field, None)) is not None:
-        fields[one.new] = renamed(made, one.field, one.new)
+        fields[one.new] = _renamed(made, one.field, one.new)
     return replace(model, fields=fields)
 
 
-def renamed(made: FieldMade, old: str, new: str) -> FieldMade:
+def _renamed(made: FieldMade, old: str, new: str) -> FieldMade:
     """A field under its new name: a column that was named after it is, too."""
     columns = tuple({old: new, f"{old}_id": f"{new}_id"}.get(column, column) for column in made.columns)
     return made.model_copy(update={"name": new, "columns": columns})

@@ -113,7 +113,7 @@ def initialise(cluster: Cluster, password: str, *, tls: TlsFiles | None, paramet
     _write_owned(secret, password.encode())
     command = ["initdb", "-D", str(cluster.data), "-U", "postgres", "--pwfile", str(secret)]
     command += ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
-    answer = run(cluster, command)
+    answer = _run(cluster, command)
     secret.unlink()
     if answer.returncode != 0:
         raise _failed("initdb", answer.stderr.strip().replace("\n", " | ")[-500:])
@@ -139,7 +139,7 @@ def launch(cluster: Cluster) -> int:
     for _ in range(_BIND_ATTEMPTS):
         port = _free_port() if cluster.sockets is None else SOCKET_PORT
         command = ["pg_ctl", "start", "-D", str(cluster.data), "-l", str(cluster.log), "-w"]
-        answer = run(cluster, [*command, "-t", str(_TIMEOUT), "-o", f"-p {port}"])
+        answer = _run(cluster, [*command, "-t", str(_TIMEOUT), "-o", f"-p {port}"])
         if answer.returncode == 0:
             return port
         # Another process may take the port between our look and the server's start.
@@ -151,10 +151,10 @@ def launch(cluster: Cluster) -> int:
 def halt(cluster: Cluster, *, mode: str) -> bool:
     """Stops the server (`mode` "fast" or "immediate") and waits; True when it is down."""
     command = ["pg_ctl", "stop", "-D", str(cluster.data), "-m", mode, "-w", "-t", str(_TIMEOUT)]
-    return run(cluster, command).returncode == 0 or not (cluster.data / "postmaster.pid").exists()
+    return _run(cluster, command).returncode == 0 or not (cluster.data / "postmaster.pid").exists()
 
 
-def run(cluster: Cluster, command: list[str]) -> subprocess.CompletedProcess[str]:
+def _run(cluster: Cluster, command: list[str]) -> subprocess.CompletedProcess[str]:
     """Runs a server program as the server's user, with an environment of its own."""
     user = unprivileged()
     try:

@@ -45,7 +45,7 @@ def command_line(pid: int) -> str:
         return ""
 
 
-def users_of(directory: Path) -> list[int]:
+def _users_of(directory: Path) -> list[int]:
     """Processes of ours at work in `directory`: one of our programs that names it, or a server whose place it is."""
     import psutil
 
@@ -55,7 +55,7 @@ def users_of(directory: Path) -> list[int]:
 def end_users_of(directory: Path) -> None:
     """Ends those at once, with the workers that they lead, and waits until they are gone. Raises MachineError."""
     deadline = time.monotonic() + _END_LIMIT
-    while found := users_of(directory):
+    while found := _users_of(directory):
         if time.monotonic() > deadline:
             raise MachineError(
                 f"process {found[0]} still works in {directory}, whose owner is dead, and does not end",

@@ -189,7 +189,7 @@ def files_under(directory: Path) -> Path:
     return directory if clusters.unprivileged() is None else _FOREIGN_HOMES.resolve()
 
 
-def attach(directory: Path) -> LocalPostgres | None:
+def _attach(directory: Path) -> LocalPostgres | None:
     """Finds the server of `directory` that runs already, started by any process; None if none does."""
     record = _read_record(directory)
     if not record or "pid" not in record or birth(int(record["pid"])) != record["born"]:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from pydantic import ValidationError
 
 from uscdr.models.base import elapsed
+from uscdr.models.events import Stamped
 from uscdr.models.runs import only_looks, recovers
 from uscdr.report.fold import Fold
-from uscdr.report.model import DataReport, ObjectiveReport, StepReport, TableLoss, Verdict
+from uscdr.report.model import (
+    DataReport,
+    Integrity,
+    ObjectiveReport,
+    PhaseReport,
+    RunReport,
+    StepReport,
+    TableLoss,
+    Verdict,
+)
 from uscdr.report.words import span
 from uscdr.words import first_of, moment
 
@@ -23,7 +35,7 @@ _CLOCKS_APART = 60.0
 """Seconds by which the clocks of two machines that worked on one run may differ."""
 
 
-def missed(fold: Fold) -> str | None:
+def _missed(fold: Fold) -> str | None:
     """Which objectives a run missed whose steps are all done, in words; None when none."""
     achieved = {"RTO": recovery_time(fold), "RPO": recovery_point(fold)}
     words = [
@@ -36,7 +48,7 @@ def missed(fold: Fold) -> str | None:
 
 def shortfall(fold: Fold) -> str:
     """Why a run whose steps are all done is no whole success, in a sentence; empty when it is one."""
-    unchecked, late = _unchecked(fold), missed(fold)
+    unchecked, late = _unchecked(fold), _missed(fold)
     words = [f"not all of it could be checked: {unchecked}"] if unchecked else []
     words += [f"an objective was missed: {late}"] if late else []
     return f"Recovered{'' if unchecked else ' and verified'}, but {'; '.join(words)}" if words else ""
@@ -200,3 +212,90 @@ def _number(value: object) -> float | None:
 
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+# Journal to report: the fold that every rendering starts from.
+
+
+def build(events: Iterable[Stamped | Mapping[str, Any]], *, last_hash: str = "") -> RunReport:
+    """Fold `events`, in journal order, into a report; a mapping is one decoded journal line.
+
+    `last_hash` is the SHA-256 of the journal's last line, when the reader knows it. A run without a
+    `run.finished` is reported as unfinished. Raises pydantic.ValidationError for a line that is no event.
+    """
+    return _report(fold_of(events), last_hash)
+
+
+def fold_of(events: Iterable[Stamped | Mapping[str, Any]]) -> Fold:
+    """What the events tell, in journal order."""
+    fold = Fold()
+    for item in events:
+        fold.take(item if isinstance(item, Stamped) else Stamped.model_validate(item))
+    return fold
+
+
+def _report(fold: Fold, last_hash: str) -> RunReport:
+    begun, plan, end = fold.begun, fold.plan, fold.finished
+    return RunReport(
+        run=fold.run,
+        scenario=begun.scenario if begun else "",
+        target=begun.target if begun else "",
+        app=begun.app if begun else "",
+        operator=f"{begun.user} on {begun.host}" if begun else "",
+        version=begun.version if begun else "",
+        request=begun.request if begun else {},
+        started_at=fold.started_at,
+        ended_at=fold.finished_at,
+        outcome=end.outcome if end else "unfinished",
+        exit_code=end.exit_code if end else None,
+        summary=end.summary if end else "The journal ends without an outcome.",
+        dry_run=plan.dry_run if plan else False,
+        plan_digest=plan.digest if plan else "",
+        rto=recovery_time(fold),
+        rpo=recovery_point(fold),
+        data=data_facts(fold),
+        phases=_phases(fold),
+        steps=tuple(fold.steps.values()),
+        gates=tuple(fold.gates),
+        checks=tuple(fold.checks),
+        rounds=tuple(fold.rounds),
+        notes=tuple(fold.notes),
+        attempts=tuple(fold.attempts),
+        left=end.left if end else {},
+        follow_up=end.follow_up if end else (),
+        integrity=_integrity(fold.numbers, last_hash),
+    )
+
+
+def _phases(fold: Fold) -> tuple[PhaseReport, ...]:
+    budgets = dict(fold.plan.budgets) if fold.plan else {}
+    names = list(budgets) + [step.phase for step in fold.steps.values() if step.phase not in budgets]
+    return tuple(_phase(name, budgets.get(name), fold) for name in dict.fromkeys(names))
+
+
+def _phase(name: str, budget: float | None, fold: Fold) -> PhaseReport:
+    steps = [step for step in fold.steps.values() if step.phase == name]
+    finished = sum(step.status in {"done", "skipped"} for step in steps)
+    seconds = _span(steps)
+    return PhaseReport(name=name, budget_seconds=budget, seconds=seconds, steps=len(steps), finished=finished)
+
+
+def _span(steps: list[StepReport]) -> float | None:
+    starts = [step.started_at for step in steps if step.started_at]
+    ends = [step.ended_at for step in steps if step.ended_at]
+    if not starts or not ends:
+        return None
+    return max(0.0, (max(ends) - min(starts)).total_seconds())
+
+
+def _integrity(numbers: list[int], last_hash: str) -> Integrity:
+    missing = list(range(numbers[0])) if numbers else []
+    for before, after in pairwise(numbers):
+        missing.extend(range(before + 1, after))
+    return Integrity(
+        events=len(numbers),
+        first_seq=numbers[0] if numbers else None,
+        last_seq=numbers[-1] if numbers else None,
+        missing=tuple(missing),
+        last_hash=last_hash,
+    )

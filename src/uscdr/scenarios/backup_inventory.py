@@ -147,10 +147,10 @@ def stand(deps: Adapters, known: Inventory, at: datetime) -> RpoState:
 def made(entries: Sequence[BackupEntry], proofs: Proofs | None, of: Scope, at: datetime) -> tuple[Point, ...]:
     """Every backup that is known to have been made, also when only its proof is left."""
     left = proofs.since(at - REMEMBERED) if proofs else ()
-    return (*points(entries), *forgotten(entries, left, of))
+    return (*_points(entries), *_forgotten(entries, left, of))
 
 
-def points(entries: Sequence[BackupEntry]) -> tuple[Point, ...]:
+def _points(entries: Sequence[BackupEntry]) -> tuple[Point, ...]:
     """Every backup that was once whole, dropped ones too: they show how often backups were made."""
     return tuple(_point(one) for one in entries if one.once_whole and not one.damaged_state)
 
@@ -162,7 +162,7 @@ def _point(entry: BackupEntry) -> Point:
     )  # fmt: skip
 
 
-def forgotten(entries: Sequence[BackupEntry], proofs: Sequence[ProofDocument], of: Scope) -> Iterator[Point]:
+def _forgotten(entries: Sequence[BackupEntry], proofs: Sequence[ProofDocument], of: Scope) -> Iterator[Point]:
     """Backups of which only a proof is left: without them what retention removed would look like a gap."""
     listed = {one.transfer_id for one in entries}
     for proof in proofs:

@@ -72,7 +72,7 @@ def select(config: Config, wish: CheckRequest) -> CheckSelection:
              tuple(n for n in line.checks if n in skipped))
         for line in lines if chosen.intersection(line.checks) or skipped.intersection(line.checks)
     )  # fmt: skip
-    checks = tuple(check(config, name) for name in config.checks if name in chosen)
+    checks = tuple(_check(config, name) for name in config.checks if name in chosen)
     return CheckSelection(checks, kept, tuple(name for name in config.checks if name in skipped))
 
 
@@ -84,7 +84,7 @@ def repeated(selection: CheckSelection, passed: Collection[str]) -> CheckSelecti
     return replace(selection, checks=checks, lines=tuple(line for line in lines if line.checks or line.skipped))
 
 
-def check(config: Config, name: str) -> Check:
+def _check(config: Config, name: str) -> Check:
     """One check of scenarios.yaml, to be run."""
     return Check(name, config.checks[name], config.checks[name].kind)
 
@@ -123,7 +123,7 @@ def _named(config: Config, wish: CheckRequest, lines: Sequence[Line]) -> set[str
     return found
 
 
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
+def _worst(verdicts: Iterable[Verdict]) -> Verdict:
     """What several verdicts add up to: only passes make a pass, and nothing at all is not checked."""
     found = set(verdicts)
     return next((one for one in WORST if one in found), "not checked")
@@ -131,7 +131,7 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 def verdict_of(line: Line, verdicts: Mapping[str, Verdict]) -> Verdict:
     """What a line's checks add up to; one that did not end is inconclusive."""
-    return worst(verdicts.get(name, "inconclusive") for name in line.checks)
+    return _worst(verdicts.get(name, "inconclusive") for name in line.checks)
 
 
 GATEWAY_ERRORS = ("status 502", "status 503", "status 504")
@@ -153,7 +153,7 @@ GRAVITY = ("decrypt", "invariants", "foreign_keys", "agree", "sequences", "sql",
 def recovery_checks(config: Config, scenario: str = "") -> tuple[Check, ...]:
     """Those of `after_recovery`, in its order; then those of `verify` on what the scenario touched."""
     touched = (name for name, spec in config.checks.items() if spec.kind in TOUCHED.get(scenario, ()))
-    return tuple(check(config, name) for name in dict.fromkeys((*config.after_recovery, *touched)))
+    return tuple(_check(config, name) for name in dict.fromkeys((*config.after_recovery, *touched)))
 
 
 def worst_first(results: Iterable[Result]) -> tuple[str, ...]:
@@ -197,7 +197,7 @@ def application_checks(config: Config) -> tuple[Check, ...]:
 
 def key_checks(config: Config) -> tuple[Check, ...]:
     """Those that try the application's key on what it encrypted: its pages are answered without it."""
-    return tuple(check(config, name) for name, spec in config.checks.items() if spec.kind == "decrypt")
+    return tuple(_check(config, name) for name, spec in config.checks.items() if spec.kind == "decrypt")
 
 
 def unfit_for_recovery(spec: CheckSpec) -> str:

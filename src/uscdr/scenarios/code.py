@@ -48,8 +48,8 @@ class CodeSeen:
 
 def see_code(deps: Adapters, running: Release | None, tell: Reporter) -> CodeSeen:
     """What runs and what a redeploy would deploy; a source that cannot be reached is said, not raised."""
-    commit = commit_of(deps, running.slug_id if running else None)
-    ref = wanted_ref(deps)
+    commit = _commit_of(deps, running.slug_id if running else None)
+    ref = _wanted_ref(deps)
     if deps.source is None:
         return CodeSeen(commit=commit, words="no source repository is configured (app.source)")
     try:
@@ -71,12 +71,12 @@ def without(lacks: Sequence[Lack]) -> str:
     return f" WITHOUT THE CONTENT OF {first_of(list(map(str, lacks)))}: a build from its archive does not get it"
 
 
-def commit_of(deps: Adapters, slug_id: str | None) -> str:
+def _commit_of(deps: Adapters, slug_id: str | None) -> str:
     """The commit that a slug was built from, as the platform's builds tell; empty when none does."""
     return provision.commit_of(slug_id, deps.deploys.builds(deps.app)) if slug_id else ""
 
 
-def wanted_ref(deps: Adapters) -> str:
+def _wanted_ref(deps: Adapters) -> str:
     """What to deploy: asked for, else configured."""
     source = deps.config.app.source
     return deps.request.ref or (source.ref if source else "main")
@@ -107,7 +107,7 @@ def _files(deps: Adapters, slug_id: str | None) -> tuple[SourceArchive | None, s
     if deps.source is None:
         return None, "no source repository is configured (app.source)"
     try:
-        commit = commit_of(deps, slug_id)
+        commit = _commit_of(deps, slug_id)
         return (
             (deps.source.archive(commit, deps.work), "") if commit else (None, "the platform does not tell its commit")
         )

@@ -106,7 +106,7 @@ def await_in_force(
     OutcomeUnknown at the limit, Interrupted.
     """
     ended = await_dynos(deps, tell, since=since, kinds=kinds)
-    refuse_not_in_force(deps, ended)
+    _refuse_not_in_force(deps, ended)
     return ended
 
 
@@ -125,14 +125,14 @@ def await_dynos(
     return until(look, lambda found: bool(found.reached or found.failed or found.crashed), patience, deps.stop)
 
 
-def refuse_not_in_force(deps: Adapters, found: InForce) -> None:
+def _refuse_not_in_force(deps: Adapters, found: InForce) -> None:
     """Raises EffectFailed for a failed release, CheckFailed for a crashed dyno."""
     if found.failed is not None:
         version = found.failed.version
         raise EffectFailed(
             f"The release v{version} {found.failed.status}: its change is not in force, v{found.version} still runs.",
             provider="heroku",
-            why=why_it_failed(deps, version),
+            why=_why_it_failed(deps, version),
             next_action=f"{retry(deps)} Then: uscdr runs resume",
         )
     if found.crashed:
@@ -162,7 +162,7 @@ def why_crashed(deps: Adapters, dynos: Sequence[Dyno]) -> str:
     return f"{plural(len(told), 'crash', 'crashes')} since its start, the last: {told[-1].why or 'no reason is told'}."
 
 
-def why_it_failed(deps: Adapters, version: int) -> str:
+def _why_it_failed(deps: Adapters, version: int) -> str:
     """The reason that the release phase itself told, as far as it can be quoted and read."""
     lines: deque[str] = deque(maxlen=OUTPUT_LINES)
     try:
@@ -207,7 +207,7 @@ def await_release(deps: Adapters, release_id: str, tell: Reporter) -> Release:
         raise EffectFailed(
             f"The release v{ended.version} {ended.status}: the code before it still runs.",
             provider="heroku",
-            why=why_it_failed(deps, ended.version),
+            why=_why_it_failed(deps, ended.version),
             next_action=f"See why: heroku releases:output v{ended.version} --app {deps.app}; then: uscdr runs resume",
         )
     return ended
@@ -234,7 +234,7 @@ STAGE = "----->"
 SHOWN = 60
 
 
-def await_build(deps: Adapters, build_id: str, tell: Reporter) -> Build:
+def _await_build(deps: Adapters, build_id: str, tell: Reporter) -> Build:
     """Wait for its end. Raises EffectFailed when it failed: what ran before still runs."""
     stage = _Stage()
     patience = WaitLimit("the build", LIMIT, f"heroku builds --app {deps.app}")
@@ -263,7 +263,7 @@ def await_build(deps: Adapters, build_id: str, tell: Reporter) -> Build:
 
 def await_deployed(deps: Adapters, build_id: str, commit: str, tell: Reporter) -> Redeployed:
     """Wait for the build, its release and its dynos."""
-    built = await_build(deps, build_id, tell)
+    built = _await_build(deps, build_id, tell)
     if built.release_id is None:
         return Redeployed(build=build_id, commit=commit, version=None)
     release = await_release(deps, built.release_id, tell)

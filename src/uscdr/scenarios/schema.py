@@ -15,7 +15,7 @@ from uscdr.scenarios.registry import STEPS
 DURATION = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[smhd]$", "examples": ["90s", "10m", "4h", "7d"]}
 
 
-def schema() -> dict[str, Any]:
+def _schema() -> dict[str, Any]:
     """Each step's parameters are checked by its own model; durations are text."""
     made = _whole().model_json_schema(mode="validation")
     definitions = made["$defs"]
@@ -46,12 +46,12 @@ def _step(name: str) -> dict[str, Any]:
     }
 
 
-def as_text() -> str:
+def _as_text() -> str:
     """The file `docs/scenarios.schema.json`."""
-    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
     import sys
 
-    sys.stdout.write(as_text())
+    sys.stdout.write(_as_text())

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # What a backup forbids no more that one before it did, with no migration between them, and the rows it let in.
 
 
-def rules_since(now: Database, before: Database, main: Collection[str], older: str) -> Signs:
+def _rules_since(now: Database, before: Database, main: Collection[str], older: str) -> Signs:
     """Keys of `main` tables that are gone: rows that break them are damage, else it is told. `older` names `before`."""
     foreign, unique = _unbound(now, before, main), _repeated(now, before, main)
     since = f"and the key that forbids it in {older} is gone"
@@ -46,13 +46,13 @@ def rules_since(now: Database, before: Database, main: Collection[str], older: s
     )
 
 
-def sealed_since(now: Proof, before: Proof) -> Signs:
+def _sealed_since(now: Proof, before: Proof) -> Signs:
     """Encrypted columns, or the extension that opens them, that are gone with no migration that took them."""
     gone = sorted(set(now.key.missing) - set(before.key.missing))
     return Signs(damage=(f"there is no {first_of(gone)}, which {before.backup} has",) if gone else ())
 
 
-def unwritable_since(now: Proof, before: Proof) -> Signs:
+def _unwritable_since(now: Proof, before: Proof) -> Signs:
     """Columns that must be filled and that the code does not know, with no migration that made them."""
     new = sorted(set(now.code.unfillable) - set(before.code.unfillable))
     words = f"the deployed code {now.code.against} can save no row: it does not fill {first_of(new)}"
@@ -238,8 +238,8 @@ def _against_backup(way: _Way, transfer: Transfer, proof: Proof, older: Transfer
         found += [
             _rewritten(way, transfer, older),
             _rules(way, transfer, older),
-            sealed_since(proof, before),
-            unwritable_since(proof, before),
+            _sealed_since(proof, before),
+            _unwritable_since(proof, before),
         ]
     return found
 
@@ -257,7 +257,7 @@ def _shut_since(proof: Proof, before: Proof) -> Signs:
 
 def _rules(way: _Way, transfer: Transfer, older: Transfer) -> Signs:
     (newer, tables), (before, _) = (_opened(way, one) for one in (transfer, older))
-    return rules_since(newer, before, set(way.deps.config.app.expected_tables) & tables.keys(), older.name)
+    return _rules_since(newer, before, set(way.deps.config.app.expected_tables) & tables.keys(), older.name)
 
 
 def _rewritten(way: _Way, transfer: Transfer, older: Transfer) -> Signs:

@@ -47,11 +47,11 @@ KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
-class Unmakable(ValueError):
+class _Unmakable(ValueError):
     """A scalar that looks like a value and is none; the text says so to a person."""
 
 
-def value_of(text: str, *, plain: bool, kind: str | None = None) -> Any:  # noqa: ANN401 - a YAML scalar
+def _value_of(text: str, *, plain: bool, kind: str | None = None) -> Any:  # noqa: ANN401 - a YAML scalar
     """What a scalar stands for: None, bool, int, float or str; dates and times are text in one spelling.
 
     `plain`: it stands without quotes. `kind`: of a tag such as `!!int`. Raises Unmakable.
@@ -61,10 +61,10 @@ def value_of(text: str, *, plain: bool, kind: str | None = None) -> Any:  # noqa
     if kind == "str":
         return text
     if kind not in KINDS:
-        raise Unmakable("a tag (`!…`) has no meaning here; write plain values")
+        raise _Unmakable("a tag (`!…`) has no meaning here; write plain values")
     value = _plain(text)
     if type(value) not in KINDS[kind]:
-        raise Unmakable(f"this is no value of the kind `!!{kind}`")
+        raise _Unmakable(f"this is no value of the kind `!!{kind}`")
     return float(value) if kind == "float" else value
 
 
@@ -76,7 +76,9 @@ def _plain(text: str) -> Any:  # noqa: ANN401 - a YAML scalar
     try:
         return _number(text)
     except (ValueError, OverflowError):
-        raise Unmakable("this begins as a number or a date and is none; if a text is meant, put it in quotes") from None
+        raise _Unmakable(
+            "this begins as a number or a date and is none; if a text is meant, put it in quotes"
+        ) from None
 
 
 def _number(text: str) -> int | float | str:
@@ -396,8 +398,8 @@ def _scalar(event: Any, at: At) -> Placed:  # noqa: ANN401 - of one of two parse
     if tag is not None and not tag.startswith(TAG):
         raise _Wrong(at, _TAG)
     try:
-        value = value_of(event.value, plain=plain, kind=tag and tag.removeprefix(TAG))
-    except Unmakable as error:
+        value = _value_of(event.value, plain=plain, kind=tag and tag.removeprefix(TAG))
+    except _Unmakable as error:
         raise _Wrong(at, str(error)) from None
     if isinstance(value, str) and CONTROL.search(value):
         raise _Wrong(at, "this text holds a control character")

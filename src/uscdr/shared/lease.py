@@ -125,7 +125,7 @@ def claim(
     Raises LockHeld saying who has it, Declined, Interrupted, MachineError and OutcomeUnknown.
     """
     row, note = LeaseRow(store, wish.scope, replace(terms, pause=waiting.pause)), notes / wish.scope
-    taken = _Taking(row, wish, waiting, noted(note)).take()
+    taken = _Taking(row, wish, waiting, _noted(note)).take()
     private_directory(notes)
     write_whole(note, f"{taken.lease.record.nonce} {_here(notes)}".encode())
     with taken.lease.kept():
@@ -135,7 +135,7 @@ def claim(
         yield held
 
 
-def noted(note: Path) -> str:
+def _noted(note: Path) -> str:
     """The lease that is noted as this machine's; empty when none is, when that is no note, or one of elsewhere."""
     try:
         text = whole(note, LARGEST_NOTE).decode(errors="replace")
@@ -187,7 +187,7 @@ class _Taking:
 
     def _outlived(self, watch: LeaseWatch, highest: LeaseState) -> bool:
         """Wait until its holder is surely past acting; False when it was renewed or taken meanwhile."""
-        began, longest = self.row.terms.clock(), longest_wait(self.row, highest)
+        began, longest = self.row.terms.clock(), _longest_wait(self.row, highest)
         now: LeaseState | None = highest
         while not watch.is_over(now):
             words = f"looking whether {named(highest.record)} is alive"
@@ -222,7 +222,7 @@ def _let_it_notice(row: LeaseRow, before: LeaseState, waiting: Waiting, held: Ru
         held.check()
 
 
-def longest_wait(row: LeaseRow, highest: LeaseState) -> float:
+def _longest_wait(row: LeaseRow, highest: LeaseState) -> float:
     """Seconds after which a holder that is gone is surely noticed."""
     return row.lasts(highest) + row.terms.look
 

@@ -31,7 +31,7 @@ from uscdr.words import duration
 # Runs that ended here while the store was away: what the team lacks of them is delivered by a later command.
 
 
-def deliver(state: Path, shelf: JournalStore) -> tuple[str, ...]:
+def _deliver(state: Path, shelf: JournalStore) -> tuple[str, ...]:
     """Store the last lines of each such run; the runs. The copies must be up to date.
 
     Needs no lease: names are created once, so whoever took a run over meanwhile keeps it. A run of which the team has
@@ -134,7 +134,7 @@ class Team:
         self._require_fit()
         self.refresh(state)
         with self._explained():
-            delivered = deliver(state, self.shelf)
+            delivered = _deliver(state, self.shelf)
         if delivered:
             self.refresh(state)
         return delivered
@@ -196,13 +196,13 @@ def open_team(env: Mapping[str, str], *, without: bool = False) -> Team | None:
     named = env.get(VARIABLE, "").strip()
     if not named or without:
         return None
-    store, terms = open_store(named, env), terms_of(env)
+    store, terms = open_store(named, env), _terms_of(env)
     if isinstance(store, LocalStore):
         _refuse_unusable(Path(store.place))
     return Team(store, terms)
 
 
-def terms_of(env: Mapping[str, str]) -> LeaseTerms:
+def _terms_of(env: Mapping[str, str]) -> LeaseTerms:
     """How long a lease lasts without renewal: a minute, or what `$USCDR_SHARED_LEASE` says. Raises BadInput."""
     text = env.get(LEASE, "").strip()
     if not text:

@@ -51,7 +51,7 @@ BLOCK = 8 << 20
 """Bytes: what is asked for at once, and again when its connection breaks (the handle's own retries)."""
 
 
-class Blocks(io.RawIOBase):
+class _Blocks(io.RawIOBase):
     """One object as a file: a block of it in memory, each asked for under the condition that it is the same object."""
 
     def __init__(self, handle: Handle, name: str, meta: ObjectMeta, place: str) -> None:
@@ -186,7 +186,7 @@ class ObjectStore:
         meta = self._head(checked_name(name))
         if meta is None:
             raise missing(name, self._place)
-        return io.BufferedReader(Blocks(self._handles.bulk, name, meta, self._place))
+        return io.BufferedReader(_Blocks(self._handles.bulk, name, meta, self._place))
 
     def names(self, prefix: str) -> tuple[str, ...]:
         """From the listing."""

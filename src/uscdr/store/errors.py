@@ -58,10 +58,10 @@ def explained(place: str) -> Iterator[None]:
             raise _no_bucket(place) from None
         raise
     except exceptions.BaseError as error:
-        raise explain(error, place) from None
+        raise _explain(error, place) from None
 
 
-def explain(error: exceptions.BaseError | OSError | ValueError, place: str) -> MachineError:
+def _explain(error: exceptions.BaseError | OSError | ValueError, place: str) -> MachineError:
     """The error to raise in place of `error`, `from None`."""
     answer = _answer(error)
     refused = _refused(error, answer, place)

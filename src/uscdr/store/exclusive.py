@@ -53,11 +53,11 @@ def _named(file: Path, target: Path) -> None:
     else:
         file.unlink()
         return
-    if not rename(file, target):
+    if not _rename(file, target):
         _reserved_and_filled(file, target)
 
 
-def rename(file: Path, target: Path) -> bool:
+def _rename(file: Path, target: Path) -> bool:
     """Rename unless the name is taken, as one act of the system; False where it has none that does so.
 
     Raises OSError; FileExistsError when it is taken.

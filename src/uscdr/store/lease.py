@@ -208,7 +208,7 @@ class Lease:
 
 
 @contextmanager
-def hold(
+def _hold(
     store: Store,
     scope: str,
     who: Operator,
@@ -231,7 +231,7 @@ def hold(
         yield lease
 
 
-def holder(store: Store, scope: str) -> LeaseRecord | None:
+def _holder(store: Store, scope: str) -> LeaseRecord | None:
     """Who holds the lease, as far as can be told without writing: whoever did not end it. None: nobody that is known.
 
     Raises MachineError when the store cannot be asked.
@@ -288,14 +288,14 @@ def turn(store: Store, queue: WriterQueue, message: str) -> Iterator[Lease]:
 
     Raises LockHeld when its holder is alive, MachineError and OutcomeUnknown from the store, Interrupted.
     """
-    before = holder(store, SCOPE)
+    before = _holder(store, SCOPE)
     dead = before is not None and _is_dead(before, queue.who)
     if before is not None and not dead:
         queue.say(f"waiting: {before.who} writes to {store.place}: {before.message}")
     terms = replace(queue.terms, pause=queue.pause)
     seconds = before.seconds if before else terms.seconds
     patience = seconds + terms.grace + min(LONGEST_REQUEST, seconds) + 2 * terms.look
-    with hold(
+    with _hold(
         store, SCOPE, queue.who, message=message, take_over=dead, patience=patience, terms=terms
     ) as held:  # fmt: skip
         yield held

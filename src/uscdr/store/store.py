@@ -181,7 +181,7 @@ class LocalStore:
             raise missing(name, self.place) from None
         except OSError as error:
             if isinstance(error, reading.NotAFile) or error.errno == errno.ELOOP:
-                raise no_file(name, error.strerror or "a loop of links") from None
+                raise _no_file(name, error.strerror or "a loop of links") from None
             raise MachineError(f"{path} cannot be read.", why=error.strerror or type(error).__name__) from error
 
     def names(self, prefix: str) -> tuple[str, ...]:
@@ -267,7 +267,7 @@ def missing(name: str, place: str) -> ObjectLost:
     )
 
 
-def no_file(name: str, what: str) -> ObjectLost:
+def _no_file(name: str, what: str) -> ObjectLost:
     """Something that is no object has its name."""
     return ObjectLost(
         name,

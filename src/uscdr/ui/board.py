@@ -127,7 +127,7 @@ class StepState:
 
 
 @dataclass
-class Progress:
+class _Progress:
     """The latest progress of the step under way, and where its measurement began (monotonic seconds)."""
 
     event: ev.StepProgress
@@ -199,7 +199,7 @@ class Board:
         self.planned = 0
         self.dry_run = False
         self.current: StepState | None = None
-        self.progress: Progress | None = None
+        self.progress: _Progress | None = None
         self.waiting: ev.GateAsked | None = None
         self.recent: deque[tuple[datetime, ev.Note | ev.CheckFinished]] = deque(maxlen=8)
         self.verdicts: dict[str, int] = {}
@@ -298,7 +298,7 @@ class Board:
         done = progress.done or 0.0
         last = self.progress
         if last is None or last.event.step != progress.step or done < last.first_done:
-            self.progress = Progress(progress, mono, mono, done)
+            self.progress = _Progress(progress, mono, mono, done)
         else:
             last.event, last.mono = progress, mono
 

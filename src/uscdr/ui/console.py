@@ -120,7 +120,7 @@ def _fill(number: int) -> bool:
     return False
 
 
-def outlet_of(stream: TextIO | None) -> Outlet | None:
+def _outlet_of(stream: TextIO | None) -> Outlet | None:
     """The outlet that the stream leads to; None for a stream that is not this process's own."""
     try:
         return _OURS.get(stream.fileno()) if stream is not None else None
@@ -178,7 +178,7 @@ class OutputStream:
     @property
     def absent(self) -> bool:
         """Whether it was closed before this process began: nobody wants it."""
-        outlet = outlet_of(self.raw)
+        outlet = _outlet_of(self.raw)
         return self.raw is None or (outlet is not None and outlet.absent)
 
     @property
@@ -215,7 +215,7 @@ class OutputStream:
 
     def check(self) -> None:
         """Raise the OSError with which something written before failed, whoever wrote it."""
-        outlet = outlet_of(self.raw)
+        outlet = _outlet_of(self.raw)
         if outlet is not None and outlet.error is not None:
             raise outlet.error
 
@@ -309,13 +309,13 @@ NEXT: dict[ExitCode, str] = {
 
 def render_error(error: UscdrError, output: Output) -> None:
     """Four lines on stderr, or with --json one object `{"error": {...}}` on stdout."""
-    if output.json_lines and output.out.offer(json_line({"error": error_facts(error)})):
+    if output.json_lines and output.out.offer(json_line({"error": _error_facts(error)})):
         return
-    for spans in error_lines(error):
+    for spans in _error_lines(error):
         output.warn(spans)
 
 
-def error_facts(error: UscdrError) -> dict[str, object]:
+def _error_facts(error: UscdrError) -> dict[str, object]:
     """The error as data: kind, message, why, next_action, exit_code."""
     return {
         "kind": type(error).__name__,
@@ -326,7 +326,7 @@ def error_facts(error: UscdrError) -> dict[str, object]:
     }
 
 
-def error_lines(error: UscdrError) -> list[Line]:
+def _error_lines(error: UscdrError) -> list[Line]:
     """The four parts, escaped; a part of several lines is indented under its name."""
     parts: tuple[tuple[str, str, Tone], ...] = (
         ("Error", error.message, "bad"),

@@ -29,10 +29,10 @@ def show_plan(plan: PlanReady, output: Output) -> None:
     stream = output.err if output.out.absent else output.out
     width = stream.width if stream.is_tty else None
     color = output.color_on(stream)
-    stream.offer("\n".join(painted(spans, color=color) for spans in plan_lines(plan, width)) + "\n")
+    stream.offer("\n".join(painted(spans, color=color) for spans in _plan_lines(plan, width)) + "\n")
 
 
-def plan_lines(plan: PlanReady, width: int | None) -> list[Line]:
+def _plan_lines(plan: PlanReady, width: int | None) -> list[Line]:
     """The plan as lines; sentences broken at `width` columns when given."""
     numbered = list(enumerate(plan.steps, start=1))
     lines = _head(plan)

@@ -144,7 +144,7 @@ class Prompter:
 
     def _interruptible(self, question: Callable[[], T]) -> T:
         try:
-            with self._still(), own_interrupts() as interrupts:
+            with self._still(), _own_interrupts() as interrupts:
                 self._forget_typed_ahead()
                 return interrupts.within(question)
         except KeyboardInterrupt as error:
@@ -203,7 +203,7 @@ class Interrupts:
 
 
 @contextmanager
-def own_interrupts() -> Iterator[Interrupts]:
+def _own_interrupts() -> Iterator[Interrupts]:
     """Signals go to the question; what it was not told of goes to whom they went before."""
     interrupts = Interrupts()
     if threading.current_thread() is not threading.main_thread():

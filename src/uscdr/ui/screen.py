@@ -45,7 +45,7 @@ def _section(lines: list[Line], room: int) -> list[Line]:
     return [(), *lines[: room - 1]]
 
 
-def tone_of(spent: float, allowed: float | None) -> Tone:
+def _tone_of(spent: float, allowed: float | None) -> Tone:
     """Green, yellow from three quarters on, red when over."""
     if not allowed:
         return "plain"
@@ -54,7 +54,7 @@ def tone_of(spent: float, allowed: float | None) -> Tone:
     return "warn" if spent >= allowed * WARN_SHARE else "good"
 
 
-def named(name: str, *parts: str | Span) -> Line:
+def _named(name: str, *parts: str | Span) -> Line:
     """A line with its name on the left."""
     return line(Span(f"{name:<{INDENT}}", "dim"), *parts)
 
@@ -71,20 +71,20 @@ def headline(board: Board, now: datetime, width: int) -> list[Line]:
 
 def _clock(board: Board, begun: RunStarted, now: datetime, width: int) -> list[Line]:
     spent, objective = board.elapsed(now), begun.rto_seconds
-    tone, left = tone_of(spent, objective), objective - spent
+    tone, left = _tone_of(spent, objective), objective - spent
     rest = f"{duration(left)} left" if left >= 0 else f"{duration(-left)} OVER"
-    words = named("Clock", Span(f"{clock(spent)} of {duration(objective)}", tone))
-    lines = [words, named("", Span(rest, tone))] if width < NARROW else [(*words, Span(", "), Span(rest, tone))]
+    words = _named("Clock", Span(f"{clock(spent)} of {duration(objective)}", tone))
+    lines = [words, _named("", Span(rest, tone))] if width < NARROW else [(*words, Span(", "), Span(rest, tone))]
     needed = board.still_needed(now)
     if not board.finished and needed > left >= 0:
-        lines += wrapped("", f"AT RISK: the budgets still allow {duration(needed)}", "warn", width)
+        lines += _wrapped("", f"AT RISK: the budgets still allow {duration(needed)}", "warn", width)
     return lines
 
 
 def _phases(board: Board, now: datetime, width: int) -> list[Line]:
     phases = list(board.phases.values())
     if not phases:
-        return [named("Phase", "no plan was made" if board.finished else "the plan is being made")]
+        return [_named("Phase", "no plan was made" if board.finished else "the plan is being made")]
     names = max(cells(phase.name) for phase in phases)
     counts = max(len(_count(phase)) for phase in phases)
     return [_phase(phase, now, (names, counts, width)) for phase in phases[:MOST_PHASES]]
@@ -97,7 +97,7 @@ def _count(phase: PhaseState) -> str:
 def _phase(phase: PhaseState, now: datetime, columns: tuple[int, int, int]) -> Line:
     names, counts, width = columns
     spent = phase.elapsed(now)
-    tone = tone_of(spent, phase.budget)
+    tone = _tone_of(spent, phase.budget)
     name = Span(f"{phase.name:<{names}}  ", "strong" if _under_way(phase) else "plain")
     budget = f" of {duration(phase.budget)}" if phase.budget else ""
     times = Span(f"{duration(spent) if spent else '-'}{budget}", tone if spent else "dim")
@@ -117,55 +117,55 @@ def _now(board: Board, now: datetime, width: int) -> list[Line]:
     if board.finished:
         end = board.finished
         tone: Tone = "good" if end.outcome == "done" else "bad"
-        left = [named("Left", f"{name}: {state}") for name, state in end.left.items()]
-        return [*wrapped("Ended", f"{end.outcome}: {end.summary}", tone, width), *left]
+        left = [_named("Left", f"{name}: {state}") for name, state in end.left.items()]
+        return [*_wrapped("Ended", f"{end.outcome}: {end.summary}", tone, width), *left]
     lines = _under_way_lines(board, now, width)
     following = board.next_step
     last = "the end of the run" if board.planned else "the plan, for you to read"
     words = label(following, board) if following else last
     if following and following.destructive:
-        return [*lines, *wrapped("Next", f"{words} (DESTROYS)", "warn", width)]
-    return [*lines, *wrapped("Next", words, "plain", width)]
+        return [*lines, *_wrapped("Next", f"{words} (DESTROYS)", "warn", width)]
+    return [*lines, *_wrapped("Next", words, "plain", width)]
 
 
 def _under_way_lines(board: Board, now: datetime, width: int) -> list[Line]:
     if board.waiting:
-        return wrapped("Now", f"waiting for your confirmation: {board.waiting.phrase}", "warn", width)
+        return _wrapped("Now", f"waiting for your confirmation: {board.waiting.phrase}", "warn", width)
     step, doubted = board.current, board.doubted
     if step is None and doubted:
-        return wrapped("Now", f"finding out what became of {label(doubted, board)}", "warn", width)
+        return _wrapped("Now", f"finding out what became of {label(doubted, board)}", "warn", width)
     if step is None:
         words = progress_words(board.progress.event, None) if board.progress else "between two steps"
-        return wrapped("Now", words, "dim", width)
-    lines = wrapped("Now", label(step, board), "strong", width)
+        return _wrapped("Now", words, "dim", width)
+    lines = _wrapped("Now", label(step, board), "strong", width)
     since = f"for {duration((now - step.started).total_seconds())}" if step.started else ""
-    lines.append(named("", Span(since, "dim")))
+    lines.append(_named("", Span(since, "dim")))
     if board.progress:
-        lines += wrapped("", progress_words(board.progress.event, board.progress.eta), "plain", width)
+        lines += _wrapped("", progress_words(board.progress.event, board.progress.eta), "plain", width)
         share = board.progress.share
         if share is not None:
-            lines.append(named("", *bar(share, min(40, width - INDENT - 1), "good")))
+            lines.append(_named("", *bar(share, min(40, width - INDENT - 1), "good")))
     return lines
 
 
-def wrapped(name: str, text: str, tone: Tone, width: int) -> list[Line]:
+def _wrapped(name: str, text: str, tone: Tone, width: int) -> list[Line]:
     """Named text on at most two lines; the second one is cut."""
     first, *rest = wrap(text, width - INDENT)
     pieces = [first, clip(" ".join(rest), width - INDENT)] if rest else [first]
-    return [named(name if index == 0 else "", Span(piece, tone)) for index, piece in enumerate(pieces)]
+    return [_named(name if index == 0 else "", Span(piece, tone)) for index, piece in enumerate(pieces)]
 
 
 def _changed(board: Board) -> list[Line]:
     changed = board.changed
     if not changed:
-        return [named("Changed", Span("nothing so far", "dim"))]
+        return [_named("Changed", Span("nothing so far", "dim"))]
     # What was destroyed, or is in doubt, never gives way to what came later.
     grave = [step for step in changed if step.destructive or step.status != "done"]
     kept = [*grave, *(step for step in reversed(changed) if step not in grave)][:MOST_CHANGES]
     shown = [step for step in changed if step in kept]
     lines = [_change(step, "" if index else "Changed") for index, step in enumerate(shown)]
     more = len(changed) - len(shown)
-    return [*lines, named("", Span(f"and {more} more", "dim"))] if more else lines
+    return [*lines, _named("", Span(f"and {more} more", "dim"))] if more else lines
 
 
 def _change(step: StepState, name: str) -> Line:
@@ -177,18 +177,18 @@ def _change(step: StepState, name: str) -> Line:
         case _:
             fate, text = "MAY HAVE DESTROYED", f"{step.title} ({step.status})"
     if step.destructive:
-        return named(name, Span(f"{fate} ", "bad"), text)
-    return named(name, Span(text, "plain" if step.status in {"done", "running"} else "bad"))
+        return _named(name, Span(f"{fate} ", "bad"), text)
+    return _named(name, Span(text, "plain" if step.status in {"done", "running"} else "bad"))
 
 
 def _news(board: Board) -> list[Line]:
     news = list(board.recent)[-MOST_NEWS:]
-    return [(*named(f"{at:%H:%M}Z"), *_spans(item)) for at, item in news]
+    return [(*_named(f"{at:%H:%M}Z"), *_spans(item)) for at, item in news]
 
 
 def _later(board: Board, width: int) -> list[Line]:
     tasks = board.finished.follow_up if board.finished and not board.dry_run else ()
-    return [spans for task in tasks for spans in wrapped("Later", task, "plain", width)]
+    return [spans for task in tasks for spans in _wrapped("Later", task, "plain", width)]
 
 
 def _spans(item: Note | CheckFinished) -> Line:
@@ -298,8 +298,8 @@ def _foot(board: Board, now: datetime, width: int) -> list[Line]:
     end, checks = board.finished, board.checks
     if end:
         tone: Tone = "good" if end.outcome == "done" else "bad"
-        left = [named("Left", f"{name}: {state}") for name, state in end.left.items()]
-        return [(), *wrapped("Ended", f"{end.outcome}: {end.summary}", tone, width), *left]
+        left = [_named("Left", f"{name}: {state}") for name, state in end.left.items()]
+        return [(), *_wrapped("Ended", f"{end.outcome}: {end.summary}", tone, width), *left]
     if checks.finished is None or checks.finished.next_at is None:
         return []
     following = checks.finished.next_at

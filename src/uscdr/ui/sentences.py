@@ -25,10 +25,10 @@ MOST_NAMED = 3
 def check_sentence(event: ev.CheckFinished) -> Sentence:
     """A verdict with its evidence."""
     weight: Weight = "quiet" if event.verdict == "pass" else "loud"
-    return Sentence(line(verdict_span(event.verdict), f" {event.check}: {event.evidence}"), weight)
+    return Sentence(line(_verdict_span(event.verdict), f" {event.check}: {event.evidence}"), weight)
 
 
-def verdict_span(verdict: str) -> Span:
+def _verdict_span(verdict: str) -> Span:
     """A verdict's word in its colour."""
     return Span(verdict, VERDICT_TONES.get(verdict, "warn"))
 
@@ -39,7 +39,7 @@ def baseline_words(checks: CheckBoard) -> str:
     return f"compared with the baseline of {moment(at)}" if at else NO_BASELINE
 
 
-def check_sentences(event: ev.ChecksStarted | ev.CheckFinished | ev.ChecksFinished, board: Board) -> list[Sentence]:
+def _check_sentences(event: ev.ChecksStarted | ev.CheckFinished | ev.ChecksFinished, board: Board) -> list[Sentence]:
     """The sentences for one event of a round, after `board` has taken it in."""
     checks = board.checks
     match event:
@@ -50,7 +50,7 @@ def check_sentences(event: ev.ChecksStarted | ev.CheckFinished | ev.ChecksFinish
             return [_ended(event, board), *_why(event)]
         case ev.ChecksFinished() if event.round > 1 or event.next_at:
             changes = [sentence for change in event.changed for sentence in _change(change, checks)]
-            return [*changes, Sentence(line(heartbeat(event, checks)), "quiet")]
+            return [*changes, Sentence(line(_heartbeat(event, checks)), "quiet")]
         case _:
             return []
 
@@ -77,7 +77,7 @@ def _change(change: str, checks: CheckBoard) -> list[Sentence]:
     return [Sentence(line(head, f" {change}: {row.ended.evidence}"), "loud"), *_why(row.ended)]
 
 
-def heartbeat(event: ev.ChecksFinished, checks: CheckBoard) -> str:
+def _heartbeat(event: ev.ChecksFinished, checks: CheckBoard) -> str:
     """A round in one line: `round 3: 45 checks, 1 failing (tls), 2 inconclusive; next at 04:22Z`."""
     verdicts = checks.verdicts
     failing = [row.name for row in checks.rows.values() if row.ended and row.ended.verdict == "fail"]
@@ -128,7 +128,7 @@ def sentences(event: ev.Event, board: Board) -> list[Sentence]:
         case ev.RunStarted() | ev.RunResumed() | ev.PlanReady() | ev.RunFinished():
             return _run(event, board)
         case ev.ChecksStarted() | ev.CheckFinished() | ev.ChecksFinished():
-            return check_sentences(event, board)
+            return _check_sentences(event, board)
         case ev.GateAsked() | ev.GateAnswered() | ev.Note():
             return _news(event)
         case ev.StepStarted() | ev.StepAccepted() | ev.StepSucceeded() | ev.StepSkipped():
@@ -154,9 +154,9 @@ def _run(event: ev.RunStarted | ev.RunResumed | ev.PlanReady | ev.RunFinished, b
                 Sentence(line(Span("resumed", "strong"), f" by {event.user} on {event.host}, uscdr {event.version}"))
             ]
         case ev.PlanReady():
-            return [Sentence(line(plan_words(event)))]
+            return [Sentence(line(_plan_words(event)))]
         case _:
-            return finish_sentences(event)
+            return _finish_sentences(event)
 
 
 def run_title(begun: ev.RunStarted) -> str:
@@ -165,7 +165,7 @@ def run_title(begun: ev.RunStarted) -> str:
     return f"{what} of {begun.app} ({begun.target})"
 
 
-def plan_words(plan: ev.PlanReady) -> str:
+def _plan_words(plan: ev.PlanReady) -> str:
     """The plan in one line: how many steps, how many write, how many destroy, its digest."""
     writing = [step for step in plan.steps if will_write(step)]
     writes, destroys = len(writing), sum(step.destroys for step in writing)
@@ -185,7 +185,7 @@ def _do(count: int, verb: str) -> str:
     return f"{count} {verb}{'s' if count == 1 else ''}"
 
 
-def finish_sentences(event: ev.RunFinished) -> list[Sentence]:
+def _finish_sentences(event: ev.RunFinished) -> list[Sentence]:
     """How the run ended, what state was left behind, what is to be done later."""
     tone: Tone = "good" if event.outcome == "done" else "bad"
     head = Span({"done": "finished", "unknown": "OUTCOME UNKNOWN"}.get(event.outcome, event.outcome.upper()), tone)
@@ -259,11 +259,11 @@ def show_result(finished: ChecksFinished, checks: Iterable[CheckFinished], outpu
     """Show the result on stdout; broken at the width of a terminal, in a pipe not at all."""
     width = output.out.width if output.out.is_tty else None
     color = output.color_on(output.out)
-    lines = result_lines(finished, checks, width)
+    lines = _result_lines(finished, checks, width)
     output.out.offer("".join(painted(spans, color=color) + "\n" for spans in lines))
 
 
-def result_lines(finished: ChecksFinished, checks: Iterable[CheckFinished], width: int | None = None) -> list[Line]:
+def _result_lines(finished: ChecksFinished, checks: Iterable[CheckFinished], width: int | None = None) -> list[Line]:
     """Each line of the lists that was asked for with its verdict; where it is no pass, why; the sum at the end.
 
     `checks` are those of the same round. Words are broken at `width` columns when given. The advice of a check
@@ -288,7 +288,7 @@ def _item(
     item: ChecklistResult, ended: Mapping[str, CheckFinished], advised: set[str], width: int | None
 ) -> list[Line]:
     names = f"{item.item} ({', '.join(item.checks) or 'no check was run'})"
-    lines = _beside(verdict_span(item.verdict), names, width)
+    lines = _beside(_verdict_span(item.verdict), names, width)
     for name in item.checks:
         check = ended.get(name)
         if check is None:
@@ -301,7 +301,7 @@ def _item(
 
 
 def _reasons(check: CheckFinished, width: int | None, *, advice: bool = True) -> list[Line]:
-    lines = _below(verdict_span(check.verdict), f"{check.check}: {check.evidence}", width)
+    lines = _below(_verdict_span(check.verdict), f"{check.check}: {check.evidence}", width)
     return lines + (_below(Span("why", "dim"), check.why, width) if check.why and advice else [])
 
 

@@ -48,7 +48,7 @@ def show_table(
         output.out.offer(_ruled(rows, shown, output))
 
 
-def cell(value: object) -> str:
+def _cell(value: object) -> str:
     """A value in words: None is `-`, booleans `yes` and `no`, everything escaped."""
     match value:
         case None | "":
@@ -56,14 +56,14 @@ def cell(value: object) -> str:
         case bool():
             return "yes" if value else "no"
         case list() | tuple():
-            return ", ".join(cell(item) for item in value) or "-"
+            return ", ".join(_cell(item) for item in value) or "-"
         case _:
             return escape(str(value))
 
 
 def _aligned(rows: Sequence[Row], columns: Sequence[ResultColumn]) -> list[str]:
     texts = [[column.title for column in columns]]
-    texts += [[cell(row.get(column.key)) for column in columns] for row in rows]
+    texts += [[_cell(row.get(column.key)) for column in columns] for row in rows]
     widths = [max(cells(text[index]) for text in texts) for index in range(len(columns))]
     return ["  ".join(map(_padded, text, widths, columns)).rstrip() for text in texts]
 
@@ -87,7 +87,7 @@ def _ruled(rows: Sequence[Row], columns: Sequence[ResultColumn], output: Output)
     for column in columns:
         table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell(row.get(column.key))) for column in columns))
+        table.add_row(*(Text(_cell(row.get(column.key))) for column in columns))
     with console.capture() as capture:
         console.print(table)
     return capture.get()

@@ -104,7 +104,7 @@ def line(*parts: str | Span) -> Line:
     return tuple(Span(part) if isinstance(part, str) else part for part in parts)
 
 
-def bare(spans: Line) -> str:
+def _bare(spans: Line) -> str:
     """The words of a line, without colour or trailing blanks."""
     return "".join(span.text for span in spans).rstrip()
 
@@ -112,7 +112,7 @@ def bare(spans: Line) -> str:
 def painted(spans: Line, *, color: bool) -> str:
     """The line as a string, with ANSI colour when `color`."""
     if not color:
-        return bare(spans)
+        return _bare(spans)
     return "".join(f"\x1b[{_SGR[span.tone]}m{span.text}\x1b[0m" if _SGR[span.tone] else span.text for span in spans)
 
 

@@ -44,14 +44,14 @@ def open_viewers(output: Output, *, stdout: bool = True) -> tuple[RunViewer, ...
     if output.json_lines and stdout and not output.out.absent:
         machine = JsonLinesViewer(output)
         return (machine,) if output.out.is_tty or output.quiet else (machine, PlainViewer(output))
-    if output.quiet or output.json_lines or not can_move(output):
+    if output.quiet or output.json_lines or not _can_move(output):
         return (PlainViewer(output),)
     from uscdr.ui.live import LiveViewer
 
     return (LiveViewer(output),)
 
 
-def can_move(output: Output) -> bool:
+def _can_move(output: Output) -> bool:
     """Whether stderr is a terminal that can redraw and spell the screen's bars."""
     encoding = getattr(output.err.raw, "encoding", None) or ""
     return output.err.is_tty and not simple_terminal() and encoding.lower().replace("-", "") == "utf8"

@@ -47,7 +47,7 @@ EDITING = frozenset({"infra", "dns"})
 """Scenarios that edit the domain; all others do without its key."""
 
 
-def dns_place(job: Job, ports: Ports, around: RunContext) -> DnsAccess | None:
+def _dns_place(job: Job, ports: Ports, around: RunContext) -> DnsAccess | None:
     """What steps are given; None when the target has no domain."""
     target = job.place.target.dns
     if target is None:
@@ -87,7 +87,7 @@ def _zone(target: DnsTarget, job: Job, ports: Ports, around: RunContext, verifie
 GITHUB, GITHUB_PAGE = "github.com", "https://www.githubstatus.com"
 
 
-def other_pages(job: Job, ports: Ports, media: MediaAccess | None) -> dict[str, ServiceStatus]:
+def _other_pages(job: Job, ports: Ports, media: MediaAccess | None) -> dict[str, ServiceStatus]:
     """By the provider's name; a repository elsewhere than on GitHub has a page only when one is configured."""
     pages: dict[str, ServiceStatus] = {"Cloudinary": media.status} if media else {}
     source = job.place.config.app.source
@@ -131,7 +131,7 @@ def dependencies(job: Job, ports: Ports, around: RunContext, work: Path) -> Adap
 
     @cache
     def code() -> Code:
-        return deployed(ports, source, place.target.heroku.app, work) if scenario == "db" else Code(why=ASKED_LATER)
+        return _deployed(ports, source, place.target.heroku.app, work) if scenario == "db" else Code(why=ASKED_LATER)
 
     def questions() -> Questions:
         return asked(config, key_of(config, ports.platform, place.target.heroku.app, kit), code())
@@ -147,7 +147,7 @@ def dependencies(job: Job, ports: Ports, around: RunContext, work: Path) -> Adap
 
     vault = vault_place(job, ports, around)
     media = Clouds(job, ports, around, kit).place()
-    dns = dns_place(job, ports, around)
+    dns = _dns_place(job, ports, around)
     memory = remember(around.state, place.key)
     worlds = CheckContexts(
         job, ports, around, verifier=dns.verifier if dns else None, source=source, work=work, damaged=memory.damaged
@@ -182,7 +182,7 @@ def dependencies(job: Job, ports: Ports, around: RunContext, work: Path) -> Adap
         kit=kit,
         old=OldLook(ports.platform, ports.provisioning, ports.deploys, ports.backups, kit),
         loader=PostgresLoader(stop=around.stop.event, read_only=read_only, leave=around.leave),
-        pages=other_pages(job, ports, media),
+        pages=_other_pages(job, ports, media),
         machine=ThisMachine(work, own_server=place.scratch is not None),
         work=work,
         vault=vault,
@@ -190,7 +190,7 @@ def dependencies(job: Job, ports: Ports, around: RunContext, work: Path) -> Adap
     )
 
 
-def deployed(ports: Ports, source: GitSource | None, app: str, work: Path) -> Code:
+def _deployed(ports: Ports, source: GitSource | None, app: str, work: Path) -> Code:
     """The migrations of the code that is deployed, or why they are not known."""
     if source is None:
         return Code(why="scenarios.yaml names no repository (app.source)")

@@ -84,7 +84,7 @@ class CheckContexts:
         return CheckContext(
             app=target.heroku.app,
             facts=bench.facts,
-            expected=expected(place),
+            expected=_expected(place),
             website=bench.website,
             token=bench.token,
             account_email=place.account.email if place.account else "",
@@ -150,7 +150,7 @@ class _Bench:
         if self.attempts is None:
             found = site.sign_in(account.email, account.password)
         else:
-            limit = login_limit(self.place.config)
+            limit = _login_limit(self.place.config)
             found = self.attempts.login(LOGIN, limit, lambda: site.sign_in(account.email, account.password))
         self.given.ports.redactor.register("USCDR_CHECK_TOKEN", found.get_secret_value())
         return found
@@ -200,13 +200,13 @@ def _private(address: str) -> str:
     return address if is_private(address) else address.replace("http://", "https://", 1)
 
 
-def login_limit(config: Config) -> AttemptLimit:
+def _login_limit(config: Config) -> AttemptLimit:
     """How many refused logins the application takes, as a check says; a wrong password counts with them."""
     specs = (one for one in config.checks.values() if isinstance(one, HttpCheck))
     return next((one.counted for one in specs if one.counted and urlsplit(one.path).path == LOGIN), LOGINS)
 
 
-def expected(place: Target) -> Expected:
+def _expected(place: Target) -> Expected:
     """What scenarios.yaml says of the place."""
     config, target, recovery = place.config, place.target, place.config.recovery
     return Expected(

@@ -60,7 +60,7 @@ class Clouds:
         if since is None:
             return None
         begun = runs.begun_at(self._job.run) or datetime.now(UTC)
-        return Window(int(moment(since).timestamp()), int(begun.timestamp()))
+        return Window(int(_moment(since).timestamp()), int(begun.timestamp()))
 
     def _files(self) -> MediaFiles | None:
         folder = self._job.request.files
@@ -109,7 +109,7 @@ def _in_config(cloud: str, values: Mapping[str, SecretStr]) -> MediaAccount | No
     return MediaAccount(cloud=cloud, api_key=key.get_secret_value(), api_secret=secret)
 
 
-def moment(text: str) -> datetime:
+def _moment(text: str) -> datetime:
     """`2026-11-23T10:00Z` as an aware time, UTC where no zone is named. Raises BadInput."""
     try:
         found = datetime.fromisoformat(text)

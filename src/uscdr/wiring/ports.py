@@ -72,7 +72,7 @@ def open_ports(place: Target, around: RunContext, scratch: Path, *, read_only: b
             deploys=HerokuDeploys(client),
             status=StatusPage(status, HEROKU, service="Heroku", patience=client.patience),
             scratch=proving,
-            redactor=known_secrets(place, around.env),
+            redactor=_known_secrets(place, around.env),
             waits=waits,
             stack=stack,
         )
@@ -100,7 +100,7 @@ def local_scratch(directory: Path, stop: threading.Event) -> Iterator[Scratch]:
         proving.close()
 
 
-def known_secrets(place: Target, env: Mapping[str, str]) -> Redactor:
+def _known_secrets(place: Target, env: Mapping[str, str]) -> Redactor:
     """A redactor that knows every secret of the place, and those of stores, which stand in the environment."""
     redactor = Redactor()
     redactor.register("HEROKU_API_KEY", place.token.get_secret_value())

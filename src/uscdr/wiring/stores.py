@@ -169,7 +169,7 @@ def _passphrase_file(given: Path | None, env: Mapping[str, str]) -> Path | None:
     return Path(named) if named else None
 
 
-def download(job: Job, link: SignedUrl, stop: threading.Event) -> AbstractContextManager[IncomingDump]:
+def _download(job: Job, link: SignedUrl, stop: threading.Event) -> AbstractContextManager[IncomingDump]:
     """Begin to download a backup, as a stream."""
     return dump_stream.open_stream(link, verify=trust(job.place.ca_file), stop=stop)
 
@@ -235,7 +235,7 @@ def vault_place(job: Job, ports: Ports, around: RunContext) -> CopiesAccess:
         store=store,
         keyring=keyring,
         reading=lambda: reading_keys(job.identity, None, around.env),
-        download=lambda link: download(job, link, around.stop.event),
+        download=lambda link: _download(job, link, around.stop.event),
         decode=decode,
         scratch=ports.scratch,
         turn=lambda message, say: turn(store(), WriterQueue(operator(around.env), around.stop.pause, say), message),

@@ -64,7 +64,7 @@ class Target:
         return f"{self.target.heroku.api_url} {self.target.heroku.app} {self.identity}".rstrip()
 
 
-def given_account(env: Mapping[str, str]) -> CheckAccount | None:
+def _given_account(env: Mapping[str, str]) -> CheckAccount | None:
     """The check account that the environment names: a token, or an e-mail with its password."""
     token = env.get("USCDR_CHECK_TOKEN")
     email, password = env.get("USCDR_CHECK_EMAIL", ""), env.get("USCDR_CHECK_PASSWORD", "")
@@ -80,7 +80,7 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _ROOT = 0
 
 
-def found(loaded: LoadedConfig) -> LoadedConfig:
+def _found(loaded: LoadedConfig) -> LoadedConfig:
     """A file that nobody named. Raises ConfigError when it decides where things go."""
     if not loaded.decides:
         return loaded
@@ -98,7 +98,7 @@ def _spelt(path: Path) -> str:
     return str(path) if path.is_absolute() else f"./{path}"
 
 
-def trusted(loaded: LoadedConfig) -> LoadedConfig:
+def _trusted(loaded: LoadedConfig) -> LoadedConfig:
     """A file that the operator named or keeps. Raises ConfigError when others could have written what it decides."""
     if loaded.decides and (problem := _foreign(loaded.path)):
         raise ConfigError(
@@ -168,13 +168,15 @@ def load_config(given: Path | None, env: Mapping[str, str], *, lazily: bool = Fa
     """
     named = given or (Path(env["USCDR_CONFIG"]) if env.get("USCDR_CONFIG") else None)
     if named is not None:
-        return trusted(replace(load(named, lazily=lazily), own=True))
+        return _trusted(replace(load(named, lazily=lazily), own=True))
     here, users = Path(FILE_NAME), config_directory() / FILE_NAME
     # what has the name and is no file is refused, not passed by
     if os.path.lexists(here) and not _is_beside(here, users):
-        return found(_compared(here, lazily=lazily))
+        return _found(_compared(here, lazily=lazily))
     return (
-        trusted(_compared(users, lazily=lazily)) if os.path.lexists(users) else found(load(packaged(), lazily=lazily))
+        _trusted(_compared(users, lazily=lazily))
+        if os.path.lexists(users)
+        else _found(load(_packaged(), lazily=lazily))
     )
 
 
@@ -188,10 +190,10 @@ def _is_beside(here: Path, users: Path) -> bool:
 
 def _compared(path: Path, *, lazily: bool) -> LoadedConfig:
     loaded = load(path, lazily=lazily)
-    return replace(loaded, own=loaded.digest != hashlib.sha256(packaged().read_bytes()).hexdigest())
+    return replace(loaded, own=loaded.digest != hashlib.sha256(_packaged().read_bytes()).hexdigest())
 
 
-def packaged() -> Path:
+def _packaged() -> Path:
     """The default that ships with uscdr."""
     inside = Path(str(files("uscdr.scenarios") / "default.yaml"))
     return inside if inside.is_file() else inside.parents[3] / FILE_NAME
@@ -211,7 +213,7 @@ def find_place(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) -
     token = find_token(env)
     ca_file = Path(target.ca_file) if target.ca_file else None
     return Target(
-        chosen, target, loaded.config, loaded.digest, token.value, token.source, given_account(env), ca_file,
+        chosen, target, loaded.config, loaded.digest, token.value, token.source, _given_account(env), ca_file,
         _media_accounts(env), _dns_key(target, env), token_note=token.note,
     )  # fmt: skip
 
@@ -250,7 +252,7 @@ def _only(config: Config) -> str:
     )
 
 
-def sandbox_file(env: Mapping[str, str]) -> Path:
+def _sandbox_file(env: Mapping[str, str]) -> Path:
     """Where a running sandbox says how it is reached."""
     return state_directory(env) / SANDBOX / "sandbox.json"
 
@@ -271,15 +273,15 @@ def _require_own(contract: Path) -> None:
 def _sandbox(loaded: LoadedConfig, env: Mapping[str, str]) -> Target:
     from uscdr.sandbox.state import read_contract
 
-    facts = read_contract(sandbox_file(env).parent)
+    facts = read_contract(_sandbox_file(env).parent)
     if facts is None:
         raise BadInput("No sandbox is running.", next_action="Start one: uscdr sandbox up")
-    _require_own(sandbox_file(env))
+    _require_own(_sandbox_file(env))
     try:
-        return sandbox_place(loaded, env, facts)
+        return _sandbox_place(loaded, env, facts)
     except (ValueError, LookupError, TypeError, AttributeError):
         raise BadInput(
-            f"{sandbox_file(env)} is not what a sandbox writes there: how it is reached is not known.",
+            f"{_sandbox_file(env)} is not what a sandbox writes there: how it is reached is not known.",
             next_action="End it, and start it anew: uscdr sandbox down, uscdr sandbox up",
         ) from None
 
@@ -294,7 +296,7 @@ STEADY = "10"
 Facts = Mapping[str, Any]
 
 
-def sandbox_place(loaded: LoadedConfig, env: Mapping[str, str], facts: Facts) -> Target:
+def _sandbox_place(loaded: LoadedConfig, env: Mapping[str, str], facts: Facts) -> Target:
     """The place that `facts` describe. Raises LookupError, TypeError or ValueError when they do not.
 
     An application that is not the clinic is asked what its operator's own file says, and without one only what holds
@@ -307,7 +309,7 @@ def sandbox_place(loaded: LoadedConfig, env: Mapping[str, str], facts: Facts) ->
     application = config.app.model_copy(update={"manage": facts["manage"], "source": source})
     config = config.model_copy(update={"app": application})
     if not known:
-        config = any_django_application(config)
+        config = _any_django_application(config)
     given = env.get("HEROKU_API_KEY")
     return Target(
         name=SANDBOX,
@@ -316,7 +318,7 @@ def sandbox_place(loaded: LoadedConfig, env: Mapping[str, str], facts: Facts) ->
         digest=loaded.digest,
         token=SecretStr(given or facts["heroku"]["token"]),
         token_source="HEROKU_API_KEY" if given else "the sandbox",
-        account=account or given_account(env),
+        account=account or _given_account(env),
         ca_file=Path(facts["ca_file"]),
         media_accounts={one.cloud: one for one in map(_media_account, facts["cloudinary"]["accounts"])},
         dns_key=_sandbox_dns_key(facts["dns"], env),
@@ -419,7 +421,7 @@ def _account(facts: Facts) -> CheckAccount | None:
     return CheckAccount(account["email"], SecretStr(account["password"]), SecretStr(token) if token else None)
 
 
-def any_django_application(config: Config) -> Config:
+def _any_django_application(config: Config) -> Config:
     """What still holds for an application that is not the clinic: its migrations are there, its pages answer."""
     from uscdr.checks.kinds.http import HttpCheck
 

@@ -12,7 +12,7 @@ from zone_places import NEW, OLD, Place
 from uscdr.errors import Conflict, CredentialsRefused, ProviderError, WriteRefused
 from uscdr.models.dns import RecordSet
 from uscdr.providers.dns.cloudflare import CloudflareClient, CloudflareZone
-from uscdr.providers.dns.survey import proxied
+from uscdr.providers.dns.survey import _proxied
 from uscdr.providers.ports.dns import leads, leads_or_unknown
 
 _numbers = count(1)
@@ -98,7 +98,7 @@ def test_the_proxy_stays_as_it_is_unless_named(emulated: Place, zone: Cloudflare
     zone.swap(name, "CNAME", alias(name, OLD), alias(name, NEW, proxied="true"))
     held = zone.read(name, "CNAME")
     assert held is not None
-    assert proxied(held) is not None
+    assert _proxied(held) is not None
     assert emulated.truth(name, "CNAME") == []
     zone.swap(name, "CNAME", alias(name, NEW), alias(name, OLD))
     again = zone.read(name, "CNAME")

@@ -12,7 +12,7 @@ from store_places import open_place
 
 from uscdr.errors import LockHeld
 from uscdr.settings import Operator
-from uscdr.store.lease import hold
+from uscdr.store.lease import _hold
 from uscdr.store.lease_records import LeaseTerms
 from uscdr.store.store import NameTaken, Store, digest_of, new_private_file
 
@@ -69,7 +69,7 @@ def lease(store: Store, scope: str, who: str, seconds: str, take_over: str) -> s
     ready()
     terms = LeaseTerms(seconds=float(seconds), grace=1.5, look=0.2)
     try:
-        with hold(store, scope, Operator(who, "host", os.getpid()), take_over=take_over == "yes", terms=terms) as held:
+        with _hold(store, scope, Operator(who, "host", os.getpid()), take_over=take_over == "yes", terms=terms) as held:
             tell("held")
             sys.stdin.readline()
             held.check()

@@ -25,7 +25,7 @@ from uscdr.store.bucket import ObjectStore
 from uscdr.store.store import LocalStore
 from uscdr.wiring.context import Job, RunContext
 from uscdr.wiring.stores import open_kit, pinned
-from uscdr.wiring.target import packaged
+from uscdr.wiring.target import _packaged
 
 
 class BucketShop(Workshop):
@@ -152,7 +152,7 @@ def test_a_run_reads_the_kit_that_it_is_bound_to(desk: BucketShop) -> None:
 
 def test_the_place_of_the_configuration_may_be_a_bucket(desk: BucketShop, capsys: pytest.CaptureFixture[str]) -> None:
     kit = desk.build().card.kit
-    document = parse(packaged(), packaged().read_bytes()).value
+    document = parse(_packaged(), _packaged().read_bytes()).value
     Path("scenarios.yaml").write_text(json.dumps({**document, "kit": {"to": desk.kept_in.text}}, default=str))
     assert main.run(["--config", "scenarios.yaml", "kit", "check", kit]) == 0
     assert kit in capsys.readouterr().out

@@ -10,7 +10,7 @@ from worker_process import Worker, workers
 
 from uscdr.errors import LockHeld
 from uscdr.settings import Operator
-from uscdr.store.lease import hold, holder
+from uscdr.store.lease import _hold, _holder
 from uscdr.store.lease_records import LeaseTerms
 
 WRITERS = 8
@@ -25,7 +25,7 @@ def wants(who: str, *, seconds: str = "20", take_over: str = "no") -> tuple[str,
 @pytest.mark.parametrize("before", ["nothing", "ended", "run out"])
 def test_processes_at_once(shared: Place, before: str) -> None:
     if before == "ended":
-        with hold(shared.open(), "kits", ADA):
+        with _hold(shared.open(), "kits", ADA):
             pass
     with workers(shared, *(wants(f"w{number}") for number in range(WRITERS))) as started:
         if before == "run out":
@@ -39,7 +39,7 @@ def test_processes_at_once(shared: Place, before: str) -> None:
         assert all(f"written by w{winner} on host (process " in one for one in losers)
         started[winner].go()
         assert started[winner].says() == "released"
-    with hold(shared.open(), "kits", ADA):  # it is free at once
+    with _hold(shared.open(), "kits", ADA):  # it is free at once
         pass
 
 
@@ -50,7 +50,7 @@ def _leave_behind(place: Place) -> None:
         assert late.says() == "held"
         late.kill()
     waited = LeaseTerms(seconds=2.0, grace=1.5, look=0.2)
-    with hold(place.open(), "kits", ADA, patience=30, terms=waited):
+    with _hold(place.open(), "kits", ADA, patience=30, terms=waited):
         pass
 
 
@@ -61,7 +61,7 @@ def test_threads_at_once(place: Place) -> None:
     def write(number: int) -> None:
         start.wait()
         try:
-            with hold(place.open(), "kits", Operator(f"w{number}", "host", number + 1)) as lease:
+            with _hold(place.open(), "kits", Operator(f"w{number}", "host", number + 1)) as lease:
                 said.append("held")
                 end.wait()
                 lease.check()
@@ -90,17 +90,17 @@ def killed(shared: Place) -> Worker:
 
 def test_a_killed_holder_is_waited_for(shared: Place, killed: Worker) -> None:
     with pytest.raises(LockHeld, match=rf"bob on host \(process {killed.process.pid}\), since 20"):
-        hold(shared.open(), "kits", ADA, terms=TERMS).__enter__()
-    with hold(shared.open(), "kits", ADA, terms=TERMS, patience=30) as lease:
+        _hold(shared.open(), "kits", ADA, terms=TERMS).__enter__()
+    with _hold(shared.open(), "kits", ADA, terms=TERMS, patience=30) as lease:
         lease.check()
-        found = holder(shared.open(), "kits")
+        found = _holder(shared.open(), "kits")
         assert found is not None
         assert (found.user, found.host, found.pid) == ("ada", "desk", 4711)
-    assert holder(shared.open(), "kits") is None
+    assert _holder(shared.open(), "kits") is None
 
 
 def test_a_killed_holder_is_taken_over_from(shared: Place, killed: Worker) -> None:
-    with hold(shared.open(), "kits", ADA, terms=TERMS, take_over=True) as lease:
+    with _hold(shared.open(), "kits", ADA, terms=TERMS, take_over=True) as lease:
         lease.check()
 
 
@@ -119,9 +119,9 @@ def test_who_loses_the_lease_hears_of_it_before_the_next_write(shared: Place) ->
 def test_a_lease_is_renewed_as_long_as_it_is_held(place: Place) -> None:
     """Longer than it lasts without renewal: the other would get it if it were not renewed."""
     with (
-        hold(place.open(), "kits", ADA, terms=TERMS) as lease,
+        _hold(place.open(), "kits", ADA, terms=TERMS) as lease,
         pytest.raises(LockHeld, match="ada on desk"),
-        hold(place.open(), "kits", Operator("bob", "host", 1), terms=TERMS, patience=2 * TERMS.seconds + 2),
+        _hold(place.open(), "kits", Operator("bob", "host", 1), terms=TERMS, patience=2 * TERMS.seconds + 2),
     ):
         pass
     assert lease.record.user == "ada"
@@ -130,6 +130,6 @@ def test_a_lease_is_renewed_as_long_as_it_is_held(place: Place) -> None:
 def test_what_a_lease_leaves_behind_is_one_record(place: Place) -> None:
     store = place.open()
     for _ in range(3):
-        with hold(store, "kits", ADA):
+        with _hold(store, "kits", ADA):
             pass
     assert len(store.names("leases/kits")) == 1

@@ -15,7 +15,7 @@ from uscdr.backups import retention
 from uscdr.errors import LockHeld
 from uscdr.settings import Operator
 from uscdr.store.bucket import SMALL
-from uscdr.store.lease import hold, holder
+from uscdr.store.lease import _hold, _holder
 from uscdr.store.lease_records import LeaseTerms
 from uscdr.store.store import NameTaken, Store, digest_of, new_private_file
 
@@ -69,14 +69,14 @@ def test_several_writers_of_one_process_at_once(locked: Place) -> None:
 
 def test_a_lease_is_held_renewed_ended_and_taken_again(locked: Place) -> None:
     store, terms = locked.open(), LeaseTerms(seconds=0.6, grace=0.1, look=0.05)
-    with hold(store, "kits", ADA, terms=terms) as lease:
+    with _hold(store, "kits", ADA, terms=terms) as lease:
         threading.Event().wait(1.0)  # renewed meanwhile
         lease.check()
         with pytest.raises(LockHeld, match="written by ada on desk"):
-            hold(locked.open(), "kits", BEN, terms=terms).__enter__()
-    with hold(locked.open(), "kits", BEN, terms=terms) as other:
-        assert holder(store, "kits") == other.record
-    assert holder(store, "kits") is None
+            _hold(locked.open(), "kits", BEN, terms=terms).__enter__()
+    with _hold(locked.open(), "kits", BEN, terms=terms) as other:
+        assert _holder(store, "kits") == other.record
+    assert _holder(store, "kits") is None
 
 
 def test_what_is_removed_is_said_to_stay_as_a_version(locked: Place, locked_port: int) -> None:

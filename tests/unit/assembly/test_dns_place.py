@@ -14,10 +14,10 @@ from uscdr.errors import BadInput
 from uscdr.scenarios.adapters import DnsAccess, Request
 from uscdr.scenarios.config_targets import DnsTarget, HerokuTarget, TargetConfig
 from uscdr.scenarios.loader import load
-from uscdr.wiring.adapters import dns_place
+from uscdr.wiring.adapters import _dns_place
 from uscdr.wiring.context import Job, RunContext
 from uscdr.wiring.ports import open_ports
-from uscdr.wiring.target import Target, packaged
+from uscdr.wiring.target import Target, _packaged
 
 Adapter = Literal["manual", "rfc2136", "cloudflare"]
 KEY = SecretStr("c2VjcmV0LXNlY3JldC1zZWNyZXQ=")
@@ -26,11 +26,11 @@ KEY = SecretStr("c2VjcmV0LXNlY3JldC1zZWNyZXQ=")
 def opened(tmp_path: Path, adapter: Adapter, scenario: str, key: SecretStr | None, *, dry_run: bool) -> DnsAccess:
     dns = DnsTarget(adapter=adapter, zone="a.example", server="192.0.2.1", key_name="k", name_servers=("192.0.2.1:53",))
     target = TargetConfig(heroku=HerokuTarget(app="usc-pis"), dns=dns)
-    config = load(packaged()).config
+    config = load(_packaged()).config
     place = Target("production", target, config, "digest", SecretStr("token"), "test", None, None, {}, key)
     around = RunContext(tmp_path, {}, Person(), lambda _: "", (), lambda _: None, Stop())
     with open_ports(place, around, tmp_path, read_only=dry_run) as ports:
-        found = dns_place(Job(place, Request(scenario), "run", None, dry_run), ports, around)
+        found = _dns_place(Job(place, Request(scenario), "run", None, dry_run), ports, around)
     assert found is not None
     return found
 

@@ -10,13 +10,13 @@ import pytest
 from rehearsal import Rehearsal
 from uscdr.store.location import STORE_SECRETS
 from uscdr.wiring.context import RunContext
-from uscdr.wiring.ports import known_secrets, open_ports
+from uscdr.wiring.ports import _known_secrets, open_ports
 
 
 @pytest.mark.parametrize("name", sorted(STORE_SECRETS))
 def test_secrets_of_stores_are_redacted(name: str, quick: Path) -> None:
     place = Rehearsal(quick)._job("r-1", None, dry_run=True).place
-    redactor = known_secrets(place, {name: "canary-of-a-store", "HOME": "/home/ada"})
+    redactor = _known_secrets(place, {name: "canary-of-a-store", "HOME": "/home/ada"})
     assert redactor.text("no canary-of-a-store in /home/ada") == f"no [{name}] in /home/ada"
 
 

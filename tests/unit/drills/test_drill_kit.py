@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from uscdr.drills.environment import made
+from uscdr.drills.environment import _made
 from uscdr.errors import MachineError
 
 KIT = "20261128T140526Z-usc-pis-45acf3"
@@ -25,23 +25,23 @@ def part(state: str, *gaps: dict[str, str]) -> dict[str, Any]:
 
 
 def test_a_complete_kit_lacks_nothing() -> None:
-    assert made(ended(0, [part("complete")])) == (KIT, ())
+    assert _made(ended(0, [part("complete")])) == (KIT, ())
 
 
 def test_a_kit_that_names_what_it_does_not_cover_is_used_and_the_gap_is_told() -> None:
-    assert made(ended(1, [part("partial", SECOND)])) == (
+    assert _made(ended(1, [part("partial", SECOND)])) == (
         KIT, ("postgresql-flat-1: WAREHOUSE_URL: its data are NOT in this kit.",)
     )  # fmt: skip
 
 
 def test_a_kit_without_a_part_ends_the_drill_with_the_reason() -> None:
     with pytest.raises(MachineError, match="could not be built") as caught:
-        made(ended(1, [part("missing", {"what": "dump", "why": "The dump does not restore."})]))
+        _made(ended(1, [part("missing", {"what": "dump", "why": "The dump does not restore."})]))
     assert "The dump does not restore." in caught.value.why
 
 
 @pytest.mark.parametrize("code", [1, 3])
 def test_no_kit_ends_the_drill_with_what_was_said(code: int) -> None:
     with pytest.raises(MachineError, match=f"exit code {code}") as caught:
-        made(ended(code, None, "collecting: dump\nError: The disk is full.\nNext:  Make room."))
+        _made(ended(code, None, "collecting: dump\nError: The disk is full.\nNext:  Make room."))
     assert caught.value.why == "Error: The disk is full."

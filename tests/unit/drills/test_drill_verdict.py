@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 from rehearsal import Rehearsal
 from uscdr.cli import drill as commands
 from uscdr.drills.baseline import Comparison, TableContents, losses, same_rows
-from uscdr.drills.drill import Drill, drill_json, drill_markdown, drill_summary
+from uscdr.drills.drill import Drill, _drill_json, _drill_markdown, _drill_summary
 from uscdr.errors import BadInput, ExitCode
 from uscdr.journal.reader import read
 from uscdr.models.postgres import TableDigest
-from uscdr.report.build import build
 from uscdr.report.model import Outcome
+from uscdr.report.objectives import build
 
 HOLDS, BROKEN = Comparison("rows", holds=True, evidence="3 of 3"), Comparison("files", holds=False, evidence="2 of 3")
 
@@ -44,10 +44,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Drill:
 
 def test_a_drill_that_is_done_compared_and_within_its_plan_passes(finished: Drill) -> None:
     assert finished.sound
-    assert "passed" in drill_summary(finished, Path("reports"))
-    facts = json.loads(drill_json(finished))
+    assert "passed" in _drill_summary(finished, Path("reports"))
+    facts = json.loads(_drill_json(finished))
     assert (facts["sound"], facts["rows_lost"], facts["recovery"]["outcome"]) == (True, 0, "done")
-    page = drill_markdown(finished)
+    page = _drill_markdown(finished)
     assert "| rows | yes | 3 of 3 |" in page
     assert "| assess | 10 min |" in page
 
@@ -69,7 +69,7 @@ def with_outcome(drill: Drill, *, outcome: Outcome = "done", **changes: Any) -> 
 def test_any_other_drill_fails_and_says_why(finished: Drill, changes: dict[str, Any]) -> None:
     drill = with_outcome(finished, **changes)
     assert not drill.sound
-    words = drill_summary(drill, Path("reports"))
+    words = _drill_summary(drill, Path("reports"))
     assert "FAILED" in words
     for finding in drill.findings:
         assert finding.name in words
@@ -77,7 +77,7 @@ def test_any_other_drill_fails_and_says_why(finished: Drill, changes: dict[str, 
 
 
 def test_rows_that_were_not_counted_afterwards_are_not_called_lost(finished: Drill) -> None:
-    words = drill_summary(with_outcome(finished, outcome="failed", findings=(), rows_after=0), Path("reports"))
+    words = _drill_summary(with_outcome(finished, outcome="failed", findings=(), rows_after=0), Path("reports"))
     assert "not counted afterwards" in words
 
 

@@ -15,12 +15,12 @@ from uscdr.errors import BadInput, Declined, ExitCode, Interrupted, UscdrError
 from uscdr.journal import runs
 from uscdr.journal.reader import read
 from uscdr.models.transfers import TransferState
-from uscdr.report.build import build
+from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
 from uscdr.ui.board import Board
 from uscdr.ui.screen import frame
 from uscdr.ui.sentences import sentences
-from uscdr.ui.text import bare
+from uscdr.ui.text import _bare
 
 LOCKED_OUT = "maintenance mode: ON: users are shut out"
 
@@ -52,7 +52,7 @@ def shown(run: Rehearsal) -> str:
     board = Board()
     for stamped in run.seen:
         board.apply(stamped)
-    return "\n".join(bare(line) for line in frame(board, datetime.now(UTC), 200, 60))
+    return "\n".join(_bare(line) for line in frame(board, datetime.now(UTC), 200, 60))
 
 
 def reported(run: Rehearsal) -> dict[str, str]:
@@ -76,7 +76,7 @@ def test_a_restore_that_was_not_confirmed_was_not_sent(quick: Path, phrase: bool
     assert "Shut users out: maintenance mode is on" in screen_
     assert reported(run)["backup.restore"] == "not begun"
     assert [one["begun"] for one in run.events("step.failed")] == [False]
-    told = [bare(one.spans) for stamped in run.seen for one in sentences(stamped.event, Board())]
+    told = [_bare(one.spans) for stamped in run.seen for one in sentences(stamped.event, Board())]
     assert not [one for one in told if "FAILED" in one]
     assert any(one.startswith("not begun") for one in told)
 

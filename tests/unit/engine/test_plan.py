@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from typing_extensions import override
 
-from uscdr.engine.plan import Planned, destruction, digest, plan_all
+from uscdr.engine.plan import Planned, _digest, destruction, plan_all
 from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Reporter, Step, StepReporter, View
 from uscdr.events import Bus, Redactor
 from uscdr.models.base import Fact
@@ -53,9 +53,10 @@ def test_what_destroys_nothing_has_no_phrase(kind: str, phrase: tuple[str, ...] 
 def test_plans_that_approve_other_things_are_told_apart() -> None:
     line = Planned(BOUND, Seen(), Action("change", "5 rows", approved={"rows": "5"}))
     other = replace(line, action=replace(line.action, approved={"rows": "6"}))
-    assert digest([line], "scenario") == digest([replace(line, at=1.0)], "scenario")
+    assert _digest([line], "scenario") == _digest([replace(line, at=1.0)], "scenario")
     assert (
-        len({digest([line], "scenario"), digest([other], "scenario"), digest([line], "another"), digest([], "")}) == 4
+        len({_digest([line], "scenario"), _digest([other], "scenario"), _digest([line], "another"), _digest([], "")})
+        == 4
     )
 
 

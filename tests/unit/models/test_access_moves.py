@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uscdr.models.access import Move, told, withdrawn
+from uscdr.models.access import Move, _told, _withdrawn
 
 
 def pairs(*groups: tuple[int, str | None, str | None]) -> dict[str, Move]:
@@ -30,19 +30,19 @@ def pairs(*groups: tuple[int, str | None, str | None]) -> dict[str, Move]:
 def test_one_by_one_or_by_the_dozen(
     groups: tuple[tuple[int, str | None, str | None], ...], taken: int, damaged: int
 ) -> None:
-    one_by_one, by_damage = withdrawn(pairs(*groups))
+    one_by_one, by_damage = _withdrawn(pairs(*groups))
     assert (len(one_by_one), len(by_damage)) == (taken, damaged)
 
 
 def test_no_account_is_no_damage() -> None:
-    assert withdrawn({}) == ({}, {})
+    assert _withdrawn({}) == ({}, {})
 
 
 def test_many_kinds_of_changes_are_told_shortly() -> None:
     moves = {str(key): Move(then=f"R{key}", now="NURSE") for key in range(1, 10)}
     moves["10"] = Move(then="R1", now="NURSE")
     moves["11"] = Move(then="#0123abcd", now="NURSE")
-    lines = list(told("role", moves))
+    lines = list(_told("role", moves))
     assert lines[0] == "role R1 -> NURSE since the backup: 2 accounts (1, 10)"
     assert lines[-1] == "role changed otherwise since the backup: 4 accounts"
     assert len(lines) == 7

@@ -18,7 +18,7 @@ from uscdr.errors import MachineError
 from uscdr.pgserver import cluster
 from uscdr.pgserver.cluster import TlsFiles, find_server
 from uscdr.pgserver.process import birth
-from uscdr.pgserver.server import LocalPostgres, attach, reap, start
+from uscdr.pgserver.server import LocalPostgres, _attach, reap, start
 
 STARTER = """
 import sys
@@ -72,7 +72,7 @@ def test_a_socket_is_the_only_way_in_when_it_is_wanted(
         assert (sockets.stat().st_mode & 0o777) == 0o700
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(server.dsn(password="wrong"))
-        assert attach(directory) == server
+        assert _attach(directory) == server
     assert not sockets.exists()
     assert not server.home.exists()
 
@@ -118,13 +118,13 @@ def test_tls_connection_is_verified(directory: Path, tmp_path: Path) -> None:
 
 
 def test_attach_finds_the_running_server_only(directory: Path) -> None:
-    assert attach(directory) is None
+    assert _attach(directory) is None
     server = start(directory)
-    found = attach(directory)
+    found = _attach(directory)
     assert found == server
     assert ask(found, "SELECT 1") == 1
     found.stop()
-    assert attach(directory) is None
+    assert _attach(directory) is None
     found.stop()
     found.destroy()
     assert not directory.exists()
@@ -194,7 +194,7 @@ def test_terminal_interrupt_does_not_reach_it(directory: Path) -> None:
         pid = int(owner.stdout.readline().split()[0])
         os.killpg(owner.pid, signal.SIGINT)
         owner.wait()
-    found = attach(directory)
+    found = _attach(directory)
     assert found is not None
     assert found.pid == pid
     assert ask(found, "SELECT 1") == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from uscdr.pgserver.process import birth, command_line, users_of
+from uscdr.pgserver.process import _users_of, birth, command_line
 from uscdr.pgserver.server import reap, start
 
 STARTER = """
@@ -46,7 +46,7 @@ def home_of(directory: Path) -> Path:
 def kill_all(owner: subprocess.Popen[bytes], home: Path, *, server: bool) -> None:
     """The owner and the guard at once, and the server's first process too."""
     os.kill(owner.pid, signal.SIGSTOP)  # nobody starts another meanwhile
-    for pid in users_of(home):
+    for pid in _users_of(home):
         line = Path(f"/proc/{pid}/cmdline").read_bytes()
         if b"uscdr-guard" in line or (server and b"postgres\0-D" in line):
             os.kill(pid, signal.SIGKILL)
@@ -68,7 +68,7 @@ def test_nothing_is_left_whoever_was_killed(directory: Path, moment: str, server
             assert owner.stdout.readline() == b"up\n"
         kill_all(owner, home, server=server)
     reap(directory)
-    assert not users_of(home)
+    assert not _users_of(home)
     assert not home.exists()
     assert not directory.exists()
 
@@ -90,7 +90,7 @@ def test_a_removal_that_was_cut_off_is_gone_on_with(directory: Path) -> None:
 def test_a_neighbours_server_under_the_same_roof_stays(directory: Path) -> None:
     other = directory.parent / "server2"
     with start(directory) as ours, start(other) as theirs:
-        assert not set(users_of(ours.home)) & set(users_of(theirs.home))
+        assert not set(_users_of(ours.home)) & set(_users_of(theirs.home))
         reap(directory)
         assert birth(ours.pid) is None
         assert birth(theirs.pid) is not None
@@ -127,5 +127,5 @@ def test_no_process_has_such_a_number(pid: int) -> None:
 def test_only_our_own_programs_are_ended(tmp_path: Path) -> None:
     """A person may look at what is there."""
     with subprocess.Popen(["sleep", "60"], cwd=tmp_path) as reader:
-        assert users_of(tmp_path) == []
+        assert _users_of(tmp_path) == []
         reader.kill()

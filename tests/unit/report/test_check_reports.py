@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uscdr.models import events as ev
-from uscdr.report.build import build
 from uscdr.report.checks import to_checks_markdown
 from uscdr.report.junit import to_junit
 from uscdr.report.markdown import to_json, to_markdown
 from uscdr.report.model import RunReport
+from uscdr.report.objectives import build
 from uscdr.report.summary import MOST_LINES, summarise
 
 EVENTS = Path(__file__).parents[2] / "golden" / "events"

@@ -10,9 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from uscdr.models import events as ev
-from uscdr.report.build import build
 from uscdr.report.markdown import to_json, to_markdown
 from uscdr.report.model import RunReport
+from uscdr.report.objectives import build
 from uscdr.report.summary import MOST_LINES, objective_words, summarise
 from uscdr.report.words import in_markdown, span
 

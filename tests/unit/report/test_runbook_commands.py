@@ -12,9 +12,9 @@ from uscdr.report.runbook import render, rows
 from uscdr.scenarios.config import Config, Scenario, StepEntry
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.registry import STEPS
-from uscdr.wiring.target import packaged
+from uscdr.wiring.target import _packaged
 
-PACKAGED = load(packaged()).config
+PACKAGED = load(_packaged()).config
 OLD, NEW = "usc-pis", "usc-pis-recovery"
 AIMED = re.compile(r"--app (\S+)")
 
@@ -29,7 +29,7 @@ def manual(config: Config, scenario: str) -> dict[str, list[str]]:
 
 
 def changed(tmp_path: Path, old: str, new: str) -> Config:
-    text = packaged().read_text()
+    text = _packaged().read_text()
     assert old in text
     (tmp_path / "scenarios.yaml").write_text(text.replace(old, new))
     return load(tmp_path / "scenarios.yaml").config

@@ -10,11 +10,11 @@ import pytest
 from uscdr.checks.check import ManualCheck
 from uscdr.checks.registry import RUN
 from uscdr.errors import BadInput
-from uscdr.scenarios.checks import CheckRequest, Line, select, verdict_of, worst
+from uscdr.scenarios.checks import CheckRequest, Line, _worst, select, verdict_of
 from uscdr.scenarios.loader import load
-from uscdr.wiring.target import packaged
+from uscdr.wiring.target import _packaged
 
-CONFIG = load(packaged()).config
+CONFIG = load(_packaged()).config
 BOXES = re.findall(r"^\| `(db|app|integration)` \| ([^|]+?) \|", Path("docs/checklists.md").read_text(), re.MULTILINE)
 
 
@@ -77,9 +77,9 @@ def test_manual_checks_that_are_skipped_are_named() -> None:
 
 
 def test_only_passes_make_a_pass() -> None:
-    assert worst(["pass", "pass"]) == "pass"
-    assert worst(["pass", "not checked"]) == "not checked"
-    assert worst(["not checked", "inconclusive", "pass"]) == "inconclusive"
-    assert worst(["inconclusive", "fail"]) == "fail"
-    assert worst([]) == "not checked"
+    assert _worst(["pass", "pass"]) == "pass"
+    assert _worst(["pass", "not checked"]) == "not checked"
+    assert _worst(["not checked", "inconclusive", "pass"]) == "inconclusive"
+    assert _worst(["inconclusive", "fail"]) == "fail"
+    assert _worst([]) == "not checked"
     assert verdict_of(Line("db", "x", ("a", "b")), {"a": "pass"}) == "inconclusive"

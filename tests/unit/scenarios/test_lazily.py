@@ -19,15 +19,15 @@ from uscdr.checks import registry as checks
 from uscdr.checks.check import CheckSpec
 from uscdr.cli import main
 from uscdr.errors import ConfigError, ExitCode
-from uscdr.lazily import imported
+from uscdr.lazily import _imported
 from uscdr.models.base import Destination, Fact
 from uscdr.scenarios import registry as steps
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.sections import ASKS_APPLICATION
 from uscdr.scenarios.steps.application import CheckApplication
-from uscdr.wiring.target import load_config, packaged
+from uscdr.wiring.target import _packaged, load_config
 
-GOOD = packaged().read_text()
+GOOD = _packaged().read_text()
 BAD_CHECK = GOOD.replace("\nchecks:\n", "\nchecks:\n  odd: {kind: http, path: nowhere}\n", 1)
 BAD_STEP = GOOD.replace("use: media.look", "use: media.loook", 1)
 Captured = pytest.CaptureFixture[str]
@@ -64,7 +64,7 @@ def test_the_fields_of_checks_that_decide_where_things_go_are_told_without_loadi
 def test_a_place_that_is_not_there_is_an_error_of_the_import() -> None:
     for place in ("uscdr.nowhere:X", "uscdr.lazily:nothing"):
         with pytest.raises((ImportError, AttributeError)):
-            imported(place)
+            _imported(place)
 
 
 @pytest.fixture

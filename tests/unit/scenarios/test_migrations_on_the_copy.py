@@ -20,7 +20,7 @@ from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 from uscdr.models.transfers import TransferKind
 from uscdr.models.trial import PYTHON, ScriptEnd, pending_on
 from uscdr.scenarios.adapters import Request
-from uscdr.scenarios.steps.try_migrations import deployed_since
+from uscdr.scenarios.steps.try_migrations import _deployed_since
 
 ONE, TWO, THREE = "patients.0001_initial", "patients.0002_names", "patients.0003_phone"
 THERE = ScriptEnd(name=THREE, state="42701", words='column "phone" of relation "patients_patient" already exists')
@@ -214,12 +214,12 @@ def test_other_code_since_a_moment() -> None:
             id=str(version), version=version, status="succeeded", slug_id=slug, created_at=at + timedelta(days=days)
         )
 
-    assert not deployed_since(at, [])
-    assert not deployed_since(at, [release(2, "a", -1), release(1, "b", -2)])
-    assert not deployed_since(at, [release(2, "a", 1), release(1, "a", -2)]), "a config variable"
-    assert deployed_since(at, [release(2, "b", 1), release(1, "a", -2)])
-    assert deployed_since(at, [release(3, "a", 2), release(2, "b", 1), release(1, "a", -2)]), "and back again"
-    assert deployed_since(at, [release(2, "a", 2), release(1, "a", 1)]), "the list does not go so far back"
+    assert not _deployed_since(at, [])
+    assert not _deployed_since(at, [release(2, "a", -1), release(1, "b", -2)])
+    assert not _deployed_since(at, [release(2, "a", 1), release(1, "a", -2)]), "a config variable"
+    assert _deployed_since(at, [release(2, "b", 1), release(1, "a", -2)])
+    assert _deployed_since(at, [release(3, "a", 2), release(2, "b", 1), release(1, "a", -2)]), "and back again"
+    assert _deployed_since(at, [release(2, "a", 2), release(1, "a", 1)]), "the list does not go so far back"
 
 
 def test_what_is_pending_on_a_copy() -> None:

@@ -14,7 +14,7 @@ from rehearsal import Rehearsal
 from uscdr.backups.loss import DatabaseState, Earlier
 from uscdr.errors import ExitCode
 from uscdr.journal.reader import read
-from uscdr.report.build import build
+from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Adapters
 
 TABLE = "patients_patient"

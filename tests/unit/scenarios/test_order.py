@@ -13,11 +13,11 @@ from uscdr.errors import ConfigError, ExitCode
 from uscdr.scenarios.config import StepEntry
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.registry import PIPELINES, chosen
-from uscdr.scenarios.sections import faults
+from uscdr.scenarios.sections import _faults
 from uscdr.scenarios.steps.base import AnyStep
-from uscdr.wiring.target import packaged
+from uscdr.wiring.target import _packaged
 
-PACKAGED = load(packaged()).config
+PACKAGED = load(_packaged()).config
 PLACES = [(name, index) for name in ("db", "dns") for index in range(len(PIPELINES[name]))]
 """The file is read anew for each; the other scenarios go through the same rule below."""
 
@@ -29,13 +29,13 @@ def steps_of(name: str) -> list[AnyStep]:
 @pytest.mark.parametrize("name", PIPELINES)
 def test_the_packaged_scenario_has_every_step_in_its_place(name: str) -> None:
     assert tuple(steps_of(name)) == PIPELINES[name]
-    assert list(faults(name, steps_of(name))) == []
+    assert list(_faults(name, steps_of(name))) == []
 
 
 @pytest.mark.parametrize(("name", "index"), PLACES)
 def test_without_any_one_step_it_is_refused_with_line_and_column(tmp_path: Path, name: str, index: int) -> None:
-    lines = yaml_lines.of_steps(packaged().read_text(), name)
-    text = yaml_lines.without(packaged().read_text(), lines[index])
+    lines = yaml_lines.of_steps(_packaged().read_text(), name)
+    text = yaml_lines.without(_packaged().read_text(), lines[index])
     (tmp_path / "scenarios.yaml").write_text(text)
     with pytest.raises(ConfigError, match=r"scenarios\.yaml:\d+:\d+: ") as refused:
         load(tmp_path / "scenarios.yaml")
@@ -63,7 +63,7 @@ def swaps(name: str) -> Iterator[tuple[str, list[AnyStep]]]:
 def test_any_step_moved_or_swapped_is_refused(name: str) -> None:
     changed = [(what, steps) for what, steps in (*moves(name), *swaps(name)) if steps != steps_of(name)]
     assert len(changed) >= len(steps_of(name)) - 1
-    assert [what for what, steps in changed if not list(faults(name, steps))] == []
+    assert [what for what, steps in changed if not list(_faults(name, steps))] == []
 
 
 @pytest.mark.parametrize("use", ["status.look", "manual", "infra.addon"])
@@ -72,7 +72,7 @@ def test_what_reads_a_question_and_a_further_add_on_may_be_added(use: str) -> No
     more = chosen(StepEntry.model_validate({"use": use, "with": given.get(use, {})}))
     steps = steps_of("infra")
     after = steps.index(next(step for step in steps if step.default_id == "queue")) + 1
-    assert list(faults("infra", [*steps[:after], more, *steps[after:]])) == []
+    assert list(_faults("infra", [*steps[:after], more, *steps[after:]])) == []
 
 
 @pytest.mark.parametrize("use", ["app.check", "app.static", "data.compare", "backup.restore"])
@@ -80,11 +80,11 @@ def test_a_look_that_waits_for_another_step_may_not(use: str) -> None:
     """It would stop the run in its middle when its turn came, after the restore, with users shut out."""
     steps, more = steps_of("db"), chosen(StepEntry(use=use))
     for at in range(1, len(steps) + 1):
-        assert list(faults("db", [*steps[:at], more, *steps[at:]])), at
+        assert list(_faults("db", [*steps[:at], more, *steps[at:]])), at
 
 
 def test_a_second_restore_may_not(tmp_path: Path) -> None:
-    text = packaged().read_text().replace(
+    text = _packaged().read_text().replace(
         "      - {use: access.look}\n", "      - {use: access.look}\n      - {use: backup.restore, id: once_more}\n"
     )  # fmt: skip
     (tmp_path / "scenarios.yaml").write_text(text)
@@ -106,7 +106,7 @@ def test_a_second_restore_may_not(tmp_path: Path) -> None:
 def test_the_refusal_names_the_step_the_place_and_what_is_missing(
     tmp_path: Path, left_out: str, step: str, words: str
 ) -> None:
-    text = packaged().read_text()
+    text = _packaged().read_text()
     wanted = next(line for line in yaml_lines.of_steps(text, "db") if f"use: {left_out}}}" in text.splitlines()[line])
     text = yaml_lines.without(text, wanted)
     place = next(line for line in yaml_lines.of_steps(text, "db") if f"use: {step}" in text.splitlines()[line])
@@ -140,7 +140,7 @@ def test_the_runner_asks_again_and_calls_nothing_verified_that_was_not(quick: Pa
 @pytest.mark.parametrize("named", ["[]", "[invariants]"])
 def test_a_recovery_that_asks_the_application_nothing_is_refused(tmp_path: Path, named: str) -> None:
     """Nought of nought checks passed would be called verified."""
-    text = packaged().read_text()
+    text = _packaged().read_text()
     first = text.index("after_recovery:")
     text = text[:first] + f"after_recovery: {named}\n" + text[text.index("\n", text.index("]", first)) + 1 :]
     (tmp_path / "scenarios.yaml").write_text(text)

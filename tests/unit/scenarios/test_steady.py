@@ -17,7 +17,7 @@ from uscdr.engine import wait
 from uscdr.engine.wait import Stop
 from uscdr.errors import ExitCode, Interrupted
 from uscdr.models.heroku import Dyno, Release
-from uscdr.scenarios.steps.application import watch
+from uscdr.scenarios.steps.application import _watch
 
 RELEASED = datetime.now(UTC) - timedelta(hours=1)
 
@@ -65,7 +65,7 @@ def looked(clinic: World, steady: float = 0.3, stop: Stop | None = None) -> tupl
         app="usc-pis", platform=FakePlatform(clinic), deploys=FakeDeploys(clinic), stop=stop or Stop(), target=target
     )
     tell, begun = Listener(), time.monotonic()
-    return watch(deps, tell), tell.notes, time.monotonic() - begun  # type: ignore[arg-type]
+    return _watch(deps, tell), tell.notes, time.monotonic() - begun  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from uscdr.models.heroku import OneOffResult
 from uscdr.models.transfers import TransferKind, TransferState
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.config import DangerousMigration, Scenario, StepEntry
-from uscdr.scenarios.steps.ledger import ranges
+from uscdr.scenarios.steps.ledger import _ranges
 
 
 def ended(ending: Outcome | None) -> tuple[ExitCode, str]:
@@ -305,7 +305,7 @@ def _die_once_started(run: Rehearsal, moment: str) -> None:
 
 @given(st.sets(st.integers(-50, 200), max_size=60))
 def test_ranges_say_exactly_which_keys(keys: set[int]) -> None:
-    words = ranges([str(key) for key in sorted(keys)])
+    words = _ranges([str(key) for key in sorted(keys)])
     if len(words) > 12:
         assert words[-1].endswith("more ranges")
         return
@@ -319,16 +319,16 @@ def test_ranges_say_exactly_which_keys(keys: set[int]) -> None:
 
 @given(st.lists(st.text(max_size=8), min_size=1, max_size=20))
 def test_other_keys_are_counted_never_shown(keys: list[str]) -> None:
-    words = ranges(keys)
+    words = _ranges(keys)
     assert all(set(word) <= set("0123456789-andmoregsktbu tyh") or "keys" in word for word in words)
 
 
 @pytest.mark.parametrize("key", ["²", "--5", "-", "", "٣x", "5 "])
 def test_what_only_looks_like_a_number_is_no_number(key: str) -> None:
-    assert ranges([key]) == ("1 keys that are not numbers",)
+    assert _ranges([key]) == ("1 keys that are not numbers",)
 
 
 def test_many_ranges_are_cut() -> None:
-    assert ranges([str(key) for key in range(0, 100, 2)])[-1] == "and 38 more ranges"
-    assert ranges(["812", "813", "840"]) == ("812-813", "840")
-    assert ranges([]) == ()
+    assert _ranges([str(key) for key in range(0, 100, 2)])[-1] == "and 38 more ranges"
+    assert _ranges(["812", "813", "840"]) == ("812-813", "840")
+    assert _ranges([]) == ()

@@ -38,7 +38,7 @@ def pair(quick: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
         raise OSError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", no_links)
-    monkeypatch.setattr(exclusive, "rename", lambda file, target: False)
+    monkeypatch.setattr(exclusive, "_rename", lambda file, target: False)
     monkeypatch.setattr(exclusive, "RESERVED", 0.1)
     return Pair(quick / "machines", cast("Any", Directory(quick / "shared")))
 

@@ -13,7 +13,7 @@ from uscdr.errors import ExitCode, JournalError
 from uscdr.journal import runs
 from uscdr.settings import Operator
 from uscdr.shared.team import Team
-from uscdr.store.lease import hold
+from uscdr.store.lease import _hold
 
 
 def test_what_only_the_first_machine_knew_is_set_aside_and_said(whole: Pair, quick: Path, store: Clocked) -> None:
@@ -46,7 +46,9 @@ def test_one_that_was_stopped_adds_no_line_once_another_has_the_lease(whole: Pai
             store.seconds += LONG_AFTER
             (name,) = store.names("leases")
             bob = Operator("bob", "bobs-desk", 4711)
-            stack.enter_context(hold(cast("Any", store), name.split("/")[1], bob, take_over=True, terms=pair.bob.terms))
+            stack.enter_context(
+                _hold(cast("Any", store), name.split("/")[1], bob, take_over=True, terms=pair.bob.terms)
+            )
             before.append(pair.shared(pair.ada.run))
 
         pair.ada.at(middle(whole, "step.succeeded", "restore"), "after", taken)

@@ -9,8 +9,8 @@ import pytest
 from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished
 from uscdr.models.runs import count_words, list_title, only_looks, sum_words
 from uscdr.ui.console import Output
-from uscdr.ui.sentences import result_lines, show_result
-from uscdr.ui.text import bare, cells
+from uscdr.ui.sentences import _result_lines, show_result
+from uscdr.ui.text import _bare, cells
 
 
 def check(name: str, verdict: str = "pass", evidence: str = "seen", why: str = "") -> CheckFinished:
@@ -28,7 +28,7 @@ def finished(*items: ChecklistResult, skipped_manual: bool = False) -> ChecksFin
 
 
 def result(end: ChecksFinished, *checks: CheckFinished, width: int | None = None) -> list[str]:
-    return [bare(spans) for spans in result_lines(end, checks, width)]
+    return [_bare(spans) for spans in _result_lines(end, checks, width)]
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_a_failure_that_stands_for_no_line_is_not_left_out() -> None:
 
 
 def test_the_result_is_green_only_when_every_line_passed() -> None:
-    good = result_lines(finished(item("A", "pass", "a")), [check("a")])
-    bad = result_lines(finished(item("A", "pass", "a"), item("B", "not checked", "b")), [check("a")])
+    good = _result_lines(finished(item("A", "pass", "a")), [check("a")])
+    bad = _result_lines(finished(item("A", "pass", "a"), item("B", "not checked", "b")), [check("a")])
     assert (good[-1][0].tone, bad[-1][0].tone) == ("good", "bad")
 
 

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from uscdr.models import events as ev
 from uscdr.models.events import Stamped
 from uscdr.models.runs import VERDICTS
-from uscdr.report.build import build
+from uscdr.report.objectives import build
 from uscdr.ui.board import Board, CheckBoard
 from uscdr.ui.console import Output
 from uscdr.ui.live import LiveViewer
 from uscdr.ui.screen import check_frame, round_lines
-from uscdr.ui.text import Line, bare, cells, painted
+from uscdr.ui.text import Line, _bare, cells, painted
 from uscdr.ui.viewers import PlainViewer
 
 EVENTS = Path(__file__).parents[2] / "golden" / "events"
@@ -60,7 +60,7 @@ def board(*events: ev.Payload) -> Board:
 
 
 def rows(found: Board, at: float = 60, width: int = 80, height: int = 23) -> list[str]:
-    return [bare(spans) for spans in check_frame(found, T0 + timedelta(seconds=at), width, height)]
+    return [_bare(spans) for spans in check_frame(found, T0 + timedelta(seconds=at), width, height)]
 
 
 def plain(events: list[Stamped], *, quiet: bool = False) -> list[str]:
@@ -97,9 +97,9 @@ def test_more_failures_than_lines_are_counted_in_red() -> None:
     names = tuple(f"c{number}" for number in range(40))
     found = board(ev.ChecksStarted(checks=names, items=1), *(ended(name, "fail") for name in names))
     lines = check_frame(found, T0, 80, 10)
-    assert sum(bare(spans).startswith("fail ") for spans in lines) + int(bare(lines[-1]).split()[1]) == 40
+    assert sum(_bare(spans).startswith("fail ") for spans in lines) + int(_bare(lines[-1]).split()[1]) == 40
     assert lines[-1][0].tone == "bad"
-    assert any("40 failed" in bare(spans) for spans in lines)
+    assert any("40 failed" in _bare(spans) for spans in lines)
 
 
 def test_what_has_not_begun_is_waiting_once_beginnings_are_told() -> None:
@@ -170,7 +170,7 @@ def test_no_order_of_events_breaks_the_table(events: list[Stamped], width: int, 
     for item in events:
         found.apply(item)
         log(item)
-        lines = [bare(spans) for spans in check_frame(found, item.at, width, height)]
+        lines = [_bare(spans) for spans in check_frame(found, item.at, width, height)]
         assert len(lines) <= height
         assert all(cells(text) <= width for text in lines)
     build(events)
@@ -189,7 +189,7 @@ def test_a_verdict_is_a_word_and_a_colour() -> None:
     assert [(spans[0].text.strip(), spans[0].tone) for spans in lines] == [
         ("fail", "bad"), ("inconclusive", "warn"), ("not checked", "warn"), ("pass", "good"),
     ]  # fmt: skip
-    assert [without_colour(spans) for spans in lines] == [bare(spans) for spans in lines]
+    assert [without_colour(spans) for spans in lines] == [_bare(spans) for spans in lines]
 
 
 def test_foreign_evidence_cannot_reach_the_terminal_raw() -> None:
@@ -338,5 +338,5 @@ def test_a_verification_on_a_real_terminal(run: str, size: tuple[int, int]) -> N
 
 def test_the_sum_so_far_is_broken_at_a_narrow_width() -> None:
     found = board(ev.ChecksStarted(checks=("a",), items=1), ended("a", "inconclusive"))
-    lines = [bare(spans) for spans in round_lines(found.checks, T0 + timedelta(seconds=9), 40)]
+    lines = [_bare(spans) for spans in round_lines(found.checks, T0 + timedelta(seconds=9), 40)]
     assert lines == ["1 of 1 ended, 0 passed, 0 failed,", "1 inconclusive, 00:00:08"]

@@ -13,7 +13,7 @@ from uscdr.models.runs import OPERATIONS
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
 from uscdr.ui.screen import headline
-from uscdr.ui.text import bare
+from uscdr.ui.text import _bare
 from uscdr.ui.viewers import open_viewers
 
 AT = datetime(2026, 11, 28, 4, 2, tzinfo=UTC)
@@ -54,6 +54,6 @@ def test_a_recovery_has_its_clock_and_its_objective_and_its_events_on_stdout() -
 def test_only_a_recovery_has_a_clock_on_the_moving_screen(scenario: str, lines: int) -> None:
     board = Board()
     board.apply(begun(scenario))
-    found = [bare(line) for line in headline(board, AT, 100)]
+    found = [_bare(line) for line in headline(board, AT, 100)]
     assert len(found) == lines
     assert ("Clock" in found[-1]) is (scenario == "db")

@@ -13,7 +13,7 @@ import pytest
 
 from uscdr.errors import Declined, ExitCode
 from uscdr.ui.console import Output
-from uscdr.ui.prompts import Interrupts, Prompter, own_interrupts
+from uscdr.ui.prompts import Interrupts, Prompter, _own_interrupts
 
 PHRASE = "destroy 81234 rows of curved for b118"
 PYTHON = ("-c", 'exec "$0" "$@"', sys.executable)
@@ -111,7 +111,7 @@ def hang_up(went_on: list[str]) -> None:
 
 def test_a_terminal_that_hangs_up_interrupts_a_question_once_though_it_tells_twice() -> None:
     before, went_on = signal.getsignal(signal.SIGHUP), list[str]()
-    with pytest.raises(KeyboardInterrupt), own_interrupts() as interrupts:
+    with pytest.raises(KeyboardInterrupt), _own_interrupts() as interrupts:
         interrupts.within(lambda: hang_up(went_on))
     assert went_on
     assert signal.getsignal(signal.SIGHUP) is before
@@ -126,10 +126,10 @@ def test_a_signal_before_a_question_ends_it_and_one_after_it_goes_to_whom_it_wen
     told, asked = list[int](), list[str]()
     before = signal.signal(signal.SIGHUP, lambda number, _: told.append(number))
     try:
-        with pytest.raises(KeyboardInterrupt), own_interrupts() as interrupts:
+        with pytest.raises(KeyboardInterrupt), _own_interrupts() as interrupts:
             too_early(interrupts, asked)
         assert (told, asked) == ([], [])
-        with own_interrupts() as interrupts:
+        with _own_interrupts() as interrupts:
             interrupts.within(lambda: asked.append("asked"))
             signal.raise_signal(signal.SIGHUP)
             assert told == []

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uscdr.ui.text import Span, bar, bare, cells, clip, clock, fitted, line, painted, wrap
+from uscdr.ui.text import Span, _bare, bar, cells, clip, clock, fitted, line, painted, wrap
 
 
 def test_a_clock_is_never_negative() -> None:
@@ -23,15 +23,15 @@ def test_clipped_and_wrapped_text_fits(text: str, width: int) -> None:
 
 def test_lines_are_cut_with_a_mark_and_painted_only_on_request() -> None:
     spans = line(Span("done", "good"), " restored \x1b[31m everything")
-    assert bare(spans) == "done restored \\x1b[31m everything"
-    assert bare(fitted(spans, 10)) == "done rest…"
-    assert painted(spans, color=False) == bare(spans)
+    assert _bare(spans) == "done restored \\x1b[31m everything"
+    assert _bare(fitted(spans, 10)) == "done rest…"
+    assert painted(spans, color=False) == _bare(spans)
     assert painted(spans, color=True).startswith("\x1b[32mdone\x1b[0m")
     assert "\x1b[31m" not in painted(spans, color=True)
 
 
 @pytest.mark.parametrize(("share", "filled"), [(-1, 0), (0, 0), (0.5, 5), (1, 10), (7, 10)])
 def test_bars_never_leave_their_width(share: float, filled: int) -> None:
-    text = bare(bar(share, 10, "good"))
+    text = _bare(bar(share, 10, "good"))
     assert len(text) == 10
     assert text.count("█") == filled

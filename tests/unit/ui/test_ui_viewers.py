@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from uscdr.events import Bus, Redactor
 from uscdr.models import events as ev
 from uscdr.models.events import PlanReady, Stamped
-from uscdr.report.build import build
+from uscdr.report.objectives import build
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
 from uscdr.ui.live import LiveViewer
 from uscdr.ui.planview import show_plan
 from uscdr.ui.screen import frame
-from uscdr.ui.text import bare, cells
+from uscdr.ui.text import _bare, cells
 from uscdr.ui.viewers import JsonLinesViewer, PlainViewer, open_viewers
 
 EVENTS = Path(__file__).parents[2] / "golden" / "events"
@@ -137,7 +137,7 @@ def test_an_interrupted_write_is_never_shown_as_planned_or_done() -> None:
     step = board.step("restore")
     assert step is not None
     assert step.status == "unknown"
-    text = "\n".join(bare(spans) for spans in frame(board, item.at, 80, 23))
+    text = "\n".join(_bare(spans) for spans in frame(board, item.at, 80, 23))
     assert "finding out what became of 8/11" in text
     assert "MAY HAVE DESTROYED" in text
 
@@ -153,8 +153,8 @@ def test_budgets_that_do_not_fit_any_more_are_told_in_time() -> None:
     board = Board()
     for item in stream("good")[:3]:
         board.apply(item)
-    fits = "\n".join(bare(spans) for spans in frame(board, T0 + timedelta(minutes=30), 80, 23))
-    late = "\n".join(bare(spans) for spans in frame(board, T0 + timedelta(minutes=40), 80, 23))
+    fits = "\n".join(_bare(spans) for spans in frame(board, T0 + timedelta(minutes=30), 80, 23))
+    late = "\n".join(_bare(spans) for spans in frame(board, T0 + timedelta(minutes=40), 80, 23))
     assert "AT RISK" not in fits
     assert "1 h 20 min left" in late
     assert "AT RISK: the budgets still allow 1 h 25 min" in late
@@ -170,7 +170,7 @@ def test_no_order_of_events_breaks_a_view(events: list[Stamped], width: int, hei
     for item in events:
         board.apply(item)
         plain(item)
-        lines = [bare(spans) for spans in frame(board, item.at, width, height)]
+        lines = [_bare(spans) for spans in frame(board, item.at, width, height)]
         assert len(lines) <= height
         assert all(cells(text) <= width for text in lines)
     build(events)
@@ -184,7 +184,7 @@ def test_what_was_destroyed_never_leaves_the_screen() -> None:
         step = f"later {number}"
         board.apply(stamped(ev.StepStarted(step=step, title=step, phase="confirm", effect="idempotent"), 2000))
         board.apply(stamped(ev.StepSucceeded(step=step, seconds=1, summary="changed"), 2000))
-    text = "\n".join(bare(spans) for spans in frame(board, T0, 80, 23))
+    text = "\n".join(_bare(spans) for spans in frame(board, T0, 80, 23))
     assert "DESTROYED Restore the backup into DATABASE" in text
     assert "later 8: changed" in text
     assert "and 8 more" in text
@@ -196,7 +196,7 @@ def test_foreign_text_cannot_reach_the_screen_raw() -> None:
         board.apply(item)
     board.apply(stamped(ev.StepStarted(step="x", title="evil\x1b[2J\u202e", phase="p\x00", effect="once")))
     board.apply(stamped(ev.Note(level="warning", text="bell\x07")))
-    text = "\n".join(bare(spans) for spans in frame(board, T0, 80, 23))
+    text = "\n".join(_bare(spans) for spans in frame(board, T0, 80, 23))
     assert not {"\x1b", "\u202e", "\x00", "\x07"} & set(text)
 
 

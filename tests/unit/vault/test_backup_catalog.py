@@ -17,7 +17,7 @@ from uscdr.backups.retention import Retention, eviction
 from uscdr.backups.rpo import assess
 from uscdr.errors import BadInput
 from uscdr.models.transfers import Transfer, TransferKind, TransferState
-from uscdr.scenarios.backup_inventory import forgotten, points
+from uscdr.scenarios.backup_inventory import _forgotten, _points
 from uscdr.store.store import LocalStore
 
 HOUR = timedelta(hours=1)
@@ -261,11 +261,11 @@ def test_what_retention_removed_is_no_gap_of_the_last_day(safe: Safe) -> None:
     pruning.carry_out(safe.store, planned.ids)
     left = listed(safe)
     assert [one.name for one in left] == ["b012"]
-    told = tuple(forgotten(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), Scope(APP, ADDON)))
+    told = tuple(_forgotten(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), Scope(APP, ADDON)))
     assert [one.name for one in told] == [f"b{number:03}" for number in range(1, 12)]
-    assert assess((*points(left), *told), (), NOW, 4 * 3600).met
-    assert not assess(points(left), (), NOW, 4 * 3600).met
-    assert not list(forgotten(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), Scope("another-app", ADDON)))
+    assert assess((*_points(left), *told), (), NOW, 4 * 3600).met
+    assert not assess(_points(left), (), NOW, 4 * 3600).met
+    assert not list(_forgotten(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), Scope("another-app", ADDON)))
 
 
 def test_two_copies_of_one_backup_are_one_entry_with_the_newer_first(safe: Safe) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uscdr.backups.retention import KeptCopy, Retention, removable, wanted
+from uscdr.backups.retention import KeptCopy, Retention, _removable, _wanted
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 MOMENTS = st.integers(0, 400 * 24 * 60).map(lambda minutes: BEGIN + timedelta(minutes=minutes))
@@ -24,7 +24,7 @@ def copies(draw: st.DrawFn) -> list[KeptCopy]:
 def test_the_newest_proven_copy_stays_and_nothing_goes_without_a_newer_proven_one(
     held: list[KeptCopy], rule: Retention
 ) -> None:
-    gone = removable(held, rule)
+    gone = _removable(held, rule)
     left = [one for one in held if one not in gone]
     assert {one.id for one in gone} <= {one.id for one in held}
     assert any(one.proven for one in left) == any(one.proven for one in held)
@@ -37,20 +37,20 @@ def test_the_newest_proven_copy_stays_and_nothing_goes_without_a_newer_proven_on
 
 @given(copies(), RULES)
 def test_pruning_twice_removes_no_more(held: list[KeptCopy], rule: Retention) -> None:
-    gone = set(removable(held, rule))
-    assert removable([one for one in held if one not in gone], rule) == ()
+    gone = set(_removable(held, rule))
+    assert _removable([one for one in held if one not in gone], rule) == ()
 
 
 @given(copies(), RULES)
 def test_no_more_is_kept_than_the_rule_says_of_what_is_older_than_the_newest_proven(
     held: list[KeptCopy], rule: Retention
 ) -> None:
-    kept = wanted(held, rule)
+    kept = _wanted(held, rule)
     assert len(kept) <= rule.daily + rule.weekly + rule.monthly
     proven = [one for one in held if one.proven]
     if proven:
         newest = max(proven, key=lambda one: (one.taken_at, one.id))
-        gone = removable(held, rule)
+        gone = _removable(held, rule)
         for one in held:
             older = (one.taken_at, one.id) < (newest.taken_at, newest.id)
             assert (one in gone) == (older and one.id not in kept)
@@ -58,7 +58,7 @@ def test_no_more_is_kept_than_the_rule_says_of_what_is_older_than_the_newest_pro
 
 @given(copies(), RULES)
 def test_a_period_that_has_a_proven_copy_keeps_a_proven_one(held: list[KeptCopy], rule: Retention) -> None:
-    kept = wanted(held, rule)
+    kept = _wanted(held, rule)
     months = sorted({(one.taken_at.year, one.taken_at.month) for one in held}, reverse=True)[: rule.monthly]
     for month in months:
         mine = [one for one in held if (one.taken_at.year, one.taken_at.month) == month]
@@ -75,7 +75,7 @@ def test_pruned_after_every_backup_a_year_leaves_seven_days_four_weeks_three_mon
     for number in range(0, 120 * 24, every):
         at = BEGIN + timedelta(hours=number)
         held.append(KeptCopy(f"{number:05}", at, (number * 7919 % 1000) / 1000 >= share * 0.9))
-        gone = set(removable(held, Retention()))
+        gone = set(_removable(held, Retention()))
         held = [one for one in held if one not in gone]
     days = {one.taken_at.date() for one in held}
     last = BEGIN + timedelta(hours=(120 * 24 - 1) // every * every)
@@ -88,4 +88,4 @@ def test_pruned_after_every_backup_a_year_leaves_seven_days_four_weeks_three_mon
 
 def test_without_a_proven_copy_nothing_goes() -> None:
     held = [KeptCopy(str(day), BEGIN + timedelta(days=day), proven=False) for day in range(90)]
-    assert removable(held, Retention(daily=0, weekly=0, monthly=0)) == ()
+    assert _removable(held, Retention(daily=0, weekly=0, monthly=0)) == ()

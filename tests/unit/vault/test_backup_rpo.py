@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uscdr.backups.rpo import STEPS, Point, assess, command, cron_line, rhythm, upcoming, wheels, workflow
-from uscdr.commands.backup import lines
+from uscdr.backups.rpo import STEPS, Point, _command, _upcoming, assess, cron_line, rhythm, wheels, workflow
+from uscdr.commands.backup import _lines
 from uscdr.models.heroku import Schedule
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -32,7 +32,7 @@ def test_daily_backups_miss_four_hours_with_the_arithmetic_even_right_after_one(
     seen = assess(days, (DAILY,), NOW, HOURS_4)
     assert not seen.met
     assert seen.worst == 24 * 3600 + 300
-    words = "\n".join(lines(seen))
+    words = "\n".join(_lines(seen))
     assert "daily at 02:00 UTC + 5 min for the capture = up to 24 h 05 min, objective 4 h: missed" in words
     assert "RPO MISSED: backups are not made often enough" in words
 
@@ -42,7 +42,7 @@ def test_captures_every_three_hours_meet_it_whatever_the_platform_schedules() ->
     assert seen.met
     assert (seen.proven_age, seen.worst) == (3600.0, 3 * 3600 + 300.0)
     assert seen.due == NOW + timedelta(hours=3)
-    assert list(lines(seen))[-1] == "RPO met"
+    assert list(_lines(seen))[-1] == "RPO met"
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def test_only_a_proven_copy_off_the_platform_counts(facts: dict[str, bool], age:
     often = [point(hours, **facts) for hours in range(1, 30, 3)]
     seen = assess(often, (DAILY,), NOW, HOURS_4)
     assert (seen.met, seen.proven_age) == (False, age)
-    assert "no proven copy off the platform" in list(lines(seen))[-1]
+    assert "no proven copy off the platform" in list(_lines(seen))[-1]
     older = assess([*often, point(5)], (DAILY,), NOW, HOURS_4)
     assert (older.met, older.proven_age) == (False, 5 * 3600.0)
-    assert "too old" in list(lines(older))[-1]
+    assert "too old" in list(_lines(older))[-1]
 
 
 def test_captures_that_stopped_are_a_gap_that_grows_until_now() -> None:
@@ -77,19 +77,19 @@ def test_a_gap_of_last_week_is_told_and_does_not_count_any_more() -> None:
 def test_nothing_known_is_not_met() -> None:
     seen = assess((), (), NOW, HOURS_4)
     assert (seen.met, seen.worst, seen.largest_gap, seen.due) == (False, None, None, None)
-    assert all(isinstance(line, str) and line for line in lines(seen))
+    assert all(isinstance(line, str) and line for line in _lines(seen))
 
 
 def test_a_zone_that_is_not_known_is_no_schedule_to_rely_on() -> None:
     strange = Schedule(id="s", name="x", hour=2, timezone="Mars/Olympus")
-    assert upcoming([strange], NOW) == ()
+    assert _upcoming([strange], NOW) == ()
     assert not assess([point(0.1)], [strange], NOW, 30 * 3600.0).met
 
 
 def test_the_clock_change_is_in_the_longest_day() -> None:
     berlin = Schedule(id="s", name="x", hour=2, timezone="Europe/Berlin")
     before = datetime(2026, 10, 22, 12, tzinfo=UTC)
-    gaps = {(after - one).total_seconds() for one, after in pairwise(upcoming([berlin], before))}
+    gaps = {(after - one).total_seconds() for one, after in pairwise(_upcoming([berlin], before))}
     assert max(gaps) == 25 * 3600
 
 
@@ -115,13 +115,13 @@ def test_three_and_a_half_hours_become_three_and_the_workflow_runs_the_same() ->
     assert (every.seconds, every.fields) == (3 * 3600, "17 */3 * * *")
     line = cron_line(every, "production", "s3://safe/usc-pis")
     assert line.startswith("17 */3 * * *  ")
-    assert command("production", "s3://safe/usc-pis") in line
+    assert _command("production", "s3://safe/usc-pis") in line
     for one in ("backup capture && ", "backup pull --to s3://safe/usc-pis && ", "backup prove --to s3://safe/usc-pis"):
         assert one in line
     text = workflow(every, "production", None)
     document = yaml.load(text, yaml.BaseLoader)
     assert document["on"]["schedule"] == [{"cron": "17 */3 * * *"}]
-    assert document["jobs"]["backup"]["steps"][-1]["run"] == command("production", None)
+    assert document["jobs"]["backup"]["steps"][-1]["run"] == _command("production", None)
 
 
 def test_nothing_from_elsewhere_runs_in_the_workflow_and_the_token_is_in_one_step() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from backup_world import Safe
 from uscdr.backups import copy
-from uscdr.backups.copy import synced_meanwhile
+from uscdr.backups.copy import _synced_meanwhile
 from uscdr.errors import Interrupted, MachineError
 
 
@@ -38,7 +38,7 @@ class Disk:
 
 
 def written(path: Path, size: int, until: Callable[[], object]) -> None:
-    with path.open("wb", buffering=0) as file, synced_meanwhile(file):
+    with path.open("wb", buffering=0) as file, _synced_meanwhile(file):
         file.truncate(size)
         until()
 

@@ -14,7 +14,7 @@ from clocked_store import Clocked
 
 from uscdr.errors import LockHeld, MachineError, OutcomeUnknown
 from uscdr.settings import Operator
-from uscdr.store.lease import Lease, LeaseWatch, _take, hold, holder
+from uscdr.store.lease import Lease, LeaseWatch, _hold, _holder, _take
 from uscdr.store.lease_records import LONGEST_REQUEST, LeaseRow, LeaseTerms
 from uscdr.store.store import LocalStore, ObjectInfo, StoreUnreachable
 
@@ -54,10 +54,10 @@ def left_behind(store: Clocked, who: Operator, clock: Clock) -> Iterator[Lease]:
 
 
 def test_a_second_writer_is_told_who_since_when_and_where(store: Clocked, clock: Clock) -> None:
-    with hold(store, "kits", ADA, message="nightly kit", terms=clock.terms):
-        with pytest.raises(LockHeld) as caught, hold(store, "kits", BOB, terms=clock.terms):
+    with _hold(store, "kits", ADA, message="nightly kit", terms=clock.terms):
+        with pytest.raises(LockHeld) as caught, _hold(store, "kits", BOB, terms=clock.terms):
             pass
-        with hold(store, "another", BOB, terms=clock.terms) as other:
+        with _hold(store, "another", BOB, terms=clock.terms) as other:
             other.check()
     assert "kits in s3://bucket is written by ada on desk (process 1), since 20" in caught.value.message
     assert "nightly kit" in caught.value.why
@@ -65,19 +65,19 @@ def test_a_second_writer_is_told_who_since_when_and_where(store: Clocked, clock:
 
 def test_it_is_free_when_it_was_ended(store: Clocked, clock: Clock) -> None:
     for who in (ADA, BOB, EVE):
-        with hold(store, "kits", who, terms=clock.terms) as lease:
+        with _hold(store, "kits", who, terms=clock.terms) as lease:
             lease.check()
-            found = holder(store, "kits")
+            found = _holder(store, "kits")
             assert found is not None
             assert found.user == who.user
-        assert holder(store, "kits") is None
+        assert _holder(store, "kits") is None
     assert store.names("leases/kits") == ("leases/kits/000000000006.json",)
 
 
 def test_it_is_ended_when_the_work_fails(store: Clocked, clock: Clock) -> None:
-    with pytest.raises(ZeroDivisionError), hold(store, "kits", ADA, terms=clock.terms):
+    with pytest.raises(ZeroDivisionError), _hold(store, "kits", ADA, terms=clock.terms):
         raise ZeroDivisionError
-    assert holder(store, "kits") is None
+    assert _holder(store, "kits") is None
 
 
 @pytest.mark.parametrize("off", [-3600.0, 0.0, 3600.0])
@@ -86,17 +86,17 @@ def test_a_dead_holder_is_waited_for_by_ones_own_clock_alone(store: Clocked, clo
     with left_behind(store, ADA, clock):
         pass
     store.seconds += off
-    with pytest.raises(LockHeld, match="ada"), hold(store, "kits", BOB, terms=clock.terms, patience=92.0):
+    with pytest.raises(LockHeld, match="ada"), _hold(store, "kits", BOB, terms=clock.terms, patience=92.0):
         pass
     clock.now = 0.0
-    with hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
+    with _hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
         assert 93 < clock.now < 97
 
 
 def test_a_short_lease_grants_a_request_no_more_than_itself(store: Clocked, clock: Clock) -> None:
     short = replace(clock.terms, seconds=5.0)
     _take(LeaseRow(store, "kits", short), ADA, "nightly kit", take_over=False, patience=0.0)
-    with hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
+    with _hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
         assert 13 < clock.now < 17
 
 
@@ -126,7 +126,7 @@ def test_one_who_renews_while_it_is_waited_for_is_waited_for_anew(store: Clocked
                 ada._renew()
 
         terms = replace(clock.terms, pause=pause)
-        with hold(store, "kits", BOB, terms=terms, patience=200.0):
+        with _hold(store, "kits", BOB, terms=terms, patience=200.0):
             assert 143 < clock.now < 148
 
 
@@ -152,7 +152,7 @@ class TestLeaveToSend:
     def test_one_that_slept_hears_who_took_over(self, store: Clocked, clock: Clock) -> None:
         with left_behind(store, ADA, clock) as ada:
             ada.leave()
-            with hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
+            with _hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
                 with pytest.raises(LockHeld, match="bob on laptop"):
                     ada.leave()
                 assert ada.taken_by is not None
@@ -163,7 +163,7 @@ class TestLeaveToSend:
         self, store: Clocked, clock: Clock
     ) -> None:
         """The store said that the lease is its own; then came the sleep, and another, before it could be read."""
-        other = hold(store, "kits", BOB, terms=clock.terms, patience=100.0)
+        other = _hold(store, "kits", BOB, terms=clock.terms, patience=100.0)
         with left_behind(store, ADA, clock) as ada:
             listing, answers = store.listing, []
 
@@ -182,7 +182,7 @@ class TestLeaveToSend:
         with left_behind(store, ADA, clock) as ada:
             clock.pause(3600)
             ada.leave()
-            with pytest.raises(LockHeld, match="ada"), hold(store, "kits", BOB, terms=clock.terms, patience=30.0):
+            with pytest.raises(LockHeld, match="ada"), _hold(store, "kits", BOB, terms=clock.terms, patience=30.0):
                 pass
 
     def test_while_the_store_is_away_the_lease_lasts_as_long_as_it_lasts(self, store: Clocked, clock: Clock) -> None:
@@ -222,7 +222,7 @@ def test_what_leaves_at_the_very_end_is_over_before_another_begins(store: Clocke
 
 
 def test_who_was_taken_over_from_has_no_time_left(store: Clocked, clock: Clock) -> None:
-    with left_behind(store, ADA, clock) as ada, hold(store, "kits", BOB, take_over=True, terms=clock.terms):
+    with left_behind(store, ADA, clock) as ada, _hold(store, "kits", BOB, take_over=True, terms=clock.terms):
         with pytest.raises(LockHeld):
             ada.check()
         assert ada.lasts() == 0
@@ -247,7 +247,7 @@ def test_while_a_store_answers_nobody_is_seen_to_stand_still(store: Clocked, clo
 def test_patience_ends(store: Clocked, clock: Clock) -> None:
     with left_behind(store, ADA, clock):
         pass
-    with pytest.raises(LockHeld), hold(store, "kits", BOB, terms=clock.terms, patience=30.0):
+    with pytest.raises(LockHeld), _hold(store, "kits", BOB, terms=clock.terms, patience=30.0):
         pass
     assert clock.now == 30.0
 
@@ -255,7 +255,7 @@ def test_patience_ends(store: Clocked, clock: Clock) -> None:
 def test_who_was_taken_over_from_hears_of_it_at_the_next_check_and_ever_after(store: Clocked, clock: Clock) -> None:
     with left_behind(store, ADA, clock) as ada:
         ada.check()
-        with hold(store, "kits", BOB, take_over=True, terms=clock.terms) as bob:
+        with _hold(store, "kits", BOB, take_over=True, terms=clock.terms) as bob:
             bob.check()
             with pytest.raises(LockHeld, match="bob on laptop"):
                 ada.check()
@@ -266,11 +266,11 @@ def test_who_was_taken_over_from_hears_of_it_at_the_next_check_and_ever_after(st
 
 
 def test_who_was_taken_over_from_does_not_end_the_other_lease(store: Clocked, clock: Clock) -> None:
-    with hold(store, "kits", BOB, terms=clock.terms):
-        taker = hold(store, "kits", EVE, take_over=True, terms=clock.terms)
+    with _hold(store, "kits", BOB, terms=clock.terms):
+        taker = _hold(store, "kits", EVE, take_over=True, terms=clock.terms)
         eve = taker.__enter__()
     eve.check()
-    found = holder(store, "kits")
+    found = _holder(store, "kits")
     assert found is not None
     assert found.user == "eve"
     taker.__exit__(None, None, None)
@@ -278,9 +278,9 @@ def test_who_was_taken_over_from_does_not_end_the_other_lease(store: Clocked, cl
 
 def test_two_who_saw_it_free_at_once(store: Clocked, clock: Clock) -> None:
     """Bob creates the number that Eve was about to create."""
-    inside = hold(store, "kits", BOB, terms=clock.terms)
+    inside = _hold(store, "kits", BOB, terms=clock.terms)
     store.before["put_once"] = lambda: inside.__enter__().check()
-    with pytest.raises(LockHeld, match="bob"), hold(store, "kits", EVE, terms=clock.terms):
+    with pytest.raises(LockHeld, match="bob"), _hold(store, "kits", EVE, terms=clock.terms):
         pass
     inside.__exit__(None, None, None)
 
@@ -288,9 +288,9 @@ def test_two_who_saw_it_free_at_once(store: Clocked, clock: Clock) -> None:
 def test_a_take_over_does_not_take_from_who_was_faster(store: Clocked, clock: Clock) -> None:
     with left_behind(store, ADA, clock):
         pass
-    inside = hold(store, "kits", BOB, take_over=True, terms=clock.terms)
+    inside = _hold(store, "kits", BOB, take_over=True, terms=clock.terms)
     store.before["put_once"] = lambda: inside.__enter__().check()
-    with pytest.raises(LockHeld, match="bob"), hold(store, "kits", EVE, take_over=True, terms=clock.terms):
+    with pytest.raises(LockHeld, match="bob"), _hold(store, "kits", EVE, take_over=True, terms=clock.terms):
         pass
     inside.__exit__(None, None, None)
 
@@ -298,11 +298,11 @@ def test_a_take_over_does_not_take_from_who_was_faster(store: Clocked, clock: Cl
 def test_patience_does_not_prolong_a_take_over(store: Clocked, clock: Clock) -> None:
     with left_behind(store, ADA, clock):
         pass
-    inside = hold(store, "kits", BOB, take_over=True, terms=clock.terms)
+    inside = _hold(store, "kits", BOB, take_over=True, terms=clock.terms)
     store.before["put_once"] = lambda: inside.__enter__().check()
     with (
         pytest.raises(LockHeld, match="bob"),
-        hold(store, "kits", EVE, take_over=True, terms=clock.terms, patience=10.0),
+        _hold(store, "kits", EVE, take_over=True, terms=clock.terms, patience=10.0),
     ):
         pass
     assert clock.now == 10.0
@@ -311,20 +311,20 @@ def test_patience_does_not_prolong_a_take_over(store: Clocked, clock: Clock) -> 
 
 def test_a_number_that_was_used_and_removed_counts_for_nothing(store: Clocked, clock: Clock) -> None:
     """Eve saw an ended lease and stood still; three others came and went, and tidied up; then she goes on."""
-    with hold(store, "kits", ADA, terms=clock.terms):
+    with _hold(store, "kits", ADA, terms=clock.terms):
         pass
-    inside = hold(store, "kits", BOB, terms=clock.terms)
+    inside = _hold(store, "kits", BOB, terms=clock.terms)
 
     def others() -> None:
         for who in (ADA, BOB):
-            with hold(store, "kits", who, terms=clock.terms):
+            with _hold(store, "kits", who, terms=clock.terms):
                 pass
         inside.__enter__()
 
     store.before["put_once"] = others
-    with pytest.raises(LockHeld, match="bob"), hold(store, "kits", EVE, terms=clock.terms):
+    with pytest.raises(LockHeld, match="bob"), _hold(store, "kits", EVE, terms=clock.terms):
         pass
-    found = holder(store, "kits")
+    found = _holder(store, "kits")
     assert found is not None
     assert found.user == "bob"
     inside.__exit__(None, None, None)
@@ -333,7 +333,7 @@ def test_a_number_that_was_used_and_removed_counts_for_nothing(store: Clocked, c
 def test_a_holder_who_stood_still_too_long_does_not_renew_into_a_gap(store: Clocked, clock: Clock) -> None:
     with left_behind(store, ADA, clock) as ada:
         for who in (BOB, EVE):
-            with hold(store, "kits", who, take_over=True, terms=clock.terms):
+            with _hold(store, "kits", who, take_over=True, terms=clock.terms):
                 pass
         with pytest.raises(LockHeld, match="eve"):
             ada._renew()
@@ -346,7 +346,7 @@ def test_a_renewal_keeps_it(store: Clocked, clock: Clock) -> None:
         clock.pause(59)
         ada._renew()
         clock.pause(59)
-        with pytest.raises(LockHeld, match="ada"), hold(store, "kits", BOB, terms=clock.terms):
+        with pytest.raises(LockHeld, match="ada"), _hold(store, "kits", BOB, terms=clock.terms):
             pass
         assert store.names("leases/kits") == ("leases/kits/000000000002.json",)
 
@@ -355,7 +355,7 @@ def test_a_lease_that_ran_out_unseen_is_renewed_before_the_next_write(store: Clo
     with left_behind(store, ADA, clock) as ada:
         clock.pause(600)
         ada.check()
-        with pytest.raises(LockHeld, match="ada"), hold(store, "kits", BOB, terms=clock.terms):
+        with pytest.raises(LockHeld, match="ada"), _hold(store, "kits", BOB, terms=clock.terms):
             pass
 
 
@@ -379,7 +379,7 @@ def test_a_renewal_whose_answer_was_lost_is_ones_own(store: Clocked, clock: Cloc
             ada._renew()
         ada.check()
         ada._renew()
-        with pytest.raises(LockHeld, match="ada"), hold(store, "kits", BOB, terms=clock.terms):
+        with pytest.raises(LockHeld, match="ada"), _hold(store, "kits", BOB, terms=clock.terms):
             pass
 
 
@@ -400,10 +400,10 @@ def test_after_a_renewal_whose_answer_was_lost_the_next_ones_count(store: Clocke
 
 def test_a_record_that_cannot_be_read_holds_until_it_runs_out(store: Clocked, clock: Clock) -> None:
     store.put_once("leases/kits/000000000007.json", b"")
-    assert holder(store, "kits") is None
-    with pytest.raises(LockHeld, match="another process"), hold(store, "kits", BOB, terms=clock.terms):
+    assert _holder(store, "kits") is None
+    with pytest.raises(LockHeld, match="another process"), _hold(store, "kits", BOB, terms=clock.terms):
         pass
-    with hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
+    with _hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
         assert clock.now > 93
 
 
@@ -412,7 +412,7 @@ def test_what_somebody_else_put_there_is_in_nobodys_way(name: str, tmp_path: Pat
     directory = tmp_path / "leases" / "kits"
     directory.mkdir(parents=True)
     (directory / name).write_text("x")
-    with hold(LocalStore(tmp_path), "kits", ADA) as lease:
+    with _hold(LocalStore(tmp_path), "kits", ADA) as lease:
         lease.check()
 
 
@@ -436,9 +436,9 @@ def test_a_record_that_is_none_is_waited_for_like_any_other(make: Callable[[Path
         now[0] += seconds
 
     terms = LeaseTerms(clock=lambda: now[0], pause=pause)
-    with pytest.raises(LockHeld), hold(LocalStore(tmp_path), "kits", ADA, terms=terms):
+    with pytest.raises(LockHeld), _hold(LocalStore(tmp_path), "kits", ADA, terms=terms):
         pass
-    with hold(LocalStore(tmp_path), "kits", ADA, patience=120.0, terms=terms) as lease:
+    with _hold(LocalStore(tmp_path), "kits", ADA, patience=120.0, terms=terms) as lease:
         lease.check()
     assert now[0] > terms.seconds
 
@@ -447,7 +447,7 @@ def test_the_last_number_there_is_is_said_to_be_somebody_elses(store: Clocked, c
     store.put_once("leases/kits/999999999999.json", b"")
     with (
         pytest.raises(MachineError, match="at its last number") as caught,
-        hold(store, "kits", ADA, patience=200.0, terms=clock.terms),
+        _hold(store, "kits", ADA, patience=200.0, terms=clock.terms),
     ):
         pass
     assert "remove leases/kits/999999999999.json by hand" in caught.value.next_action
@@ -459,15 +459,15 @@ def test_a_store_without_the_right_to_delete(store: Clocked, clock: Clock, monke
 
     monkeypatch.setattr(store, "delete", refused)
     for who in (ADA, BOB):
-        with hold(store, "kits", who, terms=clock.terms) as lease:
+        with _hold(store, "kits", who, terms=clock.terms) as lease:
             lease._renew()
             lease.check()
-    assert holder(store, "kits") is None
+    assert _holder(store, "kits") is None
 
 
 def test_an_end_that_does_not_arrive_harms_nobody(store: Clocked, clock: Clock) -> None:
-    with hold(store, "kits", ADA, terms=clock.terms):
+    with _hold(store, "kits", ADA, terms=clock.terms):
         store.down = True
     store.down = False
-    with hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
+    with _hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
         pass

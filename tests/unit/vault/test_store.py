@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.errors import BadInput, CheckFailed, MachineError
-from uscdr.files import new_file, occupy
+from uscdr.files import _occupy, new_file
 from uscdr.store import exclusive
 from uscdr.store.store import LocalStore, NameTaken, new_private_file
 
@@ -41,7 +41,7 @@ def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     if request.param != "hard links":
         monkeypatch.setattr(os, "link", refuse_links)
     if request.param == "neither":
-        monkeypatch.setattr(exclusive, "rename", no_rename)
+        monkeypatch.setattr(exclusive, "_rename", no_rename)
     monkeypatch.setattr(exclusive, "RESERVED", 0.3)
     return str(request.param)
 
@@ -126,7 +126,7 @@ def test_one_that_stood_still_between_reserving_and_filling_replaces_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setattr(os, "link", refuse_links)
-    monkeypatch.setattr(exclusive, "rename", no_rename)
+    monkeypatch.setattr(exclusive, "_rename", no_rename)
     monkeypatch.setattr(exclusive, "RESERVED", 0.0)
     store, path, new = LocalStore(tmp_path), tmp_path / "runs" / "x", new_file
 
@@ -153,7 +153,7 @@ def test_one_that_stood_still_right_before_filling_replaces_nothing(
 ) -> None:
     """Between its last look and the call of the system there is always a moment."""
     monkeypatch.setattr(os, "link", refuse_links)
-    monkeypatch.setattr(exclusive, "rename", no_rename)
+    monkeypatch.setattr(exclusive, "_rename", no_rename)
     monkeypatch.setattr(exclusive, "RESERVED", 0.0)
     store, write, replace = LocalStore(tmp_path), os.write, Path.replace
 
@@ -180,7 +180,7 @@ def test_one_that_stood_still_right_before_filling_replaces_nothing(
 
 def test_a_disk_that_fills_leaves_the_name_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", refuse_links)
-    monkeypatch.setattr(exclusive, "rename", no_rename)
+    monkeypatch.setattr(exclusive, "_rename", no_rename)
     store, write = LocalStore(tmp_path), os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:2]))
     with pytest.raises(MachineError, match="cannot be written"):
@@ -222,7 +222,7 @@ def test_staging_leaves_nothing_and_takes_away_what_a_killed_process_left(tmp_pa
     for place in (left, used):
         place.mkdir(parents=True)
         (place / "staged").write_bytes(b"x")
-    with occupy(used), store.staging() as own:
+    with _occupy(used), store.staging() as own:
         staged(own)
         assert not left.exists()
         assert used.exists()

@@ -6,7 +6,7 @@ import pytest
 from obstore import exceptions
 
 from uscdr.errors import MachineError
-from uscdr.store.errors import explain, explained
+from uscdr.store.errors import _explain, explained
 from uscdr.store.store import NotExclusive, StoreRefused, StoreUnreachable
 
 PLACE = "s3://bucket/safe"
@@ -51,7 +51,7 @@ CASES: list[tuple[Exception, type[MachineError], str, str]] = [
 @pytest.mark.parametrize(("error", "kind", "message", "why"), CASES, ids=range(len(CASES)))
 def test_in_our_words(error: Exception, kind: type[MachineError], message: str, why: str) -> None:
     assert isinstance(error, exceptions.BaseError | OSError)
-    found = explain(error, PLACE)
+    found = _explain(error, PLACE)
     assert type(found) is kind
     assert message in found.message
     assert why in found.why

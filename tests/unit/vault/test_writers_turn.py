@@ -12,7 +12,7 @@ from clocked_store import Clocked
 
 from uscdr.errors import Interrupted, LockHeld
 from uscdr.settings import Operator
-from uscdr.store.lease import SCOPE, WriterQueue, _take, holder, turn
+from uscdr.store.lease import SCOPE, WriterQueue, _holder, _take, turn
 from uscdr.store.lease_records import LeaseRow, LeaseTerms
 
 HERE = Operator("bob", "desk", os.getpid())
@@ -54,10 +54,10 @@ def a_dead_process() -> int:
 def test_it_is_held_for_the_duration_and_given_back(desk: Desk) -> None:
     with turn(desk.store, desk.queue(), "copying b001") as lease:
         lease.check()
-        held = holder(desk.store, SCOPE)
+        held = _holder(desk.store, SCOPE)
         assert held is not None
         assert (held.user, held.message) == ("bob", "copying b001")
-    assert holder(desk.store, SCOPE) is None
+    assert _holder(desk.store, SCOPE) is None
     assert desk.waits == []
     assert desk.said == []
 
@@ -65,7 +65,7 @@ def test_it_is_held_for_the_duration_and_given_back(desk: Desk) -> None:
 def test_what_a_dead_process_of_this_machine_left_is_free_at_once(desk: Desk) -> None:
     desk.left_by(Operator("ada", "desk", a_dead_process()))
     with turn(desk.store, desk.queue(), "removing copies"):
-        assert holder(desk.store, SCOPE) is not None
+        assert _holder(desk.store, SCOPE) is not None
     assert desk.waits == []
 
 
@@ -111,6 +111,6 @@ def test_the_wait_can_be_interrupted(desk: Desk) -> None:
 
     with pytest.raises(Interrupted), turn(desk.store, replace(desk.queue(), pause=stopped), "removing copies"):
         pass
-    left = holder(desk.store, SCOPE)
+    left = _holder(desk.store, SCOPE)
     assert left is not None
     assert left.user == "ada"

@@ -9,7 +9,7 @@ import pytest
 
 from uscdr.checks.check import Check
 from uscdr.checks.kinds.http import HttpCheck
-from uscdr.checks.run import measures, run_checks
+from uscdr.checks.run import _run_checks, measures
 from uscdr.checks.verdict import Finding
 from uscdr.errors import ProviderError
 
@@ -21,7 +21,7 @@ def check(name: str, **fields: object) -> Check:
 
 
 def ended(ask: Callable[[Check], Finding], *names: str, **fields: object) -> dict[str, Finding]:
-    return {one.check.name: one.finding for one in run_checks([check(name, **fields) for name in names], ask)}
+    return {one.check.name: one.finding for one in _run_checks([check(name, **fields) for name in names], ask)}
 
 
 def test_a_check_that_raises_is_inconclusive_and_its_text_is_not_told() -> None:
@@ -53,7 +53,7 @@ def test_a_check_that_hangs_is_inconclusive_and_the_rest_reports() -> None:
     try:
         found = {
             one.check.name: one.finding
-            for one in run_checks([check("hangs", timeout="0.2s"), check("b"), check("c")], ask)
+            for one in _run_checks([check("hangs", timeout="0.2s"), check("b"), check("c")], ask)
         }
     finally:
         over.set()
@@ -66,5 +66,5 @@ def test_a_baseline_keeps_only_what_passed(verdict: str) -> None:
     def ask(one: Check) -> Finding:
         return Finding("pass" if one.name == "good" else verdict, "", {"rows": 3})  # type: ignore[arg-type]
 
-    results = list(run_checks([check("good"), check("bad")], ask))
+    results = list(_run_checks([check("good"), check("bad")], ask))
     assert measures(results) == {"good": {"rows": 3}}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from uscdr.checks.kinds.http import HttpCheck, ask
+from uscdr.checks.kinds.http import HttpCheck, _ask
 from uscdr.models.probes import WebAnswer
 
 PATIENT = b"Ada Lovelace"
@@ -46,7 +46,7 @@ class Site:
 
 def verdict(check: dict[str, Any], *answers: tuple[int, bytes]) -> tuple[str, str, Site]:
     site = Site(*(WebAnswer(status=status, body=body) for status, body in answers))
-    finding = ask(site, HttpCheck.model_validate({"kind": "http", "path": "/x/", **check}), SecretStr("token"))
+    finding = _ask(site, HttpCheck.model_validate({"kind": "http", "path": "/x/", **check}), SecretStr("token"))
     assert PATIENT.decode() not in finding.evidence
     return finding.verdict, finding.evidence, site
 

@@ -48,7 +48,7 @@ class Twice(Rehearsal):
 
         def work(around: RunContext) -> Any:
             with mock.patch.object(verification, "opened", self._opened):
-                return verification.verify(job, around, Verification(CheckRequest()))
+                return verification._verify(job, around, Verification(CheckRequest()))
 
         self._process(work)
         return self.verdicts("verify")

@@ -28,7 +28,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _WIDTH, _HEIGHT, _BITS, _GREY = 1, 1, 8, 0
 
 
-def png(comment: str) -> bytes:
+def _png(comment: str) -> bytes:
     """A whole PNG with `comment` in it, which must be ASCII."""
     header = struct.pack(">IIBBBBB", _WIDTH, _HEIGHT, _BITS, _GREY, 0, 0, 0)
     return b"".join((
@@ -166,7 +166,7 @@ class _Canary:
     @property
     def _content(self) -> bytes:
         words = f"{self._mark}: a file of uscdr verify, to be removed"
-        return png(words) if self._spec.content == "image" else f"{words}\n".encode()
+        return _png(words) if self._spec.content == "image" else f"{words}\n".encode()
 
     def _filled(self, value: object) -> object:
         return value.format(mark=self._mark, email=self._email) if isinstance(value, str) else value

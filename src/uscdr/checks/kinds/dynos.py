@@ -67,7 +67,7 @@ def run_dynos(name: str, spec: DynosCheck, world: CheckContext) -> Finding:
     names = _names(spec, world.expected, told)
     if not names:
         return Finding("inconclusive", "the application has no process type, and none is named in app.formation")
-    stands, unread = standing_now(world, names)
+    stands, unread = _standing_now(world, names)
     types = [_type(one, spec, world.expected, told, stands) for one in names]
     problems = [words for one in types if (words := _problem(one))]
     doubts = [words for one in types if not _problem(one) and (words := _doubt(one))]
@@ -77,7 +77,7 @@ def run_dynos(name: str, spec: DynosCheck, world: CheckContext) -> Finding:
     return weighed(problems, doubts, good, measures)
 
 
-def standing_now(world: CheckContext, kinds: Collection[str]) -> tuple[tuple[DynoUptime, ...], tuple[str, ...]]:
+def _standing_now(world: CheckContext, kinds: Collection[str]) -> tuple[tuple[DynoUptime, ...], tuple[str, ...]]:
     """Each dyno of these process types; and why the log does not tell of them, where it does not."""
     dynos = world.facts.dynos()
     fallen: Mapping[str, tuple[DynoRestart, ...]] = {}
@@ -217,7 +217,7 @@ def run_log(name: str, spec: LogCheck, world: CheckContext) -> Finding:  # noqa:
 
 def _crashes(world: CheckContext, since: datetime) -> tuple[int, list[str]]:
     """How often dynos came down by themselves, and those that have not outlived it."""
-    stands, _ = standing_now(world, {one.type for one in world.facts.formation()})
+    stands, _ = _standing_now(world, {one.type for one in world.facts.formation()})
     crashes = sum(fall.at > since for one in stands for fall in one.falls)
     return crashes, [one.words for one in stands if one.falls and one.unsettled]
 

@@ -71,7 +71,7 @@ class BodyCheck(CheckSpec):
     max_bytes: Annotated[int, Field(ge=0)] | None = None
 
 
-def wrong_body(answer: WebAnswer, spec: BodyCheck) -> str:
+def _wrong_body(answer: WebAnswer, spec: BodyCheck) -> str:
     """What is wrong with the body; empty when nothing is."""
     size = len(answer.body)
     missing = next((text for text in spec.contains if text.encode() not in answer.body), None)
@@ -121,7 +121,7 @@ def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, int | float) else f"a {type(value).__name__}"
 
 
-def parsed(answer: WebAnswer) -> object:
+def _parsed(answer: WebAnswer) -> object:
     """The JSON of the body; None when it is none."""
     try:
         return json.loads(answer.body)
@@ -131,7 +131,7 @@ def parsed(answer: WebAnswer) -> object:
 
 def values_at(answer: WebAnswer, path: str) -> Iterator[Any]:
     """Every value at `path`: names and numbers between dots, `*` for every item of a list; `$` is the whole."""
-    found = [parsed(answer)]
+    found = [_parsed(answer)]
     for part in path.split(".") if path != "$" else ():
         found = [below for one in found for below in _below(one, part)]
     yield from found
@@ -148,16 +148,16 @@ def _below(value: object, part: str) -> list[Any]:
     return []
 
 
-def first_id(answer: WebAnswer, name: str) -> int | str | None:
+def _first_id(answer: WebAnswer, name: str) -> int | str | None:
     """What stands under `name` in the first item of a list, or of its `results`."""
-    data = parsed(answer)
+    data = _parsed(answer)
     items = data.get("results") if isinstance(data, dict) else data
     first = items[0] if isinstance(items, list) and items else None
     found = first.get(name) if isinstance(first, dict) else None
     return found if isinstance(found, int | str) else None
 
 
-def link_in(answer: WebAnswer, pattern: str) -> str | None:
+def _link_in(answer: WebAnswer, pattern: str) -> str | None:
     """The path that the pattern's group finds in the page."""
     found = re.search(pattern, answer.body.decode(errors="replace"))
     return found.group(1) if found and found.groups() else None
@@ -257,20 +257,20 @@ def run_http(name: str, spec: HttpCheck, world: CheckContext) -> Finding:
 
 def _looked(world: CheckContext, spec: HttpCheck, token: SecretStr | None) -> Finding:
     site = world.website()
-    finding = ask(site, spec, token)
+    finding = _ask(site, spec, token)
     if finding.verdict == "pass" and spec.image is not None:
         finding = _image(site, spec, token, finding.measures)
     return finding
 
 
-def ask(website: Website, spec: HttpCheck, token: SecretStr | None) -> Finding:
+def _ask(website: Website, spec: HttpCheck, token: SecretStr | None) -> Finding:
     """One check, without the baseline. A dead application raises ProviderError."""
     empty_form = spec.multipart_body is not None
     answer = website.ask(
         spec.method, spec.path, token=token, json_body=spec.json_body, empty_form=empty_form,
         once=spec.counted is not None,
     )  # fmt: skip
-    wrong = _wrong_head(answer, spec) or (wrong_body(answer, spec) if spec.follow is None else "")
+    wrong = _wrong_head(answer, spec) or (_wrong_body(answer, spec) if spec.follow is None else "")
     if wrong:
         return Finding("fail", f"{wrong} ({spec.path})")
     if spec.follow is not None:
@@ -300,19 +300,19 @@ def _wrong_head(answer: WebAnswer, spec: HttpCheck) -> str:
 
 
 def _follow(website: Website, spec: HttpCheck, answer: WebAnswer, token: SecretStr | None) -> Finding:
-    item = first_id(answer, spec.id)
+    item = _first_id(answer, spec.id)
     if item is None or spec.follow is None:
         return Finding("inconclusive", f"the list is empty, so nothing could be followed ({spec.path})")
     second = website.ask("GET", spec.follow.replace("{id}", str(item)), token=token)
     if second.status != OK:
         return Finding("fail", f"status {second.status} ({spec.follow})")
-    if wrong := wrong_body(second, spec):
+    if wrong := _wrong_body(second, spec):
         return Finding("fail", f"{wrong} ({spec.follow})")
     return _good(spec.follow, second)
 
 
 def _follow_link(website: Website, spec: HttpCheck, answer: WebAnswer) -> Finding:
-    path = link_in(answer, spec.follow_link or "")
+    path = _link_in(answer, spec.follow_link or "")
     if path is None:
         return Finding("fail", f"the page names no such link ({spec.path})")
     second = website.ask("GET", path)

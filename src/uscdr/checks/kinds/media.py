@@ -95,10 +95,10 @@ def _sampled(name: str, spec: MediaCheck, world: CheckContext, media: Media) -> 
     if not world.expected.references:
         return Finding("inconclusive", "the service answers; no column that names files is configured")
     found = world.database().file_references(world.expected.references)
-    files, unread = files_of(found, world.expected)
+    files, unread = _files_of(found, world.expected)
     if not files:
         return as_far_as_read(_no_file(found, world.before(name)), found.unreadable, "read")
-    sample = affordable(turn(files, spec.sample, world.now()))
+    sample = _affordable(_turn(files, spec.sample, world.now()))
     counts = _Counts(len(files), len(sample), len(found.absent), unread + len(found.unread))
     return as_far_as_read(_looked_at(media, sample, spec, counts, world.work), found.unreadable, "read")
 
@@ -194,7 +194,7 @@ def _no_file(found: FileReferences, before: Measures) -> Finding:
     return Finding("inconclusive", f"the service answers; no row refers to a file of the cloud{elsewhere}")
 
 
-def files_of(found: FileReferences, expected: Expected) -> tuple[list[_File], int]:
+def _files_of(found: FileReferences, expected: Expected) -> tuple[list[_File], int]:
     """Each file of the cloud that rows refer to, once, the newest first; and how many names are not understood."""
     kinds: dict[str, Kind] = {one.column: one.resource_type for one in expected.references}
     files: dict[tuple[AssetKey, ...], _File] = {}
@@ -216,7 +216,7 @@ def _aware(moment: datetime | None) -> datetime:
     return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else LONG_AGO
 
 
-def turn(files: Sequence[_File], number: int, now: datetime) -> list[_File]:
+def _turn(files: Sequence[_File], number: int, now: datetime) -> list[_File]:
     """The newest files, and of the others so many as make up the number: other ones every day, until all were seen."""
     newest = list(files[: max(1, number // NEWEST_PART)])
     others = sorted(files[len(newest) :], key=lambda one: one.place)
@@ -225,7 +225,7 @@ def turn(files: Sequence[_File], number: int, now: datetime) -> list[_File]:
     return newest + [others[(first + step) % len(others)] for step in range(size)]
 
 
-def affordable(files: Sequence[_File]) -> list[_File]:
+def _affordable(files: Sequence[_File]) -> list[_File]:
     """As many of them, in order, as can be looked up with LOOKS calls."""
     kept: list[_File] = []
     numbers: Counter[tuple[str, str]] = Counter()

@@ -41,7 +41,7 @@ class Collected:
 
 
 @dataclass(frozen=True)
-class Proven:
+class _Proven:
     """The verdict for the manifest, the whole proof, and what was seen in the database (fields of DumpFacts)."""
 
     verdict: DumpProof
@@ -49,19 +49,19 @@ class Proven:
     seen: Mapping[str, Any] = field(default_factory=dict)
 
 
-def prove(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Path, known: Collected) -> Proven:
+def _prove(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Path, known: Collected) -> _Proven:
     """Prove it, unless that was done or is not wished; what speaks against the dump becomes gaps.
 
     Raises Interrupted.
     """
     if gathering.wishes.unproven:
-        return Proven(DumpProof(grade=Grade.EXISTS, origin="left out", why="The operator said so (--unproven)."))
+        return _Proven(DumpProof(grade=Grade.EXISTS, origin="left out", why="The operator said so (--unproven)."))
     before = gathering.sources.proofs.fresh(subject.sha256)
     key = _print(gathering.wishes, known, subject.app)
-    if before is not None and still_speaks(before, gathering.wishes, known.released_at, key):
+    if before is not None and _still_speaks(before, gathering.wishes, known.released_at, key):
         gathering.tell.say(f"proven before, with the same bytes: {before.grade}")
         _say_what_is_not(gathering, before)
-        return Proven(_verdict(before, "vault"), before, {"restored": True})
+        return _Proven(_verdict(before, "vault"), before, {"restored": True})
     gathering.tell.say("restoring the dump on this machine, to prove it")
     try:
         return _restored(gathering, gaps, subject, plain, known)
@@ -69,10 +69,10 @@ def prove(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Path, 
         raise
     except (ProviderError, MachineError, Unavailable) as error:
         gaps.note("proof that the dump restores", in_words(error))
-        return Proven(DumpProof(grade=Grade.EXISTS, origin="failed", why=in_words(error)))
+        return _Proven(DumpProof(grade=Grade.EXISTS, origin="failed", why=in_words(error)))
 
 
-def still_speaks(proof: ProofDocument, wishes: Wishes, released_at: datetime | None, key: str = "") -> bool:
+def _still_speaks(proof: ProofDocument, wishes: Wishes, released_at: datetime | None, key: str = "") -> bool:
     """Whether an earlier proof holds for this kit: nothing was found wanting, and its key is still the key.
 
     A change of the configuration is a release; what was released after the proof may be another key. `key` is the
@@ -87,14 +87,14 @@ def still_speaks(proof: ProofDocument, wishes: Wishes, released_at: datetime | N
     return released_at + MARGIN < proof.proven_at - timedelta(seconds=proof.seconds)
 
 
-def _restored(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Path, known: Collected) -> Proven:
+def _restored(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Path, known: Collected) -> _Proven:
     asked, sources, watch = _questions(gathering.wishes, known, subject.app), gathering.sources, gathering.watch("dump")
     with proving.examined(plain, asked, sources.decode, present(sources.scratch), lambda _: watch) as (shown, _):
         document = proving.document(subject, shown, asked)
     _say_what_is_not(gathering, document)
     sources.proofs.keep(document)
     _note(gaps, document, shown)
-    return Proven(_verdict(document, "build"), document, _seen(shown))
+    return _Proven(_verdict(document, "build"), document, _seen(shown))
 
 
 def _say_what_is_not(gathering: Gathering, proof: ProofDocument) -> None:
@@ -227,7 +227,7 @@ def _keep(
 ) -> tuple[KitPart, DumpProof | None]:  # fmt: skip
     gaps, transfer = _not_dumped(gathering), chosen.transfer
     got = _fetch(gathering, chosen, plain)
-    proven = prove(gathering, gaps, _subject(gathering, chosen, got), plain, known)
+    proven = _prove(gathering, gaps, _subject(gathering, chosen, got), plain, known)
     facts = _facts(gathering, gaps, chosen, got).model_copy(update=dict(proven.seen))
     watch = gathering.watch("dump", got.size)
     stored = gathering.writer.add_file("dump", DUMP, plain, lambda done: watch(done, None))
@@ -264,7 +264,7 @@ def _subject(gathering: Gathering, chosen: _Chosen, got: Download) -> ProofSubje
     )  # fmt: skip
 
 
-def _summary(transfer: Transfer, got: Download, proven: Proven) -> str:
+def _summary(transfer: Transfer, got: Download, proven: _Proven) -> str:
     """What it is, and what it is worth."""
     words = f"{transfer.name}, {size(got.size)}"
     if proven.document is None:

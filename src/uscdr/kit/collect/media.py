@@ -32,7 +32,7 @@ _NOTE = re.compile(
 
 
 @dataclass
-class KitMedia:
+class _KitMedia:
     """The media in a store that were encrypted to the same recipients."""
 
     writer: KitWriter
@@ -122,7 +122,7 @@ def collect_media(gathering: Gathering) -> tuple[KitPart, tuple[MediaEntry, ...]
     listed = [asset for kind in RESOURCE_TYPES for page in media.list_assets(kind) for asset in page]
     gathering.check()
     listed = _with_access(gathering, media, listed)
-    shelf, count = KitMedia(gathering.writer, media.cloud), _Count(sum(asset.present for asset in listed))
+    shelf, count = _KitMedia(gathering.writer, media.cloud), _Count(sum(asset.present for asset in listed))
     gathering.tell.say(plural(count.total, "media file"))
     tasks = [_task(gathering, shelf, count, asset) for asset in listed]
     outcomes = run_all(tasks, workers=WORKERS, stop=gathering.stop)
@@ -182,7 +182,7 @@ def _nameless(asset: Asset) -> str:
     return f"{asset.key.resource_type} file {digest}"
 
 
-def _task(gathering: Gathering, shelf: KitMedia, count: _Count, asset: Asset) -> Callable[[], _Outcome]:
+def _task(gathering: Gathering, shelf: _KitMedia, count: _Count, asset: Asset) -> Callable[[], _Outcome]:
     def work() -> _Outcome:
         if not asset.present:
             return _Outcome(MediaEntry(asset=asset))
@@ -195,7 +195,7 @@ def _task(gathering: Gathering, shelf: KitMedia, count: _Count, asset: Asset) ->
     return work
 
 
-def _one(gathering: Gathering, shelf: KitMedia, count: _Count, asset: Asset) -> _Outcome:
+def _one(gathering: Gathering, shelf: _KitMedia, count: _Count, asset: Asset) -> _Outcome:
     kept = shelf.find(asset)
     if kept is not None:
         return _Outcome(MediaEntry(asset=asset, stored=kept))
@@ -208,7 +208,7 @@ def _one(gathering: Gathering, shelf: KitMedia, count: _Count, asset: Asset) -> 
     return _Outcome(MediaEntry(asset=asset, stored=stored, note=note), fetched=True)
 
 
-def _fetch(gathering: Gathering, shelf: KitMedia, media: Media, asset: Asset) -> tuple[Shelved, MediaNote]:
+def _fetch(gathering: Gathering, shelf: _KitMedia, media: Media, asset: Asset) -> tuple[Shelved, MediaNote]:
     plain = gathering.work / secrets.token_hex(16)
     try:
         got = media.download(asset, plain)

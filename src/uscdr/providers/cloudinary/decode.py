@@ -39,7 +39,7 @@ def asset(body: object, *, secure: bool = True) -> Asset:
     source = record(body)
     custom = nested(nested(source, "context"), "custom")
     return Asset(
-        key=key(source),
+        key=_key(source),
         asset_id=optional_text(source, "asset_id"),
         format=optional_text(source, "format"),
         version=optional_number(source, "version") or 0,
@@ -85,11 +85,11 @@ def access(body: object) -> tuple[dict[AssetKey, Access], str]:
     source = record(body)
     rows = [record(row) for row in _list(source, "resources")]
     ours = [row for row in rows if row.get("type") in DELIVERIES and row.get("resource_type") in get_args(ResourceType)]
-    told = {key(row): found for row in ours if (found := _access({"access_control": None, **row})) is not None}
+    told = {_key(row): found for row in ours if (found := _access({"access_control": None, **row})) is not None}
     return told, optional_text(source, "next_cursor")
 
 
-def key(source: Mapping[str, object]) -> AssetKey:
+def _key(source: Mapping[str, object]) -> AssetKey:
     """What names the asset."""
     kind, delivery = text(source, "resource_type"), optional_text(source, "type") or "upload"
     if kind not in get_args(ResourceType) or delivery not in DELIVERIES:

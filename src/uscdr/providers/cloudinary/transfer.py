@@ -41,7 +41,7 @@ def put_back(client: CloudinaryClient, key: AssetKey, file: Path, like: Asset | 
     return answered
 
 
-def options(key: AssetKey, like: Asset | None) -> dict[str, object]:
+def _options(key: AssetKey, like: Asset | None) -> dict[str, object]:
     """What makes the service keep the id as it is and drop what the CDN holds."""
     exact: dict[str, object] = {
         "public_id": key.public_id,
@@ -85,7 +85,7 @@ def _parts(key: AssetKey, file: Path, like: Asset | None) -> Iterator[UploadPart
                 last = first + len(content) - 1
                 yield UploadPart(
                     segments=(key.resource_type, "upload"),
-                    options=options(key, like),
+                    options=_options(key, like),
                     file_name=PurePosixPath(key.public_id).name or "file",
                     content=content,
                     headers={}

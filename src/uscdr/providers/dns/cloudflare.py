@@ -69,16 +69,16 @@ _BY_CODE: Mapping[int, Refusal] = {
 _BY_STATUS: Mapping[int, Refusal] = {401: _RIGHTS, 403: _RIGHTS, 404: _GONE, 409: _TWIN, 429: _RATE}
 
 
-def refusal(reply: Reply, call: HttpCall, body: Mapping[str, object]) -> ProviderError:
+def _refusal(reply: Reply, call: HttpCall, body: Mapping[str, object]) -> ProviderError:
     """The error for any answer that is not a success."""
-    code = first_code(body)
+    code = _first_code(body)
     row = _BY_CODE.get(code) or _BY_STATUS.get(reply.status, _VALUES)
     own = body.get("success") is False
     reading = AnswerReading(row, own, quote=_quote(body, call), error_id=str(code or ""))
     return refused(CLOUDFLARE, reply, call, reading)
 
 
-def first_code(body: Mapping[str, object]) -> int:
+def _first_code(body: Mapping[str, object]) -> int:
     """The code of the first entry of `errors`; 0 when there is none."""
     code = _first(body).get("code")
     return code if isinstance(code, int) else 0
@@ -94,7 +94,7 @@ def _first(body: Mapping[str, object]) -> Mapping[str, object]:
 def _quote(body: Mapping[str, object], call: HttpCall) -> str:
     entry = _first(body)
     text = clean(str(entry.get("message") or ""), call.hide)
-    code = f" (code {first_code(body)})" if first_code(body) else ""
+    code = f" (code {_first_code(body)})" if _first_code(body) else ""
     return f'{code}: "{text}"' if text else f"{code}."
 
 
@@ -183,7 +183,7 @@ class CloudflareClient(BearerClient):
         reply = self.exchange(self._url, call)
         body = reply.fields()
         if not httpx.codes.is_success(reply.status) or body.get("success") is False:
-            raise refusal(reply, call, body)
+            raise _refusal(reply, call, body)
         if body.get("success") is not True:
             raise unreadable(CLOUDFLARE, reply, call, "the body is not the API's")
         return body, reply, call
@@ -201,7 +201,7 @@ AUTOMATIC_SECONDS = 300
 
 
 @dataclass(frozen=True)
-class Stored:
+class _Stored:
     """One record as the API holds it; `ttl` is in seconds, or AUTOMATIC."""
 
     id: str
@@ -211,7 +211,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Edits:
+class _Edits:
     """What turns the stored records into the wanted ones, each in the API's form."""
 
     deletes: tuple[dict[str, object], ...] = ()
@@ -250,7 +250,7 @@ class CloudflareZone:
             return
         if not same(held, swap.expected):
             raise conflict(swap, held, provider=PROVIDER)
-        self._client.send(self._write(swap, edits(swap, stored)))
+        self._client.send(self._write(swap, _edits(swap, stored)))
         held = self.read(swap.name, record_type)
         if not self._is_done(swap, held):
             raise ignored(swap, held, provider=PROVIDER)
@@ -283,11 +283,11 @@ class CloudflareZone:
             next_action=f"Check the zone's name. {HOW_TO_GET_ACCESS}",
         )
 
-    def _stored(self, name: str, record_type: RecordType) -> tuple[Stored, ...]:
+    def _stored(self, name: str, record_type: RecordType) -> tuple[_Stored, ...]:
         query = {"name": name, "type": _kind(record_type)}
         return self._client.pages(f"read {name} ({record_type})", self._records, query, _stored)
 
-    def _write(self, swap: RecordSwap, edits: Edits) -> CloudflareCall:
+    def _write(self, swap: RecordSwap, edits: _Edits) -> CloudflareCall:
         what = f"change {swap.name} ({swap.type})"
         if edits.count > 1:
             parts = {"deletes": edits.deletes, "patches": edits.patches, "posts": edits.posts}
@@ -302,10 +302,10 @@ class CloudflareZone:
         return CloudflareCall(what, "DELETE", f"{self._records}/{segment(str(edits.deletes[0]['id']))}")
 
 
-def edits(swap: RecordSwap, stored: tuple[Stored, ...]) -> Edits:
+def _edits(swap: RecordSwap, stored: tuple[_Stored, ...]) -> _Edits:
     """The fewest edits. A record that stays keeps its id; one that is replaced keeps what nobody asked to change."""
     if swap.wanted is None:
-        return Edits(deletes=tuple({"id": one.id} for one in stored))
+        return _Edits(deletes=tuple({"id": one.id} for one in stored))
     values = {_plain(value): value for value in swap.wanted.values}
     keep = [one for one in stored if _plain(one.content) in values]
     spare = [one for one in stored if one not in keep]
@@ -313,7 +313,7 @@ def edits(swap: RecordSwap, stored: tuple[Stored, ...]) -> Edits:
     facts = _facts(swap.wanted)
     fresh = {"type": _kind(swap.type), "name": swap.name}
     replaced = zip(spare, new, strict=False)
-    return Edits(
+    return _Edits(
         deletes=tuple({"id": one.id} for one in spare[len(new) :]),
         patches=(
             *({"id": one.id, **facts} for one in keep if _differs(one, facts)),
@@ -331,11 +331,11 @@ def _facts(wanted: RecordSet) -> dict[str, object]:
     return {"ttl": ttl, "proxied": wanted.extras["proxied"] == "true"}
 
 
-def _differs(one: Stored, facts: dict[str, object]) -> bool:
+def _differs(one: _Stored, facts: dict[str, object]) -> bool:
     return one.ttl != facts["ttl"] or one.proxied != facts.get("proxied", one.proxied)
 
 
-def _set(name: str, record_type: RecordType, stored: tuple[Stored, ...]) -> RecordSet | None:
+def _set(name: str, record_type: RecordType, stored: tuple[_Stored, ...]) -> RecordSet | None:
     if not stored:
         return None
     ttl = min(one.ttl for one in stored)
@@ -347,10 +347,10 @@ def _set(name: str, record_type: RecordType, stored: tuple[Stored, ...]) -> Reco
     return RecordSet(name=name, type=record_type, ttl=seconds, values=tuple(values), extras=extras)
 
 
-def _stored(body: object) -> Stored:
+def _stored(body: object) -> _Stored:
     source = record(body)
     proxied = flag(source, "proxied") if source.get("proxied") is not None else False
-    return Stored(text(source, "id"), text(source, "content"), number(source, "ttl"), proxied)
+    return _Stored(text(source, "id"), text(source, "content"), number(source, "ttl"), proxied)
 
 
 def _named_zone(body: object) -> tuple[str, str]:

@@ -58,7 +58,7 @@ HOSTS: frozenset[RecordType] = frozenset({"ALIAS", "CNAME", "NS"})
 """Types whose values are host names."""
 
 
-def from_wire(name: str, record_type: RecordType, rrset: dns.rrset.RRset) -> RecordSet:
+def _from_wire(name: str, record_type: RecordType, rrset: dns.rrset.RRset) -> RecordSet:
     """The model of a set that a server answered with."""
     values = sorted(_shown(record_type, rdata.to_text()) for rdata in rrset)
     return RecordSet(name=name, type=record_type, ttl=int(rrset.ttl), values=tuple(values))
@@ -72,7 +72,7 @@ def to_wire(records: RecordSet) -> tuple[dns.rdata.Rdata, ...]:
 def answered(message: dns.message.Message, name: str, record_type: RecordType) -> RecordSet | None:
     """The set of exactly this name and type in the answer section; a CNAME is not followed."""
     rrset = message.get_rrset(message.answer, wire_name(name), dns.rdataclass.IN, dns.rdatatype.from_text(record_type))
-    return None if rrset is None else from_wire(name, record_type, rrset)
+    return None if rrset is None else _from_wire(name, record_type, rrset)
 
 
 def serial(message: dns.message.Message, zone: str) -> int | None:

@@ -39,7 +39,7 @@ _TARGET = "Check `server` and `zone` in the target's `dns` part."
 
 
 @dataclass(frozen=True)
-class DnsRequest:
+class _DnsRequest:
     """What a message is for, in words; `server` is where it goes."""
 
     what: str
@@ -62,7 +62,7 @@ _READING: Mapping[dns.rcode.Rcode, Refusal] = {
 }
 
 
-def refused(asked: DnsRequest, code: dns.rcode.Rcode) -> ProviderError:
+def _refused(asked: _DnsRequest, code: dns.rcode.Rcode) -> ProviderError:
     """The error for any response code but success. A write answered by an unlisted one is in doubt."""
     row = (_WRITING if asked.writes else _READING).get(code)
     name = dns.rcode.to_text(code)
@@ -79,7 +79,7 @@ def refused(asked: DnsRequest, code: dns.rcode.Rcode) -> ProviderError:
     return _failed(asked, f"answered {name}")
 
 
-def not_accepted(asked: DnsRequest, error: dns.tsig.PeerError) -> CredentialsRefused:
+def _not_accepted(asked: _DnsRequest, error: dns.tsig.PeerError) -> CredentialsRefused:
     """The server looked at our signature and turned it down: nothing was done."""
     clock = isinstance(error, dns.tsig.PeerBadTime)
     words = {
@@ -96,7 +96,7 @@ def not_accepted(asked: DnsRequest, error: dns.tsig.PeerError) -> CredentialsRef
     )
 
 
-def never_arrived(asked: DnsRequest, error: OSError) -> ProviderError:
+def _never_arrived(asked: _DnsRequest, error: OSError) -> ProviderError:
     """No connection, so nothing was sent."""
     return ProviderError(
         f"The DNS server could not be reached to {asked.what}.",
@@ -108,7 +108,7 @@ def never_arrived(asked: DnsRequest, error: OSError) -> ProviderError:
     )
 
 
-def broken(asked: DnsRequest, error: Exception) -> ProviderError:
+def _broken(asked: _DnsRequest, error: Exception) -> ProviderError:
     """The message went out; what came back is nothing, or cannot be trusted."""
     if isinstance(error, dns.exception.Timeout):
         nature = "did not answer within the time limit"
@@ -120,7 +120,7 @@ def broken(asked: DnsRequest, error: Exception) -> ProviderError:
     return _lost(asked, nature) if asked.writes else _failed(asked, nature)
 
 
-def _lost(asked: DnsRequest, nature: str) -> AnswerLost:
+def _lost(asked: _DnsRequest, nature: str) -> AnswerLost:
     return AnswerLost(
         f"The DNS server was asked to {asked.what}; whether it did is not known.",
         provider=PROVIDER,
@@ -129,7 +129,7 @@ def _lost(asked: DnsRequest, nature: str) -> AnswerLost:
     )
 
 
-def _failed(asked: DnsRequest, nature: str) -> ProviderError:
+def _failed(asked: _DnsRequest, nature: str) -> ProviderError:
     return ProviderError(
         f"The DNS server gave no usable answer when asked to {asked.what}.",
         provider=PROVIDER,
@@ -148,7 +148,7 @@ def _network(error: OSError) -> str:
 # Messages to the one server that takes changes, over TCP, signed with TSIG. Source: RFC 2136, RFC 8945.
 
 
-def signing_key(key_name: str, key: SecretStr, algorithm: str) -> dns.tsig.Key:
+def _signing_key(key_name: str, key: SecretStr, algorithm: str) -> dns.tsig.Key:
     """The TSIG key; `key` is base64. `ConfigError`, without the secret, when it can be none."""
     name = wire_name(algorithm)
     if name not in dns.tsig.mac_sizes or name == dns.tsig.GSS_TSIG:
@@ -196,7 +196,7 @@ class Primary:
 
         Raises `NotFound` when it does not host the name, `CredentialsRefused` for a wrong key.
         """
-        asked = DnsRequest(f"read {name} ({record_type})", self._place, writes=False)
+        asked = _DnsRequest(f"read {name} ({record_type})", self._place, writes=False)
         return self._patience.call(lambda: self._read(asked, name, record_type), writes=False)
 
     def update(self, message: dns.message.Message, what: str, path: str) -> dns.rcode.Rcode:
@@ -204,18 +204,18 @@ class Primary:
 
         Raises `CredentialsRefused`, `ProviderError` for a surely refused one, `AnswerLost`, `WriteRefused`.
         """
-        asked = DnsRequest(what, self._place, writes=True)
+        asked = _DnsRequest(what, self._place, writes=True)
         return self._patience.call(lambda: self._write(asked, message, path), writes=True)
 
     @property
     def _place(self) -> str:
         return f"{self._server} port {self._port}"
 
-    def _read(self, asked: DnsRequest, name: str, record_type: RecordType) -> dns.message.Message:
+    def _read(self, asked: _DnsRequest, name: str, record_type: RecordType) -> dns.message.Message:
         question = dns.message.make_query(wire_name(name), dns.rdatatype.from_text(record_type), flags=0)
         answer = self._send(asked, question, f"{name}/{record_type}")
         if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-            raise refused(asked, answer.rcode())
+            raise _refused(asked, answer.rcode())
         if not answer.flags & dns.flags.AA:
             raise NotFound(
                 f"{self._place} is not an authoritative server of {name}.",
@@ -224,13 +224,13 @@ class Primary:
             )
         return answer
 
-    def _write(self, asked: DnsRequest, message: dns.message.Message, path: str) -> dns.rcode.Rcode:
+    def _write(self, asked: _DnsRequest, message: dns.message.Message, path: str) -> dns.rcode.Rcode:
         code = self._send(asked, message, path).rcode()
         if code != dns.rcode.NOERROR and code not in UNMET:
-            raise refused(asked, code)
+            raise _refused(asked, code)
         return code
 
-    def _send(self, asked: DnsRequest, message: dns.message.Message, path: str) -> dns.message.Message:
+    def _send(self, asked: _DnsRequest, message: dns.message.Message, path: str) -> dns.message.Message:
         kind = dns.opcode.to_text(message.opcode())
         if self.read_only and message.opcode() != dns.opcode.QUERY:
             raise WriteRefused(f"This run only reads: {kind} {path} was refused and not sent.", provider=PROVIDER)
@@ -243,23 +243,23 @@ class Primary:
                 self._leave()
             return self._exchange(asked, message, connection)
 
-    def _connected(self, asked: DnsRequest) -> socket.socket:
+    def _connected(self, asked: _DnsRequest) -> socket.socket:
         try:
             connection = socket.create_connection((self._server, self._port), timeout=self._timeout)
         except OSError as error:
-            raise never_arrived(asked, error) from None
+            raise _never_arrived(asked, error) from None
         connection.setblocking(False)  # noqa: FBT003 - the standard library's signature
         return connection
 
     def _exchange(
-        self, asked: DnsRequest, message: dns.message.Message, connection: socket.socket
+        self, asked: _DnsRequest, message: dns.message.Message, connection: socket.socket
     ) -> dns.message.Message:
         try:
             return dns.query.tcp(message, self._server, timeout=self._timeout, sock=connection)
         except dns.tsig.PeerError as error:
-            raise not_accepted(asked, error) from None
+            raise _not_accepted(asked, error) from None
         except (dns.exception.DNSException, EOFError, OSError) as error:
-            raise broken(asked, error) from None
+            raise _broken(asked, error) from None
 
 
 UNMET = frozenset({dns.rcode.NXDOMAIN, dns.rcode.NXRRSET, dns.rcode.YXDOMAIN, dns.rcode.YXRRSET})
@@ -292,7 +292,7 @@ class Rfc2136Zone:
         leave: WriteGuard = ANYHOW,
     ) -> None:
         self.zone = normal(zone)
-        signing = signing_key(key_name, key or SecretStr(""), algorithm) if key_name else None
+        signing = _signing_key(key_name, key or SecretStr(""), algorithm) if key_name else None
         self._primary = Primary(
             server,
             port,

@@ -286,7 +286,7 @@ def judge(around: NameFacts) -> tuple[Caution, ...]:
     return tuple(sorted(found, key=lambda caution: not caution.blocks))
 
 
-def proxied(records: RecordSet) -> Caution | None:
+def _proxied(records: RecordSet) -> Caution | None:
     """What the provider's own word on a record adds: a proxy in front hides the target."""
     if records.extras.get("proxied") != "true":
         return None
@@ -298,7 +298,7 @@ def proxied(records: RecordSet) -> Caution | None:
     )
 
 
-def allows_issuer(records: RecordSet, *, wildcard: bool) -> bool:
+def _allows_issuer(records: RecordSet, *, wildcard: bool) -> bool:
     """Whether a CAA set lets the platform's issuer issue for the name."""
     found = [match for value in records.values if (match := _ISSUE.fullmatch(value))]
     tags = {match["tag"].lower() for match in found}
@@ -342,7 +342,7 @@ def _apex(around: NameFacts) -> Iterator[Caution]:
 
 
 def _caa(around: NameFacts) -> Iterator[Caution]:
-    if around.caa is not None and not allows_issuer(around.caa, wildcard=around.name.startswith("*.")):
+    if around.caa is not None and not _allows_issuer(around.caa, wildcard=around.name.startswith("*.")):
         yield Caution(
             name=around.name,
             what=f"CAA at {around.caa.name} does not allow {ISSUER}: {', '.join(around.caa.values)}.",

@@ -12,13 +12,13 @@ from uscdr.providers.dns.records import HOSTS, SWAPPABLE, is_within, normal, to_
 # What a person would change by hand: the exact record lines, old and new, in zone-file form.
 
 
-def lines(records: RecordSet) -> tuple[str, ...]:
+def _lines(records: RecordSet) -> tuple[str, ...]:
     """One line a value, as a zone file holds it: name, TTL in seconds, class, type, value."""
     dot = "." if records.type in HOSTS else ""
     return tuple(f"{records.name}. {records.ttl} IN {records.type} {value}{dot}" for value in records.values)
 
 
-def described(records: RecordSet | None) -> str:
+def _described(records: RecordSet | None) -> str:
     """The value in a sentence."""
     if records is None:
         return "no record"
@@ -31,9 +31,9 @@ def by_hand(zone: str, expected: RecordSet | None, wanted: RecordSet | None) -> 
         return ("Nothing has to change.",)
     steps = [f"In the zone {zone}, at its DNS provider:"]
     if expected is not None:
-        steps += [_verb(line, wanted) for line in lines(expected)]
+        steps += [_verb(line, wanted) for line in _lines(expected)]
     if wanted is not None:
-        steps += [f"  {'with' if expected is not None else 'add'}: {line}" for line in lines(wanted)]
+        steps += [f"  {'with' if expected is not None else 'add'}: {line}" for line in _lines(wanted)]
         steps.append(f"  TTL: {wanted.ttl} seconds" + (f" (was {expected.ttl})" if expected is not None else ""))
     steps.append("Leave every other record as it is. Keep the old line: it is the way back.")
     return tuple(steps)
@@ -105,7 +105,7 @@ def conflict(swap: RecordSwap, held: RecordSet | None, *, provider: str) -> Conf
     return Conflict(
         f"{swap.name} ({swap.type}) was changed by somebody else; it was left as it is.",
         provider=provider,
-        why=f"Expected: {described(swap.expected)}. Found: {described(held)}. Wanted: {described(swap.wanted)}.",
+        why=f"Expected: {_described(swap.expected)}. Found: {_described(held)}. Wanted: {_described(swap.wanted)}.",
         next_action="Find out who changed it, then plan again from what the zone holds now.",
     )
 
@@ -119,7 +119,7 @@ def ignored(swap: RecordSwap, held: RecordSet | None, *, provider: str) -> Provi
     return ProviderError(
         f"{swap.name} ({swap.type}): the change was accepted, but the zone does not show it.",
         provider=provider,
-        why=f"Wanted: {described(swap.wanted)}. Found: {described(held)}.{hint}",
+        why=f"Wanted: {_described(swap.wanted)}. Found: {_described(held)}.{hint}",
         next_action="Use an ALIAS or the provider's flattening for an apex; else remove what stands beside first."
         if swap.type == "CNAME"
         else "Look at the zone at its provider, then plan again.",

@@ -45,13 +45,13 @@ LETTERS: Mapping[TransferKind, str] = {
 SCHEMES = ("postgres", "postgresql")
 
 
-def decode_transfer(body: object) -> Transfer:
+def _decode_transfer(body: object) -> Transfer:
     """One transfer as listed or fetched. Needs its id, number and time of creation."""
     source = record(body)
     return _transfer(source, _kind(source), num=number(source, "num"), created_at=moment(source, "created_at"))
 
 
-def accepted(body: object, kind: TransferKind) -> Transfer:
+def _accepted(body: object, kind: TransferKind) -> Transfer:
     """A transfer that was accepted just now; the id alone is enough to find it again.
 
     The official client reads no more than the id from a restore, so all else may be missing: the number
@@ -162,7 +162,7 @@ def schedule(body: object) -> Schedule:
     )
 
 
-def decode_database_info(body: object, addon_id: str) -> DatabaseInfo:
+def _decode_database_info(body: object, addon_id: str) -> DatabaseInfo:
     """`GET /client/v11/databases/{id}`: labels and values in the provider's own words and order."""
     source = record(body)
     address = _address(optional_text(source, "resource_url"))
@@ -180,7 +180,7 @@ def _word(value: object) -> str:
     raise ShapeError("a value of the database's description is no text")
 
 
-def signed_url(body: object) -> SignedUrl:
+def _signed_url(body: object) -> SignedUrl:
     """`POST …/transfers/{num}/actions/public-url`."""
     source = record(body)
     return SignedUrl(url=SecretStr(web_address(source, "url")), expires_at=optional_moment(source, "expires_at"))
@@ -198,7 +198,7 @@ class HerokuBackups:
     def database_info(self, addon_id: str) -> DatabaseInfo:
         """`GET /client/v11/databases/{id}`."""
         ask = HerokuCall("describe the database", "GET", _database(addon_id), data=True)
-        return self._client.ask(ask, lambda body: decode_database_info(body, addon_id))
+        return self._client.ask(ask, lambda body: _decode_database_info(body, addon_id))
 
     def clock(self) -> datetime:
         """By the `Date` header of the last answer."""
@@ -207,7 +207,7 @@ class HerokuBackups:
     def transfers(self, addon: Attachment) -> tuple[Transfer, ...]:
         """`GET /client/v11/apps/{app}/transfers`, oldest first; `GET …/databases/{id}` tells whose they are."""
         ask = HerokuCall("list the backups", "GET", _transfers(addon.owner_app_name or addon.app_name), data=True)
-        found = self._client.pages(ask, decode_transfer)
+        found = self._client.pages(ask, _decode_transfer)
         address = self._address(addon.addon_id) if found else DatabaseEnd()
         marked = (transfer.seen_from(addon, address) for transfer in found)
         return tuple(sorted(marked, key=lambda transfer: (transfer.taken_at, transfer.num)))
@@ -226,7 +226,7 @@ class HerokuBackups:
         """
         name = _NAME.fullmatch(ref)
         path = f"{_transfers(app)}/{segment(name[2] if name else ref)}?verbose=true"
-        decode = about(name[2] if name else ref, decode_transfer, lambda one: (one.id, one.num))
+        decode = about(name[2] if name else ref, _decode_transfer, lambda one: (one.id, one.num))
         found = self._client.ask(HerokuCall(f"describe transfer {ref}", "GET", path, data=True), decode)
         if name and LETTERS[found.kind] != name[1] and not found.name.startswith("o"):
             raise NotFound(
@@ -240,7 +240,7 @@ class HerokuBackups:
     def capture(self, addon_id: str) -> Transfer:
         """`POST /client/v11/databases/{id}/backups` (write, findable)."""
         ask = HerokuCall("start a backup", "POST", f"{_database(addon_id)}/backups", data=True, writes=True)
-        return self._client.ask(ask, lambda body: accepted(body, TransferKind.MANUAL_BACKUP))
+        return self._client.ask(ask, lambda body: _accepted(body, TransferKind.MANUAL_BACKUP))
 
     def restore(self, addon_id: str, source: SecretStr, *, extensions: Sequence[str] = ()) -> Transfer:
         """`POST /client/v11/databases/{id}/restores` (write, findable)."""
@@ -249,7 +249,7 @@ class HerokuBackups:
             body["extensions"] = list(extensions)
         path = f"{_database(addon_id)}/restores"
         ask = HerokuCall("restore the database", "POST", path, data=True, writes=True, body=body, hide=(source,))
-        return self._client.ask(ask, lambda answer: accepted(answer, TransferKind.RESTORE))
+        return self._client.ask(ask, lambda answer: _accepted(answer, TransferKind.RESTORE))
 
     def cancel(self, app: str, transfer_id: str) -> None:
         """`POST /client/v11/apps/{app}/transfers/{id}/actions/cancel` (write)."""
@@ -259,7 +259,7 @@ class HerokuBackups:
     def public_url(self, app: str, num: int) -> SignedUrl:
         """`POST /client/v11/apps/{app}/transfers/{num}/actions/public-url`: only reads."""
         path = f"{_transfers(app)}/{num}/actions/public-url"
-        return self._client.ask(HerokuCall("sign a download link", "POST", path, data=True), signed_url)
+        return self._client.ask(HerokuCall("sign a download link", "POST", path, data=True), _signed_url)
 
     def schedules(self, addon_id: str) -> tuple[Schedule, ...]:
         """`GET /client/v11/databases/{id}/transfer-schedules`."""

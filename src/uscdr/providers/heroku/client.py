@@ -97,7 +97,7 @@ _RESOURCES: Mapping[str, str] = {
 }
 
 
-def refusal(reply: Reply, call: HttpCall) -> ProviderError:
+def _refusal(reply: Reply, call: HttpCall) -> ProviderError:
     """The error for any answer that is not a 2xx."""
     body = reply.fields()
     by_status = _ID_BY_STATUS.get(reply.status, "bad_request")
@@ -205,7 +205,7 @@ class HerokuClient(BearerClient):
         reply = self.exchange(self._urls[ask.data], call)
         self._note_rate(reply)
         if not httpx.codes.is_success(reply.status):
-            raise refusal(reply, call)
+            raise _refusal(reply, call)
         try:
             return decode(_json(reply, call)), reply
         except ShapeError as problem:

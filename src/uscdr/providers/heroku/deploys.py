@@ -32,7 +32,7 @@ _CHUNK = 256 * 1024
 _NOT_BUILT = "No build was started: go on with `uscdr runs resume`."
 
 
-def start(client: HerokuClient, app: str, archive: SourceArchive) -> Build:
+def _start(client: HerokuClient, app: str, archive: SourceArchive) -> Build:
     """`POST /sources`, `PUT` of the archive, `POST /apps/{app}/builds` (write, findable).
 
     `AnswerLost` when the build may have been made; a failed upload starts no build and
@@ -142,7 +142,7 @@ LONGEST_LINE = 16 * 1024
 
 
 @dataclass
-class OutputReader:
+class _OutputReader:
     """How far the output was read, in bytes, and the line that is not whole yet."""
 
     on_line: Callable[[str], None]
@@ -171,7 +171,7 @@ class OutputReader:
         self.on_line(line.removesuffix(b"\r").decode("utf-8", "replace"))
 
 
-def follow_output(
+def _follow_output(
     client: HerokuClient, url: str, on_line: Callable[[str], None], *, idle: float = IDLE_SECONDS
 ) -> None:
     """`GET` of an `output_stream_url` until it ends, `Range: bytes=N-` after a cut.
@@ -180,7 +180,7 @@ def follow_output(
     """
     if not is_private(url):
         raise _stream_failed("the stream would travel in clear text", retryable=False)
-    reader = OutputReader(on_line)
+    reader = _OutputReader(on_line)
     with open_client(url, provider=PROVIDER, verify=client.verify, read_only=True, record=client.record) as http:
         while not client.patience.call(lambda: _some(client, http, url, reader), writes=False):
             if time.monotonic() - reader.heard > idle:
@@ -188,7 +188,7 @@ def follow_output(
     reader.end()
 
 
-def _some(client: HerokuClient, http: httpx.Client, url: str, reader: OutputReader) -> bool:
+def _some(client: HerokuClient, http: httpx.Client, url: str, reader: _OutputReader) -> bool:
     """Read on; whether the stream has ended. A cut that brought nothing new raises a retryable error."""
     before = reader.position
     try:
@@ -293,11 +293,11 @@ class HerokuDeploys:
 
     def start_build(self, app: str, archive: SourceArchive) -> Build:
         """`POST /sources`, `PUT` of the archive, `POST /apps/{app}/builds` (write, findable)."""
-        return start(self._client, app, archive)
+        return _start(self._client, app, archive)
 
     def follow(self, url: str, on_line: Callable[[str], None]) -> None:
         """`GET` of an `output_stream_url` to its end, resumed where it is cut."""
-        follow_output(self._client, url, on_line, idle=self._idle)
+        _follow_output(self._client, url, on_line, idle=self._idle)
 
     def release_output(self, app: str, ref: str) -> str | None:
         """`output_stream_url` of `GET /apps/{app}/releases/{ref}`."""

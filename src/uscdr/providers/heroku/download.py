@@ -28,13 +28,13 @@ def fetch(link: SignedUrl, destination: Path, progress: Progress, client: Heroku
     """Download `link` to `destination`, which must not exist."""
     shown = str(destination)
     private_file.require_new(destination, shown=shown)
-    with opened(link, verify=client.verify, stop=client.patience.stop) as body:
+    with _opened(link, verify=client.verify, stop=client.patience.stop) as body:
         done = private_file.write(_only_a_dump(body.chunks(progress)), destination, shown=shown)
     return Download(size=done.size, sha256=done.sha256)
 
 
 @contextmanager
-def opened(link: SignedUrl, *, verify: ssl.SSLContext, stop: threading.Event) -> Iterator[download.Body]:
+def _opened(link: SignedUrl, *, verify: ssl.SSLContext, stop: threading.Event) -> Iterator[download.Body]:
     """GET the link, without the token: the link alone is the permission.
 
     Raises ProviderError for a refused, expired or unreachable link; it is retryable when a fresh one may help.
@@ -111,5 +111,5 @@ class DumpStream:
 @contextmanager
 def open_stream(link: SignedUrl, *, verify: ssl.SSLContext, stop: threading.Event) -> Iterator[DumpStream]:
     """As `download.opened`, as a stream."""
-    with opened(link, verify=verify, stop=stop) as body:
+    with _opened(link, verify=verify, stop=stop) as body:
         yield DumpStream(body.chunks())

@@ -54,7 +54,7 @@ _WHOLE = re.compile(re.escape(MARK) + r"([0-9]{1,3})\n")
 _BEGUN = re.compile(re.escape(MARK) + r"[0-9]{0,3}")
 
 
-def with_mark(command: str) -> str:
+def _with_mark(command: str) -> str:
     """`command` in a subshell, so that its own `exit` does not skip the mark, and with nothing to read.
 
     A command that asks a question then fails, where it would hang until the time limit.
@@ -116,7 +116,7 @@ _LOOK_UP_SECONDS = 0.5
 _CHUNK = 65536
 
 
-class TimeLimitReached(Exception):
+class _TimeLimitReached(Exception):
     """The deadline passed before the process ended."""
 
 
@@ -130,11 +130,11 @@ class Deadline:
         """Seconds left; `TimeLimitReached` when there are none."""
         left = self._end - time.monotonic()
         if left <= 0:
-            raise TimeLimitReached
+            raise _TimeLimitReached
         return left
 
 
-def connect(url: SecretStr, verify: ssl.SSLContext, deadline: Deadline) -> ssl.SSLSocket:
+def _connect(url: SecretStr, verify: ssl.SSLContext, deadline: Deadline) -> ssl.SSLSocket:
     """Open the TLS connection; the secret is not sent yet, so that this may be repeated.
 
     Raises `ProviderError` with `sent=False`.
@@ -165,7 +165,7 @@ def _keep_alive(plain: socket.socket) -> None:
             plain.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
 
 
-def stream(
+def _stream(
     connection: ssl.SSLSocket, url: SecretStr, deadline: Deadline, stop: threading.Event, leave: WriteGuard = ANYHOW
 ) -> Generator[bytes, None, None]:
     """Say the secret, pass the banner by, and give what the process prints until the connection ends.
@@ -256,7 +256,7 @@ class OneOffJob:
 
 
 @dataclass(frozen=True)
-class StartedDyno:
+class _StartedDyno:
     """An accepted one-off dyno. Whoever holds `terminal` can attach to it."""
 
     name: str
@@ -270,7 +270,7 @@ def run(client: HerokuClient, job: OneOffJob) -> OneOffResult:
     try:
         job.on_started(started.name)
         return _attend(client, job, started, deadline)
-    except TimeLimitReached:
+    except _TimeLimitReached:
         raise _time_limit(job, started.name, stopped=_stop(client, job.app, started.name)) from None
     except ProviderError as error:
         _stop(client, job.app, started.name)
@@ -284,7 +284,7 @@ def run(client: HerokuClient, job: OneOffJob) -> OneOffResult:
 def _start(job: OneOffJob) -> HerokuCall:
     body = {
         "attach": True,
-        "command": with_mark(job.command),
+        "command": _with_mark(job.command),
         "env": {"TERM": "dumb"},
         "time_to_live": min(max(math.ceil(job.time_limit), 1), LONGEST),
     }
@@ -292,17 +292,17 @@ def _start(job: OneOffJob) -> HerokuCall:
     return HerokuCall("run a one-off dyno", "POST", path, writes=True, body=body, sdk=True)
 
 
-def _started(body: object) -> StartedDyno:
+def _started(body: object) -> _StartedDyno:
     source = record(body)
-    return StartedDyno(text(source, "name"), SecretStr(optional_text(source, "attach_url")))
+    return _StartedDyno(text(source, "name"), SecretStr(optional_text(source, "attach_url")))
 
 
-def _attend(client: HerokuClient, job: OneOffJob, started: StartedDyno, deadline: Deadline) -> OneOffResult:
+def _attend(client: HerokuClient, job: OneOffJob, started: _StartedDyno, deadline: Deadline) -> OneOffResult:
     url = started.terminal
     patience = client.patience
-    connection = patience.call(lambda: connect(url, client.verify, deadline), writes=True)
+    connection = patience.call(lambda: _connect(url, client.verify, deadline), writes=True)
     mark, output = ExitMark(), ""
-    with connection, closing(stream(connection, url, deadline, patience.stop, client.leave)) as chunks:
+    with connection, closing(_stream(connection, url, deadline, patience.stop, client.leave)) as chunks:
         for chunk in chunks:
             output = _keep(output, mark.feed(chunk), job)
             if mark.exit_status is not None:

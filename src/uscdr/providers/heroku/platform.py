@@ -36,7 +36,7 @@ STREAM_SECONDS = 30.0
 """A stream that is not followed ends by itself; this is for one that does not."""
 
 
-def last_lines(client: HerokuClient, app: str, lines: int) -> tuple[str, ...]:
+def _last_lines(client: HerokuClient, app: str, lines: int) -> tuple[str, ...]:
     """The last `lines` lines, oldest first. A failed stream is begun again with a new session."""
     return client.patience.call(lambda: _session(client, app, lines), writes=False)
 
@@ -57,7 +57,7 @@ def _events(client: httpx.Client, url: str) -> Iterator[str]:
             kind = response.headers.get("Content-Type", "")
             if response.status_code != httpx.codes.OK or not kind.startswith("text/event-stream"):
                 raise _failed(f"the stream answered {response.status_code}", retryable=True)
-            yield from event_data(_until(response, time.monotonic() + STREAM_SECONDS))
+            yield from _event_data(_until(response, time.monotonic() + STREAM_SECONDS))
     except httpx.HTTPError as error:
         raise _failed(describe(error), retryable=True) from None
 
@@ -69,7 +69,7 @@ def _until(response: httpx.Response, end: float) -> Iterator[bytes]:
             return
 
 
-def event_data(chunks: Iterable[bytes]) -> Iterator[str]:
+def _event_data(chunks: Iterable[bytes]) -> Iterator[str]:
     """The data of each server-sent event; the last one counts even when its blank line is missing."""
     data: list[str] = []
     for line in _lines(chunks):
@@ -218,12 +218,12 @@ class HerokuPlatform:
         try:
             found = self._resolve(app, name)
         except NotFound:
-            found = tuple(a for a in self.attachments(app) if answers_to(a, name))
+            found = tuple(a for a in self.attachments(app) if _answers_to(a, name))
         return _only(tuple(a for a in found if _is_postgres(a)), app, name)
 
     def log_lines(self, app: str, *, lines: int = 100) -> tuple[str, ...]:
         """`POST /apps/{app}/log-sessions`, then the stream it names."""
-        return last_lines(self._client, app, lines)
+        return _last_lines(self._client, app, lines)
 
     def _resolve(self, app: str, name: str) -> tuple[Attachment, ...]:
         body = {"addon_attachment": name, "app": app}
@@ -232,7 +232,7 @@ class HerokuPlatform:
         return self._client.page(ask, decode.attachment)
 
 
-def answers_to(attachment: Attachment, name: str) -> bool:
+def _answers_to(attachment: Attachment, name: str) -> bool:
     """Whether `name` is the attachment's own name or one of its config variables."""
     return name in (attachment.name, f"{attachment.name}_URL", *attachment.config_vars)
 

@@ -25,7 +25,7 @@ _ENDED = ("deprecated", "disabled", "ended", "end_of_life", "eol", "shutdown", "
 _ALL = "id ..; max=1000"
 
 
-def list_plans(client: HerokuClient, service: str) -> tuple[AddonPlan, ...]:
+def _list_plans(client: HerokuClient, service: str) -> tuple[AddonPlan, ...]:
     """`GET /addon-services/{service}/plans`."""
     path = f"/addon-services/{segment(service)}/plans"
     return client.pages(HerokuCall("list the plans of an add-on service", "GET", path, range_=_ALL), decode.plan)
@@ -35,7 +35,7 @@ def _names(found: AddOn) -> tuple[str, str]:
     return found.id, found.name
 
 
-def order_addon(client: HerokuClient, app: str, name: str) -> AddOn:
+def _order_addon(client: HerokuClient, app: str, name: str) -> AddOn:
     """`GET /apps/{app}/addons/{name}`."""
     path = f"/apps/{segment(app)}/addons/{segment(name)}"
     return client.ask(
@@ -43,7 +43,7 @@ def order_addon(client: HerokuClient, app: str, name: str) -> AddOn:
     )
 
 
-def order(client: HerokuClient, app: str, plan: str, *, name: str | None = None) -> AddOn:
+def _order(client: HerokuClient, app: str, plan: str, *, name: str | None = None) -> AddOn:
     """`POST /apps/{app}/addons` (write, findable). A plan that is not sold is named, with those that are."""
     body: dict[str, object] = {"plan": plan, "confirm": app}
     if name:
@@ -61,7 +61,7 @@ def order(client: HerokuClient, app: str, plan: str, *, name: str | None = None)
 def _judged(client: HerokuClient, plan: str, refused: ProviderError) -> ProviderError:
     """The refusal in words about the plan, unless the plan is sold and something else was the matter."""
     try:
-        known = list_plans(client, plan.partition(":")[0])
+        known = _list_plans(client, plan.partition(":")[0])
     except ProviderError:
         known = ()
     sold = [one for one in known if one.state not in _ENDED]
@@ -159,13 +159,13 @@ _HELD = re.compile(r"in use|another app|already (?:taken|added|exists)", re.IGNO
 _MAY_BE_HELD = ("invalid_params", "conflict")
 
 
-def listed(client: HerokuClient, app: str) -> tuple[Domain, ...]:
+def _listed(client: HerokuClient, app: str) -> tuple[Domain, ...]:
     """`GET /apps/{app}/domains`."""
     ask = HerokuCall("list the hostnames", "GET", f"/apps/{segment(app)}/domains", range_=_ALL)
     return client.pages(ask, decode.domain)
 
 
-def add(client: HerokuClient, app: str, hostname: str) -> Domain:
+def _add(client: HerokuClient, app: str, hostname: str) -> Domain:
     """`POST /apps/{app}/domains` (write, findable). `Conflict` for a hostname that is held."""
     body = {"hostname": hostname, "sni_endpoint": None}
     ask = HerokuCall(f"add {hostname}", "POST", f"/apps/{segment(app)}/domains", writes=True, body=body)
@@ -186,18 +186,18 @@ def _held(refused: ProviderError, app: str, hostname: str) -> ProviderError:
     return retold(refused, Conflict, message, action)
 
 
-def remove(client: HerokuClient, app: str, hostname: str) -> None:
+def _remove(client: HerokuClient, app: str, hostname: str) -> None:
     """`DELETE /apps/{app}/domains/{hostname}` (write); one that is not there is no error."""
     path = f"/apps/{segment(app)}/domains/{segment(hostname)}"
     try:
         client.ask(HerokuCall(f"remove {hostname}", "DELETE", path, writes=True), record)
     except NotFound:
         # The app itself may be what is missing; then this raises in its turn.
-        if any(one.hostname == hostname for one in listed(client, app)):
+        if any(one.hostname == hostname for one in _listed(client, app)):
             raise
 
 
-def order_certificates(client: HerokuClient, app: str) -> None:
+def _order_certificates(client: HerokuClient, app: str) -> None:
     """`POST /apps/{app}/acm` (write); on already is no error."""
     path = f"/apps/{segment(app)}"
     ask = HerokuCall("turn on certificate management", "POST", f"{path}/acm", writes=True, body={})
@@ -233,15 +233,15 @@ class HerokuProvisioning:
 
     def plans(self, service: str) -> tuple[AddonPlan, ...]:
         """`GET /addon-services/{service}/plans`."""
-        return list_plans(self._client, service)
+        return _list_plans(self._client, service)
 
     def create_addon(self, app: str, plan: str, *, name: str | None = None) -> AddOn:
         """`POST /apps/{app}/addons` (write, findable)."""
-        return order(self._client, app, plan, name=name)
+        return _order(self._client, app, plan, name=name)
 
     def addon(self, app: str, addon: str) -> AddOn:
         """`GET /apps/{app}/addons/{addon}`."""
-        return order_addon(self._client, app, addon)
+        return _order_addon(self._client, app, addon)
 
     def buildpacks(self, app: str) -> tuple[str, ...]:
         """`GET /apps/{app}/buildpack-installations`."""
@@ -266,19 +266,19 @@ class HerokuProvisioning:
 
     def domains(self, app: str) -> tuple[Domain, ...]:
         """`GET /apps/{app}/domains`."""
-        return listed(self._client, app)
+        return _listed(self._client, app)
 
     def add_domain(self, app: str, hostname: str) -> Domain:
         """`POST /apps/{app}/domains` (write, findable)."""
-        return add(self._client, app, hostname)
+        return _add(self._client, app, hostname)
 
     def remove_domain(self, app: str, hostname: str) -> None:
         """`DELETE /apps/{app}/domains/{hostname}` (write)."""
-        remove(self._client, app, hostname)
+        _remove(self._client, app, hostname)
 
     def enable_certificates(self, app: str) -> None:
         """`POST /apps/{app}/acm` (write)."""
-        order_certificates(self._client, app)
+        _order_certificates(self._client, app)
 
     def collaborators(self, app: str) -> tuple[str, ...]:
         """`GET /apps/{app}/collaborators`."""

@@ -46,7 +46,7 @@ UNDER_WAY = 30
 """Seconds for which a machine goes on sending what the other end does not confirm: then the connection is dropped."""
 
 
-def unconfirmed_at_most(seconds: int) -> list[tuple[int, int, int]]:
+def _unconfirmed_at_most(seconds: int) -> list[tuple[int, int, int]]:
     """Socket options that drop a connection whose other end confirms nothing for so long; none where there are none."""
     if not hasattr(socket, "TCP_USER_TIMEOUT"):
         return []
@@ -124,7 +124,7 @@ def open_client(
     With `for_writes` each request has a connection of its own and more time: a kept connection that the
     server closed meanwhile would look like a lost answer. `leave` is asked before each request that writes.
     """
-    dropped = unconfirmed_at_most(UNDER_WAY) if for_writes else None
+    dropped = _unconfirmed_at_most(UNDER_WAY) if for_writes else None
     transport: httpx.BaseTransport = LimitedTransport(
         verify=verify, keeps=not for_writes, proxy=proxy_for(base_url), socket_options=dropped
     )

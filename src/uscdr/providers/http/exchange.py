@@ -108,7 +108,7 @@ def exchange(client: httpx.Client, call: HttpCall, *, provider: str) -> Reply:
         # `from None`: the cause can hold what the peer sent.
         why = f"{call.method} {call.path}: {describe(error)}."
         raise unanswered(
-            call, provider=provider, why=why, never_arrived=never_arrived(error), final=will_not_pass(error),
+            call, provider=provider, why=why, never_arrived=never_arrived(error), final=_will_not_pass(error),
             untrusted=is_untrusted(error),
         ) from None  # fmt: skip
 
@@ -125,17 +125,17 @@ def _bounded(response: httpx.Response) -> Iterator[bytes]:
     for chunk in response.iter_bytes():
         size += len(chunk)
         if size > ANSWER_BYTES or time.monotonic() - started > limit:
-            raise Endless("the answer has no end")
+            raise _Endless("the answer has no end")
         yield chunk
 
 
-class Endless(httpx.ReadTimeout):
+class _Endless(httpx.ReadTimeout):
     """An answer that grew too large or took too long in all: it would do so again."""
 
 
-def will_not_pass(error: httpx.HTTPError) -> bool:
+def _will_not_pass(error: httpx.HTTPError) -> bool:
     """Whether asking again would end alike."""
-    return isinstance(error, Endless | GivenUp)
+    return isinstance(error, _Endless | GivenUp)
 
 
 def never_arrived(error: httpx.HTTPError) -> bool:
@@ -212,7 +212,7 @@ def describe(error: httpx.HTTPError) -> str:
 
 _WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
     (GivenUp, GIVEN_UP),
-    (Endless, "the answer has no end"),
+    (_Endless, "the answer has no end"),
     (httpx.ConnectTimeout, "no connection within the time limit"),
     (httpx.TimeoutException, "no answer within the time limit"),
     (httpx.ProxyError, "the proxy refused the connection"),

@@ -135,10 +135,10 @@ def moment(source: Mapping[str, object], name: str) -> datetime:
 def optional_moment(source: Mapping[str, object], name: str) -> datetime | None:
     """A time, or None when it is absent, null or unreadable."""
     value = source.get(name)
-    return parse_moment(value) if isinstance(value, str) else None
+    return _parse_moment(value) if isinstance(value, str) else None
 
 
-def parse_moment(value: str) -> datetime | None:
+def _parse_moment(value: str) -> datetime | None:
     """ISO 8601 or `2026-11-23 09:33:54 +0000`, as aware UTC; None when it is neither, or no time of our days."""
     compact = re.sub(r"\s*(UTC|GMT)$", "+00:00", value.strip())
     try:

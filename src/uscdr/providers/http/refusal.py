@@ -62,7 +62,7 @@ def refused(provider: Provider, reply: Reply, call: HttpCall, reading: AnswerRea
     if not _surely_refused(provider, reply.status, reading):
         return _failed(provider, reply, call)
     message = f"{provider.name} refused to {call.what}: {reading.says or reading.row.says}."
-    why = f"{where(reply, call)}{reading.quote}"
+    why = f"{_where(reply, call)}{reading.quote}"
     if issubclass(reading.row.kind, RateLimited):
         wait = retry_after(reply.headers.get("Retry-After"), now=datetime.now(UTC))
         return RateLimited(
@@ -101,7 +101,7 @@ def may_pass(status: int) -> bool:
     )
 
 
-def where(reply: Reply, call: HttpCall) -> str:
+def _where(reply: Reply, call: HttpCall) -> str:
     """`GET /ping answered 503, request abc`; without the query, which may hold a signature."""
     request = f", request {reply.request_id}" if reply.request_id else ""
     return f"{call.method} {call.path.partition('?')[0]} answered {reply.status}{request}"
@@ -129,7 +129,7 @@ def _unusable(
     provider: Provider, reply: Reply, call: HttpCall, message: str, problem: str, next_action: str, *, retryable: bool
 ) -> ProviderError:
     """An answer that tells nothing of what was done: a write is in doubt."""
-    why = f"{where(reply, call)}: {problem}."
+    why = f"{_where(reply, call)}: {problem}."
     if call.writes:
         return answer_lost(call, provider=provider.name, why=why, status=reply.status, request_id=reply.request_id)
     return ProviderError(

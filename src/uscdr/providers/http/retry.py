@@ -67,7 +67,7 @@ class RetryingCaller:
     def call(self, attempt: Callable[[], T], *, writes: bool) -> T:
         """Call `attempt` until it returns, fails for good, or the policy is used up; the last error is raised."""
         loop = Retrying(
-            retry=retry_if_exception(lambda error: may_resend(error, writes=writes)),
+            retry=retry_if_exception(lambda error: _may_resend(error, writes=writes)),
             wait=_ProviderWait(self.policy),
             stop=stop_after_attempt(self.policy.attempts) | _WaitedEnough(self.policy.seconds) | _LookedEnough(),
             sleep=self._sleep,
@@ -87,7 +87,7 @@ class RetryingCaller:
             self._on_wait(Wait(state.upcoming_sleep, state.attempt_number, self.policy.attempts, reason))
 
 
-def may_resend(error: BaseException, *, writes: bool) -> bool:
+def _may_resend(error: BaseException, *, writes: bool) -> bool:
     """Whether the same request may be sent again: a write only if it never arrived or was refused for its rate."""
     if not isinstance(error, ProviderError) or not error.retryable:
         return False

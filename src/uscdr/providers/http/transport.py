@@ -33,14 +33,14 @@ READING_POSTS: tuple[tuple[str, re.Pattern[str]], ...] = (
 """The POSTs that change nothing, each named by method and whole path."""
 
 
-def only_reads(method: str, path: str) -> bool:
+def _only_reads(method: str, path: str) -> bool:
     """Whether a request changes nothing at the provider. `path` is as sent, still percent-encoded."""
     if method in ("GET", "HEAD"):
         return True
     return any(method == known and pattern.fullmatch(path) for known, pattern in READING_POSTS)
 
 
-def sent_path(request: httpx.Request) -> str:
+def _sent_path(request: httpx.Request) -> str:
     """The path as it goes over the wire, without the query: a query may hold a signature."""
     return request.url.raw_path.partition(b"?")[0].decode("ascii")
 
@@ -75,8 +75,8 @@ class ReadOnlyTransport(Around):
 
     @override
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        path = sent_path(request)
-        if not only_reads(request.method, path) and not self._is_empty_form(request, path):
+        path = _sent_path(request)
+        if not _only_reads(request.method, path) and not self._is_empty_form(request, path):
             message = f"This run only reads: {request.method} {path} was refused and not sent."
             raise WriteRefused(message, provider=self._provider)
         return self._inner.handle_request(request)
@@ -136,8 +136,8 @@ class RecordingTransport(Around):
 
     @override
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        path = sent_path(request)
-        self._record(request.method, path, not only_reads(request.method, path))
+        path = _sent_path(request)
+        self._record(request.method, path, not _only_reads(request.method, path))
         return self._inner.handle_request(request)
 
 
@@ -174,7 +174,7 @@ class AskingTransport(Around):
 
     @override
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        if only_reads(request.method, sent_path(request)):
+        if _only_reads(request.method, _sent_path(request)):
             return self._inner.handle_request(request)
         with ExitStack() as stack:
             request.extensions = {**request.extensions, "trace": _Departure(self._leave, request, stack)}

@@ -49,7 +49,7 @@ WHERE i.indrelid = %s AND i.indisprimary ORDER BY a.attnum
 
 
 @dataclass(frozen=True)
-class Keyed:
+class _Keyed:
     """Expressions for the rows of the table `t`; digests begin with `secret`, so that nobody else can make them."""
 
     secret: SecretStr
@@ -109,7 +109,7 @@ _DIGITS = 8
 """Of the digest of a value that is not shown: enough to tell another one, and journalled."""
 
 
-def value(column: str, keyed: Keyed, *, may_be_shown: bool) -> sql.Composable:
+def _value(column: str, keyed: _Keyed, *, may_be_shown: bool) -> sql.Composable:
     """What stands in a column of the table `t`, as a `Value`: a word only if it looks like one."""
     from psycopg import sql
 
@@ -122,8 +122,8 @@ def value(column: str, keyed: Keyed, *, may_be_shown: bool) -> sql.Composable:
     )  # fmt: skip
 
 
-def moved(
-    connection: Connection, table: Table, moves: Mapping[str, Mapping[str, Move]], known: Unshown, keyed: Keyed
+def _moved(
+    connection: Connection, table: Table, moves: Mapping[str, Mapping[str, Move]], known: Unshown, keyed: _Keyed
 ) -> tuple[int, frozenset[str]]:
     """How many rows were changed, and the accounts whose value is not known any more or was refused."""
     changed, refused = 0, set[str]()
@@ -187,14 +187,14 @@ def _set(
     return rows, set()
 
 
-def _otherwise(connection: Connection, table: Table, column: str, lost: Mapping[str, Move], keyed: Keyed) -> set[str]:
+def _otherwise(connection: Connection, table: Table, column: str, lost: Mapping[str, Move], keyed: _Keyed) -> set[str]:
     """Of accounts whose value is not known any more, those where it does not stand already."""
     from psycopg import sql
 
     if not lost:
         return set()
     query = sql.SQL("SELECT {key}, {value} FROM {table} AS t WHERE {key} = ANY (%s)").format(
-        key=keyed.shown(connection, table), value=value(column, keyed, may_be_shown=False), table=table.quoted()
+        key=keyed.shown(connection, table), value=_value(column, keyed, may_be_shown=False), table=table.quoted()
     )
     return {key for key, stands in connection.execute(query, [list(lost)]) if stands != lost[key].now}
 
@@ -260,13 +260,13 @@ def unshown(connection: Connection, tables: KeyedAccess, back: AccessBack) -> di
         (column, key): SecretStr(value)
         for column, keys in wanted.items()
         if table is not None and column in there and keys
-        for key, value in _texts(connection, table, column, keys, Keyed(tables.secret))
+        for key, value in _texts(connection, table, column, keys, _Keyed(tables.secret))
         if value
     }
 
 
 def _texts(
-    connection: Connection, table: Table, column: str, keys: Sequence[str], keyed: Keyed
+    connection: Connection, table: Table, column: str, keys: Sequence[str], keyed: _Keyed
 ) -> list[tuple[str, str | None]]:
     from psycopg import sql
 
@@ -294,7 +294,7 @@ def withdraw(connection: Connection, tables: KeyedAccess, back: AccessBack, know
 def _accounts_again(
     connection: Connection, accounts: Table, tables: KeyedAccess, back: AccessBack, known: Unshown
 ) -> AccessAgain:  # fmt: skip
-    keyed = Keyed(tables.secret)
+    keyed = _Keyed(tables.secret)
     whose = _Whose(accounts, keyed.shown(connection, accounts))
     changed = sum(_lowered(connection, whose, (flag,), keys) for flag, keys in back.flags.items())
     there = _names(connection, accounts)
@@ -305,7 +305,7 @@ def _accounts_again(
     reset = _not_standing(connection, whose, tables, lost) if lost else ()
     changed += _passwords_set(connection, whose, tables.password, newer) if newer else 0
     changed += _closed(connection, whose, tables.password, reset) if reset else 0
-    rows, shut = moved(connection, accounts, back.moves, known, keyed)
+    rows, shut = _moved(connection, accounts, back.moves, known, keyed)
     changed += rows + _shut(connection, whose, tables.password, flags, shut)
     return AccessAgain(changed=changed, shut=in_order(shut), reset=reset)
 
@@ -319,7 +319,7 @@ def _named(connection: Connection, name: str) -> Table | None:
 
 def _key_of(connection: Connection, table: Table, tables: KeyedAccess, name: str) -> sql.Composable:
     """A right that was taken and given again is the same right; a token that was made anew is another one."""
-    keyed = Keyed(tables.secret)
+    keyed = _Keyed(tables.secret)
     return keyed.link(connection, table) if name in tables.permissions else keyed.row(connection, table)
 
 
@@ -330,12 +330,12 @@ def _names(connection: Connection, table: Table) -> set[str]:
 def _accounts(connection: Connection, table: Table, tables: KeyedAccess) -> dict[str, AccountSeen]:
     from psycopg import sql
 
-    keyed = Keyed(tables.secret)
+    keyed = _Keyed(tables.secret)
     there = _names(connection, table)
     flags = [flag for flag in tables.flags if flag in there]
     true = [sql.SQL("coalesce({}::text, '') IN ('true', 't', '1')").format(sql.Identifier("t", one)) for one in flags]
     named_ = [column for column in tables.named if column in there]
-    values = [value(column, keyed, may_be_shown=column in tables.roles) for column in named_]
+    values = [_value(column, keyed, may_be_shown=column in tables.roles) for column in named_]
     password: sql.Composable = sql.SQL("''")
     if tables.password in there:
         password = keyed.digest(sql.Identifier("t", tables.password))
@@ -361,7 +361,7 @@ def _digests(
     owner: sql.Composable = sql.SQL("''")
     found = connection.execute(_OWNER, [table.oid, accounts.oid]).fetchone() if accounts else None
     if found is not None:
-        owner = Keyed(tables.secret).owner(found[0], plain=found[1] in PLAIN)
+        owner = _Keyed(tables.secret).owner(found[0], plain=found[1] in PLAIN)
     key = _key_of(connection, table, tables, name)
     query = sql.SQL("SELECT {}, {} FROM {} AS t").format(key, owner, table.quoted())
     return dict(connection.execute(query).fetchall())
@@ -410,7 +410,7 @@ def _not_standing(
     from psycopg import sql
 
     query = sql.SQL("SELECT {}, {} FROM {} AS t WHERE {} = ANY (%s)").format(
-        whose.key, Keyed(tables.secret).digest(sql.Identifier("t", tables.password)), whose.table.quoted(), whose.key
+        whose.key, _Keyed(tables.secret).digest(sql.Identifier("t", tables.password)), whose.table.quoted(), whose.key
     )
     return in_order([key for key, stands in connection.execute(query, [list(prints)]) if stands != prints[key]])
 

@@ -31,7 +31,7 @@ from uscdr.words import duration, escape, first_of
 _SECTIONS = frozenset({NO_SECTION, PRE_DATA, DATA, POST_DATA})
 
 
-def check(dump: Path) -> None:
+def _check(dump: Path) -> None:
     """Compare entries and blocks; less than half a second for a gigabyte. Memory is that of the entries.
 
     Raises:
@@ -128,7 +128,7 @@ def read(dump: Path, tools: Path | None) -> Archive:
     if answer.returncode != 0:
         why = "; ".join(reasons(answer.stderr.splitlines())) or f"pg_restore ended with {answer.returncode}"
         raise CheckFailed("the dump does not decode", why=why, next_action=_ANOTHER)
-    check(dump)
+    _check(dump)
     return _parsed(dump, tool, answer.stdout)
 
 

@@ -102,7 +102,7 @@ class Link:
         from psycopg.conninfo import make_conninfo
 
         tls = {"sslmode": "require"} if self.require_tls else {}
-        connection = LimitedConnection.connect(
+        connection = _LimitedConnection.connect(
             make_conninfo(self.url.get_secret_value(), **tls),
             autocommit=True,
             prepare_threshold=None,
@@ -229,7 +229,7 @@ MARGIN = 15.0
 """Seconds for the way, beyond what the server allows a statement."""
 
 
-class LimitedConnection(psycopg.Connection[tuple[Any, ...]]):
+class _LimitedConnection(psycopg.Connection[tuple[Any, ...]]):
     """psycopg's. An answer that takes longer than `limit` seconds closes it: OperationalError, as when it is lost.
 
     A stream of rows is one answer a piece.

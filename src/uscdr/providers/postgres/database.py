@@ -84,7 +84,7 @@ _END = (
 )
 
 
-def others(connection: Connection) -> tuple[Session, ...]:
+def _others(connection: Connection) -> tuple[Session, ...]:
     """Client sessions on this database except those of our role and application name."""
     rows = connection.execute(_LIST).fetchall()
     return tuple(
@@ -93,7 +93,7 @@ def others(connection: Connection) -> tuple[Session, ...]:
     )
 
 
-def end(connection: Connection, moment: Callable[[], AbstractContextManager[None]]) -> int:
+def _end(connection: Connection, moment: Callable[[], AbstractContextManager[None]]) -> int:
     """Ends those that we may, again and again until none is left, for ten seconds at most.
 
     Each look is a `moment` of the connection of its own, as one sees the same sessions to its end.
@@ -273,7 +273,7 @@ class PostgresDatabase:
 
     def sessions(self) -> tuple[Session, ...]:
         """Other clients' sessions; those with our role and application name are ours and left out."""
-        return self._link.read(others)
+        return self._link.read(_others)
 
     def end_sessions(self) -> int:
         """End other clients' sessions as far as we may, for ten seconds at most (write, idempotent)."""
@@ -281,7 +281,7 @@ class PostgresDatabase:
             raise WriteRefused("ending sessions is refused: wired read-only", provider=PROVIDER)
         with self._link.session() as connection:
             self._link.leave()
-            return end(connection, lambda: self._link.moment(connection))
+            return _end(connection, lambda: self._link.moment(connection))
 
     def access(self, tables: KeyedAccess) -> AccessSeen:
         """Who may get in; see `access`."""

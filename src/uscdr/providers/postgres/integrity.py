@@ -80,7 +80,7 @@ def _key(row: tuple[Any, ...]) -> KeyConstraint:
     )
 
 
-def orphans(connection: Connection, key: KeyConstraint) -> int:
+def _orphans(connection: Connection, key: KeyConstraint) -> int:
     """How many rows have no partner. A row with a NULL in its columns needs none (with MATCH FULL: all NULL)."""
     from psycopg import sql
 
@@ -113,7 +113,7 @@ def _same(pair: _Pair) -> sql.Composable:
 
 def counted(connection: Connection, key: KeyConstraint) -> int | Unread:
     """As `orphans`, or why the two tables cannot be read; the connection has a `mark`."""
-    return attempt(connection, key.own, lambda live, _: orphans(live, key))
+    return attempt(connection, key.own, lambda live, _: _orphans(live, key))
 
 
 def rows_without_parent(connection: Connection, wanted: Sequence[ForeignKey]) -> tuple[int, ...]:

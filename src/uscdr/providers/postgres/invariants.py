@@ -52,7 +52,7 @@ def timed(connection: Connection, invariant: Invariant) -> tuple[InvariantResult
 def _judged(connection: Connection, invariant: Invariant, watch: _Watch) -> InvariantResult:
     import psycopg
 
-    expected = expectation(invariant)
+    expected = _expectation(invariant)
     try:
         value = _value(connection, invariant.sql, watch)
     except _NotOneValue as problem:
@@ -64,8 +64,8 @@ def _judged(connection: Connection, invariant: Invariant, watch: _Watch) -> Inva
         return InvariantResult(
             name=invariant.name, holds=None, seen=seen, expected=expected, forbidden=error.sqlstate == NO_RIGHT
         )
-    seen = shown(value, invariant.equals)
-    return InvariantResult(name=invariant.name, holds=holds(value, invariant), seen=seen, expected=expected)
+    seen = _shown(value, invariant.equals)
+    return InvariantResult(name=invariant.name, holds=_holds(value, invariant), seen=seen, expected=expected)
 
 
 def _value(connection: Connection, query: str, watch: _Watch) -> object:
@@ -81,7 +81,7 @@ def _value(connection: Connection, query: str, watch: _Watch) -> object:
     return rows[0][0]
 
 
-def holds(value: object, invariant: Invariant) -> bool:
+def _holds(value: object, invariant: Invariant) -> bool:
     """Whether `value` keeps within every bound. NULL and text satisfy no numeric bound."""
     if invariant.equals is not None and not _equals(value, invariant.equals):
         return False
@@ -94,7 +94,7 @@ def holds(value: object, invariant: Invariant) -> bool:
     return (low is None or number >= low) and (high is None or number <= high)
 
 
-def shown(value: object, equals: str | None) -> str:
+def _shown(value: object, equals: str | None) -> str:
     """`value` for a report: a number, a boolean, the expected word, or only its type and length.
 
     Any other text may be a patient's: it is not shown, however short.
@@ -114,7 +114,7 @@ def shown(value: object, equals: str | None) -> str:
             return f"a {type(value).__name__}"
 
 
-def expectation(invariant: Invariant) -> str:
+def _expectation(invariant: Invariant) -> str:
     """The bounds in words, such as "= 0" or ">= 1 and <= 20"."""
     bounds = (("=", invariant.equals), (">=", invariant.minimum), ("<=", invariant.maximum))
     return " and ".join(

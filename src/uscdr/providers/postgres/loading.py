@@ -51,7 +51,7 @@ _HAVE_IT = "Order a database of the version and plan that the dump was made on"
 UNCHANGED = "the database is as it was"
 
 
-class LoadTransaction:
+class _LoadTransaction:
     """One load on one connection: `run` in a thread of its own, `abandon` from another."""
 
     def __init__(self, connection: Connection, archive: Archive, link: Link) -> None:
@@ -231,7 +231,7 @@ class LoadTransaction:
             except psycopg.Error as error:
                 if not self._connection.closed:
                     raise
-                raise unconfirmed(self.server, words(error)) from None
+                raise _unconfirmed(self.server, words(error)) from None
 
     def _ask_leave(self) -> None:
         """Nothing was changed before: a load may take long, and another may have taken over meanwhile."""
@@ -303,7 +303,7 @@ def _reason(error: psycopg.Error) -> str:
     return lack(_message(error)) or f"the owner of the new database may not make it: {words(error)}"
 
 
-def unconfirmed(server: str, why: str) -> AnswerLost:
+def _unconfirmed(server: str, why: str) -> AnswerLost:
     """The end of a load at `server` was asked for, and nobody knows whether it came."""
     return AnswerLost(
         f"the database at {server} did not confirm the end of the load",
@@ -369,7 +369,7 @@ class PostgresLoader:
         archive = archives.read(dump, self._tools)
         link = self._link(url)
         with contextlib.closing(link.retried(lambda: _opened(link))) as connection:
-            load = LoadTransaction(connection, archive, link)
+            load = _LoadTransaction(connection, archive, link)
             _watch(load, progress, self._stop)
             return load.left_out
 
@@ -390,7 +390,7 @@ def _opened(link: Link) -> Connection:
         return link.open()
 
 
-def _watch(load: LoadTransaction, progress: Progress, stop: threading.Event | None) -> None:
+def _watch(load: _LoadTransaction, progress: Progress, stop: threading.Event | None) -> None:
     """Runs `load` in a thread; on a stop or any exception here it is ended first."""
     result: Future[None] = Future()
     thread = threading.Thread(target=_work, args=(load, result), daemon=True)
@@ -407,7 +407,9 @@ def _watch(load: LoadTransaction, progress: Progress, stop: threading.Event | No
         result.result()
 
 
-def _look_on(load: LoadTransaction, thread: threading.Thread, progress: Progress, stop: threading.Event | None) -> None:
+def _look_on(
+    load: _LoadTransaction, thread: threading.Thread, progress: Progress, stop: threading.Event | None
+) -> None:
     while thread.is_alive():
         thread.join(_INTERVAL)
         progress(load.sent, None)
@@ -415,10 +417,10 @@ def _look_on(load: LoadTransaction, thread: threading.Thread, progress: Progress
             raise Interrupted("the load is to be stopped")
 
 
-def _after_stop(load: LoadTransaction, result: Future[None]) -> None:
+def _after_stop(load: _LoadTransaction, result: Future[None]) -> None:
     """A stop may come too late: what is done is done, and what nobody knows is said to be so."""
     if not result.done():
-        raise unconfirmed(load.server, "it could not be stopped")
+        raise _unconfirmed(load.server, "it could not be stopped")
     outcome = result.exception()
     if isinstance(outcome, AnswerLost):
         raise outcome
@@ -426,7 +428,7 @@ def _after_stop(load: LoadTransaction, result: Future[None]) -> None:
         raise Interrupted("the load was stopped", why=UNCHANGED, next_action="start it again")
 
 
-def _work(load: LoadTransaction, result: Future[None]) -> None:
+def _work(load: _LoadTransaction, result: Future[None]) -> None:
     try:
         load.run()
     except BaseException as error:  # noqa: BLE001 - handed over whole to the thread that waits for it
@@ -435,7 +437,7 @@ def _work(load: LoadTransaction, result: Future[None]) -> None:
         result.set_result(None)
 
 
-def _end(load: LoadTransaction, thread: threading.Thread) -> None:
+def _end(load: _LoadTransaction, thread: threading.Thread) -> None:
     for _ in range(int(_GRACE)):
         if not thread.is_alive():
             return

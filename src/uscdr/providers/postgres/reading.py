@@ -138,12 +138,12 @@ def of_columns(connection: Connection, wanted: Sequence[str]) -> dict[str, Newes
     for text in wanted:
         name = ColumnName.parse(text)
         table = there.get(str(name.table))
-        told = attempt(connection, table, partial(written, column=name.column)) if table else NewestTime()
+        told = attempt(connection, table, partial(_written, column=name.column)) if table else NewestTime()
         found[text] = NewestTime(unread=told) if isinstance(told, Unread) else told
     return found
 
 
-def written(connection: Connection, table: Table, column: str) -> NewestTime:
+def _written(connection: Connection, table: Table, column: str) -> NewestTime:
     """The newest time that can be in a date or time column, and how many cannot; a time without zone counts as UTC.
 
     Nothing is known when there is no row, no such column, or the column holds something else.

@@ -43,7 +43,7 @@ FROM pg_catalog.pg_stat_activity WHERE usename = %s AND state = 'active' AND lea
 """
 
 
-class RestoreWatch:
+class _RestoreWatch:
     """Of one restore; `connection` is one to another database. `seconds`: for a statement that brings nothing."""
 
     def __init__(self, connection: Connection, bench: Bench, dump: Path, seconds: float, progress: Progress) -> None:
@@ -116,21 +116,21 @@ _FOLDING = (
 
 
 @dataclass(frozen=True)
-class Locale:
+class _Locale:
     """Options of CREATE DATABASE; `name` is the locale of the dump's database, empty if it does not tell."""
 
     name: str
     options: str
 
 
-def of_dump(entries: Sequence[DumpEntry]) -> Locale:
+def _of_dump(entries: Sequence[DumpEntry]) -> _Locale:
     """What the dump tells of its database."""
     for entry in entries:
         if entry.kind == "DATABASE":
             found = dict(_OPTION.findall(entry.definition.decode("utf-8", "replace")))
             options = " ".join(f"{option} {value}" for option, value in found.items())
-            return Locale(_name(found), f"ENCODING 'UTF8' {options}" if found else "")
-    return Locale("", "")
+            return _Locale(_name(found), f"ENCODING 'UTF8' {options}" if found else "")
+    return _Locale("", "")
 
 
 def _name(found: dict[str, str]) -> str:
@@ -140,7 +140,7 @@ def _name(found: dict[str, str]) -> str:
     return ""
 
 
-def create_database(connection: Connection, name: str, locale: Locale) -> str:
+def _create_database(connection: Connection, name: str, locale: _Locale) -> str:
     """Makes an empty database, as near to `locale` as the server can; the locale's name if it is another one."""
     import psycopg
 
@@ -175,7 +175,7 @@ class Filling:
 
 
 @dataclass(frozen=True)
-class Ready:
+class _Ready:
     """What is restored into a database that was made for it.
 
     `gone` is what was left out so far for want of something; `foreign` the dump's locale if the server lacks it.
@@ -193,7 +193,7 @@ def fill(bench: Bench, archive: Archive, how: Filling, progress: Progress) -> tu
     """
     selection = archive.selection
     for number in range(_ROUNDS):
-        ready = Ready(selection)
+        ready = _Ready(selection)
         try:
             ready = _made(bench, replace(archive, selection=selection))
             _filled(bench, archive, ready, how, progress)
@@ -237,10 +237,10 @@ def _less(selection: EntrySelection, error: NoRight) -> EntrySelection:
     return less
 
 
-def _made(bench: Bench, archive: Archive) -> Ready:
+def _made(bench: Bench, archive: Archive) -> _Ready:
     """The database with what the dump takes for granted, before any of its statements runs."""
     with bench.server.session() as connection:
-        foreign = create_database(connection, bench.database, of_dump(archive.entries))
+        foreign = _create_database(connection, bench.database, _of_dump(archive.entries))
         connection.execute(search_path(bench.database))
     with bench.server.session(bench.database) as connection:
         known = dict(connection.execute(_EXTENSIONS.encode()).fetchall())
@@ -252,13 +252,13 @@ def _made(bench: Bench, archive: Archive) -> Ready:
         selection = _with_roles(connection, selection, bench.server)
         give(connection, bench)
     kept = tuple(one for one in selection.entries if one.kind != "SCHEMA" or one.name not in made)
-    return Ready(EntrySelection(kept, selection.left_out), gone, foreign)
+    return _Ready(EntrySelection(kept, selection.left_out), gone, foreign)
 
 
-def _filled(bench: Bench, archive: Archive, ready: Ready, how: Filling, progress: Progress) -> None:
+def _filled(bench: Bench, archive: Archive, ready: _Ready, how: Filling, progress: Progress) -> None:
     _try_collations(bench, ready.selection)
     with bench.server.session() as watching:
-        watch = RestoreWatch(watching, bench, archive.dump, how.seconds, progress)
+        watch = _RestoreWatch(watching, bench, archive.dump, how.seconds, progress)
         version = watching.info.server_version // 10_000
         target = RestoreTarget(
             bench.server.environment(bench.database, bench.owner), bench.server.words, version, ready.foreign

@@ -137,7 +137,7 @@ class RestoreScript:
     def rows(self, entries: Sequence[DumpEntry]) -> Generator[Rows, None, None]:
         """The rows of tables that were dumped for COPY, table by table."""
         with self._written(entries) as stream:
-            yield from copied(stream, entries)
+            yield from _copied(stream, entries)
 
     def inserts(self, entry: DumpEntry) -> bytes:
         """The rows of a table that was dumped as INSERT statements."""
@@ -197,7 +197,7 @@ class RestoreScript:
         return process
 
 
-def copied(stream: IO[bytes], entries: Sequence[DumpEntry]) -> Iterator[Rows]:
+def _copied(stream: IO[bytes], entries: Sequence[DumpEntry]) -> Iterator[Rows]:
     """The rows of each of `entries` in turn; `Rows.data` must be read before the next.
 
     Raises:

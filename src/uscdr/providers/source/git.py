@@ -63,7 +63,7 @@ class ObjectMissing(NotFound):
     """The repository answered, and does not give the commit asked for."""
 
 
-def explain(complaint: str, status: int) -> UscdrError:
+def _explain(complaint: str, status: int) -> UscdrError:
     """The error for a failed git, by what it printed on standard error."""
     if _MISSING_OBJECT.search(complaint):
         return _provider(ObjectMissing, "The source repository has no such commit.", "Check the commit id.")
@@ -194,7 +194,7 @@ class Git:
                 _end(process)
             if process.returncode:
                 complaints.seek(0)
-                raise explain(complaints.read(_CHUNK).decode("utf-8", "replace"), process.returncode)
+                raise _explain(complaints.read(_CHUNK).decode("utf-8", "replace"), process.returncode)
 
     def _start(self, arguments: tuple[str, ...], complaints: IO[bytes]) -> subprocess.Popen[bytes]:
         git = program("git", self.env)

@@ -41,7 +41,7 @@ _AS_IT_IS = "* -export-ignore -export-subst -text -eol -ident -filter -working-t
 
 
 @dataclass(frozen=True)
-class CommitStore:
+class _CommitStore:
     """The copies below `root` of the repository at `address`; what is not whole yet is in `work`."""
 
     root: Path
@@ -181,7 +181,7 @@ def check(ref: str) -> None:
         )
 
 
-def parse_refs(listing: bytes) -> dict[str, str]:
+def _parse_refs(listing: bytes) -> dict[str, str]:
     """`git ls-remote` to name -> commit id; an annotated tag means the commit it points to."""
     refs: dict[str, str] = {}
     for line in listing.decode("utf-8", "replace").splitlines():
@@ -193,7 +193,7 @@ def parse_refs(listing: bytes) -> dict[str, str]:
     return refs
 
 
-def choose(refs: Mapping[str, str], ref: str) -> str | None:
+def _choose(refs: Mapping[str, str], ref: str) -> str | None:
     """The commit id of `ref`, None when no branch or tag has that name; `BadInput` when two of them differ."""
     if ref in refs:
         return refs[ref]
@@ -206,7 +206,7 @@ def choose(refs: Mapping[str, str], ref: str) -> str | None:
     return next(iter(found.values()), None)
 
 
-def unknown(refs: Mapping[str, str], ref: str) -> NotFound:
+def _unknown(refs: Mapping[str, str], ref: str) -> NotFound:
     """The error for a name that is not there, with names that are like it."""
     names = sorted({re.sub(r"^refs/(?:heads|tags)/", "", name) for name in refs})
     near = difflib.get_close_matches(ref, names, n=_NEAR, cutoff=0.5) or names[:_NEAR]
@@ -228,12 +228,12 @@ _ANNEX, _ANNEXED = b"/annex/objects/", ".git/annex/"
 _CRYPT = b"\0GITCRYPT\0"
 
 
-def submodules(paths: Sequence[str]) -> tuple[Lack, ...]:
+def _submodules(paths: Sequence[str]) -> tuple[Lack, ...]:
     """Other repositories, of which a commit only names a commit."""
     return tuple(Lack(path=path, what="submodule") for path in paths)
 
 
-def find_lacks(archive: Path) -> tuple[Lack, ...]:
+def _find_lacks(archive: Path) -> tuple[Lack, ...]:
     """Everything else, by the content of a gzipped tarball."""
     with tarfile.open(archive, "r:gz") as packed:
         return tuple(_in(packed))
@@ -275,7 +275,7 @@ def _leads_out(link: tarfile.TarInfo) -> bool:
 _LEVEL = 6
 
 
-def pack(tar: Iterable[bytes], destination: Path) -> download.WrittenFile:
+def _pack(tar: Iterable[bytes], destination: Path) -> download.WrittenFile:
     """Write `tar` gzipped to `destination` (0600, replaced if it is there).
 
     The same tar gives the same bytes: no name and no time are in the header. `MachineError`.
@@ -311,18 +311,18 @@ _PROCESS = re.compile(r"([A-Za-z0-9_-]+):[ \t]*(\S.*?)\s*")
 
 
 @dataclass(frozen=True)
-class Tree:
+class _Tree:
     """The files of a commit, and the paths of its submodules, whose content is in other repositories."""
 
     files: tuple[str, ...]
     submodules: tuple[str, ...]
 
 
-def parse_tree(listing: bytes) -> Tree:
+def _parse_tree(listing: bytes) -> _Tree:
     """`git ls-tree -r -z --full-tree`: `mode type id<TAB>path`, each ended by NUL."""
     entries = [entry.partition("\t") for entry in listing.decode("utf-8", "replace").split("\0") if entry]
     files = tuple(path for facts, _, path in entries if not facts.startswith(_SUBMODULE))
-    return Tree(files, tuple(path for facts, _, path in entries if facts.startswith(_SUBMODULE)))
+    return _Tree(files, tuple(path for facts, _, path in entries if facts.startswith(_SUBMODULE)))
 
 
 def procfile(text: str) -> dict[str, str]:
@@ -355,7 +355,7 @@ class GitSource:
         env: Mapping[str, str] | None = None,
     ) -> None:
         self._address = address.checked(git)
-        self._store = CommitStore(cache, self._address, work or cache)
+        self._store = _CommitStore(cache, self._address, work or cache)
         self._timeout = timeout
         self._env = environment(os.environ if env is None else env)
         policy = RetryPolicy(attempts=ATTEMPTS, seconds=timeout)
@@ -383,23 +383,23 @@ class GitSource:
             return ref
         more = (ref,) if ref.startswith("refs/") else ()
         require_host(self._address)
-        known = parse_refs(git.run("ls-remote", "--", self._address, "HEAD", "refs/heads/*", "refs/tags/*", *more))
-        found = choose(known, ref)
+        known = _parse_refs(git.run("ls-remote", "--", self._address, "HEAD", "refs/heads/*", "refs/tags/*", *more))
+        found = _choose(known, ref)
         if found is not None:
             return found
         if not SHORT_COMMIT.fullmatch(ref):
-            raise unknown(known, ref)
+            raise _unknown(known, ref)
         try:
             return self._store.expand(git, ref)
         except ObjectMissing:
-            raise unknown(known, ref) from None
+            raise _unknown(known, ref) from None
 
     def _archive(self, git: Git, ref: str, directory: Path) -> SourceArchive:
         commit = self._resolve(git, ref)
         inside = ("--git-dir", str(self._store.copy(git, commit)))
-        listed = parse_tree(git.run(*inside, "ls-tree", "-r", "-z", "--full-tree", commit))
+        listed = _parse_tree(git.run(*inside, "ls-tree", "-r", "-z", "--full-tree", commit))
         destination = directory / f"{commit}.tar.gz"
-        packed = pack(git.chunks(*inside, "archive", "--format=tar", commit), destination)
+        packed = _pack(git.chunks(*inside, "archive", "--format=tar", commit), destination)
         found = _migrations(git, inside, commit, listed.files)
         return SourceArchive(
             path=str(destination),
@@ -407,7 +407,7 @@ class GitSource:
             sha256=packed.sha256,
             size=packed.size,
             files=listed.files,
-            lacks=(*submodules(listed.submodules), *find_lacks(destination)),
+            lacks=(*_submodules(listed.submodules), *_find_lacks(destination)),
             procfile=_procfile(git, inside, commit, listed.files),
             migrations=found.migrations,
             replaces=found.replaces,

@@ -49,7 +49,7 @@ class _Unclear(Exception):
     """The text does not say it as a literal."""
 
 
-def parse(name: str, text: str) -> MigrationFile:
+def _parse(name: str, text: str) -> MigrationFile:
     """The migration `app.name` of that text; not `understood` where it is anything but plain lists of calls."""
     try:
         with warnings.catch_warnings():
@@ -314,7 +314,7 @@ def _each(known: Mapping[str, str]) -> list[str]:
 
 def _file(name: str, texts: set[str]) -> MigrationFile:
     """What it does; not understood where several files of that name say different things."""
-    return parse(name, texts.pop()) if len(texts) == 1 else MigrationFile(name=name, understood=False)
+    return _parse(name, texts.pop()) if len(texts) == 1 else MigrationFile(name=name, understood=False)
 
 
 def _texts(tar: bytes) -> dict[str, str]:

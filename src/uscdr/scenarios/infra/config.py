@@ -89,7 +89,7 @@ def address_of(value: str) -> ServiceAddress:
     )  # fmt: skip
 
 
-def names_data(text: str) -> bool:
+def _names_data(text: str) -> bool:
     """Whether a text is, or holds, the address of a database or a queue elsewhere than in the dyno itself."""
     found = _URL.finditer(text)
     return any(
@@ -97,25 +97,25 @@ def names_data(text: str) -> bool:
     )  # fmt: skip
 
 
-def secrets_in(text: str, address: ServiceAddress) -> int:
+def _secrets_in(text: str, address: ServiceAddress) -> int:
     """How many of the address's password, user and database a text has, as far as they tell it from others."""
     return max(_secrets(reading, address) for reading in _readings(text))
 
 
-def holds(text: str, address: ServiceAddress) -> bool:
+def _holds(text: str, address: ServiceAddress) -> bool:
     """Whether a text has a part by which the address can be known, its server too, which others may share."""
     return any(_secrets(reading, address) or _server(reading, address) for reading in _readings(text))
 
 
-def is_part(text: str, address: ServiceAddress) -> bool:
+def _is_part(text: str, address: ServiceAddress) -> bool:
     """Whether a text is a part of the address by which it can be known, and nothing else."""
     value = text.strip()
-    return value in (address.user, address.password, address.database, address.host) and holds(value, address)
+    return value in (address.user, address.password, address.database, address.host) and _holds(value, address)
 
 
 def moved(text: str, old: ServiceAddress, new: ServiceAddress) -> str | None:
     """The text with the new address; None where something of the old one could be left in it."""
-    return None if holds(_moved(text, old, NEW), old) else _moved(text, old, new)
+    return None if _holds(_moved(text, old, NEW), old) else _moved(text, old, new)
 
 
 def _moved(text: str, old: ServiceAddress, new: ServiceAddress) -> str:
@@ -129,12 +129,12 @@ def _moved(text: str, old: ServiceAddress, new: ServiceAddress) -> str:
     return text
 
 
-def host_in(text: str, host: str) -> bool:
+def _host_in(text: str, host: str) -> bool:
     """Whether a text names this host, `name` or `name:port`, and not one that it is a part of."""
     return bool(host) and _host(host).search(text) is not None
 
 
-def host_moved(text: str, old: str, new: str) -> str:
+def _host_moved(text: str, old: str, new: str) -> str:
     """The text with another host."""
     return _host(old).sub(lambda _: new, text)
 
@@ -362,7 +362,7 @@ def _with_services(name: str, texts: Mapping[str, str], around: ConfigInputs) ->
         if fresh is None:
             return None, NOT_EXACT.format(one.addon)
         text = fresh
-    elsewhere = not meant and names_data(text) and not any(holds(text, one) for one in around.living)
+    elsewhere = not meant and _names_data(text) and not any(_holds(text, one) for one in around.living)
     return text, doubt or (ELSEWHERE if elsewhere else "")
 
 
@@ -372,10 +372,10 @@ def _meant(name: str, texts: Mapping[str, str], known: Sequence[Known]) -> list[
     Of an add-on's several addresses those are meant that the text has most of.
     """
     text = texts[name]
-    found = [(secrets_in(text, one.old) or _goes_with(name, texts, one.old), one) for one in known]
+    found = [(_secrets_in(text, one.old) or _goes_with(name, texts, one.old), one) for one in known]
     most = {addon: max(n for n, one in found if one.addon == addon) for addon in {one.addon for one in known}}
     sure = [one for number, one in found if number and number == most[one.addon]]
-    return sure or [one for one in known if holds(text, one.old)]
+    return sure or [one for one in known if _holds(text, one.old)]
 
 
 def _goes_with(name: str, texts: Mapping[str, str], address: ServiceAddress) -> bool:
@@ -385,7 +385,7 @@ def _goes_with(name: str, texts: Mapping[str, str], address: ServiceAddress) -> 
         return False
     beside = (_PART.fullmatch(other) for other in texts if other != name)
     stem = mine["stem"].lower()
-    return any(other and other["stem"].lower() == stem and is_part(texts[other[0]], address) for other in beside)
+    return any(other and other["stem"].lower() == stem and _is_part(texts[other[0]], address) for other in beside)
 
 
 def _parts(address: ServiceAddress) -> Iterator[str]:
@@ -401,13 +401,13 @@ def _with_hosts(name: str, text: str, recovery: Recovery, around: ConfigInputs) 
         bare = new.partition(":")[0]  # a list of allowed hosts knows no ports
         return text if not around.new_url or _lists(text, bare) else f"{text},{bare}" if text else bare
     for host in around.hosts:
-        if host_in(text, host):
-            text = host_moved(text, host, new)
+        if _host_in(text, host):
+            text = _host_moved(text, host, new)
     return text
 
 
 def _names_us(text: str, around: ConfigInputs) -> bool:
-    return not around.hosts or any(host_in(text, host) for host in (*around.hosts, *around.names))
+    return not around.hosts or any(_host_in(text, host) for host in (*around.hosts, *around.names))
 
 
 def _lists(hosts: str, bare: str) -> bool:

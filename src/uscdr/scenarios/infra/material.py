@@ -38,13 +38,13 @@ Settle = Callable[[str, Choice], Choice]
 """Passes over damaged ones among the backups of an owning application. Raises Declined."""
 
 
-def the_newest(owner: str, choice: Choice) -> Choice:
+def _the_newest(owner: str, choice: Choice) -> Choice:
     """Without a look into them."""
     del owner
     return choice
 
 
-def choose_dump(deps: Adapters, view: View, settle: Settle = the_newest) -> ChosenBackup:
+def choose_dump(deps: Adapters, view: View, settle: Settle = _the_newest) -> ChosenBackup:
     """The newest good backup of the old platform or of the kit; the one that was named when one was.
 
     Raises BadInput when neither has one.
@@ -106,7 +106,7 @@ def dump_source(deps: Adapters, chosen: ChosenBackup) -> DumpSource:
         return stored_dump(deps.backups, owner, deps.backups.transfer(owner, chosen.transfer_id))
 
     def fetch(destination: Path, progress: Progress) -> Download:
-        kit = need_kit(deps)
+        kit = _need_kit(deps)
         held = kit.dump()
         if held is None or held.sha256 != chosen.transfer_id:
             raise BadInput(f"The kit {kit.kit} is not the one that this run was begun with.")
@@ -119,7 +119,7 @@ def dump_source(deps: Adapters, chosen: ChosenBackup) -> DumpSource:
     return DumpSource("kit", chosen.transfer_id, fetch)
 
 
-def need_kit(deps: Adapters) -> KitReader:
+def _need_kit(deps: Adapters) -> KitReader:
     """The kit. Raises BadInput when none was named."""
     if deps.kit is None:
         raise BadInput("This run works from a kit, and none is named.", next_action="Name it: --kit newest")

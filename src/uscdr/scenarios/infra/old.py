@@ -88,13 +88,13 @@ class OldLook:
             commit=commit_of(current.slug_id if current else None, self._deploys.builds(app)),
             buildpacks=self._provisioning.buildpacks(app),
             domains=self._provisioning.domains(app),
-            collaborators=permitted(lambda: self._provisioning.collaborators(app)),
-            log_drains=permitted(lambda: self._provisioning.log_drains(app)),
+            collaborators=_permitted(lambda: self._provisioning.collaborators(app)),
+            log_drains=_permitted(lambda: self._provisioning.log_drains(app)),
             belongings=self._provisioning.belongings(app),
         )
 
 
-def permitted(ask: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
+def _permitted(ask: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
     """The answer; nothing when this account may not know. A new place can be built without it."""
     try:
         return ask()

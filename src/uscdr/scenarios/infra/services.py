@@ -52,7 +52,7 @@ class OwnedAddons:
     config: Mapping[str, SecretStr] = field(repr=False)
 
 
-def had(facts: AppFacts | None, app: str, configured: Collection[str], database: str) -> tuple[Had, ...]:
+def _had(facts: AppFacts | None, app: str, configured: Collection[str], database: str) -> tuple[Had, ...]:
     """Every add-on; `configured` are the services that are ordered, `database` the main database's variable."""
     if facts is None:
         return ()
@@ -88,7 +88,7 @@ def _main(
     return by_name or next((one for one in there if one.owned_by(app)), None)
 
 
-def made_by(found: Sequence[Had], configured: Collection[str], database: str) -> frozenset[str]:
+def _made_by(found: Sequence[Had], configured: Collection[str], database: str) -> frozenset[str]:
     """Variables that new add-ons will set; of further names of the database or the queue they set none."""
     names = {database} | (set(OF_QUEUE) if REDIS in configured else set())
     for one in found:
@@ -97,19 +97,19 @@ def made_by(found: Sequence[Had], configured: Collection[str], database: str) ->
     return frozenset(names)
 
 
-def given(found: Sequence[Had]) -> frozenset[str]:
+def _given(found: Sequence[Had]) -> frozenset[str]:
     """Every variable that an add-on sets."""
     return frozenset(name for one in found for name in one.variables)
 
 
-def not_made(found: Sequence[Had]) -> dict[str, str]:
+def _not_made(found: Sequence[Had]) -> dict[str, str]:
     """Variables of add-ons that are not made anew -> why they are not set."""
     gone = {name: NOT_MADE.format(one.words) for one in found if one.fate is Fate.GONE for name in one.variables}
     theirs = [one for one in found if one.fate is Fate.STAYS]
     return gone | {name: ATTACH.format(one.words, one.addon.app_name) for one in theirs for name in one.variables}
 
 
-def known(
+def _known(
     held: OwnedAddons, found: Sequence[Had], new: Sequence[AddOn], there: Mapping[str, SecretStr]
 ) -> Iterator[Known]:  # fmt: skip
     """Every address of the old add-ons. `there` is what the new application has; empty before it is made."""
@@ -220,7 +220,7 @@ def lost(deps: Adapters, old: OldPlace) -> tuple[OwnedAddons, tuple[Had, ...]]:
         there = {one.id for one in old.facts.addons} if old.facts else set()
         held = OwnedAddons(kept.facts, kept.config) if kept else OwnedAddons(None, {})
     configured, database = services(deps.config.recovery.addons), deps.target.heroku.database
-    return held, tuple(one for one in had(held.facts, deps.old_app, configured, database) if one.addon.id not in there)
+    return held, tuple(one for one in _had(held.facts, deps.old_app, configured, database) if one.addon.id not in there)
 
 
 def new_place(deps: Adapters) -> NewPlace:
@@ -235,14 +235,14 @@ def planned(deps: Adapters, new: NewPlace) -> NewConfig:
     held, found = lost(deps, old)
     configured, database = services(deps.config.recovery.addons), deps.target.heroku.database
     made = {name for addon in new.addons if addon.owned_by(deps.app) for name in addon.config_vars}
-    made |= {database} if new.addons else made_by(found, configured, database)
+    made |= {database} if new.addons else _made_by(found, configured, database)
     in_place = rebuilt_in_place(deps, old)
-    kept = given(had(old.facts, deps.old_app, configured, database)) if in_place else frozenset()
+    kept = _given(_had(old.facts, deps.old_app, configured, database)) if in_place else frozenset()
     around = ConfigInputs(
-        known=tuple(known(held, found, new.addons, new.config or {})),
+        known=tuple(_known(held, found, new.addons, new.config or {})),
         living=[address_of(old.config[name].get_secret_value()) for name in kept & old.config.keys()],
         made=frozenset(made | kept),
-        not_made={} if in_place else not_made(found),
+        not_made={} if in_place else _not_made(found),
         hosts=() if in_place else _hosts(old),
         names=(*(old.facts.hostnames if old.facts else ()), *(deps.target.dns.hostnames if deps.target.dns else ())),
         new_url=new.url,

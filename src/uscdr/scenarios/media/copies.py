@@ -72,7 +72,7 @@ class FolderFiles:
             if any(part.startswith(".") for part in inside.parts) or not self._is_ours(path):
                 continue
             known = _describe(path, self._settings.tag)
-            for open_one in keys(PurePosixPath(inside.as_posix()), self._settings.prefix):
+            for open_one in _keys(PurePosixPath(inside.as_posix()), self._settings.prefix):
                 # A folder does not tell how its files were delivered; rows that name an address do.
                 for delivery in DELIVERIES:
                     key = open_one.model_copy(update={"delivery": delivery})
@@ -99,7 +99,7 @@ class FolderFiles:
         yield path
 
 
-def keys(inside: PurePosixPath, prefix: str) -> tuple[AssetKey, ...]:
+def _keys(inside: PurePosixPath, prefix: str) -> tuple[AssetKey, ...]:
     """The ids that a file of this name may have had: a picture's has no extension, a raw file's has."""
     name = inside.as_posix() if inside.as_posix().startswith(prefix) else prefix + inside.as_posix()
     suffix = inside.suffix.lower()

@@ -43,7 +43,7 @@ class Repairs:
         return len(self.restore) + len(self.versions)
 
 
-def plan(
+def _plan(
     states: Mapping[AssetKey, FileState],
     copies: Mapping[AssetKey, KnownAsset],
     details: Mapping[AssetKey, AssetDetails],
@@ -68,7 +68,7 @@ def plan(
     for key, state in bad.items():
         asked = own_backup and key not in refused
         version = (
-            before_the_change(details.get(key), copies.get(key), sizes.get(key, 0), window)
+            _before_the_change(details.get(key), copies.get(key), sizes.get(key, 0), window)
             if asked and state is FileState.CHANGED
             else None
         )
@@ -89,7 +89,7 @@ def has_file(copies: Mapping[AssetKey, KnownAsset], key: AssetKey) -> bool:
     return known is not None and bool(known.sha256)
 
 
-def before_the_change(
+def _before_the_change(
     details: AssetDetails | None, known: KnownAsset | None, size: int = 0, window: Window | None = None
 ) -> AssetVersion | None:
     """The version that the inventory knows; else, without a file to upload, the newest that is no newer than it.
@@ -162,7 +162,7 @@ class MediaCache:
 
     def repairs(self, *, own_backup: bool) -> Repairs:
         """What has to be done, by what is known now."""
-        return plan(
+        return _plan(
             self.states(),
             self.copies or {},
             self.details,
@@ -209,10 +209,10 @@ def effort(
 ) -> Effort:
     """`listed`, files by resource and delivery type, and `searched`, by resource type, have to be shown once more."""
     batches = _batches(repairs.restore) + _batches(tuple(repairs.versions))
-    looks = pages(listed) + pages(searched)
+    looks = _pages(listed) + _pages(searched)
     calls = batches + looks
     size = sum(copies[key].bytes for key in repairs.upload)
-    wait = waiting(calls, quota, now)
+    wait = _waiting(calls, quota, now)
     transfer = max(len(repairs.upload) * FILE_SECONDS / WORKERS, size / BYTES_A_SECOND)
     seconds = looks * CALL_SECONDS + math.ceil(batches / WORKERS) * BATCH_SECONDS + transfer + wait
     return Effort(
@@ -220,12 +220,12 @@ def effort(
     )
 
 
-def pages(listed: Sequence[int]) -> int:
+def _pages(listed: Sequence[int]) -> int:
     """Calls of a whole listing; a type without a file costs one too."""
     return sum(max(1, math.ceil(number / PAGE)) for number in listed)
 
 
-def waiting(calls: int, quota: Quota | None, now: datetime) -> float:
+def _waiting(calls: int, quota: Quota | None, now: datetime) -> float:
     """Seconds of waiting until so many calls were allowed: to the end of this hour, then an hour for each allowance."""
     if quota is None or calls <= quota.remaining:
         return 0.0

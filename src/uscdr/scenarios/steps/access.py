@@ -32,7 +32,7 @@ from uscdr.words import plural
 _FOR = "uscdr: digests of access\n"
 
 
-def keyed(deps: Adapters) -> KeyedAccess | None:
+def _keyed(deps: Adapters) -> KeyedAccess | None:
     """Where access is kept; None when scenarios.yaml does not say. Raises BadInput when there is no live database."""
     tables = deps.config.access
     if tables is None:
@@ -42,9 +42,9 @@ def keyed(deps: Adapters) -> KeyedAccess | None:
     return KeyedAccess(**tables.model_dump(), secret=SecretStr(secret))
 
 
-def noted(deps: Adapters, back: AccessBack) -> KeyedAccess | None:
+def _noted(deps: Adapters, back: AccessBack) -> KeyedAccess | None:
     """The same, to read `back` with. Raises CheckFailed when the secret is another one now."""
-    tables = keyed(deps)
+    tables = _keyed(deps)
     if tables is None:
         return None
     tables = tables.as_noted(back)
@@ -68,7 +68,7 @@ def keep(deps: Adapters, back: AccessBack) -> None:
     if not back.prints_of(deps.config.access).keys() - deps.unshown.keys():
         return
     with suppress(ProviderError):
-        tables = noted(deps, back)
+        tables = _noted(deps, back)
         if tables is not None:
             deps.unshown.update(back.fitting(tables, deps.database().unshown(tables, back)))
 
@@ -91,7 +91,7 @@ class AccessLook(ScenarioStep[AccessBack, AccessBack]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> AccessBack:
-        tables = keyed(self._deps)
+        tables = _keyed(self._deps)
         found = AccessBack(asked=False, doubts=(NOT_SAID,))
         if tables:
             found = self._compared(tables, proven_database(self._deps, view, tell))
@@ -145,7 +145,7 @@ class WithdrawAccess(ScenarioStep[AccessBack, Withdrawn]):
 
     @override
     def apply(self, seen: AccessBack, view: View, tell: Reporter) -> Withdrawn:
-        tables = noted(self._deps, seen)
+        tables = _noted(self._deps, seen)
         if tables is None:
             raise CheckFailed("scenarios.yaml does not say any more where access is kept (access:).")
         again = self._deps.database().withdraw(tables, seen, self._deps.unshown)
@@ -161,7 +161,7 @@ class WithdrawAccess(ScenarioStep[AccessBack, Withdrawn]):
     @override
     def confirm_effect(self, result: Withdrawn, view: View, tell: Reporter) -> str:
         known = view.need(AccessBack)
-        tables = noted(self._deps, known)
+        tables = _noted(self._deps, known)
         if tables is not None:
             self._look_again(tables, known, result.shut)
         return "; ".join((f"{plural(result.changed, 'row')} changed: {result.words}", *shut_out(result)))

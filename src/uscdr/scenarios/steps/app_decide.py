@@ -20,7 +20,7 @@ CHANGES = ("rollback", "migrate", "redeploy")
 NOTHING_TO_DO = "There is nothing to recover: {why}. To go back anyway: --release vN; to deploy: --ref REF."
 
 
-class AppDecideSeen(Fact):
+class _AppDecideSeen(Fact):
     """The judgement, and what it rests on."""
 
     remedy: Remedy
@@ -32,7 +32,7 @@ class AppDecideSeen(Fact):
     """Why it is not begun: it can be seen to fail, or may not happen by itself."""
 
 
-class AppDecide(ScenarioStep[AppDecideSeen, Remedy]):
+class AppDecide(ScenarioStep[_AppDecideSeen, Remedy]):
     """Chooses between going back, migrating and deploying; changes nothing itself."""
 
     name = "app.decide"
@@ -46,14 +46,14 @@ class AppDecide(ScenarioStep[AppDecideSeen, Remedy]):
     checked_by = (DataProbed, VerifiedData, ApplicationChecked)
 
     @override
-    def probe(self, view: View, tell: Reporter) -> AppDecideSeen:
+    def probe(self, view: View, tell: Reporter) -> _AppDecideSeen:
         seen = view.need(AppSeen)
         judged = remedy(seen, wanted=self._deps.request.release, ref=self._deps.request.ref)
         if judged.what == "redeploy" and not seen.ref_commit:
             raise BadInput(f"{seen.ref or 'The source'} cannot be deployed.", why=seen.source)
         judged = judged.model_copy(update={"code": self._code(judged, seen)})
         refused = self._refused(judged.code, seen) if judged.what in CHANGES else ""
-        return AppDecideSeen(
+        return _AppDecideSeen(
             remedy=judged, running=f"v{seen.current}", ref=seen.ref, ref_commit=seen.ref_commit,
             ref_lacks=seen.ref_lacks, refused=refused,
         )  # fmt: skip
@@ -76,7 +76,7 @@ class AppDecide(ScenarioStep[AppDecideSeen, Remedy]):
         return f"The migration {words} Decide with the developers." if words else ""
 
     @override
-    def plan(self, seen: AppDecideSeen, view: View) -> Action:
+    def plan(self, seen: _AppDecideSeen, view: View) -> Action:
         what = seen.remedy
         if what.what == "none":
             return Action("blocked", NOTHING_TO_DO.format(why=what.why))
@@ -89,7 +89,7 @@ class AppDecide(ScenarioStep[AppDecideSeen, Remedy]):
         approved = {"from": seen.running, "to": _goal(seen), "deploy": seen.ref_commit[:12]}
         return Action("change", words, approved=approved)
 
-    def _facts(self, seen: AppDecideSeen) -> dict[str, str]:
+    def _facts(self, seen: _AppDecideSeen) -> dict[str, str]:
         what = seen.remedy
         facts = {"why": what.why, "application": self._deps.app, "runs now": seen.running, "will be done": _goal(seen)}
         if what.to is not None:
@@ -106,12 +106,12 @@ class AppDecide(ScenarioStep[AppDecideSeen, Remedy]):
         return facts
 
     @override
-    def blast(self, seen: AppDecideSeen, view: View) -> BlastRadius:
+    def blast(self, seen: _AppDecideSeen, view: View) -> BlastRadius:
         spare = f", else deploy {seen.ref_commit[:12]}" if seen.ref_commit and seen.remedy.what != "redeploy" else ""
         return BlastRadius(facts=self._facts(seen), phrases=(f"{self._deps.app} {seen.running}: {_goal(seen)}{spare}",))
 
     @override
-    def apply(self, seen: AppDecideSeen, view: View, tell: Reporter) -> Remedy:
+    def apply(self, seen: _AppDecideSeen, view: View, tell: Reporter) -> Remedy:
         return seen.remedy
 
     @override
@@ -138,7 +138,7 @@ def _schema(what: Remedy) -> str:
     return "; ".join(words) or "no migration was applied since"
 
 
-def _goal(seen: AppDecideSeen) -> str:
+def _goal(seen: _AppDecideSeen) -> str:
     what = seen.remedy
     if what.to is not None:
         return f"roll back to v{what.to.version}"

@@ -20,7 +20,7 @@ from uscdr.scenarios.results.db import VerifiedData
 from uscdr.scenarios.steps.base import ScenarioStep, shut, writes
 
 
-class RollbackSeen(Fact):
+class _RollbackSeen(Fact):
     """Right before: the newest version so far, and where to go."""
 
     newest: int
@@ -29,7 +29,7 @@ class RollbackSeen(Fact):
     why_not: str
 
 
-class Rollback(ScenarioStep[RollbackSeen, RolledBack]):
+class Rollback(ScenarioStep[_RollbackSeen, RolledBack]):
     """Code and config variables of an earlier release; neither add-ons nor data."""
 
     name = "app.rollback"
@@ -43,11 +43,11 @@ class Rollback(ScenarioStep[RollbackSeen, RolledBack]):
     waits = "known after the application was looked at"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> RollbackSeen:
+    def probe(self, view: View, tell: Reporter) -> _RollbackSeen:
         newest = self._deps.platform.releases(self._deps.app, limit=1)
         decided = view.get(Remedy)
         target = decided.to if decided else None
-        return RollbackSeen(
+        return _RollbackSeen(
             newest=newest[0].version if newest else 0,
             to=target.version if target else None,
             to_id=target.id if target else "",
@@ -55,7 +55,7 @@ class Rollback(ScenarioStep[RollbackSeen, RolledBack]):
         )
 
     @override
-    def plan(self, seen: RollbackSeen, view: View) -> Action:
+    def plan(self, seen: _RollbackSeen, view: View) -> Action:
         app = self._deps.app
         calls = (writes("POST", f'/apps/{app}/releases {{"release": …}}'),)
         if view.get(Remedy) is None:
@@ -66,11 +66,11 @@ class Rollback(ScenarioStep[RollbackSeen, RolledBack]):
         return Action("change", words, calls, {"RELEASE": f"v{seen.to}"})
 
     @override
-    def baseline(self, seen: RollbackSeen) -> dict[str, Any]:
+    def baseline(self, seen: _RollbackSeen) -> dict[str, Any]:
         return {"newest": seen.newest, "to": seen.to}
 
     @override
-    def apply(self, seen: RollbackSeen, view: View, tell: Reporter) -> RolledBack:
+    def apply(self, seen: _RollbackSeen, view: View, tell: Reporter) -> RolledBack:
         tell.sending()
         accepted = self._deps.deploys.rollback(self._deps.app, seen.to_id)
         tell.accepted(accepted.id)
@@ -106,7 +106,7 @@ class Rollback(ScenarioStep[RollbackSeen, RolledBack]):
         return look_for(search, intent, self._deps.stop, tell)
 
     @override
-    def adopt(self, provider_id: str, seen: RollbackSeen, view: View, tell: Reporter) -> RolledBack:
+    def adopt(self, provider_id: str, seen: _RollbackSeen, view: View, tell: Reporter) -> RolledBack:
         return self._awaited(self._deps.deploys.release(self._deps.app, provider_id), seen.to or 0, tell)
 
     @override
@@ -126,7 +126,7 @@ class Rollback(ScenarioStep[RollbackSeen, RolledBack]):
 # A named ref from source, when going back did not help: one build, found by its commit when its answer is lost.
 
 
-class RedeploySeen(Fact):
+class _RedeploySeen(Fact):
     """Whether the application answers now, and what would be deployed."""
 
     failing: dict[str, str]
@@ -141,7 +141,7 @@ class RedeploySeen(Fact):
     pending: int
 
 
-class Redeploy(ScenarioStep[RedeploySeen, Redeployed]):
+class Redeploy(ScenarioStep[_RedeploySeen, Redeployed]):
     """Builds from source only if the application still does not answer, or if the operator said so."""
 
     name = "app.redeploy"
@@ -163,11 +163,11 @@ class Redeploy(ScenarioStep[RedeploySeen, Redeployed]):
         return self.waits if shut(view) else super().ready(view)
 
     @override
-    def probe(self, view: View, tell: Reporter) -> RedeploySeen:
+    def probe(self, view: View, tell: Reporter) -> _RedeploySeen:
         seen, forced = view.need(AppSeen), view.need(Remedy).what == "redeploy"
         checks = () if forced else application_checks(self._deps.config)
         wrong, asked = failing(ask_until_dead(self._deps, checks, tell))
-        return RedeploySeen(
+        return _RedeploySeen(
             failing=wrong,
             asked=asked,
             forced=forced,
@@ -180,7 +180,7 @@ class Redeploy(ScenarioStep[RedeploySeen, Redeployed]):
         )
 
     @override
-    def plan(self, seen: RedeploySeen, view: View) -> Action:
+    def plan(self, seen: _RedeploySeen, view: View) -> Action:
         if not seen.forced and not seen.failing and seen.asked:
             return Action("skip", f"no redeploy: all {seen.asked} checks passed")
         if not seen.commit:
@@ -192,11 +192,11 @@ class Redeploy(ScenarioStep[RedeploySeen, Redeployed]):
         return Action("change", words, self.calls(), {"REF": seen.ref})
 
     @override
-    def baseline(self, seen: RedeploySeen) -> dict[str, Any]:
+    def baseline(self, seen: _RedeploySeen) -> dict[str, Any]:
         return {"builds": list(seen.builds), "commit": seen.commit}
 
     @override
-    def apply(self, seen: RedeploySeen, view: View, tell: Reporter) -> Redeployed:
+    def apply(self, seen: _RedeploySeen, view: View, tell: Reporter) -> Redeployed:
         tell.progress(f"packing {seen.commit[:12]}")
         source = self._deps.source
         if source is None:
@@ -212,7 +212,7 @@ class Redeploy(ScenarioStep[RedeploySeen, Redeployed]):
         return find_build(self._deps, intent, tell)
 
     @override
-    def adopt(self, provider_id: str, seen: RedeploySeen, view: View, tell: Reporter) -> Redeployed:
+    def adopt(self, provider_id: str, seen: _RedeploySeen, view: View, tell: Reporter) -> Redeployed:
         return await_deployed(self._deps, provider_id, seen.commit, tell)
 
     @override

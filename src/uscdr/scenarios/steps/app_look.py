@@ -51,7 +51,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
         code = see_code(self._deps, running, tell)
         return AppSeen(
             maintenance=app.maintenance,
-            releases=tuple(map(release_line, releases)),
+            releases=tuple(map(_release_line, releases)),
             current=running.version if running else None,
             dynos={dyno.name: dyno.state for dyno in self._deps.platform.dynos(self._deps.app)},
             failing=failing,
@@ -148,10 +148,10 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
                 ("GET", "/builds"), ("POST", "/log-sessions"),
             )
         )  # fmt: skip
-        return Action("read", in_words(seen), calls)
+        return Action("read", _in_words(seen), calls)
 
 
-def release_line(release: Release) -> ReleaseLine:
+def _release_line(release: Release) -> ReleaseLine:
     """What a later step needs of a release; who made it stays out."""
     return ReleaseLine(
         id=release.id,
@@ -168,7 +168,7 @@ def _against(tables: Tables | None, code: CodeMigrations | None, name: str) -> M
     return tables.against(code, name) if tables is not None else NOT_COMPARED
 
 
-def in_words(seen: AppSeen) -> str:
+def _in_words(seen: AppSeen) -> str:
     """All that was seen, the worst first."""
     words = []
     if seen.crashed:

@@ -27,14 +27,14 @@ Saving = Literal["pass", "fail", "not checked", "not known"]
 SAVED = "saved and rolled back"
 
 
-class SettledSeen(Fact):
+class _SettledSeen(Fact):
     """The command that tries to save; empty when scenarios.yaml names none."""
 
     command: str
     optional: bool
 
 
-class Settled(ScenarioStep[SettledSeen, AppSettled]):
+class Settled(ScenarioStep[_SettledSeen, AppSettled]):
     """Looks at the migrations again, against the code that runs now, and has the application try to save."""
 
     name = "app.settled"
@@ -54,18 +54,18 @@ class Settled(ScenarioStep[SettledSeen, AppSettled]):
         return self.waits if shut(view) else super().ready(view)
 
     @override
-    def probe(self, view: View, tell: Reporter) -> SettledSeen:
+    def probe(self, view: View, tell: Reporter) -> _SettledSeen:
         check = self._deps.config.app.write_check
-        return SettledSeen(command=check.command if check else "", optional=check.optional if check else True)
+        return _SettledSeen(command=check.command if check else "", optional=check.optional if check else True)
 
     @override
-    def plan(self, seen: SettledSeen, view: View) -> Action:
+    def plan(self, seen: _SettledSeen, view: View) -> Action:
         known = {"WRITE_CHECK": seen.command} if seen.command else {}
         words = "the database is compared with the code that runs, and rows are saved and rolled back"
         return Action("change", words, self.calls(), known)
 
     @override
-    def apply(self, seen: SettledSeen, view: View, tell: Reporter) -> AppSettled:
+    def apply(self, seen: _SettledSeen, view: View, tell: Reporter) -> AppSettled:
         await_in_force(self._deps, tell)
         listed, saving, words = self._asked(seen, tell)
         tell.progress("comparing the database with the code that runs")
@@ -75,7 +75,7 @@ class Settled(ScenarioStep[SettledSeen, AppSettled]):
         answers, _ = failing(ask_until_dead(self._deps, application_checks(self._deps.config), tell))
         return settled.model_copy(update={"failing": answers})
 
-    def _asked(self, seen: SettledSeen, tell: Reporter) -> tuple[Listed | None, Saving, str]:
+    def _asked(self, seen: _SettledSeen, tell: Reporter) -> tuple[Listed | None, Saving, str]:
         """What the code that runs lists, and whether it can save: both in one dyno."""
         more = (seen.command,) if seen.command else ()
         try:
@@ -104,7 +104,7 @@ class Settled(ScenarioStep[SettledSeen, AppSettled]):
         return f"{_fitting(result.code)}; a row of each main model can be saved"
 
 
-def _saved(ended: OneOffResult, seen: SettledSeen) -> tuple[Saving, str]:
+def _saved(ended: OneOffResult, seen: _SettledSeen) -> tuple[Saving, str]:
     if ended.exit_status == 0:
         return "pass", ""
     if lacks_command(ended.output, seen.command):

@@ -36,7 +36,7 @@ MOST = 4.0
 
 
 @dataclass(frozen=True)
-class Steady:
+class _Steady:
     """What was seen. `fallen`: why it is not done; `remarks`: what is worth a word, though the dynos stand."""
 
     words: str
@@ -75,7 +75,7 @@ class _Watch:
             self.unread = f"whether a dyno crashed before is not known: {error.message}"
 
 
-def watch(deps: Adapters, tell: Reporter) -> Steady:
+def _watch(deps: Adapters, tell: Reporter) -> _Steady:
     """Looks until every dyno of the formation has been up for the target's seconds, or one is seen to come down.
 
     Raises OutcomeUnknown when looking itself fails, Interrupted.
@@ -109,14 +109,14 @@ def _hopeless(found: tuple[DynoUptime, ...], end: float) -> bool:
     return any(one.falls and one.needs(0.0) - (one.up or 0.0) > left for one in found)
 
 
-def _judged(force: InForce, found: tuple[DynoUptime, ...], eyes: _Watch) -> Steady:
+def _judged(force: InForce, found: tuple[DynoUptime, ...], eyes: _Watch) -> _Steady:
     short = [one for one in found if not one.stands(eyes.window)]
     fallen = [one.words for one in short if one.unsettled] or [one.words for one in short]
     if not force.reached and not fallen:
         fallen = [force.words]
     remarks = [one.words for one in found if one.falls and one.words not in fallen]
     remarks += [eyes.unread] if eyes.unread else []
-    return Steady(_good(found, force), tuple(fallen), tuple(remarks))
+    return _Steady(_good(found, force), tuple(fallen), tuple(remarks))
 
 
 def _good(found: tuple[DynoUptime, ...], force: InForce) -> str:
@@ -191,7 +191,7 @@ class CheckApplication(ScenarioStep[ApplicationChecked, ApplicationChecked]):
 
     def _watched(self, tell: Reporter) -> tuple[str, ...]:
         """Dynos that do not stay up. Looked at after the checks: what those took need not be waited for."""
-        seen = watch(self._deps, tell)
+        seen = _watch(self._deps, tell)
         tell.check(STAY, "fail" if seen.fallen else "pass", "; ".join(seen.fallen) or seen.words)
         for remark in seen.remarks:
             tell.warn(f"{remark}.")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Who else uses an add-on, and which databases of the application a recovery leaves alone. Reads only.
 
 
-def sharing(platform: Platform, app: str, database: Attachment) -> Sharing:
+def _sharing(platform: Platform, app: str, database: Attachment) -> Sharing:
     """Of a database: the applications that it is attached to, and the application's other databases.
 
     What cannot be read is not known; the owner is, whatever else is not.
@@ -146,7 +146,7 @@ class DatabaseLook(ScenarioStep[DatabaseSeen, DatabaseSeen]):
         app = self._deps.describe_app()
         attachment = self._deps.attachment()
         info = self._deps.backups.database_info(attachment.addon_id)
-        shared = {"sharing": sharing(self._deps.platform, self._deps.app, attachment)}
+        shared = {"sharing": _sharing(self._deps.platform, self._deps.app, attachment)}
         try:
             seen = self._inventory(self._deps.database(), attachment, info)
         except ProviderError as error:  # its catalogue may be damaged although it answers

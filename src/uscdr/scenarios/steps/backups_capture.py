@@ -79,7 +79,7 @@ class CaptureTrial(CaptureNow):
 # The platform's daily schedule: created if there is none, sent once, looked for when its answer is lost.
 
 
-class SchedulesSeen(Fact):
+class _SchedulesSeen(Fact):
     """The database's add-on and config variable, and what is scheduled for it."""
 
     addon_id: str
@@ -87,7 +87,7 @@ class SchedulesSeen(Fact):
     there: tuple[Schedule, ...]
 
 
-class ScheduleBackups(ScenarioStep[SchedulesSeen, BackupsScheduled]):
+class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
     """A schedule that is there stays as it is, whatever its hour."""
 
     name = "backup.schedule"
@@ -102,12 +102,12 @@ class ScheduleBackups(ScenarioStep[SchedulesSeen, BackupsScheduled]):
         return self._deps.attachment().addon_id, self._deps.target.heroku.database
 
     @override
-    def probe(self, view: View, tell: Reporter) -> SchedulesSeen:
+    def probe(self, view: View, tell: Reporter) -> _SchedulesSeen:
         addon, variable = self._database(view)
-        return SchedulesSeen(addon_id=addon, variable=variable, there=self._deps.backups.schedules(addon))
+        return _SchedulesSeen(addon_id=addon, variable=variable, there=self._deps.backups.schedules(addon))
 
     @override
-    def plan(self, seen: SchedulesSeen, view: View) -> Action:
+    def plan(self, seen: _SchedulesSeen, view: View) -> Action:
         wanted = wanted_schedule(self._deps)
         if seen.there:
             found = ", ".join(map(words, seen.there))
@@ -117,7 +117,7 @@ class ScheduleBackups(ScenarioStep[SchedulesSeen, BackupsScheduled]):
         return Action("change", f"a backup is scheduled {wanted}", calls)
 
     @override
-    def apply(self, seen: SchedulesSeen, view: View, tell: Reporter) -> BackupsScheduled:
+    def apply(self, seen: _SchedulesSeen, view: View, tell: Reporter) -> BackupsScheduled:
         recovery = self._deps.config.recovery
         tell.sending()
         made = self._deps.provisioning.schedule_backups(
@@ -127,7 +127,7 @@ class ScheduleBackups(ScenarioStep[SchedulesSeen, BackupsScheduled]):
         return BackupsScheduled(schedules=(words(made),), created=True)
 
     @override
-    def unchanged(self, seen: SchedulesSeen, view: View) -> BackupsScheduled:
+    def unchanged(self, seen: _SchedulesSeen, view: View) -> BackupsScheduled:
         return BackupsScheduled(schedules=tuple(map(words, seen.there)), created=False)
 
     @override
@@ -142,7 +142,7 @@ class ScheduleBackups(ScenarioStep[SchedulesSeen, BackupsScheduled]):
         return look_for(search, intent, self._deps.stop, tell)
 
     @override
-    def adopt(self, provider_id: str, seen: SchedulesSeen, view: View, tell: Reporter) -> BackupsScheduled:
+    def adopt(self, provider_id: str, seen: _SchedulesSeen, view: View, tell: Reporter) -> BackupsScheduled:
         there = self._deps.backups.schedules(seen.addon_id)
         return BackupsScheduled(schedules=tuple(map(words, there)), created=True)
 

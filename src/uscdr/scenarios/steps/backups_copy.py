@@ -30,7 +30,7 @@ HOW_TO_NAME = "--recipient age1…, $USCDR_KIT_RECIPIENTS, or `vault: recipients
 NOBODY = f"nobody could open a copy: neither a recipient nor a passphrase is named ({HOW_TO_NAME})"
 
 
-class PullSeen(Fact):
+class _PullSeen(Fact):
     """The backup that is to be copied, and its copy if there is one."""
 
     transfer_id: str
@@ -41,7 +41,7 @@ class PullSeen(Fact):
     """Why it cannot be copied."""
 
 
-class PullTrial(ScenarioStep[PullSeen, CopyMade]):
+class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
     """Skipped, with the reason, when nobody is named who could open it."""
 
     name = "backups.pull"
@@ -65,17 +65,17 @@ class PullTrial(ScenarioStep[PullSeen, CopyMade]):
         return Action("later", f"{waiting_for}, to {place}", self._calls(place))
 
     @override
-    def probe(self, view: View, tell: Reporter) -> PullSeen:
+    def probe(self, view: View, tell: Reporter) -> _PullSeen:
         made, vault = view.need(TrialCapture), vault_of(self._deps)
         store, keys = vault.store(), vault.keyring()
         there = copy_for(copies_of(self._deps, made.id), keys) if keys is not None else None
-        return PullSeen(
+        return _PullSeen(
             transfer_id=made.id, name=made.name, place=store.place, reason="" if keys is not None else NOBODY,
             copy_made=_made(there, store.place, fetched=False) if there is not None else None,
         )  # fmt: skip
 
     @override
-    def plan(self, seen: PullSeen, view: View) -> Action:
+    def plan(self, seen: _PullSeen, view: View) -> Action:
         if seen.reason:
             return Action("skip", f"{seen.name} is not copied: {seen.reason}")
         if seen.copy_made is not None:
@@ -84,7 +84,7 @@ class PullTrial(ScenarioStep[PullSeen, CopyMade]):
         return Action("change", words, self._calls(seen.place), {"BACKUP": seen.name})
 
     @override
-    def apply(self, seen: PullSeen, view: View, tell: Reporter) -> CopyMade:
+    def apply(self, seen: _PullSeen, view: View, tell: Reporter) -> CopyMade:
         known, keys = take(self._deps), self._keys()
         transfer = next((one for one in known.transfers if one.id == seen.transfer_id), None)
         if transfer is None:
@@ -102,7 +102,7 @@ class PullTrial(ScenarioStep[PullSeen, CopyMade]):
         return keys
 
     @override
-    def unchanged(self, seen: PullSeen, view: View) -> CopyMade:
+    def unchanged(self, seen: _PullSeen, view: View) -> CopyMade:
         if seen.copy_made is None:
             raise CheckFailed(f"There is no copy of {seen.name}.", next_action="uscdr runs resume")
         return seen.copy_made
@@ -130,7 +130,7 @@ def _made(card: CopyCard, place: str, *, fetched: bool) -> CopyMade:
 # The new backup, proven by a real restore: grade, invariants, and the application's key on its encrypted columns.
 
 
-class ProveSeen(Fact):
+class _ProveSeen(Fact):
     """The backup under proof, and the sound proof of its bytes that there is, if any."""
 
     transfer_id: str
@@ -139,7 +139,7 @@ class ProveSeen(Fact):
     earlier: ProofDocument | None
 
 
-class ProveTrial(ScenarioStep[ProveSeen, CopyProven]):
+class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
     """What it showed is kept in the vault, good or bad. A bad one ends the run and names the older proven copy."""
 
     name = "backups.prove"
@@ -161,22 +161,22 @@ class ProveTrial(ScenarioStep[ProveSeen, CopyProven]):
         return Action("later", waiting_for, self._calls(vault_of(self._deps).store().place))
 
     @override
-    def probe(self, view: View, tell: Reporter) -> ProveSeen:
+    def probe(self, view: View, tell: Reporter) -> _ProveSeen:
         made, known = view.need(TrialCapture), take(self._deps)
         entry = entry_of(known, made.id)
         earlier = entry.proof if entry is not None else None
         good = earlier is not None and earlier.sound and earlier.demands == demands_digest(self._deps.config.invariants)
-        return ProveSeen(transfer_id=made.id, name=made.name, place=known.place, earlier=earlier if good else None)
+        return _ProveSeen(transfer_id=made.id, name=made.name, place=known.place, earlier=earlier if good else None)
 
     @override
-    def plan(self, seen: ProveSeen, view: View) -> Action:
+    def plan(self, seen: _ProveSeen, view: View) -> Action:
         if seen.earlier is not None:
             return Action("noop", f"{seen.name} is proven already: {seen.earlier.grade}")
         words = f"{seen.name} is restored on this machine and asked what must hold; the proof is kept in {seen.place}"
         return Action("change", words, self._calls(seen.place), {"BACKUP": seen.name})
 
     @override
-    def apply(self, seen: ProveSeen, view: View, tell: Reporter) -> CopyProven:
+    def apply(self, seen: _ProveSeen, view: View, tell: Reporter) -> CopyProven:
         known = take(self._deps)
         entry = entry_of(known, seen.transfer_id)
         if entry is None:
@@ -187,7 +187,7 @@ class ProveTrial(ScenarioStep[ProveSeen, CopyProven]):
             raise self._failed(known, seen.name, f"{error.message} {error.why}".strip()) from error
 
     @override
-    def unchanged(self, seen: ProveSeen, view: View) -> CopyProven:
+    def unchanged(self, seen: _ProveSeen, view: View) -> CopyProven:
         if seen.earlier is None:
             raise CheckFailed(f"{seen.name} is not proven.", next_action="uscdr runs resume")
         return _proven(seen.earlier)
@@ -257,7 +257,7 @@ def _source(result: CopyProven) -> str:
 LOOK_AGAIN = "Look again: uscdr backup prune"
 
 
-class CopiesSeen(Fact):
+class _CopiesSeen(Fact):
     """The ids of copies to remove, and what is said of them before."""
 
     place: str
@@ -270,7 +270,7 @@ class CopiesSeen(Fact):
     """Ids that an earlier process began to remove; None when none did."""
 
 
-class PruneCopies(ScenarioStep[CopiesSeen, CopiesRemoved]):
+class PruneCopies(ScenarioStep[_CopiesSeen, CopiesRemoved]):
     """Never the newest proven one. What came or went since it was approved stops it before anything is removed."""
 
     name = "backup.prune"
@@ -281,14 +281,14 @@ class PruneCopies(ScenarioStep[CopiesSeen, CopiesRemoved]):
     gives = CopiesRemoved
 
     @override
-    def probe(self, view: View, tell: Reporter) -> CopiesSeen:
+    def probe(self, view: View, tell: Reporter) -> _CopiesSeen:
         begun = view.intents.get(self.id)
         if begun is None:
             return self._look(None)
         seen = self._look(begun.texts("ids"))
         return seen.model_copy(update={"phrase": begun.text("phrase")})
 
-    def _look(self, approved: tuple[str, ...] | None) -> CopiesSeen:
+    def _look(self, approved: tuple[str, ...] | None) -> _CopiesSeen:
         store = vault_of(self._deps).store()
         there = catalog.shelf(store)
         planned = prunable(self._deps, there)
@@ -297,28 +297,28 @@ class PruneCopies(ScenarioStep[CopiesSeen, CopiesRemoved]):
             whole = {card.id for card in there.copies}
             approved = tuple(one for one in approved if one in planned.ids or one not in whole)
             ids = tuple(one for one in approved if one in {*whole, *there.unfinished})
-        return CopiesSeen(
+        return _CopiesSeen(
             place=store.place, ids=ids, kept=planned.kept, phrase=planned.phrase, facts=planned.facts,
             stays=planned.stays, approved=approved,
         )  # fmt: skip
 
     @override
-    def plan(self, seen: CopiesSeen, view: View) -> Action:
+    def plan(self, seen: _CopiesSeen, view: View) -> Action:
         if not seen.ids:
             return Action("noop", f"nothing to remove from {seen.place}")
         calls = (Call(provider="vault", request=f"delete the parts of {' '.join(seen.ids)}", writes=True),)
         return Action("change", seen.phrase, calls, approved={"copies": seen.phrase})
 
     @override
-    def blast(self, seen: CopiesSeen, view: View) -> BlastRadius:
+    def blast(self, seen: _CopiesSeen, view: View) -> BlastRadius:
         return BlastRadius(facts=seen.facts, phrases=(seen.phrase,))
 
     @override
-    def baseline(self, seen: CopiesSeen) -> dict[str, Any]:
+    def baseline(self, seen: _CopiesSeen) -> dict[str, Any]:
         return {"ids": list(seen.approved or seen.ids), "phrase": seen.phrase}
 
     @override
-    def apply(self, seen: CopiesSeen, view: View, tell: Reporter) -> CopiesRemoved:
+    def apply(self, seen: _CopiesSeen, view: View, tell: Reporter) -> CopiesRemoved:
         vault = vault_of(self._deps)
         with vault.turn("removing copies", tell.progress):
             now = self._look(seen.approved)
@@ -331,7 +331,7 @@ class PruneCopies(ScenarioStep[CopiesSeen, CopiesRemoved]):
         return CopiesRemoved(ids=gone, kept=seen.kept + len(held), held=held, stays=seen.stays)
 
     @override
-    def unchanged(self, seen: CopiesSeen, view: View) -> CopiesRemoved:
+    def unchanged(self, seen: _CopiesSeen, view: View) -> CopiesRemoved:
         return CopiesRemoved(ids=seen.approved or seen.ids, kept=seen.kept, stays=seen.stays)
 
     @override

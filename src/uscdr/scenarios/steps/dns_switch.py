@@ -82,7 +82,7 @@ class Swaps(Fact):
         )
 
 
-class Watched(NamedTuple):
+class _Watched(NamedTuple):
     """How many name servers say what is wanted, of how many, and what the others do."""
 
     good: int
@@ -152,20 +152,20 @@ class SwapDns(ScenarioStep[Swaps, Switched]):
     def _watch(self, swap: NameSwap, limit: float, tell: Reporter) -> None:
         patience = WaitLimit(f"the switch of {swap.name}", limit, f"dig +trace {swap.name} CNAME")
 
-        def look() -> Watched:
+        def look() -> _Watched:
             seen = self._watched(swap)
             tell.progress(f"{swap.name}: seen at name servers", seen.good, seen.total, "servers")
             return seen
 
         until(look, lambda seen: seen.agreed, patience, self._deps.stop)
 
-    def _watched(self, swap: NameSwap) -> Watched:
+    def _watched(self, swap: NameSwap) -> _Watched:
         place = self._deps.dns
         if place is None:
-            return Watched(0, 0, agreed=False, states="nobody is asked")
+            return _Watched(0, 0, agreed=False, states="nobody is asked")
         if swap.hidden:
             held = swap.model_copy(update={"held": self._held(swap.name)})
-            return Watched(int(held.done), 1, held.done, "the zone's provider, whose proxy hides it")
+            return _Watched(int(held.done), 1, held.done, "the zone's provider, whose proxy hides it")
         if swap.wanted is None:
             return _gone(place.verifier.look(swap.name, "CNAME"))
         kind, sighting = led(place.verifier, swap.name, " ".join(swap.wanted.values))
@@ -289,15 +289,15 @@ def _switched(seen: Swaps, at: datetime, *, followed: datetime) -> Switched:
     return Switched(old=old, new=new, at=at, old_answers_until=followed + timedelta(seconds=longest), left=seen.left)
 
 
-def _shown_by(sighting: Sighting, wanted: RecordSet) -> Watched:
+def _shown_by(sighting: Sighting, wanted: RecordSet) -> _Watched:
     good = [one for one in sighting.answers if wanted.same_values(one.records)]
-    return Watched(len(good), len(sighting.answers), sighting.all_say(wanted), _states(sighting))
+    return _Watched(len(good), len(sighting.answers), sighting.all_say(wanted), _states(sighting))
 
 
-def _gone(sighting: Sighting) -> Watched:
+def _gone(sighting: Sighting) -> _Watched:
     """A wildcard may answer on: the name's own record is gone all the same."""
     good = [one for one in sighting.answers if one.own is None]
-    return Watched(len(good), len(sighting.answers), sighting.none_has(), _states(sighting))
+    return _Watched(len(good), len(sighting.answers), sighting.none_has(), _states(sighting))
 
 
 def _states(sighting: Sighting) -> str:

@@ -246,14 +246,14 @@ def _still_scaled(current: dict[str, int]) -> tuple[str, ...]:
 # End other clients' sessions, which would hold locks against the restore or write behind its back.
 
 
-class SessionsSeen(Fact):
+class _SessionsSeen(Fact):
     """Other sessions now; `reachable` is False when the database does not answer."""
 
     reachable: bool
     others: int = 0
 
 
-class EndSessions(ScenarioStep[SessionsSeen, SessionsEnded]):
+class EndSessions(ScenarioStep[_SessionsSeen, SessionsEnded]):
     """Ends them through the database itself."""
 
     name = "postgres.end_sessions"
@@ -266,14 +266,14 @@ class EndSessions(ScenarioStep[SessionsSeen, SessionsEnded]):
     plans_with = ()
 
     @override
-    def probe(self, view: View, tell: Reporter) -> SessionsSeen:
+    def probe(self, view: View, tell: Reporter) -> _SessionsSeen:
         try:
-            return SessionsSeen(reachable=True, others=len(self._deps.database().sessions()))
+            return _SessionsSeen(reachable=True, others=len(self._deps.database().sessions()))
         except ProviderError:
-            return SessionsSeen(reachable=False)
+            return _SessionsSeen(reachable=False)
 
     @override
-    def plan(self, seen: SessionsSeen, view: View) -> Action:
+    def plan(self, seen: _SessionsSeen, view: View) -> Action:
         if not seen.reachable:
             return Action("skip", "the database does not answer, so nobody is connected through it")
         if not seen.others:

@@ -30,13 +30,13 @@ from uscdr.scenarios.steps.infra_domains import ISSUED, state_of
 from uscdr.words import first_of, plural
 
 
-class PeopleSeen(Fact):
+class _PeopleSeen(Fact):
     """Which of the old collaborators are missing."""
 
     missing: tuple[str, ...]
 
 
-class AddPeople(ScenarioStep[PeopleSeen, PeopleAdded]):
+class AddPeople(ScenarioStep[_PeopleSeen, PeopleAdded]):
     """Those who could work on the old place can work on the new one."""
 
     name = "infra.people"
@@ -49,24 +49,24 @@ class AddPeople(ScenarioStep[PeopleSeen, PeopleAdded]):
     waits = "collaborators are added after the switch"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> PeopleSeen:
+    def probe(self, view: View, tell: Reporter) -> _PeopleSeen:
         scope, there = view.need(InfraSeen), self._deps.provisioning.collaborators(self._deps.app)
-        return PeopleSeen(missing=tuple(one for one in scope.collaborators if one not in there))
+        return _PeopleSeen(missing=tuple(one for one in scope.collaborators if one not in there))
 
     @override
-    def plan(self, seen: PeopleSeen, view: View) -> Action:
+    def plan(self, seen: _PeopleSeen, view: View) -> Action:
         if not seen.missing:
             return Action("noop", "no collaborator is missing")
         return Action("change", f"added: {plural(len(seen.missing), 'collaborator')}", self.calls())
 
     @override
-    def apply(self, seen: PeopleSeen, view: View, tell: Reporter) -> PeopleAdded:
+    def apply(self, seen: _PeopleSeen, view: View, tell: Reporter) -> PeopleAdded:
         for email in seen.missing:
             self._deps.provisioning.add_collaborator(self._deps.app, email)
         return PeopleAdded(added=len(seen.missing))
 
     @override
-    def unchanged(self, seen: PeopleSeen, view: View) -> PeopleAdded:
+    def unchanged(self, seen: _PeopleSeen, view: View) -> PeopleAdded:
         return PeopleAdded(added=0)
 
     @override
@@ -116,7 +116,7 @@ class OldPlaceLook(ScenarioStep[OldPlaceSeen, OldPlaceSeen]):
 # After the switch: the new place's log goes where the old one's went. Addresses are secrets but for their hosts.
 
 
-class DrainsSeen(Fact):
+class _DrainsSeen(Fact):
     """Hosts: of drains that are missing, that are there, and whose address neither platform nor kit gives."""
 
     missing: tuple[str, ...]
@@ -124,7 +124,7 @@ class DrainsSeen(Fact):
     unknown: tuple[str, ...]
 
 
-class AddDrains(ScenarioStep[DrainsSeen, DrainsAdded]):
+class AddDrains(ScenarioStep[_DrainsSeen, DrainsAdded]):
     """Those that an add-on brings along come with it, and are left alone."""
 
     name = "infra.drains"
@@ -149,24 +149,24 @@ class AddDrains(ScenarioStep[DrainsSeen, DrainsAdded]):
         return {one.url for one in drains if one.url is not None}
 
     @override
-    def probe(self, view: View, tell: Reporter) -> DrainsSeen:
+    def probe(self, view: View, tell: Reporter) -> _DrainsSeen:
         wanted, there = self._wanted(), self._there()
         lost = set(view.need(InfraSeen).log_drains) - wanted.keys()
-        return DrainsSeen(
+        return _DrainsSeen(
             missing=tuple(sorted(host for host, urls in wanted.items() for url in urls if url not in there)),
             there=tuple(sorted(host for host, urls in wanted.items() for url in urls if url in there)),
             unknown=tuple(sorted({host for host, urls in wanted.items() if not urls} | lost)),
         )
 
     @override
-    def plan(self, seen: DrainsSeen, view: View) -> Action:
+    def plan(self, seen: _DrainsSeen, view: View) -> Action:
         if not seen.missing:
             return Action("noop", f"no log drain is missing{_by_hand(seen.unknown)}")
         words = f"the log goes to {', '.join(seen.missing)} again{_by_hand(seen.unknown)}"
         return Action("change", words, self.calls())
 
     @override
-    def apply(self, seen: DrainsSeen, view: View, tell: Reporter) -> DrainsAdded:
+    def apply(self, seen: _DrainsSeen, view: View, tell: Reporter) -> DrainsAdded:
         there = self._there()
         for urls in self._wanted().values():
             for url in urls:
@@ -177,7 +177,7 @@ class AddDrains(ScenarioStep[DrainsSeen, DrainsAdded]):
         return DrainsAdded(added=seen.missing, unknown=seen.unknown)
 
     @override
-    def unchanged(self, seen: DrainsSeen, view: View) -> DrainsAdded:
+    def unchanged(self, seen: _DrainsSeen, view: View) -> DrainsAdded:
         return DrainsAdded(added=(), unknown=seen.unknown)
 
     @override
@@ -208,7 +208,7 @@ ANY = "any"
 """The label that stands for `*`: whoever serves a wildcard serves it."""
 
 
-class PublicSeen(Fact):
+class _PublicSeen(Fact):
     """Hostname -> what was seen, by verdict."""
 
     good: dict[str, str] = Field(default_factory=dict)
@@ -218,19 +218,19 @@ class PublicSeen(Fact):
     """Not asked: their record does not lead here yet, or they have no certificate; both are left to a person."""
 
 
-class PublicLook(ScenarioStep[PublicSeen, PublicSeen]):
+class PublicLook(ScenarioStep[_PublicSeen, _PublicSeen]):
     """Connects to the hostname's target, speaks TLS in the hostname's name, and asks for the front page."""
 
     name = "infra.public"
     title = "Look through the public names"
     effect = Effect.READ
     manual = ("curl -sSI --connect-to $HOSTNAME:443:$TARGET:443 https://$HOSTNAME/",)
-    gives = PublicSeen
+    gives = _PublicSeen
     needs = (DomainsBound, Switched, CertificatesSeen)
     waits = "the application is asked through its public names when they lead to it"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> PublicSeen:
+    def probe(self, view: View, tell: Reporter) -> _PublicSeen:
         left = {one.hostname for one in view.need(Switched).left if is_led(self._deps, one) is not True}
         left |= set(view.need(CertificatesSeen).left) - {one.hostname for one in view.need(Switched).left}
         seen: dict[str, dict[str, str]] = {"good": {}, "bad": {}, "unknown": {}}
@@ -243,7 +243,7 @@ class PublicLook(ScenarioStep[PublicSeen, PublicSeen]):
                 verdict, words = self._asked(world, one.hostname, one.target)
                 seen[verdict][one.hostname] = words
                 tell.check(CHECK + one.hostname, VERDICTS[verdict], words)
-        return PublicSeen(**seen, left=tuple(sorted(left)))
+        return _PublicSeen(**seen, left=tuple(sorted(left)))
 
     def _asked(self, world: CheckContext, hostname: str, target: str) -> tuple[str, str]:
         """The hostname's own address may still be the old one in resolvers: its target's is asked."""
@@ -264,7 +264,7 @@ class PublicLook(ScenarioStep[PublicSeen, PublicSeen]):
         return "good", f"https://{hostname}/ answers {status}, its certificate is trusted"
 
     @override
-    def plan(self, seen: PublicSeen, view: View) -> Action:
+    def plan(self, seen: _PublicSeen, view: View) -> Action:
         calls = (Call(provider="app", request="GET https://…/ of every hostname", writes=False),)
         wrong = [*seen.bad.values(), *(f"{name}: {words}" for name, words in seen.unknown.items())]
         if wrong:
@@ -276,7 +276,7 @@ class PublicLook(ScenarioStep[PublicSeen, PublicSeen]):
 # The end of a rebuilt place: what only a person can do, looked at anew each time, so that it can be seen done.
 
 
-class LeftSeen(Fact):
+class _LeftSeen(Fact):
     """Tasks in words: those without which users do not reach the new place, and those that change nothing for them."""
 
     open: tuple[str, ...] = ()
@@ -285,19 +285,19 @@ class LeftSeen(Fact):
     """What the old place had and this one has not, with what a person does."""
 
 
-class LeftLook(ScenarioStep[LeftSeen, LeftSeen]):
+class LeftLook(ScenarioStep[_LeftSeen, _LeftSeen]):
     """Asks the name servers and the platform; an open task is no success, and a resumed run looks again."""
 
     name = "infra.left"
     title = "What is left to people"
     effect = Effect.READ
     manual = ("dig $HOSTNAME A; dig $TARGET A   # the same addresses?", "heroku certs:auto --app {new_app}")
-    gives = LeftSeen
+    gives = _LeftSeen
     needs = (InfraSeen, Materials, Switched, ApplicationChecked)
     waits = "names whose record a person has to make are looked at again at the end"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> LeftSeen:
+    def probe(self, view: View, tell: Reporter) -> _LeftSeen:
         scope, left = view.need(InfraSeen), view.need(Switched).left
         unled = [one for one in left if is_led(self._deps, one) is not True]
         awaited = view.get(CertificatesSeen)
@@ -306,7 +306,7 @@ class LeftLook(ScenarioStep[LeftSeen, LeftSeen]):
         missed = [as_task(one) for one in unled if one.hostname not in scope.nowhere]
         unmissed = [f"{as_task(one)}; it did not lead to the old place either" for one in unled
                     if one.hostname in scope.nowhere]  # fmt: skip
-        return LeftSeen(open=(*missed, *certificates), told=tuple(unmissed), lost=self._lost(scope, view))
+        return _LeftSeen(open=(*missed, *certificates), told=tuple(unmissed), lost=self._lost(scope, view))
 
     def _lost(self, scope: InfraSeen, view: View) -> tuple[str, ...]:
         there, drains = {one.type for one in self._deps.platform.formation(self._deps.app)}, view.get(DrainsAdded)
@@ -329,7 +329,7 @@ class LeftLook(ScenarioStep[LeftSeen, LeftSeen]):
                 if state_of(one) != ISSUED]  # fmt: skip
 
     @override
-    def plan(self, seen: LeftSeen, view: View) -> Action:
+    def plan(self, seen: _LeftSeen, view: View) -> Action:
         calls = (Call(provider="dns", request="QUERY of every authoritative server", writes=False),)
         told = f"to do: {'; '.join(seen.told)}" if seen.told else ""
         told += f"{'. ' if told else ''}NOT brought back: {'; '.join(seen.lost)}" if seen.lost else ""

@@ -95,7 +95,7 @@ class StopOld(ScenarioStep[OldStopped, OldStopped]):
         return f"nothing runs in {app}"
 
 
-class AppSeenNow(Fact):
+class _AppSeenNow(Fact):
     """Whether the application exists, and what was known of it before this run began to create it."""
 
     exists: bool
@@ -104,7 +104,7 @@ class AppSeenNow(Fact):
     """Whether it is out of this account's reach."""
 
 
-class CreateApp(ScenarioStep[AppSeenNow, AppMade]):
+class CreateApp(ScenarioStep[_AppSeenNow, AppMade]):
     """One application; its name makes it findable."""
 
     name = "infra.create_app"
@@ -116,13 +116,13 @@ class CreateApp(ScenarioStep[AppSeenNow, AppMade]):
     plans_with = ()
 
     @override
-    def probe(self, view: View, tell: Reporter) -> AppSeenNow:
+    def probe(self, view: View, tell: Reporter) -> _AppSeenNow:
         try:
             found = self._look()
         except CredentialsRefused:
             self._deps.platform.account()  # refused as well: it is the account, not the name
-            return AppSeenNow(exists=True, foreign=True)
-        return AppSeenNow(exists=found is not None, web_url=(found.web_url or "") if found else "")
+            return _AppSeenNow(exists=True, foreign=True)
+        return _AppSeenNow(exists=found is not None, web_url=(found.web_url or "") if found else "")
 
     def _look(self) -> App | None:
         try:
@@ -131,7 +131,7 @@ class CreateApp(ScenarioStep[AppSeenNow, AppMade]):
             return None
 
     @override
-    def plan(self, seen: AppSeenNow, view: View) -> Action:
+    def plan(self, seen: _AppSeenNow, view: View) -> Action:
         name, scope = self._deps.app, view.get(InfraSeen)
         calls = (writes("POST", f'/apps {{"name": "{name}"}}'),)
         if scope is not None and scope.in_place:
@@ -147,11 +147,11 @@ class CreateApp(ScenarioStep[AppSeenNow, AppMade]):
         return Action("change", f"{name} is created{where}", calls)
 
     @override
-    def baseline(self, seen: AppSeenNow) -> dict[str, Any]:
+    def baseline(self, seen: _AppSeenNow) -> dict[str, Any]:
         return {"existed": seen.exists}
 
     @override
-    def apply(self, seen: AppSeenNow, view: View, tell: Reporter) -> AppMade:
+    def apply(self, seen: _AppSeenNow, view: View, tell: Reporter) -> AppMade:
         scope = view.need(InfraSeen)
         try:
             made = self._deps.provisioning.create_app(
@@ -163,7 +163,7 @@ class CreateApp(ScenarioStep[AppSeenNow, AppMade]):
         return AppMade(name=made.name, web_url=made.web_url or "", made=True)
 
     @override
-    def unchanged(self, seen: AppSeenNow, view: View) -> AppMade:
+    def unchanged(self, seen: _AppSeenNow, view: View) -> AppMade:
         return AppMade(name=self._deps.app, web_url=seen.web_url, made=False)
 
     @override
@@ -186,7 +186,7 @@ class CreateApp(ScenarioStep[AppSeenNow, AppMade]):
         )
 
     @override
-    def adopt(self, provider_id: str, seen: AppSeenNow, view: View, tell: Reporter) -> AppMade:
+    def adopt(self, provider_id: str, seen: _AppSeenNow, view: View, tell: Reporter) -> AppMade:
         return AppMade(name=self._deps.app, web_url=seen.web_url, made=True)
 
     @override
@@ -249,7 +249,7 @@ class AddonParams(Fact):
     service: str
 
 
-class AddonSeen(Fact):
+class _AddonSeen(Fact):
     """The application's own add-ons of the service, and the plan to order."""
 
     there: tuple[str, ...]
@@ -259,7 +259,7 @@ class AddonSeen(Fact):
     plan: str = ""
 
 
-class OrderAddon(ScenarioStep[AddonSeen, AddonReady]):
+class OrderAddon(ScenarioStep[_AddonSeen, AddonReady]):
     """One add-on of one service. One that is there already is used, and said to be."""
 
     name = "infra.addon"
@@ -304,9 +304,9 @@ class OrderAddon(ScenarioStep[AddonSeen, AddonReady]):
         )
 
     @override
-    def probe(self, view: View, tell: Reporter) -> AddonSeen:
+    def probe(self, view: View, tell: Reporter) -> _AddonSeen:
         there = self._own()
-        return AddonSeen(
+        return _AddonSeen(
             there=tuple(addon.id for addon in there),
             name=there[0].name if there else "",
             usable=bool(there) and there[0].state == USABLE,
@@ -314,7 +314,7 @@ class OrderAddon(ScenarioStep[AddonSeen, AddonReady]):
         )
 
     @override
-    def plan(self, seen: AddonSeen, view: View) -> Action:
+    def plan(self, seen: _AddonSeen, view: View) -> Action:
         known = {"plan": seen.plan}
         if not seen.plan and not seen.there:
             return Action("skip", f"recovery.addons names no plan of {self._service}: none is ordered")
@@ -325,11 +325,11 @@ class OrderAddon(ScenarioStep[AddonSeen, AddonReady]):
         return Action("change", f"{seen.plan} is ordered", self.calls(), known)
 
     @override
-    def baseline(self, seen: AddonSeen) -> dict[str, Any]:
+    def baseline(self, seen: _AddonSeen) -> dict[str, Any]:
         return {"there": list(seen.there), "plan": seen.plan}
 
     @override
-    def apply(self, seen: AddonSeen, view: View, tell: Reporter) -> AddonReady:
+    def apply(self, seen: _AddonSeen, view: View, tell: Reporter) -> AddonReady:
         if seen.there:
             return self._awaited(seen.there[0], tell, ordered=False)
         tell.sending()
@@ -360,7 +360,7 @@ class OrderAddon(ScenarioStep[AddonSeen, AddonReady]):
         return self.gives(id=ended.id, name=ended.name, plan=ended.plan, ordered=ordered)
 
     @override
-    def unchanged(self, seen: AddonSeen, view: View) -> AddonReady:
+    def unchanged(self, seen: _AddonSeen, view: View) -> AddonReady:
         found = self._deps.provisioning.addon(self._deps.app, seen.there[0])
         return self.gives(id=found.id, name=found.name, plan=found.plan)
 
@@ -376,7 +376,7 @@ class OrderAddon(ScenarioStep[AddonSeen, AddonReady]):
         return look_for(search, intent, self._deps.stop, tell)
 
     @override
-    def adopt(self, provider_id: str, seen: AddonSeen, view: View, tell: Reporter) -> AddonReady:
+    def adopt(self, provider_id: str, seen: _AddonSeen, view: View, tell: Reporter) -> AddonReady:
         return self._awaited(provider_id, tell, ordered=True)
 
     @override

@@ -18,20 +18,20 @@ from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads, sql, writes
 from uscdr.words import plural
 
 
-class ConfigSeen(Fact):
+class _ConfigSeen(Fact):
     """Names of variables to set, and of those that are right already."""
 
     to_set: tuple[str, ...]
     right: tuple[str, ...]
 
 
-def compare(wanted: Mapping[str, SecretStr], there: Mapping[str, SecretStr]) -> ConfigSeen:
+def _compare(wanted: Mapping[str, SecretStr], there: Mapping[str, SecretStr]) -> _ConfigSeen:
     """By value, told by name."""
     right = tuple(sorted(name for name, value in wanted.items() if there.get(name) == value))
-    return ConfigSeen(to_set=tuple(sorted(wanted.keys() - set(right))), right=right)
+    return _ConfigSeen(to_set=tuple(sorted(wanted.keys() - set(right))), right=right)
 
 
-def require(names: set[str], there: Mapping[str, SecretStr], materials: Materials) -> None:
+def _require(names: set[str], there: Mapping[str, SecretStr], materials: Materials) -> None:
     """Nothing that the plan counted on may be missing now. Raises CheckFailed with the names."""
     lacking = sorted(names - there.keys())
     if lacking:
@@ -43,7 +43,7 @@ def require(names: set[str], there: Mapping[str, SecretStr], materials: Material
         )
 
 
-class SetConfig(ScenarioStep[ConfigSeen, ConfigSet]):
+class SetConfig(ScenarioStep[_ConfigSeen, ConfigSet]):
     """Every variable but those that add-ons set; the key for encrypted columns among them."""
 
     name = "infra.config"
@@ -57,21 +57,21 @@ class SetConfig(ScenarioStep[ConfigSeen, ConfigSet]):
 
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
         materials, new = view.need(Materials), planned(self._deps, new_place(self._deps))
-        require(set(materials.copied) - set(new.from_addons), new.values, materials)
+        _require(set(materials.copied) - set(new.from_addons), new.values, materials)
         return new.values
 
     @override
-    def probe(self, view: View, tell: Reporter) -> ConfigSeen:
-        return compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app))
+    def probe(self, view: View, tell: Reporter) -> _ConfigSeen:
+        return _compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app))
 
     @override
-    def plan(self, seen: ConfigSeen, view: View) -> Action:
+    def plan(self, seen: _ConfigSeen, view: View) -> Action:
         if not seen.to_set:
             return Action("noop", f"all {plural(len(seen.right), 'variable')} are right")
         return Action("change", f"set in one call: {', '.join(seen.to_set)}", self.calls())
 
     @override
-    def apply(self, seen: ConfigSeen, view: View, tell: Reporter) -> ConfigSet:
+    def apply(self, seen: _ConfigSeen, view: View, tell: Reporter) -> ConfigSet:
         wanted = self._wanted(view)
         self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.to_set})
         for sentence in view.need(Materials).tasks():
@@ -79,7 +79,7 @@ class SetConfig(ScenarioStep[ConfigSeen, ConfigSet]):
         return ConfigSet(set=seen.to_set, kept=seen.right)
 
     @override
-    def unchanged(self, seen: ConfigSeen, view: View) -> ConfigSet:
+    def unchanged(self, seen: _ConfigSeen, view: View) -> ConfigSet:
         return ConfigSet(set=(), kept=seen.right)
 
     @override
@@ -90,7 +90,7 @@ class SetConfig(ScenarioStep[ConfigSeen, ConfigSet]):
         return f"{plural(len(result.set) + len(result.kept), 'variable')} are as they should be"
 
 
-class MailSeen(ConfigSeen):
+class _MailSeen(_ConfigSeen):
     """The same, and whether what was set is in force: the deployment has succeeded, so no later release may fail."""
 
     in_force: bool
@@ -99,7 +99,7 @@ class MailSeen(ConfigSeen):
     """What is waited for, in words."""
 
 
-class EnableMail(ScenarioStep[MailSeen, MailEnabled]):
+class EnableMail(ScenarioStep[_MailSeen, MailEnabled]):
     """From now on the new place mails; the old one does not any more. Done when its dynos run with it."""
 
     name = "infra.unsilence"
@@ -113,19 +113,19 @@ class EnableMail(ScenarioStep[MailSeen, MailEnabled]):
 
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
         materials, withheld = view.need(Materials), planned(self._deps, new_place(self._deps)).withheld
-        require(set(materials.withheld), withheld, materials)
+        _require(set(materials.withheld), withheld, materials)
         return withheld
 
     @override
-    def probe(self, view: View, tell: Reporter) -> MailSeen:
-        seen = compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app))
+    def probe(self, view: View, tell: Reporter) -> _MailSeen:
+        seen = _compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app))
         force = look_in_force(self._deps, since=0)
-        return MailSeen(
+        return _MailSeen(
             **seen.model_dump(), in_force=force.reached, failed=force.failed is not None, standing=force.words
         )
 
     @override
-    def plan(self, seen: MailSeen, view: View) -> Action:
+    def plan(self, seen: _MailSeen, view: View) -> Action:
         known = {"unsilence": " ".join(f"{name}=${name}" for name in seen.to_set)}
         if seen.to_set:
             return Action("change", f"mail is let out: {', '.join(seen.to_set)}", self.calls(), known)
@@ -136,7 +136,7 @@ class EnableMail(ScenarioStep[MailSeen, MailEnabled]):
         return Action("noop", "nothing is withheld", known=known)
 
     @override
-    def apply(self, seen: MailSeen, view: View, tell: Reporter) -> MailEnabled:
+    def apply(self, seen: _MailSeen, view: View, tell: Reporter) -> MailEnabled:
         wanted, since = self._wanted(view), newest_version(self._deps)
         if seen.to_set:
             self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.to_set})
@@ -144,12 +144,12 @@ class EnableMail(ScenarioStep[MailSeen, MailEnabled]):
         return MailEnabled(set=seen.to_set)
 
     @override
-    def unchanged(self, seen: MailSeen, view: View) -> MailEnabled:
+    def unchanged(self, seen: _MailSeen, view: View) -> MailEnabled:
         return MailEnabled(set=())
 
     @override
     def confirm_effect(self, result: MailEnabled, view: View, tell: Reporter) -> str:
-        left = compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app)).to_set
+        left = _compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app)).to_set
         if left:
             raise CheckFailed(f"Still withheld: {', '.join(left)}.")
         force = look_in_force(self._deps)

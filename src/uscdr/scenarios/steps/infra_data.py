@@ -85,7 +85,7 @@ class InfraProve(Prove):
         return replace(action, calls=()) if kept else action
 
 
-class LoadSeen(Fact):
+class _LoadSeen(Fact):
     """The new database before: how many tables and rows, and whether they are the dump's already."""
 
     tables: int
@@ -93,7 +93,7 @@ class LoadSeen(Fact):
     equal: bool
 
 
-class InfraLoad(ScenarioStep[LoadSeen, Restored]):
+class InfraLoad(ScenarioStep[_LoadSeen, Restored]):
     """The proven file itself, before the first deploy, so that no migration meets an empty database."""
 
     name = "infra.load"
@@ -111,19 +111,19 @@ class InfraLoad(ScenarioStep[LoadSeen, Restored]):
     waits = "the proven dump is loaded into the new database, in one transaction, before the first deploy"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> LoadSeen:
+    def probe(self, view: View, tell: Reporter) -> _LoadSeen:
         await_quiet(self._deps, tell)
         database = self._deps.database()
         tables = [table.name for table in database.tables()]
         digests = database.digests(tables)
-        return LoadSeen(
+        return _LoadSeen(
             tables=len(tables),
             rows=sum(one.rows for one in digests),
             equal=bool(tables) and _same(digests, view.need(Proof).tables),
         )
 
     @override
-    def plan(self, seen: LoadSeen, view: View) -> Action:
+    def plan(self, seen: _LoadSeen, view: View) -> Action:
         proof = view.need(Proof)
         if seen.equal:
             return Action("noop", f"the new database holds {proof.backup} already")
@@ -139,11 +139,11 @@ class InfraLoad(ScenarioStep[LoadSeen, Restored]):
         return Action("change", words, self.calls())
 
     @override
-    def baseline(self, seen: LoadSeen) -> dict[str, Any]:
+    def baseline(self, seen: _LoadSeen) -> dict[str, Any]:
         return {"tables": seen.tables, "rows": seen.rows}
 
     @override
-    def apply(self, seen: LoadSeen, view: View, tell: Reporter) -> Restored:
+    def apply(self, seen: _LoadSeen, view: View, tell: Reporter) -> Restored:
         proof = self._deps.candidate.proof(dump_source(self._deps, view.need(ChosenBackup)), tell)
         if proof.sha256 != view.need(Proof).sha256:
             raise CheckFailed("The dump is not the one that was proven.", next_action="Begin anew: --new")
@@ -160,7 +160,7 @@ class InfraLoad(ScenarioStep[LoadSeen, Restored]):
         return self._restored(proof).model_copy(update={"left_out": left})
 
     @override
-    def unchanged(self, seen: LoadSeen, view: View) -> Restored:
+    def unchanged(self, seen: _LoadSeen, view: View) -> Restored:
         return self._restored(view.need(Proof))
 
     def _restored(self, proof: Proof) -> Restored:

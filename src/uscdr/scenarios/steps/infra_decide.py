@@ -14,7 +14,7 @@ from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
 from uscdr.words import HOUR, duration, plural
 
 
-class InfraDecideSeen(Fact):
+class _InfraDecideSeen(Fact):
     """What is known when the operator is asked."""
 
     scope: InfraSeen
@@ -24,7 +24,7 @@ class InfraDecideSeen(Fact):
     """What is not simply copied of the config, in sentences."""
 
 
-class InfraDecide(ScenarioStep[InfraDecideSeen, InfraDecision]):
+class InfraDecide(ScenarioStep[_InfraDecideSeen, InfraDecision]):
     """Changes nothing itself."""
 
     name = "infra.decide"
@@ -40,15 +40,15 @@ class InfraDecide(ScenarioStep[InfraDecideSeen, InfraDecision]):
     waits = "asked when the scope is known"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> InfraDecideSeen:
+    def probe(self, view: View, tell: Reporter) -> _InfraDecideSeen:
         proof = view.get(Proof)
-        return InfraDecideSeen(
+        return _InfraDecideSeen(
             scope=view.need(InfraSeen), chosen=view.need(ChosenBackup), rows=proof.rows if proof else None,
             config=view.need(Materials).words(),
         )  # fmt: skip
 
     @override
-    def plan(self, seen: InfraDecideSeen, view: View) -> Action:
+    def plan(self, seen: _InfraDecideSeen, view: View) -> Action:
         scope = seen.scope
         if scope.new_exists and not scope.in_place:
             return Action(
@@ -70,7 +70,7 @@ class InfraDecide(ScenarioStep[InfraDecideSeen, InfraDecision]):
                     "names": ", ".join(f"{r.name} -> {' '.join(r.values)}" for r in scope.records)}  # fmt: skip
         return Action("change", words, approved=approved)
 
-    def _facts(self, seen: InfraDecideSeen) -> dict[str, str]:
+    def _facts(self, seen: _InfraDecideSeen) -> dict[str, str]:
         scope, chosen = seen.scope, seen.chosen
         rows = plural(seen.rows, "row") if seen.rows is not None else "rows counted by the proof"
         price = f"${scope.monthly_cents / 100:.2f} a month" if scope.monthly_cents is not None else "price not known"
@@ -91,7 +91,7 @@ class InfraDecide(ScenarioStep[InfraDecideSeen, InfraDecision]):
         lost = not_captured(self._deps, scope)
         return LEFT_BEHIND if lost else CAPTURED
 
-    def _without(self, seen: InfraDecideSeen) -> dict[str, str]:
+    def _without(self, seen: _InfraDecideSeen) -> dict[str, str]:
         """What the new place does not get as the old one had it."""
         missing = (*seen.scope.left_out, *seen.scope.attached)
         found = {
@@ -117,7 +117,7 @@ class InfraDecide(ScenarioStep[InfraDecideSeen, InfraDecision]):
         return "; ".join((*moved, *left))
 
     @override
-    def blast(self, seen: InfraDecideSeen, view: View) -> BlastRadius:
+    def blast(self, seen: _InfraDecideSeen, view: View) -> BlastRadius:
         rows = f"{seen.rows}" if seen.rows is not None else UNKNOWN
         hours = int(seen.chosen.age_seconds // HOUR)
         names = ", ".join(_moved(seen.scope)) or "no name"
@@ -127,7 +127,7 @@ class InfraDecide(ScenarioStep[InfraDecideSeen, InfraDecision]):
         return BlastRadius(facts=self._facts(seen), phrases=phrases)
 
     @override
-    def apply(self, seen: InfraDecideSeen, view: View, tell: Reporter) -> InfraDecision:
+    def apply(self, seen: _InfraDecideSeen, view: View, tell: Reporter) -> InfraDecision:
         return InfraDecision(app=seen.scope.new_app, backup=seen.chosen.backup, hostnames=seen.scope.hostnames)
 
     @override

@@ -20,7 +20,7 @@ from uscdr.scenarios.steps.base import ScenarioStep, writes
 from uscdr.words import first_of
 
 
-class DeploySeen(Fact):
+class _DeploySeen(Fact):
     """What would be deployed, what runs, and which migrations the release phase would apply to the restored data."""
 
     commit: str
@@ -42,7 +42,7 @@ class DeploySeen(Fact):
 NOT_TRIED = "NOT TRIED beforehand: before this deploy no dyno can write their SQL"
 
 
-class InfraDeploy(ScenarioStep[DeploySeen, Redeployed]):
+class InfraDeploy(ScenarioStep[_DeploySeen, Redeployed]):
     """The release phase migrates, so dangerous migrations stop the run before the build."""
 
     name = "infra.deploy"
@@ -59,7 +59,7 @@ class InfraDeploy(ScenarioStep[DeploySeen, Redeployed]):
     waits = "built and released when data and config are there; dangerous migrations stop it"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> DeploySeen:
+    def probe(self, view: View, tell: Reporter) -> _DeploySeen:
         commit = view.need(InfraSeen).commit
         tell.progress(f"packing {commit[:12]}")
         code = fetch_code(self._deps, commit)
@@ -75,7 +75,7 @@ class InfraDeploy(ScenarioStep[DeploySeen, Redeployed]):
         builds = self._deps.deploys.builds(self._deps.app)
         releases = self._deps.platform.releases(self._deps.app)
         current = next((r for r in releases if r.current and r.slug_id), None)
-        return DeploySeen(
+        return _DeploySeen(
             commit=commit,
             running=commit_of(current.slug_id if current else None, builds),
             version=current.version if current else None,
@@ -89,7 +89,7 @@ class InfraDeploy(ScenarioStep[DeploySeen, Redeployed]):
         )
 
     @override
-    def plan(self, seen: DeploySeen, view: View) -> Action:
+    def plan(self, seen: _DeploySeen, view: View) -> Action:
         if seen.dangerous:
             return Action(
                 "blocked",
@@ -108,11 +108,11 @@ class InfraDeploy(ScenarioStep[DeploySeen, Redeployed]):
         return Action("change", words, self.calls(), {"COMMIT": seen.commit})
 
     @override
-    def baseline(self, seen: DeploySeen) -> dict[str, Any]:
+    def baseline(self, seen: _DeploySeen) -> dict[str, Any]:
         return {"builds": list(seen.builds), "commit": seen.commit}
 
     @override
-    def apply(self, seen: DeploySeen, view: View, tell: Reporter) -> Redeployed:
+    def apply(self, seen: _DeploySeen, view: View, tell: Reporter) -> Redeployed:
         code = fetch_code(self._deps, seen.commit)
         tell.sending()
         accepted = self._deps.deploys.start_build(self._deps.app, code)
@@ -120,7 +120,7 @@ class InfraDeploy(ScenarioStep[DeploySeen, Redeployed]):
         return await_deployed(self._deps, accepted.id, seen.commit, tell)
 
     @override
-    def unchanged(self, seen: DeploySeen, view: View) -> Redeployed:
+    def unchanged(self, seen: _DeploySeen, view: View) -> Redeployed:
         return Redeployed(build="", commit=seen.commit, version=seen.version)
 
     @override
@@ -128,7 +128,7 @@ class InfraDeploy(ScenarioStep[DeploySeen, Redeployed]):
         return find_build(self._deps, intent, tell)
 
     @override
-    def adopt(self, provider_id: str, seen: DeploySeen, view: View, tell: Reporter) -> Redeployed:
+    def adopt(self, provider_id: str, seen: _DeploySeen, view: View, tell: Reporter) -> Redeployed:
         return await_deployed(self._deps, provider_id, seen.commit, tell)
 
     @override
@@ -136,7 +136,7 @@ class InfraDeploy(ScenarioStep[DeploySeen, Redeployed]):
         return require_running(self._deps, result)
 
 
-class FormationSeen(Fact):
+class _FormationSeen(Fact):
     """What shall run, and which process types have another dyno size than in the old place: type -> that size."""
 
     formation: dict[str, int]
@@ -147,7 +147,7 @@ class FormationSeen(Fact):
     """Process types that ran in the old place and that the deployed code does not name."""
 
 
-class InfraFormation(ScenarioStep[FormationSeen, ProcessesStopped]):
+class InfraFormation(ScenarioStep[_FormationSeen, ProcessesStopped]):
     """What shall run: as in the old place, of the single ones exactly one. A new app starts web only, and small."""
 
     name = "infra.formation"
@@ -160,12 +160,12 @@ class InfraFormation(ScenarioStep[FormationSeen, ProcessesStopped]):
     waits = "web, workers and exactly one beat are started, in number and size as in the old place"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> FormationSeen:
+    def probe(self, view: View, tell: Reporter) -> _FormationSeen:
         scope = view.need(InfraSeen)
         now = {entry.type: entry.size for entry in self._deps.platform.formation(self._deps.app)}
         other = {kind: size for kind, size in scope.sizes.items()
                  if kind in now and size.casefold() != now[kind].casefold()}  # fmt: skip
-        return FormationSeen(
+        return _FormationSeen(
             formation={kind: number for kind, number in scope.formation.items() if kind in now},
             sizes=other,
             now={kind: now[kind] for kind in other},
@@ -173,7 +173,7 @@ class InfraFormation(ScenarioStep[FormationSeen, ProcessesStopped]):
         )
 
     @override
-    def plan(self, seen: FormationSeen, view: View) -> Action:
+    def plan(self, seen: _FormationSeen, view: View) -> Action:
         several = [f"{kind}={seen.formation[kind]}" for kind in self._deps.config.recovery.single
                    if seen.formation.get(kind, 1) != 1]  # fmt: skip
         if several:
@@ -186,12 +186,12 @@ class InfraFormation(ScenarioStep[FormationSeen, ProcessesStopped]):
         return Action("change", f"{words}; sizes: {sizes}", self.calls())
 
     @override
-    def apply(self, seen: FormationSeen, view: View, tell: Reporter) -> ProcessesStopped:
+    def apply(self, seen: _FormationSeen, view: View, tell: Reporter) -> ProcessesStopped:
         self._deps.platform.resize(self._deps.app, seen.sizes)
         return self.unchanged(seen, view)
 
     @override
-    def unchanged(self, seen: FormationSeen, view: View) -> ProcessesStopped:
+    def unchanged(self, seen: _FormationSeen, view: View) -> ProcessesStopped:
         return ProcessesStopped(formation=seen.formation)
 
     @override

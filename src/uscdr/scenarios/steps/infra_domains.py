@@ -30,7 +30,7 @@ ISSUED = "cert issued"
 HOPELESS = "failed"
 
 
-class DomainsSeen(Fact):
+class _DomainsSeen(Fact):
     """Which hostnames the new application has, and which of them the old one still holds."""
 
     bound: tuple[str, ...]
@@ -38,7 +38,7 @@ class DomainsSeen(Fact):
     held_by_old: tuple[str, ...]
 
 
-class BindDomains(ScenarioStep[DomainsSeen, DomainsBound]):
+class BindDomains(ScenarioStep[_DomainsSeen, DomainsBound]):
     """From the delete to the add, requests get “no such app”: the new application was checked before."""
 
     name = "infra.domains"
@@ -56,12 +56,12 @@ class BindDomains(ScenarioStep[DomainsSeen, DomainsBound]):
     waits = "hostnames move when the new application answers its checks"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> DomainsSeen:
+    def probe(self, view: View, tell: Reporter) -> _DomainsSeen:
         wanted = view.need(InfraSeen).hostnames
         mine = {domain.hostname for domain in self._deps.provisioning.domains(self._deps.app)}
         missing = tuple(name for name in wanted if name not in mine)
         theirs = self._old() if missing and self._deps.app != self._deps.old_app else set()
-        return DomainsSeen(
+        return _DomainsSeen(
             bound=tuple(name for name in wanted if name in mine),
             missing=missing,
             held_by_old=tuple(name for name in missing if name in theirs),
@@ -74,7 +74,7 @@ class BindDomains(ScenarioStep[DomainsSeen, DomainsBound]):
             return set()  # if it holds them all the same, taking them is refused in plain words
 
     @override
-    def plan(self, seen: DomainsSeen, view: View) -> Action:
+    def plan(self, seen: _DomainsSeen, view: View) -> Action:
         app, old = self._deps.app, self._deps.old_app
         manual = (*(f"heroku domains:remove {name} --app {old}" for name in seen.held_by_old),
                   *(f"heroku domains:add {name} --app {app}" for name in seen.missing))  # fmt: skip
@@ -85,7 +85,7 @@ class BindDomains(ScenarioStep[DomainsSeen, DomainsBound]):
         return Action("change", f"{', '.join(seen.missing)} moves to {app}", calls, manual=manual)
 
     @override
-    def apply(self, seen: DomainsSeen, view: View, tell: Reporter) -> DomainsBound:
+    def apply(self, seen: _DomainsSeen, view: View, tell: Reporter) -> DomainsBound:
         provisioning, left = self._deps.provisioning, self.probe(view, tell)  # an answer may have been lost on the way
         for name in left.missing:
             if name in left.held_by_old:
@@ -118,7 +118,7 @@ class BindDomains(ScenarioStep[DomainsSeen, DomainsBound]):
         return DomainsBound(targets=tuple(DomainTarget(hostname=h, target=t) for h, t in sorted(targets.items())))
 
     @override
-    def unchanged(self, seen: DomainsSeen, view: View) -> DomainsBound:
+    def unchanged(self, seen: _DomainsSeen, view: View) -> DomainsBound:
         found = {domain.hostname: domain.cname or "" for domain in self._deps.provisioning.domains(self._deps.app)}
         targets = tuple(DomainTarget(hostname=name, target=found[name]) for name in seen.bound)
         return DomainsBound(targets=targets)
@@ -131,14 +131,14 @@ class BindDomains(ScenarioStep[DomainsSeen, DomainsBound]):
         return "; ".join(f"{one.hostname} -> {one.target}" for one in result.targets) or "there is no hostname"
 
 
-class CertificatesSeenNow(Fact):
+class _CertificatesSeenNow(Fact):
     """Whether certificates are managed for every hostname."""
 
     managed: bool
     hostnames: tuple[str, ...]
 
 
-class EnableCertificates(ScenarioStep[CertificatesSeenNow, CertificatesOn]):
+class EnableCertificates(ScenarioStep[_CertificatesSeenNow, CertificatesOn]):
     """Asked for before the switch; validated only after DNS points here."""
 
     name = "infra.certificates"
@@ -151,26 +151,26 @@ class EnableCertificates(ScenarioStep[CertificatesSeenNow, CertificatesOn]):
     waits = "certificates are asked for when the hostnames are bound"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> CertificatesSeenNow:
+    def probe(self, view: View, tell: Reporter) -> _CertificatesSeenNow:
         custom = _custom(self._deps.provisioning.domains(self._deps.app))
-        return CertificatesSeenNow(
+        return _CertificatesSeenNow(
             managed=all(domain.acm_status is not None for domain in custom),
             hostnames=tuple(domain.hostname for domain in custom),
         )
 
     @override
-    def plan(self, seen: CertificatesSeenNow, view: View) -> Action:
+    def plan(self, seen: _CertificatesSeenNow, view: View) -> Action:
         if seen.managed:
             return Action("noop", "certificates are managed" if seen.hostnames else "there is no hostname")
         return Action("change", "automated certificates are turned on", self.calls())
 
     @override
-    def apply(self, seen: CertificatesSeenNow, view: View, tell: Reporter) -> CertificatesOn:
+    def apply(self, seen: _CertificatesSeenNow, view: View, tell: Reporter) -> CertificatesOn:
         self._deps.provisioning.enable_certificates(self._deps.app)
         return CertificatesOn(hostnames=seen.hostnames)
 
     @override
-    def unchanged(self, seen: CertificatesSeenNow, view: View) -> CertificatesOn:
+    def unchanged(self, seen: _CertificatesSeenNow, view: View) -> CertificatesOn:
         return CertificatesOn(hostnames=seen.hostnames)
 
     @override

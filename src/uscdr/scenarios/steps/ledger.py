@@ -103,7 +103,7 @@ class LedgerStep(ScenarioStep[LossLedger, LossLedger]):
     @override
     def plan(self, seen: LossLedger, view: View) -> Action:
         calls = (sql("count, digest and keys of every differing table, on both sides"),)
-        return Action("read", ledger_words(seen), calls)
+        return Action("read", _ledger_words(seen), calls)
 
 
 def proven_database(deps: Adapters, view: View, tell: Reporter) -> Database:
@@ -133,7 +133,7 @@ def compared(
     )
 
 
-def ledger_words(ledger: LossLedger) -> str:
+def _ledger_words(ledger: LossLedger) -> str:
     """The ledger in a sentence a clinic understands."""
     if not ledger.readable:
         stored = plural(ledger.rows_backup, "row")
@@ -211,7 +211,7 @@ def _line(
         backup=then.rows,
         lost=len(only_live),
         damaged=len(only_stored),
-        ranges=ranges(only_live),
+        ranges=_ranges(only_live),
         changed=_changed(live, stored),
         volatile=volatile,
     )
@@ -235,7 +235,7 @@ def _one_sided(
         backup=then.rows if then else None,
         lost=now.rows if now else 0,
         damaged=then.rows if then else 0,
-        ranges=ranges(keys or ()),
+        ranges=_ranges(keys or ()),
         volatile=volatile,
     )
 
@@ -260,7 +260,7 @@ def _changed(live: TableKeys, stored: TableKeys) -> int:
     return sum(1 for key, mine in zip(live.keys or (), live.prints, strict=True) if theirs.get(key, mine) != mine)
 
 
-def ranges(keys: Sequence[str]) -> tuple[str, ...]:
+def _ranges(keys: Sequence[str]) -> tuple[str, ...]:
     """Sorted integer keys as ranges such as `812-840`, at most twelve.
 
     Keys that are not integers may be personal data: only how many there are is said.

@@ -38,7 +38,7 @@ USES_CODE = ("app", "infra")
 
 
 @dataclass(frozen=True)
-class Demand:
+class _Demand:
     """Bytes that a run takes here: what it downloads, and what that becomes when it is restored."""
 
     dump: int = 0
@@ -59,7 +59,7 @@ class MachineLook(ScenarioStep[MachineSeen, MachineSeen]):
     def probe(self, view: View, tell: Reporter) -> MachineSeen:
         wrong: list[UscdrError] = []
         theirs = self._server() if self._proves else 0
-        programs = tried(lambda: self._deps.machine.postgres(theirs), wrong) if self._proves else None
+        programs = _tried(lambda: self._deps.machine.postgres(theirs), wrong) if self._proves else None
         demand = self._demand(view)
         room = self._room(demand, wrong)
         self._inputs(wrong)
@@ -89,11 +89,11 @@ class MachineLook(ScenarioStep[MachineSeen, MachineSeen]):
         major = (version or (kept.server_version if kept else "")).partition(".")[0]
         return whole(major) or 0
 
-    def _demand(self, view: View) -> Demand:
+    def _demand(self, view: View) -> _Demand:
         if not self._proves:
-            return Demand(LEAST)
+            return _Demand(LEAST)
         dump, live = self._dump(view), view.get(DatabaseSeen)
-        return Demand(dump, max(RESTORED * dump, live.size if live else 0) + CLUSTER)
+        return _Demand(dump, max(RESTORED * dump, live.size if live else 0) + CLUSTER)
 
     def _dump(self, view: View) -> int:
         """Bytes of the dumps that will be here at once; that there is none is the business of a later step."""
@@ -127,9 +127,9 @@ class MachineLook(ScenarioStep[MachineSeen, MachineSeen]):
         """Whether the backup is looked for: then the newest, the one before and the oldest are restored at once."""
         return self._deps.request.scenario == "db" and not self._deps.request.backup
 
-    def _room(self, demand: Demand, wrong: list[UscdrError]) -> Room | None:
+    def _room(self, demand: _Demand, wrong: list[UscdrError]) -> Room | None:
         """The place with less to spare."""
-        here = tried(self._deps.machine.downloads, wrong)
+        here = _tried(self._deps.machine.downloads, wrong)
         if here is None:
             return None
         there = self._deps.machine.databases()
@@ -148,10 +148,10 @@ class MachineLook(ScenarioStep[MachineSeen, MachineSeen]):
     def _inputs(self, wrong: list[UscdrError]) -> None:
         """Kits and keys open now, or never."""
         if self._deps.kit is not None:
-            tried(self._deps.kit.dump, wrong)
+            _tried(self._deps.kit.dump, wrong)
         if self._deps.request.scenario == "backups" and (vault := self._deps.vault) is not None:
-            tried(vault.keyring, wrong)
-            tried(vault.store, wrong)
+            _tried(vault.keyring, wrong)
+            _tried(vault.store, wrong)
         if self._deps.request.scenario == "infra" and self._deps.kit is None and not self._git():
             wrong.append(MachineError("git is needed to fetch the code.", next_action="Install git"))
 
@@ -177,7 +177,7 @@ class MachineLook(ScenarioStep[MachineSeen, MachineSeen]):
         return Action("read", "; ".join(words), self.calls())
 
 
-def tried(look: Callable[[], T], wrong: list[UscdrError]) -> T | None:
+def _tried(look: Callable[[], T], wrong: list[UscdrError]) -> T | None:
     """What a look gives; what is wrong with it is added to the list, so that all is told at once."""
     try:
         return look()

@@ -16,13 +16,13 @@ class ManualParams(Fact):
     instruction: str
 
 
-class ManualSeen(Fact):
+class _ManualSeen(Fact):
     """The instruction."""
 
     instruction: str
 
 
-class Manual(ScenarioStep[ManualSeen, ManualAnswer]):
+class Manual(ScenarioStep[_ManualSeen, ManualAnswer]):
     """Asks, and records what was answered. Nothing is answered by default."""
 
     name = "manual"
@@ -34,19 +34,19 @@ class Manual(ScenarioStep[ManualSeen, ManualAnswer]):
     may_be_added = True
 
     @override
-    def probe(self, view: View, tell: Reporter) -> ManualSeen:
-        return ManualSeen(instruction=self.given(ManualParams).instruction)
+    def probe(self, view: View, tell: Reporter) -> _ManualSeen:
+        return _ManualSeen(instruction=self.given(ManualParams).instruction)
 
     @override
-    def plan(self, seen: ManualSeen, view: View) -> Action:
+    def plan(self, seen: _ManualSeen, view: View) -> Action:
         return Action("change", f"a person: {seen.instruction}", ())
 
     @override
-    def apply(self, seen: ManualSeen, view: View, tell: Reporter) -> ManualAnswer:
+    def apply(self, seen: _ManualSeen, view: View, tell: Reporter) -> ManualAnswer:
         return ManualAnswer(instruction=seen.instruction, answer=self._deps.ask(seen.instruction))
 
     @override
-    def unchanged(self, seen: ManualSeen, view: View) -> ManualAnswer:
+    def unchanged(self, seen: _ManualSeen, view: View) -> ManualAnswer:
         return ManualAnswer(instruction=seen.instruction, answer="done before, the operator says")
 
     @override

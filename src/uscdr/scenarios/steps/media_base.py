@@ -39,7 +39,7 @@ SLACK = 1.0
 """Added to what the service says: clocks differ."""
 
 
-def within(call: Callable[[], T], stop: Stop, tell: Reporter) -> T:
+def _within(call: Callable[[], T], stop: Stop, tell: Reporter) -> T:
     """Make the call, as often as the allowance refuses it. Raises the last refusal after LONGEST, or Interrupted."""
     begun = time.monotonic()
     while True:
@@ -110,7 +110,7 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
 
     def allowed(self, call: Callable[[], T], tell: Reporter) -> T:
         """A call within the hourly allowance."""
-        return within(call, self._deps.stop, tell)
+        return _within(call, self._deps.stop, tell)
 
     def together(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
         """Several at once, never more than WORKERS; Ctrl-C is seen between them."""

@@ -99,7 +99,7 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             odd_times=dict(survey.odd_times),
             absolute=survey.absolute,
             absent=survey.absent,
-            skew=skew(survey),
+            skew=_skew(survey),
         )
 
     @override
@@ -118,7 +118,7 @@ def _restricted(key: AssetKey, held: ListedAsset | None) -> bool:
     return key.delivery != "upload" or (held is not None and held.access is not None and held.access.restricted)
 
 
-def skew(survey: MediaSurvey) -> Skew:
+def _skew(survey: MediaSurvey) -> Skew:
     """Which of the two sides is older, and how many files that concerns."""
     rows = max((wanted.written for wanted in survey.wanted.values()), default=0.0)
     files = max((asset.created for asset in survey.held.values() if not asset.placeholder), default=0.0)

@@ -95,14 +95,14 @@ def _words(seen: MediaPlanned) -> list[str]:
 # Which files are put back over what is there: shown and confirmed by a phrase.
 
 
-class MediaDecideSeen(Fact):
+class _MediaDecideSeen(Fact):
     """What the steps before found."""
 
     look: MediaSeen
     wanted: MediaPlanned
 
 
-class MediaDecide(ScenarioStep[MediaDecideSeen, MediaDecided]):
+class MediaDecide(ScenarioStep[_MediaDecideSeen, MediaDecided]):
     """Changes nothing itself."""
 
     name = "media.decide"
@@ -117,11 +117,11 @@ class MediaDecide(ScenarioStep[MediaDecideSeen, MediaDecided]):
     waits = "asked when it is known what is missing"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> MediaDecideSeen:
-        return MediaDecideSeen(look=view.need(MediaSeen), wanted=view.need(MediaPlanned))
+    def probe(self, view: View, tell: Reporter) -> _MediaDecideSeen:
+        return _MediaDecideSeen(look=view.need(MediaSeen), wanted=view.need(MediaPlanned))
 
     @override
-    def plan(self, seen: MediaDecideSeen, view: View) -> Action:
+    def plan(self, seen: _MediaDecideSeen, view: View) -> Action:
         wanted = seen.wanted
         if not (wanted.from_backup or wanted.from_copies or wanted.access or seen.look.another):
             return Action("noop", "no file has to be put back")
@@ -129,7 +129,7 @@ class MediaDecide(ScenarioStep[MediaDecideSeen, MediaDecided]):
         approved = {"cloud": seen.look.cloud, "files": str(wanted.from_backup + wanted.from_copies)}
         return Action("change", words, approved=approved)
 
-    def _facts(self, seen: MediaDecideSeen) -> dict[str, str]:
+    def _facts(self, seen: _MediaDecideSeen) -> dict[str, str]:
         look, wanted = seen.look, seen.wanted
         facts = {
             "cloud": f"{look.cloud}{' (ANOTHER one: the application is pointed at it)' if look.another else ''}",
@@ -147,7 +147,7 @@ class MediaDecide(ScenarioStep[MediaDecideSeen, MediaDecided]):
         return facts
 
     @override
-    def blast(self, seen: MediaDecideSeen, view: View) -> BlastRadius:
+    def blast(self, seen: _MediaDecideSeen, view: View) -> BlastRadius:
         wanted = seen.wanted
         parts = f"{wanted.from_backup} from its backup, {wanted.from_copies} uploaded, {wanted.lost} not to be had"
         if wanted.access:
@@ -155,11 +155,11 @@ class MediaDecide(ScenarioStep[MediaDecideSeen, MediaDecided]):
         return BlastRadius(facts=self._facts(seen), phrases=(f"put files back into {seen.look.cloud}: {parts}",))
 
     @override
-    def apply(self, seen: MediaDecideSeen, view: View, tell: Reporter) -> MediaDecided:
+    def apply(self, seen: _MediaDecideSeen, view: View, tell: Reporter) -> MediaDecided:
         return self.unchanged(seen, view)
 
     @override
-    def unchanged(self, seen: MediaDecideSeen, view: View) -> MediaDecided:
+    def unchanged(self, seen: _MediaDecideSeen, view: View) -> MediaDecided:
         return MediaDecided(cloud=seen.look.cloud, files=seen.wanted.from_backup + seen.wanted.from_copies)
 
     @override

@@ -27,7 +27,7 @@ MOST_TRIES = 3
 MOST_DELIVERED = 10
 
 
-class MediaRestoreSeen(Fact):
+class _MediaRestoreSeen(Fact):
     """What the service's backup has to give back now."""
 
     latest: int
@@ -40,33 +40,33 @@ class MediaRestoreSeen(Fact):
 
 
 @dataclass(frozen=True)
-class Batch:
+class _Batch:
     """What one call restores: files of one kind, and a version id for each or none at all."""
 
     keys: Sequence[AssetKey]
     versions: Sequence[str] | None
 
-    def without(self, done: Container[AssetKey]) -> Batch:
+    def without(self, done: Container[AssetKey]) -> _Batch:
         """The rest."""
         left = [i for i, key in enumerate(self.keys) if key not in done]
         versions = None if self.versions is None else [self.versions[i] for i in left]
-        return Batch([self.keys[i] for i in left], versions)
+        return _Batch([self.keys[i] for i in left], versions)
 
 
-def _batches(repairs: Repairs) -> list[Batch]:
+def _batches(repairs: Repairs) -> list[_Batch]:
     latest = [
-        Batch(keys, None) for alike in by_kind(repairs.restore).values() for keys in batches(alike, RESTORE_BATCH)
+        _Batch(keys, None) for alike in by_kind(repairs.restore).values() for keys in batches(alike, RESTORE_BATCH)
     ]
     wanted = repairs.versions
     chosen = [
-        Batch(keys, [wanted[key] for key in keys])
+        _Batch(keys, [wanted[key] for key in keys])
         for alike in by_kind(tuple(wanted)).values()
         for keys in batches(alike, RESTORE_BATCH)
     ]
     return latest + chosen
 
 
-class RestoreBackups(MediaStep[MediaRestoreSeen, MediaRestored]):
+class RestoreBackups(MediaStep[_MediaRestoreSeen, MediaRestored]):
     """What is back already is seen by looking, so that a resumed run restores nothing twice."""
 
     name = "media.restore_backups"
@@ -82,17 +82,17 @@ class RestoreBackups(MediaStep[MediaRestoreSeen, MediaRestored]):
     """What this process restored."""
 
     @override
-    def probe(self, view: View, tell: Reporter) -> MediaRestoreSeen:
+    def probe(self, view: View, tell: Reporter) -> _MediaRestoreSeen:
         self.look_closer(self.survey(tell), tell)
         self.look_at_versions(tell)
         repairs = self._repairs()
-        return MediaRestoreSeen(latest=len(repairs.restore), versions=len(repairs.versions))
+        return _MediaRestoreSeen(latest=len(repairs.restore), versions=len(repairs.versions))
 
     def _repairs(self) -> Repairs:
         return self.book.repairs(own_backup=not self.another)
 
     @override
-    def plan(self, seen: MediaRestoreSeen, view: View) -> Action:
+    def plan(self, seen: _MediaRestoreSeen, view: View) -> Action:
         if not seen.files:
             why = "another cloud has no backup of ours" if self.another else "nothing to restore from its own backup"
             return Action("noop", why)
@@ -103,11 +103,11 @@ class RestoreBackups(MediaStep[MediaRestoreSeen, MediaRestored]):
         return Action("change", words, calls)
 
     @override
-    def baseline(self, seen: MediaRestoreSeen) -> dict[str, Any]:
+    def baseline(self, seen: _MediaRestoreSeen) -> dict[str, Any]:
         return {"files": seen.files, "cloud": self.cloud().cloud}
 
     @override
-    def apply(self, seen: MediaRestoreSeen, view: View, tell: Reporter) -> MediaRestored:
+    def apply(self, seen: _MediaRestoreSeen, view: View, tell: Reporter) -> MediaRestored:
         restored = self._restored = set[AssetKey]()
         for _ in range(MOST_ROUNDS):
             repairs = self._repairs()
@@ -118,7 +118,7 @@ class RestoreBackups(MediaStep[MediaRestoreSeen, MediaRestored]):
         return MediaRestored(restored=len(restored), refused=len(self.book.refused))
 
     def _round(self, repairs: Repairs, restored: set[AssetKey], tell: Reporter) -> None:
-        def one(batch: Batch) -> None:
+        def one(batch: _Batch) -> None:
             answers = self._restore(batch, tell)
             with self.book.lock:
                 restored.update(self._noted(answers))
@@ -126,7 +126,7 @@ class RestoreBackups(MediaStep[MediaRestoreSeen, MediaRestored]):
 
         self.together([partial(one, batch) for batch in _batches(repairs)])
 
-    def _restore(self, batch: Batch, tell: Reporter) -> tuple[RestoredAsset, ...]:
+    def _restore(self, batch: _Batch, tell: Reporter) -> tuple[RestoredAsset, ...]:
         """One batch; after a lost answer the files are looked up, and only those not back are asked for again."""
         found: list[RestoredAsset] = []
         for _ in range(MOST_TRIES):
@@ -146,7 +146,7 @@ class RestoreBackups(MediaStep[MediaRestoreSeen, MediaRestored]):
             next_action="uscdr runs resume (it looks first and repeats nothing).",
         )
 
-    def _back_now(self, batch: Batch, tell: Reporter) -> dict[AssetKey, RestoredAsset]:
+    def _back_now(self, batch: _Batch, tell: Reporter) -> dict[AssetKey, RestoredAsset]:
         """Those that came back although nobody said so. A restored version is told by its new version number."""
         there = self.allowed(partial(self.cloud().look_up, batch.keys), tell)
         before = self.survey(tell).held
@@ -172,7 +172,7 @@ class RestoreBackups(MediaStep[MediaRestoreSeen, MediaRestored]):
         return back
 
     @override
-    def unchanged(self, seen: MediaRestoreSeen, view: View) -> MediaRestored:
+    def unchanged(self, seen: _MediaRestoreSeen, view: View) -> MediaRestored:
         return MediaRestored(restored=0, refused=len(self.book.refused))
 
     @override
@@ -194,7 +194,7 @@ class RestoreBackups(MediaStep[MediaRestoreSeen, MediaRestored]):
 # Files that no backup gave back are put back from a copy, under the same ids and tags, file by file.
 
 
-class UploadSeen(Fact):
+class _UploadSeen(Fact):
     """What has to be uploaded now: files, bytes, and how many of them replace something that is there."""
 
     files: int
@@ -204,7 +204,7 @@ class UploadSeen(Fact):
     """Files whose access setting has to be put right."""
 
 
-class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
+class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
     """What is there already, whole, is seen by looking: a resumed run uploads no finished file again."""
 
     name = "media.upload"
@@ -221,14 +221,14 @@ class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
     _damaged: int = 0
 
     @override
-    def probe(self, view: View, tell: Reporter) -> UploadSeen:
+    def probe(self, view: View, tell: Reporter) -> _UploadSeen:
         survey = self.survey(tell)
         self.look_closer(survey, tell)
         self.look_at_versions(tell)
         wanted, copies = self._wanted(), self.copies(tell)
         there = [key for key in wanted if key in survey.held and not survey.held[key].placeholder]
         size_wanted, access = sum(copies[key].bytes for key in wanted), len(self._misopened())
-        return UploadSeen(files=len(wanted), bytes=size_wanted, replaced=len(there), access=access)
+        return _UploadSeen(files=len(wanted), bytes=size_wanted, replaced=len(there), access=access)
 
     def _misopened(self) -> dict[AssetKey, Access]:
         """An upload brings its access setting along."""
@@ -239,7 +239,7 @@ class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
         return self.book.repairs(own_backup=not self.another).upload
 
     @override
-    def plan(self, seen: UploadSeen, view: View) -> Action:
+    def plan(self, seen: _UploadSeen, view: View) -> Action:
         files = self.place.files
         if files is None or not (seen.files or seen.access):
             return Action("noop", "nothing to upload" if files else "nothing to upload: no kit and no folder was named")
@@ -255,11 +255,11 @@ class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
         return Action("change", words, calls)
 
     @override
-    def baseline(self, seen: UploadSeen) -> dict[str, Any]:
+    def baseline(self, seen: _UploadSeen) -> dict[str, Any]:
         return {"files": seen.files, "cloud": self.cloud().cloud}
 
     @override
-    def apply(self, seen: UploadSeen, view: View, tell: Reporter) -> MediaUploaded:
+    def apply(self, seen: _UploadSeen, view: View, tell: Reporter) -> MediaUploaded:
         wanted, copies, sizes = self._wanted(), self.copies(tell), list[int]()
 
         def one(key: AssetKey) -> None:
@@ -353,7 +353,7 @@ class UploadCopies(MediaStep[UploadSeen, MediaUploaded]):
         )
 
     @override
-    def unchanged(self, seen: UploadSeen, view: View) -> MediaUploaded:
+    def unchanged(self, seen: _UploadSeen, view: View) -> MediaUploaded:
         return MediaUploaded(uploaded=0)
 
     @override

@@ -24,7 +24,7 @@ SWITCH, ON = "USE_CLOUDINARY", "True"
 UNREAD = "DEFAULT_FILE_STORAGE"
 
 
-class SettingsSeen(Fact):
+class _SettingsSeen(Fact):
     """Names of variables that are not what they must be, the newest release, and what nothing reads."""
 
     wrong: tuple[str, ...]
@@ -33,7 +33,7 @@ class SettingsSeen(Fact):
     unread: bool = False
 
 
-class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
+class MediaSettingsStep(MediaStep[_SettingsSeen, MediaSettingsSet]):
     """One call for all variables: it makes one release, whose end is awaited."""
 
     name = "media.settings"
@@ -53,11 +53,11 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
     waits = "compared when the files are back"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> SettingsSeen:
+    def probe(self, view: View, tell: Reporter) -> _SettingsSeen:
         now = self._deps.platform.config_vars(self._deps.app)
         newest = self._newest()
         wanted = self._wanted()
-        return SettingsSeen(
+        return _SettingsSeen(
             wrong=tuple(name for name, value in wanted.items() if name not in now or not _same(now[name], value)),
             release=newest.version if newest else None,
             pending=newest is not None and newest.status == "pending",
@@ -75,7 +75,7 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
         return next(iter(self._deps.platform.releases(self._deps.app, limit=1)), None)
 
     @override
-    def plan(self, seen: SettingsSeen, view: View) -> Action:
+    def plan(self, seen: _SettingsSeen, view: View) -> Action:
         note = _note(seen)
         if not seen.wrong and not seen.pending:
             return Action("noop", f"the media config vars are right{note}")
@@ -84,16 +84,16 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
         names = ", ".join(seen.wrong)
         return Action("change", f"set in one call: {names}{note}", self.calls(), manual=(self._manual(seen),))
 
-    def _manual(self, seen: SettingsSeen) -> str:
+    def _manual(self, seen: _SettingsSeen) -> str:
         pairs = " ".join(f"{name}={ON if name == SWITCH else '$' + name}" for name in seen.wrong)
         return f"heroku config:set {pairs} --app {self._deps.app}"
 
     @override
-    def baseline(self, seen: SettingsSeen) -> dict[str, Any]:
+    def baseline(self, seen: _SettingsSeen) -> dict[str, Any]:
         return {"wrong": list(seen.wrong), "release": seen.release}
 
     @override
-    def apply(self, seen: SettingsSeen, view: View, tell: Reporter) -> MediaSettingsSet:
+    def apply(self, seen: _SettingsSeen, view: View, tell: Reporter) -> MediaSettingsSet:
         wanted = self._wanted()
         if seen.wrong:
             self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.wrong})
@@ -122,7 +122,7 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
         return release
 
     @override
-    def unchanged(self, seen: SettingsSeen, view: View) -> MediaSettingsSet:
+    def unchanged(self, seen: _SettingsSeen, view: View) -> MediaSettingsSet:
         return MediaSettingsSet(release=seen.release)
 
     @override
@@ -136,7 +136,7 @@ class MediaSettingsStep(MediaStep[SettingsSeen, MediaSettingsSet]):
         return f"{', '.join(result.changed) or 'nothing'} set; release v{result.release} succeeded{_note(seen)}"
 
 
-def _note(seen: SettingsSeen) -> str:
+def _note(seen: _SettingsSeen) -> str:
     return f" ({UNREAD} is set and read by nothing: this Django has no such setting)" if seen.unread else ""
 
 

@@ -22,13 +22,13 @@ from uscdr.words import plural
 ONE_OFF_LIMIT = 120.0
 
 
-class MigrateSeen(Fact):
+class _MigrateSeen(Fact):
     """One-off dynos that run now: an earlier migration may be among them."""
 
     one_offs: tuple[str, ...]
 
 
-class Migrate(ScenarioStep[MigrateSeen, Migrated]):
+class Migrate(ScenarioStep[_MigrateSeen, Migrated]):
     """Asks the deployed code itself, in a one-off dyno; its exit status is always looked at."""
 
     name = "django.migrate"
@@ -44,28 +44,28 @@ class Migrate(ScenarioStep[MigrateSeen, Migrated]):
     waits = "pending migrations are known after the restore; dangerous ones are refused"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> MigrateSeen:
+    def probe(self, view: View, tell: Reporter) -> _MigrateSeen:
         patience = WaitLimit("a one-off dyno", ONE_OFF_LIMIT, f"heroku ps --app {self._deps.app}")
         left = until(self._one_offs, lambda names: not names, patience, self._deps.stop)
-        return MigrateSeen(one_offs=left)
+        return _MigrateSeen(one_offs=left)
 
     def _one_offs(self) -> tuple[str, ...]:
         dynos = self._deps.platform.dynos(self._deps.app)
         return tuple(dyno.name for dyno in dynos if dyno.type == "run" or dyno.name.startswith("run."))
 
     @override
-    def plan(self, seen: MigrateSeen, view: View) -> Action:
+    def plan(self, seen: _MigrateSeen, view: View) -> Action:
         remedy = view.get(Remedy)
         if remedy is not None and remedy.what == "redeploy":
             return Action("noop", "the code that is replaced is not asked; the release phase of the new one migrates")
         return Action("change", "the deployed code is asked which migrations are pending", self.calls())
 
     @override
-    def unchanged(self, seen: MigrateSeen, view: View) -> Migrated:
+    def unchanged(self, seen: _MigrateSeen, view: View) -> Migrated:
         return Migrated(applied=())
 
     @override
-    def apply(self, seen: MigrateSeen, view: View, tell: Reporter) -> Migrated:
+    def apply(self, seen: _MigrateSeen, view: View, tell: Reporter) -> Migrated:
         let_in = self._let_in(view)
         pending = self._pending(tell, let_in)
         if not pending:

@@ -60,7 +60,7 @@ class Prove(ScenarioStep[Proof, Proof]):
         tell.check(KEY_FITS, canary.verdict, key_words(canary))
         if canary.wrong and not canary.opens_nothing:
             tell.warn(f"{proof.backup}: {canary.why}. The others it does open: these values are damaged.")
-        elif not_tried_on_all(proof) and came_later(proof):
+        elif _not_tried_on_all(proof) and _came_later(proof):
             words = f"{proof.backup}: {canary.why}. {key} opens the encrypted columns that it has"
             tell.warn(f"{words}; the others come with the pending migrations, and are looked at after them.")
         if canary.verdict == "not checked":
@@ -117,7 +117,7 @@ def refusal_of(deps: Adapters, proof: Proof, view: View) -> str:
         return f"{key} does not fit the backup {name}: {sample}{where}. {proof.key_trouble}".rstrip()
     if wants:
         return f"{name} restores, but {wants}. {instead}{_taken_off(proof)}"
-    if not_tried_on_all(proof) and not came_later(proof):
+    if _not_tried_on_all(proof) and not _came_later(proof):
         return (
             f"Whether {key} fits the backup {name} is not known: {proof.key.why}. {instead}; or, if that "
             "came later than it, take it off recovery.canaries in scenarios.yaml."
@@ -125,13 +125,13 @@ def refusal_of(deps: Adapters, proof: Proof, view: View) -> str:
     return ""
 
 
-def not_tried_on_all(proof: Proof) -> bool:
+def _not_tried_on_all(proof: Proof) -> bool:
     """Whether the key could not be tried on every encrypted column that is named."""
     key = proof.key
     return key.verdict == "fail" and (not key.wrong or bool(key.missing or key.unread))
 
 
-def came_later(proof: Proof) -> bool:
+def _came_later(proof: Proof) -> bool:
     """Whether the columns that it lacks may be those of migrations that are applied after the restore."""
     return proof.key.tried_in_part and bool(proof.code.pending)
 

@@ -47,7 +47,7 @@ KINDS = (TransferKind.RESTORE,)
 ANOTHER = "If it fails again, restore another backup (uscdr backup list): uscdr recover db --backup NAME --new"
 
 
-class RestoreSeen(TransfersSeen):
+class _RestoreSeen(TransfersSeen):
     """Right before the restore."""
 
     addon_id: str
@@ -58,7 +58,7 @@ class RestoreSeen(TransfersSeen):
     running: str = ""
 
 
-class Restore(ScenarioStep[RestoreSeen, Restored]):
+class Restore(ScenarioStep[_RestoreSeen, Restored]):
     """Overwrites the database with the proven backup."""
 
     name = "backup.restore"
@@ -77,12 +77,12 @@ class Restore(ScenarioStep[RestoreSeen, Restored]):
     checked_by = (Compared, VerifiedData, ApplicationChecked)
 
     @override
-    def probe(self, view: View, tell: Reporter) -> RestoreSeen:
+    def probe(self, view: View, tell: Reporter) -> _RestoreSeen:
         chosen = view.need(ChosenBackup)
         attachment = self._deps.attachment()
         transfers = self._deps.backups.transfers(attachment)
         backup = next((t for t in transfers if t.id == chosen.transfer_id), None)
-        return RestoreSeen(
+        return _RestoreSeen(
             addon_id=attachment.addon_id,
             addon=attachment.addon_name,
             owner_app=attachment.owner_app_name,
@@ -94,7 +94,7 @@ class Restore(ScenarioStep[RestoreSeen, Restored]):
         )
 
     @override
-    def plan(self, seen: RestoreSeen, view: View) -> Action:
+    def plan(self, seen: _RestoreSeen, view: View) -> Action:
         if seen.unfit:
             words = f"{seen.backup} cannot be restored any more: {seen.unfit}. {another(view, seen.backup)}."
             return Action("blocked", words)
@@ -110,11 +110,11 @@ class Restore(ScenarioStep[RestoreSeen, Restored]):
         )
 
     @override
-    def baseline(self, seen: RestoreSeen) -> dict[str, Any]:
+    def baseline(self, seen: _RestoreSeen) -> dict[str, Any]:
         return {**baseline(seen), "backup": seen.backup}
 
     @override
-    def blast(self, seen: RestoreSeen, view: View) -> BlastRadius:
+    def blast(self, seen: _RestoreSeen, view: View) -> BlastRadius:
         chosen, ledger = view.need(ChosenBackup), view.get(LossLedger)
         old = elapsed(chosen.taken_at, now())
         here, there = _amounts(ledger, view)
@@ -133,13 +133,13 @@ class Restore(ScenarioStep[RestoreSeen, Restored]):
             f"rows in {seen.backup}": there,
             "backup taken": when,
             "rows lost": lost_words(ledger),
-            "access given back": access_words(view.get(AccessBack)),
+            "access given back": _access_words(view.get(AccessBack)),
             "writes lost": _writes_lost(ledger, chosen),
         }
         return BlastRadius(facts, phrases)
 
     @override
-    def apply(self, seen: RestoreSeen, view: View, tell: Reporter) -> Restored:
+    def apply(self, seen: _RestoreSeen, view: View, tell: Reporter) -> Restored:
         proof = view.need(Proof)
         if proof.transfer_id != seen.transfer_id:
             raise CheckFailed(
@@ -155,7 +155,7 @@ class Restore(ScenarioStep[RestoreSeen, Restored]):
             tell.accepted(accepted.id)
             return self._restored(follow(self._deps, seen.owner_app, accepted, tell), view)
 
-    def _source(self, seen: RestoreSeen, backup: Transfer) -> SecretStr:
+    def _source(self, seen: _RestoreSeen, backup: Transfer) -> SecretStr:
         if backup.stored_at is not None:
             return backup.stored_at
         return self._deps.backups.public_url(seen.owner_app, backup.num).url
@@ -173,7 +173,7 @@ class Restore(ScenarioStep[RestoreSeen, Restored]):
             return None
 
     @override
-    def adopt(self, provider_id: str, seen: RestoreSeen, view: View, tell: Reporter) -> Restored:
+    def adopt(self, provider_id: str, seen: _RestoreSeen, view: View, tell: Reporter) -> Restored:
         with otherwise(ANOTHER):
             return self._restored(adopt(self._deps, seen.owner_app, provider_id, tell), view)
 
@@ -183,7 +183,7 @@ class Restore(ScenarioStep[RestoreSeen, Restored]):
         return Restored(id=transfer.id, name=transfer.name, backup=proof.backup, sha256=proof.sha256, after=after)
 
     @override
-    def otherwise(self, seen: RestoreSeen) -> str:
+    def otherwise(self, seen: _RestoreSeen) -> str:
         return ANOTHER
 
     @override
@@ -196,7 +196,7 @@ class Restore(ScenarioStep[RestoreSeen, Restored]):
         return f"{result.name}: {result.backup} restored"
 
 
-def access_words(back: AccessBack | None) -> str:
+def _access_words(back: AccessBack | None) -> str:
     """Who gets in again by it."""
     if back is None:
         return "not known"

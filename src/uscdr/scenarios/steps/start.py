@@ -26,7 +26,7 @@ class StartParams(Fact):
     part: Literal["web", "workers", "beat"]
 
 
-class StartSeen(Fact):
+class _StartSeen(Fact):
     """What should run of this part, and what is scaled now."""
 
     wanted: dict[str, int]
@@ -34,7 +34,7 @@ class StartSeen(Fact):
     up: dict[str, int]
 
 
-class StartProcesses(ScenarioStep[StartSeen, ProcessesStarted]):
+class StartProcesses(ScenarioStep[_StartSeen, ProcessesStarted]):
     """Restores one part of the recorded formation."""
 
     name = "heroku.refill"
@@ -54,11 +54,11 @@ class StartProcesses(ScenarioStep[StartSeen, ProcessesStarted]):
         return next(one for one in (StartWeb, StartWorkers, StartBeat) if one.part == part)
 
     @override
-    def probe(self, view: View, tell: Reporter) -> StartSeen:
+    def probe(self, view: View, tell: Reporter) -> _StartSeen:
         recorded = view.need(ProcessesStopped).formation
         wanted = {kind: number for kind, number in recorded.items() if self._mine(kind) and number}
         now = {entry.type: entry.quantity for entry in self._deps.platform.formation(self._deps.app)}
-        return StartSeen(wanted=wanted, scaled={kind: now.get(kind, 0) for kind in wanted}, up=self._up(wanted))
+        return _StartSeen(wanted=wanted, scaled={kind: now.get(kind, 0) for kind in wanted}, up=self._up(wanted))
 
     def _mine(self, kind: str) -> bool:
         if kind in NEVER_STARTED:
@@ -72,7 +72,7 @@ class StartProcesses(ScenarioStep[StartSeen, ProcessesStarted]):
         return {kind: running.get(kind, 0) for kind in wanted}
 
     @override
-    def plan(self, seen: StartSeen, view: View) -> Action:
+    def plan(self, seen: _StartSeen, view: View) -> Action:
         words = " ".join(f"{kind}={number}" for kind, number in sorted(seen.wanted.items()))
         known = {"scale": words} if words else {}
         if seen.scaled == seen.wanted and seen.up == seen.wanted:
@@ -82,7 +82,7 @@ class StartProcesses(ScenarioStep[StartSeen, ProcessesStarted]):
         return Action("change", f"{words} starts again", calls, known)
 
     @override
-    def apply(self, seen: StartSeen, view: View, tell: Reporter) -> ProcessesStarted:
+    def apply(self, seen: _StartSeen, view: View, tell: Reporter) -> ProcessesStarted:
         if seen.scaled != seen.wanted:
             self._deps.platform.scale(self._deps.app, seen.wanted)
         ended = await_dynos(self._deps, tell, kinds=seen.wanted)
@@ -98,7 +98,7 @@ class StartProcesses(ScenarioStep[StartSeen, ProcessesStarted]):
         return ProcessesStarted(running={kind: ended.running.get(kind, 0) for kind in seen.wanted})
 
     @override
-    def unchanged(self, seen: StartSeen, view: View) -> ProcessesStarted:
+    def unchanged(self, seen: _StartSeen, view: View) -> ProcessesStarted:
         return ProcessesStarted(running=seen.up)
 
     @override

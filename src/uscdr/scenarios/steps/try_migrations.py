@@ -40,7 +40,7 @@ CODE = (
 )
 
 
-class PendingSeen(Fact):
+class _PendingSeen(Fact):
     """The backup, and what is pending on it; `skipped` says why nothing is tried, empty when something is."""
 
     backup: str = ""
@@ -51,7 +51,7 @@ class PendingSeen(Fact):
     skipped: str = ""
 
 
-class TryOnCopy(ScenarioStep[PendingSeen, TriedDry]):
+class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
     """Waits for the proof only where migrations may be pending on the backup. What it tries leaves nothing behind."""
 
     name = "django.try_on_copy"
@@ -73,19 +73,19 @@ class TryOnCopy(ScenarioStep[PendingSeen, TriedDry]):
         self._doubts: dict[str, bool] = {}
 
     @override
-    def probe(self, view: View, tell: Reporter) -> PendingSeen:
+    def probe(self, view: View, tell: Reporter) -> _PendingSeen:
         in_doubt = self._in_doubt(view)  # before a proof reads the same files in the background
         choice = choice_of(self._deps, view, tell)
         chosen = choice.chosen
         if put_back(self._deps, choice):
-            return PendingSeen(skipped=f"{chosen.name} is put back as it was captured")
+            return _PendingSeen(skipped=f"{chosen.name} is put back as it was captured")
         if not in_doubt:
             words = f"no code was deployed since {chosen.name}, and nothing is known to be pending"
-            return PendingSeen(backup=chosen.name, skipped=words)
+            return _PendingSeen(backup=chosen.name, skipped=words)
         code = self._deps.candidate.proof(stored_dump(self._deps.backups, self._owner(), chosen), tell).code
         skipped = f"nothing is pending on {chosen.name}" if code.up_to_date else ""
         skipped = f"{chosen.name} is not restored as it is" if code.stuck else skipped
-        return PendingSeen(
+        return _PendingSeen(
             backup=chosen.name, transfer_id=chosen.id, pending=code.pending, known=code.known, skipped=skipped
         )
 
@@ -103,13 +103,13 @@ class TryOnCopy(ScenarioStep[PendingSeen, TriedDry]):
         deps = self._deps
         try:
             deps.database().facts()
-            since = deployed_since(chosen.taken_at, deps.platform.releases(deps.app))
+            since = _deployed_since(chosen.taken_at, deps.platform.releases(deps.app))
             return since or bool(judge_running(deps).pending)
         except (ProviderError, BadInput):
             return True
 
     @override
-    def plan(self, seen: PendingSeen, view: View) -> Action:
+    def plan(self, seen: _PendingSeen, view: View) -> Action:
         if seen.skipped:
             return Action("noop", seen.skipped, known={"BACKUP": seen.backup} if seen.backup else {})
         what = f"{plural(len(seen.pending), 'migration')} pending on {seen.backup} ({first_of(seen.pending)})"
@@ -119,7 +119,7 @@ class TryOnCopy(ScenarioStep[PendingSeen, TriedDry]):
         return Action("change", words + dry, self.calls(), {"BACKUP": seen.backup})
 
     @override
-    def apply(self, seen: PendingSeen, view: View, tell: Reporter) -> TriedDry:
+    def apply(self, seen: _PendingSeen, view: View, tell: Reporter) -> TriedDry:
         deps = self._deps
         deps.candidate.proof(stored_dump(deps.backups, self._owner(), self._transfer(seen)), tell)
         way_on = f"{_anew(another(view, seen.backup))}. {CODE}"
@@ -133,11 +133,11 @@ class TryOnCopy(ScenarioStep[PendingSeen, TriedDry]):
     def _owner(self) -> str:
         return self._deps.attachment().owner_app_name
 
-    def _transfer(self, seen: PendingSeen) -> Transfer:
+    def _transfer(self, seen: _PendingSeen) -> Transfer:
         return self._deps.backups.transfer(self._owner(), seen.transfer_id)
 
     @override
-    def unchanged(self, seen: PendingSeen, view: View) -> TriedDry:
+    def unchanged(self, seen: _PendingSeen, view: View) -> TriedDry:
         return TriedDry(tried=())
 
     @override
@@ -151,11 +151,11 @@ class TryOnCopy(ScenarioStep[PendingSeen, TriedDry]):
         return FoundWrite("the copy on this machine", "a trial leaves nothing behind", None, again=True)
 
     @override
-    def adopt(self, provider_id: str, seen: PendingSeen, view: View, tell: Reporter) -> TriedDry:
+    def adopt(self, provider_id: str, seen: _PendingSeen, view: View, tell: Reporter) -> TriedDry:
         return self.unchanged(seen, view)
 
 
-def deployed_since(at: datetime, releases: Sequence[Release]) -> bool:
+def _deployed_since(at: datetime, releases: Sequence[Release]) -> bool:
     """Whether other code was released after that moment; also when the list, newest first, does not go so far back."""
     newer = [one for one in releases if one.created_at is not None and one.created_at > at]
     if not newer:
@@ -187,7 +187,7 @@ WOULD = (
 )
 
 
-class TrySeen(Fact):
+class _TrySeen(Fact):
     """What was decided; empty while nothing is."""
 
     what: str = ""
@@ -195,7 +195,7 @@ class TrySeen(Fact):
     pending: tuple[str, ...] = ()
 
 
-class TryDry(ScenarioStep[TrySeen, TriedDry]):
+class TryDry(ScenarioStep[_TrySeen, TriedDry]):
     """Asks the deployed code for its checks, its plan and the SQL of every pending migration; applies none."""
 
     name = "django.try"
@@ -213,15 +213,15 @@ class TryDry(ScenarioStep[TrySeen, TriedDry]):
     waits = "known after the application was looked at"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> TrySeen:
+    def probe(self, view: View, tell: Reporter) -> _TrySeen:
         decided = view.get(Remedy)
         if decided is None:
-            return TrySeen()
+            return _TrySeen()
         code = decided.code
-        return TrySeen(what=decided.what, runs_code=code.runs_code, pending=code.pending)
+        return _TrySeen(what=decided.what, runs_code=code.runs_code, pending=code.pending)
 
     @override
-    def plan(self, seen: TrySeen, view: View) -> Action:
+    def plan(self, seen: _TrySeen, view: View) -> Action:
         if not seen.what:
             return Action("later", WOULD, self.calls())
         if seen.what != "migrate":
@@ -231,7 +231,7 @@ class TryDry(ScenarioStep[TrySeen, TriedDry]):
         return Action("change", "the deployed code is asked what it would do; nothing is applied", self.calls())
 
     @override
-    def apply(self, seen: TrySeen, view: View, tell: Reporter) -> TriedDry:
+    def apply(self, seen: _TrySeen, view: View, tell: Reporter) -> TriedDry:
         words = "check, migrate --plan"
         ended = manage(self._deps, "check", tell, "migrate --plan", PLAN, LIST, words=words)
         if ended.exit_status != 0:

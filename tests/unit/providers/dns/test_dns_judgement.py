@@ -7,7 +7,7 @@ import pytest
 from uscdr.errors import ProviderError, WriteRefused
 from uscdr.models.dns import Caution, NameServer, RecordSet, RecordType, ServerAnswer, Sighting
 from uscdr.providers.dns.manual import ManualZone
-from uscdr.providers.dns.survey import NameFacts, allows_issuer, judge, proxied
+from uscdr.providers.dns.survey import NameFacts, _allows_issuer, _proxied, judge
 
 WWW = "www.clinic.example"
 OLD = RecordSet(name=WWW, type="CNAME", ttl=300, values=("old.herokudns.com",))
@@ -83,12 +83,12 @@ def test_what_blocks_comes_first() -> None:
 )
 def test_caa(values: tuple[str, ...], wildcard: bool, allowed: bool) -> None:
     records = RecordSet(name="clinic.example", type="CAA", ttl=300, values=values)
-    assert allows_issuer(records, wildcard=wildcard) is allowed
+    assert _allows_issuer(records, wildcard=wildcard) is allowed
 
 
 def test_the_providers_word_on_a_proxy() -> None:
-    assert proxied(OLD) is None
-    found = proxied(OLD.model_copy(update={"extras": {"proxied": "true"}}))
+    assert _proxied(OLD) is None
+    found = _proxied(OLD.model_copy(update={"extras": {"proxied": "true"}}))
     assert isinstance(found, Caution)
 
 

@@ -4,7 +4,7 @@ import pytest
 from heroku_wire import Answer, Connect, StartPeer, answer, reset_in_body
 
 from uscdr.errors import ProviderError
-from uscdr.providers.heroku.platform import HerokuPlatform, event_data
+from uscdr.providers.heroku.platform import HerokuPlatform, _event_data
 
 pytest_plugins = ("heroku_wire",)
 
@@ -46,5 +46,5 @@ def test_a_stream_in_clear_text_over_the_network_is_refused(peer: StartPeer, con
 def test_events_however_they_are_cut() -> None:
     whole = "id: 1\r\ndata: a\u2028b\r\n\r\n: comment\ndata:c\ndata: d\n\ndata: last".encode()
     expected = ["a\u2028b", "c\nd", "last"]
-    assert list(event_data([whole])) == expected
-    assert list(event_data(bytes([byte]) for byte in whole)) == expected
+    assert list(_event_data([whole])) == expected
+    assert list(_event_data(bytes([byte]) for byte in whole)) == expected

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from uscdr.errors import AnswerLost, Conflict, Interrupted, JournalError, ProviderError
 from uscdr.models.heroku import OneOffResult
 from uscdr.providers.heroku.client import HerokuClient
-from uscdr.providers.heroku.one_off import MARK, ExitMark, with_mark
+from uscdr.providers.heroku.one_off import MARK, ExitMark, _with_mark
 from uscdr.providers.heroku.platform import HerokuPlatform
 
 pytest_plugins = ("heroku_wire",)
@@ -307,7 +307,7 @@ def test_the_wrapped_command_reports_its_own_exit_in_a_real_shell() -> None:
     import subprocess
 
     for command, status in [("exit 7", 7), ("false", 1), ("cat", 0), ("read x", 1), ("true; exit 3", 3)]:
-        done = subprocess.run(["bash", "-c", with_mark(command)], capture_output=True, timeout=20, check=True)
+        done = subprocess.run(["bash", "-c", _with_mark(command)], capture_output=True, timeout=20, check=True)
         mark = ExitMark()
         mark.feed(done.stdout)
         assert mark.exit_status == status

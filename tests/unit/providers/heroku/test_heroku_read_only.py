@@ -9,7 +9,7 @@ from heroku_wire import Connect, StartPeer, answer
 from test_heroku_faults import READS, WRITES
 
 from uscdr.errors import ProviderError, WriteRefused
-from uscdr.providers.http.transport import READING_POSTS, ReadOnlyTransport, only_reads
+from uscdr.providers.http.transport import READING_POSTS, ReadOnlyTransport, _only_reads
 from uscdr.providers.ports.platform import Backups, Deploys, Platform, Provisioning
 
 pytest_plugins = ("heroku_wire",)
@@ -83,7 +83,7 @@ def test_the_tables_of_these_tests_cover_the_ports() -> None:
     ],
 )
 def test_what_is_not_named_is_a_write(method: str, path: str) -> None:
-    assert only_reads(method, path) is False
+    assert _only_reads(method, path) is False
 
 
 def test_an_encoded_slash_does_not_make_another_path() -> None:

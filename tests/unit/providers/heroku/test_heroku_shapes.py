@@ -17,7 +17,7 @@ from uscdr.models.heroku import Attachment
 from uscdr.models.transfers import TransferKind, TransferState, Whose
 from uscdr.providers.heroku.backups import HerokuBackups
 from uscdr.providers.heroku.platform import HerokuPlatform
-from uscdr.providers.http.json import parse_moment
+from uscdr.providers.http.json import _parse_moment
 
 pytest_plugins = ("heroku_wire",)
 
@@ -486,12 +486,12 @@ def test_schedules_and_database_facts(backups: HerokuBackups, heroku: respx.Mock
     ],
 )
 def test_every_form_of_a_time(value: str) -> None:
-    assert parse_moment(value) == datetime(2026, 11, 23, 9, 33, 54, tzinfo=UTC)
+    assert _parse_moment(value) == datetime(2026, 11, 23, 9, 33, 54, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("value", ["x", "", "2026-13-01", "0001-01-01 00:00:00 +2359"])
 def test_what_is_no_time(value: str) -> None:
-    assert parse_moment(value) is None
+    assert _parse_moment(value) is None
 
 
 def test_an_answer_about_another_transfer_is_none(backups: HerokuBackups, heroku: respx.MockRouter) -> None:

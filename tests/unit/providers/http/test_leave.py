@@ -197,8 +197,8 @@ def test_a_one_off_command_does_not_begin(authority: trustme.CA, verify: ssl.SSL
     provider = Provider(tls)
     asked, deadline = Asked(provider), one_off.Deadline(10)
     url = SecretStr(f"rendezvous://127.0.0.1:{provider.port}/secret")
-    with asked.leave.of(asked), one_off.connect(url, verify, deadline) as connection:
-        output: Any = one_off.stream(connection, url, deadline, threading.Event(), asked.leave)
+    with asked.leave.of(asked), one_off._connect(url, verify, deadline) as connection:
+        output: Any = one_off._stream(connection, url, deadline, threading.Event(), asked.leave)
         with pytest.raises(LockHeld, match="no longer"):
             next(output)
     assert asked.seen == [(1, 0)]

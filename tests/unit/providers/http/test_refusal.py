@@ -22,10 +22,10 @@ WRITE = HttpCall("change it", "POST", "/things?signature=canary", writes=True)
 
 
 OWN: dict[str, tuple[Judge, Any]] = {
-    "Heroku": (heroku.refusal, {"id": "conflict", "message": "no"}),
+    "Heroku": (heroku._refusal, {"id": "conflict", "message": "no"}),
     "Cloudinary": (lambda reply, call: cloudinary.refusal(reply, call, wait=None), {"error": {"message": "no"}}),
     "Cloudflare": (
-        lambda reply, call: cloudflare.refusal(reply, call, reply.fields()),
+        lambda reply, call: cloudflare._refusal(reply, call, reply.fields()),
         {"success": False, "errors": [{"code": 81058}]},
     ),
 }
@@ -102,5 +102,5 @@ def test_cloudinarys_own_rate_comes_before_the_header() -> None:
 
 
 def test_missing_is_only_what_the_api_says_is_missing() -> None:
-    assert type(heroku.refusal(answered(404, {"id": "not_found"}), READ)) is NotFound
-    assert type(heroku.refusal(answered(404, {"detail": "Not found."}), READ)) is ProviderError
+    assert type(heroku._refusal(answered(404, {"id": "not_found"}), READ)) is NotFound
+    assert type(heroku._refusal(answered(404, {"detail": "Not found."}), READ)) is ProviderError

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from uscdr.errors import AnswerLost, Interrupted, ProviderError, RateLimited, WriteRefused
 from uscdr.providers.http.exchange import retry_after
 from uscdr.providers.http.refusal import clean
-from uscdr.providers.http.retry import RetryingCaller, RetryPolicy, Wait, may_resend
+from uscdr.providers.http.retry import RetryingCaller, RetryPolicy, Wait, _may_resend
 
 
 def failing(error: ProviderError, calls: list[int]) -> object:
@@ -39,8 +39,8 @@ NEVER_SENT = ProviderError("x", provider="p", retryable=True, sent=False)
     ],
 )
 def test_what_may_be_sent_again(error: BaseException, read_again: bool, write_again: bool) -> None:
-    assert may_resend(error, writes=False) is read_again
-    assert may_resend(error, writes=True) is write_again
+    assert _may_resend(error, writes=False) is read_again
+    assert _may_resend(error, writes=True) is write_again
 
 
 def test_waits_grow_and_are_told_before_they_begin() -> None:

@@ -382,7 +382,7 @@ def test_a_pack_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
         raise Interrupted("stopped")
 
     with pytest.raises(Interrupted):
-        tarball.pack(broken(), tmp_path / "out" / "x.tar.gz")
+        tarball._pack(broken(), tmp_path / "out" / "x.tar.gz")
     assert list((tmp_path / "out").iterdir()) == []
 
 

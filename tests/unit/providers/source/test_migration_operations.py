@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.models.schema import Operation, state_of
-from uscdr.providers.source.migrations import parse
+from uscdr.providers.source.migrations import _parse
 
 FILE = """
 from django.conf import settings
@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
 
 
 def read(*operations: str) -> tuple[Operation, ...]:
-    found = parse("patients.0002_x", FILE.format(operations=",\n".join(operations)))
+    found = _parse("patients.0002_x", FILE.format(operations=",\n".join(operations)))
     assert found.understood
     assert found.dependencies == ("patients.0001_initial",)
     return found.operations
@@ -41,7 +41,7 @@ CREATE = """migrations.CreateModel(name="Patient", fields=[
 
 
 def columns(*operations: str) -> dict[str, set[str]]:
-    state = state_of([parse("patients.0002_x", FILE.format(operations=",\n".join(operations)))])
+    state = state_of([_parse("patients.0002_x", FILE.format(operations=",\n".join(operations)))])
     assert not state.unclear
     return {table: set(model.columns()) for table, model in state.tables().items()}
 
@@ -105,19 +105,19 @@ def test_a_deleted_model_has_no_table() -> None:
     ["*SHARED", "make()", 'migrations.CreateModel(name="A", fields=FIELDS)', "migrations.AddField(**given)", "Own()"],
 )
 def test_what_is_not_plain_makes_the_application_unclear(operations: str) -> None:
-    assert state_of([parse("patients.0002_x", FILE.format(operations=operations))]).unclear == {"patients"}
+    assert state_of([_parse("patients.0002_x", FILE.format(operations=operations))]).unclear == {"patients"}
 
 
 @pytest.mark.parametrize(
     "text", ["", "x = (", "class Migration: ...\n", "class Other: ...\n", "\0", "-" * 100_000 + "1"]
 )
 def test_any_text_can_be_read(text: str) -> None:
-    assert parse("patients.0002_x", text).operations == ()
+    assert _parse("patients.0002_x", text).operations == ()
 
 
 def test_python_of_its_own_is_known() -> None:
-    found = parse("patients.0002_x", FILE.format(operations="migrations.RunPython(f)"))
-    assert (found.runs_code, parse("p.1", FILE.format(operations=create())).runs_code) == (True, False)
+    found = _parse("patients.0002_x", FILE.format(operations="migrations.RunPython(f)"))
+    assert (found.runs_code, _parse("p.1", FILE.format(operations=create())).runs_code) == (True, False)
 
 
 def test_every_migration_of_the_packaged_application_is_understood() -> None:
@@ -125,7 +125,7 @@ def test_every_migration_of_the_packaged_application_is_understood() -> None:
 
     root = Path(next(iter(clinic.__path__)))
     files = [
-        parse(f"{one.parent.parent.name}.{one.stem}", one.read_text()) for one in root.glob("*/*/migrations/0*.py")
+        _parse(f"{one.parent.parent.name}.{one.stem}", one.read_text()) for one in root.glob("*/*/migrations/0*.py")
     ]
     assert len(files) > 20
     assert [one.name for one in files if not one.understood] == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from uscdr.errors import BadInput
 from uscdr.models.migrations import MigrationsVerdict
-from uscdr.scenarios.diagnosis import config_changes, last_good, remedy
+from uscdr.scenarios.diagnosis import _last_good, config_changes, remedy
 from uscdr.scenarios.results.app import AppSeen, ReleaseLine
 
 WHEN = datetime(2026, 11, 23, tzinfo=UTC)
@@ -174,7 +174,7 @@ def test_what_is_returned_to_is_older_than_the_code_that_runs(shape: list[tuple[
         for index, (target, good, returnable) in enumerate(shape)
     ]
     current = count or None
-    target = last_good(seen(*releases, current=current)) if releases else None
+    target = _last_good(seen(*releases, current=current)) if releases else None
     if target is not None:
         assert target.version < count
         assert (target.status, target.can_return) == ("succeeded", True)

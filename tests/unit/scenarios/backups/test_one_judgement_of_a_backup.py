@@ -162,7 +162,7 @@ class Everywhere:
             known = backup_inventory.take(deps)
             seen = backup_inventory.stand(deps, known, datetime.now(UTC))
             assert seen.newest_age is not None
-            good = [one for one in backup_inventory.points(known.entries) if one.there]
+            good = [one for one in backup_inventory._points(known.entries) if one.there]
             return good[-1].name, seen.newest_age
 
     def status(self) -> tuple[str, float]:
@@ -363,8 +363,8 @@ def test_copies_and_proofs_of_another_database_are_named_as_such_and_count_for_n
             assert bool(found) is counted
             assert entry.unfit == ("" if counted else "of another database")
         others, left = replace(scope(deps, ours), addon_id="addon-9"), Proofs(safe.store).since(LONG_AGO)
-        assert not list(backup_inventory.forgotten((), left, scope(deps, ours)))
-        assert list(backup_inventory.forgotten((), left, others))
+        assert not list(backup_inventory._forgotten((), left, scope(deps, ours)))
+        assert list(backup_inventory._forgotten((), left, others))
 
 
 def test_a_request_whose_answer_was_lost_is_not_found_in_a_transfer_of_another_database(

@@ -23,7 +23,7 @@ from uscdr.scenarios.loader import load
 from uscdr.store.store import LocalStore, StoreRefused
 from uscdr.wiring.context import Job, RunContext
 from uscdr.wiring.stores import vault_place
-from uscdr.wiring.target import Target, packaged
+from uscdr.wiring.target import Target, _packaged
 
 NAMES = ("USCDR_AGE_IDENTITY", "USCDR_KIT_RECIPIENTS", "USCDR_CONFIG", "USCDR_TARGET", "USCDR_VAULT_PASSPHRASE_FILE")
 
@@ -80,7 +80,7 @@ def test_without_a_terminal_nothing_is_begun(desk: Path, capsys: pytest.CaptureF
 
 
 def test_the_runbook_names_the_command_and_what_is_not_run() -> None:
-    config = load(packaged()).config
+    config = load(_packaged()).config
     assert "With the tool: `uscdr recover backups`" in render(config, "backups")
     by_hand = {str(row["step"]): cast("list[str]", row["manual"]) for row in rows(config, "backups")}
     assert len(by_hand) == 10
@@ -91,7 +91,7 @@ def test_the_runbook_names_the_command_and_what_is_not_run() -> None:
 
 
 def place_of(state: Path, request: Request, env: dict[str, str], *, dry_run: bool = False) -> CopiesAccess:
-    config = load(packaged()).config
+    config = load(_packaged()).config
     target = TargetConfig(heroku=HerokuTarget(app="usc-pis"))
     place = Target("production", target, config, "digest", SecretStr("token"), "test", None, None)
     around = RunContext(state, env, Person(), lambda _: "", (), lambda _: None, Stop())

@@ -17,8 +17,8 @@ from uscdr.journal import lock, runs
 from uscdr.journal.reader import read
 from uscdr.models.runs import OPERATIONS, command_of
 from uscdr.models.transfers import TransferKind
-from uscdr.report.build import build
 from uscdr.report.markdown import to_markdown
+from uscdr.report.objectives import build
 from uscdr.report.runbook import rows
 from uscdr.report.summary import summarise
 from uscdr.scenarios.adapters import Request

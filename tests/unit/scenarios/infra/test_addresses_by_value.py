@@ -17,10 +17,10 @@ from uscdr.scenarios.infra.config import (
     Known,
     NewConfig,
     ServiceAddress,
+    _holds,
+    _names_data,
     address_of,
-    holds,
     moved,
-    names_data,
     new_config,
 )
 
@@ -144,10 +144,10 @@ def test_what_anything_may_hold_is_copied_as_it_is(value: str) -> None:
 
 def test_words_of_a_simple_address_are_no_sign_of_it() -> None:
     simple = address_of("postgres://app:secret@db:5432/clinic")
-    assert not holds("the clinic's app has a secret", simple)
-    assert holds("postgres://app:secret@db/clinic", simple)
-    assert holds("host=db dbname=clinic", simple)
-    assert not holds("https://mydb:5432/", simple)
+    assert not _holds("the clinic's app has a secret", simple)
+    assert _holds("postgres://app:secret@db/clinic", simple)
+    assert _holds("host=db dbname=clinic", simple)
+    assert not _holds("https://mydb:5432/", simple)
 
 
 def test_an_add_on_that_is_not_made_anew_is_named_with_all_that_holds_its_address() -> None:
@@ -169,7 +169,7 @@ def test_what_names_a_database_elsewhere_is_copied_and_said() -> None:
     config = made({"WAREHOUSE": "postgresql://a:b@warehouse.example/w", "CACHE": "redis://localhost:6379"})
     assert list(config.doubtful) == ["WAREHOUSE"]
     assert shown(config)["WAREHOUSE"].endswith("warehouse.example/w")
-    assert not names_data("https://www.usc-pis.example")
+    assert not _names_data("https://www.usc-pis.example")
 
 
 def test_a_server_that_both_places_share_is_no_reason_to_leave_anything_out() -> None:

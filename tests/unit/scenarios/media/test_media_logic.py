@@ -30,9 +30,9 @@ from uscdr.models.media import (
 from uscdr.scenarios.config import MediaSettings
 from uscdr.scenarios.media.compare import FileState, ListedAsset, Window, judge
 from uscdr.scenarios.media.copies import FolderFiles
-from uscdr.scenarios.media.repair import Repairs, before_the_change, effort, pages, plan, refusal, waiting
+from uscdr.scenarios.media.repair import Repairs, _before_the_change, _pages, _plan, _waiting, effort, refusal
 from uscdr.scenarios.steps import media_base
-from uscdr.scenarios.steps.media_base import within
+from uscdr.scenarios.steps.media_base import _within
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -196,7 +196,7 @@ def versions(*pairs: tuple[int, int]) -> AssetDetails:
 def chosen(
     details: AssetDetails | None, known: KnownAsset | None, size: int = 0, window: Window | None = None
 ) -> str | None:
-    found = before_the_change(details, known, size, window)
+    found = _before_the_change(details, known, size, window)
     return found.version_id if found else None
 
 
@@ -222,12 +222,12 @@ def test_every_bad_file_has_one_fate() -> None:
     }
     copies = {key("copied"): KNOWN, key("changed"): KNOWN}
     details = {key("changed"): versions((7, 3))}
-    whole = plan(states, copies, details, own_backup=True, sizes={})
+    whole = _plan(states, copies, details, own_backup=True, sizes={})
     assert whole.restore == (key("deleted"),)
     assert whole.versions == {key("changed"): "v7"}
     assert whole.upload == (key("copied"),)
     assert whole.lost == (key("missing"),)
-    elsewhere = plan(states, copies, details, own_backup=False, sizes={})
+    elsewhere = _plan(states, copies, details, own_backup=False, sizes={})
     assert elsewhere.from_backup == 0
     assert elsewhere.upload == (key("copied"), key("changed"))
     assert elsewhere.lost == (key("deleted"), key("missing"))
@@ -240,9 +240,9 @@ def test_the_cost_is_reckoned_before() -> None:
     cost = effort(repairs, copies, listed=[1200, 0, 0], searched=[600], quota=quota, now=NOW)
     assert (cost.calls, cost.uploads, cost.upload_bytes) == (3 + 5 + 2, 1, 4_000_000)
     assert cost.wait_seconds == 0
-    assert waiting(11, quota, NOW) == 600
-    assert waiting(1010, quota, NOW) == 600 + 3600
-    assert pages([500, 501, 0]) == 4
+    assert _waiting(11, quota, NOW) == 600
+    assert _waiting(1010, quota, NOW) == 600 + 3600
+    assert _pages([500, 501, 0]) == 4
 
 
 def test_a_folder_of_copies(tmp_path: Path) -> None:
@@ -336,5 +336,5 @@ def test_an_allowance_that_never_comes_back_is_an_error(monkeypatch: pytest.Monk
         raise RateLimited("used up", provider="fake", retry_after=0.02)
 
     with pytest.raises(RateLimited):
-        within(refused, Stop(), Silent())
+        _within(refused, Stop(), Silent())
     assert len(calls) > 1
