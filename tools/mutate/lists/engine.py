@@ -20,7 +20,7 @@ _wait = rooms.of("wait", _WAIT, _LOOK, _ROOM)
 GATE = (
     _gate(
         "phrase",
-        "if normal(self._given) in {normal(phrase) for phrase in blast.phrases}:",
+        "if _normal(self._given) in {_normal(phrase) for phrase in blast.phrases}:",
         "if self._given:",
         "any phrase given with --confirm confirms",
     ),
@@ -41,8 +41,8 @@ GATE = (
     ),
     _gate(
         "part",
-        "re.fullmatch(pattern, normal(given)) is not None",
-        "re.match(pattern, normal(given)) is not None",
+        "re.fullmatch(pattern, _normal(given)) is not None",
+        "re.match(pattern, _normal(given)) is not None",
         "a phrase with more behind it counts early",
     ),
     _gate("begin", 'if answer != "begin":', 'if answer == "begin not":', "whoever says stop begins"),

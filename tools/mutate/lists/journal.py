@@ -81,7 +81,7 @@ JOURNAL = (
         '(number == 1) < (found.event.kind == "run.started")',
         "a journal without its beginning is whole",
     ),
-    _line("line-end", "if is_whole(data[end:-1]):", "if not data:", "an overwritten end of a line is called torn"),
+    _line("line-end", "if _is_whole(data[end:-1]):", "if not data:", "an overwritten end of a line is called torn"),
 )
 
 RUNS = (

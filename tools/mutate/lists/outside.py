@@ -84,7 +84,7 @@ DRY_RUN = (
     ),
     _dry(
         "sent",
-        "if not only_reads(request.method, path) and not self._is_empty_form(request, path):",
+        "if not _only_reads(request.method, path) and not self._is_empty_form(request, path):",
         "if not request.method:",
         "a dry run sends writes",
     ),
