@@ -34,7 +34,7 @@ def _foresee_one(bound: BoundStep, view: View, tell: Reporter) -> Planned:
     step = bound.step
     waiting_for = _waits(step, view)
     if waiting_for is not None:
-        return Planned(bound, None, step.foresee(waiting_for))
+        return Planned(bound, None, step.plan_later(waiting_for))
     tell.progress(f"looking: {bound.title}")
     seen = step.probe(view, tell)
     action = step.plan(seen, view)
@@ -87,7 +87,7 @@ def _planned(line: Planned) -> PlannedStep:
         summary=action.summary,
         destructive=bound.step.destructive,
         params=dict(bound.params),
-        seen=bound.step.baseline(line.seen) if line.seen is not None else {},
+        seen=bound.step.before(line.seen) if line.seen is not None else {},
         calls=action.calls,
         manual=action.manual or bound.step.by_hand(action.known),
         approved=dict(action.approved),

@@ -82,7 +82,7 @@ class Reconciler:
         """Apply; on a lost answer look. Returns the result and whether it was adopted."""
         # a second look must know what the first one saw, as the journal does
         earlier = view.intents.get(bound.step.id)
-        begun = Intent(datetime.now(UTC).isoformat(), bound.step.baseline(seen), None)
+        begun = Intent(datetime.now(UTC).isoformat(), bound.step.before(seen), None)
         intent = Intent(earlier.at, earlier.baseline, None) if earlier and earlier.baseline else begun
         view.intents[bound.step.id] = intent
         lost = False
@@ -123,7 +123,7 @@ class Reconciler:
             now = bound.step.probe(view, tell)
         done = bound.step.plan(now, view).kind == "noop"
         self._report(bound, FoundWrite(bound.title, "in effect" if done else "not in effect", None), done=done)
-        return bound.step.unchanged(now, view) if done else None
+        return bound.step.current(now, view) if done else None
 
     def settle(
         self, bound: BoundStep, intent: Intent, seen: Fact, view: View, *, cause: AnswerLost | None = None
@@ -180,7 +180,7 @@ class Reconciler:
         if answer == "abort":
             raise _unsettled(bound, intent, cause)
         self._report(bound, FoundWrite("the operator's own look", answer, None), done=answer == "adopt")
-        return bound.step.unchanged(seen, view) if answer == "adopt" else None
+        return bound.step.current(seen, view) if answer == "adopt" else None
 
     def _report(self, bound: BoundStep, finding: FoundWrite, *, done: bool) -> None:
         self._bus.emit(

@@ -134,7 +134,7 @@ class Runner:
             return
         self._check_drift(line, action)
         self._ask(bound, seen, action, view)
-        self._start(bound, bound.step.baseline(seen))
+        self._start(bound, bound.step.before(seen))
         result, adopted = self._settler.act(bound, seen, view, tell)
         self._finish(bound, result, view, started, adopted=adopted)
 
@@ -144,7 +144,7 @@ class Runner:
             self._skip(bound, action, {})
         elif action.kind == "noop":
             if not again:
-                result = bound.step.unchanged(seen, view)
+                result = bound.step.current(seen, view)
                 view.remember(result)
                 self._skip(bound, action, result.model_dump(mode="json"))
         else:
@@ -203,7 +203,7 @@ class Runner:
 
     def _finish(self, bound: BoundStep, result: Fact, view: View, started: float, *, adopted: bool) -> None:
         view.remember(result)
-        summary = bound.step.confirm_effect(result, view, StepReporter(self._bus, bound.step.id, bound.step.name))
+        summary = bound.step.verify(result, view, StepReporter(self._bus, bound.step.id, bound.step.name))
         self._succeed(bound, result, summary, started, adopted=adopted)
 
     def _succeed(self, bound: BoundStep, result: Fact, summary: str, started: float, *, adopted: bool = False) -> None:

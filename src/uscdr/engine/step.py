@@ -183,7 +183,7 @@ def alternatives(need: Need) -> tuple[type[Fact], ...]:
 
 class Step(ABC, Generic[S, R]):
     """Base of all steps: S is what it sees, R its result. `probe` reads, `plan` is pure, `apply` writes,
-    `confirm_effect` looks again. A READ step's result is what it saw: `apply` is never called.
+    `verify` looks again. A READ step's result is what it saw: `apply` is never called.
 
     What raises NotImplementedError is demanded by the step's effect only; a test holds every registered step to that.
     """
@@ -229,7 +229,7 @@ class Step(ABC, Generic[S, R]):
     def plan(self, seen: S, view: View) -> Action:
         """Say what would be done; no I/O."""
 
-    def foresee(self, waiting_for: str) -> Action:
+    def plan_later(self, waiting_for: str) -> Action:
         """The plan's line when `ready` says what is waited for."""
         return Action("later", waiting_for, self.calls())
 
@@ -242,7 +242,7 @@ class Step(ABC, Generic[S, R]):
         del known
         return ()
 
-    def baseline(self, seen: S) -> dict[str, Any]:
+    def before(self, seen: S) -> dict[str, Any]:
         """What the journal keeps of `seen` with the intent, for settling or undoing later."""
         del seen
         return {}
@@ -251,11 +251,11 @@ class Step(ABC, Generic[S, R]):
         """Every effect but READ: act and wait for the end; the only place that writes."""
         raise NotImplementedError
 
-    def unchanged(self, seen: S, view: View) -> R:
+    def current(self, seen: S, view: View) -> R:
         """Whose plan may say `noop`, and ONCE: the result when nothing had to be done."""
         raise NotImplementedError
 
-    def confirm_effect(self, result: R, view: View, tell: Reporter) -> str:
+    def verify(self, result: R, view: View, tell: Reporter) -> str:
         """Every effect but READ: a fresh look after the act. The summary; raises CheckFailed or OutcomeUnknown."""
         raise NotImplementedError
 

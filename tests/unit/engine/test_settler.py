@@ -54,7 +54,7 @@ class Scripted(Step[Made, Made]):
         return Action("noop" if seen.id else "change", "a thing")
 
     @override
-    def baseline(self, seen: Made) -> dict[str, Any]:
+    def before(self, seen: Made) -> dict[str, Any]:
         return {"newest": 9}
 
     @override
@@ -63,7 +63,7 @@ class Scripted(Step[Made, Made]):
         return cast("Made", _next(self.answers))
 
     @override
-    def unchanged(self, seen: Made, view: View) -> Made:
+    def current(self, seen: Made, view: View) -> Made:
         return Made(id="unchanged")
 
     @override

@@ -13,7 +13,7 @@ from uscdr.scenarios.steps.base import AnyStep, ScenarioStep
 from uscdr.scenarios.steps.infra_app import OrderOther
 from uscdr.scenarios.steps.manual import Manual
 
-WRITES = ("apply", "confirm_effect")
+WRITES = ("apply", "verify")
 DEMANDED = {
     Effect.READ: (),
     Effect.IDEMPOTENT: WRITES,

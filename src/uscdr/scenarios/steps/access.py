@@ -155,11 +155,11 @@ class WithdrawAccess(ScenarioStep[AccessBack, Withdrawn]):
         return done
 
     @override
-    def unchanged(self, seen: AccessBack, view: View) -> Withdrawn:
+    def current(self, seen: AccessBack, view: View) -> Withdrawn:
         return Withdrawn(changed=0, left=seen.amount, words=seen.words)
 
     @override
-    def confirm_effect(self, result: Withdrawn, view: View, tell: Reporter) -> str:
+    def verify(self, result: Withdrawn, view: View, tell: Reporter) -> str:
         known = view.need(AccessBack)
         tables = _noted(self._deps, known)
         if tables is not None:

@@ -115,7 +115,7 @@ class AppDecide(ScenarioStep[_AppDecideSeen, Remedy]):
         return seen.remedy
 
     @override
-    def confirm_effect(self, result: Remedy, view: View, tell: Reporter) -> str:
+    def verify(self, result: Remedy, view: View, tell: Reporter) -> str:
         if result.code.ahead:
             tell.warn(f"{plural(len(result.code.ahead), 'migration')} stay applied that the code then does not know.")
         return f"decided: {result.what}, because {result.why}"

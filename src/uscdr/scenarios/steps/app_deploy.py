@@ -66,7 +66,7 @@ class Rollback(ScenarioStep[_RollbackSeen, RolledBack]):
         return Action("change", words, calls, {"RELEASE": f"v{seen.to}"})
 
     @override
-    def baseline(self, seen: _RollbackSeen) -> dict[str, Any]:
+    def before(self, seen: _RollbackSeen) -> dict[str, Any]:
         return {"newest": seen.newest, "to": seen.to}
 
     @override
@@ -110,7 +110,7 @@ class Rollback(ScenarioStep[_RollbackSeen, RolledBack]):
         return self._awaited(self._deps.deploys.release(self._deps.app, provider_id), seen.to or 0, tell)
 
     @override
-    def confirm_effect(self, result: RolledBack, view: View, tell: Reporter) -> str:
+    def verify(self, result: RolledBack, view: View, tell: Reporter) -> str:
         there = self._deps.platform.config_vars(self._deps.app)
         missing = [name for name in self._deps.config.config.required if name not in there]
         if missing:
@@ -192,7 +192,7 @@ class Redeploy(ScenarioStep[_RedeploySeen, Redeployed]):
         return Action("change", words, self.calls(), {"REF": seen.ref})
 
     @override
-    def baseline(self, seen: _RedeploySeen) -> dict[str, Any]:
+    def before(self, seen: _RedeploySeen) -> dict[str, Any]:
         return {"builds": list(seen.builds), "commit": seen.commit}
 
     @override
@@ -216,5 +216,5 @@ class Redeploy(ScenarioStep[_RedeploySeen, Redeployed]):
         return await_deployed(self._deps, provider_id, seen.commit, tell)
 
     @override
-    def confirm_effect(self, result: Redeployed, view: View, tell: Reporter) -> str:
+    def verify(self, result: Redeployed, view: View, tell: Reporter) -> str:
         return require_running(self._deps, result)

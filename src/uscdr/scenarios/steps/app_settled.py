@@ -88,7 +88,7 @@ class Settled(ScenarioStep[_SettledSeen, AppSettled]):
         return listed, *_saved(ended, seen)
 
     @override
-    def confirm_effect(self, result: AppSettled, view: View, tell: Reporter) -> str:
+    def verify(self, result: AppSettled, view: View, tell: Reporter) -> str:
         for name, verdict, evidence in _verdicts(result):
             tell.check(name, verdict, evidence)
         wrong = _wrong(result)

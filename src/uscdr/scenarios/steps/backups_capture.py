@@ -127,7 +127,7 @@ class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
         return BackupsScheduled(schedules=(words(made),), created=True)
 
     @override
-    def unchanged(self, seen: _SchedulesSeen, view: View) -> BackupsScheduled:
+    def current(self, seen: _SchedulesSeen, view: View) -> BackupsScheduled:
         return BackupsScheduled(schedules=tuple(map(words, seen.there)), created=False)
 
     @override
@@ -147,7 +147,7 @@ class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
         return BackupsScheduled(schedules=tuple(map(words, there)), created=True)
 
     @override
-    def confirm_effect(self, result: BackupsScheduled, view: View, tell: Reporter) -> str:
+    def verify(self, result: BackupsScheduled, view: View, tell: Reporter) -> str:
         there = self._deps.backups.schedules(self._database(view)[0])
         if not there:
             raise CheckFailed(

@@ -57,7 +57,7 @@ class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
     waits = "the new backup is copied off the platform, encrypted on the way"
 
     @override
-    def foresee(self, waiting_for: str) -> Action:
+    def plan_later(self, waiting_for: str) -> Action:
         vault = vault_of(self._deps)
         if vault.keyring() is None:
             return Action("skip", f"the new backup is not copied: {NOBODY}")
@@ -102,13 +102,13 @@ class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
         return keys
 
     @override
-    def unchanged(self, seen: _PullSeen, view: View) -> CopyMade:
+    def current(self, seen: _PullSeen, view: View) -> CopyMade:
         if seen.copy_made is None:
             raise CheckFailed(f"There is no copy of {seen.name}.", next_action="uscdr runs resume")
         return seen.copy_made
 
     @override
-    def confirm_effect(self, result: CopyMade, view: View, tell: Reporter) -> str:
+    def verify(self, result: CopyMade, view: View, tell: Reporter) -> str:
         if result.copy_id not in {one.id for one in copies_of(self._deps, view.need(TrialCapture).id)}:
             raise CheckFailed(
                 f"The copy {result.copy_id} was made, and is not found whole in {result.place}.",
@@ -157,7 +157,7 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
     waits = "the new backup is restored on this machine and asked what must hold"
 
     @override
-    def foresee(self, waiting_for: str) -> Action:
+    def plan_later(self, waiting_for: str) -> Action:
         return Action("later", waiting_for, self._calls(vault_of(self._deps).store().place))
 
     @override
@@ -187,13 +187,13 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
             raise self._failed(known, seen.name, f"{error.message} {error.why}".strip()) from error
 
     @override
-    def unchanged(self, seen: _ProveSeen, view: View) -> CopyProven:
+    def current(self, seen: _ProveSeen, view: View) -> CopyProven:
         if seen.earlier is None:
             raise CheckFailed(f"{seen.name} is not proven.", next_action="uscdr runs resume")
         return _proven(seen.earlier)
 
     @override
-    def confirm_effect(self, result: CopyProven, view: View, tell: Reporter) -> str:
+    def verify(self, result: CopyProven, view: View, tell: Reporter) -> str:
         kept = Proofs(vault_of(self._deps).store()).of(result.sha256)
         if kept is None:
             raise CheckFailed(
@@ -314,7 +314,7 @@ class PruneCopies(ScenarioStep[_CopiesSeen, CopiesRemoved]):
         return BlastRadius(facts=seen.facts, phrases=(seen.phrase,))
 
     @override
-    def baseline(self, seen: _CopiesSeen) -> dict[str, Any]:
+    def before(self, seen: _CopiesSeen) -> dict[str, Any]:
         return {"ids": list(seen.approved or seen.ids), "phrase": seen.phrase}
 
     @override
@@ -331,11 +331,11 @@ class PruneCopies(ScenarioStep[_CopiesSeen, CopiesRemoved]):
         return CopiesRemoved(ids=gone, kept=seen.kept + len(held), held=held, stays=seen.stays)
 
     @override
-    def unchanged(self, seen: _CopiesSeen, view: View) -> CopiesRemoved:
+    def current(self, seen: _CopiesSeen, view: View) -> CopiesRemoved:
         return CopiesRemoved(ids=seen.approved or seen.ids, kept=seen.kept, stays=seen.stays)
 
     @override
-    def confirm_effect(self, result: CopiesRemoved, view: View, tell: Reporter) -> str:
+    def verify(self, result: CopiesRemoved, view: View, tell: Reporter) -> str:
         store = vault_of(self._deps).store()
         left = [one for one in result.ids if store.names(f"{BACKUPS}/{one}")]
         if left:

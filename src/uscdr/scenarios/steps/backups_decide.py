@@ -87,11 +87,11 @@ class BackupsDecide(ScenarioStep[BackupSystemSeen, BackupsDecided]):
         return self._decided(seen)
 
     @override
-    def unchanged(self, seen: BackupSystemSeen, view: View) -> BackupsDecided:
+    def current(self, seen: BackupSystemSeen, view: View) -> BackupsDecided:
         return self._decided(seen)
 
     @override
-    def confirm_effect(self, result: BackupsDecided, view: View, tell: Reporter) -> str:
+    def verify(self, result: BackupsDecided, view: View, tell: Reporter) -> str:
         where = f"copied to {result.place}" if result.place else "not copied"
         return f"decided: a new backup of {result.app}, {where}"
 

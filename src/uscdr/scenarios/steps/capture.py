@@ -28,11 +28,11 @@ from uscdr.scenarios.steps.choose import pick
 from uscdr.scenarios.steps.transfers import (
     TransfersSeen,
     adopt,
-    baseline,
     find,
     follow,
     otherwise,
     require_new,
+    seen_before,
     seen_now,
 )
 from uscdr.words import size
@@ -100,8 +100,8 @@ class Capture(ScenarioStep[CaptureSeen, C]):
         return True
 
     @override
-    def baseline(self, seen: CaptureSeen) -> dict[str, Any]:
-        return baseline(seen)
+    def before(self, seen: CaptureSeen) -> dict[str, Any]:
+        return seen_before(seen)
 
     @override
     def apply(self, seen: CaptureSeen, view: View, tell: Reporter) -> C:
@@ -127,7 +127,7 @@ class Capture(ScenarioStep[CaptureSeen, C]):
         return "If it fails again, the platform's support has to say why: https://help.heroku.com"
 
     @override
-    def confirm_effect(self, result: C, view: View, tell: Reporter) -> str:
+    def verify(self, result: C, view: View, tell: Reporter) -> str:
         again = self._deps.backups.transfer(self.attachment().owner_app_name, result.id)
         if not again.whole:
             now = "empty" if again.state is TransferState.COMPLETED else again.state.value

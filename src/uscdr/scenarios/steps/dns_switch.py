@@ -133,7 +133,7 @@ class SwapDns(ScenarioStep[Swaps, Switched]):
     def apply(self, seen: Swaps, view: View, tell: Reporter) -> Switched:
         place = self._deps.dns
         if place is None:
-            return self.unchanged(seen, view)
+            return self.current(seen, view)
         for one in seen.left:
             tell.warn(f"By hand, the run goes on meanwhile: {as_task(one)}.")
         for swap in seen.own:
@@ -172,12 +172,12 @@ class SwapDns(ScenarioStep[Swaps, Switched]):
         return _shown_by(sighting, swap.wanted.model_copy(update={"type": kind}))
 
     @override
-    def unchanged(self, seen: Swaps, view: View) -> Switched:
+    def current(self, seen: Swaps, view: View) -> Switched:
         at = now()
         return _switched(seen, at, followed=at)
 
     @override
-    def confirm_effect(self, result: Switched, view: View, tell: Reporter) -> str:
+    def verify(self, result: Switched, view: View, tell: Reporter) -> str:
         for wanted in result.new:
             seen = self._watched(NameSwap(name=wanted.name, held=None, expected=None, wanted=wanted))
             if not seen.agreed:
@@ -235,7 +235,7 @@ class SwitchDns(SwapDns):
         return swap
 
     @override
-    def baseline(self, seen: Swaps) -> dict[str, Any]:
+    def before(self, seen: Swaps) -> dict[str, Any]:
         return {
             "old": [swap.expected.model_dump(mode="json") if swap.expected else None for swap in seen.own],
             "new": [swap.wanted.model_dump(mode="json") for swap in seen.own if swap.wanted],

@@ -143,11 +143,11 @@ class Maintenance(ScenarioStep[MaintenanceSet, MaintenanceSet]):
         return MaintenanceSet(enabled=app.maintenance, was=seen.enabled)
 
     @override
-    def unchanged(self, seen: MaintenanceSet, view: View) -> MaintenanceSet:
+    def current(self, seen: MaintenanceSet, view: View) -> MaintenanceSet:
         return seen
 
     @override
-    def confirm_effect(self, result: Fact, view: View, tell: Reporter) -> str:
+    def verify(self, result: Fact, view: View, tell: Reporter) -> str:
         on = self._deps.platform.app(self._deps.app).maintenance
         if on != self.enabled:
             raise OutcomeUnknown(
@@ -219,7 +219,7 @@ class StopProcesses(ScenarioStep[ProcessesStopped, ProcessesStopped]):
         return Action("change", f"the formation {words} is recorded, then every dyno stops", calls)
 
     @override
-    def baseline(self, seen: ProcessesStopped) -> dict[str, Any]:
+    def before(self, seen: ProcessesStopped) -> dict[str, Any]:
         return {"formation": seen.formation}
 
     @override
@@ -228,11 +228,11 @@ class StopProcesses(ScenarioStep[ProcessesStopped, ProcessesStopped]):
         return seen
 
     @override
-    def unchanged(self, seen: ProcessesStopped, view: View) -> ProcessesStopped:
+    def current(self, seen: ProcessesStopped, view: View) -> ProcessesStopped:
         return seen
 
     @override
-    def confirm_effect(self, result: ProcessesStopped, view: View, tell: Reporter) -> str:
+    def verify(self, result: ProcessesStopped, view: View, tell: Reporter) -> str:
         require_stopped(self._deps, self._deps.app)
         words = ", ".join(f"{kind}={quantity}" for kind, quantity in sorted(result.formation.items()))
         return f"nothing runs; recorded: {words}"
@@ -288,11 +288,11 @@ class EndSessions(ScenarioStep[_SessionsSeen, SessionsEnded]):
         return SessionsEnded(ended=ended, left=len(database.sessions()))
 
     @override
-    def unchanged(self, seen: Fact, view: View) -> SessionsEnded:
+    def current(self, seen: Fact, view: View) -> SessionsEnded:
         return SessionsEnded(ended=0)
 
     @override
-    def confirm_effect(self, result: SessionsEnded, view: View, tell: Reporter) -> str:
+    def verify(self, result: SessionsEnded, view: View, tell: Reporter) -> str:
         if result.left:
             tell.warn(f"{plural(result.left, 'session')} of other roles cannot be ended by us.")
         return f"{plural(result.ended, 'session')} ended"

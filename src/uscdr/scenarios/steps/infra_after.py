@@ -66,11 +66,11 @@ class AddPeople(ScenarioStep[_PeopleSeen, PeopleAdded]):
         return PeopleAdded(added=len(seen.missing))
 
     @override
-    def unchanged(self, seen: _PeopleSeen, view: View) -> PeopleAdded:
+    def current(self, seen: _PeopleSeen, view: View) -> PeopleAdded:
         return PeopleAdded(added=0)
 
     @override
-    def confirm_effect(self, result: PeopleAdded, view: View, tell: Reporter) -> str:
+    def verify(self, result: PeopleAdded, view: View, tell: Reporter) -> str:
         if self.probe(view, tell).missing:
             raise CheckFailed(
                 "Not every collaborator is in the new place.",
@@ -177,11 +177,11 @@ class AddDrains(ScenarioStep[_DrainsSeen, DrainsAdded]):
         return DrainsAdded(added=seen.missing, unknown=seen.unknown)
 
     @override
-    def unchanged(self, seen: _DrainsSeen, view: View) -> DrainsAdded:
+    def current(self, seen: _DrainsSeen, view: View) -> DrainsAdded:
         return DrainsAdded(added=(), unknown=seen.unknown)
 
     @override
-    def confirm_effect(self, result: DrainsAdded, view: View, tell: Reporter) -> str:
+    def verify(self, result: DrainsAdded, view: View, tell: Reporter) -> str:
         missing = self.probe(view, tell).missing
         if missing:
             raise CheckFailed(

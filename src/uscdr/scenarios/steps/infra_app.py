@@ -72,7 +72,7 @@ class StopOld(ScenarioStep[OldStopped, OldStopped]):
         return Action("change", f"{app}: maintenance mode on; what runs ({running}) goes to 0", calls)
 
     @override
-    def baseline(self, seen: OldStopped) -> dict[str, Any]:
+    def before(self, seen: OldStopped) -> dict[str, Any]:
         return {"formation": seen.formation}
 
     @override
@@ -83,11 +83,11 @@ class StopOld(ScenarioStep[OldStopped, OldStopped]):
         return seen
 
     @override
-    def unchanged(self, seen: OldStopped, view: View) -> OldStopped:
+    def current(self, seen: OldStopped, view: View) -> OldStopped:
         return seen
 
     @override
-    def confirm_effect(self, result: OldStopped, view: View, tell: Reporter) -> str:
+    def verify(self, result: OldStopped, view: View, tell: Reporter) -> str:
         app = self._deps.old_app
         if not result.answers:
             return f"nothing runs in {app}"
@@ -147,7 +147,7 @@ class CreateApp(ScenarioStep[_AppSeenNow, AppMade]):
         return Action("change", f"{name} is created{where}", calls)
 
     @override
-    def baseline(self, seen: _AppSeenNow) -> dict[str, Any]:
+    def before(self, seen: _AppSeenNow) -> dict[str, Any]:
         return {"existed": seen.exists}
 
     @override
@@ -163,7 +163,7 @@ class CreateApp(ScenarioStep[_AppSeenNow, AppMade]):
         return AppMade(name=made.name, web_url=made.web_url or "", made=True)
 
     @override
-    def unchanged(self, seen: _AppSeenNow, view: View) -> AppMade:
+    def current(self, seen: _AppSeenNow, view: View) -> AppMade:
         return AppMade(name=self._deps.app, web_url=seen.web_url, made=False)
 
     @override
@@ -190,7 +190,7 @@ class CreateApp(ScenarioStep[_AppSeenNow, AppMade]):
         return AppMade(name=self._deps.app, web_url=seen.web_url, made=True)
 
     @override
-    def confirm_effect(self, result: AppMade, view: View, tell: Reporter) -> str:
+    def verify(self, result: AppMade, view: View, tell: Reporter) -> str:
         app = self._deps.platform.app(result.name)
         return f"{app.name} answers at {app.web_url or 'no address yet'}"
 
@@ -225,11 +225,11 @@ class SetBuildpacks(ScenarioStep[BuildpacksSet, BuildpacksSet]):
         return BuildpacksSet(buildpacks=self._deps.provisioning.set_buildpacks(self._deps.app, wanted))
 
     @override
-    def unchanged(self, seen: BuildpacksSet, view: View) -> BuildpacksSet:
+    def current(self, seen: BuildpacksSet, view: View) -> BuildpacksSet:
         return seen
 
     @override
-    def confirm_effect(self, result: BuildpacksSet, view: View, tell: Reporter) -> str:
+    def verify(self, result: BuildpacksSet, view: View, tell: Reporter) -> str:
         there = self._deps.provisioning.buildpacks(self._deps.app)
         if there != view.need(InfraSeen).buildpacks:
             raise CheckFailed(f"Buildpacks should be set and are {', '.join(there) or 'none'}.")
@@ -325,7 +325,7 @@ class OrderAddon(ScenarioStep[_AddonSeen, AddonReady]):
         return Action("change", f"{seen.plan} is ordered", self.calls(), known)
 
     @override
-    def baseline(self, seen: _AddonSeen) -> dict[str, Any]:
+    def before(self, seen: _AddonSeen) -> dict[str, Any]:
         return {"there": list(seen.there), "plan": seen.plan}
 
     @override
@@ -360,7 +360,7 @@ class OrderAddon(ScenarioStep[_AddonSeen, AddonReady]):
         return self.gives(id=ended.id, name=ended.name, plan=ended.plan, ordered=ordered)
 
     @override
-    def unchanged(self, seen: _AddonSeen, view: View) -> AddonReady:
+    def current(self, seen: _AddonSeen, view: View) -> AddonReady:
         found = self._deps.provisioning.addon(self._deps.app, seen.there[0])
         return self.gives(id=found.id, name=found.name, plan=found.plan)
 
@@ -380,7 +380,7 @@ class OrderAddon(ScenarioStep[_AddonSeen, AddonReady]):
         return self._awaited(provider_id, tell, ordered=True)
 
     @override
-    def confirm_effect(self, result: AddonReady, view: View, tell: Reporter) -> str:
+    def verify(self, result: AddonReady, view: View, tell: Reporter) -> str:
         addon = self._deps.provisioning.addon(self._deps.app, result.id)
         there = self._deps.platform.config_vars(self._deps.app)
         missing = [name for name in addon.config_vars if name not in there]

@@ -79,11 +79,11 @@ class SetConfig(ScenarioStep[_ConfigSeen, ConfigSet]):
         return ConfigSet(set=seen.to_set, kept=seen.right)
 
     @override
-    def unchanged(self, seen: _ConfigSeen, view: View) -> ConfigSet:
+    def current(self, seen: _ConfigSeen, view: View) -> ConfigSet:
         return ConfigSet(set=(), kept=seen.right)
 
     @override
-    def confirm_effect(self, result: ConfigSet, view: View, tell: Reporter) -> str:
+    def verify(self, result: ConfigSet, view: View, tell: Reporter) -> str:
         left = self.probe(view, tell).to_set
         if left:
             raise CheckFailed(f"These variables are not as they should be: {', '.join(left)}.")
@@ -144,11 +144,11 @@ class EnableMail(ScenarioStep[_MailSeen, MailEnabled]):
         return MailEnabled(set=seen.to_set)
 
     @override
-    def unchanged(self, seen: _MailSeen, view: View) -> MailEnabled:
+    def current(self, seen: _MailSeen, view: View) -> MailEnabled:
         return MailEnabled(set=())
 
     @override
-    def confirm_effect(self, result: MailEnabled, view: View, tell: Reporter) -> str:
+    def verify(self, result: MailEnabled, view: View, tell: Reporter) -> str:
         left = _compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app)).to_set
         if left:
             raise CheckFailed(f"Still withheld: {', '.join(left)}.")
@@ -247,7 +247,7 @@ class TryKey(ScenarioStep[KeyTried, KeyTried]):
         return NO_KEY if materials is not None and not materials.has_key else super().ready(view)
 
     @override
-    def foresee(self, waiting_for: str) -> Action:
+    def plan_later(self, waiting_for: str) -> Action:
         return Action("later", waiting_for if waiting_for == NO_KEY else TRIED)
 
     @override

@@ -139,7 +139,7 @@ class InfraLoad(ScenarioStep[_LoadSeen, Restored]):
         return Action("change", words, self.calls())
 
     @override
-    def baseline(self, seen: _LoadSeen) -> dict[str, Any]:
+    def before(self, seen: _LoadSeen) -> dict[str, Any]:
         return {"tables": seen.tables, "rows": seen.rows}
 
     @override
@@ -160,14 +160,14 @@ class InfraLoad(ScenarioStep[_LoadSeen, Restored]):
         return self._restored(proof).model_copy(update={"left_out": left})
 
     @override
-    def unchanged(self, seen: _LoadSeen, view: View) -> Restored:
+    def current(self, seen: _LoadSeen, view: View) -> Restored:
         return self._restored(view.need(Proof))
 
     def _restored(self, proof: Proof) -> Restored:
         return Restored(id=proof.transfer_id, name="load", backup=proof.backup, sha256=proof.sha256)
 
     @override
-    def confirm_effect(self, result: Restored, view: View, tell: Reporter) -> str:
+    def verify(self, result: Restored, view: View, tell: Reporter) -> str:
         try:
             size_now = self._deps.database().facts().size
         except ProviderError as error:
@@ -250,11 +250,11 @@ class CaptureLast(Capture[LastCapture]):
             return LastCapture(id="", num=0, name="", bytes=0, why=f"{error.message} {error.why}".strip())
 
     @override
-    def confirm_effect(self, result: LastCapture, view: View, tell: Reporter) -> str:
+    def verify(self, result: LastCapture, view: View, tell: Reporter) -> str:
         if result.why:
             tell.warn(f"The last state of {self._deps.old_app} could not be captured. {result.why}")
             return f"not captured: {result.why}"
-        words, owner = super().confirm_effect(result, view, tell), self.attachment().owner_app_name
+        words, owner = super().verify(result, view, tell), self.attachment().owner_app_name
         transfer = self._deps.backups.transfer(owner, result.id)
         self._deps.candidate.also(stored_dump(self._deps.backups, owner, transfer))  # while add-ons are made ready
         return words

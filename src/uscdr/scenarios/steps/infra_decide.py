@@ -131,7 +131,7 @@ class InfraDecide(ScenarioStep[_InfraDecideSeen, InfraDecision]):
         return InfraDecision(app=seen.scope.new_app, backup=seen.chosen.backup, hostnames=seen.scope.hostnames)
 
     @override
-    def confirm_effect(self, result: InfraDecision, view: View, tell: Reporter) -> str:
+    def verify(self, result: InfraDecision, view: View, tell: Reporter) -> str:
         return f"decided: {result.app} is built with {result.backup}"
 
 

@@ -108,7 +108,7 @@ class InfraDeploy(ScenarioStep[_DeploySeen, Redeployed]):
         return Action("change", words, self.calls(), {"COMMIT": seen.commit})
 
     @override
-    def baseline(self, seen: _DeploySeen) -> dict[str, Any]:
+    def before(self, seen: _DeploySeen) -> dict[str, Any]:
         return {"builds": list(seen.builds), "commit": seen.commit}
 
     @override
@@ -120,7 +120,7 @@ class InfraDeploy(ScenarioStep[_DeploySeen, Redeployed]):
         return await_deployed(self._deps, accepted.id, seen.commit, tell)
 
     @override
-    def unchanged(self, seen: _DeploySeen, view: View) -> Redeployed:
+    def current(self, seen: _DeploySeen, view: View) -> Redeployed:
         return Redeployed(build="", commit=seen.commit, version=seen.version)
 
     @override
@@ -132,7 +132,7 @@ class InfraDeploy(ScenarioStep[_DeploySeen, Redeployed]):
         return await_deployed(self._deps, provider_id, seen.commit, tell)
 
     @override
-    def confirm_effect(self, result: Redeployed, view: View, tell: Reporter) -> str:
+    def verify(self, result: Redeployed, view: View, tell: Reporter) -> str:
         return require_running(self._deps, result)
 
 
@@ -188,14 +188,14 @@ class InfraFormation(ScenarioStep[_FormationSeen, ProcessesStopped]):
     @override
     def apply(self, seen: _FormationSeen, view: View, tell: Reporter) -> ProcessesStopped:
         self._deps.platform.resize(self._deps.app, seen.sizes)
-        return self.unchanged(seen, view)
+        return self.current(seen, view)
 
     @override
-    def unchanged(self, seen: _FormationSeen, view: View) -> ProcessesStopped:
+    def current(self, seen: _FormationSeen, view: View) -> ProcessesStopped:
         return ProcessesStopped(formation=seen.formation)
 
     @override
-    def confirm_effect(self, result: ProcessesStopped, view: View, tell: Reporter) -> str:
+    def verify(self, result: ProcessesStopped, view: View, tell: Reporter) -> str:
         left = self.probe(view, tell)
         if left.sizes:
             raise CheckFailed(

@@ -118,13 +118,13 @@ class BindDomains(ScenarioStep[_DomainsSeen, DomainsBound]):
         return DomainsBound(targets=tuple(DomainTarget(hostname=h, target=t) for h, t in sorted(targets.items())))
 
     @override
-    def unchanged(self, seen: _DomainsSeen, view: View) -> DomainsBound:
+    def current(self, seen: _DomainsSeen, view: View) -> DomainsBound:
         found = {domain.hostname: domain.cname or "" for domain in self._deps.provisioning.domains(self._deps.app)}
         targets = tuple(DomainTarget(hostname=name, target=found[name]) for name in seen.bound)
         return DomainsBound(targets=targets)
 
     @override
-    def confirm_effect(self, result: DomainsBound, view: View, tell: Reporter) -> str:
+    def verify(self, result: DomainsBound, view: View, tell: Reporter) -> str:
         without = [one.hostname for one in result.targets if not one.target]
         if without:
             raise CheckFailed(f"No DNS target yet for {', '.join(without)}.", next_action="uscdr runs resume")
@@ -170,11 +170,11 @@ class EnableCertificates(ScenarioStep[_CertificatesSeenNow, CertificatesOn]):
         return CertificatesOn(hostnames=seen.hostnames)
 
     @override
-    def unchanged(self, seen: _CertificatesSeenNow, view: View) -> CertificatesOn:
+    def current(self, seen: _CertificatesSeenNow, view: View) -> CertificatesOn:
         return CertificatesOn(hostnames=seen.hostnames)
 
     @override
-    def confirm_effect(self, result: CertificatesOn, view: View, tell: Reporter) -> str:
+    def verify(self, result: CertificatesOn, view: View, tell: Reporter) -> str:
         custom = _custom(self._deps.provisioning.domains(self._deps.app))
         without = [domain.hostname for domain in custom if domain.acm_status is None]
         if without:

@@ -46,9 +46,9 @@ class Manual(ScenarioStep[_ManualSeen, ManualAnswer]):
         return ManualAnswer(instruction=seen.instruction, answer=self._deps.ask(seen.instruction))
 
     @override
-    def unchanged(self, seen: _ManualSeen, view: View) -> ManualAnswer:
+    def current(self, seen: _ManualSeen, view: View) -> ManualAnswer:
         return ManualAnswer(instruction=seen.instruction, answer="done before, the operator says")
 
     @override
-    def confirm_effect(self, result: ManualAnswer, view: View, tell: Reporter) -> str:
+    def verify(self, result: ManualAnswer, view: View, tell: Reporter) -> str:
         return f"answered: {result.answer}"

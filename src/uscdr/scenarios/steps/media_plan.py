@@ -156,12 +156,12 @@ class MediaDecide(ScenarioStep[_MediaDecideSeen, MediaDecided]):
 
     @override
     def apply(self, seen: _MediaDecideSeen, view: View, tell: Reporter) -> MediaDecided:
-        return self.unchanged(seen, view)
+        return self.current(seen, view)
 
     @override
-    def unchanged(self, seen: _MediaDecideSeen, view: View) -> MediaDecided:
+    def current(self, seen: _MediaDecideSeen, view: View) -> MediaDecided:
         return MediaDecided(cloud=seen.look.cloud, files=seen.wanted.from_backup + seen.wanted.from_copies)
 
     @override
-    def confirm_effect(self, result: MediaDecided, view: View, tell: Reporter) -> str:
+    def verify(self, result: MediaDecided, view: View, tell: Reporter) -> str:
         return f"decided: {plural(result.files, 'file')} into {result.cloud}"

@@ -103,7 +103,7 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, MediaRestored]):
         return Action("change", words, calls)
 
     @override
-    def baseline(self, seen: _MediaRestoreSeen) -> dict[str, Any]:
+    def before(self, seen: _MediaRestoreSeen) -> dict[str, Any]:
         return {"files": seen.files, "cloud": self.cloud().cloud}
 
     @override
@@ -172,11 +172,11 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, MediaRestored]):
         return back
 
     @override
-    def unchanged(self, seen: _MediaRestoreSeen, view: View) -> MediaRestored:
+    def current(self, seen: _MediaRestoreSeen, view: View) -> MediaRestored:
         return MediaRestored(restored=0, refused=len(self.book.refused))
 
     @override
-    def confirm_effect(self, result: MediaRestored, view: View, tell: Reporter) -> str:
+    def verify(self, result: MediaRestored, view: View, tell: Reporter) -> str:
         kept = self.survey(tell).held
         some = sorted(self._restored, key=str)[:MOST_DELIVERED]
         there = self.together([partial(self.delivers, key, kept[key]) for key in some])
@@ -255,7 +255,7 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
         return Action("change", words, calls)
 
     @override
-    def baseline(self, seen: _UploadSeen) -> dict[str, Any]:
+    def before(self, seen: _UploadSeen) -> dict[str, Any]:
         return {"files": seen.files, "cloud": self.cloud().cloud}
 
     @override
@@ -353,11 +353,11 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
         )
 
     @override
-    def unchanged(self, seen: _UploadSeen, view: View) -> MediaUploaded:
+    def current(self, seen: _UploadSeen, view: View) -> MediaUploaded:
         return MediaUploaded(uploaded=0)
 
     @override
-    def confirm_effect(self, result: MediaUploaded, view: View, tell: Reporter) -> str:
+    def verify(self, result: MediaUploaded, view: View, tell: Reporter) -> str:
         left = [key for key in self._wanted() if judge(self.survey(tell).held.get(key), None) is not FileState.PRESENT]
         if len(left) > result.damaged:
             raise CheckFailed(

@@ -89,7 +89,7 @@ class MediaSettingsStep(MediaStep[_SettingsSeen, MediaSettingsSet]):
         return f"heroku config:set {pairs} --app {self._deps.app}"
 
     @override
-    def baseline(self, seen: _SettingsSeen) -> dict[str, Any]:
+    def before(self, seen: _SettingsSeen) -> dict[str, Any]:
         return {"wrong": list(seen.wrong), "release": seen.release}
 
     @override
@@ -122,11 +122,11 @@ class MediaSettingsStep(MediaStep[_SettingsSeen, MediaSettingsSet]):
         return release
 
     @override
-    def unchanged(self, seen: _SettingsSeen, view: View) -> MediaSettingsSet:
+    def current(self, seen: _SettingsSeen, view: View) -> MediaSettingsSet:
         return MediaSettingsSet(release=seen.release)
 
     @override
-    def confirm_effect(self, result: MediaSettingsSet, view: View, tell: Reporter) -> str:
+    def verify(self, result: MediaSettingsSet, view: View, tell: Reporter) -> str:
         seen = self.probe(view, tell)
         if seen.wrong:
             raise CheckFailed(

@@ -61,7 +61,7 @@ class Migrate(ScenarioStep[_MigrateSeen, Migrated]):
         return Action("change", "the deployed code is asked which migrations are pending", self.calls())
 
     @override
-    def unchanged(self, seen: _MigrateSeen, view: View) -> Migrated:
+    def current(self, seen: _MigrateSeen, view: View) -> Migrated:
         return Migrated(applied=())
 
     @override
@@ -129,7 +129,7 @@ class Migrate(ScenarioStep[_MigrateSeen, Migrated]):
         )
 
     @override
-    def confirm_effect(self, result: Migrated, view: View, tell: Reporter) -> str:
+    def verify(self, result: Migrated, view: View, tell: Reporter) -> str:
         if not result.applied:
             return "no migration was pending"
         return f"{plural(len(result.applied), 'migration')} applied: {', '.join(result.applied)}"

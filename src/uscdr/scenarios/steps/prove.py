@@ -37,7 +37,7 @@ class Prove(ScenarioStep[Proof, Proof]):
     slow: ClassVar[bool] = True
 
     @override
-    def foresee(self, waiting_for: str) -> Action:
+    def plan_later(self, waiting_for: str) -> Action:
         return Action("later", "the backup is downloaded and restored on this machine (under way)", self.calls())
 
     @override

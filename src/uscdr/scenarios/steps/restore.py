@@ -34,11 +34,11 @@ from uscdr.scenarios.steps.transfers import (
     Mark,
     TransfersSeen,
     adopt,
-    baseline,
     find,
     follow,
     otherwise,
     require_new,
+    seen_before,
     seen_now,
 )
 from uscdr.words import HOUR, duration, first_of, hours, moment
@@ -110,8 +110,8 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
         )
 
     @override
-    def baseline(self, seen: _RestoreSeen) -> dict[str, Any]:
-        return {**baseline(seen), "backup": seen.backup}
+    def before(self, seen: _RestoreSeen) -> dict[str, Any]:
+        return {**seen_before(seen), "backup": seen.backup}
 
     @override
     def blast(self, seen: _RestoreSeen, view: View) -> BlastRadius:
@@ -187,7 +187,7 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
         return ANOTHER
 
     @override
-    def confirm_effect(self, result: Restored, view: View, tell: Reporter) -> str:
+    def verify(self, result: Restored, view: View, tell: Reporter) -> str:
         again = self._deps.backups.transfer(self._deps.attachment().owner_app_name, result.id)
         if again.state is not TransferState.COMPLETED:
             raise CheckFailed(f"{result.name} is {again.state.value} now.", next_action="uscdr runs resume")

@@ -98,11 +98,11 @@ class StartProcesses(ScenarioStep[_StartSeen, ProcessesStarted]):
         return ProcessesStarted(running={kind: ended.running.get(kind, 0) for kind in seen.wanted})
 
     @override
-    def unchanged(self, seen: _StartSeen, view: View) -> ProcessesStarted:
+    def current(self, seen: _StartSeen, view: View) -> ProcessesStarted:
         return ProcessesStarted(running=seen.up)
 
     @override
-    def confirm_effect(self, result: ProcessesStarted, view: View, tell: Reporter) -> str:
+    def verify(self, result: ProcessesStarted, view: View, tell: Reporter) -> str:
         up = self._up(result.running)
         if up != result.running:
             raise CheckFailed(

@@ -51,7 +51,7 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def baseline(seen: TransfersSeen) -> dict[str, Any]:
+def seen_before(seen: TransfersSeen) -> dict[str, Any]:
     """What the journal keeps, for `Mark.of`."""
     known = {"newest_transfer": seen.newest_transfer, "owner_app": seen.owner_app}
     return known | {"known_transfers": list(seen.known_transfers), "since": seen.since}

@@ -137,11 +137,11 @@ class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
         return self._deps.backups.transfer(self._owner(), seen.transfer_id)
 
     @override
-    def unchanged(self, seen: _PendingSeen, view: View) -> TriedDry:
+    def current(self, seen: _PendingSeen, view: View) -> TriedDry:
         return TriedDry(tried=())
 
     @override
-    def confirm_effect(self, result: TriedDry, view: View, tell: Reporter) -> str:
+    def verify(self, result: TriedDry, view: View, tell: Reporter) -> str:
         for words in result.untried:
             tell.warn(f"Not tried before the restore: {words}.")
         return summary(result)
@@ -152,7 +152,7 @@ class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
 
     @override
     def adopt(self, provider_id: str, seen: _PendingSeen, view: View, tell: Reporter) -> TriedDry:
-        return self.unchanged(seen, view)
+        return self.current(seen, view)
 
 
 def _deployed_since(at: datetime, releases: Sequence[Release]) -> bool:
@@ -302,7 +302,7 @@ class TryDry(ScenarioStep[_TrySeen, TriedDry]):
         )
 
     @override
-    def confirm_effect(self, result: TriedDry, view: View, tell: Reporter) -> str:
+    def verify(self, result: TriedDry, view: View, tell: Reporter) -> str:
         if result.not_tried:
             tell.warn(f"Not tried, for Python of their own runs: {', '.join(result.not_tried)}.")
         for words in result.untried:
