@@ -11,7 +11,7 @@ from typing_extensions import override
 T = TypeVar("T")
 
 
-def _imported(place: str) -> Any:  # noqa: ANN401 - of whatever type stands there
+def imported(place: str) -> Any:  # noqa: ANN401 - of whatever type stands there
     """What stands at `package.module:name`. Raises ImportError or AttributeError: a defect."""
     module, _, name = place.partition(":")
     return getattr(import_module(module), name)
@@ -25,7 +25,7 @@ class Lazy(Mapping[str, T]):
 
     @override
     def __getitem__(self, key: str) -> T:
-        found: T = _imported(self.places[key])
+        found: T = imported(self.places[key])
         return found
 
     @override
@@ -49,7 +49,7 @@ class LazyTuples(Mapping[str, tuple[T, ...]]):
 
     @override
     def __getitem__(self, key: str) -> tuple[T, ...]:
-        return tuple(map(_imported, self.places[key]))
+        return tuple(map(imported, self.places[key]))
 
     @override
     def __iter__(self) -> Iterator[str]:

@@ -46,11 +46,11 @@ _FIXED = frozenset(
         "recovery",
         "buildpacks",
         "addons",
-        "silenced",
-        "own_address",
-        "hosts",
-        "key",
-        "single",
+        "mail_variables",
+        "address_variables",
+        "allowed_hosts_variable",
+        "encryption_key_variable",
+        "singletons",
         "canaries",
     ]
 )

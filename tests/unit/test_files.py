@@ -97,7 +97,7 @@ def test_a_directory_is_in_use_while_its_process_lives(tmp_path: Path) -> None:
     with _occupy(place):
         clear_away(tmp_path)
         assert place.exists()
-    script = f"from pathlib import Path\nfrom uscdr.files import occupy\nc = occupy(Path({str(place)!r}))\n"
+    script = f"from pathlib import Path\nfrom uscdr.files import _occupy\nc = _occupy(Path({str(place)!r}))\n"
     script += "c.__enter__(); print('held', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -15,8 +15,8 @@ from uscdr.write_guard import WriteGuard
 
 STANDS_STILL = """
 import os, signal, sys, threading
-from uscdr.write_guard import Leave
-leave = Leave()
+from uscdr.write_guard import WriteGuard
+leave = WriteGuard()
 def send():
     with leave.of(lambda: "", lambda: 0.4), leave.sending():
         signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)

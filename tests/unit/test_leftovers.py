@@ -14,8 +14,7 @@ from unittest import mock
 
 import pytest
 
-from uscdr import files
-from uscdr import staging as elsewhere
+from uscdr import files, staging
 from uscdr.cleanup import sweep, workplace
 from uscdr.pgserver import guard, process
 from uscdr.pgserver.process import _users_of
@@ -26,13 +25,13 @@ from uscdr.store.store import LocalStore
 MAKER = """
 import sys
 from pathlib import Path
-from uscdr import elsewhere
+from uscdr import staging
 from uscdr.cleanup import workplace
 with workplace(Path(sys.argv[1]), sys.argv[2]) as place:
     (place / "proof").mkdir()
     (place / "proof" / "b001.dump").write_text("patients")
     outside = Path(sys.argv[3]) / ".uscdr-0123456789abcdef"
-    elsewhere.note(place, "directory", {"path": str(outside)})
+    staging.note(place, "directory", {"path": str(outside)})
     outside.mkdir()
     (outside / "patients").write_text("in the clear")
     print("made", flush=True)
@@ -110,7 +109,7 @@ def test_a_register_that_was_moved_owns_all_it_had(tmp_path: Path, *, across_dis
 
 def test_a_run_goes_on_while_something_of_its_killed_process_cannot_be_removed(tmp_path: Path) -> None:
     left = tmp_path / "scratch" / "db-1"
-    elsewhere.note(left, "database", {"server": "db.example:5432", "name": "uscdr_proof_" + "0" * 24})
+    staging.note(left, "database", {"server": "db.example:5432", "name": "uscdr_proof_" + "0" * 24})
     (left / "b001.dump").write_text("patients")
     for _ in range(2):
         (said,) = sweep(tmp_path)
@@ -176,13 +175,13 @@ def test_a_removal_that_was_cut_off_is_gone_on_with(tmp_path: Path) -> None:
     left = tmp_path / "scratch" / "left"
     for path in (first, second):
         path.mkdir()
-        elsewhere.note(left, "directory", {"path": str(path)})
+        staging.note(left, "directory", {"path": str(path)})
     with (
         mock.patch("uscdr.cleanup.remove_tree", side_effect=[None, KeyboardInterrupt]),
         pytest.raises(KeyboardInterrupt),
     ):
         sweep(tmp_path)
-    assert len(list(elsewhere.notes(left))) == 2
+    assert len(list(staging.notes(left))) == 2
     assert sweep(tmp_path) == ()
     assert list(tmp_path.iterdir()) == []
 
@@ -192,7 +191,7 @@ def test_a_damaged_note_names_nothing_that_is_removed(tmp_path: Path, path: str)
     kept = tmp_path / "kept"
     kept.mkdir()
     left = tmp_path / "scratch" / "left"
-    elsewhere.note(left, "directory", {"path": path if path != "kept" else str(kept)})
+    staging.note(left, "directory", {"path": path if path != "kept" else str(kept)})
     torn = left / ".elsewhere" / "torn.json"
     torn.write_text('{"kind": "direc')
     assert sweep(tmp_path) == ()
@@ -226,10 +225,10 @@ def test_what_a_pull_that_was_killed_left_in_a_store_goes_and_what_another_has_t
     store, left = LocalStore(tmp_path / "safe"), tmp_path / "state" / "scratch" / "left"
     half = tmp_path / "safe" / ".staging" / "0123456789abcdef"
     half.mkdir(parents=True)
-    elsewhere.note(left, "staging", {"path": str(half.parent)})
+    staging.note(left, "staging", {"path": str(half.parent)})
     with workplace(tmp_path / "state", "another") as place, noted_staging(store, place) as used:
         half.mkdir(exist_ok=True)  # what it cleared away itself
         assert sweep(tmp_path / "state") == ()
         assert list(half.parent.iterdir()) == [used]
-        assert len(list(elsewhere.notes(place))) == 1
+        assert len(list(staging.notes(place))) == 1
     assert list((tmp_path / "state").iterdir()) == []

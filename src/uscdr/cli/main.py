@@ -272,8 +272,8 @@ EXIT STATUS
 
 GROUPS = ("recover", "backup", "runs", "drill", "kit", "dns", "sandbox")
 """Each is a module beside this one with a Typer application `app`."""
-COMMANDS = ("runbook", "verify", "watch")
-"""Each is a module beside this one with a function of its own name."""
+COMMANDS = {"runbook": "runbook", "verify": "verify", "watch": "verify"}
+"""By name: the module beside this one that has a function of that name."""
 
 
 def load(arguments: Sequence[str]) -> typer.Typer:
@@ -292,9 +292,9 @@ def load(arguments: Sequence[str]) -> typer.Typer:
     for group in GROUPS:
         if group in named:
             app.add_typer(import_module(f"uscdr.cli.{group}").app, name=group)
-    for command in COMMANDS:
+    for command, module in COMMANDS.items():
         if command in named:
-            app.command(command)(getattr(import_module(f"uscdr.cli.{command}"), command))
+            app.command(command)(getattr(import_module(f"uscdr.cli.{module}"), command))
     return app
 
 

@@ -212,7 +212,7 @@ def _wishes(place: Target, wanted: BuildOptions, backup: str | None) -> Wishes:
         hostnames=target.dns.hostnames if target.dns else (),
         scenarios_digest=place.digest,
         unproven=wanted.unproven,
-        key=config.recovery.key,
+        key=config.recovery.encryption_key_variable,
         expected_tables=config.app.expected_tables,
         contacts=contacts_of(config),
         rpo=config.objectives.rpo,

@@ -281,9 +281,11 @@ class InfrastructureDisaster(Disaster):
 def _encrypted(deps: Adapters) -> Comparison:
     """The key that the new place has opens what the old one wrote."""
     recovery = deps.config.recovery
-    key = deps.platform.config_vars(deps.app).get(recovery.key)
+    key = deps.platform.config_vars(deps.app).get(recovery.encryption_key_variable)
     if key is None:
-        return Comparison("encrypted columns can be read", holds=False, evidence=f"there is no {recovery.key}")
+        return Comparison(
+            "encrypted columns can be read", holds=False, evidence=f"there is no {recovery.encryption_key_variable}"
+        )
     results = deps.database().canary(recovery.canaries, key)
     words = "; ".join(f"{one.table}.{one.column}: {one.matching} of {one.sampled}" for one in results)
     return Comparison("encrypted columns can be read", all(one.fits for one in results) and bool(results), words)

@@ -194,7 +194,7 @@ BY_ID: Mapping[str, str] = {
     "prove": "backup.prove",
     "ledger": "data.ledger",
     "safety": "backup.capture_safety",
-    "drain": "heroku.drain",
+    "drain": "heroku.stop",
     "stop_old": "infra.stop_old",
     "verify_data": "data.verify",
     "maintenance_on": "heroku.maintenance",
@@ -208,6 +208,14 @@ BY_ID: Mapping[str, str] = {
 """The packaged ids of that version, as far as a reader asks for them."""
 
 
+RENAMED: Mapping[str, str] = {
+    "heroku.drain": "heroku.stop",
+    "heroku.refill": "heroku.start",
+    "infra.unsilence": "infra.enable_mail",
+}
+"""What older journals call a step, and its name now."""
+
+
 def name_of(name: str, step_id: str) -> str:
-    """`name` as the event has it, else what the packaged id stood for; empty when that is not known."""
-    return name or BY_ID.get(step_id, "")
+    """The step's name now, else what the packaged id stood for; empty when that is not known."""
+    return RENAMED.get(name, name) or BY_ID.get(step_id, "")

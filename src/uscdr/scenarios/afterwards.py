@@ -8,11 +8,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from uscdr.engine.step import Intent
+from uscdr.journal.reader import name_of
 from uscdr.models.access import AccessBack
 from uscdr.scenarios.results.db import Withdrawn
 from uscdr.words import first_of, plural
 
-CAPTURE, RESTORE, DRAIN = "backup.capture_safety", "backup.restore", "heroku.drain"
+CAPTURE, RESTORE, DRAIN = "backup.capture_safety", "backup.restore", "heroku.stop"
 PUTS_BACK = "`uscdr recover db --backup NAME` with the name of this capture puts it back"
 
 
@@ -20,7 +21,7 @@ def way_back_tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """What a person is told once the restore was begun: the command, or that there is none."""
     target, captured, begun = "", "", False
     for event in events:
-        kind, step = event["kind"], event.get("name", "")
+        kind, step = event["kind"], name_of(event.get("name", ""), event.get("step", ""))
         if kind == "run.started":
             target = str(event["target"])
         elif kind == "step.succeeded" and step == CAPTURE:
@@ -43,7 +44,7 @@ def leave(events: Iterable[Mapping[str, Any]], stopped: Mapping[str, int]) -> st
     """
     app, formation = "", stopped
     for event in events:
-        kind, step = event["kind"], event.get("name", "")
+        kind, step = event["kind"], name_of(event.get("name", ""), event.get("step", ""))
         if kind == "run.started":
             app = str(event["app"]) if event["scenario"] == "db" else ""
         elif kind == "step.started" and step == RESTORE:

@@ -129,7 +129,7 @@ def prove_kit(
 
 def _questions(reader: KitReader, config: Config) -> Questions:
     held, app = reader.config(), reader.manifest.app
-    key = key_in_kit(config.recovery.key, held.values if held else {}, app)
+    key = key_in_kit(config.recovery.encryption_key_variable, held.values if held else {}, app)
     return asked(config, key, code_in_kit(reader.source()))
 
 

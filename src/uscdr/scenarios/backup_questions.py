@@ -37,7 +37,7 @@ def asked(config: Config, key: EncryptionKey, code: Code) -> Questions:
 
 def key_of(config: Config, platform: Platform, app: str, kit: KitReader | None) -> EncryptionKey:
     """The application's own comes first, then that of the kit that was named."""
-    name = config.recovery.key
+    name = config.recovery.encryption_key_variable
     try:
         value = platform.config_vars(app).get(name)
         why = f"the application has no config variable {name}"

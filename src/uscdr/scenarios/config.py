@@ -82,17 +82,17 @@ class Recovery(Fact):
         "heroku-redis:mini",
     )
     """Plans to order when the old plan is not sold any more, by service."""
-    silenced: tuple[str, ...] = ("GMAIL_CLIENT_ID", "GMAIL_CLIENT_SECRET", "GMAIL_REFRESH_TOKEN")
+    mail_variables: tuple[str, ...] = ("GMAIL_CLIENT_ID", "GMAIL_CLIENT_SECRET", "GMAIL_REFRESH_TOKEN")
     """Withheld from the copy until the switch: a copy with live mail values writes to real patients."""
-    own_address: tuple[str, ...] = ("SITE_URL", "FRONTEND_URL")
+    address_variables: tuple[str, ...] = ("SITE_URL", "FRONTEND_URL")
     """Variables that hold the application's own address."""
-    hosts: str = "ALLOWED_HOSTS"
+    allowed_hosts_variable: str = "ALLOWED_HOSTS"
     """The variable that lists the names it answers to."""
-    key: str = "PGP_ENCRYPTION_KEY"
+    encryption_key_variable: str = "PGP_ENCRYPTION_KEY"
     """The variable without which encrypted columns cannot be read."""
     canaries: tuple[CanaryColumn, ...] = ()
     """Encrypted columns of which a sample must be readable with the key."""
-    single: tuple[str, ...] = ("beat",)
+    singletons: tuple[str, ...] = ("beat",)
     """Process types of which there must be exactly one."""
     backup_hour: Annotated[int, Field(ge=0, le=23)] = 2
     backup_timezone: str = "Asia/Manila"

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from uscdr.engine.step import BoundStep
 from uscdr.lazily import Lazy, LazyTuples
-from uscdr.scenarios.steps.base import AnyStep, NoParams
 
 if TYPE_CHECKING:
+    from uscdr.engine.step import BoundStep
     from uscdr.scenarios.adapters import Adapters
     from uscdr.scenarios.config import Scenario, StepEntry
+    from uscdr.scenarios.steps.base import AnyStep
 
 
 _PIPELINES = {
@@ -155,7 +155,7 @@ _STEPS = {
     "heroku.release_guard": "uscdr.scenarios.steps.freeze:ReleaseGuard",
     "django.try_on_copy": "uscdr.scenarios.steps.try_migrations:TryOnCopy",
     "heroku.maintenance": "uscdr.scenarios.steps.freeze:Maintenance",
-    "heroku.drain": "uscdr.scenarios.steps.freeze:StopProcesses",
+    "heroku.stop": "uscdr.scenarios.steps.freeze:StopProcesses",
     "postgres.end_sessions": "uscdr.scenarios.steps.freeze:EndSessions",
     "backup.capture_safety": "uscdr.scenarios.steps.capture:CaptureSafety",
     "backup.choose": "uscdr.scenarios.steps.choose:Choose",
@@ -167,7 +167,7 @@ _STEPS = {
     "access.withdraw": "uscdr.scenarios.steps.access:WithdrawAccess",
     "django.migrate": "uscdr.scenarios.steps.migrate:Migrate",
     "data.verify": "uscdr.scenarios.steps.data:VerifyData",
-    "heroku.refill": "uscdr.scenarios.steps.start:StartProcesses",
+    "heroku.start": "uscdr.scenarios.steps.start:StartProcesses",
     "app.settled": "uscdr.scenarios.steps.app_settled:Settled",
     "app.check": "uscdr.scenarios.steps.application:CheckApplication",
     "backup.capture": "uscdr.scenarios.steps.capture:CaptureFresh",
@@ -208,7 +208,7 @@ _STEPS = {
     "infra.certificates": "uscdr.scenarios.steps.infra_domains:EnableCertificates",
     "dns.switch": "uscdr.scenarios.steps.dns_switch:SwitchDns",
     "infra.await_certificates": "uscdr.scenarios.steps.infra_domains:AwaitCertificates",
-    "infra.unsilence": "uscdr.scenarios.steps.infra_config:EnableMail",
+    "infra.enable_mail": "uscdr.scenarios.steps.infra_config:EnableMail",
     "infra.schedule": "uscdr.scenarios.steps.backups_capture:ScheduleNewDatabase",
     "infra.people": "uscdr.scenarios.steps.infra_after:AddPeople",
     "infra.drains": "uscdr.scenarios.steps.infra_after:AddDrains",
@@ -242,12 +242,17 @@ def chosen(entry: StepEntry) -> AnyStep:
 
 def operation(name: str, deps: Adapters) -> list[BoundStep]:
     """The one step of a run that recovers nothing."""
+    from uscdr.engine.step import BoundStep
+    from uscdr.scenarios.steps.base import NoParams
+
     kind = OPERATIONS[name]
     return [BoundStep(kind(kind.default_id, deps, NoParams()), kind.title, kind.phase, {})]
 
 
 def bind(scenario: Scenario, deps: Adapters) -> list[BoundStep]:
     """Build every step of `scenario`, in order."""
+    from uscdr.engine.step import BoundStep
+
     bound = []
     for entry in scenario.steps:
         kind = chosen(entry)

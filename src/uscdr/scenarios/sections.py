@@ -18,14 +18,12 @@ from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec
 from uscdr.checks.registry import SPECS
-from uscdr.engine.step import Effect, Need, alternatives
 from uscdr.errors import ConfigError
+from uscdr.journal.reader import RENAMED
 from uscdr.scenarios.config import CHECK_NAME, Config, Scenario, StepEntry
-from uscdr.scenarios.registry import PIPELINES
 from uscdr.scenarios.yaml_tree import Placed, place
 
 if TYPE_CHECKING:
-    from uscdr.models.base import Fact
     from uscdr.scenarios.steps.base import AnyStep
 
 
@@ -37,6 +35,16 @@ ALTERNATIVE = "literal["
 """How pydantic names one of several forms in a location; it stands in no file."""
 KEY = "[key]"
 """How pydantic says that a mapping's key is meant, not its value."""
+
+
+_RENAMED_FIELDS: Mapping[Location, str] = {
+    ("recovery", "silenced"): "mail_variables",
+    ("recovery", "own_address"): "address_variables",
+    ("recovery", "hosts"): "allowed_hosts_variable",
+    ("recovery", "key"): "encryption_key_variable",
+    ("recovery", "single"): "singletons",
+}
+"""Where a field stood that has another name now."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +65,7 @@ class Invalid:
         location = ".".join(str(part) for part in self.location if not str(part).startswith(ALTERNATIVE))
         kind, key = self.detail["type"], self.location[-1] == KEY
         if kind == "extra_forbidden":
-            allowed = ", ".join(_fields_at(self.model, self.detail["loc"][:-1])) or "nothing, it has no parameters"
-            return f"`{self.detail['loc'][-1]}` is not known here; allowed: {allowed}"
+            return self._unknown()
         known = {
             "string_pattern_mismatch": f"`{location}` has another form than is allowed here",
             "missing": f"`{location}` is missing",
@@ -76,6 +83,13 @@ class Invalid:
         if wanted != message:
             return f"`{location}` should be {wanted.replace('a valid mapping', 'a valid dictionary')}"
         return f"`{location}`: {message}"
+
+    def _unknown(self) -> str:
+        field = self.location[-1]
+        if self.location in _RENAMED_FIELDS:
+            return f"`{field}` is called `{_RENAMED_FIELDS[self.location]}` now"
+        allowed = ", ".join(_fields_at(self.model, self.detail["loc"][:-1])) or "nothing, it has no parameters"
+        return f"`{field}` is not known here; allowed: {allowed}"
 
 
 def complaints(error: ValidationError, model: type[BaseModel], at: Location = ()) -> list[Invalid]:
@@ -266,7 +280,9 @@ def _check(source: ConfigText, name: str, scenario: Scenario) -> None:
     at = ("scenarios", name, "steps")
     steps = [_checked_step(source, (*at, index), entry) for index, entry in enumerate(scenario.steps)]
     _check_ids(source, name, scenario, steps)
-    fault = next(_faults(name, steps), None)
+    from uscdr.scenarios.order import faults
+
+    fault = next(faults(name, steps), None)
     if fault is not None:
         raise source.wrong(
             (*at, fault.index),
@@ -278,6 +294,8 @@ def _check(source: ConfigText, name: str, scenario: Scenario) -> None:
 def _checked_step(source: ConfigText, at: Location, entry: StepEntry) -> AnyStep:
     from uscdr.scenarios.registry import STEPS, chosen
 
+    if entry.use in RENAMED:
+        raise source.wrong((*at, "use"), f"the step `{entry.use}` is called `{RENAMED[entry.use]}` now.")
     if entry.use not in STEPS:
         known = ", ".join(sorted(STEPS))
         raise source.wrong((*at, "use"), f"there is no step `{entry.use}`; there are: {known}.")
@@ -319,73 +337,3 @@ def _forbidden(params: object) -> str | None:
     from uscdr.scenarios.media.repair import refusal
 
     return refusal(instruction) or None
-
-
-# Whether a scenario's steps can do what it promises: every need met, what destroys surrounded, none left out.
-
-
-@dataclass(frozen=True)
-class _Fault:
-    """What is wrong with the step at `index`."""
-
-    index: int
-    words: str
-
-
-def _faults(scenario: str, steps: Sequence[AnyStep]) -> Iterator[_Fault]:
-    """Everything that is wrong with these steps, the gravest kind first."""
-    expected = PIPELINES[scenario]
-    yield from _unmet(expected, steps)
-    yield from _unchecked(expected, steps)
-    yield from _out_of_order(expected, steps)
-
-
-def _unmet(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[_Fault]:
-    given: set[type[Fact]] = set()
-    for index, step in enumerate(steps):
-        for need in step.needs:
-            if not given.intersection(alternatives(need)):
-                yield _Fault(
-                    index, f"`{step.name}` needs what no earlier step gives; put {_givers(expected, need)} before it"
-                )
-        given.add(step.gives)
-
-
-def _unchecked(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[_Fault]:
-    for index, step in enumerate(steps):
-        later = {one.gives for one in steps[index + 1 :]}
-        for need in step.checked_by:
-            if not later.intersection(alternatives(need)):
-                yield _Fault(index, f"nothing checks what `{step.name}` does; put {_givers(expected, need)} after it")
-
-
-def _givers(expected: Sequence[AnyStep], need: Need) -> str:
-    """The scenario's own steps that would meet the need; those of any scenario when it has none."""
-    every = tuple(step for pipeline in PIPELINES.values() for step in pipeline)
-    found = [step for step in expected if step.gives in alternatives(need)]
-    found = found or [step for step in every if step.gives in alternatives(need)]
-    return " or ".join(f"`{name}`" for name in dict.fromkeys(step.name for step in found))
-
-
-def _out_of_order(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[_Fault]:
-    """None may be missing or displaced; between them may stand looks that need nothing, and what may be added."""
-    due = 0
-    for index, step in enumerate(steps):
-        if due < len(expected) and step is expected[due]:
-            due += 1
-        elif not (step.may_be_added or (step.effect is Effect.READ and not step.needs)):
-            yield _Fault(index, _displaced(step, expected[due:]))
-            return
-    if due < len(expected):
-        yield _Fault(len(steps) - 1, f"{_shown(expected[due])} is missing, or does not stand in its place")
-
-
-def _displaced(step: AnyStep, due: Sequence[AnyStep]) -> str:
-    if step not in due:
-        may = "looks that need no other step, `manual` and other add-ons"
-        return f"{_shown(step)} has no place here; only {may} may be added"
-    return f"before {_shown(step)} comes {_shown(due[0])}, which is missing or does not stand in its place"
-
-
-def _shown(step: AnyStep) -> str:
-    return f"`{step.name}` ({step.title})"

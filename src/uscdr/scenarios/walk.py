@@ -141,7 +141,11 @@ def walk(deps: Adapters, owner: str, fit: Sequence[Transfer], tell: Reporter) ->
     if other_key is not None:  # the key is what is wrong, and the proof says so
         _keep(way, other_key)
         return Walk(other_key)
-    whole = [one for one in fit if one.id in way.proofs and not wanting(way.proofs[one.id], deps.config.recovery.key)]
+    whole = [
+        one
+        for one in fit
+        if one.id in way.proofs and not wanting(way.proofs[one.id], deps.config.recovery.encryption_key_variable)
+    ]
     if not whole:
         return Walk(None, tuple(passed), undecided="none can be restored as it must be", advice=OFF_PLATFORM)
     return _undecided(deps, passed, "none is without damage", whole[-1])
@@ -181,7 +185,7 @@ def _looked_at(way: _Way, transfer: Transfer, older: Sequence[Transfer]) -> tupl
     proof = way.proof(transfer)
     if proof is None:
         return way.refused[transfer.id], ()
-    wants = wanting(proof, way.deps.config.recovery.key)
+    wants = wanting(proof, way.deps.config.recovery.encryption_key_variable)
     wants = wants or _newer_than_live(way, proof)
     if wants:
         return wants, ()
@@ -231,7 +235,7 @@ def _state(transfer: Transfer, proof: Proof) -> DatabaseState:
 def _against_backup(way: _Way, transfer: Transfer, proof: Proof, older: Transfer) -> list[Signs]:
     """A backup from before it: counts, and the content of rows that both have."""
     before = way.proof(older)
-    if before is None or wanting(before, way.deps.config.recovery.key):
+    if before is None or wanting(before, way.deps.config.recovery.encryption_key_variable):
         return []
     found = [_against(way, transfer, proof, _state(older, before)), _shut_since(proof, before)]
     if before.migrations == proof.migrations and transfer.taken_at - older.taken_at <= CLOSE:

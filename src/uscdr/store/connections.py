@@ -103,7 +103,7 @@ _KINDS = {
 }  # fmt: skip
 
 
-def _connect(scheme: str, bucket: str, prefix: str, env: Mapping[str, str]) -> Handles:
+def connect(scheme: str, bucket: str, prefix: str, env: Mapping[str, str]) -> Handles:
     """The handles of one bucket and prefix (`""`: none). Nothing is sent.
 
     Raises BadInput naming the variables that are missing or of no use; their values are never repeated.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from uscdr.errors import BadInput, MissingExtra
+from uscdr.lazily import imported
 from uscdr.settings import state_directory, user_path
 from uscdr.store.store import LocalStore, Store
 
@@ -46,9 +46,9 @@ def open_store(text: str, env: Mapping[str, str]) -> Store:
     if scheme not in _BUCKETS:
         raise BadInput(f"{scheme}:// is no kind of place that is known.", next_action=f"Name {ALLOWED}.")
     bucket, prefix = _bucket(scheme, found[2])
-    handles = _adapter("buckets").connect(scheme, bucket, prefix, env)
+    handles = _adapter("uscdr.store.connections:connect")(scheme, bucket, prefix, env)
     place = f"{scheme}://{bucket}/{prefix}".rstrip("/")
-    store: Store = _adapter("objectstore").ObjectStore(place, handles, state_directory(env) / SCRATCH)
+    store: Store = _adapter("uscdr.store.bucket:ObjectStore")(place, handles, state_directory(env) / SCRATCH)
     return store
 
 
@@ -76,9 +76,9 @@ def _bucket(scheme: str, rest: str) -> tuple[str, str]:
     return bucket, prefix
 
 
-def _adapter(name: str) -> ModuleType:
-    """A module that needs obstore, which comes with an extra."""
+def _adapter(name: str) -> Any:  # noqa: ANN401 - of whatever type stands there
+    """What stands in a module that needs obstore, which comes with an extra."""
     try:
-        return importlib.import_module(f"uscdr.kit.{name}")
+        return imported(name)
     except ImportError as error:
         raise MissingExtra("Buckets need a library that is not installed.", extra="vault", module="obstore") from error

@@ -17,7 +17,7 @@ from uscdr.models.dns import RecordSet
 from uscdr.scenarios.adapters import PastRuns
 
 OWN_MEDIA = ("media.restore_backups", "media.upload")
-STOPS = ("heroku.drain", "infra.stop_old")
+STOPS = ("heroku.stop", "infra.stop_old")
 """Steps whose results say what ran before it was stopped."""
 
 

@@ -110,7 +110,7 @@ def test_what_ran_is_remembered_whatever_the_step_that_stopped_it_is_called(quic
     run.config = renamed(run.config)
 
     def crash(seq: int, moment: str) -> None:
-        if moment == "after" and run.events("step.succeeded")[-1:] and run.events()[-1].get("name") == "heroku.drain":
+        if moment == "after" and run.events("step.succeeded")[-1:] and run.events()[-1].get("name") == "heroku.stop":
             raise Killed
 
     run.crash = crash
@@ -150,7 +150,7 @@ def test_a_journal_without_names_gives_the_same_memory_and_report(quick: Path, m
     }
 
 
-@pytest.mark.parametrize("last", ["heroku.drain", "backup.prove", "backup.restore", "data.verify"])
+@pytest.mark.parametrize("last", ["heroku.stop", "backup.prove", "backup.restore", "data.verify"])
 def test_a_run_that_version_0_1_began_is_taken_up_and_ends_well(quick: Path, last: str) -> None:
     run = Rehearsal(quick)
 

@@ -54,7 +54,7 @@ def test_every_step_that_there_is_can_be_shown() -> None:
 def _needed(step: str) -> dict[str, object]:
     needed: dict[str, dict[str, object]] = {
         "heroku.maintenance": {"enabled": True},
-        "heroku.refill": {"part": "web"},
+        "heroku.start": {"part": "web"},
         "infra.addon": {"service": "heroku-postgresql"},
         "manual": {"instruction": "Look."},
     }

@@ -187,7 +187,14 @@ def beginning(modules: set[str], *names: str) -> list[str]:
 
 ADAPTERS = ("httpx", "psycopg", "cloudinary", "dns.", "redis", "obstore", "pyrage", "tenacity", "rich", "ruamel")
 """And what else is dear."""
-OURS = ("uscdr.providers.postgres", "uscdr.providers.heroku", "uscdr.sandbox", "uscdr.wiring", "uscdr.shared")
+OURS = (
+    "uscdr.providers.postgres",
+    "uscdr.providers.heroku",
+    "uscdr.sandbox",
+    "uscdr.wiring.adapters",
+    "uscdr.wiring.ports",
+    "uscdr.shared",
+)
 
 
 @pytest.mark.parametrize(

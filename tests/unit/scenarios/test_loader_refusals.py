@@ -169,7 +169,24 @@ CASES: list[tuple[str, Callable[[str], str], str, list[str]]] = [
         "14:36",
         ["`media.references.0.resource_type` should be 'image'"],
     ),
-    ("text for a list", lambda s: s + "recovery: {silenced: MAIL}\n", "14:12", ["`recovery.silenced`", "a list"]),
+    (
+        "text for a list",
+        lambda s: s + "recovery: {mail_variables: MAIL}\n",
+        "14:12",
+        ["`recovery.mail_variables`", "a list"],
+    ),
+    (
+        "a field's old name",
+        lambda s: s + "recovery: {key: SECRET}\n",
+        "14:12",
+        ["`key` is called `encryption_key_variable` now"],
+    ),
+    (
+        "a step's old name",
+        lambda s: s.replace("heroku.maintenance", "heroku.drain", 1),
+        "",
+        ["the step `heroku.drain` is called `heroku.stop` now"],
+    ),
     (
         "a private key as recipient",
         lambda s: s + "kit: {recipients: [AGE-SECRET-KEY-1QQQ]}\n",

@@ -12,8 +12,8 @@ from rehearsal import Rehearsal
 from uscdr.errors import ConfigError, ExitCode
 from uscdr.scenarios.config import StepEntry
 from uscdr.scenarios.loader import load
+from uscdr.scenarios.order import faults
 from uscdr.scenarios.registry import PIPELINES, chosen
-from uscdr.scenarios.sections import _faults
 from uscdr.scenarios.steps.base import AnyStep
 from uscdr.wiring.target import _packaged
 
@@ -29,7 +29,7 @@ def steps_of(name: str) -> list[AnyStep]:
 @pytest.mark.parametrize("name", PIPELINES)
 def test_the_packaged_scenario_has_every_step_in_its_place(name: str) -> None:
     assert tuple(steps_of(name)) == PIPELINES[name]
-    assert list(_faults(name, steps_of(name))) == []
+    assert list(faults(name, steps_of(name))) == []
 
 
 @pytest.mark.parametrize(("name", "index"), PLACES)
@@ -63,7 +63,7 @@ def swaps(name: str) -> Iterator[tuple[str, list[AnyStep]]]:
 def test_any_step_moved_or_swapped_is_refused(name: str) -> None:
     changed = [(what, steps) for what, steps in (*moves(name), *swaps(name)) if steps != steps_of(name)]
     assert len(changed) >= len(steps_of(name)) - 1
-    assert [what for what, steps in changed if not list(_faults(name, steps))] == []
+    assert [what for what, steps in changed if not list(faults(name, steps))] == []
 
 
 @pytest.mark.parametrize("use", ["status.look", "manual", "infra.addon"])
@@ -72,7 +72,7 @@ def test_what_reads_a_question_and_a_further_add_on_may_be_added(use: str) -> No
     more = chosen(StepEntry.model_validate({"use": use, "with": given.get(use, {})}))
     steps = steps_of("infra")
     after = steps.index(next(step for step in steps if step.default_id == "queue")) + 1
-    assert list(_faults("infra", [*steps[:after], more, *steps[after:]])) == []
+    assert list(faults("infra", [*steps[:after], more, *steps[after:]])) == []
 
 
 @pytest.mark.parametrize("use", ["app.check", "app.static", "data.compare", "backup.restore"])
@@ -80,7 +80,7 @@ def test_a_look_that_waits_for_another_step_may_not(use: str) -> None:
     """It would stop the run in its middle when its turn came, after the restore, with users shut out."""
     steps, more = steps_of("db"), chosen(StepEntry(use=use))
     for at in range(1, len(steps) + 1):
-        assert list(_faults("db", [*steps[:at], more, *steps[at:]])), at
+        assert list(faults("db", [*steps[:at], more, *steps[at:]])), at
 
 
 def test_a_second_restore_may_not(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_second_restore_may_not(tmp_path: Path) -> None:
     [
         ("backup.prove", "data.ledger", "`data.ledger` needs what no earlier step gives; put `backup.prove`"),
         ("data.compare", "access.withdraw", "`access.withdraw` needs what no earlier step gives; put `data.compare`"),
-        ("data.verify", "heroku.refill", "`heroku.refill` needs what no earlier step gives; put `data.verify`"),
+        ("data.verify", "heroku.start", "`heroku.start` needs what no earlier step gives; put `data.verify`"),
         ("app.check", "backup.restore", "nothing checks what `backup.restore` does; put `app.check` after it"),
         ("status.look", "django.try_on_copy", "comes `status.look` (Provider status), which is missing"),
         ("backup.capture", "app.check", "`backup.capture` (New backup) is missing"),

@@ -88,12 +88,12 @@ def test_a_stream_that_cannot_spell_a_character_says_so_in_ascii() -> None:
     assert raw.getvalue() == b"81,234 \\u2192 81,213 \\u2026\n"
 
 
-INSTALLED = "import sys\nfrom uscdr.ui import outlets\nfrom uscdr.ui.console import Output\noutlets.install()\n"
+INSTALLED = "import sys\nfrom uscdr.ui import console\nfrom uscdr.ui.console import Output\nconsole.install()\n"
 WRITER = """
 import sys
-from uscdr.ui import outlets
+from uscdr.ui import console
 from uscdr.ui.console import Output
-outlets.install()
+console.install()
 output = Output()
 sys.stdin.readline()
 for number in range(10000):
@@ -154,7 +154,7 @@ def test_a_pipe_that_somebody_made_impatient_is_waited_for() -> None:
     assert (len(b"".join(arrived)), outlet.error) == (1_000_000, None)
 
 
-@pytest.mark.parametrize("module", ["console", "text", "errors", "tables", "style"])
+@pytest.mark.parametrize("module", ["console", "text", "tables"])
 def test_the_start_up_path_stays_light(module: str) -> None:
     program = f"import sys, uscdr.ui.{module}\nprint(sorted({{'rich', 'pydantic', 'httpx'}} & set(sys.modules)))"
     assert python(program)[1] == b"[]\n"

@@ -165,12 +165,12 @@ def test_a_killed_pull_leaves_no_manifest_and_the_next_one_removes_what_it_stage
         import sys, time
         from pathlib import Path
         from backup_world import Safe, Bytes, DUMP, giving, transfer
-        from uscdr.kit.backups import pulling
+        from uscdr.backups import copy
         safe = Safe(Path(sys.argv[1]))
         def wait():
             print("under way", flush=True)
             time.sleep(60)
-        pulling.pull(safe.order(transfer()), giving(Bytes(DUMP, wait)), safe.store, safe.keyring)
+        copy.pull(safe.order(transfer()), giving(Bytes(DUMP, wait)), safe.store, safe.keyring)
     """
     units = str(Path(__file__).parents[1])
     env = {**os.environ, "PYTHONPATH": units}

@@ -338,13 +338,13 @@ def new_config(old: Mapping[str, SecretStr], recovery: Recovery, around: ConfigI
             left[name] = why
             continue
         fresh = _with_hosts(name, fresh, recovery, around)
-        if name in recovery.own_address and text and fresh == text and not _names_us(text, around):
+        if name in recovery.address_variables and text and fresh == text and not _names_us(text, around):
             why = NOT_OURS
         if why:
             doubtful[name] = why
         if fresh != text:
             changed.append(name)
-        (withheld if name in recovery.silenced else values)[name] = SecretStr(fresh)
+        (withheld if name in recovery.mail_variables else values)[name] = SecretStr(fresh)
     return NewConfig(values, withheld, tuple(changed), tuple(sorted(around.made & old.keys())), left, doubtful)
 
 
@@ -397,7 +397,7 @@ def _with_hosts(name: str, text: str, recovery: Recovery, around: ConfigInputs) 
     new = NEW.host if around.new_url is None else urlsplit(around.new_url).netloc.lower()
     if not new:
         return text
-    if name == recovery.hosts:
+    if name == recovery.allowed_hosts_variable:
         bare = new.partition(":")[0]  # a list of allowed hosts knows no ports
         return text if not around.new_url or _lists(text, bare) else f"{text},{bare}" if text else bare
     for host in around.hosts:

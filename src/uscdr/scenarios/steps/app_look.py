@@ -95,7 +95,11 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
         """No page shows it: the application answers without its key, and with another one."""
         found = ask(self._deps, key_checks(self._deps.config), tell)
         words = "; ".join(one.finding.evidence for one in found if one.finding.verdict == "fail")
-        return f"{words}. {changed_by(self._deps.config.recovery.key, releases)}".rstrip(". ") if words else ""
+        return (
+            f"{words}. {changed_by(self._deps.config.recovery.encryption_key_variable, releases)}".rstrip(". ")
+            if words
+            else ""
+        )
 
     def _database(self) -> tuple[bool, str, Tables | None]:
         try:

@@ -178,7 +178,8 @@ class DisableMaintenance(Maintenance):
 class StopProcesses(ScenarioStep[ProcessesStopped, ProcessesStopped]):
     """Record the formation, then stop everything that could write: web, workers, beat, one-off dynos."""
 
-    name = "heroku.drain"
+    name = "heroku.stop"
+    default_id = "drain"
     title = "Stop everything that writes"
     effect = Effect.IDEMPOTENT
     manual = (

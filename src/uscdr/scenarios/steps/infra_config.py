@@ -102,7 +102,8 @@ class _MailSeen(_ConfigSeen):
 class EnableMail(ScenarioStep[_MailSeen, MailEnabled]):
     """From now on the new place mails; the old one does not any more. Done when its dynos run with it."""
 
-    name = "infra.unsilence"
+    name = "infra.enable_mail"
+    default_id = "unsilence"
     title = "Let mail out"
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", "/apps/{new_app}/config-vars"),)
@@ -176,7 +177,9 @@ class InfraMaterials(ScenarioStep[Materials, Materials]):
     @override
     def probe(self, view: View, tell: Reporter) -> Materials:
         old, new = self._deps.old.place(self._deps.old_app), planned(self._deps, NewPlace())
-        expected = (set(self._deps.config.config.required) | {self._deps.config.recovery.key}) - set(new.from_addons)
+        expected = (
+            set(self._deps.config.config.required) | {self._deps.config.recovery.encryption_key_variable}
+        ) - set(new.from_addons)
         there = new.values.keys() | new.withheld.keys()
         return Materials(
             origin=old.origin,
@@ -188,7 +191,7 @@ class InfraMaterials(ScenarioStep[Materials, Materials]):
             left=dict(new.left),
             doubtful=dict(new.doubtful),
             in_place=rebuilt_in_place(self._deps, old),
-            has_key=self._deps.config.recovery.key in there,
+            has_key=self._deps.config.recovery.encryption_key_variable in there,
         )
 
     def _addon_made(self) -> set[str]:
@@ -197,7 +200,7 @@ class InfraMaterials(ScenarioStep[Materials, Materials]):
 
     @override
     def plan(self, seen: Materials, view: View) -> Action:
-        key = self._deps.config.recovery.key
+        key = self._deps.config.recovery.encryption_key_variable
         calls = (reads("GET", f"/apps/{self._deps.old_app}/config-vars"),)
         if not seen.has_key:
             return Action(
@@ -264,7 +267,7 @@ class TryKey(ScenarioStep[KeyTried, KeyTried]):
 
     @override
     def plan(self, seen: KeyTried, view: View) -> Action:
-        key, named = self._deps.config.recovery.key, len(self._deps.config.recovery.canaries)
+        key, named = self._deps.config.recovery.encryption_key_variable, len(self._deps.config.recovery.canaries)
         calls = (sql("pgp_sym_decrypt of a sample, on this machine"),)
         if named and seen.unknown:
             return Action("blocked", f"Whether {key} fits the backup is not known: {'; '.join(seen.unknown)}.", calls)

@@ -174,7 +174,7 @@ class InfraFormation(ScenarioStep[_FormationSeen, ProcessesStopped]):
 
     @override
     def plan(self, seen: _FormationSeen, view: View) -> Action:
-        several = [f"{kind}={seen.formation[kind]}" for kind in self._deps.config.recovery.single
+        several = [f"{kind}={seen.formation[kind]}" for kind in self._deps.config.recovery.singletons
                    if seen.formation.get(kind, 1) != 1]  # fmt: skip
         if several:
             return Action("blocked", f"There must be exactly one of: {', '.join(several)}.")

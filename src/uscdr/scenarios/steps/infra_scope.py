@@ -136,7 +136,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         for source in (known, dict(self._deps.memory.formation), dict(self._deps.config.app.formation)):
             if any(source.values()):
                 break
-        return {kind: 1 if kind in self._deps.config.recovery.single and n else n for kind, n in source.items()}
+        return {kind: 1 if kind in self._deps.config.recovery.singletons and n else n for kind, n in source.items()}
 
     def _order(self, old: OldPlace, had: Sequence[Had]) -> AddonOrder:
         configured = self._deps.config.recovery.addons

@@ -56,7 +56,7 @@ class Prove(ScenarioStep[Proof, Proof]):
 
     def _tell_key(self, proof: Proof, tell: Reporter) -> None:
         """A key that was not tried stops nothing, and is no key that fits."""
-        canary, key = proof.key, self._deps.config.recovery.key
+        canary, key = proof.key, self._deps.config.recovery.encryption_key_variable
         tell.check(KEY_FITS, canary.verdict, key_words(canary))
         if canary.wrong and not canary.opens_nothing:
             tell.warn(f"{proof.backup}: {canary.why}. The others it does open: these values are damaged.")
@@ -71,7 +71,7 @@ class Prove(ScenarioStep[Proof, Proof]):
     def plan(self, seen: Proof, view: View) -> Action:
         refusal, chosen = refusal_of(self._deps, seen, view), view.get(ChosenBackup)
         if refusal and chosen is not None and chosen.damaged:
-            words = _as_it_was(seen, self._deps.config.recovery.key)
+            words = _as_it_was(seen, self._deps.config.recovery.encryption_key_variable)
             return Action("read", words, self.calls(), {"BACKUP": seen.backup})
         if refusal:
             return Action("blocked", refusal)
@@ -103,13 +103,13 @@ def with_key_trouble(deps: Adapters, proof: Proof) -> Proof:
         releases = deps.platform.releases(deps.old_app)
     except ProviderError:  # an application that is gone has none
         releases = ()
-    trouble = way_back(deps.config.recovery.key, proof.key, deps.earlier(), releases)
+    trouble = way_back(deps.config.recovery.encryption_key_variable, proof.key, deps.earlier(), releases)
     return proof.model_copy(update={"key_trouble": trouble})
 
 
 def refusal_of(deps: Adapters, proof: Proof, view: View) -> str:
     """Why nothing may be replaced by this backup, and what to do; empty when nothing speaks against it."""
-    key = deps.config.recovery.key
+    key = deps.config.recovery.encryption_key_variable
     name, wants, instead = proof.backup, wanting(proof, key), another(view, proof.backup)
     if wants and proof.key.opens_nothing:
         sample = f"{proof.key.wrong:,} of {plural(proof.key.sampled, 'sampled value')} cannot be read with it"

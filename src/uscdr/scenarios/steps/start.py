@@ -37,7 +37,7 @@ class _StartSeen(Fact):
 class StartProcesses(ScenarioStep[_StartSeen, ProcessesStarted]):
     """Restores one part of the recorded formation."""
 
-    name = "heroku.refill"
+    name = "heroku.start"
     title = "Start again"
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", "/apps/{app}/formation"),)

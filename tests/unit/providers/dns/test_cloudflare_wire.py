@@ -23,13 +23,13 @@ from uscdr.errors import (
 from uscdr.models.dns import RecordSet
 from uscdr.providers.dns.cloudflare import BASE_URL, CloudflareClient, CloudflareZone
 from uscdr.providers.http import client as api_client
-from uscdr.providers.http import client as http
+from uscdr.providers.http.client import trust
 from uscdr.providers.http.retry import RetryPolicy
 
 APEX, WWW = "clinic.example", "www.clinic.example"
 ZONES, RECORDS = f"{BASE_URL}/zones", f"{BASE_URL}/zones/z1/dns_records"
 CANARY = "cf-canary-token-91"
-ROOTS = http.trust()
+ROOTS = trust()
 
 
 def envelope(result: object, **info: int) -> dict[str, Any]:

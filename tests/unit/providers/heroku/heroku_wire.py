@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from uscdr.providers.heroku.client import HerokuClient
 from uscdr.providers.http import client as api_client
-from uscdr.providers.http import client as http
+from uscdr.providers.http.client import trust
 from uscdr.providers.http.retry import RetryPolicy
 
 TLS_HANDSHAKE = b"\x16"
@@ -160,7 +160,7 @@ def waits() -> list[float]:
 @functools.cache
 def roots(ca_file: Path | None = None) -> ssl.SSLContext:
     """Reading the system's roots takes longer than most tests here."""
-    return http.trust(ca_file)
+    return trust(ca_file)
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def connect(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[Con
             **options: Any,
         ) -> HerokuClient:
             for name in ("TIMEOUT", "WRITE_TIMEOUT"):
-                monkeypatch.setattr(http, name, httpx.Timeout(silent_after, connect=10.0))
+                monkeypatch.setattr(api_client, name, httpx.Timeout(silent_after, connect=10.0))
             facts = {"read_only": False, "sleep": waits.append, "policy": RetryPolicy(), **options}
             client = HerokuClient(url, data_url or url, SecretStr(CANARY), **facts)
             return stack.enter_context(client)

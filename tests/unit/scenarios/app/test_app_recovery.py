@@ -66,7 +66,7 @@ def test_an_application_whose_key_opens_nothing_is_not_called_healthy(
     checks = {**run.config.checks, "encrypted-columns": DecryptCheck(kind="decrypt")}
     run.config = run.config.model_copy(update={"checks": checks})
     recovery, key = run.config.recovery, {"PGP_ENCRYPTION_KEY": SecretStr("one that opens nothing")}
-    expected = Expected(key=recovery.key, canaries=recovery.canaries)
+    expected = Expected(key=recovery.encryption_key_variable, canaries=recovery.canaries)
     facts, database = cast("Any", SimpleNamespace(config=lambda: key)), FakeDatabase(run.world)
     pages = run.seen_by_checks
     monkeypatch.setattr(
