@@ -83,12 +83,17 @@ def publish(path: Path, data: bytes, next_action: str) -> None:
     Raises MachineError.
     """
     with disk_errors(f"{path} cannot be written.", next_action):
-        special = path.parts[:2] in (("/", "dev"), ("/", "proc")) or (path.exists() and not path.is_file())
+        special = _is_device(path) or (path.exists() and not path.is_file())
         if special:
             with path.open("wb") as file:
                 file.write(data)
     if not special:
         write_whole(path.resolve(), data, next_action)
+
+
+def _is_device(path: Path) -> bool:
+    """Or one's own open stream (`/dev/stdout`), whatever it leads to; `/dev/shm` holds files."""
+    return path.parts[:2] in (("/", "dev"), ("/", "proc")) and path.parts[2:3] != ("shm",)
 
 
 def sync(path: Path) -> None:

@@ -19,7 +19,7 @@ from uscdr.checks import registry as checks
 from uscdr.checks.check import CheckSpec
 from uscdr.cli import main
 from uscdr.errors import ConfigError, ExitCode
-from uscdr.lazily import _imported
+from uscdr.lazily import imported
 from uscdr.models.base import Destination, Fact
 from uscdr.scenarios import registry as steps
 from uscdr.scenarios.loader import load
@@ -64,7 +64,7 @@ def test_the_fields_of_checks_that_decide_where_things_go_are_told_without_loadi
 def test_a_place_that_is_not_there_is_an_error_of_the_import() -> None:
     for place in ("uscdr.nowhere:X", "uscdr.lazily:nothing"):
         with pytest.raises((ImportError, AttributeError)):
-            _imported(place)
+            imported(place)
 
 
 @pytest.fixture
