@@ -115,7 +115,7 @@ class House:
     @cached_property
     def imports_for_types(self) -> Graph:
         """The same, and what is imported below `if TYPE_CHECKING`."""
-        return {name: self.imports[name] | each.for_types for name, each in self._imports.items()}
+        return {name: {*self.imports[name], *each.for_types} for name, each in self._imports.items()}
 
     @cached_property
     def _imports(self) -> dict[str, Imports]:
