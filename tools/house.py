@@ -34,11 +34,11 @@ class Limit:
 
 LIMITS = {
     "modules": Limit(300, 300),
-    "names": Limit(26.5, 20),
+    "names": Limit(26.3, 20),
     "doubles": Limit(0, 0),
     "circles": Limit(0, 0, everywhere=True),
     "type-circles": Limit(0, 0, everywhere=True),
-    "chain": Limit(31, 18),
+    "chain": Limit(19, 18),
     "long-modules": Limit(0, 0, everywhere=True),
     "long-functions": Limit(5, 0, everywhere=True),
 }

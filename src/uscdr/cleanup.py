@@ -12,12 +12,10 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING
 
 from uscdr import staging as elsewhere
 from uscdr.errors import BadInput, ProviderError, UscdrError
@@ -26,6 +24,11 @@ from uscdr.pgserver.process import end_users_of
 from uscdr.pgserver.server import reap
 from uscdr.settings import SCRATCH
 from uscdr.staging import STAGING, CleanupNote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import SecretStr
 
 _REGISTER = "scratch"
 _OWN_NAME = re.compile(r"\.uscdr-[0-9a-f]{16}")

@@ -10,12 +10,14 @@ import select
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from uscdr.errors import MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PRIVATE_DIRECTORY = 0o700
 PRIVATE_FILE = 0o600

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uscdr.errors import MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 SCRATCH = "USCDR_SCRATCH"
 """The variable that names a PostgreSQL server of the operator's own, for proofs."""

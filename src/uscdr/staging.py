@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from uscdr.files import PRIVATE_DIRECTORY, clear_away, disk_errors, new_file, own_directory, sync, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _NOTES = ".elsewhere"
 _LARGEST = 1 << 16

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.errors import Interrupted
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
 

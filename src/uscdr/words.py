@@ -7,8 +7,11 @@ are shown (days from the second day on), the rest is cut off, and a second unit 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 KILO = 1000

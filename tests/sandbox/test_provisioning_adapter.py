@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from live_sandbox import Live, until
 from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError
-from uscdr.models.heroku import Build, SourceArchive
+from uscdr.models.heroku import Build
+from uscdr.models.migrations import SourceArchive
 from uscdr.providers.heroku.client import HerokuClient
 from uscdr.providers.heroku.deploys import HerokuDeploys
 from uscdr.providers.heroku.platform import HerokuPlatform

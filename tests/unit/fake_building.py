@@ -12,7 +12,8 @@ from fake_places import ME, Place, Places, addon_of
 from fake_provisioning import FakeProvisioning
 from fakes import Data
 from uscdr.errors import Conflict, NotFound
-from uscdr.models.heroku import AddOn, App, Belongings, Build, Domain, LogDrain, Release, Schedule, SourceArchive
+from uscdr.models.heroku import AddOn, App, Belongings, Build, Domain, LogDrain, Release, Schedule
+from uscdr.models.migrations import SourceArchive
 
 
 def fresh(places: Places, name: str) -> Place:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from fakes import World
 from uscdr.errors import NotFound
-from uscdr.models.heroku import Build, Lack, Release, SourceArchive
+from uscdr.models.heroku import Build, Release
+from uscdr.models.migrations import Lack, SourceArchive
 
 COMMITS = {"main": "c" * 40, "old": "b" * 40, "hotfix": "d" * 40}
 

@@ -20,8 +20,9 @@ from uscdr.kit.collect.sources import ProofShelf, Sources, Wishes
 from uscdr.kit.content import CanaryColumns
 from uscdr.kit.reader import KitReader
 from uscdr.models.dns import NameServer, RecordSet, RecordType, ServerAnswer, Sighting
-from uscdr.models.heroku import Belongings, Build, Domain, Download, Lack, LogDrain, Release, SignedUrl, SourceArchive
+from uscdr.models.heroku import Belongings, Build, Domain, Download, LogDrain, Release, SignedUrl
 from uscdr.models.media import Access, Asset, AssetDetails, AssetKey, MediaDownload, ResourceType
+from uscdr.models.migrations import Lack, SourceArchive
 from uscdr.providers.ports.progress import Progress
 from uscdr.store.encryption import Identity, Recipient, identities, recipients
 from uscdr.store.store import LocalStore

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from uscdr.backups import manifest as documents
 from uscdr.backups.manifest import BACKUPS, CARD, FORMAT, MANIFEST, BackupOrigin, CopyCard, inside
@@ -14,8 +12,13 @@ from uscdr.backups.proofs import Evidence, Grade, Judgement, ProofDocument, Proo
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.base import elapsed
 from uscdr.models.transfers import DAMAGED, Transfer, Whose, ahead
-from uscdr.store.store import ObjectInfo as Stored
-from uscdr.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from uscdr.store.store import ObjectInfo as Stored
+    from uscdr.store.store import Store
 
 _PART = re.compile(rf"{BACKUPS}/(?P<copy>[^/]+)/(?P<part>.+)")
 Where = Literal["platform", "vault", "both", "nowhere"]

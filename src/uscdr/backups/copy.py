@@ -10,10 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import IO, Protocol, cast
-
-from pydantic import SecretStr
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from uscdr import __version__
 from uscdr.backups.decrypt import new_locked_key
@@ -33,6 +30,11 @@ from uscdr.errors import CheckFailed, MachineError, ProviderError
 from uscdr.staging import noted_staging
 from uscdr.store.encryption import Recipient, Sealed, Watch, seal
 from uscdr.store.store import Store, new_private_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import SecretStr
 
 # A large file goes to the disk while it is written, so that the last sync has little left to wait for.
 

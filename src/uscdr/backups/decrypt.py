@@ -5,12 +5,9 @@ from __future__ import annotations
 import importlib
 import io
 import secrets
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -20,6 +17,11 @@ from uscdr.errors import BadInput, CheckFailed, MachineError, MissingExtra
 from uscdr.files import whole
 from uscdr.store.encryption import Identity, Recipient, Sealed, Watch, WrongIdentity, unseal
 from uscdr.store.store import Store, digest_of, new_private_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+    from types import ModuleType
 
 # A passphrase instead of a key: each copy has a key of its own, kept beside it, locked by the passphrase.
 

@@ -6,11 +6,14 @@ less than that is a doubt, which is told and passes nothing over.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from uscdr.words import first_of, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
 
 SHRINK = 0.05
 """The share of its rows that a table may lose without a word."""

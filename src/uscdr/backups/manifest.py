@@ -11,14 +11,16 @@ from __future__ import annotations
 import json
 import secrets
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.base import Count, Fact, Moment
-from uscdr.models.transfers import Transfer
-from uscdr.store.store import Store
+
+if TYPE_CHECKING:
+    from uscdr.models.transfers import Transfer
+    from uscdr.store.store import Store
 
 FORMAT = 1
 BACKUPS = "backups"

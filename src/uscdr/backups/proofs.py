@@ -11,12 +11,11 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from statistics import median
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -26,8 +25,12 @@ from uscdr.models.base import CLOCKS, Count, Fact, Moment, Span, elapsed
 from uscdr.models.migrations import MigrationsVerdict
 from uscdr.models.postgres import Invariant, LeftOut
 from uscdr.models.transfers import warned
-from uscdr.store.store import Store
 from uscdr.words import first_of, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from uscdr.store.store import Store
 
 # How far a backup can be relied on, and why no further (DESIGN, section 8). Pure.
 

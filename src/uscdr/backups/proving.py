@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import SecretStr
-
 from uscdr import __version__
 from uscdr.backups.proofs import (
     FORMAT,
@@ -31,6 +29,8 @@ from uscdr.providers.ports.progress import Progress
 from uscdr.words import plural
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from uscdr.models.postgres import (
         CanaryColumn,
         CanaryResult,

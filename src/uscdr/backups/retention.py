@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from uscdr.backups.catalog import BackupEntry, StoredCopies
 from uscdr.backups.manifest import BACKUPS, CARD, MANIFEST, CopyCard, inside
 from uscdr.models.base import Fact
 from uscdr.models.transfers import Whose, pushed_out
 from uscdr.store.store import Store, StoreRetains
 from uscdr.words import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from uscdr.backups.catalog import BackupEntry, StoredCopies
 
 Count = Annotated[int, Field(ge=0, le=1000)]
 

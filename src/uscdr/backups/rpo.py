@@ -6,7 +6,6 @@ All durations are seconds, all times aware UTC datetimes.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -18,6 +17,8 @@ from uscdr.models.base import Fact, elapsed
 from uscdr.words import HOUR, MINUTE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from uscdr.models.heroku import Schedule
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import Field
 
@@ -20,6 +18,10 @@ from uscdr.errors import MachineError, ProviderError, RateLimited
 from uscdr.files import PRIVATE_FILE, disk_errors, open_lock, private_directory, try_lock, whole, write_whole
 from uscdr.models.base import Duration, Fact
 from uscdr.words import duration, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 KEPT = timedelta(days=8)
 """What is older is forgotten, once the book has grown to LARGE bytes."""

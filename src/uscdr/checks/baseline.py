@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from hashlib import sha256
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,6 +11,10 @@ from uscdr import files as reading
 from uscdr.errors import BadInput, MachineError
 from uscdr.files import private_directory, write_whole
 from uscdr.models.base import Count, Fact, Moment, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 LARGEST = 1 << 26
 """Bytes."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from uscdr.checks.attempts import AttemptLimit
 from uscdr.models.base import Duration, Fact
+
+if TYPE_CHECKING:
+    from uscdr.checks.attempts import AttemptLimit
 
 Provider = Literal["application", "database", "platform", "media", "dns", "tls", "mail", "queue", "source", "person"]
 """Who must answer. One that hangs is waited for once, not once a check."""

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
-
-from pydantic import SecretStr
 
 from uscdr.checks.uptime import WINDOW
 from uscdr.errors import ProviderError
 from uscdr.words import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from pydantic import SecretStr
+
     from uscdr.checks.attempts import Attempts
     from uscdr.checks.baseline import Baseline
     from uscdr.models.heroku import AddOn, App, Attachment, Domain, Dyno, LogDrain, ProcessType, Release, Schedule

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from uscdr.lazily import Lazy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from uscdr.checks.check import Check, CheckSpec, Provider
     from uscdr.checks.context import CheckContext
     from uscdr.checks.verdict import Finding

@@ -12,7 +12,6 @@ What was before does not count: crashes under an earlier release, and those of a
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +20,8 @@ from uscdr.models.base import elapsed
 from uscdr.words import duration, moment, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
     from uscdr.models.heroku import Dyno, Release
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from uscdr.models.postgres import Unread
 from uscdr.words import first_of
+
+if TYPE_CHECKING:
+    from uscdr.models.postgres import Unread
 
 Verdict = Literal["pass", "fail", "inconclusive", "not checked"]
 Measures = Mapping[str, Any]

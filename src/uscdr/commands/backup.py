@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uscdr.backups import catalog
 from uscdr.backups.catalog import BackupEntry, StoredCopies, judged
 from uscdr.backups.decrypt import Keys
-from uscdr.backups.proofs import Judgement, Proofs
+from uscdr.backups.proofs import Judgement, ProofDocument, Proofs
 from uscdr.backups.rpo import Rhythm, RpoState, assess, cron_line, rhythm, wheels, words, workflow
 from uscdr.commands import run
 from uscdr.commands.invocation import Invocation, clear_up, state
@@ -22,22 +21,29 @@ from uscdr.errors import BadInput, ExitCode, ProviderError
 from uscdr.installation import origin
 from uscdr.journal import runs
 from uscdr.models.base import elapsed
-from uscdr.models.heroku import Attachment, Schedule
-from uscdr.models.transfers import Transfer
+from uscdr.models.postgres import words_of
 from uscdr.scenarios.adapters import Adapters, Request, now
 from uscdr.scenarios.backup_inventory import copies_alone, made, scope
 from uscdr.scenarios.steps.backups_capture import wanted_schedule
 from uscdr.settings import operator
 from uscdr.staging import noted
 from uscdr.store.lease import WriterQueue, turn
-from uscdr.store.store import Store
-from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
 from uscdr.wiring import stores
 from uscdr.wiring.context import Job
 from uscdr.wiring.session import surroundings
 from uscdr.wiring.stores import open_store
-from uscdr.words import duration, moment, size
+from uscdr.words import duration, first_of, moment, plural, size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from uscdr.models.heroku import Attachment, Schedule
+    from uscdr.models.migrations import MigrationsVerdict
+    from uscdr.models.transfers import Transfer
+    from uscdr.store.store import Store
+    from uscdr.ui.console import Output
 
 
 @dataclass(frozen=True)
@@ -350,3 +356,69 @@ def _schedule_record(
         "workflow": workflow(every, place, to),
         "wheels": _wheels(),
     }
+
+
+# A proof in words.
+
+
+SHOWN = 3
+"""Names of migrations in a line."""
+
+
+def show_proof(proof: ProofDocument, name: str | None, output: Output) -> None:
+    """Grade and SHA-256 first, then what was seen; the whole document with --json."""
+    if output.json_lines:
+        output.record({**proof.model_dump(mode="json"), "document": name})
+        return
+    output.result(f"{proof.backup}: {proof.grade}")
+    output.result(f"  SHA-256     {proof.sha256}")
+    for line in _proof_lines(proof):
+        output.result(f"  {line}")
+
+
+def _proof_lines(proof: ProofDocument) -> Iterator[str]:
+    if proof.why:
+        yield f"no better   {proof.why}"
+    yield f"bytes       {size(proof.bytes)}, {_source(proof)}"
+    if proof.server:
+        held = sum(one.holds is True for one in proof.invariants)
+        yield f"content     {plural(proof.tables, 'table')}, {plural(proof.rows, 'row')}"
+        yield f"invariants  {held} of {len(proof.invariants)} hold"
+        yield f"key         {_key(proof)}"
+        yield f"extensions  {', '.join(proof.extensions)}"
+        yield f"migrations  {_migrations(proof.migrations)}"
+    if proof.left_out:
+        yield f"NOT PROVEN  {words_of(proof.left_out)}"
+    made = f"uscdr {proof.uscdr}" + (f", pg_restore {proof.pg_restore}" if proof.pg_restore else "")
+    made += f", PostgreSQL {proof.server}" if proof.server else ""
+    yield f"by          {made}, in {duration(proof.seconds)}"
+
+
+def _source(proof: ProofDocument) -> str:
+    if proof.source == "kit":
+        return f"from the kit {proof.copy_id}, with its own key and code"
+    if proof.source == "vault":
+        return f"from the copy {proof.copy_id}"
+    if proof.copy_id:
+        return f"from the platform; the copy {proof.copy_id} is intact and of the same bytes, but was not opened"
+    return "from the platform; there is no copy off it"
+
+
+def _key(proof: ProofDocument) -> str:
+    canary = proof.canary
+    if canary.verdict != "pass":
+        return f"{'DOES NOT FIT' if canary.wrong else 'NOT TRIED' if not canary.columns else 'NOT SHOWN'}: {canary.why}"
+    words = f"reads {canary.matching} of {canary.sampled} sampled values in {plural(canary.columns, 'column')}"
+    return words + (f"; {plural(canary.unencrypted, 'value')} in plain text only" if canary.unencrypted else "")
+
+
+def _migrations(found: MigrationsVerdict) -> str:
+    if not found.known:
+        return f"NOT COMPARED: {found.why}"
+    words = []
+    if found.ahead:
+        words.append(f"{len(found.ahead)} that {found.against} does not know: {first_of(found.ahead)}")
+    if found.pending:
+        named = first_of(found.pending)
+        words.append(f"{len(found.pending)} of {found.against} would be applied after a restore: {named}")
+    return "; ".join(words) or f"those of {found.against}"

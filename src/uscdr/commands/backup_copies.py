@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uscdr.backups.catalog import BackupEntry, StoredCopies, find
-from uscdr.backups.copy import Keyring
-from uscdr.backups.manifest import CopyCard
-from uscdr.backups.proofs import ProofDocument
-from uscdr.backups.proving import Questions
-from uscdr.backups.retention import Pruning
-from uscdr.commands.backup import BackupAccess, BackupTools, desk
-from uscdr.commands.invocation import Invocation
+from uscdr.commands.backup import BackupAccess, BackupTools, desk, show_proof
 from uscdr.commands.recover import lasting, operate
 from uscdr.errors import BadInput, CheckFailed, ExitCode
-from uscdr.models.migrations import MigrationsVerdict
-from uscdr.models.postgres import words_of
-from uscdr.models.transfers import Transfer
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.backup_copies import copy, copy_for, prunable
 from uscdr.scenarios.backup_proof import prove_and_keep
 from uscdr.scenarios.backup_questions import questions
-from uscdr.ui.console import Output
 from uscdr.ui.reporter import ConsoleReporter
 from uscdr.ui.tables import show_table
 from uscdr.wiring import stores
-from uscdr.words import duration, first_of, moment, plural, size
+from uscdr.words import moment, size
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from uscdr.backups.copy import Keyring
+    from uscdr.backups.manifest import CopyCard
+    from uscdr.backups.proving import Questions
+    from uscdr.backups.retention import Pruning
+    from uscdr.commands.invocation import Invocation
+    from uscdr.models.transfers import Transfer
+    from uscdr.ui.console import Output
 
 
 @dataclass(frozen=True)
@@ -82,72 +82,6 @@ def _tell_copied(output: Output, card: CopyCard, place: str, *, fetched: bool) -
     output.result(f"SHA-256  {dump.plain_sha256}")
     if fetched:
         output.say("Not proven yet: uscdr backup prove")
-
-
-# A proof in words.
-
-
-SHOWN = 3
-"""Names of migrations in a line."""
-
-
-def show_proof(proof: ProofDocument, name: str | None, output: Output) -> None:
-    """Grade and SHA-256 first, then what was seen; the whole document with --json."""
-    if output.json_lines:
-        output.record({**proof.model_dump(mode="json"), "document": name})
-        return
-    output.result(f"{proof.backup}: {proof.grade}")
-    output.result(f"  SHA-256     {proof.sha256}")
-    for line in _lines(proof):
-        output.result(f"  {line}")
-
-
-def _lines(proof: ProofDocument) -> Iterator[str]:
-    if proof.why:
-        yield f"no better   {proof.why}"
-    yield f"bytes       {size(proof.bytes)}, {_source(proof)}"
-    if proof.server:
-        held = sum(one.holds is True for one in proof.invariants)
-        yield f"content     {plural(proof.tables, 'table')}, {plural(proof.rows, 'row')}"
-        yield f"invariants  {held} of {len(proof.invariants)} hold"
-        yield f"key         {_key(proof)}"
-        yield f"extensions  {', '.join(proof.extensions)}"
-        yield f"migrations  {_migrations(proof.migrations)}"
-    if proof.left_out:
-        yield f"NOT PROVEN  {words_of(proof.left_out)}"
-    made = f"uscdr {proof.uscdr}" + (f", pg_restore {proof.pg_restore}" if proof.pg_restore else "")
-    made += f", PostgreSQL {proof.server}" if proof.server else ""
-    yield f"by          {made}, in {duration(proof.seconds)}"
-
-
-def _source(proof: ProofDocument) -> str:
-    if proof.source == "kit":
-        return f"from the kit {proof.copy_id}, with its own key and code"
-    if proof.source == "vault":
-        return f"from the copy {proof.copy_id}"
-    if proof.copy_id:
-        return f"from the platform; the copy {proof.copy_id} is intact and of the same bytes, but was not opened"
-    return "from the platform; there is no copy off it"
-
-
-def _key(proof: ProofDocument) -> str:
-    canary = proof.canary
-    if canary.verdict != "pass":
-        return f"{'DOES NOT FIT' if canary.wrong else 'NOT TRIED' if not canary.columns else 'NOT SHOWN'}: {canary.why}"
-    words = f"reads {canary.matching} of {canary.sampled} sampled values in {plural(canary.columns, 'column')}"
-    return words + (f"; {plural(canary.unencrypted, 'value')} in plain text only" if canary.unencrypted else "")
-
-
-def _migrations(found: MigrationsVerdict) -> str:
-    if not found.known:
-        return f"NOT COMPARED: {found.why}"
-    words = []
-    if found.ahead:
-        words.append(f"{len(found.ahead)} that {found.against} does not know: {first_of(found.ahead)}")
-    if found.pending:
-        named = first_of(found.pending)
-        words.append(f"{len(found.pending)} of {found.against} would be applied after a restore: {named}")
-    return "; ".join(words) or f"those of {found.against}"
 
 
 # Proving backups: from their copy when its key is at hand, else from what the platform has of them.

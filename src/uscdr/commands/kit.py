@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uscdr import cleanup
 from uscdr.cleanup import workplace
 from uscdr.commands import run
-from uscdr.commands.backup_copies import show_proof
+from uscdr.commands.backup import show_proof
 from uscdr.commands.invocation import Invocation, clear_up, state
 from uscdr.commands.kit_build import media_of, show_examination
 from uscdr.commands.kit_list import KitChoice, Opening
@@ -20,14 +19,11 @@ from uscdr.journal import runs
 from uscdr.kit.check import Deployed, Examination, examine
 from uscdr.kit.export import NAMELESS, Extracted, extract
 from uscdr.kit.freshness import Seen, judge
-from uscdr.kit.manifest import PartName
 from uscdr.kit.reader import KitReader
-from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.backup_proof import prove_kit
 from uscdr.settings import user_path
 from uscdr.store.encryption import identities
-from uscdr.ui.console import Output
 from uscdr.ui.reporter import ConsoleReporter
 from uscdr.ui.tables import show_table
 from uscdr.wiring import stores
@@ -36,6 +32,14 @@ from uscdr.wiring.ports import local_scratch
 from uscdr.wiring.session import surroundings
 from uscdr.wiring.stores import identity_file, ill_kept
 from uscdr.words import size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from uscdr.kit.manifest import PartName
+    from uscdr.providers.ports.progress import Progress
+    from uscdr.ui.console import Output
 
 
 @dataclass(frozen=True)

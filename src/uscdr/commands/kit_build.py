@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.backups import proofs
-from uscdr.backups.proofs import ProofDocument
 from uscdr.commands import backup as backups
 from uscdr.commands import run
 from uscdr.commands.invocation import Invocation, clear_up, state
@@ -22,22 +20,27 @@ from uscdr.kit.card import worth
 from uscdr.kit.check import LOST, Examination
 from uscdr.kit.collect.sources import Absent, ProofShelf, Sources, Wishes
 from uscdr.kit.content import CanaryColumns
-from uscdr.kit.freshness import Freshness, Reason
-from uscdr.kit.manifest import KitPart, Manifest, PartName
 from uscdr.models.base import aged
-from uscdr.providers.ports.media import Media
 from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.store.encryption import Recipient, recipients
-from uscdr.store.store import Store
-from uscdr.ui.console import Output
 from uscdr.ui.reporter import ConsoleReporter
 from uscdr.ui.tables import show_table
 from uscdr.wiring import stores
 from uscdr.wiring.context import Job, RunContext
-from uscdr.wiring.ports import Ports
 from uscdr.wiring.session import surroundings
-from uscdr.wiring.target import Target
 from uscdr.words import plural, size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from uscdr.backups.proofs import ProofDocument
+    from uscdr.kit.freshness import Freshness, Reason
+    from uscdr.kit.manifest import KitPart, Manifest, PartName
+    from uscdr.providers.ports.media import Media
+    from uscdr.store.store import Store
+    from uscdr.ui.console import Output
+    from uscdr.wiring.ports import Ports
+    from uscdr.wiring.target import Target
 
 # What `uscdr kit` says at its end.
 

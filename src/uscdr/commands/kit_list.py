@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uscdr.commands.invocation import Invocation, state
 from uscdr.errors import BadInput
@@ -17,13 +16,18 @@ from uscdr.kit.freshness import Seen, judge
 from uscdr.kit.manifest import Card, KitContact
 from uscdr.kit.reader import KitReader, read_card
 from uscdr.models.base import aged
-from uscdr.scenarios.config import Config
 from uscdr.store.encryption import Identity, identities
-from uscdr.store.store import Store
-from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
 from uscdr.wiring.stores import KitLocations
 from uscdr.words import escape, size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from uscdr.scenarios.config import Config
+    from uscdr.store.store import Store
+    from uscdr.ui.console import Output
 
 
 @dataclass(frozen=True)

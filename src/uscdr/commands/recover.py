@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uscdr.cleanup import sweep
 from uscdr.commands import run as recorded
 from uscdr.commands import run as wiring
 from uscdr.commands.invocation import Invocation, state
 from uscdr.engine.history import fold
-from uscdr.engine.run import Outcome
 from uscdr.errors import BadInput, CredentialsRefused, JournalError, MachineError, NotFound
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal, read
@@ -30,7 +27,13 @@ from uscdr.ui.console import Output, render_error
 from uscdr.wiring.context import Job
 from uscdr.wiring.session import surroundings
 from uscdr.wiring.stores import identity_file, pinned
-from uscdr.wiring.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from uscdr.engine.run import Outcome
+    from uscdr.wiring.target import Target
 
 # What is asked for on the command line of `recover`, refused before anything is called when it cannot be meant.
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -14,7 +12,6 @@ from uscdr import __version__, cleanup
 from uscdr.engine.gate import Gate
 from uscdr.engine.history import History, fold
 from uscdr.engine.run import AfterRun, Outcome, Run, RunInfo
-from uscdr.engine.step import BoundStep
 from uscdr.errors import BadInput, CredentialsRefused, Interrupted, NotFound, ProviderError
 from uscdr.events import Bus, EventSink, Redactor
 from uscdr.journal import lock, runs
@@ -27,15 +24,21 @@ from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.scenarios.afterwards import leave
 from uscdr.scenarios.afterwards import shut_out_tasks as shut_out
 from uscdr.scenarios.afterwards import way_back_tasks as way_back
-from uscdr.scenarios.config import Scenario
 from uscdr.scenarios.registry import OPERATIONS, bind, operation
 from uscdr.settings import operator
 from uscdr.shared.lease import LeaseRequest, RunLease
 from uscdr.shared.team import Team, waiting
 from uscdr.wiring.adapters import dependencies
-from uscdr.wiring.context import Job, RunContext
 from uscdr.wiring.past_runs import beside_unfinished, refuse_beside_unfinished
 from uscdr.wiring.ports import Ports, open_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from uscdr.engine.step import BoundStep
+    from uscdr.scenarios.config import Scenario
+    from uscdr.wiring.context import Job, RunContext
 
 # What a journal says of a run that is taken up again: asked and found in the shapes that the steps rely on.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uscdr.commands.invocation import state
@@ -12,12 +11,14 @@ from uscdr.errors import BadInput, JournalError
 from uscdr.journal import runs
 from uscdr.journal.reader import Journal, look
 from uscdr.settings import state_directory
-from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
 from uscdr.words import plural
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from uscdr.report.model import RunReport
+    from uscdr.ui.console import Output
 
 
 def show_runs(output: Output) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uscdr.checks.baseline import Baseline, save
 from uscdr.checks.check import Check, ManualCheck
-from uscdr.checks.context import CheckContext
 from uscdr.checks.run import DEADLINE, Result, look_at, measures
 from uscdr.checks.verdict import Finding, Verdict
 from uscdr.commands.invocation import Invocation, clear_up, state
@@ -36,7 +33,13 @@ from uscdr.ui.console import Output, render_error
 from uscdr.ui.sentences import show_result
 from uscdr.wiring.context import Job, RunContext
 from uscdr.wiring.session import surroundings
-from uscdr.wiring.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from uscdr.checks.context import CheckContext
+    from uscdr.wiring.target import Target
 
 # What a verification is to do, and how it ended.
 

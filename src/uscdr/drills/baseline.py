@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from uscdr.models.postgres import TableDigest
-from uscdr.scenarios.adapters import Adapters
+if TYPE_CHECKING:
+    from uscdr.models.postgres import TableDigest
+    from uscdr.scenarios.adapters import Adapters
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from uscdr.backups.decrypt import opened
 from uscdr.backups.proofs import Grade
@@ -22,11 +20,16 @@ from uscdr.models.events import Call
 from uscdr.models.media import RESOURCE_TYPES, Asset
 from uscdr.models.transfers import TransferState
 from uscdr.providers.ports.dns import leads
-from uscdr.report.model import RunReport
 from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.scenarios.backup_inventory import take, vault_of
 from uscdr.wiring.context import Job
 from uscdr.wiring.session import surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from uscdr.report.model import RunReport
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uscdr.drills.baseline import Comparison, Losses, TableContents, content, losses
 from uscdr.drills.disasters import (
@@ -22,18 +20,23 @@ from uscdr.drills.disasters import (
     planned_calls,
 )
 from uscdr.drills.environment import DrillRequest, Stage, stage
-from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode
 from uscdr.files import disk_errors, write_whole
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, read
 from uscdr.report.markdown import to_json, to_markdown
-from uscdr.report.model import PhaseReport, RunReport
 from uscdr.report.objectives import build
 from uscdr.report.summary import objective_words
 from uscdr.scenarios.adapters import Request
 from uscdr.ui.console import Output, render_error
 from uscdr.words import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from uscdr.engine.run import Outcome
+    from uscdr.report.model import PhaseReport, RunReport
 
 # What a drill gives: the recovery's report and, since the healthy state is known, the true loss.
 

@@ -8,27 +8,30 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uscdr.cleanup import SANDBOX, sweep, workplace
 from uscdr.commands import run as wiring
-from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode, MachineError, MissingExtra
 from uscdr.files import new_file, private_directory
 from uscdr.sandbox import audit, client, launch
 from uscdr.sandbox.boot.request import UpRequest
 from uscdr.sandbox.lifeline import lifeline
 from uscdr.sandbox.state import StateDir
-from uscdr.scenarios.adapters import Adapters, Request
-from uscdr.ui.console import Output
 from uscdr.wiring.context import Job
 from uscdr.wiring.session import surroundings
 from uscdr.wiring.target import Target, find_place, load_config
 from uscdr.words import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from uscdr.engine.run import Outcome
+    from uscdr.scenarios.adapters import Adapters, Request
+    from uscdr.ui.console import Output
 
 TOKENS = ("HEROKU_API_KEY", "USCDR_CLOUDFLARE_TOKEN", "USCDR_DNS_KEY")
 """Of the environment: what is meant for real providers stays out of a drill."""

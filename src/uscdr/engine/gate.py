@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from uscdr.engine.step import BlastRadius
 from uscdr.errors import Declined
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from uscdr.engine.step import BlastRadius
 
 
 class Asker(Protocol):

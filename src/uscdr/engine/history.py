@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uscdr.engine.step import Intent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass

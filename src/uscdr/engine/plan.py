@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Reporter, Step, View
-from uscdr.models.base import Fact
 from uscdr.models.events import PlannedStep, PlanReady
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from uscdr.models.base import Fact
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,8 @@ from uscdr.errors import AnswerLost, Declined, EffectFailed, OutcomeUnknown, Pro
 from uscdr.models.events import StepSettled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from uscdr.engine.wait import Stop
     from uscdr.events import Bus
     from uscdr.models.base import Fact

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uscdr.engine.gate import UNKNOWN, Gate, declined
 from uscdr.engine.history import History
 from uscdr.engine.plan import Planned, destruction, plan_all, ready_event
 from uscdr.engine.runner import Runner
 from uscdr.engine.step import Action, BoundStep, Effect, StepReporter, View
-from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, UscdrError
-from uscdr.events import Bus
 from uscdr.models.events import Note, PlanReady, RunFinished, RunResumed, RunStarted
 from uscdr.models.runs import command_of, named, recovers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from uscdr.engine.wait import Stop
+    from uscdr.events import Bus
 
 PLANNING = "plan"
 UNTOUCHED = "Nothing was changed."

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from uscdr.engine.gate import Gate
-from uscdr.engine.history import History
-from uscdr.engine.plan import Planned
 from uscdr.engine.reconcile import Reconciler, in_doubt
 from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Step, StepReporter, View, alternatives
-from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, EffectFailed, Interrupted, JournalError, OutcomeUnknown, Outdated, UscdrError
-from uscdr.events import Bus
-from uscdr.models.base import Fact
 from uscdr.models.events import (
     GateAnswered,
     GateAsked,
@@ -24,6 +17,16 @@ from uscdr.models.events import (
     StepStarted,
     StepSucceeded,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from uscdr.engine.gate import Gate
+    from uscdr.engine.history import History
+    from uscdr.engine.plan import Planned
+    from uscdr.engine.wait import Stop
+    from uscdr.events import Bus
+    from uscdr.models.base import Fact
 
 
 class Runner:

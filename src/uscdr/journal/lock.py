@@ -14,11 +14,11 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -27,6 +27,9 @@ from uscdr.files import is_at, lock_errors, open_lock, private_directory, try_lo
 from uscdr.models.base import Fact, Moment
 from uscdr.settings import Operator, boot, is_gone
 from uscdr.words import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Who works in a state directory holds a lock on the directory itself: it cannot be deleted from under them.
 

@@ -10,13 +10,15 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uscdr import files
 from uscdr.errors import ExitCode, JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 # The line format: one JSON object a line, with the SHA-256 of the line before and a checksum of its own.
 

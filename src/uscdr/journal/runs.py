@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uscdr import files
 from uscdr.errors import BadInput, JournalError
 from uscdr.journal.reader import LARGEST, NAME, Journal, Look, look
 from uscdr.models import runs as kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 OVER = ("done", "objective missed")
 """States of a run that carried out every step."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uscdr.errors import JournalError
 from uscdr.files import PRIVATE_FILE, private_directory, sync
 from uscdr.journal.reader import FIRST, NAME, Journal, encode, line_hash, read
-from uscdr.models.events import Stamped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from uscdr.models.events import Stamped
 
 DRAFT = ".journal.new"
 """What a journal is called before its first line: one that has its name and no line lost it."""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING
 
 from uscdr import __version__
 from uscdr.errors import CheckFailed, ProviderError
@@ -19,13 +16,20 @@ from uscdr.kit.collect import app as dns
 from uscdr.kit.collect import sources as source
 from uscdr.kit.collect.dump import Collected
 from uscdr.kit.collect.sources import BuildReporter, Gathering, Sources, Unavailable, Wishes, in_words, missing
-from uscdr.kit.content import AppFacts, MediaEntry, SourceFacts
 from uscdr.kit.manifest import FORMAT, PARTS, Card, DumpProof, Fingerprints, KitGap, KitPart, Manifest, PartName
 from uscdr.kit.writer import KitWriter, fingerprints, new_kit_id
 from uscdr.staging import noted_staging
-from uscdr.store.encryption import Recipient
-from uscdr.store.store import Store
 from uscdr.threads import run_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pydantic import SecretStr
+
+    from uscdr.kit.content import AppFacts, MediaEntry, SourceFacts
+    from uscdr.store.encryption import Recipient
+    from uscdr.store.store import Store
 
 
 @dataclass(frozen=True)

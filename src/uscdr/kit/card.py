@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from uscdr.kit.freshness import Freshness, is_placeholder
 from uscdr.kit.manifest import KITS, MANIFEST, SUMS, Card, CardPart, DumpProof, KitContact
 from uscdr.pages.rendering import rendered
 from uscdr.store.store import ObjectLost
 from uscdr.words import moment, plural, size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _UP = "../../"
 """From a kit's directory to the store."""

@@ -5,23 +5,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from uscdr.errors import CheckFailed, ProviderError
 from uscdr.kit.collect.app import current_release
 from uscdr.kit.collect.sources import Absent, Unavailable, in_words, present
-from uscdr.kit.content import MediaEntry
 from uscdr.kit.freshness import Now
 from uscdr.kit.manifest import KITS, MANIFEST, SUMS, Card, Manifest, PartName
 from uscdr.kit.reader import KitReader, SealedName, damaged, read_card, read_sums
 from uscdr.kit.writer import fingerprints
 from uscdr.models.heroku import commit_of
 from uscdr.models.media import RESOURCE_TYPES, Asset
-from uscdr.providers.ports.media import Media
-from uscdr.providers.ports.platform import Deploys, Platform
-from uscdr.store.encryption import Identity
 from uscdr.store.store import ObjectLost, Store, digest_of, is_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from uscdr.kit.content import MediaEntry
+    from uscdr.providers.ports.media import Media
+    from uscdr.providers.ports.platform import Deploys, Platform
+    from uscdr.store.encryption import Identity
 
 LOST: dict[PartName, str] = {
     "app": "What the application is made of (add-ons, dynos, domains) would have to be remembered.",

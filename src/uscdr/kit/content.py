@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import Field, SecretStr, SerializationInfo, field_serializer
 
 from uscdr.kit.manifest import Size, StoredObject
 from uscdr.models.base import Count, Fact, Moment, spelled
 from uscdr.models.dns import RecordSet
-from uscdr.models.heroku import (
-    AddOn,
-    App,
-    Attachment,
-    Belongings,
-    Domain,
-    Lack,
-    LogDrain,
-    ProcessType,
-    Release,
-    Schedule,
-)
+from uscdr.models.heroku import AddOn, App, Attachment, Belongings, Domain, LogDrain, ProcessType, Release, Schedule
 from uscdr.models.media import Asset
-from uscdr.models.migrations import CodeMigrations
+from uscdr.models.migrations import CodeMigrations, Lack
 from uscdr.models.postgres import Extension, InvariantResult, Migration, TableDigest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 class AppFacts(Fact):

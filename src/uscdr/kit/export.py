@@ -14,15 +14,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from uscdr import staging
 from uscdr.errors import BadInput, MachineError
 from uscdr.files import PRIVATE_DIRECTORY, disk_errors
 from uscdr.kit.manifest import MEDIA, PARTS, PartName
 from uscdr.kit.reader import KitReader, damaged
-from uscdr.models.media import Asset
 from uscdr.store.exclusive import take_over
 from uscdr.store.store import new_private_file
+
+if TYPE_CHECKING:
+    from uscdr.models.media import Asset
 
 CONFIG = "config.json"
 NAMELESS = "nameless"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from uscdr.backups.proofs import Grade
 from uscdr.errors import BadInput, CheckFailed
@@ -14,7 +14,9 @@ from uscdr.kit.manifest import KITS, MANIFEST, Card
 from uscdr.kit.reader import KitReader, read_card
 from uscdr.models.base import Fact, Moment
 from uscdr.store.encryption import WrongIdentity
-from uscdr.store.store import Store
+
+if TYPE_CHECKING:
+    from uscdr.store.store import Store
 
 # Which kit is meant by a text: `newest`, an id or its beginning, a place, or both as `PLACE:ID`.
 

@@ -7,15 +7,18 @@ Ages and the objective are seconds. docs/kit.md has the table.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from uscdr.backups.proofs import Grade
-from uscdr.kit.manifest import Card, DumpProof, KitContact, Manifest, PartName, PartState
 from uscdr.models.base import Fact, aged, elapsed
 from uscdr.words import duration, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from uscdr.kit.manifest import Card, DumpProof, KitContact, Manifest, PartName, PartState
 
 WEIGHTS: Mapping[str, int] = {
     "dump age": 15,

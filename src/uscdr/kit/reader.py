@@ -6,12 +6,11 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,6 +32,9 @@ from uscdr.models.media import AssetKey, KnownAsset
 from uscdr.store.encryption import Identity, Sealed, Watch, WrongIdentity, unseal
 from uscdr.store.store import ObjectLost, Store, digest_of, new_private_file
 from uscdr.words import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 M = TypeVar("M", bound=BaseModel)
 _LARGEST_CARD, _LARGEST_SUMS = 1 << 20, 1 << 28

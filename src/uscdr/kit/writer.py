@@ -7,13 +7,9 @@ import hmac
 import io
 import os
 import secrets
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import IO
-
-from pydantic import SecretStr
+from typing import IO, TYPE_CHECKING
 
 from uscdr.files import disk_errors
 from uscdr.kit.card import Printing, card_page, card_text, sums_text
@@ -34,6 +30,12 @@ from uscdr.kit.manifest import (
 )
 from uscdr.store.encryption import Recipient, Sealed, Watch, seal
 from uscdr.store.store import Store, new_private_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pydantic import SecretStr
 
 _AGAIN = (
     "Make room or name another place (--to PLACE), and build again: media that are there already are not fetched twice."

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +19,9 @@ from pydantic import (
 )
 
 from uscdr.words import duration
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 REVEAL = {"reveal": True}
 """Serialisation context with which secrets are written out: only into what is encrypted next."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field, SecretStr, SerializationInfo, field_serializer
 
 from uscdr.models.base import Fact, Moment, spelled
-from uscdr.models.migrations import CodeMigrations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 POSTGRES, REDIS = "heroku-postgresql", "heroku-redis"
 KEEP_DATA = (
@@ -237,30 +238,6 @@ class LogDrain(Fact):
     @field_serializer("url")
     def _spell(self, url: SecretStr | None, info: SerializationInfo) -> str | None:
         return spelled(url, info) if url is not None else None
-
-
-class Lack(Fact):
-    """A path of a commit whose content is not in an archive of it: `backend/shared (submodule)`."""
-
-    path: str
-    what: Literal["submodule", "Git LFS pointer", "git-annex pointer", "link out of the tree", "locked by git-crypt"]
-
-    def __str__(self) -> str:
-        return f"{self.path} ({self.what})"
-
-
-class SourceArchive(CodeMigrations):
-    """A gzipped tarball of one commit, on this machine."""
-
-    path: str
-    commit: str
-    sha256: str
-    size: int
-    files: tuple[str, ...]
-    """Every path in the tree, for looks such as `Procfile` or `backend/manage.py`."""
-    lacks: tuple[Lack, ...] = ()
-    """Paths whose content is somewhere else, and so is not in the archive."""
-    procfile: dict[str, str] = Field(default_factory=dict)
 
 
 # What hangs on an application beside its code, data, config and processes, as far as the platform tells it.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from pydantic import Field, SecretStr
@@ -15,6 +14,9 @@ from pydantic import Field, SecretStr
 from uscdr.models.base import Fact, Moment
 from uscdr.models.postgres import Unread
 from uscdr.models.postgres_names import ColumnName, ColumnText, TableName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ResourceType = Literal["image", "raw", "video"]
 RESOURCE_TYPES: tuple[ResourceType, ...] = ("image", "raw", "video")

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from uscdr.models import schema
 from uscdr.models.base import Fact
-from uscdr.models.postgres import Migration, TableColumn
 from uscdr.models.schema import MigrationFile
 from uscdr.words import first_of, plural
+
+if TYPE_CHECKING:
+    from uscdr.models.postgres import Migration, TableColumn
 
 # The code's migrations in the order in which Django runs them: those behind a database, and those before it. Pure.
 
@@ -123,6 +125,30 @@ class CodeMigrations(Fact):
     one of another name may be in the code or not."""
     steps: tuple[MigrationFile, ...] = Field(default=(), repr=False, exclude=True)
     """What each of them does; empty when only the names are known. Never kept."""
+
+
+class Lack(Fact):
+    """A path of a commit whose content is not in an archive of it: `backend/shared (submodule)`."""
+
+    path: str
+    what: Literal["submodule", "Git LFS pointer", "git-annex pointer", "link out of the tree", "locked by git-crypt"]
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.what})"
+
+
+class SourceArchive(CodeMigrations):
+    """A gzipped tarball of one commit, on this machine."""
+
+    path: str
+    commit: str
+    sha256: str
+    size: int
+    files: tuple[str, ...]
+    """Every path in the tree, for looks such as `Procfile` or `backend/manage.py`."""
+    lacks: tuple[Lack, ...] = ()
+    """Paths whose content is somewhere else, and so is not in the archive."""
+    procfile: dict[str, str] = Field(default_factory=dict)
 
 
 class MigrationsVerdict(Fact):

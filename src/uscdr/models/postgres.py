@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from uscdr.models.base import Fact, Moment
 from uscdr.models.postgres_names import TableText
 from uscdr.words import first_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SHOWN = 5
 

@@ -9,11 +9,13 @@ as they stand.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 PUBLIC = "public"
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")

@@ -8,12 +8,15 @@ What a file does not say plainly is not judged: an application with such a file 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from uscdr.models.base import Fact
-from uscdr.models.postgres import TableColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from uscdr.models.postgres import TableColumn
 
 # What one migration of the code does to tables, as its file says. Names are `app.name`, models in lower case.
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
 from uscdr.models.base import CLOCKS, Fact, Moment, elapsed
-from uscdr.models.heroku import Attachment
 from uscdr.words import moment, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import datetime
+
+    from uscdr.models.heroku import Attachment
 
 
 class DatabaseEnd(Fact):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from uscdr.models.base import Fact
-from uscdr.models.migrations import MigrationsVerdict
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from uscdr.models.migrations import MigrationsVerdict
 
 BEGUN, ENDED = "uscdr-sql-of", "uscdr-sql-end"
 """Marks in a dyno's output: before the SQL of a migration its name, after it the exit status."""

@@ -9,14 +9,17 @@ import shutil
 import socket
 import stat
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uscdr.errors import MachineError
 from uscdr.installation import install
 from uscdr.settings import program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TIMEOUT = 60
 _LOG_LINES = 8

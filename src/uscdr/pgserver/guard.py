@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from uscdr.errors import MachineError
 from uscdr.pgserver.process import GUARD
 from uscdr.words import duration
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TIMEOUT = 30.0
 

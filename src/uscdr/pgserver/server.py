@@ -14,12 +14,11 @@ import secrets
 import shutil
 import signal
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
 from uscdr.errors import MachineError
@@ -28,6 +27,9 @@ from uscdr.pgserver import cluster as clusters
 from uscdr.pgserver import guard as guards
 from uscdr.pgserver.cluster import Cluster, TlsFiles, find_server
 from uscdr.pgserver.process import birth, command_line, end_users_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _RECORD = "server.json"
 _LARGEST_RECORD = 1 << 16

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from uscdr.models.base import elapsed
 from uscdr.models.runs import NO_BASELINE, count_words, list_title, sum_words
-from uscdr.report.model import CheckReport, ItemReport, RoundReport, RunReport
 from uscdr.report.words import at, in_markdown, integrity_section, span, stamp, table
+
+if TYPE_CHECKING:
+    from uscdr.report.model import CheckReport, ItemReport, RoundReport, RunReport
 
 UNENDED = "it did not end"
 

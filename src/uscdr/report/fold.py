@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uscdr.journal.reader import name_of
 from uscdr.models import events as ev
 from uscdr.models.base import elapsed
 from uscdr.report.model import Attempt, CheckReport, GateReport, ItemReport, NoteReport, RoundReport, StepReport
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class Fold:

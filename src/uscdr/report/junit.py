@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from uscdr.models.runs import list_title
@@ -18,8 +18,12 @@ from uscdr.report.checks import (
     result_words,
     seconds_of,
 )
-from uscdr.report.model import CheckReport, ItemReport, RoundReport, RunReport
 from uscdr.words import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from uscdr.report.model import CheckReport, ItemReport, RoundReport, RunReport
 
 ELEMENTS: Mapping[str, str] = {"fail": "failure", "inconclusive": "error", "not checked": "skipped"}
 """How a verdict that is no pass is told; an unknown one is an error."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from uscdr.report.checks import to_checks_markdown
-from uscdr.report.model import ObjectiveReport, PhaseReport, RunReport, StepReport, TableLoss
 from uscdr.report.words import at, bound, count, in_markdown, integrity_section, lost, span, stamp, table
 from uscdr.words import MINUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from uscdr.report.model import ObjectiveReport, PhaseReport, RunReport, StepReport, TableLoss
 
 
 def to_markdown(report: RunReport) -> str:

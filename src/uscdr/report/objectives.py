@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -25,6 +24,9 @@ from uscdr.report.model import (
 )
 from uscdr.report.words import span
 from uscdr.words import first_of, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 DOORS, CHECKED = "heroku.maintenance", "app.check"
 """The steps after whose success people can work again: the doors open, the application checked."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from uscdr.engine.step import Effect
@@ -13,6 +12,8 @@ from uscdr.scenarios.registry import chosen
 from uscdr.words import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from uscdr.scenarios.config import Config, Scenario
     from uscdr.scenarios.steps.base import AnyStep
 

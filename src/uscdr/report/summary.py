@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from uscdr.models.runs import count_words
 from uscdr.report.checks import baseline_words, cut_off, not_passed, progress_words, result_words
-from uscdr.report.model import ObjectiveReport, RunReport
 from uscdr.report.words import bound, count, lost, span
 from uscdr.words import escape, first_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from uscdr.report.model import ObjectiveReport, RunReport
 
 MOST_LINES = 15
 MOST_ITEMS = 3

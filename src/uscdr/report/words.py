@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from uscdr.report.model import DataReport, Integrity
 from uscdr.words import duration, escape, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from uscdr.report.model import DataReport, Integrity
 
 UNKNOWN = "not known"
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -12,6 +11,9 @@ from uscdr.journal.reader import name_of
 from uscdr.models.access import AccessBack
 from uscdr.scenarios.results.db import Withdrawn
 from uscdr.words import first_of, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 CAPTURE, RESTORE, DRAIN = "backup.capture_safety", "backup.restore", "heroku.stop"
 PUTS_BACK = "`uscdr recover db --backup NAME` with the name of this capture puts it back"

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from uscdr.backups import catalog
 from uscdr.backups import copy as pulling
 from uscdr.backups import retention as pruning
-from uscdr.backups.catalog import StoredCopies
 from uscdr.backups.copy import CopyOrder, IncomingDump, Keyring
 from uscdr.backups.manifest import BackupOrigin, CopyCard, origin_of
 from uscdr.backups.retention import Eviction, Pruning, eviction
-from uscdr.engine.step import Reporter
 from uscdr.errors import ProviderError
-from uscdr.models.heroku import Attachment
-from uscdr.models.transfers import Transfer
 from uscdr.scenarios.adapters import Adapters, now
 from uscdr.scenarios.backup_inventory import Inventory, copies_alone, vault_of
 from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from uscdr.backups.catalog import StoredCopies
+    from uscdr.engine.step import Reporter
+    from uscdr.models.heroku import Attachment
+    from uscdr.models.transfers import Transfer
 
 """How the data API calls it."""
 TELL_EVERY = 4 << 20

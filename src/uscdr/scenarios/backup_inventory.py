@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from uscdr.backups import catalog
 from uscdr.backups.catalog import BackupEntry, Scope, StoredCopies
@@ -13,12 +12,16 @@ from uscdr.backups.proofs import ProofDocument, Proofs, demands_digest
 from uscdr.backups.rpo import Point, RpoState, assess, cron_line, rhythm
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.models.base import Fact
-from uscdr.models.heroku import Attachment, Schedule
 from uscdr.models.transfers import Transfer, Whose, under_way
-from uscdr.scenarios.adapters import Adapters, CopiesAccess
 from uscdr.scenarios.backup_questions import key_of
-from uscdr.store.store import Store
 from uscdr.words import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from uscdr.models.heroku import Attachment, Schedule
+    from uscdr.scenarios.adapters import Adapters, CopiesAccess
+    from uscdr.store.store import Store
 
 
 @dataclass(frozen=True)

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uscdr.backups import proving
-from uscdr.backups.catalog import BackupEntry
 from uscdr.backups.decrypt import check_intact, opened
-from uscdr.backups.manifest import CopyCard
 from uscdr.backups.proofs import ProofDocument, keep
 from uscdr.backups.proving import Decode, ProofSubject, Questions
-from uscdr.engine.step import Reporter
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.files import private_directory
 from uscdr.kit.collect.dump import code_in_kit, key_in_kit
-from uscdr.kit.content import DumpFacts
 from uscdr.kit.manifest import DUMP
-from uscdr.kit.reader import KitReader
-from uscdr.providers.ports.database import Scratch
-from uscdr.providers.ports.progress import Progress
-from uscdr.scenarios.adapters import Adapters
 from uscdr.scenarios.backup_inventory import vault_of
 from uscdr.scenarios.backup_questions import asked
-from uscdr.scenarios.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from uscdr.backups.catalog import BackupEntry
+    from uscdr.backups.manifest import CopyCard
+    from uscdr.engine.step import Reporter
+    from uscdr.kit.content import DumpFacts
+    from uscdr.kit.reader import KitReader
+    from uscdr.providers.ports.database import Scratch
+    from uscdr.providers.ports.progress import Progress
+    from uscdr.scenarios.adapters import Adapters
+    from uscdr.scenarios.config import Config
 
 
 def prove_and_keep(deps: Adapters, entry: BackupEntry, asked: Questions, tell: Reporter) -> tuple[ProofDocument, str]:

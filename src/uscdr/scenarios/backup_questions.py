@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
 from uscdr.backups.proving import Code, EncryptionKey, Questions
 from uscdr.errors import MachineError, ProviderError
 from uscdr.fingerprint import fingerprint
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from uscdr.kit.reader import KitReader
     from uscdr.providers.ports.platform import Platform
     from uscdr.scenarios.adapters import Adapters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -15,6 +14,8 @@ from uscdr.errors import BadInput, Interrupted, ProviderError
 from uscdr.models.events import Call
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
     from uscdr.checks.check import CheckSpec, Provider
     from uscdr.checks.context import CheckContext
     from uscdr.checks.verdict import Verdict

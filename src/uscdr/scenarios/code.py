@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -10,13 +9,16 @@ from typing import TYPE_CHECKING
 from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError
 from uscdr.models import heroku as provision
 from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict, compare, with_listed
-from uscdr.scenarios.adapters import Adapters
 from uscdr.words import first_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from uscdr.engine.step import Reporter
-    from uscdr.models.heroku import Lack, Release, SourceArchive
+    from uscdr.models.heroku import Release
+    from uscdr.models.migrations import Lack, SourceArchive
     from uscdr.models.postgres import Migration, TableColumn
+    from uscdr.scenarios.adapters import Adapters
 
 
 @dataclass(frozen=True)

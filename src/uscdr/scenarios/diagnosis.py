@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from uscdr.checks.uptime import LogLine, read
 from uscdr.digits import whole
 from uscdr.errors import BadInput
 from uscdr.scenarios.results.app import AppSeen, ReleaseLine, Remedy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
 ROLLBACK = re.compile(r"^Rollback to v(\d+)")
 CONFIG = re.compile(r"^(Set|Remove|Update|Add) .*config var", re.IGNORECASE)

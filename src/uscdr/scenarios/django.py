@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from uscdr.errors import OutcomeUnknown
@@ -13,6 +12,8 @@ from uscdr.models.trial import BEGUN, ENDED, MigrationScript, scripts
 from uscdr.words import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from uscdr.engine.step import Reporter
     from uscdr.models.heroku import OneOffResult
     from uscdr.scenarios.adapters import Adapters

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from uscdr.backups.loss import Earlier
-from uscdr.backups.proofs import CanaryVerdict
-from uscdr.engine.step import View
-from uscdr.models.heroku import Release
-from uscdr.models.postgres import InvariantResult
 from uscdr.scenarios.results.db import BackupsSeen, DatabaseSeen, Proof
 from uscdr.words import first_of, moment, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from uscdr.backups.loss import Earlier
+    from uscdr.backups.proofs import CanaryVerdict
+    from uscdr.engine.step import View
+    from uscdr.models.heroku import Release
+    from uscdr.models.postgres import InvariantResult
 
 
 def failing(results: tuple[InvariantResult, ...]) -> list[str]:

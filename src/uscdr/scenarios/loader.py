@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -15,6 +13,10 @@ from uscdr.models.base import destinations
 from uscdr.scenarios.config import Config, anchored
 from uscdr.scenarios.sections import Checks, ConfigText, Location, Scenarios, complaints
 from uscdr.scenarios.yaml_tree import content, parse, position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 
 @dataclass(frozen=True)

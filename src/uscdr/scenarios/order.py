@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ from uscdr.engine.step import Effect, Need, alternatives
 from uscdr.scenarios.registry import PIPELINES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from uscdr.models.base import Fact
     from uscdr.scenarios.steps.base import AnyStep
 

@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uscdr.backups.proofs import Grade
@@ -21,6 +19,9 @@ from uscdr.models.heroku import Download
 from uscdr.scenarios.results.db import Proof
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
     from uscdr.engine.step import Reporter
     from uscdr.engine.wait import Stop
     from uscdr.models.postgres import TableDigest, TableDigests

@@ -5,12 +5,13 @@ Each is imported when it is first asked for. A test imports all of them, and hol
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from uscdr.lazily import Lazy, LazyTuples
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from uscdr.engine.step import BoundStep
     from uscdr.scenarios.adapters import Adapters
     from uscdr.scenarios.config import Scenario, StepEntry
@@ -243,10 +244,9 @@ def chosen(entry: StepEntry) -> AnyStep:
 def operation(name: str, deps: Adapters) -> list[BoundStep]:
     """The one step of a run that recovers nothing."""
     from uscdr.engine.step import BoundStep
-    from uscdr.scenarios.steps.base import NoParams
 
     kind = OPERATIONS[name]
-    return [BoundStep(kind(kind.default_id, deps, NoParams()), kind.title, kind.phase, {})]
+    return [BoundStep(kind(kind.default_id, deps, kind.params()), kind.title, kind.phase, {})]
 
 
 def bind(scenario: Scenario, deps: Adapters) -> list[BoundStep]:

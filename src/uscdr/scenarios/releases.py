@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uscdr.checks.context import LOG_LINES
 from uscdr.checks.uptime import CRASHED, RUNS, DynoRestart, falls, in_force
 from uscdr.engine.reconcile import Search, look_for
-from uscdr.engine.step import FoundWrite, Intent, Reporter
+from uscdr.engine.step import Reporter
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed, EffectFailed, ProviderError
-from uscdr.models.heroku import Build
-from uscdr.scenarios.adapters import Adapters
 from uscdr.scenarios.django import migration_that_failed, reason
 from uscdr.scenarios.results.app import Redeployed
 from uscdr.words import plural
 
 if TYPE_CHECKING:
-    from uscdr.engine.step import Reporter
-    from uscdr.models.heroku import Dyno, ProcessType, Release
+    from collections.abc import Collection, Mapping, Sequence
+
+    from uscdr.engine.step import FoundWrite, Intent, Reporter
+    from uscdr.models.heroku import Build, Dyno, ProcessType, Release
+    from uscdr.scenarios.adapters import Adapters
 
 
 RELEASE_LIMIT = 1800.0

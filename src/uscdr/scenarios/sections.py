@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec
@@ -24,6 +22,10 @@ from uscdr.scenarios.config import CHECK_NAME, Config, Scenario, StepEntry
 from uscdr.scenarios.yaml_tree import Placed, place
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
     from uscdr.scenarios.steps.base import AnyStep
 
 

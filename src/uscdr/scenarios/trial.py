@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,8 @@ from uscdr.scenarios.results.app import TriedDry
 from uscdr.words import first_of, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from uscdr.engine.step import Reporter
     from uscdr.models.heroku import OneOffResult
     from uscdr.providers.ports.database import Copy

@@ -6,7 +6,6 @@ Each is restored on this machine; what is passed over is told with its reason.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,8 @@ from uscdr.scenarios.steps.ledger import compared
 from uscdr.words import first_of, moment
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
     from uscdr.engine.step import Reporter
     from uscdr.models.postgres import TableDigest
     from uscdr.models.transfers import Transfer

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from pathlib import Path
 from types import NoneType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 from yaml import ScalarNode
@@ -16,6 +14,10 @@ from yaml.constructor import SafeConstructor
 
 from uscdr.errors import ConfigError
 from uscdr.files import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 # Which words of YAML 1.2 are switches, numbers, dates or nothing; all others are text.
 

@@ -8,19 +8,23 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uscdr import files as reading
 from uscdr.errors import CheckFailed, Declined, JournalError, MachineError
 from uscdr.files import disk_errors, private_directory, write_whole
 from uscdr.journal.reader import LARGEST, NAME, Journal, look, read
 from uscdr.journal.runs import COPY, SHARED, WRITE_EFFECTS, hand, is_elsewhere
-from uscdr.store.store import Store
 from uscdr.threads import run_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from uscdr.store.store import Store
 
 RUNS = "runs"
 AT_ONCE = 8

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uscdr.errors import LockHeld, MachineError
 from uscdr.files import private_directory, whole, write_whole
-from uscdr.settings import Operator
 from uscdr.store.lease import Lease, LeaseWatch, attempt
 from uscdr.store.lease_records import LeaseRecord, LeaseRow, LeaseState, LeaseTerms, is_ended, named, said
-from uscdr.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from uscdr.settings import Operator
+    from uscdr.store.store import Store
 
 TERMS = LeaseTerms()
 LARGEST_NOTE = 4096

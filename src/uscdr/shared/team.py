@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from uscdr.engine.gate import Asker
-from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput, JournalError, LockHeld, MachineError, OutcomeUnknown
-from uscdr.events import Bus
 from uscdr.files import whole
 from uscdr.journal.reader import LARGEST, NAME, read
 from uscdr.journal.runs import COPY
-from uscdr.journal.writer import JournalWriter
 from uscdr.models.base import seconds
 from uscdr.models.events import StepProgress
 from uscdr.shared import journals
@@ -27,6 +23,14 @@ from uscdr.store.lease_records import LEASES, LONGEST, LeaseTerms
 from uscdr.store.location import open_store
 from uscdr.store.store import ChecksumRefused, LocalStore, NameTaken, NotExclusive, Store
 from uscdr.words import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from uscdr.engine.gate import Asker
+    from uscdr.engine.wait import Stop
+    from uscdr.events import Bus
+    from uscdr.journal.writer import JournalWriter
 
 # Runs that ended here while the store was away: what the team lacks of them is delivered by a later command.
 

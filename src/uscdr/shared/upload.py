@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from uscdr.errors import JournalError, LockHeld, MachineError, OutcomeUnknown, UscdrError
 from uscdr.journal.reader import encode
 from uscdr.journal.runs import WRITE_EFFECTS
-from uscdr.journal.writer import JournalWriter
 from uscdr.models.events import Payload, RunResumed, Stamped, StepSending, StepSettled, StepStarted
 from uscdr.shared.journals import JournalStore, Piece, count
-from uscdr.shared.lease import RunLease
 from uscdr.store.store import NameTaken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from uscdr.journal.writer import JournalWriter
+    from uscdr.shared.lease import RunLease
 
 AT_ONCE = frozenset(
     {"run.started", "plan.ready", "gate.asked", "gate.answered", "step.accepted", "step.succeeded", "step.failed",

@@ -13,11 +13,9 @@ import hashlib
 import io
 import secrets
 import time
-from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import obstore
@@ -40,6 +38,9 @@ from uscdr.store.store import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
     from obstore import ObjectMeta
     from obstore.store import ObjectStore as Handle
 

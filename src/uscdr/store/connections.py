@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -16,6 +15,8 @@ from uscdr.settings import is_loopback_host
 from uscdr.store.bucket import Handles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from obstore.store import ClientConfig, RetryConfig
     from obstore.store import ObjectStore as Handle
 

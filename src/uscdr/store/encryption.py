@@ -6,12 +6,14 @@ import hashlib
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import ModuleType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from uscdr.errors import BadInput, CheckFailed, MachineError, MissingExtra
 from uscdr.files import whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
 
 IDENTITY_WORD = "AGE-SECRET-KEY-"
 _NO_KEY = "No matching keys"

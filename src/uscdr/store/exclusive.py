@@ -16,10 +16,13 @@ import secrets
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uscdr.clock import running
 from uscdr.files import is_at, new_file, sync
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RESERVED = 3.0
 """Seconds after which a reservation that nobody fills is taken over; filling it is one rename."""

@@ -12,14 +12,17 @@ renewal is older than the lease lasts; the next one waits for that time and the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from uscdr.errors import LockHeld, MachineError, OutcomeUnknown
 from uscdr.settings import Operator, is_gone
 from uscdr.store.lease_records import LONGEST_REQUEST, LeaseRecord, LeaseRow, LeaseState, LeaseTerms, dated, is_ended
 from uscdr.store.store import NameTaken, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 # How long a lease stands unchanged, as one process sees it by its own clock. No other clock decides who is gone.
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationError
 
@@ -19,6 +18,9 @@ from uscdr.models.base import Fact, Moment, ProcessId
 from uscdr.settings import Operator
 from uscdr.store.store import NameTaken, ObjectInfo, Store
 from uscdr.words import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LEASES = "leases"
 LONGEST = 900.0

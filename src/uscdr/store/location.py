@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from uscdr.errors import BadInput, MissingExtra
 from uscdr.lazily import imported
 from uscdr.settings import state_directory, user_path
 from uscdr.store.store import LocalStore, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ALLOWED = "a directory, file:///DIRECTORY, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX"
 _BUCKETS = ("s3", "gs", "az")

@@ -6,18 +6,20 @@ import errno
 import hashlib
 import re
 import secrets
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import BinaryIO, NoReturn, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, Protocol
 
 from uscdr import files as reading
 from uscdr.errors import BadInput, CheckFailed, MachineError
 from uscdr.files import PRIVATE_DIRECTORY, disk_errors, new_file, sync
 from uscdr.staging import STAGING, staging_below
 from uscdr.store.exclusive import take_over
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _LONGEST_NAME, _LONGEST_PART = 800, 255

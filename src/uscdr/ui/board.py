@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from uscdr.models import events as ev
 from uscdr.models.runs import only_looks, recovers
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 # A round of checks at one moment, folded from its events; no words, no screen.
 

@@ -9,7 +9,6 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
@@ -18,6 +17,8 @@ from uscdr.ui.text import Line, Span, Tone, painted
 from uscdr.words import escape
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from typing_extensions import Buffer
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
@@ -18,6 +17,8 @@ from uscdr.ui.sentences import sentences
 from uscdr.ui.text import Line, Span, Tone
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import TYPE_CHECKING
 
-from uscdr.models.events import PlannedStep, PlanReady
-from uscdr.ui.console import Output
 from uscdr.ui.sentences import effect_words, will_write
 from uscdr.ui.text import Line, Span, Tone, line, painted, wrap
 from uscdr.words import duration, plural
+
+if TYPE_CHECKING:
+    from uscdr.models.events import PlannedStep, PlanReady
+    from uscdr.ui.console import Output
 
 INDENT = 5
 UNKNOWN = "…"

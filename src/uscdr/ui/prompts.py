@@ -6,15 +6,18 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from types import FrameType
-from typing import TextIO, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from uscdr.errors import Declined, Interrupted
-from uscdr.ui.console import Output
 from uscdr.ui.text import Span, cells, line
 from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import FrameType
+
+    from uscdr.ui.console import Output
 
 T = TypeVar("T")
 TRIES = 3

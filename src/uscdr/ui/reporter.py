@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from uscdr.ui.console import Output
 from uscdr.words import amount
+
+if TYPE_CHECKING:
+    from uscdr.ui.console import Output
 
 TELL_EVERY = 5.0
 """Seconds between two words about the progress of one thing."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from uscdr.models.events import CheckFinished, Note, RunStarted
-from uscdr.ui.board import Board, CheckBoard, CheckRow, PhaseState, State, StepState
 from uscdr.ui.sentences import (
     VERDICT_TONES,
     baseline_words,
@@ -17,6 +17,9 @@ from uscdr.ui.sentences import (
 )
 from uscdr.ui.text import Line, Span, Tone, bar, cells, clip, clock, fitted, line, wrap
 from uscdr.words import duration
+
+if TYPE_CHECKING:
+    from uscdr.ui.board import Board, CheckBoard, CheckRow, PhaseState, State, StepState
 
 WARN_SHARE = 0.75
 """Part of an objective or a budget after which its clock turns yellow."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from datetime import UTC
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from uscdr.models import events as ev
-from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished
 from uscdr.models.runs import NO_BASELINE, VERDICTS, list_title, recovers, sum_words
-from uscdr.ui.board import Board, CheckBoard, StepState
-from uscdr.ui.console import Output
 from uscdr.ui.text import Line, Sentence, Span, Tone, Weight, line, painted, wrap
 from uscdr.words import amount, duration, escape, moment, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished
+    from uscdr.ui.board import Board, CheckBoard, StepState
+    from uscdr.ui.console import Output
 
 # Checks as the words a person reads: in a verification each one, in later rounds of a watch only what changed.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from uscdr.models.events import Stamped, StepProgress
 from uscdr.ui.board import Board
@@ -13,6 +12,9 @@ from uscdr.ui.console import Output, json_line, simple_terminal
 from uscdr.ui.sentences import label, progress_words, sentences
 from uscdr.ui.text import Line, Sentence, Span, clock, line, painted
 from uscdr.words import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 class RunViewer(Protocol):

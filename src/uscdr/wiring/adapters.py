@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
-
 from uscdr.backups.catalog import Scope
-from uscdr.backups.loss import Earlier
 from uscdr.backups.proving import Code, Questions
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.files import private_directory
@@ -21,8 +18,6 @@ from uscdr.providers.dns.query import parse_server
 from uscdr.providers.dns.rfc2136 import Rfc2136Zone
 from uscdr.providers.dns.verifier import DnsVerifier
 from uscdr.providers.http.client import open_client, trust
-from uscdr.providers.ports.dns import Zone
-from uscdr.providers.ports.probes import ServiceStatus
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.loading import PostgresLoader
 from uscdr.providers.probes.machine import ThisMachine
@@ -30,15 +25,24 @@ from uscdr.providers.probes.status_pages import STATUSPAGE, StatusPage
 from uscdr.providers.source.git_source import GitSource
 from uscdr.scenarios.adapters import Adapters, DnsAccess, MediaAccess
 from uscdr.scenarios.backup_questions import asked, key_of
-from uscdr.scenarios.config_targets import DnsTarget
 from uscdr.scenarios.infra.old import OldLook
 from uscdr.scenarios.prover import BackgroundDigest, Prover
 from uscdr.wiring.checks import CONNECT_TIMEOUT, LOCK_TIMEOUT, CheckContexts
-from uscdr.wiring.context import Job, RunContext
 from uscdr.wiring.media import Clouds
 from uscdr.wiring.past_runs import remember
-from uscdr.wiring.ports import Ports
 from uscdr.wiring.stores import decode, earlier, keeping, open_kit, vault_place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import SecretStr
+
+    from uscdr.backups.loss import Earlier
+    from uscdr.providers.ports.dns import Zone
+    from uscdr.providers.ports.probes import ServiceStatus
+    from uscdr.scenarios.config_targets import DnsTarget
+    from uscdr.wiring.context import Job, RunContext
+    from uscdr.wiring.ports import Ports
 
 # The zone of a place at its provider, and the name servers that decide.
 

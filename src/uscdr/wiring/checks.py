@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-from pydantic import SecretStr
 
 from uscdr.checks.attempts import LOGINS, AttemptLimit, Attempts
 from uscdr.checks.baseline import read
@@ -18,25 +15,32 @@ from uscdr.checks.kinds.http import HttpCheck
 from uscdr.errors import BadInput
 from uscdr.models.heroku import commit_of
 from uscdr.models.media import CLOUD, KEY, SECRET, MediaAccount
-from uscdr.models.migrations import CodeMigrations
 from uscdr.providers.cloudinary.media import CloudinaryMedia
 from uscdr.providers.http.client import is_private
 from uscdr.providers.http.retry import RetryPolicy
-from uscdr.providers.ports.database import Database
-from uscdr.providers.ports.dns import Verifier
-from uscdr.providers.ports.media import Media
-from uscdr.providers.ports.platform import SourceCode
-from uscdr.providers.ports.probes import Website
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.probes.mail import MailProbe
 from uscdr.providers.probes.queue import QueueProbe
 from uscdr.providers.probes.tls import TlsProbe
 from uscdr.providers.probes.website import LOGIN, ApplicationWebsite
 from uscdr.scenarios.adapters import now
-from uscdr.scenarios.config import Config
-from uscdr.wiring.context import Job, RunContext
-from uscdr.wiring.ports import Ports
-from uscdr.wiring.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pydantic import SecretStr
+
+    from uscdr.models.migrations import CodeMigrations
+    from uscdr.providers.ports.database import Database
+    from uscdr.providers.ports.dns import Verifier
+    from uscdr.providers.ports.media import Media
+    from uscdr.providers.ports.platform import SourceCode
+    from uscdr.providers.ports.probes import Website
+    from uscdr.scenarios.config import Config
+    from uscdr.wiring.context import Job, RunContext
+    from uscdr.wiring.ports import Ports
+    from uscdr.wiring.target import Target
 
 PROBE_TIMEOUT, LOCK_TIMEOUT, CONNECT_TIMEOUT = 10.0, 5.0, 10.0
 STATEMENT_TIMEOUT = 25.0

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from uscdr.engine.gate import Asker
-from uscdr.engine.wait import Stop
-from uscdr.events import Bus, Viewer
 from uscdr.models.events import Note, Stamped
-from uscdr.providers.http.retry import Wait
-from uscdr.scenarios.adapters import Request
-from uscdr.wiring.target import Target
 from uscdr.words import duration
 from uscdr.write_guard import WriteGuard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from uscdr.engine.gate import Asker
+    from uscdr.engine.wait import Stop
+    from uscdr.events import Bus, Viewer
+    from uscdr.providers.http.retry import Wait
+    from uscdr.scenarios.adapters import Request
+    from uscdr.wiring.target import Target
 
 
 @dataclass(frozen=True)

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING
 
 from uscdr.errors import BadInput, ProviderError
 from uscdr.journal import runs
-from uscdr.kit.reader import KitReader
 from uscdr.models.base import is_ours
 from uscdr.models.media import CLOUD, KEY, SECRET, MediaAccount
 from uscdr.providers.cloudinary.media import CloudinaryMedia
 from uscdr.providers.http.client import open_client, trust
-from uscdr.providers.ports.media import Media
 from uscdr.providers.probes.status_pages import STATUSPAGE, StatusPage
 from uscdr.scenarios.adapters import MediaAccess
-from uscdr.scenarios.config_targets import CloudinaryTarget
 from uscdr.scenarios.media.compare import Window
 from uscdr.scenarios.media.copies import FolderFiles, MediaFiles
 from uscdr.scenarios.media.repair import MediaCache
-from uscdr.wiring.context import Job, RunContext
-from uscdr.wiring.ports import Ports
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import SecretStr
+
+    from uscdr.kit.reader import KitReader
+    from uscdr.providers.ports.media import Media
+    from uscdr.scenarios.config_targets import CloudinaryTarget
+    from uscdr.wiring.context import Job, RunContext
+    from uscdr.wiring.ports import Ports
 
 
 class Clouds:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -15,6 +13,10 @@ from uscdr.journal.reader import Journal, Look, look, name_of
 from uscdr.models.base import Count, Moment
 from uscdr.models.dns import RecordSet
 from uscdr.scenarios.adapters import PastRuns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
 OWN_MEDIA = ("media.restore_backups", "media.upload")
 STOPS = ("heroku.stop", "infra.stop_old")

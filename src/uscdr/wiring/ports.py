@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-from pydantic import SecretStr
 
 from uscdr.events import Redactor
 from uscdr.providers.heroku.backups import HerokuBackups
@@ -19,15 +15,23 @@ from uscdr.providers.heroku.platform import HerokuPlatform
 from uscdr.providers.heroku.provisioning import HerokuProvisioning
 from uscdr.providers.http.client import open_client, trust
 from uscdr.providers.http.outages import looking
-from uscdr.providers.ports.database import Scratch
-from uscdr.providers.ports.platform import Backups, Deploys, Platform, Provisioning
 from uscdr.providers.postgres.scratch import LocalScratch
 from uscdr.providers.postgres.scratch_own import OwnScratch
 from uscdr.providers.probes.status_pages import HEROKU, StatusPage
 from uscdr.settings import SCRATCH
 from uscdr.store.location import STORE_SECRETS
 from uscdr.wiring.context import RunContext, WaitReporter
-from uscdr.wiring.target import Target
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from pydantic import SecretStr
+
+    from uscdr.providers.ports.database import Scratch
+    from uscdr.providers.ports.platform import Backups, Deploys, Platform, Provisioning
+    from uscdr.wiring.target import Target
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from uscdr.engine.gate import Asker
 from uscdr.engine.wait import Stop
 from uscdr.models.events import PlanReady, Stamped
-from uscdr.ui.console import Output
 from uscdr.ui.planview import show_plan
 from uscdr.ui.prompts import Prompter
 from uscdr.ui.viewers import RunViewer, open_viewers
 from uscdr.wiring.context import RunContext
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from uscdr.engine.gate import Asker
+    from uscdr.ui.console import Output
 
 CAUSES = {
     signal.SIGINT: "by the operator",

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uscdr.backups import proofs
-from uscdr.backups.catalog import Scope
 from uscdr.backups.copy import IncomingDump, Keyring
 from uscdr.backups.decrypt import Keys, read_passphrase
 from uscdr.backups.loss import DatabaseState, Earlier
@@ -25,26 +22,32 @@ from uscdr.errors import BadInput, UscdrError
 from uscdr.files import exposure, private_directory
 from uscdr.kit.find import Named, Of, find, parse
 from uscdr.kit.reader import KitReader
-from uscdr.models.heroku import Download, SignedUrl
 from uscdr.models.postgres_names import table_text
-from uscdr.pgserver.cluster import Tool
 from uscdr.providers.heroku import download as dump_stream
 from uscdr.providers.http.client import trust
-from uscdr.providers.ports.platform import Platform
 from uscdr.providers.postgres import archive
 from uscdr.providers.source.git import published
 from uscdr.scenarios.adapters import CopiesAccess
-from uscdr.scenarios.config import Config, VaultSettings
-from uscdr.scenarios.config_targets import HerokuTarget
-from uscdr.scenarios.prover import DumpSource, Keep
 from uscdr.settings import operator
 from uscdr.store import location
 from uscdr.store.encryption import identities, recipients
 from uscdr.store.lease import WriterQueue, turn
 from uscdr.store.store import ReadOnlyStore, Store
-from uscdr.wiring.context import Job, RunContext
-from uscdr.wiring.ports import Ports
-from uscdr.wiring.target import Target
+
+if TYPE_CHECKING:
+    import threading
+    from contextlib import AbstractContextManager
+
+    from uscdr.backups.catalog import Scope
+    from uscdr.models.heroku import Download, SignedUrl
+    from uscdr.pgserver.cluster import Tool
+    from uscdr.providers.ports.platform import Platform
+    from uscdr.scenarios.config import Config, VaultSettings
+    from uscdr.scenarios.config_targets import HerokuTarget
+    from uscdr.scenarios.prover import DumpSource, Keep
+    from uscdr.wiring.context import Job, RunContext
+    from uscdr.wiring.ports import Ports
+    from uscdr.wiring.target import Target
 
 # Where escape kits are, and the one that a run works from.
 

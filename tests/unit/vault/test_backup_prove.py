@@ -16,7 +16,7 @@ from fakes import FakeBackups, FakeDatabase, FakeScratch, World
 from uscdr.backups import proofs
 from uscdr.backups.proofs import Grade, ProofDocument, ProvenInvariant
 from uscdr.backups.proving import TABLES_THERE, Code, Decoded, EncryptionKey, ProofSubject, Questions, prove
-from uscdr.commands.backup_copies import show_proof
+from uscdr.commands.backup import show_proof
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.models.migrations import CodeMigrations

@@ -13,8 +13,9 @@ from uscdr.kit import find
 from uscdr.kit.collect.media import MOST_FAILURES
 from uscdr.kit.collect.sources import Absent
 from uscdr.kit.manifest import PARTS, PartName
-from uscdr.models.heroku import AddOn, Lack
+from uscdr.models.heroku import AddOn
 from uscdr.models.media import Access, AccessRule
+from uscdr.models.migrations import Lack
 from uscdr.models.postgres import Invariant
 from uscdr.providers.ports.progress import Progress
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import struct
 import zlib
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
@@ -13,13 +13,15 @@ from typing_extensions import override
 
 from uscdr.checks.attempts import AttemptLimit
 from uscdr.checks.check import CheckSpec
-from uscdr.checks.context import CheckContext
 from uscdr.checks.kinds.http import SET_ACCOUNT, Path, values_at
 from uscdr.checks.verdict import Finding
 from uscdr.errors import AnswerLost, ProviderError, RateLimited
 from uscdr.models.base import Fact
 from uscdr.models.probes import Sending, WebAnswer
-from uscdr.providers.ports.probes import CanaryApplication
+
+if TYPE_CHECKING:
+    from uscdr.checks.context import CheckContext
+    from uscdr.providers.ports.probes import CanaryApplication
 
 # A picture of one pixel, another one each time: an application may refuse what it has already.
 

@@ -6,13 +6,15 @@ import hmac
 import secrets
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
 from uscdr.checks.check import CheckSpec, Provider
-from uscdr.checks.context import CheckContext, Expected
 from uscdr.checks.verdict import Finding, Measures, weighed
+
+if TYPE_CHECKING:
+    from uscdr.checks.context import CheckContext, Expected
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Values = Mapping[str, SecretStr]

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
 from uscdr.checks.baseline import NO_BASELINE
 from uscdr.checks.check import CheckSpec, Provider
-from uscdr.checks.context import CheckContext
 from uscdr.checks.verdict import Finding, as_far_as_read, judged
 from uscdr.fingerprint import fingerprint
 from uscdr.models.base import Duration, aged
-from uscdr.models.postgres import CanaryResult, TableDigest
 from uscdr.models.postgres_names import ColumnText, TableText, column_text, table_text
 from uscdr.words import duration, first_of, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from uscdr.checks.context import CheckContext
+    from uscdr.models.postgres import CanaryResult, TableDigest
 
 
 class RowsCheck(CheckSpec):

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from uscdr.checks.baseline import NO_BASELINE
 from uscdr.checks.check import Bound, CheckSpec, Provider
-from uscdr.checks.context import CheckContext
 from uscdr.checks.verdict import Finding, Measures, as_far_as_read, judged
 from uscdr.models.base import Duration
 from uscdr.models.migrations import CodeMigrations, MigrationsVerdict, compare, covered
 from uscdr.models.postgres import ForeignKey, Invariant, InvariantResult
 from uscdr.models.postgres_names import ColumnName, TableName, column_text
 from uscdr.words import first_of, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from uscdr.checks.context import CheckContext
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 """Below 1: a value may always have shrunk by all of itself at most."""

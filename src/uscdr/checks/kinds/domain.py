@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from uscdr.checks.check import CheckSpec, Provider
-from uscdr.checks.context import CheckContext
 from uscdr.checks.verdict import Finding, weighed
 from uscdr.errors import ProviderError
 from uscdr.models.base import Destination
 from uscdr.models.dns import RecordSet, RecordType, ServerAnswer, Sighting
-from uscdr.models.heroku import Domain
-from uscdr.models.probes import Certificate
 from uscdr.providers.ports.dns import Verifier, led
+
+if TYPE_CHECKING:
+    from uscdr.checks.context import CheckContext
+    from uscdr.models.heroku import Domain
+    from uscdr.models.probes import Certificate
 
 MOST = 4
 """Servers that are named."""

@@ -7,10 +7,9 @@ did not is no finding; that it is young is said.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -20,8 +19,12 @@ from uscdr.checks.uptime import UP, DynoRestart, DynoUptime, LogLine, falls, in_
 from uscdr.checks.verdict import Finding, weighed
 from uscdr.errors import ProviderError
 from uscdr.models.base import Duration
-from uscdr.models.heroku import Dyno
 from uscdr.words import duration, first_of, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from uscdr.models.heroku import Dyno
 
 COMING = ("starting", "idle")
 """May run in a moment; an idle dyno sleeps until it is asked."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -13,14 +12,18 @@ from typing_extensions import override
 
 from uscdr.checks.attempts import LOGINS, AttemptLimit
 from uscdr.checks.check import Bound, CheckSpec, Provider
-from uscdr.checks.context import CheckContext
 from uscdr.checks.kinds.database import number
 from uscdr.checks.verdict import Finding, Measures
 from uscdr.digits import whole
 from uscdr.models.base import Duration, Fact
 from uscdr.models.postgres import Invariant
 from uscdr.models.probes import Sending, WebAnswer
-from uscdr.providers.ports.probes import Website
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uscdr.checks.context import CheckContext
+    from uscdr.providers.ports.probes import Website
 
 # What may be demanded of an answer's body. Bodies hold personal data: only numbers of them are ever told.
 

@@ -8,17 +8,15 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from uscdr.checks.check import CheckSpec, Provider
-from uscdr.checks.context import CheckContext, Expected
 from uscdr.checks.kinds.config import value_of
 from uscdr.checks.verdict import Finding, Measures, as_far_as_read, beyond_limit
 from uscdr.errors import CredentialsRefused, NotFound
@@ -26,6 +24,11 @@ from uscdr.models.base import Duration
 from uscdr.models.media import CLOUD, KEY, SECRET, Asset, AssetKey, FileReferences, Kind, Quota, read
 from uscdr.providers.ports.media import LOOKUP_BATCH, Media
 from uscdr.words import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from uscdr.checks.context import CheckContext, Expected
 
 LOOKS = 6
 """Calls for the sample, of an hourly allowance; each downloaded file takes one more for its digest."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
 from uscdr.checks.check import CheckSpec, Provider
-from uscdr.checks.context import CheckContext
 from uscdr.checks.kinds.config import READY, value_of
 from uscdr.checks.verdict import Finding, weighed
 from uscdr.errors import BadInput, NotFound, ProviderError
 from uscdr.models.base import Destination, Duration
-from uscdr.models.probes import QueueFacts
 from uscdr.models.transfers import Transfer, TransferState, Whose, usable
 from uscdr.words import HOUR, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from uscdr.checks.context import CheckContext
+    from uscdr.models.probes import QueueFacts
 
 REASONS = {
     "invalid_grant": "the refresh token was revoked, or has expired",

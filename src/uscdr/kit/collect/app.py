@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.errors import BadInput, ProviderError
 from uscdr.kit.collect.sources import Absent, Gaps, Gathering, part_of, present
 from uscdr.kit.content import AppFacts, ConfigVars, DnsFacts, HostRecords, not_kept
-from uscdr.kit.manifest import KitPart
 from uscdr.models.base import REVEAL
-from uscdr.models.dns import RecordSet, RecordType, ServerAnswer
 from uscdr.models.heroku import Belongings, Domain, Release, Schedule, commit_of
 from uscdr.providers.ports.dns import Zone, leads_or_unknown
-from uscdr.providers.ports.platform import Platform, Provisioning
 from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pydantic import SecretStr
+
+    from uscdr.kit.manifest import KitPart
+    from uscdr.models.dns import RecordSet, RecordType, ServerAnswer
+    from uscdr.providers.ports.platform import Platform, Provisioning
 
 T = TypeVar("T")
 RELEASES_LOOKED_AT = 15

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING, Any
 
 from uscdr.backups import proving
 from uscdr.backups.proofs import Grade, ProofDocument
@@ -19,10 +15,17 @@ from uscdr.fingerprint import fingerprint
 from uscdr.kit.collect.sources import Gaps, Gathering, Sources, Unavailable, Wishes, in_words, missing, part_of, present
 from uscdr.kit.content import DumpFacts, SourceFacts
 from uscdr.kit.manifest import DUMP, DumpProof, KitPart
-from uscdr.models.heroku import AddOn, Attachment, Download
 from uscdr.models.postgres import CanaryColumn, words_of
 from uscdr.models.transfers import Transfer, usable
 from uscdr.words import plural, size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pydantic import SecretStr
+
+    from uscdr.models.heroku import AddOn, Attachment, Download
 
 # The proof of the kit's dump: restored on this machine, with the key and the code that are in the same kit.
 

@@ -7,21 +7,25 @@ import io
 import re
 import secrets
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uscdr.errors import ProviderError
 from uscdr.kit.collect.sources import Gaps, Gathering, in_words, part_of, present
 from uscdr.kit.content import MediaEntry, MediaInventory, MediaNote, Shelved
 from uscdr.kit.manifest import MEDIA, KitPart
-from uscdr.kit.writer import KitWriter
 from uscdr.models.media import RESOURCE_TYPES, Access, Asset, AssetKey
-from uscdr.providers.ports.media import Media
 from uscdr.store.store import digest_of
 from uscdr.threads import run_all
 from uscdr.words import plural, size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from uscdr.kit.writer import KitWriter
+    from uscdr.providers.ports.media import Media
 
 # Media originals, shared between kits: a later kit fetches only what is new.
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from uscdr.backups.proofs import ProofDocument
-from uscdr.backups.proving import Decode
 from uscdr.errors import Interrupted, MachineError, ProviderError, UscdrError
 from uscdr.kit.content import CanaryColumns, SourceFacts
 from uscdr.kit.manifest import KitContact, KitGap, KitPart, PartName
-from uscdr.kit.writer import KitWriter
-from uscdr.models.heroku import SourceArchive
-from uscdr.models.postgres import Invariant
-from uscdr.providers.ports.database import Scratch
-from uscdr.providers.ports.dns import Verifier, Zone
-from uscdr.providers.ports.media import Media
-from uscdr.providers.ports.platform import Backups, Deploys, Platform, Provisioning, SourceCode
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping, Sequence
+
+    from uscdr.backups.proofs import ProofDocument
+    from uscdr.backups.proving import Decode
+    from uscdr.kit.writer import KitWriter
+    from uscdr.models.migrations import SourceArchive
+    from uscdr.models.postgres import Invariant
+    from uscdr.providers.ports.database import Scratch
+    from uscdr.providers.ports.dns import Verifier, Zone
+    from uscdr.providers.ports.media import Media
+    from uscdr.providers.ports.platform import Backups, Deploys, Platform, Provisioning, SourceCode
 
 T = TypeVar("T")
 

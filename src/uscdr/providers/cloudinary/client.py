@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import platform
 import threading
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -23,10 +22,12 @@ from uscdr.providers.http.client import require_credentials, require_private, se
 from uscdr.providers.http.exchange import HttpCall, http_date
 from uscdr.providers.http.json import ShapeError
 from uscdr.providers.http.refusal import unreadable
-from uscdr.providers.http.retry import RetryingCaller
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from uscdr.providers.cloudinary.connection import Answer, Connection
+    from uscdr.providers.http.retry import RetryingCaller
 
 
 T = TypeVar("T")

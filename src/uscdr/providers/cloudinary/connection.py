@@ -6,13 +6,11 @@ signed body and forgets the headers of an error. It takes another (`http_connect
 
 from __future__ import annotations
 
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,6 +26,10 @@ from uscdr.providers.http.exchange import ANSWER_BYTES, CODINGS, HttpCall, Reply
 from uscdr.providers.http.outages import GIVEN_UP, answer_seconds, known
 from uscdr.providers.http.transport import Cut, Record
 from uscdr.write_guard import ANYHOW, SHORT, WriteGuard
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
 
 READING_POSTS = frozenset({"/resources/search"})
 """What is asked with a body, and changes nothing."""

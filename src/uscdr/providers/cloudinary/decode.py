@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, RateLimited
 from uscdr.models.media import (
@@ -19,7 +18,6 @@ from uscdr.models.media import (
     ResourceType,
     RestoredAsset,
 )
-from uscdr.providers.http.exchange import HttpCall, Reply
 from uscdr.providers.http.json import (
     ShapeError,
     items,
@@ -32,6 +30,11 @@ from uscdr.providers.http.json import (
 )
 from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal, refused
 from uscdr.words import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from uscdr.providers.http.exchange import HttpCall, Reply
 
 
 def asset(body: object, *, secure: bool = True) -> Asset:

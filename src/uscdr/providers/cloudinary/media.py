@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 from urllib.parse import quote
 
@@ -30,11 +28,15 @@ from uscdr.providers.cloudinary.decode import PROVIDER
 from uscdr.providers.http.client import ClientOptions, open_client, patience, require_private, trust
 from uscdr.providers.http.exchange import Pages
 from uscdr.providers.ports.media import LOOKUP_BATCH, PAGE, RESTORE_BATCH, Delivered
-from uscdr.providers.ports.progress import Progress
 from uscdr.write_guard import ANYHOW
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
     import httpx
+
+    from uscdr.providers.ports.progress import Progress
 
 T = TypeVar("T")
 SEARCH = "/resources/search"

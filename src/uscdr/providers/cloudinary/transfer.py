@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import threading
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -22,8 +21,13 @@ from uscdr.providers.http import download
 from uscdr.providers.http import download as private_file
 from uscdr.providers.http.json import ShapeError, record
 from uscdr.providers.http.refusal import may_pass
-from uscdr.providers.ports.media import Delivered
-from uscdr.providers.ports.progress import Progress
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator
+
+    from uscdr.providers.ports.media import Delivered
+    from uscdr.providers.ports.progress import Progress
 
 CHUNK = 6_000_000
 """Bytes; the service wants at least 5 MB in every chunk but the last."""

@@ -7,14 +7,12 @@ An ALIAS is kept as a CNAME, which Cloudflare flattens at the apex.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar, Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack
 from urllib.parse import urlencode, urlsplit
 
 import httpx
-from pydantic import SecretStr
 
 from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, RateLimited
 from uscdr.models.dns import RecordSet, RecordType
@@ -24,6 +22,11 @@ from uscdr.providers.http.client import BearerClient, ClientOptions, require_pri
 from uscdr.providers.http.exchange import HttpCall, Pages, Reply
 from uscdr.providers.http.json import ShapeError, flag, items, nested, number, optional_number, record, text
 from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal, clean, refused, unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pydantic import SecretStr
 
 # Cloudflare's refusals as our errors: the table, by the first code in `errors`, then by status.
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from uscdr.errors import ProviderError, WriteRefused
-from uscdr.models.dns import RecordSet, RecordType, ServerAnswer
 from uscdr.providers.dns.records import normal
 from uscdr.providers.dns.rfc2136 import PROVIDER
 from uscdr.providers.dns.swap import by_hand, obstacle
-from uscdr.providers.ports.dns import Verifier
+
+if TYPE_CHECKING:
+    from uscdr.models.dns import RecordSet, RecordType, ServerAnswer
+    from uscdr.providers.ports.dns import Verifier
 
 _HALF = 2**31
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Sequence
 from functools import cached_property
 from ipaddress import ip_address
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import dns.exception
 import dns.flags
@@ -22,6 +21,9 @@ from uscdr.models.dns import NameServer
 from uscdr.providers.dns.records import wire_name
 from uscdr.providers.dns.rfc2136 import PROVIDER
 from uscdr.providers.http.outages import borne
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 State = Literal["answered", "lame", "refused", "timeout"]
 DATAGRAM = 1232

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dns.exception
 import dns.message
@@ -15,6 +15,9 @@ import dns.rrset
 
 from uscdr.errors import BadInput, ConfigError
 from uscdr.models.dns import RecordSet, RecordType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Host names as the models keep them: absolute, lower case, without a final dot.
 

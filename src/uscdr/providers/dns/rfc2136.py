@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import binascii
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import dns.exception
 import dns.flags
@@ -19,14 +19,18 @@ import dns.update
 from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, BadInput, ConfigError, CredentialsRefused, NotFound, ProviderError, WriteRefused
-from uscdr.models.dns import RecordSet, RecordType
 from uscdr.providers.dns.records import answered, borrowed, may_borrow, normal, to_wire, unmade, wire_name
 from uscdr.providers.dns.swap import RecordSwap, by_hand, checked, conflict, ignored, obstacle
 from uscdr.providers.http.exchange import LOOK_FIRST
 from uscdr.providers.http.refusal import Refusal
 from uscdr.providers.http.retry import RetryingCaller
-from uscdr.providers.http.transport import Record
 from uscdr.write_guard import ANYHOW, WriteGuard
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from uscdr.models.dns import RecordSet, RecordType
+    from uscdr.providers.http.transport import Record
 
 # A DNS server's refusals as our errors: the table, by response code. Source: RFC 2136 section 3, RFC 8945.
 

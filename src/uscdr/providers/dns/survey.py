@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import dns.exception
 import dns.message
@@ -26,6 +26,9 @@ from uscdr.providers.dns.records import (
     unmade,
 )
 from uscdr.providers.dns.rfc2136 import PROVIDER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 # Which zone a name is in and which servers it is delegated to, told by the side above it.
 

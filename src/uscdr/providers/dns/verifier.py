@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from uscdr.models.dns import Caution, NameServer, RecordSet, RecordType, ServerAnswer, Sighting
 from uscdr.providers.dns.query import Resolvers, State, addresses_in, attempt
 from uscdr.providers.dns.records import answered, borrowed, may_borrow, normal, serial, unmade
 from uscdr.providers.dns.survey import Delegation, NameSurvey, delegation_among, delegation_of, judge
 from uscdr.threads import run_all
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Sequence
 
 TIMEOUT = 3.0
 """Seconds for one attempt; a server is given one by UDP and one by TCP."""

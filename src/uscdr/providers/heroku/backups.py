@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -30,7 +29,12 @@ from uscdr.providers.http.json import (
     text,
     web_address,
 )
-from uscdr.providers.ports.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from uscdr.providers.ports.progress import Progress
 
 # Data API bodies to models: transfers, schedules, database facts, download links.
 

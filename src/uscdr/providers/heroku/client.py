@@ -6,10 +6,9 @@ Source: Platform API reference (v3), and the data API `/client/v11` as the offic
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar, Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
 import httpx
 from pydantic import SecretStr, ValidationError
@@ -20,6 +19,9 @@ from uscdr.providers.http.client import BearerClient, ClientOptions, require_pri
 from uscdr.providers.http.exchange import HttpCall, Pages, Reply
 from uscdr.providers.http.json import ShapeError, distinct, items
 from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal, clean, refused, unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 # Heroku's refusals as our errors: the table, keyed on the `id` of the error body, then on the status.
 

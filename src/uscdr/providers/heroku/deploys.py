@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import httpx
-from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, Interrupted, MachineError, ProviderError, RateLimited
-from uscdr.models.heroku import Build, Release, SourceArchive
 from uscdr.providers.heroku import decode
 from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
 from uscdr.providers.http.client import is_private, open_client, segment
@@ -23,6 +19,15 @@ from uscdr.providers.http.exchange import describe, is_untrusted, never_arrived
 from uscdr.providers.http.json import about
 from uscdr.providers.http.refusal import may_pass
 from uscdr.words import duration
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator
+
+    from pydantic import SecretStr
+
+    from uscdr.models.heroku import Build, Release
+    from uscdr.models.migrations import SourceArchive
 
 # A build from an archive: an upload address, the upload, and the build of what lies there.
 

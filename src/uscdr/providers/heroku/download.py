@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ssl
-import threading
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,7 +15,14 @@ from uscdr.providers.http import download
 from uscdr.providers.http import download as private_file
 from uscdr.providers.http.client import open_client
 from uscdr.providers.http.refusal import may_pass
-from uscdr.providers.ports.progress import Progress
+
+if TYPE_CHECKING:
+    import ssl
+    import threading
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from uscdr.providers.ports.progress import Progress
 
 MAGIC = b"PGDMP"
 """How a dump in PostgreSQL's custom format begins."""

@@ -7,11 +7,10 @@ import math
 import re
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -25,6 +24,10 @@ from uscdr.providers.http.exchange import LOOK_FIRST
 from uscdr.providers.http.json import optional_text, record, text
 from uscdr.words import duration
 from uscdr.write_guard import ANYHOW, WriteGuard
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Generator, Iterator
 
 # Listing and stopping dynos.
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import httpx
-from pydantic import SecretStr
 
 from uscdr.errors import BadInput, Conflict, NotFound, ProviderError
 from uscdr.models.heroku import (
@@ -28,6 +27,11 @@ from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
 from uscdr.providers.http.client import is_private, open_client, segment
 from uscdr.providers.http.exchange import describe
 from uscdr.providers.http.json import items, record, web_address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from pydantic import SecretStr
 
 # The last lines of an app's log: a log session, then its event stream, read to the end.
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
-
-from pydantic import SecretStr
 
 from uscdr.errors import BadInput, Conflict, CredentialsRefused, NotFound, ProviderError
 from uscdr.models.heroku import AddOn, AddonPlan, App, Belongings, Domain, LogDrain, Schedule
@@ -15,6 +12,11 @@ from uscdr.providers.heroku import backups, decode
 from uscdr.providers.heroku.client import HerokuCall, HerokuClient, retold
 from uscdr.providers.http.client import segment
 from uscdr.providers.http.json import about, items, nested, optional_text, record, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from pydantic import SecretStr
 
 # Ordering add-ons, and what is sold. An order that is refused is told with the plans that can be had.
 

@@ -7,10 +7,10 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -20,6 +20,9 @@ from uscdr.providers.heroku.client import HOW_TO_GET_ACCESS, PROVIDER
 from uscdr.providers.http.client import CREDENTIAL
 from uscdr.settings import home_directory, program
 from uscdr.words import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HOST = "api.heroku.com"
 CLIENT_SECONDS = 20.0

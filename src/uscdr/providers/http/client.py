@@ -9,15 +9,12 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Required, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Required, Self, TypedDict, Unpack
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
-from pydantic import SecretStr
 
 from uscdr import __version__
 from uscdr.errors import BadInput, ConfigError, CredentialsRefused
@@ -36,6 +33,12 @@ from uscdr.providers.http.transport import (
 )
 from uscdr.settings import is_loopback_host
 from uscdr.write_guard import ANYHOW, WriteGuard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from pydantic import SecretStr
 
 USER_AGENT = f"uscdr/{__version__}"
 TIMEOUT = httpx.Timeout(connect=10.0, read=30.0, write=30.0, pool=10.0)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import threading
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -17,7 +15,13 @@ from uscdr.errors import Interrupted, MachineError, ProviderError
 from uscdr.files import arriving
 from uscdr.providers.http.client import is_private
 from uscdr.providers.http.exchange import describe, is_untrusted
-from uscdr.providers.ports.progress import Progress
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from uscdr.providers.ports.progress import Progress
 
 _CHUNK = 256 * 1024
 

@@ -9,17 +9,21 @@ import email.utils
 import json
 import ssl
 import time
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import httpx
-from pydantic import SecretStr
 
 from uscdr.digits import whole
 from uscdr.errors import AnswerLost, ProviderError
 from uscdr.providers.http.outages import GIVEN_UP, answer_seconds
 from uscdr.providers.http.transport import GivenUp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic import SecretStr
 
 ANSWER_BYTES = 64 * 1024 * 1024
 CODINGS = frozenset({"", "identity", "gzip", "deflate"})

@@ -10,8 +10,11 @@ import errno
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SILENCES = (6.0, 2.0, 1.0, 0.5)
 """Seconds for which the first place, the second and so on may keep silent; the last for all further ones."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import httpx
-from pydantic import SecretStr
 
 from uscdr.errors import ProviderError, RateLimited
 from uscdr.providers.http.exchange import HttpCall, Reply, answer_lost, retry_after
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 _REFUSED_WHATEVER_THE_BODY = frozenset({401, 407, 429})
 """A gateway may answer these before the API, in HTML, and nothing was done."""

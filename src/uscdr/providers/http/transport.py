@@ -11,8 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
-from ssl import SSLContext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpcore
 import httpx
@@ -21,6 +20,9 @@ from typing_extensions import override
 from uscdr.errors import ProviderError, WriteRefused
 from uscdr.providers.http.outages import answer_seconds, known, resolved
 from uscdr.write_guard import SHORT, WriteGuard
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 Record = Callable[[str, str, bool], None]
 """Told of every request just before it is sent: method, path without query, whether it writes."""

@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pydantic import SecretStr
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
-from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, KeyedAccess, Unshown
-from uscdr.models.media import FileReferences, ReferenceColumn
-from uscdr.models.postgres import (
-    CanaryColumn,
-    CanaryResult,
-    Extension,
-    ForeignKey,
-    Invariant,
-    InvariantResult,
-    LeftOut,
-    Migration,
-    NewestTime,
-    PasswordResult,
-    SequenceState,
-    ServerFacts,
-    Session,
-    TableColumn,
-    TableCounts,
-    TableDigest,
-    TableDigests,
-    TableKeys,
-    TableSize,
-    UniqueKey,
-)
-from uscdr.models.trial import MigrationScript, ScriptEnd
-from uscdr.providers.ports.progress import Progress
+    from pydantic import SecretStr
+
+    from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, KeyedAccess, Unshown
+    from uscdr.models.media import FileReferences, ReferenceColumn
+    from uscdr.models.postgres import (
+        CanaryColumn,
+        CanaryResult,
+        Extension,
+        ForeignKey,
+        Invariant,
+        InvariantResult,
+        LeftOut,
+        Migration,
+        NewestTime,
+        PasswordResult,
+        SequenceState,
+        ServerFacts,
+        Session,
+        TableColumn,
+        TableCounts,
+        TableDigest,
+        TableDigests,
+        TableKeys,
+        TableSize,
+        UniqueKey,
+    )
+    from uscdr.models.trial import MigrationScript, ScriptEnd
+    from uscdr.providers.ports.progress import Progress
 
 
 class Database(Protocol):

@@ -6,22 +6,24 @@ Admin API calls draw on an hourly allowance: `quota` is the last reading. When i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from uscdr.models.media import (
-    Access,
-    Asset,
-    AssetDetails,
-    AssetKey,
-    MediaDownload,
-    MediaUsage,
-    Quota,
-    ResourceType,
-    RestoredAsset,
-)
-from uscdr.providers.ports.progress import Progress
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from uscdr.models.media import (
+        Access,
+        Asset,
+        AssetDetails,
+        AssetKey,
+        MediaDownload,
+        MediaUsage,
+        Quota,
+        ResourceType,
+        RestoredAsset,
+    )
+    from uscdr.providers.ports.progress import Progress
 
 Delivered = Literal["delivered", "missing", "withheld"]
 """The file comes; there is none; whoever asks must show a permission."""

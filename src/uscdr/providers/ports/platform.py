@@ -8,34 +8,36 @@ anything is sent. Writes are marked (write).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pydantic import SecretStr
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
 
-from uscdr.models.heroku import (
-    Account,
-    AddOn,
-    AddonPlan,
-    App,
-    Attachment,
-    Belongings,
-    Build,
-    Domain,
-    Download,
-    Dyno,
-    LogDrain,
-    OneOffResult,
-    ProcessType,
-    Release,
-    Schedule,
-    SignedUrl,
-    SourceArchive,
-)
-from uscdr.models.transfers import DatabaseInfo, Transfer
-from uscdr.providers.ports.progress import Progress
+    from pydantic import SecretStr
+
+    from uscdr.models.heroku import (
+        Account,
+        AddOn,
+        AddonPlan,
+        App,
+        Attachment,
+        Belongings,
+        Build,
+        Domain,
+        Download,
+        Dyno,
+        LogDrain,
+        OneOffResult,
+        ProcessType,
+        Release,
+        Schedule,
+        SignedUrl,
+    )
+    from uscdr.models.migrations import SourceArchive
+    from uscdr.models.transfers import DatabaseInfo, Transfer
+    from uscdr.providers.ports.progress import Progress
 
 
 class Platform(Protocol):

@@ -5,15 +5,17 @@ Each only reads. Errors as in `platform`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pydantic import SecretStr
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-from uscdr.models.heroku import StatusReport
-from uscdr.models.probes import Certificate, QueueFacts, Sending, WebAnswer
+    from pydantic import SecretStr
+
+    from uscdr.models.heroku import StatusReport
+    from uscdr.models.probes import Certificate, QueueFacts, Sending, WebAnswer
 
 
 class Tls(Protocol):

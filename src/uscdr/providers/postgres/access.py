@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -30,6 +29,8 @@ from uscdr.providers.postgres.inventory import Table, columns, named
 from uscdr.providers.postgres.reading import attempt, mark
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
     from psycopg import sql
 
     from uscdr.providers.postgres.connection import Connection

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.files import opened
@@ -24,6 +24,9 @@ from uscdr.providers.postgres.contents import (
 )
 from uscdr.providers.postgres.selection import EntrySelection, is_dispensable, select
 from uscdr.words import duration, escape, first_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Whether a dump's table of contents and its rows belong together: what pg_restore passes over without a word.
 

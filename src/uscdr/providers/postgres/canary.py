@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-from pydantic import SecretStr
 
 from uscdr.models.postgres import CanaryColumn, CanaryResult, Unread
 from uscdr.providers.postgres.inventory import LiveColumn, Table, columns, known, primary_key
 from uscdr.providers.postgres.reading import attempt, mark
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from psycopg import sql
+    from pydantic import SecretStr
 
     from uscdr.providers.postgres.connection import Connection
 

@@ -9,11 +9,14 @@ own. DETAIL, CONTEXT, HINT and commands are dropped whole.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from uscdr.errors import MachineError
 from uscdr.models.postgres_names import of_names
 from uscdr.words import first_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # What a PostgreSQL server lacks for a dump that may be sound: ICU, a locale, an extension, a library.
 

@@ -7,15 +7,12 @@ So nothing is left to the session: every transaction is told all of it, and is l
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
-from psycopg.abc import PQGen
 from psycopg.waiting import READY_NONE
-from pydantic import SecretStr
 from typing_extensions import override
 
 from uscdr.errors import ProviderError
@@ -24,6 +21,11 @@ from uscdr.providers.postgres.errors import PASSING, translated, unguarded
 from uscdr.write_guard import ANYHOW, WriteGuard
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from psycopg.abc import PQGen
+    from pydantic import SecretStr
+
     Connection = psycopg.Connection[tuple[Any, ...]]
 
 R = TypeVar("R")

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, LifoQueue
 from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.errors import ProviderError
 from uscdr.models.postgres import TableDigest, TableKeys
-from uscdr.providers.postgres.connection import Link
 from uscdr.providers.postgres.errors import POOLER, TOO_MANY, translated
 from uscdr.providers.postgres.inventory import Table, known, primary_key, written
 from uscdr.providers.postgres.reading import mark
 from uscdr.threads import run_all
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from psycopg import sql
 
-    from uscdr.providers.postgres.connection import Connection
+    from uscdr.providers.postgres.connection import Connection, Link
 
 
 _INTEGERS = frozenset({20, 21, 23})

@@ -7,15 +7,17 @@ pg_restore prints is one text, in which a function's body may look like anything
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from uscdr.digits import whole
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.files import opened
 from uscdr.words import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 _KNOWN = frozenset({(1, minor) for minor in range(12, 17)})
 """Archive versions of PostgreSQL 9.0 to 18."""

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
 from uscdr.errors import ProviderError
-from uscdr.models.postgres import LeftOut
 from uscdr.models.postgres_names import of_names
 from uscdr.models.trial import MigrationScript, ScriptEnd
 from uscdr.providers.postgres.complaints import lack
@@ -20,8 +16,12 @@ from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.errors import LOST, words
 
 if TYPE_CHECKING:
-    import psycopg
+    from collections.abc import Callable, Iterator, Sequence
 
+    import psycopg
+    from pydantic import SecretStr
+
+    from uscdr.models.postgres import LeftOut
     from uscdr.providers.postgres.connection import Connection
 
 LOCK_TIMEOUT, CONNECT_TIMEOUT = 10.0, 10.0

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import SecretStr
-
 from uscdr.errors import ProviderError, WriteRefused
-from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, KeyedAccess, Unshown
-from uscdr.models.media import FileReferences, ReferenceColumn
 from uscdr.models.postgres import (
     CanaryColumn,
     CanaryResult,
@@ -43,12 +37,19 @@ from uscdr.providers.postgres import reading as times
 from uscdr.providers.postgres.connection import Link
 from uscdr.providers.postgres.content import spread
 from uscdr.providers.postgres.errors import PROVIDER
-from uscdr.providers.postgres.inventory import Table
 from uscdr.providers.postgres.reading import attempt
 from uscdr.write_guard import ANYHOW, WriteGuard
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from pydantic import SecretStr
+
+    from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, KeyedAccess, Unshown
+    from uscdr.models.media import FileReferences, ReferenceColumn
     from uscdr.providers.postgres.connection import Connection
+    from uscdr.providers.postgres.inventory import Table
 
 
 # Other clients' sessions: seen, and ended where we have the right.

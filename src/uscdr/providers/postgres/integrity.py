@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,8 @@ from uscdr.providers.postgres.inventory import Table, columns, known
 from uscdr.providers.postgres.reading import attempt, mark
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from psycopg import sql
 
     from uscdr.providers.postgres.connection import Connection

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,8 @@ from uscdr.models.postgres_names import TableName
 from uscdr.providers.postgres.errors import PROVIDER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from psycopg import sql
 
     from uscdr.providers.postgres.connection import Connection

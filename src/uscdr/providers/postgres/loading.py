@@ -5,19 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
 from uscdr.errors import AnswerLost, CheckFailed, Conflict, Interrupted, WriteRefused
-from uscdr.models.postgres import LeftOut
-from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import archive as archives
 from uscdr.providers.postgres import statements
-from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.complaints import lack, lacking
 from uscdr.providers.postgres.connection import Link
 from uscdr.providers.postgres.contents import OBJECTS, DumpEntry
@@ -28,8 +21,15 @@ from uscdr.settings import is_loopback_host
 from uscdr.write_guard import ANYHOW, WriteGuard
 
 if TYPE_CHECKING:
-    import psycopg
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
+    import psycopg
+    from pydantic import SecretStr
+
+    from uscdr.models.postgres import LeftOut
+    from uscdr.providers.ports.progress import Progress
+    from uscdr.providers.postgres.archive import Archive
     from uscdr.providers.postgres.connection import Connection
 
 

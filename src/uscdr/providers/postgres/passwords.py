@@ -7,18 +7,19 @@ import hashlib
 import hmac
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
-
-from pydantic import SecretStr
 
 from uscdr.errors import BadInput
 from uscdr.models.postgres import PasswordResult
 from uscdr.threads import run_all
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pydantic import SecretStr
+
     from uscdr.providers.postgres.connection import Connection
 
 Account = tuple[str, object]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,6 +11,8 @@ from uscdr.providers.postgres.errors import LOCK_TIMEOUT, PASSING, words
 from uscdr.providers.postgres.inventory import LiveColumn, Table, columns, known
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import psycopg
     from psycopg import sql
 

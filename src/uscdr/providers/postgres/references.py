@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,6 +17,8 @@ from uscdr.providers.postgres.inventory import LiveColumn, Table, columns, known
 from uscdr.providers.postgres.reading import attempt, can_be, is_time, mark
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from psycopg import sql
 
     from uscdr.providers.postgres.connection import Connection

@@ -7,12 +7,10 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from uscdr.errors import CheckFailed, Interrupted, MachineError
-from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.complaints import (
     blames_machine,
     entry_of,
@@ -25,9 +23,14 @@ from uscdr.providers.postgres.complaints import (
     tells_of_rights,
     too_old,
 )
-from uscdr.providers.postgres.contents import DumpEntry
-from uscdr.providers.postgres.selection import EntrySelection
 from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from uscdr.providers.postgres.archive import Archive
+    from uscdr.providers.postgres.contents import DumpEntry
+    from uscdr.providers.postgres.selection import EntrySelection
 
 _INTERVAL = 0.25
 """Seconds between two looks at the progress and at the stop token."""

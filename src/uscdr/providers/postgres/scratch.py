@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from uscdr.errors import MachineError, ProviderError
 from uscdr.pgserver.server import LocalPostgres, files_under, start
-from uscdr.providers.ports.database import Copy
-from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import archive as archives
 from uscdr.providers.postgres.connection import OWN_SOCKET
 from uscdr.providers.postgres.copy import RestoredCopy
@@ -23,6 +20,13 @@ from uscdr.providers.postgres.scratch_filling import Filling, fill
 from uscdr.providers.postgres.scratch_server import Bench, Login, Server, add_owner
 from uscdr.providers.probes.machine import room
 from uscdr.words import size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from uscdr.providers.ports.database import Copy
+    from uscdr.providers.ports.progress import Progress
 
 _DATABASE = "scratch"
 _READER, _OWNER = "uscdr_reader_", "uscdr_owner_"

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uscdr.errors import CheckFailed, MachineError, ProviderError
-from uscdr.models.postgres import LeftOut
-from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import restoring
 from uscdr.providers.postgres import selection as powerless
-from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.complaints import lack, lacking
-from uscdr.providers.postgres.contents import DumpEntry
 from uscdr.providers.postgres.restoring import NoRight, RestoreTarget
 from uscdr.providers.postgres.scratch_server import Bench, Login, Server, give, search_path, settle
 from uscdr.providers.postgres.selection import AllowedExtensions, EntrySelection, NeededExtension, roles
@@ -26,7 +19,15 @@ from uscdr.providers.probes.machine import room
 from uscdr.words import duration, size
 
 if TYPE_CHECKING:
+    import threading
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from uscdr.models.postgres import LeftOut
+    from uscdr.providers.ports.progress import Progress
+    from uscdr.providers.postgres.archive import Archive
     from uscdr.providers.postgres.connection import Connection
+    from uscdr.providers.postgres.contents import DumpEntry
 
 
 # A restore is watched: how far it is, whether the disk holds it, and whether a statement of the dump ever ends.

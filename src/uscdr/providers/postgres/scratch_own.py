@@ -6,20 +6,14 @@ import contextlib
 import re
 import secrets
 import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from uscdr import staging
 from uscdr.errors import BadInput, ProviderError
-from uscdr.providers.ports.database import Copy
-from uscdr.providers.ports.progress import Progress
 from uscdr.providers.postgres import archive as archives
-from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.complaints import too_old
 from uscdr.providers.postgres.copy import RestoredCopy
 from uscdr.providers.postgres.errors import translated
@@ -29,6 +23,13 @@ from uscdr.providers.postgres.scratch_server import Bench, Login, Server, add_ow
 from uscdr.settings import SCRATCH
 
 if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from uscdr.providers.ports.database import Copy
+    from uscdr.providers.ports.progress import Progress
+    from uscdr.providers.postgres.archive import Archive
     from uscdr.providers.postgres.connection import Connection
 
 _NAME = re.compile(r"uscdr_proof_[0-9a-f]{24}")

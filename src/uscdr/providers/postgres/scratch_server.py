@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -15,6 +13,9 @@ from uscdr.providers.postgres.errors import translated
 from uscdr.providers.postgres.selection import EXTENSIONS_SCHEMA
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
     from psycopg.sql import Composed
 
     from uscdr.providers.postgres.connection import Connection

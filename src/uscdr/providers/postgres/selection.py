@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from uscdr.errors import MachineError
 from uscdr.models.postgres import LeftOut
 from uscdr.providers.postgres.complaints import SCRATCH, lacking
 from uscdr.providers.postgres.contents import DATA, NO_SECTION, OBJECTS, PRE_DATA, ROWS, DumpEntry
 from uscdr.words import first_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
 EXTENSIONS_SCHEMA = "heroku_ext"
 """Where the platform keeps extensions; dumps may name it without making it."""

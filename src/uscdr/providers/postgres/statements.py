@@ -7,16 +7,19 @@ import io
 import re
 import subprocess
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from uscdr.errors import CheckFailed, MachineError
-from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.complaints import blames_machine, reasons
 from uscdr.providers.postgres.contents import DATA, POST_DATA, PRE_DATA, DumpEntry
 from uscdr.providers.postgres.restoring import choose, killed
 from uscdr.providers.postgres.selection import in_section
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Sequence
+
+    from uscdr.providers.postgres.archive import Archive
 
 _CONSTANT = (
     b"SET check_function_bodies = false; SET xmloption = content; SET client_min_messages = warning;"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uscdr import settings
 from uscdr.files import disk_errors
@@ -13,6 +13,9 @@ from uscdr.pgserver.cluster import find_server, find_tool
 from uscdr.pgserver.server import files_under
 from uscdr.providers.ports.probes import Programs, Room
 from uscdr.providers.postgres.archive import first_reader
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode
 
 import httpx
-from pydantic import SecretStr
 
 from uscdr.errors import ProviderError, RateLimited, WriteRefused
 from uscdr.providers.http.client import USER_AGENT, proxy_for, require_private, trust
@@ -17,6 +15,12 @@ from uscdr.providers.http.exchange import HttpCall, Reply, exchange, retry_after
 from uscdr.providers.http.refusal import may_pass
 from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
 from uscdr.providers.http.transport import KnowingTransport, LimitedTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pydantic import SecretStr
 
 PROVIDER = "the mail account's provider"
 GOOGLE = "https://oauth2.googleapis.com/token"

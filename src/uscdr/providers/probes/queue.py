@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
-
-from pydantic import SecretStr
 
 from uscdr.digits import whole
 from uscdr.errors import BadInput, CredentialsRefused, ProviderError
@@ -16,6 +13,11 @@ from uscdr.models.probes import QueueFacts
 from uscdr.providers.http.exchange import causes
 from uscdr.providers.http.outages import borne
 from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pydantic import SecretStr
 
 PROVIDER = "the message broker"
 PORT = 6379

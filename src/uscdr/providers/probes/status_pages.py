@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -13,6 +13,9 @@ from uscdr.providers.http.exchange import HttpCall, Reply, exchange
 from uscdr.providers.http.json import ShapeError, items, nested, optional_text, record, text
 from uscdr.providers.http.refusal import may_pass
 from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 QUICK = RetryPolicy(attempts=2, seconds=5.0)
 """A status page only advises: it must not hold anybody up."""

@@ -9,17 +9,19 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uscdr.errors import ProviderError
 from uscdr.models.probes import Certificate
 from uscdr.providers.http.client import trust
 from uscdr.providers.http.outages import borne
 from uscdr.providers.http.transport import Cut
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 HTTPS = 443
 TIMEOUT = 10.0

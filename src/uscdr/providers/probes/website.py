@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -18,6 +17,10 @@ from uscdr.providers.http.client import open_client, require_private, trust
 from uscdr.providers.http.exchange import HttpCall, Reply, exchange, retry_after
 from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
 from uscdr.providers.http.transport import EMPTY_FORM, EMPTY_FORM_TYPE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 PROVIDER = "the application"
 GATEWAY_ERRORS = (502, 503, 504)

@@ -13,13 +13,10 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from uscdr.digits import whole
@@ -28,6 +25,11 @@ from uscdr.providers.http.client import is_loopback, proxy_for
 from uscdr.providers.http.outages import borne, known
 from uscdr.settings import program, user_path
 from uscdr.words import duration
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 # What git complains of, as our errors. Its words are not shown: they can hold addresses with credentials.
 

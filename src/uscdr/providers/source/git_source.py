@@ -12,21 +12,25 @@ import re
 import secrets
 import shutil
 import tarfile
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uscdr.errors import BadInput, MachineError, NotFound, ProviderError
-from uscdr.models.heroku import Lack, SourceArchive
-from uscdr.models.migrations import CodeMigrations
+from uscdr.models.migrations import Lack, SourceArchive
 from uscdr.providers.http import download
 from uscdr.providers.http.retry import OnWait, RetryingCaller, RetryPolicy
 from uscdr.providers.source import git as address
 from uscdr.providers.source import migrations
 from uscdr.providers.source.git import PROVIDER, Git, GitLimit, ObjectMissing, environment, patience, require_host
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from uscdr.models.migrations import CodeMigrations
 
 # Private copies of single commits: one bare repository each, made under another name and renamed when whole.
 

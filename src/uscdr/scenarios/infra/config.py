@@ -8,14 +8,17 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import SecretStr
 
-from uscdr.scenarios.config import Recovery
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from uscdr.scenarios.config import Recovery
 
 # Addresses of services, found in any text by value and never by a variable's name. Pure; nothing of them is shown.
 

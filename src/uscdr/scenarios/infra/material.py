@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uscdr.backups.loss import DatabaseState
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.kit.manifest import DUMP
 from uscdr.models.base import elapsed
-from uscdr.models.heroku import Download, SourceArchive
+from uscdr.models.heroku import Download
+from uscdr.models.migrations import SourceArchive
 from uscdr.models.transfers import ahead, warned
 from uscdr.scenarios.adapters import Adapters, now
 from uscdr.scenarios.prover import DumpSource, stored_dump
@@ -21,6 +21,8 @@ from uscdr.scenarios.walk import beside
 from uscdr.words import duration, moment
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from uscdr.engine.step import Reporter, View
     from uscdr.kit.content import DumpFacts
     from uscdr.kit.reader import KitReader

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from uscdr.errors import MachineError, ProviderError
 from uscdr.providers.ports.dns import leads, leads_or_unknown
-from uscdr.scenarios.adapters import Adapters
-from uscdr.scenarios.infra.old import OldPlace
-from uscdr.scenarios.results.infra import NameLeft
+
+if TYPE_CHECKING:
+    from uscdr.scenarios.adapters import Adapters
+    from uscdr.scenarios.infra.old import OldPlace
+    from uscdr.scenarios.results.infra import NameLeft
 
 NO_DNS = "scenarios.yaml names no zone for this target (dns:)"
 BY_HAND = "ALIAS, ANAME or a flattened CNAME, as the provider has it; no A record, the platform's addresses change"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.errors import CredentialsRefused, NotFound, ProviderError
 from uscdr.kit.content import AppFacts
-from uscdr.kit.reader import KitReader
 from uscdr.models.heroku import commit_of
-from uscdr.providers.ports.platform import Backups, Deploys, Platform, Provisioning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pydantic import SecretStr
+
+    from uscdr.kit.reader import KitReader
+    from uscdr.providers.ports.platform import Backups, Deploys, Platform, Provisioning
 
 T = TypeVar("T")
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
-
 from uscdr.errors import BadInput, ProviderError
-from uscdr.kit.content import AppFacts
 from uscdr.models.heroku import POSTGRES, REDIS, AddOn, AddonPlan, Attachment, service_of
-from uscdr.scenarios.adapters import Adapters
 from uscdr.scenarios.infra.config import (
     ATTACH,
     NEW,
@@ -24,7 +20,15 @@ from uscdr.scenarios.infra.config import (
     address_of,
     new_config,
 )
-from uscdr.scenarios.infra.old import OldPlace
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from pydantic import SecretStr
+
+    from uscdr.kit.content import AppFacts
+    from uscdr.scenarios.adapters import Adapters
+    from uscdr.scenarios.infra.old import OldPlace
 
 REDIS_URL = "REDIS_URL"
 OF_QUEUE = (REDIS_URL, "REDIS_TLS_URL")

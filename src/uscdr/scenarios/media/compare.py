@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from uscdr.models.media import (
     DELIVERIES,
@@ -22,7 +21,11 @@ from uscdr.models.media import (
     is_absolute,
     read,
 )
-from uscdr.scenarios.config import MediaSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from uscdr.scenarios.config import MediaSettings
 
 # What the cloud holds and what the database wants of it, kept small: a tuple a file.
 

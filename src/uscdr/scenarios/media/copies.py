@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from uscdr.errors import BadInput, CheckFailed, MachineError
 from uscdr.files import below, opened
 from uscdr.models.media import DELIVERIES, IMAGES, AssetKey, KnownAsset
-from uscdr.scenarios.config import MediaSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from uscdr.scenarios.config import MediaSettings
 
 
 class MediaFiles(Protocol):

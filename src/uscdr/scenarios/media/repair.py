@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.models.base import Fact
-from uscdr.models.media import AssetDetails, AssetKey, AssetVersion, KnownAsset, Quota
+from uscdr.models.media import AssetDetails, AssetKey, KnownAsset
 from uscdr.providers.ports.media import PAGE, RESTORE_BATCH
 from uscdr.scenarios.media.compare import FileState, Window, misopened, states
 from uscdr.words import HOUR
 
 if TYPE_CHECKING:
-    from uscdr.models.media import Access, AssetDetails, AssetKey, KnownAsset
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from uscdr.models.media import Access, AssetDetails, AssetKey, AssetVersion, KnownAsset, Quota
     from uscdr.providers.ports.media import Media
     from uscdr.scenarios.media.compare import MediaSurvey
 

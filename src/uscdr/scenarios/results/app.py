@@ -7,8 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from uscdr.models.base import Fact, Moment
-from uscdr.models.heroku import Lack
-from uscdr.models.migrations import MigrationsVerdict
+from uscdr.models.migrations import Lack, MigrationsVerdict
 
 NOT_COMPARED = MigrationsVerdict(verdict="not checked")
 

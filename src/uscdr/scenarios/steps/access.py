@@ -6,10 +6,9 @@ that was deleted, a right that was taken away, a role that was another one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from contextlib import suppress
 from hashlib import sha256
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -18,13 +17,17 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, ProviderError
 from uscdr.models.access import AccessBack, AccessSeen, AccountSeen, KeyedAccess, given_back
-from uscdr.providers.ports.database import Database
-from uscdr.scenarios.adapters import Adapters
 from uscdr.scenarios.afterwards import shut_out
 from uscdr.scenarios.results.db import ChosenBackup, Compared, Proof, Withdrawn
 from uscdr.scenarios.steps.base import ScenarioStep, sql
 from uscdr.scenarios.steps.ledger import proven_database
 from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from uscdr.providers.ports.database import Database
+    from uscdr.scenarios.adapters import Adapters
 
 # Who may get in, looked at with a secret; and values that are never written down, in memory until they are set again.
 

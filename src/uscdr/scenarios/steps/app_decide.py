@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from typing_extensions import override
 
 from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
 from uscdr.errors import BadInput
 from uscdr.models.base import Fact
-from uscdr.models.heroku import Lack
-from uscdr.models.migrations import MigrationsVerdict
+from uscdr.models.migrations import Lack
 from uscdr.scenarios.code import RESTORE, dangerous, judge, way_on, without
 from uscdr.scenarios.diagnosis import config_changes, remedy
 from uscdr.scenarios.results.app import AppSeen, DataProbed, Remedy
 from uscdr.scenarios.results.db import ApplicationChecked, VerifiedData
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
 from uscdr.words import first_of, plural
+
+if TYPE_CHECKING:
+    from uscdr.models.migrations import MigrationsVerdict
 
 CHANGES = ("rollback", "migrate", "redeploy")
 NOTHING_TO_DO = "There is nothing to recover: {why}. To go back anyway: --release vN; to deploy: --ref REF."

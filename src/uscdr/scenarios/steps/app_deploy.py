@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
@@ -10,7 +10,7 @@ from uscdr.engine.reconcile import Search, look_for
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed, EffectFailed
 from uscdr.models.base import Fact
-from uscdr.models.heroku import Lack, Release
+from uscdr.models.migrations import Lack
 from uscdr.scenarios.checks import application_checks, ask_until_dead, failing
 from uscdr.scenarios.code import without
 from uscdr.scenarios.diagnosis import returned_to
@@ -18,6 +18,9 @@ from uscdr.scenarios.releases import await_deployed, await_dynos, await_release,
 from uscdr.scenarios.results.app import AppSeen, Redeployed, Remedy, RolledBack
 from uscdr.scenarios.results.db import VerifiedData
 from uscdr.scenarios.steps.base import ScenarioStep, shut, writes
+
+if TYPE_CHECKING:
+    from uscdr.models.heroku import Release
 
 
 class _RollbackSeen(Fact):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, MachineError, ProviderError
-from uscdr.models.heroku import Release
-from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 from uscdr.scenarios.checks import application_checks, ask, ask_until_dead, failing, key_checks
 from uscdr.scenarios.code import Tables, see_code
 from uscdr.scenarios.diagnosis import explain
@@ -17,6 +15,12 @@ from uscdr.scenarios.fitness import changed_by
 from uscdr.scenarios.results.app import NOT_COMPARED, AppSeen, ReleaseLine
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads
 from uscdr.words import first_of, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from uscdr.models.heroku import Release
+    from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 
 RELEASES = 30
 LOG_LINES = 1500

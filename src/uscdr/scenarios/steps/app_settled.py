@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from typing_extensions import override
 
@@ -11,9 +11,6 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.models.heroku import OneOffResult
-from uscdr.models.migrations import Listed, MigrationsVerdict
-from uscdr.providers.ports.probes import Website
 from uscdr.scenarios.checks import application_checks, ask_until_dead, failing
 from uscdr.scenarios.code import judge_running, way_on
 from uscdr.scenarios.django import LIST, lacks_command, manage, own_list, quotable, reason
@@ -22,6 +19,11 @@ from uscdr.scenarios.results.app import AppSettled, StaticSeen
 from uscdr.scenarios.results.db import VerifiedData
 from uscdr.scenarios.steps.base import ScenarioStep, shut, writes
 from uscdr.words import first_of, plural
+
+if TYPE_CHECKING:
+    from uscdr.models.heroku import OneOffResult
+    from uscdr.models.migrations import Listed, MigrationsVerdict
+    from uscdr.providers.ports.probes import Website
 
 Saving = Literal["pass", "fail", "not checked", "not known"]
 SAVED = "saved and rolled back"

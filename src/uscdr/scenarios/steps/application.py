@@ -14,7 +14,6 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
-from uscdr.models.events import Call
 from uscdr.scenarios.adapters import Adapters, now
 from uscdr.scenarios.checks import TOUCHED, application_checks, ask, calls, held_back, recovery_checks, worst_first
 from uscdr.scenarios.releases import InForce, fallen_lately, look_in_force
@@ -25,6 +24,7 @@ from uscdr.words import duration, first_of
 
 if TYPE_CHECKING:
     from uscdr.engine.step import Reporter
+    from uscdr.models.events import Call
     from uscdr.models.heroku import Dyno
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -12,9 +11,6 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.heroku import POSTGRES, Attachment, service_of
-from uscdr.models.transfers import DatabaseInfo, Transfer
-from uscdr.providers.ports.database import Database
-from uscdr.providers.ports.probes import ServiceStatus
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.fitness import failing
 from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen, Sharing, StatusSeen
@@ -23,7 +19,12 @@ from uscdr.scenarios.steps.choose import with_reasons
 from uscdr.words import duration, plural, size
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from uscdr.models.transfers import DatabaseInfo, Transfer
+    from uscdr.providers.ports.database import Database
     from uscdr.providers.ports.platform import Platform
+    from uscdr.providers.ports.probes import ServiceStatus
 
 
 # Who else uses an add-on, and which databases of the application a recovery leaves alone. Reads only.

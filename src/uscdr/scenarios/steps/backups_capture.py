@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from typing_extensions import override
 
 from uscdr.backups.rpo import words
@@ -10,7 +12,6 @@ from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Schedule
-from uscdr.scenarios.adapters import Adapters
 from uscdr.scenarios.backup_copies import dropped
 from uscdr.scenarios.backup_inventory import take
 from uscdr.scenarios.results.backups import BackupsDecided, BackupsScheduled, TrialCapture
@@ -18,6 +19,9 @@ from uscdr.scenarios.results.infra import DatabaseReady
 from uscdr.scenarios.steps.base import ScenarioStep, writes
 from uscdr.scenarios.steps.capture import Capture, CaptureSeen
 from uscdr.scenarios.steps.transfers import seen_now
+
+if TYPE_CHECKING:
+    from uscdr.scenarios.adapters import Adapters
 
 
 class CaptureNow(Capture[TrialCapture]):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
 from uscdr.backups import catalog, retention
-from uscdr.backups.catalog import BackupEntry
-from uscdr.backups.copy import Keyring
 from uscdr.backups.manifest import BACKUPS, CopyCard
 from uscdr.backups.proofs import ProofDocument, Proofs, demands_digest
 from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
@@ -25,6 +23,10 @@ from uscdr.scenarios.results.backups import CopiesRemoved, CopyMade, CopyProven,
 from uscdr.scenarios.steps.base import DOWNLOADS, RESTORED_BY_HAND, ScenarioStep, reads
 from uscdr.scenarios.steps.prove import KEY_FITS, key_words
 from uscdr.words import duration, plural, size
+
+if TYPE_CHECKING:
+    from uscdr.backups.catalog import BackupEntry
+    from uscdr.backups.copy import Keyring
 
 HOW_TO_NAME = "--recipient age1…, $USCDR_KIT_RECIPIENTS, or `vault: recipients` in scenarios.yaml"
 NOBODY = f"nobody could open a copy: neither a recipient nor a passphrase is named ({HOW_TO_NAME})"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from uscdr.backups.copy import Keyring
 from uscdr.backups.rpo import words
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, ProviderError
@@ -30,6 +29,11 @@ from uscdr.scenarios.steps.assess import backup_lines
 from uscdr.scenarios.steps.backups_copy import HOW_TO_NAME
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads
 from uscdr.words import duration, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uscdr.backups.copy import Keyring
 
 FRESH = 10.0
 MOST_FAILED, LAST_LINES = 3, 2

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from typing_extensions import override
 
 from uscdr.engine.step import Step, View
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.scenarios.adapters import Adapters
 from uscdr.scenarios.by_hand import Names, app_of, commands, facts
 from uscdr.scenarios.results.db import MaintenanceSet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from uscdr.scenarios.adapters import Adapters
 
 S = TypeVar("S", bound=Fact)
 R = TypeVar("R", bound=Fact)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import OutcomeUnknown, ProviderError
-from uscdr.models.heroku import Attachment
 from uscdr.models.transfers import Transfer, TransferKind, TransferState, pushed_out, under_way
 from uscdr.scenarios.afterwards import PUTS_BACK
 from uscdr.scenarios.results.app import AppSeen, DataProbed, Remedy
@@ -36,6 +35,9 @@ from uscdr.scenarios.steps.transfers import (
     seen_now,
 )
 from uscdr.words import size
+
+if TYPE_CHECKING:
+    from uscdr.models.heroku import Attachment
 
 C = TypeVar("C", bound=Captured)
 KINDS = (TransferKind.MANUAL_BACKUP,)

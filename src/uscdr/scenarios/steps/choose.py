@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
@@ -21,6 +21,9 @@ from uscdr.scenarios.steps.base import ScenarioStep, reads
 from uscdr.scenarios.steps.prove import proven, refusal_of, with_key_trouble
 from uscdr.scenarios.walk import walk
 from uscdr.words import duration, moment, size
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
 
 REPLACED = ". If its database was replaced by a new one: heroku pg:backups:restore, by hand"
 """What is left for a backup of the add-on before a promotion: nothing here can tell that it is the right one."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import OutcomeUnknown
-from uscdr.models.postgres import InvariantResult, TableDigest, TableDigests
 from uscdr.scenarios.fitness import failing
 from uscdr.scenarios.results.app import DataProbed, Remedy
 from uscdr.scenarios.results.db import ChosenBackup, Compared, Migrated, Proof, Restored, VerifiedData
 from uscdr.scenarios.steps.base import ScenarioStep, sql
 from uscdr.scenarios.steps.transfers import beside
 from uscdr.words import first_of, plural
+
+if TYPE_CHECKING:
+    from uscdr.models.postgres import InvariantResult, TableDigest, TableDigests
 
 MOST_RESTORES = 3
 LOOK_YOURSELF = "The restore puts these rows back as all others: look at some of them in the application itself."

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from typing_extensions import override
 
@@ -21,6 +20,9 @@ from uscdr.scenarios.results.db import ApplicationChecked
 from uscdr.scenarios.results.infra import DomainsBound, DomainTarget, InfraSeen, NameLeft, Switched
 from uscdr.scenarios.steps.base import ScenarioStep
 from uscdr.words import first_of, moment, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SEEN_LIMIT = 1800.0
 BY_HAND_LIMIT = 4 * 3600.0

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, SecretStr
 from typing_extensions import override
 
-from uscdr.checks.context import CheckContext
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, MachineError, NotFound, ProviderError
 from uscdr.models.base import Fact
@@ -28,6 +26,11 @@ from uscdr.scenarios.results.infra import (
 from uscdr.scenarios.steps.base import ScenarioStep, reads, writes
 from uscdr.scenarios.steps.infra_domains import ISSUED, state_of
 from uscdr.words import first_of, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from uscdr.checks.context import CheckContext
 
 
 class _PeopleSeen(Fact):

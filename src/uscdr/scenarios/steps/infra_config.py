@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
@@ -16,6 +15,11 @@ from uscdr.scenarios.results.db import Proof
 from uscdr.scenarios.results.infra import AppMade, ConfigSet, DatabaseReady, KeyTried, MailEnabled, Materials, Switched
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads, sql, writes
 from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import SecretStr
 
 
 class _ConfigSeen(Fact):

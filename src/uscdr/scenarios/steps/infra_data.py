@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, NotFound, ProviderError
 from uscdr.models.base import Fact, elapsed
-from uscdr.models.heroku import Attachment
-from uscdr.models.postgres import TableDigest
 from uscdr.models.transfers import Whose, under_way
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.infra.material import CAPTURED, KIT, choose_dump, dump_source, lost_since, not_captured, wanting_in
@@ -25,6 +23,10 @@ from uscdr.scenarios.steps.choose import LATER, Choice, chosen_of, settled, summ
 from uscdr.scenarios.steps.prove import Prove
 from uscdr.scenarios.steps.transfers import said_no, seen_now
 from uscdr.words import first_of, moment, plural, size
+
+if TYPE_CHECKING:
+    from uscdr.models.heroku import Attachment
+    from uscdr.models.postgres import TableDigest
 
 
 class InfraChoose(ScenarioStep[ChosenBackup, ChosenBackup]):

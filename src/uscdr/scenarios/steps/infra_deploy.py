@@ -9,7 +9,8 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.models.heroku import Lack, commit_of
+from uscdr.models.heroku import commit_of
+from uscdr.models.migrations import Lack
 from uscdr.scenarios.code import dangerous, see_tables, way_on, without
 from uscdr.scenarios.infra.material import fetch_code
 from uscdr.scenarios.releases import await_deployed, await_in_force, find_build, require_running

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
@@ -10,7 +12,6 @@ from uscdr.errors import CheckFailed, Conflict, CredentialsRefused, MachineError
 from uscdr.models.base import Fact
 from uscdr.models.dns import Caution
 from uscdr.models.events import Call
-from uscdr.models.heroku import Domain
 from uscdr.scenarios.results.db import ApplicationChecked
 from uscdr.scenarios.results.infra import (
     AppMade,
@@ -23,6 +24,9 @@ from uscdr.scenarios.results.infra import (
     Switched,
 )
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, writes
+
+if TYPE_CHECKING:
+    from uscdr.models.heroku import Domain
 
 TARGET_LIMIT = 300.0
 CERTIFICATE_LIMIT = 3600.0

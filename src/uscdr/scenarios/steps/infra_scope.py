@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
@@ -10,13 +10,11 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound, ProviderError
 from uscdr.kit.content import by_hand
 from uscdr.models.base import aged
-from uscdr.models.dns import RecordSet
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.code import without
 from uscdr.scenarios.infra.config import Fate
 from uscdr.scenarios.infra.material import fetch_code
 from uscdr.scenarios.infra.names import led_nowhere, left_for
-from uscdr.scenarios.infra.old import OldPlace
 from uscdr.scenarios.infra.services import (
     AddonOrder,
     Had,
@@ -31,6 +29,12 @@ from uscdr.scenarios.infra.services import (
 from uscdr.scenarios.results.infra import InfraSeen, Need
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads
 from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from uscdr.models.dns import RecordSet
+    from uscdr.scenarios.infra.old import OldPlace
 
 FRESH = 30.0
 

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import groupby
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from uscdr.backups.loss import DatabaseState
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import is_ours
-from uscdr.models.postgres import NewestTime, TableDigest, TableKeys, Unread
-from uscdr.providers.ports.database import Database
-from uscdr.scenarios.adapters import Adapters
 from uscdr.scenarios.prover import stored_dump
 from uscdr.scenarios.results.db import ChosenBackup, LedgerLine, LossLedger, Proof
 from uscdr.scenarios.steps.base import ScenarioStep, sql
 from uscdr.threads import run_all
 from uscdr.words import plural
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from uscdr.backups.loss import DatabaseState
+    from uscdr.models.postgres import NewestTime, TableDigest, TableKeys, Unread
+    from uscdr.providers.ports.database import Database
+    from uscdr.scenarios.adapters import Adapters
 
 MOST_RANGES = 12
 COMPARED_AT_ONCE = 2

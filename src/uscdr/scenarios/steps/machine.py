@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
@@ -16,6 +15,8 @@ from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
 from uscdr.words import size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from uscdr.providers.ports.probes import Programs, Room
 
 T = TypeVar("T")

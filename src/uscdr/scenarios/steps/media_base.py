@@ -5,24 +5,27 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from uscdr.engine.step import Reporter
-from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput, NotFound, RateLimited
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
 from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, KnownAsset, ResourceType, digest
-from uscdr.providers.ports.media import Media
-from uscdr.scenarios.adapters import MediaAccess
 from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey, held, resolve
 from uscdr.scenarios.media.repair import WORKERS, MediaCache, has_file, undecided
 from uscdr.scenarios.steps.base import ScenarioStep
 from uscdr.threads import run_all
 from uscdr.words import duration, first_of, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from uscdr.engine.step import Reporter
+    from uscdr.engine.wait import Stop
+    from uscdr.providers.ports.media import Media
+    from uscdr.scenarios.adapters import MediaAccess
 
 # Calls within the hourly allowance: when it is used up, wait for the next hour in sight of the operator.
 

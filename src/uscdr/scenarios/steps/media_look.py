@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import is_ours
-from uscdr.models.heroku import StatusReport
-from uscdr.models.media import AssetKey, MediaUsage
 from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey, replaced_since_stored
 from uscdr.scenarios.media.repair import FORBIDDEN, ORPHANS_STAY
 from uscdr.scenarios.results.media import MediaSeen, Skew
 from uscdr.scenarios.steps.base import ASSESS, sql
 from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks, by_column
 from uscdr.words import duration, plural, size
+
+if TYPE_CHECKING:
+    from uscdr.models.heroku import StatusReport
+    from uscdr.models.media import AssetKey, MediaUsage
 
 
 class MediaLook(MediaStep[MediaSeen, MediaSeen]):

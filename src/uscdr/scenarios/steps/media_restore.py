@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
@@ -20,6 +18,10 @@ from uscdr.scenarios.media.repair import Repairs, batches, by_kind
 from uscdr.scenarios.results.media import MediaDecided, MediaPlanned, MediaRestored, MediaUploaded
 from uscdr.scenarios.steps.media_base import MediaStep, changes
 from uscdr.words import plural, size
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Container, Sequence
+    from pathlib import Path
 
 MOST_ROUNDS = 2
 """What comes back in its latest version may turn out to be the changed one; then its versions are looked at."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 from typing_extensions import override
@@ -12,11 +11,15 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.models.heroku import Release
 from uscdr.models.media import CLOUD, KEY, SECRET
 from uscdr.scenarios.results.media import MediaSettingsSet, MediaUploaded
 from uscdr.scenarios.steps.base import reads, writes
 from uscdr.scenarios.steps.media_base import MediaStep
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from uscdr.models.heroku import Release
 
 RELEASE_LIMIT = 900.0
 SWITCH, ON = "USE_CLOUDINARY", "True"

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import random
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict, Field
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.models.base import Fact
-from uscdr.models.media import AssetKey
-from uscdr.scenarios.adapters import Adapters
 from uscdr.scenarios.media.compare import FileState, MediaSurvey, laid_open
 from uscdr.scenarios.results.media import MediaSeen, MediaSettingsSet, MediaVerified
 from uscdr.scenarios.steps.media_base import MediaStep, asks, by_column, some_of
 from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from uscdr.models.media import AssetKey
+    from uscdr.scenarios.adapters import Adapters
 
 COPY_WANTED = "What is back stays; name a copy that has the rest: uscdr recover media --kit KIT, or --from DIR."
 UNJUDGED = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
@@ -11,13 +12,15 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import AnswerLost, CheckFailed, EffectFailed, OutcomeUnknown
 from uscdr.models.base import Fact
-from uscdr.models.heroku import OneOffResult
 from uscdr.scenarios.code import judge_running, refuse_dangerous, refuse_stuck
 from uscdr.scenarios.django import PLAN, applied_before, listed, manage, migration_that_failed, reason
 from uscdr.scenarios.results.app import DataProbed, Remedy
 from uscdr.scenarios.results.db import Compared, Migrated, ProcessesStopped
 from uscdr.scenarios.steps.base import ScenarioStep, writes
 from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from uscdr.models.heroku import OneOffResult
 
 ONE_OFF_LIMIT = 120.0
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from uscdr.backups.proofs import CanaryVerdict
 from uscdr.engine.step import Action, Effect, Need, Reporter, View
 from uscdr.errors import CheckFailed, ProviderError
 from uscdr.models.postgres import words_of
-from uscdr.scenarios.adapters import Adapters
 from uscdr.scenarios.fitness import another, wanting, way_back
 from uscdr.scenarios.prover import DumpSource, stored_dump
 from uscdr.scenarios.results.db import ChosenBackup, Proof
 from uscdr.scenarios.steps.base import DOWNLOADS, RESTORED_BY_HAND, ScenarioStep, reads
 from uscdr.words import first_of, plural, size
+
+if TYPE_CHECKING:
+    from uscdr.backups.proofs import CanaryVerdict
+    from uscdr.scenarios.adapters import Adapters
 
 KEY_FITS = "the application's key fits"
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import SecretStr
 from typing_extensions import override
 
 from uscdr.engine.gate import AT_LEAST, UNKNOWN
@@ -42,6 +41,9 @@ from uscdr.scenarios.steps.transfers import (
     seen_now,
 )
 from uscdr.words import HOUR, duration, first_of, hours, moment
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 KINDS = (TransferKind.RESTORE,)
 ANOTHER = "If it fails again, restore another backup (uscdr backup list): uscdr recover db --backup NAME --new"

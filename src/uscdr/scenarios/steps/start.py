@@ -5,8 +5,7 @@ A dyno of an earlier release does not count.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from typing_extensions import override
 
@@ -16,6 +15,9 @@ from uscdr.models.base import Fact
 from uscdr.scenarios.releases import await_dynos, look_in_force, why_crashed
 from uscdr.scenarios.results.db import ProcessesStarted, ProcessesStopped, VerifiedData
 from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, reads, writes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 NEVER_STARTED = frozenset({"release", "console", "rake"})
 

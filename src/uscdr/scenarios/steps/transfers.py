@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uscdr.engine.reconcile import Search, look_for
 from uscdr.engine.step import FoundWrite, Intent, Reporter
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import AnswerLost, EffectFailed, NotFound, OutcomeUnknown, ProviderError, WriteRefused
 from uscdr.models.base import CLOCKS, Fact, elapsed
-from uscdr.models.heroku import Attachment
 from uscdr.models.transfers import Transfer, TransferKind, TransferState, Whose
-from uscdr.scenarios.adapters import Adapters
-from uscdr.scenarios.results.db import Restored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from uscdr.models.heroku import Attachment
+    from uscdr.scenarios.adapters import Adapters
+    from uscdr.scenarios.results.db import Restored
 
 LOOK_FIRST = "Look at the provider before doing it again."
 LIMIT = 6 * 3600.0

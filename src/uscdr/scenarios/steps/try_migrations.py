@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import BadInput, CheckFailed, MachineError, OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
-from uscdr.models.heroku import Release
-from uscdr.models.transfers import Transfer
-from uscdr.models.trial import MigrationScript
-from uscdr.scenarios.adapters import Adapters
 from uscdr.scenarios.code import dangerous, judge_running
 from uscdr.scenarios.django import LIST, PLAN, manage, reason, sql_of
 from uscdr.scenarios.fitness import another
@@ -33,6 +28,15 @@ from uscdr.scenarios.trial import (
     summary,
 )
 from uscdr.words import first_of, plural, size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from uscdr.models.heroku import Release
+    from uscdr.models.transfers import Transfer
+    from uscdr.models.trial import MigrationScript
+    from uscdr.scenarios.adapters import Adapters
 
 CODE = (
     "Or deploy code that can: uscdr recover app --ref REF --new. Or go back to the code of the backup's time: "

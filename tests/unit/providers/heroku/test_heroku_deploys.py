@@ -12,7 +12,8 @@ import pytest
 from heroku_wire import CANARY, Answer, Connect, StartPeer, answer, reset, silence
 
 from uscdr.errors import AnswerLost, Conflict, Interrupted, MachineError, ProviderError, WriteRefused
-from uscdr.models.heroku import Build, SourceArchive
+from uscdr.models.heroku import Build
+from uscdr.models.migrations import SourceArchive
 from uscdr.providers.heroku import deploys as streams
 from uscdr.providers.heroku.deploys import HerokuDeploys
 

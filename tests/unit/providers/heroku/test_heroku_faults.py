@@ -23,7 +23,8 @@ from uscdr.errors import (
     ProviderError,
     RateLimited,
 )
-from uscdr.models.heroku import Attachment, SourceArchive
+from uscdr.models.heroku import Attachment
+from uscdr.models.migrations import SourceArchive
 from uscdr.providers.heroku.backups import HerokuBackups
 from uscdr.providers.heroku.client import HerokuClient
 from uscdr.providers.heroku.deploys import HerokuDeploys

@@ -17,7 +17,8 @@ from rehearsal import Person, Rehearsal
 from uscdr.checks.context import Expected
 from uscdr.checks.kinds.data import DecryptCheck
 from uscdr.errors import Declined, ExitCode
-from uscdr.models.heroku import Lack, Release
+from uscdr.models.heroku import Release
+from uscdr.models.migrations import Lack
 from uscdr.scenarios.adapters import Request
 
 SQUASHED = "patients.squashed_initial"

@@ -19,7 +19,8 @@ from rehearsal import Person
 from uscdr.errors import ExitCode
 from uscdr.kit.content import ConfigVars
 from uscdr.models.dns import Caution
-from uscdr.models.heroku import AddOn, Attachment, Belongings, Lack, LogDrain
+from uscdr.models.heroku import AddOn, Attachment, Belongings, LogDrain
+from uscdr.models.migrations import Lack
 from uscdr.models.postgres import LeftOut
 
 DONE, FAILED, CHECK, BAD, DECLINED = (
