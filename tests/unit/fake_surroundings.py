@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from uscdr.checks.baseline import Baseline
 from uscdr.checks.context import CheckContext, Expected, PlatformCache
-from uscdr.checks.registry import RUN, SPECS
+from uscdr.checks.registry import SPECS
 from uscdr.checks.verdict import Finding
 from uscdr.errors import ProviderError
 from uscdr.models.dns import NameServer, RecordSet, RecordType, ServerAnswer, Sighting
@@ -230,7 +230,7 @@ def remembering(seen: CheckContext, finding: Finding, name: str = "it") -> Check
 def checked(seen: CheckContext, kind: str, **fields: Any) -> Finding:
     """One check of scenarios.yaml, run as the registry runs it. Raises what a port raises."""
     spec = SPECS[kind].model_validate({"kind": kind, **fields})
-    finding = RUN[kind]("it", spec, seen)
+    finding = spec.run("it", seen)
     assert PLANTED not in f"{finding.evidence} {finding.measures}"
     return finding
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from typing_extensions import override
 
+from uscdr.checks.attempts import AttemptLimit
+from uscdr.checks.verdict import Finding
 from uscdr.models.base import Duration, Fact
 
 if TYPE_CHECKING:
-    from uscdr.checks.attempts import AttemptLimit
+    from uscdr.checks.context import CheckContext
 
 Provider = Literal["application", "database", "platform", "media", "dns", "tls", "mail", "queue", "source", "person"]
 """Who must answer. One that hangs is waited for once, not once a check."""
@@ -21,7 +25,7 @@ TIMEOUT = 30.0
 
 
 class CheckSpec(Fact):
-    """The fields that every kind of check has."""
+    """The fields that every kind of check has, and how it is run."""
 
     why: str = ""
     """For a person: what a failure means, or what to do about it."""
@@ -38,6 +42,14 @@ class CheckSpec(Fact):
     def counted(self) -> AttemptLimit | None:
         """The limit of what the check sends; None for what nobody counts."""
         return None
+
+    @abstractmethod
+    def run(self, name: str, context: CheckContext) -> Finding:
+        """Look, and judge what is seen; the baseline has under `name` what was measured before.
+
+        Raises:
+            ProviderError: who must answer did not.
+        """
 
     @field_validator("*")
     @classmethod
@@ -84,3 +96,8 @@ class ManualCheck(CheckSpec):
     question: str
 
     provider: ClassVar[Provider] = "person"
+
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        # Whoever has the terminal asks, and records the answer.
+        return Finding("not checked", "only a person can answer this")

@@ -178,14 +178,14 @@ class Result:
 
 
 def look_at(
-    world: CheckContext,
+    context: CheckContext,
     checks: Sequence[Check],
     *,
     began: Callable[[Check], None],
     deadline: float = DEADLINE,
     stop: threading.Event | None = None,
 ) -> Iterator[Result]:
-    """Run checks of any kind but `manual` against `world`: in `verify`, in `watch` and in every recovery.
+    """Run checks of any kind but `manual` against `context`: in `verify`, in `watch` and in every recovery.
 
     Results come as `run_checks` gives them; `began` is called on the check's own thread. What may take longest
     begins first. Raises Interrupted when `stop` is set.
@@ -193,7 +193,7 @@ def look_at(
 
     def ask(check: Check) -> Finding:
         began(check)
-        return run(check, world)
+        return run(check, context)
 
     ordered = sorted(checks, key=lambda check: -check.spec.timeout)
     yield from _run_checks(ordered, ask, deadline=deadline, stop=stop)

@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from uscdr.checks.context import CheckContext
-from uscdr.checks.kinds.canary import MARK, CanaryCheck, run_canary
-from uscdr.checks.kinds.http import SessionCheck, run_session
+from uscdr.checks.kinds.canary import MARK, CanaryCheck
+from uscdr.checks.kinds.http import SessionCheck
 from uscdr.checks.verdict import Finding
 from uscdr.errors import AnswerLost, ProviderError
 from uscdr.models.probes import Sending, WebAnswer
@@ -82,7 +82,7 @@ class _World:
 
 def canary(site: Files | None, **more: Any) -> Finding:
     spec = CanaryCheck.model_validate({**SPEC, **more})
-    return run_canary("canary", spec, cast("CheckContext", _World(site)))
+    return spec.run("canary", cast("CheckContext", _World(site)))
 
 
 def test_it_is_made_looked_at_and_removed() -> None:
@@ -183,6 +183,6 @@ class Sessions(Files):
 def test_a_token_that_is_in_use_elsewhere_is_not_ended(given: str, *, logged_out: bool) -> None:
     site = Sessions()
     world = _World(site, given)
-    finding = run_session("session", SessionCheck(kind="session"), cast("CheckContext", world))
+    finding = SessionCheck(kind="session").run("session", cast("CheckContext", world))
     assert finding.verdict == "pass"
     assert site.alive is not logged_out

@@ -108,17 +108,15 @@ class CanaryCheck(CheckSpec):
             raise ValueError("remove needs {id}: only what was made may be removed")
         return self
 
-
-def run_canary(name: str, spec: CanaryCheck, world: CheckContext) -> Finding:
-    """Make, look, remove; what could not be removed is a failure that names it."""
-    del name
-    token = world.token()
-    if world.writable is None or token is None:
-        return Finding("not checked", f"needs --allow-writes and a check account: {SET_ACCOUNT}")
-    canary = _Canary(spec, world.writable(), token, MARK + secrets.token_hex(4), world.account_email)
-    if spec.limit is None or world.attempts is None:
-        return canary.run()
-    return world.attempts.count(urlsplit(spec.path).path, spec.limit, canary.run)
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        token = context.token()
+        if context.writable is None or token is None:
+            return Finding("not checked", f"needs --allow-writes and a check account: {SET_ACCOUNT}")
+        canary = _Canary(self, context.writable(), token, MARK + secrets.token_hex(4), context.account_email)
+        if self.limit is None or context.attempts is None:
+            return canary.run()
+        return context.attempts.count(urlsplit(self.path).path, self.limit, canary.run)
 
 
 class _Canary:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr
+from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec, Provider
 from uscdr.checks.verdict import Finding, Measures, weighed
@@ -35,19 +36,18 @@ class ConfigCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "platform"
 
-
-def run_config(name: str, spec: ConfigCheck, world: CheckContext) -> Finding:
-    """Judge names and values; the baseline tells what is gone or changed."""
-    values, before = world.facts.config(), world.before(name)
-    problems = [
-        *_missing(values, world.expected),
-        *_not_as_they_must(values, spec),
-        *_published(values, spec),
-        *_of_another(values, spec, world.expected),
-        *_gone(values, before),
-    ]
-    doubts = [] if world.expected.cloud or not spec.same else ["the target names no cloud to compare with"]
-    return weighed(problems, doubts, _good(values, world.expected, before), _measures(values))
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        values, before = context.facts.config(), context.before(name)
+        problems = [
+            *_missing(values, context.expected),
+            *_not_as_they_must(values, self),
+            *_published(values, self),
+            *_of_another(values, self, context.expected),
+            *_gone(values, before),
+        ]
+        doubts = [] if context.expected.cloud or not self.same else ["the target names no cloud to compare with"]
+        return weighed(problems, doubts, _good(values, context.expected, before), _measures(values))
 
 
 def value_of(values: Values, name: str) -> str:
@@ -129,16 +129,17 @@ class AddonsCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "platform"
 
-
-def run_addons(name: str, spec: AddonsCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
-    """Each service has an add-on that is provisioned."""
-    addons = world.facts.addons()
-    states = {service: {one.state for one in addons if one.service == service} for service in spec.services}
-    problems = [
-        f"{service} is {_shown(found)}" for service, found in states.items() if not found & {READY, COMING}
-    ]  # fmt: skip
-    doubts = [f"{service} is {COMING}" for service, found in states.items() if COMING in found and READY not in found]
-    return weighed(problems, doubts, f"{READY}: {', '.join(spec.services)}")
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        addons = context.facts.addons()
+        states = {service: {one.state for one in addons if one.service == service} for service in self.services}
+        problems = [
+            f"{service} is {_shown(found)}" for service, found in states.items() if not found & {READY, COMING}
+        ]  # fmt: skip
+        doubts = [
+            f"{service} is {COMING}" for service, found in states.items() if COMING in found and READY not in found
+        ]
+        return weighed(problems, doubts, f"{READY}: {', '.join(self.services)}")
 
 
 def _shown(states: set[str]) -> str:

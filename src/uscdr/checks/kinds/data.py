@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr
+from typing_extensions import override
 
 from uscdr.checks.baseline import NO_BASELINE
 from uscdr.checks.check import CheckSpec, Provider
@@ -36,26 +37,27 @@ class RowsCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "database"
 
-
-def run_rows(name: str, spec: RowsCheck, world: CheckContext) -> Finding:
-    """Count."""
-    named = spec.tables or tuple(one for one in world.expected.tables if one not in world.expected.volatile)
-    wanted = tuple(dict.fromkeys((*named, *spec.minimum)))
-    if not wanted:
-        return Finding("inconclusive", "no table is named, neither here nor in `expected_tables`")
-    database = world.database()
-    gone = database.lacking(wanted)
-    found = database.counted([table for table in wanted if table not in gone])
-    counts = found.rows
-    before: Mapping[str, int] = {table_text(table): rows for table, rows in world.before(name).get("rows", {}).items()}
-    problems = [
-        *([f"missing: {first_of(gone)}"] if gone else []),
-        *_too_few(spec, counts),
-        *_lost(spec, counts, before),
-    ]
-    words = f"{plural(sum(counts.values()), 'row')} in {plural(len(counts), 'table')}"
-    finding = judged(problems, f"{words}; {_against(counts, before)}", {"rows": dict(counts)})
-    return as_far_as_read(finding, found.unread, "counted")
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        named = self.tables or tuple(one for one in context.expected.tables if one not in context.expected.volatile)
+        wanted = tuple(dict.fromkeys((*named, *self.minimum)))
+        if not wanted:
+            return Finding("inconclusive", "no table is named, neither here nor in `expected_tables`")
+        database = context.database()
+        gone = database.lacking(wanted)
+        found = database.counted([table for table in wanted if table not in gone])
+        counts = found.rows
+        before: Mapping[str, int] = {
+            table_text(table): rows for table, rows in context.before(name).get("rows", {}).items()
+        }
+        problems = [
+            *([f"missing: {first_of(gone)}"] if gone else []),
+            *_too_few(self, counts),
+            *_lost(self, counts, before),
+        ]
+        words = f"{plural(sum(counts.values()), 'row')} in {plural(len(counts), 'table')}"
+        finding = judged(problems, f"{words}; {_against(counts, before)}", {"rows": dict(counts)})
+        return as_far_as_read(finding, found.unread, "counted")
 
 
 def _too_few(spec: RowsCheck, counts: Mapping[str, int]) -> list[str]:
@@ -96,25 +98,24 @@ class ContentCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "database"
 
-
-def run_content(name: str, spec: ContentCheck, world: CheckContext) -> Finding:
-    """Compute the digests."""
-    database = world.database()
-    gone = database.lacking(spec.tables)
-    found = database.digested([table for table in dict.fromkeys(spec.tables) if table not in gone])
-    digests = found.tables
-    before: Mapping[str, Mapping[str, Any]] = {
-        table_text(table): told for table, told in world.before(name).get("tables", {}).items()
-    }
-    compared = [one for one in digests if one.name in before]
-    new = [one for one in digests if one.name not in before]
-    problems = [
-        *([f"missing: {first_of(gone)}"] if gone else []),
-        *_changed(spec, compared, before),
-        *([f"empty: {first_of(_empty(new))}"] if _empty(new) else []),
-    ]
-    measured = {"tables": {one.name: {"rows": one.rows, "digest": one.digest} for one in digests}}
-    return as_far_as_read(judged(problems, _content_good(compared, new, spec), measured), found.unread, "read")
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        database = context.database()
+        gone = database.lacking(self.tables)
+        found = database.digested([table for table in dict.fromkeys(self.tables) if table not in gone])
+        digests = found.tables
+        before: Mapping[str, Mapping[str, Any]] = {
+            table_text(table): told for table, told in context.before(name).get("tables", {}).items()
+        }
+        compared = [one for one in digests if one.name in before]
+        new = [one for one in digests if one.name not in before]
+        problems = [
+            *([f"missing: {first_of(gone)}"] if gone else []),
+            *_changed(self, compared, before),
+            *([f"empty: {first_of(_empty(new))}"] if _empty(new) else []),
+        ]
+        measured = {"tables": {one.name: {"rows": one.rows, "digest": one.digest} for one in digests}}
+        return as_far_as_read(judged(problems, _content_good(compared, new, self), measured), found.unread, "read")
 
 
 def _empty(digests: list[TableDigest]) -> list[str]:
@@ -158,25 +159,26 @@ class FreshnessCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "database"
 
-
-def run_freshness(name: str, spec: FreshnessCheck, world: CheckContext) -> Finding:
-    """Ask each column for its newest time."""
-    columns = spec.columns or world.expected.freshness
-    told = world.database().written(columns) if columns else {}
-    newest = {column: one.newest for column, one in told.items() if one.newest}
-    times = {column: datetime.fromisoformat(text) for column, text in newest.items()}
-    then: Mapping[str, str] = world.before(name).get("newest", {})
-    before = {column_text(column): at for column, text in then.items() if (at := _time(text, world.now()))}
-    read = tuple(column for column in columns if told[column].unread is None)
-    problems = [
-        *filter(None, (one.problem(column) for column, one in told.items() if one.unread is None)),
-        *_backwards(read, times, before),
-        *_old(times, spec.max_age, world.now()),
-    ]
-    finding = _judged(problems, spec, [column for column in read if column not in times], times)
-    if finding.verdict == "pass":
-        finding = replace(finding, evidence=_times_good(times, finding.evidence, before, world.now()))
-    return as_far_as_read(replace(finding, measures={"newest": newest}), (one.unread for one in told.values()), "read")
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        columns = self.columns or context.expected.freshness
+        told = context.database().written(columns) if columns else {}
+        newest = {column: one.newest for column, one in told.items() if one.newest}
+        times = {column: datetime.fromisoformat(text) for column, text in newest.items()}
+        then: Mapping[str, str] = context.before(name).get("newest", {})
+        before = {column_text(column): at for column, text in then.items() if (at := _time(text, context.now()))}
+        read = tuple(column for column in columns if told[column].unread is None)
+        problems = [
+            *filter(None, (one.problem(column) for column, one in told.items() if one.unread is None)),
+            *_backwards(read, times, before),
+            *_old(times, self.max_age, context.now()),
+        ]
+        finding = _judged(problems, self, [column for column in read if column not in times], times)
+        if finding.verdict == "pass":
+            finding = replace(finding, evidence=_times_good(times, finding.evidence, before, context.now()))
+        return as_far_as_read(
+            replace(finding, measures={"newest": newest}), (one.unread for one in told.values()), "read"
+        )
 
 
 def _judged(problems: list[str], spec: FreshnessCheck, empty: list[str], times: Mapping[str, datetime]) -> Finding:
@@ -245,30 +247,29 @@ class DecryptCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "database"
 
-
-def run_decrypt(name: str, spec: DecryptCheck, world: CheckContext) -> Finding:
-    """Try the configured key."""
-    variable, columns = world.expected.key, world.expected.canaries
-    if not variable or not columns:
-        return Finding("inconclusive", "scenarios.yaml names no encrypted column, or no key for it")
-    key = world.facts.config().get(variable, SecretStr(""))
-    if not key.get_secret_value():
-        return Finding("fail", f"the config variable {variable} is not set: nothing can be decrypted, or encrypted")
-    results = world.database().canary(columns, key, sample=spec.sample)
-    bare = {f"{one.table}.{one.column}": one.unencrypted for one in results if not (one.missing or one.unread)}
-    before: Mapping[str, int] = world.before(name).get("unencrypted", {})
-    problems = [
-        *(f"there is no {one.missing}" for one in results if one.missing),
-        *_unreadable(results, variable),
-        *_unencrypted(bare, before, spec.unencrypted),
-    ]
-    sampled = sum(one.sampled for one in results)
-    if not problems and not sampled:
-        nothing = Finding("inconclusive", "no encrypted value was found, so the key could not be tried")
-        return as_far_as_read(nothing, (one.unread for one in results), "read")
-    measured = {"unencrypted": bare, "key": fingerprint(key, world.app)}
-    finding = judged(problems, _key_good(variable, results, sampled, bare), measured)
-    return as_far_as_read(finding, (one.unread for one in results), "read")
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        variable, columns = context.expected.key, context.expected.canaries
+        if not variable or not columns:
+            return Finding("inconclusive", "scenarios.yaml names no encrypted column, or no key for it")
+        key = context.facts.config().get(variable, SecretStr(""))
+        if not key.get_secret_value():
+            return Finding("fail", f"the config variable {variable} is not set: nothing can be decrypted, or encrypted")
+        results = context.database().canary(columns, key, sample=self.sample)
+        bare = {f"{one.table}.{one.column}": one.unencrypted for one in results if not (one.missing or one.unread)}
+        before: Mapping[str, int] = context.before(name).get("unencrypted", {})
+        problems = [
+            *(f"there is no {one.missing}" for one in results if one.missing),
+            *_unreadable(results, variable),
+            *_unencrypted(bare, before, self.unencrypted),
+        ]
+        sampled = sum(one.sampled for one in results)
+        if not problems and not sampled:
+            nothing = Finding("inconclusive", "no encrypted value was found, so the key could not be tried")
+            return as_far_as_read(nothing, (one.unread for one in results), "read")
+        measured = {"unencrypted": bare, "key": fingerprint(key, context.app)}
+        finding = judged(problems, _key_good(variable, results, sampled, bare), measured)
+        return as_far_as_read(finding, (one.unread for one in results), "read")
 
 
 def _unreadable(results: tuple[CanaryResult, ...], variable: str) -> list[str]:
@@ -318,18 +319,21 @@ class PasswordsCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "database"
 
-
-def run_passwords(name: str, spec: PasswordsCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - as every kind
-    """Try each published password on each account."""
-    result = world.database().published_passwords(spec.query, spec.published, seconds=spec.timeout * PART)
-    if result.matching:
-        number = len(result.matching)
-        words = f"{plural(number, 'active account')} {'has' if number == 1 else 'have'} a password that is published"
-        return Finding("fail", f"{words}: id {first_of(result.matching)}")
-    if result.untestable:
-        total = result.tested + result.untestable
-        return Finding("inconclusive", f"{result.untestable} of {plural(total, 'account')} could not be tried")
-    if not result.tested:
-        return Finding("inconclusive", "the query found no account")
-    tried = plural(len(spec.published), "published password")
-    return Finding("pass", f"{plural(result.tested, 'account')}, none has one of {tried}", {"accounts": result.tested})
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        result = context.database().published_passwords(self.query, self.published, seconds=self.timeout * PART)
+        if result.matching:
+            number = len(result.matching)
+            words = (
+                f"{plural(number, 'active account')} {'has' if number == 1 else 'have'} a password that is published"
+            )
+            return Finding("fail", f"{words}: id {first_of(result.matching)}")
+        if result.untestable:
+            total = result.tested + result.untestable
+            return Finding("inconclusive", f"{result.untestable} of {plural(total, 'account')} could not be tried")
+        if not result.tested:
+            return Finding("inconclusive", "the query found no account")
+        tried = plural(len(self.published), "published password")
+        return Finding(
+            "pass", f"{plural(result.tested, 'account')}, none has one of {tried}", {"accounts": result.tested}
+        )

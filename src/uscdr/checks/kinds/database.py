@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from uscdr.checks.baseline import NO_BASELINE
 from uscdr.checks.check import Bound, CheckSpec, Provider
@@ -60,17 +61,16 @@ class SqlCheck(CheckSpec):
             maximum=self.maximum,
         )
 
-
-def run_sql(name: str, spec: SqlCheck, world: CheckContext) -> Finding:
-    """Ask the database."""
-    result, seconds = world.database().timed(spec.invariant(name))
-    if spec.within is not None and seconds > spec.within:
-        return Finding("fail", f"the query took {seconds:.2f} s, allowed are {spec.within:g} s")
-    if result.holds is None:
-        return Finding("inconclusive", result.seen)
-    if not result.holds:
-        return Finding("fail", f"{result.seen}, expected {result.expected}")
-    return _compared(spec, result, seconds, world.before(name))
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        result, seconds = context.database().timed(self.invariant(name))
+        if self.within is not None and seconds > self.within:
+            return Finding("fail", f"the query took {seconds:.2f} s, allowed are {self.within:g} s")
+        if result.holds is None:
+            return Finding("inconclusive", result.seen)
+        if not result.holds:
+            return Finding("fail", f"{result.seen}, expected {result.expected}")
+        return _compared(self, result, seconds, context.before(name))
 
 
 def _compared(spec: SqlCheck, result: InvariantResult, seconds: float, before: Measures) -> Finding:
@@ -112,20 +112,19 @@ class InvariantsCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "database"
 
-
-def run_invariants(name: str, spec: InvariantsCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - as every kind
-    """Ask all of them."""
-    wanted = world.expected.invariants
-    if not wanted:
-        return Finding("inconclusive", "scenarios.yaml names no invariant")
-    results = world.database().invariants(wanted)
-    broken = [f"{one.name}: {one.seen}, expected {one.expected}" for one in results if one.holds is False]
-    unknown = [f"{one.name}: {one.seen}" for one in results if one.holds is None]
-    if broken:
-        return Finding("fail", "; ".join((*broken, *unknown)))
-    if unknown or len(results) < len(wanted):
-        return Finding("inconclusive", "; ".join(unknown) or "not every invariant was answered")
-    return Finding("pass", f"{plural(len(results), 'invariant')}, all hold")
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        wanted = context.expected.invariants
+        if not wanted:
+            return Finding("inconclusive", "scenarios.yaml names no invariant")
+        results = context.database().invariants(wanted)
+        broken = [f"{one.name}: {one.seen}, expected {one.expected}" for one in results if one.holds is False]
+        unknown = [f"{one.name}: {one.seen}" for one in results if one.holds is None]
+        if broken:
+            return Finding("fail", "; ".join((*broken, *unknown)))
+        if unknown or len(results) < len(wanted):
+            return Finding("inconclusive", "; ".join(unknown) or "not every invariant was answered")
+        return Finding("pass", f"{plural(len(results), 'invariant')}, all hold")
 
 
 # Whether rows still have the rows they belong to, by the keys that say so and by looking.
@@ -140,22 +139,21 @@ class ForeignKeysCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "database"
 
-
-def run_foreign_keys(name: str, spec: ForeignKeysCheck, world: CheckContext) -> Finding:
-    """List the keys and count the rows that break them."""
-    found = world.database().foreign_keys()
-    names = [f"{key.table}: {key.name}" for key in found]
-    known: list[str] = world.before(name).get("keys", [])
-    gone = [one for one in known if one not in set(names)]
-    few = len(found) < spec.minimum
-    problems = [
-        *([f"{plural(len(found), 'foreign key')}, expected at least {spec.minimum}"] if few else []),
-        *([f"{plural(len(gone), 'foreign key')} of the baseline gone: {first_of(gone)}"] if gone else []),
-        *_invalid(found),
-        *_orphaned(found),
-    ]
-    finding = judged(problems, f"{plural(len(found), 'foreign key')}, all valid, no orphaned row", {"keys": names})
-    return as_far_as_read(finding, (key.unread for key in found), "compared")
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        found = context.database().foreign_keys()
+        names = [f"{key.table}: {key.name}" for key in found]
+        known: list[str] = context.before(name).get("keys", [])
+        gone = [one for one in known if one not in set(names)]
+        few = len(found) < self.minimum
+        problems = [
+            *([f"{plural(len(found), 'foreign key')}, expected at least {self.minimum}"] if few else []),
+            *([f"{plural(len(gone), 'foreign key')} of the baseline gone: {first_of(gone)}"] if gone else []),
+            *_invalid(found),
+            *_orphaned(found),
+        ]
+        finding = judged(problems, f"{plural(len(found), 'foreign key')}, all valid, no orphaned row", {"keys": names})
+        return as_far_as_read(finding, (key.unread for key in found), "compared")
 
 
 def _invalid(found: tuple[ForeignKey, ...]) -> list[str]:
@@ -182,22 +180,21 @@ class SequencesCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "database"
 
-
-def run_sequences(name: str, spec: SequencesCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - as every kind
-    """Compare every sequence with the column that it fills."""
-    found = world.database().sequences()
-    here = sorted({str(ColumnName(TableName.parse(one.table), one.column)) for one in found})
-    known = [column_text(column) for column in world.before(name).get("columns", [])]
-    gone = [column for column in known if column not in here]
-    if not found and not known:
-        return Finding("inconclusive", "no column takes its keys from a sequence")
-    behind = sorted({str(ColumnName(TableName.parse(one.table), one.column)) for one in found if one.collides})
-    problems = [
-        *([f"{plural(len(behind), 'sequence')} behind: {first_of(behind)}"] if behind else []),
-        *([f"no sequence any more for {first_of(gone)}"] if gone else []),
-    ]
-    good = judged(problems, f"{plural(len(found), 'sequence')}, none behind its column", {"columns": here})
-    return as_far_as_read(good, (one.unread for one in found), "read")
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        found = context.database().sequences()
+        here = sorted({str(ColumnName(TableName.parse(one.table), one.column)) for one in found})
+        known = [column_text(column) for column in context.before(name).get("columns", [])]
+        gone = [column for column in known if column not in here]
+        if not found and not known:
+            return Finding("inconclusive", "no column takes its keys from a sequence")
+        behind = sorted({str(ColumnName(TableName.parse(one.table), one.column)) for one in found if one.collides})
+        problems = [
+            *([f"{plural(len(behind), 'sequence')} behind: {first_of(behind)}"] if behind else []),
+            *([f"no sequence any more for {first_of(gone)}"] if gone else []),
+        ]
+        good = judged(problems, f"{plural(len(found), 'sequence')}, none behind its column", {"columns": here})
+        return as_far_as_read(good, (one.unread for one in found), "read")
 
 
 # Whether the schema is the one that the deployed code was written for.
@@ -210,26 +207,29 @@ class MigrationsCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "source"
 
-
-def run_migrations(name: str, spec: MigrationsCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - as every kind
-    """Compare what is applied with the code, or with the baseline when the code is not to be had."""
-    database, code = world.database(), world.code_migrations() or CodeMigrations()
-    there = database.migrations()
-    found = compare(code, there, database.columns() if code.steps else None)
-    applied = {one.full_name for one in there}
-    known = frozenset(world.before(name).get("applied", ()))
-    gone = _listed("of the baseline not applied any more", known - applied - covered(code))
-    measured = {"applied": sorted(applied)}
-    if found.known:
-        return judged([*found.problems, *gone], _all_applied(code, found), measured)
-    if gone:
-        return Finding("fail", gone[0], measured)
-    if not known:
-        return Finding("inconclusive", f"{len(applied)} applied; neither the deployed code nor a baseline is to be had")
-    new = _listed("applied since the baseline", applied - known)
-    if new:
-        return Finding("inconclusive", f"{new[0]}; the deployed code is not to be had")
-    return Finding("pass", f"{len(applied)} applied, as in the baseline; the deployed code is not to be had", measured)
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        database, code = context.database(), context.code_migrations() or CodeMigrations()
+        there = database.migrations()
+        found = compare(code, there, database.columns() if code.steps else None)
+        applied = {one.full_name for one in there}
+        known = frozenset(context.before(name).get("applied", ()))
+        gone = _listed("of the baseline not applied any more", known - applied - covered(code))
+        measured = {"applied": sorted(applied)}
+        if found.known:
+            return judged([*found.problems, *gone], _all_applied(code, found), measured)
+        if gone:
+            return Finding("fail", gone[0], measured)
+        if not known:
+            return Finding(
+                "inconclusive", f"{len(applied)} applied; neither the deployed code nor a baseline is to be had"
+            )
+        new = _listed("applied since the baseline", applied - known)
+        if new:
+            return Finding("inconclusive", f"{new[0]}; the deployed code is not to be had")
+        return Finding(
+            "pass", f"{len(applied)} applied, as in the baseline; the deployed code is not to be had", measured
+        )
 
 
 def _all_applied(code: CodeMigrations, found: MigrationsVerdict) -> str:

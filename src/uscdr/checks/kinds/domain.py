@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec, Provider
 from uscdr.checks.verdict import Finding, weighed
@@ -30,21 +31,20 @@ class DomainCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "dns"
 
-
-def run_domain(name: str, spec: DomainCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
-    """Each hostname is bound to the application, and every authoritative server names its DNS target."""
-    if world.verifier is None:
-        return Finding("not checked", "the target has no domain")
-    hostnames = world.expected.hostnames
-    if not hostnames:
-        return Finding("not checked", "no hostname is configured: dns.hostnames of the target")
-    bound = {one.hostname.lower(): one for one in world.facts.domains()}
-    problems, doubts = [], []
-    for hostname in hostnames:
-        problem, doubt = _judge(hostname, bound.get(hostname.lower()), world.verifier)
-        problems += [problem] if problem else []
-        doubts += [doubt] if doubt else []
-    return weighed(problems, doubts, f"every name server leads {', '.join(hostnames)} to the application")
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        if context.verifier is None:
+            return Finding("not checked", "the target has no domain")
+        hostnames = context.expected.hostnames
+        if not hostnames:
+            return Finding("not checked", "no hostname is configured: dns.hostnames of the target")
+        bound = {one.hostname.lower(): one for one in context.facts.domains()}
+        problems, doubts = [], []
+        for hostname in hostnames:
+            problem, doubt = _judge(hostname, bound.get(hostname.lower()), context.verifier)
+            problems += [problem] if problem else []
+            doubts += [doubt] if doubt else []
+        return weighed(problems, doubts, f"every name server leads {', '.join(hostnames)} to the application")
 
 
 def _judge(hostname: str, domain: Domain | None, verifier: Verifier) -> tuple[str, str]:
@@ -103,25 +103,24 @@ class TlsCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "tls"
 
-
-def run_tls(name: str, spec: TlsCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
-    """A handshake with each."""
-    hostnames = spec.hostnames or world.expected.hostnames
-    if not hostnames:
-        return Finding("not checked", "no hostname is configured: dns.hostnames of the target, or hostnames here")
-    problems, doubts, ends = [], [], []
-    for hostname in hostnames:
-        try:
-            certificate = world.tls.certificate(hostname.replace("*", ANY, 1))
-        except ProviderError as error:
-            doubts.append(error.message)
-            continue
-        problem = _problem(certificate, spec.days, world.now())
-        problems += [f"{hostname}: {problem}"] if problem else []
-        ends += [certificate.expires_at] if certificate.expires_at else []
-        if not problem and certificate.expires_at is None:
-            doubts.append(f"{hostname}: until when its certificate lasts could not be read")
-    return weighed(problems, doubts, _good(hostnames, ends, world.now()))
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        hostnames = self.hostnames or context.expected.hostnames
+        if not hostnames:
+            return Finding("not checked", "no hostname is configured: dns.hostnames of the target, or hostnames here")
+        problems, doubts, ends = [], [], []
+        for hostname in hostnames:
+            try:
+                certificate = context.tls.certificate(hostname.replace("*", ANY, 1))
+            except ProviderError as error:
+                doubts.append(error.message)
+                continue
+            problem = _problem(certificate, self.days, context.now())
+            problems += [f"{hostname}: {problem}"] if problem else []
+            ends += [certificate.expires_at] if certificate.expires_at else []
+            if not problem and certificate.expires_at is None:
+                doubts.append(f"{hostname}: until when its certificate lasts could not be read")
+        return weighed(problems, doubts, _good(hostnames, ends, context.now()))
 
 
 def _problem(seen: Certificate, days: int, now: datetime) -> str:

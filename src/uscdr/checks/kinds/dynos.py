@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec, Provider
 from uscdr.checks.context import LOG_LINES, CheckContext, Expected
@@ -39,6 +40,24 @@ class DynosCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "platform"
 
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        told = {one.type: one.quantity for one in context.facts.formation()}
+        names = _names(self, context.expected, told)
+        if not names:
+            return Finding("inconclusive", "the application has no process type, and none is named in app.formation")
+        stands, unread = _standing_now(context, names)
+        types = [_type(one, self, context.expected, told, stands) for one in names]
+        problems = [words for one in types if (words := _problem(one))]
+        doubts = [words for one in types if not _problem(one) and (words := _doubt(one))]
+        measures = {"quantities": {one.name: one.quantity for one in types}}
+        remarks = [
+            *(one.remark(context.expected.steady) for one in stands if one.remark(context.expected.steady)),
+            *unread,
+        ]
+        good = _good(types, context.before(name)) + (f" ({first_of(remarks, comma='; ')})" if remarks else "")
+        return weighed(problems, doubts, good, measures)
+
 
 @dataclass(frozen=True)
 class _Type:
@@ -64,32 +83,16 @@ class _Type:
         return sum(one.state == UP for one in self.dynos)
 
 
-def run_dynos(name: str, spec: DynosCheck, world: CheckContext) -> Finding:
-    """Compare what is wanted, what the platform was told, and what runs."""
-    told = {one.type: one.quantity for one in world.facts.formation()}
-    names = _names(spec, world.expected, told)
-    if not names:
-        return Finding("inconclusive", "the application has no process type, and none is named in app.formation")
-    stands, unread = _standing_now(world, names)
-    types = [_type(one, spec, world.expected, told, stands) for one in names]
-    problems = [words for one in types if (words := _problem(one))]
-    doubts = [words for one in types if not _problem(one) and (words := _doubt(one))]
-    measures = {"quantities": {one.name: one.quantity for one in types}}
-    remarks = [*(one.remark(world.expected.steady) for one in stands if one.remark(world.expected.steady)), *unread]
-    good = _good(types, world.before(name)) + (f" ({first_of(remarks, comma='; ')})" if remarks else "")
-    return weighed(problems, doubts, good, measures)
-
-
-def _standing_now(world: CheckContext, kinds: Collection[str]) -> tuple[tuple[DynoUptime, ...], tuple[str, ...]]:
+def _standing_now(context: CheckContext, kinds: Collection[str]) -> tuple[tuple[DynoUptime, ...], tuple[str, ...]]:
     """Each dyno of these process types; and why the log does not tell of them, where it does not."""
-    dynos = world.facts.dynos()
+    dynos = context.facts.dynos()
     fallen: Mapping[str, tuple[DynoRestart, ...]] = {}
     unread: tuple[str, ...] = ()
     try:
-        fallen = falls(world.facts.log_lines(LOG_LINES), in_force(world.facts.releases()))
+        fallen = falls(context.facts.log_lines(LOG_LINES), in_force(context.facts.releases()))
     except ProviderError as error:
         unread = (f"whether one crashed before is not known: {error.message}",)
-    return standings(dynos, fallen, world.now(), kinds), unread
+    return standings(dynos, fallen, context.now(), kinds), unread
 
 
 def _names(spec: DynosCheck, expected: Expected, told: Mapping[str, int]) -> tuple[str, ...]:
@@ -146,24 +149,23 @@ class ReleaseCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "platform"
 
-
-def run_release(name: str, spec: ReleaseCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
-    """Newest release succeeded and current; maintenance mode off."""
-    problems, doubts = [], []
-    if world.facts.app().maintenance:
-        problems.append("maintenance mode is on: users are shut out")
-    releases = world.facts.releases()
-    if not releases:
-        return weighed([*problems, "nothing was ever released"], [], "")
-    newest = releases[0]
-    running = next((f"v{one.version}" for one in releases if one.current), "none")
-    if newest.status == "pending":
-        doubts.append(f"v{newest.version} is being released")
-    elif newest.status != "succeeded":
-        problems.append(f"the newest release, v{newest.version}, {_ended(newest.status)}; {running} is current")
-    elif not newest.current:
-        problems.append(f"the newest release is v{newest.version}, but {running} is current")
-    return weighed(problems, doubts, f"v{newest.version} succeeded and is current", {"version": newest.version})
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        problems, doubts = [], []
+        if context.facts.app().maintenance:
+            problems.append("maintenance mode is on: users are shut out")
+        releases = context.facts.releases()
+        if not releases:
+            return weighed([*problems, "nothing was ever released"], [], "")
+        newest = releases[0]
+        running = next((f"v{one.version}" for one in releases if one.current), "none")
+        if newest.status == "pending":
+            doubts.append(f"v{newest.version} is being released")
+        elif newest.status != "succeeded":
+            problems.append(f"the newest release, v{newest.version}, {_ended(newest.status)}; {running} is current")
+        elif not newest.current:
+            problems.append(f"the newest release is v{newest.version}, but {running} is current")
+        return weighed(problems, doubts, f"v{newest.version} succeeded and is current", {"version": newest.version})
 
 
 def _ended(status: str) -> str:
@@ -195,32 +197,31 @@ class LogCheck(CheckSpec):
             raise ValueError("`most` must be less than `lines`: so few lines cannot hold more errors than that")
         return self
 
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        lines = [(one.at, one) for one in read(context.facts.log_lines(self.lines)) if one.at]
+        if not lines:
+            return Finding("inconclusive", "the log holds no line that can be read")
+        newest = max(at for at, _ in lines)
+        since = newest - timedelta(seconds=self.within)
+        recent = [(at, one) for at, one in lines if at > since]
+        codes = Counter(code for _, one in recent if (code := _code(one)))
+        crashes, unsettled = _crashes(context, since)
+        errors = sum(count for code, count in codes.items() if not code.startswith(LOG_GAP)) + crashes
+        counts = [f"{crashes} crashed"] if crashes else []
+        shown = ", ".join([*counts, *(f"{count} {code}" for code, count in codes.most_common())]) or "no error"
+        span = duration((newest - min(at for at, _ in recent)).total_seconds())
+        words = f"{shown} in the last {span} of the log, to {moment(newest)}"
+        if unsettled:
+            return Finding("fail", f"{'; '.join(unsettled)}; {words}")
+        if errors > self.most:
+            return Finding("fail", f"{words}; allowed are {self.most}")
+        return Finding("pass", words, {"errors": errors})
 
-def run_log(name: str, spec: LogCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
-    """Count the codes, and what came down since the release in force began."""
-    lines = [(one.at, one) for one in read(world.facts.log_lines(spec.lines)) if one.at]
-    if not lines:
-        return Finding("inconclusive", "the log holds no line that can be read")
-    newest = max(at for at, _ in lines)
-    since = newest - timedelta(seconds=spec.within)
-    recent = [(at, one) for at, one in lines if at > since]
-    codes = Counter(code for _, one in recent if (code := _code(one)))
-    crashes, unsettled = _crashes(world, since)
-    errors = sum(count for code, count in codes.items() if not code.startswith(LOG_GAP)) + crashes
-    counts = [f"{crashes} crashed"] if crashes else []
-    shown = ", ".join([*counts, *(f"{count} {code}" for code, count in codes.most_common())]) or "no error"
-    span = duration((newest - min(at for at, _ in recent)).total_seconds())
-    words = f"{shown} in the last {span} of the log, to {moment(newest)}"
-    if unsettled:
-        return Finding("fail", f"{'; '.join(unsettled)}; {words}")
-    if errors > spec.most:
-        return Finding("fail", f"{words}; allowed are {spec.most}")
-    return Finding("pass", words, {"errors": errors})
 
-
-def _crashes(world: CheckContext, since: datetime) -> tuple[int, list[str]]:
+def _crashes(context: CheckContext, since: datetime) -> tuple[int, list[str]]:
     """How often dynos came down by themselves, and those that have not outlived it."""
-    stands, _ = _standing_now(world, {one.type for one in world.facts.formation()})
+    stands, _ = _standing_now(context, {one.type for one in context.facts.formation()})
     crashes = sum(fall.at > since for one in stands for fall in one.falls)
     return crashes, [one.words for one in stands if one.falls and one.unsettled]
 

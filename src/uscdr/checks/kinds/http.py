@@ -245,21 +245,22 @@ class HttpCheck(BodyCheck):
         login = self.method == "POST" and "login" in self.path
         return self.limit or (LOGINS if login else None)
 
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        token = context.token() if self.auth else None
+        if self.auth and token is None:
+            return Finding("not checked", f"there is no check account: {SET_ACCOUNT}")
+        if self.counted is not None and context.attempts is not None:
+            finding = context.attempts.count(
+                urlsplit(self.path).path, self.counted, lambda: _looked(context, self, token)
+            )
+        else:
+            finding = _looked(context, self, token)
+        return _slower(finding, context.before(name))
 
-def run_http(name: str, spec: HttpCheck, world: CheckContext) -> Finding:
-    """Put the check to the application."""
-    token = world.token() if spec.auth else None
-    if spec.auth and token is None:
-        return Finding("not checked", f"there is no check account: {SET_ACCOUNT}")
-    if spec.counted is not None and world.attempts is not None:
-        finding = world.attempts.count(urlsplit(spec.path).path, spec.counted, lambda: _looked(world, spec, token))
-    else:
-        finding = _looked(world, spec, token)
-    return _slower(finding, world.before(name))
 
-
-def _looked(world: CheckContext, spec: HttpCheck, token: SecretStr | None) -> Finding:
-    site = world.website()
+def _looked(context: CheckContext, spec: HttpCheck, token: SecretStr | None) -> Finding:
+    site = context.website()
     finding = _ask(site, spec, token)
     if finding.verdict == "pass" and spec.image is not None:
         finding = _image(site, spec, token, finding.measures)
@@ -366,20 +367,20 @@ class AgreeCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "application"
 
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        if self.auth and context.token() is None:
+            return Finding("not checked", f"there is no check account: {SET_ACCOUNT}")
+        first = _compared(name, self, context)
+        # Once more when they differ, as somebody may have written in between.
+        return _compared(name, self, context) if first.verdict == "fail" else first
 
-def run_agree(name: str, spec: AgreeCheck, world: CheckContext) -> Finding:
-    """Ask both; once more when they differ, as somebody may have written in between."""
-    if spec.auth and world.token() is None:
-        return Finding("not checked", f"there is no check account: {SET_ACCOUNT}")
-    first = _compared(name, spec, world)
-    return _compared(name, spec, world) if first.verdict == "fail" else first
 
-
-def _compared(name: str, spec: AgreeCheck, world: CheckContext) -> Finding:
-    shown = _application(spec, world)
+def _compared(name: str, spec: AgreeCheck, context: CheckContext) -> Finding:
+    shown = _application(spec, context)
     if isinstance(shown, Finding):
         return shown
-    (result,) = world.database().invariants([Invariant(name=name, sql=spec.query)])
+    (result,) = context.database().invariants([Invariant(name=name, sql=spec.query)])
     own = number(result.seen) if result.holds is not None else None
     if own is None:
         why = result.seen if result.holds is None else f"it gave {result.seen}, not a number"
@@ -392,9 +393,9 @@ def _compared(name: str, spec: AgreeCheck, world: CheckContext) -> Finding:
     return Finding("pass", f"{spec.path} and the database both say {own:,}", {"value": own})
 
 
-def _application(spec: AgreeCheck, world: CheckContext) -> Number | Finding:
+def _application(spec: AgreeCheck, context: CheckContext) -> Number | Finding:
     """The number that the application shows, or why there is none."""
-    answer = world.website().ask("GET", spec.path, token=world.token() if spec.auth else None)
+    answer = context.website().ask("GET", spec.path, token=context.token() if spec.auth else None)
     if answer.status != OK:
         return Finding("fail", f"{spec.path}: status {answer.status}, expected {OK}")
     found = list(values_at(answer, spec.json_))
@@ -421,22 +422,21 @@ class SessionCheck(CheckSpec):
 
     writes: ClassVar[bool] = True
 
-
-def run_session(name: str, spec: SessionCheck, world: CheckContext) -> Finding:
-    """Logging out deletes the account's only token: not done to one that was given and is used elsewhere."""
-    del name
-    given = world.token()
-    token = world.sign_in() if world.writable is not None else None
-    if world.writable is None or token is None:
-        return Finding("not checked", f"needs --allow-writes and the check account: {SET_PASSWORD}")
-    site = world.writable()
-    if site.ask("GET", spec.profile, token=token).status != _ANSWERED:
-        return Finding("fail", f"{spec.profile}: a fresh login is not known")
-    if given is not None and given.get_secret_value() == token.get_secret_value():
-        return Finding("pass", "login works; logout was not tried, it would end the token that is in use")
-    status = site.send(Sending(method="POST", path=spec.logout, json_body={}), token).status
-    if status != _ANSWERED:
-        return Finding("fail", f"{spec.logout}: status {status}")
-    if site.ask("GET", spec.profile, token=token).status not in SIGNED_OUT:
-        return Finding("fail", f"{spec.logout}: the token still works after it")
-    return Finding("pass", "login and logout work")
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        given = context.token()
+        token = context.sign_in() if context.writable is not None else None
+        if context.writable is None or token is None:
+            return Finding("not checked", f"needs --allow-writes and the check account: {SET_PASSWORD}")
+        site = context.writable()
+        if site.ask("GET", self.profile, token=token).status != _ANSWERED:
+            return Finding("fail", f"{self.profile}: a fresh login is not known")
+        # Logging out deletes the account's only token: not done to one that was given and is used elsewhere.
+        if given is not None and given.get_secret_value() == token.get_secret_value():
+            return Finding("pass", "login works; logout was not tried, it would end the token that is in use")
+        status = site.send(Sending(method="POST", path=self.logout, json_body={}), token).status
+        if status != _ANSWERED:
+            return Finding("fail", f"{self.logout}: status {status}")
+        if site.ask("GET", self.profile, token=token).status not in SIGNED_OUT:
+            return Finding("fail", f"{self.logout}: the token still works after it")
+        return Finding("pass", "login and logout work")

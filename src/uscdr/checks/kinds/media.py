@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec, Provider
 from uscdr.checks.kinds.config import value_of
@@ -58,6 +59,21 @@ class MediaCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "media"
 
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        if context.media is None:
+            return Finding("not checked", "the target has no media service")
+        wrong = _wrong_config(context)
+        if wrong:
+            return Finding("fail", wrong)
+        media = context.media()
+        try:
+            media.ping()
+        except CredentialsRefused:
+            return Finding("fail", "the media service does not accept the application's credentials")
+        scarce = _scarce(media.quota, self)
+        return beyond_limit(scarce) if scarce else _sampled(name, self, context, media)
+
 
 @dataclass(frozen=True)
 class _File:
@@ -78,32 +94,16 @@ class _File:
         return sha256(str(self.names[0]).encode()).hexdigest()
 
 
-def run_media(name: str, spec: MediaCheck, world: CheckContext) -> Finding:
-    """Configuration, credentials, a sample of the files, the bytes of some."""
-    if world.media is None:
-        return Finding("not checked", "the target has no media service")
-    wrong = _wrong_config(world)
-    if wrong:
-        return Finding("fail", wrong)
-    media = world.media()
-    try:
-        media.ping()
-    except CredentialsRefused:
-        return Finding("fail", "the media service does not accept the application's credentials")
-    scarce = _scarce(media.quota, spec)
-    return beyond_limit(scarce) if scarce else _sampled(name, spec, world, media)
-
-
-def _sampled(name: str, spec: MediaCheck, world: CheckContext, media: Media) -> Finding:
-    if not world.expected.references:
+def _sampled(name: str, spec: MediaCheck, context: CheckContext, media: Media) -> Finding:
+    if not context.expected.references:
         return Finding("inconclusive", "the service answers; no column that names files is configured")
-    found = world.database().file_references(world.expected.references)
-    files, unread = _files_of(found, world.expected)
+    found = context.database().file_references(context.expected.references)
+    files, unread = _files_of(found, context.expected)
     if not files:
-        return as_far_as_read(_no_file(found, world.before(name)), found.unreadable, "read")
-    sample = _affordable(_turn(files, spec.sample, world.now()))
+        return as_far_as_read(_no_file(found, context.before(name)), found.unreadable, "read")
+    sample = _affordable(_turn(files, spec.sample, context.now()))
     counts = _Counts(len(files), len(sample), len(found.absent), unread + len(found.unread))
-    return as_far_as_read(_looked_at(media, sample, spec, counts, world.work), found.unreadable, "read")
+    return as_far_as_read(_looked_at(media, sample, spec, counts, context.work), found.unreadable, "read")
 
 
 def _scarce(quota: Quota | None, spec: MediaCheck) -> str:
@@ -179,13 +179,13 @@ def _replaced(asset: Asset) -> bool:
     return asset.created_at is not None and asset.version > asset.created_at.timestamp() + CLOCKS
 
 
-def _wrong_config(world: CheckContext) -> str:
-    values = world.facts.config()
+def _wrong_config(context: CheckContext) -> str:
+    values = context.facts.config()
     missing = [one for one in (CLOUD, KEY, SECRET) if not value_of(values, one)]
     if missing:
         return f"not set: {', '.join(missing)}"
-    if value_of(values, CLOUD) != world.expected.cloud:
-        return f"{CLOUD} names another cloud than the target, {world.expected.cloud}"
+    if value_of(values, CLOUD) != context.expected.cloud:
+        return f"{CLOUD} names another cloud than the target, {context.expected.cloud}"
     return ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr
+from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec, Provider
 from uscdr.checks.kinds.config import READY, value_of
@@ -50,20 +51,19 @@ class MailCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "mail"
 
-
-def run_mail(name: str, spec: MailCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
-    """Ask for an access token with them."""
-    values = world.facts.config()
-    names = {"client_id": spec.client_id, "client_secret": spec.client_secret, "refresh_token": spec.refresh_token}
-    missing = [variable for variable in names.values() if not value_of(values, variable)]
-    if missing:
-        return Finding("fail", f"not set: {', '.join(missing)}; no mail can be sent")
-    reason = world.mail.accepts({field: SecretStr(value_of(values, one)) for field, one in names.items()})
-    if not reason:
-        return Finding("pass", "the mail account is accepted")
-    # A word that is not known may be anything that was sent.
-    words = f"{reason}: {REASONS[reason]}" if reason in REASONS else "refused"
-    return Finding("fail", f"the mail account is not accepted ({words})")
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        values = context.facts.config()
+        names = {"client_id": self.client_id, "client_secret": self.client_secret, "refresh_token": self.refresh_token}
+        missing = [variable for variable in names.values() if not value_of(values, variable)]
+        if missing:
+            return Finding("fail", f"not set: {', '.join(missing)}; no mail can be sent")
+        reason = context.mail.accepts({field: SecretStr(value_of(values, one)) for field, one in names.items()})
+        if not reason:
+            return Finding("pass", "the mail account is accepted")
+        # A word that is not known may be anything that was sent.
+        words = f"{reason}: {REASONS[reason]}" if reason in REASONS else "refused"
+        return Finding("fail", f"the mail account is not accepted ({words})")
 
 
 # Whether the broker between web and worker answers, and its messages are taken.
@@ -87,25 +87,25 @@ class QueueCheck(CheckSpec):
     may_be_empty: ClassVar[frozenset[str]] = CheckSpec.may_be_empty | {"first"}
     provider: ClassVar[Provider] = "queue"
 
-
-def run_queue(name: str, spec: QueueCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
-    """Ask it. One that cannot be used fails: no patient with an account can be saved without it."""
-    values = world.facts.config()
-    used = spec.first if value_of(values, spec.first) else spec.variable
-    url = value_of(values, used)
-    if not url:
-        return Finding("fail", f"{spec.variable} is not set: the application has no message broker")
-    if url.partition("://")[0].lower() in OTHERS:
-        return Finding("inconclusive", f"{used} names a broker of a kind that cannot be asked from here")
-    try:
-        seen = world.queue.look(SecretStr(url), spec.queues)
-    except BadInput:
-        return Finding("fail", f"{used} is no address of a message broker")
-    except ProviderError as error:
-        why = f" ({error.why.rstrip('.').lower()})" if error.why else ""
-        words = f"{error.message.rstrip('.')}{why}: the application, by the same {used}, cannot use it either"
-        return Finding("fail", words)
-    return _waiting(seen, spec.most)
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        values = context.facts.config()
+        used = self.first if value_of(values, self.first) else self.variable
+        url = value_of(values, used)
+        if not url:
+            return Finding("fail", f"{self.variable} is not set: the application has no message broker")
+        if url.partition("://")[0].lower() in OTHERS:
+            return Finding("inconclusive", f"{used} names a broker of a kind that cannot be asked from here")
+        try:
+            seen = context.queue.look(SecretStr(url), self.queues)
+        except BadInput:
+            return Finding("fail", f"{used} is no address of a message broker")
+        except ProviderError as error:
+            # A failure, not a doubt: no patient with an account can be saved without it.
+            why = f" ({error.why.rstrip('.').lower()})" if error.why else ""
+            words = f"{error.message.rstrip('.')}{why}: the application, by the same {used}, cannot use it either"
+            return Finding("fail", words)
+        return _waiting(seen, self.most)
 
 
 def _waiting(seen: QueueFacts, most: int) -> Finding:
@@ -131,22 +131,21 @@ class MonitoringCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "platform"
 
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        found = ", ".join(_found(self, context))
+        if found:
+            return Finding("pass", found)
+        return Finding("fail", f"nobody outside is told of a failure: there is {', and '.join(_wanted(self))}")
 
-def run_monitoring(name: str, spec: MonitoringCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
-    """Name what there is, or what would count."""
-    found = ", ".join(_found(spec, world))
-    if found:
-        return Finding("pass", found)
-    return Finding("fail", f"nobody outside is told of a failure: there is {', and '.join(_wanted(spec))}")
 
-
-def _found(spec: MonitoringCheck, world: CheckContext) -> Iterator[str]:
-    drains = sorted({one.host for one in world.facts.log_drains()})
+def _found(spec: MonitoringCheck, context: CheckContext) -> Iterator[str]:
+    drains = sorted({one.host for one in context.facts.log_drains()})
     if drains:
         yield f"log drain to {', '.join(drains)}"
-    there = {one.service for one in world.facts.addons() if one.state == READY} if spec.services else set()
+    there = {one.service for one in context.facts.addons() if one.state == READY} if spec.services else set()
     yield from (f"add-on {service}" for service in spec.services if service in there)
-    values = world.facts.config() if spec.variables else {}
+    values = context.facts.config() if spec.variables else {}
     yield from (f"variable {one}" for one in spec.variables if value_of(values, one))
 
 
@@ -170,23 +169,22 @@ class ScheduleCheck(CheckSpec):
 
     provider: ClassVar[Provider] = "platform"
 
-
-def run_schedule(name: str, spec: ScheduleCheck, world: CheckContext) -> Finding:  # noqa: ARG001 - the form of every kind
-    """A schedule, a finished backup that is young enough, no failure after it."""
-    try:
-        schedules = world.facts.schedules()
-    except NotFound as error:
-        return Finding("fail", f"nothing can be backed up: {error.message}")
-    problems = [] if schedules else ["no daily backup is scheduled"]
-    backups = world.facts.transfers()
-    good = usable(backups, world.damaged)
-    problems += _failed_since(backups)
-    if not good:
-        return weighed([*problems, "there is no finished backup"], [], "")
-    if good[-1].age(world.now()) > spec.newest:
-        problems.append(f"{_shown(good[-1], world.now())}, allowed are {duration(spec.newest)}")
-    hours = " and ".join(f"{one.hour:02}:00 {one.timezone}" for one in schedules)
-    return weighed(problems, [], f"daily at {hours}; {_shown(good[-1], world.now())}")
+    @override
+    def run(self, name: str, context: CheckContext) -> Finding:
+        try:
+            schedules = context.facts.schedules()
+        except NotFound as error:
+            return Finding("fail", f"nothing can be backed up: {error.message}")
+        problems = [] if schedules else ["no daily backup is scheduled"]
+        backups = context.facts.transfers()
+        good = usable(backups, context.damaged)
+        problems += _failed_since(backups)
+        if not good:
+            return weighed([*problems, "there is no finished backup"], [], "")
+        if good[-1].age(context.now()) > self.newest:
+            problems.append(f"{_shown(good[-1], context.now())}, allowed are {duration(self.newest)}")
+        hours = " and ".join(f"{one.hour:02}:00 {one.timezone}" for one in schedules)
+        return weighed(problems, [], f"daily at {hours}; {_shown(good[-1], context.now())}")
 
 
 def _failed_since(backups: Sequence[Transfer]) -> list[str]:

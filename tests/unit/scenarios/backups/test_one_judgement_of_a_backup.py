@@ -21,7 +21,6 @@ from uscdr.backups import catalog
 from uscdr.backups.proofs import Proofs
 from uscdr.checks.context import CheckContext as Checked
 from uscdr.checks.context import PlatformCache
-from uscdr.checks.kinds import services
 from uscdr.checks.kinds.services import ScheduleCheck
 from uscdr.cli import main
 from uscdr.commands import backup_copies
@@ -186,7 +185,7 @@ class Everywhere:
             now=lambda: datetime.now(UTC), sign_in=nothing, damaged=self.damaged,
         )  # fmt: skip
         spec = ScheduleCheck.model_validate({"kind": "schedule", "newest": "1s"})
-        return services.run_schedule("backups", spec, looked).evidence
+        return spec.run("backups", looked).evidence
 
     def kit(self) -> tuple[str, float]:
         """`kit build`, the dump that it keeps."""

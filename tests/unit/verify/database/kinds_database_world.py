@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -17,8 +17,8 @@ import psycopg
 from pydantic import SecretStr
 
 from uscdr.checks.baseline import Baseline
+from uscdr.checks.check import CheckSpec
 from uscdr.checks.context import CheckContext, Expected
-from uscdr.checks.verdict import Finding
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import CanaryColumn
 from uscdr.models.schema import MigrationFile
@@ -102,16 +102,16 @@ class Place:
         }
         return cast("CheckContext", SimpleNamespace(**known))
 
-    def ask(self, run: Callable[[str, Any, CheckContext], Finding], spec: Any) -> tuple[str, str]:
+    def ask(self, spec: CheckSpec) -> tuple[str, str]:
         """Verdict and evidence; both and the measures are searched for what was planted."""
-        finding = run("it", spec, self.world())
+        finding = spec.run("it", self.world())
         told = f"{finding.evidence} {json.dumps(finding.measures)} {finding!r}"
         assert not [one for one in self.planted if one in told]
         assert "SELECT" not in told
         return finding.verdict, finding.evidence
 
-    def keep(self, run: Callable[[str, Any, CheckContext], Finding], spec: Any) -> None:
+    def keep(self, spec: CheckSpec) -> None:
         """Take the baseline now. As a file would, it goes through JSON."""
-        finding = run("it", spec, self.world())
+        finding = spec.run("it", self.world())
         assert finding.verdict == "pass", finding
         self.measured = {"it": json.loads(json.dumps(finding.measures))}

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from kinds_database_world import CODE, NAME, Place
 
-from uscdr.checks.kinds import database
 from uscdr.checks.kinds.database import ForeignKeysCheck, InvariantsCheck, MigrationsCheck, SequencesCheck
 from uscdr.models.postgres import Invariant
 from uscdr.models.schema import FieldMade, MigrationFile, Operation
@@ -22,10 +21,10 @@ TRIGGERS_OFF = "SET session_replication_role = replica"
 
 
 def test_healthy_sequences(place: Place) -> None:
-    assert place.ask(database.run_sequences, SEQUENCES) == ("pass", "5 sequences, none behind its column")
-    place.keep(database.run_sequences, SEQUENCES)
+    assert place.ask(SEQUENCES) == ("pass", "5 sequences, none behind its column")
+    place.keep(SEQUENCES)
     place.run("CREATE TABLE new (id serial)", "SELECT setval('patient_id_seq', 5000)")
-    assert place.ask(database.run_sequences, SEQUENCES) == ("pass", "6 sequences, none behind its column")
+    assert place.ask(SEQUENCES) == ("pass", "6 sequences, none behind its column")
 
 
 @pytest.mark.parametrize(
@@ -41,24 +40,24 @@ def test_healthy_sequences(place: Place) -> None:
     ],
 )
 def test_damaged_sequences(place: Place, damage: str, words: str) -> None:
-    place.keep(database.run_sequences, SEQUENCES)
+    place.keep(SEQUENCES)
     place.run(damage)
-    assert place.ask(database.run_sequences, SEQUENCES) == ("fail", words)
+    assert place.ask(SEQUENCES) == ("fail", words)
 
 
 def test_no_sequence_at_all(place: Place) -> None:
-    place.keep(database.run_sequences, SEQUENCES)
+    place.keep(SEQUENCES)
     place.run("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "CREATE TABLE patient (id int)")
-    assert place.ask(database.run_sequences, SEQUENCES)[0] == "fail"
+    assert place.ask(SEQUENCES)[0] == "fail"
     place.measured = None
-    assert place.ask(database.run_sequences, SEQUENCES)[0] == "inconclusive"
+    assert place.ask(SEQUENCES)[0] == "inconclusive"
 
 
 def test_healthy_foreign_keys(place: Place) -> None:
-    assert place.ask(database.run_foreign_keys, KEYS) == ("pass", "1 foreign key, all valid, no orphaned row")
-    place.keep(database.run_foreign_keys, KEYS)
+    assert place.ask(KEYS) == ("pass", "1 foreign key, all valid, no orphaned row")
+    place.keep(KEYS)
     place.run("ALTER TABLE kind ADD parent int REFERENCES kind")
-    assert place.ask(database.run_foreign_keys, KEYS) == ("pass", "2 foreign keys, all valid, no orphaned row")
+    assert place.ask(KEYS) == ("pass", "2 foreign keys, all valid, no orphaned row")
 
 
 @pytest.mark.parametrize(
@@ -82,15 +81,15 @@ def test_healthy_foreign_keys(place: Place) -> None:
     ],
 )
 def test_damaged_foreign_keys(place: Place, damage: list[str], words: str) -> None:
-    place.keep(database.run_foreign_keys, KEYS)
+    place.keep(KEYS)
     place.run(TRIGGERS_OFF, *damage)
-    verdict, evidence = place.ask(database.run_foreign_keys, KEYS)
+    verdict, evidence = place.ask(KEYS)
     assert (verdict, words in evidence) == ("fail", True), evidence
 
 
 def test_fewer_foreign_keys_than_there_must_be(place: Place) -> None:
     many = ForeignKeysCheck(kind="foreign_keys", minimum=30)
-    assert place.ask(database.run_foreign_keys, many) == ("fail", "1 foreign key, expected at least 30")
+    assert place.ask(many) == ("fail", "1 foreign key, expected at least 30")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +136,7 @@ def test_fewer_foreign_keys_than_there_must_be(place: Place) -> None:
 def test_migrations(place: Place, change: str, code: tuple[str, ...] | None, verdict: str, words: str) -> None:
     place.run(change)
     place.code = code
-    found, evidence = place.ask(database.run_migrations, MIGRATIONS)
+    found, evidence = place.ask(MIGRATIONS)
     assert (found, evidence.startswith(words)) == (verdict, True), evidence
 
 
@@ -161,24 +160,24 @@ HALF = "half done, or its tables were changed by hand: records.0001_initial: the
 def test_tables_are_held_against_what_the_migrations_make(place: Place, change: str, words: str) -> None:
     place.run(f"CREATE TABLE {RECORD} (id serial PRIMARY KEY, text text)", change)
     place.files = FILES
-    verdict, evidence = place.ask(database.run_migrations, MIGRATIONS)
+    verdict, evidence = place.ask(MIGRATIONS)
     assert (verdict, words in evidence) == ("fail" if words else "pass", True), evidence
 
 
 def test_a_squashed_migration_counts_with_those_that_it_replaces(place: Place) -> None:
     squashed = "patients.squashed_initial"
-    place.keep(database.run_migrations, MIGRATIONS)
+    place.keep(MIGRATIONS)
     place.code, place.replaces = (squashed, CODE[2]), {squashed: CODE[:2]}
     good = f"2 migrations of the code, all applied; none ahead of it; under the names of those replaced: {squashed}"
-    assert place.ask(database.run_migrations, MIGRATIONS) == ("pass", good)
+    assert place.ask(MIGRATIONS) == ("pass", good)
     place.run(
         "DELETE FROM django_migrations WHERE app = 'patients'",
         "INSERT INTO django_migrations (app, name) VALUES ('patients', 'squashed_initial')",
     )
     good = "2 migrations of the code, all applied; none ahead of it"
-    assert place.ask(database.run_migrations, MIGRATIONS) == ("pass", good)
+    assert place.ask(MIGRATIONS) == ("pass", good)
     place.run("DELETE FROM django_migrations WHERE app = 'patients'")
-    assert place.ask(database.run_migrations, MIGRATIONS) == ("fail", f"1 migration pending: {squashed}")
+    assert place.ask(MIGRATIONS) == ("fail", f"1 migration pending: {squashed}")
 
 
 @pytest.mark.parametrize(
@@ -198,16 +197,16 @@ def test_a_squashed_migration_counts_with_those_that_it_replaces(place: Place) -
     ],
 )
 def test_migrations_against_the_baseline(place: Place, change: str, verdict: str, words: str) -> None:
-    place.keep(database.run_migrations, MIGRATIONS)
+    place.keep(MIGRATIONS)
     place.code = None
     place.run(change)
-    assert place.ask(database.run_migrations, MIGRATIONS) == (verdict, words)
+    assert place.ask(MIGRATIONS) == (verdict, words)
 
 
 def test_a_librarys_migration_that_is_gone_is_seen_with_the_baseline(place: Place) -> None:
-    place.keep(database.run_migrations, MIGRATIONS)
+    place.keep(MIGRATIONS)
     place.run("DELETE FROM django_migrations WHERE app = 'auth'")
-    assert place.ask(database.run_migrations, MIGRATIONS) == (
+    assert place.ask(MIGRATIONS) == (
         "fail",
         "1 migration of the baseline not applied any more: auth.0001_initial",
     )
@@ -216,7 +215,7 @@ def test_a_librarys_migration_that_is_gone_is_seen_with_the_baseline(place: Plac
 def expecting(place: Place, *wanted: dict[str, Any]) -> tuple[str, str]:
     named = tuple(Invariant(name=f"n{number}", **one) for number, one in enumerate(wanted))
     place.expected = replace(place.expected, invariants=named)
-    return place.ask(database.run_invariants, INVARIANTS)
+    return place.ask(INVARIANTS)
 
 
 def test_invariants(place: Place) -> None:

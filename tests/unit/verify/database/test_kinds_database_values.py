@@ -12,7 +12,6 @@ import pytest
 from kinds_database_world import KEY, NAME, VARIABLE, Place
 from pydantic import SecretStr, ValidationError
 
-from uscdr.checks.kinds import data, database, http
 from uscdr.checks.kinds.data import DecryptCheck, PasswordsCheck
 from uscdr.checks.kinds.database import SqlCheck
 from uscdr.checks.kinds.http import AgreeCheck
@@ -60,29 +59,29 @@ def test_a_query_without_a_bound_is_refused() -> None:
     ],
 )
 def test_one_value(place: Place, text: str, bounds: dict[str, Any], verdict: str, words: str) -> None:
-    found, evidence = place.ask(database.run_sql, query(text, **bounds))
+    found, evidence = place.ask(query(text, **bounds))
     assert (found, evidence.startswith(words)) == (verdict, True), evidence
-    assert place.ask(database.run_sql, query(minimum=100))[0] == "pass"
+    assert place.ask(query(minimum=100))[0] == "pass"
 
 
 def test_a_value_shrinks(place: Place) -> None:
     check = query("SELECT count(*) FROM record", shrink=0.1)
-    assert place.ask(database.run_sql, check)[1].endswith("no baseline to compare with")
-    place.keep(database.run_sql, check)
+    assert place.ask(check)[1].endswith("no baseline to compare with")
+    place.keep(check)
     place.run("DELETE FROM record WHERE id <= 10")
-    assert place.ask(database.run_sql, check)[0] == "pass"
+    assert place.ask(check)[0] == "pass"
     place.run("DELETE FROM record WHERE id <= 11")
-    assert place.ask(database.run_sql, check) == ("fail", "89, the baseline has 100: down by 11%, allowed are 10%")
+    assert place.ask(check) == ("fail", "89, the baseline has 100: down by 11%, allowed are 10%")
     place.run("INSERT INTO record (patient_id) SELECT 1 FROM generate_series(1, 500)")
-    assert place.ask(database.run_sql, check)[0] == "pass"
+    assert place.ask(check)[0] == "pass"
 
 
 def test_a_query_that_the_server_cuts_short_was_not_fast(place: Place) -> None:
     place.patience = 0.5
-    verdict, evidence = place.ask(database.run_sql, query("SELECT pg_sleep(60)", within="0.2s"))
+    verdict, evidence = place.ask(query("SELECT pg_sleep(60)", within="0.2s"))
     assert (verdict, "allowed are 0.2 s" in evidence) == ("fail", True)
     words = "query failed: query canceled (57014)"
-    assert place.ask(database.run_sql, query("SELECT pg_sleep(60)", within="60s")) == ("inconclusive", words)
+    assert place.ask(query("SELECT pg_sleep(60)", within="60s")) == ("inconclusive", words)
 
 
 DECRYPT = DecryptCheck(kind="decrypt")
@@ -97,19 +96,17 @@ def seal(place: Place, rows: int, key: str, text: str = NAME) -> None:
 
 def test_the_key_fits(place: Place) -> None:
     words = f"{VARIABLE} opens all of 100 sampled values in 1 column"
-    assert place.ask(data.run_decrypt, DECRYPT) == ("pass", words)
+    assert place.ask(DECRYPT) == ("pass", words)
     seal(place, 200, KEY)
-    assert place.ask(data.run_decrypt, DecryptCheck(kind="decrypt", sample=50))[1].startswith(
-        f"{VARIABLE} opens all of 50"
-    )
+    assert place.ask(DecryptCheck(kind="decrypt", sample=50))[1].startswith(f"{VARIABLE} opens all of 50")
     place.run("UPDATE patient SET name = NULL")
-    assert place.ask(data.run_decrypt, DECRYPT)[0] == "pass"
+    assert place.ask(DECRYPT)[0] == "pass"
 
 
 @pytest.mark.parametrize("value", [None, ""])
 def test_the_key_is_lost(place: Place, value: str | None) -> None:
     place.config = {} if value is None else {VARIABLE: SecretStr(value)}
-    verdict, evidence = place.ask(data.run_decrypt, DECRYPT)
+    verdict, evidence = place.ask(DECRYPT)
     assert (verdict, f"{VARIABLE} is not set" in evidence) == ("fail", True)
 
 
@@ -118,7 +115,7 @@ def test_another_key(place: Place) -> None:
     place.planted.append(other)
     place.config = {VARIABLE: SecretStr(other)}
     words = f"{VARIABLE} does not fit 100 of 100 in patient.name_enc"
-    assert place.ask(data.run_decrypt, DECRYPT) == ("fail", words)
+    assert place.ask(DECRYPT) == ("fail", words)
 
 
 def test_rows_under_two_keys(place: Place) -> None:
@@ -126,31 +123,31 @@ def test_rows_under_two_keys(place: Place) -> None:
     place.planted.append(other)
     seal(place, 3, other)
     words = f"{VARIABLE} does not fit 3 of 103 in patient.name_enc"
-    assert place.ask(data.run_decrypt, DECRYPT) == ("fail", words)
+    assert place.ask(DECRYPT) == ("fail", words)
 
 
 def test_another_content_than_beside_it(place: Place) -> None:
     place.planted.append("somebody else")
     seal(place, 4, KEY, "somebody else")
-    verdict, evidence = place.ask(data.run_decrypt, DECRYPT)
+    verdict, evidence = place.ask(DECRYPT)
     assert verdict == "pass", "a few that open are no sign of another key"
     assert "LOOK AT 4 of 104 in patient.name_enc: opened, they say something else than stands" in evidence
     seal(place, 1, KEY, "somebody else")
-    verdict, evidence = place.ask(data.run_decrypt, DECRYPT)
+    verdict, evidence = place.ask(DECRYPT)
     assert (verdict, "5 of 105 in" in evidence, "something else" in evidence) == ("fail", True, True)
 
 
 def test_rows_written_without_encryption(place: Place) -> None:
     place.run(f"INSERT INTO patient (name) VALUES ('{NAME}'), ('{NAME} B'), (NULL), ('')")
     words = "2 values in plain text only, allowed are 0: patient.name_enc (2)"
-    assert place.ask(data.run_decrypt, DECRYPT) == ("fail", words)
+    assert place.ask(DECRYPT) == ("fail", words)
     allowing = DecryptCheck(kind="decrypt", unencrypted=2)
-    assert place.ask(data.run_decrypt, allowing)[1].endswith("; 2 in plain text only")
-    place.keep(data.run_decrypt, allowing)
-    assert place.ask(data.run_decrypt, DECRYPT)[0] == "pass"
+    assert place.ask(allowing)[1].endswith("; 2 in plain text only")
+    place.keep(allowing)
+    assert place.ask(DECRYPT)[0] == "pass"
     place.run(f"INSERT INTO patient (name) VALUES ('{NAME}')")
     words = "more values in plain text only than in the baseline: patient.name_enc 2 -> 3"
-    assert place.ask(data.run_decrypt, allowing) == ("fail", words)
+    assert place.ask(allowing) == ("fail", words)
 
 
 @pytest.mark.parametrize(
@@ -164,20 +161,20 @@ def test_rows_written_without_encryption(place: Place) -> None:
 )
 def test_nothing_to_decrypt_with(place: Place, damage: str, words: str) -> None:
     place.run(damage)
-    assert place.ask(data.run_decrypt, DECRYPT) == ("fail", words)
+    assert place.ask(DECRYPT) == ("fail", words)
 
 
 def test_a_missing_column_is_no_less_a_failure_beside_a_good_one(place: Place) -> None:
     both = (*place.expected.canaries, CanaryColumn(table="record", encrypted="note_enc", plain="note"))
     place.expected = replace(place.expected, canaries=both)
-    assert place.ask(data.run_decrypt, DECRYPT)[0] == "fail"
+    assert place.ask(DECRYPT)[0] == "fail"
 
 
 def test_nothing_encrypted_says_nothing_of_the_key(place: Place) -> None:
     place.run("TRUNCATE patient CASCADE")
-    assert place.ask(data.run_decrypt, DECRYPT)[0] == "inconclusive"
+    assert place.ask(DECRYPT)[0] == "inconclusive"
     place.expected = replace(place.expected, canaries=())
-    assert place.ask(data.run_decrypt, DECRYPT)[0] == "inconclusive"
+    assert place.ask(DECRYPT)[0] == "inconclusive"
 
 
 PUBLISHED = "planted-default-2025"
@@ -202,36 +199,36 @@ def admin(place: Place, password: str | None, *, active: bool = True) -> None:
 
 
 def test_nobody_has_a_published_password(place: Place) -> None:
-    assert place.ask(data.run_passwords, PASSWORDS) == ("inconclusive", "the query found no account")
+    assert place.ask(PASSWORDS) == ("inconclusive", "the query found no account")
     for password in ("a good one", "!unusable", None):
         admin(place, password)
     admin(place, PUBLISHED, active=False)
     words = "3 accounts, none has one of 2 published passwords"
-    assert place.ask(data.run_passwords, PASSWORDS) == ("pass", words)
+    assert place.ask(PASSWORDS) == ("pass", words)
 
 
 def test_somebody_has_a_published_password(place: Place) -> None:
     admin(place, "a good one")
     admin(place, PUBLISHED)
     words = "1 active account has a password that is published: id 2"
-    assert place.ask(data.run_passwords, PASSWORDS) == ("fail", words)
+    assert place.ask(PASSWORDS) == ("fail", words)
     admin(place, "planted-first")
     admin(place, "argon2$argon2id$v=19$m=1,t=1,p=1$x$y")
     words = "2 active accounts have a password that is published: id 2, 3"
-    assert place.ask(data.run_passwords, PASSWORDS) == ("fail", words)
+    assert place.ask(PASSWORDS) == ("fail", words)
 
 
 def test_a_hash_that_cannot_be_tried_is_no_pass(place: Place) -> None:
     admin(place, "a good one")
     admin(place, "bcrypt_sha256$$2b$12$abc")
-    assert place.ask(data.run_passwords, PASSWORDS) == ("inconclusive", "1 of 2 accounts could not be tried")
+    assert place.ask(PASSWORDS) == ("inconclusive", "1 of 2 accounts could not be tried")
 
 
 def test_a_query_for_something_else_is_told_without_its_rows(place: Place) -> None:
     admin(place, PUBLISHED)
     for text, kind in (("SELECT email FROM account", BadInput), ("SELECT email, gone FROM account", ProviderError)):
         with pytest.raises(kind) as caught:
-            data.run_passwords("it", PASSWORDS.model_copy(update={"query": text}), place.world())
+            PASSWORDS.model_copy(update={"query": text}).run("it", place.world())
         told = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
         assert not [one for one in place.planted if one in told]
         assert "gone FROM" not in repr(vars(caught.value))
@@ -262,7 +259,7 @@ AGREE = AgreeCheck.model_validate(
 
 def says(place: Place, *answers: tuple[int, str], spec: AgreeCheck = AGREE) -> tuple[str, str]:
     place.website = Site(*(WebAnswer(status=status, body=body.encode()) for status, body in answers))
-    result = place.ask(http.run_agree, spec)
+    result = place.ask(spec)
     assert not place.website.answers
     assert set(place.website.asked) <= {("GET", "/stats/", spec.auth)}
     return result
