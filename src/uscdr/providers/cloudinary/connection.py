@@ -108,20 +108,26 @@ class Connection:
                 retries=False,
                 preload_content=False,
             )
-            try:
-                headers = httpx.Headers(list(response.headers.items()), encoding="latin-1")
-                answer = Answer(response.status, headers, _whole(response))
-                self._sending.require_time_left()
-                _note(place)
-                return answer
-            finally:
-                response.release_conn()
+            answer = self._read(response)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             _note(place, begun)
             # `from None`: the cause can hold the address with its signature, or what the peer sent.
             raise _lost(self._sending.cause(error), call) from None
+        else:
+            _note(place)
+            return answer
         finally:
             self._sending.answered()
+
+    def _read(self, response: urllib3.BaseHTTPResponse) -> Answer:
+        """The whole answer, which came in its time; the connection is free again."""
+        try:
+            headers = httpx.Headers(list(response.headers.items()), encoding="latin-1")
+            answer = Answer(response.status, headers, _whole(response))
+            self._sending.require_time_left()
+            return answer
+        finally:
+            response.release_conn()
 
     def _permit(self, call: HttpCall, url: str) -> bool:
         """Whether it writes."""

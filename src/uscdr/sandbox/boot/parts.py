@@ -78,12 +78,8 @@ async def assemble(state: StateDir, request: UpRequest, runtime: Runtime, stack:
     cluster = DatabaseCluster(await _postgres(state, files, stack), plain=request.plain)
     plain, secure = HttpServer(), HttpServer(tls=TlsPair(files.certificate, files.key))
     secure_url = f"https://localhost:{secure.port}"
-    rendezvous = RendezvousServer(files.server_context())
-    rendezvous_port = await rendezvous.start()
-    stack.push_async_callback(rendezvous.stop)
-    world, mail = World(), MailSink()
-    await mail.start()
-    stack.push_async_callback(mail.stop)
+    rendezvous, rendezvous_port = await _rendezvous(files, stack)
+    world, mail = World(), await _mail(stack)
     trust, ledger = _trust(files.ca_file), Ledger(state.processes)
     audit, faults = AuditLog(state.audit), FaultRules()
     stack.callback(audit.close)
@@ -114,10 +110,23 @@ async def assemble(state: StateDir, request: UpRequest, runtime: Runtime, stack:
         git_host="",
         secret=secrets.token_urlsafe(32),
     )
-    core = await _serve(core, state, files, (plain, secure), audit, stack)
-    opened = await doors.open_doors(core, audit, files, stack)
-    stack.push_async_callback(_close, core)
+    core, opened = await _serve(core, state, files, (plain, secure), audit, stack)
     return Parts(core, files.ca_file, secure_url, rendezvous_port, opened)
+
+
+async def _rendezvous(files: pki.Pki, stack: AsyncExitStack) -> tuple[RendezvousServer, int]:
+    """Where one-off dynos meet their clients, and its port."""
+    server = RendezvousServer(files.server_context())
+    port = await server.start()
+    stack.push_async_callback(server.stop)
+    return server, port
+
+
+async def _mail(stack: AsyncExitStack) -> MailSink:
+    sink = MailSink()
+    await sink.start()
+    stack.push_async_callback(sink.stop)
+    return sink
 
 
 def _authority(files: pki.Pki) -> pki.Authority:
@@ -143,7 +152,8 @@ async def _serve(
     servers: tuple[HttpServer, ...],
     audit: AuditLog,
     stack: AsyncExitStack,
-) -> Core:
+) -> tuple[Core, Doors]:
+    """Open everything to callers; the core then knows where its repositories are."""
     pushes = Pushes(core, audit)
     git = GitServer(
         files.server_context(), state.repositories, core.world.accepts, pushes.receive, exists=pushes.exists
@@ -154,7 +164,9 @@ async def _serve(
     for server in servers:
         await server.start(application)
         stack.push_async_callback(server.stop)
-    return whole
+    opened = await doors.open_doors(whole, audit, files, stack)
+    stack.push_async_callback(_close, whole)
+    return whole, opened
 
 
 async def _close(core: Core) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any
 
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound, ProviderError
-from uscdr.kit.content import by_hand
+from uscdr.kit.content import AppFacts, by_hand
 from uscdr.models.base import aged
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.code import without
@@ -63,11 +64,8 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         runs = self._still_open(old)
         if runs:
             tell.warn(_standing(self._deps.old_app, runs))
-        hostnames = self._hostnames(old)
-        records, left, dns = self._records(hostnames)
+        names, dns = self._names(old)
         commit, code, code_there = self._code(old)
-        _, had = lost(self._deps, old)
-        wanted = self._order(old, had)
         facts, kit = old.facts, self._deps.kit
         return InfraSeen(
             account=account,
@@ -82,28 +80,15 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
             knows=old.origin,
             kit=kit.kit if kit else "",
             kit_old=aged(kit.manifest.created_at, now()) if kit else "",
-            region=facts.app.region if facts else "",
-            stack=facts.app.stack if facts else "",
             formation=self._formation(old),
-            sizes={one.type: one.size for one in old.facts.formation if one.size} if old.facts else {},
             buildpacks=(facts.buildpacks if facts else ()) or self._deps.config.recovery.buildpacks,
-            plans=wanted.plans,
-            replaced=wanted.replaced,
-            left_out=left_out(had),
-            attached=attached(had),
-            sharing=staying(self._deps, old),
             by_hand_after=() if self._deps.request.app is None or facts is None else by_hand(facts),
-            monthly_cents=wanted.cents,
-            hostnames=hostnames,
-            records=records,
-            by_hand=left,
-            nowhere=tuple(name for name in left if led_nowhere(self._deps, old, name)),
-            zone_read=dns.possible,
-            collaborators=tuple(c for c in facts.collaborators if c != account) if facts else (),
-            log_drains=tuple(one.host for one in facts.log_drains if not one.addon) if facts else (),
             commit=commit,
             code=code,
             needs=self._needs(old, dns, Need(part="code", provider="source", possible=code_there, why=code)),
+            **_told(facts, account),
+            **self._addons(old),
+            **names,
         )
 
     def _still_open(self, old: OldPlace) -> str:
@@ -147,6 +132,32 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         sold = {service: self._deps.provisioning.plans(service) for service in services(configured)}
         there = old.facts.addons if old.facts and rebuilt_in_place(self._deps, old) else ()
         return order([*there, *(one.addon for one in had if one.fate is Fate.ANEW)], configured, sold)
+
+    def _addons(self, old: OldPlace) -> dict[str, Any]:
+        """What is ordered again, what is not, and what it costs, as fields of what was seen."""
+        _, had = lost(self._deps, old)
+        wanted = self._order(old, had)
+        return {
+            "plans": wanted.plans,
+            "replaced": wanted.replaced,
+            "left_out": left_out(had),
+            "attached": attached(had),
+            "sharing": staying(self._deps, old),
+            "monthly_cents": wanted.cents,
+        }
+
+    def _names(self, old: OldPlace) -> tuple[dict[str, Any], Need]:
+        """The users' hostnames and their records, as fields of what was seen; and what their switch needs."""
+        hostnames = self._hostnames(old)
+        records, left, need = self._records(hostnames)
+        fields = {
+            "hostnames": hostnames,
+            "records": records,
+            "by_hand": left,
+            "nowhere": tuple(name for name in left if led_nowhere(self._deps, old, name)),
+            "zone_read": need.possible,
+        }
+        return fields, need
 
     def _hostnames(self, old: OldPlace) -> tuple[str, ...]:
         dns = self._deps.target.dns
@@ -227,6 +238,19 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
             words = "; ".join(f"{need.part}: {need.provider} ({need.why or 'does not answer'})" for need in lacking)
             return Action("blocked", f"Nothing can be built without: {words}. Name an escape kit: --kit newest", calls)
         return Action("read", _words(seen), calls, caution=_standing(seen.old_app, seen.old_open))
+
+
+def _told(facts: AppFacts | None, account: str) -> dict[str, Any]:
+    """What the old place was like, as fields of what was seen; none where nobody tells."""
+    if facts is None:
+        return {}
+    return {
+        "region": facts.app.region,
+        "stack": facts.app.stack,
+        "sizes": {one.type: one.size for one in facts.formation if one.size},
+        "collaborators": tuple(one for one in facts.collaborators if one != account),
+        "log_drains": tuple(one.host for one in facts.log_drains if not one.addon),
+    }
 
 
 def _standing(app: str, runs: str) -> str:

@@ -61,8 +61,6 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             return None
 
     def _seen(self, status: StatusReport | None, usage: MediaUsage, survey: MediaSurvey) -> MediaSeen:
-        judged, misopened = self.book.states(), self.book.misopened()
-        states = Counter(judged.values())
         there = Counter(key.resource_type for key, asset in survey.held.items() if not asset.placeholder)
         orphans = list(survey.orphans())
         files = self.place.files
@@ -79,21 +77,6 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             copies=files.name if files else "",
             rows=survey.rows,
             files=len(survey.wanted),
-            present=states[FileState.PRESENT],
-            deleted=states[FileState.DELETED],
-            missing=states[FileState.MISSING],
-            changed=states[FileState.CHANGED],
-            unproven=states[FileState.UNPROVEN],
-            misopened=len(misopened),
-            opened=sum(
-                access.restricted and not _restricted(key, survey.held[key]) for key, access in misopened.items()
-            ),
-            restricted=sum(_restricted(key, survey.held.get(key)) for key in survey.wanted),
-            untold=sum(
-                key in survey.held and not survey.held[key].placeholder and survey.held[key].access is None
-                for key in survey.wanted
-            ),
-            replaced=replaced_since_stored(survey, self.book.copies or {}, judged, self._deps.memory.own_media),
             orphans=len(orphans),
             elsewhere=survey.elsewhere.total(),
             elsewhere_in=dict(survey.elsewhere),
@@ -103,7 +86,33 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             absolute=survey.absolute,
             absent=survey.absent,
             skew=_skew(survey),
+            **self._states(survey),
+            **self._access(survey),
         )
+
+    def _states(self, survey: MediaSurvey) -> dict[str, int]:
+        """How many files are what they were, as fields of what was seen."""
+        judged = self.book.states()
+        states = Counter(judged.values())
+        return {
+            "present": states[FileState.PRESENT],
+            "deleted": states[FileState.DELETED],
+            "missing": states[FileState.MISSING],
+            "changed": states[FileState.CHANGED],
+            "unproven": states[FileState.UNPROVEN],
+            "replaced": replaced_since_stored(survey, self.book.copies or {}, judged, self._deps.memory.own_media),
+        }
+
+    def _access(self, survey: MediaSurvey) -> dict[str, int]:
+        """How many files who may have, as fields of what was seen."""
+        misopened, held = self.book.misopened(), survey.held
+        there = [held[key] for key in survey.wanted if key in held and not held[key].placeholder]
+        return {
+            "misopened": len(misopened),
+            "opened": sum(one.restricted and not _restricted(key, held[key]) for key, one in misopened.items()),
+            "restricted": sum(_restricted(key, held.get(key)) for key in survey.wanted),
+            "untold": sum(one.access is None for one in there),
+        }
 
     @override
     def plan(self, seen: MediaSeen, view: View) -> Action:
