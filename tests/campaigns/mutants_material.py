@@ -115,7 +115,7 @@ def _baseline(state: Path, key: str) -> None:
         "homepage": {"seconds": 0.3},
         "freshness": {"newest": {"patients_patient.created_at": "2026-11-20T00:00:00+00:00"}},
     }
-    baseline.save(state, baseline.Baseline(key=key, taken_at=NOW, run=FINISHED, checks=dict(checks)))
+    (baseline.Baseline(key=key, taken_at=NOW, run=FINISHED, checks=dict(checks))).save(state)
 
 
 def _team(place: Path, found: Material) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import Field
 
-from uscdr.checks.verdict import Finding, beyond_limit
+from uscdr.checks.verdict import Finding
 from uscdr.errors import MachineError, ProviderError, RateLimited
 from uscdr.files import PRIVATE_FILE, disk_errors, open_lock, private_directory, try_lock, whole, write_whole
 from uscdr.models.base import Duration, Fact
@@ -86,9 +86,9 @@ class Attempts:
         with self._turn():
             if path in self._sent:
                 words = f"not sent again: this run sent one, and the application allows {limit.times} {limit.of}"
-                return beyond_limit(f"{words} in {duration(limit.within)} ({path})")
+                return Finding.beyond_limit(f"{words} in {duration(limit.within)} ({path})")
             if why := self.held(path) or self.spent(path, limit):
-                return beyond_limit(f"not sent: {why} ({path})")
+                return Finding.beyond_limit(f"not sent: {why} ({path})")
             self._sent.add(path)
             self.note(path)
         return self.heed(path, send, limit.within)

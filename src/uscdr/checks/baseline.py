@@ -68,26 +68,33 @@ class Baseline(Fact):
         """What `check` measured then; empty when it did not exist or measured nothing."""
         return self.checks.get(check, {})
 
+    @classmethod
+    def read(cls, state: Path, key: str) -> Baseline | None:
+        """The baseline of a place; None when none was saved. Raises BadInput when the file is none of it."""
+        path = _path_of(state, key)
+        try:
+            found = Baseline.model_validate_json(reading.whole(path, LARGEST))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise MachineError(f"{path} cannot be read: {error.strerror}.") from error
+        except ValidationError:
+            raise _none(path, "is no baseline, or one of another version") from None
+        if found.key != key:
+            raise _none(path, f"is the baseline of another place ({found.key})")
+        return found
+
+    def save(self, state: Path) -> Path:
+        """Write it durably in place of an earlier one (0600). Raises MachineError."""
+        path = _path_of(state, self.key)
+        private_directory(path.parent)
+        write_whole(path, self.model_dump_json().encode())
+        return path
+
 
 def _path_of(state: Path, key: str) -> Path:
     """Where the baseline of a place is kept."""
     return state / "baselines" / f"{sha256(key.encode()).hexdigest()[:16]}.json"
-
-
-def read(state: Path, key: str) -> Baseline | None:
-    """The baseline of a place; None when none was saved. Raises BadInput when the file is none of it."""
-    path = _path_of(state, key)
-    try:
-        found = Baseline.model_validate_json(reading.whole(path, LARGEST))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise MachineError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValidationError:
-        raise _none(path, "is no baseline, or one of another version") from None
-    if found.key != key:
-        raise _none(path, f"is the baseline of another place ({found.key})")
-    return found
 
 
 def _none(path: Path, why: str) -> BadInput:
@@ -95,11 +102,3 @@ def _none(path: Path, why: str) -> BadInput:
         f"{path} {why}.",
         next_action="Remove it, and save a new one while the application is healthy: uscdr verify all --save-baseline",
     )
-
-
-def save(state: Path, baseline: Baseline) -> Path:
-    """Write it durably in place of an earlier one (0600). Raises MachineError."""
-    path = _path_of(state, baseline.key)
-    private_directory(path.parent)
-    write_whole(path, baseline.model_dump_json().encode())
-    return path

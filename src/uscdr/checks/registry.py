@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING
 from uscdr.lazily import Lazy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from uscdr.checks.check import Check, CheckSpec, Provider
-    from uscdr.checks.context import CheckContext
-    from uscdr.checks.verdict import Finding
+    from uscdr.checks.check import CheckSpec
 
 _SPECS = {
     "http": "uscdr.checks.kinds.http:HttpCheck",
@@ -51,14 +47,3 @@ DESTINATIONS: Mapping[str, frozenset[str]] = {
     "tls": frozenset({"hostnames"}),
 }
 """By kind: its fields that are marked as a `Destination`."""
-
-HOURLY: tuple[Provider, ...] = ("media", "mail")
-"""Who counts what is asked of them by the hour or day: one that took no more is left alone by later runs too."""
-
-
-def run(check: Check, context: CheckContext) -> Finding:
-    """Run one check. Raises RateLimited when somebody who counts requests takes no more for now."""
-    provider, book = check.spec.provider, context.attempts
-    if book is None or provider not in HOURLY:
-        return check.spec.run(check.name, context)
-    return book.heed(provider, lambda: check.spec.run(check.name, context))

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from uscdr.checks.check import Check
-from uscdr.checks.registry import run
-from uscdr.checks.verdict import Finding, beyond_limit
-from uscdr.errors import Interrupted, RateLimited, UscdrError, WriteRefused
+from uscdr.checks.check import Check, Provider
+from uscdr.checks.verdict import Finding
+from uscdr.errors import Interrupted
 from uscdr.words import duration
 
 if TYPE_CHECKING:
@@ -162,6 +161,8 @@ AT_ONCE = {"application": 8, "database": 6}
 """A small application has one worker and few connections, and users that wait for it too."""
 DEADLINE = 300.0
 """Seconds for all checks together."""
+HOURLY: tuple[Provider, ...] = ("media", "mail")
+"""Who counts what is asked of them by the hour or day: one that took no more is left alone by later runs too."""
 
 Ask = Callable[[Check], Finding]
 
@@ -193,10 +194,18 @@ def look_at(
 
     def ask(check: Check) -> Finding:
         began(check)
-        return run(check, context)
+        return _asked(check, context)
 
     ordered = sorted(checks, key=lambda check: -check.spec.timeout)
     yield from _run_checks(ordered, ask, deadline=deadline, stop=stop)
+
+
+def _asked(check: Check, context: CheckContext) -> Finding:
+    """Run one check. Raises RateLimited when somebody who counts requests takes no more for now."""
+    provider, book = check.spec.provider, context.attempts
+    if book is None or provider not in HOURLY:
+        return check.spec.run(check.name, context)
+    return book.heed(provider, lambda: check.spec.run(check.name, context))
 
 
 def _run_checks(
@@ -226,24 +235,8 @@ def _finding(ended: Ended[Finding], checks: Sequence[Check]) -> Finding:
     if ended.spared is not None:
         return Finding("inconclusive", f"not asked: {provider} hung in the check {checks[ended.spared].name}")
     if ended.error is not None:
-        return without_answer(ended.error)
+        return Finding.without_answer(ended.error)
     return Finding("inconclusive", f"no answer from {provider} within {duration(ended.seconds)}")
-
-
-def without_answer(error: Exception) -> Finding:
-    """What a check says that raised."""
-    if isinstance(error, WriteRefused):
-        return Finding("not checked", "a dry run sends no POST")
-    if isinstance(error, RateLimited):
-        return beyond_limit(_in_words(error))
-    return Finding("inconclusive", _in_words(error))
-
-
-def _in_words(error: Exception) -> str:
-    """Why a check could not tell. The text of an unforeseen error may hold anything: only its type is told."""
-    if isinstance(error, UscdrError):
-        return error.message + (f" ({error.why})" if error.why else "")
-    return f"a defect of the check: {type(error).__name__}"
 
 
 def measures(results: Sequence[Result]) -> Mapping[str, Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from uscdr.checks.baseline import Baseline, save
+from uscdr.checks.baseline import Baseline
 from uscdr.checks.check import Check, ManualCheck
 from uscdr.checks.run import DEADLINE, Result, look_at, measures
 from uscdr.checks.verdict import Finding, Verdict
@@ -234,7 +234,7 @@ def _verify(job: Job, around: RunContext, wanted: Verification) -> _Verified:
             last = rounds.all(lambda: deps.open_world("writes" if wanted.wish.allow_writes else "forms"))
             error = _complaint(last)
             if wanted.save_baseline and error is None:
-                save(around.state, _baseline(job, last))
+                _baseline(job, last).save(around.state)
         except Interrupted:
             error = Interrupted("Interrupted before all was looked at.", next_action="Look again: uscdr verify all")
         except UscdrError as raised:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from uscdr.checks.check import Check, ManualCheck
 from uscdr.checks.kinds.http import AgreeCheck, HttpCheck
-from uscdr.checks.run import Result, look_at, without_answer
+from uscdr.checks.run import Result, look_at
 from uscdr.checks.verdict import Finding
 from uscdr.errors import BadInput, Interrupted, ProviderError
 from uscdr.models.events import Call
@@ -263,7 +263,7 @@ def _without_login(world: CheckContext, tell: Reporter) -> str:
     try:
         world.token()
     except ProviderError as error:
-        finding = without_answer(error)
+        finding = Finding.without_answer(error)
         if finding.verdict != "not checked":
             tell.warn(finding.evidence)
         return finding.evidence

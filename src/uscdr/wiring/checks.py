@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from uscdr.checks.attempts import LOGINS, AttemptLimit, Attempts
-from uscdr.checks.baseline import read
+from uscdr.checks.baseline import Baseline
 from uscdr.checks.context import CheckContext, Expected, Once, PlatformCache, Sends
 from uscdr.checks.kinds.http import HttpCheck
 from uscdr.errors import BadInput
@@ -100,7 +100,7 @@ class CheckContexts:
             mail=MailProbe(target.mail.token_url, ca_file=ca_file, timeout=PROBE_TIMEOUT),
             code_migrations=bench.code_migrations,
             now=now,
-            baseline=read(self.around.state, place.key),
+            baseline=Baseline.read(self.around.state, place.key),
             attempts=bench.attempts,
             work=self.work,
             damaged=self.damaged,

@@ -17,7 +17,7 @@ from uscdr.backups.decrypt import Keys, read_passphrase
 from uscdr.backups.loss import DatabaseState, Earlier
 from uscdr.backups.proofs import ProofDocument, Proofs
 from uscdr.backups.proving import Decoded, ProofResult, ProofSubject, Questions, document
-from uscdr.checks.baseline import Baseline, read
+from uscdr.checks.baseline import Baseline
 from uscdr.errors import BadInput, UscdrError
 from uscdr.files import exposure, private_directory
 from uscdr.kit.find import Named, Of, find, parse
@@ -279,7 +279,7 @@ def earlier(job: Job, around: RunContext, of: Scope, undone: Callable[[datetime]
 
 def _baseline(job: Job, around: RunContext) -> Baseline | None:
     try:
-        return read(around.state, job.place.key)
+        return Baseline.read(around.state, job.place.key)
     except UscdrError:
         return None
 

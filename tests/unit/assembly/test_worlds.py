@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from fakes import FakePlatform
 from fakes import World as Provider
 from rehearsal import Rehearsal
-from uscdr.checks.baseline import Baseline, save
+from uscdr.checks.baseline import Baseline
 from uscdr.checks.context import CheckContext, Sends
 from uscdr.errors import WriteRefused
 from uscdr.events import Redactor
@@ -84,7 +84,7 @@ def test_the_new_application_is_looked_at_where_it_is_reached(quick: Path) -> No
 
 
 def test_each_application_has_the_baseline_of_its_own(quick: Path) -> None:
-    save(quick, Baseline(key=key("usc-pis"), taken_at="2026-11-25T09:00:00Z", run="r"))  # type: ignore[arg-type]
+    (Baseline(key=key("usc-pis"), taken_at="2026-11-25T09:00:00Z", run="r")).save(quick)  # type: ignore[arg-type]
     with opened(quick, "forms") as world:
         assert world.baseline is not None
     with opened(quick, "forms", "new-place") as world:

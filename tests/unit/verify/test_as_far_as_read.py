@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from uscdr.checks.kinds.data import RowsCheck
-from uscdr.checks.verdict import Finding, as_far_as_read
+from uscdr.checks.verdict import Finding
 from uscdr.models.postgres import Unread
 from uscdr.scenarios.config import ApplicationConfig
 
@@ -16,7 +16,7 @@ GOOD = Finding("pass", "5 rows in 2 tables", {"rows": {"kind": 5}})
 
 
 def test_nothing_unread_changes_nothing() -> None:
-    assert as_far_as_read(GOOD, (None,), "counted") is GOOD
+    assert GOOD.as_far_as_read((None,), "counted") is GOOD
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_nothing_unread_changes_nothing() -> None:
     ],
 )
 def test_the_gravest_comes_first(unread: tuple[Unread, ...], found: Finding, verdict: str, evidence: str) -> None:
-    told = as_far_as_read(found, unread, "counted")
+    told = found.as_far_as_read(unread, "counted")
     assert (told.verdict, told.evidence) == (verdict, evidence)
     assert told.measures == found.measures
 

@@ -12,7 +12,8 @@ from pydantic import Field, SecretStr
 from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec, Provider
-from uscdr.checks.verdict import Finding, Measures, weighed
+from uscdr.checks.context import CheckContext, Expected
+from uscdr.checks.verdict import Finding, Measures
 
 if TYPE_CHECKING:
     from uscdr.checks.context import CheckContext, Expected
@@ -47,7 +48,7 @@ class ConfigCheck(CheckSpec):
             *_gone(values, before),
         ]
         doubts = [] if context.expected.cloud or not self.same else ["the target names no cloud to compare with"]
-        return weighed(problems, doubts, _good(values, context.expected, before), _measures(values))
+        return Finding.weighed(problems, doubts, _good(values, context.expected, before), _measures(values))
 
 
 def value_of(values: Values, name: str) -> str:
@@ -139,7 +140,7 @@ class AddonsCheck(CheckSpec):
         doubts = [
             f"{service} is {COMING}" for service, found in states.items() if COMING in found and READY not in found
         ]
-        return weighed(problems, doubts, f"{READY}: {', '.join(self.services)}")
+        return Finding.weighed(problems, doubts, f"{READY}: {', '.join(self.services)}")
 
 
 def _shown(states: set[str]) -> str:

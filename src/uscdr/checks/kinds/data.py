@@ -11,7 +11,8 @@ from typing_extensions import override
 
 from uscdr.checks.baseline import NO_BASELINE
 from uscdr.checks.check import CheckSpec, Provider
-from uscdr.checks.verdict import Finding, as_far_as_read, judged
+from uscdr.checks.context import CheckContext
+from uscdr.checks.verdict import Finding
 from uscdr.fingerprint import fingerprint
 from uscdr.models.base import Duration, aged
 from uscdr.models.postgres_names import ColumnText, TableText, column_text, table_text
@@ -56,8 +57,8 @@ class RowsCheck(CheckSpec):
             *_lost(self, counts, before),
         ]
         words = f"{plural(sum(counts.values()), 'row')} in {plural(len(counts), 'table')}"
-        finding = judged(problems, f"{words}; {_against(counts, before)}", {"rows": dict(counts)})
-        return as_far_as_read(finding, found.unread, "counted")
+        finding = Finding.weighed(problems, [], f"{words}; {_against(counts, before)}", {"rows": dict(counts)})
+        return finding.as_far_as_read(found.unread, "counted")
 
 
 def _too_few(spec: RowsCheck, counts: Mapping[str, int]) -> list[str]:
@@ -115,7 +116,9 @@ class ContentCheck(CheckSpec):
             *([f"empty: {first_of(_empty(new))}"] if _empty(new) else []),
         ]
         measured = {"tables": {one.name: {"rows": one.rows, "digest": one.digest} for one in digests}}
-        return as_far_as_read(judged(problems, _content_good(compared, new, self), measured), found.unread, "read")
+        return Finding.weighed(problems, [], _content_good(compared, new, self), measured).as_far_as_read(
+            found.unread, "read"
+        )
 
 
 def _empty(digests: list[TableDigest]) -> list[str]:
@@ -176,8 +179,8 @@ class FreshnessCheck(CheckSpec):
         finding = _judged(problems, self, [column for column in read if column not in times], times)
         if finding.verdict == "pass":
             finding = replace(finding, evidence=_times_good(times, finding.evidence, before, context.now()))
-        return as_far_as_read(
-            replace(finding, measures={"newest": newest}), (one.unread for one in told.values()), "read"
+        return replace(finding, measures={"newest": newest}).as_far_as_read(
+            (one.unread for one in told.values()), "read"
         )
 
 
@@ -266,10 +269,10 @@ class DecryptCheck(CheckSpec):
         sampled = sum(one.sampled for one in results)
         if not problems and not sampled:
             nothing = Finding("inconclusive", "no encrypted value was found, so the key could not be tried")
-            return as_far_as_read(nothing, (one.unread for one in results), "read")
+            return nothing.as_far_as_read((one.unread for one in results), "read")
         measured = {"unencrypted": bare, "key": fingerprint(key, context.app)}
-        finding = judged(problems, _key_good(variable, results, sampled, bare), measured)
-        return as_far_as_read(finding, (one.unread for one in results), "read")
+        finding = Finding.weighed(problems, [], _key_good(variable, results, sampled, bare), measured)
+        return finding.as_far_as_read((one.unread for one in results), "read")
 
 
 def _unreadable(results: tuple[CanaryResult, ...], variable: str) -> list[str]:

@@ -11,7 +11,8 @@ from typing_extensions import override
 
 from uscdr.checks.baseline import NO_BASELINE
 from uscdr.checks.check import Bound, CheckSpec, Provider
-from uscdr.checks.verdict import Finding, Measures, as_far_as_read, judged
+from uscdr.checks.context import CheckContext
+from uscdr.checks.verdict import Finding, Measures
 from uscdr.models.base import Duration
 from uscdr.models.migrations import CodeMigrations, MigrationsVerdict, compare, covered
 from uscdr.models.postgres import ForeignKey, Invariant, InvariantResult
@@ -152,8 +153,10 @@ class ForeignKeysCheck(CheckSpec):
             *_invalid(found),
             *_orphaned(found),
         ]
-        finding = judged(problems, f"{plural(len(found), 'foreign key')}, all valid, no orphaned row", {"keys": names})
-        return as_far_as_read(finding, (key.unread for key in found), "compared")
+        finding = Finding.weighed(
+            problems, [], f"{plural(len(found), 'foreign key')}, all valid, no orphaned row", {"keys": names}
+        )
+        return finding.as_far_as_read((key.unread for key in found), "compared")
 
 
 def _invalid(found: tuple[ForeignKey, ...]) -> list[str]:
@@ -193,8 +196,10 @@ class SequencesCheck(CheckSpec):
             *([f"{plural(len(behind), 'sequence')} behind: {first_of(behind)}"] if behind else []),
             *([f"no sequence any more for {first_of(gone)}"] if gone else []),
         ]
-        good = judged(problems, f"{plural(len(found), 'sequence')}, none behind its column", {"columns": here})
-        return as_far_as_read(good, (one.unread for one in found), "read")
+        good = Finding.weighed(
+            problems, [], f"{plural(len(found), 'sequence')}, none behind its column", {"columns": here}
+        )
+        return good.as_far_as_read((one.unread for one in found), "read")
 
 
 # Whether the schema is the one that the deployed code was written for.
@@ -217,7 +222,7 @@ class MigrationsCheck(CheckSpec):
         gone = _listed("of the baseline not applied any more", known - applied - covered(code))
         measured = {"applied": sorted(applied)}
         if found.known:
-            return judged([*found.problems, *gone], _all_applied(code, found), measured)
+            return Finding.weighed([*found.problems, *gone], [], _all_applied(code, found), measured)
         if gone:
             return Finding("fail", gone[0], measured)
         if not known:

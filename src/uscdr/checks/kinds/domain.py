@@ -9,7 +9,8 @@ from pydantic import Field
 from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec, Provider
-from uscdr.checks.verdict import Finding, weighed
+from uscdr.checks.context import CheckContext
+from uscdr.checks.verdict import Finding
 from uscdr.errors import ProviderError
 from uscdr.models.base import Destination
 from uscdr.models.dns import RecordSet, RecordType, ServerAnswer, Sighting
@@ -44,7 +45,7 @@ class DomainCheck(CheckSpec):
             problem, doubt = _judge(hostname, bound.get(hostname.lower()), context.verifier)
             problems += [problem] if problem else []
             doubts += [doubt] if doubt else []
-        return weighed(problems, doubts, f"every name server leads {', '.join(hostnames)} to the application")
+        return Finding.weighed(problems, doubts, f"every name server leads {', '.join(hostnames)} to the application")
 
 
 def _judge(hostname: str, domain: Domain | None, verifier: Verifier) -> tuple[str, str]:
@@ -120,7 +121,7 @@ class TlsCheck(CheckSpec):
             ends += [certificate.expires_at] if certificate.expires_at else []
             if not problem and certificate.expires_at is None:
                 doubts.append(f"{hostname}: until when its certificate lasts could not be read")
-        return weighed(problems, doubts, _good(hostnames, ends, context.now()))
+        return Finding.weighed(problems, doubts, _good(hostnames, ends, context.now()))
 
 
 def _problem(seen: Certificate, days: int, now: datetime) -> str:

@@ -17,7 +17,7 @@ from typing_extensions import override
 from uscdr.checks.check import CheckSpec, Provider
 from uscdr.checks.context import LOG_LINES, CheckContext, Expected
 from uscdr.checks.uptime import UP, DynoRestart, DynoUptime, LogLine, falls, in_force, read, standings
-from uscdr.checks.verdict import Finding, weighed
+from uscdr.checks.verdict import Finding
 from uscdr.errors import ProviderError
 from uscdr.models.base import Duration
 from uscdr.words import duration, first_of, moment
@@ -56,7 +56,7 @@ class DynosCheck(CheckSpec):
             *unread,
         ]
         good = _good(types, context.before(name)) + (f" ({first_of(remarks, comma='; ')})" if remarks else "")
-        return weighed(problems, doubts, good, measures)
+        return Finding.weighed(problems, doubts, good, measures)
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class ReleaseCheck(CheckSpec):
             problems.append("maintenance mode is on: users are shut out")
         releases = context.facts.releases()
         if not releases:
-            return weighed([*problems, "nothing was ever released"], [], "")
+            return Finding.weighed([*problems, "nothing was ever released"], [], "")
         newest = releases[0]
         running = next((f"v{one.version}" for one in releases if one.current), "none")
         if newest.status == "pending":
@@ -165,7 +165,9 @@ class ReleaseCheck(CheckSpec):
             problems.append(f"the newest release, v{newest.version}, {_ended(newest.status)}; {running} is current")
         elif not newest.current:
             problems.append(f"the newest release is v{newest.version}, but {running} is current")
-        return weighed(problems, doubts, f"v{newest.version} succeeded and is current", {"version": newest.version})
+        return Finding.weighed(
+            problems, doubts, f"v{newest.version} succeeded and is current", {"version": newest.version}
+        )
 
 
 def _ended(status: str) -> str:

@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec, Provider
 from uscdr.checks.kinds.config import value_of
-from uscdr.checks.verdict import Finding, Measures, as_far_as_read, beyond_limit
+from uscdr.checks.verdict import Finding, Measures
 from uscdr.errors import CredentialsRefused, NotFound
 from uscdr.models.base import Duration
 from uscdr.models.media import CLOUD, KEY, SECRET, Asset, AssetKey, FileReferences, Kind, Quota, read
@@ -72,7 +72,7 @@ class MediaCheck(CheckSpec):
         except CredentialsRefused:
             return Finding("fail", "the media service does not accept the application's credentials")
         scarce = _scarce(media.quota, self)
-        return beyond_limit(scarce) if scarce else _sampled(name, self, context, media)
+        return Finding.beyond_limit(scarce) if scarce else _sampled(name, self, context, media)
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,10 @@ def _sampled(name: str, spec: MediaCheck, context: CheckContext, media: Media) -
     found = context.database().file_references(context.expected.references)
     files, unread = _files_of(found, context.expected)
     if not files:
-        return as_far_as_read(_no_file(found, context.before(name)), found.unreadable, "read")
+        return (_no_file(found, context.before(name))).as_far_as_read(found.unreadable, "read")
     sample = _affordable(_turn(files, spec.sample, context.now()))
     counts = _Counts(len(files), len(sample), len(found.absent), unread + len(found.unread))
-    return as_far_as_read(_looked_at(media, sample, spec, counts, context.work), found.unreadable, "read")
+    return _looked_at(media, sample, spec, counts, context.work).as_far_as_read(found.unreadable, "read")
 
 
 def _scarce(quota: Quota | None, spec: MediaCheck) -> str:

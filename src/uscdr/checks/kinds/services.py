@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec, Provider
 from uscdr.checks.kinds.config import READY, value_of
-from uscdr.checks.verdict import Finding, weighed
+from uscdr.checks.verdict import Finding
 from uscdr.errors import BadInput, NotFound, ProviderError
 from uscdr.models.base import Destination, Duration
 from uscdr.models.transfers import Transfer, TransferState, Whose, usable
@@ -180,11 +180,11 @@ class ScheduleCheck(CheckSpec):
         good = usable(backups, context.damaged)
         problems += _failed_since(backups)
         if not good:
-            return weighed([*problems, "there is no finished backup"], [], "")
+            return Finding.weighed([*problems, "there is no finished backup"], [], "")
         if good[-1].age(context.now()) > self.newest:
             problems.append(f"{_shown(good[-1], context.now())}, allowed are {duration(self.newest)}")
         hours = " and ".join(f"{one.hour:02}:00 {one.timezone}" for one in schedules)
-        return weighed(problems, [], f"daily at {hours}; {_shown(good[-1], context.now())}")
+        return Finding.weighed(problems, [], f"daily at {hours}; {_shown(good[-1], context.now())}")
 
 
 def _failed_since(backups: Sequence[Transfer]) -> list[str]:
