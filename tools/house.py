@@ -34,7 +34,7 @@ class Limit:
 
 LIMITS = {
     "modules": Limit(300, 300),
-    "names": Limit(26.0, 20),
+    "names": Limit(25.3, 20),
     "doubles": Limit(0, 0),
     "circles": Limit(0, 0, everywhere=True),
     "type-circles": Limit(0, 0, everywhere=True),

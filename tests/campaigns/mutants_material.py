@@ -23,7 +23,7 @@ from uscdr.scenarios.config_targets import HerokuTarget, TargetConfig
 from uscdr.settings import Operator
 from uscdr.shared.journals import JournalStore, Piece
 from uscdr.shared.lease import LeaseRequest
-from uscdr.store.encryption import identities, recipients, seal, unseal
+from uscdr.store.encryption import Identity, Recipient, seal, unseal
 from uscdr.store.lease_records import LeaseRow, LeaseTerms
 from uscdr.store.store import LocalStore
 from uscdr.wiring.context import Job
@@ -57,14 +57,14 @@ class Material:
     def unsealed(self, path: Path) -> Any:
         """A sealed document of a kit."""
         target = io.BytesIO()
-        unseal(io.BytesIO(path.read_bytes()), target, identities(self.identity))
+        unseal(io.BytesIO(path.read_bytes()), target, Identity.read(self.identity))
         return json.loads(target.getvalue())
 
     def sealed(self, data: bytes) -> bytes:
         """As anybody can seal it who has the public key."""
         public = next(line for line in self.identity.read_text().splitlines() if "public key" in line).split()[-1]
         target = io.BytesIO()
-        seal(io.BytesIO(data), target, recipients([public]))
+        seal(io.BytesIO(data), target, Recipient.read([public]))
         return target.getvalue()
 
 

@@ -21,6 +21,8 @@ import httpx
 import psycopg
 import pytest
 
+from uscdr.store.encryption import Identity
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "conformance" / "vault"))
 
 from s3_server import BUCKET, SECRET, environment, s3
@@ -28,7 +30,6 @@ from s3_server import BUCKET, SECRET, environment, s3
 import forked
 from forked import USCDR
 from uscdr.kit.reader import KitReader
-from uscdr.store.encryption import identities
 from uscdr.store.store import LocalStore
 
 LONG = 12
@@ -81,7 +82,7 @@ class Desk:
 
     def open(self, kit: str, place: str = "kits") -> KitReader:
         work = Path(tempfile.mkdtemp(dir=self.state))
-        return KitReader(LocalStore(self.state / place), kit, identities(self.state / "identity.txt"), work)
+        return KitReader(LocalStore(self.state / place), kit, Identity.read(self.state / "identity.txt"), work)
 
 
 @pytest.fixture(scope="module")

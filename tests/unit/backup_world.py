@@ -13,14 +13,14 @@ from typing import Any
 from pydantic import SecretStr
 
 from kit_world import PATIENT, new_key
-from uscdr.backups import copy, proofs
+from uscdr.backups import copy
 from uscdr.backups.copy import CopyOrder, IncomingDump, Keyring
 from uscdr.backups.decrypt import Keys
-from uscdr.backups.manifest import CopyCard, origin_of
+from uscdr.backups.manifest import BackupOrigin, CopyCard
 from uscdr.backups.proofs import Grade, ProofDocument
 from uscdr.errors import ProviderError
 from uscdr.models.transfers import Transfer, TransferKind, TransferState, Whose
-from uscdr.store.encryption import identities, recipients
+from uscdr.store.encryption import Identity, Recipient
 from uscdr.store.store import LocalStore
 
 APP, ADDON = "usc-pis", "addon-1"
@@ -85,7 +85,7 @@ class Safe:
         public, secret = new_key()
         self.identity_file = self.root / "identity.txt"
         self.identity_file.write_text(secret + "\n")
-        self.keyring = Keyring(recipients([public]))
+        self.keyring = Keyring(Recipient.read([public]))
 
     @property
     def work(self) -> Path:
@@ -97,12 +97,12 @@ class Safe:
 
     @property
     def keys(self) -> Keys:
-        return Keys(identities(self.identity_file))
+        return Keys(Identity.read(self.identity_file))
 
     def order(
         self, of: Transfer, watch: Callable[[int], None] = lambda done: None, app: str = APP, addon: str = ADDON
     ) -> CopyOrder:
-        return CopyOrder(origin_of(of, app, addon, "17.2"), "production", watch, self.again.append)
+        return CopyOrder(BackupOrigin.of(of, app, addon, "17.2"), "production", watch, self.again.append)
 
     def pull(self, of: Transfer | None = None, data: bytes = DUMP, app: str = APP, addon: str = ADDON) -> CopyCard:
         order = self.order(of or transfer(), app=app, addon=addon)
@@ -117,7 +117,7 @@ class Safe:
             transfer_id=card.origin.transfer_id, taken_at=card.origin.taken_at, seconds=1.0,
             source="vault", uscdr="0", **given,
         )  # fmt: skip
-        proofs.keep(self.store, proof)
+        proof.keep(self.store)
         return proof
 
     def names(self) -> list[str]:

@@ -24,7 +24,7 @@ from uscdr.models.heroku import Belongings, Build, Domain, Download, LogDrain, R
 from uscdr.models.media import Access, Asset, AssetDetails, AssetKey, MediaDownload, ResourceType
 from uscdr.models.migrations import Lack, SourceArchive
 from uscdr.providers.ports.progress import Progress
-from uscdr.store.encryption import Identity, Recipient, identities, recipients
+from uscdr.store.encryption import Identity, Recipient
 from uscdr.store.store import LocalStore
 
 SECRET = "canary-of-a-secret-value-4711"
@@ -234,11 +234,11 @@ class Workshop:
 
     @property
     def to(self) -> tuple[Recipient, ...]:
-        return recipients([self.public])
+        return Recipient.read([self.public])
 
     @property
     def keys(self) -> tuple[Identity, ...]:
-        return identities(self.identity_file)
+        return Identity.read(self.identity_file)
 
     def sources(self, **instead: Any) -> Sources:
         whole = Sources(

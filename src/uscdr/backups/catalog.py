@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from uscdr.backups import manifest as documents
 from uscdr.backups.manifest import BACKUPS, CARD, FORMAT, MANIFEST, BackupOrigin, CopyCard, inside
-from uscdr.backups.proofs import Evidence, Grade, Judgement, ProofDocument, Proofs, Shown, judge
+from uscdr.backups.proofs import Evidence, Grade, Judgement, ProofDocument, Proofs, Shown
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.base import elapsed
 from uscdr.models.transfers import DAMAGED, Transfer, Whose, ahead
@@ -34,6 +34,27 @@ class StoredCopies:
     copies: tuple[CopyCard, ...]
     unfinished: Mapping[str, datetime] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, store: Store) -> StoredCopies:
+        """Look at every copy's card, and whether what it names is there and of the right size. Needs no key."""
+        parts: dict[str, dict[str, Stored]] = {}
+        for entry in store.listing(BACKUPS):
+            if match := _PART.fullmatch(entry.name):
+                parts.setdefault(match["copy"], {})[match["part"]] = entry
+        copies: list[CopyCard] = []
+        damaged: list[str] = []
+        for copy in sorted(one for one, there in parts.items() if MANIFEST in there):
+            try:
+                copies.append(_card(store, copy, parts[copy]))
+            except (CheckFailed, BadInput) as error:
+                damaged.append(error.message)
+        unfinished = {
+            copy: max(entry.modified_at for entry in there.values())
+            for copy, there in sorted(parts.items())
+            if MANIFEST not in there
+        }
+        return cls(tuple(copies), unfinished, tuple(damaged))
 
 
 @dataclass(frozen=True)
@@ -127,27 +148,6 @@ class BackupEntry:
         return not self.damaged_state and self.proof is not None and self.proof.sound
 
 
-def shelf(store: Store) -> StoredCopies:
-    """Look at every copy's card, and whether what it names is there and of the right size. Needs no key."""
-    parts: dict[str, dict[str, Stored]] = {}
-    for entry in store.listing(BACKUPS):
-        if match := _PART.fullmatch(entry.name):
-            parts.setdefault(match["copy"], {})[match["part"]] = entry
-    copies: list[CopyCard] = []
-    damaged: list[str] = []
-    for copy in sorted(one for one, there in parts.items() if MANIFEST in there):
-        try:
-            copies.append(_card(store, copy, parts[copy]))
-        except (CheckFailed, BadInput) as error:
-            damaged.append(error.message)
-    unfinished = {
-        copy: max(entry.modified_at for entry in there.values())
-        for copy, there in sorted(parts.items())
-        if MANIFEST not in there
-    }
-    return StoredCopies(tuple(copies), unfinished, tuple(damaged))
-
-
 def _card(store: Store, copy: str, parts: Mapping[str, Stored]) -> CopyCard:
     name = inside(copy, CARD)
     card = documents.parse(CopyCard, documents.read(store, name), name, FORMAT)
@@ -181,21 +181,20 @@ class Scope:
         known = self.addon_id and document.addon_id
         return document.app == self.app and (not known or document.addon_id == self.addon_id)
 
-
-def entries(
-    transfers: Sequence[Transfer], copies: Sequence[CopyCard], proofs: Proofs | None, of: Scope
-) -> tuple[BackupEntry, ...]:  # fmt: skip
-    """Every backup of the application, oldest first, those of its other databases too: they are not `whose` OURS."""
-    backups = [one for one in transfers if one.is_backup]
-    mine: dict[str, list[CopyCard]] = {}
-    for card in copies:
-        if card.origin.app == of.app:
-            mine.setdefault(card.origin.transfer_id, []).append(card)
-    since = min((one.created_at for one in backups), default=None)
-    shown = proofs.of_transfers({one.id for one in backups}, since) if proofs and since else {}
-    found = [_entry(one, mine.pop(one.id, ()), proofs, shown, of) for one in backups]
-    found += [_entry(None, cards, proofs, shown, of) for cards in mine.values()]
-    return tuple(sorted(found, key=lambda one: (one.taken_at, one.name)))
+    def entries(
+        self, transfers: Sequence[Transfer], copies: Sequence[CopyCard], proofs: Proofs | None
+    ) -> tuple[BackupEntry, ...]:
+        """All backups of the application, oldest first, with those of its other databases, not `whose` OURS."""
+        backups = [one for one in transfers if one.is_backup]
+        mine: dict[str, list[CopyCard]] = {}
+        for card in copies:
+            if card.origin.app == self.app:
+                mine.setdefault(card.origin.transfer_id, []).append(card)
+        since = min((one.created_at for one in backups), default=None)
+        shown = proofs.of_transfers({one.id for one in backups}, since) if proofs and since else {}
+        found = [_entry(one, mine.pop(one.id, ()), proofs, shown, self) for one in backups]
+        found += [_entry(None, cards, proofs, shown, self) for cards in mine.values()]
+        return tuple(sorted(found, key=lambda one: (one.taken_at, one.name)))
 
 
 def _entry(
@@ -233,7 +232,7 @@ def judged(found: Sequence[BackupEntry], now: datetime, rpo: float) -> tuple[tup
     sizes: list[int] = []
     graded = []
     for entry in found:
-        graded.append((entry, judge(_evidence(entry, tuple(sizes), now, rpo))))
+        graded.append((entry, _evidence(entry, tuple(sizes), now, rpo).judged()))
         if entry.once_whole:
             sizes.append(entry.size)
     return tuple(graded)

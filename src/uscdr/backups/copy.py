@@ -24,7 +24,6 @@ from uscdr.backups.manifest import (
     CopyManifest,
     Sealing,
     inside,
-    new_id,
 )
 from uscdr.errors import CheckFailed, MachineError, ProviderError
 from uscdr.staging import noted_staging
@@ -133,7 +132,7 @@ def pull(order: CopyOrder, open_dump: OpenDump, store: Store, keys: Keyring) -> 
     with noted_staging(store, order.work) as staging:
         staged, sealed = _fetched(order, open_dump, to, staging)
         _check_size(sealed, order.origin)
-        copy = new_id(order.origin)
+        copy = order.origin.new_copy_id()
         dump = Sealing(
             path=inside(copy, f"objects/{sealed.sha256}.age"), sha256=sealed.sha256, size=sealed.size,
             plain_sha256=sealed.plain_sha256, plain_size=sealed.plain_size,

@@ -90,24 +90,23 @@ class Keys:
         """Whether it is worth trying; which private key belongs to which public one shows only then."""
         return bool(self.identities and card.recipients) or (self.passphrase is not None and card.passphrase)
 
+    @contextmanager
+    def opened(self, store: Store, card: CopyCard, work: Path, watch: Watch | None = None) -> Iterator[Path]:
+        """The dump as a decrypted 0600 file in the private directory `work`, removed afterwards.
 
-@contextmanager
-def opened(store: Store, card: CopyCard, keys: Keys, work: Path, watch: Watch | None = None) -> Iterator[Path]:
-    """The dump as a decrypted 0600 file in the private directory `work`, removed afterwards.
-
-    Raises CheckFailed (missing or damaged), WrongIdentity, MachineError (this machine's disk).
-    """
-    opening = _keys_for(store, card, keys)
-    _check_manifest(store, card, opening)
-    path = work / f"{secrets.token_hex(16)}.dump"
-    try:
-        with new_private_file(path) as target:
-            done = _decrypted(store, card.dump.path, opening, target, watch)
-        _same(card.dump.path, (done.sha256, done.size), (card.dump.sha256, card.dump.size))
-        _same(card.dump.path, (done.plain_sha256, done.plain_size), (card.dump.plain_sha256, card.dump.plain_size))
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
+        Raises CheckFailed (missing or damaged), WrongIdentity, MachineError (this machine's disk).
+        """
+        opening = _keys_for(store, card, self)
+        _check_manifest(store, card, opening)
+        path = work / f"{secrets.token_hex(16)}.dump"
+        try:
+            with new_private_file(path) as target:
+                done = _decrypted(store, card.dump.path, opening, target, watch)
+            _same(card.dump.path, (done.sha256, done.size), (card.dump.sha256, card.dump.size))
+            _same(card.dump.path, (done.plain_sha256, done.plain_size), (card.dump.plain_sha256, card.dump.plain_size))
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def check_intact(store: Store, card: CopyCard) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from uscdr.words import first_of, moment
+from uscdr.words import moment
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -37,6 +37,16 @@ class DatabaseState:
     counts_for: timedelta = timedelta.max
     """For how long later states are held against it: tables may shrink rightly over months."""
 
+    def lacks(self, before: DatabaseState, main: Collection[str], volatile: Collection[str]) -> Signs:
+        """What it lacks of what `before` had. `main`: tables in which a loss is damage, not only a doubt."""
+        damage: list[str] = []
+        doubts: list[str] = []
+        for table, words, grave in (*_shrunk(self, before, volatile), *_swollen(self, before, main, volatile)):
+            (damage if grave and table in main else doubts).append(words)
+        doubts += _backwards(self, before)
+        since = f" since {before.name} ({moment(before.at)})"
+        return Signs(tuple(one + since for one in damage), tuple(one + since for one in doubts))
+
 
 @dataclass(frozen=True)
 class Earlier:
@@ -53,22 +63,6 @@ class Signs:
 
     damage: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
-
-
-def signs(now: DatabaseState, before: DatabaseState, main: Collection[str], volatile: Collection[str]) -> Signs:
-    """What `now` lacks of what `before` had. `main`: tables in which a loss is damage, not only a doubt."""
-    damage: list[str] = []
-    doubts: list[str] = []
-    for table, words, grave in (*_shrunk(now, before, volatile), *_swollen(now, before, main, volatile)):
-        (damage if grave and table in main else doubts).append(words)
-    doubts += _backwards(now, before)
-    since = f" since {before.name} ({moment(before.at)})"
-    return Signs(tuple(one + since for one in damage), tuple(one + since for one in doubts))
-
-
-def summary(words: Collection[str]) -> str:
-    """A few of them."""
-    return first_of(list(words), comma="; ")
 
 
 def _shrunk(now: DatabaseState, before: DatabaseState, volatile: Collection[str]) -> Iterator[tuple[str, str, bool]]:

@@ -45,6 +45,29 @@ class BackupOrigin(Fact):
     server_version: str
     """As the platform tells it; empty when it does not."""
 
+    @classmethod
+    def of(cls, transfer: Transfer, app: str, addon_id: str, server_version: str) -> BackupOrigin:
+        """The facts of a finished backup of `app` that are kept with its copy."""
+        return cls(
+            app=app,
+            addon_id=addon_id,
+            transfer_id=transfer.id,
+            name=transfer.name,
+            kind=transfer.kind.value,
+            created_at=transfer.created_at,
+            taken_at=transfer.taken_at,
+            finished_at=transfer.finished_at,
+            warnings=transfer.warnings,
+            processed_bytes=transfer.processed_bytes,
+            server_version=server_version,
+        )
+
+    def new_copy_id(self, now: datetime | None = None) -> str:
+        """An id that sorts by when the copy was made, e.g. `20261123T031500Z-usc-pis-b012-4f2a9c`."""
+        text = f"{self.app}-{self.name}"
+        safe = "".join(char if char.isascii() and (char.isalnum() or char == "-") else "-" for char in text)
+        return f"{now or datetime.now(UTC):{STAMP}}-{safe}-{secrets.token_hex(3)}"
+
 
 class Sealing(Fact):
     """The dump on both sides of its encryption."""
@@ -83,30 +106,6 @@ class CopyCard(Fact):
     """Whether a passphrase opens it, too."""
     manifest_sha256: str
     manifest_size: Count
-
-
-def origin_of(transfer: Transfer, app: str, addon_id: str, server_version: str) -> BackupOrigin:
-    """The facts of a finished backup of `app` that are kept with its copy."""
-    return BackupOrigin(
-        app=app,
-        addon_id=addon_id,
-        transfer_id=transfer.id,
-        name=transfer.name,
-        kind=transfer.kind.value,
-        created_at=transfer.created_at,
-        taken_at=transfer.taken_at,
-        finished_at=transfer.finished_at,
-        warnings=transfer.warnings,
-        processed_bytes=transfer.processed_bytes,
-        server_version=server_version,
-    )
-
-
-def new_id(origin: BackupOrigin, now: datetime | None = None) -> str:
-    """An id that sorts by when the copy was made, e.g. `20261123T031500Z-usc-pis-b012-4f2a9c`."""
-    text = f"{origin.app}-{origin.name}"
-    safe = "".join(char if char.isascii() and (char.isalnum() or char == "-") else "-" for char in text)
-    return f"{now or datetime.now(UTC):{STAMP}}-{safe}-{secrets.token_hex(3)}"
 
 
 def inside(copy: str, name: str) -> str:

@@ -87,6 +87,23 @@ class Evidence:
     earlier: Sequence[int] = ()
     shown: Shown | None = None
 
+    def judged(self) -> Judgement:
+        """What a restore has shown outranks the signs that stand before it: those become remarks then."""
+        if self.unfit:
+            return Judgement(Grade.NONE, self.unfit)
+        if self.damaged_state:
+            return Judgement(Grade.EXISTS, "it is the capture of a damaged state")
+        signs = list(_signs(self))
+        doubts = tuple(why for _, why in signs if why)
+        if self.shown is not None:
+            return Judgement(self.shown.grade, self.shown.why, doubts)
+        reached = Grade.EXISTS
+        for number, (grade, why) in enumerate(signs):
+            if why:
+                return Judgement(reached, why, tuple(later for _, later in signs[number + 1 :] if later))
+            reached = grade
+        return Judgement(reached, "not proven by a restore")
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -95,24 +112,6 @@ class Judgement:
     grade: Grade
     why: str
     remarks: tuple[str, ...] = ()
-
-
-def judge(seen: Evidence) -> Judgement:
-    """What a restore has shown outranks the signs that stand before it: those become remarks then."""
-    if seen.unfit:
-        return Judgement(Grade.NONE, seen.unfit)
-    if seen.damaged_state:
-        return Judgement(Grade.EXISTS, "it is the capture of a damaged state")
-    signs = list(_signs(seen))
-    doubts = tuple(why for _, why in signs if why)
-    if seen.shown is not None:
-        return Judgement(seen.shown.grade, seen.shown.why, doubts)
-    reached = Grade.EXISTS
-    for number, (grade, why) in enumerate(signs):
-        if why:
-            return Judgement(reached, why, tuple(later for _, later in signs[number + 1 :] if later))
-        reached = grade
-    return Judgement(reached, "not proven by a restore")
 
 
 def _signs(seen: Evidence) -> Iterator[tuple[Grade, str]]:
@@ -269,18 +268,17 @@ class ProofDocument(Fact):
         """Whether the dump restores, satisfies the invariants, and no key was seen not to fit."""
         return self.grade.reaches(Grade.INVARIANTS) and self.canary.verdict != "fail"
 
+    def keep(self, store: Store) -> str:
+        """Write it; its name in the store."""
+        name = f"{PROOFS}/{self.sha256}/{self.proven_at.astimezone(UTC):{MOMENT}}-{secrets.token_hex(4)}.json"
+        store.put_once(name, self.model_dump_json(indent=1).encode() + b"\n")
+        return name
+
 
 def demands_digest(invariants: Sequence[Invariant]) -> str:
     """Tells one set of invariants from another."""
     text = "\0".join(one.model_dump_json(exclude={"why"}) for one in invariants)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def keep(store: Store, proof: ProofDocument) -> str:
-    """Write it; its name in the store."""
-    name = f"{PROOFS}/{proof.sha256}/{proof.proven_at.astimezone(UTC):{MOMENT}}-{secrets.token_hex(4)}.json"
-    store.put_once(name, proof.model_dump_json(indent=1).encode() + b"\n")
-    return name
 
 
 class Proofs:
@@ -326,13 +324,16 @@ class Proofs:
             return None
         return found if found.sha256 == sha256 and found.proven_at == _moment(name) else None
 
-
-def fresh(store: Store, sha256: str, invariants: Sequence[Invariant], now: datetime) -> ProofDocument | None:
-    """The newest proof of these bytes, if it is young, asked the same invariants, and found them to hold."""
-    found = Proofs(store).of(sha256)
-    if found is None or elapsed(now, found.proven_at) > CLOCKS or now - found.proven_at > timedelta(hours=GATE_HOURS):
-        return None
-    return found if found.grade.reaches(Grade.INVARIANTS) and found.demands == demands_digest(invariants) else None
+    def fresh(self, sha256: str, invariants: Sequence[Invariant], now: datetime) -> ProofDocument | None:
+        """The newest proof of these bytes, if it is young, asked the same invariants, and found them to hold."""
+        found = self.of(sha256)
+        if (
+            found is None
+            or elapsed(now, found.proven_at) > CLOCKS
+            or now - found.proven_at > timedelta(hours=GATE_HOURS)
+        ):
+            return None
+        return found if found.grade.reaches(Grade.INVARIANTS) and found.demands == demands_digest(invariants) else None
 
 
 def _by_time(found: Iterator[ProofDocument | None]) -> list[ProofDocument]:

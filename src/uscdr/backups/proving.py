@@ -88,6 +88,14 @@ class EncryptionKey:
     why: str = ""
     fingerprint: str = ""
 
+    def tried(self, database: Database, canaries: Sequence[CanaryColumn]) -> CanaryVerdict:
+        """Whether it opens what is encrypted; every column that is named must be there."""
+        if not canaries:
+            return CanaryVerdict(verdict="not checked", why="scenarios.yaml names no encrypted column")
+        if self.value is None or not self.value.get_secret_value():
+            return CanaryVerdict(verdict="not checked", why=self.why or f"{self.name} is not set")
+        return _judged(database.canary(canaries, self.value), self)
+
 
 @dataclass(frozen=True)
 class Code:
@@ -143,6 +151,23 @@ class ProofResult:
         """Of all tables."""
         return sum(table.rows for table in self.tables)
 
+    def document(self, subject: ProofSubject, questions: Questions) -> ProofDocument:
+        """What a proof keeps of what a dump showed: names and numbers, no value of a row."""
+        invariants = [ProvenInvariant(name=one.name, holds=one.holds) for one in self.invariants]
+        if questions.expected_tables and self.server:
+            invariants.append(ProvenInvariant(name=TABLES_THERE, holds=not self.missing))
+        return ProofDocument(
+            format=FORMAT, sha256=subject.sha256, bytes=subject.size, app=subject.app, addon_id=subject.addon_id,
+            backup=subject.backup, transfer_id=subject.transfer_id, taken_at=subject.taken_at, source=subject.source,
+            copy_id=subject.copy_id, copy_opened=subject.copy_opened, proven_at=datetime.now(UTC),
+            seconds=self.seconds, uscdr=__version__,
+            grade=self.grade, why=self.why, pg_restore=self.pg_restore, server=self.server,
+            dumped_from=self.dumped_from, tables=len(self.tables), rows=self.rows, invariants=tuple(invariants),
+            demands=demands_digest(questions.invariants), canary=self.canary,
+            extensions=tuple(one.name for one in self.extensions), migrations=self.migrations,
+            counts={one.name: one.rows for one in self.tables}, newest=dict(self.newest), left_out=self.left_out,
+        )  # fmt: skip
+
 
 @contextmanager
 def examined(
@@ -174,25 +199,7 @@ def prove(
 ) -> ProofDocument:  # fmt: skip
     """The proof as it is kept. Raises as `examined`."""
     with examined(dump, questions, decode, scratch, lambda _: progress) as (shown, _):
-        return document(subject, shown, questions)
-
-
-def document(subject: ProofSubject, shown: ProofResult, questions: Questions) -> ProofDocument:
-    """What a proof keeps of what a dump showed: names and numbers, no value of a row."""
-    invariants = [ProvenInvariant(name=one.name, holds=one.holds) for one in shown.invariants]
-    if questions.expected_tables and shown.server:
-        invariants.append(ProvenInvariant(name=TABLES_THERE, holds=not shown.missing))
-    return ProofDocument(
-        format=FORMAT, sha256=subject.sha256, bytes=subject.size, app=subject.app, addon_id=subject.addon_id,
-        backup=subject.backup, transfer_id=subject.transfer_id, taken_at=subject.taken_at, source=subject.source,
-        copy_id=subject.copy_id, copy_opened=subject.copy_opened, proven_at=datetime.now(UTC),
-        seconds=shown.seconds, uscdr=__version__,
-        grade=shown.grade, why=shown.why, pg_restore=shown.pg_restore, server=shown.server,
-        dumped_from=shown.dumped_from, tables=len(shown.tables), rows=shown.rows, invariants=tuple(invariants),
-        demands=demands_digest(questions.invariants), canary=shown.canary,
-        extensions=tuple(one.name for one in shown.extensions), migrations=shown.migrations,
-        counts={one.name: one.rows for one in shown.tables}, newest=dict(shown.newest), left_out=shown.left_out,
-    )  # fmt: skip
+        return shown.document(subject, questions)
 
 
 def _asked(shown: ProofResult, database: Copy, questions: Questions, decoded: Decoded) -> ProofResult:
@@ -207,7 +214,7 @@ def _asked(shown: ProofResult, database: Copy, questions: Questions, decoded: De
         keyless=tuple(one.name for one in there if not one.keyed and one.name in questions.expected_tables),
         invariants=database.invariants(questions.invariants),
         newest=dict(database.newest(questions.freshness)),
-        canary=try_key(database, questions.canaries, questions.key),
+        canary=questions.key.tried(database, questions.canaries),
         left_out=tuple(one for one in database.left_out if not one.of_platform),
         extensions=database.extensions(),
         applied=applied,
@@ -234,15 +241,6 @@ def _grade(shown: ProofResult, decoded: Decoded) -> tuple[Grade, str]:
     if shown.canary.verdict != "pass":
         return Grade.INVARIANTS, shown.canary.why
     return Grade.DECRYPTS, ""
-
-
-def try_key(database: Database, canaries: Sequence[CanaryColumn], key: EncryptionKey) -> CanaryVerdict:
-    """Whether the application's key opens what is encrypted; every column that is named must be there."""
-    if not canaries:
-        return CanaryVerdict(verdict="not checked", why="scenarios.yaml names no encrypted column")
-    if key.value is None or not key.value.get_secret_value():
-        return CanaryVerdict(verdict="not checked", why=key.why or f"{key.name} is not set")
-    return _judged(database.canary(canaries, key.value), key)
 
 
 def _judged(results: Sequence[CanaryResult], key: EncryptionKey) -> CanaryVerdict:

@@ -95,20 +95,20 @@ class Eviction:
     newest_proven: bool
     """Whether it is the newest proven backup anywhere, and no copy of it is in the vault."""
 
-
-def eviction(found: Sequence[BackupEntry]) -> Eviction | None:
-    """What the next capture pushes out; None when the platform has room."""
-    out = pushed_out([one.transfer for one in found if one.transfer])
-    if out is None:
-        return None
-    goes, kept = next(one for one in found if one.transfer is out[0]), out[1]
-    proven = [one for one in found if one.proven]
-    return Eviction(
-        entry=goes,
-        kept=kept,
-        last_proven_here=goes.proven and not [one for one in proven if one.on_platform and one is not goes],
-        newest_proven=goes.proven and goes is proven[-1] and not goes.copies,
-    )
+    @classmethod
+    def next(cls, found: Sequence[BackupEntry]) -> Eviction | None:
+        """What the next capture pushes out; None when the platform has room."""
+        out = pushed_out([one.transfer for one in found if one.transfer])
+        if out is None:
+            return None
+        goes, kept = next(one for one in found if one.transfer is out[0]), out[1]
+        proven = [one for one in found if one.proven]
+        return cls(
+            entry=goes,
+            kept=kept,
+            last_proven_here=goes.proven and not [one for one in proven if one.on_platform and one is not goes],
+            newest_proven=goes.proven and goes is proven[-1] and not goes.copies,
+        )
 
 
 # Removing copies: a copy's manifest goes first, so that no manifest ever names what is gone.
@@ -169,27 +169,27 @@ class Pruning:
             f"remove {len(self.copies)} of {len(self.copies) + self.kept} copies{back}, {self.bytes} bytes{leftovers}"
         )
 
+    @classmethod
+    def of(cls, found: Sequence[BackupEntry], there: StoredCopies, rule: Retention, now: datetime) -> Pruning:
+        """Decide for all copies of one application, each of its databases by itself; leftovers are of whichever.
 
-def plan(found: Sequence[BackupEntry], there: StoredCopies, rule: Retention, now: datetime) -> Pruning:
-    """Decide for all copies of one application, each of its databases by itself; leftovers are of whichever.
-
-    Copies of one database say nothing of another's: neither which of them to keep, nor that some may go.
-    """
-    cards = {card.id: card for entry in found for card in entry.copies}
-    databases: dict[str, list[KeptCopy]] = {}
-    for entry in found:
-        for card in entry.copies:
-            database = "" if entry.whose is Whose.OURS else card.origin.addon_id
-            databases.setdefault(database, []).append(KeptCopy(card.id, card.origin.taken_at, entry.shown_good))
-    going = (cards[one.id] for held in databases.values() for one in _removable(held, rule))
-    gone = sorted(going, key=lambda card: (card.origin.taken_at, card.id))
-    proven = [card for entry in found for card in entry.copies if entry.proven]
-    return Pruning(
-        copies=tuple(gone),
-        leftovers=tuple(copy for copy, written in there.unfinished.items() if now - written > LEFTOVER_AFTER),
-        kept=len(cards) - len(gone),
-        proven=max(proven, key=lambda card: (card.origin.taken_at, card.id), default=None),
-    )
+        Copies of one database say nothing of another's: neither which of them to keep, nor that some may go.
+        """
+        cards = {card.id: card for entry in found for card in entry.copies}
+        databases: dict[str, list[KeptCopy]] = {}
+        for entry in found:
+            for card in entry.copies:
+                database = "" if entry.whose is Whose.OURS else card.origin.addon_id
+                databases.setdefault(database, []).append(KeptCopy(card.id, card.origin.taken_at, entry.shown_good))
+        going = (cards[one.id] for held in databases.values() for one in _removable(held, rule))
+        gone = sorted(going, key=lambda card: (card.origin.taken_at, card.id))
+        proven = [card for entry in found for card in entry.copies if entry.proven]
+        return cls(
+            copies=tuple(gone),
+            leftovers=tuple(copy for copy, written in there.unfinished.items() if now - written > LEFTOVER_AFTER),
+            kept=len(cards) - len(gone),
+            proven=max(proven, key=lambda card: (card.origin.taken_at, card.id), default=None),
+        )
 
 
 def what_stays(store: Store, copies: Iterable[str]) -> str:

@@ -74,43 +74,38 @@ class RpoState(Fact):
     """By then a newer proven copy must be there."""
     next_scheduled: datetime | None
 
+    @classmethod
+    def of(cls, points: Sequence[Point], schedules: Sequence[Schedule], now: datetime, objective: float) -> RpoState:
+        """Met only if the newest proven copy off the platform is young enough and backups come often enough.
 
-def assess(points: Sequence[Point], schedules: Sequence[Schedule], now: datetime, objective: float) -> RpoState:
-    """Met only if the newest proven copy off the platform is young enough and backups come often enough.
-
-    Often enough is what was seen in the last 24 h, or else what the platform's schedule makes of it.
-    """
-    made = sorted(points, key=lambda one: one.taken_at)
-    proven = [one for one in made if one.there and one.off_platform and one.proven]
-    times = _upcoming(schedules, now)
-    capture, day_gap = _capture(made), _largest(_gaps(made, now), now - DAY) if len(made) > 1 else None
-    schedule_gap = max((after - before).total_seconds() for before, after in pairwise(times)) if times else None
-    rhythm = [gap for gap in (day_gap.seconds if day_gap else None, schedule_gap) if gap is not None]
-    worst = min(rhythm) + capture if rhythm else None
-    proven_age = _age(proven, now)
-    enough = worst is not None and worst <= objective
-    return RpoState(
-        at=now,
-        objective=objective,
-        met=enough and proven_age is not None and proven_age <= objective,
-        proven=proven[-1].name if proven else "",
-        proven_age=proven_age,
-        copy_age=_age([one for one in made if one.there and one.off_platform], now),
-        newest_age=_age([one for one in made if one.there], now),
-        capture=capture,
-        largest_gap=_largest(_gaps(made, now), now - WEEK),
-        schedules=tuple(map(words, schedules)),
-        schedule_gap=schedule_gap,
-        day_gap=day_gap.seconds if day_gap else None,
-        worst=worst,
-        due=proven[-1].taken_at + timedelta(seconds=objective) if proven else None,
-        next_scheduled=times[0] if times else None,
-    )
-
-
-def words(schedule: Schedule) -> str:
-    """`daily at 02:00 UTC`."""
-    return f"daily at {schedule.hour:02d}:00 {schedule.timezone}"
+        Often enough is what was seen in the last 24 h, or else what the platform's schedule makes of it.
+        """
+        made = sorted(points, key=lambda one: one.taken_at)
+        proven = [one for one in made if one.there and one.off_platform and one.proven]
+        times = _upcoming(schedules, now)
+        capture, day_gap = _capture(made), _largest(_gaps(made, now), now - DAY) if len(made) > 1 else None
+        schedule_gap = max((after - before).total_seconds() for before, after in pairwise(times)) if times else None
+        rhythm = [gap for gap in (day_gap.seconds if day_gap else None, schedule_gap) if gap is not None]
+        worst = min(rhythm) + capture if rhythm else None
+        proven_age = _age(proven, now)
+        enough = worst is not None and worst <= objective
+        return cls(
+            at=now,
+            objective=objective,
+            met=enough and proven_age is not None and proven_age <= objective,
+            proven=proven[-1].name if proven else "",
+            proven_age=proven_age,
+            copy_age=_age([one for one in made if one.there and one.off_platform], now),
+            newest_age=_age([one for one in made if one.there], now),
+            capture=capture,
+            largest_gap=_largest(_gaps(made, now), now - WEEK),
+            schedules=tuple(one.words for one in schedules),
+            schedule_gap=schedule_gap,
+            day_gap=day_gap.seconds if day_gap else None,
+            worst=worst,
+            due=proven[-1].taken_at + timedelta(seconds=objective) if proven else None,
+            next_scheduled=times[0] if times else None,
+        )
 
 
 def _upcoming(schedules: Sequence[Schedule], now: datetime) -> tuple[datetime, ...]:
@@ -173,11 +168,23 @@ class Rhythm:
     seconds: int
     fields: str
 
+    @classmethod
+    def even(cls, every: float, most: float) -> Rhythm:
+        """The longest even interval of cron that is not above `every` nor above `most` (seconds)."""
+        limit = max(LEAST, min(every, most))
+        return cls(*[step for step in STEPS if step[0] <= limit][-1])
 
-def rhythm(every: float, most: float) -> Rhythm:
-    """The longest even interval of cron that is not above `every` nor above `most` (seconds)."""
-    limit = max(LEAST, min(every, most))
-    return Rhythm(*[step for step in STEPS if step[0] <= limit][-1])
+    def cron_line(self, target: str, place: str | None) -> str:
+        """One line for `crontab -e`; the file holds HEROKU_API_KEY and what else is needed, mode 0600."""
+        return f"{self.fields}  . $HOME/.config/uscdr/environment && {_command(target, place)}"
+
+    def workflow(self, target: str, place: str | None) -> str:
+        """A workflow of GitHub Actions. The runner is thrown away: the vault must be an object store.
+
+        It takes nothing from a public index or of anybody's actions: what would run there would hold the token. The
+        wheels lie in the repository, each with its digest; the secrets are in the environment of the last step alone.
+        """
+        return WORKFLOW.format(fields=self.fields, command=_command(target, place), wheels=WHEELS)
 
 
 def _command(target: str, place: str | None) -> str:
@@ -185,20 +192,6 @@ def _command(target: str, place: str | None) -> str:
     to = f" --to {shlex.quote(place)}" if place else ""
     program = f"uscdr --quiet --target {shlex.quote(target)} backup"
     return f"{program} capture && {program} pull{to} && {program} prove{to}"
-
-
-def cron_line(every: Rhythm, target: str, place: str | None) -> str:
-    """One line for `crontab -e`; the file holds HEROKU_API_KEY and what else is needed, mode 0600."""
-    return f"{every.fields}  . $HOME/.config/uscdr/environment && {_command(target, place)}"
-
-
-def workflow(every: Rhythm, target: str, place: str | None) -> str:
-    """A workflow of GitHub Actions. The runner is thrown away: the vault must be an object store.
-
-    It takes nothing from a public index or of anybody's actions: what would run there would hold the token. The
-    wheels lie in the repository, each with its digest, and the secrets are in the environment of the last step alone.
-    """
-    return WORKFLOW.format(fields=every.fields, command=_command(target, place), wheels=WHEELS)
 
 
 WHEELS = ".github/uscdr"

@@ -55,13 +55,13 @@ class LogLine(NamedTuple):
         match = ROUTER.match(self.text) if self.process == "router" else PROCESS.match(self.text)
         return match["code"] if match else ""
 
-
-def read(lines: Iterable[str]) -> Iterator[LogLine]:
-    """Those that are log lines, in their order."""
-    for line in lines:
-        match = LINE.match(line.rstrip("\r\n"))
-        if match:
-            yield LogLine(_moment(match["at"]), match["source"], match["process"], match["text"])
+    @classmethod
+    def read(cls, lines: Iterable[str]) -> Iterator[LogLine]:
+        """Those that are log lines, in their order."""
+        for line in lines:
+            match = LINE.match(line.rstrip("\r\n"))
+            if match:
+                yield cls(_moment(match["at"]), match["source"], match["process"], match["text"])
 
 
 def _moment(text: str) -> datetime | None:
@@ -97,6 +97,17 @@ class DynoRestart:
     why: str
     lived: float
 
+    @classmethod
+    def by_dyno(cls, lines: Iterable[str], release: Release | None) -> Mapping[str, tuple[DynoRestart, ...]]:
+        """By dyno, what brought it down since the release took effect and since it was last stopped in order."""
+        since = (release.updated_at or release.created_at) if release else None
+        found: dict[str, list[DynoRestart]] = {}
+        lives: dict[str, _Life] = {}
+        for line in LogLine.read(lines):
+            if line.of_platform and line.at and (since is None or line.at >= since):
+                _follow(line, line.at, lives.setdefault(line.process, _Life()), found.setdefault(line.process, []))
+        return {name: tuple(fell) for name, fell in found.items() if fell}
+
 
 @dataclass
 class _Life:
@@ -108,17 +119,6 @@ def in_force(releases: Sequence[Release]) -> Release | None:
     """The current release (newest first); where none is marked so, the newest that succeeded."""
     marked = [one for one in releases if one.current] or [one for one in releases if one.status == "succeeded"]
     return marked[0] if marked else None
-
-
-def falls(lines: Iterable[str], release: Release | None) -> Mapping[str, tuple[DynoRestart, ...]]:
-    """By dyno, what brought it down since the release took effect and since it was last stopped in order."""
-    since = (release.updated_at or release.created_at) if release else None
-    found: dict[str, list[DynoRestart]] = {}
-    lives: dict[str, _Life] = {}
-    for line in read(lines):
-        if line.of_platform and line.at and (since is None or line.at >= since):
-            _follow(line, line.at, lives.setdefault(line.process, _Life()), found.setdefault(line.process, []))
-    return {name: tuple(fell) for name, fell in found.items() if fell}
 
 
 def _follow(line: LogLine, at: datetime, life: _Life, fell: list[DynoRestart]) -> None:
@@ -185,13 +185,13 @@ class DynoUptime:
         why = f" ({self.falls[-1].why})" if self.falls[-1].why else ""
         return f"{often} at {moment(self.falls[-1].at)}{why}"
 
-
-def standings(
-    dynos: Iterable[Dyno], fallen: Mapping[str, tuple[DynoRestart, ...]], now: datetime, kinds: Collection[str]
-) -> tuple[DynoUptime, ...]:
-    """Each dyno of these process types; one-off dynos end, and are none."""
-    return tuple(
-        DynoUptime(one, elapsed(one.updated_at, now) if one.updated_at else None, fallen.get(one.name, ()))
-        for one in dynos
-        if one.type in kinds
-    )
+    @classmethod
+    def of(
+        cls, dynos: Iterable[Dyno], fallen: Mapping[str, tuple[DynoRestart, ...]], now: datetime, kinds: Collection[str]
+    ) -> tuple[DynoUptime, ...]:
+        """Each dyno of these process types; one-off dynos end, and are none."""
+        return tuple(
+            cls(one, elapsed(one.updated_at, now) if one.updated_at else None, fallen.get(one.name, ()))
+            for one in dynos
+            if one.type in kinds
+        )

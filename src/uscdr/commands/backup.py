@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from uscdr.backups import catalog
 from uscdr.backups.catalog import BackupEntry, StoredCopies, judged
 from uscdr.backups.decrypt import Keys
-from uscdr.backups.proofs import Judgement, ProofDocument, Proofs
-from uscdr.backups.rpo import Rhythm, RpoState, assess, cron_line, rhythm, wheels, words, workflow
+from uscdr.backups.proofs import Judgement, Proofs
+from uscdr.backups.rpo import Rhythm, RpoState, wheels
 from uscdr.commands import run
 from uscdr.commands.invocation import Invocation, clear_up, state
 from uscdr.commands.recover import lasting, operate
@@ -27,7 +27,9 @@ from uscdr.scenarios.backup_inventory import copies_alone, made, scope
 from uscdr.scenarios.steps.backups_capture import wanted_schedule
 from uscdr.settings import operator
 from uscdr.staging import noted
-from uscdr.store.lease import WriterQueue, turn
+from uscdr.store.lease import WriterQueue
+from uscdr.store.store import Store
+from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
 from uscdr.wiring import stores
 from uscdr.wiring.context import Job
@@ -72,7 +74,7 @@ class BackupTools:
 
     def turn(self, message: str, say: Callable[[str], None]) -> AbstractContextManager[object]:
         """Be the only one who writes to the store meanwhile. Raises LockHeld."""
-        return turn(self.store, WriterQueue(operator(os.environ), self.deps.stop.pause, say), message)
+        return WriterQueue(operator(os.environ), self.deps.stop.pause, say).turn(self.store, message)
 
     def attachment(self) -> Attachment:
         """The database. Raises BadInput when there is no such application."""
@@ -81,7 +83,7 @@ class BackupTools:
 
     def shelf(self) -> StoredCopies:
         """The copies; what is wrong with any is said."""
-        found = catalog.shelf(self.store)
+        found = catalog.StoredCopies.of(self.store)
         for damage in found.damaged:
             self.output.warn(f"DAMAGE in {self.store.place}: {damage}")
         others = {card.origin.app for card in found.copies} - {self.deps.app}
@@ -111,7 +113,7 @@ class BackupTools:
         return attachment, self.deps.backups.transfers(attachment)
 
     def _entries(self, attachment: Attachment, transfers: tuple[Transfer, ...]) -> tuple[BackupEntry, ...]:
-        return catalog.entries(transfers, self.shelf().copies, Proofs(self.store), scope(self.deps, attachment))
+        return scope(self.deps, attachment).entries(transfers, self.shelf().copies, Proofs(self.store))
 
 
 @contextmanager
@@ -224,7 +226,7 @@ def status(given: Invocation, to: str | None, *, as_json: bool) -> int:
         entries, attachment, at = work.entries(), work.deps.attachment(), now()
         found = made(entries, Proofs(work.store), scope(work.deps, attachment), at)
         schedules = work.deps.backups.schedules(attachment.addon_id)
-        standing = assess(found, schedules, at, work.deps.config.objectives.rpo)
+        standing = RpoState.of(found, schedules, at, work.deps.config.objectives.rpo)
     if output.json_lines:
         output.record({**standing.model_dump(mode="json"), "words": list(_lines(standing))})
     else:
@@ -312,21 +314,21 @@ def schedule(given: Invocation, to: str | None, *, apply: bool, as_json: bool) -
 
 def _tell(work: BackupTools, found: Sequence[Schedule], to: str | None, *, made: bool) -> None:
     config, place, output = work.deps.config, work.job.place.name, work.output
-    every, wanted = rhythm(stores.settings(config).every, config.objectives.rpo), wanted_schedule(work.deps)
+    every, wanted = Rhythm.even(stores.settings(config).every, config.objectives.rpo), wanted_schedule(work.deps)
     if output.json_lines:
         output.record(_schedule_record(work, found, every, (to, made)))
         return
     for one in found:
-        output.result(f"the platform: {words(one)}{' (created now)' if made else ''}")
+        output.result(f"the platform: {one.words}{' (created now)' if made else ''}")
     if not found:
         output.result(f"the platform: NO schedule; create {wanted} with: uscdr backup schedule --apply")
-    elif wanted not in map(words, found):
+    elif wanted not in (one.words for one in found):
         output.warn(f"scenarios.yaml wants it {wanted}; what is there is left as it is.")
     limit, often = duration(config.objectives.rpo), duration(every.seconds)
     output.result(f"\ndaily backups alone lose up to a day. For at most {limit}: every {often} by cron\n")
-    output.result(cron_line(every, place, to))
+    output.result(every.cron_line(place, to))
     output.result("\nor as a GitHub workflow, .github/workflows/backups.yml:\n")
-    output.result(workflow(every, place, to).rstrip("\n"))
+    output.result(every.workflow(place, to).rstrip("\n"))
     output.result(
         "\nit installs from wheels in the repository; made once, on Linux with Python 3.12 as the runner has:\n"
     )
@@ -352,8 +354,8 @@ def _schedule_record(
         "created": made,
         "wanted": wanted_schedule(work.deps),
         "every_seconds": every.seconds,
-        "cron": cron_line(every, place, to),
-        "workflow": workflow(every, place, to),
+        "cron": every.cron_line(place, to),
+        "workflow": every.workflow(place, to),
         "wheels": _wheels(),
     }
 

@@ -18,12 +18,14 @@ from uscdr.errors import BadInput, ExitCode, Interrupted
 from uscdr.journal import runs
 from uscdr.kit.check import Deployed, Examination, examine
 from uscdr.kit.export import NAMELESS, Extracted, extract
-from uscdr.kit.freshness import Seen, judge
+from uscdr.kit.freshness import Freshness, Seen
+from uscdr.kit.manifest import PartName
 from uscdr.kit.reader import KitReader
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.backup_proof import prove_kit
 from uscdr.settings import user_path
-from uscdr.store.encryption import identities
+from uscdr.store.encryption import Identity
+from uscdr.ui.console import Output
 from uscdr.ui.reporter import ConsoleReporter
 from uscdr.ui.tables import show_table
 from uscdr.wiring import stores
@@ -61,14 +63,14 @@ def check_kit(given: Invocation, asked: CheckOptions, *, as_json: bool) -> int:
             next_action="Name the key: uscdr kit check --restore --identity FILE",
         )
     store, kit = asked.wanted.find(given)
-    keys = identities(asked.wanted.identity) if asked.wanted.identity is not None else ()
+    keys = Identity.read(asked.wanted.identity) if asked.wanted.identity is not None else ()
     for words in ill_kept(asked.wanted.identity, os.environ) if asked.wanted.identity is not None else ():
         given.warn(words)
     speech = ConsoleReporter(output)
     with cleanup.workplace(state(), runs.new_run_id("kit")) as work:
         found = examine(store, kit, keys, work, lambda done, total: speech.progress("checking", done, total, "objects"))
     seen = _seen_of(found)
-    fresh = judge(_compared(given, seen, output) if asked.online else seen)
+    fresh = Freshness.of(_compared(given, seen, output) if asked.online else seen)
     enough = asked.minimum is None or fresh.score >= asked.minimum
     show_examination(found, fresh, asked.minimum, output)
     shown = not asked.restore or _restored(given, Opening(store, kit, keys), output)
@@ -139,7 +141,7 @@ def _watch(around: RunContext, speech: ConsoleReporter, note: str) -> Progress:
 def restore(given: Invocation, wanted: KitChoice, parts: Sequence[PartName], into: Path, *, as_json: bool) -> None:
     """Write them, and say where they are and that they are in the clear."""
     output = given.output(json_lines=as_json)
-    keys = identities(identity_file(wanted.identity, os.environ))
+    keys = Identity.read(identity_file(wanted.identity, os.environ))
     store, kit = wanted.find(given)
     given.warn_of(wanted.identity)
     clear_up(output)

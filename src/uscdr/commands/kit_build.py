@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from uscdr.backups import proofs
+from uscdr.backups.proofs import ProofDocument
 from uscdr.commands import backup as backups
 from uscdr.commands import run
 from uscdr.commands.invocation import Invocation, clear_up, state
@@ -16,13 +16,14 @@ from uscdr.commands.recover import check_form
 from uscdr.errors import BadInput, ExitCode, UscdrError
 from uscdr.journal import runs
 from uscdr.kit.build import Built, build
-from uscdr.kit.card import worth
 from uscdr.kit.check import LOST, Examination
 from uscdr.kit.collect.sources import Absent, ProofShelf, Sources, Wishes
 from uscdr.kit.content import CanaryColumns
 from uscdr.models.base import aged
 from uscdr.scenarios.adapters import Adapters, Request
-from uscdr.store.encryption import Recipient, recipients
+from uscdr.store.encryption import Recipient
+from uscdr.store.store import Store
+from uscdr.ui.console import Output
 from uscdr.ui.reporter import ConsoleReporter
 from uscdr.ui.tables import show_table
 from uscdr.wiring import stores
@@ -58,7 +59,7 @@ def _show_built(built: Built, place: str, output: Output) -> None:
     verdict = "complete" if card.complete else "INCOMPLETE"
     output.result(f"{card.kit}: {verdict}, {plural(card.objects, 'object')}, {size(card.bytes)}, in {place}")
     if card.dump is not None and not card.dump.shown:
-        output.warn(f"{worth(card.dump)}. Nobody knows whether it can be restored.")
+        output.warn(f"{card.dump.worth}. Nobody knows whether it can be restored.")
     output.say("Keep it where it shares nothing with this machine, and print: uscdr kit card --html")
 
 
@@ -165,7 +166,7 @@ def build_kit(given: Invocation, wanted: BuildOptions, *, as_json: bool) -> int:
         raise BadInput("--capture and --backup exclude each other.")
     check_form("backup", wanted.backup)
     place = given.place()
-    to = recipients(wanted.recipients or stores.standing_recipients(os.environ) or place.config.kit.recipients)
+    to = Recipient.read(wanted.recipients or stores.standing_recipients(os.environ) or place.config.kit.recipients)
     store = places(given).store(wanted.to or place.config.kit.to)
     output = given.output(json_lines=as_json)
     backup = backups.take(given, output)["name"] if wanted.capture else wanted.backup
@@ -192,7 +193,7 @@ def _proofs(job: Job, around: RunContext, output: Output) -> ProofShelf:
 
     def keep(proof: ProofDocument) -> None:
         try:
-            proofs.keep(stores.open_store(None, job.place.config, around.state, around.env), proof)
+            proof.keep(stores.open_store(None, job.place.config, around.state, around.env))
         except UscdrError as error:
             output.warn(f"The proof is in the kit, and could not be kept for backups: {error.message}")
 

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 from uscdr.commands.invocation import Invocation, state
 from uscdr.errors import BadInput
 from uscdr.kit import find as listing
-from uscdr.kit.card import Printing, card_page, card_text
+from uscdr.kit.card import Printing, card_text
 from uscdr.kit.check import known
-from uscdr.kit.freshness import Seen, judge
+from uscdr.kit.freshness import Freshness, Seen
 from uscdr.kit.manifest import Card, KitContact
 from uscdr.kit.reader import KitReader, read_card
 from uscdr.models.base import aged
-from uscdr.store.encryption import Identity, identities
+from uscdr.scenarios.config import Config
+from uscdr.store.encryption import Identity
+from uscdr.store.store import Store
+from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
 from uscdr.wiring.stores import KitLocations
 from uscdr.words import escape, size
@@ -85,7 +88,7 @@ def list_kits(given: Invocation, to: str | None, identity: Path | None, *, as_js
 
 
 def _opener(store: Store, identity: Path) -> listing.Open:
-    keys = identities(identity)
+    keys = Identity.read(identity)
     return lambda kit: KitReader(store, kit, keys, state() / "scratch")
 
 
@@ -114,7 +117,7 @@ def show_card(given: Invocation, wanted: KitChoice, *, html: bool, as_json: bool
     if reader is None:
         output.warn("By its card, not checked: whether the sealed manifest says the same shows --identity FILE.")
     if html:
-        page = card_page(_printing(given, card, reader, store, output))
+        page = _printing(given, card, reader, store, output).page()
         output.record({"kit": kit, "html": page}) if output.json_lines else output.result(page.rstrip("\n"))
     elif output.json_lines:
         output.record(card.model_dump(mode="json"))
@@ -126,7 +129,7 @@ def _opened(store: Store, kit: str, wanted: KitChoice) -> KitReader | None:
     """The kit, with an identity. Raises CheckFailed for a card that is not the kit's: it is not printed."""
     if wanted.identity is None:
         return None
-    reader = KitReader(store, kit, identities(wanted.identity), state() / "scratch")
+    reader = KitReader(store, kit, Identity.read(wanted.identity), state() / "scratch")
     for doubt in reader.doubts:
         raise doubt
     return reader
@@ -135,10 +138,10 @@ def _opened(store: Store, kit: str, wanted: KitChoice) -> KitReader | None:
 def _printing(given: Invocation, card: Card, reader: KitReader | None, store: Store, output: Output) -> Printing:
     """With an identity everything is of the kit itself; without, contacts are of scenarios.yaml."""
     if reader is None:
-        fresh = judge(Seen(at=datetime.now(UTC), card=card, rpo=card.rpo))
+        fresh = Freshness.of(Seen(at=datetime.now(UTC), card=card, rpo=card.rpo))
         return Printing(card, store.place, _configured(given, output), fresh)
     seen = Seen(at=datetime.now(UTC), card=card, rpo=card.rpo, manifest=reader.manifest, **known(reader))
-    return Printing(card, store.place, reader.manifest.contacts or _configured(given, output), judge(seen))
+    return Printing(card, store.place, reader.manifest.contacts or _configured(given, output), Freshness.of(seen))
 
 
 def _configured(given: Invocation, output: Output) -> tuple[KitContact, ...]:

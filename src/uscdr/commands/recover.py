@@ -68,7 +68,7 @@ def lasting(to: str | None, readers: tuple[str, ...] = ()) -> tuple[str | None, 
     Raises BadInput for credentials and private keys, which must not get into a journal.
     """
     if readers:
-        encryption.recipients(readers)
+        encryption.Recipient.read(readers)
     if to is None:
         return None, readers
     location.open_store(to, os.environ)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from uscdr.backups.decrypt import opened
 from uscdr.backups.proofs import Grade
 from uscdr.commands import run
 from uscdr.drills.baseline import Comparison, TableContents, same_rows
@@ -391,7 +390,7 @@ def _copied(deps: Adapters) -> Comparison:
     card, link = entry.copies[0], deps.backups.public_url(known.owner, entry.transfer.num)
     got = deps.backups.download(link, deps.work / "platform.dump", lambda *_: None)
     try:
-        with opened(vault.store(), card, vault.reading(), deps.work) as path:
+        with vault.reading().opened(vault.store(), card, deps.work) as path:
             same = path.read_bytes() == (deps.work / "platform.dump").read_bytes()
     except UscdrError as error:
         return Comparison(name, holds=False, evidence=error.message)

@@ -15,9 +15,10 @@ from uscdr.kit.collect import app as config
 from uscdr.kit.collect import app as dns
 from uscdr.kit.collect import sources as source
 from uscdr.kit.collect.dump import Collected
-from uscdr.kit.collect.sources import BuildReporter, Gathering, Sources, Unavailable, Wishes, in_words, missing
+from uscdr.kit.collect.sources import BuildReporter, Gathering, Sources, Unavailable, Wishes, in_words
+from uscdr.kit.content import AppFacts, MediaEntry, SourceFacts
 from uscdr.kit.manifest import FORMAT, PARTS, Card, DumpProof, Fingerprints, KitGap, KitPart, Manifest, PartName
-from uscdr.kit.writer import KitWriter, fingerprints, new_kit_id
+from uscdr.kit.writer import KitWriter, new_kit_id
 from uscdr.staging import noted_staging
 from uscdr.threads import run_all
 
@@ -120,7 +121,7 @@ def _manifest(gathering: Gathering, account: str, parts: Sequence[KitPart], stat
         recipients=tuple(recipient.fingerprint for recipient in writer.to),
         parts=tuple(sorted(parts, key=lambda part: PARTS.index(part.name))),
         objects=tuple(writer.objects),
-        fingerprints=fingerprints(state.config) if state.config else Fingerprints(),
+        fingerprints=Fingerprints.of(state.config) if state.config else Fingerprints(),
         dump=state.dump,
         contacts=tuple(wishes.contacts),
         rpo=wishes.rpo,
@@ -173,7 +174,7 @@ def _try(gathering: Gathering, name: PartName, collect: Callable[[], KitPart]) -
     try:
         return collect()
     except (ProviderError, CheckFailed, Unavailable) as error:
-        return missing(name, in_words(error))
+        return KitPart.missing(name, in_words(error))
 
 
 def _unsure_of_hostnames(part: KitPart) -> KitPart:

@@ -7,8 +7,8 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from uscdr.kit.freshness import Freshness, is_placeholder
-from uscdr.kit.manifest import KITS, MANIFEST, SUMS, Card, CardPart, DumpProof, KitContact
+from uscdr.kit.freshness import Freshness
+from uscdr.kit.manifest import KITS, MANIFEST, SUMS, Card, CardPart, KitContact
 from uscdr.pages.rendering import rendered
 from uscdr.store.store import ObjectLost
 from uscdr.words import moment, plural, size
@@ -51,7 +51,7 @@ def card_text(card: Card) -> str:
         "COMPLETE" if card.complete else "INCOMPLETE: see below, and `uscdr kit check`",
         "",
         *(_part_line(part) for part in card.parts),
-        *([f"  {worth(card.dump)}"] if card.dump else []),
+        *([f"  {card.dump.worth}"] if card.dump else []),
         "",
         f"{plural(card.objects, 'encrypted object')}, {size(card.bytes)}",
         f"recipients  {'  '.join(card.recipients)}",
@@ -74,18 +74,6 @@ def _part_line(part: CardPart) -> str:
     return f"  {part.name:<8} {part.state:<10} {as_of}".rstrip()
 
 
-def worth(proof: DumpProof) -> str:
-    """What the dump is worth, in a line."""
-    match proof.origin:
-        case "left out":
-            return "the dump is NOT PROVEN: left out on purpose (--unproven)"
-        case "failed":
-            return "the dump is NOT PROVEN: it could not be tried when the kit was made"
-        case _:
-            when = f" ({moment(proof.proven_at)})" if proof.proven_at else ""
-            return f"the dump, restored: {proof.grade}{when}"
-
-
 # The card of a kit as one page for paper: what its template is given. Pure.
 
 
@@ -98,27 +86,26 @@ class Printing:
     contacts: Sequence[KitContact] = ()
     freshness: Freshness | None = None
 
-
-def card_page(printing: Printing) -> str:
-    """The whole document; every value is escaped."""
-    card = printing.card
-    return rendered(
-        "kit_card",
-        title=f"Escape kit of {card.app}",
-        card=card,
-        verdict=_verdict(card),
-        contacts=[(one, is_placeholder(one)) for one in printing.contacts],
-        place=printing.place,
-        kits=KITS,
-        commands=_commands(printing),
-        freshness=printing.freshness,
-        digests=((MANIFEST, card.manifest_sha256), (SUMS, card.sums_sha256)),
-    )
+    def page(self) -> str:
+        """The whole document; every value is escaped."""
+        card = self.card
+        return rendered(
+            "kit_card",
+            title=f"Escape kit of {card.app}",
+            card=card,
+            verdict=_verdict(card),
+            contacts=[(one, one.is_placeholder) for one in self.contacts],
+            place=self.place,
+            kits=KITS,
+            commands=_commands(self),
+            freshness=self.freshness,
+            digests=((MANIFEST, card.manifest_sha256), (SUMS, card.sums_sha256)),
+        )
 
 
 def _verdict(card: Card) -> str:
     whole = "COMPLETE" if card.complete else "INCOMPLETE: something could not be had when it was made"
-    return f"{whole}. {worth(card.dump)[:1].upper()}{worth(card.dump)[1:]}." if card.dump else f"{whole}."
+    return f"{whole}. {card.dump.worth[:1].upper()}{card.dump.worth[1:]}." if card.dump else f"{whole}."
 
 
 def _commands(printing: Printing) -> tuple[tuple[str, str], ...]:

@@ -11,9 +11,8 @@ from uscdr.errors import CheckFailed, ProviderError
 from uscdr.kit.collect.app import current_release
 from uscdr.kit.collect.sources import Absent, Unavailable, in_words, present
 from uscdr.kit.freshness import Now
-from uscdr.kit.manifest import KITS, MANIFEST, SUMS, Card, Manifest, PartName
+from uscdr.kit.manifest import KITS, MANIFEST, SUMS, Card, Fingerprints, Manifest, PartName
 from uscdr.kit.reader import KitReader, SealedName, damaged, read_card, read_sums
-from uscdr.kit.writer import fingerprints
 from uscdr.models.heroku import commit_of
 from uscdr.models.media import RESOURCE_TYPES, Asset
 from uscdr.store.store import ObjectLost, Store, digest_of, is_name
@@ -224,7 +223,7 @@ class Deployed:
         before = manifest.fingerprints
         if not before.salt:
             raise Unavailable("the kit holds nothing to compare with")
-        current = fingerprints(self.platform.config_vars(self.app), before.salt).values
+        current = Fingerprints.of(self.platform.config_vars(self.app), before.salt).values
         names = before.values.keys() | current.keys()
         return tuple(sorted(name for name in names if before.values.get(name) != current.get(name)))
 

@@ -44,6 +44,18 @@ class AppFacts(Fact):
         """The app's own hostnames, without the platform's."""
         return tuple(domain.hostname for domain in self.domains if domain.kind != "heroku")
 
+    def not_kept(self) -> tuple[tuple[str, str], ...]:
+        """What the application has and a kit does not hold, each with the reason."""
+        named = [(one, one.found(self)) for one in OWNED if one.not_kept]
+        missing = [(f"{kind.title} ({', '.join(names)})", kind.not_kept) for kind, names in named if names]
+        return (*missing, *_not_asked(self))
+
+    def by_hand(self) -> tuple[str, ...]:
+        """What it had and a rebuilt place does not get by itself: what, and what a person does, in words."""
+        named = [(one, one.found(self)) for one in OWNED if one.by_hand]
+        told = [f"{kind.title} ({', '.join(names)}): {kind.by_hand}" for kind, names in named if names]
+        return (*told, *(f"{what}: NOT KNOWN ({why})" for what, why in _not_asked(self)))
+
 
 class ConfigVars(Fact):
     """Every configuration variable. Values show their stars unless the serialisation context is REVEAL."""
@@ -257,20 +269,6 @@ OWNED: tuple[_Kind, ...] = (
         by_hand="look whether there were any, and make them again: heroku pg:credentials",
     ),
 )
-
-
-def not_kept(facts: AppFacts) -> tuple[tuple[str, str], ...]:
-    """What the application has and a kit does not hold, each with the reason."""
-    named = [(one, one.found(facts)) for one in OWNED if one.not_kept]
-    missing = [(f"{kind.title} ({', '.join(names)})", kind.not_kept) for kind, names in named if names]
-    return (*missing, *_not_asked(facts))
-
-
-def by_hand(facts: AppFacts) -> tuple[str, ...]:
-    """What the application had and a rebuilt place does not get by itself: what, and what a person does, in words."""
-    named = [(one, one.found(facts)) for one in OWNED if one.by_hand]
-    told = [f"{kind.title} ({', '.join(names)}): {kind.by_hand}" for kind, names in named if names]
-    return (*told, *(f"{what}: NOT KNOWN ({why})" for what, why in _not_asked(facts)))
 
 
 def _not_asked(facts: AppFacts) -> tuple[tuple[str, str], ...]:

@@ -37,18 +37,18 @@ class Named:
     place: str | None
     kit: str | None
 
-
-def parse(text: str) -> Named:
-    """What `text` names. Raises BadInput for what names nothing; a text with credentials in it is not repeated."""
-    before, colon, after = text.rpartition(":")
-    if not colon or after.startswith("//"):  # no separator, or only that of a URL
-        return _place(text) if "/" in text else _id(None, text)
-    if "/" in after or "@" in after:
-        # a directory with a colon in its name, or a URL with a port or a password: the store says what is wrong
-        return _place(text)
-    if not before:
-        raise _nothing()
-    return _id(before, after)
+    @classmethod
+    def parse(cls, text: str) -> Named:
+        """What `text` names. Raises BadInput for what names nothing; a text with credentials in it is not repeated."""
+        before, colon, after = text.rpartition(":")
+        if not colon or after.startswith("//"):  # no separator, or only that of a URL
+            return _place(text) if "/" in text else _id(None, text)
+        if "/" in after or "@" in after:
+            # a directory with a colon in its name, or a URL with a port or a password: the store says what is wrong
+            return _place(text)
+        if not before:
+            raise _nothing()
+        return _id(before, after)
 
 
 def _id(place: str | None, kit: str) -> Named:

@@ -6,12 +6,13 @@ Ages and the objective are seconds. docs/kit.md has the table.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from uscdr.backups.proofs import Grade
+from uscdr.kit.manifest import Card, DumpProof, Manifest, PartName, PartState
 from uscdr.models.base import Fact, aged, elapsed
 from uscdr.words import duration, plural
 
@@ -40,9 +41,6 @@ PROOF_AGES: tuple[tuple[timedelta, int], ...] = ((timedelta(days=7), 5), (timede
 GRADES: Mapping[Grade, int] = {Grade.DECRYPTS: 15, Grade.INVARIANTS: 10, Grade.RESTORES: 5}
 SKEW = timedelta(minutes=5)
 ENOUGH_RECIPIENTS = 2
-_PLACEHOLDER = re.compile(
-    r"\b(tbd|todo|tba|xxx+|n/?a|change ?me|fill ?in|your[ -]|unknown|placeholder)|[<\[?…]", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -89,27 +87,20 @@ class Freshness(Fact):
     unknown: int
     reasons: tuple[Reason, ...]
 
-
-def judge(seen: Seen) -> Freshness:
-    """Every question, in the order of WEIGHTS; a damaged kit counts for nothing."""
-    if seen.damaged:
-        words = f"{plural(seen.damaged, 'damaged or missing object')}: nobody should have to rebuild from this kit"
-        return Freshness(
-            score=0, unknown=0, reasons=(Reason(question="whole", points=0, of=100, state="less", words=words),)
-        )
-    reasons = (
-        _dump_age(seen), _dump_proof(seen), _proof_age(seen), _config(seen), _parts(seen), _media(seen),
-        _media_backup(seen), _recipients(seen), _source(seen), _contacts(seen),
-    )  # fmt: skip
-    unknown = sum(one.of - one.points for one in reasons if one.state == "unknown")
-    return Freshness(score=sum(one.points for one in reasons), unknown=unknown, reasons=reasons)
-
-
-def is_placeholder(contact: KitContact) -> bool:
-    """Whether nobody could be reached by it."""
-    return not contact.name.strip() or not contact.how.strip() or any(
-        _PLACEHOLDER.search(text) for text in (contact.name, contact.how.partition("?")[0])
-    )  # fmt: skip
+    @classmethod
+    def of(cls, seen: Seen) -> Freshness:
+        """Every question, in the order of WEIGHTS; a damaged kit counts for nothing."""
+        if seen.damaged:
+            words = f"{plural(seen.damaged, 'damaged or missing object')}: nobody should have to rebuild from this kit"
+            return cls(
+                score=0, unknown=0, reasons=(Reason(question="whole", points=0, of=100, state="less", words=words),)
+            )
+        reasons = (
+            _dump_age(seen), _dump_proof(seen), _proof_age(seen), _config(seen), _parts(seen), _media(seen),
+            _media_backup(seen), _recipients(seen), _source(seen), _contacts(seen),
+        )  # fmt: skip
+        unknown = sum(one.of - one.points for one in reasons if one.state == "unknown")
+        return cls(score=sum(one.points for one in reasons), unknown=unknown, reasons=reasons)
 
 
 def _reason(question: str, points: int, words: str) -> Reason:
@@ -244,7 +235,7 @@ def _contacts(seen: Seen) -> Reason:
     if seen.manifest is None:
         return _unknown(question, "not looked at (--identity FILE)")
     contacts = seen.manifest.contacts
-    empty = [one.role for one in contacts if is_placeholder(one)]
+    empty = [one.role for one in contacts if one.is_placeholder]
     if not contacts or len(empty) == len(contacts):
         return _reason(question, 0, "nobody is named (contacts in scenarios.yaml)")
     if empty:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from uscdr.backups.proofs import Grade
 from uscdr.models.base import Count, Fact, Moment, Span
+from uscdr.words import moment
 
 FORMAT = 1
 KITS, MEDIA = "kits", "media"
@@ -20,6 +26,9 @@ CARD, CARD_TEXT, CARD_PAGE = "card.json", "card.txt", "card.html"
 PartName = Literal["app", "config", "dns", "dump", "source", "media"]
 PARTS: tuple[PartName, ...] = ("app", "config", "dns", "dump", "source", "media")
 PartState = Literal["complete", "partial", "missing", "left out"]
+_PLACEHOLDER = re.compile(
+    r"\b(tbd|todo|tba|xxx+|n/?a|change ?me|fill ?in|your[ -]|unknown|placeholder)|[<\[?…]", re.IGNORECASE
+)
 
 
 class KitGap(Fact):
@@ -56,12 +65,29 @@ class KitPart(Fact):
         """Whether something of it is missing against the operator's wish."""
         return self.state in ("partial", "missing")
 
+    @classmethod
+    def missing(cls, name: PartName, why: str) -> KitPart:
+        """A part of which nothing could be had."""
+        return cls(name=name, state="missing", gaps=(KitGap(what=name, why=why),))
+
 
 class Fingerprints(Fact):
     """HMAC-SHA256 of every configuration value under a salt of this kit: comparable without the values."""
 
     salt: str = Field(default="", repr=False, pattern="^([0-9a-f]{2})*$")
     values: dict[str, str] = Field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, values: Mapping[str, SecretStr], salt: str = "") -> Fingerprints:
+        """Comparable digests of `values`, under a new salt unless one is given."""
+        salt = salt or secrets.token_hex(32)
+        return cls(
+            salt=salt,
+            values={
+                name: hmac.new(bytes.fromhex(salt), value.get_secret_value().encode(), hashlib.sha256).hexdigest()
+                for name, value in values.items()
+            },
+        )
 
 
 class DumpProof(Fact):
@@ -82,6 +108,18 @@ class DumpProof(Fact):
         """Whether a restore was made at all."""
         return self.proven_at is not None
 
+    @property
+    def worth(self) -> str:
+        """What the dump is worth, in a line."""
+        match self.origin:
+            case "left out":
+                return "the dump is NOT PROVEN: left out on purpose (--unproven)"
+            case "failed":
+                return "the dump is NOT PROVEN: it could not be tried when the kit was made"
+            case _:
+                when = f" ({moment(self.proven_at)})" if self.proven_at else ""
+                return f"the dump, restored: {self.grade}{when}"
+
 
 class KitContact(Fact):
     """Whom to call, as scenarios.yaml names them."""
@@ -89,6 +127,13 @@ class KitContact(Fact):
     role: str
     name: str = ""
     how: str = ""
+
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether nobody could be reached by it."""
+        return not self.name.strip() or not self.how.strip() or any(
+            _PLACEHOLDER.search(text) for text in (self.name, self.how.partition("?")[0])
+        )  # fmt: skip
 
 
 class Manifest(Fact):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import io
 import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING
+from pathlib import Path
+from typing import IO
 
 from uscdr.files import disk_errors
-from uscdr.kit.card import Printing, card_page, card_text, sums_text
+from uscdr.kit.card import Printing, card_text, sums_text
 from uscdr.kit.content import MediaEntry, size_of
 from uscdr.kit.manifest import (
     CARD,
@@ -23,7 +24,6 @@ from uscdr.kit.manifest import (
     SUMS,
     Card,
     Digests,
-    Fingerprints,
     Manifest,
     PartName,
     StoredObject,
@@ -95,7 +95,7 @@ class KitWriter:
         self._plain(SUMS, sums)
         self._plain(CARD, card.model_dump_json(indent=1).encode() + b"\n")
         self._plain(CARD_TEXT, card_text(card).encode())
-        self._plain(CARD_PAGE, card_page(Printing(card, self.store.place)).encode())
+        self._plain(CARD_PAGE, Printing(card, self.store.place).page().encode())
         self.store.create(f"{KITS}/{self.kit}/{MANIFEST}", staged)
         return card
 
@@ -114,15 +114,3 @@ class KitWriter:
         with disk_errors(refused, _AGAIN), new_private_file(staged) as file:
             file.write(data)
         self.store.create(f"{KITS}/{self.kit}/{name}", staged)
-
-
-def fingerprints(values: Mapping[str, SecretStr], salt: str = "") -> Fingerprints:
-    """Comparable digests of `values`, under a new salt unless one is given."""
-    salt = salt or secrets.token_hex(32)
-    return Fingerprints(
-        salt=salt,
-        values={
-            name: hmac.new(bytes.fromhex(salt), value.get_secret_value().encode(), hashlib.sha256).hexdigest()
-            for name, value in values.items()
-        },
-    )

@@ -145,6 +145,11 @@ class Schedule(Fact):
     retain_weeks: int | None = None
     retain_months: int | None = None
 
+    @property
+    def words(self) -> str:
+        """`daily at 02:00 UTC`."""
+        return f"daily at {self.hour:02d}:00 {self.timezone}"
+
 
 class SignedUrl(Fact):
     """A link that lets its holder download all patients' data until it expires."""

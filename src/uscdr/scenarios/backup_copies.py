@@ -10,8 +10,9 @@ from uscdr.backups import catalog
 from uscdr.backups import copy as pulling
 from uscdr.backups import retention as pruning
 from uscdr.backups.copy import CopyOrder, IncomingDump, Keyring
-from uscdr.backups.manifest import BackupOrigin, CopyCard, origin_of
-from uscdr.backups.retention import Eviction, Pruning, eviction
+from uscdr.backups.manifest import BackupOrigin, CopyCard
+from uscdr.backups.retention import Eviction, Pruning
+from uscdr.engine.step import Reporter
 from uscdr.errors import ProviderError
 from uscdr.scenarios.adapters import Adapters, now
 from uscdr.scenarios.backup_inventory import Inventory, copies_alone, vault_of
@@ -41,7 +42,7 @@ def copy_for(copies: Sequence[CopyCard], keys: Keyring) -> CopyCard | None:
 
 def copies_of(deps: Adapters, transfer_id: str) -> tuple[CopyCard, ...]:
     """Whole copies of this backup, the newest first."""
-    cards = catalog.shelf(vault_of(deps).store()).copies
+    cards = catalog.StoredCopies.of(vault_of(deps).store()).copies
     mine = [one for one in cards if (one.origin.app, one.origin.transfer_id) == (deps.app, transfer_id)]
     return tuple(sorted(mine, key=lambda one: one.made_at, reverse=True))
 
@@ -89,7 +90,7 @@ def _origin(deps: Adapters, attachment: Attachment, transfer: Transfer) -> Backu
         version = deps.backups.database_info(attachment.addon_id).server_version
     except ProviderError:
         version = ""
-    return origin_of(transfer, deps.app, attachment.addon_id, version)
+    return BackupOrigin.of(transfer, deps.app, attachment.addon_id, version)
 
 
 # What the platform drops for the next capture, and whether that may be.
@@ -107,7 +108,7 @@ class Dropped:
 
 def dropped(deps: Adapters, known: Inventory) -> Dropped:
     """The newest proven backup must not go, nor one of which that is not known, unless it was asked for (`--evict`)."""
-    goes = eviction(known.entries)
+    goes = Eviction.next(known.entries)
     if goes is None:
         return Dropped()
     name, limit = goes.entry.name, f"The platform keeps {plural(goes.kept, 'manual backup')}"
@@ -133,5 +134,5 @@ def _worth(goes: Eviction) -> str:
 
 def prunable(deps: Adapters, there: StoredCopies) -> Pruning:
     """Of the copies in `there`. The platform is not asked."""
-    planned = pruning.plan(copies_alone(deps, there), there, deps.config.vault.retention, now())
+    planned = pruning.Pruning.of(copies_alone(deps, there), there, deps.config.vault.retention, now())
     return replace(planned, stays=pruning.what_stays(vault_of(deps).store(), planned.ids))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from uscdr.backups import catalog
 from uscdr.backups.catalog import BackupEntry, Scope, StoredCopies
 from uscdr.backups.proofs import ProofDocument, Proofs, demands_digest
-from uscdr.backups.rpo import Point, RpoState, assess, cron_line, rhythm
+from uscdr.backups.rpo import Point, Rhythm, RpoState
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.models.base import Fact
 from uscdr.models.transfers import Transfer, Whose, under_way
@@ -94,22 +94,22 @@ def take(deps: Adapters) -> Inventory:
         place=store.place,
         vault=vault,
         why=why,
-        entries=catalog.entries(
-            transfers, vault.shelf.copies if vault else (), vault.proofs if vault else None, scope(deps, attachment)
+        entries=scope(deps, attachment).entries(
+            transfers, vault.shelf.copies if vault else (), vault.proofs if vault else None
         ),
     )
 
 
 def _read(store: Store) -> tuple[Vault | None, str]:
     try:
-        return Vault(store, catalog.shelf(store), Proofs(store)), ""
+        return Vault(store, catalog.StoredCopies.of(store), Proofs(store)), ""
     except (MachineError, CheckFailed) as error:
         return None, f"{error.message} {error.why}".strip()
 
 
 def copies_alone(deps: Adapters, there: StoredCopies) -> tuple[BackupEntry, ...]:
     """The copies in `there`, one entry a backup, oldest first; the platform is not asked."""
-    return catalog.entries((), there.copies, Proofs(vault_of(deps).store()), scope(deps, None))
+    return scope(deps, None).entries((), there.copies, Proofs(vault_of(deps).store()))
 
 
 def scope(deps: Adapters, attachment: Attachment | None) -> Scope:
@@ -144,7 +144,7 @@ def stand(deps: Adapters, known: Inventory, at: datetime) -> RpoState:
     """The objective as of `at`. Without a vault that can be read nothing off the platform counts."""
     proofs = known.vault.proofs if known.vault else None
     found = made(known.entries, proofs, scope(deps, known.attachment), at)
-    return assess(found, known.schedules, at, deps.config.objectives.rpo)
+    return RpoState.of(found, known.schedules, at, deps.config.objectives.rpo)
 
 
 def made(entries: Sequence[BackupEntry], proofs: Proofs | None, of: Scope, at: datetime) -> tuple[Point, ...]:
@@ -233,7 +233,7 @@ def platform_alone(seen: RpoState) -> bool:
 def cron_for(deps: Adapters) -> str:
     """The line that makes, copies and proves backups often enough."""
     place, config = vault_of(deps), deps.config
-    return cron_line(rhythm(config.vault.every, config.objectives.rpo), place.target, place.to)
+    return Rhythm.even(config.vault.every, config.objectives.rpo).cron_line(place.target, place.to)
 
 
 def in_words(seen: RpoState, parts: Sequence[ObjectivePart]) -> str:

@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from uscdr.backups import proving
-from uscdr.backups.decrypt import check_intact, opened
-from uscdr.backups.proofs import ProofDocument, keep
+from uscdr.backups.catalog import BackupEntry
+from uscdr.backups.decrypt import check_intact
+from uscdr.backups.manifest import CopyCard
+from uscdr.backups.proofs import ProofDocument
 from uscdr.backups.proving import Decode, ProofSubject, Questions
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.files import private_directory
@@ -42,7 +44,7 @@ def prove_and_keep(deps: Adapters, entry: BackupEntry, asked: Questions, tell: R
     with _dump(deps, entry, tell) as (path, subject):
         progress = _progress(deps, tell, f"restoring {entry.name} on this machine")
         made = proving.prove(subject, path, asked, vault.decode, vault.scratch, progress)
-    return made, keep(vault.store(), made)
+    return made, made.keep(vault.store())
 
 
 @contextmanager
@@ -53,7 +55,7 @@ def _dump(deps: Adapters, entry: BackupEntry, tell: Reporter) -> Iterator[tuple[
     card = next((one for one in entry.copies if keys.may_open(one)), None)
     if card is not None:
         tell.progress(f"opening the copy {card.id}")
-        with opened(vault.store(), card, keys, place, lambda _: deps.stop.check()) as path:
+        with keys.opened(vault.store(), card, place, lambda _: deps.stop.check()) as path:
             yield path, _subject(deps, entry, (card.dump.plain_sha256, card.dump.plain_size), card, from_copy=True)
         return
     path = place / f"{entry.name}.dump"

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from uscdr.checks.uptime import LogLine, read
+from uscdr.checks.uptime import LogLine
 from uscdr.digits import whole
 from uscdr.errors import BadInput
 from uscdr.scenarios.results.app import AppSeen, ReleaseLine, Remedy
@@ -266,7 +266,7 @@ class _Tally:
 def explain(lines: Iterable[str]) -> tuple[LogCode, ...]:
     """The known codes in `lines` (oldest first, as the platform writes them), the most frequent first."""
     tally = _Tally()
-    for line in read(lines):
+    for line in LogLine.read(lines):
         if line.of_platform:
             _platform(tally, line)
         else:

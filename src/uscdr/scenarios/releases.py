@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uscdr.checks.context import LOG_LINES
-from uscdr.checks.uptime import CRASHED, RUNS, DynoRestart, falls, in_force
+from uscdr.checks.uptime import CRASHED, RUNS, DynoRestart, in_force
 from uscdr.engine.reconcile import Search, look_for
 from uscdr.engine.step import Reporter
 from uscdr.engine.wait import WaitLimit, until
@@ -147,7 +147,7 @@ def _refuse_not_in_force(deps: Adapters, found: InForce) -> None:
 def fallen_lately(deps: Adapters) -> Mapping[str, tuple[DynoRestart, ...]]:
     """By dyno, what brought it down under the release in force. Raises ProviderError."""
     lines = deps.platform.log_lines(deps.app, lines=LOG_LINES)
-    return falls(lines, in_force(deps.platform.releases(deps.app)))
+    return DynoRestart.by_dyno(lines, in_force(deps.platform.releases(deps.app)))
 
 
 def why_crashed(deps: Adapters, dynos: Sequence[Dyno]) -> str:

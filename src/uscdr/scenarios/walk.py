@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from uscdr.backups.loss import CLOSE, DAMAGE, FEWEST, DatabaseState, Signs, signs, summary
+from uscdr.backups.loss import CLOSE, DAMAGE, FEWEST, DatabaseState, Signs
 from uscdr.errors import BadInput, CheckFailed, NotFound, ProviderError, WrongContent
 from uscdr.scenarios.adapters import Walk
 from uscdr.scenarios.fitness import OFF_PLATFORM, wanting
@@ -166,7 +166,7 @@ def beside(
         gone = _gone(way, transfer, older[0])
         return "", (*doubts, *([f"it lacks rows that {before.name} has: {first_of(gone)}"] if gone else []))
     found = _against(way, transfer, proof, before)  # a kit's dump, or one that the platform has no more
-    return summary(found.damage), (*doubts, *found.doubts)
+    return first_of(found.damage, comma="; "), (*doubts, *found.doubts)
 
 
 def _taken(
@@ -194,7 +194,7 @@ def _looked_at(way: _Way, transfer: Transfer, older: Sequence[Transfer]) -> tupl
     for before in _compared_with(way, older):
         found += _against_backup(way, transfer, proof, before)
     damage = [one for sign in found for one in sign.damage]
-    return summary(damage), tuple(dict.fromkeys(one for sign in found for one in sign.doubts))
+    return first_of(damage, comma="; "), tuple(dict.fromkeys(one for sign in found for one in sign.doubts))
 
 
 def _newer_than_live(way: _Way, proof: Proof) -> str:
@@ -226,7 +226,7 @@ def _before(way: _Way, transfer: Transfer) -> Iterator[DatabaseState]:
 
 def _against(way: _Way, transfer: Transfer, proof: Proof, before: DatabaseState) -> Signs:
     app = way.deps.config.app
-    return signs(_state(transfer, proof), before, app.expected_tables, app.volatile_tables)
+    return _state(transfer, proof).lacks(before, app.expected_tables, app.volatile_tables)
 
 
 def _state(transfer: Transfer, proof: Proof) -> DatabaseState:

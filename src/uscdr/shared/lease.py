@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from uscdr.errors import LockHeld, MachineError
 from uscdr.files import private_directory, whole, write_whole
-from uscdr.store.lease import Lease, LeaseWatch, attempt
+from uscdr.settings import Operator
+from uscdr.store.lease import Lease, LeaseWatch
 from uscdr.store.lease_records import LeaseRecord, LeaseRow, LeaseState, LeaseTerms, is_ended, named, said
 
 if TYPE_CHECKING:
@@ -178,12 +179,12 @@ class _Taking:
             watch = LeaseWatch(self.row)
             highest = watch.look()
             if highest is None or is_ended(highest) or _nonce(highest) == self.own:
-                if lease := attempt(self.row, highest, self.wish.who, self.wish.message):
+                if lease := Lease.attempt(self.row, highest, self.wish.who, self.wish.message):
                     return _Taken(lease)
             elif not (self.waiting.takes_over or self.row.seems_over(highest)):
                 break
             elif self._outlived(watch, highest):
-                if lease := attempt(self.row, self.row.highest(), self.wish.who, self.wish.message):
+                if lease := Lease.attempt(self.row, self.row.highest(), self.wish.who, self.wish.message):
                     return _Taken(lease)
             else:
                 return self._from_the_living()
@@ -212,7 +213,7 @@ class _Taking:
         now = self.row.highest()
         if _nonce(now) != _nonce(highest):
             raise _held(now, self.wish)
-        if lease := attempt(self.row, now, self.wish.who, self.wish.message):
+        if lease := Lease.attempt(self.row, now, self.wish.who, self.wish.message):
             return _Taken(lease, highest)
         raise _held(self.row.highest(), self.wish)
 

@@ -24,17 +24,18 @@ from obstore import exceptions
 from uscdr.errors import CheckFailed, MachineError, OutcomeUnknown
 from uscdr.files import disk_errors, own_directory, private_directory
 from uscdr.staging import STAGING
-from uscdr.store.errors import explained, retained
+from uscdr.store.errors import explained
 from uscdr.store.store import (
     ChecksumRefused,
+    NameTaken,
     ObjectInfo,
+    ObjectLost,
     StoreRefused,
+    StoreRetains,
     StoreUnreachable,
     checked_name,
     digest_of,
-    missing,
     small,
-    taken,
 )
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class _Blocks(io.RawIOBase):
                 )
                 block = memoryview(found.bytes())
         except (exceptions.PreconditionError, FileNotFoundError):
-            raise missing(self._name, self._place) from None
+            raise ObjectLost.missing(self._name, self._place) from None
         if len(block) != end - start:
             raise StoreUnreachable(f"{self._place} handed out less of {self._name} than it has.")
         return block
@@ -186,7 +187,7 @@ class ObjectStore:
         """Block by block; a block whose connection breaks is asked for again."""
         meta = self._head(checked_name(name))
         if meta is None:
-            raise missing(name, self._place)
+            raise ObjectLost.missing(name, self._place)
         return io.BufferedReader(_Blocks(self._handles.bulk, name, meta, self._place))
 
     def names(self, prefix: str) -> tuple[str, ...]:
@@ -282,7 +283,7 @@ class ObjectStore:
             else:
                 return
         if lost is None:
-            raise taken(f"{self._place}/{name}")
+            raise NameTaken.at(f"{self._place}/{name}")
         self._looked_at(name, ours, lost)
 
     def _looked_at(self, name: str, ours: Callable[[], bool], lost: StoreUnreachable) -> None:
@@ -296,7 +297,7 @@ class ObjectStore:
                 why=lost.why,
                 next_action="When the store can be reached again, look whether it is there; then start this again.",
             ) from None
-        raise taken(f"{self._place}/{name}") if there else lost
+        raise NameTaken.at(f"{self._place}/{name}") if there else lost
 
     def _sweep(self) -> None:
         for entry in self._listed(STAGING):
@@ -335,7 +336,7 @@ class ObjectStore:
             with suppress(FileNotFoundError), self._explained():
                 obstore.delete(self._handles.quick, name)
         except exceptions.AlreadyExistsError:  # a conflict: Azure's way to say so
-            raise retained(self._place) from None
+            raise StoreRetains.at(self._place) from None
 
     def _explained(self) -> AbstractContextManager[None]:
         return explained(self._place)

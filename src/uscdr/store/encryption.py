@@ -35,12 +35,46 @@ class Recipient:
         """The first 16 hex digits of the SHA-256 of the public key's text."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:16]
 
+    @classmethod
+    def read(cls, texts: Sequence[str]) -> tuple[Recipient, ...]:
+        """Parse public keys. Raises BadInput for none, a bad one, or a private key given by mistake (not repeated)."""
+        wanted = tuple(dict.fromkeys(text.strip() for text in texts if text.strip()))
+        if not wanted:
+            raise BadInput(
+                "No recipient: nobody could open the kit.",
+                next_action="Make a key with `age-keygen -o identity.txt`, in no checkout, keep it off this machine, "
+                "give its public half: --recipient age1…, USCDR_KIT_RECIPIENTS, or `kit: {recipients: […]}` in "
+                "scenarios.yaml.",
+            )
+        return tuple(_recipient(text) for text in wanted)
+
 
 @dataclass(frozen=True)
 class Identity:
     """A private key that opens kits; shows nothing of itself."""
 
     key: Any = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, path: Path) -> tuple[Identity, ...]:
+        """Read an age identity file (comments allowed) or an OpenSSH private key. Raises BadInput, MachineError."""
+        try:
+            data = whole(path, _LARGEST_IDENTITY_FILE)
+        except OSError as error:
+            raise BadInput(
+                f"The identity file {path} cannot be read.",
+                why=error.strerror or type(error).__name__,
+                next_action="Name the file that holds AGE-SECRET-KEY-…: --identity PATH",
+            ) from error
+        found = _ssh_identity(data) if b"PRIVATE KEY" in data else _age_identities(data)
+        if not found:
+            raise BadInput(
+                f"{path} holds no age or SSH private key that can be used.",
+                why="A passphrase protects it, or it is another kind of file.",
+                next_action="Open it first (age -d, or ssh-keygen -p on a copy) and name the plain file; "
+                "then remove that.",
+            )
+        return found
 
 
 @dataclass(frozen=True)
@@ -55,18 +89,6 @@ class Sealed:
 
 class WrongIdentity(BadInput):
     """The identity is not one of those that the object was encrypted to."""
-
-
-def recipients(texts: Sequence[str]) -> tuple[Recipient, ...]:
-    """Parse public keys. Raises BadInput for none, a bad one, or a private key given by mistake (not repeated)."""
-    wanted = tuple(dict.fromkeys(text.strip() for text in texts if text.strip()))
-    if not wanted:
-        raise BadInput(
-            "No recipient: nobody could open the kit.",
-            next_action="Make a key with `age-keygen -o identity.txt`, in no checkout, keep it off this machine, give "
-            "its public half: --recipient age1…, USCDR_KIT_RECIPIENTS, or `kit: {recipients: […]}` in scenarios.yaml.",
-        )
-    return tuple(_recipient(text) for text in wanted)
 
 
 def _recipient(text: str) -> Recipient:
@@ -85,26 +107,6 @@ def _recipient(text: str) -> Recipient:
         raise BadInput(
             f"{text[:12]}… is no age or SSH public key.", why=str(error), next_action="It looks like age1… or ssh-…."
         ) from None
-
-
-def identities(path: Path) -> tuple[Identity, ...]:
-    """Read an age identity file (comments allowed) or an OpenSSH private key. Raises BadInput, MachineError."""
-    try:
-        data = whole(path, _LARGEST_IDENTITY_FILE)
-    except OSError as error:
-        raise BadInput(
-            f"The identity file {path} cannot be read.",
-            why=error.strerror or type(error).__name__,
-            next_action="Name the file that holds AGE-SECRET-KEY-…: --identity PATH",
-        ) from error
-    found = _ssh_identity(data) if b"PRIVATE KEY" in data else _age_identities(data)
-    if not found:
-        raise BadInput(
-            f"{path} holds no age or SSH private key that can be used.",
-            why="A passphrase protects it, or it is another kind of file.",
-            next_action="Open it first (age -d, or ssh-keygen -p on a copy) and name the plain file; then remove that.",
-        )
-    return found
 
 
 def _ssh_identity(data: bytes) -> tuple[Identity, ...]:

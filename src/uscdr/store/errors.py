@@ -109,7 +109,7 @@ def _by_code(answer: _Answer, place: str) -> StoreRefused | None:
             next_action="Use a store with conditional writes (S3, Google Cloud Storage, Azure, R2, MinIO).",
         )
     if answer.code in _RETAINED:
-        return retained(place, answer.words)
+        return StoreRetains.at(place, answer.words)
     if answer.code in _NO_ROOM or answer.status == _FULL:
         return StoreRefused(
             f"{place} takes no more: its quota is used up.",
@@ -117,15 +117,6 @@ def _by_code(answer: _Answer, place: str) -> StoreRefused | None:
             next_action="Raise the quota or make room.",
         )
     return None
-
-
-def retained(place: str, why: str = "") -> StoreRetains:
-    """What was to be removed is under the store's own retention."""
-    return StoreRetains(
-        f"{place} does not let go of what was to be removed: its retention holds it.",
-        why=why,
-        next_action="Start this again when that retention is over.",
-    )
 
 
 def _no_bucket(place: str) -> StoreRefused:

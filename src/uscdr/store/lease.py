@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from uscdr.errors import LockHeld, MachineError, OutcomeUnknown
 from uscdr.settings import Operator, is_gone
-from uscdr.store.lease_records import LONGEST_REQUEST, LeaseRecord, LeaseRow, LeaseState, LeaseTerms, dated, is_ended
+from uscdr.store.lease_records import LONGEST_REQUEST, LeaseRecord, LeaseRow, LeaseState, LeaseTerms, is_ended
 from uscdr.store.store import NameTaken, Store
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Lease:
         if self._lost is not None:
             raise self._lost
         began, before = self._row.terms.clock(), self._number
-        renewed = dated(self._record)
+        renewed = self._record.dated()
         try:
             self._row.put(before + 1, renewed)
         except NameTaken:
@@ -209,6 +209,16 @@ class Lease:
         self._row.put(self._number + 1, self._record.model_copy(update={"state": "released"}))
         self._row.remove(self._number)
 
+    @classmethod
+    def attempt(cls, row: LeaseRow, highest: LeaseState | None, who: Operator, message: str) -> Lease | None:
+        """Take the lease with the number after the highest; None when somebody else was faster."""
+        number, began = (highest.number + 1 if highest else 1), row.terms.clock()
+        record = row.first(who, message)
+        if not row.take(number, record):
+            return None
+        row.tidy(number)
+        return cls(row, record, number, began)
+
 
 @contextmanager
 def _hold(
@@ -244,23 +254,13 @@ def _holder(store: Store, scope: str) -> LeaseRecord | None:
     return record if record is not None and record.state == "held" else None
 
 
-def attempt(row: LeaseRow, highest: LeaseState | None, who: Operator, message: str) -> Lease | None:
-    """Take the lease with the number after the highest; None when somebody else was faster."""
-    number, began = (highest.number + 1 if highest else 1), row.terms.clock()
-    record = row.first(who, message)
-    if not row.take(number, record):
-        return None
-    row.tidy(number)
-    return Lease(row, record, number, began)
-
-
 def _take(row: LeaseRow, who: Operator, message: str, *, take_over: bool, patience: float) -> Lease:
     now, watch = row.terms.clock, LeaseWatch(row)
     deadline = now() + patience
     while True:
         highest = watch.look()
         if take_over or watch.is_over(highest):
-            if lease := attempt(row, highest, who, message):
+            if lease := Lease.attempt(row, highest, who, message):
                 return lease
             take_over = False  # somebody else was faster: that one is not to be taken over
         if now() >= deadline:
@@ -284,24 +284,23 @@ class WriterQueue:
     say: Callable[[str], None]
     terms: LeaseTerms = TERMS
 
+    @contextmanager
+    def turn(self, store: Store, message: str) -> Iterator[Lease]:
+        """Hold the lease; `message` tells others what for. Waits as long as a lease lasts that nobody renews any more.
 
-@contextmanager
-def turn(store: Store, queue: WriterQueue, message: str) -> Iterator[Lease]:
-    """Hold the lease; `message` tells others what for. Waits as long as a lease lasts that nobody renews any more.
-
-    Raises LockHeld when its holder is alive, MachineError and OutcomeUnknown from the store, Interrupted.
-    """
-    before = _holder(store, SCOPE)
-    dead = before is not None and _is_dead(before, queue.who)
-    if before is not None and not dead:
-        queue.say(f"waiting: {before.who} writes to {store.place}: {before.message}")
-    terms = replace(queue.terms, pause=queue.pause)
-    seconds = before.seconds if before else terms.seconds
-    patience = seconds + terms.grace + min(LONGEST_REQUEST, seconds) + 2 * terms.look
-    with _hold(
-        store, SCOPE, queue.who, message=message, take_over=dead, patience=patience, terms=terms
-    ) as held:  # fmt: skip
-        yield held
+        Raises LockHeld when its holder is alive, MachineError and OutcomeUnknown from the store, Interrupted.
+        """
+        before = _holder(store, SCOPE)
+        dead = before is not None and _is_dead(before, self.who)
+        if before is not None and not dead:
+            self.say(f"waiting: {before.who} writes to {store.place}: {before.message}")
+        terms = replace(self.terms, pause=self.pause)
+        seconds = before.seconds if before else terms.seconds
+        patience = seconds + terms.grace + min(LONGEST_REQUEST, seconds) + 2 * terms.look
+        with _hold(
+            store, SCOPE, self.who, message=message, take_over=dead, patience=patience, terms=terms
+        ) as held:  # fmt: skip
+            yield held
 
 
 def _is_dead(record: LeaseRecord, who: Operator) -> bool:

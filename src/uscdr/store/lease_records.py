@@ -69,6 +69,10 @@ class LeaseRecord(Fact):
         """Its holder."""
         return Operator(self.user, self.host, self.pid)
 
+    def dated(self) -> LeaseRecord:
+        """Itself, as of now."""
+        return self.model_copy(update={"expires_at": datetime.now(UTC) + timedelta(seconds=self.seconds)})
+
 
 @dataclass(frozen=True)
 class LeaseState:
@@ -95,12 +99,11 @@ class LeaseRow:
     def first(self, who: Operator, message: str) -> LeaseRecord:
         """The record of a new holder."""
         at = datetime.now(UTC)
-        return dated(
-            LeaseRecord(
-                state="held", user=who.user, host=who.host, pid=who.pid, nonce=secrets.token_hex(16), message=message,
-                taken_at=at, expires_at=at, seconds=self.terms.seconds,
-            )
+        new = LeaseRecord(
+            state="held", user=who.user, host=who.host, pid=who.pid, nonce=secrets.token_hex(16), message=message,
+            taken_at=at, expires_at=at, seconds=self.terms.seconds,
         )  # fmt: skip
+        return new.dated()
 
     def highest(self) -> LeaseState | None:
         """The record that counts. One that goes away while it is read was not the highest any more.
@@ -213,11 +216,6 @@ class LeaseRow:
                 next_action=f"Look who is at work, then remove {self._directory}/{number - 1}.json by hand.",
             )
         return f"{self._directory}/{number:012d}.json"
-
-
-def dated(record: LeaseRecord) -> LeaseRecord:
-    """The record as of now."""
-    return record.model_copy(update={"expires_at": datetime.now(UTC) + timedelta(seconds=record.seconds)})
 
 
 def named(record: LeaseRecord | None) -> str:

@@ -30,6 +30,11 @@ _LARGEST_READ = 1 << 26
 class NameTaken(MachineError):
     """Another object has this name already, and nothing is ever overwritten."""
 
+    @classmethod
+    def at(cls, path: str) -> NameTaken:
+        """A name that is not free."""
+        return cls(f"{path} exists already, and nothing in a kit is ever overwritten.", next_action="Build a new kit.")
+
 
 class StoreRefused(MachineError):
     """The store will not do it, however often it is asked: credentials, a missing bucket, no room."""
@@ -45,6 +50,15 @@ class ChecksumRefused(StoreRefused):
 
 class StoreRetains(StoreRefused):
     """The store's own retention keeps an object that was to be removed."""
+
+    @classmethod
+    def at(cls, place: str, why: str = "") -> StoreRetains:
+        """What was to be removed is under the store's own retention."""
+        return cls(
+            f"{place} does not let go of what was to be removed: its retention holds it.",
+            why=why,
+            next_action="Start this again when that retention is over.",
+        )
 
 
 class StoreUnreachable(MachineError):
@@ -180,7 +194,7 @@ class LocalStore:
         try:
             return reading.opened(path, links=False)
         except (FileNotFoundError, NotADirectoryError):
-            raise missing(name, self.place) from None
+            raise ObjectLost.missing(name, self.place) from None
         except OSError as error:
             if isinstance(error, reading.NotAFile) or error.errno == errno.ELOOP:
                 raise _no_file(name, error.strerror or "a loop of links") from None
@@ -259,14 +273,14 @@ class ObjectLost(CheckFailed):
         super().__init__(message, next_action=next_action)
         self.name = name
 
-
-def missing(name: str, place: str) -> ObjectLost:
-    """An object that should be there and is not."""
-    return ObjectLost(
-        name,
-        f"{name} is missing from {place}.",
-        next_action="Use another kit (uscdr kit list), or fetch this one again from where it was copied.",
-    )
+    @classmethod
+    def missing(cls, name: str, place: str) -> ObjectLost:
+        """An object that should be there and is not."""
+        return cls(
+            name,
+            f"{name} is missing from {place}.",
+            next_action="Use another kit (uscdr kit list), or fetch this one again from where it was copied.",
+        )
 
 
 def _no_file(name: str, what: str) -> ObjectLost:
@@ -288,13 +302,6 @@ def digest_of(store: Store, name: str) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def taken(path: str) -> NameTaken:
-    """A name that is not free."""
-    return NameTaken(
-        f"{path} exists already, and nothing in a kit is ever overwritten.", next_action="Build a new kit."
-    )
-
-
 def new_private_file(path: Path) -> BinaryIO:
     """Open a new 0600 file for writing. Raises MachineError."""
     try:
@@ -305,7 +312,7 @@ def new_private_file(path: Path) -> BinaryIO:
 
 def _unwritable(path: Path, error: OSError) -> NoReturn:
     if isinstance(error, FileExistsError):
-        raise taken(str(path)) from error
+        raise NameTaken.at(str(path)) from error
     raise MachineError(
         f"{path} cannot be written.",
         why=error.strerror or type(error).__name__,

@@ -11,16 +11,16 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uscdr.backups import proofs
+from uscdr.backups.catalog import Scope
 from uscdr.backups.copy import IncomingDump, Keyring
 from uscdr.backups.decrypt import Keys, read_passphrase
 from uscdr.backups.loss import DatabaseState, Earlier
 from uscdr.backups.proofs import ProofDocument, Proofs
-from uscdr.backups.proving import Decoded, ProofResult, ProofSubject, Questions, document
+from uscdr.backups.proving import Decoded, ProofResult, ProofSubject, Questions
 from uscdr.checks.baseline import Baseline
 from uscdr.errors import BadInput, UscdrError
 from uscdr.files import exposure, private_directory
-from uscdr.kit.find import Named, Of, find, parse
+from uscdr.kit.find import Named, Of, find
 from uscdr.kit.reader import KitReader
 from uscdr.models.postgres_names import table_text
 from uscdr.providers.heroku import download as dump_stream
@@ -30,8 +30,8 @@ from uscdr.providers.source.git import published
 from uscdr.scenarios.adapters import CopiesAccess
 from uscdr.settings import operator
 from uscdr.store import location
-from uscdr.store.encryption import identities, recipients
-from uscdr.store.lease import WriterQueue, turn
+from uscdr.store.encryption import Identity, Recipient
+from uscdr.store.lease import WriterQueue
 from uscdr.store.store import ReadOnlyStore, Store
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class KitLocations:
 
     def find(self, wanted: str | None, place: str | None = None, of: Of | None = None) -> tuple[Store, str]:
         """The kit of that name, and its store; None means the newest one, `of` whose. Raises BadInput."""
-        named = parse(wanted) if wanted is not None else Named(None, None)
+        named = Named.parse(wanted) if wanted is not None else Named(None, None)
         if named.place is not None and place is not None:
             raise BadInput("The place is named twice.", next_action="Name it once: PLACE:ID, or ID and --to PLACE")
         store = self.store(named.place or place)
@@ -82,7 +82,7 @@ def open_kit(job: Job, around: RunContext, work: Path) -> KitReader | None:
     if wanted is None:
         return None
     store, kit = KitLocations(lambda: job.place.config.kit.to, around.state, around.env).find(wanted)
-    keys = identities(identity_file(job.identity, around.env))
+    keys = Identity.read(identity_file(job.identity, around.env))
     place = private_directory(work / "kit")
     reader = KitReader(ReadOnlyStore(store), kit, keys, place, lambda _: around.stop.check())
     _refuse_unsaid(reader, Of(job.place.target.heroku.app, job.place.identity))
@@ -157,14 +157,14 @@ def keyring_for(
             next_action=f"Give a public key (--recipient age1…, {RECIPIENTS}, `vault: {{recipients: […]}}` in "
             f"scenarios.yaml), or the file of a passphrase ({PASSPHRASE_FILE}).",
         )
-    return Keyring(recipients(texts) if texts else (), passphrase)
+    return Keyring(Recipient.read(texts) if texts else (), passphrase)
 
 
 def reading_keys(identity: Path | None, passphrase_file: Path | None, env: Mapping[str, str]) -> Keys:
     """What is at hand to open copies; nothing is no error."""
     named = identity or env.get(IDENTITY)
     file = _passphrase_file(passphrase_file, env)
-    return Keys(identities(Path(named)) if named else (), read_passphrase(file) if file else None)
+    return Keys(Identity.read(Path(named)) if named else (), read_passphrase(file) if file else None)
 
 
 def _passphrase_file(given: Path | None, env: Mapping[str, str]) -> Path | None:
@@ -196,7 +196,7 @@ def keeping(heroku: HerokuTarget, platform: Platform, store: Callable[[], Store]
             sha256=got.sha256, size=got.size, app=heroku.app, backup=source.name, transfer_id=source.id,
             taken_at=source.taken_at or datetime.now(UTC), source="platform", addon_id=attachment.addon_id,
         )  # fmt: skip
-        proofs.keep(store(), document(subject, shown, asked))
+        shown.document(subject, asked).keep(store())
 
     return keep
 
@@ -208,7 +208,7 @@ def fresh_proof(job: Job, around: RunContext) -> Callable[[str], ProofDocument |
         config = job.place.config
         try:
             store = open_store(None, config, around.state, around.env)
-            return proofs.fresh(store, sha256, config.invariants, datetime.now(UTC))
+            return Proofs(store).fresh(sha256, config.invariants, datetime.now(UTC))
         except (UscdrError, OSError):
             return None
 
@@ -241,7 +241,7 @@ def vault_place(job: Job, ports: Ports, around: RunContext) -> CopiesAccess:
         download=lambda link: _download(job, link, around.stop.event),
         decode=decode,
         scratch=ports.scratch,
-        turn=lambda message, say: turn(store(), WriterQueue(operator(around.env), around.stop.pause, say), message),
+        turn=lambda message, say: WriterQueue(operator(around.env), around.stop.pause, say).turn(store(), message),
     )
 
 

@@ -20,10 +20,10 @@ import pytest
 from backup_world import PASSPHRASE, Bytes, giving, transfer
 from uscdr.backups import copy
 from uscdr.backups.copy import CopyOrder, Keyring
-from uscdr.backups.manifest import CopyCard, inside, origin_of
+from uscdr.backups.manifest import BackupOrigin, CopyCard, inside
 from uscdr.pgserver.cluster import find_tool
 from uscdr.pgserver.server import start
-from uscdr.store.encryption import recipients
+from uscdr.store.encryption import Recipient
 from uscdr.store.store import LocalStore
 
 pytestmark = pytest.mark.skipif(
@@ -63,8 +63,8 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Copied:
         listing = subprocess.run(
             [server.binaries / "pg_restore", "-l"], input=dump, capture_output=True, check=True
         ).stdout
-    keys = Keyring(recipients([public]), PASSPHRASE)
-    origin = origin_of(transfer(processed_bytes=len(dump)), "usc-pis", "addon-1", "17")
+    keys = Keyring(Recipient.read([public]), PASSPHRASE)
+    origin = BackupOrigin.of(transfer(processed_bytes=len(dump)), "usc-pis", "addon-1", "17")
     order = CopyOrder(origin, "production", lambda _: None, _never)
     store = LocalStore(place / "safe")
     card = copy.pull(order, giving(Bytes(dump)), store, keys)

@@ -11,10 +11,10 @@ import pytest
 from backup_world import ADDON, APP, NOW, Safe, dump, transfer
 from uscdr.backups import catalog, proofs
 from uscdr.backups import retention as pruning
-from uscdr.backups.catalog import BackupEntry, Scope, entries, find, judged, shelf
+from uscdr.backups.catalog import BackupEntry, Scope, StoredCopies, find, judged
 from uscdr.backups.proofs import CanaryVerdict, Grade, Proofs
-from uscdr.backups.retention import Retention, eviction
-from uscdr.backups.rpo import assess
+from uscdr.backups.retention import Eviction, Pruning, Retention
+from uscdr.backups.rpo import RpoState
 from uscdr.errors import BadInput
 from uscdr.models.transfers import Transfer, TransferKind, TransferState
 from uscdr.scenarios.backup_inventory import _forgotten, _points
@@ -29,7 +29,7 @@ def safe(quick: Path) -> Safe:
 
 
 def listed(safe: Safe, *transfers: Transfer, damaged: frozenset[str] = frozenset()) -> tuple[BackupEntry, ...]:
-    return entries(transfers, shelf(safe.store).copies, Proofs(safe.store), Scope(APP, ADDON, damaged))
+    return Scope(APP, ADDON, damaged).entries(transfers, StoredCopies.of(safe.store).copies, Proofs(safe.store))
 
 
 def test_a_backup_is_one_entry_wherever_it_is(safe: Safe) -> None:
@@ -92,14 +92,14 @@ def test_the_newest_proof_counts_and_a_fresh_one_has_asked_the_same_and_is_young
     card = safe.pull()
     sha256, demands = card.dump.plain_sha256, proofs.demands_digest(())
     safe.prove(card, proven_at=NOW - 3 * HOUR, demands=demands)
-    assert proofs.fresh(safe.store, sha256, (), NOW) is not None
-    assert proofs.fresh(safe.store, sha256, (), NOW + 22 * HOUR) is None
-    assert proofs.fresh(safe.store, sha256, (), NOW - 4 * HOUR) is None, "a proof of the future"
-    assert proofs.fresh(safe.store, "1" * 64, (), NOW) is None
+    assert Proofs(safe.store).fresh(sha256, (), NOW) is not None
+    assert Proofs(safe.store).fresh(sha256, (), NOW + 22 * HOUR) is None
+    assert Proofs(safe.store).fresh(sha256, (), NOW - 4 * HOUR) is None, "a proof of the future"
+    assert Proofs(safe.store).fresh("1" * 64, (), NOW) is None
     safe.prove(card, proven_at=NOW - 2 * HOUR, demands="others")
-    assert proofs.fresh(safe.store, sha256, (), NOW) is None
+    assert Proofs(safe.store).fresh(sha256, (), NOW) is None
     safe.prove(card, proven_at=NOW - HOUR, demands=demands, grade=Grade.RESTORES)
-    assert proofs.fresh(safe.store, sha256, (), NOW) is None
+    assert Proofs(safe.store).fresh(sha256, (), NOW) is None
 
 
 def history(safe: Safe, number: int, *, proven: tuple[int, ...], pulled: tuple[int, ...]) -> tuple[BackupEntry, ...]:
@@ -115,7 +115,7 @@ def history(safe: Safe, number: int, *, proven: tuple[int, ...], pulled: tuple[i
 
 
 def test_room_left_means_that_nothing_goes(safe: Safe) -> None:
-    assert eviction(history(safe, 4, proven=(1,), pulled=())) is None
+    assert Eviction.next(history(safe, 4, proven=(1,), pulled=())) is None
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_room_left_means_that_nothing_goes(safe: Safe) -> None:
 def test_what_is_lost_with_the_one_that_goes(
     safe: Safe, proven: tuple[int, ...], pulled: tuple[int, ...], last_here: bool, newest: bool
 ) -> None:
-    goes = eviction(history(safe, 5, proven=proven, pulled=pulled))
+    goes = Eviction.next(history(safe, 5, proven=proven, pulled=pulled))
     assert goes is not None
     assert (goes.entry.name, goes.kept) == ("b001", 5)
     assert (goes.last_proven_here, goes.newest_proven) == (last_here, newest)
@@ -159,11 +159,11 @@ def test_copies_of_another_database_are_neither_removed_for_ours_nor_kept_in_the
     ours = safe.pull(transfer(40, at=NOW - 5 * day), dump(40))
     safe.prove(ours)
     one = Retention(daily=1, weekly=0, monthly=0)
-    planned = pruning.plan(listed(safe), shelf(safe.store), one, NOW)
+    planned = Pruning.of(listed(safe), StoredCopies.of(safe.store), one, NOW)
     assert planned.copies == (old,)
     assert planned.proven == ours
     safe.prove(safe.pull(transfer(33, at=NOW - day), dump(33), addon="another"))
-    planned = pruning.plan(listed(safe), shelf(safe.store), one, NOW)
+    planned = Pruning.of(listed(safe), StoredCopies.of(safe.store), one, NOW)
     assert planned.copies == (old, *taken)
     assert planned.proven == ours
 
@@ -176,7 +176,7 @@ def test_a_name_means_this_databases_backup_before_a_newer_one_of_another(safe: 
 
 def test_pruning_removes_what_the_rule_does_not_keep_and_says_how_much(safe: Safe) -> None:
     found = months(safe)
-    planned = pruning.plan(found, shelf(safe.store), RULE, NOW)
+    planned = Pruning.of(found, StoredCopies.of(safe.store), RULE, NOW)
     assert planned.proven is not None
     assert planned.proven.origin.name == "b011"
     gone = {card.origin.name for card in planned.copies}
@@ -189,7 +189,7 @@ def test_pruning_removes_what_the_rule_does_not_keep_and_says_how_much(safe: Saf
     pruning.carry_out(safe.store, planned.ids)
     left = listed(safe)
     assert {one.name for one in left} == {one.name for one in found} - gone
-    assert not pruning.plan(left, shelf(safe.store), RULE, NOW).copies
+    assert not Pruning.of(left, StoredCopies.of(safe.store), RULE, NOW).copies
     assert {name.split("/")[1] for name in safe.names() if name.startswith("backups/")} == {
         one.copies[0].id for one in left
     }
@@ -217,28 +217,28 @@ def test_killed_before_any_removal_no_manifest_names_what_is_gone_and_the_next_c
     months(safe, 6)
     at, later = 0, NOW + timedelta(days=3650)
     while True:
-        planned = pruning.plan(listed(safe), shelf(safe.store), Retention(daily=0, weekly=0, monthly=0), later)
+        planned = Pruning.of(listed(safe), StoredCopies.of(safe.store), Retention(daily=0, weekly=0, monthly=0), later)
         dying = Dying(safe.root / "safe", at)
         try:
             pruning.carry_out(dying, planned.ids)
             break
         except Killed:
-            found = shelf(safe.store)
+            found = StoredCopies.of(safe.store)
             assert found.damaged == ()
             assert planned.proven in found.copies
         at += 1
     assert at > 1
-    assert [card.origin.name for card in shelf(safe.store).copies] == ["b005", "b006"]
-    assert shelf(safe.store).unfinished == {}
+    assert [card.origin.name for card in StoredCopies.of(safe.store).copies] == ["b005", "b006"]
+    assert StoredCopies.of(safe.store).unfinished == {}
 
 
 def test_leftovers_go_when_they_are_a_day_old_and_not_before(safe: Safe) -> None:
     card = safe.pull()
     (safe.root / "safe" / "backups" / card.id / "manifest.json.age").unlink()
-    there = shelf(safe.store)
+    there = StoredCopies.of(safe.store)
     written = there.unfinished[card.id]
-    assert pruning.plan((), there, RULE, written + timedelta(hours=23)).leftovers == ()
-    planned = pruning.plan((), there, RULE, written + timedelta(hours=25))
+    assert Pruning.of((), there, RULE, written + timedelta(hours=23)).leftovers == ()
+    planned = Pruning.of((), there, RULE, written + timedelta(hours=25))
     assert planned.leftovers == (card.id,)
     pruning.carry_out(safe.store, planned.ids)
     assert safe.names() == []
@@ -250,21 +250,21 @@ def test_a_damaged_copy_is_no_reason_to_remove_a_sound_older_one(safe: Safe) -> 
     card = safe.pull(new, dump(2))
     safe.prove(card)
     (safe.root / "safe" / card.dump.path).write_bytes(b"short")
-    planned = pruning.plan(listed(safe), shelf(safe.store), Retention(daily=0, weekly=0, monthly=0), NOW)
+    planned = Pruning.of(listed(safe), StoredCopies.of(safe.store), Retention(daily=0, weekly=0, monthly=0), NOW)
     assert planned.copies == ()
 
 
 def test_what_retention_removed_is_no_gap_of_the_last_day(safe: Safe) -> None:
     for number in range(1, 13):
         safe.prove(safe.pull(transfer(number, at=NOW - (13 - number) * 3 * HOUR), dump(number)))
-    planned = pruning.plan(listed(safe), shelf(safe.store), Retention(daily=1, weekly=0, monthly=0), NOW)
+    planned = Pruning.of(listed(safe), StoredCopies.of(safe.store), Retention(daily=1, weekly=0, monthly=0), NOW)
     pruning.carry_out(safe.store, planned.ids)
     left = listed(safe)
     assert [one.name for one in left] == ["b012"]
     told = tuple(_forgotten(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), Scope(APP, ADDON)))
     assert [one.name for one in told] == [f"b{number:03}" for number in range(1, 12)]
-    assert assess((*_points(left), *told), (), NOW, 4 * 3600).met
-    assert not assess(_points(left), (), NOW, 4 * 3600).met
+    assert RpoState.of((*_points(left), *told), (), NOW, 4 * 3600).met
+    assert not RpoState.of(_points(left), (), NOW, 4 * 3600).met
     assert not list(_forgotten(left, Proofs(safe.store).since(NOW - 9 * 24 * HOUR), Scope("another-app", ADDON)))
 
 
@@ -282,7 +282,7 @@ def test_facts_of_an_entry_survive_the_platform(safe: Safe) -> None:
     assert (found.name, found.kind, found.taken_at, found.finished_at, found.transfer_id, found.warnings) == (
         there.name, there.kind, there.taken_at, there.finished_at, there.transfer_id, there.warnings,
     )  # fmt: skip
-    assert catalog.shelf(safe.store).unfinished == {}
+    assert catalog.StoredCopies.of(safe.store).unfinished == {}
 
 
 @pytest.mark.parametrize(
@@ -300,6 +300,8 @@ def test_a_proof_counts_for_its_key_and_its_rules_alone(
     one = transfer(1)
     canary = CanaryVerdict(verdict="pass", sampled=5, matching=5, fingerprint="aaa")
     safe.prove(safe.pull(one, dump(1)), canary=canary, demands="rules")
-    (found,) = entries((one,), shelf(safe.store).copies, Proofs(safe.store), Scope(APP, ADDON, (), key, demands))
+    (found,) = Scope(APP, ADDON, (), key, demands).entries(
+        (one,), StoredCopies.of(safe.store).copies, Proofs(safe.store)
+    )
     assert found.proof is not None
     assert (found.proof.grade, found.proof.why) == (grade, why)

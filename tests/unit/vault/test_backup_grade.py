@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uscdr.backups.proofs import Evidence, Grade, Shown, judge
+from uscdr.backups.proofs import Evidence, Grade, Shown
 
 GOOD = Evidence(age=3600, rpo=14400, size=1000, earlier=(900, 1000, 1100))
 
@@ -38,17 +38,17 @@ def test_the_ladder_is_that_of_the_design() -> None:
     ],
 )
 def test_each_rung_and_why_no_higher(change: dict[str, Any], grade: Grade, why: str) -> None:
-    found = judge(replace(GOOD, **change))
+    found = replace(GOOD, **change).judged()
     assert found.grade is grade
     assert why in found.why
 
 
 def test_what_a_restore_showed_outranks_the_signs_and_keeps_them_as_remarks() -> None:
     old = replace(GOOD, age=10**6, warnings=1, shown=Shown(Grade.DECRYPTS))
-    found = judge(old)
+    found = old.judged()
     assert (found.grade, found.why) == (Grade.DECRYPTS, "")
     assert found.remarks == ("finished with 1 warning", "older than the RPO")
-    broken = judge(replace(GOOD, shown=Shown(Grade.EXISTS, "the dump does not decode")))
+    broken = replace(GOOD, shown=Shown(Grade.EXISTS, "the dump does not decode")).judged()
     assert (broken.grade, broken.why) == (Grade.EXISTS, "the dump does not decode")
 
 
@@ -59,7 +59,7 @@ def test_what_a_restore_showed_outranks_the_signs_and_keeps_them_as_remarks() ->
 def test_without_a_proof_nothing_is_better_than_plausible_and_less_always_has_a_reason(
     age: float, size: int, warnings: int, earlier: list[int]
 ) -> None:
-    found = judge(Evidence(age=age, rpo=14400, size=size, warnings=warnings, earlier=tuple(earlier)))
+    found = Evidence(age=age, rpo=14400, size=size, warnings=warnings, earlier=tuple(earlier)).judged()
     assert not found.grade.reaches(Grade.DECODES)
     assert found.why
     if found.grade is Grade.PLAUSIBLE:

@@ -20,11 +20,11 @@ from pydantic import SecretStr
 from backup_world import APP, DUMP, PASSPHRASE, Bytes, Safe, broken, giving, transfer
 from kit_world import PATIENT, new_key
 from uscdr.backups import copy
-from uscdr.backups.catalog import shelf
+from uscdr.backups.catalog import StoredCopies
 from uscdr.backups.copy import Keyring
-from uscdr.backups.decrypt import Keys, check_intact, opened, read_passphrase
+from uscdr.backups.decrypt import Keys, check_intact, read_passphrase
 from uscdr.errors import BadInput, CheckFailed, Interrupted, MachineError, ProviderError
-from uscdr.store.encryption import WrongIdentity, identities
+from uscdr.store.encryption import Identity, WrongIdentity
 from uscdr.store.store import LocalStore
 
 
@@ -36,7 +36,7 @@ def safe(quick: Path) -> Safe:
 def test_a_copy_is_the_same_dump_for_whoever_has_the_key_and_for_the_age_library_alone(safe: Safe) -> None:
     card = safe.pull()
     assert (card.dump.plain_sha256, card.dump.plain_size) == (hashlib.sha256(DUMP).hexdigest(), len(DUMP))
-    with opened(safe.store, card, safe.keys, safe.work) as path:
+    with safe.keys.opened(safe.store, card, safe.work) as path:
         assert path.read_bytes() == DUMP
         assert path.stat().st_mode & 0o777 == 0o600
     assert list(safe.work.iterdir()) == []
@@ -46,7 +46,7 @@ def test_a_copy_is_the_same_dump_for_whoever_has_the_key_and_for_the_age_library
     assert pyrage.decrypt((top / card.dump.path).read_bytes(), [key]) == DUMP
     manifest = json.loads(pyrage.decrypt((top / "backups" / card.id / "manifest.json.age").read_bytes(), [key]))
     assert manifest["dump"]["plain_sha256"] == card.dump.plain_sha256
-    assert shelf(safe.store).copies == (card,)
+    assert StoredCopies.of(safe.store).copies == (card,)
 
 
 def test_names_say_what_they_hold_and_no_patient_is_in_any_plain_file(safe: Safe) -> None:
@@ -63,9 +63,9 @@ def test_names_say_what_they_hold_and_no_patient_is_in_any_plain_file(safe: Safe
 def test_a_passphrase_opens_its_copy_and_so_does_the_locked_key_beside_it(safe: Safe) -> None:
     both = Keyring(safe.keyring.recipients, PASSPHRASE)
     card = copy.pull(safe.order(transfer()), giving(Bytes(DUMP)), safe.store, both)
-    with opened(safe.store, card, Keys(passphrase=PASSPHRASE), safe.work) as path:
+    with Keys(passphrase=PASSPHRASE).opened(safe.store, card, safe.work) as path:
         assert path.read_bytes() == DUMP
-    with opened(safe.store, card, safe.keys, safe.work) as path:
+    with safe.keys.opened(safe.store, card, safe.work) as path:
         assert path.read_bytes() == DUMP
     pyrage = importlib.import_module("pyrage")
     locked = (safe.root / "safe" / "backups" / card.id / "identity.age").read_bytes()
@@ -121,7 +121,7 @@ def test_a_download_that_breaks_off_is_begun_anew_and_given_up_after_three(safe:
     refused = giving(Bytes(half, broken(retryable=False)))
     with pytest.raises(ProviderError):
         copy.pull(safe.order(transfer()), refused, safe.store, safe.keyring)
-    assert len(shelf(safe.store).copies) == 1
+    assert len(StoredCopies.of(safe.store).copies) == 1
     assert len(safe.names()) == 3
 
 
@@ -156,7 +156,7 @@ def test_cut_off_at_any_object_there_is_no_copy_and_no_manifest(
     store, keys = Cut(safe.root / "safe", at), Keyring(safe.keyring.recipients, passphrase)
     with pytest.raises(MachineError, match="disk is full"):
         copy.pull(safe.order(transfer()), giving(Bytes(DUMP)), store, keys)
-    assert shelf(safe.store).copies == ()
+    assert StoredCopies.of(safe.store).copies == ()
     assert not [name for name in safe.names() if "manifest" in name or ".staging" in name]
 
 
@@ -212,7 +212,7 @@ def test_damage_is_found_with_and_without_a_key_and_nothing_is_handed_out(
     damage(path)
     with pytest.raises(CheckFailed, match="damaged"):
         check_intact(safe.store, card)
-    with pytest.raises(CheckFailed, match="damaged"), opened(safe.store, card, safe.keys, safe.work):
+    with pytest.raises(CheckFailed, match="damaged"), safe.keys.opened(safe.store, card, safe.work):
         raise AssertionError("a damaged dump was handed out")
     assert list(safe.work.iterdir()) == []
 
@@ -222,7 +222,7 @@ def test_a_card_that_was_changed_is_found(safe: Safe) -> None:
     origin = card.origin.model_copy(update={"name": "b099"})
     with (
         pytest.raises(CheckFailed, match="does not say what the manifest says"),
-        opened(safe.store, card.model_copy(update={"origin": origin}), safe.keys, safe.work),
+        safe.keys.opened(safe.store, card.model_copy(update={"origin": origin}), safe.work),
     ):
         raise AssertionError("a forged card was believed")
 
@@ -233,10 +233,10 @@ def test_another_key_or_none_is_bad_input(safe: Safe) -> None:
     other.write_text(new_key()[1])
     with (
         pytest.raises(WrongIdentity, match="does not open"),
-        opened(safe.store, card, Keys(identities(other)), safe.work),
+        Keys(Identity.read(other)).opened(safe.store, card, safe.work),
     ):
         raise AssertionError
-    with pytest.raises(BadInput, match="without its key"), opened(safe.store, card, Keys(), safe.work):
+    with pytest.raises(BadInput, match="without its key"), Keys().opened(safe.store, card, safe.work):
         raise AssertionError
     assert not Keys().may_open(card)
 
@@ -255,7 +255,7 @@ def test_another_key_or_none_is_bad_input(safe: Safe) -> None:
 def test_a_copy_that_is_not_whole_is_told_and_not_counted(safe: Safe, change: Any, words: str) -> None:
     card = safe.pull()
     change(safe.root / "safe", card)
-    found = shelf(safe.store)
+    found = StoredCopies.of(safe.store)
     assert found.copies == ()
     assert len(found.damaged) == 1
     assert words in found.damaged[0]

@@ -12,7 +12,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uscdr.backups.rpo import STEPS, Point, _command, _upcoming, assess, cron_line, rhythm, wheels, workflow
+from uscdr.backups.rpo import (
+    STEPS,
+    Point,
+    Rhythm,
+    RpoState,
+    _command,
+    _upcoming,
+    wheels,
+)
 from uscdr.commands.backup import _lines
 from uscdr.models.heroku import Schedule
 
@@ -29,7 +37,7 @@ def point(hours: float, **facts: bool) -> Point:
 
 def test_daily_backups_miss_four_hours_with_the_arithmetic_even_right_after_one() -> None:
     days = [point(hours) for hours in (0.5, 24.5, 48.5)]
-    seen = assess(days, (DAILY,), NOW, HOURS_4)
+    seen = RpoState.of(days, (DAILY,), NOW, HOURS_4)
     assert not seen.met
     assert seen.worst == 24 * 3600 + 300
     words = "\n".join(_lines(seen))
@@ -38,7 +46,7 @@ def test_daily_backups_miss_four_hours_with_the_arithmetic_even_right_after_one(
 
 
 def test_captures_every_three_hours_meet_it_whatever_the_platform_schedules() -> None:
-    seen = assess([point(hours) for hours in range(1, 60, 3)], (DAILY,), NOW, HOURS_4)
+    seen = RpoState.of([point(hours) for hours in range(1, 60, 3)], (DAILY,), NOW, HOURS_4)
     assert seen.met
     assert (seen.proven_age, seen.worst) == (3600.0, 3 * 3600 + 300.0)
     assert seen.due == NOW + timedelta(hours=3)
@@ -50,17 +58,17 @@ def test_captures_every_three_hours_meet_it_whatever_the_platform_schedules() ->
 )
 def test_only_a_proven_copy_off_the_platform_counts(facts: dict[str, bool], age: float | None) -> None:
     often = [point(hours, **facts) for hours in range(1, 30, 3)]
-    seen = assess(often, (DAILY,), NOW, HOURS_4)
+    seen = RpoState.of(often, (DAILY,), NOW, HOURS_4)
     assert (seen.met, seen.proven_age) == (False, age)
     assert "no proven copy off the platform" in list(_lines(seen))[-1]
-    older = assess([*often, point(5)], (DAILY,), NOW, HOURS_4)
+    older = RpoState.of([*often, point(5)], (DAILY,), NOW, HOURS_4)
     assert (older.met, older.proven_age) == (False, 5 * 3600.0)
     assert "too old" in list(_lines(older))[-1]
 
 
 def test_captures_that_stopped_are_a_gap_that_grows_until_now() -> None:
     stopped = [point(hours) for hours in range(9, 40, 3)]
-    seen = assess(stopped, (), NOW, HOURS_4)
+    seen = RpoState.of(stopped, (), NOW, HOURS_4)
     assert seen.largest_gap is not None
     assert (seen.largest_gap.seconds, seen.largest_gap.end) == (9 * 3600.0, NOW)
     assert not seen.met
@@ -68,14 +76,14 @@ def test_captures_that_stopped_are_a_gap_that_grows_until_now() -> None:
 
 def test_a_gap_of_last_week_is_told_and_does_not_count_any_more() -> None:
     made = [point(hours) for hours in (*range(1, 60, 3), 90, 400)]
-    seen = assess(made, (), NOW, HOURS_4)
+    seen = RpoState.of(made, (), NOW, HOURS_4)
     assert seen.largest_gap is not None
     assert seen.largest_gap.seconds == pytest.approx(310 * 3600)
     assert seen.met
 
 
 def test_nothing_known_is_not_met() -> None:
-    seen = assess((), (), NOW, HOURS_4)
+    seen = RpoState.of((), (), NOW, HOURS_4)
     assert (seen.met, seen.worst, seen.largest_gap, seen.due) == (False, None, None, None)
     assert all(isinstance(line, str) and line for line in _lines(seen))
 
@@ -83,7 +91,7 @@ def test_nothing_known_is_not_met() -> None:
 def test_a_zone_that_is_not_known_is_no_schedule_to_rely_on() -> None:
     strange = Schedule(id="s", name="x", hour=2, timezone="Mars/Olympus")
     assert _upcoming([strange], NOW) == ()
-    assert not assess([point(0.1)], [strange], NOW, 30 * 3600.0).met
+    assert not RpoState.of([point(0.1)], [strange], NOW, 30 * 3600.0).met
 
 
 def test_the_clock_change_is_in_the_longest_day() -> None:
@@ -95,7 +103,7 @@ def test_the_clock_change_is_in_the_longest_day() -> None:
 
 @given(st.lists(st.floats(0, 400), max_size=30), st.floats(600, 10**6), st.booleans())
 def test_met_means_that_no_more_than_the_objective_is_lost(hours: list[float], objective: float, daily: bool) -> None:
-    seen = assess([point(one) for one in hours], (DAILY,) if daily else (), NOW, objective)
+    seen = RpoState.of([point(one) for one in hours], (DAILY,) if daily else (), NOW, objective)
     if seen.met:
         assert hours
         assert min(hours) * 3600 <= objective + 1
@@ -105,27 +113,27 @@ def test_met_means_that_no_more_than_the_objective_is_lost(hours: list[float], o
 
 @given(st.floats(300, 86400), st.floats(600, 86400))
 def test_the_cron_line_never_waits_longer_than_asked_for(every: float, most: float) -> None:
-    found = rhythm(every, most)
+    found = Rhythm.even(every, most)
     assert found.seconds <= min(every, most)
     assert (found.seconds, found.fields) in STEPS
 
 
 def test_three_and_a_half_hours_become_three_and_the_workflow_runs_the_same() -> None:
-    every = rhythm(3.5 * 3600, HOURS_4)
+    every = Rhythm.even(3.5 * 3600, HOURS_4)
     assert (every.seconds, every.fields) == (3 * 3600, "17 */3 * * *")
-    line = cron_line(every, "production", "s3://safe/usc-pis")
+    line = every.cron_line("production", "s3://safe/usc-pis")
     assert line.startswith("17 */3 * * *  ")
     assert _command("production", "s3://safe/usc-pis") in line
     for one in ("backup capture && ", "backup pull --to s3://safe/usc-pis && ", "backup prove --to s3://safe/usc-pis"):
         assert one in line
-    text = workflow(every, "production", None)
+    text = every.workflow("production", None)
     document = yaml.load(text, yaml.BaseLoader)
     assert document["on"]["schedule"] == [{"cron": "17 */3 * * *"}]
     assert document["jobs"]["backup"]["steps"][-1]["run"] == _command("production", None)
 
 
 def test_nothing_from_elsewhere_runs_in_the_workflow_and_the_token_is_in_one_step() -> None:
-    text = workflow(rhythm(3.5 * 3600, HOURS_4), "production", "s3://safe/usc-pis")
+    text = Rhythm.even(3.5 * 3600, HOURS_4).workflow("production", "s3://safe/usc-pis")
     document = yaml.load(text, yaml.BaseLoader)
     job = document["jobs"]["backup"]
     *before, last = job["steps"]

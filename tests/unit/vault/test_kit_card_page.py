@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 from kit_world import CANARIES, Workshop
-from uscdr.kit.card import Printing, card_page
+from uscdr.kit.card import Printing
 from uscdr.kit.freshness import Freshness, Reason
 from uscdr.kit.manifest import KitContact
 
@@ -32,7 +32,7 @@ class Page(HTMLParser):
 
 
 def test_it_stands_alone(shop: Workshop) -> None:
-    text = card_page(Printing(shop.build().card, "s3://safe/usc"))
+    text = Printing(shop.build().card, "s3://safe/usc").page()
     page = Page(text)
     assert page.open == []
     assert page.addresses == []
@@ -45,7 +45,7 @@ def test_it_stands_alone(shop: Workshop) -> None:
 
 def test_it_says_what_to_do_and_with_which_key(shop: Workshop) -> None:
     card = shop.build().card
-    text = card_page(Printing(card, "s3://safe/usc"))
+    text = Printing(card, "s3://safe/usc").page()
     for wanted in (
         card.kit, card.manifest_sha256, card.sums_sha256, shop.public, "COMPLETE",
         f"uscdr recover infra --kit s3://safe/usc:{card.kit} --identity FILE",
@@ -60,7 +60,7 @@ def test_everything_is_escaped(shop: Workshop) -> None:
     fresh = Freshness(
         score=1, unknown=0, reasons=(Reason(question=EVIL, points=1, of=2, state="less", words="a secret reason"),)
     )
-    page = card_page(Printing(card, EVIL, (KitContact(role=EVIL, name=EVIL, how=EVIL),), fresh))
+    page = Printing(card, EVIL, (KitContact(role=EVIL, name=EVIL, how=EVIL),), fresh).page()
     assert "<script" not in page
     assert EVIL not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;&amp;" in page
@@ -70,7 +70,7 @@ def test_everything_is_escaped(shop: Workshop) -> None:
 
 def test_contacts_without_a_name_are_lines_to_write_on(shop: Workshop) -> None:
     named = (KitContact(role="Lead", name="Ada", how="+63 2 1234"), KitContact(role="DBA"))
-    text = card_page(Printing(shop.build().card, "/mnt/safe", named))
+    text = Printing(shop.build().card, "/mnt/safe", named).page()
     assert "+63 2 1234" in text
     assert text.count("_____") >= 2
     assert "DBA" in text

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from uscdr.backups.proofs import Grade
-from uscdr.kit.freshness import GRADES, PART_WEIGHTS, WEIGHTS, Freshness, Now, Reason, Seen, is_placeholder, judge
+from uscdr.kit.freshness import GRADES, PART_WEIGHTS, WEIGHTS, Freshness, Now, Reason, Seen
 from uscdr.kit.manifest import PARTS, Card, DumpProof, Fingerprints, KitContact, KitPart, Manifest, PartName
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -63,7 +63,7 @@ def test_weights_add_up() -> None:
 
 
 def test_the_best_kit_has_every_point() -> None:
-    found = judge(seen())
+    found = Freshness.of(seen())
     assert (found.score, found.unknown) == (100, 0)
     assert {one.state for one in found.reasons} == {"good"}
     assert tuple(one.question for one in found.reasons) == tuple(WEIGHTS)
@@ -74,13 +74,13 @@ def test_the_best_kit_has_every_point() -> None:
 )
 def test_the_dump_ages_against_the_objective(hours: float, points: int) -> None:
     parts = tuple(KitPart(name=name, state="complete", taken_at=AT - timedelta(hours=hours)) for name in PARTS)
-    assert reason(judge(seen(manifest(parts=parts))), "dump age").points == points
+    assert reason(Freshness.of(seen(manifest(parts=parts))), "dump age").points == points
 
 
 def test_a_dump_of_the_future_is_not_known_to_be_young() -> None:
     parts = tuple(KitPart(name=name, state="complete", taken_at=AT + timedelta(hours=1)) for name in PARTS)
-    assert reason(judge(seen(manifest(parts=parts))), "dump age").state == "unknown"
-    assert reason(judge(seen(manifest(dump=proof(proven_at=AT + timedelta(hours=1))))), "proof age").points == 0
+    assert reason(Freshness.of(seen(manifest(parts=parts))), "dump age").state == "unknown"
+    assert reason(Freshness.of(seen(manifest(dump=proof(proven_at=AT + timedelta(hours=1))))), "proof age").points == 0
 
 
 @pytest.mark.parametrize(
@@ -96,58 +96,58 @@ def test_a_dump_of_the_future_is_not_known_to_be_young() -> None:
     ],
 )
 def test_a_dump_is_worth_what_a_restore_showed(verdict: DumpProof | None, points: int) -> None:
-    assert reason(judge(seen(manifest(dump=verdict))), "dump proof").points == points
+    assert reason(Freshness.of(seen(manifest(dump=verdict))), "dump proof").points == points
 
 
 @pytest.mark.parametrize(("days", "points"), [(7, 5), (7.1, 2), (31, 2), (32, 0)])
 def test_a_proof_ages(days: float, points: int) -> None:
     old = proof(proven_at=AT - timedelta(days=days))
-    assert reason(judge(seen(manifest(dump=old))), "proof age").points == points
+    assert reason(Freshness.of(seen(manifest(dump=old))), "proof age").points == points
 
 
 @pytest.mark.parametrize("name", ["app", "config", "dns", "dump", "source"])
 def test_a_missing_part_costs_its_weight_and_half_a_part_half(name: PartName) -> None:
-    assert reason(judge(seen(without(name, "missing"))), "parts").points == 20 - PART_WEIGHTS[name]
-    half = reason(judge(seen(without(name, "partial"))), "parts")
+    assert reason(Freshness.of(seen(without(name, "missing"))), "parts").points == 20 - PART_WEIGHTS[name]
+    half = reason(Freshness.of(seen(without(name, "partial"))), "parts")
     assert half.points == 20 - PART_WEIGHTS[name] + PART_WEIGHTS[name] // 2
     assert f"{name} partial" in half.words
 
 
 def test_what_is_deployed_otherwise_costs_points_and_names_no_value() -> None:
-    found = judge(seen(now=Now(config_changed=("SECRET_KEY",), commit="1" * 40, media_backup=False)))
+    found = Freshness.of(seen(now=Now(config_changed=("SECRET_KEY",), commit="1" * 40, media_backup=False)))
     assert (found.score, found.unknown) == (100 - 15 - 5 - 5, 0)
     assert reason(found, "config").words == "changed since: SECRET_KEY"
 
 
 def test_what_nobody_asked_earns_nothing_and_is_counted_apart() -> None:
-    found = judge(seen(now=Now()))
+    found = Freshness.of(seen(now=Now()))
     assert (found.score, found.unknown) == (75, 25)
     assert "--online" in reason(found, "config").words
 
 
 def test_without_an_identity_it_says_what_it_could_not_look_at() -> None:
-    found = judge(replace(seen(), manifest=None, commit=None, media=None))
+    found = Freshness.of(replace(seen(), manifest=None, commit=None, media=None))
     assert {one.question for one in found.reasons if one.state == "unknown"} == {"source", "contacts"}
     assert "--identity" in reason(found, "contacts").words
     assert reason(found, "dump proof").points == 15  # the card says that
 
 
 def test_a_damaged_kit_counts_for_nothing() -> None:
-    found = judge(seen(damaged=2))
+    found = Freshness.of(seen(damaged=2))
     assert found.score == 0
     assert "2 damaged" in found.reasons[0].words
 
 
 def test_half_the_media_are_half_the_points() -> None:
     inside = without("media", "partial")
-    assert reason(judge(seen(inside, media=(5, 10))), "media").points == 5
-    assert reason(judge(seen(inside, media=(999, 1000))), "media").points == 9
-    assert reason(judge(seen(inside, media=(0, 0))), "media").points == 0
-    assert reason(judge(seen(without("media", "left out"))), "media").points == 0
+    assert reason(Freshness.of(seen(inside, media=(5, 10))), "media").points == 5
+    assert reason(Freshness.of(seen(inside, media=(999, 1000))), "media").points == 9
+    assert reason(Freshness.of(seen(inside, media=(0, 0))), "media").points == 0
+    assert reason(Freshness.of(seen(without("media", "left out"))), "media").points == 0
 
 
 def test_one_recipient_is_one_accident_away_from_nothing() -> None:
-    assert reason(judge(seen(manifest(recipients=("aa",)))), "recipients").points == 0
+    assert reason(Freshness.of(seen(manifest(recipients=("aa",)))), "recipients").points == 0
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def test_one_recipient_is_one_accident_away_from_nothing() -> None:
     ],
 )
 def test_contacts_count_when_somebody_can_be_reached(contacts: tuple[KitContact, ...], points: int) -> None:
-    assert reason(judge(seen(manifest(contacts=contacts))), "contacts").points == points
+    assert reason(Freshness.of(seen(manifest(contacts=contacts))), "contacts").points == points
 
 
 @pytest.mark.parametrize("how", ["", " ", "TBD", "todo: ask", "<phone>", "[number]", "xxxx", "n/a", "…"])
 def test_placeholders(how: str) -> None:
-    assert is_placeholder(KitContact(role="Lead", name="Ada", how=how))
+    assert KitContact(role="Lead", name="Ada", how=how).is_placeholder

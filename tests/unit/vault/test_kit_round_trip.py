@@ -9,8 +9,8 @@ import pytest
 
 from kit_world import CANARIES, COMMIT, DRAIN, HOST, PATIENT, SECRET, Workshop, key, new_key
 from uscdr.errors import BadInput
-from uscdr.kit.writer import fingerprints
-from uscdr.store.encryption import WrongIdentity, recipients
+from uscdr.kit.manifest import Fingerprints
+from uscdr.store.encryption import Recipient, WrongIdentity
 
 
 def test_every_part_comes_back(shop: Workshop) -> None:
@@ -92,7 +92,7 @@ def test_another_identity_opens_nothing(shop: Workshop) -> None:
 
 def test_each_of_several_recipients_opens_it(shop: Workshop) -> None:
     public, secret = new_key()
-    built = shop.build(to=recipients([public, shop.public]))
+    built = shop.build(to=Recipient.read([public, shop.public]))
     assert shop.read(built).config()
     shop.identity_file.write_text(secret)
     assert shop.read(built).config()
@@ -104,8 +104,8 @@ def test_fingerprints_compare_without_values(shop: Workshop) -> None:
     kept = built.manifest.fingerprints
     config = shop.read(built).config()
     assert config
-    assert fingerprints(config.values, kept.salt) == kept
-    assert fingerprints(config.values).values != kept.values
+    assert Fingerprints.of(config.values, kept.salt) == kept
+    assert Fingerprints.of(config.values).values != kept.values
 
 
 def test_sums_and_objects_work_with_standard_tools(shop: Workshop) -> None:

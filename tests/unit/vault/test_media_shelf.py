@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kit_world import Workshop, key, new_key
-from uscdr.store.encryption import recipients
+from uscdr.store.encryption import Recipient
 
 
 def fetched(shop: Workshop) -> list[str]:
@@ -42,7 +42,7 @@ def test_a_damaged_or_lost_original_is_fetched_again(shop: Workshop) -> None:
 def test_other_recipients_need_their_own_copies(shop: Workshop) -> None:
     shop.build()
     fetched(shop)
-    shop.build(to=recipients([new_key()[0]]))
+    shop.build(to=Recipient.read([new_key()[0]]))
     assert len(fetched(shop)) == 6
 
 

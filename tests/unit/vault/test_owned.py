@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kit_world import Workshop
-from uscdr.kit.content import OWNED, by_hand, not_kept
+from uscdr.kit.content import OWNED
 from uscdr.models.heroku import AddOn, Belongings, Domain
 
 ALL = Belongings(
@@ -33,15 +33,15 @@ def test_every_kind_that_a_person_has_to_make_again_is_told_with_what_to_do(shop
     more = (AddOn(id="s", name="scheduler-1", state="provisioned", plan="scheduler:standard"),
             AddOn(id="p", name="postgresql-2", state="provisioned", plan="heroku-postgresql:standard-0"))  # fmt: skip
     rich = facts.model_copy(update={"belongings": ALL, "addons": (*facts.addons, *more)})
-    told = by_hand(rich)
+    told = rich.by_hand()
     assert [one.title for one in OWNED if one.by_hand] == [line.partition(" (")[0] for line in told]
     assert "Scheduler jobs (scheduler-1): recreate them" in told[0]
-    assert [what.partition(" (")[0] for what, _ in not_kept(rich)] == [one.title for one in OWNED if one.not_kept]
-    assert by_hand(facts) == ()
+    assert [what.partition(" (")[0] for what, _ in rich.not_kept()] == [one.title for one in OWNED if one.not_kept]
+    assert facts.by_hand() == ()
 
 
 def test_a_kit_that_did_not_ask_is_not_called_complete(shop: Workshop) -> None:
     facts = shop.read(shop.build()).app()
     assert facts is not None
     old = facts.model_copy(update={"belongings": None, "domains": (Domain(id="d", hostname="h", kind="custom"),)})
-    assert "NOT KNOWN (This kit is of a version that did not ask.)" in by_hand(old)[0]
+    assert "NOT KNOWN (This kit is of a version that did not ask.)" in old.by_hand()[0]

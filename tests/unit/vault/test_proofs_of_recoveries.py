@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from fakes import APP, FakeBackups, FakePlatform, FakeScratch, World
-from uscdr.backups.catalog import Scope, entries
+from uscdr.backups.catalog import Scope
 from uscdr.backups.proofs import Proofs
 from uscdr.backups.proving import Code, Decoded, EncryptionKey, Questions
 from uscdr.engine.wait import Stop
@@ -48,7 +48,7 @@ class Recovery:
     def listed(self) -> Any:
         addon = FakePlatform(self.world).database(APP)
         transfers = FakeBackups(self.world).transfers(addon)
-        return entries(transfers, (), Proofs(self.store), Scope(APP, addon.addon_id))[0]
+        return Scope(APP, addon.addon_id).entries(transfers, (), Proofs(self.store))[0]
 
 
 @pytest.fixture

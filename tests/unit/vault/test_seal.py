@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from kit_world import new_key
 from uscdr.errors import BadInput, CheckFailed, Interrupted
-from uscdr.store.encryption import WrongIdentity, identities, recipients, seal, unseal
+from uscdr.store.encryption import Identity, Recipient, WrongIdentity, seal, unseal
 
 DATA = bytes(range(256)) * 1200
 
@@ -37,7 +37,7 @@ def ssh_key(path: Path) -> str:
 
 def sealed(public: str) -> bytes:
     target = io.BytesIO()
-    done = seal(io.BytesIO(DATA), target, recipients([public]))
+    done = seal(io.BytesIO(DATA), target, Recipient.read([public]))
     assert (done.plain_size, done.size) == (len(DATA), len(target.getvalue()))
     return target.getvalue()
 
@@ -46,7 +46,7 @@ def sealed(public: str) -> bytes:
 def test_a_key_of_each_kind_opens_what_was_sealed_to_it(tmp_path: Path, make: Any) -> None:
     public = make(tmp_path / "key")
     target = io.BytesIO()
-    unseal(io.BytesIO(sealed(public)), target, identities(tmp_path / "key"))
+    unseal(io.BytesIO(sealed(public)), target, Identity.read(tmp_path / "key"))
     assert target.getvalue() == DATA
 
 
@@ -54,27 +54,27 @@ def test_a_key_of_each_kind_opens_what_was_sealed_to_it(tmp_path: Path, make: An
 def test_what_is_cut_off_is_damage(tmp_path: Path, keep: int) -> None:
     data = sealed(age_key(tmp_path / "key"))
     with pytest.raises(CheckFailed):
-        unseal(io.BytesIO(data[:keep]), io.BytesIO(), identities(tmp_path / "key"))
+        unseal(io.BytesIO(data[:keep]), io.BytesIO(), Identity.read(tmp_path / "key"))
 
 
 def test_another_identity(tmp_path: Path) -> None:
     data = sealed(age_key(tmp_path / "key"))
     age_key(tmp_path / "other")
     with pytest.raises(WrongIdentity):
-        unseal(io.BytesIO(data), io.BytesIO(), identities(tmp_path / "other"))
+        unseal(io.BytesIO(data), io.BytesIO(), Identity.read(tmp_path / "other"))
 
 
 @pytest.mark.parametrize("given", [[], [" "], ["age1nonsense"], ["ssh-ed25519 AAAA"], ["nobody@example.com"]])
 def test_no_recipient_and_a_bad_one_are_refused(given: list[str]) -> None:
     with pytest.raises(BadInput):
-        recipients(given)
+        Recipient.read(given)
 
 
 def test_a_private_key_given_as_recipient_is_refused_and_not_repeated() -> None:
     secret = new_key()[1]
     for given in (secret, secret.lower()):
         with pytest.raises(BadInput) as caught:
-            recipients([given])
+            Recipient.read([given])
         assert (
             secret[20:40].lower() not in f"{caught.value.message}{caught.value.why}{caught.value.next_action}".lower()
         )
@@ -82,12 +82,12 @@ def test_a_private_key_given_as_recipient_is_refused_and_not_repeated() -> None:
 
 def test_the_comment_of_an_ssh_key_is_no_part_of_it(tmp_path: Path) -> None:
     public = ssh_key(tmp_path / "key")
-    assert recipients([public])[0].fingerprint == recipients([public.replace("ada@laptop", "")])[0].fingerprint
+    assert Recipient.read([public])[0].fingerprint == Recipient.read([public.replace("ada@laptop", "")])[0].fingerprint
 
 
 def test_the_same_recipient_twice_is_one() -> None:
     public = new_key()[0]
-    assert len(recipients([public, f" {public} "])) == 1
+    assert len(Recipient.read([public, f" {public} "])) == 1
 
 
 @pytest.mark.parametrize(
@@ -96,26 +96,26 @@ def test_the_same_recipient_twice_is_one() -> None:
 def test_an_identity_file_without_a_usable_key(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "key").write_bytes(text)
     with pytest.raises(BadInput, match="holds no age or SSH private key") as caught:
-        identities(tmp_path / "key")
+        Identity.read(tmp_path / "key")
     assert "NONSENSE" not in f"{caught.value.message}{caught.value.why}"
 
 
 def test_an_identity_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be read"):
-        identities(tmp_path / "nowhere")
+        Identity.read(tmp_path / "nowhere")
 
 
 def test_identities_show_nothing(tmp_path: Path) -> None:
     age_key(tmp_path / "key")
     secret = (tmp_path / "key").read_text().split()[-1]
-    assert secret not in repr(identities(tmp_path / "key"))
+    assert secret not in repr(Identity.read(tmp_path / "key"))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk_is_said_as_such(tmp_path: Path) -> None:
     public = age_key(tmp_path / "key")
     with pytest.raises(OSError, match="No space left"), Path("/dev/full").open("wb", buffering=0) as full:
-        seal(io.BytesIO(DATA), full, recipients([public]))
+        seal(io.BytesIO(DATA), full, Recipient.read([public]))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), Interrupted("stopped")])
@@ -127,7 +127,7 @@ def test_what_a_watcher_raises_comes_through_as_it_is(tmp_path: Path, error: Bas
             raise error
 
     with pytest.raises(type(error)):
-        seal(io.BytesIO(DATA), io.BytesIO(), recipients([public]), watch)
+        seal(io.BytesIO(DATA), io.BytesIO(), Recipient.read([public]), watch)
     data = sealed(public)
     with pytest.raises(type(error)):
-        unseal(io.BytesIO(data), io.BytesIO(), identities(tmp_path / "key"), watch)
+        unseal(io.BytesIO(data), io.BytesIO(), Identity.read(tmp_path / "key"), watch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from uscdr.errors import BadInput
-from uscdr.kit.find import Named, parse
+from uscdr.kit.find import Named
 
 ID = "20261123T031500Z-usc-pis-4f2a9c"
 
@@ -41,10 +41,10 @@ ID = "20261123T031500Z-usc-pis-4f2a9c"
     ],
 )
 def test_place_and_kit(text: str, place: str | None, kit: str | None) -> None:
-    assert parse(text) == Named(place, kit)
+    assert Named.parse(text) == Named(place, kit)
 
 
 @pytest.mark.parametrize("text", ["", ":", ":newest", "/mnt/safe:", "s3://safe:"])
 def test_nothing_is_named(text: str) -> None:
     with pytest.raises(BadInput, match="No kit is named"):
-        parse(text)
+        Named.parse(text)

@@ -12,7 +12,7 @@ from clocked_store import Clocked
 
 from uscdr.errors import Interrupted, LockHeld
 from uscdr.settings import Operator
-from uscdr.store.lease import SCOPE, WriterQueue, _holder, _take, turn
+from uscdr.store.lease import SCOPE, WriterQueue, _holder, _take
 from uscdr.store.lease_records import LeaseRow, LeaseTerms
 
 HERE = Operator("bob", "desk", os.getpid())
@@ -52,7 +52,7 @@ def a_dead_process() -> int:
 
 
 def test_it_is_held_for_the_duration_and_given_back(desk: Desk) -> None:
-    with turn(desk.store, desk.queue(), "copying b001") as lease:
+    with desk.queue().turn(desk.store, "copying b001") as lease:
         lease.check()
         held = _holder(desk.store, SCOPE)
         assert held is not None
@@ -64,7 +64,7 @@ def test_it_is_held_for_the_duration_and_given_back(desk: Desk) -> None:
 
 def test_what_a_dead_process_of_this_machine_left_is_free_at_once(desk: Desk) -> None:
     desk.left_by(Operator("ada", "desk", a_dead_process()))
-    with turn(desk.store, desk.queue(), "removing copies"):
+    with desk.queue().turn(desk.store, "removing copies"):
         assert _holder(desk.store, SCOPE) is not None
     assert desk.waits == []
 
@@ -72,7 +72,7 @@ def test_what_a_dead_process_of_this_machine_left_is_free_at_once(desk: Desk) ->
 @pytest.mark.parametrize("who", [Operator("ada", "laptop", 1), Operator("ada", "desk", os.getppid())])
 def test_another_that_does_not_renew_is_waited_for_and_named(desk: Desk, who: Operator) -> None:
     desk.left_by(who)
-    with turn(desk.store, desk.queue(), "removing copies"):
+    with desk.queue().turn(desk.store, "removing copies"):
         pass
     assert 93 < sum(desk.waits) < 97
     assert len(desk.said) == 1
@@ -82,7 +82,7 @@ def test_another_that_does_not_renew_is_waited_for_and_named(desk: Desk, who: Op
 
 def test_a_process_of_another_machine_is_not_looked_for_on_this_one(desk: Desk) -> None:
     desk.left_by(Operator("ada", "laptop", a_dead_process()))
-    with turn(desk.store, desk.queue(), "removing copies"):
+    with desk.queue().turn(desk.store, "removing copies"):
         pass
     assert sum(desk.waits) > 93
 
@@ -97,7 +97,7 @@ def test_one_that_renews_keeps_it(desk: Desk) -> None:
         alive._renew()
 
     queue = replace(desk.queue(), pause=renewing)
-    with pytest.raises(LockHeld) as caught, turn(desk.store, queue, "removing copies"):
+    with pytest.raises(LockHeld) as caught, queue.turn(desk.store, "removing copies"):
         pass
     assert "ada on laptop" in caught.value.message
     alive.check()
@@ -109,7 +109,7 @@ def test_the_wait_can_be_interrupted(desk: Desk) -> None:
     def stopped(_: float) -> None:
         raise Interrupted("Interrupted by the operator.")
 
-    with pytest.raises(Interrupted), turn(desk.store, replace(desk.queue(), pause=stopped), "removing copies"):
+    with pytest.raises(Interrupted), replace(desk.queue(), pause=stopped).turn(desk.store, "removing copies"):
         pass
     left = _holder(desk.store, SCOPE)
     assert left is not None

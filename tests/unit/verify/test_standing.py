@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fake_surroundings import NOW, Place, verdict, world
-from uscdr.checks.uptime import falls, in_force
+from uscdr.checks.uptime import DynoRestart, in_force
 from uscdr.errors import ProviderError
 from uscdr.models.heroku import Dyno, Release
 
@@ -69,7 +69,7 @@ def test_hours_of_life_before_one_crash_are_not_asked_for_again() -> None:
     early = [line(299, "Starting process with command `celery`"), *life(250, 50)[2:]]
     assert looked(log, 280)[0] == "pass"
     assert looked(early, 45)[0] == "fail"
-    (fall,) = falls(early, RELEASE)["worker.1"]
+    (fall,) = DynoRestart.by_dyno(early, RELEASE)["worker.1"]
     assert fall.lived == 249
 
 
@@ -122,4 +122,4 @@ def test_the_release_in_force() -> None:
     assert in_force([failed, RELEASE]) is RELEASE
     assert in_force([failed, RELEASE.model_copy(update={"current": False})]) is not None
     assert in_force([]) is in_force([failed]) is None
-    assert falls(life(9000, 8000), None).keys() == {"worker.1"}
+    assert DynoRestart.by_dyno(life(9000, 8000), None).keys() == {"worker.1"}

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec, Provider
 from uscdr.checks.context import LOG_LINES, CheckContext, Expected
-from uscdr.checks.uptime import UP, DynoRestart, DynoUptime, LogLine, falls, in_force, read, standings
+from uscdr.checks.uptime import UP, DynoRestart, DynoUptime, LogLine, in_force
 from uscdr.checks.verdict import Finding
 from uscdr.errors import ProviderError
 from uscdr.models.base import Duration
@@ -89,10 +89,10 @@ def _standing_now(context: CheckContext, kinds: Collection[str]) -> tuple[tuple[
     fallen: Mapping[str, tuple[DynoRestart, ...]] = {}
     unread: tuple[str, ...] = ()
     try:
-        fallen = falls(context.facts.log_lines(LOG_LINES), in_force(context.facts.releases()))
+        fallen = DynoRestart.by_dyno(context.facts.log_lines(LOG_LINES), in_force(context.facts.releases()))
     except ProviderError as error:
         unread = (f"whether one crashed before is not known: {error.message}",)
-    return standings(dynos, fallen, context.now(), kinds), unread
+    return DynoUptime.of(dynos, fallen, context.now(), kinds), unread
 
 
 def _names(spec: DynosCheck, expected: Expected, told: Mapping[str, int]) -> tuple[str, ...]:
@@ -201,7 +201,7 @@ class LogCheck(CheckSpec):
 
     @override
     def run(self, name: str, context: CheckContext) -> Finding:
-        lines = [(one.at, one) for one in read(context.facts.log_lines(self.lines)) if one.at]
+        lines = [(one.at, one) for one in LogLine.read(context.facts.log_lines(self.lines)) if one.at]
         if not lines:
             return Finding("inconclusive", "the log holds no line that can be read")
         newest = max(at for at, _ in lines)

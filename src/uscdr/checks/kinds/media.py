@@ -100,7 +100,7 @@ def _sampled(name: str, spec: MediaCheck, context: CheckContext, media: Media) -
     found = context.database().file_references(context.expected.references)
     files, unread = _files_of(found, context.expected)
     if not files:
-        return (_no_file(found, context.before(name))).as_far_as_read(found.unreadable, "read")
+        return _no_file(found, context.before(name)).as_far_as_read(found.unreadable, "read")
     sample = _affordable(_turn(files, spec.sample, context.now()))
     counts = _Counts(len(files), len(sample), len(found.absent), unread + len(found.unread))
     return _looked_at(media, sample, spec, counts, context.work).as_far_as_read(found.unreadable, "read")

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.errors import BadInput, ProviderError
-from uscdr.kit.collect.sources import Absent, Gaps, Gathering, part_of, present
-from uscdr.kit.content import AppFacts, ConfigVars, DnsFacts, HostRecords, not_kept
+from uscdr.kit.collect.sources import Absent, Gaps, Gathering, present
+from uscdr.kit.content import AppFacts, ConfigVars, DnsFacts, HostRecords
+from uscdr.kit.manifest import KitPart
 from uscdr.models.base import REVEAL
 from uscdr.models.heroku import Belongings, Domain, Release, Schedule, commit_of
 from uscdr.providers.ports.dns import Zone, leads_or_unknown
@@ -51,10 +52,10 @@ def collect_app(gathering: Gathering) -> tuple[KitPart, AppFacts]:
         schedules=gaps.attempt("backup schedules", lambda: _schedules(gathering), ()),
         belongings=gaps.attempt("what else hangs on it", lambda: _belongings(gathering), Belongings()),
     )
-    for what, why in not_kept(facts):
+    for what, why in facts.not_kept():
         gaps.note(what, why)
     gathering.writer.add_bytes("app", "app.json", facts.model_dump_json(context=REVEAL).encode())
-    part = part_of("app", gaps, _summary(facts))
+    part = gaps.part("app", _summary(facts))
     return part.model_copy(update={"taken_at": datetime.now(UTC)}), facts
 
 
@@ -117,7 +118,7 @@ def collect_config(gathering: Gathering) -> tuple[KitPart, Mapping[str, SecretSt
             gaps.note(name, "The application has no such variable, and scenarios.yaml requires it.")
     if not values:
         gaps.note("configuration variables", "The platform listed none.")
-    part = part_of("config", gaps, plural(len(values), "variable"))
+    part = gaps.part("config", plural(len(values), "variable"))
     return part.model_copy(update={"taken_at": datetime.now(UTC)}), values
 
 
@@ -142,7 +143,7 @@ def collect_dns(gathering: Gathering, domains: Sequence[Domain]) -> KitPart:
     summary = (
         f"{plural(len(hosts), 'hostname')}, {plural(records, 'record set')}" if hosts else "no hostnames of its own"
     )
-    return part_of("dns", gaps, summary).model_copy(update={"taken_at": datetime.now(UTC)})
+    return gaps.part("dns", summary).model_copy(update={"taken_at": datetime.now(UTC)})
 
 
 def _host(gathering: Gathering, gaps: Gaps, name: str, target: str) -> HostRecords:

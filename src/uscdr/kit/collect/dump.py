@@ -12,7 +12,7 @@ from uscdr.backups.proofs import Grade, ProofDocument
 from uscdr.backups.proving import Code, EncryptionKey, ProofResult, ProofSubject, Questions
 from uscdr.errors import BadInput, Interrupted, MachineError, ProviderError
 from uscdr.fingerprint import fingerprint
-from uscdr.kit.collect.sources import Gaps, Gathering, Sources, Unavailable, Wishes, in_words, missing, part_of, present
+from uscdr.kit.collect.sources import Gaps, Gathering, Sources, Unavailable, Wishes, in_words, present
 from uscdr.kit.content import DumpFacts, SourceFacts
 from uscdr.kit.manifest import DUMP, DumpProof, KitPart
 from uscdr.models.postgres import CanaryColumn, words_of
@@ -93,7 +93,7 @@ def _still_speaks(proof: ProofDocument, wishes: Wishes, released_at: datetime | 
 def _restored(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Path, known: Collected) -> _Proven:
     asked, sources, watch = _questions(gathering.wishes, known, subject.app), gathering.sources, gathering.watch("dump")
     with proving.examined(plain, asked, sources.decode, present(sources.scratch), lambda _: watch) as (shown, _):
-        document = proving.document(subject, shown, asked)
+        document = shown.document(subject, asked)
     _say_what_is_not(gathering, document)
     sources.proofs.keep(document)
     _note(gaps, document, shown)
@@ -202,7 +202,7 @@ def collect_dump(gathering: Gathering, known: Collected) -> tuple[KitPart, DumpP
     """
     chosen, why = _chosen(gathering.sources, gathering.wishes)
     if chosen is None:
-        none = missing("dump", why)
+        none = KitPart.missing("dump", why)
         return none.model_copy(update={"gaps": (*none.gaps, *_not_dumped(gathering).found)}), None
     plain = gathering.work / f"{secrets.token_hex(8)}.dump"
     try:
@@ -241,7 +241,7 @@ def _keep(
         gathering.writer.add_bytes("dump", "proof.json", proven.document.model_dump_json().encode())
     for remark in transfer.remarks(datetime.now(UTC)):
         gaps.note("dump", f"{transfer.name}: {remark}.")
-    part = part_of("dump", gaps, _summary(transfer, got, proven))
+    part = gaps.part("dump", _summary(transfer, got, proven))
     return part.model_copy(update={"taken_at": facts.taken_at}), proven.verdict
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from uscdr.errors import ProviderError
-from uscdr.kit.collect.sources import Gaps, Gathering, in_words, part_of, present
+from uscdr.kit.collect.sources import Gaps, Gathering, in_words, present
 from uscdr.kit.content import MediaEntry, MediaInventory, MediaNote, Shelved
 from uscdr.kit.manifest import MEDIA, KitPart
 from uscdr.models.media import RESOURCE_TYPES, Access, Asset, AssetKey
@@ -172,7 +172,7 @@ def _part(outcomes: list[_Outcome]) -> KitPart:
     fetched, stored_bytes = sum(outcome.fetched for outcome in outcomes), sum(entry.asset.bytes for entry in stored)
     kept = f", {restricted} restricted" if restricted else ""
     summary = f"{plural(len(stored), 'file')}, {size(stored_bytes)} ({fetched} fetched now){kept}{lost}"
-    return part_of("media", gaps, summary).model_copy(update={"taken_at": datetime.now(UTC)})
+    return gaps.part("media", summary).model_copy(update={"taken_at": datetime.now(UTC)})
 
 
 def _is_untold(asset: Asset) -> bool:

@@ -125,6 +125,12 @@ class Gaps:
             self.note(what, in_words(error))
             return otherwise
 
+    def part(self, name: PartName, summary: str) -> KitPart:
+        """A part that was collected, with what it lacks."""
+        return KitPart(
+            name=name, state="partial" if self.found else "complete", summary=summary, gaps=tuple(self.found)
+        )
+
 
 @dataclass(frozen=True)
 class Gathering:
@@ -167,16 +173,6 @@ def in_words(error: UscdrError) -> str:
     return f"{error.message} {error.why}".strip()
 
 
-def part_of(name: PartName, gaps: Gaps, summary: str) -> KitPart:
-    """A part that was collected, with its gaps."""
-    return KitPart(name=name, state="partial" if gaps.found else "complete", summary=summary, gaps=tuple(gaps.found))
-
-
-def missing(name: PartName, why: str) -> KitPart:
-    """A part of which nothing could be had."""
-    return KitPart(name=name, state="missing", gaps=(KitGap(what=name, why=why),))
-
-
 # The code that runs: a tarball of the deployed commit, or at least which commit it is and why not more.
 
 
@@ -192,7 +188,7 @@ _WHY: Mapping[str, str] = {
 def collect_code(gathering: Gathering, commit: str) -> tuple[KitPart, SourceFacts | None]:
     """Archive `commit`. Raises MachineError when the store's disk fails."""
     if not commit:
-        return missing("source", "Which commit runs is not known (see the part app)."), None
+        return KitPart.missing("source", "Which commit runs is not known (see the part app)."), None
     gaps = Gaps()
     archive = gaps.attempt(f"tarball of {commit}", lambda: _archive(gathering, commit), None)
     facts = SourceFacts(commit=commit) if archive is None else _keep(gathering, archive)
@@ -200,7 +196,7 @@ def collect_code(gathering: Gathering, commit: str) -> tuple[KitPart, SourceFact
         gaps.note(str(lack), _WHY[lack.what])
     gathering.writer.add_bytes("source", "source.json", facts.model_dump_json().encode())
     summary = f"commit {facts.commit[:12]}" + (f", {facts.files} files" if facts.sha256 else ", not its files")
-    return part_of("source", gaps, summary).model_copy(update={"taken_at": datetime.now(UTC)}), facts
+    return gaps.part("source", summary).model_copy(update={"taken_at": datetime.now(UTC)}), facts
 
 
 def _archive(gathering: Gathering, commit: str) -> SourceArchive:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from typing_extensions import override
 
-from uscdr.checks.uptime import UP, DynoRestart, DynoUptime, standings
+from uscdr.checks.uptime import UP, DynoRestart, DynoUptime
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import ProviderError
@@ -61,7 +61,7 @@ class _Watch:
             self._read()
         begun = time.monotonic()
         self.seen = {mark: self.seen.get(mark, begun) for mark in marks}
-        return force, tuple(map(self._aged, standings(force.dynos, self.fallen, now(), set(force.running))))
+        return force, tuple(map(self._aged, DynoUptime.of(force.dynos, self.fallen, now(), set(force.running))))
 
     def _aged(self, one: DynoUptime) -> DynoUptime:
         """Up for at least as long as it was watched: this machine's clock may be behind, or the platform not tell."""

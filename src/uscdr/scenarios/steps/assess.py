@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from uscdr.backups.rpo import words
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
@@ -248,7 +247,7 @@ class BackupsLook(ScenarioStep[BackupsSeen, BackupsSeen]):
         schedules = self._deps.backups.schedules(attachment.addon_id)
         return BackupsSeen(
             backups=backup_lines(transfers, self._deps.memory.damaged),
-            schedules=tuple(map(words, schedules)),
+            schedules=tuple(one.words for one in schedules),
         )
 
     @override

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from uscdr.backups.rpo import words
 from uscdr.engine.reconcile import Search, look_for
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed
@@ -114,7 +113,7 @@ class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
     def plan(self, seen: _SchedulesSeen, view: View) -> Action:
         wanted = wanted_schedule(self._deps)
         if seen.there:
-            found = ", ".join(map(words, seen.there))
+            found = ", ".join(one.words for one in seen.there)
             other = f" (scenarios.yaml has {wanted}; it is left as it is)" if wanted not in found else ""
             return Action("noop", f"scheduled already: {found}{other}")
         calls = (writes("POST", f"/client/v11/databases/{seen.addon_id}/transfer-schedules"),)
@@ -128,11 +127,11 @@ class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
             seen.addon_id, seen.variable, hour=recovery.backup_hour, timezone=recovery.backup_timezone
         )
         tell.accepted(made.id)
-        return BackupsScheduled(schedules=(words(made),), created=True)
+        return BackupsScheduled(schedules=(made.words,), created=True)
 
     @override
-    def current(self, seen: _SchedulesSeen, view: View) -> BackupsScheduled:
-        return BackupsScheduled(schedules=tuple(map(words, seen.there)), created=False)
+    def unchanged(self, seen: _SchedulesSeen, view: View) -> BackupsScheduled:
+        return BackupsScheduled(schedules=tuple(one.words for one in seen.there), created=False)
 
     @override
     def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
@@ -140,7 +139,7 @@ class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
         search = Search(
             f"GET /client/v11/databases/{addon}/transfer-schedules",
             lambda: self._deps.backups.schedules(addon),
-            words,
+            lambda one: one.words,
             "none is scheduled",
         )
         return look_for(search, intent, self._deps.stop, tell)
@@ -148,7 +147,7 @@ class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
     @override
     def adopt(self, provider_id: str, seen: _SchedulesSeen, view: View, tell: Reporter) -> BackupsScheduled:
         there = self._deps.backups.schedules(seen.addon_id)
-        return BackupsScheduled(schedules=tuple(map(words, there)), created=True)
+        return BackupsScheduled(schedules=tuple(one.words for one in there), created=True)
 
     @override
     def verify(self, result: BackupsScheduled, view: View, tell: Reporter) -> str:
@@ -158,7 +157,7 @@ class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
                 "The platform took the schedule, and does not list it.",
                 next_action=f"heroku pg:backups:schedules --app {self._deps.app}; then: uscdr runs resume",
             )
-        return ", ".join(map(words, there))
+        return ", ".join(one.words for one in there)
 
 
 class Reschedule(ScheduleBackups):
@@ -188,4 +187,4 @@ class ScheduleNewDatabase(ScheduleBackups):
 def wanted_schedule(deps: Adapters) -> str:
     """The daily one of scenarios.yaml, as the platform's are put in words."""
     recovery = deps.config.recovery
-    return words(Schedule(id="", name="", hour=recovery.backup_hour, timezone=recovery.backup_timezone))
+    return Schedule(id="", name="", hour=recovery.backup_hour, timezone=recovery.backup_timezone).words

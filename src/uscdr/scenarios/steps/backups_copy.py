@@ -292,7 +292,7 @@ class PruneCopies(ScenarioStep[_CopiesSeen, CopiesRemoved]):
 
     def _look(self, approved: tuple[str, ...] | None) -> _CopiesSeen:
         store = vault_of(self._deps).store()
-        there = catalog.shelf(store)
+        there = catalog.StoredCopies.of(store)
         planned = prunable(self._deps, there)
         ids = planned.ids
         if approved is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from uscdr.backups.rpo import words
+from uscdr.backups.copy import Keyring
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, ProviderError
 from uscdr.models.events import Call
@@ -64,7 +64,7 @@ class BackupSystemLook(ScenarioStep[BackupSystemSeen, BackupSystemSeen]):
             app=self._deps.app,
             addon=known.attachment.addon_name,
             backups=backup_lines(known.transfers, self._deps.memory.damaged),
-            schedules=tuple(map(words, known.schedules)),
+            schedules=tuple(one.words for one in known.schedules),
             failed=tuple(self._failed(known, one) for one in known.failed[-MOST_FAILED:]),
             newest=newest.name if newest else "",
             newest_age=newest.age(at) if newest else None,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from uscdr.backups.proving import try_key
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, CheckFailed, Declined, ProviderError
 from uscdr.models.transfers import DAMAGED, Transfer, Whose
@@ -62,7 +61,7 @@ class Choose(ScenarioStep[ChosenBackup, ChosenBackup]):
         config = self._deps.config
         key = key_of(config, self._deps.platform, self._deps.old_app, self._deps.kit)
         try:
-            return try_key(self._deps.database(), config.recovery.canaries, key).opens_nothing
+            return key.tried(self._deps.database(), config.recovery.canaries).opens_nothing
         except (ProviderError, BadInput):
             return False
 

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound, ProviderError
-from uscdr.kit.content import AppFacts, by_hand
+from uscdr.kit.content import AppFacts
 from uscdr.models.base import aged
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.code import without
@@ -82,7 +82,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
             kit_old=aged(kit.manifest.created_at, now()) if kit else "",
             formation=self._formation(old),
             buildpacks=(facts.buildpacks if facts else ()) or self._deps.config.recovery.buildpacks,
-            by_hand_after=() if self._deps.request.app is None or facts is None else by_hand(facts),
+            by_hand_after=() if self._deps.request.app is None or facts is None else facts.by_hand(),
             commit=commit,
             code=code,
             needs=self._needs(old, dns, Need(part="code", provider="source", possible=code_there, why=code)),

@@ -356,7 +356,7 @@ def test_copies_and_proofs_of_another_database_are_named_as_such_and_count_for_n
         ours = Attachment(name="DATABASE", app_name=APP, addon_id="addon-1", addon_name=ADDON)
         for attachment, whose, counted in ((ours, Whose.OTHER, False), (None, Whose.OURS, True)):
             of = scope(deps, attachment)
-            (entry,) = catalog.entries((), catalog.shelf(safe.store).copies, Proofs(safe.store), of)
+            (entry,) = of.entries((), catalog.StoredCopies.of(safe.store).copies, Proofs(safe.store))
             assert (entry.whose, entry.proven) == (whose, counted)
             found = backup_inventory.made((entry,), Proofs(safe.store), of, datetime.now(UTC))
             assert bool(found) is counted

@@ -131,14 +131,14 @@ def test_only_the_lock_of_the_target_is_waited_for_and_nothing_is_asked(quick: P
 
 def approved(run: Clinic) -> tuple[str, set[str], set[str]]:
     """The phrase, what goes and what stays."""
-    there = catalog.shelf(run.store)
+    there = catalog.StoredCopies.of(run.store)
     planned = prunable(run._deps(run._job("look", None, dry_run=True), run.state), there)
     assert planned.ids
     return planned.phrase, set(planned.ids), {card.id for card in there.copies} - set(planned.ids)
 
 
 def left(run: Clinic) -> tuple[set[str], set[str]]:
-    there = catalog.shelf(run.store)
+    there = catalog.StoredCopies.of(run.store)
     return {card.id for card in there.copies}, set(there.unfinished)
 
 

@@ -31,7 +31,7 @@ from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.adapters import Adapters, CopiesAccess, Request
 from uscdr.scenarios.config import Config
 from uscdr.settings import Operator
-from uscdr.store.lease import WriterQueue, turn
+from uscdr.store.lease import WriterQueue
 from uscdr.store.store import LocalStore, ObjectInfo, ReadOnlyStore, Store, StoreUnreachable
 from uscdr.wiring.context import Job
 
@@ -177,7 +177,7 @@ class Clinic(Rehearsal):
 
     def copies(self) -> tuple[CopyCard, ...]:
         """Whole ones."""
-        return catalog.shelf(self.store).copies
+        return catalog.StoredCopies.of(self.store).copies
 
     def proofs(self) -> list[ProofDocument]:
         """Every proof there is."""
@@ -195,7 +195,7 @@ class Clinic(Rehearsal):
 
     @contextmanager
     def _turn(self, message: str, say: Callable[[str], None]) -> Iterator[object]:
-        with turn(self.store, WriterQueue(Operator("ada", "desk", 1), time.sleep, say), message) as lease:
+        with WriterQueue(Operator("ada", "desk", 1), time.sleep, say).turn(self.store, message) as lease:
             self.on_turn()
             yield lease
 
