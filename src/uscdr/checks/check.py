@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from typing_extensions import override
 
-from uscdr.checks.attempts import AttemptLimit
 from uscdr.checks.verdict import Finding
 from uscdr.models.base import Duration, Fact
 
 if TYPE_CHECKING:
+    from uscdr.checks.attempts import AttemptLimit
     from uscdr.checks.context import CheckContext
 
 Provider = Literal["application", "database", "platform", "media", "dns", "tls", "mail", "queue", "source", "person"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from uscdr.lazily import Lazy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from uscdr.checks.check import CheckSpec
 
 _SPECS = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uscdr.backups import catalog
 from uscdr.backups.catalog import BackupEntry, StoredCopies, judged
 from uscdr.backups.decrypt import Keys
-from uscdr.backups.proofs import Judgement, Proofs
+from uscdr.backups.proofs import Judgement, ProofDocument, Proofs
 from uscdr.backups.rpo import Rhythm, RpoState, wheels
 from uscdr.commands import run
 from uscdr.commands.invocation import Invocation, clear_up, state

@@ -7,7 +7,6 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from uscdr.kit.freshness import Freshness
 from uscdr.kit.manifest import KITS, MANIFEST, SUMS, Card, CardPart, KitContact
 from uscdr.pages.rendering import rendered
 from uscdr.store.store import ObjectLost
@@ -15,6 +14,8 @@ from uscdr.words import moment, plural, size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from uscdr.kit.freshness import Freshness
 
 _UP = "../../"
 """From a kit's directory to the store."""

@@ -19,7 +19,7 @@ from uscdr.words import duration, plural
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from uscdr.kit.manifest import Card, DumpProof, KitContact, Manifest, PartName, PartState
+    from uscdr.kit.manifest import Card, DumpProof, Manifest, PartName, PartState
 
 WEIGHTS: Mapping[str, int] = {
     "dump age": 15,

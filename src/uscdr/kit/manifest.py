@@ -6,15 +6,17 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, SecretStr
 
 from uscdr.backups.proofs import Grade
 from uscdr.models.base import Count, Fact, Moment, Span
 from uscdr.words import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FORMAT = 1
 KITS, MEDIA = "kits", "media"

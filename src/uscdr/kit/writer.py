@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from uscdr.files import disk_errors
 from uscdr.kit.card import Printing, card_text, sums_text
@@ -32,10 +32,9 @@ from uscdr.store.encryption import Recipient, Sealed, Watch, seal
 from uscdr.store.store import Store, new_private_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from pydantic import SecretStr
 
 _AGAIN = (
     "Make room or name another place (--to PLACE), and build again: media that are there already are not fetched twice."

@@ -9,7 +9,6 @@ from uscdr.backups import proving
 from uscdr.backups.catalog import BackupEntry
 from uscdr.backups.decrypt import check_intact
 from uscdr.backups.manifest import CopyCard
-from uscdr.backups.proofs import ProofDocument
 from uscdr.backups.proving import Decode, ProofSubject, Questions
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.files import private_directory
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from uscdr.backups.catalog import BackupEntry
     from uscdr.backups.manifest import CopyCard
+    from uscdr.backups.proofs import ProofDocument
     from uscdr.engine.step import Reporter
     from uscdr.kit.content import DumpFacts
     from uscdr.kit.reader import KitReader

@@ -130,7 +130,7 @@ class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
         return BackupsScheduled(schedules=(made.words,), created=True)
 
     @override
-    def unchanged(self, seen: _SchedulesSeen, view: View) -> BackupsScheduled:
+    def current(self, seen: _SchedulesSeen, view: View) -> BackupsScheduled:
         return BackupsScheduled(schedules=tuple(one.words for one in seen.there), created=False)
 
     @override

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound, ProviderError
-from uscdr.kit.content import AppFacts
 from uscdr.models.base import aged
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.code import without
@@ -34,6 +33,7 @@ from uscdr.words import plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from uscdr.kit.content import AppFacts
     from uscdr.models.dns import RecordSet
     from uscdr.scenarios.infra.old import OldPlace
 
